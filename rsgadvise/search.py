@@ -1,0 +1,161 @@
+"""One-dimensional searches, vectorised over independent problems. They know no domain words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["increasing_root", "minimize_scan", "minimize_unimodal", "smallest_integer"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_GOLDEN = (np.sqrt(5.0) - 1) / 2
+
+
+def minimize_unimodal(
+    function: Callable[[FloatArray], FloatArray], lower: FloatArray, upper: FloatArray, *, steps: int = 60
+) -> FloatArray:
+    """Minimiser of each unimodal function on [lower, upper], by golden-section search.
+
+    Each step shrinks every interval by 0.618; 60 steps by 3e-13. The ends are compared with the
+    interior at the close, so a minimum on the boundary is returned exactly.
+
+    Args:
+        function: maps one point per problem to one value per problem; may return inf.
+        lower, upper: interval ends, one per problem.
+        steps: number of shrinkages.
+
+    Returns:
+        One minimiser per problem.
+
+    Example:
+        >>> minimize_unimodal(lambda x: (x - 3.0) ** 2, np.array([2.0]), np.array([9.0])).round(6)
+        array([3.])
+    """
+    first, last = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
+    left, right = first.copy(), last.copy()
+    inner = right - _GOLDEN * (right - left)
+    outer = left + _GOLDEN * (right - left)
+    at_inner, at_outer = function(inner), function(outer)
+    for _ in range(steps):
+        keep_left = at_inner <= at_outer
+        right = np.where(keep_left, outer, right)
+        left = np.where(keep_left, left, inner)
+        probe = np.where(keep_left, right - _GOLDEN * (right - left), left + _GOLDEN * (right - left))
+        value = function(probe)
+        inner, outer = np.where(keep_left, probe, outer), np.where(keep_left, inner, probe)
+        at_inner, at_outer = np.where(keep_left, value, at_outer), np.where(keep_left, at_inner, value)
+    points = np.stack([np.where(at_inner <= at_outer, inner, outer), first, last])
+    values = np.stack([function(point) for point in points])
+    best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
+    return np.asarray(np.take_along_axis(points, best[None, ...], axis=0)[0])
+
+
+def minimize_scan(
+    function: Callable[[FloatArray], FloatArray],
+    lower: FloatArray,
+    upper: FloatArray,
+    *,
+    points: int = 97,
+    steps: int = 45,
+) -> FloatArray:
+    """Minimiser of each function on [lower, upper] where unimodality is not proven.
+
+    The best of `points` equally spaced points (ends included), refined by golden section between
+    its two neighbours. Exact for a unimodal function; for any other the best local minimum among
+    those that the scan resolves.
+    """
+    first, last = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
+    shares = np.linspace(0.0, 1.0, points)
+    values = np.stack([function(first + share * (last - first)) for share in shares])
+    best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
+    step = (last - first) / (points - 1)
+    left = first + np.maximum(best - 1, 0) * step
+    right = np.minimum(first + np.minimum(best + 1, points - 1) * step, last)
+    return minimize_unimodal(function, left, right, steps=steps)
+
+
+def increasing_root(
+    function: Callable[[FloatArray], FloatArray],
+    lower: FloatArray,
+    upper: FloatArray,
+    *,
+    tolerance: float = 1e-9,
+    steps: int = 200,
+) -> FloatArray:
+    """Root of each increasing function on [lower, upper]; an end where there is no sign change.
+
+    Chandrupatla's method: inverse quadratic interpolation where it is safe, else bisection.
+
+    Source: Chandrupatla, Advances in Engineering Software 28(3), 1997.
+
+    Args:
+        function: maps one point per problem to one value per problem.
+        lower, upper: brackets.
+        tolerance: absolute accuracy of the root.
+        steps: hard limit on the number of evaluations after the first two.
+
+    Returns:
+        One root per problem: `lower` where the function is nowhere negative, `upper` where it is
+        nowhere positive.
+
+    Example:
+        >>> increasing_root(lambda x: x**3 - 8.0, np.array([1.0]), np.array([50.0])).round(6)
+        array([2.])
+    """
+    first, last = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
+    newest, other = first, last
+    at_newest, at_other = function(newest), function(other)
+    fixed = np.where(at_newest >= 0, first, last)
+    outside = (at_newest >= 0) | (at_other <= 0)
+    share: FloatArray = np.full(first.shape, 0.5)
+    for _ in range(steps):
+        point = newest + share * (other - newest)
+        value = function(point)
+        same = (value > 0) == (at_newest > 0)
+        third, at_third = np.where(same, newest, other), np.where(same, at_newest, at_other)
+        other, at_other = np.where(same, other, newest), np.where(same, at_other, at_newest)
+        newest, at_newest = point, value
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            margin = tolerance / np.abs(other - newest)
+            if np.all(outside | (margin > 0.5) | (value == 0)):
+                break
+            xi = (newest - other) / (third - other)
+            phi = (at_newest - at_other) / (at_third - at_other)
+            inverse = at_newest / (at_other - at_newest) * at_third / (at_other - at_third) + (
+                third - newest
+            ) / (other - newest) * at_newest / (at_third - at_newest) * at_other / (at_third - at_other)
+            safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+        share = np.clip(np.where(safe, inverse, 0.5), np.minimum(margin, 0.5), 1 - np.minimum(margin, 0.5))
+    closest = np.where(np.abs(at_newest) <= np.abs(at_other), newest, other)
+    return np.where(outside, fixed, closest)
+
+
+def smallest_integer(
+    accept: Callable[[IntArray], NDArray[np.bool_]], lower: IntArray, upper: IntArray
+) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Smallest integer in [lower, upper] that is accepted, where acceptance is monotone.
+
+    Args:
+        accept: maps one integer per problem to one answer per problem; once true it stays true.
+        lower, upper: inclusive ends.
+
+    Returns:
+        The integers, and whether one was accepted at all (else the integer is `upper`).
+
+    Example:
+        >>> found, ok = smallest_integer(lambda n: n * n >= 50, np.array([0]), np.array([100]))
+        >>> int(found[0]), bool(ok[0])
+        (8, True)
+    """
+    first, last = np.broadcast_arrays(np.asarray(lower, np.int64), np.asarray(upper, np.int64))
+    accepted = np.asarray(accept(last), dtype=bool)
+    left, right = np.where(accepted, first, last), last.copy()
+    while (left < right).any():
+        middle = left + (right - left) // 2
+        good = np.asarray(accept(middle), dtype=bool)
+        left, right = np.where(good, left, np.minimum(middle + 1, right)), np.where(good, middle, right)
+    return right, accepted

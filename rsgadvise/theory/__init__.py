@@ -1,0 +1,1 @@
+"""The theorems: plain numbers and arrays in, bounds and their exact optima out."""

@@ -1,0 +1,315 @@
+"""Bounds for a U-smooth objective with gradient variance sigma^2, and their exact optima.
+
+Theorem III.1, Corollary III.2 and Theorem IV.1 of the paper, and every certified bound, are this
+one argument with different constants. With D_f = f(W^1) - f*, stepsizes gamma_k = gamma k^-rho,
+e_k = 1 - U gamma_k / 2 and q_k = p_k / (gamma_k e_k), summing the descent lemma by parts gives [T1]
+
+    E||g(W^R)||^2 <= q_1 D_f + F_max sum_{k>=2} (q_k - q_{k-1})_+ + noise,
+
+where noise is (U sigma^2 / 2B) sum q_k gamma_k^2 without constraint and (sigma^2 / B) sum q_k gamma_k
+for the stochastic projected gradient g~. The `Geometry` says which gradient is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+import numpy as np
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.search import minimize_scan
+from rsgadvise.stopping import Stopping, harmonic_number, last_share, stopping_sums
+from rsgadvise.theory.bound import Bound, FloatArray, Numeric
+
+__all__ = [
+    "Geometry",
+    "best_over_stepsizes",
+    "descent_bound",
+    "largest_noise_share",
+    "layerwise_bound",
+    "optimal_stepsize",
+    "required_iterations",
+    "start_weight",
+]
+
+
+class Geometry(Enum):
+    """Which gradient a bound is about, and how its noise enters.
+
+    FREE: the gradient itself; W is unconstrained.
+    PROJECTED: the true projected gradient g = (W - P(W - gamma grad f)) / gamma, by Minkowski from
+        that of the stochastic one: E||g||^2 <= (sqrt A + sqrt S)^2 with S = sigma^2 / B.
+    PROJECTED_AS_PRINTED: A + S as in (11), which lacks the cross term 2 sqrt(AS).
+    """
+
+    FREE = "free"
+    PROJECTED = "projected"
+    PROJECTED_AS_PRINTED = "projected_as_printed"
+
+
+def start_weight(
+    stopping: Stopping, *, iterations: Numeric, suboptimality: Numeric, ceiling: Numeric
+) -> FloatArray:
+    """p_1 D_f + F_max sum_{k>=2} (p_k - p_{k-1})_+: all that [T1] needs of P_R at constant stepsize.
+
+    D_f / N for `uniform` and `matched`.
+
+    Args:
+        stopping: P_R.
+        iterations: N.
+        suboptimality: D_f.
+        ceiling: F_max, largest possible value of f.
+    """
+    n = np.asarray(iterations, dtype=np.float64)
+    start, top = np.asarray(suboptimality, dtype=np.float64), np.asarray(ceiling, dtype=np.float64)
+    if isinstance(stopping, tuple):
+        sums = stopping_sums(stopping, iterations=n, decay=0.0, curvature_share=0.0)
+        return sums.first * start + sums.variation * top
+    if stopping == "increasing":
+        return (2 * start + 2 * (n - 1) * top) / (n * (n + 1))
+    if stopping == "last":
+        window = last_share(n)
+        return np.where(window < n, top, start) / window
+    return start / n
+
+
+def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: bool) -> None:
+    limit = 2 / smoothness
+    wrong = (stepsize <= 0) | ((stepsize > limit) if closed else (stepsize >= limit))
+    if np.any(wrong):
+        worst = np.broadcast_to(stepsize, wrong.shape)[wrong].flat[0]
+        edge = np.broadcast_to(limit, wrong.shape)[wrong].flat[0]
+        raise HypothesisError(
+            f"must lie in (0, {edge:.6g}), the theorem's range 2/U; got {worst:g}; choose a smaller stepsize",
+            quantity="stepsize",
+        )
+
+
+def _assemble(
+    start: FloatArray, late: FloatArray, noise: FloatArray, floor: FloatArray, geometry: Geometry
+) -> Bound:
+    """Terms of the bound from those of A and S = floor; they sum to the bound in every geometry."""
+    terms = {"initial_error": start, "late_stopping": late, "gradient_noise": noise}
+    if geometry is Geometry.PROJECTED_AS_PRINTED:
+        terms["projection_noise"] = floor
+    elif geometry is Geometry.PROJECTED:
+        terms["projection_noise"] = floor + 2 * np.sqrt((start + late + noise) * floor)
+    if not np.any(late):
+        del terms["late_stopping"]
+    arrays = np.broadcast_arrays(*terms.values())
+    return Bound(dict(zip(terms, (np.asarray(a) for a in arrays), strict=True)))
+
+
+def descent_bound(
+    *,
+    stepsize: Numeric,
+    batch_size: Numeric,
+    iterations: Numeric,
+    suboptimality: Numeric,
+    ceiling: Numeric,
+    smoothness: Numeric,
+    gradient_variance: Numeric,
+    geometry: Geometry,
+    decay: float = 0.0,
+    stopping: Stopping = "uniform",
+) -> Bound:
+    """Upper bound on E||g(W^R)||^2 for any stopping distribution: [T1].
+
+    At constant stepsize and uniform R it is
+    (D_f/(N gamma) + U sigma^2 gamma/(2B)) / (1 - U gamma/2) without constraint, and
+    A = (D_f/(N gamma) + sigma^2/B) / (1 - U gamma/2) for the stochastic projected gradient, from
+    which A + S or (sqrt A + sqrt S)^2 with S = sigma^2/B bounds the true one.
+
+    Source: [T1]; (7), (8) and (11) of the paper are special cases.
+    Kind: upper bound.
+    Assumes: f is U-smooth, unbiased gradients of variance at most sigma^2/B, 0 < gamma < 2/U
+        (gamma = 2/U too where p_1 = 0).
+
+    Args:
+        stepsize: gamma > 0; this and all below broadcast to the shape of the candidates.
+        batch_size: B.
+        iterations: N.
+        suboptimality: D_f, or an upper bound such as f(W^1).
+        ceiling: F_max, largest possible value of f.
+        smoothness: U. gradient_variance: sigma^2 of one example.
+        geometry: which gradient is bounded.
+        decay: rho, one number for all candidates.
+        stopping: P_R.
+
+    Returns:
+        The bound with terms `initial_error`, `late_stopping` (absent where it is zero),
+        `gradient_noise` and, for a projected gradient, `projection_noise`.
+
+    Raises:
+        HypothesisError: the stepsize lies outside (0, 2/U).
+    """
+    gamma = np.asarray(stepsize, dtype=np.float64)
+    u = np.asarray(smoothness, dtype=np.float64)
+    _check_stepsize(
+        gamma, u, closed=stopping == "matched" and decay > 0 and bool(np.all(np.greater(iterations, 1)))
+    )
+    floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    sums = stopping_sums(
+        stopping, iterations=iterations, decay=decay, curvature_share=np.minimum(u * gamma / 2, 1.0)
+    )
+    start = sums.first * suboptimality / gamma
+    late = sums.variation * ceiling / gamma
+    noise = (0.5 * u * floor * gamma * sums.quadratic) if geometry is Geometry.FREE else floor * sums.linear
+    return _assemble(np.asarray(start), np.asarray(late), np.asarray(noise), floor, geometry)
+
+
+def optimal_stepsize(
+    *,
+    batch_size: Numeric,
+    iterations: Numeric,
+    suboptimality: Numeric,
+    ceiling: Numeric,
+    smoothness: Numeric,
+    gradient_variance: Numeric,
+    geometry: Geometry,
+    decay: float = 0.0,
+    stopping: Stopping = "uniform",
+) -> FloatArray:
+    """Stepsize that minimises `descent_bound`.
+
+    With a = U/2, k = U sigma^2/(2B) and d = `start_weight`, constant stepsizes give
+    gamma* = d / (a d + sqrt(a^2 d^2 + k d)), always below 1/(2a). For `matched` and rho > 0, with
+    h1 = H_N(rho) and h2 = H_N(2 rho), gamma* = D_f h1 / (a D_f h2 + sqrt((a D_f h2)^2 + k D_f h1^2 h2)),
+    clipped to 1/a; both are exact. Other combinations are searched in log gamma.
+
+    Source: the roots of k h1 h2 gamma^2 + 2 a D_f h2 gamma - D_f h1 = 0; the clip is exact since the
+        bound is quasi-convex. The closed forms hold in every geometry, since k = a sigma^2/B is
+        where the derivatives of all of them meet.
+    Kind: exact, or accurate to 1e-9 where it is searched.
+
+    Args: as in `descent_bound`.
+    """
+    u = np.asarray(smoothness, dtype=np.float64)
+    half = u / 2
+    noise = half * np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    if decay == 0:
+        d = start_weight(stopping, iterations=iterations, suboptimality=suboptimality, ceiling=ceiling)
+        return np.asarray(d / (half * d + np.sqrt((half * d) ** 2 + noise * d)))
+    start = np.asarray(suboptimality, dtype=np.float64)
+    h1, h2 = harmonic_number(decay, iterations), harmonic_number(2 * decay, iterations)
+    root = start * h1 / (half * start * h2 + np.sqrt((half * start * h2) ** 2 + noise * start * h1**2 * h2))
+    gamma = np.asarray(np.minimum(root, 1 / half))
+    if stopping == "matched":
+        return gamma
+
+    def value(stepsize: FloatArray) -> FloatArray:
+        return descent_bound(
+            stepsize=stepsize,
+            batch_size=batch_size,
+            iterations=iterations,
+            suboptimality=suboptimality,
+            ceiling=ceiling,
+            smoothness=u,
+            gradient_variance=gradient_variance,
+            geometry=geometry,
+            decay=decay,
+            stopping=stopping,
+        ).value
+
+    return best_over_stepsizes(value, reference=gamma, limit=1 / half)
+
+
+def best_over_stepsizes(
+    value: Callable[[FloatArray], FloatArray], *, reference: FloatArray, limit: Numeric
+) -> FloatArray:
+    """Minimiser of a bound over (0, limit), searched in log gamma from reference/1e6 upwards."""
+    top = np.log(np.asarray(limit, dtype=np.float64)) - 1e-9
+    bottom = np.minimum(np.log(reference) - 14.0, top - 14.0)
+    bottom, top = np.broadcast_arrays(bottom, top)
+    return np.exp(minimize_scan(lambda t: value(np.exp(t)), bottom, top, points=33, steps=30))
+
+
+def layerwise_bound(
+    *,
+    stepsize: FloatArray,
+    batch_size: Numeric,
+    iterations: Numeric,
+    suboptimality: Numeric,
+    ceiling: Numeric,
+    smoothness: Numeric,
+    layer_variances: Sequence[Numeric],
+    decay: float = 0.0,
+    stopping: Stopping = "uniform",
+) -> Bound:
+    """`descent_bound` for a projected gradient with one stepsize per layer.
+
+    A = (D_f/N + sum_l gamma_l sigma_l^2/B) / min_l gamma_l (1 - U gamma_l/2), and E||g||^2 <=
+    (sqrt A + sqrt S)^2 with S = sum_l sigma_l^2/B. Equal stepsizes are best: for a common minimum
+    each layer wants the smallest root, and U is shared.
+
+    Source: the descent lemma layer by layer; [T1] for decay and stopping, with the descent of
+        iteration k bounded below by x_k (g + (1 - x_k) min_l U gamma_l^2/2), x_k = k^-rho.
+    Kind: upper bound. Assumes: f is U-smooth in all weights together, 0 < gamma_l < 2/U.
+
+    Args:
+        stepsize: gamma_1..gamma_L along the last axis.
+        layer_variances: sigma_l^2, one per layer. The rest as in `descent_bound`.
+    """
+    gammas, u = np.asarray(stepsize, dtype=np.float64), np.asarray(smoothness, dtype=np.float64)
+    _check_stepsize(gammas, u[..., None], closed=False)
+    batch = np.asarray(batch_size, dtype=np.float64)
+    bends = 0.5 * u[..., None] * gammas**2
+    bend, scale = bends.min(axis=-1), (gammas - bends).min(axis=-1) + bends.min(axis=-1)
+    sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=bend / scale)
+    spread = sum(gammas[..., index] * v for index, v in enumerate(layer_variances))
+    return _assemble(
+        np.asarray(sums.first * suboptimality / scale),
+        np.asarray(sums.variation * ceiling / scale),
+        np.asarray(spread * sums.linear / (batch * scale)),
+        np.asarray(sum(np.asarray(v, dtype=np.float64) for v in layer_variances) / batch),
+        Geometry.PROJECTED,
+    )
+
+
+def largest_noise_share(geometry: Geometry) -> float:
+    """The share of a target q below which sigma^2/B must stay for q to be reachable at all."""
+    return {Geometry.FREE: np.inf, Geometry.PROJECTED: 0.25, Geometry.PROJECTED_AS_PRINTED: 0.5}[geometry]
+
+
+def required_iterations(
+    *,
+    target: Numeric,
+    batch_size: Numeric,
+    suboptimality: Numeric,
+    smoothness: Numeric,
+    gradient_variance: Numeric,
+    geometry: Geometry,
+) -> FloatArray:
+    """Smallest real N at which the optimal constant stepsize brings the bound down to a target.
+
+    With a = U/2, k = U sigma^2/(2B), S = sigma^2/B and v the part of the target q that A may use
+    above its own floor: N = 4 D_f (k + a v) / v^2, where v = q (FREE), v = q - 2S
+    (PROJECTED_AS_PRINTED) or v = (sqrt q - sqrt S)^2 - S (PROJECTED).
+
+    Source: A* = floor + 2 (a d + sqrt(a^2 d^2 + k d)) solved for d = D_f/N; for the paper's constants
+        the exact counterpart of (9), and the plan that the paper omits for (11).
+    Kind: exact. Assumes: constant stepsize, uniform R.
+
+    Returns:
+        N per candidate; inf where no N suffices.
+
+    Example:
+        >>> n = required_iterations(target=0.05 * 0.05**0.1, batch_size=50, suboptimality=5,
+        ...     smoothness=13 / 8, gradient_variance=500 / 16, geometry=Geometry.FREE)
+        >>> round(float(n), 2)
+        7834.56
+    """
+    q = np.asarray(target, dtype=np.float64)
+    half = np.asarray(smoothness, dtype=np.float64) / 2
+    floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    if geometry is Geometry.FREE:
+        room = q + np.zeros_like(floor)
+    elif geometry is Geometry.PROJECTED_AS_PRINTED:
+        room = q - 2 * floor
+    else:
+        room = np.where(q > floor, (np.sqrt(q) - np.sqrt(floor)) ** 2 - floor, -1.0)
+    safe = np.where(room > 0, room, 1.0)
+    with np.errstate(over="ignore", divide="ignore"):
+        needed = 4 * np.asarray(suboptimality, dtype=np.float64) * (half * floor + half * safe) / safe**2
+    return np.where(room > 0, needed, np.inf)

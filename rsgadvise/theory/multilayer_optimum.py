@@ -1,0 +1,264 @@
+"""The exact optimum of (12) and (13) over stepsizes and keep probability.
+
+Both are posynomials in (stepsizes, zeta, B, N, 1/g) with g = e_gamma^m, and g <= gamma_l - b_l gamma_l^2
+is a posynomial constraint, so choosing the hyper-parameters is a geometric program: convex in
+logarithms, one global optimum. For fixed g the best stepsizes and the best zeta are closed forms;
+what remains is convex in log g and solved here for many candidates at once.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+
+from rsgadvise.search import increasing_root, minimize_scan, minimize_unimodal
+from rsgadvise.stopping import Stopping
+from rsgadvise.theory.bound import FloatArray, Numeric
+from rsgadvise.theory.descent import start_weight
+from rsgadvise.theory.multilayer import Structure, dropout_bound, smallest_batch_size
+
+__all__ = ["optimal_hyperparameters", "required_iterations"]
+
+_BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
+
+
+class _Candidates(TypedDict):
+    batch_size: FloatArray
+    iterations: FloatArray
+    initial_loss: FloatArray
+    ceiling: FloatArray
+
+
+def _stepsizes(net: Structure, shared: FloatArray) -> list[FloatArray]:
+    """gamma_l(g) = 2g / (1 + sqrt(1 - 4 b_l g)): the smallest stepsizes that reach g."""
+    return [
+        2 * shared / (1 + np.sqrt(np.maximum(1 - 4 * np.asarray(b) * shared, 0.0))) for b in net.curvatures
+    ]
+
+
+def _largest_shared(net: Structure) -> FloatArray:
+    """1 / (4 max_l b_l), the largest g that every layer can reach."""
+    return np.asarray(0.25 / np.maximum.reduce(np.broadcast_arrays(*map(np.asarray, net.curvatures))))
+
+
+def _best_keep_prob(
+    second: Numeric, first: Numeric, rising: Numeric, lower: float, upper: float
+) -> FloatArray:
+    """Minimiser of second/zeta^2 + first/zeta + rising zeta on [lower, upper].
+
+    The derivative changes sign once, at the positive root of rising t^3 - first t - 2 second, so
+    clipping is exact. Newton's method from above converges monotonically, as the cubic is convex.
+    """
+    c = np.asarray(rising, dtype=np.float64)
+    safe = np.where(c > 0, c, 1.0)
+    p, q = np.asarray(first / safe), np.asarray(2 * np.asarray(second) / safe)
+    t = np.minimum(np.cbrt(q) + np.sqrt(p), 2 * upper)
+    below = t**3 - p * t - q < 0  # the cap lies left of the root: the answer is the upper end
+    p, q = np.where(below, 0.0, p), np.where(below, 0.0, q)
+    for _ in range(5):
+        t = np.maximum((2 * t**3 + q) / np.maximum(3 * t**2 - p, 1e-300), 0.0)
+    return np.where(below | (c <= 0), upper, np.clip(t, lower, upper))
+
+
+def _solve_block(
+    net: Structure, start: FloatArray, batch: FloatArray, lower: float, upper: float
+) -> tuple[FloatArray, FloatArray]:
+    """(g, zeta) that minimise (13) at constant stepsize, `start` being D_f/N or its [T1] counterpart."""
+    output = net.output_noise / batch
+    weights = [net.pretraining * k / batch for k in net.hidden_noise]
+
+    def keep_prob(gammas: list[FloatArray]) -> FloatArray:
+        if lower == upper:
+            return np.full(start.shape, lower)
+        low = [w * gamma for w, gamma in zip(weights[:-1], gammas[:-2], strict=True)] if weights else []
+        rising = np.asarray(sum(low, np.zeros(())))
+        return _best_keep_prob(start, output * gammas[-1] ** 2, rising, lower, upper)
+
+    def slope(logit: FloatArray) -> FloatArray:
+        """log of the part of g^2 dF/dg that rises with g over the part that falls."""
+        shared = _shared_at(logit, edge)
+        gammas = _stepsizes(net, shared)
+        zeta = keep_prob(gammas)
+        bend = net.output_curvature * gammas[-1]
+        rise = output * gammas[-1] ** 2 / (zeta * np.maximum(1 - 2 * bend, 1e-16))
+        for index, weight in enumerate(weights):
+            bend = net.hidden_curvature[index] * gammas[index]
+            damping = zeta if index < len(weights) - 1 else 1.0
+            rise = rise + damping * weight * gammas[index] * bend / np.maximum(1 - 2 * bend, 1e-16)
+        return np.log(rise * zeta**2 / start)
+
+    # rise / g^2 is least at g = 0, where it is the coefficient below, and at most 3.6 times that
+    # while all b_l g <= 3/16. So the optimum lies in this bracket.
+    bends = [w * b for w, b in zip(weights, net.hidden_curvature, strict=True)]
+
+    def coefficient(zeta: float) -> FloatArray:
+        low = np.asarray(sum(bends[:-1], np.zeros(())))
+        return np.asarray(output / zeta + (bends[-1] if bends else 0.0) + zeta * low) * zeta**2
+
+    edge = _largest_shared(net)
+    ceiling = np.minimum(np.sqrt(start / coefficient(lower)) / edge, 1 - 1e-15)
+    floor = np.minimum(np.sqrt(start / (3.7 * coefficient(upper))) / edge, 0.75)
+    logit = increasing_root(slope, _logit(floor), _logit(ceiling), tolerance=1e-7)
+    shared = _shared_at(logit, edge)
+    return shared, keep_prob(_stepsizes(net, shared))
+
+
+def _logit(share: FloatArray) -> FloatArray:
+    """t with share = tau (2 - tau), tau = 1/(1 + e^-t): smooth where a layer reaches its largest g."""
+    root = np.sqrt(1 - share)
+    return np.asarray(np.log(share / ((1 + root) * root)))
+
+
+def _shared_at(logit: FloatArray, edge: FloatArray) -> FloatArray:
+    """g = edge tau (2 - tau), the inverse of `_logit`."""
+    tau = 1 / (1 + np.exp(-logit))
+    return np.asarray(edge * tau * (2 - tau))
+
+
+def _slice(net: Structure, shape: tuple[int, ...], part: slice) -> Structure:
+    """The structure of some candidates, flattened; scalars stay scalars, which are cheaper."""
+
+    def take(value: FloatArray) -> FloatArray:
+        return value if value.ndim == 0 else np.broadcast_to(value, shape).reshape(-1)[part]
+
+    return Structure(
+        hidden_noise=tuple(map(take, net.hidden_noise)),
+        hidden_curvature=tuple(map(take, net.hidden_curvature)),
+        output_noise=take(net.output_noise),
+        output_curvature=net.output_curvature,
+        pretraining=take(net.pretraining),
+    )
+
+
+def optimal_hyperparameters(
+    *,
+    net: Structure,
+    batch_size: Numeric,
+    iterations: Numeric,
+    initial_loss: Numeric,
+    ceiling: Numeric,
+    keep_prob: tuple[float, float] = (1.0, 1.0),
+    decay: float = 0.0,
+    stopping: Stopping = "uniform",
+) -> tuple[FloatArray, FloatArray]:
+    """Stepsizes and keep probability that minimise (13): the global optimum of the program.
+
+    Every layer takes the smallest stepsize that reaches one common g, zeta is the root of a cubic
+    clipped to its range, and g is found from the sign of the derivative in log g.
+
+    Source: the geometric program (12), (13) reduced to one dimension.
+    Kind: exact at constant stepsize, to a relative 1e-12 of the bound; with decay the stepsizes
+        share one g, which is then searched.
+
+    Args:
+        net: from `structure`.
+        batch_size, iterations, initial_loss, ceiling: B, N, f(W^1), F_max; broadcast.
+        keep_prob: (lowest, highest) zeta allowed.
+        decay, stopping: rho and P_R.
+
+    Returns:
+        Stepsizes of shape (candidates..., L) and zeta of shape (candidates...).
+    """
+    batch, n, loss, top, *_ = np.broadcast_arrays(
+        *(np.asarray(v, dtype=np.float64) for v in (batch_size, iterations, initial_loss, ceiling)),
+        net.output_noise,
+        net.pretraining,
+        *net.hidden_noise,
+    )
+    lower, upper = keep_prob
+    if decay > 0:
+        candidates = _Candidates(batch_size=batch, iterations=n, initial_loss=loss, ceiling=top)
+        return _searched(net, candidates, keep_prob, decay, stopping)
+    start = start_weight(stopping, iterations=n, suboptimality=loss, ceiling=top)
+    shape, size = start.shape, start.size
+    shared, zeta = np.empty(size), np.empty(size)
+    flat_start, flat_batch = start.reshape(-1), batch.reshape(-1)
+    for begin in range(0, size, _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        shared[part], zeta[part] = _solve_block(
+            _slice(net, shape, part), flat_start[part], flat_batch[part], lower, upper
+        )
+    gammas = _stepsizes(net, shared.reshape(shape))
+    return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta.reshape(shape)
+
+
+def _searched(
+    net: Structure, candidates: _Candidates, keep_prob: tuple[float, float], decay: float, stopping: Stopping
+) -> tuple[FloatArray, FloatArray]:
+    """`optimal_hyperparameters` for decaying stepsizes: g by search, zeta in closed form."""
+    edge = _largest_shared(net)
+
+    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        gammas = np.stack(np.broadcast_arrays(*_stepsizes(net, _shared_at(logit, edge))), axis=-1)
+        terms = dropout_bound(
+            net=net, stepsize=gammas, keep_prob=1.0, decay=decay, stopping=stopping, **candidates
+        ).terms
+        second = terms["initial_error"] + terms.get("late_stopping", 0.0)
+        first, rising = terms["output_noise"], terms.get("lower_hidden_noise", np.zeros(()))
+        zeta = _best_keep_prob(second, first, rising, *keep_prob)
+        value = second / zeta**2 + first / zeta + terms.get("top_hidden_noise", 0.0) + rising * zeta
+        return np.asarray(value), gammas, zeta
+
+    shape = candidates["batch_size"].shape
+    logit = minimize_scan(
+        lambda t: best(t)[0], np.full(shape, -40.0), np.full(shape, 15.0), points=49, steps=35
+    )
+    _, gammas, zeta = best(logit)
+    return gammas, zeta
+
+
+def required_iterations(
+    *,
+    net: Structure,
+    target: Numeric,
+    batch_size: Numeric,
+    initial_loss: Numeric,
+    keep_prob: tuple[float, float] = (1.0, 1.0),
+) -> tuple[FloatArray, FloatArray]:
+    """Smallest real N for which the optimum of (13) meets a target, and the zeta that attains it.
+
+    N = D_f / max_{g, zeta} P, P = zeta^2 q g - (1/B)[zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l]
+    with e_l at gamma_l(g). {P >= c} is convex in logarithms for every c > 0, so the search over g,
+    with zeta in closed form, finds the global maximum.
+
+    Source: (13) solved for N; the plan that the paper omits. Kind: exact. Assumes: constant
+        stepsizes, uniform R.
+
+    Returns:
+        N per candidate, inf where the target is out of reach, and zeta.
+    """
+    q, batch, *_ = np.broadcast_arrays(
+        np.asarray(target, dtype=np.float64),
+        np.asarray(batch_size, dtype=np.float64),
+        np.asarray(initial_loss, dtype=np.float64),
+        net.output_noise,
+        net.pretraining,
+        *net.hidden_noise,
+    )
+    lower, upper = keep_prob
+    edge = _largest_shared(net)
+
+    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray]:
+        shared = _shared_at(logit, edge)
+        gammas = _stepsizes(net, shared)
+        hidden = [net.pretraining * k * g / batch for k, g in zip(net.hidden_noise, gammas[:-1], strict=True)]
+        gain = q * shared - (hidden[-1] if hidden else 0.0)
+        output = net.output_noise * gammas[-1] ** 2 / batch
+        low = np.asarray(sum(hidden[:-1], np.zeros(())))
+        root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inner = np.where(low > 0, (gain + root) / (3 * low), upper)
+        choices = [np.full(batch.shape, lower), np.full(batch.shape, upper), np.clip(inner, lower, upper)]
+        values = np.stack([zeta**2 * gain - zeta * output - zeta**3 * low for zeta in choices])
+        pick = np.argmax(values, axis=0)[None, ...]
+        zeta = np.take_along_axis(np.stack(choices), pick, axis=0)[0]
+        return np.take_along_axis(values, pick, axis=0)[0], zeta
+
+    ends = np.full(batch.shape, -60.0), np.full(batch.shape, 17.0)
+    logit = minimize_unimodal(lambda t: -best(t)[0], *ends, steps=55)
+    progress, zeta = best(logit)
+    with np.errstate(divide="ignore", over="ignore"):
+        needed = np.where(progress > 0, initial_loss / np.where(progress > 0, progress, 1.0), np.inf)
+    reachable = batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower)
+    return np.where(reachable, needed, np.inf), zeta

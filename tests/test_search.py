@@ -1,0 +1,82 @@
+"""One-dimensional searches on shifted intervals, ends and adversarial functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rsgadvise.search import increasing_root, minimize_scan, minimize_unimodal, smallest_integer
+
+FloatArray = NDArray[np.float64]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    left=st.floats(-50, 50),
+    width=st.floats(0.1, 60),
+    at=st.floats(-0.5, 1.5),
+    power=st.sampled_from([1, 2, 4]),
+)
+def test_unimodal_minimum_on_shifted_intervals(left: float, width: float, at: float, power: int) -> None:
+    target = left + at * width
+    found = minimize_unimodal(
+        lambda x: np.abs(x - target) ** power, np.asarray([left]), np.asarray([left + width])
+    )
+    inside = min(max(target, left), left + width)
+    # A flat minimum is located to the root of the precision, which is as good as its value.
+    assert float(found[0]) == pytest.approx(inside, abs=width * (1e-10 if power == 1 else 1e-3))
+    if inside != target:
+        assert float(found[0]) in (left, left + width)
+
+
+def test_scan_finds_the_better_of_two_valleys_and_survives_inf() -> None:
+    def two(x: FloatArray) -> FloatArray:
+        return np.where(x > 0.9, np.inf, np.minimum((x - 0.2) ** 2, (x - 0.7) ** 2 - 0.1))
+
+    assert float(minimize_scan(two, np.asarray([0.0]), np.asarray([1.0]))[0]) == pytest.approx(0.7, abs=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(root=st.floats(-20, 20), steep=st.floats(-3, 3), spread=st.floats(0.01, 30), shape=st.integers(0, 3))
+def test_root_of_increasing_functions(root: float, steep: float, spread: float, shape: int) -> None:
+    scale = 10**steep
+
+    def function(x: FloatArray) -> FloatArray:
+        z = (x - root) * scale
+        return [z, np.sinh(np.clip(z, -300, 300)), np.cbrt(z), np.arctan(z) + 1e-9 * z][shape]
+
+    found = increasing_root(function, np.asarray([root - spread]), np.asarray([root + 1.7 * spread]))
+    assert float(found[0]) == pytest.approx(root, abs=2e-9)
+
+
+def test_root_outside_the_bracket_is_an_end() -> None:
+    found = increasing_root(lambda x: x - np.asarray([-5.0, 5.0, 0.5]), np.zeros(3), np.ones(3))
+    assert found.tolist()[:2] == [0.0, 1.0]
+    assert found[2] == pytest.approx(0.5)
+
+
+def test_root_needs_few_evaluations() -> None:
+    calls = 0
+
+    def function(x: FloatArray) -> FloatArray:
+        nonlocal calls
+        calls += 1
+        return np.log(x**2 + 0.1 * x**3) - np.linspace(0, 5, x.size)
+
+    increasing_root(function, np.full(1000, 0.01), np.full(1000, 100.0))
+    assert calls <= 16
+
+
+@settings(max_examples=100, deadline=None)
+@given(low=st.integers(-100, 10**12), size=st.integers(0, 10**12), at=st.floats(-0.2, 1.2))
+def test_smallest_integer(low: int, size: int, at: float) -> None:
+    threshold = low + int(at * size)
+    found, accepted = smallest_integer(lambda n: n >= threshold, np.asarray([low]), np.asarray([low + size]))
+    if threshold > low + size:
+        assert not accepted[0]
+    else:
+        assert accepted[0]
+        assert found[0] == max(threshold, low)

@@ -1,0 +1,80 @@
+"""Harmonic numbers against mpmath, sums over P_R against direct summation."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.stopping import Stopping, harmonic_number, probabilities, stopping_sums
+
+ORDERS = [0.0, 0.1, 0.5, 0.9, 0.999999, 1.0, 1.0000001, 1.3, 2.0, 3.1, 4.0]
+COUNTS = [1, 2, 31, 32, 33, 34, 100, 10**4, 10**8, 10**12]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("count", COUNTS)
+def test_harmonic_numbers(order: float, count: int) -> None:
+    with mpmath.workdps(40):
+        s = mpmath.mpf(order)
+        if count <= 10**4:
+            exact = mpmath.fsum(mpmath.power(k, -s) for k in range(1, count + 1))
+        elif order == 1:
+            exact = mpmath.harmonic(count)
+        else:
+            exact = mpmath.zeta(s) - mpmath.zeta(s, count + 1)
+        error = abs(mpmath.mpf(float(harmonic_number(order, float(count)))) / exact - 1)
+    assert error < 1e-13
+
+
+def test_harmonic_numbers_broadcast_and_refuse_less_than_one() -> None:
+    table = harmonic_number(np.asarray([[0.0], [1.0]]), np.asarray([1.0, 4.0]))
+    assert table == pytest.approx(np.asarray([[1, 4], [1, 25 / 12]]))
+    with pytest.raises(HypothesisError, match="at least 1; got 0"):
+        harmonic_number(1.0, 0.0)
+
+
+@pytest.mark.parametrize("stopping", ["uniform", "matched", "increasing", "last"])
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.999])
+def test_sums_against_direct_summation(stopping: Stopping, decay: float, share: float) -> None:
+    for n in (1, 2, 3, 11, 250, 300, 5000, 200_000):
+        p = probabilities(stopping, iterations=n, decay=decay, curvature_share=share)
+        assert p.sum() == pytest.approx(1)
+        assert (p >= 0).all()
+        x = np.arange(1, n + 1.0) ** -decay
+        q = p / (x * (1 - share * x))
+        sums = stopping_sums(stopping, iterations=float(n), decay=decay, curvature_share=share)
+        assert float(sums.first) == pytest.approx(q[0], rel=1e-10, abs=1e-300)
+        rise = np.maximum(np.diff(q), 0).sum()
+        assert float(sums.variation) == pytest.approx(rise, rel=1e-9, abs=1e-9 * q.max())
+        assert float(sums.linear) == pytest.approx(q @ x, rel=1e-9)
+        assert float(sums.quadratic) == pytest.approx(q @ x**2, rel=1e-9)
+
+
+def test_long_sums_against_mpmath() -> None:
+    """N = 1e9 is out of reach for direct summation."""
+    n, rho, r = 10**9, 0.3, 0.7
+    sums = stopping_sums("uniform", iterations=float(n), decay=rho, curvature_share=r)
+    with mpmath.workdps(25):
+        # 1/(1 - r x) = sum_j r^j x^j, and sums of x^j are generalised harmonic numbers.
+        total = mpmath.fsum(
+            mpmath.mpf(r) ** j * (mpmath.zeta(j * rho) - mpmath.zeta(j * rho, n + 1)) if j else n
+            for j in range(160)
+        )
+    assert float(sums.linear) == pytest.approx(float(total / n), rel=1e-10)
+
+
+def test_vectorised_over_candidates() -> None:
+    n, r = np.asarray([3.0, 500.0, 10**5]), np.asarray([0.1, 0.5, 0.9])
+    together = stopping_sums("increasing", iterations=n, decay=0.4, curvature_share=r)
+    for index in range(3):
+        alone = stopping_sums("increasing", iterations=n[index], decay=0.4, curvature_share=r[index])
+        assert together.linear[index] == pytest.approx(float(alone.linear), rel=1e-12)
+        assert together.variation[index] == pytest.approx(float(alone.variation), rel=1e-12)
+
+
+def test_a_list_needs_as_many_iterations() -> None:
+    with pytest.raises(HypothesisError, match="exactly 3 iterations; got 4"):
+        stopping_sums((0.2, 0.3, 0.5), iterations=np.asarray([3.0, 4.0]), decay=0.0, curvature_share=0.1)

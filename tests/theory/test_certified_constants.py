@@ -1,0 +1,397 @@
+"""Attack on the certified constants: no instance, however chosen, may lie above them.
+
+Random points alone prove little, so every kind is also attacked by ascent from random and corner weights,
+and by instances built to attain the constants: only those make a slightly too small constant visible.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import mpmath
+import networks as nets
+import numpy as np
+import numpy.typing as npt
+import pytest
+from networks import Array, Kind, Problem, Quantity
+
+from rsgadvise.theory import constants
+from rsgadvise.theory.constants import InputMoments
+
+QUANTITIES: tuple[Quantity, ...] = ("curvature", "second moment", "slope")
+ROUNDING = 1e-9
+
+
+def moments_of(inputs: Array, probability: Array) -> InputMoments:
+    mean = probability @ inputs
+    # The n x n Gram matrix has the non-zero eigenvalues of E[x x^T] and stays small for wide inputs.
+    scaled = inputs * np.sqrt(probability)[:, None]
+    gram = scaled @ scaled.T
+    return InputMoments(
+        dim=inputs.shape[1],
+        mean=float(mean.mean()),
+        mean_square=float((mean**2).mean()),
+        second_moment=float(np.trace(gram) / inputs.shape[1]),
+        top_eigenvalue=max(0.0, float(np.linalg.eigvalsh(gram)[-1])),
+    )
+
+
+def certified_one(problem: Problem, k: int, moments: InputMoments) -> tuple[float, float, float]:
+    name = "single_layer" if problem.kind == "single" else problem.kind
+    arguments: dict[str, object] = {"layers": problem.layers, "moments": moments}
+    if problem.kind != "single":
+        box = [float(w) for w in problem.box[k]]
+        arguments["weight_bound"] = box[0] if problem.kind == "autoencoder" else box
+        arguments["keep_prob"] = float(problem.keep[k])
+    found = getattr(constants, f"{name}_constants")(**arguments)
+    limit = getattr(constants, f"{name}_limit")(**arguments)
+    return float(found.smoothness), float(found.gradient_variance), float(limit)
+
+
+def certified(problem: Problem) -> dict[Quantity, Array]:
+    """The product's claim on each quantity, one value per instance."""
+    rows = [
+        certified_one(problem, k, moments_of(problem.inputs[k], problem.probability[k]))
+        for k in range(len(problem.inputs))
+    ]
+    return dict(zip(QUANTITIES, np.array(rows).T, strict=True))
+
+
+def ratios(measured: Array, claim: Array) -> Array:
+    """Measured over claimed; a claim of zero is met only by zero."""
+    found: Array = np.where(measured <= 1e-13, 0.0, measured / np.maximum(claim, 1e-300))
+    return found
+
+
+def assert_within(measured: Array, claim: Array, what: str) -> float:
+    largest = float(ratios(measured, claim).max())
+    assert largest <= 1 + ROUNDING, f"{what}: an instance reaches {largest:.6f} of the certified value"
+    return largest
+
+
+# ---------------------------------------------------------------------- scalars
+
+
+def test_scalar_constants_are_the_suprema_and_never_rounded_down() -> None:
+    with mpmath.workdps(70):
+
+        def term(y: int, order: int) -> object:
+            return lambda s: mpmath.diff(lambda t: (y - 1 / (1 + mpmath.exp(-t))) ** 2, s, order)
+
+        def bend(s: object) -> object:
+            return mpmath.diff(lambda t: 1 / (1 + mpmath.exp(-t)), s, 2)
+
+        # Where the next derivative vanishes; starts are rough readings of a plot, not of the closed forms.
+        steepest = term(0, 1)(mpmath.findroot(term(0, 2), 0.7))  # type: ignore[operator]
+        curved = term(0, 2)(mpmath.findroot(term(0, 3), -0.5))  # type: ignore[operator]
+        top = bend(mpmath.findroot(lambda s: mpmath.diff(bend, s), -1.3))
+        p = (15 - mpmath.sqrt(33)) / 24
+        closed = (mpmath.mpf(8) / 27, 2 * p**2 * (1 - p) * (2 - 3 * p), 1 / (6 * mpmath.sqrt(3)))
+        floats = (constants.SLOPE, constants.CURVATURE, constants.SIGMOID_CURVATURE)
+        for peak, form, value in zip((steepest, curved, top), closed, floats, strict=True):
+            assert abs(peak - form) < mpmath.mpf(10) ** -50
+            assert abs(value / form - 1) < 1e-15
+        assert Fraction(constants.SLOPE) >= Fraction(8, 27), "c1 is rounded down"
+        assert mpmath.mpf(constants.CURVATURE) >= closed[1], "c2 is rounded down"
+        assert mpmath.mpf(constants.SIGMOID_CURVATURE) >= closed[2], "s2 is rounded down"
+
+    # The stationary points above are the global ones: a dense grid over logits and targets stays below.
+    s, y = np.meshgrid(np.linspace(-30, 30, 60_001), np.linspace(0, 1, 11))
+    o = 1 / (1 + np.exp(-s))
+    d1 = o * (1 - o)
+    d2 = d1 * (1 - 2 * o)
+    for grid, value in (
+        (2 * (o - y) * d1, constants.SLOPE),
+        (2 * d1**2 - 2 * (y - o) * d2, constants.CURVATURE),
+        (d2, constants.SIGMOID_CURVATURE),
+    ):
+        assert value * (1 - 1e-6) < np.abs(grid).max() <= value * (1 + 1e-15)
+
+
+# ---------------------------------------------------------------------- search
+
+
+# Last column: smallest ratio the attack has to reach for (curvature, second moment, slope). Without a floor a
+# search stuck on easy points would look like a proof.
+ATTACKS: list[tuple[Kind, tuple[int, ...], tuple[float, float, float]]] = [
+    ("single", (6, 3), (0.95, 0.95, 0.95)),
+    ("autoencoder", (1, 1), (0.2, 0.17, 0.17)),
+    ("autoencoder", (4, 1), (0.4, 0.2, 0.2)),
+    ("autoencoder", (3, 2), (0.3, 0.17, 0.17)),
+    ("multilayer", (3, 2), (0.9, 0.9, 0.9)),
+    ("multilayer", (1, 4, 1), (0.5, 0.6, 0.6)),
+    ("multilayer", (2, 1, 1, 2), (0.3, 0.5, 0.5)),
+    ("multilayer", (2, 1, 2, 1, 1), (0.25, 0.4, 0.4)),
+]
+
+
+@pytest.mark.parametrize(("kind", "layers", "floors"), ATTACKS)
+def test_search_never_exceeds_certified(
+    kind: Kind, layers: tuple[int, ...], floors: tuple[float, float, float]
+) -> None:
+    rng = np.random.default_rng(120 + sum(layers))
+    count = 16
+    problem = nets.random_problem(kind, layers, count, rng)
+    claims = certified(problem)
+    start = nets.starting_weights(problem, rng)
+    sign = np.where(rng.random(count) < 0.7, 1.0, -1.0)
+    for quantity, floor in zip(QUANTITIES, floors, strict=True):
+        what = f"{kind} {layers} {quantity}"
+        claim = claims[quantity]
+        easy = assert_within(nets.measure(problem, start, quantity), claim, what + " at random")
+        theta, targets = nets.ascend(
+            problem, start, quantity, scale=np.maximum(claim, 1e-6), sign=sign, rng=rng, steps=30
+        )
+        hard = assert_within(
+            nets.measure(replace(problem, targets=targets), theta, quantity), claim, what + " after ascent"
+        )
+        largest = max(easy, hard)
+        assert largest > floor, f"{what}: the attack only reached {largest:.3f}, too weak to mean anything"
+
+
+# ---------------------------------------------------------------------- tightness
+
+
+def attainment(problem: Problem, theta: Array, direction: Array, quantity: Quantity) -> float:
+    """Ratio reached by a constructed instance; a Rayleigh quotient bounds the eigenvalue from below."""
+    if quantity == "curvature":
+        measured: Array = np.abs(nets.quotient(problem, theta, direction))
+    else:
+        measured = nets.measure(problem, theta, quantity)
+    return assert_within(measured, certified(problem)[quantity], f"constructed {problem.kind} {quantity}")
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("points", [1, 4])
+def test_one_layer_constants_are_attained(quantity: Quantity, points: int) -> None:
+    # Four orthogonal inputs: the curvature must follow the top eigenvalue, a quarter of E||x||^2.
+    assert attainment(*nets.attained_single(quantity, points), quantity) > 0.999999
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_multilayer_constants_are_nearly_attained(quantity: Quantity, depth: int) -> None:
+    reached = attainment(*nets.attained_wide(quantity, depth), quantity)
+    assert reached > 0.97, f"depth {depth}, {quantity}: {reached:.4f}"
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("keep", [1.0, 0.5, 0.1])
+def test_autoencoder_constants_are_nearly_attained(quantity: Quantity, keep: float) -> None:
+    reached = attainment(*nets.attained_sparse(quantity, keep), quantity)
+    floor = 0.7 if quantity == "curvature" else 0.8
+    assert reached > floor, f"keep {keep}, {quantity}: {reached:.4f}"
+
+
+def test_a_rare_hidden_unit_keeps_its_variance() -> None:
+    # A mask squares to itself: the share of a hidden unit falls like keep, not like its square.
+    keep = 0.05
+    masks, chances = nets.mask_patterns([1, 1], np.array([keep]))
+    problem = replace(
+        nets.one("multilayer", (1, 1, 1), np.ones((1, 1)), 0.0, [6.0, 0.0]),
+        masks=masks,
+        mask_probability=chances,
+        keep=np.array([keep]),
+    )
+    theta = np.array([[6.0, 0.0]])
+    assert attainment(problem, theta, theta, "second moment") > 4 * keep
+
+
+@pytest.mark.parametrize(
+    ("build", "floor"),
+    [
+        (nets.curved_by_blank_weights, 0.84),
+        (nets.curved_by_two_layers, 0.97),
+        (nets.curved_by_hidden_unit, 0.75),
+    ],
+)
+def test_each_term_of_the_smoothness_is_needed(
+    build: Callable[[], tuple[Problem, Array, Array]], floor: float
+) -> None:
+    reached = attainment(*build(), "curvature")
+    assert reached > floor, f"{reached:.4f}"
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.5, 0.1])
+def test_masked_single_unit_attains_the_constants(keep: float) -> None:
+    for quantity in QUANTITIES:
+        logit = nets.MOST_CURVED if quantity == "curvature" else nets.STEEPEST
+        problem = nets.one("multilayer", (1, 1), np.ones((1, 1)), 0.0, [1.0])
+        masks, chances = nets.mask_patterns([1], np.array([keep]))
+        problem = replace(problem, masks=masks, mask_probability=chances, keep=np.array([keep]))
+        assert attainment(problem, np.full((1, 1), logit), np.ones((1, 1)), quantity) > 0.999999
+
+
+def test_layer_variances_hold_and_add_up() -> None:
+    layers, rng = (2, 1, 2, 1), np.random.default_rng(4)
+    problem = nets.random_problem("multilayer", layers, 40, rng)
+    examples = nets.row_gradients(problem, nets.starting_weights(problem, rng))
+    cuts = np.cumsum([rows * columns for rows, columns in problem.shapes])[:-1]
+    chances = nets.row_probability(problem)
+    blocks = [(chances * (b**2).sum(axis=-1)).sum(axis=(1, 2)) for b in np.split(examples, cuts, axis=-1)]
+    for k, claim in enumerate(certified(problem)["second moment"]):
+        shares = constants.multilayer_layer_variances(
+            layers=layers,
+            weight_bound=[float(w) for w in problem.box[k]],
+            keep_prob=float(problem.keep[k]),
+            moments=moments_of(problem.inputs[k], problem.probability[k]),
+        )
+        assert sum(float(v) for v in shares) == pytest.approx(float(claim), rel=1e-12)
+        for level, share in enumerate(shares):
+            assert_within(blocks[level][k : k + 1], np.array([float(share)]), f"layer {level + 1}")
+    # A centred hidden unit under the steepest output attains the share of the first layer.
+    weights = [0.0, 2 * nets.STEEPEST]
+    pair = nets.one("multilayer", (1, 1, 1), np.ones((1, 1)), 0.0, weights)
+    first = nets.row_gradients(pair, np.array([weights]))[0, 0, 0, 0] ** 2
+    shares = constants.multilayer_layer_variances(
+        layers=(1, 1, 1),
+        weight_bound=weights,
+        keep_prob=1.0,
+        moments=moments_of(pair.inputs[0], pair.probability[0]),
+    )
+    assert first == pytest.approx(float(shares[0]), rel=1e-9)
+
+
+@pytest.mark.parametrize("points", [1, 4])
+def test_a_halved_smoothness_is_caught(monkeypatch: pytest.MonkeyPatch, points: int) -> None:
+    honest = constants.single_layer_constants
+
+    def halved(**arguments: object) -> object:
+        found = honest(**arguments)  # type: ignore[arg-type]
+        return replace(found, smoothness=found.smoothness / 2)
+
+    monkeypatch.setattr(constants, "single_layer_constants", halved)
+    with pytest.raises(AssertionError, match="of the certified value"):
+        attainment(*nets.attained_single("curvature", points), "curvature")
+
+
+def test_keep_probability_broadcasts() -> None:
+    moments = InputMoments(dim=3, mean=0.5, mean_square=0.3, second_moment=0.4, top_eigenvalue=1.0)
+    keep = np.array([[0.1, 0.5], [0.9, 1.0]])
+    for kind, box in (("autoencoder", 1.5), ("multilayer", (1.5, 0.5))):
+        layers = (3, 2) if kind == "autoencoder" else (3, 2, 2)
+        arguments = {"layers": layers, "weight_bound": box, "moments": moments}
+        whole = getattr(constants, f"{kind}_constants")(keep_prob=keep, **arguments)
+        limit = getattr(constants, f"{kind}_limit")(keep_prob=keep, **arguments)
+        for index, value in np.ndenumerate(keep):
+            part = getattr(constants, f"{kind}_constants")(keep_prob=float(value), **arguments)
+            alone = getattr(constants, f"{kind}_limit")(keep_prob=float(value), **arguments)
+            for array, scalar in (
+                (whole.smoothness, part.smoothness),
+                (whole.gradient_variance, part.gradient_variance),
+                (limit, alone),
+            ):
+                assert array[index] == pytest.approx(float(scalar), rel=1e-12)
+
+
+# ---------------------------------------------------------------------- descent
+
+
+def descend(problem: Problem, theta: Array, stepsize: float, iterations: int) -> float:
+    """Mean ||grad f||^2 over all iterations and instances of plain full-gradient descent."""
+    total = 0.0
+    for _ in range(iterations):
+        step = nets.gradient(problem, theta)
+        total += float((step**2).sum(axis=-1).mean())
+        theta = theta - stepsize * step
+    return total / iterations
+
+
+def test_the_printed_bound_fails_where_the_certified_one_holds() -> None:
+    width, stepsize, batch, iterations, seeds = 100, 0.24, 100, 2000, 8
+    base = nets.one("single", (width, 1), np.ones((1, width)), 0.5, [math.inf])
+    problem = replace(
+        base,
+        inputs=np.repeat(base.inputs, seeds, axis=0),
+        targets=np.repeat(base.targets, seeds, axis=0),
+        probability=np.ones((seeds, 1)),
+        mask_probability=np.ones((seeds, 1)),
+    )
+    theta = np.random.default_rng(3).normal(0.0, width**-0.5, (seeds, width))
+    start = float(np.mean(nets.loss(problem, theta)))  # f* = 0: y = 0.5 is attainable
+
+    a, noise = 13 / 16, 13 * width / 256 / batch
+    printed = (start / (iterations * stepsize) + noise * stepsize) / (1 - a * stepsize)
+    measured = descend(problem, theta, stepsize, iterations)
+    assert printed == pytest.approx(0.0152, abs=2e-4)
+    assert measured == pytest.approx(0.893, abs=0.02)
+    assert measured > 50 * printed
+
+    # 0.24 is far outside the certified range, so only the limit remains; it holds.
+    smoothness, _, limit = certified_one(base, 0, moments_of(base.inputs[0], base.probability[0]))
+    assert stepsize > 2 / smoothness
+    assert measured <= limit
+    for fraction in (0.5, 1.0, 1.9):
+        allowed = fraction / smoothness
+        bound = start / (300 * allowed * (1 - smoothness * allowed / 2))
+        assert descend(problem, theta, allowed, 300) <= bound
+
+
+# ---------------------------------------------------------------------- mini-batches
+
+
+def test_a_batch_divides_the_variance_only_with_one_mask_per_example() -> None:
+    rng = np.random.default_rng(5)
+    # Mostly one input, so that the masks carry most of the variance.
+    often = np.array([0.02, 0.03, 0.95])
+    problem = replace(nets.small_autoencoder(1, 0.5, 3.0), probability=often[None])
+    theta = rng.uniform(-3, 3, (1, problem.size))
+    examples = nets.row_gradients(problem, theta)[0]  # (n, M, P)
+    mean = nets.gradient(problem, theta)[0]
+    batch, draws = 16, 20_000
+    points = rng.choice(3, (draws, batch), p=often)
+    own = rng.choice(8, (draws, batch), p=problem.mask_probability[0])
+    shared = np.repeat(own[:, :1], batch, axis=1)
+    alone = float(certified(problem)["second moment"][0])
+    exact = float(nets.second_moment(problem, theta)[0] - mean @ mean)
+
+    def spread(masks: npt.NDArray[np.int64]) -> float:
+        return float(((examples[points, masks].mean(axis=1) - mean) ** 2).sum(axis=-1).mean())
+
+    assert exact <= alone
+    assert spread(own) == pytest.approx(exact / batch, rel=0.05)
+    # With one mask for the whole batch a part of the variance is left that no batch size removes.
+    per_mask = np.einsum("n,nmp->mp", often, examples) - mean
+    rest = float(problem.mask_probability[0] @ (per_mask**2).sum(axis=-1))
+    assert rest > 8 * exact / batch
+    assert spread(shared) == pytest.approx(rest + (exact - rest) / batch, rel=0.05)
+
+
+@pytest.mark.parametrize("fraction", [0.5, 1.5])
+def test_projected_descent_obeys_both_inequalities(fraction: float) -> None:
+    rng = np.random.default_rng(8)
+    runs, batch, iterations, box = 6, 4, 150, 0.4
+    problem = nets.small_autoencoder(runs, 0.7, box)
+    smoothness, variance = (float(certified(problem)[q][0]) for q in ("curvature", "second moment"))
+    stepsize = fraction / smoothness
+    e = 1 - smoothness * stepsize / 2
+    theta = rng.uniform(-box, box, (runs, problem.size))
+    first = value = nets.loss(problem, theta)
+    rows = np.arange(runs)[:, None]
+    noisy, exact, touched = [], [], 0
+    for _ in range(iterations):
+        full = nets.gradient(problem, theta)
+        points = rng.integers(0, 3, (runs, batch))
+        masks = rng.choice(8, (runs, batch), p=problem.mask_probability[0])
+        drawn = nets.row_gradients(problem, theta)[rows, points, masks].mean(axis=1)
+        moved = np.clip(theta - stepsize * drawn, -box, box)
+        seen = (theta - moved) / stepsize
+        true = (theta - np.clip(theta - stepsize * full, -box, box)) / stepsize
+        error = drawn - full
+        size = (error**2).sum(axis=-1)
+        after = nets.loss(problem, moved)
+        # Both steps of the proof hold for every draw, which says more than any average.
+        drop = stepsize * (-e * (seen**2).sum(axis=-1) + (error * true).sum(axis=-1) + size)
+        assert (after <= value + drop + 1e-12).all()
+        assert (np.linalg.norm(true, axis=-1) <= np.linalg.norm(seen, axis=-1) + np.sqrt(size) + 1e-12).all()
+        noisy.append((seen**2).sum(axis=-1).mean())
+        exact.append((true**2).sum(axis=-1).mean())
+        touched += int((np.abs(moved) == box).sum())
+        theta, value = moved, after
+    assert touched > 0, "the box never binds, so the projection is not tested"
+    bound = float(first.mean()) / (iterations * stepsize * e) + variance / (batch * e)
+    assert np.mean(noisy) <= bound
+    assert np.mean(exact) <= (math.sqrt(bound) + math.sqrt(variance / batch)) ** 2

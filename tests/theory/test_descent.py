@@ -1,0 +1,260 @@
+"""The descent bound, its optima and its plans against grids, hand-derived forms and inverses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.stopping import Stopping, probabilities
+from rsgadvise.theory.descent import (
+    Geometry,
+    descent_bound,
+    layerwise_bound,
+    optimal_stepsize,
+    required_iterations,
+    start_weight,
+)
+
+GEOMETRIES = list(Geometry)
+NAMED: list[Stopping] = ["uniform", "matched", "increasing", "last"]
+logs = st.floats(-4, 4)
+
+
+def naive(
+    gamma: float,
+    rho: float,
+    n: int,
+    b: float,
+    d: float,
+    top: float,
+    u: float,
+    var: float,
+    p: np.ndarray,
+    geometry: Geometry,
+) -> float:
+    """[T1] written out as loops over k, in the notation of its statement."""
+    steps = [gamma * k**-rho for k in range(1, n + 1)]
+    q = [p[k] / (steps[k] * (1 - u * steps[k] / 2)) if p[k] > 0 else 0.0 for k in range(n)]
+    start = q[0] * d
+    late = sum(max(q[k] - q[k - 1], 0.0) for k in range(1, n)) * top
+    if geometry is Geometry.FREE:
+        return float(start + late + u * var / (2 * b) * sum(x * s**2 for x, s in zip(q, steps, strict=True)))
+    a, s = start + late + var / b * sum(x * y for x, y in zip(q, steps, strict=True)), var / b
+    return float(a + s if geometry is Geometry.PROJECTED_AS_PRINTED else (a**0.5 + s**0.5) ** 2)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("stopping", NAMED)
+@pytest.mark.parametrize("rho", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("n", [1, 2, 7, 40, 900])
+def test_bound_is_the_statement_written_out(
+    geometry: Geometry, stopping: Stopping, rho: float, n: int
+) -> None:
+    gamma, b, d, top, u, var = 0.4, 20.0, 2.5, 4.0, 1.625, 31.0
+    p = probabilities(stopping, iterations=n, decay=rho, curvature_share=u * gamma / 2)
+    bound = descent_bound(
+        stepsize=gamma,
+        decay=rho,
+        batch_size=b,
+        iterations=float(n),
+        suboptimality=d,
+        ceiling=top,
+        smoothness=u,
+        gradient_variance=var,
+        geometry=geometry,
+        stopping=stopping,
+    )
+    assert float(bound.value) == pytest.approx(naive(gamma, rho, n, b, d, top, u, var, p, geometry), rel=1e-9)
+    assert float(bound.value) == pytest.approx(sum(float(t) for t in bound.terms.values()), rel=1e-14)
+
+
+def test_given_probabilities_equal_the_named_distribution() -> None:
+    for stopping in NAMED:
+        p = probabilities(stopping, iterations=50, decay=0.5, curvature_share=0.25)
+        values = [
+            float(
+                descent_bound(
+                    stepsize=0.5,
+                    decay=0.5,
+                    batch_size=4.0,
+                    iterations=50.0,
+                    suboptimality=1.0,
+                    ceiling=3.0,
+                    smoothness=1.0,
+                    gradient_variance=2.0,
+                    geometry=Geometry.PROJECTED,
+                    stopping=choice,
+                ).value
+            )
+            for choice in (stopping, tuple(p))
+        ]
+        assert values[0] == pytest.approx(values[1], rel=1e-10)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@settings(max_examples=60, deadline=None)
+@given(u=logs, var=logs, d=logs, b=st.floats(0, 4), n=st.floats(0, 9), top=st.floats(0, 2))
+@pytest.mark.parametrize("stopping", NAMED)
+def test_constant_stepsize_optimum_beats_a_dense_grid(
+    geometry: Geometry, stopping: Stopping, u: float, var: float, d: float, b: float, n: float, top: float
+) -> None:
+    smooth, variance, start, batch, count = 10**u, 10**var, 10**d, 10**b, float(round(10**n))
+    common: dict[str, Any] = {
+        "batch_size": batch,
+        "iterations": count,
+        "suboptimality": start,
+        "ceiling": start * 10**top,
+        "smoothness": smooth,
+        "gradient_variance": variance,
+        "geometry": geometry,
+        "stopping": stopping,
+    }
+    gamma = float(optimal_stepsize(**common))
+    assert 0 < gamma < 1 / (smooth / 2)
+    best = float(descent_bound(stepsize=gamma, **common).value)
+    grid = 2 / smooth * (1 - np.logspace(-6, -1e-6, 2000))
+    grid = np.concatenate([grid, np.geomspace(gamma / 100, min(gamma * 100, 2 / smooth * 0.999), 2000)])
+    values = descent_bound(stepsize=grid[grid > 0], **common).value
+    assert best <= values.min() * (1 + 1e-12)
+    assert values.min() <= best * 1.01, "the grid comes close, so the comparison means something"
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("stopping", NAMED)
+@pytest.mark.parametrize("rho", [0.2, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize(
+    ("batch", "n", "start", "variance"),
+    [(50, 1000, 1.0, 10 / 16), (1, 30, 5.0, 31.0), (8, 10**7, 0.1, 400.0)],
+)
+def test_decaying_stepsize_optimum_beats_a_dense_grid(
+    geometry: Geometry, stopping: Stopping, rho: float, batch: float, n: float, start: float, variance: float
+) -> None:
+    common: dict[str, Any] = {
+        "batch_size": batch,
+        "iterations": float(n),
+        "suboptimality": start,
+        "ceiling": 6.0,
+        "smoothness": 13 / 8,
+        "gradient_variance": variance,
+        "geometry": geometry,
+        "stopping": stopping,
+        "decay": rho,
+    }
+    gamma = float(optimal_stepsize(**common))
+    best = float(descent_bound(stepsize=gamma, **common).value)
+    grid = np.geomspace(gamma / 30, 16 / 13 * (1 - 1e-9), 600)
+    values = descent_bound(stepsize=grid, **common).value
+    assert best <= values.min() * (1 + 1e-8)
+    assert values.min() <= best * 1.01
+
+
+def test_matched_optimum_is_clipped_at_two_over_u() -> None:
+    """Unclipped it would be 2.56, with a negative probability of stopping first."""
+    gamma = optimal_stepsize(
+        batch_size=50,
+        iterations=1000.0,
+        suboptimality=1.0,
+        ceiling=1.0,
+        smoothness=13 / 8,
+        gradient_variance=10 / 16,
+        geometry=Geometry.FREE,
+        decay=0.5,
+        stopping="matched",
+    )
+    assert float(gamma) == pytest.approx(16 / 13, rel=1e-15)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@settings(max_examples=200, deadline=None)
+@given(u=logs, var=logs, d=logs, b=st.floats(0, 6), q=st.floats(-4, 1))
+def test_required_iterations_invert_the_optimal_bound(
+    geometry: Geometry, u: float, var: float, d: float, b: float, q: float
+) -> None:
+    common: dict[str, Any] = {
+        "batch_size": 10**b,
+        "suboptimality": 10**d,
+        "smoothness": 10**u,
+        "gradient_variance": 10**var,
+        "geometry": geometry,
+    }
+    needed = float(required_iterations(target=10**q, **common))
+    noise = 10 ** (var - b) / 10**q
+    if (
+        noise
+        >= {Geometry.FREE: np.inf, Geometry.PROJECTED: 0.25, Geometry.PROJECTED_AS_PRINTED: 0.5}[geometry]
+    ):
+        assert needed == np.inf
+    elif noise < 0.2:  # nearer to the floor the inverse is ill-conditioned
+        gamma = optimal_stepsize(iterations=needed, ceiling=1.0, **common)
+        reached = descent_bound(stepsize=gamma, iterations=needed, ceiling=1.0, **common)
+        assert float(reached.value) == pytest.approx(10**q, rel=1e-9)
+
+
+def test_layerwise_bound_reduces_to_the_sum_at_equal_stepsizes() -> None:
+    variances = [1.0, 2.5, 0.5]
+    common: dict[str, Any] = {
+        "batch_size": 8.0,
+        "iterations": 500.0,
+        "suboptimality": 2.0,
+        "ceiling": 4.0,
+        "smoothness": 3.0,
+    }
+    schedules: list[tuple[float, Stopping]] = [(0.0, "uniform"), (0.5, "matched"), (0.5, "increasing")]
+    for rho, stopping in schedules:
+        layered = layerwise_bound(
+            stepsize=np.full(3, 0.2), layer_variances=variances, decay=rho, stopping=stopping, **common
+        )
+        flat = descent_bound(
+            stepsize=0.2,
+            gradient_variance=4.0,
+            geometry=Geometry.PROJECTED,
+            decay=rho,
+            stopping=stopping,
+            **common,
+        )
+        assert float(layered.value) == pytest.approx(float(flat.value), rel=1e-12)
+
+
+def test_equal_stepsizes_are_best_under_one_smoothness() -> None:
+    rng = np.random.default_rng(0)
+    common: dict[str, Any] = {
+        "batch_size": 8.0,
+        "iterations": 500.0,
+        "suboptimality": 2.0,
+        "ceiling": 4.0,
+        "smoothness": 3.0,
+    }
+    gamma = optimal_stepsize(gradient_variance=4.0, geometry=Geometry.PROJECTED, **common)
+    best = layerwise_bound(stepsize=np.full(3, float(gamma)), layer_variances=[1.0, 2.5, 0.5], **common)
+    tries = np.clip(float(gamma) * np.exp(rng.normal(size=(4000, 3)) * 0.3), 1e-6, 0.66)
+    values = layerwise_bound(stepsize=tries, layer_variances=[1.0, 2.5, 0.5], **common).value
+    assert float(best.value) <= values.min() * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("stepsize", [0.0, -1.0, 16 / 13, 2.0])
+def test_stepsizes_outside_the_range_are_refused(stepsize: float) -> None:
+    with pytest.raises(HypothesisError, match=r"must lie in \(0, 1\.23077\)"):
+        descent_bound(
+            stepsize=np.asarray([0.1, stepsize]),
+            batch_size=1,
+            iterations=10.0,
+            suboptimality=1,
+            ceiling=1,
+            smoothness=13 / 8,
+            gradient_variance=1,
+            geometry=Geometry.FREE,
+        )
+
+
+def test_stopping_late_is_costly_but_not_always_vacuous() -> None:
+    """The last tenth restarts the argument at F_max: costly for short runs, negligible for long ones."""
+    weights = [
+        float(start_weight("last", iterations=float(n), suboptimality=1.0, ceiling=5.0))
+        for n in (1, 10, 10**6)
+    ]
+    assert weights == pytest.approx([1.0, 5.0, 5e-5])

@@ -1,0 +1,326 @@
+"""(12) and (13): reductions, the global optimum against a geometric-program solver, plans."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any
+
+import cvxpy
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory.descent import Geometry, optimal_stepsize
+from rsgadvise.theory.multilayer import (
+    Structure,
+    dropout_bound,
+    smallest_batch_size,
+    stepsize_limits,
+    structure,
+)
+from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters, required_iterations
+from rsgadvise.theory.single_layer import constant_stepsize_bound
+
+
+def network(seed: int) -> tuple[Structure, dict[str, Any]]:
+    """A random network with a random horizon, batch and start."""
+    rng = np.random.default_rng(seed)
+    depth = int(rng.integers(1, 7))
+    layers = np.round(np.exp(rng.uniform(0, 6.5, depth + 1))).astype(int)
+    boxes = np.exp(rng.uniform(-6, 1, depth))
+    net = structure(
+        layers=layers.tolist(), weight_bound=boxes.tolist(), pretraining=float(np.exp(rng.uniform(-6, 1)))
+    )
+    case: dict[str, Any] = {
+        "batch_size": float(np.round(np.exp(rng.uniform(0, 8)))),
+        "iterations": float(np.round(np.exp(rng.uniform(0, 14)))),
+        "initial_loss": float(layers[-1] * rng.uniform(0.05, 1)),
+        "ceiling": float(layers[-1]),
+    }
+    return net, case
+
+
+def solve_gp(net: Structure, case: dict[str, Any], low: float, high: float) -> float:
+    """The minimum of (13) by cvxpy's disciplined geometric programming."""
+    depth = len(net.curvatures)
+    gammas = [cvxpy.Variable(pos=True) for _ in range(depth)]
+    zeta, shared = cvxpy.Variable(pos=True), cvxpy.Variable(pos=True)
+    alpha, batch = float(net.pretraining), case["batch_size"]
+    cost = case["initial_loss"] / case["iterations"] / zeta**2
+    cost += float(net.output_noise) / batch * gammas[-1] ** 2 / zeta
+    for index, noise in enumerate(net.hidden_noise):
+        damping = 1 if index == depth - 2 else zeta
+        cost += alpha * float(noise) / batch * gammas[index] * damping
+    rules = [zeta >= low, zeta <= high]
+    rules += [shared / g + float(b) * g <= 1 for g, b in zip(gammas, net.curvatures, strict=True)]
+    problem = cvxpy.Problem(cvxpy.Minimize(cost / shared), rules)
+    with warnings.catch_warnings():
+        # "May be inaccurate" is judged by the comparison itself.
+        warnings.simplefilter("ignore", UserWarning)
+        problem.solve(gp=True, solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
+    assert problem.status in ("optimal", "optimal_inaccurate")
+    return float(problem.value)
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("keep_prob", [(1.0, 1.0), (0.05, 1.0), (0.5, 0.8)])
+def test_optimum_agrees_with_a_geometric_program_solver(seed: int, keep_prob: tuple[float, float]) -> None:
+    net, case = network(seed)
+    stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=keep_prob, **case)
+    ours = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value)
+    assert ours == pytest.approx(solve_gp(net, case, *keep_prob), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(24, 64))
+def test_no_nearby_or_distant_choice_is_better(seed: int) -> None:
+    net, case = network(seed)
+    stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.02, 1.0), **case)
+    best = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value)
+    rng = np.random.default_rng(seed)
+    scale = rng.choice([1e-4, 1e-2, 0.3, 2.0], size=(3000, 1))
+    limits = np.asarray([float(limit) for limit in stepsize_limits(net)])
+    tries = np.minimum(stepsize * np.exp(rng.normal(size=(3000, stepsize.size)) * scale), limits * (1 - 1e-9))
+    zetas = np.clip(float(zeta) * np.exp(rng.normal(size=3000) * scale[:, 0]), 0.02, 1.0)
+    values = dropout_bound(net=net, stepsize=tries, keep_prob=zetas, **case).value
+    assert best <= values.min() * (1 + 1e-11)
+
+
+def test_many_candidates_at_once_equal_one_at_a_time() -> None:
+    """More than one block, with widths that vary by candidate."""
+    rng = np.random.default_rng(5)
+    count = 9000
+    hidden = np.asarray(np.round(np.exp(rng.uniform(1, 6, count))), dtype=np.float64)
+    net = structure(layers=[50, hidden, 30, 4], weight_bound=[0.1, 0.2, 0.1], pretraining=0.3)
+    batch = np.asarray(np.round(np.exp(rng.uniform(0, 6, count))), dtype=np.float64)
+    n = np.asarray(np.round(np.exp(rng.uniform(1, 12, count))), dtype=np.float64)
+    stepsize, zeta = optimal_hyperparameters(
+        net=net, batch_size=batch, iterations=n, initial_loss=1.0, ceiling=4.0, keep_prob=(0.1, 1.0)
+    )
+    assert stepsize.shape == (count, 3)
+    for index in (0, 17, 8191, 8192, 8999):
+        alone = structure(
+            layers=[50, float(hidden[index]), 30, 4], weight_bound=[0.1, 0.2, 0.1], pretraining=0.3
+        )
+        one, keep = optimal_hyperparameters(
+            net=alone,
+            batch_size=batch[index],
+            iterations=n[index],
+            initial_loss=1.0,
+            ceiling=4.0,
+            keep_prob=(0.1, 1.0),
+        )
+        assert stepsize[index] == pytest.approx(one, rel=1e-6)
+        assert zeta[index] == pytest.approx(float(keep), rel=1e-6)
+
+
+def test_13_without_dropout_is_12_written_out() -> None:
+    layers, boxes, alpha = [7, 5, 4, 3], [0.2, 0.3, 0.4], 0.6
+    gammas, n, b, loss = np.asarray([0.1, 0.2, 0.3]), 50.0, 4.0, 1.5
+    e = [gammas[i] / 4 * layers[i] * layers[i + 1] * layers[i + 2] * boxes[i] for i in range(2)]
+    e_last = 13 * layers[2] * layers[3] * gammas[2] ** 2 / 256
+    parts = [gammas[2] - 13 / 16 * gammas[2] ** 2]
+    parts += [gammas[i] - alpha * layers[i + 2] * boxes[i] / 20 * gammas[i] ** 2 for i in range(2)]
+    by_hand = (loss / n + (e_last + alpha * sum(e)) / b) / min(parts)
+    net = structure(layers=layers, weight_bound=boxes, pretraining=alpha)
+    bound = dropout_bound(
+        net=net, stepsize=gammas, keep_prob=1.0, batch_size=b, iterations=n, initial_loss=loss, ceiling=3.0
+    )
+    assert float(bound.value) == pytest.approx(by_hand, rel=1e-13)
+
+
+@pytest.mark.parametrize("gamma", [0.01, 0.3, 1.1])
+def test_12_for_one_layer_is_7(gamma: float) -> None:
+    net = structure(layers=[100, 5], weight_bound=[9.0])
+    common: dict[str, Any] = {"batch_size": 50.0, "iterations": 400.0, "initial_loss": 5.0}
+    ours = dropout_bound(net=net, stepsize=np.asarray([gamma]), keep_prob=1.0, ceiling=5.0, **common)
+    single = constant_stepsize_bound(stepsize=gamma, input_dim=100, output_dim=5, **common)
+    assert float(ours.value) == pytest.approx(float(single.value), rel=1e-13)
+    best, _ = optimal_hyperparameters(net=net, ceiling=5.0, **common)
+    closed = optimal_stepsize(
+        batch_size=50.0,
+        iterations=400.0,
+        suboptimality=5.0,
+        ceiling=5.0,
+        smoothness=13 / 8,
+        gradient_variance=500 / 16,
+        geometry=Geometry.FREE,
+    )
+    assert float(best[0]) == pytest.approx(float(closed), rel=1e-6)
+
+
+@pytest.mark.parametrize("stopping", ["uniform", "matched", "increasing", "last"])
+@pytest.mark.parametrize("decay", [0.0, 0.4])
+def test_other_schedules_agree_with_the_single_layer_descent(stopping: str, decay: float) -> None:
+    """At L = 1 the layered [T1] must be the scalar one, term for term."""
+    from rsgadvise.theory.descent import descent_bound
+
+    net = structure(layers=[100, 5], weight_bound=[1.0])
+    common: dict[str, Any] = {
+        "batch_size": 50.0,
+        "iterations": 400.0,
+        "ceiling": 5.0,
+        "decay": decay,
+        "stopping": stopping,
+    }
+    ours = dropout_bound(net=net, stepsize=np.asarray([0.3]), keep_prob=1.0, initial_loss=5.0, **common)
+    scalar = descent_bound(
+        stepsize=0.3,
+        suboptimality=5.0,
+        smoothness=13 / 8,
+        gradient_variance=500 / 16,
+        geometry=Geometry.FREE,
+        **common,
+    )
+    assert float(ours.value) == pytest.approx(float(scalar.value), rel=1e-12)
+
+
+def test_decaying_optimum_beats_random_choices() -> None:
+    net = structure(layers=[60, 20, 10, 4], weight_bound=[0.2] * 3, pretraining=0.1)
+    common: dict[str, Any] = {
+        "batch_size": 64.0,
+        "iterations": 5000.0,
+        "initial_loss": 2.0,
+        "ceiling": 4.0,
+        "decay": 0.4,
+    }
+    for stopping in ("matched", "uniform"):
+        stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.2, 1.0), stopping=stopping, **common)
+        best = float(
+            dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, stopping=stopping, **common).value
+        )
+        # Along the family in which the layers share one g the optimum is exact.
+        shared = np.geomspace(1e-4, 0.3, 400)
+        family = [2 * shared / (1 + np.sqrt(1 - 4 * np.asarray(b) * shared)) for b in net.curvatures]
+        for keep in np.linspace(0.2, 1.0, 9):
+            values = dropout_bound(
+                net=net,
+                stepsize=np.stack(family, axis=-1),
+                keep_prob=keep,
+                stopping=stopping,
+                **common,
+            ).value
+            assert best <= values.min() * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_plan_is_the_inverse_of_the_optimum(seed: int) -> None:
+    net, case = network(seed + 100)
+    keep_prob = (0.1, 1.0)
+    stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=keep_prob, **case)
+    reached = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value)
+    needed, _ = required_iterations(
+        net=net,
+        target=reached,
+        batch_size=case["batch_size"],
+        initial_loss=case["initial_loss"],
+        keep_prob=keep_prob,
+    )
+    # The bound must move with N for its inverse to be well conditioned.
+    terms = dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).terms
+    share = float(terms["initial_error"]) / reached
+    assert float(needed) == pytest.approx(case["iterations"], rel=1e-10 / share**2 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_feasibility_edge_is_the_closed_form(seed: int) -> None:
+    net, case = network(seed + 300)
+    edge = float(smallest_batch_size(net=net, target=0.05, lowest_keep_prob=0.3))
+    if len(net.curvatures) == 1:
+        assert edge == 0
+        return
+    batches = np.asarray([edge * 0.999, edge, edge * 1.01])
+    needed, _ = required_iterations(
+        net=net, target=0.05, batch_size=batches, initial_loss=case["initial_loss"], keep_prob=(0.3, 1.0)
+    )
+    assert np.isinf(needed[:2]).all()
+    assert np.isfinite(needed[2])
+    # Brute force agrees that below the edge even endless training stays above the target.
+    grid = np.geomspace(1e-9, 0.99, 60) * float(min(stepsize_limits(net))) / 2
+    for zeta in (0.3, 0.6, 1.0):
+        values = dropout_bound(
+            net=net,
+            stepsize=np.repeat(grid[:, None], len(net.curvatures), axis=1),
+            keep_prob=zeta,
+            batch_size=edge * 0.999,
+            iterations=1e300,
+            initial_loss=1.0,
+            ceiling=1.0,
+        ).value
+        assert values.min() > 0.05 * 0.999
+
+
+def test_plan_against_a_grid_over_stepsizes_and_keep_prob() -> None:
+    net = structure(layers=[784, 200, 100, 10], weight_bound=[0.05] * 3, pretraining=0.1)
+    target, batch, loss = 0.05, 1e5, 2.5
+    needed, zeta = required_iterations(
+        net=net, target=target, batch_size=batch, initial_loss=loss, keep_prob=(0.1, 1.0)
+    )
+    best = np.inf
+    for share, keep in itertools.product(np.geomspace(1e-3, 1, 400), np.linspace(0.1, 1, 91)):
+        g = share * 0.25 / max(float(b) for b in net.curvatures)
+        gammas = [2 * g / (1 + np.sqrt(max(1 - 4 * float(b) * g, 0))) for b in net.curvatures]
+        noise = float(net.output_noise) * gammas[-1] ** 2 / keep + float(net.top_noise) * gammas[-2]
+        noise += (
+            keep * 0.1 * sum(float(k) * s for k, s in zip(net.hidden_noise[:-1], gammas[:-2], strict=True))
+        )
+        room = (target * g - noise / batch) * keep**2
+        best = min(best, loss / room if room > 0 else np.inf)
+    assert float(needed) <= best <= float(needed) * 1.01
+    assert 0.1 < float(zeta) < 1
+
+
+def test_optimising_dropout_jointly_matters() -> None:
+    """A network that is infeasible without dropout and feasible with it."""
+    net = structure(layers=[784, 200, 100, 10], weight_bound=[0.05] * 3, pretraining=0.1)
+    without, _ = required_iterations(net=net, target=0.05, batch_size=1e5, initial_loss=2.5)
+    jointly, _ = required_iterations(
+        net=net, target=0.05, batch_size=1e5, initial_loss=2.5, keep_prob=(0.1, 1.0)
+    )
+    assert np.isinf(without)
+    assert float(jointly) < 3e4
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), factor=st.floats(1.5, 50))
+def test_more_work_never_hurts(seed: int, factor: float) -> None:
+    net, case = network(seed)
+    values = []
+    for scale in (1.0, factor):
+        grown = {**case, "iterations": case["iterations"] * scale}
+        stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.2, 1.0), **grown)
+        values.append(float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **grown).value))
+    assert values[1] <= values[0] * (1 + 1e-12)
+
+
+def test_zero_weight_bound_leaves_hidden_layers_free() -> None:
+    net = structure(layers=[10, 5, 2], weight_bound=[0.0, 0.0])
+    stepsize, zeta = optimal_hyperparameters(
+        net=net, batch_size=8.0, iterations=100.0, initial_loss=1.0, ceiling=2.0, keep_prob=(0.5, 1.0)
+    )
+    assert np.isfinite(stepsize).all()
+    assert float(zeta) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("stepsize", "message"),
+    [
+        ([0.1, 0.1], "one stepsize per layer, 3; got 2"),
+        ([0.1, 0.1, 1.3], "layer 3; got 1.3"),
+        ([0.0, 0.1, 0.1], "layer 1"),
+    ],
+)
+def test_bad_stepsizes_are_refused(stepsize: list[float], message: str) -> None:
+    net = structure(layers=[10, 5, 4, 2], weight_bound=[0.1] * 3)
+    with pytest.raises(HypothesisError, match=message):
+        dropout_bound(
+            net=net,
+            stepsize=np.asarray(stepsize),
+            keep_prob=1.0,
+            batch_size=1.0,
+            iterations=10.0,
+            initial_loss=1.0,
+            ceiling=2.0,
+        )
