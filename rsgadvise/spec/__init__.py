@@ -1,0 +1,46 @@
+"""The spec: YAML text -> validated, frozen models that know where each value stands.
+
+`load_spec` and `parse_spec` read one, `write_statistics` edits one in place, `render_template`
+starts one and `json_schema` describes one to editors. Every rule that a spec breaks is a `SpecError`
+with file, line, column and key path.
+"""
+
+from rsgadvise.spec.editing import write_statistics
+from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec
+from rsgadvise.spec.models import (
+    Budget,
+    Cost,
+    Data,
+    IntegerRange,
+    Network,
+    Pretraining,
+    RealRange,
+    Search,
+    Spec,
+    Target,
+    Training,
+)
+from rsgadvise.spec.schema import json_schema
+from rsgadvise.spec.source import SpecSource
+from rsgadvise.spec.template import render_template
+
+__all__ = [
+    "Budget",
+    "Cost",
+    "Data",
+    "IntegerRange",
+    "LoadedSpec",
+    "Network",
+    "Pretraining",
+    "RealRange",
+    "Search",
+    "Spec",
+    "SpecSource",
+    "Target",
+    "Training",
+    "json_schema",
+    "load_spec",
+    "parse_spec",
+    "render_template",
+    "write_statistics",
+]

@@ -1,0 +1,396 @@
+"""The frozen models of a spec: its keys, their units and ranges, and the rules between keys.
+
+A key that is null counts as absent, and so does a section that holds nothing but nulls; which keys
+were given is `model_fields_set` of each section. Building a model directly raises pydantic's
+`ValidationError`; `loading` turns that into a `SpecError` with a place in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from rsgadvise.spec.agreement import disagreements
+from rsgadvise.spec.rules import (
+    ROUNDING,
+    Choice,
+    Number,
+    Numbers,
+    Probabilities,
+    Problem,
+    Text,
+    failure,
+    number_text,
+    refuse,
+)
+
+__all__ = [
+    "Budget",
+    "Cost",
+    "Data",
+    "IntegerRange",
+    "Network",
+    "Pretraining",
+    "RealRange",
+    "Search",
+    "Spec",
+    "Target",
+    "Training",
+]
+
+KINDS = ("single_layer", "autoencoder", "multilayer")
+STOPPING = Choice(("uniform", "matched", "increasing", "last"))
+UNIT = Number(ge=0, le=1)
+POSITIVE = Number(gt=0)
+NON_NEGATIVE = Number(ge=0)
+KEEP_PROB = Number(gt=0, le=1)
+DECAY = Number(ge=0, le=2)
+BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
+COUNT = Number(ge=1, le=10**15, whole=True)
+
+MEASURE = "measure it with `rsgadvise stats DATA --into SPEC`"
+
+
+class Section(BaseModel):
+    """A mapping of the spec; `sections` names its keys that are mappings themselves."""
+
+    # Building is deferred: the schemas cost start-up time that only a command with a spec needs.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    sections: ClassVar[Mapping[str, type[Section]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_absent(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            key: value
+            for key, value in data.items()
+            # An unknown key stays, null or not: it is a slip of the pen either way.
+            if not (key in cls.model_fields and is_absent(value, cls.sections.get(key)))
+        }
+
+
+def is_absent(value: object, section: type[Section] | None) -> bool:
+    """Return whether a value is null, or a section of known keys that are all absent."""
+    if value is None:
+        return True
+    if section is None or not isinstance(value, Mapping):
+        return False
+    return all(
+        key in section.model_fields and is_absent(entry, section.sections.get(key))
+        for key, entry in value.items()
+    )
+
+
+class IntegerRange(Section):
+    """Integers from min to max, both included."""
+
+    min: Annotated[int, COUNT] = Field(default=1, description="Smallest value tried.")
+    max: Annotated[int, COUNT] = Field(description="Largest value tried.", examples=[1024])
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _require_order(self.min, self.max)
+        return self
+
+
+class RealRange(Section):
+    """Probabilities from min to max, both included."""
+
+    min: Annotated[float, KEEP_PROB] = Field(description="Smallest value tried.", examples=[0.5])
+    max: Annotated[float, KEEP_PROB] = Field(description="Largest value tried.", examples=[1.0])
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        _require_order(self.min, self.max)
+        return self
+
+
+def _require_order(low: float, high: float) -> None:
+    if low > high:
+        refuse([(("min",), failure(f"at most max = {number_text(high)}", low, "swap min and max"))])
+
+
+class Network(Section):
+    """The network: its kind, the sizes of its layers and the box of its weights."""
+
+    kind: Annotated[Literal["single_layer", "autoencoder", "multilayer"], Choice(KINDS)] = Field(
+        description="single_layer (no hidden layer), autoencoder (one, tied weights) or multilayer.",
+        examples=["single_layer"],
+    )
+    layers: Annotated[tuple[int, ...], Numbers(Number(ge=1, le=10**9, whole=True), least=2)] = Field(
+        description="Units per layer, input first: [d_0, ..., d_L]; for an autoencoder [d_x, d_h].",
+        examples=[[784, 10]],
+    )
+    weight_bound: Annotated[float | tuple[float, ...], Numbers(NON_NEGATIVE, single=True)] | None = Field(
+        default=None,
+        description="w_m: every weight lies in [-w_m, w_m]. One number or, for multilayer, one per "
+        "layer. Required for autoencoder and multilayer; single_layer has no box.",
+        examples=[0.05],
+    )
+
+    @property
+    def input_dim(self) -> int:
+        """Features per sample, d_0."""
+        return self.layers[0]
+
+    @property
+    def output_dim(self) -> int:
+        """Units of the output: d_L, and d_x for an autoencoder, which reconstructs its input."""
+        return self.layers[0] if self.kind == "autoencoder" else self.layers[-1]
+
+    @property
+    def depth(self) -> int:
+        """Layers of weights in the list, L."""
+        return len(self.layers) - 1
+
+    @property
+    def weight_bounds(self) -> tuple[float, ...]:
+        """The weight bound of each layer; empty for single_layer, which has none."""
+        if self.weight_bound is None or isinstance(self.weight_bound, tuple):
+            return self.weight_bound or ()
+        return (self.weight_bound,) * self.depth
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        problems: list[Problem] = []
+        if self.kind != "multilayer" and len(self.layers) != 2:
+            pair = "[d_in, d_out]" if self.kind == "single_layer" else "[d_x, d_h]"
+            fix = f"give two entries {pair}, or use kind: multilayer"
+            problems.append((("layers",), failure(f"{pair} for kind {self.kind}", self.layers, fix)))
+        bound = self.weight_bound
+        if self.kind == "single_layer":
+            if bound is not None:
+                fix = "remove it, the weights of a single layer need no box"
+                problems.append((("weight_bound",), failure("absent for kind single_layer", bound, fix)))
+        elif bound is None:
+            rule = f"given for kind {self.kind}, whose bound needs a box for the weights"
+            problems.append((("weight_bound",), failure(rule, bound, "add `weight_bound: 0.05` to network")))
+        elif isinstance(bound, tuple) and not problems and len(bound) != self.depth:
+            rule = f"a number or a list of {self.depth}, one per layer of weights"
+            fix = "give one number for every layer" if self.depth > 1 else "give one number"
+            problems.append((("weight_bound",), failure(rule, bound, fix)))
+        if problems:
+            refuse(problems)
+        return self
+
+
+class Data(Section):
+    """Statistics of the inputs, scaled to [0, 1], or the file to measure them from."""
+
+    mean: Annotated[float, UNIT] | None = Field(
+        default=None, description="mu_x: mean of the inputs over samples and features, in [0, 1]."
+    )
+    mean_square: Annotated[float, UNIT] | None = Field(
+        default=None, description="tau_x, between mean**2 and mean; `rsgadvise stats` measures it."
+    )
+    second_moment: Annotated[float, UNIT] | None = Field(
+        default=None, description="E||x||^2 / d_x, between mean_square and mean."
+    )
+    top_eigenvalue: Annotated[float, NON_NEGATIVE] | None = Field(
+        default=None,
+        description="Largest eigenvalue of E[x x^T], between d mean_square and d second_moment.",
+    )
+    samples: Annotated[int, COUNT] | None = Field(default=None, description="S: number of samples.")
+    file: Annotated[str, Text()] | None = Field(
+        default=None,
+        description="Data file to measure and to train on, relative to the spec (stdin: to the working "
+        "directory).",
+    )
+    array: Annotated[str, Text()] | None = Field(
+        default=None, description="Name of the array in `file`; without it x or data."
+    )
+    target: Annotated[str, Text(index=True)] | None = Field(
+        default=None, description="Targets: a column or an array of `file`, or a file of labels."
+    )
+
+    @model_validator(mode="after")
+    def _moments_agree(self) -> Self:
+        # mean**2 <= mean_square <= second_moment <= mean; each key is held to those before it.
+        mean, square, second = self.mean, self.mean_square, self.second_moment
+        problems: list[Problem] = []
+        low, high = (0.0, 1.0) if mean is None else (mean**2, mean)
+        words = ("0", "1") if mean is None else (f"mean**2 = {low:.6g}", f"mean = {mean:.6g}")
+        if square is not None:
+            if outside := _outside(square, low, high, words):
+                problems.append((("mean_square",), outside))
+            else:
+                low, words = square, (f"mean_square = {square:.6g}", words[1])
+        if second is not None and (outside := _outside(second, low, high, words)):
+            problems.append((("second_moment",), outside))
+        if problems:
+            refuse(problems)
+        return self
+
+
+def _outside(value: float, low: float, high: float, words: tuple[str, str]) -> PydanticCustomError | None:
+    if low <= value * (1 + ROUNDING) and value <= high * (1 + ROUNDING):
+        return None
+    return failure(f"from {words[0]} to {words[1]}", value, MEASURE)
+
+
+class Pretraining(Section):
+    """Layer-wise pretraining before the training that the bound is about."""
+
+    tolerance: Annotated[float, POSITIVE] = Field(
+        description="alpha: how well each layer was pretrained.", examples=[0.1]
+    )
+
+
+class Training(Section):
+    """Values that are fixed, not searched."""
+
+    sections: ClassVar[Mapping[str, type[Section]]] = {"pretraining": Pretraining}
+
+    initial_loss: Annotated[float, POSITIVE] | None = Field(
+        default=None, description="f(W_1), at most the number of outputs, which is assumed without it."
+    )
+    pretraining: Pretraining | None = Field(
+        default=None, description="Multilayer only; without it alpha = 1 is assumed."
+    )
+    stepsize: Annotated[float | tuple[float, ...], Numbers(POSITIVE, single=True)] | None = Field(
+        default=None, description="gamma: one number or, for multilayer, one per layer."
+    )
+    batch_size: Annotated[int, BATCH_SIZE] | None = Field(default=None, description="B: samples per step.")
+    iterations: Annotated[int, COUNT] | None = Field(default=None, description="N: steps of training.")
+    keep_prob: Annotated[float, KEEP_PROB] | None = Field(
+        default=None,
+        description="zeta: probability that a unit is kept, 1 - dropout rate; 1 for single_layer.",
+    )
+    decay: Annotated[float, DECAY] | None = Field(
+        default=None, description="rho: the stepsize of step k is stepsize * k**-decay."
+    )
+    stopping: Annotated[str | tuple[float, ...], Probabilities(STOPPING)] | None = Field(
+        default=None,
+        description="P_R, the distribution of the step whose weights are kept: uniform, matched, "
+        "increasing, last, or one probability per iteration.",
+    )
+
+    @model_validator(mode="after")
+    def _one_probability_per_iteration(self) -> Self:
+        if isinstance(self.stopping, tuple) and self.iterations not in {None, len(self.stopping)}:
+            rule = f"a list of {self.iterations}, one probability per iteration"
+            fix = f"set iterations: {len(self.stopping)}, or name a distribution such as uniform"
+            refuse([(("stopping",), failure(rule, self.stopping, fix))])
+        return self
+
+
+class Search(Section):
+    """Values that are tried where `training` does not fix one."""
+
+    sections: ClassVar[Mapping[str, type[Section]]] = {
+        "batch_size": IntegerRange,
+        "keep_prob": RealRange,
+        "iterations": IntegerRange,
+    }
+
+    batch_size: Annotated[
+        tuple[int, ...] | IntegerRange,
+        Numbers(
+            BATCH_SIZE,
+            distinct=True,
+            span=IntegerRange,
+            span_default=1,
+            fix="write [16, 32], for example, or fix the size with training.batch_size",
+        ),
+    ] = Field(
+        default=(16, 32, 64, 128, 256, 512, 1024),
+        description="B: a list of sizes, or {min: , max: }.",
+        examples=[[16, 32, 64]],
+    )
+    keep_prob: Annotated[
+        tuple[float, ...] | RealRange,
+        Numbers(KEEP_PROB, single=True, wrap=True, distinct=True, span=RealRange),
+    ] = Field(
+        default_factory=lambda: RealRange(min=0.5, max=1.0),
+        description="zeta: {min: , max: }, a list or a number; default {min: 0.5, max: 1.0}. "
+        "It must be 1 for single_layer.",
+    )
+    iterations: Annotated[
+        IntegerRange,
+        Numbers(
+            COUNT,
+            listing=False,
+            span=IntegerRange,
+            span_default=1,
+            fix="write {max: 1000000}, or fix the number with training.iterations",
+        ),
+    ] = Field(
+        default_factory=lambda: IntegerRange(max=1_000_000),
+        description="N: {min: 1, max: }; default {max: 1000000}.",
+    )
+    decay: Annotated[tuple[float, ...], Numbers(DECAY, single=True, wrap=True, distinct=True)] = Field(
+        default=(0.0,), description="rho: a list or a number."
+    )
+
+
+class Target(Section):
+    """The guarantee to reach; with it, cost is minimised subject to the target."""
+
+    eps: Annotated[float, POSITIVE] = Field(
+        description="Bound on the expected squared norm of the gradient.", examples=[0.05]
+    )
+    delta: Annotated[float, Number(gt=0, lt=1)] = Field(
+        description="Largest probability of missing it.", examples=[0.05]
+    )
+    runs: Annotated[int, Number(ge=1, le=10**6, whole=True)] | None = Field(
+        default=None, description="T: independent runs, of which the best is kept."
+    )
+
+
+class Budget(Section):
+    """Limits that a recommendation keeps to."""
+
+    samples: Annotated[int, COUNT] | None = Field(default=None, description="Most samples processed, N B.")
+    epochs: Annotated[float, POSITIVE] | None = Field(default=None, description="Most passes over the data.")
+    seconds: Annotated[float, POSITIVE] | None = Field(
+        default=None, description="Longest training time; needs `cost`."
+    )
+
+
+class Cost(Section):
+    """Time of one step: per_iteration + per_sample * batch_size seconds."""
+
+    per_iteration: Annotated[float, NON_NEGATIVE] = Field(default=0.0, description="t0, in seconds.")
+    per_sample: Annotated[float, NON_NEGATIVE] = Field(default=0.0, description="t1, in seconds.")
+
+    @model_validator(mode="after")
+    def _takes_time(self) -> Self:
+        if not (self.per_iteration or self.per_sample):
+            rule = "a section with per_iteration or per_sample above 0"
+            refuse([((), failure(rule, 0, "give a measured time, or remove the section"))])
+        return self
+
+
+class Spec(Section):
+    """What is known about a network, its data and its training, and what is to be found out."""
+
+    sections: ClassVar[Mapping[str, type[Section]]] = {
+        "network": Network,
+        "data": Data,
+        "training": Training,
+        "search": Search,
+        "target": Target,
+        "budget": Budget,
+        "cost": Cost,
+    }
+
+    network: Network = Field(
+        description="The network.", examples=[{"kind": "single_layer", "layers": [784, 10]}]
+    )
+    data: Data = Field(default_factory=Data, description="Statistics of the inputs, or their file.")
+    training: Training = Field(default_factory=Training, description="Values that are fixed, not searched.")
+    search: Search = Field(default_factory=Search, description="Values that are tried.")
+    target: Target | None = Field(default=None, description="The guarantee to reach.")
+    budget: Budget | None = Field(default=None, description="Limits to keep to.")
+    cost: Cost | None = Field(default=None, description="Time of one step, in seconds.")
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if problems := disagreements(self):
+            refuse(problems)
+        return self

@@ -1,0 +1,187 @@
+"""A commented spec to start from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+
+from pydantic import ValidationError
+
+from rsgadvise.errors import UsageError
+from rsgadvise.spec.models import KINDS, Data, Spec
+from rsgadvise.spec.rules import shown
+from rsgadvise.spec.tree import path_text
+
+__all__ = ["render_template"]
+
+DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
+    "single_layer": (784, 10),
+    "autoencoder": (784, 100),
+    "multilayer": (784, 200, 10),
+}
+DEFAULT_WEIGHT_BOUND = 0.05
+# Those of MNIST, so that the template gives advice at once.
+EXAMPLE_DATA: Mapping[str, float] = {"mean": 0.1307, "mean_square": 0.0448}
+WIDTH = 80
+
+DATA_COMMENTS: Mapping[str, str] = {
+    "mean": "mu_x: mean over samples and features",
+    "mean_square": "tau_x, from mean**2 to mean",
+    "second_moment": "E||x||^2 / d_x, from mean_square to mean",
+    "top_eigenvalue": "largest eigenvalue of E[x x^T]",
+    "samples": "S: number of samples",
+    "file": "measured and trained on; relative to this spec",
+    "array": "name of the array in the file",
+    "target": "column or array of the file, or a file of labels",
+}
+
+LAYERS_COMMENTS: Mapping[str, str] = {
+    "single_layer": "inputs and outputs, [d_in, d_out]",
+    "autoencoder": "inputs and hidden units, [d_x, d_h]",
+    "multilayer": "units per layer, [d_0, ..., d_L], the input first",
+}
+
+REST = """\
+# Values given here are fixed; what is left out is searched or assumed.
+training:
+  # initial_loss: {output_dim}   # f(W_1), at most the number of outputs (assumed)
+  # pretraining: {pretraining}   # alpha; multilayer only
+  # stepsize: 0.1   # gamma{per_layer}
+  # batch_size: 64   # B, samples per step
+  # iterations: 10000   # N, steps
+  # keep_prob: {keep_prob}   # zeta = 1 - dropout rate; 1 for single_layer
+  # decay: 0.0   # rho: step k uses stepsize * k**-rho
+  # stopping: uniform   # uniform, matched, increasing, last or a list
+
+# What is tried where training does not fix it; these are the defaults.
+search:
+  # batch_size: [16, 32, 64, 128, 256, 512, 1024]   # or {{min: , max: }}
+  # keep_prob: {keep_range}   # a range, a list or a number
+  # iterations: {{max: 1000000}}   # steps
+  # decay: [0.0]
+
+# With a target, cost is minimised subject to it.
+target:
+  # eps: 0.05   # bound on the expected squared norm of the gradient
+  # delta: 0.05   # largest probability of missing it
+  # runs: 10   # T, independent runs
+
+# Limits that a recommendation keeps to; each is optional.
+budget:
+  # samples: 100000000   # processed samples, N * B
+  # epochs: 100   # passes over the data; needs data.samples or data.file
+  # seconds: 3600   # needs cost
+
+# Time of one step: per_iteration + per_sample * batch_size, in seconds.
+cost:
+  # per_iteration: 1.0e-4   # t0
+  # per_sample: 1.0e-6   # t1
+"""
+
+
+def render_template(
+    *, kind: str, layers: Sequence[int] | None = None, data: Mapping[str, object] | None = None
+) -> str:
+    """Return a commented spec that loads as it is; every optional key stands in it as a comment.
+
+    Args:
+        kind: single_layer, autoencoder or multilayer.
+        layers: units per layer; a default for each kind.
+        data: keys of the `data` section to fill in, measured values or a `file`; without them the
+            statistics of MNIST stand as examples.
+
+    Raises:
+        UsageError: the kind, the layers or the data break a rule.
+
+    Example:
+        >>> print(render_template(kind="single_layer").splitlines()[0])
+        # yaml-language-server: $schema=./rsgadvise.schema.json
+    """
+    given = {key: value for key, value in (data or {}).items() if value is not None}
+    spec = _validated(kind, layers, given)
+    network = spec.network
+    multilayer = kind == "multilayer"
+    rest = REST.format(
+        output_dim=network.output_dim,
+        pretraining="{tolerance: 0.1}" if multilayer else "",
+        per_layer="; a number or one per layer" if multilayer else "",
+        keep_prob=1 if kind == "single_layer" else 0.8,
+        keep_range=1 if kind == "single_layer" else "{min: 0.5, max: 1.0}",
+    )
+    lines = [
+        "# yaml-language-server: $schema=./rsgadvise.schema.json",
+        "# What rsgadvise is to know. Unknown keys are errors; a key without a value",
+        "# counts as absent.",
+        "network:",
+        f"  kind: {kind}   # {', '.join(KINDS)}",
+        f"  # {LAYERS_COMMENTS[kind]}",
+        *_layers_lines(network.layers),
+        *_weight_bound_lines(kind),
+        "",
+        *_data_lines(spec.data, given),
+        "",
+    ]
+    # A comment after an empty value would end up with blanks before it.
+    return re.sub(r"(: ) +#", r": #", "\n".join(lines) + "\n" + rest)
+
+
+def _validated(kind: str, layers: Sequence[int] | None, data: Mapping[str, object]) -> Spec:
+    if kind not in KINDS:
+        rule = f"--kind must be one of {', '.join(KINDS)}; got {shown(kind)}"
+        raise UsageError(f"{rule}; write --kind {KINDS[0]}, for example")
+    network: dict[str, object] = {"kind": kind, "layers": DEFAULT_LAYERS[kind] if layers is None else layers}
+    if kind != "single_layer":
+        network["weight_bound"] = DEFAULT_WEIGHT_BOUND
+    try:
+        return Spec.model_validate({"network": network, "data": dict(data)})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = path_text(first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(Data.model_fields)
+            raise UsageError(f"{place}: must be a key of data; use one of {known}") from None
+        raise UsageError(f"{place}: {first['msg']}") from None
+
+
+def _layers_lines(layers: tuple[int, ...]) -> list[str]:
+    listing = f"[{', '.join(map(str, layers))}]"
+    wrapped = fill(listing, WIDTH, initial_indent="  layers: ", subsequent_indent=" " * 11)
+    return wrapped.splitlines()
+
+
+def _weight_bound_lines(kind: str) -> list[str]:
+    comment = "w_m: every weight lies in [-w_m, w_m]"
+    if kind == "single_layer":
+        return ["  # weight_bound:   # none: a single layer needs no box for its weights"]
+    if kind == "multilayer":
+        comment += "; or one per layer"
+    return [f"  weight_bound: {DEFAULT_WEIGHT_BOUND}   # {comment}"]
+
+
+def _data_lines(data: Data, given: Mapping[str, object]) -> list[str]:
+    lines = ["# The inputs, scaled to [0, 1]."]
+    if not given:
+        lines.append("# These numbers are MNIST's: measure yours with `rsgadvise stats DATA`.")
+    lines.append("data:")
+    for key, comment in DATA_COMMENTS.items():
+        if key in given:
+            text = _scalar(getattr(data, key))
+            line = f"  {key}: {text}   # {comment}"
+            lines.append(line if len(line) <= WIDTH else f"  {key}: {text}")
+        elif not given and key in EXAMPLE_DATA:
+            lines.append(f"  {key}: {EXAMPLE_DATA[key]}   # {comment}")
+        else:
+            lines.append(f"  # {key}:   # {comment}")
+    return lines
+
+
+def _scalar(value: object) -> str:
+    """Return a value as YAML, text in quotes where it could be read as something else."""
+    from json import dumps
+
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", value):
+        return dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.lower() in {"true", "false", "null"}:
+        return dumps(value)
+    return repr(value) if isinstance(value, float) else str(value)

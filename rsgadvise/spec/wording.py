@@ -1,0 +1,105 @@
+"""pydantic's errors -> problems in the words of a spec, each at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rsgadvise.spec.models import Section, Spec
+from rsgadvise.spec.rules import look_alike, shown
+from rsgadvise.spec.source import place_of
+from rsgadvise.spec.tree import Node, Path, Problem, path_text
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+__all__ = ["validation_problems"]
+
+
+def validation_problems(error: ValidationError, root: Node) -> list[Problem]:
+    """Return every problem that validation found in the tree.
+
+    A key that is missing beside one that is unknown is left out: the one is the other, misspelled.
+    """
+    details = error.errors(include_url=False)
+    misspelled = {detail["loc"][:-1] for detail in details if detail["type"] == "extra_forbidden"}
+    return [
+        _problem(detail, root)
+        for detail in details
+        if not (detail["type"] == "missing" and detail["loc"][:-1] in misspelled)
+    ]
+
+
+def _problem(detail: ErrorDetails, root: Node) -> Problem:
+    path: Path = detail["loc"]
+    unknown = detail["type"] == "extra_forbidden"
+    place = place_of(root, path, at_key=unknown)
+    # The search for look-alikes is left to the one problem that is shown: there may be thousands.
+    message = partial(_unknown_key, path) if unknown else partial(_message, detail)
+    return Problem(path, message, place.line, place.column, place.origin)
+
+
+def _message(detail: ErrorDetails) -> str:
+    path, kind = detail["loc"], detail["type"]
+    if kind == "rule":
+        return detail["msg"]
+    if kind == "missing":
+        where = f" to {path_text(path[:-1])}" if len(path) > 1 else ""
+        name = str(path[-1])
+        examples = _section(path[:-1]).model_fields[name].examples or ["..."]
+        return f"must be given; got nothing; add `{name}: {_flow(examples[0])}`{where}"
+    keys = ", ".join(_section(path).model_fields)
+    fix = f"write its keys as `key: value`, out of {keys}"
+    return f"must be a section of keys; got {shown(detail['input'])}; {fix}"
+
+
+def _section(path: Path) -> type[Section]:
+    section: type[Section] = Spec
+    for part in path:
+        section = section.sections.get(str(part), section)
+    return section
+
+
+def _flow(value: object) -> str:
+    """Return an example value as it is written in a spec, on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_flow(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return str(value)
+
+
+def _unknown_key(path: Path) -> str:
+    key = str(path[-1])
+    message = f"unknown key {shown(key)}"
+    here = list(_section(path[:-1]).model_fields)
+    homes = _homes()
+    if key in homes:
+        return f"{message}; {key!r} belongs {homes[key]}"
+    if close := look_alike(key, here):
+        return f"{message}; did you mean {close!r}?"
+    if close := look_alike(key, list(homes)):
+        return f"{message}; did you mean {close!r}, which belongs {homes[close]}?"
+    return f"{message}; the keys here are {', '.join(here)}"
+
+
+def _homes() -> dict[str, str]:
+    """Return, for each key of a spec, the words for where it belongs."""
+    homes: dict[str, list[str]] = {}
+
+    def visit(section: type[Section], path: Path) -> None:
+        for key in section.model_fields:
+            homes.setdefault(key, []).append(path_text(path))
+            if key in section.sections:
+                visit(section.sections[key], (*path, key))
+
+    visit(Spec, ())
+    return {key: _belongs(places) for key, places in homes.items()}
+
+
+def _belongs(places: list[str]) -> str:
+    under = [place for place in places if place]
+    words = f"under {' or '.join(under)}" if under else ""
+    return " or ".join(part for part in ("at the top level" if "" in places else "", words) if part)

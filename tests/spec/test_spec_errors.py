@@ -1,0 +1,392 @@
+"""Every way to get a spec wrong: where the error points, and what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from rsgadvise.errors import SpecError
+from rsgadvise.spec import load_spec, parse_spec
+
+NETWORK = "network: {kind: single_layer, layers: [784, 10]}\n"
+AUTOENCODER = "network: {kind: autoencoder, layers: [784, 100], weight_bound: 0.05}\n"
+MULTILAYER = "network: {kind: multilayer, layers: [784, 200, 10], weight_bound: 0.05}\n"
+
+
+def single(section: str) -> str:
+    return NETWORK + section
+
+
+def fails(text: str, overrides: tuple[str, ...] = ()) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text, file="s.yaml", overrides=overrides)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+# label, text, where (line:column key, or the key alone where there is no line), parts of the message
+BAD = [
+    ("empty", "", "", ["must hold a spec", "empty", "rsgadvise init FILE"]),
+    ("only comments", "# a\n# b\n", "", ["empty"]),
+    ("only a document mark", "---\n", "", ["empty"]),
+    ("top level list", "- a\n", "1:1", ["must be sections", "got a list of 1 entry"]),
+    ("top level scalar", "hello\n", "1:1", ["must be sections", "got 'hello'"]),
+    ("section is a scalar", single("data: 5\n"), "2:7 data", ["section of keys", "got 5", "mean"]),
+    ("section is a list", single("training: [1]\n"), "2:11 training", ["section", "list of 1 entry"]),
+    ("no network", "data: {mean: 0.1}\n", "1:1 network", ["must be given", "kind: single_layer"]),
+    ("null network", "data:\nnetwork:\n", "2:1 network", ["must be given"]),
+    ("no layers", "network: {kind: single_layer}\n", "1:1 network.layers", ["add `layers: [784, 10]`"]),
+    ("null kind", "network:\n  kind:\n  layers: [2, 1]\n", "2:3 network.kind", ["must be given"]),
+    # What YAML itself makes go wrong.
+    ("duplicate key", single("data:\n  mean: 0.1\n  mean: 0.2\n"), "4:3 data.mean", ["first on line 3"]),
+    ("duplicate section", NETWORK + NETWORK, "2:1 network", ["given once", "first on line 1"]),
+    ("complex key", "? [a]\n: 1\n", "1:3", ["text as its keys", "a list as a key"]),
+    ("flow complex key", "{[a]: 1}", "1:2", ["a list as a key"]),
+    ("mapping as a key", "{{a: 1}: 1}", "1:2", ["a section as a key"]),
+    ("number as a key", single("5: 1\n"), "2:1", ["text as its keys", "got 5"]),
+    ("null as a key", single("~: 1\n"), "2:1", ["text as its keys", "got nothing"]),
+    ("boolean as a key", single("true: 1\n"), "2:1", ["got true"]),
+    ("python tag", single("data: !!python/object:os.system {a: 1}\n"), "2:7 data", ["free of tags"]),
+    ("local tag", single("data: {mean: !foo 0.1}\n"), "2:14 data.mean", ["'!foo'", "remove it"]),
+    ("str tag", single("data: {mean: !!str 0.1}\n"), "2:14 data.mean", ["free of tags"]),
+    ("anchor", single("data: &d {mean: 0.1}\n"), "2:7 data", ["free of anchors", "'&d'"]),
+    ("alias", single("data: *d\n"), "2:7 data", ["written out", "'*d'"]),
+    ("merge key", single("data: {<<: {mean: 0.1}}\n"), "2:8 data", ["merge keys"]),
+    ("tab", "network:\n\tkind: single_layer\n", "2:1 network", ["got a tab", "replace every tab"]),
+    ("tab after a colon", "network:\t5\n", "1:9 network", ["got a tab"]),
+    ("two documents", NETWORK + "---\n" + NETWORK, "2:1", ["one document"]),
+    ("unclosed quote", single("data: {file: 'a}\n"), "2:14 data.file", ["never closed"]),
+    ("unclosed bracket", "network: {layers: [1, 2\n", None, ["valid YAML", "bracket"]),
+    ("unclosed brace", "network: {kind: a", None, ["a bracket that is never closed"]),
+    ("two colons", "network: kind: single_layer\n", "1:14", ["a second ': '"]),
+    ("bad indentation", "network:\n    kind: a\n  layers: [1]\n", None, ["valid YAML"]),
+    ("escape beyond unicode", 'network: "\\UFFFFFFFF"\n', "1:11 network", ["\\UFFFFFFFF"]),
+    ("bad escape", 'network: "\\q"\n', None, ["escape"]),
+    ("huge version", "%YAML 1." + "1" * 5000 + "\n---\na: 1", "", ["must be valid YAML"]),
+    ("NUL", "network: \x00\n", "1:10", ["printable", "U+0000"]),
+    ("control character", "network: 1\n# \x07\n", "2:3", ["U+0007"]),
+    ("line separator", "network: 1 # \u2028\n", "1:14", ["U+2028"]),
+    ("lone surrogate", "# \ud800\n", "1:3", ["U+D800"]),
+    ("second byte order mark", "# a\ufeff\n", None, ["U+FEFF"]),
+    # Numbers.
+    ("nan", single("data: {mean: .nan}\n"), "2:14 data.mean", ["from 0 to 1", "got nan", "finite"]),
+    ("inf", single("training: {stepsize: .inf}\n"), "2:22 training.stepsize", ["got inf", "finite"]),
+    ("too large a float", single("training: {stepsize: 1e999}\n"), "2:22 training.stepsize", ["finite"]),
+    ("negative integer", single("data: {samples: -3}\n"), "2:17 data.samples", ["from 1 to 1e15", "-3"]),
+    ("400 digits", single(f"data: {{samples: 1{'0' * 400}}}\n"), "2:17 data.samples", ["finite"]),
+    ("20 digits", single(f"data: {{samples: 1{'0' * 20}}}\n"), "2:17 data.samples", ["1e15 or less"]),
+    ("fraction", single("data: {samples: 1.5}\n"), "2:17 data.samples", ["an integer", "1.5", "round it"]),
+    ("boolean", single("data: {mean: true}\n"), "2:14 data.mean", ["got true", "not numbers"]),
+    ("yes", single("data: {mean: yes}\n"), "2:14 data.mean", ["got 'yes'"]),
+    ("quoted number", single("data: {mean: '0.1'}\n"), "2:14 data.mean", ["remove the quotes", "0.1"]),
+    ("underscores", single("data: {samples: 60_000}\n"), "2:17 data.samples", ["'60_000'", "write 60000"]),
+    ("comma", single("data:\n  samples: 60,000\n"), "3:12 data.samples", ["write 60000"]),
+    ("leading zero", single("data: {samples: 010}\n"), "2:17 data.samples", ["write 10"]),
+    ("hexadecimal", single("data: {samples: 0x10}\n"), "2:17 data.samples", ["'0x10'", "plain number"]),
+    ("list for a number", single("data: {mean: [0.1]}\n"), "2:14 data.mean", ["list of 1 entry"]),
+    ("section for a number", single("data: {mean: {a: 1}}\n"), "2:8 data.mean", ["a section {a:}"]),
+    # Network.
+    (
+        "kind",
+        "network: {kind: multylayer, layers: [2, 1]}",
+        "1:17 network.kind",
+        ["did you mean 'multilayer'?"],
+    ),
+    ("kind, no idea", "network: {kind: xyz, layers: [2, 1]}", "1:17 network.kind", ["one of single_layer"]),
+    ("kind as number", "network: {kind: 3, layers: [2, 1]}", "1:17 network.kind", ["got 3"]),
+    ("layers scalar", "network: {kind: single_layer, layers: 784}", "1:39 network.layers", ["brackets"]),
+    (
+        "one layer",
+        "network: {kind: single_layer, layers: [784]}",
+        "1:39 network.layers",
+        ["list of 2 to 1000"],
+    ),
+    (
+        "zero units",
+        "network: {kind: single_layer, layers: [784, 0]}",
+        "1:45 network.layers[1]",
+        ["got 0", "1 or more"],
+    ),
+    ("null units", "network: {kind: single_layer, layers: [784, ~]}", "network.layers[1]", ["got nothing"]),
+    (
+        "too many units",
+        "network: {kind: single_layer, layers: [2e9, 1]}",
+        "network.layers[0]",
+        ["1e9 or less"],
+    ),
+    (
+        "three for single",
+        "network: {kind: single_layer, layers: [3, 2, 1]}",
+        "network.layers",
+        ["[d_in, d_out]"],
+    ),
+    (
+        "three for autoencoder",
+        "network: {kind: autoencoder, layers: [3, 2, 1], weight_bound: 1}",
+        "network.layers",
+        ["[d_x, d_h]", "kind: multilayer"],
+    ),
+    (
+        "box for single",
+        "network: {kind: single_layer, layers: [2, 1], weight_bound: 1}",
+        "network.weight_bound",
+        ["must be absent", "remove it"],
+    ),
+    (
+        "no box",
+        "network: {kind: autoencoder, layers: [2, 1]}",
+        "1:1 network.weight_bound",
+        ["weight_bound: 0.05"],
+    ),
+    (
+        "two boxes for autoencoder",
+        "network: {kind: autoencoder, layers: [2, 1], weight_bound: [1, 2]}",
+        "network.weight_bound",
+        ["list of 1", "got a list of 2 entries"],
+    ),
+    (
+        "three boxes for two layers",
+        "network: {kind: multilayer, layers: [3, 2, 1], weight_bound: [1, 2, 3]}",
+        "network.weight_bound",
+        ["list of 2", "one number for every layer"],
+    ),
+    (
+        "negative box",
+        "network: {kind: multilayer, layers: [3, 2, 1], weight_bound: [1, -2]}",
+        "network.weight_bound[1]",
+        ["at least 0", "-2"],
+    ),
+    # Data.
+    ("mean", single("data: {mean: 1.5}"), "2:14 data.mean", ["from 0 to 1", "1.5", "1 or less"]),
+    ("mean_square high", single("data: {mean: 0.1, mean_square: 0.2}"), "data.mean_square", ["mean = 0.1"]),
+    (
+        "mean_square low",
+        single("data: {mean: 0.5, mean_square: 0.2}"),
+        "data.mean_square",
+        ["mean**2 = 0.25"],
+    ),
+    (
+        "second_moment low",
+        single("data: {mean: 0.5, mean_square: 0.3, second_moment: 0.29}"),
+        "data.second_moment",
+        ["from mean_square = 0.3 to mean = 0.5", "rsgadvise stats"],
+    ),
+    (
+        "second_moment high",
+        single("data: {mean: 0.5, second_moment: 0.6}"),
+        "data.second_moment",
+        ["mean = 0.5"],
+    ),
+    ("no mean", single("data: {mean_square: 0.5, second_moment: 0.4}"), "data.second_moment", ["to 1"]),
+    (
+        "eigenvalue low",
+        single("data: {mean: 0.5, mean_square: 0.3, top_eigenvalue: 235}"),
+        "data.top_eigenvalue",
+        ["784 * mean_square = 235.2", "784 * mean = 392"],
+    ),
+    (
+        "eigenvalue below mean**2",
+        single("data: {mean: 0.5, top_eigenvalue: 195}"),
+        "data.top_eigenvalue",
+        ["784 * mean**2 = 196", "got 195"],
+    ),
+    (
+        "eigenvalue high",
+        single("data: {second_moment: 0.5, top_eigenvalue: 393}"),
+        "data.top_eigenvalue",
+        ["784 * second_moment = 392"],
+    ),
+    ("eigenvalue alone", single("data: {top_eigenvalue: 785}"), "data.top_eigenvalue", ["784 * 1 = 784"]),
+    ("file as number", single("data: {file: 5}"), "2:14 data.file", ["must be text", "in quotes"]),
+    ("empty file name", single("data: {file: ''}"), "data.file", ["printable"]),
+    ("NUL in file name", single('data: {file: "a\\0"}'), "data.file", ["printable", "'a\\x00'"]),
+    # Training.
+    ("no loss", single("training: {initial_loss: 0}"), "training.initial_loss", ["above 0", "got 0"]),
+    ("loss above outputs", single("training: {initial_loss: 11}"), "training.initial_loss", ["at most 10"]),
+    (
+        "pretraining",
+        single("training: {pretraining: {tolerance: 1}}"),
+        "2:12 training.pretraining",
+        ["multilayer"],
+    ),
+    (
+        "tolerance",
+        MULTILAYER + "training: {pretraining: {tolerance: 0}}",
+        "training.pretraining.tolerance",
+        ["above 0"],
+    ),
+    (
+        "stepsize list",
+        single("training: {stepsize: [1, 2]}"),
+        "2:22 training.stepsize",
+        ["one number for kind"],
+    ),
+    ("stepsize length", MULTILAYER + "training: {stepsize: [1, 2, 3]}", "training.stepsize", ["a list of 2"]),
+    ("stepsize entry", MULTILAYER + "training: {stepsize: [1, 0]}", "2:26 training.stepsize[1]", ["above 0"]),
+    ("batch_size", single("training: {batch_size: 0}"), "training.batch_size", ["from 1 to 1e12"]),
+    ("iterations", single("training: {iterations: 1e16}"), "training.iterations", ["from 1 to 1e15"]),
+    ("keep_prob", MULTILAYER + "training: {keep_prob: 0}", "training.keep_prob", ["above 0 and at most 1"]),
+    ("keep_prob 1.1", MULTILAYER + "training: {keep_prob: 1.1}", "training.keep_prob", ["lower it to 1"]),
+    (
+        "dropout",
+        single("training: {keep_prob: 0.5}"),
+        "training.keep_prob",
+        ["no dropout", "kind: multilayer"],
+    ),
+    ("decay", single("training: {decay: 3}"), "training.decay", ["from 0 to 2"]),
+    (
+        "stopping",
+        single("training: {stopping: unifrom}"),
+        "training.stopping",
+        ["did you mean 'uniform'?", "list"],
+    ),
+    ("stopping sum", single("training: {stopping: [0.5, 0.4]}"), "training.stopping", ["sum to 1", "0.9"]),
+    (
+        "stopping entry",
+        single("training: {stopping: [1.5, -0.5]}"),
+        "2:23 training.stopping[0]",
+        ["1 more problem"],
+    ),
+    (
+        "stopping length",
+        single("training: {iterations: 3, stopping: [0.5, 0.5]}"),
+        "training.stopping",
+        ["a list of 3", "set iterations: 2"],
+    ),
+    # Search.
+    ("no batch sizes", single("search: {batch_size: []}"), "search.batch_size", ["list of 1", "0 entries"]),
+    (
+        "batch size twice",
+        single("search: {batch_size: [16, 32, 16]}"),
+        "2:31 search.batch_size[2]",
+        ["different"],
+    ),
+    ("one batch size", single("search: {batch_size: 16}"), "search.batch_size", ["training.batch_size"]),
+    (
+        "batch range",
+        single("search: {batch_size: {min: 9, max: 8}}"),
+        "search.batch_size.min",
+        ["max = 8", "swap"],
+    ),
+    ("batch max", single("search: {batch_size: {max: 2e12}}"), "search.batch_size.max", ["1e12"]),
+    (
+        "no batch max",
+        single("search: {batch_size: {min: 9}}"),
+        "2:10 search.batch_size.max",
+        ["must be given"],
+    ),
+    ("keep range", MULTILAYER + "search: {keep_prob: {min: 0, max: 1}}", "search.keep_prob.min", ["above 0"]),
+    (
+        "keep of one layer",
+        single("search: {keep_prob: {min: 0.5, max: 1}}"),
+        "search.keep_prob",
+        ["no dropout"],
+    ),
+    ("iterations number", single("search: {iterations: 5}"), "search.iterations", ["training.iterations"]),
+    ("iterations order", single("search: {iterations: {min: 5, max: 4}}"), "search.iterations.min", ["swap"]),
+    ("decay list", single("search: {decay: [0, 2.5]}"), "search.decay[1]", ["from 0 to 2"]),
+    # Target, budget, cost.
+    ("eps", single("target: {eps: 0, delta: 0.1}"), "target.eps", ["above 0"]),
+    (
+        "delta",
+        single("target: {eps: 1, delta: 1}"),
+        "target.delta",
+        ["above 0 and below 1", "a value below 1"],
+    ),
+    ("no delta", single("target: {eps: 1}"), "2:1 target.delta", ["add `delta: 0.05` to target"]),
+    ("runs", single("target: {eps: 1, delta: 0.1, runs: 0}"), "target.runs", ["from 1 to 1e6"]),
+    (
+        "seconds, no cost",
+        single("budget: {seconds: 5}"),
+        "2:19 budget.seconds",
+        ["cost section", "per_iteration"],
+    ),
+    ("epochs, no samples", single("budget: {epochs: 5}"), "budget.epochs", ["data.samples or data.file"]),
+    ("free", single("cost: {per_iteration: 0}"), "2:1 cost", ["above 0"]),
+    ("negative cost", single("cost: {per_sample: -1}"), "cost.per_sample", ["at least 0"]),
+    # Unknown keys.
+    (
+        "slip",
+        single("training: {bacth_size: 5}"),
+        "2:12 training.bacth_size",
+        ["unknown key 'bacth_size'; did you mean 'batch_size'?"],
+    ),
+    ("null slip", single("data: {maen: }"), "2:8 data.maen", ["did you mean 'mean'?"]),
+    ("slip in an empty section", single("target: {epz: }"), "2:10 target.epz", ["did you mean 'eps'?"]),
+    (
+        "slip in a required key",
+        "network: {kind: single_layer, layerz: [2, 1]}",
+        "1:31 network.layerz",
+        ["did you mean 'layers'?"],
+    ),
+    ("top slip", single("trainign: {}"), "2:1 trainign", ["did you mean 'training'?"]),
+    (
+        "elsewhere",
+        single("data: {batch_size: 5}"),
+        "data.batch_size",
+        ["'batch_size' belongs under training or search"],
+    ),
+    ("at the top", single("stepsize: 5"), "2:1 stepsize", ["'stepsize' belongs under training"]),
+    ("section inside", single("data: {network: 5}"), "data.network", ["belongs at the top level"]),
+    ("deep slip", single("search: {iterations: {maxx: 6}}"), "search.iterations.maxx", ["'max'"]),
+    ("no idea", single("data: {qqqq: 1}"), "data.qqqq", ["the keys here are mean, mean_square"]),
+    ("control key", single('data: {"a\\n\\0b": 1}'), None, ["unknown key 'a\\n\\x00b'"]),
+    ("long key", single(f"data: {{? {'k' * 5000} : 1}}"), None, ["unknown key", "kkk...'"]),
+    # Several at once.
+    ("first in the file", "zzz: 1\n" + single("data: {mean: 2}\n"), "1:1 zzz", ["(and 1 more problem)"]),
+    (
+        "notation and rules together",
+        single("data: {mean: 2}\ntraining: {decay: 1, decay: 2}\nqqqqq: 1\n"),
+        "2:14 data.mean",
+        ["(and 2 more problems)"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "where", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_spec(text: str, where: str | None, parts: list[str]) -> None:
+    error = fails(text)
+    assert error.file == "s.yaml"
+    if where is not None:
+        place, _, key = where.rpartition(" ") if " " in where else ("", "", where)
+        if key[:1].isdigit():
+            place, key = key, ""
+        assert error.key == key
+        assert not place or f"{error.line}:{error.column}" == place
+        if where == "":
+            assert error.line is None
+    for part in parts:
+        assert part in error.message
+
+
+def test_thousands_of_unknown_keys_are_counted() -> None:
+    error = fails(NETWORK + "".join(f"key{index}: 1\n" for index in range(3000)))
+    assert error.line == 2
+    assert "(and 2999 more problems)" in error.message
+
+
+def test_one_mistake_is_one_problem() -> None:
+    assert "more problem" not in fails(single("data: {mean: !x two}")).message
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_whatever_ends_them(newline: str) -> None:
+    text = newline.join(["network:", "  kind: single_layer", "  layers: [784, 0]"])
+    error = fails(text)
+    assert (error.line, error.column) == (3, 17)
+
+
+def test_columns_after_a_byte_order_mark() -> None:
+    assert fails("\ufeffnetwork: 5").column == 10
+
+
+def test_the_message_of_an_error_in_full() -> None:
+    assert str(fails(single("data:\n  samples: 60_000\n"))) == (
+        "s.yaml:3:12: data.samples: must be an integer from 1 to 1e15; got '60_000'; write 60000"
+    )
+
+
+def test_errors_of_loading_name_the_file(tmp_path: object) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_spec(f"{tmp_path}/a\nb.yaml")
+    assert "a\\nb.yaml" in str(caught.value)
+    assert "rsgadvise init" in str(caught.value)
