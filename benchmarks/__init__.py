@@ -1,0 +1,1 @@
+"""Timings and memory, each beside a peer measured in the same run."""

@@ -1,0 +1,15 @@
+"""Statistics of a data file, measured in a stream: the numbers that the bounds ask of the data."""
+
+from __future__ import annotations
+
+from rsgadvise.datastats.measuring import Progress, measure
+from rsgadvise.datastats.result import DataStatistics, ScalingKind, SpectrumMethod, StandardErrors
+
+__all__ = [
+    "DataStatistics",
+    "Progress",
+    "ScalingKind",
+    "SpectrumMethod",
+    "StandardErrors",
+    "measure",
+]

@@ -1,0 +1,127 @@
+"""Which of several arrays in one file holds the features, and which the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rsgadvise.readers.source import ArraySource, RowArray, malformed
+
+FEATURE_NAMES = ("x", "data")
+TARGET_NAMES = ("y", "labels", "fine_labels")
+
+
+class OpenTarget(Protocol):
+    """Opens a file of targets, looked for beside the data as well; None if there is none."""
+
+    def __call__(self, target: str, *, beside: Path) -> RowArray | None: ...
+
+
+class Archive(Protocol):
+    """A file that holds several named arrays."""
+
+    path: Path
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def rows(self, name: str, *, targets: bool = False) -> RowArray: ...
+
+    def describe(self) -> str: ...
+
+
+def _usual(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    """The first wanted name, exactly or, if that is unique, in other capitals."""
+    for want in wanted:
+        if want in names:
+            return want
+        alike = [name for name in names if name.lower() == want]
+        if len(alike) == 1:
+            return alike[0]
+    return None
+
+
+def _choose_features(archive: Archive, array: str | None) -> str:
+    """The name asked for, else x or data, else the only array there is."""
+    path, names = archive.path, archive.names
+    if array is not None:
+        if array not in names:
+            raise malformed(
+                path, f"has no array {array!r}; it holds {archive.describe()}: name one with --array"
+            )
+        return array
+    usual = _usual(names, FEATURE_NAMES)
+    if usual is not None:
+        return usual
+    if len(names) == 1:
+        return names[0]
+    raise malformed(
+        path,
+        f"holds {archive.describe()} and none is called x or data; choose the features with --array NAME",
+    )
+
+
+def _choose_targets(
+    archive: Archive,
+    features: RowArray,
+    feature_name: str,
+    target: str | None,
+    *,
+    explicit_array: bool,
+    open_target: OpenTarget,
+) -> RowArray | None:
+    """The targets asked for, else y or labels, else None.
+
+    When the features were chosen by hand, an array y of another length belongs to other features and is
+    passed over.
+    """
+    names = archive.names
+    if target is not None:
+        if target in names:
+            return archive.rows(target, targets=True)
+        found = open_target(target, beside=archive.path)
+        if found is None:
+            raise malformed(
+                archive.path,
+                f"has no array {target!r} and there is no such file; it holds {archive.describe()}:"
+                " name one of these, or a file, with --target",
+            )
+        return found
+    usual = _usual([name for name in names if name != feature_name], TARGET_NAMES)
+    if usual is None:
+        return None
+    targets = archive.rows(usual, targets=True)
+    if explicit_array and targets.rows != features.rows:
+        return None
+    return targets
+
+
+def open_archive(
+    archive: Archive,
+    *,
+    format: str,  # noqa: A002
+    array: str | None,
+    target: str | None,
+    open_target: OpenTarget,
+) -> ArraySource:
+    """Features and, where there are any, targets of a file of several arrays."""
+    name = _choose_features(archive, array)
+    features = archive.rows(name)
+    targets = _choose_targets(
+        archive, features, name, target, explicit_array=array is not None, open_target=open_target
+    )
+    return ArraySource(path=archive.path, format=format, features=features, targets=targets)
+
+
+def choose_target_array(archive: Archive) -> RowArray:
+    """The targets in a file that was named as the file of the targets."""
+    name = _usual(archive.names, (*TARGET_NAMES, *FEATURE_NAMES))
+    if name is None:
+        if len(archive.names) != 1:
+            raise malformed(
+                archive.path,
+                f"holds {archive.describe()} and none is called y or labels; keep the targets alone",
+            )
+        name = archive.names[0]
+    return archive.rows(name, targets=True)

@@ -1,0 +1,87 @@
+"""Which columns of a table are features, which is the target and which are left out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rsgadvise.readers.choose import OpenTarget
+from rsgadvise.readers.source import RowArray, malformed
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions, counted from 0, of the columns to read."""
+
+    features: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+def find_column(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> int | None:
+    """The column of that name, or at that index; negative indices count from the end."""
+    if names is not None:
+        places = [index for index, name in enumerate(names) if name == wanted]
+        if len(places) > 1:
+            raise malformed(
+                path,
+                f"has {len(places)} columns called {wanted!r}; choose one by its index, {places[0]} or so",
+            )
+        if places:
+            return places[0]
+    try:
+        index = int(wanted)
+    except ValueError:
+        return None
+    if not -width <= index < width:
+        raise malformed(path, f"has no column {index}; with {width} columns it is {-width} to {width - 1}")
+    return index % width
+
+
+def choose_columns(
+    path: Path,
+    names: Sequence[str] | None,
+    width: int,
+    *,
+    target: str | None,
+    exclude: Sequence[str],
+    open_target: OpenTarget,
+) -> tuple[Columns, RowArray | None]:
+    """Positions of the columns, and the targets if they lie in a file of their own."""
+    dropped = []
+    for wanted in exclude:
+        column = find_column(path, names, width, wanted)
+        if column is None:
+            raise malformed(path, f"has no column {wanted!r} to exclude; {_known(names, width, wanted)}")
+        dropped.append(column)
+    targets: tuple[int, ...] = ()
+    external: RowArray | None = None
+    if target is not None:
+        column = find_column(path, names, width, target)
+        if column is None:
+            external = open_target(target, beside=path)
+            if external is None:
+                raise malformed(
+                    path,
+                    f"has no target column {target!r} and there is no such file;"
+                    f" {_known(names, width, target)}",
+                )
+        elif column in dropped:
+            raise malformed(path, f"column {column} is both the target and excluded; choose one of the two")
+        else:
+            targets = (column,)
+    features = tuple(i for i in range(width) if i not in targets and i not in dropped)
+    if not features:
+        raise malformed(path, "has zero feature columns left; exclude fewer")
+    return Columns(features, targets), external
+
+
+def _known(names: Sequence[str] | None, width: int, wanted: str) -> str:
+    if names is None:
+        return f"it has no header, so count its {width} columns from 0"
+    close = difflib.get_close_matches(wanted, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(repr(name) for name in names[:10])
+    return f"its columns are {shown}" + (" and more" if len(names) > 10 else "")

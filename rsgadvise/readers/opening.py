@@ -1,0 +1,215 @@
+"""Finds the format of a file by its first bytes, then by its name, and hands it to its reader."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rsgadvise.errors import UsageError
+from rsgadvise.readers.choose import Archive, choose_target_array, open_archive
+from rsgadvise.readers.cifar import BatchArchive, looks_like_pickle
+from rsgadvise.readers.hdf5 import Hdf5Archive
+from rsgadvise.readers.idx import looks_like_idx, named_like_idx, read_idx
+from rsgadvise.readers.matlab import MatArchive, looks_like_mat5
+from rsgadvise.readers.numpy_files import NPY_MAGIC, NpzArchive, read_npy
+from rsgadvise.readers.parquet import open_parquet, read_target_parquet
+from rsgadvise.readers.source import ArraySource, DataSource, RowArray, malformed, reading
+from rsgadvise.readers.tables import open_table, read_target_table
+
+FORMATS = ("npy", "npz", "idx", "csv", "tsv", "mat", "cifar", "parquet", "hdf5")
+
+_READ = (
+    ".npy, .npz, IDX (also .gz), CSV and TSV (also .gz), MATLAB 5 .mat, CIFAR-10 python batches,"
+    " Parquet and HDF5"
+)
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_TEXT_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat"}
+_BINARY_SUFFIXES = {".npy", ".npz", ".mat", ".parquet", ".h5", ".hdf5", ".pkl", ".pickle"}
+_ARCHIVES: dict[str, Callable[[Path], Archive]] = {
+    "npz": NpzArchive,
+    "mat": MatArchive,
+    "hdf5": Hdf5Archive,
+    "cifar": BatchArchive,
+}
+_TABLES = {"csv", "parquet"}
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise malformed(path, "does not exist; check the path") from error
+    except (OSError, ValueError) as error:
+        raise malformed(path, f"cannot be read: {error}; check the path") from error
+    if stat.S_ISDIR(mode):
+        raise malformed(path, "is a directory; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise malformed(path, "is not a regular file; the data is read more than once, so save it first")
+    if not os.access(path, os.R_OK):
+        raise malformed(path, "cannot be read: permission denied; check its mode")
+    with reading(path), path.open("rb") as stream:
+        start = stream.read(4096)
+    if not start:
+        raise malformed(path, "is empty; at least one row is needed")
+    return start
+
+
+def _is_text(start: bytes) -> bool:
+    if b"\0" in start:
+        return False
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start >= len(start) - 3 and error.reason == "unexpected end of data"
+    return True
+
+
+def _looks_like_hdf5(start: bytes) -> bool:
+    """HDF5 may leave a block for the user at its start."""
+    return any(start[offset:].startswith(_HDF5_MAGIC) for offset in (0, 512, 1024, 2048))
+
+
+# Asked in this order; the later a test stands, the less it looks at.
+_MAGIC: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("npy", lambda start: start.startswith(NPY_MAGIC)),
+    ("npz", lambda start: start.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
+    ("parquet", lambda start: start.startswith(b"PAR1")),
+    ("mat73", lambda start: start.startswith(b"MATLAB 7.3")),
+    ("hdf5", _looks_like_hdf5),
+    ("mat", looks_like_mat5),
+    ("cifar", looks_like_pickle),
+    ("idx", looks_like_idx),
+)
+
+
+def _known_magic(path: Path, start: bytes) -> str | None:
+    """The format that the first bytes belong to, if they are anybody's."""
+    found = next((name for name, test in _MAGIC if test(start)), None)
+    if found == "mat73":
+        raise malformed(
+            path, "is a MATLAB 7.3 file, which is HDF5 inside with the axes reversed; save it again with -v7"
+        )
+    return found
+
+
+def _detect(path: Path) -> tuple[str, bool]:
+    """(format, packed with gzip)."""
+    start = _first_bytes(path)
+    packed = start.startswith(b"\x1f\x8b")
+    name = path.name.lower().removesuffix(".gz")
+    suffix = Path(name).suffix
+    if packed:
+        with reading(path), gzip.open(path) as stream:
+            start = stream.read(4096)
+        if looks_like_idx(start) or named_like_idx(path):
+            return "idx", True
+        if start and suffix in _TEXT_SUFFIXES and _is_text(start):
+            return "csv", True
+        raise malformed(path, "is a gzip file with neither IDX nor CSV inside; unpack it first")
+    known = _known_magic(path, start)
+    if known is not None:
+        return known, False
+    if named_like_idx(path):
+        return "idx", False
+    if suffix in _BINARY_SUFFIXES:
+        raise malformed(
+            path,
+            f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again",
+        )
+    if suffix in _TEXT_SUFFIXES and _is_text(start):
+        return "csv", False
+    if suffix in {".csv", ".tsv"}:
+        raise malformed(path, "is not UTF-8 text; save the table as UTF-8")
+    raise malformed(path, f"has an unknown format; {_READ} are read")
+
+
+def open_data(
+    path: str | os.PathLike[str],
+    *,
+    array: str | None = None,
+    target: str | None = None,
+    exclude: Sequence[str] = (),
+) -> DataSource:
+    """Open a data file and check its header; the rows are read later, as a stream.
+
+    Args:
+        path: the file. Its first bytes decide the format, its name only where they leave it open.
+        array: the array that holds the features, in a file of several (npz, mat, hdf5).
+        target: the column (CSV, Parquet) or array (npz, mat, hdf5) of the targets, or a file of its own,
+            looked for beside the data as well. Columns go by name, or by index from 0 or from the end.
+        exclude: columns of a table that are neither features nor target.
+
+    Returns:
+        The source, whose `chunks()` can be called as often as needed.
+
+    Raises:
+        DataError: the file is missing, malformed, unsafe or of an unknown format.
+        MissingExtraError: the format needs an optional dependency.
+        UsageError: an option does not apply to the format.
+    """
+    path = Path(path)
+    format_name, packed = _detect(path)
+    if array is not None and format_name not in _ARCHIVES:
+        raise UsageError(f"{path}: --array names one of several arrays, and a {format_name} file holds one")
+    if exclude and format_name not in _TABLES:
+        raise UsageError(f"{path}: --exclude names columns of a table, and a {format_name} file has none")
+    if format_name in _ARCHIVES:
+        return open_archive(
+            _archive(format_name, path),
+            format=format_name,
+            array=array,
+            target=target,
+            open_target=open_target_file,
+        )
+    if format_name == "csv":
+        return open_table(path, packed=packed, target=target, exclude=exclude, open_target=open_target_file)
+    if format_name == "parquet":
+        return open_parquet(path, target=target, exclude=exclude, open_target=open_target_file)
+    features = _single_array(format_name, path, packed=packed, targets=False)
+    return ArraySource(path=path, format=format_name, features=features, targets=_target_beside(path, target))
+
+
+def _archive(format_name: str, path: Path) -> Archive:
+    return _ARCHIVES[format_name](path)
+
+
+def _single_array(format_name: str, path: Path, *, packed: bool, targets: bool) -> RowArray:
+    if format_name == "npy":
+        return read_npy(path, targets=targets)
+    return read_idx(path, packed=packed, targets=targets)
+
+
+def _target_beside(path: Path, target: str | None) -> RowArray | None:
+    if target is None:
+        return None
+    found = open_target_file(target, beside=path)
+    if found is None:
+        raise malformed(
+            path, f"holds one array, so --target must be a file of targets, and {target!r} is not a file"
+        )
+    return found
+
+
+def open_target_file(target: str, *, beside: Path) -> RowArray | None:
+    """The targets in the file of that name, as given or in the folder of the data; None if there is none."""
+    path = next((p for p in (Path(target), beside.parent / target) if _exists(p)), None)
+    if path is None:
+        return None
+    format_name, packed = _detect(path)
+    if format_name in _ARCHIVES:
+        return choose_target_array(_archive(format_name, path))
+    if format_name == "csv":
+        return read_target_table(path, packed=packed)
+    if format_name == "parquet":
+        return read_target_parquet(path)
+    return _single_array(format_name, path, packed=packed, targets=True)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

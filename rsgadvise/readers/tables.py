@@ -1,0 +1,313 @@
+"""CSV and TSV: delimiter, header lines and columns are found from the first lines, the rest is streamed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.readers.binary import open_gzip
+from rsgadvise.readers.choose import OpenTarget
+from rsgadvise.readers.columns import Columns, choose_columns
+from rsgadvise.readers.source import (
+    DEFAULT_CHUNK_BYTES,
+    Array,
+    Chunk,
+    DataSource,
+    RowArray,
+    RowTaker,
+    malformed,
+    reading,
+)
+
+MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "null", "NULL"})
+
+_SAMPLE_LINES = 100
+_MAX_LINE = 1 << 26
+_DELIMITERS = "\t;,"
+
+
+def parse_number(cell: str) -> float | None:
+    """The number in a cell, or None if it holds text."""
+    if "_" in cell:  # Python reads 1_000 as a number; tables do not write it
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of one file are to be read."""
+
+    path: Path
+    packed: bool
+    delimiter: str
+    width: int
+    header_lines: int
+    names: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+    def open(self) -> TextIO:
+        binary = open_gzip(self.path) if self.packed else self.path.open("rb")
+        return io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+
+
+def _lines(stream: TextIO, path: Path) -> Iterator[str]:
+    while line := stream.readline(_MAX_LINE):
+        if len(line) >= _MAX_LINE:
+            raise malformed(path, f"has a line of more than {_MAX_LINE} characters; is it a table?")
+        yield line
+
+
+def _records(lines: Sequence[str], delimiter: str, *, strict: bool = True) -> list[tuple[int, list[str]]]:
+    """Cells of each record with the number of its last line, counted from 1."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=strict)
+    return [(reader.line_num, [cell.strip() for cell in record]) for record in reader]
+
+
+def _batches(stream: TextIO, path: Path, count: int) -> Iterator[tuple[int, list[str]]]:
+    """Lists of about `count` lines that end between records, with the number of the first line."""
+    lines = _lines(stream, path)
+    first = 1
+    while True:
+        batch: list[str] = []
+        odd = False
+        size = 0
+        for line in lines:
+            batch.append(line)
+            odd ^= line.count('"') % 2 == 1
+            size += len(line)
+            if size > _MAX_LINE and odd:
+                raise malformed(path, f"line {first}: a quote near here is never closed")
+            if len(batch) >= count and not odd:
+                break
+        if not batch:
+            return
+        yield first, batch
+        first += len(batch)
+
+
+def _find_delimiter(path: Path, sample: list[str]) -> str:
+    """The delimiter that splits every sampled line alike; tab before semicolon before comma."""
+    best, most = ",", 0
+    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
+        return "\t"
+    for delimiter in _DELIMITERS:
+        widths = [len(cells) for _, cells in _records(sample, delimiter, strict=False) if cells]
+        if widths and min(widths) == max(widths) > 1:
+            return delimiter
+        if sum(widths) - len(widths) > most:
+            best, most = delimiter, sum(widths) - len(widths)
+    return best
+
+
+def _header_lines(records: list[list[str]]) -> int:
+    """How many leading records are headers.
+
+    A header has text in a column that holds numbers further down, or no cell filled at all.
+    """
+    for index, cells in enumerate(records):
+        if all(cell in MISSING for cell in cells) and any(
+            cell not in MISSING for later in records[index + 1 :] for cell in later
+        ):
+            continue
+        for column, cell in enumerate(cells):
+            if cell in MISSING or parse_number(cell) is not None:
+                continue
+            below = (later[column] for later in records[index + 1 :] if column < len(later))
+            if any(parse_number(other) is not None for other in below):
+                break
+        else:
+            return index
+    return len(records)
+
+
+def find_layout(path: Path, *, packed: bool) -> Layout:
+    """Delimiter, header and number of columns, from the first lines."""
+    probe = Layout(path, packed, ",", 0, 0, None, ())
+    with probe.open() as stream:
+        sample = next(_batches(stream, path, _SAMPLE_LINES), (1, []))[1]
+    if not any(line.strip() for line in sample):
+        raise malformed(path, "holds only empty lines; at least one row is needed")
+    delimiter = _find_delimiter(path, sample)
+    numbered = [(line, cells) for line, cells in _records(sample, delimiter) if cells]
+    records = [cells for _, cells in numbered]
+    headers = _header_lines(records)
+    if headers >= len(records):
+        raise malformed(path, "has zero rows of data; at least one is needed")
+    # A header of several lines may leave empty records between; numbers of lines, not of records, count.
+    header_lines = numbered[headers - 1][0] if headers else 0
+    width = len(records[headers])
+    names: tuple[str, ...] | None = None
+    notes: list[str] = []
+    if headers:
+        found = records[0]
+        if len(found) != width:
+            raise malformed(
+                path,
+                f"line 1: the header has {len(found)} columns and the first row {width};"
+                " give every column one name",
+            )
+        names = (found[0].removeprefix("#").strip(), *found[1:])
+        if any(parse_number(cell) is not None for cell in found):
+            notes.append("The first line holds text above numbers, so it was taken as a header.")
+    return Layout(path, packed, delimiter, width, header_lines, names, tuple(notes))
+
+
+class TextTable(DataSource):
+    """A CSV or TSV file."""
+
+    def __init__(self, layout: Layout, columns: Columns, external: RowArray | None) -> None:
+        super().__init__(
+            path=layout.path,
+            format="tsv" if layout.delimiter == "\t" else "csv",
+            rows=None,
+            input_dim=len(columns.features),
+            dtype=np.dtype(np.float64),
+            has_targets=bool(columns.targets) or external is not None,
+            column_names=None if layout.names is None else tuple(layout.names[i] for i in columns.features),
+            notes=layout.notes,
+        )
+        self._layout = layout
+        self._features = list(columns.features)
+        self._targets = list(columns.targets)
+        self._external = external
+        self._skipped = 0
+
+        self.partial = False
+
+    @property
+    def rows_skipped(self) -> int:
+        """See `DataSource.rows_skipped`."""
+        return self._skipped
+
+    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
+        """See `DataSource.chunks`; a target column is handed out as text."""
+        taker = None if self._external is None else RowTaker(self._external, max_bytes)
+        kept = skipped = 0
+        for features, targets, keep in self._parsed(max_bytes):
+            if taker is not None:
+                targets = taker.take(len(keep))[keep]  # noqa: PLW2901
+            skipped += len(keep) - len(features)
+            self.partial = skipped > 0
+            kept += len(features)
+            if len(features):
+                yield features, targets
+        if taker is not None:
+            taker.finish()
+        if not kept:
+            raise malformed(self.path, f"has a missing cell in each of its {skipped} rows; exclude a column")
+        self._skipped = skipped
+
+    def _parsed(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, NDArray[np.bool_]]]:
+        layout = self._layout
+        count = max(1, max_bytes // (8 * layout.width))
+        with reading(self.path), layout.open() as stream:
+            for first, batch in _batches(stream, self.path, count):
+                lines = batch[max(0, layout.header_lines - first + 1) :]
+                start = max(first, layout.header_lines + 1)
+                block = self._fast(lines)
+                yield self._careful(lines, start) if block is None else block
+
+    def _fast(self, lines: list[str]) -> tuple[Array, Array | None, NDArray[np.bool_]] | None:
+        """Numbers straight from the lines; None if any line needs a closer look."""
+        delimiter, width = self._layout.delimiter, self._layout.width
+        rows = [line for line in lines if not line.isspace()]
+        if not rows or any(line.count(delimiter) != width - 1 or '"' in line for line in rows):
+            return None
+        try:
+            features = np.loadtxt(
+                rows, delimiter=delimiter, usecols=self._features, comments=None, ndmin=2, dtype=np.float64
+            )
+        except ValueError:
+            return None
+        if len(features) != len(rows) or not np.isfinite(features).all():
+            return None
+        targets = None
+        if self._targets:
+            cells = [[row[i].strip() for i in self._targets] for row in (r.split(delimiter) for r in rows)]
+            if any(cell in MISSING for row in cells for cell in row):
+                return None
+            targets = np.array(cells)
+        return features, targets, np.ones(len(rows), dtype=bool)
+
+    def _careful(self, lines: list[str], start: int) -> tuple[Array, Array | None, NDArray[np.bool_]]:
+        """Cell by cell, with the line and the column of whatever is wrong."""
+        features: list[list[float]] = []
+        targets: list[list[str]] = []
+        keep: list[bool] = []
+        for offset, cells in _records(lines, self._layout.delimiter):
+            if not cells:
+                continue
+            line = start + offset - 1
+            if len(cells) != self._layout.width:
+                raise malformed(
+                    self.path,
+                    f"line {line}: has {len(cells)} columns where the first row has {self._layout.width};"
+                    " give every row the same number",
+                )
+            missing = any(cells[i] in MISSING for i in (*self._features, *self._targets))
+            numbers = [self._number(line, column, cells[column]) for column in self._features if not missing]
+            keep.append(not missing)
+            if not missing:
+                features.append(numbers)
+                targets.append([cells[i] for i in self._targets])
+        return (
+            np.array(features, dtype=np.float64).reshape(len(features), len(self._features)),
+            np.array(targets) if self._targets and targets else None,
+            np.array(keep, dtype=bool),
+        )
+
+    def _number(self, line: int, column: int, cell: str) -> float:
+        value = parse_number(cell)
+        if value is None:
+            self._refuse(
+                line,
+                column,
+                f"{cell[:40]!r} is not a number; if the column is the target, name it with --target,"
+                " else leave it out with --exclude",
+            )
+        if not math.isfinite(value):
+            self._refuse(line, column, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
+        return value
+
+    def _refuse(self, line: int, column: int, message: str) -> NoReturn:
+        name = "" if self._layout.names is None else f" ({self._layout.names[column]!r})"
+        raise malformed(self.path, f"line {line}, column {column}{name}: {message}")
+
+
+def open_table(
+    path: Path, *, packed: bool, target: str | None, exclude: Sequence[str], open_target: OpenTarget
+) -> TextTable:
+    """One CSV or TSV file; columns are named or counted from 0, and from the end with a minus sign."""
+    with reading(path):
+        layout = find_layout(path, packed=packed)
+        columns, external = choose_columns(
+            path, layout.names, layout.width, target=target, exclude=exclude, open_target=open_target
+        )
+        return TextTable(layout, columns, external)
+
+
+def read_target_table(path: Path, *, packed: bool) -> RowArray:
+    """A table that was named as the file of the targets: every column is one."""
+    with reading(path):
+        layout = find_layout(path, packed=packed)
+        table = TextTable(layout, Columns(features=(), targets=tuple(range(layout.width))), None)
+
+    def blocks(max_bytes: int) -> Iterator[Array]:
+        for _, targets in table.chunks(max_bytes=max_bytes):
+            if table.partial:
+                raise malformed(path, "has missing cells among the targets; give one target per row")
+            if targets is not None:
+                yield targets
+
+    return RowArray(label=str(path), rows=None, columns=layout.width, dtype=np.dtype(np.str_), blocks=blocks)

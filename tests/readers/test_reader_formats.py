@@ -1,0 +1,319 @@
+"""Every format gives back the array that another library wrote."""
+
+from __future__ import annotations
+
+import gzip
+import pickle
+import struct
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rsgadvise.errors import DataError, MissingExtraError, UsageError
+from rsgadvise.readers import Array, DataSource, open_data
+
+
+def collect(source: DataSource, max_bytes: int = 1 << 21) -> tuple[Array, Array | None]:
+    """All chunks of one pass."""
+    features, targets = [], []
+    for block, labels in source.chunks(max_bytes=max_bytes):
+        features.append(block.copy())
+        if labels is not None:
+            targets.append(labels.copy())
+    return np.concatenate(features), np.concatenate(targets) if targets else None
+
+
+def write_idx(path: Path, array: Array, *, extra: bytes = b"") -> Path:
+    """An IDX file, gzip if the name says so."""
+    codes = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
+    dtype = array.dtype.newbyteorder(">")
+    header = struct.pack(">BBBB", 0, 0, codes[array.dtype.str[1:]], array.ndim)
+    data = header + struct.pack(f">{array.ndim}I", *array.shape) + array.astype(dtype).tobytes() + extra
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+RNG = np.random.default_rng(5)
+ARRAYS: dict[str, Array] = {
+    "uint8": RNG.integers(0, 256, (23, 7), dtype=np.uint8),
+    "int16": RNG.integers(-300, 300, (23, 7), dtype=np.int16),
+    "float32": RNG.random((23, 7), dtype=np.float32),
+    "float64": RNG.random((23, 7)),
+    "images": RNG.integers(0, 256, (11, 3, 4), dtype=np.uint8),
+}
+
+
+def flat(array: Array) -> Array:
+    return array.reshape(len(array), -1)
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("max_bytes", [1, 100, 1 << 21])
+def test_npy_and_npz(tmp_path: Path, name: str, order: str, max_bytes: int) -> None:
+    array = np.asarray(ARRAYS[name], order="F" if order == "F" else "C")
+    labels = np.arange(len(array)) % 3
+    np.save(tmp_path / "a.npy", array)
+    np.save(tmp_path / "labels.npy", labels)
+    np.savez(tmp_path / "a.npz", x=array, y=labels)
+    np.savez_compressed(tmp_path / "b.npz", data=array, labels=labels)
+    for source in (
+        open_data(tmp_path / "a.npy", target="labels.npy"),
+        open_data(tmp_path / "a.npz"),
+        open_data(tmp_path / "b.npz"),
+    ):
+        for _ in range(2):  # each call of chunks() is a new pass
+            features, targets = collect(source, max_bytes)
+            assert features.dtype == array.dtype
+            assert (features == flat(array)).all()
+            assert targets is not None
+            assert (targets[:, 0] == labels).all()
+        assert source.rows == len(array)
+        assert source.input_dim == flat(array).shape[1]
+
+
+@pytest.mark.parametrize("dtype", ["?", ">f8", ">i4", "<f2", "u8"])
+def test_npy_dtypes(tmp_path: Path, dtype: str) -> None:
+    array = (RNG.random((6, 3)) * 4).astype(dtype)
+    np.save(tmp_path / "a.npy", array)
+    features, _ = collect(open_data(tmp_path / "a.npy"))
+    assert (features == array).all()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shape=st.lists(st.integers(1, 6), min_size=2, max_size=4),
+    fortran=st.booleans(),
+    max_bytes=st.integers(1, 400),
+)
+def test_column_major_axes_are_flattened_in_c_order(
+    tmp_path: Path, shape: list[int], fortran: bool, max_bytes: int
+) -> None:
+    array = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    np.save(tmp_path / "a.npy", np.asarray(array, order="F" if fortran else "C"))
+    features, _ = collect(open_data(tmp_path / "a.npy"), max_bytes)
+    assert (features == flat(array)).all()
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx(tmp_path: Path, name: str, suffix: str) -> None:
+    path = write_idx(tmp_path / f"train-images-idx3-ubyte{suffix}", ARRAYS[name])
+    labels = write_idx(tmp_path / f"labels-idx1-ubyte{suffix}", np.arange(len(ARRAYS[name]), dtype=np.uint8))
+    source = open_data(path, target=labels.name)
+    features, targets = collect(source, 50)
+    assert source.format == "idx"
+    assert (features == flat(ARRAYS[name])).all()
+    assert targets is not None
+    assert targets[:, 0].tolist() == list(range(len(features)))
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("max_bytes", [1, 1 << 21])
+def test_mat(tmp_path: Path, name: str, compressed: bool, max_bytes: int) -> None:
+    array = ARRAYS[name]
+    labels = np.arange(len(array))
+    content = {"junk": np.array(["a", "bc"], dtype=object), "x": array, "y": labels, "name": "text"}
+    scipy.io.savemat(tmp_path / "a.mat", content, do_compression=compressed)
+    source = open_data(tmp_path / "a.mat")
+    features, targets = collect(source, max_bytes)
+    assert source.format == "mat"
+    assert (features == flat(array)).all()
+    assert targets is not None
+    assert (targets[:, 0] == labels).all()
+
+
+def test_mat_names_must_be_chosen(tmp_path: Path) -> None:
+    scipy.io.savemat(tmp_path / "a.mat", {"train": np.ones((3, 2)), "test": np.ones((2, 2))})
+    with pytest.raises(DataError, match=r"train \(3, 2\), test \(2, 2\).*--array NAME"):
+        open_data(tmp_path / "a.mat")
+    with pytest.raises(DataError, match="has no array 'x'"):
+        open_data(tmp_path / "a.mat", array="x")
+    assert open_data(tmp_path / "a.mat", array="test").rows == 2
+
+
+def test_mat_small_doubles_are_not_images(real_data: Callable[[str], Path]) -> None:
+    path = real_data("caltech101-silhouettes/caltech101_silhouettes_28_split1.mat")
+    source = open_data(path, array="val_data", target="val_labels")
+    features, targets = collect(source)
+    expected = scipy.io.loadmat(path, variable_names=["val_data", "val_labels"])
+    assert (features == expected["val_data"]).all()
+    assert source.dtype == np.float64
+    assert targets is not None
+    assert (targets == expected["val_labels"]).all()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_cifar_batches_of_every_protocol(tmp_path: Path, protocol: int) -> None:
+    data = ARRAYS["uint8"]
+    batch = {b"batch_label": b"one", b"data": data, b"labels": list(range(23)), b"filenames": [b"a"] * 23}
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps(batch, protocol=protocol))
+    source = open_data(tmp_path / "data_batch_1")
+    features, targets = collect(source, 20)
+    assert source.format == "cifar"
+    assert (features == data).all()
+    assert targets is not None
+    assert targets[:, 0].tolist() == list(range(23))
+
+
+def test_cifar_written_by_python_2(real_data: Callable[[str], Path]) -> None:
+    features, targets = collect(open_data(real_data("cifar10/data_batch_1_first2000")))
+    with np.load(real_data("cifar10/data_batch_1.npz")) as archive:
+        assert (features == archive["data"][:2000]).all()
+        assert targets is not None
+        assert (targets[:, 0] == archive["labels"][:2000]).all()
+
+
+def test_cifar_numpy_labels_and_column_major(tmp_path: Path) -> None:
+    batch = {"data": np.asfortranarray(ARRAYS["float64"]), "fine_labels": [np.int64(3)] * 23}
+    (tmp_path / "train").write_bytes(pickle.dumps(batch, protocol=4))
+    features, targets = collect(open_data(tmp_path / "train"))
+    assert (features == ARRAYS["float64"]).all()
+    assert targets is not None
+    assert set(targets[:, 0].tolist()) == {3}
+
+
+TABLES = {
+    "plain": ("1,2,3\n4,5,6\n", {}, [[1, 2, 3], [4, 5, 6]], None),
+    "header": ("a,b,c\n1,2,3\n4,5,6\n", {"target": "b"}, [[1, 3], [4, 6]], ["2", "5"]),
+    "semicolon": ("a;b\n1;2\n", {}, [[1, 2]], None),
+    "tab": ("1\t2\n3\t4\n", {}, [[1, 2], [3, 4]], None),
+    "text target": ("1,2,g\n3,4,b\n", {"target": "-1"}, [[1, 2], [3, 4]], ["g", "b"]),
+    "quotes": ('"a,1",b\n"1",2\n"3","4"\n', {"target": "a,1"}, [[2], [4]], ["1", "3"]),
+    "newline in quotes": ('a,b\n"x\ny",2\nz,4\n', {"target": "a"}, [[2], [4]], ["x\ny", "z"]),
+    "bom, crlf, blanks": ("\ufeffa, b\r\n\r\n 1 , 2\r\n\r\n3,4\r\n", {}, [[1, 2], [3, 4]], None),
+    "two headers": ("net,1,1\nnode,lh,rh\n,,\n0,5,6\n1,7,8\n", {"exclude": ["0"]}, [[5, 6], [7, 8]], None),
+    "hash header": ("# a,b\n1,2\n", {"exclude": ["a"]}, [[2]], None),
+    "missing": ("1,2,0\n?,3,1\n4,NA,0\n5,6,\n7,8,1\n", {"target": "2"}, [[1, 2], [7, 8]], ["0", "1"]),
+    "missing in excluded": ("1,?\n2,\n", {"exclude": ["1"]}, [[1], [2]], None),
+    "one column": ("1\n2\n", {}, [[1], [2]], None),
+    "numeric names": ("0,1,x\n1,2,3\n", {"target": "1"}, [[1, 3]], ["2"]),
+    "exponents": ("1e3,-2.5E-1\n.5,+7\n", {}, [[1000, -0.25], [0.5, 7]], None),
+    "no final newline": ("1,2\n3,4", {}, [[1, 2], [3, 4]], None),
+}
+
+
+@pytest.mark.parametrize("label", TABLES)
+@pytest.mark.parametrize("max_bytes", [1, 1 << 21])
+@pytest.mark.parametrize("packed", [False, True])
+def test_tables(tmp_path: Path, label: str, max_bytes: int, packed: bool) -> None:
+    text, options, expected, targets = TABLES[label]
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    data = text.encode()
+    path.write_bytes(gzip.compress(data) if packed else data)
+    source = open_data(path, **options)  # type: ignore[arg-type]
+    for _ in range(2):
+        features, found = collect(source, max_bytes)
+        assert features.tolist() == expected
+        assert (None if found is None else found[:, 0].tolist()) == targets
+    assert source.rows_skipped == (3 if label == "missing" else 0)
+
+
+def test_missing_rows_drop_their_targets_from_another_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1,2\n?,3\n5,6\n")
+    np.save(tmp_path / "y.npy", np.array([7, 8, 9]))
+    _, targets = collect(open_data(tmp_path / "t.csv", target="y.npy"), 1)
+    assert targets is not None
+    assert targets[:, 0].tolist() == [7, 9]
+
+
+def test_targets_from_a_table(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    (tmp_path / "y.csv").write_text("label\n4\n5\n4\n")
+    _, targets = collect(open_data(tmp_path / "x.npy", target="y.csv"), 1)
+    assert targets is not None
+    assert targets[:, 0].tolist() == ["4", "5", "4"]
+
+
+def test_an_array_chosen_by_hand_leaves_other_targets_alone(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.ones((4, 2)), y=np.ones(4), x_test=np.ones((3, 2)), y_test=np.ones(3))
+    assert not open_data(tmp_path / "a.npz", array="x_test").has_targets
+    assert open_data(tmp_path / "a.npz", array="x_test", target="y_test").has_targets
+
+
+def test_content_goes_before_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    (tmp_path / "a.npy").rename(tmp_path / "a.csv")
+    assert open_data(tmp_path / "a.csv").format == "npy"
+
+
+def test_options_must_fit_the_format(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    with pytest.raises(UsageError, match="--array"):
+        open_data(tmp_path / "a.npy", array="x")
+    with pytest.raises(UsageError, match="--exclude"):
+        open_data(tmp_path / "a.npy", exclude=["0"])
+
+
+@pytest.mark.parametrize(
+    ("module", "start", "extra"),
+    [("h5py", b"\x89HDF\r\n\x1a\n" + bytes(100), "hdf5"), ("pyarrow", b"PAR1" + bytes(100), "parquet")],
+)
+def test_missing_extras_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, start: bytes, extra: str
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, f"{module}.parquet", None)
+    (tmp_path / "a.bin").write_bytes(start)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'rsgadvise\[{extra}\]'"):
+        open_data(tmp_path / "a.bin")
+
+
+def test_hdf5(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'rsgadvise[hdf5]'")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = ARRAYS["images"]
+        file["labels"] = np.arange(11)
+        file["group/other"] = ARRAYS["float32"]
+    features, targets = collect(open_data(tmp_path / "a.h5"), 30)
+    assert (features == flat(ARRAYS["images"])).all()
+    assert targets is not None
+    assert targets[:, 0].tolist() == list(range(11))
+    features, _ = collect(open_data(tmp_path / "a.h5", array="group/other"))
+    assert (features == ARRAYS["float32"]).all()
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("a.h5", "x")
+    with pytest.raises(DataError, match="no dataset"):
+        open_data(tmp_path / "b.h5")
+    (tmp_path / "c.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:900])
+    with pytest.raises(DataError):
+        open_data(tmp_path / "c.h5")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'rsgadvise[parquet]'")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"a": [1.0, 2.0, None, 4.0], "b": [1, 2, 3, 4], "c": ["u", "v", "u", "w"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    source = open_data(tmp_path / "a.parquet", target="c")
+    features, targets = collect(source, 1)
+    assert features.tolist() == [[1, 1], [2, 2], [4, 4]]
+    assert targets is not None
+    assert targets[:, 0].tolist() == ["u", "v", "w"]
+    assert source.rows_skipped == 1
+    with pytest.raises(DataError, match=r"'c'.*--target"):
+        open_data(tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:100])
+    with pytest.raises(DataError):
+        open_data(tmp_path / "b.parquet")
+
+
+def test_reading_warns_about_nothing(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (2L, 1L), '\\d': 0}"
+        header += b" " * (118 - len(header) - 1) + b"\n"
+        data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(16)
+        (tmp_path / "old.npy").write_bytes(data)
+        assert collect(open_data(tmp_path / "old.npy"))[0].tolist() == [[0.0], [0.0]]

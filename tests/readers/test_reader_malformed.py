@@ -1,0 +1,318 @@
+"""Whatever is wrong with a file is said in one line of DataError, and nothing in it ever runs."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pickle
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rsgadvise.errors import DataError, RsgadviseError
+from rsgadvise.readers import binary, open_data
+
+
+def read_all(path: Path, **options: Any) -> int:
+    return sum(len(features) for features, _ in open_data(path, **options).chunks())
+
+
+def refusal(path: Path, **options: Any) -> str:
+    """The message of the refusal, checked to be a single line that names the file."""
+    with pytest.raises(DataError) as caught:
+        read_all(path, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def npy(shape: tuple[int, ...], descr: str = "<f8", data: bytes = b"") -> bytes:
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (117 - len(header)) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+
+
+def idx(*shape: int, data: bytes = b"") -> bytes:
+    return struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape) + data
+
+
+class Trap:
+    """Pickles to a call that would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def zipped(content: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+CASES: dict[str, tuple[str, bytes, str]] = {
+    "empty": ("a.npy", b"", "is empty"),
+    "npy: named only": ("a.npy", b"1,2\n3,4\n", "first bytes are of another format"),
+    "npy: no header": ("a.npy", b"\x93NUMPY\x01\x00", "complete npy header"),
+    "npy: cut header": ("a.npy", npy((2, 2))[:60], "ends inside its header"),
+    "npy: version": ("a.npy", b"\x93NUMPY\x09\x00" + bytes(200), "version 9"),
+    "npy: truncated": ("a.npy", npy((2, 2), data=bytes(31)), "claims 32 for shape"),
+    "npy: trailing": ("a.npy", npy((2, 2), data=bytes(33)), "something else too"),
+    "npy: absurd shape": ("a.npy", npy((10**9, 10**9), data=bytes(8)), "claims 8000000000000000000"),
+    "npy: huge header": ("a.npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 1 << 31), "header of 2147483648"),
+    "npy: negative": ("a.npy", npy((-1, 2), data=bytes(16)), "without descr"),
+    "npy: zero rows": ("a.npy", npy((0, 2)), "zero rows"),
+    "npy: zero columns": ("a.npy", npy((2, 0)), "zero columns"),
+    "npy: 1-D": ("a.npy", npy((2,), data=bytes(16)), "one-dimensional"),
+    "npy: scalar": ("a.npy", npy((), data=bytes(8)), "scalar"),
+    "npy: complex": ("a.npy", npy((1, 1), "<c16", bytes(16)), "'<c16'"),
+    "npy: strings": ("a.npy", npy((1, 1), "<U2", bytes(8)), "'<U2'"),
+    "npy: objects": ("a.npy", npy((1, 1), "|O", pickle.dumps([1])), "objects never"),
+    "npy: bad float": ("a.npy", npy((1, 1), "<f7", bytes(7)), "cannot be read"),
+    "npz: not a zip": ("a.npz", b"PK\x03\x04" + bytes(50), "cannot be read"),
+    "npz: no arrays": ("a.npz", zipped({"a.txt": b"hello"}), "without npy arrays"),
+    "npz: choose": (
+        "a.npz",
+        zipped({"u.npy": npy((1, 1), data=bytes(8)), "v.npy": npy((1, 1), data=bytes(8))}),
+        "--array",
+    ),
+    "npz: truncated member": ("a.npz", zipped({"x.npy": npy((2, 2), data=bytes(31))}), "cut short"),
+    "npz: row counts": (
+        "a.npz",
+        zipped({"x.npy": npy((2, 1), data=bytes(16)), "y.npy": npy((3,), data=bytes(24))}),
+        "has 3 rows and the features have 2",
+    ),
+    "idx: truncated": ("a-idx2-ubyte", idx(2, 2, data=bytes(3)), "claims 16"),
+    "idx: trailing": ("a-idx2-ubyte", idx(2, 2, data=bytes(5)), "claims 16"),
+    "idx: cut header": ("a-idx2-ubyte", b"\0\0\x08\x03\0\0", "IDX header"),
+    "idx: named only": ("a-idx2-ubyte", b"hello there", "no IDX header"),
+    "idx: zero rows": ("a-idx2-ubyte", idx(0, 2), "zero rows"),
+    "idx: 1-D": ("a-idx1-ubyte", idx(3, data=bytes(3)), "one-dimensional"),
+    "idx.gz: truncated": ("a.gz", gzip.compress(idx(9, 9, data=bytes(81)))[:-20], "cannot be read"),
+    "idx.gz: short": ("a.gz", gzip.compress(idx(9, 9, data=bytes(80))), "ended before"),
+    "idx.gz: trailing": ("a.gz", gzip.compress(idx(9, 9, data=bytes(82))), "goes on after"),
+    "idx.gz: impossible": ("a.gz", gzip.compress(idx(60000, 28, 28)), "more than"),
+    "gz: other": ("a.gz", gzip.compress(b"\x01\x02\0\x03"), "neither IDX nor CSV"),
+    "gz: garbage": ("a.gz", b"\x1f\x8b" + bytes(40), "cannot be read"),
+    "csv: ragged": ("a.csv", b"1,2\n3,4,5\n6,7\n", "line 2"),
+    "csv: ragged late": ("a.csv", b"a,b\n1,2\n3\n", "line 3: has 1 columns"),
+    "csv: text": ("a.csv", b"a,b\n1,2\n3,x\n", r"line 3, column 1 \('b'\): 'x' is not a number.*--target"),
+    "csv: nan": ("a.csv", b"1,2\n3,nan\n", "line 2, column 1: 'nan' is not finite"),
+    "csv: infinite": ("a.csv", b"1,2\n-inf,4\n", "line 2, column 0: '-inf' is not finite"),
+    "csv: overflow": ("a.csv", b"1,2\n1e999,4\n", "not finite"),
+    "csv: header only": ("a.csv", b"a,b\n", "."),
+    "csv: all missing": ("a.csv", b"a,b\n1,?\n?,2\n", "missing cell in each"),
+    "csv: blank": ("a.csv", b"\n\n", "only empty lines"),
+    "csv: not utf-8": ("a.csv", b"1,2\n3,\xff\xfe4\n", "UTF-8"),
+    "csv: late bad byte": ("a.csv", b"1,2\n" * 5000 + b"\xff,1\n", "cannot be read"),
+    "csv: NUL": ("a.csv", b"1,2\n3,\x004\n", "UTF-8"),
+    "csv: open quote": ("a.csv", b'1,2\n"3,4\n5,6\n', "."),
+    "csv: names": ("a.csv", b"a,b,c\n1,2\n3,4\n", "line 1"),
+    "mat: 7.3": ("a.mat", b"MATLAB 7.3 MAT-file" + bytes(600), "HDF5"),
+    "mat: named only": ("a.mat", b"hello" * 100, "another format"),
+    "mat: no arrays": ("a.mat", b" " * 124 + b"\x00\x01IM", "no numeric array"),
+    "mat: long element": ("a.mat", b" " * 124 + b"\x00\x01IM" + struct.pack("<II", 14, 999), "past its end"),
+    "mat: bad kind": ("a.mat", b" " * 124 + b"\x00\x01IM" + struct.pack("<II", 99, 0), "unknown kind"),
+    "pickle: list": ("batch", pickle.dumps([1], 2), "not a batch"),
+    "pickle: truncated": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2)[:-9], "."),
+    "pickle: trailing": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2) + b"x", "follow the end"),
+    "pickle: objects": ("batch", pickle.dumps({"data": np.array([[{}]])}, 2), "'O8'"),
+    "pickle: import": ("batch", pickle.dumps({"data": struct.pack}, 2), "struct"),
+    "pickle: memo": ("batch", b"\x80\x02}r\xff\xff\xff\x7f.", "memo slot"),
+    "pickle: length": ("batch", b"\x80\x04B\xff\xff\xff\x7fabc.", "cannot be read"),
+    "pickle: deep list": ("batch", b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "not a batch"),
+    "pickle: deep tuple": ("batch", b"\x80\x02}" + b")" + b"\x85" * 2_000_000 + b"Ns.", "tuples"),
+    "pickle: no array": ("batch", pickle.dumps({"data": [1, 2]}, 2), "."),
+    "unknown": ("a.bin", bytes(range(1, 255)), "npy, .npz, IDX"),
+    "unknown text": ("a.yaml", b"network:\n  kind: single_layer\n", "unknown format"),
+}
+
+
+@pytest.mark.parametrize("label", CASES)
+def test_refused_in_one_line(tmp_path: Path, label: str) -> None:
+    name, data, expected = CASES[label]
+    (tmp_path / name).write_bytes(data)
+    assert re.search(expected, refusal(tmp_path / name))
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(tmp_path / "none.npy")
+    assert "is a directory" in refusal(tmp_path)
+    assert "not a regular file" in refusal(Path("/dev/zero"))
+    with pytest.raises(DataError):
+        open_data("a\0b")
+
+
+def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((2, 2)))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "permission denied" in refusal(path)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_pickles_never_run(tmp_path: Path, protocol: int) -> None:
+    trap = tmp_path / "trap"
+    (tmp_path / "batch").write_bytes(pickle.dumps({"data": Trap(trap)}, protocol))
+    assert "could run code" in refusal(tmp_path / "batch")
+    objects = np.array([[Trap(trap)]], dtype=object)
+    np.save(tmp_path / "a.npy", objects)
+    refusal(tmp_path / "a.npy")
+    np.savez(tmp_path / "a.npz", x=objects)
+    refusal(tmp_path / "a.npz")
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"cnumpy.core.multiarray\n_reconstruct\n}X\x01\x00\x00\x00aK\x01sb.",  # BUILD on a stand-in
+        b"cnumpy\nndarray\n}X\x01\x00\x00\x00aK\x01sb.",
+        b"c_codecs\nencode\nX\x02\x00\x00\x00hiX\x05\x00\x00\x00rot13\x86R.",
+        b"cbuiltins\neval\nX\x01\x00\x00\x001\x85R.",
+        b"cos\nsystem\nX\x04\x00\x00\x00true\x85R.",
+        b"\x8c\x0anumpy.core\x8c\x0amultiarray\x93.",
+        b"cnumpy\ndtype\nX\x01\x00\x00\x00O\x85R.",
+    ],
+)
+def test_hostile_opcodes(tmp_path: Path, code: bytes) -> None:
+    (tmp_path / "batch").write_bytes(b"\x80\x02" + code)
+    refusal(tmp_path / "batch")
+
+
+@pytest.mark.parametrize("keep", [0, 1000, 100_000])
+def test_file_that_shrinks_while_read(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((1000, 100)))
+    chunks = open_data(path).chunks(max_bytes=8000)
+    next(chunks)
+    os.truncate(path, keep)
+    with pytest.raises(DataError, match="cut short"):
+        for _ in chunks:
+            pass
+
+
+def test_file_that_disappears(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((10, 10)))
+    source = open_data(path)
+    path.unlink()
+    with pytest.raises(DataError, match="No such file"):
+        next(iter(source.chunks()))
+
+
+def test_target_row_counts(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((5, 2)))
+    (tmp_path / "x.csv").write_text("1,2\n" * 5)
+    for rows in (4, 6):
+        np.save(tmp_path / "y.npy", np.arange(rows))
+        with pytest.raises(DataError, match=f"has {rows} rows and the features have 5"):
+            open_data(tmp_path / "x.npy", target=str(tmp_path / "y.npy"))
+        with pytest.raises(DataError, match=f"{'fewer' if rows == 4 else 'more'} rows than the features"):
+            read_all(tmp_path / "x.csv", target="y.npy")
+        (tmp_path / "y.csv").write_text("1\n" * rows)
+        with pytest.raises(DataError, match=f"{'fewer' if rows == 4 else 'more'} rows than the features"):
+            read_all(tmp_path / "x.npy", target="y.csv")
+
+
+def test_unknown_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("height,width,width\n1,2,3\n")
+    assert "did you mean 'height'" in refusal(path, target="heigt")
+    assert "2 columns called 'width'" in refusal(path, target="width")
+    assert "with 3 columns it is -3 to 2" in refusal(path, target="3")
+    assert "both the target and excluded" in refusal(path, target="0", exclude=["height"])
+    assert "zero feature columns" in refusal(path, exclude=["0", "1", "2"])
+    (tmp_path / "b.csv").write_text("1,2\n3,4\n")
+    assert "no header" in refusal(tmp_path / "b.csv", target="height")
+    np.save(tmp_path / "a.npy", np.ones((2, 2)))
+    assert "is not a file" in refusal(tmp_path / "a.npy", target="y")
+
+
+def test_bombs_that_are_really_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary, "EXPANSION_FREE_BYTES", 1 << 20)
+    rows = 1 << 22
+    (tmp_path / "bomb.npz").write_bytes(zipped({"x.npy": npy((rows, 1), "|u1", bytes(rows))}))
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(idx(rows, 1, data=bytes(rows))))
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"1,2\n" * rows))
+    scipy.io.savemat(tmp_path / "bomb.mat", {"x": np.zeros((rows, 1), np.uint8)}, do_compression=True)
+    for name in ("bomb.npz", "bomb.gz", "bomb.csv.gz", "bomb.mat"):
+        assert "more than 200 times as many" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("claim", [(1 << 30) + 1, 1 << 31])
+def test_a_zip_that_claims_to_be_a_bomb(tmp_path: Path, claim: int) -> None:
+    data = bytearray(zipped({"x.npy": npy((claim, 1), "|u1", bytes(1000))}))
+    # The uncompressed size in the central directory.
+    place = data.index(b"PK\x01\x02") + 24
+    data[place : place + 4] = struct.pack("<I", claim + 128)
+    (tmp_path / "bomb.npz").write_bytes(bytes(data))
+    assert "more than 200 times as many" in refusal(tmp_path / "bomb.npz")
+
+
+def test_expansion_is_free_below_a_gigabyte(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "zeros.npz", x=np.zeros((1000, 1000), dtype=np.uint8))
+    assert read_all(tmp_path / "zeros.npz") == 1000
+
+
+def test_mat_bomb(tmp_path: Path) -> None:
+    rows = (1 << 30) // 8 + 1
+    header = struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, rows, 1)
+    header += struct.pack("<II", 1, 1) + b"x" + bytes(7) + struct.pack("<II", 9, rows * 8)
+    matrix = zlib.compress(struct.pack("<II", 14, len(header) + rows * 8) + header + bytes(1000))
+    data = b" " * 124 + b"\x00\x01IM" + struct.pack("<II", 15, len(matrix)) + matrix
+    (tmp_path / "bomb.mat").write_bytes(data)
+    assert "more than 200 times as many" in refusal(tmp_path / "bomb.mat")
+
+
+def _samples(folder: Path) -> dict[str, bytes]:
+    array = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    np.save(folder / "s.npy", array)
+    np.savez_compressed(folder / "s.npz", x=array, y=np.arange(6))
+    scipy.io.savemat(folder / "s.mat", {"x": array, "y": np.arange(6)}, do_compression=True)
+    scipy.io.savemat(folder / "u.mat", {"x": array * 1.5, "y": np.arange(6)})
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files["s.idx"] = idx(6, 4, data=array.tobytes())
+    files["s.idx.gz"] = gzip.compress(files["s.idx"])
+    files["batch"] = pickle.dumps({b"data": array, b"labels": list(range(6))}, 2)
+    files["s.csv"] = b"a,b,c\n1,2,3\n4,?,6\n7,8,9\n"
+    return files
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_never_escape_as_anything_else(tmp_path: Path, data: st.DataObject) -> None:
+    folder = tmp_path / "samples"
+    if not folder.exists():
+        folder.mkdir()
+        for name, content in _samples(folder).items():
+            (folder / name).write_bytes(content)
+    name = data.draw(st.sampled_from(sorted(path.name for path in folder.iterdir())))
+    damaged = bytearray((folder / name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(damaged) - 1))
+        damaged[place] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del damaged[data.draw(st.integers(1, len(damaged))) :]
+    path = tmp_path / name
+    path.write_bytes(bytes(damaged))
+    try:
+        read_all(path)
+    except RsgadviseError as error:
+        assert "\n" not in str(error)  # noqa: PT017
