@@ -74,6 +74,11 @@ def start_weight(
     return start / n
 
 
+def _closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> bool:
+    """Whether gamma = 2/U itself is valid: the first iteration then has p_1 = 0 and no descent."""
+    return stopping == "matched" and decay > 0 and bool(np.all(np.greater(iterations, 1)))
+
+
 def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: bool) -> None:
     limit = 2 / smoothness
     wrong = (stepsize <= 0) | ((stepsize > limit) if closed else (stepsize >= limit))
@@ -146,9 +151,7 @@ def descent_bound(
     """
     gamma = np.asarray(stepsize, dtype=np.float64)
     u = np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(
-        gamma, u, closed=stopping == "matched" and decay > 0 and bool(np.all(np.greater(iterations, 1)))
-    )
+    _check_stepsize(gamma, u, closed=_closed_range(stopping, decay, iterations))
     floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
     sums = stopping_sums(
         stopping, iterations=iterations, decay=decay, curvature_share=np.minimum(u * gamma / 2, 1.0)
@@ -252,7 +255,7 @@ def layerwise_bound(
         layer_variances: sigma_l^2, one per layer. The rest as in `descent_bound`.
     """
     gammas, u = np.asarray(stepsize, dtype=np.float64), np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(gammas, u[..., None], closed=False)
+    _check_stepsize(gammas, u[..., None], closed=_closed_range(stopping, decay, iterations))
     batch = np.asarray(batch_size, dtype=np.float64)
     bends = 0.5 * u[..., None] * gammas**2
     bend, scale = bends.min(axis=-1), (gammas - bends).min(axis=-1) + bends.min(axis=-1)

@@ -1,0 +1,24 @@
+"""`python -m benchmarks`: every figure beside a peer measured in the same run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+
+def main() -> None:
+    """Run all benchmarks in turn."""
+    from benchmarks import startup, stats
+
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores", flush=True)
+    startup.run()
+    # It pins itself to one core and one thread, so it runs in a process of its own.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "benchmarks.ranking"], check=True, env=environment)
+    stats.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""`bound`: the bound at hyper-parameters that the spec fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rsgadvise.advise import wording
+from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
+from rsgadvise.advise.objective import ConstantsName, Schedule
+from rsgadvise.advise.problem import Assumption, Problem, resolve
+from rsgadvise.advise.recommend import as_stepsize
+from rsgadvise.advise.results import Stepsize
+from rsgadvise.advise.space import stopping_of
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory.single_layer import decreasing_stepsize_bound
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+__all__ = ["BoundReport", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundReport:
+    """A bound at given hyper-parameters; attributes as in `Recommendation`."""
+
+    kind: str
+    layers: tuple[int, ...]
+    constants: ConstantsName
+    equation: str
+    stepsize: Stepsize
+    decay: float
+    batch_size: int
+    iterations: int
+    keep_prob: float
+    dropout_rate: float
+    bound: float
+    terms: Mapping[str, float]
+    certified_bound: float
+    certified_terms: Mapping[str, float]
+    largest_gradient: float
+    as_printed: float | None
+    proven: bool
+    vacuous: bool
+    elasticities: Mapping[str, float]
+    notes: tuple[str, ...]
+    assumed: tuple[Assumption, ...]
+
+
+def evaluate(
+    spec: Spec,
+    *,
+    constants: ConstantsName = "paper",
+    measured: Mapping[str, float | int | None] | None = None,
+) -> BoundReport:
+    """The bound at the spec's fixed training values, its terms, and whether it is proven.
+
+    Args:
+        spec: must fix training.stepsize, batch_size and iterations; keep_prob defaults to 1 and
+            decay to 0.
+        constants: the paper's, or certified ones.
+        measured: statistics of the data file by spec key.
+
+    Raises:
+        HypothesisError: a value is missing, or the stepsize lies outside the paper's range.
+    """
+    problem = resolve(spec, measured)
+    training, assumed = spec.training, list(problem.assumed)
+    stopping = stopping_of(spec)
+    iterations = training.iterations
+    if iterations is None and isinstance(stopping, tuple):
+        iterations = len(stopping)
+    for key, value in (
+        ("stepsize", training.stepsize),
+        ("batch_size", training.batch_size),
+        ("iterations", iterations),
+    ):
+        if value is None:
+            raise HypothesisError(
+                f"must be given to evaluate a bound; it is absent; set training.{key}, "
+                "or use `rsgadvise recommend` to have it chosen",
+                quantity=f"training.{key}",
+            )
+    keep_prob = training.keep_prob
+    if keep_prob is None:
+        keep_prob = 1.0
+        if problem.kind != "single_layer":
+            assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
+    gamma = np.asarray(training.stepsize, dtype=np.float64)
+    point = Point(
+        stepsize=np.broadcast_to(gamma, (problem.stepsizes,)).copy()
+        if problem.kind == "multilayer"
+        else gamma,
+        keep_prob=keep_prob,
+        batch_size=float(training.batch_size or 0),
+        iterations=float(iterations or 0),
+        schedule=Schedule(training.decay or 0.0, stopping),
+    )
+    bound = point.bound(objective_for(problem, constants))
+    certified_value, certified_bound, limit = certified(problem, point)
+    value = float(bound.value)
+    notes = []
+    if value >= limit:
+        notes.append(wording.VACUOUS)
+    if certified_value > value:
+        notes.append(wording.NOT_PROVEN)
+        if certified_value >= limit:
+            notes.append(wording.NOTHING_PROVEN)
+    if problem.samples is not None and point.batch_size > problem.samples:
+        notes.append(wording.LARGER_THAN_DATA)
+    return BoundReport(
+        kind=problem.kind,
+        layers=problem.layers,
+        constants=constants,
+        equation=equation(
+            problem.kind, constants, point.schedule, depth=len(problem.layers) - 1, keep_prob=keep_prob
+        ),
+        stepsize=as_stepsize(point.stepsize),
+        decay=point.schedule.decay,
+        batch_size=int(point.batch_size),
+        iterations=int(point.iterations),
+        keep_prob=keep_prob,
+        dropout_rate=1 - keep_prob,
+        bound=value,
+        terms={name: float(term) for name, term in bound.terms.items()},
+        certified_bound=certified_value,
+        certified_terms={name: float(term) for name, term in certified_bound.terms.items()},
+        largest_gradient=limit,
+        as_printed=_as_printed(problem, constants, point),
+        proven=certified_value <= value,
+        vacuous=value >= limit,
+        elasticities=elasticities(problem, constants, point),
+        notes=tuple(notes),
+        assumed=tuple(assumed),
+    )
+
+
+def _as_printed(problem: Problem, constants: ConstantsName, point: Point) -> float | None:
+    """(8) as the paper prints it, where that differs from the exact form that `bound` uses."""
+    applies = (
+        problem.kind == "single_layer"
+        and constants == "paper"
+        and point.schedule.stopping == "matched"
+        and float(point.stepsize) <= 1
+    )
+    if not applies:
+        return None
+    printed = decreasing_stepsize_bound(
+        stepsize=point.stepsize,
+        decay=point.schedule.decay,
+        batch_size=point.batch_size,
+        iterations=point.iterations,
+        initial_loss=problem.initial_loss,
+        input_dim=problem.layers[0],
+        output_dim=problem.layers[1],
+    )
+    return float(printed.value)

@@ -1,0 +1,312 @@
+"""The objectives of each kind of network, with the paper's constants and with certified ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsgadvise.advise.objective import Objective, Range, Schedule
+from rsgadvise.advise.problem import Problem
+from rsgadvise.theory import autoencoder, constants, descent, multilayer, multilayer_optimum, single_layer
+from rsgadvise.theory.bound import Bound, FloatArray
+from rsgadvise.theory.descent import Geometry
+
+__all__ = ["certified_objective", "largest_gradient", "paper_objective"]
+
+
+@dataclass(frozen=True, slots=True)
+class DescentObjective:
+    """A U-smooth objective with gradient variance sigma^2, both functions of the keep probability.
+
+    `exotic` marks a variance that is not monotone in the keep probability, as (10) can be.
+    """
+
+    smoothness: Callable[[FloatArray], FloatArray]
+    variance: Callable[[FloatArray], FloatArray]
+    geometry: Geometry
+    initial_loss: float
+    ceiling: float
+    exotic: bool = False
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return descent.descent_bound(
+            stepsize=stepsize,
+            batch_size=batch,
+            iterations=n,
+            suboptimality=self.initial_loss,
+            ceiling=self.ceiling,
+            smoothness=self.smoothness(keep_prob),
+            gradient_variance=self.variance(keep_prob),
+            geometry=self.geometry,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return np.asarray(2 / self.smoothness(keep_prob))
+
+    def _stepsize(
+        self, keep_prob: FloatArray, batch: FloatArray, n: FloatArray, schedule: Schedule
+    ) -> FloatArray:
+        return descent.optimal_stepsize(
+            batch_size=batch,
+            iterations=n,
+            suboptimality=self.initial_loss,
+            ceiling=self.ceiling,
+            smoothness=self.smoothness(keep_prob),
+            gradient_variance=self.variance(keep_prob),
+            geometry=self.geometry,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def _keep_prob(
+        self, cost: Callable[[FloatArray], FloatArray], keep_prob: Range, shape: tuple[int, ...]
+    ) -> FloatArray:
+        if keep_prob[0] == keep_prob[1] or not self.exotic:
+            return np.full(shape, keep_prob[0])  # U and sigma^2 both rise with the keep probability
+        return autoencoder.optimal_keep_prob(
+            cost, lower=keep_prob[0], upper=keep_prob[1], variance=self.variance, shape=shape
+        )
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        def value(zeta: FloatArray) -> FloatArray:
+            return self.bound(self._stepsize(zeta, batch, n, schedule), zeta, batch, n, schedule).value
+
+        zeta = self._keep_prob(value, keep_prob, np.broadcast_shapes(batch.shape, n.shape))
+        return self._stepsize(zeta, batch, n, schedule), zeta
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        def needed(zeta: FloatArray) -> FloatArray:
+            return descent.required_iterations(
+                target=target,
+                batch_size=batch,
+                suboptimality=self.initial_loss,
+                smoothness=self.smoothness(zeta),
+                gradient_variance=self.variance(zeta),
+                geometry=self.geometry,
+            )
+
+        zeta = self._keep_prob(needed, keep_prob, np.broadcast_shapes(target.shape, batch.shape))
+        return needed(zeta), zeta
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        share = descent.largest_noise_share(self.geometry)
+        return np.asarray(self.variance(np.asarray(lowest_keep_prob)) / (share * target))
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedMultilayer:
+    """Certified constants of a multi-layer network: one smoothness, one variance per layer.
+
+    Equal stepsizes are optimal, so everything but the bound itself is that of the sum.
+    """
+
+    total: DescentObjective
+    variances: Callable[[FloatArray], list[FloatArray]]
+    depth: int
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return descent.layerwise_bound(
+            stepsize=stepsize,
+            batch_size=batch,
+            iterations=n,
+            suboptimality=self.total.initial_loss,
+            ceiling=self.total.ceiling,
+            smoothness=self.total.smoothness(keep_prob),
+            layer_variances=self.variances(keep_prob),
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        return np.repeat(self.total.largest_stepsizes(keep_prob)[..., None], self.depth, axis=-1)
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        stepsize, zeta = self.total.optimum(batch, n, keep_prob, schedule)
+        return np.repeat(stepsize[..., None], self.depth, axis=-1), zeta
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.total.required_iterations(target, batch, keep_prob)
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return self.total.smallest_batch(target, lowest_keep_prob)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMultilayer:
+    """Corollaries V.1 and VI.1 for one network."""
+
+    net: multilayer.Structure
+    initial_loss: float
+    ceiling: float
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return multilayer.dropout_bound(
+            net=self.net,
+            stepsize=stepsize,
+            keep_prob=keep_prob,
+            batch_size=batch,
+            iterations=n,
+            initial_loss=self.initial_loss,
+            ceiling=self.ceiling,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        limits = np.stack(
+            [np.asarray(limit, dtype=np.float64) for limit in multilayer.stepsize_limits(self.net)]
+        )
+        return np.broadcast_to(limits, (*np.shape(keep_prob), limits.size))
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        return multilayer_optimum.optimal_hyperparameters(
+            net=self.net,
+            batch_size=batch,
+            iterations=n,
+            initial_loss=self.initial_loss,
+            ceiling=self.ceiling,
+            keep_prob=keep_prob,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return multilayer_optimum.required_iterations(
+            net=self.net, target=target, batch_size=batch, initial_loss=self.initial_loss, keep_prob=keep_prob
+        )
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
+
+
+def paper_objective(problem: Problem) -> Objective:
+    """The paper's theorem for this kind of network, with the paper's constants."""
+    layers, moments = problem.layers, problem.moments
+    loss, ceiling = problem.initial_loss, problem.largest_loss
+    if problem.kind == "multilayer":
+        net = multilayer.structure(
+            layers=layers, weight_bound=problem.weight_bounds, pretraining=problem.pretraining
+        )
+        return PaperMultilayer(net=net, initial_loss=loss, ceiling=ceiling)
+    if problem.kind == "single_layer":
+        variance = single_layer.gradient_variance(input_dim=layers[0], output_dim=layers[1])
+        return DescentObjective(
+            smoothness=lambda zeta: np.full(np.shape(zeta), single_layer.SMOOTHNESS),
+            variance=lambda zeta: np.full(np.shape(zeta), variance),
+            geometry=Geometry.FREE,
+            initial_loss=loss,
+            ceiling=ceiling,
+        )
+    box = problem.weight_bounds[0]
+    return DescentObjective(
+        smoothness=lambda zeta: autoencoder.smoothness(
+            input_dim=layers[0], hidden_dim=layers[1], weight_bound=box, keep_prob=zeta, moments=moments
+        ),
+        variance=lambda zeta: autoencoder.gradient_variance(
+            input_dim=layers[0],
+            hidden_dim=layers[1],
+            weight_bound=box,
+            keep_prob=zeta,
+            mean=moments.mean,
+            mean_square=moments.mean_square,
+        ),
+        geometry=Geometry.PROJECTED_AS_PRINTED,
+        initial_loss=loss,
+        ceiling=ceiling,
+        exotic=True,
+    )
+
+
+def certified_objective(problem: Problem) -> Objective:
+    """The same descent argument with constants that hold for all data with these moments."""
+
+    def at(zeta: FloatArray) -> constants.Constants:
+        if problem.kind == "single_layer":
+            flat = constants.single_layer_constants(layers=problem.layers, moments=problem.moments)
+            unit = np.ones(np.shape(zeta))
+            return constants.Constants(flat.smoothness * unit, flat.gradient_variance * unit)
+        if problem.kind == "autoencoder":
+            return constants.autoencoder_constants(
+                layers=problem.layers,
+                weight_bound=problem.weight_bounds[0],
+                keep_prob=zeta,
+                moments=problem.moments,
+            )
+        return constants.multilayer_constants(
+            layers=problem.layers, weight_bound=problem.weight_bounds, keep_prob=zeta, moments=problem.moments
+        )
+
+    total = DescentObjective(
+        smoothness=lambda zeta: at(zeta).smoothness,
+        variance=lambda zeta: at(zeta).gradient_variance,
+        geometry=Geometry.FREE if problem.kind == "single_layer" else Geometry.PROJECTED,
+        initial_loss=problem.initial_loss,
+        ceiling=problem.largest_loss,
+    )
+    if problem.kind != "multilayer":
+        return total
+    return CertifiedMultilayer(
+        total=total,
+        variances=lambda zeta: constants.multilayer_layer_variances(
+            layers=problem.layers, weight_bound=problem.weight_bounds, keep_prob=zeta, moments=problem.moments
+        ),
+        depth=problem.stepsizes,
+    )
+
+
+def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
+    """The vacuity limit: no squared gradient norm of this network can exceed it."""
+    if problem.kind == "single_layer":
+        limit = constants.single_layer_limit(layers=problem.layers, moments=problem.moments)
+        return np.asarray(limit * np.ones(np.shape(keep_prob)))
+    if problem.kind == "autoencoder":
+        return constants.autoencoder_limit(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds[0],
+            keep_prob=keep_prob,
+            moments=problem.moments,
+        )
+    return constants.multilayer_limit(
+        layers=problem.layers,
+        weight_bound=problem.weight_bounds,
+        keep_prob=keep_prob,
+        moments=problem.moments,
+    )

@@ -1,0 +1,113 @@
+"""One interface over the theorems: a bound, its optimum, and the plan that meets a target.
+
+An objective is a network kind together with a set of constants. Candidates are arrays of batch
+sizes and iterations; stepsizes are (candidates,), or (candidates, L) for multilayer networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from rsgadvise.search import minimize_scan
+from rsgadvise.stopping import Stopping
+from rsgadvise.theory.bound import Bound, FloatArray
+
+__all__ = ["ConstantsName", "FixedStepsize", "Objective", "Range", "Schedule"]
+
+ConstantsName = Literal["paper", "certified"]
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How the stepsize decays (rho) and how R is drawn (P_R)."""
+
+    decay: float = 0.0
+    stopping: Stopping = "uniform"
+
+    @property
+    def plain(self) -> bool:
+        """Constant stepsize and uniform R, the setting of the paper's theorems."""
+        return self.decay == 0 and self.stopping in ("uniform", "matched")
+
+
+class Objective(Protocol):
+    """What a search needs of a theorem; see the module docstring for shapes."""
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        """The bound at given hyper-parameters; HypothesisError outside the theorem's range."""
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        """Open upper ends of the valid stepsizes, shape of a stepsize."""
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        """Stepsize and keep probability that minimise the bound."""
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        """Smallest real N, and its keep probability, at constant stepsize and uniform R."""
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        """Infimum of the batch sizes that can reach a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedStepsize:
+    """An objective whose stepsize the user fixed: only the keep probability is left to choose."""
+
+    inner: Objective
+    stepsize: FloatArray
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        return self.inner.largest_stepsizes(keep_prob)
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return self.inner.smallest_batch(target, lowest_keep_prob)
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        raise NotImplementedError("a fixed stepsize has no closed plan; search N with `optimum`")
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        stepsize = np.broadcast_to(self.stepsize, (*shape, *self.stepsize.shape)).copy()
+
+        def value(zeta: FloatArray) -> FloatArray:
+            valid = np.less(stepsize, self.largest_stepsizes(zeta))
+            inside = valid.reshape((*shape, -1)).all(axis=-1)
+            if not inside.any():
+                return np.full(shape, np.inf)
+            # Any zeta that is valid somewhere serves as a stand-in where this one is not.
+            safe = np.where(inside, zeta, zeta[inside].flat[0])
+            return np.where(inside, self.bound(stepsize, safe, batch, n, schedule).value, np.inf)
+
+        lower, upper = keep_prob
+        if lower == upper:
+            return stepsize, np.full(shape, lower)
+        return stepsize, minimize_scan(value, np.full(shape, lower), np.full(shape, upper))

@@ -1,0 +1,72 @@
+"""What `plan_iterations` returns: plain frozen records that a report renders without computing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsgadvise.advise.objective import ConstantsName
+from rsgadvise.advise.problem import Assumption
+from rsgadvise.advise.results import Stepsize
+
+__all__ = ["IterationPlan", "TradeoffPoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class TradeoffPoint:
+    """One point of the trade of steps against samples, for the same target."""
+
+    batch_size: int
+    iterations: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class IterationPlan:
+    """How many iterations, and how much data, an (eps, delta)-solution needs.
+
+    Attributes:
+        iterations: smallest integer N with the optimal stepsize; iterations_real before rounding up.
+        iterations_paper: the integer above equation (9), iterations_paper_real its value; None
+            where (9) does not apply.
+        stepsize: optimal at `iterations`. keep_prob, dropout_rate: as used.
+        bound: at these values; at most per_run_target = eps delta^(1/T).
+        critical_batch_size: where steps are twice the fewest possible.
+        recommended_runs: T that minimises the total T N(T).
+        samples: N B of one run. dataset_size: S = B N / C with the paper's N; dataset_size_exact
+            with the exact one. Both to the nearest row, as S C ~ B N is itself approximate.
+        tradeoff: (B, N, N B) over batch sizes.
+        min_batch_size: smallest B for which the target is reachable.
+    """
+
+    kind: str
+    layers: tuple[int, ...]
+    constants: ConstantsName
+    equation: str
+    eps: float
+    delta: float
+    runs: int
+    epochs: float
+    batch_size: int
+    initial_loss: float
+    per_run_target: float
+    feasible: bool
+    iterations: int | None
+    iterations_real: float | None
+    iterations_paper: int | None
+    iterations_paper_real: float | None
+    stepsize: Stepsize | None
+    keep_prob: float
+    dropout_rate: float
+    bound: float | None
+    certified_bound: float | None
+    proven: bool | None
+    critical_batch_size: float | None
+    recommended_runs: int | None
+    recommended_iterations: int | None
+    samples: int | None
+    dataset_size: int | None
+    dataset_size_exact: int | None
+    tradeoff: tuple[TradeoffPoint, ...]
+    min_batch_size: int
+    notes: tuple[str, ...]
+    assumed: tuple[Assumption, ...]

@@ -1,0 +1,289 @@
+"""`recommend`: a spec in, ranked hyper-parameters out, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rsgadvise.advise import wording
+from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
+from rsgadvise.advise.objective import ConstantsName, Objective
+from rsgadvise.advise.problem import Problem, resolve
+from rsgadvise.advise.results import Advice, Infeasible, Recommendation, Stepsize, WorkPoint
+from rsgadvise.advise.solve import Rows, critical_batch_size, solve
+from rsgadvise.advise.space import Space, search_space, without_limits
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory.bound import FloatArray
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+__all__ = ["as_stepsize", "check_data", "recommend"]
+
+_NEAR = 0.02
+_BOUNDARY_SLOPE = 1e-4
+
+
+def as_stepsize(stepsize: FloatArray) -> Stepsize:
+    """A stepsize array as a number, or as one number per layer."""
+    return float(stepsize) if stepsize.ndim == 0 else tuple(float(gamma) for gamma in stepsize)
+
+
+def check_data(problem: Problem, constants: ConstantsName) -> None:
+    """Refuse data without a gradient, for which the certified stepsize would be infinite.
+
+    Raises:
+        HypothesisError: every input is zero.
+    """
+    if constants == "certified" and problem.moments.squared_norm == 0 and problem.kind == "single_layer":
+        raise HypothesisError(
+            "must be above 0 for certified constants; got 0, inputs that are all zero; "
+            "the gradient vanishes and any stepsize will do",
+            quantity="data.mean",
+        )
+
+
+def recommend(
+    spec: Spec,
+    *,
+    constants: ConstantsName = "paper",
+    top: int = 5,
+    measured: Mapping[str, float | int | None] | None = None,
+) -> Advice:
+    """Rank hyper-parameters for a spec by their bound, or with a target by the cost to meet it.
+
+    The listed choices are enumerated and the continuous ones solved to their global optimum, so
+    the first row is the best that the bound knows.
+
+    Args:
+        spec: a valid spec.
+        constants: the paper's, or certified ones that hold for any data of these moments.
+        top: how many rows to return.
+        measured: statistics of the data file by spec key, which replace those in the spec.
+
+    Returns:
+        The advice; `infeasible` says why there are no rows.
+
+    Raises:
+        HypothesisError: a fixed stepsize lies outside the paper's range.
+    """
+    problem = resolve(spec, measured)
+    check_data(problem, constants)
+    space = search_space(spec, problem)
+    objective = objective_for(problem, constants)
+    rows = solve(objective, space)
+    depth = len(problem.layers) - 1
+    lowest = min(low for low, _ in space.keep_probs)
+    advice = Advice(
+        kind=problem.kind,
+        layers=problem.layers,
+        constants=constants,
+        equation=equation(problem.kind, constants, space.schedules[0], depth=depth, keep_prob=lowest),
+        objective=_objective_words(space),
+        candidates=rows.batch.size,
+        assumed=(*problem.assumed, *space.assumed),
+    )
+    if rows.batch.size == 0:
+        return replace(advice, infeasible=_infeasible(objective, space))
+    ranked = rows.take(np.lexsort((rows.total, rows.cost(space.goal))))
+    shown = tuple(
+        _recommendation(problem, constants, space, ranked, index)
+        for index in range(min(top, ranked.batch.size))
+    )
+    best = _point(ranked, 0, space)
+    _, _, limit = certified(problem, best)
+    knee = None
+    if space.goal is not None:
+        keep_range = space.keep_probs[int(ranked.keep_range[0])]
+        knee = critical_batch_size(objective, float(space.goal.per_run(ranked.runs[0])), keep_range)
+    return replace(
+        advice,
+        equation=equation(problem.kind, constants, best.schedule, depth=depth, keep_prob=best.keep_prob),
+        recommendations=shown,
+        largest_gradient=limit,
+        critical_batch_size=knee,
+        work=_work(objective, space, ranked, problem.samples),
+        why=_why(shown[0]),
+        notes=_notes(space, ranked, knee),
+    )
+
+
+def _objective_words(space: Space) -> str:
+    if space.goal is None:
+        return "smallest bound within the budget" if space.limits else "smallest bound"
+    return (
+        "fewest seconds that meet the target"
+        if space.cost is not None
+        else "fewest samples that meet the target"
+    )
+
+
+def _point(rows: Rows, index: int, space: Space) -> Point:
+    return Point(
+        stepsize=np.asarray(rows.stepsize[index]),
+        keep_prob=float(rows.keep_prob[index]),
+        batch_size=float(rows.batch[index]),
+        iterations=float(rows.iterations[index]),
+        schedule=space.schedules[int(rows.schedule[index])],
+    )
+
+
+def _recommendation(
+    problem: Problem, constants: ConstantsName, space: Space, rows: Rows, index: int
+) -> Recommendation:
+    point = _point(rows, index, space)
+    terms = {
+        name: float(value) for name, value in point.bound(objective_for(problem, constants)).terms.items()
+    }
+    value = float(np.sum(list(terms.values())))
+    proven_value, _, limit = certified(problem, point)
+    slopes = elasticities(problem, constants, point)
+    samples = int(point.batch_size) * int(point.iterations)
+    runs = int(rows.runs[index])
+    binding = _binding(space, rows, index, slopes)
+    notes = []
+    if value >= limit:
+        notes.append(wording.VACUOUS)
+    if proven_value > value:
+        notes.append(wording.NOT_PROVEN)
+        if proven_value >= limit:
+            notes.append(wording.NOTHING_PROVEN)
+    if "search.keep_prob.min" in binding:
+        notes.append(wording.AT_LOWEST_KEEP_PROB)
+    if "search.keep_prob.max" in binding:
+        notes.append(wording.AT_HIGHEST_KEEP_PROB)
+    if problem.samples is not None and point.batch_size > problem.samples:
+        notes.append(wording.LARGER_THAN_DATA)
+    return Recommendation(
+        rank=index + 1,
+        stepsize=as_stepsize(point.stepsize),
+        decay=point.schedule.decay,
+        batch_size=int(point.batch_size),
+        iterations=int(point.iterations),
+        runs=runs,
+        keep_prob=point.keep_prob,
+        dropout_rate=1 - point.keep_prob,
+        bound=value,
+        certified_bound=proven_value,
+        proven=proven_value <= value,
+        vacuous=value >= limit,
+        terms=terms,
+        samples=samples,
+        epochs=None if problem.samples is None else samples / problem.samples,
+        total_samples=samples * runs,
+        seconds=None if rows.seconds is None else float(rows.seconds[index]),
+        elasticities=slopes,
+        binding=binding,
+        notes=tuple(notes),
+    )
+
+
+def _binding(space: Space, rows: Rows, index: int, slopes: Mapping[str, float]) -> tuple[str, ...]:
+    """Dotted keys of the limits that hold one row back."""
+    found = list[str]()
+    batch, runs, n = rows.batch[index], rows.runs[index], float(rows.iterations[index])
+    if space.goal is None and not space.fixed_iterations:
+        if n >= space.iterations[1]:
+            found.append(space.iterations_key)
+        found += [limit.key for limit in space.limits if n >= float(limit.most_iterations(batch, runs))]
+    if space.goal is not None and n == space.iterations[0] and n > 1 and not space.fixed_iterations:
+        found.append("search.iterations.min")
+    low, high = space.keep_probs[int(rows.keep_range[index])]
+    zeta, slope = float(rows.keep_prob[index]), slopes.get("keep_prob", 0.0)
+    if low < high:
+        if zeta <= low and slope > _BOUNDARY_SLOPE:
+            found.append("search.keep_prob.min")
+        if zeta >= high and high < 1 and slope < -_BOUNDARY_SLOPE:
+            found.append("search.keep_prob.max")
+    if space.goal is not None and len(space.batch_sizes) > 1 and index == 0:
+        if batch == min(space.batch_sizes):
+            found.append("search.batch_size (its smallest)")
+        elif batch == max(space.batch_sizes):
+            found.append("search.batch_size (its largest)")
+    return tuple(found)
+
+
+def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -> tuple[WorkPoint, ...]:
+    """What a quarter, the same, and four times the work of the best row would give."""
+    if space.goal is not None or space.fixed_iterations or space.stepsize is not None:
+        return ()
+    schedule = space.schedules[int(rows.schedule[0])]
+    keep_range = space.keep_probs[int(rows.keep_range[0])]
+    batch, points = rows.batch[:1], []
+    for factor in (0.25, 1.0, 4.0):
+        n = np.maximum(np.round(rows.iterations[:1] * factor), 1.0)
+        stepsize, keep_prob = objective.optimum(batch, n, keep_range, schedule)
+        value = float(objective.bound(stepsize, keep_prob, batch, n, schedule).value[0])
+        total = int(n[0]) * int(batch[0])
+        epochs = None if samples is None else total / samples
+        points.append(WorkPoint(factor, int(n[0]), total, epochs, value))
+    return tuple(points)
+
+
+def _why(best: Recommendation) -> tuple[str, ...]:
+    sentences = [wording.dominant_term(best.terms, best.bound)]
+    knob = wording.strongest_knob(best.elasticities, best.keep_prob)
+    if knob is not None:
+        sentences.append(knob)
+    return tuple(sentences)
+
+
+def _notes(space: Space, rows: Rows, knee: float | None) -> tuple[str, ...]:
+    notes = []
+    cost = rows.cost(space.goal)
+    close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + _NEAR)]})
+    if len(close) > 1:
+        notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee))
+    if space.goal is None and not space.limits and not space.fixed_iterations:
+        notes.append(
+            "There is neither a target nor a budget, and data.samples is unknown: every row runs the most "
+            "iterations allowed, so larger batches win by doing more work."
+        )
+    if space.goal is not None and rows.runs[0] > 1:
+        q = float(space.goal.per_run(rows.runs[0]))
+        notes.append(
+            f"The target asks for {int(rows.runs[0])} independent runs; keep the one with the smallest "
+            f"gradient. Each run must reach eps * delta^(1/T) = {q:.4g} in the mean."
+        )
+    return tuple(notes)
+
+
+def _infeasible(objective: Objective, space: Space) -> Infeasible:
+    """Why nothing is left, and what would be."""
+    goal = space.goal
+    if goal is None:
+        limits = ", ".join(limit.key for limit in space.limits) or space.iterations_key
+        return Infeasible(
+            f"no batch size allows even {space.iterations[0]} iterations within {limits}; "
+            "raise it, or list smaller batch sizes",
+            None,
+        )
+    hardest = goal.eps if goal.runs is None else float(goal.per_run(np.asarray(goal.runs)))
+    infimum = min(float(objective.smallest_batch(np.asarray(hardest), low)) for low, _ in space.keep_probs)
+    smallest = int(np.floor(infimum)) + 1
+    if max(space.batch_sizes) < smallest:
+        return Infeasible(
+            f"no batch size allowed reaches the target {hardest:.4g} per run, whatever the number of "
+            f"iterations: it takes at least {smallest}; allow it in search.batch_size, or raise target.eps",
+            smallest,
+        )
+    free = solve(objective, without_limits(space))
+    if free.batch.size == 0:
+        return Infeasible(
+            f"the target {hardest:.4g} per run is out of reach with the values that the spec fixes "
+            f"({space.iterations_key}, stepsize or keep_prob); free one of them, or raise target.eps",
+            smallest,
+        )
+    best = free.take(np.asarray([np.argmin(free.cost(goal))]))
+    exceeded = [limit.key for limit in space.limits]
+    if best.iterations[0] > space.iterations[1]:
+        exceeded.append(space.iterations_key)
+    return Infeasible(
+        f"the cheapest plan that meets the target takes batch_size {int(best.batch[0])}, "
+        f"{int(best.iterations[0])} iterations and {int(best.runs[0])} runs, {int(best.total[0])} samples "
+        f"in all, more than {' and '.join(exceeded) or 'the spec'} allows; raise it, or raise target.eps",
+        smallest,
+    )

@@ -1,0 +1,116 @@
+"""What the advisor returns: plain frozen records that a report renders without computing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rsgadvise.advise.objective import ConstantsName
+from rsgadvise.advise.problem import Assumption
+
+__all__ = [
+    "Advice",
+    "Infeasible",
+    "Recommendation",
+    "Stepsize",
+    "WorkPoint",
+]
+
+Stepsize = float | tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One ranked choice of hyper-parameters.
+
+    Attributes:
+        rank: 1 is best.
+        stepsize: gamma, or one per layer for multilayer.
+        decay: rho of gamma_k = gamma k^-rho.
+        batch_size, iterations: B and N.
+        runs: T independent runs of N iterations each; 1 without a target.
+        keep_prob: zeta, P(unit is kept). dropout_rate: 1 - zeta, PyTorch's p and Keras' rate.
+        bound: on the expected squared gradient norm, with the chosen constants.
+        certified_bound: the same with certified constants, never above the largest gradient possible.
+        proven: certified_bound <= bound, so the bound holds for this data.
+        vacuous: the bound is no better than the largest squared gradient norm possible.
+        terms: the terms of the bound; they sum to it.
+        samples: examples processed in one run, N B. epochs: the same over data.samples, or None.
+        total_samples: examples over all runs. seconds: of all runs, or None without a cost model.
+        elasticities: d log bound / d log knob at this point, other knobs held.
+        binding: dotted keys of the limits that hold this choice back.
+        notes: plain sentences about this choice.
+    """
+
+    rank: int
+    stepsize: Stepsize
+    decay: float
+    batch_size: int
+    iterations: int
+    runs: int
+    keep_prob: float
+    dropout_rate: float
+    bound: float
+    certified_bound: float
+    proven: bool
+    vacuous: bool
+    terms: Mapping[str, float]
+    samples: int
+    epochs: float | None
+    total_samples: int
+    seconds: float | None
+    elasticities: Mapping[str, float]
+    binding: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPoint:
+    """What the best choice would reach with `factor` times its work."""
+
+    factor: float
+    iterations: int
+    samples: int
+    epochs: float | None
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Infeasible:
+    """Why no plan meets the target, and what would."""
+
+    reason: str
+    min_batch_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Ranked recommendations, and everything needed to judge them.
+
+    Attributes:
+        kind: network kind. layers: d_0..d_L.
+        constants: the constants that the ranking used. equation: where the bound comes from.
+        recommendations: best first; empty where `infeasible` says why.
+        objective: what was minimised, in words.
+        largest_gradient: vacuity limit at the best choice.
+        critical_batch_size: at the best choice's target, or None without a target.
+        work: a quarter, the same and four times the work of the best choice; empty with a target.
+        why: plain sentences on the best choice.
+        notes: plain sentences on the whole, each once.
+        assumed: values that nobody gave.
+    """
+
+    kind: str
+    layers: tuple[int, ...]
+    constants: ConstantsName
+    equation: str
+    objective: str
+    candidates: int
+    assumed: tuple[Assumption, ...]
+    recommendations: tuple[Recommendation, ...] = ()
+    largest_gradient: float | None = None
+    critical_batch_size: float | None = None
+    work: tuple[WorkPoint, ...] = ()
+    why: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    infeasible: Infeasible | None = None

@@ -1,0 +1,293 @@
+"""Solve the continuous hyper-parameters for each discrete choice, for many choices at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.advise.objective import FixedStepsize, Objective, Range, Schedule
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
+from rsgadvise.search import smallest_integer
+from rsgadvise.theory.bound import FloatArray
+
+__all__ = ["Rows", "critical_batch_size", "fewest_iterations", "solve"]
+
+_EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
+_GRID = 33  # batch sizes tried at each narrowing
+_ITERATION_POINTS = 7  # numbers of iterations tried where more is not always better
+_MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Solved candidates as parallel arrays.
+
+    Attributes:
+        batch, iterations, runs, keep_prob, value: one entry per candidate; value is the bound.
+        stepsize: (candidates,) or (candidates, L).
+        schedule: index into the space's schedules.
+        keep_range: index into the space's keep-probability ranges.
+        total: examples processed over all runs.
+        seconds: of all runs, or None without a cost model.
+    """
+
+    batch: FloatArray
+    iterations: FloatArray
+    runs: FloatArray
+    stepsize: FloatArray
+    keep_prob: FloatArray
+    value: FloatArray
+    schedule: FloatArray
+    keep_range: FloatArray
+    seconds: FloatArray | None
+
+    @property
+    def total(self) -> FloatArray:
+        return self.batch * self.iterations * self.runs
+
+    def take(self, pick: NDArray[np.intp]) -> Rows:
+        """The candidates at the given positions, in that order."""
+        return Rows(
+            batch=self.batch[pick],
+            iterations=self.iterations[pick],
+            runs=self.runs[pick],
+            stepsize=self.stepsize[pick],
+            keep_prob=self.keep_prob[pick],
+            value=self.value[pick],
+            schedule=self.schedule[pick],
+            keep_range=self.keep_range[pick],
+            seconds=None if self.seconds is None else self.seconds[pick],
+        )
+
+    def cost(self, goal: Goal | None) -> FloatArray:
+        """What the ranking minimises: the bound, or with a target the seconds or the examples."""
+        if goal is None:
+            return self.value
+        return self.seconds if self.seconds is not None else self.total
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """One combination of the choices that are neither solved nor vectorised."""
+
+    objective: Objective
+    space: Space
+    schedule: Schedule
+    keep_range: Range
+
+
+def solve(objective: Objective, space: Space) -> Rows:
+    """Every feasible candidate of the space, continuous knobs at their optimum.
+
+    Discrete choices (listed batch sizes, keep probabilities and decays) are enumerated. A range of
+    batch sizes contributes its ends, the powers of two between them, and the best integer, found
+    by narrowing a geometric grid down to at most 64 consecutive integers, which are enumerated.
+
+    Returns:
+        The candidates, unranked; none if nothing is feasible.
+    """
+    if space.stepsize is not None:
+        shape = objective.largest_stepsizes(np.ones(1)).shape[1:]
+        fixed = np.asarray(space.stepsize, dtype=np.float64)
+        objective = FixedStepsize(objective, np.broadcast_to(fixed, shape) if shape else fixed[0])
+    parts = []
+    for schedule_index, schedule in enumerate(space.schedules):
+        for range_index, keep_range in enumerate(space.keep_probs):
+            branch = _Branch(objective, space, schedule, keep_range)
+            rows = _solve_for(branch, _batch_candidates(branch))
+            labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
+            parts.append((rows, labels))
+    return _joined(parts)
+
+
+def _joined(parts: list[tuple[Rows, tuple[FloatArray, FloatArray]]]) -> Rows:
+    rows = [part for part, _ in parts]
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    return Rows(
+        batch=np.concatenate([row.batch for row in rows]),
+        iterations=np.concatenate([row.iterations for row in rows]),
+        runs=np.concatenate([row.runs for row in rows]),
+        stepsize=np.concatenate([row.stepsize for row in rows]),
+        keep_prob=np.concatenate([row.keep_prob for row in rows]),
+        value=np.concatenate([row.value for row in rows]),
+        schedule=np.concatenate([labels[0] for _, labels in parts]).astype(np.float64),
+        keep_range=np.concatenate([labels[1] for _, labels in parts]).astype(np.float64),
+        seconds=np.concatenate(seconds) if seconds else None,
+    )
+
+
+def _batch_candidates(branch: _Branch) -> FloatArray:
+    if not branch.space.batch_range:
+        return np.asarray(branch.space.batch_sizes, dtype=np.float64)
+    low, high = branch.space.batch_sizes
+    left, right = low, high
+    while True:
+        grid = np.unique(np.round(np.geomspace(left, right, _GRID)))
+        if right - left < _EXHAUSTIVE:
+            grid = np.arange(left, right + 1, dtype=np.float64)
+        rows = _solve_for(branch, grid)
+        if rows.batch.size == 0:
+            best = float(high)
+            break
+        best = float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))])
+        if right - left < _EXHAUSTIVE:
+            break
+        at = int(np.searchsorted(grid, best))
+        left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
+    powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
+    return np.unique(np.concatenate([[low, best, high], powers]))
+
+
+def _solve_for(branch: _Branch, batch: FloatArray) -> Rows:
+    if branch.space.goal is None:
+        runs = np.ones_like(batch)
+        iterations = _iterations_for_bound(branch, batch)
+    else:
+        iterations, runs = _iterations_for_goal(branch, batch)
+    fits = np.isfinite(iterations) & (iterations <= _most_iterations(branch.space, batch, runs))
+    batch, iterations, runs = batch[fits], iterations[fits], runs[fits]
+    if batch.size:
+        stepsize, keep_prob = branch.objective.optimum(batch, iterations, branch.keep_range, branch.schedule)
+        value = branch.objective.bound(stepsize, keep_prob, batch, iterations, branch.schedule).value
+    else:
+        shape = branch.objective.largest_stepsizes(np.ones(1)).shape[1:]
+        stepsize, keep_prob, value = np.empty((0, *shape)), np.empty(0), np.empty(0)
+    return Rows(
+        batch=batch,
+        iterations=iterations,
+        runs=runs,
+        stepsize=stepsize,
+        keep_prob=keep_prob,
+        value=value,
+        schedule=np.zeros_like(batch),
+        keep_range=np.zeros_like(batch),
+        seconds=branch.space.seconds(batch, iterations * runs),
+    )
+
+
+def _most_iterations(space: Space, batch: FloatArray, runs: FloatArray) -> FloatArray:
+    most = np.full(np.broadcast_shapes(batch.shape, runs.shape), float(space.iterations[1]))
+    for limit in space.limits:
+        most = np.minimum(most, limit.most_iterations(batch, runs))
+    return np.where(most >= space.iterations[0], most, 0.0)
+
+
+def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
+    """N that gives the smallest bound: all that the limits allow, where more is always better.
+
+    It is for constant stepsizes with uniform R and for `matched`. A late start or a decaying
+    stepsize with another P_R can lose by more iterations, so there several N are compared.
+    """
+    most = _most_iterations(branch.space, batch, np.ones_like(batch))
+    if branch.schedule.plain or branch.schedule.stopping == "matched" or branch.space.fixed_iterations:
+        return np.where(most > 0, most, np.inf)
+    lowest = float(branch.space.iterations[0])
+    grid = np.round(np.geomspace(lowest, np.maximum(most, lowest), _ITERATION_POINTS, axis=-1))
+    wide = np.broadcast_to(batch[:, None], grid.shape)
+    stepsize, keep_prob = branch.objective.optimum(wide, grid, branch.keep_range, branch.schedule)
+    value = branch.objective.bound(stepsize, keep_prob, wide, grid, branch.schedule).value
+    best = np.take_along_axis(grid, np.argmin(value, axis=1)[:, None], axis=1)[:, 0]
+    return np.where(most > 0, best, np.inf)
+
+
+def _iterations_for_goal(branch: _Branch, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(N, T) that meet the goal with the least total T N for each batch size; N is inf where none does."""
+    goal = branch.space.goal
+    if goal is None:
+        raise ValueError("a goal is needed")
+    closed = branch.schedule.plain and branch.space.stepsize is None and not branch.space.fixed_iterations
+    finder = _plan_closed if closed else _plan_searched
+
+    def plan(runs: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+        """N for each batch size (rows) and T (columns), and the column with the least T N."""
+        wide = np.broadcast_to(batch[:, None], runs.shape)
+        needed = finder(branch, wide, goal.per_run(runs))
+        needed = np.where(needed <= _most_iterations(branch.space, wide, runs), needed, np.inf)
+        return needed, np.argmin(needed * runs, axis=1)[:, None]
+
+    if goal.runs is not None:
+        choices = np.full((batch.size, 1), float(goal.runs))
+        return plan(choices)[0][:, 0], choices[:, 0]
+    most = _MOST_RUNS if closed else 32
+    coarse = np.unique(np.round(np.geomspace(1, most, 44 if closed else 14)))
+    choices = np.broadcast_to(coarse, (batch.size, coarse.size))
+    needed, best = plan(choices)
+    if closed:
+        # T N(T) has one minimum up to rounding: it lies between the neighbours of the best T.
+        left, right = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, coarse.size - 1)]
+        choices = np.round(left + (right - left) * np.linspace(0, 1, 17))
+        needed, best = plan(choices)
+    return np.take_along_axis(needed, best, axis=1)[:, 0], np.take_along_axis(choices, best, axis=1)[:, 0]
+
+
+def _plan_closed(branch: _Branch, batch: FloatArray, target: FloatArray) -> FloatArray:
+    lowest = float(branch.space.iterations[0])
+    return fewest_iterations(branch.objective, batch, target, branch.keep_range, lowest=lowest)
+
+
+def fewest_iterations(
+    objective: Objective, batch: FloatArray, target: FloatArray, keep_range: Range, *, lowest: float = 1.0
+) -> FloatArray:
+    """Smallest integer N >= `lowest` from the closed plan, rounded up and checked against the bound.
+
+    For constant stepsizes and uniform R; inf where no N up to 1e15 reaches the target.
+    """
+    schedule = Schedule()
+    needed, _ = objective.required_iterations(target, batch, keep_range)
+    whole = np.maximum(np.ceil(needed), lowest)
+    reachable = np.isfinite(whole) & (whole <= MOST_ITERATIONS)
+    misses = reachable
+    for _ in range(4):
+        if not misses.any():
+            break
+        safe = np.where(reachable, whole, 1.0)
+        stepsize, keep_prob = objective.optimum(batch, safe, keep_range, schedule)
+        misses = reachable & (objective.bound(stepsize, keep_prob, batch, safe, schedule).value > target)
+        whole = np.where(misses, np.maximum(whole + 1, np.ceil(whole * (1 + 1e-12))), whole)
+    return np.where(reachable & ~misses, whole, np.inf)
+
+
+def _plan_searched(branch: _Branch, batch: FloatArray, target: FloatArray) -> FloatArray:
+    """Smallest integer N by bisection, where the plan has no closed form.
+
+    The bound at its optimum falls with N for `matched`; elsewhere the answer meets the target but
+    a smaller N may, too.
+    """
+
+    def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        iterations = n.astype(np.float64)
+        stepsize, keep_prob = branch.objective.optimum(batch, iterations, branch.keep_range, branch.schedule)
+        return np.asarray(
+            branch.objective.bound(stepsize, keep_prob, batch, iterations, branch.schedule).value <= target
+        )
+
+    shape = batch.shape
+    found, met = smallest_integer(
+        meets,
+        np.full(shape, branch.space.iterations[0], np.int64),
+        np.full(shape, branch.space.iterations[1], np.int64),
+    )
+    return np.where(met, found.astype(np.float64), np.inf)
+
+
+def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:
+    """B at which the steps are twice the fewest possible, at constant stepsize and uniform R.
+
+    For a single layer this is sigma^2/q in closed form; elsewhere it is found by narrowing
+    a bracket of log B, since N(B) falls with B.
+    """
+    points = 65
+
+    def iterations(batch: FloatArray) -> FloatArray:
+        return objective.required_iterations(np.full(batch.shape, target), batch, keep_range)[0]
+
+    fewest = float(iterations(np.asarray([1e280]))[0])
+    low, high = -60.0, 640.0
+    for _ in range(6):  # each round narrows the bracket 64-fold
+        grid = np.linspace(low, high, points)
+        inside = iterations(np.exp(grid)) <= 2 * fewest
+        first = int(np.argmax(inside)) if inside.any() else points - 1
+        low, high = float(grid[max(first - 1, 0)]), float(grid[first])
+    return float(np.exp(high))

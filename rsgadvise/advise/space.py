@@ -1,0 +1,202 @@
+"""What may be chosen, and what limits it: a spec's fixed values, ranges, budgets and target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from rsgadvise.advise.objective import Range, Schedule
+from rsgadvise.advise.problem import Assumption, Problem
+from rsgadvise.stopping import Stopping
+from rsgadvise.theory.bound import FloatArray
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+__all__ = [
+    "ASSUMED_EPOCHS",
+    "MOST_ITERATIONS",
+    "Goal",
+    "Limit",
+    "Space",
+    "search_space",
+    "stopping_of",
+    "without_limits",
+]
+
+ASSUMED_EPOCHS = 100.0
+"""Budget where neither target nor budget is given: a bound alone always prefers more work."""
+
+MOST_ITERATIONS = 10**15
+"""No plan is longer than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """An (eps, delta) target; `runs` is None where the number of runs is free."""
+
+    eps: float
+    delta: float
+    runs: int | None
+
+    def per_run(self, runs: FloatArray) -> FloatArray:
+        """eps delta^(1/T): by Markov's inequality, T runs whose mean stays below it suffice."""
+        return np.asarray(self.eps * self.delta ** (1 / runs))
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An upper limit on total work: runs * N * (fixed + each * B) <= amount."""
+
+    key: str
+    amount: float
+    fixed: float
+    each: float
+
+    def most_iterations(self, batch: FloatArray, runs: FloatArray) -> FloatArray:
+        """Largest N that the limit allows; 0 where not even one iteration fits."""
+        unit = runs * (self.fixed + self.each * batch)
+        return np.asarray(np.floor(self.amount / unit * (1 + 1e-12)))
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The search space of one spec.
+
+    Attributes:
+        batch_sizes: the list to enumerate, or (min, max) of a range to search.
+        batch_range: whether `batch_sizes` is such a range.
+        iterations: (lowest, highest) N; equal where it is fixed.
+        iterations_key: the key behind the highest N.
+        keep_probs: ranges of zeta, each solved on its own.
+        schedules: decays with their stopping distribution.
+        stepsize: fixed by the user, or None.
+        limits: budgets.
+        goal: target, or None.
+        cost: seconds per iteration (t0, t1 per sample), or None.
+        assumed: what nobody gave.
+    """
+
+    batch_sizes: tuple[int, ...]
+    batch_range: bool
+    iterations: tuple[int, int]
+    iterations_key: str
+    keep_probs: tuple[Range, ...]
+    schedules: tuple[Schedule, ...]
+    stepsize: tuple[float, ...] | None
+    limits: tuple[Limit, ...]
+    goal: Goal | None
+    cost: tuple[float, float] | None
+    assumed: tuple[Assumption, ...]
+
+    @property
+    def fixed_iterations(self) -> bool:
+        return self.iterations[0] == self.iterations[1]
+
+    def seconds(self, batch: FloatArray, total_iterations: FloatArray) -> FloatArray | None:
+        """Seconds of `total_iterations` iterations, or None without a cost model."""
+        if self.cost is None:
+            return None
+        return np.asarray(total_iterations * (self.cost[0] + self.cost[1] * batch))
+
+
+def stopping_of(spec: Spec) -> Stopping:
+    """P_R of a spec; uniform unless given."""
+    given = spec.training.stopping
+    return "uniform" if given is None else cast(Stopping, given)
+
+
+def _batches(spec: Spec) -> tuple[tuple[int, ...], bool]:
+    if spec.training.batch_size is not None:
+        return (spec.training.batch_size,), False
+    listed = spec.search.batch_size
+    if isinstance(listed, tuple):
+        return tuple(listed), False
+    return (listed.min, listed.max), listed.min < listed.max
+
+
+def _keep_probs(spec: Spec) -> tuple[Range, ...]:
+    if spec.network.kind == "single_layer":
+        return ((1.0, 1.0),)
+    fixed = spec.training.keep_prob
+    if fixed is not None:
+        return ((fixed, fixed),)
+    searched = spec.search.keep_prob
+    if isinstance(searched, tuple):
+        return tuple((value, value) for value in searched)
+    return ((searched.min, searched.max),)
+
+
+def _limits(spec: Spec, samples: int | None) -> list[Limit]:
+    budget, limits = spec.budget, list[Limit]()
+    if budget is None:
+        return limits
+    if budget.samples is not None:
+        limits.append(Limit("budget.samples", float(budget.samples), 0.0, 1.0))
+    if budget.epochs is not None and samples is not None:
+        limits.append(Limit("budget.epochs", budget.epochs * samples, 0.0, 1.0))
+    if budget.seconds is not None and spec.cost is not None:
+        limits.append(
+            Limit(
+                "budget.seconds", budget.seconds, spec.cost.per_iteration or 0.0, spec.cost.per_sample or 0.0
+            )
+        )
+    return limits
+
+
+def search_space(spec: Spec, problem: Problem) -> Space:
+    """Read the search space off a spec; see `Space`."""
+    training, search = spec.training, spec.search
+    assumed = list[Assumption]()
+    stopping = stopping_of(spec)
+    decays = (training.decay,) if training.decay is not None else tuple(search.decay)
+    if training.iterations is not None:
+        iterations, key = (training.iterations, training.iterations), "training.iterations"
+    elif isinstance(stopping, tuple):
+        iterations, key = (len(stopping), len(stopping)), "training.stopping"
+    else:
+        iterations, key = (search.iterations.min, search.iterations.max), "search.iterations.max"
+        if "iterations" not in search.model_fields_set:
+            assumed.append(Assumption("search.iterations.max", iterations[1], "the default limit"))
+    batches, batch_range = _batches(spec)
+    if training.batch_size is None and "batch_size" not in search.model_fields_set:
+        assumed.append(Assumption("search.batch_size", ", ".join(map(str, batches)), "the default list"))
+    keep_probs = _keep_probs(spec)
+    free_keep_prob = training.keep_prob is None and spec.network.kind != "single_layer"
+    if free_keep_prob and "keep_prob" not in search.model_fields_set:
+        low, high = keep_probs[0]
+        assumed.append(Assumption("search.keep_prob", f"{low:g} to {high:g}", "the default range"))
+    limits = _limits(spec, problem.samples)
+    goal = None if spec.target is None else Goal(spec.target.eps, spec.target.delta, spec.target.runs)
+    if goal is None and not limits and problem.samples is not None and iterations[0] < iterations[1]:
+        limits.append(Limit("budget.epochs", ASSUMED_EPOCHS * problem.samples, 0.0, 1.0))
+        assumed.append(
+            Assumption(
+                "budget.epochs",
+                ASSUMED_EPOCHS,
+                "neither target nor budget given; more work always lowers the bound",
+            )
+        )
+    cost = None if spec.cost is None else (spec.cost.per_iteration or 0.0, spec.cost.per_sample or 0.0)
+    stepsize = training.stepsize
+    return Space(
+        batch_sizes=batches,
+        batch_range=batch_range,
+        iterations=iterations,
+        iterations_key=key,
+        keep_probs=keep_probs,
+        schedules=tuple(Schedule(decay, stopping) for decay in decays),
+        stepsize=None if stepsize is None else (stepsize if isinstance(stepsize, tuple) else (stepsize,)),
+        limits=tuple(limits),
+        goal=goal,
+        cost=cost,
+        assumed=tuple(assumed),
+    )
+
+
+def without_limits(space: Space) -> Space:
+    """The same space with work unlimited, to say how far a target is out of reach."""
+    highest = space.iterations[1] if space.fixed_iterations else MOST_ITERATIONS
+    return replace(space, limits=(), iterations=(space.iterations[0], highest))

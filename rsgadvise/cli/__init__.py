@@ -1,0 +1,71 @@
+"""The command line: parse, one call into the library, render, exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from rsgadvise.cli.advice import bound, iterations, recommend
+from rsgadvise.cli.data import stats
+from rsgadvise.cli.files import init, schema
+from rsgadvise.cli.options import VersionOption
+from rsgadvise.errors import RsgadviseError
+
+__all__ = ["app", "main"]
+
+_EPILOG = "Exit codes: 0 fine, 1 the answer is no (target infeasible), 2 bad usage, spec or data."
+
+app = typer.Typer(
+    name="rsgadvise",
+    help="Hyper-parameter advice for sigmoid networks from gradient-convergence bounds.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (recommend, iterations, bound, stats, init, schema):
+    app.command()(command)
+
+
+@app.callback()
+def _root(version: VersionOption = False) -> None:
+    """Hyper-parameter advice for sigmoid networks from gradient-convergence bounds."""
+
+
+# The command-line library ships its own copy of its parser, or depends on one, by version: the
+# common ancestor of its usage errors is found through a public class.
+_ParserError: type[Exception] = typer.BadParameter.__mro__[2]
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    line = " ".join(message.split())
+    print(f"error: {line}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def main() -> None:
+    """Run the command line and exit with its code; errors become one line on stderr."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except RsgadviseError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of the pipe has what it wanted; what is left in the buffer has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except MemoryError:
+        _fail("out of memory; use fewer candidates or smaller data", 2)
+    except _ParserError as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message.startswith("Usage:"):  # called without a command: the help is the answer
+            print(message, file=sys.stderr)
+            raise SystemExit(2) from None
+        _fail(f"{message.rstrip('.')}; see rsgadvise --help", 2)
+    raise SystemExit(code if isinstance(code, int) else 0)

@@ -1,0 +1,127 @@
+"""`stats`: measure a data file; and the measurement of a spec's own data file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsgadvise.cli.options import (
+    Format,
+    FormatOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    VersionOption,
+)
+from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.progress import ReadProgress
+
+if TYPE_CHECKING:
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.spec import LoadedSpec
+
+__all__ = ["measure_file", "measured_for", "statistics_for_spec", "stats"]
+
+SPEC_KEYS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
+
+
+def measure_file(
+    path: Path, *, array: str | None, target: str | None, exclude: Sequence[str], spectrum: bool, quiet: bool
+) -> DataStatistics:
+    """Statistics of a data file, with a progress bar where it takes long."""
+    from rsgadvise.datastats import measure
+    from rsgadvise.readers import open_data
+
+    source = open_data(path, array=array, target=target, exclude=tuple(exclude))
+    with ReadProgress(enabled=not quiet) as progress:
+        return measure(source, spectrum=spectrum, progress=progress)
+
+
+def statistics_for_spec(statistics: DataStatistics) -> Mapping[str, float | int]:
+    """The statistics that a spec has keys for."""
+    found = {key: getattr(statistics, key) for key in SPEC_KEYS}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def measured_for(
+    loaded: LoadedSpec, *, quiet: bool
+) -> tuple[Mapping[str, float | int | None] | None, list[str]]:
+    """Statistics of the spec's data file, or None if it names none, and what to mind about them.
+
+    Raises:
+        SpecError: the file does not fit the network.
+    """
+    data, layers = loaded.spec.data, loaded.spec.network.layers
+    if data.file is None:
+        return None, []
+    path = loaded.source.base_dir / data.file
+    statistics = measure_file(
+        path, array=data.array, target=data.target, exclude=(), spectrum=True, quiet=quiet
+    )
+    if statistics.input_dim != layers[0]:
+        raise loaded.source.error(
+            "network.layers[0]",
+            f"must be the number of features of {data.file}, {statistics.input_dim}; "
+            f"got {layers[0]}; change it",
+        )
+    outputs = statistics.output_dim
+    if outputs is not None and loaded.spec.network.kind != "autoencoder" and outputs != layers[-1]:
+        raise loaded.source.error(
+            f"network.layers[{len(layers) - 1}]",
+            f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
+        )
+    notes = [f"Data measured from {data.file}: scaling {statistics.scaling}.", *statistics.notes]
+    measured = statistics_for_spec(statistics)
+    for key, value in measured.items():
+        given = getattr(data, key)
+        if given is not None and abs(given - value) > 0.01 * abs(value):
+            notes.append(
+                f"data.{key} is {given:g} in the spec and {value:.6g} in {data.file}: the file counts."
+            )
+    return measured, notes
+
+
+def stats(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Data file; the format is found from its content.")
+    ],
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN|FILE", help="Targets: a column, an array, or another file.")
+    ] = None,
+    array: Annotated[str | None, typer.Option(metavar="NAME", help="Feature array inside the file.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column; repeatable.")
+    ] = None,
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum/--no-spectrum", help="Whether to compute the top eigenvalue.")
+    ] = True,
+    into: Annotated[
+        Path | None, typer.Option(metavar="SPEC", help="Also write the statistics into this spec.")
+    ] = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Measure mu_x, tau_x and the rest from a data file, in a stream."""
+    del version
+    statistics = measure_file(
+        data, array=array, target=target, exclude=exclude or (), spectrum=spectrum, quiet=quiet
+    )
+    if into is not None:
+        from rsgadvise.spec import write_statistics
+
+        write_statistics(into, statistics_for_spec(statistics))
+
+    from rsgadvise.report import statistics as report
+
+    emit(
+        Target(format_, output, quiet, no_color),
+        blocks=lambda: report.statistics_blocks(statistics, str(data)),
+        document=lambda: report.statistics_document(statistics, str(data)),
+        rows=lambda: [report.statistics_document(statistics, str(data))],
+    )

@@ -1,0 +1,114 @@
+"""`init` and `schema`: a spec to start from, and what editors need to complete it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, VersionOption
+from rsgadvise.cli.output import write_text
+from rsgadvise.errors import UsageError
+
+__all__ = ["init", "schema"]
+
+SCHEMA_NAME = "rsgadvise.schema.json"
+
+
+def _schema_text() -> str:
+    from rsgadvise.spec import json_schema
+
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+def schema(
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Print the JSON Schema of the spec, for editors."""
+    del quiet, no_color, version
+    if output is None:
+        sys.stdout.write(_schema_text())
+    else:
+        write_text(output, _schema_text())
+
+
+def _widths(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--layers must be whole numbers separated by commas; got {text!r}; write e.g. 784,200,10"
+        ) from None
+
+
+def init(
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to write the spec; standard output if absent.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="single_layer, autoencoder or multilayer.")] = "single_layer",
+    layers: Annotated[str | None, typer.Option(help="Layer lengths, e.g. 784,200,10.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A data file to measure; its statistics go into the spec.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="Target column, array or file of --data.")] = None,
+    array: Annotated[str | None, typer.Option(help="Name of the feature array inside --data.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Write a commented spec to start from, and beside it the schema that editors use."""
+    del no_color, version
+    from rsgadvise.spec import render_template
+
+    widths, values = _widths(layers), None
+    place = file if file is not None else output
+    if place is not None and place.exists() and not force:
+        raise UsageError(f"{place} exists already; give another name, or --force to replace it")
+    if data is not None:
+        widths, values = _from_data(data, array, target, kind, widths, quiet)
+    text = render_template(kind=kind, layers=widths, data=values)
+    if place is None:
+        sys.stdout.write(text)
+        return
+    write_text(place, text)
+    beside = place.parent / SCHEMA_NAME
+    if not beside.exists():
+        write_text(beside, _schema_text())
+    if not quiet:
+        print(f"wrote {place}; next: rsgadvise recommend {place}", file=sys.stderr)
+
+
+def _from_data(
+    data: Path,
+    array: str | None,
+    target: str | None,
+    kind: str,
+    widths: list[int] | None,
+    quiet: bool,
+) -> tuple[list[int] | None, dict[str, float | int | str]]:
+    """Layers that fit the data, and its statistics by spec key."""
+    from rsgadvise.cli.data import measure_file, statistics_for_spec
+
+    statistics = measure_file(data, array=array, target=target, exclude=(), spectrum=True, quiet=quiet)
+    if widths is None:
+        middle = {"single_layer": [], "autoencoder": [100], "multilayer": [200]}.get(kind, [])
+        if kind != "autoencoder" and statistics.output_dim is None:
+            raise UsageError(f"{data} holds no targets, so no output layer; give --target or --layers")
+        ends = [] if kind == "autoencoder" else [statistics.output_dim or 0]
+        widths = [statistics.input_dim, *middle, *ends]
+    elif widths[0] != statistics.input_dim:
+        raise UsageError(
+            f"--layers must start with the number of features of {data}, {statistics.input_dim}; "
+            f"got {widths[0]}; change it"
+        )
+    return widths, dict(statistics_for_spec(statistics))

@@ -1,0 +1,68 @@
+"""The options that every command shares, and what they mean."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsgadvise import __version__
+
+__all__ = [
+    "Constants",
+    "ConstantsOption",
+    "Format",
+    "FormatOption",
+    "NoColorOption",
+    "OutputOption",
+    "QuietOption",
+    "SetOption",
+    "VersionOption",
+]
+
+
+class Format(StrEnum):
+    """Output formats."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
+class Constants(StrEnum):
+    """Sets of constants behind a bound."""
+
+    PAPER = "paper"
+    CERTIFIED = "certified"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rsgadvise {__version__}")
+        raise typer.Exit
+
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the result.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the result to FILE, all of it or nothing."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="The main table only; no progress bar.")]
+NoColorOption = Annotated[
+    bool, typer.Option("--no-color", help="No colour; the NO_COLOR variable does the same.")
+]
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the spec, e.g. training.decay=0.5."),
+]
+ConstantsOption = Annotated[
+    Constants,
+    typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
+]

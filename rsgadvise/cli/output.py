@@ -1,0 +1,119 @@
+"""Write a result in the format asked for, to standard output or atomically to a file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsgadvise.cli.options import Format
+from rsgadvise.errors import UsageError
+from rsgadvise.report.blocks import Block
+
+__all__ = ["Target", "emit", "write_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how a command writes its result."""
+
+    format: Format = Format.TABLE
+    path: Path | None = None
+    quiet: bool = False
+    no_color: bool = False
+
+
+def emit(
+    target: Target,
+    *,
+    blocks: Callable[[], Sequence[Block]],
+    document: Callable[[], Mapping[str, Any]],
+    rows: Callable[[], Sequence[Mapping[str, Any]]],
+) -> None:
+    """Render one result; only the form that is asked for is built."""
+    if target.format is Format.TABLE:
+        text = _table(blocks(), target)
+    elif target.format is Format.MARKDOWN:
+        from rsgadvise.report.markdown import as_markdown
+
+        text = as_markdown(blocks())
+    else:
+        from rsgadvise.report.documents import as_csv, as_json, as_yaml
+
+        if target.format is Format.CSV:
+            text = as_csv(rows())
+        else:
+            text = (as_json if target.format is Format.JSON else as_yaml)(document())
+    if target.path is None:
+        sys.stdout.write(text)
+    else:
+        write_text(target.path, text)
+
+
+def _table(blocks: Sequence[Block], target: Target) -> str:
+    from rich.console import Console
+
+    from rsgadvise.report.console import show
+
+    # Colour is decided by the terminal behind stdout, but the text is collected first: a result is
+    # written whole or not at all.
+    terminal = Console(no_color=True if target.no_color else None)
+    plain = target.path is not None or not terminal.is_terminal
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=terminal.width,
+        force_terminal=not plain,
+        color_system=None if plain or terminal.no_color else "standard",
+        no_color=plain or terminal.no_color,
+        highlight=False,
+    )
+    show(blocks, console, quiet=target.quiet)
+    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    encoding = sys.stdout.encoding or "utf-8"
+    if target.path is None and encoding.lower().replace("-", "") != "utf8":
+        text = text.encode(encoding, "replace").decode(encoding)
+    return text
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file through a temporary one beside it, so that nobody sees half of it.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise UsageError(f"cannot write {path}: it is a directory; name a file")
+    if real.exists() and not real.is_file():
+        # A device or a pipe, such as /dev/stdout, cannot be replaced.
+        try:
+            real.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
+        return
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+        mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(real)
+    except OSError as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,55 @@
+"""A progress bar on stderr for reads that take longer than a moment."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["ReadProgress"]
+
+_PATIENCE = 0.7  # seconds before a bar appears
+
+
+class ReadProgress:
+    """Callback for long reads; shows nothing unless stderr is a terminal.
+
+    Args:
+        enabled: False for --quiet.
+    """
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled and sys.stderr.isatty()
+        self._begun = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._name = ""
+
+    def __enter__(self) -> ReadProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int, total: int | None, name: str) -> None:
+        """Report `done` of `total` rows in the pass called `name`."""
+        if not self._enabled or (self._bar is None and time.monotonic() - self._begun < _PATIENCE):
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+        if self._task is None or name != self._name:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task, self._name = self._bar.add_task(name, total=total), name
+        self._bar.update(self._task, completed=done, total=total)

@@ -1,0 +1,1 @@
+"""Results as tables, JSON, YAML, Markdown and CSV. This layer computes nothing."""

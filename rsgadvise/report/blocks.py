@@ -1,0 +1,143 @@
+"""The neutral form of a report: headings, grids and lists of sentences.
+
+Each result becomes blocks once; the console and the Markdown renderer then show the same text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.problem import Assumption
+
+__all__ = [
+    "Block",
+    "Column",
+    "Grid",
+    "Sentences",
+    "Title",
+    "assumptions",
+    "count",
+    "network",
+    "number",
+    "one_stepsize",
+    "sentences",
+    "stepsizes",
+    "terms_grid",
+    "verdict",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What this is, and one line of context."""
+
+    text: str
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A grid column; numbers are right-aligned."""
+
+    name: str
+    numeric: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Rows of cells that are already text."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """A short list under a heading. `quiet` ones are left out on request."""
+
+    title: str
+    items: tuple[str, ...]
+
+
+Block = Title | Grid | Sentences
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with `digits` significant digits, plain where that is short.
+
+    Example:
+        >>> number(0.051561956), number(1234567.0), number(2.5e-9), number(None), number(10.0)
+        ('0.05156', '1.235e+06', '2.5e-09', 'n/a', '10')
+    """
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    return f"{value:.{digits}g}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separators, or in scientific notation where it is long.
+
+    Example:
+        >>> count(7842), count(1677722268000000)
+        ('7,842', '1.678e+15')
+    """
+    if value is None:
+        return "n/a"
+    return f"{value:,}" if abs(value) < 10**9 else f"{value:.4g}"
+
+
+def stepsizes(value: float | Sequence[float]) -> str:
+    """One stepsize, or the span of several.
+
+    Example:
+        >>> stepsizes(0.0312345), stepsizes((0.01, 0.02, 0.04)), stepsizes((0.01, 0.01))
+        ('0.03123', '0.01 to 0.04', '0.01')
+    """
+    if isinstance(value, (int, float)):
+        return number(value)
+    low, high = number(min(value)), number(max(value))
+    return low if low == high else f"{low} to {high}"
+
+
+def one_stepsize(value: float | Sequence[float]) -> str | None:
+    """A stepsize as one number, or None where layers differ in four digits."""
+    text = stepsizes(value)
+    return None if " to " in text else text
+
+
+def terms_grid(terms: Mapping[str, float], total: float, title: str) -> Grid:
+    """The terms of a bound with their shares; the last row is their sum."""
+    rows = [
+        (name.replace("_", " "), number(value), f"{100 * value / total:.1f} %" if total > 0 else "")
+        for name, value in terms.items()
+    ]
+    rows.append(("sum", number(total), ""))
+    return Grid((Column("term", numeric=False), Column("value"), Column("share")), tuple(rows), title)
+
+
+def sentences(title: str, items: Iterable[str]) -> tuple[Sentences, ...]:
+    """A list of sentences as a block, or nothing if it is empty."""
+    found = tuple(items)
+    return (Sentences(title, found),) if found else ()
+
+
+def network(kind: str, layers: Sequence[int]) -> str:
+    """A network in one word: its kind and layer lengths."""
+    return f"{kind} {'-'.join(map(str, layers))}"
+
+
+def verdict(*, proven: bool, vacuous: bool) -> str:
+    """Whether a bound can be relied on; a vacuous one says nothing even where it is proven."""
+    return "vacuous" if vacuous else "yes" if proven else "no"
+
+
+def assumptions(assumed: Sequence[Assumption]) -> Iterator[str]:
+    """Each value that nobody gave, as a sentence."""
+    for item in assumed:
+        value = item.value if isinstance(item.value, str) else number(float(item.value), 6)
+        yield f"{item.key} = {value}: {item.why}."

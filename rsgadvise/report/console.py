@@ -1,0 +1,64 @@
+"""Blocks on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from rsgadvise.report.blocks import Block, Grid, Title
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+__all__ = ["show"]
+
+
+def _grid(block: Grid) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        collapse_padding=True,
+    )
+    for column in block.columns:
+        table.add_column(
+            column.name,
+            justify="right" if column.numeric else "left",
+            no_wrap=column.numeric,
+            overflow="fold",
+        )
+    styles = {"yes": "green", "no": "yellow", "vacuous": "red"}
+    for row in block.rows:
+        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+    return table
+
+
+def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
+    """Print the blocks; `quiet` keeps the first grid only."""
+    from rich.markup import escape
+
+    for block in blocks:
+        if isinstance(block, Title):
+            if not quiet:
+                console.print(f"[bold]{escape(block.text)}[/]")
+                if block.context:
+                    context = "\n".join(wrap(block.context, console.width - 1))
+                    console.print(f"[dim]{escape(context)}[/]", soft_wrap=True)
+        elif isinstance(block, Grid):
+            if block.title and not quiet:
+                console.print(f"[bold]{escape(block.title)}[/]")
+            console.print(_grid(block))
+            if quiet:
+                return
+        elif not quiet:
+            console.print(f"[bold]{escape(block.title)}[/]")
+            for item in block.items:
+                lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
+                console.print(escape("\n".join(lines)), soft_wrap=True)
+            console.print()

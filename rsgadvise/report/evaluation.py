@@ -1,0 +1,56 @@
+"""A bound at given values as blocks."""
+
+from __future__ import annotations
+
+from rsgadvise.advise.evaluate import BoundReport
+from rsgadvise.report.blocks import (
+    Block,
+    Column,
+    Grid,
+    Title,
+    assumptions,
+    count,
+    network,
+    number,
+    sentences,
+    stepsizes,
+    terms_grid,
+    verdict,
+)
+
+__all__ = ["bound_blocks"]
+
+
+def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
+    """The bound and its terms beside the certified one."""
+    facts = [
+        ("stepsize", stepsizes(report.stepsize)),
+        ("decay", number(report.decay)),
+        ("batch size", count(report.batch_size)),
+        ("iterations", count(report.iterations)),
+        ("keep probability", number(report.keep_prob)),
+        ("dropout rate", number(report.dropout_rate)),
+        ("bound", number(report.bound, 6)),
+        ("certified bound", number(report.certified_bound, 6)),
+        ("largest gradient possible", number(report.largest_gradient, 6)),
+        ("proven", verdict(proven=report.proven, vacuous=report.vacuous)),
+    ]
+    if report.as_printed is not None:
+        facts.insert(7, ("equation (8) as printed", number(report.as_printed, 6)))
+    strongest = sorted(report.elasticities.items(), key=lambda pair: -abs(pair[1]))
+    return (
+        Title(
+            f"Bound for {network(report.kind, report.layers)}",
+            f"{report.constants} constants, {report.equation}",
+        ),
+        Grid((Column("quantity", numeric=False), Column("value")), tuple(facts)),
+        terms_grid(report.terms, report.bound, "Terms of the bound"),
+        terms_grid(report.certified_terms, report.certified_bound, "Terms of the certified bound"),
+        Grid(
+            (Column("knob", numeric=False), Column("elasticity")),
+            tuple((knob.replace("_", " "), f"{value:+.3f}") for knob, value in strongest),
+            "Elasticities: per cent change of the bound for one per cent more",
+        ),
+        *sentences("Mind", report.notes),
+        *sentences("Assumed", assumptions(report.assumed)),
+    )

@@ -1,0 +1,154 @@
+"""`iterations`: the paper's worked example, the number of runs, and plans the paper omits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.advise.judge import objective_for
+from rsgadvise.advise.plan import Request, plan_iterations
+from rsgadvise.advise.plan_result import IterationPlan
+from rsgadvise.advise.problem import Problem, resolve
+from rsgadvise.errors import HypothesisError
+from rsgadvise.spec import Spec
+
+
+def problem(**network: Any) -> Problem:
+    sections: dict[str, Any] = {"network": network or {"kind": "single_layer", "layers": [100, 5]}}
+    return resolve(Spec.model_validate(sections))
+
+
+def plan(of: Problem | None = None, constants: Any = "paper", **changes: Any) -> IterationPlan:
+    values: dict[str, Any] = {
+        "eps": 0.05, "delta": 0.05, "runs": 10, "epochs": 200.0, "batch_size": 50, "batch_choices": (50,),
+        "keep_prob": (1.0, 1.0), "assumed": (), **changes,
+    }  # fmt: skip
+    return plan_iterations(of or problem(), Request(**values), constants=constants)
+
+
+def test_worked_example() -> None:
+    found = plan()
+    assert (found.iterations, found.iterations_paper) == (7835, 7842)
+    assert (found.dataset_size_exact, found.dataset_size) == (1959, 1960)
+    assert found.iterations_real == pytest.approx(7834.56, abs=0.005)
+    assert found.iterations_paper_real == pytest.approx(7841.06, abs=0.005)
+    assert found.samples == 7835 * 50
+    assert found.min_batch_size == 1
+    assert found.critical_batch_size == pytest.approx(500 / 16 / (0.05 * 0.05**0.1), rel=1e-8)
+    assert found.bound is not None
+    assert found.bound <= found.per_run_target
+    assert found.feasible
+
+
+@pytest.mark.parametrize(("batch", "runs"), [(1, 6), (50, 6), (500, 5), (5000, 4), (100_000, 3)])
+def test_best_number_of_runs(batch: int, runs: int) -> None:
+    assert plan(batch_size=batch).recommended_runs == runs
+
+
+@pytest.mark.parametrize(("share", "runs"), [(0.02, 3), (0.2, 6), (0.5, 12), (0.8, 39)])
+def test_best_number_of_runs_near_the_floor_of_11(share: float, runs: int) -> None:
+    """share = 2c/eps with c = e^da/B; few iterations would blur the integer, so the start is far away."""
+    of = problem(kind="autoencoder", layers=[50, 10], weight_bound=0.05)
+    objective = objective_for(of, "paper")
+    variance = float(objective.smallest_batch(np.asarray(1.0), 1.0)) / 2
+    batch = 10**6
+    eps = 2 * variance / batch / share
+    assert plan(of, batch_size=batch, eps=eps).recommended_runs == runs
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(
+    ("network", "keep"),
+    [
+        ({"kind": "autoencoder", "layers": [50, 10], "weight_bound": 0.05}, (0.5, 1.0)),
+        ({"kind": "multilayer", "layers": [50, 10, 4], "weight_bound": 0.1}, (0.5, 1.0)),
+        ({"kind": "multilayer", "layers": [50, 20, 10, 4], "weight_bound": 0.1}, (0.2, 1.0)),
+        ({"kind": "single_layer", "layers": [50, 4]}, (1.0, 1.0)),
+    ],
+)
+def test_plans_of_every_kind_hold_and_are_tight(
+    constants: Any, network: dict[str, Any], keep: tuple[float, float]
+) -> None:
+    of = problem(**network)
+    objective = objective_for(of, constants)
+    lowest = plan(of, constants, batch_size=1, keep_prob=keep).min_batch_size
+    for factor in (1, 3, 40):
+        found = plan(of, constants, batch_size=lowest * factor, keep_prob=keep)
+        if not found.feasible:  # right at the edge N passes 1e15
+            assert factor == 1
+            continue
+        assert found.iterations is not None
+        assert found.bound is not None
+        assert found.bound <= found.per_run_target
+        if 1 < found.iterations < 10**10:  # beyond that one iteration is lost in the rounding
+            before = np.asarray([float(found.iterations - 1)])
+            batch = np.asarray([float(found.batch_size)])
+            from rsgadvise.advise.objective import Schedule
+
+            stepsize, zeta = objective.optimum(batch, before, keep, Schedule())
+            assert objective.bound(stepsize, zeta, batch, before, Schedule()).value[0] > found.per_run_target
+        needed = [point.iterations for point in found.tradeoff]
+        assert needed == sorted(needed, reverse=True)
+        assert any(point.batch_size == found.batch_size for point in found.tradeoff)
+    if lowest > 1:
+        below = plan(of, constants, batch_size=lowest - 1, keep_prob=keep)
+        assert not below.feasible
+        assert below.iterations is None
+        assert below.notes[0].startswith("No number of iterations reaches the target")
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_critical_batch_size_doubles_the_fewest_steps(constants: Any) -> None:
+    for network in (
+        {"kind": "autoencoder", "layers": [50, 10], "weight_bound": 0.05},
+        {"kind": "multilayer", "layers": [50, 10, 4], "weight_bound": 0.1},
+    ):
+        of = problem(**network)
+        objective = objective_for(of, constants)
+        found = plan(of, constants, batch_size=10**7, keep_prob=(0.5, 1.0))
+        knee = found.critical_batch_size
+        assert knee is not None
+        target = np.full(2, found.per_run_target)
+        steps, _ = objective.required_iterations(target, np.asarray([1e30, knee]), (0.5, 1.0))
+        assert steps[1] == pytest.approx(2 * steps[0], rel=1e-6)
+
+
+def test_batch_size_is_chosen_where_it_is_free() -> None:
+    found = plan(batch_size=None, batch_choices=(16, 512, 4096))
+    assert found.batch_size == 16
+    assert any(item.key == "training.batch_size" for item in found.assumed)
+
+
+def test_absurd_targets_are_infeasible_not_wrong() -> None:
+    found = plan(eps=1e-30)
+    assert not found.feasible
+    assert "more than 1e15 iterations" in found.notes[0]
+    assert found.iterations_paper is None
+
+
+def test_bound_at_fixed_values_equals_equation_7_and_8() -> None:
+    base = {"network": {"kind": "single_layer", "layers": [100, 5]}, "data": {"mean": 0.05}}
+    training: dict[str, Any] = {"stepsize": 0.1, "batch_size": 50, "iterations": 1000, "initial_loss": 5}
+    report = evaluate(Spec.model_validate({**base, "training": training}))
+    noise = 13 * 500 / 256
+    assert report.bound == pytest.approx((5 / 100 + noise * 0.1 / 50) / (1 - 0.08125), rel=1e-13)
+    assert report.as_printed is None
+    assert report.certified_bound <= report.largest_gradient
+    decaying = evaluate(
+        Spec.model_validate({**base, "training": {**training, "decay": 0.5, "stopping": "matched"}})
+    )
+    h1 = sum(k**-0.5 for k in range(1, 1001))
+    h2 = sum(1 / k for k in range(1, 1001))
+    assert decaying.as_printed is not None
+    assert decaying.as_printed == pytest.approx(16 / (3 * h1) * (5 / 0.1 + noise * 0.1 * h2 / 50), rel=1e-12)
+    assert decaying.bound < decaying.as_printed
+
+
+def test_bound_names_what_is_missing() -> None:
+    base = {"network": {"kind": "single_layer", "layers": [100, 5]}}
+    with pytest.raises(HypothesisError, match=r"set training\.iterations") as error:
+        evaluate(Spec.model_validate({**base, "training": {"stepsize": 0.1, "batch_size": 5}}))
+    assert error.value.quantity == "training.iterations"

@@ -1,0 +1,395 @@
+"""Recommendations against brute force, and what the advice says about itself."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rsgadvise.advise import wording
+from rsgadvise.advise.judge import objective_for
+from rsgadvise.advise.objective import Schedule
+from rsgadvise.advise.problem import resolve
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.errors import HypothesisError
+from rsgadvise.spec import Spec
+
+MNIST = {"mean": 0.1307, "mean_square": 0.0448, "second_moment": 0.112, "top_eigenvalue": 38.1}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "single_layer": {"kind": "single_layer", "layers": [784, 10]},
+    "autoencoder": {"kind": "autoencoder", "layers": [784, 20], "weight_bound": 0.01},
+    "multilayer": {"kind": "multilayer", "layers": [784, 20, 10], "weight_bound": 0.05},
+    "one layer as multilayer": {"kind": "multilayer", "layers": [784, 10], "weight_bound": 0.05},
+}
+KINDS = list(NETWORKS)
+
+
+def spec(kind: str, **sections: Any) -> Spec:
+    data = {**MNIST, **sections.pop("data", {})}
+    return Spec.model_validate({"network": NETWORKS[kind], "data": data, **sections})
+
+
+def best_on_a_grid(wanted: Spec, constants: str, batch: float, n: float) -> float:
+    """Smallest bound over dense grids of the stepsizes and the keep probability."""
+    problem = resolve(wanted)
+    objective = objective_for(problem, constants)
+    best = np.inf
+    for zeta in [1.0] if problem.kind == "single_layer" else np.linspace(0.5, 1.0, 21):
+        inner = objective.inner if constants == "certified" else objective  # type: ignore[attr-defined]
+        top = inner.largest_stepsizes(np.asarray([zeta])).reshape(-1) * (1 - 1e-9)
+        if top.size == 2:
+            axes = [np.geomspace(3e-5, 1, 160) * t for t in top]
+            gammas = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+        else:
+            grid = np.geomspace(1e-7, 1, 1500) * top[0]
+            gammas = grid[:, None] if problem.kind == "multilayer" else grid
+        full = np.ones(len(gammas))
+        value = objective.bound(gammas, zeta * full, batch * full, n * full, Schedule()).value
+        best = min(best, float(value.min()))
+    return best
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_smallest_bound_within_a_budget_against_brute_force(kind: str, constants: Any) -> None:
+    sizes = [8, 64, 500, 3000]
+    wanted = spec(kind, search={"batch_size": sizes}, budget={"samples": 10**6})
+    advice = recommend(wanted, constants=constants, top=10)
+    assert [row.rank for row in advice.recommendations] == [1, 2, 3, 4]
+    brute = {batch: best_on_a_grid(wanted, constants, batch, 10**6 // batch) for batch in sizes}
+    for row in advice.recommendations:
+        assert row.iterations == 10**6 // row.batch_size
+        assert row.bound <= brute[row.batch_size] * (1 + 1e-9)
+        assert row.bound >= brute[row.batch_size] * (0.99 if kind == "multilayer" else 0.998)
+    bounds = [row.bound for row in advice.recommendations]
+    assert bounds == sorted(bounds)
+    assert advice.recommendations[0].binding[0] == "budget.samples"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("runs", [10, None])
+def test_cheapest_plan_that_meets_a_target(kind: str, constants: Any, runs: int | None) -> None:
+    eps = {"single_layer": 0.05, "one layer as multilayer": 0.2}.get(kind, 60.0)
+    target = {"eps": eps, "delta": 0.05, "runs": runs}
+    wanted = spec(kind, target=target, search={"batch_size": [32, 512, 4096], "iterations": {"max": 10**12}})
+    advice = recommend(wanted, constants=constants, top=3)
+    problem = resolve(wanted)
+    objective = objective_for(problem, constants)
+    keep = (1.0, 1.0) if kind == "single_layer" else (0.5, 1.0)
+
+    def bound_at(row: Recommendation, n: int) -> float:
+        batch, count = np.asarray([float(row.batch_size)]), np.asarray([float(n)])
+        stepsize, zeta = objective.optimum(batch, count, keep, Schedule())
+        return float(objective.bound(stepsize, zeta, batch, count, Schedule()).value[0])
+
+    assert advice.recommendations
+    totals = [row.total_samples for row in advice.recommendations]
+    assert totals == sorted(totals)
+    for row in advice.recommendations:
+        q = eps * 0.05 ** (1 / row.runs)
+        assert row.bound <= q
+        if row.iterations > 1:
+            assert bound_at(row, row.iterations - 1) > q, "one iteration fewer must not do"
+        if runs is not None:
+            assert row.runs == runs
+        else:  # no other number of runs is cheaper
+            for other in range(1, 30):
+                q_other = np.asarray([eps * 0.05 ** (1 / other)])
+                needed, _ = objective.required_iterations(q_other, np.asarray([float(row.batch_size)]), keep)
+                assert other * np.ceil(needed[0]) >= row.runs * row.iterations
+
+
+def test_a_range_of_batch_sizes_finds_the_best_integer() -> None:
+    for sections in (
+        {"budget": {"samples": 10**6}},
+        {"target": {"eps": 20.0, "delta": 0.1, "runs": 3}},
+    ):
+        ranged = recommend(
+            spec("autoencoder", search={"batch_size": {"min": 3, "max": 1002}}, **sections), top=1
+        ).recommendations[0]
+        listed = recommend(
+            spec("autoencoder", search={"batch_size": list(range(3, 1003))}, **sections), top=1
+        ).recommendations[0]
+        key = "bound" if "budget" in sections else "total_samples"
+        # Rounding to whole iterations makes the cost jagged, so neighbours may tie to a fraction.
+        assert getattr(ranged, key) == pytest.approx(getattr(listed, key), rel=2e-4)
+
+
+def test_seconds_are_what_counts_once_costs_are_given() -> None:
+    sections: dict[str, Any] = {
+        "target": {"eps": 0.05, "delta": 0.05, "runs": 5},
+        "search": {"batch_size": [2**k for k in range(1, 16)], "iterations": {"max": 10**12}},
+    }
+    cheap = recommend(spec("single_layer", **sections), top=1).recommendations[0]
+    timed = recommend(
+        spec("single_layer", cost={"per_iteration": 1e-3, "per_sample": 1e-6}, **sections), top=20
+    )
+    best = timed.recommendations[0]
+    assert cheap.batch_size == 2
+    # The cheapest batch is sqrt(B_c t0 / t1), between two powers of two here.
+    q = 0.05 * 0.05 ** (1 / 5)
+    ideal = np.sqrt(784 * 10 / 16 / q * 1e-3 / 1e-6)
+    assert ideal / 1.5 <= best.batch_size <= ideal * 1.5
+    for row in timed.recommendations:
+        assert row.seconds == pytest.approx(row.runs * row.iterations * (1e-3 + 1e-6 * row.batch_size))
+    assert timed.objective == "fewest seconds that meet the target"
+
+
+@pytest.mark.parametrize(
+    ("budget", "sections", "key"),
+    [
+        ({"samples": 5000}, {}, "budget.samples"),
+        ({"epochs": 2.5}, {"data": {"samples": 2000}}, "budget.epochs"),
+        ({"seconds": 1.0}, {"cost": {"per_iteration": 1e-3, "per_sample": 1e-5}}, "budget.seconds"),
+    ],
+)
+def test_budgets_bind_exactly(budget: dict[str, float], sections: dict[str, Any], key: str) -> None:
+    advice = recommend(spec("single_layer", budget=budget, search={"batch_size": [7, 50]}, **sections))
+    for row in advice.recommendations:
+        assert key in row.binding
+        if key == "budget.seconds":
+            unit = 1e-3 + 1e-5 * row.batch_size
+            assert row.iterations * unit <= 1.0 < (row.iterations + 1) * unit
+        else:
+            assert row.samples <= 5000 < row.samples + row.batch_size
+
+
+def test_without_target_or_budget_a_hundred_epochs_are_assumed() -> None:
+    advice = recommend(spec("single_layer", data={"samples": 1000}))
+    assumed = {item.key: item.value for item in advice.assumed}
+    assert assumed["budget.epochs"] == 100
+    best = advice.recommendations[0]
+    assert best.epochs == pytest.approx(100, rel=0.02)
+    less, same, more = advice.work
+    assert (less.factor, same.factor, more.factor) == (0.25, 1.0, 4.0)
+    assert less.bound > same.bound == pytest.approx(best.bound, rel=1e-12)
+    assert more.bound < same.bound
+    assert more.iterations == 4 * best.iterations
+
+
+def test_without_samples_more_work_wins_and_the_advice_says_so() -> None:
+    advice = recommend(spec("single_layer", search={"iterations": {"max": 100}, "batch_size": [1, 10]}))
+    assert advice.recommendations[0].batch_size == 10
+    assert any("larger batches win by doing more work" in note for note in advice.notes)
+    assert advice.recommendations[0].epochs is None
+
+
+def test_fixed_values_are_kept() -> None:
+    training = {"stepsize": 0.01, "batch_size": 33, "iterations": 77, "initial_loss": 2.0}
+    advice = recommend(spec("single_layer", training=training))
+    (row,) = advice.recommendations
+    assert (row.stepsize, row.batch_size, row.iterations) == (0.01, 33, 77)
+    assert not any(item.key.startswith("budget") for item in advice.assumed)
+
+
+def test_a_fixed_stepsize_may_be_one_number_for_all_layers() -> None:
+    common = {"batch_size": 64, "iterations": 1000}
+    one = recommend(spec("multilayer", training={"stepsize": 0.05, **common})).recommendations[0]
+    each = recommend(spec("multilayer", training={"stepsize": [0.05, 0.05], **common})).recommendations[0]
+    assert one.stepsize == (0.05, 0.05)
+    assert one.bound == each.bound
+
+
+def test_a_fixed_stepsize_leaves_the_best_keep_probability() -> None:
+    wanted = spec("multilayer", training={"stepsize": 0.05, "batch_size": 64, "iterations": 1000})
+    row = recommend(wanted).recommendations[0]
+    values = []
+    for zeta in np.linspace(0.5, 1, 101):
+        fixed = {"stepsize": 0.05, "batch_size": 64, "iterations": 1000, "keep_prob": float(zeta)}
+        values.append(recommend(spec("multilayer", training=fixed)).recommendations[0].bound)
+    assert row.bound <= min(values) * (1 + 1e-9)
+
+
+def test_stepsizes_outside_the_papers_range_are_an_error_and_certified_ones_fall_back() -> None:
+    training = {"stepsize": 1.5, "batch_size": 10, "iterations": 10}
+    with pytest.raises(HypothesisError, match=r"\(0, 1\.23077\)"):
+        recommend(spec("single_layer", training=training))
+    row = recommend(spec("single_layer", training=training), constants="certified").recommendations[0]
+    limit = (8 / 27) ** 2 * 10 * 784 * 0.0448
+    assert row.bound == row.certified_bound == pytest.approx(limit)
+    assert row.vacuous
+    assert row.proven
+    assert set(row.terms) >= {"largest_gradient"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(
+    "training",
+    [
+        {},
+        {"decay": 0.5, "stopping": "matched"},
+        {"decay": 0.5},
+        {"stopping": "increasing"},
+        {"stopping": "last"},
+    ],
+)
+def test_every_row_is_consistent(kind: str, constants: Any, training: dict[str, Any]) -> None:
+    advice = recommend(
+        spec(kind, training=training, data={"samples": 5000}, search={"batch_size": [20, 400]}),
+        constants=constants,
+    )
+    assert advice.recommendations
+    for row in advice.recommendations:
+        assert sum(row.terms.values()) == pytest.approx(row.bound, rel=1e-12)
+        assert row.dropout_rate == pytest.approx(1 - row.keep_prob, abs=1e-15)
+        assert row.certified_bound <= (advice.largest_gradient or 0) * (1 + 1e-9) or row.rank > 1
+        assert row.proven == (row.certified_bound <= row.bound)
+        assert row.samples == row.batch_size * row.iterations
+        assert all(np.isfinite(value) for value in row.elasticities.values())
+        assert (wording.VACUOUS in row.notes) == row.vacuous
+        if constants == "certified":
+            assert row.proven
+    assert len(set(advice.notes)) == len(advice.notes)
+
+
+def test_given_probabilities_fix_the_iterations() -> None:
+    weights = np.linspace(1, 2, 50)
+    stopping = tuple(weights / weights.sum())
+    advice = recommend(spec("single_layer", training={"stopping": stopping}, search={"batch_size": [4]}))
+    (row,) = advice.recommendations
+    assert row.iterations == 50
+    assert "iterations" not in row.elasticities
+
+
+def test_listed_keep_probabilities_and_decays_are_enumerated() -> None:
+    advice = recommend(
+        spec(
+            "multilayer",
+            data={"samples": 1000},
+            search={"batch_size": [10], "keep_prob": [0.6, 0.9], "decay": [0.0, 0.3]},
+            training={"stopping": "matched"},
+        ),
+        top=10,
+    )
+    found = {(row.keep_prob, row.decay) for row in advice.recommendations}
+    assert found == set(itertools.product((0.6, 0.9), (0.0, 0.3)))
+
+
+def test_the_end_of_the_keep_probability_range_is_reported() -> None:
+    row = recommend(spec("autoencoder", data={"samples": 1000})).recommendations[0]
+    assert row.keep_prob == 0.5
+    assert "search.keep_prob.min" in row.binding
+    assert wording.AT_LOWEST_KEEP_PROB in row.notes
+    full = recommend(
+        spec(
+            "multilayer",
+            budget={"samples": 10**8},
+            search={"batch_size": [10**6], "keep_prob": {"min": 0.2, "max": 0.6}},
+        )
+    ).recommendations[0]
+    assert full.keep_prob == 0.6
+    assert wording.AT_HIGHEST_KEEP_PROB in full.notes
+
+
+def infeasible(advice: Advice) -> str:
+    assert advice.recommendations == ()
+    assert advice.infeasible is not None
+    return advice.infeasible.reason
+
+
+def test_infeasible_targets_say_why_and_what_would_do() -> None:
+    target = {"eps": 1.0, "delta": 0.05, "runs": 10}
+    small = recommend(spec("autoencoder", target=target))
+    assert "takes at least" in infeasible(small)
+    least = small.infeasible.min_batch_size if small.infeasible else None
+    assert least is not None
+    done = recommend(
+        spec("autoencoder", target=target, search={"batch_size": [least], "iterations": {"max": 10**15}})
+    )
+    assert done.recommendations
+    less = recommend(
+        spec("autoencoder", target=target, search={"batch_size": [least - 1], "iterations": {"max": 10**15}})
+    )
+    assert not less.recommendations
+
+    tight = spec("single_layer", target=target, budget={"samples": 1000})
+    assert "more than budget.samples allows" in infeasible(recommend(tight))
+    few = spec("single_layer", target={**target, "eps": 0.01}, search={"iterations": {"max": 10}})
+    assert "more than search.iterations.max allows" in infeasible(recommend(few))
+    fixed = spec("single_layer", target={**target, "eps": 0.01}, training={"iterations": 10})
+    assert "training.iterations" in infeasible(recommend(fixed))
+    nothing = spec("single_layer", budget={"samples": 5}, search={"batch_size": [10]})
+    assert "no batch size allows even 1 iterations" in infeasible(recommend(nothing))
+
+
+def test_near_ties_are_said_once() -> None:
+    advice = recommend(spec("single_layer", data={"samples": 60000}))
+    ties = [note for note in advice.notes if note.startswith("Near tie")]
+    assert len(ties) == 1
+    assert "cannot rank them" in ties[0]
+
+
+def test_elasticities_are_the_closed_forms_of_7() -> None:
+    training = {"stepsize": 0.3, "batch_size": 20, "iterations": 500, "initial_loss": 3.0}
+    row = recommend(spec("single_layer", training=training)).recommendations[0]
+    start = row.terms["initial_error"] / row.bound
+    noise = row.terms["gradient_noise"] / row.bound
+    a = 13 / 16 * 0.3
+    assert row.elasticities["iterations"] == pytest.approx(-start, abs=1e-7)
+    assert row.elasticities["batch_size"] == pytest.approx(-noise, abs=1e-7)
+    assert row.elasticities["initial_loss"] == pytest.approx(start, abs=1e-7)
+    assert row.elasticities["stepsize"] == pytest.approx(noise - start + a / (1 - a), abs=1e-7)
+
+
+def test_elasticities_are_the_closed_forms_of_13() -> None:
+    training = {
+        "stepsize": [0.2, 0.3], "batch_size": 20, "iterations": 500, "keep_prob": 0.7,
+        "pretraining": {"tolerance": 0.4},
+    }  # fmt: skip
+    row = recommend(spec("multilayer", training=training)).recommendations[0]
+    share = {name: value / row.bound for name, value in row.terms.items()}
+    # Layer 1 has the smaller gamma - b gamma^2, so it alone is g.
+    b = 0.4 * 10 * 0.05 / 20
+    bend = b * 0.2 / (1 - b * 0.2)
+    assert row.elasticities["keep_prob"] == pytest.approx(
+        -2 * share["initial_error"] - share["output_noise"], abs=1e-7
+    )
+    assert row.elasticities["pretraining"] == pytest.approx(share["top_hidden_noise"] + bend, abs=1e-7)
+    assert row.elasticities["weight_bound"] == pytest.approx(share["top_hidden_noise"] + bend, abs=1e-7)
+    assert row.elasticities["batch_size"] == pytest.approx(
+        -share["output_noise"] - share["top_hidden_noise"], abs=1e-7
+    )
+
+
+def test_elasticity_vanishes_at_the_optimum() -> None:
+    for kind in KINDS:
+        row = recommend(spec(kind, data={"samples": 3000})).recommendations[0]
+        assert row.elasticities["stepsize"] == pytest.approx(0, abs=1e-5)
+
+
+def test_data_without_a_gradient_is_refused_for_certified_constants() -> None:
+    zero = Spec.model_validate({"network": NETWORKS["single_layer"], "data": {"mean": 0.0}})
+    with pytest.raises(HypothesisError, match="all zero"):
+        recommend(zero, constants="certified")
+    row = recommend(zero).recommendations[0]
+    assert row.certified_bound == 0
+
+
+def test_measured_statistics_take_precedence() -> None:
+    wanted = spec("single_layer", data={"samples": 10})
+    advice = recommend(
+        wanted,
+        measured={
+            "mean": 0.5,
+            "mean_square": 0.3,
+            "second_moment": 0.4,
+            "top_eigenvalue": 250.0,
+            "samples": 4000,
+        },
+    )
+    assert advice.largest_gradient == pytest.approx((8 / 27) ** 2 * 10 * 784 * 0.3)
+    assert advice.recommendations[0].epochs == pytest.approx(100, rel=0.01)
+
+
+def test_7_is_proven_where_its_constants_are_at_least_the_certified_ones() -> None:
+    """d mu <= (13/8)/c2 = 10.54 and mu <= (1/16)/c1^2 = 0.711 suffice; far outside it is not proven."""
+    for dim, mean, proven in ((15, 0.7, True), (300, 0.03, True), (500, 0.7, False), (784, 0.13, False)):
+        wanted = Spec.model_validate(
+            {"network": {"kind": "single_layer", "layers": [dim, 3]}, "data": {"mean": mean, "samples": 1000}}
+        )
+        assert all(row.proven == proven for row in recommend(wanted).recommendations), (dim, mean)
