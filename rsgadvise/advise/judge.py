@@ -112,20 +112,21 @@ def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:
 def equation(kind: str, constants: str, schedule: Schedule, *, depth: int, keep_prob: float) -> str:
     """Where the bound comes from, as the reader would look it up."""
     if constants == "certified":
-        base = "certified constants" if kind == "single_layer" else "certified constants, projected gradient"
-        return base if schedule.plain else f"[T1] with {base}"
+        base = "gradient" if kind == "single_layer" else "projected gradient"
+        source = f"randomized stopping theorem for the {base}"
+        return source if schedule.plain else f"{source}, any stopping distribution [T1]"
     if kind == "single_layer":
         if schedule.plain:
             return "Theorem III.1, equation (7)"
         if schedule.stopping == "matched":
             return "Corollary III.2, equation (8) in its exact form"
-        return "[T1] with the constants of equation (7)"
+        return "any stopping distribution [T1] with the constants of equation (7)"
     if kind == "autoencoder":
         source = "Theorem IV.1, equation (11)"
     else:
         dropout = keep_prob < 1 and depth >= 1
         source = "Corollary VI.1, equation (13)" if dropout else "Corollary V.1, equation (12)"
-    return source if schedule.plain else f"[T1] with the constants of {source}"
+    return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
 
 
 def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, float]:

@@ -246,7 +246,7 @@ def _notes(space: Space, rows: Rows, knee: float | None) -> tuple[str, ...]:
         q = float(space.goal.per_run(rows.runs[0]))
         notes.append(
             f"The target asks for {int(rows.runs[0])} independent runs; keep the one with the smallest "
-            f"gradient. Each run must reach eps * delta^(1/T) = {q:.4g} in the mean."
+            f"gradient. Each run must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
         )
     return tuple(notes)
 

@@ -177,7 +177,7 @@ def measure(source: DataSource, *, spectrum: bool = True, progress: Progress | N
     mean_square is exact if the data fit one chunk or there is a Gram matrix; otherwise its error is of
     second order in the distance between m and the means of the first chunk. Without a Gram matrix,
     the standard errors of mean and mean_square look at all of the first 64 MiB (as float64) and at every
-    eighth chunk after it. Beyond d = 4096 the eigenvalue is found to a relative residual of 1e-7.
+    sixteenth chunk after it. Beyond d = 4096 the eigenvalue is found to a relative residual of 1e-7.
 
     Order: mean² ≤ mean_square ≤ second_moment ≤ mean and d mean_square ≤ top_eigenvalue ≤
     d second_moment hold for the returned floats too, since a value that rounding took past its

@@ -13,10 +13,10 @@ from rsgadvise.readers import Array
 
 Vector = NDArray[np.float64]
 
-# Standard errors look at every row of this much data, then at every eighth chunk: with so many rows
+# Standard errors look at every row of this much data, then at every sixteenth chunk: with so many rows
 # seen, their own error, about 1/sqrt(2 rows), is far below anything a reader could use.
 DETAILED_BYTES = 1 << 26
-DETAILED_EVERY = 8
+DETAILED_EVERY = 16
 
 # numpy 2 has one dot product per row without a temporary; on short rows the calls cost more than that.
 _VECDOT: Callable[[Vector, Vector, Vector], Vector] | None = getattr(np, "vecdot", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.report.blocks import (
@@ -54,7 +54,8 @@ def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
         if keys:
             limits.setdefault(", ".join(keys), []).append(row.rank)
     for held_by, ranks in limits.items():
-        yield f"{_ranks(ranks, len(rows))}held back by {held_by}."
+        start = _ranks(ranks, len(rows))
+        yield f"{start}held back by {held_by}." if start else f"Held back by {held_by}."
     for note, ranks in about.items():
         yield f"{_ranks(ranks, len(rows))}{note}"
 
@@ -75,6 +76,58 @@ def _layer_grid(rows: Sequence[Recommendation]) -> Grid:
     return Grid(columns, tuple(body), title)
 
 
+def _cost_column(advice: Advice) -> tuple[str, Callable[[Recommendation], str]]:
+    """What a choice costs over all its runs: seconds, else epochs, else samples."""
+    best = advice.recommendations[0]
+    if best.seconds is not None:
+        return "seconds", lambda row: number(row.seconds)
+    if best.epochs is not None:
+        return "epochs", lambda row: number(None if row.epochs is None else row.epochs * row.runs)
+    return "samples", lambda row: count(row.total_samples)
+
+
+def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
+    rows = advice.recommendations
+    cost_name, cost = _cost_column(advice)
+    columns: list[tuple[Column, Callable[[Recommendation], str]]] = [(Column("#"), lambda row: str(row.rank))]
+    if not by_layer:
+        columns.append((Column("stepsize"), lambda row: stepsizes(row.stepsize)))
+    columns.append((Column("batch"), lambda row: count(row.batch_size)))
+    if any(row.runs > 1 for row in rows):
+        columns.append((Column("runs"), lambda row: str(row.runs)))
+    columns.append((Column("iterations"), lambda row: count(row.iterations)))
+    if any(row.decay for row in rows):
+        columns.append((Column("decay"), lambda row: number(row.decay)))
+    columns += [
+        (Column("keep"), lambda row: number(row.keep_prob, 3)),
+        (Column("drop"), lambda row: number(row.dropout_rate, 3)),
+        (Column("bound"), lambda row: number(row.bound)),
+    ]
+    if advice.constants != "certified":
+        columns.append((Column("certified"), lambda row: number(row.certified_bound)))
+    columns += [
+        (Column("proven", numeric=False), lambda row: verdict(proven=row.proven, vacuous=row.vacuous)),
+        (Column(cost_name), cost),
+    ]
+    body = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
+    return Grid(tuple(column for column, _ in columns), body)
+
+
+def _why(advice: Advice) -> Iterator[str]:
+    yield from advice.why
+    if advice.largest_gradient is not None:
+        yield f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}."
+    if advice.critical_batch_size is not None:
+        knee = count(round(advice.critical_batch_size))
+        yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."
+    if advice.work:
+        less, _, more = advice.work
+        yield (
+            f"A quarter of the work ({count(less.iterations)} iterations) would give {number(less.bound)}, "
+            f"four times ({count(more.iterations)}) {number(more.bound)}."
+        )
+
+
 def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     """Ranking first, then why, then what was assumed."""
     context = f"{advice.constants} constants, {advice.equation}; {advice.objective}"
@@ -83,60 +136,13 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     if advice.infeasible is not None:
         return (title, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
     rows, best = advice.recommendations, advice.recommendations[0]
-    decays, repeats = any(row.decay for row in rows), any(row.runs > 1 for row in rows)
-    has_epochs, has_seconds = best.epochs is not None, best.seconds is not None
     by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
-    columns = [Column("#")] + [Column("stepsize")] * (not by_layer)
-    columns += [Column("batch"), Column("iterations")]
-    columns += [Column("decay")] * decays + [Column("runs")] * repeats
-    columns += [
-        Column("keep"),
-        Column("drop"),
-        Column("bound"),
-        Column("certified"),
-        Column("proven", numeric=False),
-    ]
-    columns += [Column("epochs" if has_epochs else "samples")] + [Column("seconds")] * has_seconds
-    body = []
-    for row in rows:
-        cells = [str(row.rank)] + [stepsizes(row.stepsize)] * (not by_layer)
-        cells += [count(row.batch_size), count(row.iterations)]
-        cells += [number(row.decay)] * decays + [str(row.runs)] * repeats
-        cells += [
-            number(row.keep_prob, 3),
-            number(row.dropout_rate, 3),
-            number(row.bound),
-            number(row.certified_bound),
-        ]
-        cells += [
-            verdict(proven=row.proven, vacuous=row.vacuous),
-            number(row.epochs) if has_epochs else count(row.samples),
-        ]
-        cells += [number(row.seconds)] * has_seconds
-        body.append(tuple(cells))
-    why = list(advice.why)
-    if advice.largest_gradient is not None:
-        why.append(f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}.")
-    if advice.critical_batch_size is not None:
-        why.append(
-            f"Critical batch size {number(advice.critical_batch_size)}: "
-            "there the iterations are twice the fewest possible."
-        )
-    less, more = (
-        next((p for p in advice.work if p.factor < 1), None),
-        next((p for p in advice.work if p.factor > 1), None),
-    )
-    if less is not None and more is not None:
-        why.append(
-            f"A quarter of the work ({count(less.iterations)} iterations) would give {number(less.bound)}, "
-            f"four times ({count(more.iterations)}) {number(more.bound)}."
-        )
     return (
         title,
-        Grid(tuple(columns), tuple(body)),
+        _ranking(advice, by_layer=by_layer),
         *([_layer_grid(rows)] if by_layer else []),
         terms_grid(best.terms, best.bound, "Terms of the bound at rank 1"),
-        *sentences("Why", why),
+        *sentences("Why", _why(advice)),
         *sentences("Mind", (*advice.notes, *_row_notes(rows))),
         *assumed,
     )

@@ -88,7 +88,7 @@ def count(value: int | None) -> str:
     """
     if value is None:
         return "n/a"
-    return f"{value:,}" if abs(value) < 10**9 else f"{value:.4g}"
+    return f"{value:,}" if abs(value) < 10**7 else f"{value:.4g}"
 
 
 def stepsizes(value: float | Sequence[float]) -> str:

@@ -9,34 +9,33 @@ from typing import TYPE_CHECKING
 from rsgadvise.report.blocks import Block, Grid, Title
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
 __all__ = ["show"]
 
 
-def _grid(block: Grid) -> RenderableType:
+def _print_grid(block: Grid, console: Console) -> None:
+    """Two spaces between columns where they fit, else one; a number is never cut, whatever the width."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    texts = [[column.name, *(row[i] for row in block.rows)] for i, column in enumerate(block.columns)]
+    content = sum(max(map(len, column)) for column in texts)
+    gap = 1 if content + 2 * len(texts) <= console.width else 0
     table = Table(
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=(0, gap, 0, 0),
         pad_edge=False,
         header_style="bold",
-        collapse_padding=True,
+        width=None if content + len(texts) + 1 <= console.width else content + len(texts) + 1,
     )
     for column in block.columns:
-        table.add_column(
-            column.name,
-            justify="right" if column.numeric else "left",
-            no_wrap=column.numeric,
-            overflow="fold",
-        )
+        table.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=True)
     styles = {"yes": "green", "no": "yellow", "vacuous": "red"}
     for row in block.rows:
         table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
-    return table
+    console.print(table, crop=False)
 
 
 def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
@@ -53,7 +52,7 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
         elif isinstance(block, Grid):
             if block.title and not quiet:
                 console.print(f"[bold]{escape(block.title)}[/]")
-            console.print(_grid(block))
+            _print_grid(block, console)
             if quiet:
                 return
         elif not quiet:
