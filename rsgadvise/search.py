@@ -7,12 +7,21 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["increasing_root", "minimize_scan", "minimize_unimodal", "smallest_integer"]
+__all__ = ["distinct", "increasing_root", "minimize_scan", "minimize_unimodal", "smallest_integer"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _GOLDEN = (np.sqrt(5.0) - 1) / 2
+
+
+def distinct(values: FloatArray) -> FloatArray:
+    """The distinct values in increasing order.
+
+    `numpy.unique` would do, but it loads `numpy.ma`, which costs more than all else here.
+    """
+    ordered = np.sort(values)
+    return np.asarray(ordered[np.concatenate([[True], np.diff(ordered) > 0])])
 
 
 def minimize_unimodal(

@@ -1,12 +1,17 @@
-"""Where the real data sets lie; tests that need them are skipped, with the reason, where they are absent."""
+"""Where the real data sets lie, and the command line inside the test process."""
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from rsgadvise.cli import main
 
 _DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -23,3 +28,37 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def invoke(*arguments: str | Path, stdin: str | None = None) -> Result:
+        monkeypatch.setattr(sys, "argv", ["rsgadvise", *map(str, arguments)])
+        if stdin is not None:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        code = stop.value.code
+        assert isinstance(code, int)
+        return Result(code, captured.out, captured.err)
+
+    return invoke
+
+
+@pytest.fixture
+def config() -> Callable[[str], Path]:
+    return lambda name: ROOT / "configs" / f"{name}.yaml"

@@ -13,6 +13,7 @@ from rsgadvise.advise.problem import Assumption, Problem
 from rsgadvise.advise.recommend import as_stepsize, check_data
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import Goal
+from rsgadvise.search import distinct
 from rsgadvise.theory import single_layer
 from rsgadvise.theory.bound import FloatArray
 
@@ -165,7 +166,7 @@ def _best_runs(case: _Case) -> tuple[int, int] | None:
     while True:
         runs = np.arange(1.0, count + 1)
         if count > _EXHAUSTIVE_RUNS:
-            runs = np.unique(np.round(np.geomspace(1, count, _EXHAUSTIVE_RUNS)))
+            runs = distinct(np.round(np.geomspace(1, count, _EXHAUSTIVE_RUNS)))
         whole = case.whole(np.full(runs.shape, float(case.batch)), case.goal.per_run(runs))
         total = whole * runs
         best = int(np.argmin(total))
@@ -197,7 +198,7 @@ def _tradeoff(case: _Case, knee: float, smallest: float) -> tuple[TradeoffPoint,
     low = max(1.0, np.floor(smallest) + 1)
     high = min(max(4 * knee if np.isfinite(knee) else low, 4.0 * case.batch, 4 * low), 1e15)
     extra = [float(case.batch)] if case.batch > smallest else []
-    batches = np.unique(np.concatenate([np.round(np.geomspace(low, high, _TRADEOFF_POINTS)), extra]))
+    batches = distinct(np.concatenate([np.round(np.geomspace(low, high, _TRADEOFF_POINTS)), extra]))
     whole = case.whole(batches, np.full(batches.shape, case.target))
     return tuple(
         TradeoffPoint(int(b), int(n), int(n) * int(b))

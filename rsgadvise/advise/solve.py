@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
-from rsgadvise.search import smallest_integer
+from rsgadvise.search import distinct, smallest_integer
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["Rows", "critical_batch_size", "fewest_iterations", "solve"]
@@ -124,7 +124,7 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     low, high = branch.space.batch_sizes
     left, right = low, high
     while True:
-        grid = np.unique(np.round(np.geomspace(left, right, _GRID)))
+        grid = distinct(np.round(np.geomspace(left, right, _GRID)))
         if right - left < _EXHAUSTIVE:
             grid = np.arange(left, right + 1, dtype=np.float64)
         rows = _solve_for(branch, grid)
@@ -137,7 +137,7 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
         at = int(np.searchsorted(grid, best))
         left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
-    return np.unique(np.concatenate([[low, best, high], powers]))
+    return distinct(np.concatenate([[low, best, high], powers]))
 
 
 def _solve_for(branch: _Branch, batch: FloatArray) -> Rows:
@@ -211,7 +211,7 @@ def _iterations_for_goal(branch: _Branch, batch: FloatArray) -> tuple[FloatArray
         choices = np.full((batch.size, 1), float(goal.runs))
         return plan(choices)[0][:, 0], choices[:, 0]
     most = _MOST_RUNS if closed else 32
-    coarse = np.unique(np.round(np.geomspace(1, most, 44 if closed else 14)))
+    coarse = distinct(np.round(np.geomspace(1, most, 44 if closed else 14)))
     choices = np.broadcast_to(coarse, (batch.size, coarse.size))
     needed, best = plan(choices)
     if closed:

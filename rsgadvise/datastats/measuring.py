@@ -29,8 +29,8 @@ __all__ = ["Progress", "measure"]
 
 Progress = Callable[[int, int | None, str], None]
 
-# Two cache-sized blocks for each of two threads.
-CHUNK_BYTES = 1 << 22
+# A few cache-sized blocks for each of two threads, so that handing them over does not show.
+CHUNK_BYTES = 1 << 23
 
 # Rows of one update of the Gram matrix: enough that the product outweighs rewriting the matrix.
 _GRAM_ROWS = 512

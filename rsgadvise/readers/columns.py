@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +79,9 @@ def choose_columns(
 def _known(names: Sequence[str] | None, width: int, wanted: str) -> str:
     if names is None:
         return f"it has no header, so count its {width} columns from 0"
-    close = difflib.get_close_matches(wanted, names, n=1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(wanted, names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(repr(name) for name in names[:10])

@@ -1,0 +1,395 @@
+"""What scripts rely on: keys, exit codes, formats, one-line errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+from ruamel.yaml import YAML
+
+Config = Callable[[str], Path]
+CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
+FIXED = [
+    *("--set", "training.stepsize=0.001"),
+    *("--set", "training.batch_size=100"),
+    *("--set", "training.iterations=500"),
+]
+
+RECOMMENDATION = {
+    "rank",
+    "stepsize",
+    "decay",
+    "batch_size",
+    "iterations",
+    "keep_prob",
+    "dropout_rate",
+    "bound",
+    "certified_bound",
+    "proven",
+    "vacuous",
+    "terms",
+    "samples",
+    "epochs",
+    "elasticities",
+    "notes",
+}
+PLAN = {
+    "iterations",
+    "iterations_paper",
+    "stepsize",
+    "critical_batch_size",
+    "recommended_runs",
+    "samples",
+    "dataset_size",
+    "dataset_size_exact",
+    "tradeoff",
+    "feasible",
+    "min_batch_size",
+}
+STATS = {
+    "mean",
+    "mean_square",
+    "mean_square_unbiased",
+    "second_moment",
+    "standard_errors",
+    "top_eigenvalue",
+    "samples",
+    "input_dim",
+    "scaling",
+}
+
+
+def strict(text: str) -> dict[str, Any]:
+    """JSON without NaN or Infinity."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in JSON")
+
+    found = json.loads(text, parse_constant=refuse)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_recommend_json(run: Run, config: Config, name: str, constants: str) -> None:
+    result = run("recommend", config(name), "-f", "json", "--constants", constants, "--top", "3")
+    document = strict(result.out)
+    assert document["schema"] == "rsgadvise.recommend/1"
+    assert {"recommendations", "assumed", "constants", "spec"} <= set(document)
+    assert document["constants"] == constants
+    assert (result.code, result.err) == (0, "")
+    assert document["recommendations"]
+    for row in document["recommendations"]:
+        assert set(row) >= RECOMMENDATION
+        assert sum(row["terms"].values()) == pytest.approx(row["bound"])
+        assert row["certified_bound"] is not None
+        assert isinstance(row["stepsize"], list) == (name == "mnist_multilayer")
+
+
+def test_iterations_with_the_two_options_alone_is_the_worked_example(run: Run, config: Config) -> None:
+    result = run("iterations", "--eps", "0.05", "--delta", "0.05", "-f", "json")
+    document = strict(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert document["schema"] == "rsgadvise.iterations/1"
+    assert set(document) >= PLAN
+    assert (document["iterations"], document["iterations_paper"]) == (7835, 7842)
+    assert (document["dataset_size_exact"], document["dataset_size"]) == (1959, 1960)
+    assumed = {item["key"] for item in document["assumed"]}
+    assert {"--runs", "--epochs", "--input-dim", "--output-dim", "--batch-size", "--initial-loss"} <= assumed
+    same = strict(run("iterations", config("paper_example"), "-f", "json").out)
+    assert same["iterations"] == 7835
+    assert [set(point) for point in same["tradeoff"]] == [{"batch_size", "iterations", "samples"}] * len(
+        same["tradeoff"]
+    )
+
+
+def test_iterations_options_stand_above_the_spec(run: Run, config: Config) -> None:
+    spec = config("paper_example")
+    changed = strict(
+        run("iterations", spec, "--eps", "0.1", "--runs", "6", "--batch-size", "500", "-f", "json").out
+    )
+    assert (changed["eps"], changed["runs"], changed["batch_size"]) == (0.1, 6, 500)
+    assert "--input-dim is for use without SPEC" in run("iterations", spec, "--input-dim", "5").err
+    fixed = run("iterations", spec, "--set", "training.stepsize=0.1")
+    assert fixed.code == 2
+    assert "--set training.stepsize=0.1: training.stepsize: must be absent" in fixed.err
+
+
+def test_infeasible_is_exit_code_1_with_a_full_answer(run: Run, config: Config) -> None:
+    options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-f", "json")
+    advice = run("recommend", config("mnist_autoencoder"), *options)
+    assert (advice.code, advice.err) == (1, "")
+    document = strict(advice.out)
+    assert document["recommendations"] == []
+    assert document["infeasible"]["min_batch_size"] > 8192
+    plan = run("iterations", config("mnist_autoencoder"), *options, "--batch-size", "100")
+    assert (plan.code, plan.err) == (1, "")
+    found = strict(plan.out)
+    assert found["feasible"] is False
+    assert found["iterations"] is None
+    enough = run(
+        "iterations", config("mnist_autoencoder"), *options, "--batch-size", str(found["min_batch_size"] * 2)
+    )
+    assert enough.code == 0
+
+
+def test_bound_json(run: Run, config: Config) -> None:
+    for name in ("mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"):
+        result = run("bound", config(name), *FIXED, "-f", "json")
+        document = strict(result.out)
+        assert (result.code, result.err) == (0, "")
+        assert {"bound", "terms", "certified_bound", "proven"} <= set(document)
+        assert sum(document["terms"].values()) == pytest.approx(document["bound"])
+    missing = run("bound", config("mnist_single_layer"))
+    assert missing.code == 2
+    assert "training.stepsize: must be given" in missing.err
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_stepsize_out_of_range(run: Run, config: Config, constants: str) -> None:
+    wide = [*FIXED, "--set", "training.stepsize=7"]
+    result = run("bound", config("mnist_single_layer"), *wide, "--constants", constants, "-f", "json")
+    if constants == "paper":
+        assert result.code == 2
+        assert "--set training.stepsize=7: training.stepsize: must lie in (0, 1.23077)" in result.err
+    else:
+        document = strict(result.out)
+        assert document["bound"] == document["certified_bound"] == document["largest_gradient"]
+        assert document["vacuous"]
+
+
+def test_errors_point_into_the_file(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text("network:\n  kind: single_layer\n  layers: [4, 2]\ntraining:\n  stepsize: 1.5\n")
+    result = run("recommend", spec)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"error: {spec}:5:13: training.stepsize: must lie in")
+    assert result.err.count("\n") == 1
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    path = tmp_path / "data.npz"
+    np.savez(path, x=generator.random((50, 6)), y=generator.integers(0, 3, 50))
+    return path
+
+
+def test_stats_json_and_into(run: Run, numbers: Path, tmp_path: Path) -> None:
+    document = strict(run("stats", numbers, "-f", "json").out)
+    assert document["schema"] == "rsgadvise.stats/1"
+    assert set(document) >= STATS
+    assert strict(run("stats", numbers, "-f", "json", "--no-spectrum").out)["top_eigenvalue"] is None
+    spec = tmp_path / "s.yaml"
+    spec.write_text("# mine\nnetwork: {kind: single_layer, layers: [6, 3]}  # keep\n")
+    assert run("stats", numbers, "--into", spec).code == 0
+    text = spec.read_text()
+    assert text.startswith("# mine\nnetwork: {kind: single_layer, layers: [6, 3]}  # keep\n")
+    assert repr(document["mean"]) in text
+    assert run("recommend", spec).code == 0
+
+
+def test_a_data_file_is_measured(run: Run, numbers: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text(
+        f"network: {{kind: single_layer, layers: [6, 3]}}\ndata: {{file: {numbers.name}, mean: 0.1}}\n"
+    )
+    document = strict(run("recommend", spec, "-f", "json").out)
+    measured = strict(run("stats", numbers, "-f", "json").out)
+    assert document["data"]["mean"] == measured["mean"]
+    assert document["recommendations"][0]["epochs"] is not None
+    assert any("the file counts" in note for note in document["notes"])
+    wrong = run("recommend", spec, "--set", "network.layers[0]=7", "--set", "data.mean=null")
+    assert wrong.code == 2
+    assert "network.layers[0]: must be the number of features of data.npz, 6; got 7" in wrong.err
+    assert (
+        "must be the number of targets in data.npz, 3; got 4"
+        in run("recommend", spec, "--set", "network.layers[1]=4").err
+    )
+
+
+def test_stdin(run: Run) -> None:
+    text = "network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.5, samples: 100}\n"
+    assert strict(run("recommend", "-", "-f", "json", stdin=text).out)["layers"] == [4, 2]
+    assert run("recommend", "-", stdin="network: 3\n").err.startswith("error: <stdin>:1:10: network")
+
+
+@pytest.mark.parametrize("name", CONFIGS[1:])
+def test_the_same_numbers_in_each_format(run: Run, config: Config, name: str) -> None:
+    document = strict(run("recommend", config(name), "-f", "json").out)
+    assert YAML(typ="safe", pure=True).load(run("recommend", config(name), "-f", "yaml").out) == document
+    rows = list(csv.DictReader(io.StringIO(run("recommend", config(name), "-f", "csv").out)))
+    for row, expected in zip(rows, document["recommendations"], strict=True):
+        assert float(row["bound"]) == expected["bound"]
+        assert int(row["iterations"]) == expected["iterations"]
+        for term, value in expected["terms"].items():
+            assert float(row[f"terms.{term}"]) == value
+    for form in ("table", "markdown"):
+        text = run("recommend", config(name), "-f", form).out
+        for row in document["recommendations"]:
+            for value in (row["bound"], row["certified_bound"]):
+                assert f"{value:.4g}" in text
+            assert f"{row['iterations']:,}" in text
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "markdown", "csv"])
+@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "stats"])
+def test_every_command_writes_every_format_to_a_file(
+    run: Run, config: Config, numbers: Path, tmp_path: Path, command: str, form: str
+) -> None:
+    target = tmp_path / "result"
+    arguments: list[str | Path] = {
+        "recommend": [config("mnist_multilayer")],
+        "iterations": ["--eps", "0.1", "--delta", "0.1"],
+        "bound": [config("mnist_multilayer"), *FIXED],
+        "stats": [numbers],
+    }[command]  # type: ignore[assignment]
+    shown = run(command, *arguments, "-f", form)
+    written = run(command, *arguments, "-f", form, "-o", target)
+    assert (written.code, written.out, written.err) == (0, "", "")
+    assert target.read_text() == shown.out
+    assert "\x1b" not in shown.out
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_tables_fit_80_columns(
+    run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for width in (80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for arguments in (
+            *(("recommend", config(name)) for name in CONFIGS),
+            *(("recommend", config(name), "--constants", "certified") for name in CONFIGS),
+            (
+                "recommend",
+                config("mnist_single_layer"),
+                "--set",
+                "target.eps=0.1",
+                "--set",
+                "target.delta=0.1",
+            ),
+            ("bound", config("mnist_multilayer"), *FIXED),
+            ("iterations", "--eps", "0.05", "--delta", "0.05"),
+            ("stats", numbers),
+        ):
+            for line in run(*arguments).out.splitlines():
+                assert len(line) <= width, line
+
+
+def test_quiet_keeps_the_table_only(run: Run, config: Config) -> None:
+    quiet = run("recommend", config("mnist_single_layer"), "-q").out
+    assert "stepsize" in quiet
+    assert "Assumed" not in quiet
+    assert "Why" not in quiet
+
+
+def test_output_failures_leave_nothing_behind(run: Run, config: Config, tmp_path: Path) -> None:
+    folder = run("recommend", config("paper_example"), "-o", tmp_path)
+    assert (folder.code, folder.err.count("\n")) == (2, 1)
+    assert "is a directory" in folder.err
+    missing = run("recommend", config("paper_example"), "-o", tmp_path / "no" / "x")
+    assert missing.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_keeps_the_mode_of_a_file_and_follows_links(run: Run, config: Config, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_text("old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    assert run("recommend", config("paper_example"), "-o", link).code == 0
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert "Advice" in real.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch"], "No such command 'nosuch'"),
+        (["recommend", "--tpo", "3"], "No such option: --tpo"),
+        (["recommend"], "Missing argument 'SPEC'"),
+        (["recommend", "x.yaml", "--top", "0"], "Invalid value for '--top'"),
+        (["recommend", "x.yaml", "-f", "xml"], "Invalid value for '--format'"),
+        (["recommend", "missing.yaml"], "missing.yaml: must exist"),
+        (["iterations", "--eps", "0.05"], "--delta is needed"),
+        (["iterations", "--eps", "nan", "--delta", "0.1"], "--eps must be a finite number above 0; got nan"),
+        (["iterations", "--eps", "-1", "--delta", "0.1"], "--eps must be a finite number above 0; got -1"),
+        (["iterations", "--eps", "1", "--delta", "1"], "--delta must be a probability below 1; got 1"),
+        (["iterations", "--eps", "1", "--delta", "0.1", "--initial-loss", "6"], "at most --output-dim = 5"),
+        (["iterations", "--eps", "1", "--delta", "0.1", "--set", "a=1"], "got no SPEC"),
+        (["stats", "missing.npy"], "missing.npy"),
+        (["init", "--layers", "7,x"], "--layers must be whole numbers"),
+        (["init", "--kind", "cnn"], "cnn"),
+    ],
+)
+def test_bad_usage_is_one_line(run: Run, arguments: list[str], message: str) -> None:
+    result = run(*arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert message in result.err
+
+
+def test_init_writes_a_spec_that_works_and_its_schema(run: Run, tmp_path: Path) -> None:
+    for kind in ("single_layer", "autoencoder", "multilayer"):
+        target = tmp_path / kind / "spec.yaml"
+        target.parent.mkdir()
+        made = run("init", target, "--kind", kind)
+        assert (made.code, made.out) == (0, "")
+        assert target.read_text().startswith("# yaml-language-server: $schema=./rsgadvise.schema.json")
+        schema = json.loads((target.parent / "rsgadvise.schema.json").read_text())
+        assert schema == json.loads(run("schema").out)
+        assert run("recommend", target).code == 0
+        again = run("init", target, "--kind", kind)
+        assert again.code == 2
+        assert "exists already" in again.err
+        assert run("init", target, "--kind", kind, "--force").code == 0
+    assert run("init").out.startswith("# yaml-language-server")
+
+
+def test_init_from_data(run: Run, numbers: Path, tmp_path: Path) -> None:
+    target = tmp_path / "spec.yaml"
+    assert run("init", target, "--data", numbers).code == 0
+    document = strict(run("recommend", target, "-f", "json").out)
+    assert document["layers"] == [6, 3]
+    measured = strict(run("stats", numbers, "-f", "json").out)
+    assert document["spec"]["data"]["mean"] == measured["mean"]
+    wrong = run("init", "--data", numbers, "--layers", "7,3")
+    assert "--layers must start with the number of features" in wrong.err
+
+
+def test_version_and_help(run: Run) -> None:
+    for arguments in (["--version"], ["recommend", "--version"], ["stats", "--version"]):
+        result = run(*arguments)
+        assert result.code == 0
+        assert re.fullmatch(r"rsgadvise \d+\.\d+\.\d+\n", result.out)
+    assert "recommend" in run("--help").out
+
+
+def test_module_entry_point_and_broken_pipe() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "rsgadvise", "--version"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.startswith("rsgadvise ")
+    piped = subprocess.run(
+        f"{sys.executable} -m rsgadvise iterations --eps 0.05 --delta 0.05 | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert piped.stdout.startswith("Iterations for")
+    assert piped.stderr == ""
