@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 import typer
@@ -14,24 +15,31 @@ from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
 from rsgadvise.errors import RsgadviseError
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "main", "make_app"]
 
 _EPILOG = "Exit codes: 0 fine, 1 the answer is no (target infeasible), 2 bad usage, spec or data."
 
-app = typer.Typer(
-    name="rsgadvise",
-    help="Hyper-parameter advice for sigmoid networks from gradient-convergence bounds.",
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for command in (recommend, iterations, bound, stats, init, schema):
-    app.command()(command)
+COMMANDS: dict[str, Callable[..., None]] = {
+    function.__name__: function for function in (recommend, iterations, bound, stats, init, schema)
+}
 
 
-@app.callback()
+def make_app(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """The command line with the given commands; building one costs less than building all."""
+    app = typer.Typer(
+        name="rsgadvise",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for name in names:
+        app.command()(COMMANDS[name])
+    return app
+
+
 def _root(version: VersionOption = False) -> None:
     """Hyper-parameter advice for sigmoid networks from gradient-convergence bounds."""
 
@@ -49,8 +57,9 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def main() -> None:
     """Run the command line and exit with its code; errors become one line on stderr."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        code = app(standalone_mode=False)
+        code = make_app([first] if first in COMMANDS else tuple(COMMANDS))(standalone_mode=False)
         sys.stdout.flush()
     except RsgadviseError as error:
         _fail(str(error), error.exit_code)
