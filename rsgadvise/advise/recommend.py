@@ -11,7 +11,7 @@ import numpy as np
 from rsgadvise.advise import wording
 from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
 from rsgadvise.advise.objective import ConstantsName, Objective
-from rsgadvise.advise.problem import Problem, resolve
+from rsgadvise.advise.problem import Assumption, Problem, resolve
 from rsgadvise.advise.results import Advice, Infeasible, Recommendation, Stepsize, WorkPoint
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import Space, search_space, without_limits
@@ -84,7 +84,7 @@ def recommend(
         equation=equation(problem.kind, constants, space.schedules[0], depth=depth, keep_prob=lowest),
         objective=_objective_words(space),
         candidates=rows.batch.size,
-        assumed=(*problem.assumed, *space.assumed),
+        assumed=(*_relevant(problem, constants), *space.assumed),
     )
     if rows.batch.size == 0:
         return replace(advice, infeasible=_infeasible(objective, space))
@@ -109,6 +109,12 @@ def recommend(
         why=_why(shown[0]),
         notes=_notes(space, ranked, knee),
     )
+
+
+def _relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ...]:
+    """What was assumed and matters: certified bounds do not depend on pretraining."""
+    unused = "training.pretraining" if constants == "certified" else "nothing"
+    return tuple(item for item in problem.assumed if not item.key.startswith(unused))
 
 
 def _objective_words(space: Space) -> str:

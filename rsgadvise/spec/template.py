@@ -162,7 +162,7 @@ def _weight_bound_lines(kind: str) -> list[str]:
 def _data_lines(data: Data, given: Mapping[str, object]) -> list[str]:
     lines = ["# The inputs, scaled to [0, 1]."]
     if not given:
-        lines.append("# These numbers are MNIST's: measure yours with `rsgadvise stats DATA`.")
+        lines.append("# MNIST's to begin with; `rsgadvise stats DATA --into FILE` writes yours.")
     lines.append("data:")
     for key, comment in DATA_COMMENTS.items():
         if key in given:

@@ -1,0 +1,41 @@
+"""Write docs/commands.md from the programs' own help texts: `python docs/generate.py`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMMANDS = ("recommend", "iterations", "bound", "stats", "init", "schema")
+INTRODUCTION = """# Commands
+
+Made by `python docs/generate.py` from the help texts; a test compares the two.
+
+Exit codes: 0 fine; 1 the answer is no (the target is infeasible); 2 bad usage, spec or data.
+Results go to standard output, errors to standard error as one line that starts with `error:`.
+"""
+
+
+def help_text(*arguments: str) -> str:
+    """The help of one command at 80 columns."""
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    done = subprocess.run(
+        [sys.executable, "-m", "rsgadvise", *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    return done.stdout.rstrip()
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    parts += [f"## rsgadvise {name}\n\n```text\n{help_text(name)}\n```\n" for name in COMMANDS]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "commands.md").write_text(render(), encoding="utf-8")

@@ -1,0 +1,58 @@
+"""The documentation shows what the program does."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_command_page_is_current() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "generate.py"))["render"]()
+    assert (ROOT / "docs" / "commands.md").read_text() == page, "run `python docs/generate.py`"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    from rsgadvise.cli import COMMANDS
+
+    text = (ROOT / "README.md").read_text()
+    for name in COMMANDS:
+        assert f"rsgadvise {name}" in text
+
+
+def blocks() -> list[tuple[str, str]]:
+    """(command, output) of each console block in the README that runs on packaged files alone."""
+    text = (ROOT / "README.md").read_text()
+    found = []
+    for block in re.findall(r"```console\n(.*?)```", text, flags=re.S):
+        command, _, output = block.partition("\n")
+        assert command.startswith("$ rsgadvise ")
+        found.append((command.removeprefix("$ rsgadvise "), output))
+    return found
+
+
+@pytest.mark.parametrize(("command", "output"), blocks(), ids=[command for command, _ in blocks()])
+def test_readme_output_is_real(
+    command: str, output: str, run: Run, real_data: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    arguments = shlex.split(command)
+    data = {
+        "train-images-idx3-ubyte.gz": "mnist/train-images-idx3-ubyte.gz",
+        "data_batch_1.npz": "cifar10/data_batch_1.npz",
+    }
+    for name, where in data.items():
+        if name in arguments:
+            (tmp_path / name).symlink_to(real_data(where))  # type: ignore[operator]
+    monkeypatch.chdir(tmp_path if any(name in arguments for name in data) else ROOT)
+    shown = run(*arguments).out
+    lines = output.rstrip("\n").split("\n")
+    if lines[-1] == "...":  # the rest is left out of the page
+        lines = lines[:-1]
+    assert shown.rstrip("\n").split("\n")[: len(lines)] == lines
