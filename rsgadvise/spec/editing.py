@@ -18,6 +18,7 @@ from rsgadvise.spec.loading import parse_spec
 from rsgadvise.spec.reading import decode, printable, read_file
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.source import raise_first
+from rsgadvise.spec.template import placeholder
 from rsgadvise.spec.tree import Key, Node, Tree, build_tree, plain
 
 __all__ = ["STATISTICS", "write_statistics"]
@@ -70,14 +71,10 @@ def _edited(text: str, values: Mapping[str, str], file: str) -> str:
     """Return the text with the values in its data section, checked to be what was meant."""
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     body = text.removeprefix(mark)
-    tree = build_tree(body)
-    if tree.problems:
-        raise_first(tree.problems, file)
-    if tree.root is None or not isinstance(tree.root.value, dict):
-        parse_spec(body, file=file)  # says what a spec must be
-        raise AssertionError("a text without sections was accepted")
-    before = plain(tree.root)
-    result = mark + _Editor(body, tree, tree.root, tree.root.value).edit(values)
+    before = plain(_sections(body, file)[1])
+    body = _with_placeholders(body, before.get("data"), values)
+    tree, root, sections = _sections(body, file)
+    result = mark + _Editor(body, tree, root, sections).edit(values)
     try:
         loaded = parse_spec(result, file=file)
     except SpecError as error:
@@ -90,6 +87,27 @@ def _edited(text: str, values: Mapping[str, str], file: str) -> str:
         ) from None
     _require_only(loaded.spec.data.model_dump(), before, result, values, file)
     return result
+
+
+def _sections(body: str, file: str) -> tuple[Tree, Node, dict[str, Node]]:
+    """The tree of a text, its root and its sections."""
+    tree = build_tree(body)
+    if tree.problems:
+        raise_first(tree.problems, file)
+    if tree.root is None or not isinstance(tree.root.value, dict):
+        parse_spec(body, file=file)  # says what a spec must be
+        raise AssertionError("a text without sections was accepted")
+    return tree, tree.root, tree.root.value
+
+
+def _with_placeholders(body: str, data: object, values: Mapping[str, str]) -> str:
+    """Turn the template's own commented lines for the keys to come into keys without a value."""
+    present = data if isinstance(data, dict) else {}
+    for key in values:
+        line = placeholder(key)
+        if key not in present and body.splitlines().count(line) == 1:
+            body = body.replace(line, line.replace("# ", "", 1))
+    return body
 
 
 def _require_only(

@@ -172,8 +172,13 @@ def _data_lines(data: Data, given: Mapping[str, object]) -> list[str]:
         elif not given and key in EXAMPLE_DATA:
             lines.append(f"  {key}: {EXAMPLE_DATA[key]}   # {comment}")
         else:
-            lines.append(f"  # {key}:   # {comment}")
+            lines.append(placeholder(key))
     return lines
+
+
+def placeholder(key: str) -> str:
+    """The template's line for a key of the data section that has no value yet."""
+    return f"  # {key}: # {DATA_COMMENTS[key]}"
 
 
 def _scalar(value: object) -> str:

@@ -314,3 +314,14 @@ def test_numpy_numbers_are_numbers(tmp_path: Path) -> None:
     values = {"mean": np.float64(0.25), "mean_square": np.float32(0.125), "samples": np.int64(5)}
     edited = edit(tmp_path / "s.yaml", NETWORK, values)  # type: ignore[arg-type]
     assert "mean: 0.25\n  mean_square: 0.125\n  samples: 5" in edited
+
+
+def test_the_templates_placeholders_become_the_keys(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(render_template(kind="single_layer"))
+    write_statistics(path, {"mean": 0.25, "mean_square": 0.125, "second_moment": 0.2, "samples": 7})
+    text = path.read_text()
+    assert "# second_moment:" not in text
+    assert "  second_moment: 0.2 # E||x||^2" in text
+    assert "  # top_eigenvalue: # largest" in text
+    assert text.count("samples: 7") == 1
