@@ -30,8 +30,8 @@ Stopping = Literal["uniform", "matched", "increasing", "last"] | tuple[float, ..
 
 _HEAD = 32
 _SUM_HEAD = 256
-# B_2j / (2j)!, the Euler-Maclaurin coefficients.
-_EULER_MACLAURIN = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000)
+# B_2j / (2j)!, the Euler-Maclaurin coefficients; after 32 terms the next one is below rounding.
+_EULER_MACLAURIN = (1 / 12, -1 / 720, 1 / 30240)
 
 
 def harmonic_number(order: Numeric, count: Numeric) -> FloatArray:

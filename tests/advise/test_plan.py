@@ -59,6 +59,19 @@ def test_best_number_of_runs_near_the_floor_of_11(share: float, runs: int) -> No
     assert plan(of, batch_size=batch, eps=eps).recommended_runs == runs
 
 
+def test_best_number_of_runs_may_be_large() -> None:
+    """Close to the noise floor hundreds of runs are cheapest; every T is tried as the oracle."""
+    of = problem(kind="autoencoder", layers=[50, 10], weight_bound=0.05)
+    objective = objective_for(of, "paper")
+    variance = float(objective.smallest_batch(np.asarray(1.0), 1.0)) / 2
+    eps = 2 * variance / 10**6 / 0.98
+    found = plan(of, batch_size=10**6, eps=eps).recommended_runs
+    runs = np.arange(1.0, 5000.0)
+    needed, _ = objective.required_iterations(eps * 0.05 ** (1 / runs), np.full(runs.shape, 1e6), (1.0, 1.0))
+    assert found == 1 + int(np.argmin(runs * np.ceil(needed)))
+    assert found > 100
+
+
 @pytest.mark.parametrize("constants", ["paper", "certified"])
 @pytest.mark.parametrize(
     ("network", "keep"),

@@ -393,3 +393,18 @@ def test_7_is_proven_where_its_constants_are_at_least_the_certified_ones() -> No
             {"network": {"kind": "single_layer", "layers": [dim, 3]}, "data": {"mean": mean, "samples": 1000}}
         )
         assert all(row.proven == proven for row in recommend(wanted).recommendations), (dim, mean)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_certified_bounds_are_capped_at_the_largest_gradient(kind: str) -> None:
+    """Also just above it: short runs sweep the certified formula across the limit."""
+    ratios = []
+    for n in np.unique(np.round(np.geomspace(1, 3000, 60))):
+        training = {"batch_size": 1000, "iterations": int(n), "keep_prob": 1.0}
+        advice = recommend(spec(kind, training=training), constants="certified")
+        (row,) = advice.recommendations
+        assert advice.largest_gradient is not None
+        assert row.certified_bound <= advice.largest_gradient
+        assert row.certified_bound == min(row.bound, advice.largest_gradient)
+        ratios.append(row.bound / advice.largest_gradient)
+    assert any(1 < ratio < 2 for ratio in ratios)

@@ -1,0 +1,70 @@
+"""Renderers: what they keep, escape and group."""
+
+from __future__ import annotations
+
+import json
+import math
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from rsgadvise.report.blocks import Column, Grid, Sentences, Title
+from rsgadvise.report.console import show
+from rsgadvise.report.documents import as_csv, as_document, as_json
+from rsgadvise.report.markdown import as_markdown
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_lacks_become_null_and_a_note(value: float) -> None:
+    document = as_document("bound", {"a": {"b": [1.0, value]}, "notes": ["first"]}, extra=value)
+    text = as_json(document)
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    found = json.loads(text)
+    assert found["a"] == {"b": [1.0, None]}
+    assert found["extra"] is None
+    assert found["notes"] == ["first", "not a finite number, written as null: a.b[1], extra"]
+
+
+def test_documents_start_with_their_schema() -> None:
+    assert next(iter(as_document("stats", {"mean": 1.0}))) == "schema"
+
+
+def test_csv_flattens_and_unites_columns() -> None:
+    text = as_csv([{"a": 1, "b": {"c": (1, 2)}}, {"a": None, "d": "x,y"}])
+    assert text == 'a,b.c,d\n1,1;2,\n,,"x,y"\n'
+
+
+def test_markdown_escapes_pipes() -> None:
+    text = as_markdown([Title("T", "c"), Grid((Column("a|b"),), (("||x||",),)), Sentences("S", ("one",))])
+    assert "| a\\|b |" in text
+    assert "| \\|\\|x\\|\\| |" in text
+    assert text.endswith("- one\n")
+
+
+def drawn(width: int, *, quiet: bool = False) -> str:
+    stream = StringIO()
+    grid = Grid((Column("name", numeric=False), Column("number")), (("[bold]x[/]", "123456789012"),), "G")
+    blocks = [Title("T [x]", "about [y]"), grid, Sentences("S [z]", ("word " * 30, "E[x x^T]"))]
+    show(blocks, Console(file=stream, width=width, color_system=None), quiet=quiet)
+    return stream.getvalue()
+
+
+def test_brackets_are_text_not_markup() -> None:
+    text = drawn(60)
+    for piece in ("T [x]", "about [y]", "[bold]x[/]", "S [z]", "E[x x^T]"):
+        assert piece in text
+
+
+def test_numbers_are_never_cut_and_sentences_wrap() -> None:
+    text = drawn(16)
+    assert "123456789012" in text
+    assert all(len(line) <= 16 for line in text.splitlines() if "word" in line)
+
+
+def test_quiet_keeps_the_first_grid() -> None:
+    text = drawn(60, quiet=True)
+    assert "123456789012" in text
+    assert "T [x]" not in text
+    assert "word" not in text
