@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rsgadvise.report.blocks import Column, Grid, Sentences, Title
+from rsgadvise.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.report.console import show
 from rsgadvise.report.documents import as_csv, as_document, as_json
 from rsgadvise.report.markdown import as_markdown
@@ -46,7 +46,7 @@ def test_markdown_escapes_pipes() -> None:
 def drawn(width: int, *, quiet: bool = False) -> str:
     stream = StringIO()
     grid = Grid((Column("name", numeric=False), Column("number")), (("[bold]x[/]", "123456789012"),), "G")
-    blocks = [Title("T [x]", "about [y]"), grid, Sentences("S [z]", ("word " * 30, "E[x x^T]"))]
+    blocks: list[Block] = [Title("T [x]", "about [y]"), grid, Sentences("S [z]", ("word " * 30, "E[x x^T]"))]
     show(blocks, Console(file=stream, width=width, color_system=None), quiet=quiet)
     return stream.getvalue()
 
