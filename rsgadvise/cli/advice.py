@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
@@ -22,12 +24,16 @@ from rsgadvise.cli.output import Target, emit
 from rsgadvise.errors import HypothesisError, RsgadviseError, UsageError
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.plan import Request
-    from rsgadvise.advise.problem import Problem
+    from rsgadvise.advise.evaluate import BoundReport
+    from rsgadvise.advise.plan_result import IterationPlan
+    from rsgadvise.advise.results import Advice
+    from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
 
 __all__ = ["bound", "iterations", "recommend"]
 
+Measured = Mapping[str, float | int | None] | None
+Result = TypeVar("Result", bound="Advice | BoundReport | IterationPlan")
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or - for standard input.")]
 
 
@@ -43,6 +49,41 @@ def _located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
     return loaded.source.error(key, str(error))
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer(Generic[Result]):
+    """A result with the notes of its data, and what its document says of the spec behind it."""
+
+    result: Result
+    loaded: LoadedSpec
+    measured: Mapping[str, float | int | None]
+
+    def document(self, command: str) -> dict[str, Any]:
+        from rsgadvise.report.documents import as_document
+
+        spec = self.loaded.spec.model_dump(mode="json")
+        return as_document(command, self.result, data=dict(self.measured), spec=spec)
+
+
+def _ask(
+    spec: str,
+    overrides: Sequence[str] | None,
+    question: Callable[[LoadedSpec, Measured], Result],
+    *,
+    quiet: bool,
+) -> _Answer[Result]:
+    """Load the spec, measure its data file if it names one, and put the question."""
+    from rsgadvise.spec import load_spec
+
+    loaded = load_spec(spec, overrides=tuple(overrides or ()))
+    measured, notes = measured_for(loaded, quiet=quiet)
+    try:
+        found = question(loaded, measured)
+    except HypothesisError as error:
+        raise _located(error, loaded) from None
+    noted: Result = replace(found, notes=(*notes, *found.notes))
+    return _Answer(noted, loaded, measured or {})
+
+
 def recommend(
     spec: SpecArgument,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
@@ -56,27 +97,15 @@ def recommend(
 ) -> None:
     """Rank stepsizes, batch sizes, iterations and keep probabilities for a spec."""
     del version
-    from dataclasses import asdict, replace
-
     from rsgadvise.advise.recommend import recommend as advise
-    from rsgadvise.spec import load_spec
 
-    loaded = load_spec(spec, overrides=tuple(set_ or ()))
-    measured, notes = measured_for(loaded, quiet=quiet)
-    try:
-        advice = advise(loaded.spec, constants=constants.value, top=top, measured=measured)
-    except HypothesisError as error:
-        raise _located(error, loaded) from None
-    advice = replace(advice, notes=(*notes, *advice.notes))
+    def question(loaded: LoadedSpec, measured: Measured) -> Advice:
+        return advise(loaded.spec, constants=constants.value, top=top, measured=measured)
 
-    def document() -> dict[str, Any]:
-        from rsgadvise.report.documents import as_document
+    answer = _ask(spec, set_, question, quiet=quiet)
+    advice = answer.result
 
-        return as_document(
-            "recommend", advice, data=dict(measured or {}), spec=loaded.spec.model_dump(mode="json")
-        )
-
-    def blocks() -> Any:
+    def blocks() -> Sequence[Block]:
         from rsgadvise.report.advice import advice_blocks
 
         return advice_blocks(advice)
@@ -84,7 +113,7 @@ def recommend(
     emit(
         Target(format_, output, quiet, no_color),
         blocks=blocks,
-        document=document,
+        document=lambda: answer.document("recommend"),
         rows=lambda: [asdict(row) for row in advice.recommendations],
     )
     if advice.infeasible is not None:
@@ -103,36 +132,23 @@ def bound(
 ) -> None:
     """Evaluate the bound at the training values that a spec fixes, term by term."""
     del version
-    from dataclasses import asdict, replace
-
     from rsgadvise.advise.evaluate import evaluate
-    from rsgadvise.spec import load_spec
 
-    loaded = load_spec(spec, overrides=tuple(set_ or ()))
-    measured, notes = measured_for(loaded, quiet=quiet)
-    try:
-        report = evaluate(loaded.spec, constants=constants.value, measured=measured)
-    except HypothesisError as error:
-        raise _located(error, loaded) from None
-    report = replace(report, notes=(*notes, *report.notes))
+    def question(loaded: LoadedSpec, measured: Measured) -> BoundReport:
+        return evaluate(loaded.spec, constants=constants.value, measured=measured)
 
-    def document() -> dict[str, Any]:
-        from rsgadvise.report.documents import as_document
+    answer = _ask(spec, set_, question, quiet=quiet)
 
-        return as_document(
-            "bound", report, data=dict(measured or {}), spec=loaded.spec.model_dump(mode="json")
-        )
-
-    def blocks() -> Any:
+    def blocks() -> Sequence[Block]:
         from rsgadvise.report.evaluation import bound_blocks
 
-        return bound_blocks(report)
+        return bound_blocks(answer.result)
 
     emit(
         Target(format_, output, quiet, no_color),
         blocks=blocks,
-        document=document,
-        rows=lambda: [asdict(report)],
+        document=lambda: answer.document("bound"),
+        rows=lambda: [asdict(answer.result)],
     )
 
 
@@ -162,45 +178,33 @@ def iterations(
     from rsgadvise.cli.requests import GivenOptions, request_from_options, request_from_spec
 
     given = GivenOptions(eps, delta, runs, epochs, batch_size, input_dim, output_dim, initial_loss)
-    loaded, notes = None, list[str]()
-    problem: Problem
-    request: Request
     if spec is None:
         if set_:
             raise UsageError("--set overrides a key of a spec; got no SPEC; name one, or leave --set out")
-        problem, request = request_from_options(given)
+        plan = plan_iterations(*request_from_options(given), constants=constants.value)
     else:
-        from rsgadvise.spec import load_spec
 
-        loaded = load_spec(spec, overrides=tuple(set_ or ()))
-        measured, notes = measured_for(loaded, quiet=quiet)
-        problem, request = request_from_spec(given, loaded, measured)
-    try:
-        plan = plan_iterations(problem, request, constants=constants.value)
-    except HypothesisError as error:
-        raise (error if loaded is None else _located(error, loaded)) from None
+        def question(loaded: LoadedSpec, measured: Measured) -> IterationPlan:
+            return plan_iterations(*request_from_spec(given, loaded, measured), constants=constants.value)
+
+        answer = _ask(spec, set_, question, quiet=quiet)
+        plan = answer.result
 
     def document() -> dict[str, Any]:
         from rsgadvise.report.documents import as_document
 
-        shown = as_document("iterations", plan)
-        shown["notes"] = [*notes, *shown["notes"]]
-        if loaded is not None:
-            shown["spec"] = loaded.spec.model_dump(mode="json")
-        return shown
+        return as_document("iterations", plan) if spec is None else answer.document("iterations")
 
-    def blocks() -> Any:
-        from dataclasses import replace
-
+    def blocks() -> Sequence[Block]:
         from rsgadvise.report.plan import plan_blocks
 
-        return plan_blocks(replace(plan, notes=(*notes, *plan.notes)))
+        return plan_blocks(plan)
 
-    def rows() -> list[dict[str, Any]]:
-        from dataclasses import asdict
-
-        return [asdict(point) for point in plan.tradeoff]
-
-    emit(Target(format_, output, quiet, no_color), blocks=blocks, document=document, rows=rows)
+    emit(
+        Target(format_, output, quiet, no_color),
+        blocks=blocks,
+        document=document,
+        rows=lambda: [asdict(point) for point in plan.tradeoff],
+    )
     if not plan.feasible:
         raise typer.Exit(1)
