@@ -1,7 +1,8 @@
-"""Arrays that lie in a file as one run of bytes, read through a reused buffer.
+"""Arrays that lie in a file as one run of bytes, read a block at a time.
 
-A memory map would be shorter, but every page it touches counts as resident memory; `readinto` keeps a
-file of any size within one block.
+Large plain files are mapped, which saves a copy of everything; pages that have been used are given
+back at once, since each of them would count as resident memory. Where that cannot be done, and for
+compressed files, `readinto` fills a reused buffer.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import mmap
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from rsgadvise.errors import DataError
 from rsgadvise.readers.source import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 
 # A compressed file is refused when it expands by more than this factor and beyond this size.
@@ -28,6 +32,9 @@ EXPANSION_FREE_BYTES = 1 << 30
 # Column-major data is gathered in wider blocks, since each block costs one read per column.
 _FORTRAN_BLOCK_BYTES = 1 << 25
 _SPOOL_BYTES = 1 << 25
+
+# Below this a copy costs nothing.
+_MAPPED_BYTES = 1 << 20
 
 
 class Readable(Protocol):
@@ -122,10 +129,7 @@ def _fill(stream: BinaryIO, buffer: memoryview, raw: RawArray) -> None:
     while done < len(buffer):
         got = stream.readinto(buffer[done:])  # type: ignore[attr-defined]
         if not got:
-            raise malformed(
-                raw.label,
-                f"ended before the {raw.nbytes} bytes that its header claims; the file is cut short",
-            )
+            raise cut_short(raw)
         done += got
 
 
@@ -137,7 +141,39 @@ def _check_end(stream: BinaryIO, raw: RawArray) -> None:
         )
 
 
+def _mapped_blocks(raw: RawArray, rows: int, columns: int, max_bytes: int) -> Iterator[Array]:
+    """Views of a mapped file, whose size is checked before each: a page past its end would be fatal."""
+    row_bytes = columns * raw.dtype.itemsize
+    step = min(rows, max(1, max_bytes // row_bytes))
+    with reading(raw.path), raw.open() as stream:
+        offset = stream.tell()
+        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        data = np.frombuffer(mapped, dtype=raw.dtype, count=rows * columns, offset=offset)
+        released = 0
+        for start in range(0, rows, step):
+            stop = min(start + step, rows)
+            if os.fstat(stream.fileno()).st_size < offset + stop * row_bytes:
+                raise cut_short(raw)
+            yield data[start * columns : stop * columns].reshape(stop - start, columns)
+            used = (offset + stop * row_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+            if used > released:
+                mapped.madvise(mmap.MADV_DONTNEED, released, used - released)
+                released = used
+        stream.seek(offset + raw.nbytes)
+        _check_end(stream, raw)
+
+
+def cut_short(raw: RawArray) -> DataError:
+    """The file holds less than its header claims."""
+    return malformed(
+        raw.label, f"ended before the {raw.nbytes} bytes that its header claims; the file is cut short"
+    )
+
+
 def _row_major_blocks(raw: RawArray, rows: int, columns: int, max_bytes: int) -> Iterator[Array]:
+    if raw.seekable and raw.nbytes >= _MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+        yield from _mapped_blocks(raw, rows, columns, max_bytes)
+        return
     row_bytes = columns * raw.dtype.itemsize
     step = min(rows, max(1, max_bytes // row_bytes))
     with reading(raw.path), raw.open() as stream:
