@@ -18,8 +18,10 @@ from rsgadvise.errors import HypothesisError
 __all__ = [
     "Stopping",
     "StoppingSums",
+    "SumsAt",
     "harmonic_number",
     "last_share",
+    "prepare_sums",
     "probabilities",
     "stopping_sums",
 ]
@@ -96,6 +98,9 @@ class StoppingSums:
     quadratic: FloatArray
 
 
+SumsAt = Callable[[Numeric], StoppingSums]
+
+
 def stopping_sums(
     stopping: Stopping, *, iterations: Numeric, decay: float, curvature_share: Numeric
 ) -> StoppingSums:
@@ -114,19 +119,33 @@ def stopping_sums(
             p_1 = 0 (matched, or `last` with more than one iteration).
     """
     n, r = np.broadcast_arrays(np.asarray(iterations, float), np.asarray(curvature_share, float))
+    return prepare_sums(stopping, iterations=n, decay=decay)(r)
+
+
+def prepare_sums(stopping: Stopping, *, iterations: FloatArray, decay: float) -> SumsAt:
+    """`stopping_sums` as a function of r alone: what does not depend on r is computed once.
+
+    A search over the stepsize asks for the same N and rho many times.
+
+    Args: as in `stopping_sums`; r must have the shape of `iterations`.
+    """
     if isinstance(stopping, tuple):
-        return _given_sums(np.asarray(stopping, float), n, decay, r)
+        return _given_sums(np.asarray(stopping, float), iterations, decay)
     if stopping == "matched":
-        h1, h2 = harmonic_number(decay, n), harmonic_number(2 * decay, n)
-        with np.errstate(divide="ignore"):
-            q = 1 / (h1 - r * h2)
-        return StoppingSums(first=q, variation=np.zeros_like(q), linear=q * h1, quadratic=q * h2)
+        h1, h2 = harmonic_number(decay, iterations), harmonic_number(2 * decay, iterations)
+
+        def matched(r: Numeric) -> StoppingSums:
+            with np.errstate(divide="ignore"):
+                q = np.asarray(1 / (h1 - r * h2))
+            return StoppingSums(first=q, variation=np.zeros_like(q), linear=q * h1, quadratic=q * h2)
+
+        return matched
     growth = 1.0 if stopping == "increasing" else 0.0
-    start = n - last_share(n) + 1 if stopping == "last" else np.ones_like(n)
-    return _power_sums(growth, start, n, decay, r)
+    start = iterations - last_share(iterations) + 1 if stopping == "last" else np.ones_like(iterations)
+    return _power_sums(growth, start, iterations, decay)
 
 
-def _given_sums(weights: FloatArray, n: FloatArray, decay: float, r: FloatArray) -> StoppingSums:
+def _given_sums(weights: FloatArray, n: FloatArray, decay: float) -> SumsAt:
     if np.any(n != weights.size):
         raise HypothesisError(
             f"a list of {weights.size} stopping probabilities needs exactly {weights.size} iterations; "
@@ -134,74 +153,85 @@ def _given_sums(weights: FloatArray, n: FloatArray, decay: float, r: FloatArray)
             quantity="iterations",
         )
     x = np.arange(1, weights.size + 1, dtype=np.float64) ** -decay
-    if decay == 0:
-        rise = float(np.maximum(np.diff(weights), 0).sum())
-        scale = 1 / (1 - r)
-        return StoppingSums(weights[0] * scale, rise * scale, scale.copy(), scale.copy())
-    sums = np.empty((4, *r.shape))
-    for index in np.ndindex(r.shape):
-        q = weights / (x * (1 - r[index] * x))
-        sums[(slice(None), *index)] = q[0], np.maximum(np.diff(q), 0).sum(), q @ x, q @ x**2
-    return StoppingSums(*sums)
+    rise = float(np.maximum(np.diff(weights), 0).sum())
+
+    def given(r: Numeric) -> StoppingSums:
+        share = np.asarray(r, dtype=np.float64)
+        if decay == 0:
+            scale = np.asarray(1 / (1 - share))
+            return StoppingSums(weights[0] * scale, rise * scale, scale.copy(), scale.copy())
+        sums = np.empty((4, *share.shape))
+        for index in np.ndindex(share.shape):
+            q = weights / (x * (1 - share[index] * x))
+            sums[(slice(None), *index)] = q[0], np.maximum(np.diff(q), 0).sum(), q @ x, q @ x**2
+        return StoppingSums(*sums)
+
+    return given
 
 
-def _power_sums(growth: float, start: FloatArray, n: FloatArray, decay: float, r: FloatArray) -> StoppingSums:
+def _power_sums(growth: float, start: FloatArray, n: FloatArray, decay: float) -> SumsAt:
     """p_k proportional to k^growth on start..N, growth 0 or 1."""
     total = n - (start - 1) if growth == 0 else n * (n + 1) / 2
+    late = start > 1
 
-    def q(k: FloatArray) -> FloatArray:
+    def q(k: FloatArray, r: Numeric) -> FloatArray:
         x = k**-decay
-        return k**growth / (total * x * (1 - r * x))
+        return np.asarray(k**growth / (total * x * (1 - r * x)))
 
-    at_start, at_end = q(start), q(n)
-    lowest = np.minimum(at_start, at_end)
-    if decay > 0:
-        # q falls until r x_k = (growth + rho) / (growth + 2 rho), and rises from there on.
-        with np.errstate(divide="ignore", over="ignore"):
-            turn = (r * (growth + 2 * decay) / (growth + decay)) ** (1 / decay)
-        for k in (np.floor(turn), np.ceil(turn)):
-            lowest = np.minimum(lowest, q(np.clip(k, start, n)))
-    variation = at_end - lowest + np.where(start > 1, at_start, 0.0)
-    first = np.where(start > 1, 0.0, at_start)
+    def first_and_variation(r: Numeric) -> tuple[FloatArray, FloatArray]:
+        at_start, at_end = q(start, r), q(n, r)
+        lowest = np.minimum(at_start, at_end)
+        if decay > 0:
+            # q falls until r x_k = (growth + rho) / (growth + 2 rho), and rises from there on.
+            with np.errstate(divide="ignore", over="ignore"):
+                turn = (r * (growth + 2 * decay) / (growth + decay)) ** (1 / decay)
+            for k in (np.floor(turn), np.ceil(turn)):
+                lowest = np.minimum(lowest, q(np.clip(k, start, n), r))
+        variation = at_end - lowest + np.where(late, at_start, 0.0)
+        return np.where(late, 0.0, at_start), np.asarray(variation)
+
     if decay == 0:
-        scale = 1 / (1 - r)
-        return StoppingSums(first, variation, scale.copy(), scale.copy())
 
-    def weighted(k: FloatArray, power: int) -> FloatArray:
-        x = k**-decay
-        return k**growth * x**power / (1 - r[..., None] * x)
+        def constant(r: Numeric) -> StoppingSums:
+            scale = np.asarray(1 / (1 - np.asarray(r, dtype=np.float64)))
+            return StoppingSums(*first_and_variation(r), scale.copy(), scale.copy())
 
-    linear = _sum_smooth(lambda k: weighted(k, 0), start, n) / total
-    quadratic = _sum_smooth(lambda k: weighted(k, 1), start, n) / total
-    return StoppingSums(first, variation, linear, quadratic)
+        return constant
+    points, weights = _quadrature(start, n)
+    x = points**-decay
+    weights = weights * points**growth / total[..., None]
+
+    def decaying(r: Numeric) -> StoppingSums:
+        terms = weights / (1 - np.asarray(r, dtype=np.float64)[..., None] * x)
+        return StoppingSums(*first_and_variation(r), terms.sum(axis=-1), (terms * x).sum(axis=-1))
+
+    return decaying
 
 
-def _sum_smooth(term: Callable[[FloatArray], FloatArray], start: FloatArray, stop: FloatArray) -> FloatArray:
-    """Sum of term(k) for k = start..stop, for terms that vary slowly on the scale of k itself.
+def _quadrature(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points and weights that sum term(k) over k = start..stop, for terms slow on the scale of k.
 
-    The first 256 terms are added; the rest is the midpoint form of Euler-Maclaurin, its
-    integral over log k by Gauss-Legendre quadrature on panels of at most two e-folds.
+    The first 256 terms are added; the rest is the midpoint form of Euler-Maclaurin, its integral
+    over log k by Gauss-Legendre quadrature on panels of at most two e-folds.
     """
-    k = start[..., None] + np.arange(_SUM_HEAD, dtype=np.float64)
-    inside = k <= stop[..., None]
-    head = np.where(inside, term(np.where(inside, k, stop[..., None])), 0.0).sum(axis=-1)
-    if np.all(stop < start + _SUM_HEAD):
-        return np.asarray(head)
-    low = start + _SUM_HEAD - 0.5
-    high = np.maximum(stop + 0.5, low)
-    panels = int(np.ceil(np.max(np.log(high / low)) / 2)) or 1
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    offsets = (np.arange(panels)[:, None] + 0.5 * (nodes + 1)).ravel() / panels
-    span = np.log(high / low)[..., None]
-    points = low[..., None] * np.exp(span * offsets)
-    integral = (term(points) * points * np.tile(weights, panels)).sum(axis=-1) * span[..., 0] / (2 * panels)
-
-    def slope(at: FloatArray) -> FloatArray:
-        pair = np.stack([at - 0.5, at + 0.5], axis=-1)
-        values = term(pair)
-        return np.asarray(values[..., 1] - values[..., 0])
-
-    return np.asarray(head + np.where(high > low, integral - (slope(high) - slope(low)) / 24, 0.0))
+    head = start[..., None] + np.arange(_SUM_HEAD, dtype=np.float64)
+    inside = head <= stop[..., None]
+    points, weights = [np.where(inside, head, stop[..., None])], [inside.astype(np.float64)]
+    if np.any(stop >= start + _SUM_HEAD):
+        low = start + _SUM_HEAD - 0.5
+        high = np.maximum(stop + 0.5, low)
+        panels = int(np.ceil(np.max(np.log(high / low)) / 2)) or 1
+        nodes, shares = np.polynomial.legendre.leggauss(24)
+        offsets = (np.arange(panels)[:, None] + 0.5 * (nodes + 1)).ravel() / panels
+        span = np.log(high / low)[..., None]
+        inner = low[..., None] * np.exp(span * offsets)
+        points.append(inner)
+        weights.append(inner * np.tile(shares, panels) * span / (2 * panels))
+        # -(f'(high) - f'(low)) / 24, each slope as the difference over one step.
+        points.append(np.stack([high + 0.5, high - 0.5, low + 0.5, low - 0.5], axis=-1))
+        signs = np.asarray([-1.0, 1.0, 1.0, -1.0]) / 24
+        weights.append(np.where((high > low)[..., None], signs, 0.0))
+    return np.concatenate(points, axis=-1), np.concatenate(weights, axis=-1)
 
 
 def probabilities(stopping: Stopping, *, iterations: int, decay: float, curvature_share: float) -> FloatArray:

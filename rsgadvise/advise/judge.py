@@ -61,6 +61,12 @@ class CappedObjective:
     ) -> tuple[FloatArray, FloatArray]:
         return self.inner.optimum(batch, n, keep_prob, schedule)
 
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        # U, sigma^2 and the largest gradient all rise with the keep probability.
+        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
     ) -> tuple[FloatArray, FloatArray]:

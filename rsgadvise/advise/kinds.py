@@ -88,6 +88,19 @@ class DescentObjective:
         zeta = self._keep_prob(value, keep_prob, np.broadcast_shapes(batch.shape, n.shape))
         return self._stepsize(zeta, batch, n, schedule), zeta
 
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        def value(zeta: FloatArray) -> FloatArray:
+            inside = stepsize < self.largest_stepsizes(zeta)
+            safe = np.where(inside, zeta, keep_prob[0])  # U rises with zeta, so its lowest value is valid
+            return np.where(inside, self.bound(stepsize, safe, batch, n, schedule).value, np.inf)
+
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        if np.any(stepsize >= self.largest_stepsizes(np.full(shape, keep_prob[0]))):
+            return np.full(shape, keep_prob[0])  # out of range anyway, which the bound will say
+        return self._keep_prob(value, keep_prob, shape)
+
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
     ) -> tuple[FloatArray, FloatArray]:
@@ -149,6 +162,11 @@ class CertifiedMultilayer:
         stepsize, zeta = self.total.optimum(batch, n, keep_prob, schedule)
         return np.repeat(stepsize[..., None], self.depth, axis=-1), zeta
 
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
     ) -> tuple[FloatArray, FloatArray]:
@@ -205,6 +223,13 @@ class PaperMultilayer:
             decay=schedule.decay,
             stopping=schedule.stopping,
         )
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        full = self.bound(stepsize, np.ones(()), batch, n, schedule)
+        zeta = multilayer_optimum.best_keep_prob(full, *keep_prob)
+        return np.broadcast_to(zeta, np.broadcast_shapes(batch.shape, n.shape)).copy()
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range

@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from rsgadvise.search import minimize_scan
 from rsgadvise.stopping import Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
 
@@ -55,6 +54,11 @@ class Objective(Protocol):
     ) -> tuple[FloatArray, FloatArray]:
         """Stepsize and keep probability that minimise the bound."""
 
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        """Keep probability that minimises the bound at given stepsizes."""
+
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
     ) -> tuple[FloatArray, FloatArray]:
@@ -92,22 +96,14 @@ class FixedStepsize:
     ) -> tuple[FloatArray, FloatArray]:
         raise NotImplementedError("a fixed stepsize has no closed plan; search N with `optimum`")
 
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        return self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+
     def optimum(
         self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> tuple[FloatArray, FloatArray]:
         shape = np.broadcast_shapes(batch.shape, n.shape)
         stepsize = np.broadcast_to(self.stepsize, (*shape, *self.stepsize.shape)).copy()
-
-        def value(zeta: FloatArray) -> FloatArray:
-            valid = np.less(stepsize, self.largest_stepsizes(zeta))
-            inside = valid.reshape((*shape, -1)).all(axis=-1)
-            if not inside.any():
-                return np.full(shape, np.inf)
-            # Any zeta that is valid somewhere serves as a stand-in where this one is not.
-            safe = np.where(inside, zeta, zeta[inside].flat[0])
-            return np.where(inside, self.bound(stepsize, safe, batch, n, schedule).value, np.inf)
-
-        lower, upper = keep_prob
-        if lower == upper:
-            return stepsize, np.full(shape, lower)
-        return stepsize, minimize_scan(value, np.full(shape, lower), np.full(shape, upper))
+        return stepsize, self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)

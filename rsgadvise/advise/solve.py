@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
-from rsgadvise.search import distinct, smallest_integer
+from rsgadvise.search import distinct
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["Rows", "critical_batch_size", "fewest_iterations", "solve"]
 
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _GRID = 33  # batch sizes tried at each narrowing
-_ITERATION_POINTS = 7  # numbers of iterations tried where more is not always better
+_ITERATION_POINTS = 7  # numbers of iterations tried at once where more is not always better
+_ITERATION_ROUNDS = 4
+_PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
+_RUNS_TRIED = np.asarray([1.0, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 50])
 _MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 
 
@@ -119,33 +122,48 @@ def _joined(parts: list[tuple[Rows, tuple[FloatArray, FloatArray]]]) -> Rows:
 
 
 def _batch_candidates(branch: _Branch) -> FloatArray:
-    if not branch.space.batch_range:
-        return np.asarray(branch.space.batch_sizes, dtype=np.float64)
-    low, high = branch.space.batch_sizes
+    space = branch.space
+    if not space.batch_range:
+        return np.asarray(space.batch_sizes, dtype=np.float64)
+    low, high = space.batch_sizes[0], _largest_batch(space)
+    if high < low:
+        return np.asarray([float(low)])
     left, right = low, high
     while True:
         grid = distinct(np.round(np.geomspace(left, right, _GRID)))
         if right - left < _EXHAUSTIVE:
             grid = np.arange(left, right + 1, dtype=np.float64)
-        rows = _solve_for(branch, grid)
+        rows = _solve_for(branch, grid, rough=right - left >= _EXHAUSTIVE)
         if rows.batch.size == 0:
             best = float(high)
             break
-        best = float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))])
+        best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
         if right - left < _EXHAUSTIVE:
             break
         at = int(np.searchsorted(grid, best))
         left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
-    return distinct(np.concatenate([[low, best, high], powers]))
+    # Where a budget and the most iterations allowed bind together the cost has a kink.
+    kinks = [limit.largest_batch(float(space.iterations[1])) for limit in space.limits]
+    kinks = [batch for batch in kinks if low <= batch <= high]
+    return distinct(np.concatenate([[low, best, high], powers, kinks]))
 
 
-def _solve_for(branch: _Branch, batch: FloatArray) -> Rows:
+def _largest_batch(space: Space) -> int:
+    """Largest batch size of the range that leaves room for the fewest iterations allowed."""
+    most = float(space.batch_sizes[1])
+    for limit in space.limits:
+        most = min(most, limit.largest_batch(float(space.iterations[0])))
+    return int(most)
+
+
+def _solve_for(branch: _Branch, batch: FloatArray, *, rough: bool = False) -> Rows:
+    """Candidates for given batch sizes; `rough` ones locate a batch size where N has to be searched."""
     if branch.space.goal is None:
         runs = np.ones_like(batch)
-        iterations = _iterations_for_bound(branch, batch)
+        iterations = _iterations_for_bound(branch, batch, rough=rough)
     else:
-        iterations, runs = _iterations_for_goal(branch, batch)
+        iterations, runs = _iterations_for_goal(branch, batch, rough=rough)
     fits = np.isfinite(iterations) & (iterations <= _most_iterations(branch.space, batch, runs))
     batch, iterations, runs = batch[fits], iterations[fits], runs[fits]
     if batch.size:
@@ -174,57 +192,62 @@ def _most_iterations(space: Space, batch: FloatArray, runs: FloatArray) -> Float
     return np.where(most >= space.iterations[0], most, 0.0)
 
 
-def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
+def _iterations_for_bound(branch: _Branch, batch: FloatArray, *, rough: bool) -> FloatArray:
     """N that gives the smallest bound: all that the limits allow, where more is always better.
 
     It is for constant stepsizes with uniform R and for `matched`. A late start or a decaying
     stepsize with another P_R can lose by more iterations, so there several N are compared.
     """
     most = _most_iterations(branch.space, batch, np.ones_like(batch))
-    if branch.schedule.plain or branch.schedule.stopping == "matched" or branch.space.fixed_iterations:
+    known = branch.schedule.plain or branch.schedule.stopping == "matched" or branch.space.fixed_iterations
+    if known or rough:
         return np.where(most > 0, most, np.inf)
-    lowest = float(branch.space.iterations[0])
-    grid = np.round(np.geomspace(lowest, np.maximum(most, lowest), _ITERATION_POINTS, axis=-1))
-    wide = np.broadcast_to(batch[:, None], grid.shape)
-    stepsize, keep_prob = branch.objective.optimum(wide, grid, branch.keep_range, branch.schedule)
-    value = branch.objective.bound(stepsize, keep_prob, wide, grid, branch.schedule).value
-    best = np.take_along_axis(grid, np.argmin(value, axis=1)[:, None], axis=1)[:, 0]
-    return np.where(most > 0, best, np.inf)
+    left = np.full(most.shape, float(branch.space.iterations[0]))
+    right = np.maximum(most, left)
+    for _ in range(_ITERATION_ROUNDS):
+        grid = np.asarray(np.round(np.geomspace(left, right, _ITERATION_POINTS, axis=-1)), dtype=np.float64)
+        wide = np.broadcast_to(batch[:, None], grid.shape)
+        at = np.argmin(_best_value(branch, wide, grid), axis=1)[:, None]
+        if np.all(at == _ITERATION_POINTS - 1):
+            break  # all that the limits allow
+        left = np.take_along_axis(grid, np.maximum(at - 1, 0), axis=1)[:, 0]
+        right = np.take_along_axis(grid, np.minimum(at + 1, _ITERATION_POINTS - 1), axis=1)[:, 0]
+    return np.where(most > 0, np.take_along_axis(grid, at, axis=1)[:, 0], np.inf)
 
 
-def _iterations_for_goal(branch: _Branch, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _best_value(branch: _Branch, batch: FloatArray, n: FloatArray) -> FloatArray:
+    """The bound at its optimum."""
+    stepsize, keep_prob = branch.objective.optimum(batch, n, branch.keep_range, branch.schedule)
+    return branch.objective.bound(stepsize, keep_prob, batch, n, branch.schedule).value
+
+
+def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> tuple[FloatArray, FloatArray]:
     """(N, T) that meet the goal with the least total T N for each batch size; N is inf where none does."""
     goal = branch.space.goal
     if goal is None:
         raise ValueError("a goal is needed")
-    closed = branch.schedule.plain and branch.space.stepsize is None and not branch.space.fixed_iterations
-    finder = _plan_closed if closed else _plan_searched
+    if not (branch.schedule.plain and branch.space.stepsize is None and not branch.space.fixed_iterations):
+        return _plan_searched(branch, goal, batch, rough=rough)
 
     def plan(runs: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
         """N for each batch size (rows) and T (columns), and the column with the least T N."""
-        wide = np.broadcast_to(batch[:, None], runs.shape)
-        needed = finder(branch, wide, goal.per_run(runs))
+        wide, lowest = np.broadcast_to(batch[:, None], runs.shape), float(branch.space.iterations[0])
+        needed = fewest_iterations(
+            branch.objective, wide, goal.per_run(runs), branch.keep_range, lowest=lowest
+        )
         needed = np.where(needed <= _most_iterations(branch.space, wide, runs), needed, np.inf)
         return needed, np.argmin(needed * runs, axis=1)[:, None]
 
     if goal.runs is not None:
         choices = np.full((batch.size, 1), float(goal.runs))
         return plan(choices)[0][:, 0], choices[:, 0]
-    most = _MOST_RUNS if closed else 32
-    coarse = distinct(np.round(np.geomspace(1, most, 44 if closed else 14)))
-    choices = np.broadcast_to(coarse, (batch.size, coarse.size))
+    coarse = distinct(np.round(np.geomspace(1, _MOST_RUNS, 44)))
+    best = plan(np.broadcast_to(coarse, (batch.size, coarse.size)))[1]
+    # T N(T) has one minimum up to rounding: it lies between the neighbours of the best T.
+    left, right = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, coarse.size - 1)]
+    choices = np.round(left + (right - left) * np.linspace(0, 1, 17))
     needed, best = plan(choices)
-    if closed:
-        # T N(T) has one minimum up to rounding: it lies between the neighbours of the best T.
-        left, right = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, coarse.size - 1)]
-        choices = np.round(left + (right - left) * np.linspace(0, 1, 17))
-        needed, best = plan(choices)
     return np.take_along_axis(needed, best, axis=1)[:, 0], np.take_along_axis(choices, best, axis=1)[:, 0]
-
-
-def _plan_closed(branch: _Branch, batch: FloatArray, target: FloatArray) -> FloatArray:
-    lowest = float(branch.space.iterations[0])
-    return fewest_iterations(branch.objective, batch, target, branch.keep_range, lowest=lowest)
 
 
 def fewest_iterations(
@@ -249,27 +272,44 @@ def fewest_iterations(
     return np.where(reachable & ~misses, whole, np.inf)
 
 
-def _plan_searched(branch: _Branch, batch: FloatArray, target: FloatArray) -> FloatArray:
-    """Smallest integer N by bisection, where the plan has no closed form.
+def _plan_searched(
+    branch: _Branch, goal: Goal, batch: FloatArray, *, rough: bool
+) -> tuple[FloatArray, FloatArray]:
+    """(N, T) by search, where the plan has no closed form.
 
-    The bound at its optimum falls with N for `matched`; elsewhere the answer meets the target but
-    a smaller N may, too.
+    The best bound at N does not depend on T, so it is tabulated once over N; T is chosen by
+    interpolation in that table and its N narrowed down to the smallest integer. The bound falls with
+    N for `matched`; elsewhere the answer meets the target but a smaller N may, too.
     """
-
-    def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
-        iterations = n.astype(np.float64)
-        stepsize, keep_prob = branch.objective.optimum(batch, iterations, branch.keep_range, branch.schedule)
-        return np.asarray(
-            branch.objective.bound(stepsize, keep_prob, batch, iterations, branch.schedule).value <= target
-        )
-
-    shape = batch.shape
-    found, met = smallest_integer(
-        meets,
-        np.full(shape, branch.space.iterations[0], np.int64),
-        np.full(shape, branch.space.iterations[1], np.int64),
-    )
-    return np.where(met, found.astype(np.float64), np.inf)
+    low, high = (float(n) for n in branch.space.iterations)
+    grid = distinct(np.round(np.geomspace(low, high, 12 if rough else _PLAN_POINTS)))
+    table = np.broadcast_to(grid, (batch.size, grid.size))
+    values = _best_value(branch, np.broadcast_to(batch[:, None], table.shape), table)
+    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else _RUNS_TRIED
+    met = values[:, None, :] <= goal.per_run(runs)[None, :, None]
+    first = np.argmax(met, axis=2)
+    below = np.maximum(first - 1, 0)
+    rows = np.arange(batch.size)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drop = np.log(values[rows, below] / values[rows, first])
+        part = np.clip(np.log(values[rows, below] / goal.per_run(runs)) / drop, 0, 1)
+    guess = grid[below] * (grid[first] / grid[below]) ** np.where(np.isfinite(part), part, 1.0)
+    allowed = _most_iterations(branch.space, np.broadcast_to(batch[:, None], guess.shape), runs)
+    guess = np.where(met.any(axis=2) & (guess <= allowed), guess, np.inf)
+    pick = np.argmin(guess * runs, axis=1)
+    found = np.isfinite(guess[rows[:, 0], pick])
+    if rough:
+        return np.where(found, np.ceil(guess[rows[:, 0], pick]), np.inf), runs[pick]
+    target = goal.per_run(runs)[pick]
+    fails, meets = grid[below[rows[:, 0], pick]], grid[first[rows[:, 0], pick]]
+    fails = np.where(first[rows[:, 0], pick] == 0, meets, fails)
+    while np.any(found & (meets - fails > 1)):
+        inner = np.round(fails[:, None] + (meets - fails)[:, None] * np.linspace(0, 1, 9))
+        good = _best_value(branch, np.broadcast_to(batch[:, None], inner.shape), inner) <= target[:, None]
+        good[:, -1] = True
+        at = np.argmax(good, axis=1)
+        fails, meets = inner[rows[:, 0], np.maximum(at - 1, 0)], inner[rows[:, 0], at]
+    return np.where(found, meets, np.inf), runs[pick]
 
 
 def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:

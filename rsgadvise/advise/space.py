@@ -60,6 +60,12 @@ class Limit:
         unit = runs * (self.fixed + self.each * batch)
         return np.asarray(np.floor(self.amount / unit * (1 + 1e-12)))
 
+    def largest_batch(self, iterations: float) -> float:
+        """Largest B that the limit allows with one run of so many iterations; at least 0."""
+        if self.each == 0:
+            return float("inf") if self.fixed * iterations <= self.amount else 0.0
+        return max(0.0, float(np.floor((self.amount / iterations - self.fixed) / self.each * (1 + 1e-12))))
+
 
 @dataclass(frozen=True, slots=True)
 class Space:

@@ -12,19 +12,25 @@ for the stochastic projected gradient g~. The `Geometry` says which gradient is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.search import minimize_scan
-from rsgadvise.stopping import Stopping, harmonic_number, last_share, stopping_sums
+from rsgadvise.stopping import (
+    Stopping,
+    StoppingSums,
+    harmonic_number,
+    last_share,
+    prepare_sums,
+    stopping_sums,
+)
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 
 __all__ = [
     "Geometry",
-    "best_over_stepsizes",
     "descent_bound",
     "largest_noise_share",
     "layerwise_bound",
@@ -153,13 +159,24 @@ def descent_bound(
     u = np.asarray(smoothness, dtype=np.float64)
     _check_stepsize(gamma, u, closed=_closed_range(stopping, decay, iterations))
     floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
-    sums = stopping_sums(
-        stopping, iterations=iterations, decay=decay, curvature_share=np.minimum(u * gamma / 2, 1.0)
+    share = np.minimum(u * gamma / 2, 1.0)
+    sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)
+    return _assemble(
+        np.asarray(sums.first * suboptimality / gamma),
+        np.asarray(sums.variation * ceiling / gamma),
+        _noise(sums, gamma, u, floor, geometry),
+        floor,
+        geometry,
     )
-    start = sums.first * suboptimality / gamma
-    late = sums.variation * ceiling / gamma
-    noise = (0.5 * u * floor * gamma * sums.quadratic) if geometry is Geometry.FREE else floor * sums.linear
-    return _assemble(np.asarray(start), np.asarray(late), np.asarray(noise), floor, geometry)
+
+
+def _noise(
+    sums: StoppingSums, gamma: FloatArray, u: FloatArray, floor: FloatArray, geometry: Geometry
+) -> FloatArray:
+    """The last term of [T1], `floor` being sigma^2/B."""
+    if geometry is Geometry.FREE:
+        return np.asarray(0.5 * u * floor * gamma * sums.quadratic)
+    return np.asarray(floor * sums.linear)
 
 
 def optimal_stepsize(
@@ -201,31 +218,22 @@ def optimal_stepsize(
     if stopping == "matched":
         return gamma
 
+    spread = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    n, curve, floor, lowest, top = np.broadcast_arrays(
+        np.asarray(iterations, dtype=np.float64), u, spread, start, np.asarray(ceiling, dtype=np.float64)
+    )
+    sums_at = prepare_sums(stopping, iterations=n, decay=decay)
+
     def value(stepsize: FloatArray) -> FloatArray:
-        return descent_bound(
-            stepsize=stepsize,
-            batch_size=batch_size,
-            iterations=iterations,
-            suboptimality=suboptimality,
-            ceiling=ceiling,
-            smoothness=u,
-            gradient_variance=gradient_variance,
-            geometry=geometry,
-            decay=decay,
-            stopping=stopping,
-        ).value
+        sums = sums_at(np.minimum(curve * stepsize / 2, 1.0))
+        whole = (sums.first * lowest + sums.variation * top) / stepsize
+        return np.asarray(whole + _noise(sums, stepsize, curve, floor, geometry))
 
-    return best_over_stepsizes(value, reference=gamma, limit=1 / half)
-
-
-def best_over_stepsizes(
-    value: Callable[[FloatArray], FloatArray], *, reference: FloatArray, limit: Numeric
-) -> FloatArray:
-    """Minimiser of a bound over (0, limit), searched in log gamma from reference/1e6 upwards."""
-    top = np.log(np.asarray(limit, dtype=np.float64)) - 1e-9
-    bottom = np.minimum(np.log(reference) - 14.0, top - 14.0)
-    bottom, top = np.broadcast_arrays(bottom, top)
-    return np.exp(minimize_scan(lambda t: value(np.exp(t)), bottom, top, points=33, steps=30))
+    # The stochastic bound A decides: the printed and the exact projected bounds increase with it.
+    highest = np.log(2 / curve) - 1e-9
+    bottom = np.minimum(np.log(gamma) - 14.0, highest - 14.0)
+    found = minimize_scan(lambda t: value(np.exp(t)), bottom, highest, points=33, steps=30)
+    return np.asarray(np.exp(found))
 
 
 def layerwise_bound(

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import Stopping, stopping_sums
+from rsgadvise.stopping import Stopping, StoppingSums, stopping_sums
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 
 __all__ = [
     "Structure",
+    "descent_scale",
     "dropout_bound",
+    "dropout_terms",
     "smallest_batch_size",
     "stepsize_limits",
     "structure",
@@ -149,20 +151,51 @@ def dropout_bound(
     gammas = np.asarray(stepsize, dtype=np.float64)
     _check_stepsizes(gammas, net)
     columns = [gammas[..., index] for index in range(gammas.shape[-1])]
-    bends = [np.asarray(b * gamma**2) for b, gamma in zip(net.curvatures, columns, strict=True)]
-    shared = np.minimum.reduce(np.broadcast_arrays(*[c - b for c, b in zip(columns, bends, strict=True)]))
+    scale, share = descent_scale(net, columns)
+    sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)
+    return dropout_terms(
+        net=net,
+        stepsizes=columns,
+        scale=scale,
+        sums=sums,
+        keep_prob=keep_prob,
+        batch_size=batch_size,
+        initial_loss=initial_loss,
+        ceiling=ceiling,
+    )
+
+
+def descent_scale(net: Structure, stepsizes: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """(u, r) such that iteration k descends by at least u x_k (1 - r x_k) of the squared gradient."""
+    bends = [np.asarray(b * gamma**2) for b, gamma in zip(net.curvatures, stepsizes, strict=True)]
+    slopes = [gamma - bend for gamma, bend in zip(stepsizes, bends, strict=True)]
     bend = np.minimum.reduce(np.broadcast_arrays(*bends))
-    sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=bend / (shared + bend))
-    zeta, scale = np.asarray(keep_prob, dtype=np.float64), shared + bend
+    scale = np.minimum.reduce(np.broadcast_arrays(*slopes)) + bend
+    return np.asarray(scale), np.asarray(bend / scale)
+
+
+def dropout_terms(
+    *,
+    net: Structure,
+    stepsizes: Sequence[FloatArray],
+    scale: FloatArray,
+    sums: StoppingSums,
+    keep_prob: Numeric,
+    batch_size: Numeric,
+    initial_loss: Numeric,
+    ceiling: Numeric,
+) -> Bound:
+    """The terms of `dropout_bound` from the sums over P_R, without its checks."""
+    zeta = np.asarray(keep_prob, dtype=np.float64)
     spread = scale * np.asarray(batch_size, dtype=np.float64)
     terms: dict[str, FloatArray] = {"initial_error": sums.first * initial_loss / (scale * zeta**2)}
     late = sums.variation * ceiling / (scale * zeta**2)
     if np.any(late):
         terms["late_stopping"] = late
-    terms["output_noise"] = net.output_noise * columns[-1] ** 2 * sums.quadratic / (spread * zeta)
+    terms["output_noise"] = net.output_noise * stepsizes[-1] ** 2 * sums.quadratic / (spread * zeta)
     noises = [
         net.pretraining * k * gamma * sums.linear / spread
-        for k, gamma in zip(net.hidden_noise, columns[:-1], strict=True)
+        for k, gamma in zip(net.hidden_noise, stepsizes[:-1], strict=True)
     ]
     if noises:
         terms["top_hidden_noise"] = noises[-1]

@@ -13,12 +13,12 @@ from typing import TypedDict
 import numpy as np
 
 from rsgadvise.search import increasing_root, minimize_scan, minimize_unimodal
-from rsgadvise.stopping import Stopping
-from rsgadvise.theory.bound import FloatArray, Numeric
+from rsgadvise.stopping import Stopping, prepare_sums
+from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.descent import start_weight
-from rsgadvise.theory.multilayer import Structure, dropout_bound, smallest_batch_size
+from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms, smallest_batch_size
 
-__all__ = ["optimal_hyperparameters", "required_iterations"]
+__all__ = ["best_keep_prob", "optimal_hyperparameters", "required_iterations"]
 
 _BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
 
@@ -148,8 +148,8 @@ def optimal_hyperparameters(
     clipped to its range, and g is found from the sign of the derivative in log g.
 
     Source: the geometric program (12), (13) reduced to one dimension.
-    Kind: exact at constant stepsize, to a relative 1e-12 of the bound; with decay the stepsizes
-        share one g, which is then searched.
+    Kind: exact at constant stepsize, to a relative 1e-12 of the bound; with decay two numbers are
+        searched instead of one, to about 1e-6.
 
     Args:
         net: from `structure`.
@@ -183,29 +183,68 @@ def optimal_hyperparameters(
     return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta.reshape(shape)
 
 
+def best_keep_prob(bound: Bound, lower: float, upper: float) -> FloatArray:
+    """Keep probability in [lower, upper] that minimises (13) at given stepsizes.
+
+    Args:
+        bound: the terms of (13) at keep_prob = 1.
+    """
+    terms = bound.terms
+    second = terms["initial_error"] + terms.get("late_stopping", 0.0)
+    rising = terms.get("lower_hidden_noise", np.zeros(()))
+    return _best_keep_prob(second, terms["output_noise"], rising, lower, upper)
+
+
 def _searched(
     net: Structure, candidates: _Candidates, keep_prob: tuple[float, float], decay: float, stopping: Stopping
 ) -> tuple[FloatArray, FloatArray]:
-    """`optimal_hyperparameters` for decaying stepsizes: g by search, zeta in closed form."""
+    """`optimal_hyperparameters` for decaying stepsizes, by a search over two numbers.
+
+    The bound depends on the stepsizes through their noise, which rises with each, through
+    g = min gamma_l - b_l gamma_l^2 and through m = min b_l gamma_l^2. So for given g and m each
+    layer takes the smallest stepsize that allows both, max(gamma_l(g), sqrt(m / b_l)).
+    """
     edge = _largest_shared(net)
-
-    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        gammas = np.stack(np.broadcast_arrays(*_stepsizes(net, _shared_at(logit, edge))), axis=-1)
-        terms = dropout_bound(
-            net=net, stepsize=gammas, keep_prob=1.0, decay=decay, stopping=stopping, **candidates
-        ).terms
-        second = terms["initial_error"] + terms.get("late_stopping", 0.0)
-        first, rising = terms["output_noise"], terms.get("lower_hidden_noise", np.zeros(()))
-        zeta = _best_keep_prob(second, first, rising, *keep_prob)
-        value = second / zeta**2 + first / zeta + terms.get("top_hidden_noise", 0.0) + rising * zeta
-        return np.asarray(value), gammas, zeta
-
+    sums_at = prepare_sums(stopping, iterations=candidates["iterations"], decay=decay)
     shape = candidates["batch_size"].shape
+
+    def at(logit: FloatArray, rise: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
+        shared = _shared_at(logit, edge)
+        smallest = [np.broadcast_to(gamma, shape) for gamma in _stepsizes(net, shared)]
+        gammas = smallest
+        if all(np.all(np.greater(b, 0)) for b in net.curvatures):
+            low = [np.asarray(b * g**2) for b, g in zip(net.curvatures, smallest, strict=True)]
+            high = [np.asarray(b * (1 / b - g) ** 2) for b, g in zip(net.curvatures, smallest, strict=True)]
+            least, most = np.minimum.reduce(low), np.minimum.reduce(high)
+            bend = least * (np.maximum(most, least) / least) ** rise
+            gammas = [np.maximum(g, np.sqrt(bend / b)) for b, g in zip(net.curvatures, smallest, strict=True)]
+        scale, share = descent_scale(net, gammas)
+        bound = dropout_terms(
+            net=net,
+            stepsizes=gammas,
+            scale=scale,
+            sums=sums_at(share),
+            keep_prob=1.0,
+            batch_size=candidates["batch_size"],
+            initial_loss=candidates["initial_loss"],
+            ceiling=candidates["ceiling"],
+        )
+        zeta = best_keep_prob(bound, *keep_prob)
+        terms = bound.terms
+        value = (terms["initial_error"] + terms.get("late_stopping", 0.0)) / zeta**2
+        value = value + terms["output_noise"] / zeta + terms.get("top_hidden_noise", 0.0)
+        return np.asarray(value + terms.get("lower_hidden_noise", 0.0) * zeta), gammas, zeta
+
+    def best_rise(logit: FloatArray) -> FloatArray:
+        return minimize_unimodal(
+            lambda t: at(logit, t)[0], np.zeros(shape), np.full(shape, 1 - 1e-9), steps=28
+        )
+
     logit = minimize_scan(
-        lambda t: best(t)[0], np.full(shape, -40.0), np.full(shape, 15.0), points=49, steps=35
+        lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=28
     )
-    _, gammas, zeta = best(logit)
-    return gammas, zeta
+    _, gammas, zeta = at(logit, best_rise(logit))
+    return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta
 
 
 def required_iterations(
