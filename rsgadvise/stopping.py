@@ -214,7 +214,8 @@ def _quadrature(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatA
     The first 256 terms are added; the rest is the midpoint form of Euler-Maclaurin, its integral
     over log k by Gauss-Legendre quadrature on panels of at most two e-folds.
     """
-    head = start[..., None] + np.arange(_SUM_HEAD, dtype=np.float64)
+    longest = int(min(_SUM_HEAD, np.max(stop - start) + 1))
+    head = start[..., None] + np.arange(longest, dtype=np.float64)
     inside = head <= stop[..., None]
     points, weights = [np.where(inside, head, stop[..., None])], [inside.astype(np.float64)]
     if np.any(stop >= start + _SUM_HEAD):

@@ -15,7 +15,7 @@ import numpy as np
 from rsgadvise.search import increasing_root, minimize_scan, minimize_unimodal
 from rsgadvise.stopping import Stopping, prepare_sums
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
-from rsgadvise.theory.descent import start_weight
+from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
 from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms, smallest_batch_size
 
 __all__ = ["best_keep_prob", "optimal_hyperparameters", "required_iterations"]
@@ -195,6 +195,28 @@ def best_keep_prob(bound: Bound, lower: float, upper: float) -> FloatArray:
     return _best_keep_prob(second, terms["output_noise"], rising, lower, upper)
 
 
+def _searched_single(
+    net: Structure, candidates: _Candidates, keep_prob: tuple[float, float], decay: float, stopping: Stopping
+) -> tuple[FloatArray, FloatArray]:
+    """One layer: (13) falls with zeta, and its best stepsize is that of a plain descent."""
+    zeta = keep_prob[1]
+    smoothness = 2 * net.output_curvature
+    gamma = optimal_stepsize(
+        batch_size=candidates["batch_size"],
+        iterations=candidates["iterations"],
+        suboptimality=candidates["initial_loss"] / zeta**2,
+        ceiling=candidates["ceiling"] / zeta**2,
+        smoothness=smoothness,
+        gradient_variance=2 * net.output_noise / (smoothness * zeta),
+        geometry=Geometry.FREE,
+        decay=decay,
+        stopping=stopping,
+    )
+    # The limit itself is outside the open range of (13).
+    gamma = np.minimum(gamma, (1 - 1e-9) / net.output_curvature)
+    return gamma[..., None], np.full(gamma.shape, zeta)
+
+
 def _searched(
     net: Structure, candidates: _Candidates, keep_prob: tuple[float, float], decay: float, stopping: Stopping
 ) -> tuple[FloatArray, FloatArray]:
@@ -204,6 +226,8 @@ def _searched(
     g = min gamma_l - b_l gamma_l^2 and through m = min b_l gamma_l^2. So for given g and m each
     layer takes the smallest stepsize that allows both, max(gamma_l(g), sqrt(m / b_l)).
     """
+    if not net.hidden_noise:
+        return _searched_single(net, candidates, keep_prob, decay, stopping)
     edge = _largest_shared(net)
     sums_at = prepare_sums(stopping, iterations=candidates["iterations"], decay=decay)
     shape = candidates["batch_size"].shape
@@ -241,7 +265,7 @@ def _searched(
         )
 
     logit = minimize_scan(
-        lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=28
+        lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=24
     )
     _, gammas, zeta = at(logit, best_rise(logit))
     return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta

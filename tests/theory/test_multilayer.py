@@ -177,32 +177,39 @@ def test_other_schedules_agree_with_the_single_layer_descent(stopping: str, deca
     assert float(ours.value) == pytest.approx(float(scalar.value), rel=1e-12)
 
 
-def test_decaying_optimum_beats_random_choices() -> None:
-    net = structure(layers=[60, 20, 10, 4], weight_bound=[0.2] * 3, pretraining=0.1)
-    common: dict[str, Any] = {
-        "batch_size": 64.0,
-        "iterations": 5000.0,
-        "initial_loss": 2.0,
-        "ceiling": 4.0,
-        "decay": 0.4,
-    }
-    for stopping in ("matched", "uniform"):
-        stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.2, 1.0), stopping=stopping, **common)
-        best = float(
-            dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, stopping=stopping, **common).value
-        )
-        # Along the family in which the layers share one g the optimum is exact.
-        shared = np.geomspace(1e-4, 0.3, 400)
-        family = [2 * shared / (1 + np.sqrt(1 - 4 * np.asarray(b) * shared)) for b in net.curvatures]
-        for keep in np.linspace(0.2, 1.0, 9):
-            values = dropout_bound(
-                net=net,
-                stepsize=np.stack(family, axis=-1),
-                keep_prob=keep,
-                stopping=stopping,
-                **common,
-            ).value
-            assert best <= values.min() * (1 + 1e-9)
+@pytest.mark.parametrize("seed", range(12))
+def test_decaying_optimum_beats_random_choices(seed: int) -> None:
+    """Stepsizes move freely here, each on its own, near and far."""
+    net, case = network(seed + 700)
+    rng = np.random.default_rng(seed)
+    decay = float(rng.choice([0.1, 0.5, 1.0, 2.0]))
+    stopping: Any = rng.choice(["matched", "uniform", "increasing", "last"])
+    common: dict[str, Any] = {**case, "decay": decay, "stopping": stopping}
+    stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.3, 1.0), **common)
+    best = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **common).value)
+    limits = np.asarray([float(limit) for limit in stepsize_limits(net)])
+    for scale in (2.0, 0.3, 0.03, 1e-3, 1e-4):
+        spread = np.exp(rng.normal(size=(1500, stepsize.size)) * scale)
+        tries = np.minimum(stepsize * spread, limits * (1 - 1e-9))
+        zetas = np.clip(float(zeta) * np.exp(rng.normal(size=1500) * scale), 0.3, 1.0)
+        values = dropout_bound(net=net, stepsize=tries, keep_prob=zetas, **common).value
+        assert best <= values.min() * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("stopping", ["matched", "uniform", "increasing"])
+def test_decaying_optimum_of_one_layer_is_that_of_the_descent(stopping: Any) -> None:
+    net = structure(layers=[100, 5], weight_bound=[1.0])
+    common: dict[str, Any] = {"batch_size": 50.0, "iterations": 4000.0, "decay": 0.5, "stopping": stopping}
+    ours, _ = optimal_hyperparameters(net=net, initial_loss=5.0, ceiling=5.0, **common)
+    scalar = optimal_stepsize(
+        suboptimality=5.0,
+        ceiling=5.0,
+        smoothness=13 / 8,
+        gradient_variance=500 / 16,
+        geometry=Geometry.FREE,
+        **common,
+    )
+    assert float(ours[0]) == pytest.approx(float(scalar), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(40))
