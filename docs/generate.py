@@ -21,7 +21,7 @@ def help_text(*arguments: str) -> str:
     """The help of one command at 80 columns."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
     done = subprocess.run(
-        [sys.executable, "-m", "rsgadvise", *arguments, "--help"],
+        [Path(sys.executable).parent / "rsgadvise", *arguments, "--help"],
         capture_output=True,
         text=True,
         check=True,

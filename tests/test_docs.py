@@ -56,3 +56,16 @@ def test_readme_output_is_real(
     if lines[-1] == "...":  # the rest is left out of the page
         lines = lines[:-1]
     assert shown.rstrip("\n").split("\n")[: len(lines)] == lines
+
+
+def test_the_readmes_spec_works(run: Run, tmp_path: Path) -> None:
+    text = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert text
+    for number, spec in enumerate(text):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(spec)
+        assert run("recommend", path).code == 0
+
+
+def test_the_schema_beside_the_configs_is_current(run: Run) -> None:
+    assert (ROOT / "configs" / "rsgadvise.schema.json").read_text() == run("schema").out

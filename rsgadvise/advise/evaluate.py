@@ -74,17 +74,14 @@ def evaluate(
     iterations = training.iterations
     if iterations is None and isinstance(stopping, tuple):
         iterations = len(stopping)
-    for key, value in (
-        ("stepsize", training.stepsize),
-        ("batch_size", training.batch_size),
-        ("iterations", iterations),
-    ):
-        if value is None:
-            raise HypothesisError(
-                f"must be given to evaluate a bound; it is absent; set training.{key}, "
-                "or use `rsgadvise recommend` to have it chosen",
-                quantity=f"training.{key}",
-            )
+    given = {"stepsize": training.stepsize, "batch_size": training.batch_size, "iterations": iterations}
+    absent = [f"training.{key}" for key, value in given.items() if value is None]
+    if absent:
+        raise HypothesisError(
+            f"must be given to evaluate a bound; absent: {', '.join(absent)}; set each, or use "
+            "`rsgadvise recommend` to have them chosen",
+            quantity=absent[0],
+        )
     keep_prob = training.keep_prob
     if keep_prob is None:
         keep_prob = 1.0
@@ -116,9 +113,7 @@ def evaluate(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation=equation(
-            problem.kind, constants, point.schedule, depth=len(problem.layers) - 1, keep_prob=keep_prob
-        ),
+        equation=equation(problem.kind, constants, point.schedule, dropout=keep_prob < 1),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
         batch_size=int(point.batch_size),

@@ -115,7 +115,7 @@ def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:
     return value, bound, limit
 
 
-def equation(kind: str, constants: str, schedule: Schedule, *, depth: int, keep_prob: float) -> str:
+def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
     """Where the bound comes from, as the reader would look it up."""
     if constants == "certified":
         base = "gradient" if kind == "single_layer" else "projected gradient"
@@ -130,7 +130,6 @@ def equation(kind: str, constants: str, schedule: Schedule, *, depth: int, keep_
     if kind == "autoencoder":
         source = "Theorem IV.1, equation (11)"
     else:
-        dropout = keep_prob < 1 and depth >= 1
         source = "Corollary VI.1, equation (13)" if dropout else "Corollary V.1, equation (12)"
     return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
 

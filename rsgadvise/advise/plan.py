@@ -101,8 +101,7 @@ def plan_iterations(
         constants=constants,
         equation="Corollary III.3, equation (9), with the exact stepsize"
         if problem.kind == "single_layer" and constants == "paper"
-        else "solved for N: "
-        + equation(problem.kind, constants, schedule, depth=len(problem.layers) - 1, keep_prob=keep_prob),
+        else "solved for N: " + equation(problem.kind, constants, schedule, dropout=keep_prob < 1),
         eps=request.eps,
         delta=request.delta,
         runs=request.runs,

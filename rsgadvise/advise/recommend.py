@@ -76,13 +76,13 @@ def recommend(
     space = search_space(spec, problem)
     objective = objective_for(problem, constants)
     rows = solve(objective, space)
-    depth = len(problem.layers) - 1
-    lowest = min(low for low, _ in space.keep_probs)
+    # (13) at keep_prob = 1 is (12), so one equation covers rows with and without dropout.
+    dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation=equation(problem.kind, constants, space.schedules[0], depth=depth, keep_prob=lowest),
+        equation=equation(problem.kind, constants, space.schedules[0], dropout=dropout),
         objective=_objective_words(space),
         candidates=rows.batch.size,
         assumed=(*_relevant(problem, constants), *space.assumed),
@@ -102,7 +102,7 @@ def recommend(
         knee = critical_batch_size(objective, float(space.goal.per_run(ranked.runs[0])), keep_range)
     return replace(
         advice,
-        equation=equation(problem.kind, constants, best.schedule, depth=depth, keep_prob=best.keep_prob),
+        equation=equation(problem.kind, constants, best.schedule, dropout=dropout),
         recommendations=shown,
         largest_gradient=limit,
         critical_batch_size=knee,
@@ -154,6 +154,8 @@ def _recommendation(
     notes = []
     if value >= limit:
         notes.append(wording.VACUOUS)
+        if constants == "paper" and proven_value < limit:
+            notes.append(wording.CERTIFIED_SAYS_MORE)
     if proven_value > value:
         notes.append(wording.NOT_PROVEN)
         if proven_value >= limit:
@@ -181,6 +183,7 @@ def _recommendation(
         samples=samples,
         epochs=None if problem.samples is None else samples / problem.samples,
         total_samples=samples * runs,
+        total_epochs=None if problem.samples is None else samples * runs / problem.samples,
         seconds=None if rows.seconds is None else float(rows.seconds[index]),
         elasticities=slopes,
         binding=binding,
@@ -226,13 +229,15 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
         value = float(objective.bound(stepsize, keep_prob, batch, n, schedule).value[0])
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
-        points.append(WorkPoint(factor, int(n[0]), total, epochs, value))
+        allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
+        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, allowed))
     return tuple(points)
 
 
 def _why(best: Recommendation) -> tuple[str, ...]:
+    at_end = ["keep_prob"] if any(key.startswith("search.keep_prob") for key in best.binding) else []
     sentences = [wording.dominant_term(best.terms, best.bound)]
-    knob = wording.strongest_knob(best.elasticities, best.keep_prob)
+    knob = wording.strongest_knob(best.elasticities, best.keep_prob, fixed=at_end)
     if knob is not None:
         sentences.append(knob)
     return tuple(sentences)
@@ -252,8 +257,9 @@ def _notes(space: Space, rows: Rows, knee: float | None) -> tuple[str, ...]:
     if space.goal is not None and rows.runs[0] > 1:
         q = float(space.goal.per_run(rows.runs[0]))
         notes.append(
-            f"The target asks for {int(rows.runs[0])} independent runs; keep the one with the smallest "
-            f"gradient. Each run must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
+            f"{'The target asks for' if space.goal.runs is not None else 'Cheapest are'} "
+            f"{int(rows.runs[0])} independent runs; keep the one with the smallest gradient."
+            f" Each run must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
         )
     return tuple(notes)
 
@@ -264,7 +270,7 @@ def _infeasible(objective: Objective, space: Space) -> Infeasible:
     if goal is None:
         limits = ", ".join(limit.key for limit in space.limits) or space.iterations_key
         return Infeasible(
-            f"no batch size allows even {space.iterations[0]} iterations within {limits}; "
+            f"no batch size allowed leaves room for {space.iterations[0]:,} iteration(s) within {limits}; "
             "raise it, or list smaller batch sizes",
             None,
         )
@@ -274,7 +280,8 @@ def _infeasible(objective: Objective, space: Space) -> Infeasible:
     if max(space.batch_sizes) < smallest:
         return Infeasible(
             f"no batch size allowed reaches the target {hardest:.4g} per run, whatever the number of "
-            f"iterations: it takes at least {smallest}; allow it in search.batch_size, or raise target.eps",
+            f"iterations; the smallest that can is {smallest:,}; allow it in search.batch_size, raise "
+            "target.eps, or lower weight_bound or pretraining.tolerance",
             smallest,
         )
     free = solve(objective, without_limits(space))

@@ -36,7 +36,8 @@ class Recommendation:
         vacuous: the bound is no better than the largest squared gradient norm possible.
         terms: the terms of the bound; they sum to it.
         samples: examples processed in one run, N B. epochs: the same over data.samples, or None.
-        total_samples: examples over all runs. seconds: of all runs, or None without a cost model.
+        total_samples, total_epochs: the same over all runs.
+        seconds: of all runs, or None without a cost model.
         elasticities: d log bound / d log knob at this point, other knobs held.
         binding: dotted keys of the limits that hold this choice back.
         notes: plain sentences about this choice.
@@ -58,6 +59,7 @@ class Recommendation:
     samples: int
     epochs: float | None
     total_samples: int
+    total_epochs: float | None
     seconds: float | None
     elasticities: Mapping[str, float]
     binding: tuple[str, ...]
@@ -66,13 +68,14 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class WorkPoint:
-    """What the best choice would reach with `factor` times its work."""
+    """What the best choice would reach with `factor` times its work; `allowed` by search.iterations."""
 
     factor: float
     iterations: int
     samples: int
     epochs: float | None
     bound: float
+    allowed: bool
 
 
 @dataclass(frozen=True, slots=True)

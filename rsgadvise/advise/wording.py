@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 __all__ = [
     "AT_HIGHEST_KEEP_PROB",
     "AT_LOWEST_KEEP_PROB",
+    "CERTIFIED_SAYS_MORE",
     "LARGER_THAN_DATA",
     "NOTHING_PROVEN",
     "NOT_PROVEN",
@@ -18,6 +19,9 @@ __all__ = [
 ]
 
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
+CERTIFIED_SAYS_MORE = (
+    "The certified bound is smaller and does say something: rank by it with --constants certified."
+)
 NOT_PROVEN = (
     "Not proven for this data: with constants that hold for any data of these moments the bound is larger."
 )
@@ -54,7 +58,6 @@ KNOB_WORDS: Mapping[str, str] = {
     "batch_size": "batch size",
     "iterations": "iterations",
     "keep_prob": "keep probability",
-    "weight_bound": "weight bound",
     "pretraining": "pretraining tolerance",
 }
 
@@ -71,9 +74,15 @@ def dominant_term(terms: Mapping[str, float], bound: float) -> str:
     return f"{percent(share)} of the bound is the {TERM_WORDS[name]}."
 
 
-def strongest_knob(elasticities: Mapping[str, float], keep_prob: float) -> str | None:
-    """The knob that moves the bound most when it is doubled or halved, the others held."""
-    usable = {knob: value for knob, value in elasticities.items() if knob in KNOB_WORDS}
+def strongest_knob(
+    elasticities: Mapping[str, float], keep_prob: float, *, fixed: Container[str]
+) -> str | None:
+    """The knob of training that moves the bound most when it is doubled or halved, the others held.
+
+    The weight bound is not among them: it changes which networks can be learnt. `fixed` names knobs
+    that are at the end of their range.
+    """
+    usable = {knob: value for knob, value in elasticities.items() if knob in KNOB_WORDS and knob not in fixed}
     if 2 * keep_prob > 1 and usable.get("keep_prob", 0.0) < 0:
         del usable["keep_prob"]  # a probability that cannot be doubled
     if not usable:

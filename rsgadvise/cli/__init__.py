@@ -76,5 +76,7 @@ def main() -> None:
         if message.startswith("Usage:"):  # called without a command: the help is the answer
             print(message, file=sys.stderr)
             raise SystemExit(2) from None
-        _fail(f"{message.rstrip('.')}; see rsgadvise --help", 2)
+        message = message.rstrip(".").replace("Value error, ", "").replace("Input should", "should")
+        help_for = f"rsgadvise {first} --help" if first in COMMANDS else "rsgadvise --help"
+        _fail(f"{message}; see {help_for}", 2)
     raise SystemExit(code if isinstance(code, int) else 0)

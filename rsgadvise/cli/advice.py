@@ -21,7 +21,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.cli.output import Target, emit
-from rsgadvise.errors import HypothesisError, RsgadviseError, UsageError
+from rsgadvise.errors import HypothesisError, RsgadviseError, SpecError, UsageError
 
 if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
@@ -44,8 +44,10 @@ def _located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
         return error
     if "." not in key:
         key = f"training.{key}"
-    if not loaded.source.given(key) and loaded.source.given(key.partition("[")[0]):
+    if not loaded.source.given(key):
         key = key.partition("[")[0]
+    if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
+        return SpecError(str(error), file=loaded.source.file, key=key)
     return loaded.source.error(key, str(error))
 
 
@@ -120,6 +122,11 @@ def recommend(
         raise typer.Exit(1)
 
 
+def _flat(report: BoundReport) -> dict[str, Any]:
+    """The numbers of a bound as one row; sentences are for the other formats."""
+    return {key: value for key, value in asdict(report).items() if key not in ("assumed", "notes")}
+
+
 def bound(
     spec: SpecArgument,
     constants: ConstantsOption = Constants.PAPER,
@@ -148,7 +155,7 @@ def bound(
         Target(format_, output, quiet, no_color),
         blocks=blocks,
         document=lambda: answer.document("bound"),
-        rows=lambda: [asdict(answer.result)],
+        rows=lambda: [_flat(answer.result)],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,6 +85,24 @@ def measured_for(
     return measured, notes
 
 
+def _write_into(into: Path, statistics: DataStatistics, data: Path, *, quiet: bool) -> None:
+    """Write the statistics into a spec for data of this width."""
+    from rsgadvise.spec import load_spec, write_statistics
+
+    if str(into) != "-":
+        loaded = load_spec(into)
+        width = loaded.spec.network.layers[0]
+        if width != statistics.input_dim:
+            raise loaded.source.error(
+                "network.layers[0]",
+                f"must be the number of features of {data}, {statistics.input_dim}; got {width}; change it, "
+                "or leave columns out with --target and --exclude",
+            )
+    write_statistics(into, statistics_for_spec(statistics))
+    if not quiet:
+        print(f"wrote the statistics into {into}", file=sys.stderr)
+
+
 def stats(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Data file; the format is found from its content.")
@@ -113,9 +132,7 @@ def stats(
         data, array=array, target=target, exclude=exclude or (), spectrum=spectrum, quiet=quiet
     )
     if into is not None:
-        from rsgadvise.spec import write_statistics
-
-        write_statistics(into, statistics_for_spec(statistics))
+        _write_into(into, statistics, data, quiet=quiet)
 
     from rsgadvise.report import statistics as report
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, VersionOption
 from rsgadvise.cli.output import write_text
 from rsgadvise.errors import UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.datastats import DataStatistics
 
 __all__ = ["init", "schema"]
 
@@ -60,6 +63,9 @@ def init(
     ] = None,
     target: Annotated[str | None, typer.Option(help="Target column, array or file of --data.")] = None,
     array: Annotated[str | None, typer.Option(help="Name of the feature array inside --data.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column of --data; repeatable.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -68,14 +74,20 @@ def init(
 ) -> None:
     """Write a commented spec to start from, and beside it the schema that editors use."""
     del no_color, version
+    from rsgadvise.cli.data import measure_file
     from rsgadvise.spec import render_template
 
     widths, values = _widths(layers), None
+    if file is not None and output is not None:
+        raise UsageError(f"init writes to one file; got {file} and --output {output}; leave one out")
     place = file if file is not None else output
     if place is not None and place.exists() and not force:
         raise UsageError(f"{place} exists already; give another name, or --force to replace it")
     if data is not None:
-        widths, values = _from_data(data, array, target, kind, widths, quiet)
+        statistics = measure_file(
+            data, array=array, target=target, exclude=exclude or (), spectrum=True, quiet=quiet
+        )
+        widths, values = _from_data(data, statistics, kind, widths)
     text = render_template(kind=kind, layers=widths, data=values)
     if place is None:
         sys.stdout.write(text)
@@ -89,17 +101,11 @@ def init(
 
 
 def _from_data(
-    data: Path,
-    array: str | None,
-    target: str | None,
-    kind: str,
-    widths: list[int] | None,
-    quiet: bool,
+    data: Path, statistics: DataStatistics, kind: str, widths: list[int] | None
 ) -> tuple[list[int] | None, dict[str, float | int | str]]:
     """Layers that fit the data, and its statistics by spec key."""
-    from rsgadvise.cli.data import measure_file, statistics_for_spec
+    from rsgadvise.cli.data import statistics_for_spec
 
-    statistics = measure_file(data, array=array, target=target, exclude=(), spectrum=True, quiet=quiet)
     if widths is None:
         middle = {"single_layer": [], "autoencoder": [100], "multilayer": [200]}.get(kind, [])
         if kind != "autoencoder" and statistics.output_dim is None:

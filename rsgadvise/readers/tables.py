@@ -159,7 +159,11 @@ def find_layout(path: Path, *, packed: bool) -> Layout:
             )
         names = (found[0].removeprefix("#").strip(), *found[1:])
         if any(parse_number(cell) is not None for cell in found):
-            notes.append("The first line holds text above numbers, so it was taken as a header.")
+            notes.append(
+                f"{header_lines} line(s) of text above numbers were taken as a header."
+                if header_lines > 1
+                else "The first line holds text above numbers, so it was taken as a header."
+            )
     return Layout(path, packed, delimiter, width, header_lines, names, tuple(notes))
 
 

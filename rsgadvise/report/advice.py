@@ -81,9 +81,10 @@ def _cost_column(advice: Advice) -> tuple[str, Callable[[Recommendation], str]]:
     best = advice.recommendations[0]
     if best.seconds is not None:
         return "seconds", lambda row: number(row.seconds)
-    if best.epochs is not None:
-        return "epochs", lambda row: number(None if row.epochs is None else row.epochs * row.runs)
-    return "samples", lambda row: count(row.total_samples)
+    every = "all " if any(row.runs > 1 for row in advice.recommendations) else ""
+    if best.total_epochs is not None:
+        return f"{every}epochs", lambda row: number(row.total_epochs)
+    return f"{every}samples", lambda row: count(row.total_samples)
 
 
 def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
@@ -122,9 +123,10 @@ def _why(advice: Advice) -> Iterator[str]:
         yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."
     if advice.work:
         less, _, more = advice.work
+        beyond = "" if more.allowed else ", beyond search.iterations.max"
         yield (
             f"A quarter of the work ({count(less.iterations)} iterations) would give {number(less.bound)}, "
-            f"four times ({count(more.iterations)}) {number(more.bound)}."
+            f"four times ({count(more.iterations)}{beyond}) {number(more.bound)}."
         )
 
 

@@ -42,6 +42,8 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
     """Print the blocks; `quiet` keeps the first grid only."""
     from rich.markup import escape
 
+    # Without a table the first sentences are the answer.
+    quiet_sentences = quiet and not any(isinstance(block, Grid) for block in blocks)
     for block in blocks:
         if isinstance(block, Title):
             if not quiet:
@@ -55,9 +57,11 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
             _print_grid(block, console)
             if quiet:
                 return
-        elif not quiet:
+        elif not quiet or quiet_sentences:
             console.print(f"[bold]{escape(block.title)}[/]")
             for item in block.items:
                 lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
                 console.print(escape("\n".join(lines)), soft_wrap=True)
+            if quiet:
+                return
             console.print()

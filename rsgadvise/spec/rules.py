@@ -199,11 +199,17 @@ def _finite(value: Real, rule: str) -> float:
     return number
 
 
+# 0,05 but not 1,000
+DECIMAL_COMMA = r"[-+]?(?![1-9][0-9]{0,2},[0-9]{3}$)[0-9]+,[0-9]+"
+
+
 def _number_fix(value: object) -> str:
     if isinstance(value, str):
         text = value.strip()
         if re.fullmatch(NUMBER, text):
             return f"remove the quotes and write {text[:SHOWN_CHARACTERS]}"
+        if re.fullmatch(DECIMAL_COMMA, text):
+            text = text.replace(",", ".")
         bare = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", re.sub("[_,' ]", "", text))
         if re.fullmatch(NUMBER, bare):
             return f"write {bare[:SHOWN_CHARACTERS]}"

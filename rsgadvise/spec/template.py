@@ -22,6 +22,7 @@ DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
 }
 DEFAULT_WEIGHT_BOUND = 0.05
 # Those of MNIST, so that the template gives advice at once.
+EXAMPLE_INPUTS = 784
 EXAMPLE_DATA: Mapping[str, float] = {"mean": 0.1307, "mean_square": 0.0448}
 WIDTH = 80
 
@@ -69,7 +70,7 @@ target:
 
 # Limits that a recommendation keeps to; each is optional.
 budget:
-  # samples: 100000000   # processed samples, N * B
+  # samples: 100000000   # processed samples of all runs, T * N * B
   # epochs: 100   # passes over the data; needs data.samples or data.file
   # seconds: 3600   # needs cost
 
@@ -89,7 +90,7 @@ def render_template(
         kind: single_layer, autoencoder or multilayer.
         layers: units per layer; a default for each kind.
         data: keys of the `data` section to fill in, measured values or a `file`; without them the
-            statistics of MNIST stand as examples.
+            statistics of MNIST stand as examples if there are 784 inputs.
 
     Raises:
         UsageError: the kind, the layers or the data break a rule.
@@ -119,7 +120,7 @@ def render_template(
         *_layers_lines(network.layers),
         *_weight_bound_lines(kind),
         "",
-        *_data_lines(spec.data, given),
+        *_data_lines(spec.data, given, network.layers),
         "",
     ]
     # A comment after an empty value would end up with blanks before it.
@@ -159,9 +160,10 @@ def _weight_bound_lines(kind: str) -> list[str]:
     return [f"  weight_bound: {DEFAULT_WEIGHT_BOUND}   # {comment}"]
 
 
-def _data_lines(data: Data, given: Mapping[str, object]) -> list[str]:
+def _data_lines(data: Data, given: Mapping[str, object], layers: tuple[int, ...]) -> list[str]:
     lines = ["# The inputs, scaled to [0, 1]."]
-    if not given:
+    example = EXAMPLE_DATA if not given and layers[0] == EXAMPLE_INPUTS else {}
+    if example:
         lines.append("# MNIST's to begin with; `rsgadvise stats DATA --into FILE` writes yours.")
     lines.append("data:")
     for key, comment in DATA_COMMENTS.items():
@@ -169,8 +171,8 @@ def _data_lines(data: Data, given: Mapping[str, object]) -> list[str]:
             text = _scalar(getattr(data, key))
             line = f"  {key}: {text}   # {comment}"
             lines.append(line if len(line) <= WIDTH else f"  {key}: {text}")
-        elif not given and key in EXAMPLE_DATA:
-            lines.append(f"  {key}: {EXAMPLE_DATA[key]}   # {comment}")
+        elif key in example:
+            lines.append(f"  {key}: {example[key]}   # {comment}")
         else:
             lines.append(placeholder(key))
     return lines

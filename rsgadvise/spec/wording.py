@@ -71,6 +71,22 @@ def _flow(value: object) -> str:
     return str(value)
 
 
+# Words of other tools for what has another name, or another sense, here.
+_STEPSIZE = "the learning rate is called stepsize and belongs under training"
+_KEEP_PROB = "give keep_prob = 1 - dropout rate, under training or search"
+SYNONYMS = {
+    "learning_rate": _STEPSIZE,
+    "lr": _STEPSIZE,
+    "step_size": _STEPSIZE,
+    "dropout": _KEEP_PROB,
+    "dropout_rate": _KEEP_PROB,
+    "p": _KEEP_PROB,
+    "rate": _KEEP_PROB,
+    "steps": "the number of steps is called iterations and belongs under training or search",
+    "max_steps": "the number of steps is called iterations and belongs under training or search",
+}
+
+
 def _unknown_key(path: Path) -> str:
     key = str(path[-1])
     message = f"unknown key {shown(key)}"
@@ -78,6 +94,8 @@ def _unknown_key(path: Path) -> str:
     homes = _homes()
     if key in homes:
         return f"{message}; {key!r} belongs {homes[key]}"
+    if meant := SYNONYMS.get(key.lower().replace("-", "_")):
+        return f"{message}; {meant}"
     if close := look_alike(key, here):
         return f"{message}; did you mean {close!r}?"
     if close := look_alike(key, list(homes)):

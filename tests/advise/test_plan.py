@@ -162,6 +162,6 @@ def test_bound_at_fixed_values_equals_equation_7_and_8() -> None:
 
 def test_bound_names_what_is_missing() -> None:
     base = {"network": {"kind": "single_layer", "layers": [100, 5]}}
-    with pytest.raises(HypothesisError, match=r"set training\.iterations") as error:
+    with pytest.raises(HypothesisError, match=r"absent: training\.iterations") as error:
         evaluate(Spec.model_validate({**base, "training": {"stepsize": 0.1, "batch_size": 5}}))
     assert error.value.quantity == "training.iterations"

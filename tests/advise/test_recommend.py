@@ -295,7 +295,7 @@ def infeasible(advice: Advice) -> str:
 def test_infeasible_targets_say_why_and_what_would_do() -> None:
     target = {"eps": 1.0, "delta": 0.05, "runs": 10}
     small = recommend(spec("autoencoder", target=target))
-    assert "takes at least" in infeasible(small)
+    assert "the smallest that can is" in infeasible(small)
     least = small.infeasible.min_batch_size if small.infeasible else None
     assert least is not None
     done = recommend(
