@@ -12,7 +12,7 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
 from rsgadvise.advise.objective import ConstantsName, Schedule
 from rsgadvise.advise.problem import Assumption, Problem, resolve
-from rsgadvise.advise.recommend import as_stepsize
+from rsgadvise.advise.recommend import as_stepsize, check_problem
 from rsgadvise.advise.results import Stepsize
 from rsgadvise.advise.space import stopping_of
 from rsgadvise.errors import HypothesisError
@@ -69,6 +69,7 @@ def evaluate(
         HypothesisError: a value is missing, or the stepsize lies outside the paper's range.
     """
     problem = resolve(spec, measured)
+    check_problem(problem, constants)
     training, assumed = spec.training, list(problem.assumed)
     stopping = stopping_of(spec)
     iterations = training.iterations

@@ -119,6 +119,8 @@ class DescentObjective:
 
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         share = descent.largest_noise_share(self.geometry)
+        if np.isinf(share):
+            return np.zeros_like(target)
         return np.asarray(self.variance(np.asarray(lowest_keep_prob)) / (share * target))
 
 

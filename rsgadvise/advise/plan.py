@@ -10,9 +10,9 @@ from rsgadvise.advise.judge import Point, certified, equation, objective_for
 from rsgadvise.advise.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.problem import Assumption, Problem
-from rsgadvise.advise.recommend import as_stepsize, check_data
+from rsgadvise.advise.recommend import as_stepsize, check_problem
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
-from rsgadvise.advise.space import Goal
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal
 from rsgadvise.search import distinct
 from rsgadvise.theory import single_layer
 from rsgadvise.theory.bound import FloatArray
@@ -79,7 +79,7 @@ def plan_iterations(
     Returns:
         The plan; `feasible` is False, and the numbers None, where no N reaches the target.
     """
-    check_data(problem, constants)
+    check_problem(problem, constants)
     objective = objective_for(problem, constants)
     goal = Goal(request.eps, request.delta, request.runs)
     target = float(goal.per_run(np.asarray(float(request.runs))))
@@ -127,7 +127,7 @@ def plan_iterations(
         dataset_size=None if paper_n is None else round(paper_n * batch / request.epochs),
         dataset_size_exact=round(float(needed[0]) * batch / request.epochs) if feasible else None,
         tradeoff=_tradeoff(case, knee, smallest),
-        min_batch_size=int(np.floor(smallest)) + 1,
+        min_batch_size=int(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None,
         notes=_notes(problem, request, feasible, smallest),
         assumed=(*problem.assumed, *request.assumed, *assumed),
     )
@@ -194,6 +194,8 @@ def _paper_iterations(problem: Problem, constants: ConstantsName, target: float,
 
 def _tradeoff(case: _Case, knee: float, smallest: float) -> tuple[TradeoffPoint, ...]:
     """(B, N, N B) from the smallest useful batch to four times the knee, the given batch among them."""
+    if not smallest < MOST_ITERATIONS:
+        return ()
     low = max(1.0, np.floor(smallest) + 1)
     high = min(max(4 * knee if np.isfinite(knee) else low, 4.0 * case.batch, 4 * low), 1e15)
     extra = [float(case.batch)] if case.batch > smallest else []
@@ -208,13 +210,16 @@ def _tradeoff(case: _Case, knee: float, smallest: float) -> tuple[TradeoffPoint,
 
 def _notes(problem: Problem, request: Request, feasible: bool, smallest: float) -> tuple[str, ...]:
     notes = []
-    if not feasible:
+    if not feasible and not smallest < MOST_ITERATIONS:
+        notes.append("No batch size that fits a computer reaches the target: raise eps.")
+    elif not feasible:
         at_least = int(np.floor(smallest)) + 1
         notes.append(
             f"No number of iterations reaches the target: the noise floor needs batch_size >= {at_least}, "
             "a larger eps, or more runs."
             if request.batch_size is None or request.batch_size <= smallest
-            else "The target needs more than 1e15 iterations: raise eps or delta, or use a larger batch."
+            else "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a "
+            "larger batch."
         )
     if problem.kind != "single_layer":
         notes.append("The paper has no such plan for this network; this one solves its bound for N.")

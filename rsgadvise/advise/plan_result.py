@@ -67,6 +67,6 @@ class IterationPlan:
     dataset_size: int | None
     dataset_size_exact: int | None
     tradeoff: tuple[TradeoffPoint, ...]
-    min_batch_size: int
+    min_batch_size: int | None
     notes: tuple[str, ...]
     assumed: tuple[Assumption, ...]

@@ -10,20 +10,22 @@ import numpy as np
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
+from rsgadvise.advise.kinds import certified_objective, largest_gradient, paper_objective
 from rsgadvise.advise.objective import ConstantsName, Objective
 from rsgadvise.advise.problem import Assumption, Problem, resolve
 from rsgadvise.advise.results import Advice, Infeasible, Recommendation, Stepsize, WorkPoint
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
-from rsgadvise.advise.space import Space, search_space, without_limits
+from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.bound import FloatArray
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["as_stepsize", "check_data", "recommend"]
+__all__ = ["as_stepsize", "check_problem", "recommend"]
 
 _NEAR = 0.02
+_LARGEST = 1e120  # squares and products of such constants are still numbers
 _BOUNDARY_SLOPE = 1e-4
 
 
@@ -32,17 +34,29 @@ def as_stepsize(stepsize: FloatArray) -> Stepsize:
     return float(stepsize) if stepsize.ndim == 0 else tuple(float(gamma) for gamma in stepsize)
 
 
-def check_data(problem: Problem, constants: ConstantsName) -> None:
-    """Refuse data without a gradient, for which the certified stepsize would be infinite.
+def check_problem(problem: Problem, constants: ConstantsName) -> None:
+    """Refuse what has no useful answer: constants that overflow, and data without a gradient.
 
     Raises:
-        HypothesisError: every input is zero.
+        HypothesisError: the network's constants overflow; or every input is zero, so that the
+            certified stepsize would be infinite.
     """
-    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
-    if constants == "certified" and flat and problem.moments.squared_norm == 0:
+    objectives = certified_objective(problem), paper_objective(problem)
+    one = np.ones(1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
+        limit = largest_gradient(problem, one)
+    if not all(np.all(value < _LARGEST) for value in (*scales, limit)):
         raise HypothesisError(
-            "must be above 0 for certified constants; got 0, inputs that are all zero; "
-            "the gradient vanishes and any stepsize will do",
+            f"leads to constants too large for any number with these layers; got "
+            f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
+            quantity="network.weight_bound",
+        )
+    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
+    if constants == "certified" and flat and problem.moments.squared_norm < 1 / _LARGEST:
+        raise HypothesisError(
+            f"must be above 0 for certified constants; got {problem.moments.mean:g}, inputs that are all "
+            "zero; the gradient vanishes and any stepsize will do",
             quantity="data.mean",
         )
 
@@ -72,7 +86,7 @@ def recommend(
         HypothesisError: a fixed stepsize lies outside the paper's range.
     """
     problem = resolve(spec, measured)
-    check_data(problem, constants)
+    check_problem(problem, constants)
     space = search_space(spec, problem)
     objective = objective_for(problem, constants)
     rows = solve(objective, space)
@@ -276,6 +290,8 @@ def _infeasible(objective: Objective, space: Space) -> Infeasible:
         )
     hardest = goal.eps if goal.runs is None else float(goal.per_run(np.asarray(goal.runs)))
     infimum = min(float(objective.smallest_batch(np.asarray(hardest), low)) for low, _ in space.keep_probs)
+    if not infimum < MOST_ITERATIONS:
+        return Infeasible("no batch size that fits a computer reaches the target; raise target.eps", None)
     smallest = int(np.floor(infimum)) + 1
     if max(space.batch_sizes) < smallest:
         return Infeasible(

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.objective import FixedStepsize, Objective, Range, Schedule
-from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.search import distinct
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["Rows", "critical_batch_size", "fewest_iterations", "solve"]
 
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
+_KINKS = 96  # numbers of iterations whose largest batch is tried
 _GRID = 33  # batch sizes tried at each narrowing
-_ITERATION_POINTS = 7  # numbers of iterations tried at once where more is not always better
-_ITERATION_ROUNDS = 4
+_ITERATION_POINTS = 13  # numbers of iterations tried at once where more is not always better
+_ITERATION_ROUNDS = 2
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
-_RUNS_TRIED = np.asarray([1.0, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 30, 50])
+_RUNS_TRIED = np.asarray([*range(1, 17), 18, 20, 23, 26, 30, 35, 40, 50], dtype=np.float64)
+_RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
 _MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 
 
@@ -86,7 +88,8 @@ def solve(objective: Objective, space: Space) -> Rows:
 
     Discrete choices (listed batch sizes, keep probabilities and decays) are enumerated. A range of
     batch sizes contributes its ends, the powers of two between them, and the best integer, found
-    by narrowing a geometric grid down to at most 64 consecutive integers, which are enumerated.
+    by narrowing a geometric grid down to at most 64 consecutive integers, which are enumerated. (Not
+    the last where N itself has to be searched: decaying stepsizes with P_R other than `matched`.)
 
     Returns:
         The candidates, unranked; none if nothing is feasible.
@@ -129,13 +132,16 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     if high < low:
         return np.asarray([float(low)])
     left, right = low, high
-    while True:
+    best = float(high)
+    while branch.schedule.plain or branch.schedule.stopping == "matched":
         grid = distinct(np.round(np.geomspace(left, right, _GRID)))
         if right - left < _EXHAUSTIVE:
             grid = np.arange(left, right + 1, dtype=np.float64)
         rows = _solve_for(branch, grid, rough=right - left >= _EXHAUSTIVE)
+        if rows.batch.size == 0:  # nothing on the grid fits: look where the least work is needed
+            free = replace(branch, space=without_limits(space))
+            rows = _solve_for(free, grid, rough=right - left >= _EXHAUSTIVE)
         if rows.batch.size == 0:
-            best = float(high)
             break
         best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
         if right - left < _EXHAUSTIVE:
@@ -143,10 +149,22 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
         at = int(np.searchsorted(grid, best))
         left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
-    # Where a budget and the most iterations allowed bind together the cost has a kink.
-    kinks = [limit.largest_batch(float(space.iterations[1])) for limit in space.limits]
-    kinks = [batch for batch in kinks if low <= batch <= high]
-    return distinct(np.concatenate([[low, best, high], powers, kinks]))
+    return distinct(np.concatenate([[low, best, high], powers, _kinks(space, low, high, best)]))
+
+
+def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:
+    """The largest batch that each number of iterations leaves within the budget.
+
+    Rounding N down to whole iterations makes the bound jagged in B; for given N a larger batch is
+    never worse, so the best batch is one of these, or the end of the range.
+    """
+    if not space.limits or space.goal is not None:
+        return np.empty(0)
+    middle = min(float(limit.most_iterations(np.asarray(best), np.ones(()))) for limit in space.limits)
+    counts = [*range(1, _KINKS), *range(int(max(middle - _KINKS, 1)), int(min(middle, 1e15)) + _KINKS)]
+    counts += [space.iterations[1]]
+    batches = np.asarray([min(limit.largest_batch(float(n)) for limit in space.limits) for n in counts])
+    return np.asarray(distinct(np.clip(batches, low, high)))
 
 
 def _largest_batch(space: Space) -> int:
@@ -293,23 +311,35 @@ def _plan_searched(
     with np.errstate(divide="ignore", invalid="ignore"):
         drop = np.log(values[rows, below] / values[rows, first])
         part = np.clip(np.log(values[rows, below] / goal.per_run(runs)) / drop, 0, 1)
-    guess = grid[below] * (grid[first] / grid[below]) ** np.where(np.isfinite(part), part, 1.0)
+    guess = np.ceil(grid[below] * (grid[first] / grid[below]) ** np.where(np.isfinite(part), part, 1.0))
     allowed = _most_iterations(branch.space, np.broadcast_to(batch[:, None], guess.shape), runs)
-    guess = np.where(met.any(axis=2) & (guess <= allowed), guess, np.inf)
-    pick = np.argmin(guess * runs, axis=1)
-    found = np.isfinite(guess[rows[:, 0], pick])
-    if rough:
-        return np.where(found, np.ceil(guess[rows[:, 0], pick]), np.inf), runs[pick]
-    target = goal.per_run(runs)[pick]
-    fails, meets = grid[below[rows[:, 0], pick]], grid[first[rows[:, 0], pick]]
-    fails = np.where(first[rows[:, 0], pick] == 0, meets, fails)
-    while np.any(found & (meets - fails > 1)):
-        inner = np.round(fails[:, None] + (meets - fails)[:, None] * np.linspace(0, 1, 9))
+    guess = np.where(met.any(axis=2) & (grid[below] <= allowed), guess, np.inf)
+    best_n, best_runs = np.full(batch.shape, np.inf), np.full(batch.shape, runs[0])
+    for pick in np.argsort(guess * runs, axis=1, kind="stable").T[: 1 if rough else _RUNS_REFINED]:
+        chosen = rows[:, 0], pick
+        n = guess[chosen]
+        if not rough:
+            fails = np.where(first[chosen] == 0, grid[first[chosen]], grid[below[chosen]])
+            n = _narrowed(branch, batch, goal.per_run(runs)[pick], (fails, grid[first[chosen]]))
+        n = np.where(np.isfinite(guess[chosen]) & (n <= allowed[chosen]), n, np.inf)
+        better = n * runs[pick] < best_n * best_runs
+        best_n, best_runs = np.where(better, n, best_n), np.where(better, runs[pick], best_runs)
+    return best_n, best_runs
+
+
+def _narrowed(
+    branch: _Branch, batch: FloatArray, target: FloatArray, bracket: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """Smallest integer N in (fails, meets] whose best bound meets the target, eight at a time."""
+    fails, meets = bracket
+    rows = np.arange(batch.size)
+    while np.any(meets - fails > 1):
+        inner = np.asarray(np.round(fails[:, None] + (meets - fails)[:, None] * np.linspace(0, 1, 9)), float)
         good = _best_value(branch, np.broadcast_to(batch[:, None], inner.shape), inner) <= target[:, None]
         good[:, -1] = True
         at = np.argmax(good, axis=1)
-        fails, meets = inner[rows[:, 0], np.maximum(at - 1, 0)], inner[rows[:, 0], at]
-    return np.where(found, meets, np.inf), runs[pick]
+        fails, meets = inner[rows, np.maximum(at - 1, 0)], inner[rows, at]
+    return meets
 
 
 def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -51,7 +51,8 @@ _ParserError: type[Exception] = typer.BadParameter.__mro__[2]
 
 def _fail(message: str, code: int) -> NoReturn:
     line = " ".join(message.split())
-    print(f"error: {line}", file=sys.stderr)
+    with contextlib.suppress(OSError, AttributeError):
+        print(f"error: {line}", file=sys.stderr)
     raise SystemExit(code)
 
 
@@ -60,15 +61,18 @@ def main() -> None:
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         code = make_app([first] if first in COMMANDS else tuple(COMMANDS))(standalone_mode=False)
-        sys.stdout.flush()
+        if code == 130:  # the parser's own answer to Ctrl-C
+            _fail("interrupted", 130)
     except RsgadviseError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of the pipe has what it wanted; what is left in the buffer has no reader.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+    except OSError as error:  # help and version are written by the parser
+        _fail(f"cannot write to standard output: {error.strerror}; use --output FILE", 2)
+    except AttributeError:
+        if sys.stdout is not None:
+            raise
+        _fail("cannot write to standard output: it is closed; use --output FILE", 2)
     except MemoryError:
         _fail("out of memory; use fewer candidates or smaller data", 2)
     except _ParserError as error:

@@ -85,22 +85,24 @@ def measured_for(
     return measured, notes
 
 
-def _write_into(into: Path, statistics: DataStatistics, data: Path, *, quiet: bool) -> None:
-    """Write the statistics into a spec for data of this width."""
-    from rsgadvise.spec import load_spec, write_statistics
+def _check_width(into: Path, statistics: DataStatistics, data: Path) -> None:
+    """Refuse a spec for data of another width.
 
-    if str(into) != "-":
-        loaded = load_spec(into)
-        width = loaded.spec.network.layers[0]
-        if width != statistics.input_dim:
-            raise loaded.source.error(
-                "network.layers[0]",
-                f"must be the number of features of {data}, {statistics.input_dim}; got {width}; change it, "
-                "or leave columns out with --target and --exclude",
-            )
-    write_statistics(into, statistics_for_spec(statistics))
-    if not quiet:
-        print(f"wrote the statistics into {into}", file=sys.stderr)
+    Raises:
+        SpecError: its first layer has another number of units than the data has features.
+    """
+    from rsgadvise.spec import load_spec
+
+    if str(into) == "-":
+        return  # refused where it would be written
+    loaded = load_spec(into)
+    width = loaded.spec.network.layers[0]
+    if width != statistics.input_dim:
+        raise loaded.source.error(
+            "network.layers[0]",
+            f"must be the number of features of {data}, {statistics.input_dim}; got {width}; change it, "
+            "or leave columns out with --target and --exclude",
+        )
 
 
 def stats(
@@ -132,13 +134,19 @@ def stats(
         data, array=array, target=target, exclude=exclude or (), spectrum=spectrum, quiet=quiet
     )
     if into is not None:
-        _write_into(into, statistics, data, quiet=quiet)
-
+        _check_width(into, statistics, data)
     from rsgadvise.report import statistics as report
 
+    name = str(data).encode("utf-8", "replace").decode("utf-8")
     emit(
         Target(format_, output, quiet, no_color),
-        blocks=lambda: report.statistics_blocks(statistics, str(data)),
-        document=lambda: report.statistics_document(statistics, str(data)),
-        rows=lambda: [report.statistics_document(statistics, str(data))],
+        blocks=lambda: report.statistics_blocks(statistics, name),
+        document=lambda: report.statistics_document(statistics, name),
+        rows=lambda: [report.statistics_document(statistics, name)],
     )
+    if into is not None:  # last, so that a result that cannot be written changes nothing
+        from rsgadvise.spec import write_statistics
+
+        write_statistics(into, statistics_for_spec(statistics))
+        if not quiet:
+            print(f"wrote the statistics into {into}", file=sys.stderr)

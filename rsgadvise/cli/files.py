@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, VersionOption
-from rsgadvise.cli.output import write_text
+from rsgadvise.cli.output import write_stdout, write_text
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def schema(
     """Print the JSON Schema of the spec, for editors."""
     del quiet, no_color, version
     if output is None:
-        sys.stdout.write(_schema_text())
+        write_stdout(_schema_text())
     else:
         write_text(output, _schema_text())
 
@@ -81,6 +81,11 @@ def init(
     if file is not None and output is not None:
         raise UsageError(f"init writes to one file; got {file} and --output {output}; leave one out")
     place = file if file is not None else output
+    if place is not None and str(place) == "-":
+        place = None
+    for name, value in (("--target", target), ("--array", array), ("--exclude", exclude)):
+        if value and data is None:
+            raise UsageError(f"{name} is about the file of --data; got no --data; leave it out")
     if place is not None and place.exists() and not force:
         raise UsageError(f"{place} exists already; give another name, or --force to replace it")
     if data is not None:
@@ -90,7 +95,7 @@ def init(
         widths, values = _from_data(data, statistics, kind, widths)
     text = render_template(kind=kind, layers=widths, data=values)
     if place is None:
-        sys.stdout.write(text)
+        write_stdout(text)
         return
     write_text(place, text)
     beside = place.parent / SCHEMA_NAME
@@ -116,5 +121,10 @@ def _from_data(
         raise UsageError(
             f"--layers must start with the number of features of {data}, {statistics.input_dim}; "
             f"got {widths[0]}; change it"
+        )
+    elif kind != "autoencoder" and statistics.output_dim not in (None, widths[-1]):
+        raise UsageError(
+            f"--layers must end with the number of targets of {data}, {statistics.output_dim}; "
+            f"got {widths[-1]}; change it"
         )
     return widths, dict(statistics_for_spec(statistics))

@@ -16,7 +16,9 @@ from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
 from rsgadvise.report.blocks import Block
 
-__all__ = ["Target", "emit", "write_text"]
+__all__ = ["Target", "emit", "write_stdout", "write_text"]
+
+_NARROWEST = 20  # columns; below this nothing can be laid out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,29 @@ def emit(
         else:
             text = (as_json if target.format is Format.JSON else as_yaml)(document())
     if target.path is None:
-        sys.stdout.write(text)
+        write_stdout(text)
     else:
         write_text(target.path, text)
+
+
+def write_stdout(text: str) -> None:
+    """Write a result to standard output; a reader of a pipe that has left is no error.
+
+    Raises:
+        UsageError: standard output is closed or full.
+    """
+    if sys.stdout is None:
+        raise UsageError("cannot write to standard output: it is closed; use --output FILE")
+    try:
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer has no reader; it would fail again when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise UsageError(f"cannot write to standard output: {error.strerror}; use --output FILE") from None
 
 
 def _table(blocks: Sequence[Block], target: Target) -> str:
@@ -68,18 +90,14 @@ def _table(blocks: Sequence[Block], target: Target) -> str:
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        width=terminal.width,
+        width=max(terminal.width, _NARROWEST),
         force_terminal=not plain,
         color_system=None if plain or terminal.no_color else "standard",
         no_color=plain or terminal.no_color,
         highlight=False,
     )
     show(blocks, console, quiet=target.quiet)
-    text = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
-    encoding = sys.stdout.encoding or "utf-8"
-    if target.path is None and encoding.lower().replace("-", "") != "utf8":
-        text = text.encode(encoding, "replace").decode(encoding)
-    return text
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -88,20 +106,17 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UsageError: the file cannot be written.
     """
-    real = Path(os.path.realpath(path))
-    if real.is_dir():
-        raise UsageError(f"cannot write {path}: it is a directory; name a file")
-    if real.exists() and not real.is_file():
-        # A device or a pipe, such as /dev/stdout, cannot be replaced.
-        try:
-            real.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
-        return
     temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+        real = Path(os.path.realpath(path))
+        if real.is_dir():
+            raise UsageError(f"cannot write {path}: it is a directory; name a file")
+        if real.exists() and not real.is_file():
+            # A device or a pipe, such as /dev/stdout, cannot be replaced.
+            real.write_text(text, encoding="utf-8")
+            return
+        handle, temporary = tempfile.mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:
             stream.write(text)
         mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
         Path(temporary).chmod(mode)

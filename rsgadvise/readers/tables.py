@@ -158,9 +158,10 @@ def find_layout(path: Path, *, packed: bool) -> Layout:
                 " give every column one name",
             )
         names = (found[0].removeprefix("#").strip(), *found[1:])
-        if any(parse_number(cell) is not None for cell in found):
+        if header_lines > 1 or any(parse_number(cell) is not None for cell in found):
             notes.append(
-                f"{header_lines} line(s) of text above numbers were taken as a header."
+                f"The first {header_lines} lines hold text and were taken as a header; a row of data with "
+                "a cell that is not a number would be among them."
                 if header_lines > 1
                 else "The first line holds text above numbers, so it was taken as a header."
             )

@@ -90,6 +90,10 @@ def _as_numbers(rows: Array) -> NDArray[np.float64]:
         raise DataError(f"targets: {error}; give one column of classes, or numbers only") from error
 
 
+# Beyond this not every whole number is a float, so whole numbers are no labels.
+_LARGEST_LABEL = 2.0**53
+
+
 class TargetSummary:
     """Looks at the targets chunk by chunk and decides how they are to be encoded.
 
@@ -132,7 +136,8 @@ class TargetSummary:
         else:
             numbers = rows.astype(np.float64)
             self._add_range(numbers)
-            self._integral = self._integral and single and bool((numbers == np.floor(numbers)).all())
+            whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _LARGEST_LABEL)
+            self._integral = self._integral and single and bool(whole.all())
             if self._integral:
                 self._add_classes(np.unique(rows[:, 0]).astype(np.int64).tolist())
         self._rows += len(rows)
@@ -168,7 +173,11 @@ class TargetSummary:
             return TargetEncoding("none", self._columns)
         if self._eight_bit:
             return TargetEncoding("divide by 255", self._columns)
-        return TargetEncoding("min-max per column", self._columns, low=self._low, span=self._high - self._low)
+        with np.errstate(over="ignore"):
+            span = self._high - self._low
+        if not np.isfinite(span).all():
+            raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
+        return TargetEncoding("min-max per column", self._columns, low=self._low, span=span)
 
     def _one_hot(self, *, text: bool) -> TargetEncoding:
         if len(self._classes) > MAX_CLASSES:

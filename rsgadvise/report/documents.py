@@ -47,7 +47,7 @@ def as_document(command: str, result: Any, **extra: Any) -> dict[str, Any]:
 
 def as_json(document: Mapping[str, Any]) -> str:
     """Indented JSON without NaN or Infinity."""
-    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=True) + "\n"
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:

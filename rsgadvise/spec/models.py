@@ -46,7 +46,10 @@ STOPPING = Choice(("uniform", "matched", "increasing", "last"))
 UNIT = Number(ge=0, le=1)
 POSITIVE = Number(gt=0)
 NON_NEGATIVE = Number(ge=0)
-KEEP_PROB = Number(gt=0, le=1)
+BOX = Number(ge=0, le=1e6)
+SECONDS = Number(ge=0, le=1e100)
+TOLERANCE = Number(gt=0, le=1e12)
+KEEP_PROB = Number(ge=1e-6, le=1)
 DECAY = Number(ge=0, le=2)
 BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
 COUNT = Number(ge=1, le=10**15, whole=True)
@@ -126,7 +129,7 @@ class Network(Section):
         description="Units per layer, input first: [d_0, ..., d_L]; for an autoencoder [d_x, d_h].",
         examples=[[784, 10]],
     )
-    weight_bound: Annotated[float | tuple[float, ...], Numbers(NON_NEGATIVE, single=True)] | None = Field(
+    weight_bound: Annotated[float | tuple[float, ...], Numbers(BOX, single=True)] | None = Field(
         default=None,
         description="w_m: every weight lies in [-w_m, w_m]. One number or, for multilayer, one per "
         "layer. Required for autoencoder and multilayer; single_layer has no box.",
@@ -236,7 +239,7 @@ def _outside(value: float, low: float, high: float, words: tuple[str, str]) -> P
 class Pretraining(Section):
     """Layer-wise pretraining before the training that the bound is about."""
 
-    tolerance: Annotated[float, POSITIVE] = Field(
+    tolerance: Annotated[float, TOLERANCE] = Field(
         description="alpha: how well each layer was pretrained.", examples=[0.1]
     )
 
@@ -331,7 +334,7 @@ class Search(Section):
 class Target(Section):
     """The guarantee to reach; with it, cost is minimised subject to the target."""
 
-    eps: Annotated[float, POSITIVE] = Field(
+    eps: Annotated[float, Number(gt=0, le=1e100)] = Field(
         description="Bound on the expected squared norm of the gradient.", examples=[0.05]
     )
     delta: Annotated[float, Number(gt=0, lt=1)] = Field(
@@ -355,8 +358,8 @@ class Budget(Section):
 class Cost(Section):
     """Time of one step: per_iteration + per_sample * batch_size seconds."""
 
-    per_iteration: Annotated[float, NON_NEGATIVE] = Field(default=0.0, description="t0, in seconds.")
-    per_sample: Annotated[float, NON_NEGATIVE] = Field(default=0.0, description="t1, in seconds.")
+    per_iteration: Annotated[float, SECONDS] = Field(default=0.0, description="t0, in seconds.")
+    per_sample: Annotated[float, SECONDS] = Field(default=0.0, description="t1, in seconds.")
 
     @model_validator(mode="after")
     def _takes_time(self) -> Self:

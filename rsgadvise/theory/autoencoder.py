@@ -148,7 +148,6 @@ def optimal_keep_prob(
     tail = np.linspace(max(lower, _ALWAYS_INCREASING), max(upper, lower), 257)
     if upper <= _ALWAYS_INCREASING or not np.any(variance(tail) < variance(np.asarray(lower))):
         return start
-    inner = minimize_scan(
-        objective, np.full(shape, min(max(lower, _ALWAYS_INCREASING), upper)), np.full(shape, upper)
-    )
+    first, last = min(max(lower, _ALWAYS_INCREASING), upper), upper
+    inner = minimize_scan(objective, np.full(shape, first), np.full(shape, last), points=33, steps=30)
     return np.where(objective(inner) < objective(start), inner, start)

@@ -61,12 +61,36 @@ def _best_keep_prob(
     return np.where(below | (c <= 0), upper, np.clip(t, lower, upper))
 
 
+def _bracket(
+    net: Structure, start: FloatArray, batch: FloatArray, keep_prob: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Shares of the largest g between which the optimum at constant stepsize lies.
+
+    The part of g^2 dF/dg that rises with g, over g^2, is least at g = 0, where it is the coefficient
+    below, and at most 3.6 times that while all b_l g <= 3/16.
+    """
+    output = net.output_noise / batch
+    bends = [
+        net.pretraining * k * b / batch for k, b in zip(net.hidden_noise, net.hidden_curvature, strict=True)
+    ]
+
+    def coefficient(zeta: float) -> FloatArray:
+        low = np.asarray(sum(bends[:-1], np.zeros(())))
+        return np.asarray(output / zeta + (bends[-1] if bends else 0.0) + zeta * low) * zeta**2
+
+    edge = _largest_shared(net)
+    ceiling = np.minimum(np.sqrt(start / coefficient(keep_prob[0])) / edge, 1 - 1e-15)
+    floor = np.minimum(np.sqrt(start / (3.7 * coefficient(keep_prob[1]))) / edge, 0.75)
+    return floor, ceiling
+
+
 def _solve_block(
     net: Structure, start: FloatArray, batch: FloatArray, lower: float, upper: float
 ) -> tuple[FloatArray, FloatArray]:
     """(g, zeta) that minimise (13) at constant stepsize, `start` being D_f/N or its [T1] counterpart."""
     output = net.output_noise / batch
     weights = [net.pretraining * k / batch for k in net.hidden_noise]
+    edge = _largest_shared(net)
 
     def keep_prob(gammas: list[FloatArray]) -> FloatArray:
         if lower == upper:
@@ -88,17 +112,7 @@ def _solve_block(
             rise = rise + damping * weight * gammas[index] * bend / np.maximum(1 - 2 * bend, 1e-16)
         return np.log(rise * zeta**2 / start)
 
-    # rise / g^2 is least at g = 0, where it is the coefficient below, and at most 3.6 times that
-    # while all b_l g <= 3/16. So the optimum lies in this bracket.
-    bends = [w * b for w, b in zip(weights, net.hidden_curvature, strict=True)]
-
-    def coefficient(zeta: float) -> FloatArray:
-        low = np.asarray(sum(bends[:-1], np.zeros(())))
-        return np.asarray(output / zeta + (bends[-1] if bends else 0.0) + zeta * low) * zeta**2
-
-    edge = _largest_shared(net)
-    ceiling = np.minimum(np.sqrt(start / coefficient(lower)) / edge, 1 - 1e-15)
-    floor = np.minimum(np.sqrt(start / (3.7 * coefficient(upper))) / edge, 0.75)
+    floor, ceiling = _bracket(net, start, batch, (lower, upper))
     logit = increasing_root(slope, _logit(floor), _logit(ceiling), tolerance=1e-7)
     shared = _shared_at(logit, edge)
     return shared, keep_prob(_stepsizes(net, shared))
@@ -261,11 +275,11 @@ def _searched(
 
     def best_rise(logit: FloatArray) -> FloatArray:
         return minimize_unimodal(
-            lambda t: at(logit, t)[0], np.zeros(shape), np.full(shape, 1 - 1e-9), steps=28
+            lambda t: at(logit, t)[0], np.zeros(shape), np.full(shape, 1 - 1e-9), steps=22
         )
 
     logit = minimize_scan(
-        lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=24
+        lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=22
     )
     _, gammas, zeta = at(logit, best_rise(logit))
     return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta

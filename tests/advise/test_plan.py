@@ -88,6 +88,7 @@ def test_plans_of_every_kind_hold_and_are_tight(
     of = problem(**network)
     objective = objective_for(of, constants)
     lowest = plan(of, constants, batch_size=1, keep_prob=keep).min_batch_size
+    assert lowest is not None
     for factor in (1, 3, 40):
         found = plan(of, constants, batch_size=lowest * factor, keep_prob=keep)
         if not found.feasible:  # right at the edge N passes 1e15

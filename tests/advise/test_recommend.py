@@ -314,7 +314,7 @@ def test_infeasible_targets_say_why_and_what_would_do() -> None:
     fixed = spec("single_layer", target={**target, "eps": 0.01}, training={"iterations": 10})
     assert "training.iterations" in infeasible(recommend(fixed))
     nothing = spec("single_layer", budget={"samples": 5}, search={"batch_size": [10]})
-    assert "no batch size allows even 1 iterations" in infeasible(recommend(nothing))
+    assert "leaves room for 1 iteration(s)" in infeasible(recommend(nothing))
 
 
 def test_near_ties_are_said_once() -> None:
@@ -408,3 +408,75 @@ def test_certified_bounds_are_capped_at_the_largest_gradient(kind: str) -> None:
         assert row.certified_bound == min(row.bound, advice.largest_gradient)
         ratios.append(row.bound / advice.largest_gradient)
     assert any(1 < ratio < 2 for ratio in ratios)
+
+
+def test_a_batch_range_is_searched_although_no_point_of_a_coarse_grid_fits() -> None:
+    wanted = Spec.model_validate(
+        {
+            "network": {"kind": "autoencoder", "layers": [16, 1], "weight_bound": 0},
+            "training": {"keep_prob": 1},
+            "search": {"batch_size": {"min": 1, "max": 10**6}, "iterations": {"max": 10**15}},
+            "target": {"eps": 0.001, "delta": 0.5, "runs": 1},
+            "budget": {"samples": 3_700_000_000},
+        }
+    )
+    row = recommend(wanted).recommendations[0]
+    assert row.total_samples <= 3_700_000_000
+
+
+def test_a_batch_range_is_as_good_as_every_batch_listed() -> None:
+    """Whole iterations make the bound jagged where few of them fit the budget."""
+    base: dict[str, Any] = {
+        "network": {"kind": "autoencoder", "layers": [2, 5], "weight_bound": 1},
+        "data": {"mean": 0.5, "mean_square": 0.3},
+        "training": {"keep_prob": 1, "initial_loss": 0.01},
+    }
+    costs = {"per_iteration": 0.01, "per_sample": 0.003}
+    for budget, cost in (({"samples": 1000}, None), ({"seconds": 3.0}, costs), ({"samples": 77}, None)):
+        bounds = [
+            recommend(
+                Spec.model_validate({**base, "search": {"batch_size": sizes}, "budget": budget, "cost": cost})
+            )
+            .recommendations[0]
+            .bound
+            for sizes in ({"min": 1, "max": 300}, list(range(1, 301)))
+        ]
+        assert bounds[0] == pytest.approx(bounds[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["single_layer", "autoencoder"])
+def test_decaying_steps_search_the_iterations_too(kind: str) -> None:
+    """More iterations are not always better there; every N is the oracle."""
+    for stopping in ("uniform", "increasing", "last"):
+        training = {"decay": 1.5, "stopping": stopping, "initial_loss": 0.5}
+        search: dict[str, Any] = {"batch_size": [5], "iterations": {"max": 60}}
+        best = recommend(spec(kind, training=training, search=search)).recommendations[0].bound
+        every = [
+            recommend(spec(kind, training={**training, "iterations": n}, search={"batch_size": [5]}))
+            .recommendations[0]
+            .bound
+            for n in range(1, 61)
+        ]
+        assert best == pytest.approx(min(every), rel=1e-6)
+
+
+def test_the_number_of_runs_is_the_cheapest_without_a_closed_plan_too() -> None:
+    target = {"eps": 0.3, "delta": 0.05}
+    training = {"stepsize": 0.02, "batch_size": 256}
+    free = recommend(spec("single_layer", training=training, target=target)).recommendations[0]
+    costs = []
+    for runs in range(1, 20):
+        wanted = spec("single_layer", training=training, target={**target, "runs": runs})
+        costs += [row.total_samples for row in recommend(wanted).recommendations]
+    assert free.total_samples == min(costs)
+
+
+def test_constants_that_overflow_are_refused() -> None:
+    layers = [10**9] * 30
+    wanted = Spec.model_validate(
+        {"network": {"kind": "multilayer", "layers": layers, "weight_bound": 1e6}, "data": {"samples": 100}}
+    )
+    for constants in ("paper", "certified"):
+        with pytest.raises(HypothesisError, match="constants too large") as error:
+            recommend(wanted, constants=constants)  # type: ignore[arg-type]
+        assert error.value.quantity == "network.weight_bound"

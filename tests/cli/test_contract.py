@@ -393,3 +393,78 @@ def test_module_entry_point_and_broken_pipe() -> None:
     )
     assert piped.stdout.startswith("Iterations for")
     assert piped.stderr == ""
+
+
+def shell(command: str) -> tuple[int, str]:
+    """Exit code and stderr of a shell command in which @ is the program."""
+    program = f"{sys.executable} -m rsgadvise"
+    done = subprocess.run(
+        command.replace("@", program), shell=True, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
+    for command in (f"@ recommend {config('mnist_single_layer')}", "@ schema", "@ init"):
+        for redirection in (">/dev/full", ">&-"):
+            code, err = shell(f"{command} {redirection}")
+            assert code == 2
+            assert err.startswith("error: cannot write to standard output")
+            assert err.count("\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_error(config: Config) -> None:
+    code, err = shell(f"bash -c 'set -o pipefail; @ recommend {config('mnist_single_layer')} | true'")
+    assert (code, err) == (0, "")
+
+
+def test_odd_terminals(config: Config) -> None:
+    for setting in (
+        "COLUMNS=0",
+        "COLUMNS=1",
+        "COLUMNS=abc",
+        "PYTHONIOENCODING=ascii",
+        "LC_ALL=C",
+        "TERM=dumb",
+    ):
+        code, err = shell(f"{setting} @ recommend {config('mnist_single_layer')}")
+        assert (code, err) == (0, ""), setting
+
+
+def test_a_result_that_cannot_be_written_leaves_the_spec_alone(
+    run: Run, numbers: Path, tmp_path: Path
+) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text("network: {kind: single_layer, layers: [6, 3]}\n")
+    failed = run("stats", numbers, "--into", spec, "-o", tmp_path / "no" / "x")
+    assert (failed.code, failed.err.count("\n")) == (2, 1)
+    assert spec.read_text() == "network: {kind: single_layer, layers: [6, 3]}\n"
+    spec.write_text("network: {kind: single_layer, layers: [7, 3]}\n")
+    wrong = run("stats", numbers, "--into", spec)
+    assert "network.layers[0]: must be the number of features" in wrong.err
+
+
+def test_words_of_other_tools_are_understood(run: Run) -> None:
+    network = "network: {kind: single_layer, layers: [4, 2]}\n"
+    rate = run("recommend", "-", stdin=network + "training: {learning_rate: 0.1}\n")
+    assert "the learning rate is called stepsize" in rate.err
+    dropout = run("recommend", "-", stdin=network + "training: {dropout: 0.1}\n")
+    assert "keep_prob = 1 - dropout rate" in dropout.err
+
+
+def test_quiet_still_says_why_there_is_no_plan(run: Run, config: Config) -> None:
+    options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-q")
+    assert (
+        "no batch size allowed reaches the target"
+        in run("recommend", config("mnist_autoencoder"), *options).out
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [("--eps", "1e-300", "--delta", "1e-300"), ("--eps", "1e-9", "--delta", "1e-300")]
+)
+def test_absurd_targets_are_infeasible_without_noise(run: Run, options: tuple[str, ...]) -> None:
+    result = run("iterations", *options, "-f", "json")
+    assert (result.code, result.err) == (1, "")
+    assert strict(result.out)["feasible"] is False

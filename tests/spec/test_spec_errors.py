@@ -153,7 +153,7 @@ BAD = [
         "negative box",
         "network: {kind: multilayer, layers: [3, 2, 1], weight_bound: [1, -2]}",
         "network.weight_bound[1]",
-        ["at least 0", "-2"],
+        ["from 0 to 1000000", "-2"],
     ),
     # Data.
     ("mean", single("data: {mean: 1.5}"), "2:14 data.mean", ["from 0 to 1", "1.5", "1 or less"]),
@@ -224,7 +224,7 @@ BAD = [
     ("stepsize entry", MULTILAYER + "training: {stepsize: [1, 0]}", "2:26 training.stepsize[1]", ["above 0"]),
     ("batch_size", single("training: {batch_size: 0}"), "training.batch_size", ["from 1 to 1e12"]),
     ("iterations", single("training: {iterations: 1e16}"), "training.iterations", ["from 1 to 1e15"]),
-    ("keep_prob", MULTILAYER + "training: {keep_prob: 0}", "training.keep_prob", ["above 0 and at most 1"]),
+    ("keep_prob", MULTILAYER + "training: {keep_prob: 0}", "training.keep_prob", ["from 1e-06 to 1"]),
     ("keep_prob 1.1", MULTILAYER + "training: {keep_prob: 1.1}", "training.keep_prob", ["lower it to 1"]),
     (
         "dropout",
@@ -274,7 +274,12 @@ BAD = [
         "2:10 search.batch_size.max",
         ["must be given"],
     ),
-    ("keep range", MULTILAYER + "search: {keep_prob: {min: 0, max: 1}}", "search.keep_prob.min", ["above 0"]),
+    (
+        "keep range",
+        MULTILAYER + "search: {keep_prob: {min: 0, max: 1}}",
+        "search.keep_prob.min",
+        ["from 1e-06"],
+    ),
     (
         "keep of one layer",
         single("search: {keep_prob: {min: 0.5, max: 1}}"),
@@ -302,7 +307,7 @@ BAD = [
     ),
     ("epochs, no samples", single("budget: {epochs: 5}"), "budget.epochs", ["data.samples or data.file"]),
     ("free", single("cost: {per_iteration: 0}"), "2:1 cost", ["above 0"]),
-    ("negative cost", single("cost: {per_sample: -1}"), "cost.per_sample", ["at least 0"]),
+    ("negative cost", single("cost: {per_sample: -1}"), "cost.per_sample", ["from 0 to 1e+100"]),
     # Unknown keys.
     (
         "slip",
