@@ -478,5 +478,5 @@ def test_constants_that_overflow_are_refused() -> None:
     )
     for constants in ("paper", "certified"):
         with pytest.raises(HypothesisError, match="constants too large") as error:
-            recommend(wanted, constants=constants)  # type: ignore[arg-type]
+            recommend(wanted, constants=constants)
         assert error.value.quantity == "network.weight_bound"
