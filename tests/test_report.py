@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rsgadvise.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.report.console import show
-from rsgadvise.report.documents import as_csv, as_document, as_json
+from rsgadvise.report.documents import as_csv, as_document, as_json, as_yaml
 from rsgadvise.report.markdown import as_markdown
 
 
@@ -34,6 +34,13 @@ def test_documents_start_with_their_schema() -> None:
 def test_csv_flattens_and_unites_columns() -> None:
     text = as_csv([{"a": 1, "b": {"c": (1, 2)}}, {"a": None, "d": "x,y"}])
     assert text == 'a,b.c,d\n1,1;2,\n,,"x,y"\n'
+
+
+def test_yaml_numbers_are_numbers_to_every_reader() -> None:
+    assert (
+        as_yaml({"a": 1e-07, "b": 2.5e-10, "c": 1e22, "d": 0.1})
+        == "a: 1.0e-07\nb: 2.5e-10\nc: 1.0e+22\nd: 0.1\n"
+    )
 
 
 def test_markdown_escapes_pipes() -> None:
