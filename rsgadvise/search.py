@@ -7,7 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["distinct", "increasing_root", "minimize_scan", "minimize_unimodal", "smallest_integer"]
+__all__ = [
+    "distinct",
+    "increasing_root",
+    "minimize_grid",
+    "minimize_scan",
+    "minimize_unimodal",
+    "smallest_integer",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -85,6 +92,43 @@ def minimize_scan(
     left = first + np.maximum(best - 1, 0) * step
     right = np.minimum(first + np.minimum(best + 1, points - 1) * step, last)
     return minimize_unimodal(function, left, right, steps=steps)
+
+
+def minimize_grid(
+    function: Callable[[FloatArray], FloatArray],
+    lower: FloatArray,
+    upper: FloatArray,
+    *,
+    points: int = 9,
+    rounds: int = 7,
+) -> FloatArray:
+    """Minimiser of each unimodal function on [lower, upper], by grids that narrow around their best point.
+
+    For functions whose cost is in the call rather than in its elements: 9 points and 7 rounds narrow an
+    interval 16,384-fold in 7 calls.
+
+    Args:
+        function: maps points, along a new first axis, to values of the same shape.
+        lower, upper: interval ends, one per problem.
+
+    Example:
+        >>> minimize_grid(lambda x: (x - 3.0) ** 2, np.array([2.0]), np.array([9.0])).round(3)
+        array([3.])
+    """
+    left, right = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
+    shares = np.linspace(0.0, 1.0, points).reshape(-1, *(1,) * left.ndim)
+    best = left
+    for _ in range(rounds):
+        grid = left + shares * (right - left)
+        values = function(grid)
+        at = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)[None, ...]
+
+        def pick(index: NDArray[np.intp], among: FloatArray = grid) -> FloatArray:
+            return np.asarray(np.take_along_axis(among, index, axis=0)[0])
+
+        best = pick(at)
+        left, right = pick(np.maximum(at - 1, 0)), pick(np.minimum(at + 1, points - 1))
+    return best
 
 
 def increasing_root(

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise.search import increasing_root, minimize_scan, minimize_unimodal, smallest_integer
+from rsgadvise.search import (
+    increasing_root,
+    minimize_grid,
+    minimize_scan,
+    minimize_unimodal,
+    smallest_integer,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -80,3 +86,13 @@ def test_smallest_integer(low: int, size: int, at: float) -> None:
     else:
         assert accepted[0]
         assert found[0] == max(threshold, low)
+
+
+@settings(max_examples=60, deadline=None)
+@given(left=st.floats(-50, 50), width=st.floats(0.1, 60), at=st.floats(-0.5, 1.5))
+def test_grid_minimum_on_shifted_intervals(left: float, width: float, at: float) -> None:
+    target = left + at * width
+    ends = np.asarray([left, left]), np.asarray([left + width, left + width])
+    found = minimize_grid(lambda x: np.abs(x - target), *ends)
+    inside = min(max(target, left), left + width)
+    assert found == pytest.approx(inside, abs=width * 1e-4)

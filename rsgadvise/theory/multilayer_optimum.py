@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from rsgadvise.search import increasing_root, minimize_scan, minimize_unimodal
+from rsgadvise.search import increasing_root, minimize_grid, minimize_scan, minimize_unimodal
 from rsgadvise.stopping import Stopping, prepare_sums
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
@@ -20,6 +20,7 @@ from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms,
 
 __all__ = ["best_keep_prob", "optimal_hyperparameters", "required_iterations"]
 
+_FEW = 24  # candidates up to which a call costs more than its elements
 _BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
 
 
@@ -248,8 +249,7 @@ def _searched(
 
     def at(logit: FloatArray, rise: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
         shared = _shared_at(logit, edge)
-        smallest = [np.broadcast_to(gamma, shape) for gamma in _stepsizes(net, shared)]
-        gammas = smallest
+        gammas = smallest = _stepsizes(net, shared)
         if all(np.all(np.greater(b, 0)) for b in net.curvatures):
             low = [np.asarray(b * g**2) for b, g in zip(net.curvatures, smallest, strict=True)]
             high = [np.asarray(b * (1 / b - g) ** 2) for b, g in zip(net.curvatures, smallest, strict=True)]
@@ -274,9 +274,10 @@ def _searched(
         return np.asarray(value + terms.get("lower_hidden_noise", 0.0) * zeta), gammas, zeta
 
     def best_rise(logit: FloatArray) -> FloatArray:
-        return minimize_unimodal(
-            lambda t: at(logit, t)[0], np.zeros(shape), np.full(shape, 1 - 1e-9), steps=22
-        )
+        ends = np.zeros(shape), np.full(shape, 1 - 1e-9)
+        if np.prod(shape) > _FEW:
+            return minimize_unimodal(lambda t: at(logit, t)[0], *ends, steps=22)
+        return minimize_grid(lambda t: at(logit, t)[0], *ends)
 
     logit = minimize_scan(
         lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=22
