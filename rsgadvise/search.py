@@ -188,12 +188,15 @@ def increasing_root(
 
 
 def smallest_integer(
-    accept: Callable[[IntArray], NDArray[np.bool_]], lower: IntArray, upper: IntArray
+    accept: Callable[[IntArray], NDArray[np.bool_]], lower: IntArray, upper: IntArray, *, points: int = 9
 ) -> tuple[IntArray, NDArray[np.bool_]]:
     """Smallest integer in [lower, upper] that is accepted, where acceptance is monotone.
 
+    Each call of `accept` narrows every interval eightfold, for functions whose cost is in the call.
+
     Args:
-        accept: maps one integer per problem to one answer per problem; once true it stays true.
+        accept: maps integers, along a new first axis, to answers of the same shape; once true an
+            answer stays true.
         lower, upper: inclusive ends.
 
     Returns:
@@ -205,10 +208,19 @@ def smallest_integer(
         (8, True)
     """
     first, last = np.broadcast_arrays(np.asarray(lower, np.int64), np.asarray(upper, np.int64))
-    accepted = np.asarray(accept(last), dtype=bool)
-    left, right = np.where(accepted, first, last), last.copy()
-    while (left < right).any():
-        middle = left + (right - left) // 2
-        good = np.asarray(accept(middle), dtype=bool)
-        left, right = np.where(good, left, np.minimum(middle + 1, right)), np.where(good, middle, right)
-    return right, accepted
+    ends = np.asarray(accept(np.stack([first, last])), dtype=bool)
+    accepted = ends[1]
+    # The interval (fails, meets] holds the answer; it is empty where an end is the answer.
+    meets = np.where(ends[0], first, last)
+    fails = np.where(accepted & ~ends[0], first, meets)
+    steps = np.arange(1, points).reshape(-1, *(1,) * first.ndim)
+    while (meets - fails > 1).any():
+        width = meets - fails
+        # Quotient and remainder apart, so that no product leaves the range of the integers.
+        inner = fails + width // (points - 1) * steps + width % (points - 1) * steps // (points - 1)
+        good = np.asarray(accept(inner), dtype=bool)
+        good[-1] = True  # the last point is `meets`
+        at = np.argmax(good, axis=0)[None, ...]
+        before = np.concatenate([fails[None, ...], inner[:-1]])
+        fails, meets = (np.take_along_axis(among, at, axis=0)[0] for among in (before, inner))
+    return meets, accepted

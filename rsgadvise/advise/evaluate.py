@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
+from rsgadvise.advise.judge import (
+    Point,
+    as_stepsize,
+    certified,
+    check_problem,
+    elasticities,
+    equation,
+    objective_for,
+)
 from rsgadvise.advise.objective import ConstantsName, Schedule
 from rsgadvise.advise.problem import Assumption, Problem, resolve
-from rsgadvise.advise.recommend import as_stepsize, check_problem
 from rsgadvise.advise.results import Stepsize
 from rsgadvise.advise.space import stopping_of
 from rsgadvise.errors import HypothesisError

@@ -8,14 +8,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rsgadvise.advise.kinds import certified_objective, largest_gradient, paper_objective
-from rsgadvise.advise.objective import Objective, Range, Schedule
+from rsgadvise.advise.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.advise.problem import Problem
+from rsgadvise.advise.results import Stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
 
-__all__ = ["CappedObjective", "Point", "certified", "elasticities", "equation", "objective_for"]
+__all__ = [
+    "CappedObjective",
+    "Point",
+    "as_stepsize",
+    "certified",
+    "check_problem",
+    "elasticities",
+    "equation",
+    "objective_for",
+]
 
+_LARGEST = 1e120  # squares and products of such constants are still numbers
 _STEP = 1e-4  # relative change of a knob in a central difference; its error is of order 1e-8
 
 
@@ -81,6 +92,38 @@ def objective_for(problem: Problem, constants: str) -> Objective:
     if constants == "paper":
         return paper_objective(problem)
     return CappedObjective(certified_objective(problem), lambda zeta: largest_gradient(problem, zeta))
+
+
+def check_problem(problem: Problem, constants: ConstantsName) -> None:
+    """Refuse what has no useful answer: constants that overflow, and data without a gradient.
+
+    Raises:
+        HypothesisError: the network's constants overflow; or every input is zero, so that the
+            certified stepsize would be infinite.
+    """
+    objectives = certified_objective(problem), paper_objective(problem)
+    one = np.ones(1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
+        limit = largest_gradient(problem, one)
+    if not all(np.all(value < _LARGEST) for value in (*scales, limit)):
+        raise HypothesisError(
+            f"leads to constants too large for any number with these layers; got "
+            f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
+            quantity="network.weight_bound",
+        )
+    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
+    if constants == "certified" and flat and problem.moments.squared_norm < 1 / _LARGEST:
+        raise HypothesisError(
+            f"must be above 0 for certified constants; got {problem.moments.mean:g}, inputs that are all "
+            "zero; the gradient vanishes and any stepsize will do",
+            quantity="data.mean",
+        )
+
+
+def as_stepsize(stepsize: FloatArray) -> Stepsize:
+    """A stepsize array as a number, or as one number per layer."""
+    return float(stepsize) if stepsize.ndim == 0 else tuple(float(gamma) for gamma in stepsize)
 
 
 @dataclass(frozen=True, slots=True)

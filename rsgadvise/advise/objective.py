@@ -32,6 +32,11 @@ class Schedule:
         """Constant stepsize and uniform R, the setting of the paper's theorems."""
         return self.decay == 0 and self.stopping in ("uniform", "matched")
 
+    @property
+    def monotone(self) -> bool:
+        """More iterations never raise the best bound."""
+        return self.plain or self.stopping == "matched"
+
 
 class Objective(Protocol):
     """What a search needs of a theorem; see the module docstring for shapes."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.advise.judge import Point, certified, equation, objective_for
+from rsgadvise.advise.judge import Point, as_stepsize, certified, check_problem, equation, objective_for
 from rsgadvise.advise.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.problem import Assumption, Problem
-from rsgadvise.advise.recommend import as_stepsize, check_problem
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal
 from rsgadvise.search import distinct

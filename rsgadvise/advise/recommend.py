@@ -9,56 +9,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.judge import Point, certified, elasticities, equation, objective_for
-from rsgadvise.advise.kinds import certified_objective, largest_gradient, paper_objective
+from rsgadvise.advise.judge import (
+    Point,
+    as_stepsize,
+    certified,
+    check_problem,
+    elasticities,
+    equation,
+    objective_for,
+)
 from rsgadvise.advise.objective import ConstantsName, Objective
 from rsgadvise.advise.problem import Assumption, Problem, resolve
-from rsgadvise.advise.results import Advice, Infeasible, Recommendation, Stepsize, WorkPoint
+from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
-from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.bound import FloatArray
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["as_stepsize", "check_problem", "recommend"]
+__all__ = ["recommend"]
 
 _NEAR = 0.02
-_LARGEST = 1e120  # squares and products of such constants are still numbers
 _BOUNDARY_SLOPE = 1e-4
-
-
-def as_stepsize(stepsize: FloatArray) -> Stepsize:
-    """A stepsize array as a number, or as one number per layer."""
-    return float(stepsize) if stepsize.ndim == 0 else tuple(float(gamma) for gamma in stepsize)
-
-
-def check_problem(problem: Problem, constants: ConstantsName) -> None:
-    """Refuse what has no useful answer: constants that overflow, and data without a gradient.
-
-    Raises:
-        HypothesisError: the network's constants overflow; or every input is zero, so that the
-            certified stepsize would be infinite.
-    """
-    objectives = certified_objective(problem), paper_objective(problem)
-    one = np.ones(1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
-        limit = largest_gradient(problem, one)
-    if not all(np.all(value < _LARGEST) for value in (*scales, limit)):
-        raise HypothesisError(
-            f"leads to constants too large for any number with these layers; got "
-            f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
-            quantity="network.weight_bound",
-        )
-    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
-    if constants == "certified" and flat and problem.moments.squared_norm < 1 / _LARGEST:
-        raise HypothesisError(
-            f"must be above 0 for certified constants; got {problem.moments.mean:g}, inputs that are all "
-            "zero; the gradient vanishes and any stepsize will do",
-            quantity="data.mean",
-        )
 
 
 def recommend(

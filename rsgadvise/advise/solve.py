@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, smallest_integer
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["Rows", "critical_batch_size", "fewest_iterations", "solve"]
@@ -131,25 +131,29 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     low, high = space.batch_sizes[0], _largest_batch(space)
     if high < low:
         return np.asarray([float(low)])
+    best = _best_batch(branch, low, high) if branch.schedule.monotone else float(high)
+    powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
+    return distinct(np.concatenate([[low, best, high], powers, _kinks(space, low, high, best)]))
+
+
+def _best_batch(branch: _Branch, low: int, high: int) -> float:
+    """The best batch size of a range; `high` where none is feasible."""
     left, right = low, high
-    best = float(high)
-    while branch.schedule.plain or branch.schedule.stopping == "matched":
+    while True:
         grid = distinct(np.round(np.geomspace(left, right, _GRID)))
         if right - left < _EXHAUSTIVE:
             grid = np.arange(left, right + 1, dtype=np.float64)
         rows = _solve_for(branch, grid, rough=right - left >= _EXHAUSTIVE)
         if rows.batch.size == 0:  # nothing on the grid fits: look where the least work is needed
-            free = replace(branch, space=without_limits(space))
+            free = replace(branch, space=without_limits(branch.space))
             rows = _solve_for(free, grid, rough=right - left >= _EXHAUSTIVE)
         if rows.batch.size == 0:
-            break
-        best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
+            return float(high)
+        best = float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))])
         if right - left < _EXHAUSTIVE:
-            break
+            return best
         at = int(np.searchsorted(grid, best))
         left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
-    powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
-    return distinct(np.concatenate([[low, best, high], powers, _kinks(space, low, high, best)]))
 
 
 def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:
@@ -176,10 +180,10 @@ def _largest_batch(space: Space) -> int:
 
 
 def _solve_for(branch: _Branch, batch: FloatArray, *, rough: bool = False) -> Rows:
-    """Candidates for given batch sizes; `rough` ones locate a batch size where N has to be searched."""
+    """Candidates for given batch sizes; `rough` plans only locate a batch size."""
     if branch.space.goal is None:
         runs = np.ones_like(batch)
-        iterations = _iterations_for_bound(branch, batch, rough=rough)
+        iterations = _iterations_for_bound(branch, batch)
     else:
         iterations, runs = _iterations_for_goal(branch, batch, rough=rough)
     fits = np.isfinite(iterations) & (iterations <= _most_iterations(branch.space, batch, runs))
@@ -210,15 +214,14 @@ def _most_iterations(space: Space, batch: FloatArray, runs: FloatArray) -> Float
     return np.where(most >= space.iterations[0], most, 0.0)
 
 
-def _iterations_for_bound(branch: _Branch, batch: FloatArray, *, rough: bool) -> FloatArray:
+def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
     """N that gives the smallest bound: all that the limits allow, where more is always better.
 
     It is for constant stepsizes with uniform R and for `matched`. A late start or a decaying
     stepsize with another P_R can lose by more iterations, so there several N are compared.
     """
     most = _most_iterations(branch.space, batch, np.ones_like(batch))
-    known = branch.schedule.plain or branch.schedule.stopping == "matched" or branch.space.fixed_iterations
-    if known or rough:
+    if branch.schedule.monotone or branch.space.fixed_iterations:
         return np.where(most > 0, most, np.inf)
     left = np.full(most.shape, float(branch.space.iterations[0]))
     right = np.maximum(most, left)
@@ -330,16 +333,13 @@ def _plan_searched(
 def _narrowed(
     branch: _Branch, batch: FloatArray, target: FloatArray, bracket: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
-    """Smallest integer N in (fails, meets] whose best bound meets the target, eight at a time."""
-    fails, meets = bracket
-    rows = np.arange(batch.size)
-    while np.any(meets - fails > 1):
-        inner = np.asarray(np.round(fails[:, None] + (meets - fails)[:, None] * np.linspace(0, 1, 9)), float)
-        good = _best_value(branch, np.broadcast_to(batch[:, None], inner.shape), inner) <= target[:, None]
-        good[:, -1] = True
-        at = np.argmax(good, axis=1)
-        fails, meets = inner[rows, np.maximum(at - 1, 0)], inner[rows, at]
-    return meets
+    """Smallest integer N of the bracket whose best bound meets the target."""
+
+    def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return _best_value(branch, np.broadcast_to(batch, n.shape), n.astype(np.float64)) <= target
+
+    low, high = (end.astype(np.int64) for end in bracket)
+    return smallest_integer(meets, low, high)[0].astype(np.float64)
 
 
 def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:
