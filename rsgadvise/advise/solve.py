@@ -132,8 +132,13 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     if high < low:
         return np.asarray([float(low)])
     best = _best_batch(branch, low, high) if branch.schedule.monotone else float(high)
+    kinks = _kinks(space, low, high, best)
+    if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
+        rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
+        if rows.batch.size:
+            best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
-    return distinct(np.concatenate([[low, best, high], powers, _kinks(space, low, high, best)]))
+    return distinct(np.concatenate([[low, best, high], powers]))
 
 
 def _best_batch(branch: _Branch, low: int, high: int) -> float:

@@ -480,3 +480,12 @@ def test_constants_that_overflow_are_refused() -> None:
         with pytest.raises(HypothesisError, match="constants too large") as error:
             recommend(wanted, constants=constants)
         assert error.value.quantity == "network.weight_bound"
+
+
+def test_a_batch_range_ranks_choices_that_differ() -> None:
+    wanted = spec(
+        "autoencoder", search={"batch_size": {"min": 16, "max": 8192}}, budget={"samples": 6 * 10**6}
+    )
+    sizes = sorted(row.batch_size for row in recommend(wanted, top=50).recommendations)
+    best = recommend(wanted, top=1).recommendations[0].batch_size
+    assert set(sizes) == {best, *(2**k for k in range(4, 14))}
