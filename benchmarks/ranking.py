@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from rsgadvise.advise.judge import objective_for
-from rsgadvise.advise.objective import Objective, Schedule
-from rsgadvise.advise.problem import Problem
+from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.objective import Objective, Schedule
+from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.multilayer import Structure, dropout_bound, structure
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters

@@ -22,6 +22,7 @@ LAYERS = {
     "datastats": 1,
     "readers": 1,
     "theory": 2,
+    "bounds": 3,
     "advise": 4,
     "report": 5,
     "cli": 6,

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.judge import (
+from rsgadvise.advise.elasticity import elasticities
+from rsgadvise.advise.results import Stepsize, as_stepsize
+from rsgadvise.bounds.judge import (
     Point,
-    as_stepsize,
     certified,
     check_problem,
-    elasticities,
     equation,
     objective_for,
 )
-from rsgadvise.advise.objective import ConstantsName, Schedule
-from rsgadvise.advise.problem import Assumption, Problem, resolve
-from rsgadvise.advise.results import Stepsize
-from rsgadvise.advise.space import stopping_of
+from rsgadvise.bounds.objective import ConstantsName, Schedule
+from rsgadvise.bounds.problem import Assumption, Problem, resolve, stopping_of
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.single_layer import decreasing_stepsize_bound
 

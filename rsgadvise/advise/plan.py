@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.advise.judge import Point, as_stepsize, certified, check_problem, equation, objective_for
-from rsgadvise.advise.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
-from rsgadvise.advise.problem import Assumption, Problem
+from rsgadvise.advise.results import as_stepsize
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal
+from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
+from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
+from rsgadvise.bounds.problem import Assumption, Problem
 from rsgadvise.search import distinct
 from rsgadvise.theory import single_layer
 from rsgadvise.theory.bound import FloatArray

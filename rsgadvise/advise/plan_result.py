@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rsgadvise.advise.objective import ConstantsName
-from rsgadvise.advise.problem import Assumption
 from rsgadvise.advise.results import Stepsize
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import Assumption
 
 __all__ = ["IterationPlan", "TradeoffPoint"]
 

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.judge import (
+from rsgadvise.advise.elasticity import elasticities
+from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint, as_stepsize
+from rsgadvise.advise.solve import Rows, critical_batch_size, solve
+from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
+from rsgadvise.bounds.judge import (
     Point,
-    as_stepsize,
     certified,
     check_problem,
-    elasticities,
     equation,
     objective_for,
 )
-from rsgadvise.advise.objective import ConstantsName, Objective
-from rsgadvise.advise.problem import Assumption, Problem, resolve
-from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint
-from rsgadvise.advise.solve import Rows, critical_batch_size, solve
-from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
+from rsgadvise.bounds.objective import ConstantsName, Objective
+from rsgadvise.bounds.problem import Assumption, Problem, resolve
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rsgadvise.advise.objective import ConstantsName
-from rsgadvise.advise.problem import Assumption
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import Assumption
+from rsgadvise.theory.bound import FloatArray
 
 __all__ = [
     "Advice",
@@ -14,9 +15,15 @@ __all__ = [
     "Recommendation",
     "Stepsize",
     "WorkPoint",
+    "as_stepsize",
 ]
 
 Stepsize = float | tuple[float, ...]
+
+
+def as_stepsize(stepsize: FloatArray) -> Stepsize:
+    """A stepsize array as a number, or as one number per layer."""
+    return float(stepsize) if stepsize.ndim == 0 else tuple(float(gamma) for gamma in stepsize)
 
 
 @dataclass(frozen=True, slots=True)

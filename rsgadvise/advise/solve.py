@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.advise.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
+from rsgadvise.bounds.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.search import distinct, smallest_integer
 from rsgadvise.theory.bound import FloatArray
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.advise.objective import Range, Schedule
-from rsgadvise.advise.problem import Assumption, Problem
-from rsgadvise.stopping import Stopping
+from rsgadvise.bounds.objective import Range, Schedule
+from rsgadvise.bounds.problem import Assumption, Problem, stopping_of
 from rsgadvise.theory.bound import FloatArray
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ __all__ = [
     "Limit",
     "Space",
     "search_space",
-    "stopping_of",
     "without_limits",
 ]
 
@@ -106,12 +104,6 @@ class Space:
         if self.cost is None:
             return None
         return np.asarray(total_iterations * (self.cost[0] + self.cost[1] * batch))
-
-
-def stopping_of(spec: Spec) -> Stopping:
-    """P_R of a spec; uniform unless given."""
-    given = spec.training.stopping
-    return "uniform" if given is None else cast(Stopping, given)
 
 
 def _batches(spec: Spec) -> tuple[tuple[int, ...], bool]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise.plan import Request
-from rsgadvise.advise.problem import Assumption, Problem, resolve
 from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.problem import Assumption, Problem, resolve
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:

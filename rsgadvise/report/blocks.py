@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.problem import Assumption
+    from rsgadvise.bounds.problem import Assumption
 
 __all__ = [
     "Block",

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from rsgadvise.advise.evaluate import evaluate
-from rsgadvise.advise.judge import objective_for
 from rsgadvise.advise.plan import Request, plan_iterations
 from rsgadvise.advise.plan_result import IterationPlan
-from rsgadvise.advise.problem import Problem, resolve
+from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 
@@ -100,7 +100,7 @@ def test_plans_of_every_kind_hold_and_are_tight(
         if 1 < found.iterations < 10**10:  # beyond that one iteration is lost in the rounding
             before = np.asarray([float(found.iterations - 1)])
             batch = np.asarray([float(found.batch_size)])
-            from rsgadvise.advise.objective import Schedule
+            from rsgadvise.bounds.objective import Schedule
 
             stepsize, zeta = objective.optimum(batch, before, keep, Schedule())
             assert objective.bound(stepsize, zeta, batch, before, Schedule()).value[0] > found.per_run_target

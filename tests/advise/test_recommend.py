@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.judge import objective_for
-from rsgadvise.advise.objective import Schedule
-from rsgadvise.advise.problem import resolve
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.objective import Schedule
+from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from rsgadvise.stopping import Stopping
 from rsgadvise.theory.constants import InputMoments
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["Assumption", "Kind", "Problem", "resolve"]
+__all__ = ["Assumption", "Kind", "Problem", "resolve", "stopping_of"]
 
 Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
@@ -143,3 +144,9 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         samples=int(count) if count is not None else spec.data.samples,
         assumed=tuple(assumed),
     )
+
+
+def stopping_of(spec: Spec) -> Stopping:
+    """P_R of a spec; uniform unless given."""
+    given = spec.training.stopping
+    return "uniform" if given is None else cast(Stopping, given)

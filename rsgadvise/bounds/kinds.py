@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.advise.objective import Objective, Range, Schedule
-from rsgadvise.advise.problem import Problem
+from rsgadvise.bounds.objective import Objective, Range, Schedule
+from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory import autoencoder, constants, descent, multilayer, multilayer_optimum, single_layer
 from rsgadvise.theory.bound import Bound, FloatArray
 from rsgadvise.theory.descent import Geometry

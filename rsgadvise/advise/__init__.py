@@ -1,0 +1,1 @@
+"""Specs in, ranked advice out."""

@@ -1,0 +1,90 @@
+"""How a bound moves with each knob."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from rsgadvise.bounds.judge import Point, objective_for
+from rsgadvise.bounds.objective import Objective
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.errors import HypothesisError
+from rsgadvise.stopping import Stopping
+
+__all__ = ["elasticities"]
+
+_STEP = 1e-4  # relative change of a knob in a central difference; its error is of order 1e-8
+
+
+def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, float]:
+    """d log bound / d log knob at one point, all other knobs held: -0.5 means that doubling the
+    knob multiplies the bound by about 2^-0.5.
+
+    Central differences of the bound itself, one-sided at the edge of a theorem's range. N moves by
+    whole iterations where the stepsize decays. Knobs that cannot be moved alone are absent.
+    """
+    objective = objective_for(problem, constants)
+
+    def log_at(moved: Point, on: Objective = objective) -> float:
+        with np.errstate(divide="ignore"):
+            return float(np.log(moved.bound(on).value))
+
+    here = log_at(point)
+
+    def central(value: Callable[[float], float]) -> float:
+        """d log bound / d log knob from both sides, or from the side that the theorem covers."""
+        reached: list[tuple[float, float]] = []
+        for factor in (1 - _STEP, 1 + _STEP):
+            try:
+                reached.append((float(np.log(factor)), value(factor)))
+            except HypothesisError:
+                reached.append((0.0, here))
+        (left, low), (right, high) = reached
+        return (high - low) / (right - left) if right > left else 0.0
+
+    def rebuilt(change: Callable[[float], Problem]) -> float:
+        return central(lambda f: log_at(point, objective_for(change(f), constants)))
+
+    found: dict[str, float] = {}
+    widest = objective.largest_stepsizes(np.asarray([point.keep_prob]))[0]
+    inner = replace(point, stepsize=point.stepsize * (1 - _STEP))
+    found["stepsize"] = (here - log_at(inner)) / -float(np.log1p(-_STEP))
+    if np.all(point.stepsize * (1 + _STEP) < widest):
+        outer = replace(point, stepsize=point.stepsize * (1 + _STEP))
+        from_above = (log_at(outer) - here) / float(np.log1p(_STEP))
+        # Where layers share one g the bound has a kink, and rises on both sides of a minimum.
+        at_minimum = found["stepsize"] <= 0 <= from_above
+        found["stepsize"] = 0.0 if at_minimum else 0.5 * (found["stepsize"] + from_above)
+    found["batch_size"] = central(lambda f: log_at(replace(point, batch_size=point.batch_size * f)))
+    steps = _iterations_elasticity(point, log_at)
+    if steps is not None:
+        found["iterations"] = steps
+    if problem.kind != "single_layer":
+        found["keep_prob"] = central(lambda f: log_at(replace(point, keep_prob=point.keep_prob * f)))
+    found["initial_loss"] = rebuilt(lambda f: replace(problem, initial_loss=problem.initial_loss * f))
+    if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.kind != "single_layer":
+        found["weight_bound"] = rebuilt(
+            lambda f: replace(problem, weight_bounds=tuple(w * f for w in problem.weight_bounds))
+        )
+    if problem.kind == "multilayer" and len(problem.layers) > 2 and constants == "paper":
+        found["pretraining"] = rebuilt(lambda f: replace(problem, pretraining=problem.pretraining * f))
+    return {knob: value + 0.0 for knob, value in found.items() if np.isfinite(value)}
+
+
+def _iterations_elasticity(point: Point, log_at: Callable[[Point], float]) -> float | None:
+    stopping: Stopping = point.schedule.stopping
+    n = point.iterations
+    if isinstance(stopping, tuple):
+        return None  # N is the length of the list
+    if point.schedule.plain:
+        high, low = n * (1 + _STEP), n * (1 - _STEP)
+    else:
+        gap = max(1.0, round(n * 1e-3))
+        high, low = n + gap, max(n - gap, 1.0)
+    if low < 1:
+        low, high = 1.0, 1 + _STEP
+    return (log_at(replace(point, iterations=high)) - log_at(replace(point, iterations=low))) / float(
+        np.log(high / low)
+    )
