@@ -19,6 +19,7 @@ __all__ = [
     "Stopping",
     "StoppingSums",
     "SumsAt",
+    "draw_iterations",
     "harmonic_number",
     "last_share",
     "prepare_sums",
@@ -255,3 +256,26 @@ def probabilities(stopping: Stopping, *, iterations: int, decay: float, curvatur
     else:
         weights = np.ones(iterations)
     return np.asarray(weights / weights.sum())
+
+
+def draw_iterations(
+    probabilities: FloatArray, rng: np.random.Generator, *, strata: int = 1
+) -> NDArray[np.int64]:
+    """Draw R, or one R from each of `strata` equally likely parts of P_R, in increasing order.
+
+    The mean of any function over the strata is unbiased for its expectation under P_R, and its
+    variance is what is left within the parts.
+
+    Args:
+        probabilities: N probabilities that sum to 1.
+        rng: source of randomness; `strata` uniform numbers are taken from it.
+        strata: number of parts.
+
+    Example:
+        >>> draw_iterations(np.array([0.5, 0.0, 0.5]), np.random.default_rng(0), strata=2).tolist()
+        [1, 3]
+    """
+    below = np.cumsum(probabilities)
+    points = (np.arange(strata) + rng.random(strata)) / strata * below[-1]
+    last = int(np.flatnonzero(probabilities)[-1])
+    return np.asarray(np.minimum(np.searchsorted(below, points, side="right"), last) + 1, np.int64)

@@ -22,11 +22,16 @@ LAYERS = {
     "datastats": 1,
     "readers": 1,
     "theory": 2,
+    "networks": 2,
+    "rsg": 3,
+    "expectation": 3,
+    "pretraining": 4,
     "bounds": 3,
-    "advise": 4,
-    "report": 5,
-    "cli": 6,
-    "__main__": 7,
+    "advise": 5,
+    "verify": 5,
+    "report": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 WITHIN_A_LAYER = {("datastats", "readers")}
 """Neighbours that may see each other: statistics consume streams."""

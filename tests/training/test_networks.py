@@ -1,0 +1,202 @@
+"""Losses, gradients and the full expectation, against finite differences and automatic derivatives."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd import value_and_grad
+from numpy.typing import NDArray
+
+from rsgadvise import expectation
+from rsgadvise.expectation import Expectation
+from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box, initial_weights, projected
+
+Float = NDArray[np.float64]
+
+NETWORKS = {
+    "single layer": Network("single_layer", (5, 3)),
+    "one by one": Network("single_layer", (1, 1)),
+    "autoencoder": Network("autoencoder", (4, 3), (0.7,)),
+    "autoencoder with masks": Network("autoencoder", (4, 3), (0.7,), 0.6),
+    "two layers": Network("multilayer", (4, 3, 2), (1.0, 2.0)),
+    "two layers with masks": Network("multilayer", (4, 3, 2), (1.0, 2.0), 0.7),
+    "three layers with masks": Network("multilayer", (3, 2, 2, 2), (1.0, 0.5, 2.0), 0.4),
+    "one boxed layer with masks": Network("multilayer", (4, 2), (1.0,), 0.5),
+}
+
+
+def data_for(network: Network, rows: int = 6, seed: int = 0) -> Data:
+    rng = np.random.default_rng(seed)
+    inputs = rng.random((rows, network.layers[0]))
+    targets = inputs if network.kind == "autoencoder" else rng.random((rows, network.widths[-1]))
+    return Data(inputs, targets)
+
+
+def weights_for(network: Network, replicas: int, seed: int = 1) -> Weights:
+    rng = np.random.default_rng(seed)
+    parts = [initial_weights(network, rng, scale=2.0) for _ in range(replicas)]
+    return [np.concatenate(matrices) for matrices in zip(*parts, strict=True)]
+
+
+def sigmoid(s: Float) -> Float:
+    return 1 / (1 + anp.exp(-s))  # type: ignore[no-any-return]
+
+
+def plain_loss(network: Network, weights: list[Float], x: Float, y: Float, masks: list[Float]) -> Float:
+    """(3), (4) and (5) as the paper writes them, for one example."""
+    if network.kind == "autoencoder":
+        (w,) = weights
+        return anp.sum((x - sigmoid(w.T @ sigmoid(w @ (x * masks[0])))) ** 2)  # type: ignore[no-any-return]
+    h = x
+    for w, z in zip(weights, masks, strict=True):
+        h = sigmoid(w @ (h * z))
+    return anp.sum((y - h) ** 2)  # type: ignore[no-any-return]
+
+
+def expected_loss(network: Network, weights: list[Float], data: Data) -> Float:
+    """The mean over rows and every mask, by plain loops."""
+    widths = network.masked_widths or tuple(network.layers[:-1])
+    keep = network.keep_prob if network.masked_widths else 1.0
+    total: Float = np.zeros(())
+    for bits in product((0.0, 1.0), repeat=sum(widths)):
+        probability = np.prod([keep if bit else 1 - keep for bit in bits])
+        if probability == 0:
+            continue
+        masks = np.split(np.array(bits), np.cumsum(widths)[:-1])
+        for x, y in zip(data.inputs, data.targets, strict=True):
+            total = total + probability * plain_loss(network, weights, x, y, masks) / data.rows
+    return total
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_expectation_is_that_of_automatic_derivatives(network: Network) -> None:
+    data, weights = data_for(network), weights_for(network, 3)
+    rngs = [np.random.default_rng(i) for i in range(3)]
+    losses, gradient = Expectation(network, data).gradient(weights, rngs)
+    for replica in range(3):
+        own = [matrix[replica] for matrix in weights]
+        value, slopes = value_and_grad(lambda w: expected_loss(network, w, data))(own)
+        assert losses[replica] == pytest.approx(value, rel=1e-12)
+        for ours, theirs in zip(gradient, slopes, strict=True):
+            np.testing.assert_allclose(ours[replica], theirs, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_gradient_is_the_slope_of_the_loss(network: Network) -> None:
+    data, weights = data_for(network), weights_for(network, 1)
+    objective = Expectation(network, data)
+    rngs = [np.random.default_rng(0)]
+    gradient = objective.gradient(weights, rngs)[1]
+    step = 1e-6
+    for matrix, slope in zip(weights, gradient, strict=True):
+        for place in np.ndindex(matrix.shape):
+            before = matrix[place]
+            matrix[place] = before + step
+            high = objective.gradient(weights, rngs)[0][0]
+            matrix[place] = before - step
+            low = objective.gradient(weights, rngs)[0][0]
+            matrix[place] = before
+            assert slope[place] == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "masks" in name])
+def test_sampled_masks_are_unbiased(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = NETWORKS[name]
+    data, weights = data_for(network), weights_for(network, 1)
+    exact = Expectation(network, data).gradient(weights, [np.random.default_rng(0)])
+    monkeypatch.setattr(expectation, "MOST_MASKED_UNITS", 0)
+    sampled = Expectation(network, data, mask_samples=20_000)
+    assert not sampled.exact
+    losses, gradient = sampled.gradient(weights, [np.random.default_rng(0)])
+    assert losses[0] == pytest.approx(exact[0][0], rel=0.01)
+    for ours, theirs in zip(gradient, exact[1], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.004)
+
+
+def test_replicas_draw_their_own_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = NETWORKS["two layers with masks"]
+    monkeypatch.setattr(expectation, "MOST_MASKED_UNITS", 0)
+    weights: Weights = [np.repeat(matrix, 2, axis=0) for matrix in weights_for(network, 1)]
+    losses, _ = Expectation(network, data_for(network)).gradient(
+        weights, [np.random.default_rng(i) for i in (0, 1)]
+    )
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_replica_does_not_see_its_neighbours(network: Network, dtype: type) -> None:
+    """The same bits whatever stands beside it, and however the rows are cut into blocks."""
+    whole = data_for(network, rows=40)
+    data = Data(whole.inputs.astype(dtype), whole.targets.astype(dtype))
+    weights: Weights = [matrix.astype(dtype) for matrix in weights_for(network, 7)]
+    rngs = [np.random.default_rng(i) for i in range(7)]
+    objective = Expectation(network, data)
+    losses, gradient = objective.gradient(weights, rngs)
+    assert gradient[0].dtype == dtype
+    for replica in range(7):
+        alone = [matrix[replica : replica + 1] for matrix in weights]
+        loss, slope = objective.gradient(alone, rngs[replica : replica + 1])
+        assert loss[0] == losses[replica]
+        for ours, theirs in zip(slope, gradient, strict=True):
+            assert np.array_equal(ours[0], theirs[replica])
+
+
+def test_projected_gradient_is_that_of_its_definition() -> None:
+    network = Network("multilayer", (3, 2, 2), (0.3, 0.0))
+    rng = np.random.default_rng(0)
+    weights = weights_for(network, 4)
+    gradient: Weights = [rng.standard_normal(matrix.shape) for matrix in weights]
+    gammas = (0.7, 0.2)
+    found = projected(network, weights, gradient, gammas)
+    for matrix, g, bound, gamma, ours in zip(
+        weights, gradient, network.weight_bounds, gammas, found, strict=True
+    ):
+        direct = (matrix - np.clip(matrix - gamma * g, -bound, bound)) / gamma
+        np.testing.assert_allclose(ours, direct, atol=1e-12)
+    assert not found[1].any(), "a box of width 0 leaves nothing to descend"
+
+
+def test_projection_does_not_cancel_at_tiny_stepsizes() -> None:
+    network = Network("autoencoder", (3, 2), (1.0,))
+    weights: Weights = [np.full((1, 2, 3), 0.5)]
+    gradient: Weights = [np.full((1, 2, 3), 0.123)]
+    assert np.array_equal(projected(network, weights, gradient, (1e-300,))[0], gradient[0])
+
+
+def test_start_has_the_stated_spread_and_lies_in_the_box() -> None:
+    rng = np.random.default_rng(0)
+    free = initial_weights(Network("single_layer", (400, 50)), rng)[0]
+    assert free.std() == pytest.approx(400**-0.5, rel=0.02)
+    boxed = initial_weights(Network("multilayer", (400, 50, 2), (0.01, 5.0)), rng)
+    assert np.abs(boxed[0]).max() == 0.01
+    assert boxed[1].std() == pytest.approx(50**-0.5, rel=0.2)
+
+
+def test_saturated_units_are_quiet() -> None:
+    network = Network("single_layer", (2, 1))
+    data = Data(np.ones((1, 2)), np.ones((1, 1)))
+    loss, gradient = Expectation(network, data).gradient(
+        [np.full((1, 1, 2), -1e6)], [np.random.default_rng(0)]
+    )
+    assert loss[0] == 1.0
+    assert not gradient[0].any()
+
+
+def test_kernel_sums_over_the_rows_and_scales() -> None:
+    network = NETWORKS["single layer"]
+    data, weights = data_for(network), weights_for(network, 2)
+    kernel = Kernel(network, replicas=2, rows=data.rows, dtype=np.dtype(float))
+    kernel.inputs[...], kernel.targets[...] = data.inputs, data.targets
+    doubled = kernel.gradient(weights, scale=2 / data.rows)[0].copy()
+    mean = Expectation(network, data).gradient(weights, [np.random.default_rng(i) for i in range(2)])[1][0]
+    np.testing.assert_allclose(doubled, 2 * mean, rtol=1e-12)
+
+
+def test_clip_leaves_a_free_network_alone() -> None:
+    weights: Weights = [np.full((1, 2, 2), 9.0)]
+    clip_to_box(Network("single_layer", (2, 2)), weights)
+    assert (weights[0] == 9).all()
