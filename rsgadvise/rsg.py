@@ -55,6 +55,12 @@ class Training:
     batch_size: int
     decay: float = 0.0
 
+    @property
+    def examples(self) -> int:
+        """Examples that one step computes with: one row is its own mean, however often it is drawn."""
+        masked = bool(self.network.masked_widths)
+        return 1 if self.data.rows == 1 and not masked else self.batch_size
+
     def stepsizes_at(self, iteration: int) -> tuple[float, ...]:
         """gamma_k of each matrix."""
         return tuple(gamma * iteration**-self.decay for gamma in self.stepsizes)
@@ -124,7 +130,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         training, replicas = self.training, len(self.streams)
-        network, data, batch = training.network, training.data, training.batch_size
+        network, data, batch = training.network, training.data, training.examples
         dtype = data.inputs.dtype
         self.weights = [np.repeat(matrix.astype(dtype), replicas, axis=0) for matrix in self.start]
         work = sum(map(math.prod, network.shapes)) + 2 * batch * sum(network.widths)
@@ -153,7 +159,7 @@ class _Run:
         self._load(group)
         weights = [matrix[group] for matrix in self.weights]
         with np.errstate(over="ignore", invalid="ignore"):
-            steps = kernel.gradient(weights, scale=gammas[0] / training.batch_size)
+            steps = kernel.gradient(weights, scale=gammas[0] / training.examples)
             for matrix, step, gamma in zip(weights, steps, gammas, strict=True):
                 if gamma != gammas[0]:
                     np.multiply(step, gamma / gammas[0], out=step)

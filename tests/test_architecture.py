@@ -25,7 +25,6 @@ LAYERS = {
     "networks": 2,
     "rsg": 3,
     "expectation": 3,
-    "pretraining": 4,
     "bounds": 3,
     "advise": 5,
     "verify": 5,

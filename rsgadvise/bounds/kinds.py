@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.objective import Objective, Range, Schedule
+from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory import autoencoder, constants, descent, multilayer, multilayer_optimum, single_layer
 from rsgadvise.theory.bound import Bound, FloatArray
 from rsgadvise.theory.descent import Geometry
 
-__all__ = ["certified_objective", "largest_gradient", "paper_objective"]
+__all__ = [
+    "certified_constants",
+    "certified_objective",
+    "curvature_share",
+    "largest_gradient",
+    "paper_objective",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,28 +288,53 @@ def paper_objective(problem: Problem) -> Objective:
     )
 
 
+def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Constants:
+    """Certified smoothness and gradient variance, shape of the keep probabilities."""
+    if problem.kind == "single_layer":
+        flat = constants.single_layer_constants(layers=problem.layers, moments=problem.moments)
+        unit = np.ones(np.shape(keep_prob))
+        return constants.Constants(flat.smoothness * unit, flat.gradient_variance * unit)
+    if problem.kind == "autoencoder":
+        return constants.autoencoder_constants(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds[0],
+            keep_prob=keep_prob,
+            moments=problem.moments,
+        )
+    return constants.multilayer_constants(
+        layers=problem.layers,
+        weight_bound=problem.weight_bounds,
+        keep_prob=keep_prob,
+        moments=problem.moments,
+    )
+
+
+def curvature_share(
+    problem: Problem, constants_name: ConstantsName, stepsize: FloatArray, keep_prob: float
+) -> float:
+    """r of `matched` stopping: iteration k descends by a multiple of x_k (1 - r x_k), x_k = k^-rho.
+
+    The part of the first step's descent that curvature takes away; inf outside the theorem's range.
+    """
+    zeta = np.asarray(keep_prob, dtype=np.float64)
+    paper = constants_name == "paper"
+    objective = paper_objective(problem) if paper else certified_objective(problem)
+    if np.any(stepsize > objective.largest_stepsizes(zeta)):
+        return float("inf")
+    if problem.kind != "multilayer":
+        return float(stepsize / objective.largest_stepsizes(zeta))
+    gammas = [np.asarray(gamma) for gamma in stepsize]
+    if isinstance(objective, PaperMultilayer):
+        return float(multilayer.descent_scale(objective.net, gammas)[1])
+    bends = 0.5 * float(certified_constants(problem, zeta).smoothness) * stepsize**2
+    return float(bends.min() / ((stepsize - bends).min() + bends.min()))
+
+
 def certified_objective(problem: Problem) -> Objective:
     """The same descent argument with constants that hold for all data with these moments."""
-
-    def at(zeta: FloatArray) -> constants.Constants:
-        if problem.kind == "single_layer":
-            flat = constants.single_layer_constants(layers=problem.layers, moments=problem.moments)
-            unit = np.ones(np.shape(zeta))
-            return constants.Constants(flat.smoothness * unit, flat.gradient_variance * unit)
-        if problem.kind == "autoencoder":
-            return constants.autoencoder_constants(
-                layers=problem.layers,
-                weight_bound=problem.weight_bounds[0],
-                keep_prob=zeta,
-                moments=problem.moments,
-            )
-        return constants.multilayer_constants(
-            layers=problem.layers, weight_bound=problem.weight_bounds, keep_prob=zeta, moments=problem.moments
-        )
-
     total = DescentObjective(
-        smoothness=lambda zeta: at(zeta).smoothness,
-        variance=lambda zeta: at(zeta).gradient_variance,
+        smoothness=lambda zeta: certified_constants(problem, zeta).smoothness,
+        variance=lambda zeta: certified_constants(problem, zeta).gradient_variance,
         geometry=Geometry.FREE if problem.kind == "single_layer" else Geometry.PROJECTED,
         initial_loss=problem.initial_loss,
         ceiling=problem.largest_loss,

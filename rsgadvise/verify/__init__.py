@@ -1,0 +1,1 @@
+"""Train, measure, and say whether a bound holds, with a stated probability of a false alarm."""

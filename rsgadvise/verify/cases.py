@@ -1,0 +1,277 @@
+"""A case: one training setting, and the bounds that it is held against."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.bounds.judge import Point, certified, equation, objective_for
+from rsgadvise.bounds.kinds import certified_constants, curvature_share, largest_gradient
+from rsgadvise.bounds.objective import ConstantsName, Schedule
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.errors import HypothesisError
+from rsgadvise.expectation import Expectation
+from rsgadvise.networks import Data, Network, Weights, initial_weights
+from rsgadvise.rsg import Training
+from rsgadvise.stopping import Stopping, probabilities
+from rsgadvise.theory.constants import InputMoments
+from rsgadvise.verify.experiment import Experiment
+from rsgadvise.verify.results import Verdict
+
+__all__ = ["CONSTANTS", "Case", "Claim", "Miss", "Setting", "build_case", "case_key", "moments_of"]
+
+CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified")
+_LOSS_SAMPLES = 1 << 18  # (row, mask) pairs behind f(W^1) where masks are sampled
+_MASK_ERROR = 0.05  # of the square root of the smallest bound: what sampling the masks may add
+_MOST_MASKS = 64  # per row
+_LOSS_SHARE = 0.02  # of a case's probability of error, for f(W^1) with sampled masks
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """An (eps, delta) statement: at least one of `runs` replicas has ||g||^2 <= eps, but for delta."""
+
+    eps: float
+    delta: float
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a case is about; every number is fixed.
+
+    Attributes:
+        name: unique among the cases of one verification.
+        network, data: what is trained on what.
+        stepsizes: gamma of each matrix. decay: rho.
+        batch_size, iterations: B and N.
+        stopping: P_R.
+        start_scale: W^1 ~ start_scale * N(0, 1/d_{l-1}), clipped to the box.
+        start: W^1 itself, from pretraining; or None.
+        pretraining: alpha.
+        constants: whose bounds are checked.
+        expected: the verdict each bound must have.
+        loss_falls: whether training must lower the loss, or the case fails.
+        miss: an (eps, delta) statement to check in place of the mean.
+    """
+
+    name: str
+    network: Network
+    data: Data
+    stepsizes: tuple[float, ...]
+    batch_size: int
+    iterations: int
+    decay: float = 0.0
+    stopping: Stopping = "uniform"
+    start_scale: float = 1.0
+    start: Weights | None = None
+    pretraining: float = 1.0
+    constants: tuple[ConstantsName, ...] = CONSTANTS
+    expected: tuple[Verdict, ...] = ("consistent", "consistent")
+    loss_falls: bool = False
+    miss: Miss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One bound of a case; `bound` is None where its theorem does not apply."""
+
+    constants: ConstantsName
+    bound: float | None
+    equation: str
+    vacuous: bool
+    expected: Verdict
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A setting made ready to run.
+
+    Attributes:
+        claims: the bounds to check.
+        highest: no squared gradient norm that a replica measures exceeds it.
+        initial_loss: f(W^1), an upper limit where masks are sampled.
+        mask_error: at most E||sampled gradient - true gradient||^2; 0 where it is exact.
+        alpha: the case's probability of error.
+        loss_falls: whether the loss must fall.
+        miss: an (eps, delta) statement to check in place of the mean.
+    """
+
+    name: str
+    experiment: Experiment
+    claims: tuple[Claim, ...]
+    highest: float
+    initial_loss: float
+    mask_error: float
+    alpha: float
+    loss_falls: bool = False
+    miss: Miss | None = None
+
+
+def case_key(name: str) -> int:
+    """The number that tells one case's randomness from another's, whatever else is verified."""
+    return crc32(name.encode())
+
+
+def moments_of(data: Data) -> InputMoments:
+    """The moments of the inputs, exactly those of the rows that are trained on."""
+    inputs = np.asarray(data.inputs, np.float64)
+    rows, columns = inputs.shape
+    means = inputs.mean(axis=0)
+    wide = columns > rows
+    gram = inputs @ inputs.T if wide else inputs.T @ inputs
+    top = float(np.linalg.eigvalsh(gram)[-1]) / rows
+    mean, square = float(means.mean()), float(means @ means) / columns
+    second = float(np.einsum("ij,ij->", inputs, inputs)) / inputs.size
+    # Exact arithmetic orders them; rounding must not undo it, nor make a certified constant too small.
+    return InputMoments(
+        dim=columns,
+        mean=mean,
+        mean_square=square,
+        second_moment=max(second, square),
+        top_eigenvalue=min(max(top * (1 + 1e-12), columns * square), columns * max(second, square)),
+    )
+
+
+def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMoments | None = None) -> Case:
+    """Draw W^1, measure f(W^1) and evaluate the bounds.
+
+    Args:
+        setting: what to verify.
+        seed: of all randomness.
+        alpha: probability of error allowed to this case.
+        moments: of the inputs, where they were measured before.
+
+    Raises:
+        HypothesisError: no stopping distribution can be formed, or a constant overflows.
+    """
+    network, data, key = setting.network, setting.data, case_key(setting.name)
+    start = setting.start
+    if start is None:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 0)))
+        start = initial_weights(network, rng, scale=setting.start_scale)
+    loss = _initial_loss(setting, start, seed, key, alpha)
+    problem = Problem(
+        kind=network.kind,
+        layers=network.layers,
+        weight_bounds=network.weight_bounds,
+        pretraining=setting.pretraining,
+        moments=moments_of(data) if moments is None else moments,
+        initial_loss=loss,
+        samples=data.rows,
+        assumed=(),
+    )
+    point = Point(
+        stepsize=np.asarray(setting.stepsizes if network.kind == "multilayer" else setting.stepsizes[0]),
+        keep_prob=network.keep_prob,
+        batch_size=float(setting.batch_size),
+        iterations=float(setting.iterations),
+        schedule=Schedule(setting.decay, setting.stopping),
+    )
+    chances, drawn_by = _stopping_probabilities(problem, point)
+    claims = tuple(
+        _claim(problem, _as_seen(point, constants, drawn_by, chances), constants, expected)
+        for constants, expected in zip(setting.constants, setting.expected, strict=True)
+    )
+    limit_at = network.keep_prob
+    masks, error = 1, 0.0
+    if not Expectation(network, data).exact:
+        masks, error = _sampled_masks(problem, point, claims)
+        limit_at = 1.0  # an average over a few masks may exceed what the mean over all of them can be
+    return Case(
+        name=setting.name,
+        experiment=Experiment(
+            training=Training(network, data, setting.stepsizes, setting.batch_size, setting.decay),
+            start=start,
+            probabilities=chances,
+            seed=seed,
+            key=key,
+            mask_samples=masks,
+        ),
+        claims=claims,
+        highest=float(largest_gradient(problem, np.asarray(limit_at))),
+        initial_loss=loss,
+        mask_error=error,
+        alpha=alpha * (1 - _LOSS_SHARE) if error else alpha,
+        loss_falls=setting.loss_falls,
+        miss=setting.miss,
+    )
+
+
+def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: float) -> float:
+    """f(W^1); where masks are sampled, Hoeffding's upper limit, so that the bound stays on the safe side."""
+    network, data = setting.network, setting.data
+    objective = Expectation(network, data)
+    if not objective.exact:
+        masks = max(1, math.ceil(_LOSS_SAMPLES / data.rows))
+        objective = Expectation(network, data, mask_samples=masks)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 3)))
+    weights = [matrix.astype(data.inputs.dtype) for matrix in start]
+    loss = float(objective.gradient(weights, [rng])[0][0])
+    if not objective.exact:
+        slack = math.sqrt(math.log(1 / (_LOSS_SHARE * alpha)) / (2 * objective.samples))
+        loss = min(network.largest_loss, loss + network.largest_loss * slack)
+    return loss
+
+
+def _stopping_probabilities(
+    problem: Problem, point: Point
+) -> tuple[NDArray[np.float64], ConstantsName | None]:
+    """P_R, and whose constants shaped it: `matched` depends on them where the stepsize decays."""
+    schedule, n = point.schedule, int(point.iterations)
+    if schedule.stopping != "matched" or schedule.decay == 0:
+        plain = "uniform" if schedule.stopping == "matched" else schedule.stopping
+        return probabilities(plain, iterations=n, decay=schedule.decay, curvature_share=0.0), None
+    for constants in CONSTANTS:
+        share = curvature_share(problem, constants, point.stepsize, point.keep_prob)
+        if share <= 1 and (share < 1 or n > 1):
+            chances = probabilities(
+                schedule.stopping, iterations=n, decay=schedule.decay, curvature_share=share
+            )
+            return chances, constants
+    raise HypothesisError(
+        "is too large for `stopping: matched`, whose probabilities would be negative with the paper's and "
+        f"with certified constants; got {np.max(point.stepsize):g}; lower it, or choose another stopping",
+        quantity="stepsize",
+    )
+
+
+def _as_seen(
+    point: Point, constants: ConstantsName, drawn_by: ConstantsName | None, chances: NDArray[np.float64]
+) -> Point:
+    """P_R that matches one set of constants is to the other a list like any other."""
+    if drawn_by is None or drawn_by == constants:
+        return point
+    return replace(point, schedule=Schedule(point.schedule.decay, tuple(chances.tolist())))
+
+
+def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: Verdict) -> Claim:
+    """The bound of one set of constants, or why there is none."""
+    name = equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
+    limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
+    with np.errstate(all="ignore"):
+        if constants == "certified":
+            value = certified(problem, point)[0]
+        else:
+            try:
+                value = float(point.bound(objective_for(problem, "paper")).value)
+            except HypothesisError as error:
+                return Claim(constants, None, name, False, expected, (f"No bound: the stepsize {error}.",))
+    if not math.isfinite(value):
+        return Claim(constants, None, name, False, expected, ("No bound: it is not a finite number.",))
+    return Claim(constants, value, name, value >= limit, expected)
+
+
+def _sampled_masks(problem: Problem, point: Point, claims: tuple[Claim, ...]) -> tuple[int, float]:
+    """Masks per row, and sigma^2/(rows * masks), which E||sampled - true gradient||^2 cannot exceed."""
+    variance = float(certified_constants(problem, np.asarray(point.keep_prob)).gradient_variance)
+    rows = problem.samples or 1
+    smallest = min((claim.bound for claim in claims if claim.bound), default=0.0)
+    wanted = variance / (rows * _MASK_ERROR**2 * smallest) if smallest else math.inf
+    masks = int(min(_MOST_MASKS, max(1, math.ceil(wanted)))) if math.isfinite(wanted) else _MOST_MASKS
+    return masks, variance / (rows * masks)

@@ -1,0 +1,94 @@
+"""What a verification returns: plain frozen records that a report renders without computing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rsgadvise.bounds.objective import ConstantsName
+
+__all__ = ["CaseResult", "Quantity", "Verdict", "Verification"]
+
+Verdict = Literal["consistent", "falsified", "inconclusive"]
+Quantity = Literal["squared_gradient", "miss_probability"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """One bound against one measurement.
+
+    Attributes:
+        name: of the setting; the paper's and the certified bound of a setting share its training runs.
+        constants: whose constants the bound has. equation: where it comes from.
+        quantity: squared_gradient: the bound is on E||grad f(W^R)||^2 (projected where there is a box);
+            miss_probability: it is delta of an (eps, delta)-solution.
+        bound: None where the theorem does not apply; `notes` say why.
+        measured: mean over the replicas, None if none has run.
+        lower, upper: limits of the true mean; outside them with at most the case's share of the allowed
+            probability of error.
+        approximate: `upper` is a classical limit, computed once, since the runs ended before a rigorous
+            decision; `falsified` is never approximate.
+        runs: independent replicas behind the numbers.
+        verdict: consistent: upper < bound; falsified: lower > bound; else inconclusive.
+        expected: the verdict that this case must have.
+        initial_loss: f(W^1). final_loss: mean of f(W^R); None where it was not measured.
+        looseness: bound / measured.
+        vacuous: the bound is no better than the largest gradient that the network can have.
+        checked: whether the verdict counts; not where there is no bound.
+        seconds: computing time of its replicas.
+        notes: plain sentences.
+    """
+
+    name: str
+    constants: ConstantsName
+    bound: float | None
+    measured: float | None
+    lower: float | None
+    upper: float | None
+    approximate: bool
+    runs: int
+    verdict: Verdict
+    expected: Verdict
+    initial_loss: float
+    final_loss: float | None
+    looseness: float | None
+    seconds: float
+    vacuous: bool
+    checked: bool
+    quantity: Quantity
+    equation: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the case came out as it must."""
+        return not self.checked or self.verdict == self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All cases together.
+
+    Attributes:
+        cases: in the order in which they were asked for.
+        verdict: falsified if a checked case came out falsified against its expectation, or consistent
+            where a falsification was expected; else inconclusive if any checked case is; else consistent.
+        confidence: 1 minus the probability that any case is wrong, all of them together.
+        seed: of all randomness.
+        complete: False where a budget or an interruption ended it early.
+        seconds: elapsed.
+        notes: plain sentences on the whole.
+    """
+
+    cases: tuple[CaseResult, ...]
+    verdict: Verdict
+    confidence: float
+    seed: int
+    complete: bool
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 falsified, 3 inconclusive."""
+        return {"consistent": 0, "falsified": 1, "inconclusive": 3}[self.verdict]
