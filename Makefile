@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed  ## set up, then advise on the packaged MNIST example
 	$(BIN)/rsgadvise recommend configs/mnist_single_layer.yaml
 
-test: $(VENV)/.installed-test  ## set up, then lint, type-check and run every test
+test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and the built-in verification
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
+	$(BIN)/rsgadvise verify --quiet
 
-test-all: $(VENV)/.installed-all  ## the same with every optional reader installed
+test-all: $(VENV)/.installed-all  ## the same with every optional reader, and Dask, installed
 	$(BIN)/python -m pytest -q
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run

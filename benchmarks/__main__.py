@@ -10,7 +10,7 @@ import sys
 
 def main() -> None:
     """Run all benchmarks in turn."""
-    from benchmarks import startup, stats
+    from benchmarks import startup, stats, training
 
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores", flush=True)
     startup.run()
@@ -18,6 +18,7 @@ def main() -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-m", "benchmarks.ranking"], check=True, env=environment)
     stats.run()
+    training.run()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("recommend", "iterations", "bound", "stats", "init", "schema")
+COMMANDS = ("recommend", "iterations", "bound", "verify", "stats", "init", "schema")
 INTRODUCTION = """# Commands
 
 Made by `python docs/generate.py` from the help texts; a test compares the two.
 
-Exit codes: 0 fine; 1 the answer is no (the target is infeasible); 2 bad usage, spec or data.
+Exit codes: 0 fine; 1 the answer is no (the target is infeasible, the verification falsified); 2 bad usage,
+spec or data; 3 verification inconclusive; 130 interrupted.
 Results go to standard output, errors to standard error as one line that starts with `error:`.
 """
 

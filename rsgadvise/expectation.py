@@ -1,8 +1,9 @@
 """f(W) = E loss and its exact gradient, over all rows of the data and over the masks.
 
 Without masks the expectation is a pass over the data. With masks it runs over every mask too where
-there are few enough; else a fixed number of masks per row is sampled, and the squared distance of the
-sampled gradient from the true one is at most sigma^2/(rows * masks per row) in expectation.
+there are few enough; else masks are sampled, the same number for each row, in two independent halves.
+The squared distance of the sampled gradient from the true one is then at most sigma^2/samples in
+expectation, and the inner product of the halves is free of that error.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ class Measured:
     Attributes:
         loss: f(W).
         squared_norm: ||grad f(W)||^2 over all matrices together, projected where there is a box.
+        product: inner product of the two halves' (projected) gradients, unbiased for the squared norm
+            wherever the box is slack; the squared norm itself where no mask is sampled.
     """
 
     loss: Array
     squared_norm: Array
+    product: Array
 
 
 class Expectation:
@@ -45,7 +49,7 @@ class Expectation:
 
     Args:
         network, data: which expectation.
-        mask_samples: masks per row where they have to be sampled.
+        mask_samples: masks per row, in each half, where they have to be sampled.
     """
 
     def __init__(self, network: Network, data: Data, *, mask_samples: int = 1) -> None:
@@ -63,8 +67,8 @@ class Expectation:
 
     @property
     def samples(self) -> int:
-        """(row, mask) pairs behind one gradient."""
-        return self._terms
+        """(row, mask) pairs behind what `measure` says."""
+        return self._terms if self.exact else 2 * self._terms
 
     def measure(
         self, weights: Weights, stepsizes: Sequence[float], rngs: Sequence[np.random.Generator]
@@ -78,12 +82,17 @@ class Expectation:
         """
         loss, gradient = self.gradient(weights, rngs)
         step = projected(self.network, weights, gradient, stepsizes)
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = [np.einsum("mij,mij->m", g, g) for g in step]
-        return Measured(loss, np.sum(squares, axis=0))
+        if self.exact:
+            norm = _inner(step, step)
+            return Measured(loss, norm, norm)
+        other_loss, other = self.gradient(weights, rngs)
+        product = _inner(step, projected(self.network, weights, other, stepsizes))
+        middle: Weights = [(a + b) / 2 for a, b in zip(gradient, other, strict=True)]
+        both = projected(self.network, weights, middle, stepsizes)
+        return Measured((loss + other_loss) / 2, _inner(both, both), product)
 
     def gradient(self, weights: Weights, rngs: Sequence[np.random.Generator]) -> tuple[Array, Weights]:
-        """(losses (m,), gradient of each matrix); Args as in `measure`."""
+        """(losses (m,), gradient of each matrix), from one half where masks are sampled."""
         replicas = len(weights[0])
         loss = np.zeros(replicas)
         total = [np.zeros(matrix.shape, matrix.dtype) for matrix in weights]
@@ -91,7 +100,7 @@ class Expectation:
             group = slice(first, min(first + self._replicas, replicas))
             part = [matrix[group] for matrix in weights]
             with np.errstate(over="ignore", invalid="ignore"):
-                for scale, row_weights in self._blocks(rngs[group]):
+                for scale, row_weights in self._blocks(len(part[0]), rngs[group]):
                     kernel = self._kernel
                     assert kernel is not None
                     found = kernel.gradient(part, scale=scale, row_weights=row_weights, losses=loss[group])
@@ -99,7 +108,9 @@ class Expectation:
                         sum_[group] += block
         return loss, total
 
-    def _blocks(self, rngs: Sequence[np.random.Generator]) -> Iterator[tuple[float, Array | None]]:
+    def _blocks(
+        self, replicas: int, rngs: Sequence[np.random.Generator]
+    ) -> Iterator[tuple[float, Array | None]]:
         """Load the rows block by block; yields the factor and the row weights of each."""
         data = self.data
         shared = self.exact
@@ -115,7 +126,7 @@ class Expectation:
         masks = (1 << self._units) if self.exact else self.mask_samples
         for first in range(0, self._terms, self._rows):
             terms = np.arange(first, min(first + self._rows, self._terms))
-            kernel.activate(len(rngs), len(terms))
+            kernel.activate(replicas, len(terms))
             rows = terms // masks
             kernel.inputs[...] = data.inputs[rows]
             if kernel.targets is not kernel.inputs:
@@ -141,3 +152,10 @@ class Expectation:
             first += mask.shape[-1]
         ones = kept.sum(axis=1)
         return np.asarray(keep**ones * (1 - keep) ** (self._units - ones))
+
+
+def _inner(left: Weights, right: Weights) -> Array:
+    """Inner product of two gradients for each replica."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [np.einsum("mij,mij->m", a, b) for a, b in zip(left, right, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))

@@ -113,7 +113,7 @@ def _sigmoid(values: Array) -> None:
     np.negative(values, out=values)
     np.exp(values, out=values)
     values += 1
-    np.reciprocal(values, out=values)
+    np.divide(1, values, out=values)  # faster than np.reciprocal, and the same bits
 
 
 class Kernel:

@@ -13,14 +13,18 @@ from rsgadvise.cli.advice import bound, iterations, recommend
 from rsgadvise.cli.data import stats
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
+from rsgadvise.cli.verify import verify
 from rsgadvise.errors import RsgadviseError
 
 __all__ = ["COMMANDS", "main", "make_app"]
 
-_EPILOG = "Exit codes: 0 fine, 1 the answer is no (target infeasible), 2 bad usage, spec or data."
+_EPILOG = (
+    "Exit codes: 0 fine, 1 the answer is no (target infeasible, verification falsified), 2 bad usage, spec "
+    "or data, 3 verification inconclusive."
+)
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (recommend, iterations, bound, stats, init, schema)
+    function.__name__: function for function in (recommend, iterations, bound, verify, stats, init, schema)
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from rsgadvise.cli.data import measured_for
+from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
     Constants,
     ConstantsOption,
@@ -21,7 +22,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.cli.output import Target, emit
-from rsgadvise.errors import HypothesisError, RsgadviseError, SpecError, UsageError
+from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
@@ -35,20 +36,6 @@ __all__ = ["bound", "iterations", "recommend"]
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | IterationPlan")
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or - for standard input.")]
-
-
-def _located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
-    """The same error, pointing at the key of the spec that it is about."""
-    key = error.quantity
-    if not key:
-        return error
-    if "." not in key:
-        key = f"training.{key}"
-    if not loaded.source.given(key):
-        key = key.partition("[")[0]
-    if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
-        return SpecError(str(error), file=loaded.source.file, key=key)
-    return loaded.source.error(key, str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +72,7 @@ def _ask(
         with np.errstate(all="ignore"):
             found = question(loaded, measured)
     except HypothesisError as error:
-        raise _located(error, loaded) from None
+        raise located(error, loaded) from None
     noted: Result = replace(found, notes=(*notes, *found.notes))
     return _Answer(noted, loaded, measured or {})
 

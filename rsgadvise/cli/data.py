@@ -22,9 +22,18 @@ from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
     from rsgadvise.datastats import DataStatistics
+    from rsgadvise.networks import Data
     from rsgadvise.spec import LoadedSpec
 
-__all__ = ["measure_file", "measured_for", "statistics_for_spec", "stats"]
+__all__ = [
+    "described",
+    "measure_file",
+    "measured_for",
+    "rows_of",
+    "statistics_for_spec",
+    "statistics_of",
+    "stats",
+]
 
 SPEC_KEYS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
 
@@ -47,17 +56,15 @@ def statistics_for_spec(statistics: DataStatistics) -> Mapping[str, float | int]
     return {key: value for key, value in found.items() if value is not None}
 
 
-def measured_for(
-    loaded: LoadedSpec, *, quiet: bool
-) -> tuple[Mapping[str, float | int | None] | None, list[str]]:
-    """Statistics of the spec's data file, or None if it names none, and what to mind about them.
+def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
+    """Statistics of the spec's data file, or None if it names none.
 
     Raises:
         SpecError: the file does not fit the network.
     """
     data, layers = loaded.spec.data, loaded.spec.network.layers
     if data.file is None:
-        return None, []
+        return None
     path = loaded.source.base_dir / data.file
     statistics = measure_file(
         path, array=data.array, target=data.target, exclude=(), spectrum=True, quiet=quiet
@@ -74,6 +81,12 @@ def measured_for(
             f"network.layers[{len(layers) - 1}]",
             f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
         )
+    return statistics
+
+
+def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[str, float | int], list[str]]:
+    """The statistics by spec key, and what to mind about them."""
+    data = loaded.spec.data
     notes = [f"Data measured from {data.file}: scaling {statistics.scaling}.", *statistics.notes]
     measured = statistics_for_spec(statistics)
     for key, value in measured.items():
@@ -83,6 +96,38 @@ def measured_for(
                 f"data.{key} is {given:g} in the spec and {value:.6g} in {data.file}: the file counts."
             )
     return measured, notes
+
+
+def measured_for(
+    loaded: LoadedSpec, *, quiet: bool
+) -> tuple[Mapping[str, float | int | None] | None, list[str]]:
+    """`described` statistics of the spec's data file; (None, []) if it names none."""
+    statistics = statistics_of(loaded, quiet=quiet)
+    return (None, []) if statistics is None else described(loaded, statistics)
+
+
+def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
+    """The rows of the spec's data file, to train on.
+
+    Raises:
+        SpecError: they have no targets, and the network needs some.
+    """
+    from rsgadvise.datastats import load_rows
+    from rsgadvise.networks import Data
+    from rsgadvise.readers import open_data
+
+    data = loaded.spec.data
+    path = loaded.source.base_dir / (data.file or "")
+    inputs, targets = load_rows(open_data(path, array=data.array, target=data.target), statistics)
+    if loaded.spec.network.kind == "autoencoder":
+        return Data(inputs, inputs)
+    if targets is None:
+        raise loaded.source.error(
+            "data.target",
+            f"must be given to train on {data.file}, which holds no targets that go by themselves; name a "
+            "column, an array or a file of labels",
+        )
+    return Data(inputs, targets)
 
 
 def _check_width(into: Path, statistics: DataStatistics, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""A progress bar on stderr for reads that take longer than a moment."""
+"""Progress on stderr, for what takes longer than a moment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ReadProgress"]
+    from rsgadvise.verify.running import State
+
+__all__ = ["CaseProgress", "ReadProgress"]
 
 _PATIENCE = 0.7  # seconds before a bar appears
 
@@ -53,3 +55,61 @@ class ReadProgress:
                 self._bar.remove_task(self._task)
             self._task, self._name = self._bar.add_task(name, total=total), name
         self._bar.update(self._task, completed=done, total=total)
+
+
+class CaseProgress:
+    """Progress of a verification: a bar with the time left on a terminal, a line per case elsewhere.
+
+    Args:
+        enabled: False for --quiet.
+    """
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled and sys.stderr is not None
+        self._terminal = self._enabled and sys.stderr.isatty()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> CaseProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, state: State) -> None:
+        """Show the state; a finished case is told once."""
+        if self._terminal:
+            self._draw(state)
+        elif self._enabled and state.finished is not None:
+            from rsgadvise.report.verification import case_line
+
+            # Begun with a word of ours: a line that starts with a file name could be taken for a command
+            # by what collects the log.
+            print(f"done: {case_line(state.finished)}", file=sys.stderr, flush=True)
+
+    def _draw(self, state: State) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("blocks, left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=state.blocks)
+        assert self._task is not None
+        self._bar.update(
+            self._task,
+            description=f"case {min(state.cases_done + 1, state.cases)} of {state.cases}",
+            completed=state.blocks_done,
+            total=state.blocks,
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rsgadvise.datastats.loading import load_rows
 from rsgadvise.datastats.measuring import Progress, measure
 from rsgadvise.datastats.result import DataStatistics, ScalingKind, SpectrumMethod, StandardErrors
 
@@ -11,5 +12,6 @@ __all__ = [
     "ScalingKind",
     "SpectrumMethod",
     "StandardErrors",
+    "load_rows",
     "measure",
 ]

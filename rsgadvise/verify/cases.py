@@ -27,7 +27,7 @@ __all__ = ["CONSTANTS", "Case", "Claim", "Miss", "Setting", "build_case", "case_
 CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified")
 _LOSS_SAMPLES = 1 << 18  # (row, mask) pairs behind f(W^1) where masks are sampled
 _MASK_ERROR = 0.05  # of the square root of the smallest bound: what sampling the masks may add
-_MOST_MASKS = 64  # per row
+_MOST_MASKS = 32  # per row and half
 _LOSS_SHARE = 0.02  # of a case's probability of error, for f(W^1) with sampled masks
 
 
@@ -57,6 +57,7 @@ class Setting:
         expected: the verdict each bound must have.
         loss_falls: whether training must lower the loss, or the case fails.
         miss: an (eps, delta) statement to check in place of the mean.
+        notes: for the report.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Setting:
     expected: tuple[Verdict, ...] = ("consistent", "consistent")
     loss_falls: bool = False
     miss: Miss | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Case:
     alpha: float
     loss_falls: bool = False
     miss: Miss | None = None
+    notes: tuple[str, ...] = ()
 
 
 def case_key(name: str) -> int:
@@ -200,6 +203,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         alpha=alpha * (1 - _LOSS_SHARE) if error else alpha,
         loss_falls=setting.loss_falls,
         miss=setting.miss,
+        notes=setting.notes,
     )
 
 
@@ -208,11 +212,11 @@ def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: 
     network, data = setting.network, setting.data
     objective = Expectation(network, data)
     if not objective.exact:
-        masks = max(1, math.ceil(_LOSS_SAMPLES / data.rows))
+        masks = max(1, math.ceil(_LOSS_SAMPLES / (2 * data.rows)))
         objective = Expectation(network, data, mask_samples=masks)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 3)))
     weights = [matrix.astype(data.inputs.dtype) for matrix in start]
-    loss = float(objective.gradient(weights, [rng])[0][0])
+    loss = float(objective.measure(weights, setting.stepsizes, [rng]).loss[0])
     if not objective.exact:
         slack = math.sqrt(math.log(1 / (_LOSS_SHARE * alpha)) / (2 * objective.samples))
         loss = min(network.largest_loss, loss + network.largest_loss * slack)
@@ -268,10 +272,10 @@ def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: V
 
 
 def _sampled_masks(problem: Problem, point: Point, claims: tuple[Claim, ...]) -> tuple[int, float]:
-    """Masks per row, and sigma^2/(rows * masks), which E||sampled - true gradient||^2 cannot exceed."""
+    """Masks per row and half, and sigma^2/samples, which E||sampled - true gradient||^2 cannot exceed."""
     variance = float(certified_constants(problem, np.asarray(point.keep_prob)).gradient_variance)
     rows = problem.samples or 1
     smallest = min((claim.bound for claim in claims if claim.bound), default=0.0)
-    wanted = variance / (rows * _MASK_ERROR**2 * smallest) if smallest else math.inf
+    wanted = variance / (2 * rows * _MASK_ERROR**2 * smallest) if smallest else math.inf
     masks = int(min(_MOST_MASKS, max(1, math.ceil(wanted)))) if math.isfinite(wanted) else _MOST_MASKS
-    return masks, variance / (rows * masks)
+    return masks, variance / (2 * rows * masks)

@@ -16,13 +16,19 @@ from rsgadvise.networks import Weights
 from rsgadvise.rsg import Stream, Training, train
 from rsgadvise.stopping import draw_iterations
 
-__all__ = ["Block", "BlockResult", "Experiment", "Look", "run_block"]
+__all__ = ["FEWEST_TOGETHER", "Block", "BlockResult", "Experiment", "Look", "run_block"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 
 STRATA = 16
 """Iterations at which one trajectory is measured, one from each sixteenth of P_R."""
+
+FEWEST_TOGETHER = 8
+"""Replicas of one block, at least: large networks have to fit in memory so many times."""
+
+_MOST_TOGETHER = 64
+_WEIGHTS_TOGETHER = 1 << 23
 
 WHOLE = 32
 """Up to this many iterations a trajectory is measured in each of them."""
@@ -40,8 +46,7 @@ class Experiment:
         start: W^1, common to all replicas.
         probabilities: P_R, N numbers.
         seed, key: of the replicas' randomness.
-        mask_samples: masks per row where the gradient's masks have to be sampled.
-        most_seconds: after so long a block gives up; inf for never.
+        mask_samples: masks per row, in each half, where the gradient's masks have to be sampled.
     """
 
     training: Training
@@ -55,6 +60,12 @@ class Experiment:
     def iterations(self) -> int:
         """N."""
         return len(self.probabilities)
+
+    @property
+    def together(self) -> int:
+        """Replicas of one block that are looked at once; a matter of speed and memory alone."""
+        weights = sum(matrix.size for matrix in self.start)
+        return int(max(FEWEST_TOGETHER, min(_MOST_TOGETHER, _WEIGHTS_TOGETHER // max(1, weights))))
 
     def stream(self, replica: int) -> Stream:
         """The randomness of one replica."""
@@ -75,12 +86,14 @@ class BlockResult:
     """One entry per replica.
 
     Attributes:
-        values: unbiased for E||g(W^R)||^2 (||g||^2 of the plug-in where masks are sampled).
+        values: unbiased for E||g(W^R)||^2, but for the sampling of masks, which can only add to it.
+        products: the same without that addition wherever the box is slack; may be negative.
         losses: unbiased for E f(W^R).
         seconds: of the whole block.
     """
 
     values: FloatArray
+    products: FloatArray
     losses: FloatArray
     seconds: float
 
@@ -110,7 +123,7 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
     begun = time.perf_counter()
     streams = [experiment.stream(block.first + place) for place in range(block.count)]
     looks = [_looks(experiment, stream, block.trajectory) for stream in streams]
-    values, losses = np.zeros(block.count), np.zeros(block.count)
+    values, products, losses = np.zeros((3, block.count))
     training = experiment.training
     objective = Expectation(training.network, training.data, mask_samples=experiment.mask_samples)
     with _limit_threads()():  # type: ignore[attr-defined]
@@ -124,5 +137,6 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
                 stops, weights = looks[replica]
                 share = float(weights[stops == shot.iteration].sum())
                 values[replica] += share * found.squared_norm[place]
+                products[replica] += share * found.product[place]
                 losses[replica] += share * found.loss[place]
-    return BlockResult(values, losses, time.perf_counter() - begun)
+    return BlockResult(values, products, losses, time.perf_counter() - begun)

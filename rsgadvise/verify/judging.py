@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.verify.cases import Case, Claim
-from rsgadvise.verify.experiment import Block, BlockResult
+from rsgadvise.verify.experiment import FEWEST_TOGETHER, Block, BlockResult
 from rsgadvise.verify.results import CaseResult, Verdict
 from rsgadvise.verify.sequences import ConfidenceSequence, binomial_limits, classical_upper_limit
 
@@ -19,8 +19,6 @@ __all__ = ["Judge", "Plan", "judge_for"]
 PILOT = 32
 """Trajectories measured first: enough to falsify what is clearly false, and to plan the rest."""
 
-_PIECE = 8  # trajectories of one block
-_SINGLES = 64  # replicas of one block that are looked at once
 _HOPE = 1.25  # continue if the plan says that so much more than the replicas left would decide
 _LOSS_SHARE = 0.1  # of a case's probability of error, where the loss must fall too
 
@@ -43,6 +41,7 @@ class Judge:
     _loss: ConfidenceSequence = field(init=False)
     _alpha: float = field(init=False)
     _trajectories: NDArray[np.float64] = field(init=False)
+    _products: NDArray[np.float64] = field(init=False)
     _losses: NDArray[np.float64] = field(init=False)
     _used: int = field(init=False, default=0)
     _seconds: float = field(init=False, default=0.0)
@@ -58,6 +57,7 @@ class Judge:
         largest = case.experiment.training.network.largest_loss
         self._loss = ConfidenceSequence(highest=largest, alpha=on_loss or case.alpha)
         self._trajectories = np.empty(0)
+        self._products = np.empty(0)
         self._losses = np.empty(0)
 
     def plan(self) -> Plan:
@@ -72,7 +72,7 @@ class Judge:
         self._over = True
 
     def _run(self, count: int, *, trajectory: bool) -> Plan:
-        piece = _PIECE if trajectory else _SINGLES
+        piece = FEWEST_TOGETHER if trajectory else self.case.experiment.together
         starts = range(self._used, self._used + count, piece)
         blocks = [Block(s, min(piece, self._used + count - s), trajectory) for s in starts]
         found = yield blocks
@@ -89,6 +89,7 @@ class Judge:
         self._sequence.update(values)
         if trajectory:
             self._trajectories = np.concatenate([self._trajectories, values])
+            self._products = np.concatenate([self._products, *(result.products for result in found)])
             self._losses = np.concatenate([self._losses, losses])
             self._loss.update(losses)
 
@@ -104,16 +105,16 @@ class Judge:
             needed = self._needed(claim.bound, mean)
             # What cannot be reached is not begun: the trajectories decide it, approximately.
             if needed <= _HOPE * (self.runs - self._used):
-                longest = max(longest, (False, max(_SINGLES, min(self._used, math.ceil(needed)))))
+                longest = max(longest, (False, max(PILOT, min(self._used, math.ceil(needed) + 1))))
         return longest
 
     def _needed(self, bound: float, mean: float) -> float:
-        """Replicas after which the largest bet against a mean of `bound` pays, if they average `mean`."""
+        """Further replicas until the largest bet against a mean of `bound` pays, if they average `mean`."""
         highest = self.case.highest
         if bound >= highest:
             return 1.0
         gain = math.log1p((bound - mean) / (highest - bound))
-        return math.log(4 / self._alpha) / gain if gain > 0 else math.inf
+        return self._sequence.evidence_missing(bound) / gain if gain > 0 else math.inf
 
     def _limits(self) -> tuple[float, float]:
         """Limits of E||g||^2, widened by what the sampling of masks may hide."""
@@ -134,12 +135,18 @@ class Judge:
 
     def results(self) -> list[CaseResult]:
         """One result per bound, as things stand."""
-        mean = float(self._trajectories.mean()) if self._trajectories.size and not self._overflow else None
+        mean = float(self._products.mean()) if self._products.size and not self._overflow else None
         return [self._result(claim, mean) for claim in self.case.claims]
 
     def _result(self, claim: Claim, mean: float | None) -> CaseResult:
         lower, upper = self._limits()
-        notes = list(claim.notes)
+        notes = [*self.case.notes, *claim.notes]
+        if self.case.mask_error:
+            notes.append(
+                "Masks are too many to enumerate: `measured` is the product of two independent estimates, "
+                "unbiased wherever the box is slack, and the limits allow for the sampling error, at most "
+                f"{self.case.mask_error:.3g} in the mean square."
+            )
         verdict: Verdict = "inconclusive"
         approximate = False
         if self._overflow:
@@ -173,7 +180,7 @@ class Judge:
             expected=claim.expected,
             initial_loss=self.case.initial_loss,
             final_loss=final,
-            looseness=claim.bound / mean if claim.bound is not None and mean else None,
+            looseness=claim.bound / mean if claim.bound is not None and mean and mean > 0 else None,
             seconds=self._seconds,
             vacuous=claim.vacuous,
             checked=claim.bound is not None,
@@ -220,8 +227,8 @@ class MissJudge:
         total = self.repetitions * miss.runs
         if total == 0:
             return
-        starts = range(0, total, _SINGLES)
-        found = yield [Block(start, min(_SINGLES, total - start), False) for start in starts]
+        piece = self.case.experiment.together
+        found = yield [Block(s, min(piece, total - s), False) for s in range(0, total, piece)]
         values = np.concatenate([result.values for result in found])
         self._losses = np.concatenate([result.losses for result in found]).tolist()
         self._seconds = sum(result.seconds for result in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +14,9 @@ from rsgadvise.verify.cases import moments_of
 
 __all__ = ["Pretrained", "pretrain"]
 
-_FIRST_ROUND = 64
-_ROUNDS = 9  # of doubling length: 32,704 iterations per layer in all
+_ROUND = 50  # iterations
+_MOST_WORK = 3e11  # multiplications per layer: some ten seconds
+_MOST_ROUNDS = 200
 _BATCH = 64
 
 
@@ -39,8 +39,10 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
     """Train every hidden layer until its squared projected gradient norm is at most `tolerance`.
 
     Layer l is the encoder of an autoencoder (4) with the network's keep probability and the layer's box,
-    trained on what the layers below it, without masks, make of the data. The stepsize is 1/U with the
-    certified U. A layer that does not get there within some thousand iterations is left where it is.
+    trained on what the layers below it, without masks, make of the data. The stepsize starts at 1/U with
+    the certified U; after each round of 50 iterations it is doubled if the loss fell, else the round is
+    taken back and the stepsize halved. A layer that does not get there with the work allowed is left at
+    its best. The projected gradient is that of the first stepsize.
 
     Args:
         network: multilayer.
@@ -73,16 +75,22 @@ def _layer(
         keep_prob=network.keep_prob,
         moments=moments_of(data),
     )
-    gamma = 1 / float(known.smoothness)
-    training = Training(network, data, (gamma,), _BATCH)
+    first = gamma = 1 / float(known.smoothness)
     objective = Expectation(network, data, mask_samples=16)
-    total = 0
-    for round_ in range(_ROUNDS + 1):
-        stream = Stream(seed, (round_,))
-        norm = float(objective.measure(start, (gamma,), [stream.measuring]).squared_norm[0])
-        if norm <= tolerance or round_ == _ROUNDS or not math.isfinite(norm):
+    work = _ROUND * _BATCH * 6 * start[0].size + 6 * objective.samples * start[0].size
+    rounds = int(min(_MOST_ROUNDS, max(1, _MOST_WORK // work)))
+    here = objective.measure(start, (first,), [Stream(seed, (0,)).measuring])
+    done = 0
+    for round_ in range(1, rounds + 1):
+        if float(here.squared_norm[0]) <= tolerance:
             break
-        length = _FIRST_ROUND << round_
-        (shot,) = train(training, start, [stream], [np.array([length + 1])])
-        start, total = shot.weights, total + length
-    return start[0], norm, total
+        stream = Stream(seed, (round_,))
+        training = Training(network, data, (gamma,), _BATCH)
+        (shot,) = train(training, start, [stream], [np.array([_ROUND + 1])])
+        there = objective.measure(shot.weights, (first,), [stream.measuring])
+        done += _ROUND
+        if there.loss[0] < here.loss[0]:
+            start, here, gamma = shot.weights, there, 2 * gamma
+        else:
+            gamma /= 2
+    return start[0], float(here.squared_norm[0]), done

@@ -76,6 +76,7 @@ class Verification:
         confidence: 1 minus the probability that any case is wrong, all of them together.
         seed: of all randomness.
         complete: False where a budget or an interruption ended it early.
+        interrupted: whether it was the user.
         seconds: elapsed.
         notes: plain sentences on the whole.
     """
@@ -85,10 +86,13 @@ class Verification:
     confidence: float
     seed: int
     complete: bool
+    interrupted: bool
     seconds: float
     notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 fine, 1 falsified, 3 inconclusive."""
+        """0 fine, 1 falsified, 3 inconclusive, 130 interrupted."""
+        if self.interrupted:
+            return 130
         return {"consistent": 0, "falsified": 1, "inconclusive": 3}[self.verdict]

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import multiprocessing
+import os
+import pickle
 import signal
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from typing import TYPE_CHECKING, Any
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
 
 from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.verify.experiment import Block, BlockResult, Experiment, run_block
-
-if TYPE_CHECKING:
-    from rsgadvise.verify.running import Runner
+from rsgadvise.verify.running import Runner, WorkerDiedError
 
 __all__ = ["DaskRunner", "LocalRunner", "ProcessRunner", "make_runner"]
+
+_CONNECT = 10.0  # seconds until a Dask scheduler must have answered
+_JOIN = 30.0  # seconds until its first worker must be there
+_ASKED = ("threadpoolctl", "rsgadvise")
+_ALIKE = ("python", "dask", "distributed", "numpy", *_ASKED)  # the others are told unasked
 
 
 class LocalRunner:
@@ -35,22 +51,51 @@ class LocalRunner:
         """Nothing to release."""
 
 
-_adopted: Sequence[Experiment] = ()
+def _serve(pipe: Connection) -> None:
+    """A worker's life: the experiments, then one block after another."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, OSError, MemoryError):  # the parent is told by the end of the pipe
+        experiments: Sequence[Experiment] = pipe.recv()
+        while True:
+            case, block = pipe.recv()
+            pipe.send(_outcome(experiments[case], block))
 
 
-def _adopt(experiments: Sequence[Experiment]) -> None:
-    """Start of a worker: the data come once, and Ctrl-C is the parent's to handle."""
-    global _adopted  # noqa: PLW0603  a worker has no other place for what it was started with
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _adopted = experiments
+def _end_with_parent() -> None:
+    """However the parent ends: a killed one can stop nobody, and a block may take hours."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
-def _run_adopted(case: int, block: Block) -> BlockResult:
-    return run_block(_adopted[case], block)
+def _outcome(experiment: Experiment, block: Block) -> BlockResult | Exception:
+    try:
+        return run_block(experiment, block)
+    except Exception as error:  # noqa: BLE001  raised again by the parent
+        error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        return error
+
+
+@contextlib.contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Ctrl-C waits, and never reaches the processes started meanwhile: it is the parent's to handle."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # would be started with the first process, and let signals pass again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ProcessRunner:
     """Worker processes, each started afresh so that no threads are inherited.
+
+    Every worker has a pipe of its own, and shares no lock: one can be killed at any time without harm to
+    the others.
 
     Args:
         experiments: one per case.
@@ -58,28 +103,126 @@ class ProcessRunner:
     """
 
     def __init__(self, experiments: Sequence[Experiment], jobs: int) -> None:
-        self.slots = 2 * jobs  # one more for each worker, so that none waits for the next
-        self._pool = ProcessPoolExecutor(
-            jobs,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_adopt,
-            initargs=(experiments,),
-        )
+        self.slots = jobs
+        context = multiprocessing.get_context("spawn")
+        self._free: SimpleQueue[Connection] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(jobs)
+        equipment = pickle.dumps(experiments)  # once for all, since it can be large
+        with _interrupt_held():
+            pipes = [context.Pipe() for _ in range(jobs)]
+            self._workers = [context.Process(target=_serve, args=(there,), daemon=True) for _, there in pipes]
+            for worker in self._workers:
+                worker.start()
+        for here, there in pipes:
+            there.close()  # the worker's copy is the last: its death ends the pipe
+            self._threads.submit(self._equip, here, equipment)
+
+    def _equip(self, pipe: Connection, equipment: bytes) -> None:
+        with contextlib.suppress(OSError):  # a dead worker is found when it is asked
+            pipe.send_bytes(equipment)
+        self._free.put(pipe)
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
-        """Hand the block to a worker."""
-        return self._pool.submit(_run_adopted, case, block)
+        """Have a worker compute the block."""
+        return self._threads.submit(self._ask, case, block)
+
+    def _ask(self, case: int, block: Block) -> BlockResult:
+        pipe = self._free.get()
+        try:
+            pipe.send((case, block))
+            answer: BlockResult | Exception = pipe.recv()
+        except (EOFError, OSError):
+            raise WorkerDiedError(
+                "a worker process ended without a result, perhaps for lack of memory; use fewer --jobs, or "
+                "smaller data"
+            ) from None
+        finally:
+            self._free.put(pipe)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def close(self, *, abandon: bool) -> None:
-        """End the workers, at once if their work is no longer wanted."""
-        self._pool.shutdown(wait=not abandon, cancel_futures=True)
-        if abandon:
-            for process in multiprocessing.active_children():
-                process.terminate()
+        """End the workers, at once: they have nothing to tidy up."""
+        for worker in self._workers:
+            worker.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.join()
 
 
 def _same(experiment: Experiment) -> Experiment:
     return experiment
+
+
+_turn = threading.Lock()
+
+
+def _run_in_turn(experiment: Experiment, block: Block) -> BlockResult:
+    """The threads of a Dask worker share its limit on those of the linear algebra, and gain nothing."""
+    with _turn:
+        return run_block(experiment, block)
+
+
+async def _survey(address: str) -> dict[str, dict[str, str]]:
+    """Which versions of packages the scheduler and each worker have; there has to be a worker.
+
+    A client would wait forever, even for its own end, where no scheduler, or one of another age, answers.
+    """
+    import asyncio
+
+    from distributed import Security, rpc
+
+    question = {"packages": _ASKED}
+    options = {"timeout": _CONNECT, "connection_args": Security().get_connection_args("client")}
+    async with rpc(address, **options) as scheduler:
+        found = {"its scheduler": await asyncio.wait_for(scheduler.versions(**question), _CONNECT + 2)}
+        until = time.monotonic() + _JOIN
+        while len(found) == 1:
+            found |= await scheduler.broadcast(msg={"op": "versions", **question}, on_error="ignore")
+            if time.monotonic() > until:
+                raise UsageError(
+                    f"--dask needs a scheduler with workers; {address} got none within {_JOIN:g} seconds; "
+                    f"start some with `dask worker {address} --nworkers=-1 --nthreads=1`"
+                )
+            await asyncio.sleep(0.1)
+    return {place: there["packages"] for place, there in found.items()}
+
+
+def _connect(address: str) -> Any:
+    """A client of a scheduler that has workers, all with the software of this process."""
+    try:
+        from distributed import Client
+        from distributed.utils import LoopRunner
+        from distributed.versions import get_versions
+    except ImportError:
+        raise MissingExtraError(
+            "--dask needs the package distributed; install it with `pip install 'rsgadvise[dask]'`"
+        ) from None
+    try:
+        found = LoopRunner(asynchronous=False).run_sync(_survey, address)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001  of any kind, where a server of another kind answers
+        reason = str(error) if isinstance(error, OSError | ValueError) else ""
+        raise UsageError(
+            f"--dask must be the address of a running scheduler; got {address!r}: "
+            f"{reason or 'what answers there is none'}; start one with `dask scheduler`"
+        ) from None
+    own = get_versions(packages=_ASKED)["packages"]
+    for place, there in found.items():
+        for name in _ALIKE:
+            if _minor(there.get(name)) != _minor(own[name]):
+                raise UsageError(
+                    f"--dask needs the same packages everywhere; {place} has {name} {there.get(name)}, this "
+                    f"process has {own[name]}; install the same"
+                )
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it logs is raised here
+    return Client(address, timeout=_CONNECT, set_as_default=False)
+
+
+def _minor(version: str | None) -> list[str]:
+    return str(version).split(".")[:2]
 
 
 class DaskRunner:
@@ -91,36 +234,39 @@ class DaskRunner:
 
     Raises:
         MissingExtraError: distributed is not installed.
-        UsageError: nobody answers at the address.
+        UsageError: no scheduler answers at the address, it has no workers, or they have other software.
     """
 
+    slots = 1000  # the scheduler holds the queue, and has work for workers that come later
+
     def __init__(self, experiments: Sequence[Experiment], address: str) -> None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise MissingExtraError(
-                "--dask needs the package distributed; install it with `pip install 'rsgadvise[dask]'`"
-            ) from None
-        try:
-            self._client: Any = Client(address, timeout=10, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise UsageError(
-                f"--dask must be the address of a running scheduler; got {address!r}: {error}; "
-                "start one with `dask scheduler`"
-            ) from None
-        self._executor: Any = self._client.get_executor(retries=3)
-        # As the result of a task, not scattered: the scheduler can then make it again elsewhere.
-        self._experiments = [self._client.submit(_same, entry, pure=False) for entry in experiments]
-        self.slots = 2 * max(1, sum(self._client.nthreads().values()))
+        self._address = address
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other versions, which do not matter, and of large data
+            self._client = _connect(address)
+            # As the result of a task, not scattered: the scheduler can then make it again elsewhere.
+            self._experiments = [self._client.submit(_same, entry, pure=False) for entry in experiments]
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
         """Hand the block to the scheduler."""
-        future: Future[BlockResult] = self._executor.submit(run_block, self._experiments[case], block)
+        future: Future[BlockResult] = Future()
+        task = self._client.submit(_run_in_turn, self._experiments[case], block, pure=False)
+        task.add_done_callback(partial(self._pass_on, future))
         return future
 
+    def _pass_on(self, future: Future[BlockResult], task: Any) -> None:
+        try:
+            future.set_result(task.result())
+        except BaseException as error:  # noqa: BLE001  of any kind, and raised again below
+            reason = " ".join(f"{type(error).__name__}: {error}".split()).split(". ")[0]
+            failed = WorkerDiedError(
+                f"a block failed on the cluster at {self._address}: {reason}; see the logs of its workers"
+            )
+            failed.__cause__ = error
+            future.set_exception(failed)
+
     def close(self, *, abandon: bool) -> None:
-        """Leave the cluster as it was found."""
-        self._executor.shutdown(wait=not abandon)
+        """Leave the cluster as it was found; the scheduler drops what no client wants."""
         self._client.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol
@@ -19,7 +19,7 @@ __all__ = ["Progress", "Runner", "State", "WorkerDiedError", "overall", "run_cas
 
 
 class WorkerDiedError(RsgadviseError):
-    """A worker process ended without a result."""
+    """A block was lost, or failed where it was computed."""
 
 
 class Runner(Protocol):
@@ -54,19 +54,22 @@ class _Job:
     """One case under way: its judge, its plan, and the results of the current round as they come."""
 
     def __init__(self, judge: Judge | MissJudge) -> None:
-        self.judge = judge
-        self.plan: Plan = judge.plan()
+        self._judge = judge
+        self._plan: Plan = judge.plan()
         self.results: list[BlockResult | None] = []
+        # Of whole rounds: the user may interrupt the judge between two numbers that belong together.
+        self.report = judge.results()
         self.done = False
 
     def advance(self, found: list[BlockResult] | None) -> list[Block]:
         """The next round's blocks; none when the case is decided."""
         try:
-            blocks = next(self.plan) if found is None else self.plan.send(found)
+            blocks = next(self._plan) if found is None else self._plan.send(found)
         except StopIteration:
-            self.done = True
-            return []
+            blocks = []
+        self.report = self._judge.results()
         self.results = [None] * len(blocks)
+        self.done = not blocks
         return blocks
 
 
@@ -95,39 +98,39 @@ def run_cases(
 
     Args:
         cases: with their share of the probability of error.
-        runner: closed at the end.
+        runner: closed at the end, whatever happens.
         runs: most replicas per case.
         confidence, seed: for the report.
         budget: seconds after which everything stops; what is undecided then is inconclusive.
         progress: called after every block.
+
+    Raises:
+        WorkerDiedError: a block was lost, or failed where it was computed.
     """
     begun = time.monotonic()
     jobs = [_Job(judge_for(case, runs)) for case in cases]
     work = _Work(jobs, runner, progress, None if budget is None else begun + budget)
     notes: list[str] = []
+    interrupted = False
     try:
         finished = work.run()
         if not finished:
             notes.append(
                 f"Ended by the budget of {budget:g} seconds: these results depend on the machine's speed."
             )
-    except BrokenExecutor:
-        raise WorkerDiedError(
-            "a worker process ended without a result, perhaps for lack of memory; use fewer --jobs, or "
-            "smaller data"
-        ) from None
     except KeyboardInterrupt:
-        finished = False
+        finished, interrupted = False, True
         notes.append("Interrupted: what was undecided then is inconclusive.")
     finally:
         runner.close(abandon=not work.idle)
-    results = tuple(result for job in jobs for result in job.judge.results())
+    results = tuple(result for job in jobs for result in job.report)
     return Verification(
         cases=results,
         verdict=overall(results),
         confidence=confidence,
         seed=seed,
         complete=finished,
+        interrupted=interrupted,
         seconds=time.monotonic() - begun,
         notes=tuple(notes),
     )
@@ -154,8 +157,6 @@ class _Work:
         for number in range(len(self._jobs)):
             self._enqueue(number, None)
         while self._waiting or self._running:
-            if self._late():
-                return False
             while self._waiting and len(self._running) < self._runner.slots:
                 number, place, block = heappop(self._waiting)
                 self._running[self._runner.submit(number, block)] = (number, place)
@@ -164,10 +165,9 @@ class _Work:
             for future in done:
                 number, place = self._running.pop(future)
                 self._take(number, place, future.result())
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                return not (self._waiting or self._running)
         return True
-
-    def _late(self) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline
 
     def _enqueue(self, number: int, found: list[BlockResult] | None) -> None:
         job = self._jobs[number]
@@ -176,7 +176,7 @@ class _Work:
         for place, block in enumerate(blocks):
             heappush(self._waiting, (number, place, block))
         if job.done:
-            for result in job.judge.results():
+            for result in job.report:
                 self._tell(result)
 
     def _take(self, number: int, place: int, result: BlockResult) -> None:

@@ -18,6 +18,7 @@ FloatArray = NDArray[np.float64]
 _SHARES = 2.0 ** (-np.arange(25) / 2)
 _LOG_STAKES = -np.log((np.arange(25) + 1.0) * (np.arange(25) + 2.0))
 _STEP_BACK = 1e-8  # of a limit: more than the root search can be off
+_TINY = 1e-250  # observations that small say nothing that a float could hold
 _ROUNDING = 1e-9  # of the largest value: observations may exceed it by rounding
 
 
@@ -72,10 +73,17 @@ class ConfidenceSequence:
         self.lower = max(self.lower, self._lower_limit() * (1 - _STEP_BACK))
         self.upper = min(self.upper, self._upper_limit() * (1 + _STEP_BACK))
 
+    def evidence_missing(self, bound: float) -> float:
+        """What the logarithm of K_high(bound) still lacks for the upper limit to fall below `bound`."""
+        if bound >= self.highest:
+            return 0.0
+        gains = (bound - self._seen) / (self.highest - bound)
+        return max(0.0, self._threshold - self._log_capital(gains))
+
     def _lower_limit(self) -> float:
         """Largest m > 0 at which K_low has reached the threshold; 0 if there is none."""
         top = float(self._seen.max())
-        if top == 0:
+        if top < _TINY:
             return 0.0
 
         def shortfall(logarithm: FloatArray) -> FloatArray:

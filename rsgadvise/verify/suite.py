@@ -45,13 +45,13 @@ def _data(name: str, seed: int, *, columns: int, outputs: int | None, mean: floa
 
 def _one_layer(seed: int) -> list[Setting]:
     network = Network("single_layer", (12, 3))
-    data = _data("one layer", seed, columns=12, outputs=3, mean=0.3, square=0.12)
+    data = _data("1-NN", seed, columns=12, outputs=3, mean=0.3, square=0.12)
 
     def setting(
         name: str, stepsize: float, iterations: int, decay: float = 0.0, stopping: Stopping = "uniform"
     ) -> Setting:
         return Setting(
-            name=f"one layer, {name}",
+            name=f"1-NN {name}",
             network=network,
             data=data,
             stepsizes=(stepsize,),
@@ -64,9 +64,9 @@ def _one_layer(seed: int) -> list[Setting]:
 
     falling = tuple((np.arange(200, 0, -1) / 20100).tolist())
     return [
-        setting("constant stepsize", 0.6, 100),
-        setting("decaying stepsize, matched R", 1.0, 100, 0.5, "matched"),
-        setting("decaying stepsize, uniform R", 1.0, 400, 0.5),
+        setting("constant", 0.6, 100),
+        setting("decay, matched R", 1.0, 100, 0.5, "matched"),
+        setting("decay, uniform R", 1.0, 400, 0.5),
         setting("increasing R", 0.6, 400, 0.0, "increasing"),
         setting("last tenth", 0.6, 600, 0.0, "last"),
         setting("listed R", 0.6, 200, 0.0, falling),
@@ -76,7 +76,7 @@ def _one_layer(seed: int) -> list[Setting]:
 def _extreme() -> list[Setting]:
     ones = Data(np.ones((1, 20)), np.zeros((1, 1)))
     first = Setting(
-        name="one layer, first step on ones",
+        name="1-NN ones, first step",
         network=Network("single_layer", (20, 1)),
         data=ones,
         stepsizes=(_FIRST_STEP,),
@@ -88,7 +88,7 @@ def _extreme() -> list[Setting]:
     )
     false = [
         Setting(
-            name=f"one layer, {columns} ones, large stepsize",
+            name=f"1-NN {columns} ones, fast",
             network=Network("single_layer", (columns, 1)),
             data=Data(np.ones((1, columns)), np.full((1, 1), 0.5)),
             stepsizes=(stepsize,),
@@ -103,7 +103,7 @@ def _extreme() -> list[Setting]:
 
 def _autoencoders(seed: int) -> list[Setting]:
     def setting(name: str, keep_prob: float) -> Setting:
-        full = f"autoencoder, {name}"
+        full = f"DA {name}"
         return Setting(
             name=full,
             network=Network("autoencoder", (6, 3), (0.5,), keep_prob),
@@ -114,14 +114,14 @@ def _autoencoders(seed: int) -> list[Setting]:
             loss_falls=True,
         )
 
-    return [setting("no noise", 1.0), setting("half the inputs dropped", 0.5)]
+    return [setting("no noise", 1.0), setting("half dropped", 0.5)]
 
 
 def _multilayer(seed: int) -> list[Setting]:
     def setting(
         name: str, layers: tuple[int, ...], box: float, keep_prob: float, *, pretrained: bool = False
     ) -> Setting:
-        full = f"layers, {name}"
+        full = f"{len(layers) - 1}-NN {name}"
         network = Network("multilayer", layers, (box,) * (len(layers) - 1), keep_prob)
         data = _data(full, seed, columns=layers[0], outputs=layers[-1], mean=0.35, square=0.16)
         start, alpha = None, 1.0
@@ -143,7 +143,7 @@ def _multilayer(seed: int) -> list[Setting]:
 
     return [
         setting("pretrained", (8, 4, 3, 2), 1.0, 1.0, pretrained=True),
-        setting("dropout, every mask", (6, 4, 2), 1.0, 0.7),
+        setting("dropout, every mask", (5, 4, 2), 1.0, 0.7),
         setting("dropout, sampled masks", (16, 8, 2), 1.0, 0.5),
     ]
 
@@ -153,7 +153,7 @@ def _guarantees(seed: int) -> list[Setting]:
     network, eps, delta, runs, batch = Network("single_layer", (8, 2)), 0.02, 0.1, 2, 32
     found = []
     for constants in ("certified", "paper"):
-        name = f"(eps, delta)-solution, {constants} plan"
+        name = f"(eps, delta), {constants}"
         data = _data(name, seed, columns=8, outputs=2, mean=0.3, square=0.12)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 0)))
         start = initial_weights(network, rng)

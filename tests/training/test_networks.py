@@ -116,6 +116,21 @@ def test_sampled_masks_are_unbiased(name: str, monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(ours, theirs, atol=0.004)
 
 
+def test_the_product_of_two_halves_is_unbiased(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few masks the plug-in is far too large, and the product right on average, if the box is slack."""
+    network = Network("multilayer", (4, 3, 2), (50.0, 50.0), 0.5)
+    data, weights = data_for(network), weights_for(network, 1)
+    true = float(Expectation(network, data).measure(weights, (0.1, 0.1), []).squared_norm[0])
+    monkeypatch.setattr(expectation, "MOST_MASKED_UNITS", 0)
+    sampled = Expectation(network, data, mask_samples=1)
+    many: Weights = [np.repeat(matrix, 4000, axis=0) for matrix in weights]
+    found = sampled.measure(many, (0.1, 0.1), [np.random.default_rng(i) for i in range(4000)])
+    error = float(found.product.std()) / 4000**0.5
+    assert float(found.product.mean()) == pytest.approx(true, abs=4 * error)
+    assert error < 0.05 * true
+    assert float(found.squared_norm.mean()) > 1.1 * true
+
+
 def test_replicas_draw_their_own_masks(monkeypatch: pytest.MonkeyPatch) -> None:
     network = NETWORKS["two layers with masks"]
     monkeypatch.setattr(expectation, "MOST_MASKED_UNITS", 0)

@@ -1,0 +1,26 @@
+"""Errors of the theory, pointed at the key of the spec that they are about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rsgadvise.errors import HypothesisError, RsgadviseError, SpecError
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import LoadedSpec
+
+__all__ = ["located"]
+
+
+def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
+    """The same error, at the place of its key in the spec."""
+    key = error.quantity
+    if not key:
+        return error
+    if "." not in key:
+        key = f"training.{key}"
+    if not loaded.source.given(key):
+        key = key.partition("[")[0]
+    if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
+        return SpecError(str(error), file=loaded.source.file, key=key)
+    return loaded.source.error(key, str(error))

@@ -1,0 +1,277 @@
+"""`verify`: train, and find out whether the bound holds."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsgadvise.cli.data import described, rows_of, statistics_of
+from rsgadvise.cli.locating import located
+from rsgadvise.cli.options import (
+    Constants,
+    Format,
+    FormatOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    VersionOption,
+)
+from rsgadvise.cli.output import Target, emit, write_text
+from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.bounds.objective import ConstantsName
+    from rsgadvise.report.blocks import Block
+    from rsgadvise.spec import LoadedSpec
+    from rsgadvise.verify.cases import Case
+    from rsgadvise.verify.from_spec import Values
+    from rsgadvise.verify.results import Verification
+
+__all__ = ["verify"]
+
+
+class Checked(StrEnum):
+    """Whose bounds count."""
+
+    BOTH = "both"
+    PAPER = "paper"
+    CERTIFIED = "certified"
+
+
+_NEEDED = ("stepsize", "batch_size", "iterations")
+
+
+def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Values:
+    """The spec's own hyper-parameters, or what `recommend` makes of those that it leaves open.
+
+    Raises:
+        InfeasibleError: nothing can be recommended.
+    """
+    from rsgadvise.verify.from_spec import Values
+
+    training = loaded.spec.training
+    iterations = training.iterations
+    if iterations is None and isinstance(training.stopping, tuple):
+        iterations = len(training.stopping)
+    if training.stepsize is not None and training.batch_size is not None and iterations is not None:
+        return Values(
+            stepsize=training.stepsize,
+            batch_size=training.batch_size,
+            iterations=iterations,
+            keep_prob=1.0 if training.keep_prob is None else training.keep_prob,
+            decay=training.decay or 0.0,
+            source="Trained with the values that the spec fixes.",
+        )
+    from rsgadvise.advise.recommend import recommend
+    from rsgadvise.report.blocks import stepsizes
+
+    advice = recommend(loaded.spec, constants=constants, top=1, measured=measured)
+    if advice.infeasible is not None:
+        raise InfeasibleError(f"{loaded.source.file}: nothing to train: {advice.infeasible.reason}")
+    best = advice.recommendations[0]
+    return Values(
+        stepsize=best.stepsize,
+        batch_size=best.batch_size,
+        iterations=best.iterations,
+        keep_prob=best.keep_prob,
+        decay=best.decay,
+        source=f"Trained as recommended with {constants} constants: stepsize {stepsizes(best.stepsize)}, "
+        f"batch size {best.batch_size}, {best.iterations:,} iterations, keep probability "
+        f"{best.keep_prob:.4g}, decay {best.decay:g}.",
+    )
+
+
+def _case(
+    path: str,
+    time: int,
+    *,
+    overrides: Sequence[str],
+    checked: Checked,
+    advice: ConstantsName,
+    seed: int,
+    alpha: float,
+    quiet: bool,
+) -> Case:
+    """One spec as a case, for the first, second, ... time that it is named.
+
+    Raises:
+        SpecError: the spec or its data break a rule, or cannot be trained.
+    """
+    import numpy as np
+
+    from rsgadvise.spec import load_spec
+    from rsgadvise.verify.cases import CONSTANTS, build_case
+    from rsgadvise.verify.from_spec import setting_from_spec
+
+    loaded = load_spec(path, overrides=tuple(overrides))
+    statistics = statistics_of(loaded, quiet=quiet)
+    measured, notes = (None, []) if statistics is None else described(loaded, statistics)
+    constants = tuple(each for each in CONSTANTS if checked in (Checked.BOTH, each))
+    data = None if statistics is None else rows_of(loaded, statistics)
+    try:
+        with np.errstate(all="ignore"):
+            values = _values(loaded, measured, advice)
+            setting, moments = setting_from_spec(
+                loaded.spec,
+                values,
+                name=loaded.source.file if time == 1 else f"{loaded.source.file} #{time}",
+                seed=seed,
+                data=data,
+                measured=measured,
+                constants=constants,
+                notes=tuple(notes),
+            )
+            return build_case(setting, seed=seed, alpha=alpha, moments=moments)
+    except HypothesisError as error:
+        raise located(error, loaded) from None
+
+
+def _cases(
+    specs: Sequence[str],
+    *,
+    overrides: Sequence[str],
+    checked: Checked,
+    advice: ConstantsName,
+    seed: int,
+    confidence: float,
+    quiet: bool,
+) -> list[Case]:
+    if not specs:
+        if overrides:
+            raise UsageError("--set overrides a key of a spec; got no SPEC; name one, or leave --set out")
+        if checked is not Checked.BOTH:
+            raise UsageError(
+                "--constants chooses the bounds of a spec; got no SPEC; the built-in suite checks both"
+            )
+        from rsgadvise.verify.suite import suite
+
+        return suite(seed=seed, confidence=confidence)
+    if specs.count("-") > 1:
+        raise UsageError("- stands for standard input, which can be read once; got it twice; name files")
+    alpha = (1 - confidence) / len(specs)
+    return [
+        _case(
+            spec,
+            specs[: place + 1].count(spec),
+            overrides=overrides,
+            checked=checked,
+            advice=advice,
+            seed=seed,
+            alpha=alpha,
+            quiet=quiet,
+        )
+        for place, spec in enumerate(specs)
+    ]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def verify(
+    specs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SPEC", help="Spec files, - for standard input; without: the built-in suite."),
+    ] = None,
+    runs: Annotated[
+        int, typer.Option(min=1, max=10**7, help="T: most independent replicas of each case.")
+    ] = 4000,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of all randomness.")] = 0,
+    confidence: Annotated[
+        float, typer.Option(help="1 minus the probability that any verdict is wrong.")
+    ] = 0.99,
+    constants: Annotated[
+        Checked, typer.Option("--constants", help="Whose bounds of a spec count.")
+    ] = Checked.BOTH,
+    advice: Annotated[
+        Constants, typer.Option("--advice", help="Whose constants choose what a spec leaves open.")
+    ] = Constants.PAPER,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write a JUnit report.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Processes; default: one per usable core.")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Scheduler to compute on, such as tcp://host:8786."),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="SECONDS", help="Stop after so long.")
+    ] = None,
+    set_: SetOption = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Train many times, and test the bound against the measured gradients; exit 1 if it is falsified."""
+    del version
+    if not 0 < confidence < 1:
+        raise UsageError(f"--confidence must be a probability between 0 and 1; got {confidence:g}; give 0.99")
+    if budget is not None and not (math.isfinite(budget) and budget > 0):
+        raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
+    cases = _cases(
+        list(specs or ()),
+        overrides=tuple(set_ or ()),
+        checked=constants,
+        advice=advice.value,
+        seed=seed,
+        confidence=confidence,
+        quiet=quiet,
+    )
+    from rsgadvise.cli.progress import CaseProgress
+    from rsgadvise.verify.runners import make_runner
+    from rsgadvise.verify.running import run_cases
+
+    runner = make_runner(
+        [case.experiment for case in cases],
+        jobs=jobs or _usable_cores(),
+        dask=dask,
+        kill=budget is not None,
+    )
+    with CaseProgress(enabled=not quiet) as progress:
+        found = run_cases(
+            cases, runner, runs=runs, confidence=confidence, seed=seed, budget=budget, progress=progress
+        )
+    _report(found, Target(format_, output, quiet, no_color), junit)
+    raise typer.Exit(found.exit_code)
+
+
+def _report(found: Verification, target: Target, junit: Path | None) -> None:
+    from rsgadvise.report.verification import verification_blocks
+
+    def blocks() -> Sequence[Block]:
+        return verification_blocks(found)
+
+    def document() -> dict[str, Any]:
+        from rsgadvise.report.documents import as_document
+
+        return as_document("verify", found)
+
+    def markdown() -> str:
+        from rsgadvise.report.markdown import as_markdown
+
+        return as_markdown(blocks())
+
+    with contextlib.ExitStack() as last:
+        if junit is not None:
+            from rsgadvise.report.junit import junit_xml
+
+            last.callback(lambda: write_text(junit, junit_xml(found)))
+        from rsgadvise.cli.github import announce
+
+        last.callback(announce, found, markdown)
+        emit(target, blocks=blocks, document=document, rows=lambda: [asdict(case) for case in found.cases])

@@ -1,0 +1,162 @@
+"""A spec as a setting to verify."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rsgadvise.bounds.judge import check_problem
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import resolve, stopping_of
+from rsgadvise.errors import HypothesisError
+from rsgadvise.networks import Data, Network, Weights
+from rsgadvise.theory.constants import InputMoments
+from rsgadvise.verify.cases import CONSTANTS, Setting, case_key, moments_of
+from rsgadvise.verify.experiment import FEWEST_TOGETHER
+from rsgadvise.verify.generated import generated_data
+from rsgadvise.verify.pretraining import pretrain
+from rsgadvise.verify.results import Verdict
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+__all__ = ["Values", "setting_from_spec"]
+
+MOST_ITERATIONS = 10**7
+LARGEST_BYTES = 1 << 32
+_GENERATED_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The hyper-parameters to train with: those that a spec fixes, or those recommended for it.
+
+    Attributes:
+        stepsize: gamma, or one per layer.
+        batch_size, iterations, keep_prob, decay: B, N, zeta, rho.
+        source: where they come from, for the report.
+    """
+
+    stepsize: float | tuple[float, ...]
+    batch_size: int
+    iterations: int
+    keep_prob: float
+    decay: float
+    source: str
+
+
+def setting_from_spec(
+    spec: Spec,
+    values: Values,
+    *,
+    name: str,
+    seed: int,
+    data: Data | None = None,
+    measured: Mapping[str, float | int | None] | None = None,
+    constants: tuple[ConstantsName, ...] = CONSTANTS,
+    notes: tuple[str, ...] = (),
+) -> tuple[Setting, InputMoments]:
+    """What to train, on which data, and the moments of exactly that data.
+
+    Args:
+        spec: the network and what is known of its data.
+        values: hyper-parameters.
+        name: of the case.
+        seed: of generated data and of pretraining.
+        data: rows of the data file; without them, rows are generated with the spec's mu_x and tau_x.
+        measured: statistics of those rows by spec key.
+        constants: whose bounds to check.
+        notes: for the report.
+
+    Raises:
+        HypothesisError: too large to be trained here, or no data have the spec's moments.
+    """
+    problem = resolve(spec, measured)
+    for each in constants:
+        check_problem(problem, each)
+    layers = problem.layers
+    network = Network(problem.kind, layers, problem.weight_bounds, values.keep_prob)
+    rows = _GENERATED_ROWS if data is None else data.rows
+    _check_size(network, values, rows)
+    said = [*notes, values.source]
+    if data is None:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 4)))
+        data = generated_data(
+            mean=problem.moments.mean,
+            mean_square=problem.moments.mean_square,
+            second_moment=spec.data.second_moment,
+            columns=layers[0],
+            outputs=None if problem.kind == "autoencoder" else layers[-1],
+            rows=rows,
+            rng=rng,
+        )
+        said.append(
+            f"Trained on {rows:,} generated rows with mu_x = {problem.moments.mean:.6g} and tau_x = "
+            f"{problem.moments.mean_square:.6g}; name a data.file to train on your own."
+        )
+        moments = moments_of(data)
+    else:
+        moments = problem.moments
+    start, alpha, about = _start(spec, network, data, seed, name)
+    stepsizes = values.stepsize if isinstance(values.stepsize, tuple) else (values.stepsize,)
+    matrices = len(network.shapes)
+    setting = Setting(
+        name=name,
+        network=network,
+        data=data,
+        stepsizes=stepsizes if len(stepsizes) == matrices else stepsizes * matrices,
+        batch_size=values.batch_size,
+        iterations=values.iterations,
+        decay=values.decay,
+        stopping=stopping_of(spec),
+        start=start,
+        pretraining=alpha,
+        constants=constants,
+        expected=tuple[Verdict, ...]("consistent" for _ in constants),
+        notes=(*said, *about),
+    )
+    return setting, moments
+
+
+def _start(
+    spec: Spec, network: Network, data: Data, seed: int, name: str
+) -> tuple[Weights | None, float, tuple[str, ...]]:
+    """(W^1 or None, alpha, notes): hidden layers are pretrained where the spec asks for it."""
+    wanted = spec.training.pretraining
+    if wanted is None or network.kind != "multilayer" or len(network.layers) == 2:
+        return None, 1.0, ()
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 2)))
+    done = pretrain(network, data, tolerance=wanted.tolerance, rng=rng)
+    steps = ", ".join(f"{count:,}" for count in done.iterations)
+    note = f"Hidden layers pretrained for {steps} iterations, to alpha = {done.reached:.4g}."
+    if done.reached > wanted.tolerance:
+        note += f" The spec's {wanted.tolerance:g} was not reached; the bound uses what was."
+    return done.weights, max(done.reached, wanted.tolerance), (note,)
+
+
+def _check_size(network: Network, values: Values, rows: int) -> None:
+    """Refuse what cannot be trained here, before any memory is taken."""
+    if values.iterations > MOST_ITERATIONS:
+        raise HypothesisError(
+            f"must be at most {MOST_ITERATIONS:,} to be trained; got {values.iterations:,}; verify a shorter "
+            "run with --set training.iterations=10000",
+            quantity="training.iterations",
+        )
+    weights = 8 * sum(math.prod(shape) for shape in network.shapes) * 3 * FEWEST_TOGETHER
+    if weights > LARGEST_BYTES or 8 * rows * network.layers[0] > LARGEST_BYTES:
+        raise HypothesisError(
+            f"need more than {LARGEST_BYTES >> 30} GiB to be trained; got "
+            f"{'-'.join(map(str, network.layers))}; verify a smaller network",
+            quantity="network.layers",
+        )
+    examples = 24 * values.batch_size * sum(network.widths)
+    if examples > LARGEST_BYTES:
+        raise HypothesisError(
+            f"needs more than {LARGEST_BYTES >> 30} GiB for the examples of one step; got "
+            f"{values.batch_size:,}; verify with a smaller one",
+            quantity="training.batch_size",
+        )

@@ -1,0 +1,208 @@
+"""What GitHub Actions is told, and that nobody else is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rsgadvise.cli.github import announce
+from rsgadvise.verify.results import CaseResult, Verdict, Verification
+
+CASE = CaseResult(
+    name="one layer",
+    constants="paper",
+    bound=0.5,
+    measured=0.25,
+    lower=0.125,
+    upper=0.375,
+    approximate=False,
+    runs=4000,
+    verdict="consistent",
+    expected="consistent",
+    initial_loss=2.0,
+    final_loss=1.0,
+    looseness=2.0,
+    seconds=1.5,
+    vacuous=False,
+    checked=True,
+    quantity="squared_gradient",
+    equation="Theorem III.1, equation (7)",
+)
+FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)
+OPEN = replace(CASE, name="open", verdict="inconclusive")
+LIMIT = 1 << 20
+
+Captured = pytest.CaptureFixture[str]
+
+
+def verification(*cases: CaseResult, verdict: Verdict = "consistent") -> Verification:
+    return Verification(
+        cases=cases,
+        verdict=verdict,
+        confidence=0.99,
+        seed=7,
+        complete=True,
+        interrupted=False,
+        seconds=12.25,
+    )
+
+
+def report() -> str:
+    return "## Report ∇\n\ntext\n"
+
+
+def unwanted() -> str:
+    pytest.fail("rendered without need")
+
+
+@pytest.fixture
+def actions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a runner, without a step summary."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
+@pytest.fixture
+def summary(actions: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path))
+    return path
+
+
+def command(captured: Captured) -> tuple[str, str]:
+    """Level and unescaped message of the only command, which is on standard error."""
+    out, err = captured.readouterr()
+    assert out == ""
+    found = re.fullmatch(r"::(error|warning|notice) title=rsgadvise verify::([^\r\n]*)\n", err)
+    assert found, err
+    message = found[2].replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%")
+    return found[1], message
+
+
+@pytest.mark.parametrize("value", [None, "", "false", "1"])
+def test_nothing_happens_outside_github_actions(
+    value: str | None, monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path
+) -> None:
+    if value is None:
+        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    else:
+        monkeypatch.setenv("GITHUB_ACTIONS", value)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    announce(verification(CASE), unwanted)
+    assert capsys.readouterr() == ("", "")
+    assert not (tmp_path / "summary.md").exists()
+
+
+@pytest.mark.usefixtures("actions")
+def test_a_consistent_verification_is_a_notice(capsys: Captured) -> None:
+    announce(verification(CASE, CASE, replace(CASE, checked=False)), unwanted)
+    assert command(capsys) == ("notice", "consistent: 2 of 2 checked bounds came out as expected")
+
+
+@pytest.mark.usefixtures("actions")
+def test_a_falsified_verification_is_one_error_that_names_decided_cases_first(capsys: Captured) -> None:
+    announce(verification(CASE, OPEN, FALSIFIED, verdict="falsified"), unwanted)
+    level, message = command(capsys)
+    assert level == "error"
+    assert message.split("\n") == [
+        "falsified: 1 of 3 checked bounds came out as expected",
+        "false (paper): measured 0.25, limits 0.125 to 0.375, bound 0.0625; "
+        "verdict falsified, expected consistent",
+        "open (paper): measured 0.25, limits 0.125 to 0.375, bound 0.5; "
+        "verdict inconclusive, expected consistent",
+    ]
+
+
+@pytest.mark.usefixtures("actions")
+def test_an_inconclusive_verification_is_a_warning(capsys: Captured) -> None:
+    announce(verification(OPEN, verdict="inconclusive"), unwanted)
+    assert command(capsys)[0] == "warning"
+
+
+@pytest.mark.usefixtures("actions")
+def test_an_incomplete_verification_is_a_warning_with_the_reason(capsys: Captured) -> None:
+    found = replace(verification(CASE), complete=False, notes=("Ended by the budget.",))
+    announce(found, unwanted)
+    level, message = command(capsys)
+    assert level == "warning"
+    assert message.startswith("consistent, incomplete: ")
+    assert message.endswith("\nEnded by the budget.")
+
+
+@pytest.mark.usefixtures("actions")
+def test_an_incomplete_falsification_is_still_an_error(capsys: Captured) -> None:
+    announce(replace(verification(FALSIFIED, verdict="falsified"), complete=False), unwanted)
+    assert command(capsys)[0] == "error"
+
+
+@pytest.mark.usefixtures("actions")
+@pytest.mark.parametrize(
+    ("count", "listed", "rest"), [(10, 10, ""), (11, 10, "and 1 more"), (99, 10, "and 89 more")]
+)
+def test_at_most_ten_cases_are_listed(count: int, listed: int, rest: str, capsys: Captured) -> None:
+    cases = (replace(FALSIFIED, name=f"case {number}") for number in range(count))
+    announce(verification(*cases, verdict="falsified"), unwanted)
+    lines = command(capsys)[1].split("\n")
+    assert sum(line.startswith("case ") for line in lines) == listed
+    assert lines[listed + 1 :] == ([rest] if rest else [])
+
+
+@pytest.mark.usefixtures("actions")
+def test_a_name_cannot_end_the_command_or_start_another(capsys: Captured) -> None:
+    name = "50%25\r\n::error title=x::y, z\udc80"
+    announce(verification(replace(FALSIFIED, name=name), verdict="falsified"), unwanted)
+    _, message = command(capsys)
+    assert "50%25\r\n::error title=x::y, z" in message
+
+
+@pytest.mark.usefixtures("actions")
+def test_a_closed_standard_error_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    announce(verification(CASE), unwanted)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_report_is_appended_to_the_step_summary(summary: Path, capsys: Captured) -> None:
+    announce(verification(CASE), report)
+    assert summary.read_text(encoding="utf-8") == report()
+    summary.write_text("earlier\n")
+    announce(verification(CASE), report)
+    assert summary.read_text(encoding="utf-8") == "earlier\n\n" + report()
+    assert capsys.readouterr().err.count("::notice ") == 2
+
+
+def test_a_summary_that_cannot_be_written_is_one_warning(summary: Path, capsys: Captured) -> None:
+    summary.mkdir()
+    announce(verification(CASE), report)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("::notice ")
+    assert second == "::warning title=rsgadvise verify::cannot write the step summary: Is a directory"
+
+
+@pytest.mark.parametrize("earlier", [0, 5000, LIMIT - 200, LIMIT - 10, LIMIT, LIMIT + 10])
+def test_a_step_summary_stays_within_what_github_takes(summary: Path, earlier: int, capsys: Captured) -> None:
+    before = b"x" * earlier
+    summary.write_bytes(before)
+    announce(verification(CASE), lambda: "## Report\n\n" + "| ∇ |\n" * LIMIT)
+    data = summary.read_bytes()
+    assert data.startswith(before)
+    assert len(data) <= max(LIMIT, earlier)
+    assert capsys.readouterr().err.count("\n") == 1
+    added = data[earlier:].decode()
+    assert added == "" or added.endswith("The rest is left out: a step summary holds at most 1 MiB.\n")
+    assert all(line in {"", "## Report", "| ∇ |"} for line in added.splitlines()[:-1])
+
+
+def test_a_report_that_just_fits_is_whole(summary: Path) -> None:
+    text = "y" * (LIMIT - 1) + "\n"
+    announce(verification(CASE), lambda: text)
+    assert summary.read_text() == text
+
+
+def test_text_that_utf8_cannot_hold_is_replaced(summary: Path) -> None:
+    announce(verification(CASE), lambda: "a\udc80b\n")
+    assert summary.read_text() == "a?b\n"

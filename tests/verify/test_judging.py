@@ -1,0 +1,247 @@
+"""Verdicts on invented measurements, whose means are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rsgadvise.networks import Data, Network
+from rsgadvise.verify.cases import Case, Claim, Miss, Setting, build_case
+from rsgadvise.verify.experiment import Block, BlockResult
+from rsgadvise.verify.results import CaseResult, Verification
+from rsgadvise.verify.running import overall, run_cases
+
+Draw = Callable[[np.random.Generator], float]
+
+
+class Invented:
+    """A runner that draws each replica's value from a law of its case, without training anything."""
+
+    slots = 4
+
+    def __init__(self, single: list[Draw], *, seed: int = 0, spread: int = 16, loss: float = 0.1) -> None:
+        self.single, self.seed, self.spread, self.loss = single, seed, spread, loss
+        self.blocks: list[tuple[int, Block]] = []
+
+    def submit(self, case: int, block: Block) -> Future[BlockResult]:
+        self.blocks.append((case, block))
+        values = []
+        for replica in range(block.first, block.first + block.count):
+            rng = np.random.default_rng((self.seed, case, replica))
+            looks = self.spread if block.trajectory else 1
+            values.append(np.mean([self.single[case](rng) for _ in range(looks)]))
+        future: Future[BlockResult] = Future()
+        found = np.array(values)
+        future.set_result(BlockResult(found, found, np.full(block.count, self.loss), 0.01))
+        return future
+
+    def close(self, *, abandon: bool) -> None:
+        pass
+
+
+def case(
+    bounds: tuple[float | None, ...], *, highest: float = 1.0, alpha: float = 0.001, name: str = "a"
+) -> Case:
+    plain = build_case(
+        Setting(
+            name=name,
+            network=Network("single_layer", (2, 1)),
+            data=Data(np.ones((1, 2)), np.zeros((1, 1))),
+            stepsizes=(0.1,),
+            batch_size=1,
+            iterations=3,
+        ),
+        seed=0,
+        alpha=alpha,
+    )
+    names = ("paper", "certified")
+    claims = tuple(
+        Claim(constants, bound, "(7)", vacuous=False, expected="consistent")  # type: ignore[arg-type]
+        for constants, bound in zip(names, bounds, strict=False)
+    )
+    return replace(plain, claims=claims, highest=highest, alpha=alpha)
+
+
+def judged(cases: list[Case], runner: Invented, *, runs: int = 1000) -> Verification:
+    return run_cases(cases, runner, runs=runs, confidence=0.99, seed=0)
+
+
+def one(bound: float, draw: Draw, *, runs: int = 1000, highest: float = 1.0) -> CaseResult:
+    found = judged([case((bound,), highest=highest)], Invented([draw]), runs=runs).cases
+    assert len(found) == 1
+    return found[0]
+
+
+def exponential(mean: float) -> Draw:
+    return lambda rng: min(1.0, float(rng.exponential(mean)))
+
+
+def test_below_the_bound_is_consistent_and_rigorous() -> None:
+    found = one(0.1, exponential(0.01))
+    assert (found.verdict, found.approximate, found.passed) == ("consistent", False, True)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < 0.01 < found.upper < 0.1
+    assert found.runs < 400, "it stops when it has decided"
+
+
+def test_above_the_bound_is_falsified_by_the_pilot() -> None:
+    found = one(0.01, exponential(0.1))
+    assert (found.verdict, found.approximate, found.passed) == ("falsified", False, False)
+    assert found.runs == 32
+
+
+def test_slightly_above_needs_more_trajectories_and_gets_them() -> None:
+    runner = Invented([exponential(0.1)])
+    (found,) = judged([case((0.08,))], runner, runs=4000).cases
+    assert found.verdict == "falsified"
+    assert found.runs > 32
+    assert all(block.trajectory for _, block in runner.blocks)
+
+
+def test_out_of_reach_of_rigour_is_approximate_at_the_end() -> None:
+    found = one(1e-5, exponential(2e-6))
+    assert (found.verdict, found.approximate) == ("consistent", True)
+    assert found.upper is not None
+    assert found.upper < 1e-5
+    assert found.runs == 32, "what cannot be reached is not begun"
+
+
+def test_too_few_runs_are_inconclusive() -> None:
+    found = one(0.011, exponential(0.01), runs=1)
+    assert (found.verdict, found.approximate, found.runs) == ("inconclusive", False, 1)
+    assert not found.passed
+
+
+def test_two_runs_that_agree_are_approximately_consistent() -> None:
+    found = one(0.5, lambda _: 0.1, runs=2)
+    assert (found.verdict, found.approximate) == ("consistent", True)
+
+
+def test_falsified_is_never_approximate() -> None:
+    """A mean above the bound that the sequence cannot confirm stays open."""
+    found = one(0.0999, exponential(0.1), runs=64)
+    assert found.verdict == "inconclusive"
+
+
+def test_one_sequence_serves_both_bounds() -> None:
+    runner = Invented([exponential(0.05)])
+    paper, certified = judged([case((0.01, 0.3))], runner).cases
+    assert (paper.verdict, certified.verdict) == ("falsified", "consistent")
+    assert (paper.lower, paper.upper, paper.runs) == (certified.lower, certified.upper, certified.runs)
+    assert sum(block.count for _, block in runner.blocks) == paper.runs
+
+
+def test_a_claim_without_a_bound_is_not_counted() -> None:
+    found = judged([case((None, 0.3))], Invented([exponential(0.01)]))
+    assert [entry.verdict for entry in found.cases] == ["inconclusive", "consistent"]
+    assert not found.cases[0].checked
+    assert found.verdict == "consistent"
+    nothing = judged([case((None,))], Invented([exponential(0.01)]))
+    assert nothing.verdict == "inconclusive"
+
+
+def test_divergence_is_inconclusive() -> None:
+    found = one(0.1, lambda rng: float("nan") if rng.random() < 0.2 else 0.01)
+    assert found.verdict == "inconclusive"
+    assert any("Diverged" in note for note in found.notes)
+    assert found.measured is None
+
+
+def test_more_than_the_largest_gradient_falsifies_the_limit() -> None:
+    found = one(0.9, lambda _: 1.5)
+    assert found.verdict == "falsified"
+    assert any("limit is wrong" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(0.2, "consistent"), (0.50001, "inconclusive"), (0.9, "falsified")]
+)
+def test_the_loss_has_to_fall(loss: float, verdict: str) -> None:
+    strict = replace(case((0.5,)), loss_falls=True, initial_loss=0.5)
+    (found,) = judged([strict], Invented([exponential(0.01)], loss=loss)).cases
+    assert found.verdict == verdict
+    relaxed = replace(strict, loss_falls=False)
+    (found,) = judged([relaxed], Invented([exponential(0.01)], loss=loss)).cases
+    assert found.verdict == "consistent"
+
+
+def test_sampled_masks_widen_the_limits() -> None:
+    plain = case((0.1,))
+    noisy = replace(plain, mask_error=0.01)
+    (sharp,) = judged([plain], Invented([lambda _: 0.05]), runs=400).cases
+    (wide,) = judged([noisy], Invented([lambda _: 0.05]), runs=400).cases
+    assert sharp.verdict == "consistent"
+    assert wide.verdict == "inconclusive", "(sqrt 0.05 + 0.1)^2 is above 0.1"
+    assert wide.lower is not None
+    assert wide.lower <= (0.05**0.5 - 0.1) ** 2
+    (far,) = judged([replace(noisy, claims=plain.claims)], Invented([lambda _: 0.5])).cases
+    assert far.verdict == "falsified"
+
+
+def test_a_zero_gradient_is_consistent() -> None:
+    found = one(0.1, lambda _: 0.0)
+    assert found.verdict == "consistent"
+    assert found.looseness is None
+
+
+@pytest.mark.parametrize(
+    ("miss_chance", "verdict"), [(0.0, "consistent"), (0.01, "consistent"), (0.5, "falsified")]
+)
+def test_share_of_misses(miss_chance: float, verdict: str) -> None:
+    """Each run misses with the square root, so both of a repetition miss with `miss_chance`."""
+
+    def draw(rng: np.random.Generator) -> float:
+        return 0.9 if rng.random() < miss_chance**0.5 else 0.001
+
+    statement = replace(case((0.5,)), miss=Miss(eps=0.01, delta=0.1, runs=2))
+    (found,) = judged([statement], Invented([draw]), runs=2000).cases
+    assert found.verdict == verdict
+    assert (found.quantity, found.bound) == ("miss_probability", 0.1)
+    assert found.runs % 2 == 0
+
+
+def test_misses_need_at_least_one_repetition() -> None:
+    statement = replace(case((0.5,)), miss=Miss(eps=0.01, delta=0.1, runs=5))
+    (found,) = judged([statement], Invented([lambda _: 0.0]), runs=4).cases
+    assert (found.verdict, found.runs, found.measured) == ("inconclusive", 0, None)
+
+
+def test_an_expected_falsification_that_fails_to_appear_fails_the_whole() -> None:
+    def as_expected(claim: Claim, verdict: str) -> Claim:
+        return replace(claim, expected=verdict)  # type: ignore[arg-type]
+
+    plain = case((0.5,))
+    hoped = replace(plain, claims=(as_expected(plain.claims[0], "falsified"),))
+    found = judged([hoped], Invented([exponential(0.01)]))
+    assert (found.cases[0].verdict, found.verdict, found.exit_code) == ("consistent", "falsified", 1)
+    assert overall([]) == "inconclusive"
+
+
+def test_false_alarms_over_the_whole_suite() -> None:
+    """Means exactly at the bound, laws of every shape: some verdict is wrong in at most 1 - confidence."""
+
+    def rare(rng: np.random.Generator) -> float:
+        return float(rng.random() < 0.05)
+
+    laws: list[tuple[Draw, float]] = [
+        (rare, 0.05),
+        (lambda rng: float(rng.random() < 0.5), 0.5),
+        (lambda rng: float(rng.beta(0.1, 0.9)), 0.1),
+        (lambda rng: float(rng.uniform(0.0, 0.4)), 0.2),
+        (lambda _: 0.25, 0.25),
+        (lambda rng: float(rng.beta(8, 2)), 0.8),
+    ]
+    confidence, suites, wrong = 0.7, 120, 0
+    alpha = (1 - confidence) / len(laws)
+    cases = [case((mean,), alpha=alpha, name=str(n)) for n, (_, mean) in enumerate(laws)]
+    for suite in range(suites):
+        runner = Invented([draw for draw, _ in laws], seed=suite, spread=1)
+        found = judged(cases, runner, runs=128).cases
+        wrong += any(entry.verdict != "inconclusive" and not entry.approximate for entry in found)
+    assert stats.binomtest(wrong, suites, 1 - confidence, alternative="greater").pvalue > 1e-3

@@ -1,0 +1,166 @@
+"""The built-in suite passes, and catches the faults that it is there to catch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rsgadvise import networks
+from rsgadvise.bounds import judge
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.expectation import Expectation
+from rsgadvise.networks import Kernel, Weights
+from rsgadvise.theory import constants, descent
+from rsgadvise.theory.bound import Bound
+from rsgadvise.theory.constants import CURVATURE, Constants
+from rsgadvise.verify import cases as casework
+from rsgadvise.verify.cases import build_case
+from rsgadvise.verify.results import CaseResult, Verification
+from rsgadvise.verify.runners import LocalRunner
+from rsgadvise.verify.running import run_cases
+from rsgadvise.verify.suite import suite_settings
+
+NAMES = [setting.name for setting in suite_settings(0)]
+ALPHA = 0.01 / len(NAMES)
+
+
+def verified(*parts: str, runs: int = 1000, seed: int = 0) -> Verification:
+    """The cases of the suite whose names contain any of the parts; all without parts."""
+    chosen = [
+        setting
+        for setting in suite_settings(seed)
+        if not parts or any(part in setting.name for part in parts)
+    ]
+    built = [build_case(setting, seed=seed, alpha=ALPHA) for setting in chosen]
+    runner = LocalRunner([case.experiment for case in built])
+    return run_cases(built, runner, runs=runs, confidence=0.99, seed=seed)
+
+
+def case(found: Verification, constants_: str) -> CaseResult:
+    return next(entry for entry in found.cases if entry.constants == constants_)
+
+
+def test_the_suite_passes() -> None:
+    found = verified(seed=1)
+    assert found.verdict == "consistent"
+    assert found.exit_code == 0
+    assert not [entry.name for entry in found.cases if not entry.passed or entry.approximate]
+    falsified = {entry.name for entry in found.cases if entry.verdict == "falsified"}
+    assert len(falsified) == 4
+    assert all(
+        entry.constants == "paper" and entry.expected == "falsified"
+        for entry in found.cases
+        if entry.name in falsified and entry.verdict == "falsified"
+    )
+
+
+def test_it_covers_what_the_theory_says() -> None:
+    settings = suite_settings(0)
+    assert {setting.network.kind for setting in settings} == {"single_layer", "autoencoder", "multilayer"}
+    stoppings = {setting.stopping if isinstance(setting.stopping, str) else "list" for setting in settings}
+    assert stoppings == {"uniform", "matched", "increasing", "last", "list"}
+    assert any(setting.decay for setting in settings)
+    assert any(setting.start is not None and setting.pretraining < 1 for setting in settings)
+    assert any(setting.network.kind == "multilayer" and setting.network.keep_prob < 1 for setting in settings)
+    assert {setting.constants for setting in settings if setting.miss} == {("paper",), ("certified",)}
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_masks_are_enumerated_or_sampled_as_the_names_say() -> None:
+    for setting in suite_settings(0):
+        exact = Expectation(setting.network, setting.data).exact
+        assert exact == ("sampled" not in setting.name)
+
+
+def test_the_counter_examples_are_those_of_the_theory() -> None:
+    """Measured 0.893, 6.91, 8.92 and 23.8 where (7) promises less than 0.03."""
+    found = verified("ones, fast")
+    measured = {entry.name.split()[1]: entry.measured for entry in found.cases if entry.constants == "paper"}
+    expected = {"100": 0.893, "784": 6.91, "1000": 8.92, "3072": 23.8}
+    for columns, value in expected.items():
+        assert measured[columns] == pytest.approx(value, rel=0.01)
+    assert all(
+        entry.bound is not None and entry.bound < 0.03 for entry in found.cases if entry.constants == "paper"
+    )
+
+
+def test_the_first_step_is_the_tight_one() -> None:
+    """N = 1, one input of d ones, y = 0, W1 = 0: everything is known in closed form."""
+    d = 20
+    (found,) = verified("first step").cases
+    assert found.measured == pytest.approx(0.0625 * d, rel=1e-12)
+    smoothness = CURVATURE * d
+    gamma = 1.3 / smoothness
+    assert found.bound == pytest.approx(0.25 / (gamma * (1 - smoothness * gamma / 2)), rel=1e-5)
+    assert found.bound == pytest.approx(0.0846 * d, rel=1e-3)
+    assert found.verdict == "consistent"
+
+
+def test_half_the_certified_smoothness_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = constants.single_layer_constants
+
+    def halved(**arguments: object) -> Constants:
+        found = true(**arguments)  # type: ignore[arg-type]
+        return replace(found, smoothness=found.smoothness / 2)
+
+    monkeypatch.setattr(constants, "single_layer_constants", halved)
+    found = verified("first step")
+    assert found.cases[0].bound == pytest.approx(0.0439 * 20, rel=2e-3)
+    assert found.cases[0].verdict == "falsified"
+    assert found.exit_code == 1
+
+
+def test_a_flipped_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    true = Kernel.gradient
+
+    def flipped(self: Kernel, weights: Weights, **arguments: object) -> Weights:
+        found = true(self, weights, **arguments)  # type: ignore[arg-type]
+        for matrix in found:
+            np.negative(matrix, out=matrix)
+        return found
+
+    monkeypatch.setattr(networks.Kernel, "gradient", flipped)
+    found = verified("1-NN constant", "no noise", "pretrained")
+    assert found.exit_code == 1
+    for entry in found.cases:
+        assert entry.verdict in ("falsified", "inconclusive")
+        assert any("loss has to fall" in note for note in entry.notes)
+    assert case(found, "certified").verdict == "falsified"
+
+
+@pytest.mark.parametrize("name", ["1-NN constant", "no noise", "sampled masks"])
+def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = case(verified(name, runs=64), "certified")
+    assert plain.measured is not None
+    tenth = plain.measured / 10
+
+    def too_small(problem: Problem, point: judge.Point) -> tuple[float, Bound, float]:
+        return tenth, Bound({"initial_error": np.asarray(tenth)}), 1.0
+
+    monkeypatch.setattr(casework, "certified", too_small)
+    found = verified(name, runs=64)
+    expected = "falsified" if "sampled" not in name else "inconclusive"
+    assert case(found, "certified").verdict == expected
+    assert found.exit_code != 0
+
+
+def test_a_bound_without_its_noise_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paper's bound passes where it is proven, and a bound that forgets D_f does not."""
+    true = descent.descent_bound
+
+    def without(**arguments: object) -> Bound:
+        return true(**{**arguments, "suboptimality": 1e-9})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(descent, "descent_bound", without)
+    found = verified("first step")
+    assert found.exit_code == 1
+
+
+def test_rounds_of_pretraining_lower_the_gradient() -> None:
+    (setting,) = [entry for entry in suite_settings(0) if "pretrained" in entry.name]
+    assert setting.start is not None
+    assert 0 < setting.pretraining <= 0.05
+    assert math.isclose(np.abs(setting.start[0]).max(), 1.0) or np.abs(setting.start[0]).max() < 1.0
