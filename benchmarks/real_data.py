@@ -41,7 +41,7 @@ def _spec(data: str, kind: str, folder: Path) -> str:
 def _verified(name: str, text: str, constants: str) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / name).write_text(text)
-        command = [str(Path(sys.executable).parent / "rsgadvise"), "verify", name, "--runs", "32"]
+        command = [str(Path(sys.executable).parent / "rsgadvise"), "verify", name, "--runs", "8"]
         done = subprocess.run(
             [*command, "--advice", constants, "-q", "-f", "json"],
             check=False,

@@ -13,6 +13,9 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,7 @@ __all__ = ["run"]
 _ROWS = 2000
 _ROUNDS = 15
 _SECONDS = 0.3  # of each contestant in each round
+_PEERS = ("eager", "bmm", "products")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,34 +158,60 @@ def _seconds(advance: Callable[[int], object], steps: int) -> float:
     return time.perf_counter() - begun
 
 
-def _per_round(advance: Callable[[int], object]) -> int:
-    """Steps that take about `_SECONDS`, which also warms up."""
-    steps = 1
-    while (seconds := _seconds(advance, steps)) < _SECONDS / 4:
-        steps *= 2
-    return max(1, round(steps * _SECONDS / seconds))
+def _serve(pipe: Connection, case: _Case, dtype: type[Any], name: str) -> None:
+    """One contestant's process: takes numbers of steps, and answers with seconds."""
+    training = case.training(dtype)
+    make: dict[str, Callable[..., Callable[[int], object]]] = {
+        "ours": _ours,
+        "eager": partial(_torch, together=False),
+        "bmm": partial(_torch, together=True),
+        "products": _products,
+    }
+    advance = make[name](training, case.replicas)
+    while steps := pipe.recv():
+        pipe.send(_seconds(advance, steps))
+
+
+class _Contestant:
+    """One side, in a process of its own: idle threads of one library would slow the other down."""
+
+    def __init__(self, case: _Case, dtype: type[Any], name: str) -> None:
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        context.Process(target=_serve, args=(theirs, case, dtype, name), daemon=True).start()
+        theirs.close()
+        self._steps, self._replicas = 1, case.replicas
+        while (seconds := self._time()) < _SECONDS / 4:  # which also warms up
+            self._steps *= 2
+        self._steps = max(1, round(self._steps * _SECONDS / seconds))
+
+    def _time(self) -> float:
+        self._pipe.send(self._steps)
+        return float(self._pipe.recv())
+
+    def rate(self) -> float:
+        """Replica-steps per second of one turn."""
+        return self._replicas * self._steps / self._time()
+
+    def end(self) -> None:
+        """Let the process finish."""
+        self._pipe.send(0)
 
 
 def _measure(case: _Case, dtype: type[Any]) -> None:
-    training, limits = case.training(dtype), case.limits[dtype]
-    contestants: dict[str, Callable[[int], object]] = {
-        "ours": _ours(training, case.replicas),
-        "eager": _torch(training, case.replicas, together=False),
-        "bmm": _torch(training, case.replicas, together=True),
-        "products": _products(training, case.replicas),
-    }
-    steps = {name: _per_round(advance) for name, advance in contestants.items()}
-    rates: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(_ROUNDS):
-        for name, advance in contestants.items():
-            rates[name].append(case.replicas * steps[name] / _seconds(advance, steps[name]))
+    limits = case.limits[dtype]
+    contestants = {name: _Contestant(case, dtype, name) for name in ("ours", *_PEERS)}
+    rounds = [{name: side.rate() for name, side in contestants.items()} for _ in range(_ROUNDS)]
+    for side in contestants.values():
+        side.end()
     label = "-".join(map(str, case.network.layers))
     print(f"training {label}, T={case.replicas}, B={case.batch_size}, {np.dtype(dtype).name}")
-    print(f"  ours      {statistics.median(rates['ours']):10,.0f} replica-steps/s")
-    for peer in ("eager", "bmm", "products"):
-        ratio = statistics.median(a / b for a, b in zip(rates["ours"], rates[peer], strict=True))
+    print(f"  ours      {statistics.median(turn['ours'] for turn in rounds):10,.0f} replica-steps/s")
+    for peer in _PEERS:
+        rate = statistics.median(turn[peer] for turn in rounds)
+        ratio = statistics.median(turn["ours"] / turn[peer] for turn in rounds)
         limit = f" (limit {limits[peer]:g})" if peer in limits else ""
-        print(f"  {peer:9} {statistics.median(rates[peer]):10,.0f}   ratio {ratio:6.2f}{limit}", flush=True)
+        print(f"  {peer:9} {rate:10,.0f}   ratio {ratio:6.2f}{limit}", flush=True)
 
 
 def run() -> None:

@@ -105,7 +105,7 @@ class CaseProgress:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=state.blocks)
+            self._task = self._bar.add_task("case 1", total=state.blocks)
         assert self._task is not None
         self._bar.update(
             self._task,

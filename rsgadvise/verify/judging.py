@@ -33,6 +33,7 @@ class Judge:
     Attributes:
         case: what is judged.
         runs: most replicas.
+        blocks_ahead: further blocks that will be needed after this round, as far as is known; for progress.
     """
 
     case: Case
@@ -48,6 +49,7 @@ class Judge:
     _overflow: bool = field(init=False, default=False)
     _impossible: float | None = field(init=False, default=None)
     _over: bool = field(init=False, default=False)
+    blocks_ahead: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         case = self.case
@@ -97,6 +99,7 @@ class Judge:
         """(whether along trajectories, how many) replicas to run next; none when all is decided."""
         mean = float(self._trajectories.mean())
         longest = (False, 0)
+        self.blocks_ahead = 0
         for claim in self.case.claims:
             if claim.bound is None or self._rigorous(claim) != "inconclusive":
                 continue
@@ -105,7 +108,10 @@ class Judge:
             needed = self._needed(claim.bound, mean)
             # What cannot be reached is not begun: the trajectories decide it, approximately.
             if needed <= _HOPE * (self.runs - self._used):
-                longest = max(longest, (False, max(PILOT, min(self._used, math.ceil(needed) + 1))))
+                count = max(PILOT, min(self._used, math.ceil(needed) + 1))
+                longest = max(longest, (False, count))
+                ahead = math.ceil(max(0.0, needed - count) / self.case.experiment.together)
+                self.blocks_ahead = max(self.blocks_ahead, ahead)
         return longest
 
     def _needed(self, bound: float, mean: float) -> float:
@@ -206,6 +212,7 @@ class MissJudge:
 
     case: Case
     runs: int
+    blocks_ahead: int = field(init=False, default=0)
     _missed: int = field(init=False, default=0)
     _repetitions: int = field(init=False, default=0)
     _losses: list[float] = field(init=False, default_factory=list)

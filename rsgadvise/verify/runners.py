@@ -8,18 +8,17 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeAlias
 
 from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.verify.experiment import Block, BlockResult, Experiment, run_block
@@ -53,6 +52,7 @@ class LocalRunner:
 
 def _serve(pipe: Connection) -> None:
     """A worker's life: the experiments, then one block after another."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not everywhere inherited
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError, MemoryError):  # the parent is told by the end of the pipe
         experiments: Sequence[Experiment] = pipe.recv()
@@ -77,76 +77,88 @@ def _outcome(experiment: Experiment, block: Block) -> BlockResult | Exception:
         return error
 
 
+_Order: TypeAlias = tuple["Future[BlockResult]", int, Block]
+
+
+def _tend(pipe: Connection, equipment: bytes, orders: SimpleQueue[_Order | None]) -> None:
+    """A thread's life: it hands one block after another to its worker, and fails them if that is dead."""
+    with contextlib.suppress(OSError):  # a dead worker is found when it is asked
+        pipe.send_bytes(equipment)
+    while (order := orders.get()) is not None:
+        future, case, block = order
+        answer: BlockResult | Exception
+        try:
+            pipe.send((case, block))
+            answer = pipe.recv()
+        except (EOFError, OSError):
+            answer = WorkerDiedError(
+                "a worker process ended without a result, perhaps for lack of memory; use fewer --jobs, or "
+                "smaller data"
+            )
+        except Exception as error:  # noqa: BLE001  such as an answer that cannot be read
+            answer = error
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+
 @contextlib.contextmanager
-def _interrupt_held() -> Iterator[None]:
-    """Ctrl-C waits, and never reaches the processes started meanwhile: it is the parent's to handle."""
-    if sys.platform == "win32":
-        yield
+def _interrupt_ignored() -> Iterator[None]:
+    """No process is left half started, and those started ignore Ctrl-C, which is the parent's to handle."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # never interrupted
         return
-    resource_tracker.ensure_running()  # would be started with the first process, and let signals pass again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
 
 
 class ProcessRunner:
     """Worker processes, each started afresh so that no threads are inherited.
 
-    Every worker has a pipe of its own, and shares no lock: one can be killed at any time without harm to
-    the others.
+    Every worker has a pipe of its own and shares no lock: each can be killed at any time.
 
     Args:
         experiments: one per case.
         jobs: number of processes.
+
+    Raises:
+        UsageError: the system does not allow so many.
     """
 
     def __init__(self, experiments: Sequence[Experiment], jobs: int) -> None:
         self.slots = jobs
+        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._workers: list[SpawnProcess] = []
         context = multiprocessing.get_context("spawn")
-        self._free: SimpleQueue[Connection] = SimpleQueue()
-        self._threads = ThreadPoolExecutor(jobs)
-        equipment = pickle.dumps(experiments)  # once for all, since it can be large
-        with _interrupt_held():
-            pipes = [context.Pipe() for _ in range(jobs)]
-            self._workers = [context.Process(target=_serve, args=(there,), daemon=True) for _, there in pipes]
-            for worker in self._workers:
-                worker.start()
-        for here, there in pipes:
-            there.close()  # the worker's copy is the last: its death ends the pipe
-            self._threads.submit(self._equip, here, equipment)
-
-    def _equip(self, pipe: Connection, equipment: bytes) -> None:
-        with contextlib.suppress(OSError):  # a dead worker is found when it is asked
-            pipe.send_bytes(equipment)
-        self._free.put(pipe)
+        equipment = pickle.dumps(experiments)  # once for all workers, since it can be large
+        try:
+            with _interrupt_ignored():
+                for _ in range(jobs):
+                    here, there = context.Pipe()
+                    worker = context.Process(target=_serve, args=(there,), daemon=True)
+                    worker.start()
+                    self._workers.append(worker)
+                    there.close()  # the worker's copy is the last: its death ends the pipe
+                    threading.Thread(target=_tend, args=(here, equipment, self._orders), daemon=True).start()
+        except OSError as error:
+            self.close(abandon=True)
+            raise UsageError(f"--jobs {jobs} is more than the system allows: {error}; give fewer") from None
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
         """Have a worker compute the block."""
-        return self._threads.submit(self._ask, case, block)
-
-    def _ask(self, case: int, block: Block) -> BlockResult:
-        pipe = self._free.get()
-        try:
-            pipe.send((case, block))
-            answer: BlockResult | Exception = pipe.recv()
-        except (EOFError, OSError):
-            raise WorkerDiedError(
-                "a worker process ended without a result, perhaps for lack of memory; use fewer --jobs, or "
-                "smaller data"
-            ) from None
-        finally:
-            self._free.put(pipe)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        future: Future[BlockResult] = Future()
+        self._orders.put((future, case, block))
+        return future
 
     def close(self, *, abandon: bool) -> None:
         """End the workers, at once: they have nothing to tidy up."""
         for worker in self._workers:
             worker.kill()
-        self._threads.shutdown(cancel_futures=True)
+            self._orders.put(None)
         for worker in self._workers:
             worker.join()
 
@@ -246,19 +258,22 @@ class DaskRunner:
             self._client = _connect(address)
             # As the result of a task, not scattered: the scheduler can then make it again elsewhere.
             self._experiments = [self._client.submit(_same, entry, pure=False) for entry in experiments]
+        self._executor: Any = self._client.get_executor(pure=False)
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
         """Hand the block to the scheduler."""
         future: Future[BlockResult] = Future()
-        task = self._client.submit(_run_in_turn, self._experiments[case], block, pure=False)
+        task = self._executor.submit(_run_in_turn, self._experiments[case], block)
         task.add_done_callback(partial(self._pass_on, future))
         return future
 
-    def _pass_on(self, future: Future[BlockResult], task: Any) -> None:
+    def _pass_on(self, future: Future[BlockResult], task: Future[BlockResult]) -> None:
         try:
             future.set_result(task.result())
-        except BaseException as error:  # noqa: BLE001  of any kind, and raised again below
+        except Exception as error:  # noqa: BLE001  of any kind, and raised again by the caller
             reason = " ".join(f"{type(error).__name__}: {error}".split()).split(". ")[0]
+            if task.cancelled():
+                reason = "the scheduler is lost"
             failed = WorkerDiedError(
                 f"a block failed on the cluster at {self._address}: {reason}; see the logs of its workers"
             )
