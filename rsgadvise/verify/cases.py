@@ -27,7 +27,7 @@ __all__ = ["CONSTANTS", "Case", "Claim", "Miss", "Setting", "build_case", "case_
 CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified")
 _LOSS_SAMPLES = 1 << 18  # (row, mask) pairs behind f(W^1) where masks are sampled
 _MASK_ERROR = 0.05  # of the square root of the smallest bound: what sampling the masks may add
-_MOST_MASKS = 32  # per row and half
+_MOST_SAMPLES = 1 << 15  # (row, mask) pairs of one half, where that allows one mask per row at all
 _LOSS_SHARE = 0.02  # of a case's probability of error, for f(W^1) with sampled masks
 
 
@@ -277,5 +277,6 @@ def _sampled_masks(problem: Problem, point: Point, claims: tuple[Claim, ...]) ->
     rows = problem.samples or 1
     smallest = min((claim.bound for claim in claims if claim.bound), default=0.0)
     wanted = variance / (2 * rows * _MASK_ERROR**2 * smallest) if smallest else math.inf
-    masks = int(min(_MOST_MASKS, max(1, math.ceil(wanted)))) if math.isfinite(wanted) else _MOST_MASKS
+    most = max(1, _MOST_SAMPLES // rows)
+    masks = max(1, math.ceil(wanted)) if wanted < most else most
     return masks, variance / (2 * rows * masks)

@@ -66,6 +66,13 @@ def on(address: str) -> Make:
     return lambda experiments: DaskRunner(experiments, address)
 
 
+def wait_until(fact: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 20
+    while not fact():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
 def after(blocks: int, action: Callable[[], None]) -> Callable[[State], None]:
     """A progress callback that acts once."""
 
@@ -98,6 +105,7 @@ def test_a_killed_worker_that_is_restarted_costs_nothing(
     found = verified(cases, on(cluster.scheduler_address), progress=kill)
     assert found.complete
     assert numbers(found) == numbers(plain)
+    wait_until(lambda: len(cluster.scheduler.workers) == 2)
 
 
 def test_a_worker_that_stays_dead_costs_nothing(cases: list[Case], plain: Verification) -> None:
@@ -106,8 +114,7 @@ def test_a_worker_that_stays_dead_costs_nothing(cases: list[Case], plain: Verifi
         options = ["--no-nanny", "--nthreads=1", "--no-dashboard"]
         workers = [subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) for _ in range(2)]
         try:
-            while len(cluster.scheduler.workers) < 2:
-                time.sleep(0.1)
+            wait_until(lambda: len(cluster.scheduler.workers) == 2)
             found = verified(cases, on(cluster.scheduler_address), progress=after(3, workers[0].kill))
             assert workers[1].poll() is None
         finally:
@@ -139,10 +146,7 @@ def test_what_is_abandoned_leaves_the_cluster_as_it_was(
     assert not found.complete
     assert found.interrupted == (how == "interruption")
     assert found.verdict == "inconclusive"
-    limit = time.monotonic() + 5
-    while cluster.scheduler.tasks and time.monotonic() < limit:
-        time.sleep(0.05)
-    assert not cluster.scheduler.tasks
+    wait_until(lambda: not cluster.scheduler.tasks)
     assert len(cluster.scheduler.workers) == 2
     assert numbers(verified(cases, on(cluster.scheduler_address))) == numbers(plain)
     assert capfd.readouterr() == ("", "")

@@ -13,6 +13,7 @@ from scipy import stats
 from rsgadvise.networks import Data, Network
 from rsgadvise.verify.cases import Case, Claim, Miss, Setting, build_case
 from rsgadvise.verify.experiment import Block, BlockResult
+from rsgadvise.verify.judging import Judge
 from rsgadvise.verify.results import CaseResult, Verification
 from rsgadvise.verify.running import overall, run_cases
 
@@ -113,6 +114,7 @@ def test_out_of_reach_of_rigour_is_approximate_at_the_end() -> None:
 
 
 def test_too_few_runs_are_inconclusive() -> None:
+    assert judged([case((0.011,))], Invented([exponential(0.01)]), runs=1).verdict == "inconclusive"
     found = one(0.011, exponential(0.01), runs=1)
     assert (found.verdict, found.approximate, found.runs) == ("inconclusive", False, 1)
     assert not found.passed
@@ -245,3 +247,11 @@ def test_false_alarms_over_the_whole_suite() -> None:
         found = judged(cases, runner, runs=128).cases
         wrong += any(entry.verdict != "inconclusive" and not entry.approximate for entry in found)
     assert stats.binomtest(wrong, suites, 1 - confidence, alternative="greater").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("loss_falls", [False, True])
+def test_a_case_spends_no_more_than_its_share(loss_falls: bool) -> None:
+    """The sequences of one case together err with at most the probability that the case was given."""
+    judge = Judge(replace(case((0.5,), alpha=0.01), loss_falls=loss_falls), runs=10)
+    thresholds = [judge._sequence._threshold] + [judge._loss._threshold] * loss_falls
+    assert sum(2 * np.exp(-threshold) for threshold in thresholds) == pytest.approx(0.01)

@@ -21,7 +21,7 @@ from rsgadvise.verify.cases import build_case
 from rsgadvise.verify.results import CaseResult, Verification
 from rsgadvise.verify.runners import LocalRunner
 from rsgadvise.verify.running import run_cases
-from rsgadvise.verify.suite import suite_settings
+from rsgadvise.verify.suite import suite, suite_settings
 
 NAMES = [setting.name for setting in suite_settings(0)]
 ALPHA = 0.01 / len(NAMES)
@@ -67,6 +67,10 @@ def test_it_covers_what_the_theory_says() -> None:
     assert any(setting.network.kind == "multilayer" and setting.network.keep_prob < 1 for setting in settings)
     assert {setting.constants for setting in settings if setting.miss} == {("paper",), ("certified",)}
     assert len(set(NAMES)) == len(NAMES)
+
+
+def test_the_cases_share_the_probability_of_error() -> None:
+    assert sum(each.alpha for each in suite(seed=0, confidence=0.9)) == pytest.approx(0.1, rel=0.01)
 
 
 def test_masks_are_enumerated_or_sampled_as_the_names_say() -> None:
