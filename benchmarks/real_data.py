@@ -16,12 +16,14 @@ from typing import Any
 
 DATA = {
     "MNIST": ("mnist/t10k-images-idx3-ubyte.gz", "mnist/t10k-labels-idx1-ubyte.gz", 784),
-    "CIFAR-10": ("cifar10/data_batch_1.npz", None, 3072),
+    "CIFAR-10": ("cifar10/data_batch_1_first2000", None, 3072),
 }
 KINDS = {
-    "1-NN": ("single_layer", (10,), "", ""),
-    "autoencoder": ("autoencoder", (50,), ", weight_bound: 0.05", ", keep_prob: 0.8"),
-    "3 layers": ("multilayer", (100, 50, 10), ", weight_bound: 0.1", ", keep_prob: 0.8"),
+    "1-NN": ("single_layer", (10,), "", 1.0),
+    "autoencoder": ("autoencoder", (50,), ", weight_bound: 0.05", 1.0),
+    "denoising autoencoder": ("autoencoder", (20,), ", weight_bound: 0.05", 0.8),
+    "3 layers": ("multilayer", (100, 50, 10), ", weight_bound: 0.1", 1.0),
+    "3 layers, dropout": ("multilayer", (100, 50, 10), ", weight_bound: 0.1", 0.8),
 }
 
 
@@ -34,7 +36,7 @@ def _spec(data: str, kind: str, folder: Path) -> str:
     return (
         f"network: {{kind: {name}, layers: [{layers}]{box}}}\n"
         f"data: {{file: {folder / file}{target}}}\n"
-        f"training: {{batch_size: 100, iterations: 1000{keep}}}\n"
+        f"training: {{batch_size: 100, iterations: 1000, keep_prob: {keep}}}\n"
     )
 
 

@@ -25,9 +25,9 @@ from rsgadvise.verify.results import Verdict
 __all__ = ["CONSTANTS", "Case", "Claim", "Miss", "Setting", "build_case", "case_key", "moments_of"]
 
 CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified")
-_LOSS_SAMPLES = 1 << 18  # (row, mask) pairs behind f(W^1) where masks are sampled
+_LOSS_SAMPLES = 1 << 17  # (row, mask) pairs behind f(W^1) where masks are sampled
 _MASK_ERROR = 0.05  # of the square root of the smallest bound: what sampling the masks may add
-_MOST_SAMPLES = 1 << 15  # (row, mask) pairs of one half, where that allows one mask per row at all
+_MOST_SAMPLES = 1 << 14  # (row, mask) pairs of one half, where that allows one mask per row at all
 _LOSS_SHARE = 0.02  # of a case's probability of error, for f(W^1) with sampled masks
 
 

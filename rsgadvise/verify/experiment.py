@@ -24,7 +24,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 STRATA = 16
 """Iterations at which one trajectory is measured, one from each sixteenth of P_R."""
 
-FEWEST_TOGETHER = 8
+FEWEST_TOGETHER = 4
 """Replicas of one block, at least: large networks have to fit in memory so many times."""
 
 _MOST_TOGETHER = 64
