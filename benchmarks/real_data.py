@@ -87,6 +87,8 @@ def main() -> None:
     print("|" + " --- |" * len(head), flush=True)
     for data in DATA:
         for kind in KINDS:
+            if KINDS[kind][3] < 1 and data != "MNIST":
+                continue  # masks over 3,072 pixels take many minutes
             for constants in ("paper", "certified"):
                 begun = time.perf_counter()
                 name = f"{data} {kind}.yaml"  # the randomness is a function of the name

@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from rsgadvise.networks import Array, Data, Kernel, Network, Weights, projected
 
-__all__ = ["Expectation", "Measured"]
+__all__ = ["FEWEST_ROWS", "Expectation", "Measured"]
+
+FEWEST_ROWS = 32
+"""Of one block, however wide the network."""
 
 MOST_MASKED_UNITS = 12
 """Up to here, 4096 masks, they are enumerated if `MOST_TERMS` allows."""
@@ -60,7 +63,7 @@ class Expectation:
         self.mask_samples = 1 if self.exact else mask_samples
         self._terms = terms if self.exact else data.rows * self.mask_samples
         width = 8 * (3 * sum(network.widths) + sum(network.masked_widths))
-        self._rows = int(min(self._terms, max(32, _BLOCK_BYTES // width)))
+        self._rows = int(min(self._terms, max(FEWEST_ROWS, _BLOCK_BYTES // width)))
         size = 3 * sum(map(math.prod, network.shapes)) * 8
         self._replicas = int(max(1, _BLOCK_BYTES // (self._rows * width + size)))
         self._kernel: Kernel | None = None

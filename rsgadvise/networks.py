@@ -19,6 +19,8 @@ __all__ = ["Array", "Data", "Kernel", "Network", "Weights", "clip_to_box", "init
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Weights: TypeAlias = list[Array]
+_SMALLEST = 5e-324  # what a decaying stepsize may fall below, to 0
+
 Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
 
@@ -103,7 +105,11 @@ def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: 
         return [
             np.clip(g, (matrix - bound) / gamma, (matrix + bound) / gamma)
             for matrix, g, bound, gamma in zip(
-                weights, gradient, network.weight_bounds, stepsizes, strict=True
+                weights,
+                gradient,
+                network.weight_bounds,
+                (max(gamma, _SMALLEST) for gamma in stepsizes),
+                strict=True,
             )
         ]
 

@@ -22,6 +22,7 @@ IntArray = NDArray[np.int64]
 
 _AHEAD_BYTES = 1 << 22  # indices of mini-batches drawn at once, for all replicas together
 _CACHE_BYTES = 1 << 22  # weights, signals and errors of replicas that advance in one call
+_LARGE = 1e30
 _MASK_TYPE = np.float32  # 24 random bits per unit: P(kept) is exact to 6e-8
 
 
@@ -159,10 +160,12 @@ class _Run:
         self._load(group)
         weights = [matrix[group] for matrix in self.weights]
         with np.errstate(over="ignore", invalid="ignore"):
-            steps = kernel.gradient(weights, scale=gammas[0] / training.examples)
+            # One stepsize for all costs nothing as a factor of the errors, unless it would overflow there.
+            common = gammas[0] if len(set(gammas)) == 1 and gammas[0] < _LARGE else 1.0
+            steps = kernel.gradient(weights, scale=common / training.examples)
             for matrix, step, gamma in zip(weights, steps, gammas, strict=True):
-                if gamma != gammas[0]:
-                    np.multiply(step, gamma / gammas[0], out=step)
+                if gamma != common:
+                    np.multiply(step, gamma, out=step)
                 np.subtract(matrix, step, out=matrix)
         clip_to_box(training.network, weights)
 

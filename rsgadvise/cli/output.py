@@ -16,7 +16,7 @@ from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
 from rsgadvise.report.blocks import Block
 
-__all__ = ["Target", "emit", "write_stdout", "write_text"]
+__all__ = ["Target", "check_writable", "emit", "write_stdout", "write_text"]
 
 _NARROWEST = 20  # columns; below this nothing can be laid out
 
@@ -98,6 +98,19 @@ def _table(blocks: Sequence[Block], target: Target) -> str:
     )
     show(blocks, console, quiet=target.quiet)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place that `write_text` would refuse, as far as can be told beforehand.
+
+    Raises:
+        UsageError: it is a directory, or lies in none.
+    """
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
+        raise UsageError(f"cannot write {path}: it is a directory; name a file")
+    if not real.parent.is_dir():
+        raise UsageError(f"cannot write {path}: its directory does not exist; choose another place")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -80,7 +81,11 @@ class CaseProgress:
             self._bar.stop()
 
     def __call__(self, state: State) -> None:
-        """Show the state; a finished case is told once."""
+        """Show the state; a finished case is told once, and a reader that has left is no error."""
+        with contextlib.suppress(OSError):
+            self._show(state)
+
+    def _show(self, state: State) -> None:
         if self._terminal:
             self._draw(state)
         elif self._enabled and state.finished is not None:

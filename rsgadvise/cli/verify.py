@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -25,7 +26,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, emit, write_text
+from rsgadvise.cli.output import Target, check_writable, emit, write_text
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Valu
 
 def _case(
     path: str,
-    time: int,
+    taken: set[str],
     *,
     overrides: Sequence[str],
     checked: Checked,
@@ -101,7 +102,7 @@ def _case(
     alpha: float,
     quiet: bool,
 ) -> Case:
-    """One spec as a case, for the first, second, ... time that it is named.
+    """One spec as a case, by a name that is not `taken` yet.
 
     Raises:
         SpecError: the spec or its data break a rule, or cannot be trained.
@@ -113,6 +114,11 @@ def _case(
     from rsgadvise.verify.from_spec import setting_from_spec
 
     loaded = load_spec(path, overrides=tuple(overrides))
+    name, again = loaded.source.file, 1
+    while name in taken:
+        again += 1
+        name = f"{loaded.source.file} #{again}"
+    taken.add(name)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     constants = tuple(each for each in CONSTANTS if checked in (Checked.BOTH, each))
@@ -123,7 +129,7 @@ def _case(
             setting, moments = setting_from_spec(
                 loaded.spec,
                 values,
-                name=loaded.source.file if time == 1 else f"{loaded.source.file} #{time}",
+                name=name,
                 seed=seed,
                 data=data,
                 measured=measured,
@@ -158,10 +164,11 @@ def _cases(
     if specs.count("-") > 1:
         raise UsageError("- stands for standard input, which can be read once; got it twice; name files")
     alpha = (1 - confidence) / len(specs)
+    taken: set[str] = set()
     return [
         _case(
             spec,
-            specs[: place + 1].count(spec),
+            taken,
             overrides=overrides,
             checked=checked,
             advice=advice,
@@ -169,8 +176,25 @@ def _cases(
             alpha=alpha,
             quiet=quiet,
         )
-        for place, spec in enumerate(specs)
+        for spec in specs
     ]
+
+
+def _check_places(output: Path | None, junit: Path | None, specs: Sequence[str]) -> None:
+    """Refuse before hours of work what could not be written after them.
+
+    Raises:
+        UsageError: a place cannot be written, or is named twice.
+    """
+    seen = {Path(spec).resolve(): "the spec" for spec in specs if spec != "-"}
+    for option, path in (("--output", output), ("--junit", junit)):
+        if path is None:
+            continue
+        check_writable(path)
+        place = path.resolve()
+        if place in seen and not (place.exists() and not place.is_file()):  # a device takes both
+            raise UsageError(f"{option} must name a file of its own; got {path}, {seen[place]}; name another")
+        seen[place] = f"that of {option}"
 
 
 def _usable_cores() -> int:
@@ -223,6 +247,7 @@ def verify(
         raise UsageError(f"--confidence must be a probability between 0 and 1; got {confidence:g}; give 0.99")
     if budget is not None and not (math.isfinite(budget) and budget > 0):
         raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
+    _check_places(output, junit, specs or ())
     cases = _cases(
         list(specs or ()),
         overrides=tuple(set_ or ()),
@@ -246,8 +271,10 @@ def verify(
         found = run_cases(
             cases, runner, runs=runs, confidence=confidence, seed=seed, budget=budget, progress=progress
         )
+    if found.interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
     _report(found, Target(format_, output, quiet, no_color), junit)
-    raise typer.Exit(found.exit_code)
+    raise SystemExit(found.exit_code)
 
 
 def _report(found: Verification, target: Target, junit: Path | None) -> None:

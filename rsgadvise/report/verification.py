@@ -50,7 +50,7 @@ def verification_blocks(verification: Verification) -> tuple[Block, ...]:
     return (
         Title(
             f"Verification: {verification.verdict}",
-            f"{len(cases)} bounds; confidence {verification.confidence:g} over all of them; "
+            f"{len(cases)} bounds; confidence {verification.confidence:.15g} over all of them; "
             f"seed {verification.seed}; {verification.seconds:.1f} s",
         ),
         _verdicts(cases),
@@ -116,7 +116,7 @@ def _legend(verification: Verification) -> list[str]:
         f"measured: {'; '.join(_QUANTITY[kind] for kind in kinds)}. at most: its upper limit. A small "
         "gradient alone is no success: look at the loss beside it.",
         "consistent: the upper limit is below the bound; falsified: the lower limit is above it. All "
-        f"verdicts hold together with probability {verification.confidence:g} at least.",
+        f"verdicts hold together with probability {verification.confidence:.15g} at least.",
     ]
     if any(case.passed and case.expected == "falsified" for case in cases):
         legend.append(

@@ -97,6 +97,7 @@ class Case:
     Attributes:
         claims: the bounds to check.
         highest: no squared gradient norm that a replica measures exceeds it.
+        limit: no true one does; lower where masks are sampled.
         initial_loss: f(W^1), an upper limit where masks are sampled.
         mask_error: at most E||sampled gradient - true gradient||^2; 0 where it is exact.
         alpha: the case's probability of error.
@@ -108,6 +109,7 @@ class Case:
     experiment: Experiment
     claims: tuple[Claim, ...]
     highest: float
+    limit: float
     initial_loss: float
     mask_error: float
     alpha: float
@@ -198,6 +200,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         ),
         claims=claims,
         highest=float(largest_gradient(problem, np.asarray(limit_at))),
+        limit=float(largest_gradient(problem, np.asarray(network.keep_prob))),
         initial_loss=loss,
         mask_error=error,
         alpha=alpha * (1 - _LOSS_SHARE) if error else alpha,

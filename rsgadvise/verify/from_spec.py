@@ -13,6 +13,7 @@ from rsgadvise.bounds.judge import check_problem
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import resolve, stopping_of
 from rsgadvise.errors import HypothesisError
+from rsgadvise.expectation import FEWEST_ROWS
 from rsgadvise.networks import Data, Network, Weights
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.verify.cases import CONSTANTS, Setting, case_key, moments_of
@@ -132,10 +133,14 @@ def _start(
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 2)))
     done = pretrain(network, data, tolerance=wanted.tolerance, rng=rng)
     steps = ", ".join(f"{count:,}" for count in done.iterations)
-    note = f"Hidden layers pretrained for {steps} iterations, to alpha = {done.reached:.4g}."
-    if done.reached > wanted.tolerance:
-        note += f" The spec's {wanted.tolerance:g} was not reached; the bound uses what was."
-    return done.weights, max(done.reached, wanted.tolerance), (note,)
+    alpha = max(done.reached, wanted.tolerance)
+    note = (
+        f"Hidden layers pretrained for {steps} iterations, to a squared gradient of {done.reached:.4g}; the "
+        f"bound uses alpha = {alpha:.4g}"
+    )
+    short = done.reached > wanted.tolerance
+    note += f", since the spec's {wanted.tolerance:g} was not reached." if short else "."
+    return done.weights, alpha, (note,)
 
 
 def _check_size(network: Network, values: Values, rows: int) -> None:
@@ -147,7 +152,8 @@ def _check_size(network: Network, values: Values, rows: int) -> None:
             quantity="training.iterations",
         )
     weights = 8 * sum(math.prod(shape) for shape in network.shapes) * 3 * FEWEST_TOGETHER
-    if weights > LARGEST_BYTES or 8 * rows * network.layers[0] > LARGEST_BYTES:
+    data = 24 * max(rows, FEWEST_ROWS) * max(network.widths)
+    if weights > LARGEST_BYTES or data > 3 * LARGEST_BYTES:
         raise HypothesisError(
             f"need more than {LARGEST_BYTES >> 30} GiB to be trained; got "
             f"{'-'.join(map(str, network.layers))}; verify a smaller network",

@@ -19,6 +19,7 @@ __all__ = ["Judge", "Plan", "judge_for"]
 PILOT = 32
 """Trajectories measured first: enough to falsify what is clearly false, and to plan the rest."""
 
+_ROUNDING = 1e-9
 _HOPE = 1.25  # continue if the plan says that so much more than the replicas left would decide
 _LOSS_SHARE = 0.1  # of a case's probability of error, where the loss must fall too
 
@@ -137,7 +138,9 @@ class Judge:
         lower, upper = self._limits()
         if lower > claim.bound:
             return "falsified"
-        return "consistent" if upper < claim.bound else "inconclusive"
+        # No gradient exceeds the limit, whatever was measured.
+        certain = upper < claim.bound or claim.vacuous
+        return "consistent" if certain else "inconclusive"
 
     def results(self) -> list[CaseResult]:
         """One result per bound, as things stand."""
@@ -179,7 +182,7 @@ class Judge:
             bound=claim.bound,
             measured=mean,
             lower=lower if known else None,
-            upper=min(upper, self.case.highest) if known else None,
+            upper=min(upper, self.case.limit) if known else None,
             approximate=approximate,
             runs=self._used,
             verdict=verdict,
@@ -198,7 +201,7 @@ class Judge:
     def _check_loss(self, verdict: Verdict, final: float | None, notes: list[str]) -> Verdict:
         """A small gradient alone is no success: where training must lower the loss, it has to."""
         start = self.case.initial_loss
-        if final is not None and final > start:
+        if final is not None and final > start * (1 + _ROUNDING):
             notes.append(f"The loss rose from {start:.4g} at W1 to {final:.4g} at W^R.")
         if final is None or not self.case.loss_falls or final < start:
             return verdict

@@ -15,6 +15,8 @@ from rsgadvise.verify.experiment import Block, BlockResult
 from rsgadvise.verify.judging import Judge, MissJudge, Plan, judge_for
 from rsgadvise.verify.results import CaseResult, Verdict, Verification
 
+_DAY = 86_400.0  # longest wait at a time: the system has its limits
+
 __all__ = ["Progress", "Runner", "State", "WorkerDiedError", "overall", "run_cases"]
 
 
@@ -165,7 +167,7 @@ class _Work:
             while self._waiting and len(self._running) < self._runner.slots:
                 number, place, block = heappop(self._waiting)
                 self._running[self._runner.submit(number, block)] = (number, place)
-            left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            left = None if self._deadline is None else min(_DAY, max(0.0, self._deadline - time.monotonic()))
             done, _ = wait(self._running, timeout=left, return_when=FIRST_COMPLETED)
             for future in done:
                 number, place = self._running.pop(future)

@@ -331,3 +331,76 @@ def test_interrupt_leaves_a_partial_report(tmp_path: Path, spec: Path, jobs: str
     assert found["cases"][0]["verdict"] == "consistent"
     assert found["cases"][2]["verdict"] == "inconclusive"
     assert "Interrupted" in found["notes"][0]
+
+
+def test_a_reader_of_the_progress_that_has_left_changes_nothing(spec: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    here, there = os.pipe()
+    os.close(here)
+    command = [sys.executable, "-m", "rsgadvise", "verify", str(spec), "--jobs", "1", "-f", "json"]
+    done = subprocess.run([*command, "-o", str(target)], stderr=there, check=False)
+    os.close(there)
+    assert done.returncode == 0
+    assert json.loads(target.read_text())["verdict"] == "consistent"
+
+
+def test_a_very_long_budget_is_a_budget(run: Run, spec: Path) -> None:
+    assert documents(run, spec, "--budget", "1e300")["complete"]
+
+
+@pytest.mark.parametrize("stepsizes", ["[5.0e-324, 1]", "[1.0e-300, 1.0e9]", "[1.0e308, 1.0e308]"])
+@pytest.mark.parametrize("decay", ["0", "2"])
+def test_stepsizes_at_the_ends_of_the_floats(run: Run, tmp_path: Path, stepsizes: str, decay: str) -> None:
+    """A box holds whatever the stepsize: nothing diverges, and nothing warns."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "network: {kind: multilayer, layers: [3, 2, 2], weight_bound: 1}\n"
+        "data: {mean: 0.3, mean_square: 0.12}\n"
+        f"training: {{stepsize: {stepsizes}, batch_size: 4, iterations: 200, decay: {decay}}}\n"
+    )
+    result = run("verify", path, "--jobs", "1", "--runs", "32", "-q", "-f", "json")
+    assert result.code == 0
+    assert result.err == ""
+    assert not any("Diverged" in note for case in json.loads(result.out)["cases"] for note in case["notes"])
+
+
+def test_a_vacuous_bound_is_never_inconclusive(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "network: {kind: multilayer, layers: [14, 2, 2], weight_bound: 1}\n"
+        "data: {mean: 0.3, mean_square: 0.12}\n"
+        "training: {stepsize: 0.1, batch_size: 4, iterations: 20, keep_prob: 0.5}\n"
+    )
+    found = documents(run, path, "--runs", "1")
+    assert found["cases"][1]["vacuous"]
+    assert found["cases"][1]["upper"] <= found["cases"][1]["bound"]
+
+
+def test_names_are_unique_whatever_the_files_are_called(run: Run, spec: Path) -> None:
+    other = spec.with_name(f"{spec.name} #2")
+    other.write_text(SPEC)
+    names = [case["name"] for case in documents(run, spec, spec, other)["cases"]]
+    assert names[::2] == [str(spec), f"{spec} #2", f"{spec} #2 #2"]
+
+
+def test_places_are_checked_before_the_work(run: Run, spec: Path, tmp_path: Path) -> None:
+    long = ["--set", "training.iterations=1000000"]
+    same = tmp_path / "same"
+    for options in (
+        ["-o", tmp_path / "absent" / "x"],
+        ["-o", tmp_path],
+        ["--junit", tmp_path / "absent" / "x"],
+        ["-o", same, "--junit", same],
+        ["-o", spec],
+    ):
+        begun = time.monotonic()
+        result = run("verify", spec, *long, *options)
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert time.monotonic() - begun < 3
+    assert spec.read_text() == SPEC
+    assert run("verify", spec, "--jobs", "1", "-o", "/dev/null", "--junit", "/dev/null").code == 0
+
+
+def test_confidence_is_not_rounded_up(run: Run, spec: Path) -> None:
+    result = run("verify", spec, "--jobs", "1", "--confidence", "0.99999999", "--runs", "40")
+    assert "confidence 0.99999999 over all" in result.out

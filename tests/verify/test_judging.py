@@ -65,7 +65,7 @@ def case(
         Claim(constants, bound, "(7)", vacuous=False, expected="consistent")  # type: ignore[arg-type]
         for constants, bound in zip(names, bounds, strict=False)
     )
-    return replace(plain, claims=claims, highest=highest, alpha=alpha)
+    return replace(plain, claims=claims, highest=highest, limit=highest, alpha=alpha)
 
 
 def judged(cases: list[Case], runner: Invented, *, runs: int = 1000) -> Verification:
