@@ -9,6 +9,7 @@ idle otherwise: threads that wait for a busy core can slow any of them down a hu
 from __future__ import annotations
 
 import importlib.util
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -64,9 +65,11 @@ def _start(training: Training) -> Weights:
 def _ours(training: Training, replicas: int) -> Callable[[int], Weights]:
     """Trains for so many steps with the engine, and returns the weights."""
     streams = [Stream(0, (replica,)) for replica in range(replicas)]
+    threads = len(os.sched_getaffinity(0))
 
     def advance(steps: int) -> Weights:
-        (end,) = train(training, _start(training), streams, [np.array([steps + 1])] * replicas)
+        stops = [np.array([steps + 1])] * replicas
+        (end,) = train(training, _start(training), streams, stops, threads=threads)
         return end.weights
 
     return advance

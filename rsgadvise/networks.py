@@ -91,7 +91,7 @@ def initial_weights(network: Network, rng: np.random.Generator, *, scale: float 
 def clip_to_box(network: Network, weights: Weights) -> None:
     """Project weights onto the box, in place."""
     for matrix, bound in zip(weights, network.weight_bounds, strict=False):
-        np.clip(matrix, -bound, bound, out=matrix)
+        matrix.clip(-bound, bound, out=matrix)
 
 
 def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: Sequence[float]) -> Weights:
@@ -116,6 +116,13 @@ def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: 
 
 def _sigmoid(values: Array) -> None:
     """1 / (1 + exp(-v)) in place; exp may overflow to inf, which gives the right 0."""
+    if values.dtype == np.float32:
+        # (1 + tanh(v/2))/2: of single precision the hyperbolic tangent is the cheaper one, of double not.
+        values *= 0.5
+        np.tanh(values, out=values)
+        values *= 0.5
+        values += 0.5
+        return
     np.negative(values, out=values)
     np.exp(values, out=values)
     values += 1

@@ -8,20 +8,25 @@ randomness from its own `Stream`, so its path is the same, bit for bit, whatever
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box
 
-__all__ = ["Snapshot", "Stream", "Training", "train"]
+__all__ = ["Pace", "Snapshot", "Stream", "Training", "one_thread", "train"]
 
 IntArray = NDArray[np.int64]
 
 _AHEAD_BYTES = 1 << 22  # indices of mini-batches drawn at once, for all replicas together
 _CACHE_BYTES = 1 << 22  # weights, signals and errors of replicas that advance in one call
+_THREAD_WORK = 5e7  # multiplications of one step below which threads would wait for each other too often
 _LARGE = 1e30
 _MASK_TYPE = np.float32  # 24 random bits per unit: P(kept) is exact to 6e-8
 
@@ -82,45 +87,137 @@ class Snapshot:
     weights: Weights
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Stepsizes of replicas that differ in them: gamma_k = stepsizes k^-decays.
+
+    Attributes:
+        stepsizes: (replicas, matrices).
+        decays: (replicas,).
+    """
+
+    stepsizes: NDArray[np.float64]
+    decays: NDArray[np.float64]
+
+    def of(self, replicas: IntArray) -> Pace:
+        """The pace of some of the replicas."""
+        return Pace(self.stepsizes[replicas], self.decays[replicas])
+
+    def at(self, iteration: int, group: slice) -> NDArray[np.float64]:
+        """gamma_k of some replicas, (replicas, matrices)."""
+        return np.asarray(self.stepsizes[group] * float(iteration) ** -self.decays[group, None])
+
+
+@cache
+def _controller() -> Callable[[], object]:
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController()
+    return lambda: controller.limit(limits=1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold the linear algebra to one thread: replicas are the parallelism, and the sums of a product
+    must not depend on how many threads share it."""
+    with _controller()():  # type: ignore[attr-defined]
+        yield
+
+
 def train(
-    training: Training, start: Weights, streams: Sequence[Stream], stops: Sequence[IntArray]
+    training: Training,
+    start: Weights,
+    streams: Sequence[Stream],
+    stops: Sequence[IntArray],
+    *,
+    first: int = 1,
+    pace: Pace | None = None,
+    threads: int = 1,
 ) -> Iterator[Snapshot]:
     """Run one replica per stream, each up to its last stop, and yield the weights at every stop.
 
-    W^1 is `start`, and W^k has seen k - 1 updates. A weight that leaves the range of numbers becomes
-    inf or NaN without a warning; whoever measures it has to look.
+    W^k has seen k - 1 updates, and `start` is W^first, so that a run can be taken up again with the same
+    streams where it was left: it draws no more from them than it uses. A weight that leaves the range of
+    numbers becomes inf or NaN without a warning; whoever measures it has to look.
 
     Args:
         training: the setting.
-        start: W^1, one (1, d_l, d_{l-1}) array per matrix.
+        start: W^first, one (1, d_l, d_{l-1}) array per matrix, or one matrix for each replica.
         streams: one per replica.
-        stops: the iterations R of each replica, in increasing order, repeats allowed.
+        stops: the iterations R >= first of each replica, in increasing order, repeats allowed.
+        first: the iteration that the replicas start from.
+        pace: stepsizes of each replica, in place of those of the setting.
+        threads: at most so many share the replicas, where a step is long enough; each replica's path is
+            the same, bit for bit, for any number.
     """
     last = np.array([stop[-1] for stop in stops])
     order = np.argsort(-last, kind="stable")  # those that stop first are dropped from the end
-    due: dict[int, list[int]] = {}
-    for place, replica in enumerate(order):
-        for iteration in np.unique(stops[replica]):
-            due.setdefault(int(iteration), []).append(place)
-    run = _Run(training, start, [streams[replica] for replica in order])
-    active = len(order)
-    for iteration in range(1, int(last.max()) + 1):
-        if iteration in due:
-            places = np.array(due[iteration])
-            yield Snapshot(iteration, order[places], [matrix[places] for matrix in run.weights])
-        while active and last[order[active - 1]] <= iteration:
-            active -= 1
-        if active:
-            run.step(iteration, active)
+    work = 3 * training.examples * sum(math.prod(shape) for shape in training.network.shapes) * len(order)
+    sharing = min(threads, len(order)) if work > _THREAD_WORK else 1
+    shares = [order[share::sharing] for share in range(sharing)]
+    runs = [_Run(training, start, streams, share, last[share], first, pace) for share in shares]
+    due: dict[int, list[tuple[int, int]]] = {}
+    for number, share in enumerate(shares):
+        for place, replica in enumerate(share):
+            for iteration in np.unique(stops[replica]):
+                due.setdefault(int(iteration), []).append((number, place))
+    with _Crew(runs) as crew:
+        for iteration in sorted(due):
+            crew.advance(iteration)
+            yield _snapshot(iteration, runs, due[iteration])
+
+
+def _snapshot(iteration: int, runs: Sequence[_Run], due: Sequence[tuple[int, int]]) -> Snapshot:
+    """Copies of the weights of the replicas that are due."""
+    places = [[place for number, place in due if number == index] for index in range(len(runs))]
+    shown = [(run, here) for run, here in zip(runs, places, strict=True) if here]
+    matrices = range(len(runs[0].weights))
+    return Snapshot(
+        iteration,
+        np.concatenate([run.replicas[here] for run, here in shown]),
+        [np.concatenate([run.weights[level][here] for run, here in shown]) for level in matrices],
+    )
+
+
+class _Crew:
+    """The runs of one training, each in a thread of its own where there are several."""
+
+    def __init__(self, runs: Sequence[_Run]) -> None:
+        self._runs = runs
+        self._abandoned = Event()
+        self._pool = ThreadPoolExecutor(len(runs)) if len(runs) > 1 else None
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._abandoned.set()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def advance(self, iteration: int) -> None:
+        """Bring every replica that runs so far to the iteration."""
+        with one_thread():
+            if self._pool is None:
+                self._runs[0].advance(iteration, self._abandoned)
+            else:
+                for done in [
+                    self._pool.submit(run.advance, iteration, self._abandoned) for run in self._runs
+                ]:
+                    done.result()
 
 
 @dataclass(slots=True)
 class _Run:
-    """Weights and buffers of replicas that advance together."""
+    """Weights and buffers of replicas that advance together, those that stop last in front."""
 
     training: Training
     start: Weights
     streams: Sequence[Stream]
+    replicas: IntArray
+    last: IntArray
+    iteration: int
+    pace: Pace | None
     weights: Weights = field(init=False)
     _drawn: int = field(init=False, default=0)
     _used: int = field(init=False, default=0)
@@ -130,10 +227,17 @@ class _Run:
     _uniform: list[NDArray[np.float32]] = field(init=False)
 
     def __post_init__(self) -> None:
-        training, replicas = self.training, len(self.streams)
+        training, replicas = self.training, len(self.replicas)
         network, data, batch = training.network, training.data, training.examples
         dtype = data.inputs.dtype
-        self.weights = [np.repeat(matrix.astype(dtype), replicas, axis=0) for matrix in self.start]
+        self.streams = [self.streams[replica] for replica in self.replicas]
+        self.pace = None if self.pace is None else self.pace.of(self.replicas)
+        self.weights = [
+            np.repeat(matrix, replicas, axis=0).astype(dtype)
+            if len(matrix) == 1
+            else matrix[self.replicas].astype(dtype)
+            for matrix in self.start
+        ]
         work = sum(map(math.prod, network.shapes)) + 2 * batch * sum(network.widths)
         together = min(replicas, max(1, _CACHE_BYTES // (dtype.itemsize * work)))
         self._kernel = Kernel(network, replicas=together, rows=batch, dtype=dtype)
@@ -142,14 +246,23 @@ class _Run:
         self._batches = np.empty((replicas, self._drawn, batch), np.int64)
         self._uniform = [np.empty((batch, width), _MASK_TYPE) for width in network.masked_widths]
 
-    def step(self, iteration: int, active: int) -> None:
+    def advance(self, until: int, abandoned: Event) -> None:
+        """Update all replicas that stop later, up to W^until or their own last stop."""
+        while self.iteration < until and not abandoned.is_set():
+            active = int(np.searchsorted(-self.last, -self.iteration))
+            if active:
+                self._step(active)
+            self.iteration += 1
+
+    def _step(self, active: int) -> None:
         """One update of the first `active` replicas."""
         training = self.training
         if self._used == self._drawn:
-            for stream, batches in zip(self.streams[:active], self._batches, strict=False):
-                batches[:] = stream.batches.integers(0, training.data.rows, size=batches.shape)
+            for stream, batches, last in zip(self.streams[:active], self._batches, self.last, strict=False):
+                ahead = batches[: last - self.iteration]
+                ahead[:] = stream.batches.integers(0, training.data.rows, size=ahead.shape)
             self._used = 0
-        gammas = training.stepsizes_at(iteration)
+        gammas = training.stepsizes_at(self.iteration)
         for first in range(0, active, self._kernel.replicas):
             self._update(slice(first, min(first + self._kernel.replicas, active)), gammas)
         self._used += 1
@@ -162,9 +275,15 @@ class _Run:
         with np.errstate(over="ignore", invalid="ignore"):
             # One stepsize for all costs nothing as a factor of the errors, unless it would overflow there.
             common = gammas[0] if len(set(gammas)) == 1 and gammas[0] < _LARGE else 1.0
+            if self.pace is not None:
+                common = 1.0
             steps = kernel.gradient(weights, scale=common / training.examples)
+            if self.pace is not None:
+                paces = self.pace.at(self.iteration, group).astype(steps[0].dtype)
+                for step, each in zip(steps, paces.T, strict=True):
+                    np.multiply(step, each[:, None, None], out=step)
             for matrix, step, gamma in zip(weights, steps, gammas, strict=True):
-                if gamma != common:
+                if self.pace is None and gamma != common:
                     np.multiply(step, gamma, out=step)
                 np.subtract(matrix, step, out=matrix)
         clip_to_box(training.network, weights)
@@ -174,9 +293,9 @@ class _Run:
         data, kernel = self.training.data, self._kernel
         rows = self._batches[group, self._used]
         kernel.activate(len(rows), rows.shape[1])
-        np.take(data.inputs, rows, axis=0, out=kernel.inputs, mode="clip")
+        data.inputs.take(rows, axis=0, out=kernel.inputs, mode="clip")
         if kernel.targets is not kernel.inputs:
-            np.take(data.targets, rows, axis=0, out=kernel.targets, mode="clip")
+            data.targets.take(rows, axis=0, out=kernel.targets, mode="clip")
         keep_prob = self.training.network.keep_prob
         for replica, stream in enumerate(self.streams[group] if kernel.masks else ()):
             for uniform, mask in zip(self._uniform, kernel.masks, strict=True):

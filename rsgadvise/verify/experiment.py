@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.expectation import Expectation
 from rsgadvise.networks import Weights
-from rsgadvise.rsg import Stream, Training, train
+from rsgadvise.rsg import Stream, Training, one_thread, train
 from rsgadvise.stopping import draw_iterations
 
 __all__ = ["FEWEST_TOGETHER", "Block", "BlockResult", "Experiment", "Look", "run_block"]
@@ -108,16 +106,6 @@ def _looks(experiment: Experiment, stream: Stream, trajectory: Look) -> tuple[In
     return draw_iterations(p, stream.stopping, strata=strata), np.full(strata, 1 / strata)
 
 
-@cache
-def _limit_threads() -> Callable[[], object]:
-    """Hold the linear algebra to one thread: replicas are the parallelism, and the sums of a product
-    must not depend on how many threads share it."""
-    from threadpoolctl import ThreadpoolController
-
-    controller = ThreadpoolController()
-    return lambda: controller.limit(limits=1)
-
-
 def run_block(experiment: Experiment, block: Block) -> BlockResult:
     """Train and measure the replicas of one block; the result of each depends on its number only."""
     begun = time.perf_counter()
@@ -126,7 +114,7 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
     values, products, losses = np.zeros((3, block.count))
     training = experiment.training
     objective = Expectation(training.network, training.data, mask_samples=experiment.mask_samples)
-    with _limit_threads()():  # type: ignore[attr-defined]
+    with one_thread():
         for shot in train(training, experiment.start, streams, [stops for stops, _ in looks]):
             found = objective.measure(
                 shot.weights,

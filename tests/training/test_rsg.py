@@ -12,7 +12,7 @@ from test_networks import data_for, plain_loss, weights_for
 
 from rsgadvise import rsg
 from rsgadvise.networks import Data, Network, Weights
-from rsgadvise.rsg import Stream, Training, train
+from rsgadvise.rsg import Pace, Stream, Training, train
 from rsgadvise.stopping import draw_iterations, probabilities
 
 Stops = Sequence[NDArray[np.int64]]
@@ -99,6 +99,52 @@ def test_same_bits_for_any_company(training: Training, monkeypatch: pytest.Monke
         alone = ends(training, start, [key], [stops[key]])
         for other in (backwards, one_by_one, alone):
             assert all(np.array_equal(a, b) for a, b in zip(together[key], other[key], strict=True))
+
+
+@pytest.mark.parametrize("training", SETTINGS.values(), ids=SETTINGS)
+def test_same_bits_for_any_number_of_threads(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = weights_for(training.network, 1)
+    streams = [[Stream(3, (key,)) for key in range(7)] for _ in range(2)]
+    stops = [np.array([2, 3 + (7 * key) % 23]) for key in range(7)]
+    alone = list(train(training, start, streams[0], stops))
+    monkeypatch.setattr(rsg, "_THREAD_WORK", 0)
+    shared = list(train(training, start, streams[1], stops, threads=3))
+    assert [shot.iteration for shot in alone] == [shot.iteration for shot in shared]
+    for one, other in zip(alone, shared, strict=True):
+        assert sorted(one.replicas) == sorted(other.replicas)
+        here, there = np.argsort(one.replicas), np.argsort(other.replicas)
+        for a, b in zip(one.weights, other.weights, strict=True):
+            assert np.array_equal(a[here], b[there])
+
+
+@pytest.mark.parametrize("training", SETTINGS.values(), ids=SETTINGS)
+def test_a_run_is_taken_up_where_it_was_left(training: Training) -> None:
+    start = weights_for(training.network, 1)
+    (whole,) = train(training, start, [Stream(3, (0,)), Stream(3, (1,))], [np.array([30])] * 2)
+    streams = [Stream(3, (0,)), Stream(3, (1,))]
+    (half,) = train(training, start, streams, [np.array([12])] * 2)
+    (rest,) = train(training, half.weights, streams, [np.array([30])] * 2, first=12)
+    for a, b in zip(whole.weights, rest.weights, strict=True):
+        assert np.array_equal(a[np.argsort(whole.replicas)], b[np.argsort(rest.replicas)])
+
+
+def test_each_replica_keeps_its_own_pace() -> None:
+    """Replicas with stepsizes of their own go where they would go by themselves."""
+    network = SETTINGS["layers"].network
+    start, rng = weights_for(network, 1), np.random.default_rng(8)
+    pace = Pace(rng.uniform(0.1, 2, (5, 2)), np.array([0.0, 0.5, 1.0, 0.25, 0.0]))
+    stops = [np.array([9 + 2 * replica]) for replica in range(5)]
+    found = {}
+    for shot in train(SETTINGS["layers"], start, [Stream(3, (k,)) for k in range(5)], stops, pace=pace):
+        found |= {
+            int(replica): [w[place] for w in shot.weights] for place, replica in enumerate(shot.replicas)
+        }
+    for replica, own in found.items():
+        gammas, decay = tuple(pace.stepsizes[replica].tolist()), float(pace.decays[replica])
+        alone = Training(network, SETTINGS["layers"].data, gammas, 5, decay)
+        expected = ends(alone, start, [replica], [stops[replica]])[replica]
+        for a, b in zip(own, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
 def test_batches_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
