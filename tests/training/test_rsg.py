@@ -134,7 +134,7 @@ def test_each_replica_keeps_its_own_pace() -> None:
     start, rng = weights_for(network, 1), np.random.default_rng(8)
     pace = Pace(rng.uniform(0.1, 2, (5, 2)), np.array([0.0, 0.5, 1.0, 0.25, 0.0]))
     stops = [np.array([9 + 2 * replica]) for replica in range(5)]
-    found = {}
+    found: dict[int, Weights] = {}
     for shot in train(SETTINGS["layers"], start, [Stream(3, (k,)) for k in range(5)], stops, pace=pace):
         found |= {
             int(replica): [w[place] for w in shot.weights] for place, replica in enumerate(shot.replicas)
