@@ -220,6 +220,41 @@ def test_a_data_file_is_measured(run: Run, numbers: Path, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "verify"])
+@pytest.mark.parametrize(
+    ("keys", "option"),
+    [
+        ("file: many.npz", "--array"),
+        ("file: many.npz, array: w", "--array"),
+        ("file: many.npz, array: u, target: w", "--target"),
+        ("file: one.npy, array: u", "--array"),
+        ("file: one.npy, target: w", "--target"),
+        ("file: text.csv", "--target --exclude"),
+        ("file: gaps.csv", "--exclude"),
+    ],
+)
+def test_the_fix_for_a_data_file_is_one_that_the_command_takes(
+    run: Run, tmp_path: Path, command: str, keys: str, option: str
+) -> None:
+    """A spec names an array and targets by its keys; only `stats` has options for them."""
+    np.savez(tmp_path / "many.npz", u=np.ones((4, 2)), v=np.ones((4, 2)))
+    np.save(tmp_path / "one.npy", np.ones((4, 2)))
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n3,x\n")
+    (tmp_path / "gaps.csv").write_text("a,b\n1,?\n?,2\n")
+    spec = tmp_path / "s.yaml"
+    spec.write_text(f"network: {{kind: single_layer, layers: [2, 1]}}\ndata: {{{keys}}}\n")
+    result = run(command, spec)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "--" not in result.err
+    for name in option.split():
+        fix = "take it out of the file" if name == "--exclude" else name.replace("--", "data.")
+        assert fix in result.err
+    given = dict(pair.split(": ") for pair in keys.split(", "))
+    direct = run("stats", tmp_path / given.pop("file"), *(f"--{key}={value}" for key, value in given.items()))
+    assert all(name in direct.err for name in option.split())
+    assert "data.array" not in direct.err
+
+
 def test_stdin(run: Run) -> None:
     text = "network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.5, samples: 100}\n"
     assert strict(run("recommend", "-", "-f", "json", stdin=text).out)["layers"] == [4, 2]
