@@ -69,6 +69,7 @@ class ParquetTable(DataSource):
             dtype=_check_features(path, file.schema_arrow, columns, words),
             has_targets=bool(columns.targets) or external is not None,
             column_names=tuple(names[index] for index in columns.features),
+            column_numbers=columns.features,
         )
         if not self.rows:
             raise malformed(path, "has zero rows; at least one is needed")

@@ -156,7 +156,7 @@ def find_layout(path: Path, *, packed: bool) -> Layout:
         if len(found) != width:
             raise malformed(
                 path,
-                f"line 1: the header has {len(found)} columns and the first row {width};"
+                f"line {numbered[0][0]}: the header has {len(found)} columns and the first row {width};"
                 " give every column one name",
             )
         names = (found[0].removeprefix("#").strip(), *found[1:])
@@ -182,6 +182,7 @@ class TextTable(DataSource):
             dtype=np.dtype(np.float64),
             has_targets=bool(columns.targets) or external is not None,
             column_names=None if layout.names is None else tuple(layout.names[i] for i in columns.features),
+            column_numbers=columns.features,
             notes=layout.notes,
         )
         self._layout = layout
