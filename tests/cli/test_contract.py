@@ -299,6 +299,23 @@ def test_every_command_writes_every_format_to_a_file(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "stats", "init", "schema"])
+def test_a_dash_is_standard_output(
+    run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(numbers.parent)
+    arguments: list[str | Path] = {
+        "recommend": [config("mnist_multilayer")],
+        "iterations": ["--eps", "0.1", "--delta", "0.1"],
+        "bound": [config("mnist_multilayer"), *FIXED],
+        "stats": [numbers],
+    }.get(command, [])  # type: ignore[assignment]
+    shown = run(command, *arguments)
+    assert shown.code == 0
+    assert run(command, *arguments, "-o", "-") == shown
+    assert [path.name for path in numbers.parent.iterdir()] == [numbers.name]
+
+
 def test_tables_fit_80_columns(
     run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

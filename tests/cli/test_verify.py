@@ -275,6 +275,24 @@ def test_junit_file(run: Run, spec: Path, tmp_path: Path) -> None:
     assert "cannot write" in blocked.err
 
 
+def test_standard_output_holds_one_document(
+    run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = ("--jobs", "1", "-q", "-f", "json")
+    assert json.loads(run("verify", spec, *quick, "-o", "-").out)["verdict"] == "consistent"
+    result = run("verify", spec, *quick, "-o", "result.json", "--junit", "-")
+    assert [case.get("name") for case in ElementTree.fromstring(result.out).iter("testcase")] == [
+        "paper",
+        "certified",
+    ]
+    for output in ([], ["-o", "-"]):
+        mixed = run("verify", spec, *quick, *output, "--junit", "-")
+        assert (mixed.code, mixed.out) == (2, "")
+        assert "--junit - writes to standard output, where the result goes" in mixed.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json", spec.name]
+
+
 def test_actions_get_one_annotation_and_a_summary(
     run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
