@@ -316,10 +316,10 @@ def test_a_dash_is_standard_output(
     assert [path.name for path in numbers.parent.iterdir()] == [numbers.name]
 
 
-def test_tables_fit_80_columns(
+def test_tables_fit_the_terminal(
     run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for width in (80, 120):
+    for width in (40, 60, 80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
         for arguments in (
             *(("recommend", config(name)) for name in CONFIGS),
