@@ -220,6 +220,17 @@ def test_one_run_is_inconclusive(run: Run, spec: Path) -> None:
         (["SPEC", "--set", "training.batch_size=1000000000"], "examples of one step"),
         (["SPEC", "--set", "network.layers=[100000, 100000]"], "need more than 4 GiB"),
         (["SPEC", "--set", "data.mean=0", "--set", "data.mean_square=0"], "inputs that are all zero"),
+        (
+            ["SPEC", "--set", "data.mean=1e-300", "--set", "data.mean_square=0"],
+            "must be larger for certified constants; got 1e-300, a squared norm E||x||^2 of at most 6e-300",
+        ),
+        (
+            [
+                *("SPEC", "--set", "data.mean=1e-300", "--set", "data.mean_square=0"),
+                *("--set", "data.second_moment=0"),
+            ],
+            "got 1e-300, a squared norm E||x||^2 of at most 0, below 1e-120; use features that fill",
+        ),
         (["SPEC", "--set", "data.mean_square=0.29"], "data.mean_square: must lie between mean**2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
