@@ -447,6 +447,31 @@ def test_module_entry_point_and_broken_pipe() -> None:
     assert piped.stderr == ""
 
 
+def test_an_interrupt_while_importing_is_one_line() -> None:
+    """Ctrl-C may come before there is a command line to catch it."""
+    code = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rsgadvise.cli.MODULE":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["rsgadvise", "--version"]
+from rsgadvise.__main__ import main
+main()
+"""
+    for module in ("advice", "verify"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("MODULE", module)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
 def shell(command: str) -> tuple[int, str]:
     """Exit code and stderr of a shell command in which @ is the program."""
     program = f"{sys.executable} -m rsgadvise"
