@@ -141,9 +141,9 @@ def write_text(path: Path, text: str) -> None:
         real = Path(os.path.realpath(path))
         if real.is_dir():
             raise UsageError(f"cannot write {path}: it is a directory; name a file")
-        if real.exists() and not real.is_file():
-            # A device or a pipe, such as /dev/stdout, cannot be replaced.
-            real.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():
+            # A device or a pipe, such as /dev/stdout, cannot be replaced; nor has a pipe a real path.
+            path.write_text(text, encoding="utf-8", errors="replace")
             return
         handle, temporary = tempfile.mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:

@@ -491,6 +491,14 @@ def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
             assert err.count("\n") == 1
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+def test_a_pipe_is_a_place_to_write_to(config: Config) -> None:
+    command = [sys.executable, "-m", "rsgadvise", "recommend", str(config("paper_example"))]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    written = subprocess.run([*command, "-o", "/dev/stdout"], capture_output=True, text=True, check=False)
+    assert (written.returncode, written.stdout, written.stderr) == (0, shown.stdout, "")
+
+
 def test_a_reader_that_leaves_is_no_error(config: Config) -> None:
     code, err = shell(f"bash -c 'set -o pipefail; @ recommend {config('mnist_single_layer')} | true'")
     assert (code, err) == (0, "")
