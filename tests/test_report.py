@@ -12,6 +12,7 @@ from rich.console import Console
 from rsgadvise.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.report.console import show
 from rsgadvise.report.documents import as_csv, as_document, as_json, as_yaml
+from rsgadvise.report.fitting import fitted
 from rsgadvise.report.markdown import as_markdown
 
 
@@ -68,6 +69,39 @@ def test_numbers_are_never_cut_and_sentences_wrap() -> None:
     text = drawn(16)
     assert "123456789012" in text
     assert all(len(line) <= 16 for line in text.splitlines() if "word" in line)
+
+
+WIDE = Grid(
+    (Column("case", numeric=False), Column("kind", numeric=False), Column("a number"), Column("another")),
+    (("a/path/to/a/file.yaml", "paper", "0.123456", "1,234,567"), ("", "certified", "50.0 %", "12")),
+    keys=2,
+)
+
+
+@pytest.mark.parametrize("width", range(20, 70))
+def test_a_grid_fits_and_loses_nothing(width: int) -> None:
+    """Numbers stay whole at every width, and what was wrapped reads as before."""
+    stream = StringIO()
+    show([WIDE], Console(file=stream, width=width, color_system=None))
+    assert all(len(line.rstrip()) <= width for line in stream.getvalue().splitlines())
+    parts = fitted(WIDE, width)
+    for number in ("0.123456", "1,234,567", "50.0 %", "12"):
+        assert number in stream.getvalue()
+        assert sum(row.count(number) for part in parts for row in part.rows) == 1
+    for part in parts:
+        assert "".join(part.rows[0][0].split()) == "a/path/to/a/file.yaml"
+        assert [row[1].replace("\n", "") for row in part.rows] == ["paper", "certified"]
+    shown = [" ".join(column.name.split()) for part in parts for column in part.columns if column.numeric]
+    assert shown == ["a number", "another"]
+
+
+def test_a_grid_that_fits_stays_as_it_is() -> None:
+    natural = 21 + 9 + 8 + 9 + 4
+    assert fitted(WIDE, natural) == (WIDE,)
+    (wrapped,) = fitted(WIDE, natural - 1)
+    assert wrapped.rows[0][0] == "a/path/to/a/file.yam\nl"
+    assert wrapped.rows[0][1:] == WIDE.rows[0][1:]
+    assert len(fitted(WIDE, 30)) == 2
 
 
 def test_quiet_keeps_the_first_grid() -> None:

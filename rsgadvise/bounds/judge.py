@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _LARGEST = 1e120  # squares and products of such constants are still numbers
+_SMALLEST_NORM = 1 / _LARGEST  # E||x||^2 whose inverse, the certified stepsize, is one of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
     """Refuse what has no useful answer: constants that overflow, and data without a gradient.
 
     Raises:
-        HypothesisError: the network's constants overflow; or every input is zero, so that the
-            certified stepsize would be infinite.
+        HypothesisError: the network's constants overflow; or every input is zero, or so close to it
+            that the certified stepsize would be infinite.
     """
     objectives = certified_objective(problem), paper_objective(problem)
     one = np.ones(1)
@@ -108,10 +109,16 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
             quantity="network.weight_bound",
         )
     flat = problem.kind != "autoencoder" and len(problem.layers) == 2
-    if constants == "certified" and flat and problem.moments.squared_norm < 1 / _LARGEST:
+    norm, mean = problem.moments.squared_norm, problem.moments.mean
+    if constants == "certified" and flat and norm < _SMALLEST_NORM:
+        what = (
+            f"a squared norm E||x||^2 of at most {norm:.4g}, below {_SMALLEST_NORM:g}; use features that "
+            "fill [0, 1]"
+            if mean > 0
+            else "inputs that are all zero; the gradient vanishes and any stepsize will do"
+        )
         raise HypothesisError(
-            f"must be above 0 for certified constants; got {problem.moments.mean:g}, inputs that are all "
-            "zero; the gradient vanishes and any stepsize will do",
+            f"must be {'larger' if mean > 0 else 'above 0'} for certified constants; got {mean:g}, {what}",
             quantity="data.mean",
         )
 

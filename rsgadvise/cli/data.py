@@ -23,6 +23,7 @@ from rsgadvise.cli.progress import ReadProgress
 if TYPE_CHECKING:
     from rsgadvise.datastats import DataStatistics
     from rsgadvise.networks import Data
+    from rsgadvise.readers import DataSource
     from rsgadvise.spec import LoadedSpec
 
 __all__ = [
@@ -42,12 +43,27 @@ def measure_file(
     path: Path, *, array: str | None, target: str | None, exclude: Sequence[str], spectrum: bool, quiet: bool
 ) -> DataStatistics:
     """Statistics of a data file, with a progress bar where it takes long."""
-    from rsgadvise.datastats import measure
     from rsgadvise.readers import open_data
 
     source = open_data(path, array=array, target=target, exclude=tuple(exclude))
+    return _measured(source, spectrum=spectrum, quiet=quiet)
+
+
+def _measured(source: DataSource, *, spectrum: bool, quiet: bool) -> DataStatistics:
+    from rsgadvise.datastats import measure
+
     with ReadProgress(enabled=not quiet) as progress:
         return measure(source, spectrum=spectrum, progress=progress)
+
+
+def _opened(loaded: LoadedSpec) -> DataSource:
+    """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
+    from rsgadvise.readers import Words, open_data
+
+    data = loaded.spec.data
+    words = Words("data.array", "data.target", "take it out of the file")
+    path = loaded.source.base_dir / (data.file or "")
+    return open_data(path, array=data.array, target=data.target, words=words)
 
 
 def statistics_for_spec(statistics: DataStatistics) -> Mapping[str, float | int]:
@@ -65,10 +81,7 @@ def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
     data, layers = loaded.spec.data, loaded.spec.network.layers
     if data.file is None:
         return None
-    path = loaded.source.base_dir / data.file
-    statistics = measure_file(
-        path, array=data.array, target=data.target, exclude=(), spectrum=True, quiet=quiet
-    )
+    statistics = _measured(_opened(loaded), spectrum=True, quiet=quiet)
     if statistics.input_dim != layers[0]:
         raise loaded.source.error(
             "network.layers[0]",
@@ -114,18 +127,15 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
     """
     from rsgadvise.datastats import load_rows
     from rsgadvise.networks import Data
-    from rsgadvise.readers import open_data
 
-    data = loaded.spec.data
-    path = loaded.source.base_dir / (data.file or "")
-    inputs, targets = load_rows(open_data(path, array=data.array, target=data.target), statistics)
+    inputs, targets = load_rows(_opened(loaded), statistics)
     if loaded.spec.network.kind == "autoencoder":
         return Data(inputs, inputs)
     if targets is None:
         raise loaded.source.error(
             "data.target",
-            f"must be given to train on {data.file}, which holds no targets that go by themselves; name a "
-            "column, an array or a file of labels",
+            f"must be given to train on {loaded.spec.data.file}, which holds no targets that go by "
+            "themselves; name a column, an array or a file of labels",
         )
     return Data(inputs, targets)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, VersionOption
-from rsgadvise.cli.output import write_stdout, write_text
+from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,10 +35,7 @@ def schema(
 ) -> None:
     """Print the JSON Schema of the spec, for editors."""
     del quiet, no_color, version
-    if output is None:
-        write_stdout(_schema_text())
-    else:
-        write_text(output, _schema_text())
+    write(output, _schema_text())
 
 
 def _widths(text: str | None) -> list[int] | None:
@@ -81,7 +78,7 @@ def init(
     if file is not None and output is not None:
         raise UsageError(f"init writes to one file; got {file} and --output {output}; leave one out")
     place = file if file is not None else output
-    if place is not None and str(place) == "-":
+    if is_stdout(place):
         place = None
     for name, value in (("--target", target), ("--array", array), ("--exclude", exclude)):
         if value and data is None:
@@ -94,10 +91,9 @@ def init(
         )
         widths, values = _from_data(data, statistics, kind, widths)
     text = render_template(kind=kind, layers=widths, data=values)
+    write(place, text)
     if place is None:
-        write_stdout(text)
         return
-    write_text(place, text)
     beside = place.parent / SCHEMA_NAME
     if not beside.exists():
         write_text(beside, _schema_text())

@@ -49,7 +49,12 @@ def _show_version(wanted: bool) -> None:
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the result.")]
 OutputOption = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Write the result to FILE, all of it or nothing."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write the result to FILE, all of it or nothing; - is standard output.",
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="The main table only; no progress bar.")]
 NoColorOption = Annotated[

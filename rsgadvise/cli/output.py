@@ -16,7 +16,10 @@ from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
 from rsgadvise.report.blocks import Block
 
-__all__ = ["Target", "check_writable", "emit", "write_stdout", "write_text"]
+__all__ = ["STDOUT", "Target", "check_writable", "emit", "is_stdout", "write", "write_text"]
+
+STDOUT = Path("-")
+"""Standard output, as - is standard input where a spec is named."""
 
 _NARROWEST = 20  # columns; below this nothing can be laid out
 
@@ -52,13 +55,27 @@ def emit(
             text = as_csv(rows())
         else:
             text = (as_json if target.format is Format.JSON else as_yaml)(document())
-    if target.path is None:
-        write_stdout(text)
+    write(target.path, text)
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Whether what goes to this place goes to standard output."""
+    return path is None or path == STDOUT
+
+
+def write(path: Path | None, text: str) -> None:
+    """Write a result to the place that --output names, standard output unless told.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    if path is None or is_stdout(path):
+        _write_stdout(text)
     else:
-        write_text(target.path, text)
+        write_text(path, text)
 
 
-def write_stdout(text: str) -> None:
+def _write_stdout(text: str) -> None:
     """Write a result to standard output; a reader of a pipe that has left is no error.
 
     Raises:
@@ -86,7 +103,7 @@ def _table(blocks: Sequence[Block], target: Target) -> str:
     # Colour is decided by the terminal behind stdout, but the text is collected first: a result is
     # written whole or not at all.
     terminal = Console(no_color=True if target.no_color else None)
-    plain = target.path is not None or not terminal.is_terminal
+    plain = not is_stdout(target.path) or not terminal.is_terminal
     buffer = io.StringIO()
     console = Console(
         file=buffer,
@@ -124,9 +141,9 @@ def write_text(path: Path, text: str) -> None:
         real = Path(os.path.realpath(path))
         if real.is_dir():
             raise UsageError(f"cannot write {path}: it is a directory; name a file")
-        if real.exists() and not real.is_file():
-            # A device or a pipe, such as /dev/stdout, cannot be replaced.
-            real.write_text(text, encoding="utf-8")
+        if path.exists() and not path.is_file():
+            # A device or a pipe, such as /dev/stdout, cannot be replaced; nor has a pipe a real path.
+            path.write_text(text, encoding="utf-8", errors="replace")
             return
         handle, temporary = tempfile.mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:

@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, check_writable, emit, write_text
+from rsgadvise.cli.output import Target, check_writable, emit, is_stdout, write
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 
 if TYPE_CHECKING:
@@ -186,9 +186,14 @@ def _check_places(output: Path | None, junit: Path | None, specs: Sequence[str])
     Raises:
         UsageError: a place cannot be written, or is named twice.
     """
+    if junit is not None and is_stdout(junit) and is_stdout(output):
+        raise UsageError(
+            "--junit - writes to standard output, where the result goes; name a file for one of them, with "
+            "--junit or --output"
+        )
     seen = {Path(spec).resolve(): "the spec" for spec in specs if spec != "-"}
     for option, path in (("--output", output), ("--junit", junit)):
-        if path is None:
+        if path is None or is_stdout(path):
             continue
         check_writable(path)
         place = path.resolve()
@@ -222,7 +227,12 @@ def verify(
         Constants, typer.Option("--advice", help="Whose constants choose what a spec leaves open.")
     ] = Constants.PAPER,
     junit: Annotated[
-        Path | None, typer.Option("--junit", metavar="FILE", help="Also write a JUnit report.")
+        Path | None,
+        typer.Option(
+            "--junit",
+            metavar="FILE",
+            help="Also write a JUnit report; - is standard output, if --output is not.",
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Processes; default: one per usable core.")
@@ -297,7 +307,7 @@ def _report(found: Verification, target: Target, junit: Path | None) -> None:
         if junit is not None:
             from rsgadvise.report.junit import junit_xml
 
-            last.callback(lambda: write_text(junit, junit_xml(found)))
+            last.callback(lambda: write(junit, junit_xml(found)))
         from rsgadvise.cli.github import announce
 
         last.callback(announce, found, markdown)

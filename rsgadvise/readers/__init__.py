@@ -9,6 +9,7 @@ from __future__ import annotations
 from rsgadvise.readers.opening import FORMATS, open_data
 from rsgadvise.readers.source import DEFAULT_CHUNK_BYTES, Array, Chunk, DataSource
 from rsgadvise.readers.targets import MAX_CLASSES, TargetEncoding, TargetSummary, encode_targets
+from rsgadvise.readers.words import Words
 
 __all__ = [
     "DEFAULT_CHUNK_BYTES",
@@ -19,6 +20,7 @@ __all__ = [
     "DataSource",
     "TargetEncoding",
     "TargetSummary",
+    "Words",
     "encode_targets",
     "open_data",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rsgadvise.readers.source import ArraySource, RowArray, malformed
+from rsgadvise.readers.words import Words
 
 FEATURE_NAMES = ("x", "data")
 TARGET_NAMES = ("y", "labels", "fine_labels")
@@ -42,13 +43,13 @@ def _usual(names: Sequence[str], wanted: Sequence[str]) -> str | None:
     return None
 
 
-def _choose_features(archive: Archive, array: str | None) -> str:
+def _choose_features(archive: Archive, array: str | None, words: Words) -> str:
     """The name asked for, else x or data, else the only array there is."""
     path, names = archive.path, archive.names
     if array is not None:
         if array not in names:
             raise malformed(
-                path, f"has no array {array!r}; it holds {archive.describe()}: name one with --array"
+                path, f"has no array {array!r}; it holds {archive.describe()}: name one with {words.array}"
             )
         return array
     usual = _usual(names, FEATURE_NAMES)
@@ -58,7 +59,8 @@ def _choose_features(archive: Archive, array: str | None) -> str:
         return names[0]
     raise malformed(
         path,
-        f"holds {archive.describe()} and none is called x or data; choose the features with --array NAME",
+        f"holds {archive.describe()} and none is called x or data; choose the features with"
+        f" {words.array} NAME",
     )
 
 
@@ -70,6 +72,7 @@ def _choose_targets(
     *,
     explicit_array: bool,
     open_target: OpenTarget,
+    words: Words,
 ) -> RowArray | None:
     """The targets asked for, else y or labels, else None.
 
@@ -85,7 +88,7 @@ def _choose_targets(
             raise malformed(
                 archive.path,
                 f"has no array {target!r} and there is no such file; it holds {archive.describe()}:"
-                " name one of these, or a file, with --target",
+                f" name one of these, or a file, with {words.target}",
             )
         return found
     usual = _usual([name for name in names if name != feature_name], TARGET_NAMES)
@@ -104,12 +107,19 @@ def open_archive(
     array: str | None,
     target: str | None,
     open_target: OpenTarget,
+    words: Words,
 ) -> ArraySource:
     """Features and, where there are any, targets of a file of several arrays."""
-    name = _choose_features(archive, array)
+    name = _choose_features(archive, array, words)
     features = archive.rows(name)
     targets = _choose_targets(
-        archive, features, name, target, explicit_array=array is not None, open_target=open_target
+        archive,
+        features,
+        name,
+        target,
+        explicit_array=array is not None,
+        open_target=open_target,
+        words=words,
     )
     return ArraySource(path=archive.path, format=format, features=features, targets=targets)
 

@@ -72,7 +72,7 @@ def choose_columns(
             targets = (column,)
     features = tuple(i for i in range(width) if i not in targets and i not in dropped)
     if not features:
-        raise malformed(path, "has zero feature columns left; exclude fewer")
+        raise malformed(path, "has zero feature columns left; keep one besides the target")
     return Columns(features, targets), external
 
 

@@ -18,6 +18,7 @@ from rsgadvise.readers.numpy_files import NPY_MAGIC, NpzArchive, read_npy
 from rsgadvise.readers.parquet import open_parquet, read_target_parquet
 from rsgadvise.readers.source import ArraySource, DataSource, RowArray, malformed, reading
 from rsgadvise.readers.tables import open_table, read_target_table
+from rsgadvise.readers.words import Words
 
 FORMATS = ("npy", "npz", "idx", "csv", "tsv", "mat", "cifar", "parquet", "hdf5")
 
@@ -35,6 +36,7 @@ _ARCHIVES: dict[str, Callable[[Path], Archive]] = {
     "cifar": BatchArchive,
 }
 _TABLES = {"csv", "parquet"}
+_OPTIONS = Words()
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -132,6 +134,7 @@ def open_data(
     array: str | None = None,
     target: str | None = None,
     exclude: Sequence[str] = (),
+    words: Words = _OPTIONS,
 ) -> DataSource:
     """Open a data file and check its header; the rows are read later, as a stream.
 
@@ -141,6 +144,7 @@ def open_data(
         target: the column (CSV, Parquet) or array (npz, mat, hdf5) of the targets, or a file of its own,
             looked for beside the data as well. Columns go by name, or by index from 0 or from the end.
         exclude: columns of a table that are neither features nor target.
+        words: what messages call these choices; the options of `stats` unless told.
 
     Returns:
         The source, whose `chunks()` can be called as often as needed.
@@ -153,9 +157,14 @@ def open_data(
     path = Path(path)
     format_name, packed = _detect(path)
     if array is not None and format_name not in _ARCHIVES:
-        raise UsageError(f"{path}: --array names one of several arrays, and a {format_name} file holds one")
+        raise UsageError(
+            f"{path}: {words.array} names one of several arrays, and a {format_name} file holds one; leave it"
+            " out"
+        )
     if exclude and format_name not in _TABLES:
-        raise UsageError(f"{path}: --exclude names columns of a table, and a {format_name} file has none")
+        raise UsageError(
+            f"{path}: --exclude names columns of a table, and a {format_name} file has none; leave it out"
+        )
     if format_name in _ARCHIVES:
         return open_archive(
             _archive(format_name, path),
@@ -163,13 +172,17 @@ def open_data(
             array=array,
             target=target,
             open_target=open_target_file,
+            words=words,
         )
     if format_name == "csv":
-        return open_table(path, packed=packed, target=target, exclude=exclude, open_target=open_target_file)
+        return open_table(
+            path, packed=packed, target=target, exclude=exclude, open_target=open_target_file, words=words
+        )
     if format_name == "parquet":
-        return open_parquet(path, target=target, exclude=exclude, open_target=open_target_file)
+        return open_parquet(path, target=target, exclude=exclude, open_target=open_target_file, words=words)
     features = _single_array(format_name, path, packed=packed, targets=False)
-    return ArraySource(path=path, format=format_name, features=features, targets=_target_beside(path, target))
+    targets = _target_beside(path, target, words)
+    return ArraySource(path=path, format=format_name, features=features, targets=targets)
 
 
 def _archive(format_name: str, path: Path) -> Archive:
@@ -182,13 +195,15 @@ def _single_array(format_name: str, path: Path, *, packed: bool, targets: bool) 
     return read_idx(path, packed=packed, targets=targets)
 
 
-def _target_beside(path: Path, target: str | None) -> RowArray | None:
+def _target_beside(path: Path, target: str | None, words: Words) -> RowArray | None:
     if target is None:
         return None
     found = open_target_file(target, beside=path)
     if found is None:
         raise malformed(
-            path, f"holds one array, so --target must be a file of targets, and {target!r} is not a file"
+            path,
+            f"holds one array, so {words.target} must be a file of targets, and {target!r} is not a file;"
+            " name another or leave it out",
         )
     return found
 

@@ -21,6 +21,7 @@ from rsgadvise.readers.source import (
     malformed,
     reading,
 )
+from rsgadvise.readers.words import Words
 
 
 def _file(path: Path) -> Any:
@@ -34,7 +35,7 @@ def _file(path: Path) -> Any:
         return pyarrow.parquet.ParquetFile(path)
 
 
-def _check_features(path: Path, schema: Any, columns: Columns) -> np.dtype[Any]:
+def _check_features(path: Path, schema: Any, columns: Columns, words: Words) -> np.dtype[Any]:
     """The common type of the feature columns."""
     from pyarrow import types
 
@@ -47,7 +48,7 @@ def _check_features(path: Path, schema: Any, columns: Columns) -> np.dtype[Any]:
             raise malformed(
                 path,
                 f"column {index} ({field.name!r}) holds {field.type}, not numbers; if it is the target,"
-                " name it with --target, else leave it out with --exclude",
+                f" name it with {words.target}, else {words.leave_out}",
             )
         dtypes.append(np.dtype(field.type.to_pandas_dtype()))
     return np.result_type(*dtypes)
@@ -56,21 +57,25 @@ def _check_features(path: Path, schema: Any, columns: Columns) -> np.dtype[Any]:
 class ParquetTable(DataSource):
     """A Parquet file, read batch by batch."""
 
-    def __init__(self, path: Path, file: Any, columns: Columns, external: RowArray | None) -> None:
+    def __init__(
+        self, path: Path, file: Any, columns: Columns, external: RowArray | None, words: Words
+    ) -> None:
         names = file.schema_arrow.names
         super().__init__(
             path=path,
             format="parquet",
             rows=int(file.metadata.num_rows),
             input_dim=len(columns.features),
-            dtype=_check_features(path, file.schema_arrow, columns),
+            dtype=_check_features(path, file.schema_arrow, columns, words),
             has_targets=bool(columns.targets) or external is not None,
             column_names=tuple(names[index] for index in columns.features),
+            column_numbers=columns.features,
         )
         if not self.rows:
             raise malformed(path, "has zero rows; at least one is needed")
         self._columns = columns
         self._external = external
+        self._words = words
         self._skipped = 0
 
     @property
@@ -92,7 +97,11 @@ class ParquetTable(DataSource):
         if taker is not None:
             taker.finish()
         if not kept:
-            raise malformed(self.path, f"has a missing cell in each of its {skipped} rows; exclude a column")
+            raise malformed(
+                self.path,
+                f"has a missing cell in each of its {skipped} rows; fill a column in, or"
+                f" {self._words.leave_out}",
+            )
         self._skipped = skipped
 
     def _batches(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, Array]]:
@@ -128,7 +137,7 @@ def _values(column: Any, mask: Array | None) -> Array:
 
 
 def open_parquet(
-    path: Path, *, target: str | None, exclude: Sequence[str], open_target: OpenTarget
+    path: Path, *, target: str | None, exclude: Sequence[str], open_target: OpenTarget, words: Words
 ) -> ParquetTable:
     """One Parquet file; rows with a null in a column that is read are left out."""
     file = _file(path)
@@ -139,7 +148,7 @@ def open_parquet(
         columns, external = choose_columns(
             path, names, len(names), target=target, exclude=exclude, open_target=open_target
         )
-        return ParquetTable(path, file, columns, external)
+        return ParquetTable(path, file, columns, external, words)
 
 
 def read_target_parquet(path: Path) -> RowArray:

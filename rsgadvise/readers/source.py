@@ -129,6 +129,8 @@ class DataSource(ABC):
         has_targets: whether chunks carry targets.
         target_dim: length of one encoded target where the header tells, else None.
         column_names: names of the feature columns, or None.
+        column_numbers: places of the feature columns in the file, counted from 0, where other columns stand
+            among them; else None.
         notes: plain sentences about choices made while opening.
     """
 
@@ -143,6 +145,7 @@ class DataSource(ABC):
         has_targets: bool,
         target_dim: int | None = None,
         column_names: tuple[str, ...] | None = None,
+        column_numbers: tuple[int, ...] | None = None,
         notes: tuple[str, ...] = (),
     ) -> None:
         self.path = path
@@ -153,6 +156,7 @@ class DataSource(ABC):
         self.has_targets = has_targets
         self.target_dim = target_dim
         self.column_names = column_names
+        self.column_numbers = column_numbers
         self.notes = notes
 
     @property
@@ -173,10 +177,10 @@ class DataSource(ABC):
         """
 
     def column_label(self, index: int) -> str:
-        """How messages call one feature column."""
-        if self.column_names is not None:
-            return f"column {index} ({self.column_names[index]!r})"
-        return f"column {index}"
+        """How messages call one feature column: by the number and the name that the file gives it."""
+        number = index if self.column_numbers is None else self.column_numbers[index]
+        name = "" if self.column_names is None else f" ({self.column_names[index]!r})"
+        return f"column {number}{name}"
 
 
 class ArraySource(DataSource):

@@ -26,12 +26,14 @@ from rsgadvise.readers.source import (
     malformed,
     reading,
 )
+from rsgadvise.readers.words import Words
 
 MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "null", "NULL"})
 
 _SAMPLE_LINES = 100
 _MAX_LINE = 1 << 26
 _DELIMITERS = "\t;,"
+_ONLY_TARGETS = Words(leave_out="take it out of the file")
 
 
 def parse_number(cell: str) -> float | None:
@@ -154,7 +156,7 @@ def find_layout(path: Path, *, packed: bool) -> Layout:
         if len(found) != width:
             raise malformed(
                 path,
-                f"line 1: the header has {len(found)} columns and the first row {width};"
+                f"line {numbered[0][0]}: the header has {len(found)} columns and the first row {width};"
                 " give every column one name",
             )
         names = (found[0].removeprefix("#").strip(), *found[1:])
@@ -171,7 +173,7 @@ def find_layout(path: Path, *, packed: bool) -> Layout:
 class TextTable(DataSource):
     """A CSV or TSV file."""
 
-    def __init__(self, layout: Layout, columns: Columns, external: RowArray | None) -> None:
+    def __init__(self, layout: Layout, columns: Columns, external: RowArray | None, words: Words) -> None:
         super().__init__(
             path=layout.path,
             format="tsv" if layout.delimiter == "\t" else "csv",
@@ -180,12 +182,14 @@ class TextTable(DataSource):
             dtype=np.dtype(np.float64),
             has_targets=bool(columns.targets) or external is not None,
             column_names=None if layout.names is None else tuple(layout.names[i] for i in columns.features),
+            column_numbers=columns.features,
             notes=layout.notes,
         )
         self._layout = layout
         self._features = list(columns.features)
         self._targets = list(columns.targets)
         self._external = external
+        self._words = words
         self._skipped = 0
 
         self.partial = False
@@ -210,7 +214,11 @@ class TextTable(DataSource):
         if taker is not None:
             taker.finish()
         if not kept:
-            raise malformed(self.path, f"has a missing cell in each of its {skipped} rows; exclude a column")
+            raise malformed(
+                self.path,
+                f"has a missing cell in each of its {skipped} rows; fill a column in, or"
+                f" {self._words.leave_out}",
+            )
         self._skipped = skipped
 
     def _parsed(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, NDArray[np.bool_]]]:
@@ -278,8 +286,8 @@ class TextTable(DataSource):
             self._refuse(
                 line,
                 column,
-                f"{cell[:40]!r} is not a number; if the column is the target, name it with --target,"
-                " else leave it out with --exclude",
+                f"{cell[:40]!r} is not a number; if the column is the target, name it with"
+                f" {self._words.target}, else {self._words.leave_out}",
             )
         if not math.isfinite(value):
             self._refuse(line, column, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
@@ -291,7 +299,13 @@ class TextTable(DataSource):
 
 
 def open_table(
-    path: Path, *, packed: bool, target: str | None, exclude: Sequence[str], open_target: OpenTarget
+    path: Path,
+    *,
+    packed: bool,
+    target: str | None,
+    exclude: Sequence[str],
+    open_target: OpenTarget,
+    words: Words,
 ) -> TextTable:
     """One CSV or TSV file; columns are named or counted from 0, and from the end with a minus sign."""
     with reading(path):
@@ -299,14 +313,16 @@ def open_table(
         columns, external = choose_columns(
             path, layout.names, layout.width, target=target, exclude=exclude, open_target=open_target
         )
-        return TextTable(layout, columns, external)
+        return TextTable(layout, columns, external, words)
 
 
 def read_target_table(path: Path, *, packed: bool) -> RowArray:
     """A table that was named as the file of the targets: every column is one."""
     with reading(path):
         layout = find_layout(path, packed=packed)
-        table = TextTable(layout, Columns(features=(), targets=tuple(range(layout.width))), None)
+        table = TextTable(
+            layout, Columns(features=(), targets=tuple(range(layout.width))), None, _ONLY_TARGETS
+        )
 
     def blocks(max_bytes: int) -> Iterator[Array]:
         for _, targets in table.chunks(max_bytes=max_bytes):

@@ -150,9 +150,11 @@ class TargetSummary:
         bad = np.argwhere(~np.isfinite(numbers))
         if len(bad):
             row, column = (int(place) for place in bad[0])
+            # A single column of targets has a number of its own in the table that it was chosen from.
+            place = f"row {self._rows + row}" + (f", column {column}," if self._columns > 1 else "")
             raise DataError(
-                f"{self._name}: row {self._rows + row}, column {column} is {numbers[row, column]};"
-                " every target must be finite, so remove the row or fill in a number"
+                f"{self._name}: {place} is {numbers[row, column]}; every target must be finite, so remove the"
+                " row or fill in a number (rows and columns count from 0)"
             )
         low, high = numbers.min(axis=0), numbers.max(axis=0)
         self._low = low if self._low is None else np.minimum(self._low, low)

@@ -49,11 +49,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Rows of cells that are already text."""
+    """Rows of cells that are already text; the first `keys` columns say what a row is about."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
+    keys: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rsgadvise.report.blocks import Block, Grid, Title
+from rsgadvise.report.fitting import content_width, fitted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,20 +16,19 @@ __all__ = ["show"]
 
 
 def _print_grid(block: Grid, console: Console) -> None:
-    """Two spaces between columns where they fit, else one; a number is never cut, whatever the width."""
+    """Two spaces between columns where they fit, else one."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    texts = [[column.name, *(row[i] for row in block.rows)] for i, column in enumerate(block.columns)]
-    content = sum(max(map(len, column)) for column in texts)
-    gap = 1 if content + 2 * len(texts) <= console.width else 0
+    content, count = content_width(block), len(block.columns)
+    gap = 1 if content + 2 * count <= console.width else 0
     table = Table(
         box=box.SIMPLE_HEAD,
         padding=(0, gap, 0, 0),
         pad_edge=False,
         header_style="bold",
-        width=None if content + len(texts) + 1 <= console.width else content + len(texts) + 1,
+        width=None if content + count + 1 <= console.width else content + count + 1,
     )
     for column in block.columns:
         table.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=True)
@@ -54,7 +54,8 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
         elif isinstance(block, Grid):
             if block.title and not quiet:
                 console.print(f"[bold]{escape(block.title)}[/]")
-            _print_grid(block, console)
+            for part in fitted(block, console.width):
+                _print_grid(part, console)
             if quiet:
                 return
         elif not quiet or quiet_sentences:

@@ -78,7 +78,7 @@ def _verdicts(cases: Sequence[CaseResult]) -> Grid:
         last = case.name
     columns = ("case", "constants", "bound", "measured", "at most", "verdict")
     text = ("case", "constants", "verdict")
-    return Grid(tuple(Column(name, numeric=name not in text) for name in columns), tuple(rows))
+    return Grid(tuple(Column(name, numeric=name not in text) for name in columns), tuple(rows), keys=2)
 
 
 def _training(cases: Sequence[CaseResult]) -> Grid:

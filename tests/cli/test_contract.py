@@ -220,6 +220,41 @@ def test_a_data_file_is_measured(run: Run, numbers: Path, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "verify"])
+@pytest.mark.parametrize(
+    ("keys", "option"),
+    [
+        ("file: many.npz", "--array"),
+        ("file: many.npz, array: w", "--array"),
+        ("file: many.npz, array: u, target: w", "--target"),
+        ("file: one.npy, array: u", "--array"),
+        ("file: one.npy, target: w", "--target"),
+        ("file: text.csv", "--target --exclude"),
+        ("file: gaps.csv", "--exclude"),
+    ],
+)
+def test_the_fix_for_a_data_file_is_one_that_the_command_takes(
+    run: Run, tmp_path: Path, command: str, keys: str, option: str
+) -> None:
+    """A spec names an array and targets by its keys; only `stats` has options for them."""
+    np.savez(tmp_path / "many.npz", u=np.ones((4, 2)), v=np.ones((4, 2)))
+    np.save(tmp_path / "one.npy", np.ones((4, 2)))
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n3,x\n")
+    (tmp_path / "gaps.csv").write_text("a,b\n1,?\n?,2\n")
+    spec = tmp_path / "s.yaml"
+    spec.write_text(f"network: {{kind: single_layer, layers: [2, 1]}}\ndata: {{{keys}}}\n")
+    result = run(command, spec)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "--" not in result.err
+    for name in option.split():
+        fix = "take it out of the file" if name == "--exclude" else name.replace("--", "data.")
+        assert fix in result.err
+    given = dict(pair.split(": ") for pair in keys.split(", "))
+    direct = run("stats", tmp_path / given.pop("file"), *(f"--{key}={value}" for key, value in given.items()))
+    assert all(name in direct.err for name in option.split())
+    assert "data.array" not in direct.err
+
+
 def test_stdin(run: Run) -> None:
     text = "network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.5, samples: 100}\n"
     assert strict(run("recommend", "-", "-f", "json", stdin=text).out)["layers"] == [4, 2]
@@ -264,10 +299,27 @@ def test_every_command_writes_every_format_to_a_file(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_tables_fit_80_columns(
+@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "stats", "init", "schema"])
+def test_a_dash_is_standard_output(
+    run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(numbers.parent)
+    arguments: list[str | Path] = {
+        "recommend": [config("mnist_multilayer")],
+        "iterations": ["--eps", "0.1", "--delta", "0.1"],
+        "bound": [config("mnist_multilayer"), *FIXED],
+        "stats": [numbers],
+    }.get(command, [])  # type: ignore[assignment]
+    shown = run(command, *arguments)
+    assert shown.code == 0
+    assert run(command, *arguments, "-o", "-") == shown
+    assert [path.name for path in numbers.parent.iterdir()] == [numbers.name]
+
+
+def test_tables_fit_the_terminal(
     run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for width in (80, 120):
+    for width in (40, 60, 80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
         for arguments in (
             *(("recommend", config(name)) for name in CONFIGS),
@@ -395,6 +447,31 @@ def test_module_entry_point_and_broken_pipe() -> None:
     assert piped.stderr == ""
 
 
+def test_an_interrupt_while_importing_is_one_line() -> None:
+    """Ctrl-C may come before there is a command line to catch it."""
+    code = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rsgadvise.cli.MODULE":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["rsgadvise", "--version"]
+from rsgadvise.__main__ import main
+main()
+"""
+    for module in ("advice", "verify"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("MODULE", module)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
 def shell(command: str) -> tuple[int, str]:
     """Exit code and stderr of a shell command in which @ is the program."""
     program = f"{sys.executable} -m rsgadvise"
@@ -412,6 +489,14 @@ def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
             assert code == 2
             assert err.startswith("error: cannot write to standard output")
             assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
+def test_a_pipe_is_a_place_to_write_to(config: Config) -> None:
+    command = [sys.executable, "-m", "rsgadvise", "recommend", str(config("paper_example"))]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    written = subprocess.run([*command, "-o", "/dev/stdout"], capture_output=True, text=True, check=False)
+    assert (written.returncode, written.stdout, written.stderr) == (0, shown.stdout, "")
 
 
 def test_a_reader_that_leaves_is_no_error(config: Config) -> None:

@@ -220,6 +220,17 @@ def test_one_run_is_inconclusive(run: Run, spec: Path) -> None:
         (["SPEC", "--set", "training.batch_size=1000000000"], "examples of one step"),
         (["SPEC", "--set", "network.layers=[100000, 100000]"], "need more than 4 GiB"),
         (["SPEC", "--set", "data.mean=0", "--set", "data.mean_square=0"], "inputs that are all zero"),
+        (
+            ["SPEC", "--set", "data.mean=1e-300", "--set", "data.mean_square=0"],
+            "must be larger for certified constants; got 1e-300, a squared norm E||x||^2 of at most 6e-300",
+        ),
+        (
+            [
+                *("SPEC", "--set", "data.mean=1e-300", "--set", "data.mean_square=0"),
+                *("--set", "data.second_moment=0"),
+            ],
+            "got 1e-300, a squared norm E||x||^2 of at most 0, below 1e-120; use features that fill",
+        ),
         (["SPEC", "--set", "data.mean_square=0.29"], "data.mean_square: must lie between mean**2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -249,11 +260,12 @@ def test_progress_goes_to_stderr_in_plain_lines(run: Run, spec: Path) -> None:
     assert "Verification: consistent" in result.out
 
 
-@pytest.mark.parametrize("width", ["80", "120"])
+@pytest.mark.parametrize("width", ["40", "80", "120"])
 def test_the_table_fits_the_terminal(run: Run, width: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", width)
     monkeypatch.chdir(Path(__file__).parent)
     result = run("verify", "-", "--jobs", "1", stdin=SPEC)
+    assert result.out.count("consistent\n") > 1
     assert max(map(len, result.out.splitlines())) <= int(width)
 
 
@@ -273,6 +285,24 @@ def test_junit_file(run: Run, spec: Path, tmp_path: Path) -> None:
     blocked = run("verify", spec, "--jobs", "1", "--junit", tmp_path / "absent" / "report.xml")
     assert blocked.code == 2
     assert "cannot write" in blocked.err
+
+
+def test_standard_output_holds_one_document(
+    run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = ("--jobs", "1", "-q", "-f", "json")
+    assert json.loads(run("verify", spec, *quick, "-o", "-").out)["verdict"] == "consistent"
+    result = run("verify", spec, *quick, "-o", "result.json", "--junit", "-")
+    assert [case.get("name") for case in ElementTree.fromstring(result.out).iter("testcase")] == [
+        "paper",
+        "certified",
+    ]
+    for output in ([], ["-o", "-"]):
+        mixed = run("verify", spec, *quick, *output, "--junit", "-")
+        assert (mixed.code, mixed.out) == (2, "")
+        assert "--junit - writes to standard output, where the result goes" in mixed.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["result.json", spec.name]
 
 
 def test_actions_get_one_annotation_and_a_summary(

@@ -20,6 +20,7 @@ import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rsgadvise.datastats import measure
 from rsgadvise.errors import DataError, RsgadviseError
 from rsgadvise.readers import binary, open_data
 
@@ -124,6 +125,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "csv: NUL": ("a.csv", b"1,2\n3,\x004\n", "UTF-8"),
     "csv: open quote": ("a.csv", b'1,2\n"3,4\n5,6\n', "."),
     "csv: names": ("a.csv", b"a,b,c\n1,2\n3,4\n", "line 1"),
+    "csv: names lower down": ("a.csv", b"\n\na,b,c\n1,2\n3,4\n", "line 3"),
     "mat: 7.3": ("a.mat", b"MATLAB 7.3 MAT-file" + bytes(600), "HDF5"),
     "mat: named only": ("a.mat", b"hello" * 100, "another format"),
     "mat: no arrays": ("a.mat", b" " * 124 + b"\x00\x01IM", "no numeric array"),
@@ -233,6 +235,39 @@ def test_target_row_counts(tmp_path: Path) -> None:
         (tmp_path / "y.csv").write_text("1\n" * rows)
         with pytest.raises(DataError, match=f"{'fewer' if rows == 4 else 'more'} rows than the features"):
             read_all(tmp_path / "x.npy", target="y.csv")
+
+
+COLUMN_CHOICES: dict[str, dict[str, Any]] = {
+    "nothing before it": {"target": "-1"},
+    "target before it": {"target": "0"},
+    "excluded before it": {"target": "a", "exclude": ["1"]},
+    "targets elsewhere": {"target": "y.npy", "exclude": ["a", "b"]},
+}
+
+
+@pytest.mark.parametrize("label", COLUMN_CHOICES)
+def test_columns_are_numbered_as_they_are_chosen(tmp_path: Path, label: str) -> None:
+    """The number in a message is the one to type after --exclude, whatever else is left out."""
+    np.save(tmp_path / "y.npy", np.array([0, 1]))
+    path = tmp_path / "a.csv"
+    path.write_text("a,b,c,d\n1,2,3,4\n5,6,7,8\n")
+    source = open_data(path, **COLUMN_CHOICES[label])
+    kept = [source.column_label(index) for index in range(source.input_dim)]
+    assert "column 2 ('c')" in kept
+    path.write_text("a,b,c,d\n1,2,3,4\n5,6,x,8\n")
+    assert "line 3, column 2 ('c'):" in refusal(path, **COLUMN_CHOICES[label])
+
+
+def test_columns_of_a_parquet_table_are_numbered_as_they_are_chosen(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'rsgadvise[parquet]'")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [0, 1], "b": [1.0, 2.0], "c": [3.0, float("nan")]}), path)
+    for options in ({"target": "0"}, {"exclude": ["b"]}, {"target": "a", "exclude": ["1"]}):
+        with pytest.raises(DataError, match=r"row 1, column 2 \('c'\), is nan"):
+            measure(open_data(path, **options))
 
 
 def test_unknown_columns(tmp_path: Path) -> None:

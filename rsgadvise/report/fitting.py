@@ -1,0 +1,116 @@
+"""Grids that are wider than the terminal: text wraps, then columns move below; a number is never cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import wrap
+
+from rsgadvise.report.blocks import Grid
+
+__all__ = ["content_width", "fitted"]
+
+_LONGEST_WHOLE = 4  # words up to this part of the width stay whole
+_NARROWEST_NAME = 6  # and longer ones, such as paths, keep this part, so that numbers find room beside them
+_NARROWEST_TEXT = 4
+
+
+def content_width(grid: Grid) -> int:
+    """Characters of the widest line of every column, without what stands between columns.
+
+    Example:
+        >>> from rsgadvise.report.blocks import Column
+        >>> content_width(Grid((Column("name"), Column("n")), (("a longer one", "12"),)))
+        14
+    """
+    return sum(_width(_texts(grid, index)) for index in range(len(grid.columns)))
+
+
+def fitted(grid: Grid, width: int) -> tuple[Grid, ...]:
+    """The grid itself if it fits, else with wrapped text, else in parts that repeat its key columns.
+
+    Args:
+        grid: with cells of one line.
+        width: characters of a line.
+
+    Returns:
+        Grids to be shown one below the other. One is too wide only if a number alone is.
+    """
+    natural = [_width(_texts(grid, index)) for index in range(len(grid.columns))]
+    if _fits(natural, width):
+        return (grid,)
+    floors = [_floor(grid, index, width) for index in range(len(grid.columns))]
+    return tuple(_wrapped(_part(grid, columns), width) for columns in _parts(floors, grid.keys, width))
+
+
+def _texts(grid: Grid, index: int) -> list[str]:
+    return [grid.columns[index].name, *(row[index] for row in grid.rows)]
+
+
+def _width(texts: Sequence[str]) -> int:
+    """Of the longest line among the texts."""
+    return max((len(line) for text in texts for line in text.split("\n")), default=0)
+
+
+def _fits(widths: Sequence[int], width: int) -> bool:
+    return sum(widths) + len(widths) <= width  # each column stands behind a space
+
+
+def _floor(grid: Grid, index: int, width: int) -> int:
+    """The least width of a column: long words may be broken, numbers never, their names at spaces."""
+    name, *cells = _texts(grid, index)
+    if grid.columns[index].numeric:
+        return max(_width(cells), _width(name.split()))
+    word = _width([part for text in (name, *cells) for part in text.split()])
+    if word <= width // _LONGEST_WHOLE:
+        return word
+    return min(word, max(_NARROWEST_TEXT, width // _NARROWEST_NAME))
+
+
+def _parts(floors: Sequence[int], keys: int, width: int) -> list[list[int]]:
+    """The columns of each part: the keys, and as many others as fit, one at least."""
+    parts: list[list[int]] = []
+    key_columns = list(range(keys))
+    for index in range(keys, len(floors)):
+        if parts and _fits([floors[i] for i in (*parts[-1], index)], width):
+            parts[-1].append(index)
+        else:
+            parts.append([*key_columns, index])
+    return parts or [key_columns]
+
+
+def _part(grid: Grid, columns: Sequence[int]) -> Grid:
+    rows = tuple(tuple(row[i] for i in columns) for row in grid.rows)
+    return replace(grid, columns=tuple(grid.columns[i] for i in columns), rows=rows)
+
+
+def _wrapped(grid: Grid, width: int) -> Grid:
+    """The grid with the names of numbers wrapped, then text, the widest columns first, until it fits."""
+    widths = [_width(_texts(grid, index)) for index in range(len(grid.columns))]
+    if _fits(widths, width):
+        return grid
+    floors = [_floor(grid, index, width) for index in range(len(grid.columns))]
+    widths = [floors[i] if column.numeric else widths[i] for i, column in enumerate(grid.columns)]
+    while not _fits(widths, width):
+        spare = [index for index, floor in enumerate(floors) if widths[index] > floor]
+        if not spare:
+            break
+        widths[max(spare, key=lambda index: widths[index])] -= 1
+    columns = tuple(
+        replace(column, name=_lines(column.name, widths[i])) for i, column in enumerate(grid.columns)
+    )
+    rows = tuple(tuple(_lines(cell, widths[i]) for i, cell in enumerate(row)) for row in grid.rows)
+    return replace(grid, columns=columns, rows=rows)
+
+
+def _lines(text: str, width: int) -> str:
+    """The text in lines of that width; what continues a phrase is indented, a broken name is not.
+
+    Example:
+        >>> _lines("smallest feasible batch size", 20), _lines("experiments.yaml", 9)
+        ('smallest feasible\\n  batch size', 'experimen\\nts.yaml')
+    """
+    if len(text) <= width:
+        return text
+    indent = "  " if " " in text.strip() and width >= 3 * _NARROWEST_TEXT else ""
+    return "\n".join(wrap(text, width, subsequent_indent=indent))
