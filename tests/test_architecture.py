@@ -25,6 +25,7 @@ LAYERS = {
     "networks": 2,
     "rsg": 3,
     "expectation": 3,
+    "curvature": 3,
     "bounds": 3,
     "advise": 5,
     "verify": 5,
