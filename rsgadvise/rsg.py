@@ -80,11 +80,14 @@ class Snapshot:
         iteration: k.
         replicas: indices into the streams.
         weights: copies, one (len(replicas), d_l, d_{l-1}) array per matrix.
+        losses: sums of the mini-batch losses of the updates so far, (len(replicas),), where they are
+            recorded: the differences of two are what the updates in between saw, at no further cost.
     """
 
     iteration: int
     replicas: IntArray
     weights: Weights
+    losses: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ def train(
     *,
     first: int = 1,
     pace: Pace | None = None,
+    record: bool = False,
     threads: int = 1,
 ) -> Iterator[Snapshot]:
     """Run one replica per stream, each up to its last stop, and yield the weights at every stop.
@@ -147,6 +151,7 @@ def train(
         stops: the iterations R >= first of each replica, in increasing order, repeats allowed.
         first: the iteration that the replicas start from.
         pace: stepsizes of each replica, in place of those of the setting.
+        record: whether to add up the mini-batch losses.
         threads: at most so many share the replicas, where a step is long enough; each replica's path is
             the same, bit for bit, for any number.
     """
@@ -155,7 +160,7 @@ def train(
     work = 3 * training.examples * sum(math.prod(shape) for shape in training.network.shapes) * len(order)
     sharing = min(threads, len(order)) if work > _THREAD_WORK else 1
     shares = [order[share::sharing] for share in range(sharing)]
-    runs = [_Run(training, start, streams, share, last[share], first, pace) for share in shares]
+    runs = [_Run(training, start, streams, share, last[share], first, pace, record) for share in shares]
     due: dict[int, list[tuple[int, int]]] = {}
     for number, share in enumerate(shares):
         for place, replica in enumerate(share):
@@ -176,6 +181,7 @@ def _snapshot(iteration: int, runs: Sequence[_Run], due: Sequence[tuple[int, int
         iteration,
         np.concatenate([run.replicas[here] for run, here in shown]),
         [np.concatenate([run.weights[level][here] for run, here in shown]) for level in matrices],
+        np.concatenate([run.losses[here] for run, here in shown]) if shown[0][0].record else None,
     )
 
 
@@ -218,7 +224,9 @@ class _Run:
     last: IntArray
     iteration: int
     pace: Pace | None
+    record: bool
     weights: Weights = field(init=False)
+    losses: NDArray[np.float64] = field(init=False)
     _drawn: int = field(init=False, default=0)
     _used: int = field(init=False, default=0)
 
@@ -232,6 +240,7 @@ class _Run:
         dtype = data.inputs.dtype
         self.streams = [self.streams[replica] for replica in self.replicas]
         self.pace = None if self.pace is None else self.pace.of(self.replicas)
+        self.losses = np.zeros(replicas)
         self.weights = [
             np.repeat(matrix, replicas, axis=0).astype(dtype)
             if len(matrix) == 1
@@ -275,9 +284,10 @@ class _Run:
         with np.errstate(over="ignore", invalid="ignore"):
             # One stepsize for all costs nothing as a factor of the errors, unless it would overflow there.
             common = gammas[0] if len(set(gammas)) == 1 and gammas[0] < _LARGE else 1.0
-            if self.pace is not None:
+            if self.pace is not None or self.record:
                 common = 1.0
-            steps = kernel.gradient(weights, scale=common / training.examples)
+            losses = self.losses[group] if self.record else None
+            steps = kernel.gradient(weights, scale=common / training.examples, losses=losses)
             if self.pace is not None:
                 paces = self.pace.at(self.iteration, group).astype(steps[0].dtype)
                 for step, each in zip(steps, paces.T, strict=True):
