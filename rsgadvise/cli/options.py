@@ -13,6 +13,8 @@ from rsgadvise import __version__
 __all__ = [
     "Constants",
     "ConstantsOption",
+    "Emit",
+    "EmitOption",
     "Format",
     "FormatOption",
     "NoColorOption",
@@ -40,6 +42,15 @@ class Constants(StrEnum):
     CERTIFIED = "certified"
 
 
+class Emit(StrEnum):
+    """Libraries in whose words a recommendation can be written down."""
+
+    TORCH = "torch"
+    KERAS = "keras"
+    SKLEARN = "sklearn"
+    OPTUNA = "optuna"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"rsgadvise {__version__}")
@@ -65,4 +76,8 @@ SetOption = Annotated[
 ConstantsOption = Annotated[
     Constants,
     typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
+]
+EmitOption = Annotated[
+    Emit | None,
+    typer.Option("--emit", help="Print Python that trains by the first rank, in place of the report."),
 ]
