@@ -153,17 +153,15 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
 def _layer_sgd(plan: Plan) -> str:
     rate = "Decay(1.0)" if plan.best.decay else "1.0"
     return f'''
-class LayerSGD(keras.optimizers.Optimizer):
+class LayerSGD(keras.optimizers.SGD):
     """Plain SGD in which every matrix has a stepsize of its own."""
 
-    def __init__(self, model):
-        super().__init__(learning_rate={rate})
-        paths = [weight.path for weight in model.trainable_variables]
-        self.stepsizes = dict(zip(paths, STEPSIZES))
+    def __init__(self):
+        super().__init__({rate})
 
-    def update_step(self, gradient, variable, learning_rate):
-        step = self.stepsizes[variable.path] * learning_rate * gradient
-        self.assign_sub(variable, step)
+    def apply(self, grads, trainable_variables=None):
+        scaled = [gamma * grad for gamma, grad in zip(STEPSIZES, grads)]
+        super().apply(scaled, trainable_variables)
 '''
 
 
@@ -172,9 +170,9 @@ def _optimizer(plan: Plan) -> str:
         rate = "Decay(STEPSIZES[0])" if plan.best.decay else "STEPSIZES[0]"
         body = f"keras.optimizers.SGD({rate})"
     else:
-        body = "LayerSGD(model)"
+        body = "LayerSGD()"
     return f'''
-def make_optimizer(model):
+def make_optimizer():
     """Plain SGD: no momentum."""
     return {body}
 '''
@@ -196,7 +194,7 @@ def train(x, y, seed):
     stop = draw_stop(rng)
     model = make_model()
     model.set_weights(initial_weights(rng))
-    model.compile(optimizer=make_optimizer(model), loss=squared_error)
+    model.compile(optimizer=make_optimizer(), loss=squared_error)
     for _ in range(stop - 1):
         rows = draw_batch(rng, len(x))
         model.train_on_batch(x[rows], y[rows])
