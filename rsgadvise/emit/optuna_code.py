@@ -5,20 +5,35 @@ from __future__ import annotations
 from rsgadvise.emit import parts
 from rsgadvise.emit.numpy_code import training
 from rsgadvise.emit.plan import WIDTH, Plan, comment, literal
+from rsgadvise.errors import UsageError
 
 __all__ = ["snippet"]
 
 _NEIGHBOURS = 1
 
+_WHY_FACTORS = (
+    "All stepsizes are searched by one factor. Below a quarter of the advice the two main terms of "
+    "the bound, gamma and 1/gamma, have more than doubled: (4 + 1/4) / 2. Above it the bound is "
+    "too careful, since it holds for the largest curvature and noise that data may have: on a small "
+    "real table the best of a dense grid was 50 to 90 times the advice."
+)
+
 
 def snippet(plan: Plan) -> str:
     """The whole file."""
-    masked = max(_keep_range(plan)) < 1 or min(_keep_range(plan)) < 1
+    if not _stepsize_is_free(plan) and all(
+        len(values) == 1 for values in (_batches(plan), _keep_range(plan), _decays(plan))
+    ):
+        raise UsageError(
+            "optuna needs something to search; got a spec that fixes the stepsize, the batch size, the keep "
+            "probability and the decay; free one of them, or emit for another library"
+        )
+    masked = min(_keep_range(plan)) < 1
     top = "\n\n".join(
         [
             parts.header(plan),
             parts.imports(plan, "import optuna"),
-            parts.constants(plan, "a dropout rate"),
+            parts.constants(plan, "a dropout rate", runs=False),
             _space(plan),
         ]
     )
@@ -29,6 +44,16 @@ def snippet(plan: Plan) -> str:
         _objective(plan, masked),
         _main(plan),
     )
+
+
+def _stepsize_is_free(plan: Plan) -> bool:
+    """What a spec fixes is not searched."""
+    return plan.spec.training.stepsize is None
+
+
+def _work_is_kept(plan: Plan) -> bool:
+    """Whether a larger batch is paid for with fewer iterations; not where the spec fixes N."""
+    return plan.spec.training.iterations is None
 
 
 def _keep_range(plan: Plan) -> tuple[float, ...]:
@@ -66,19 +91,14 @@ def _tuple(values: tuple[float, ...]) -> str:
 
 
 def _space(plan: Plan) -> str:
-    lines = [
-        "TRIALS = 20",
-        comment(
-            "All stepsizes are searched by one factor. Below a quarter of the advice the two main terms of "
-            "the bound, gamma and 1/gamma, have more than doubled: (4 + 1/4) / 2. Above it the bound is "
-            "too careful, since it holds for the largest curvature and noise that data may have: on a small "
-            "real table the best of a dense grid was 50 to 90 times the advice."
-        ),
-        "FACTORS = (1 / 4, 128)",
-    ]
+    lines = ["TRIALS = 20"]
+    if _stepsize_is_free(plan):
+        lines.append(comment(_WHY_FACTORS))
+        lines.append("FACTORS = (1 / 4, 128)")
     batches, keeps, decays = _batches(plan), _keep_range(plan), _decays(plan)
     if len(batches) > 1:
-        lines.append(comment("Neighbours of the advised batch size; N B, the work, stays as advised."))
+        kept = "N B, the work," if _work_is_kept(plan) else "N, fixed by the spec,"
+        lines.append(comment(f"Neighbours of the advised batch size; {kept} stays as it is."))
         lines.append(f"BATCHES = {_tuple(batches)}")
     if len(keeps) > 1:
         what = "range" if _ranged(plan) else "list"
@@ -96,7 +116,8 @@ def _ranged(plan: Plan) -> bool:
 def _objective(plan: Plan, masked: bool) -> str:
     best = plan.best
     batches, keeps, decays = _batches(plan), _keep_range(plan), _decays(plan)
-    lines = ['    factor = trial.suggest_float("stepsize_factor", *FACTORS, log=True)']
+    free = _stepsize_is_free(plan)
+    lines = ['    factor = trial.suggest_float("stepsize_factor", *FACTORS, log=True)'] if free else []
     if len(batches) > 1:
         lines.append('    batch_size = trial.suggest_categorical("batch_size", BATCHES)')
     if len(keeps) > 1:
@@ -109,12 +130,13 @@ def _objective(plan: Plan, masked: bool) -> str:
     keep = "keep" if len(keeps) > 1 else "KEEP"
     decay = "decay" if len(decays) > 1 else "DECAY" if best.decay else "0.0"
     size = "batch_size" if len(batches) > 1 else "BATCH"
-    work = "max(1, ITERATIONS * BATCH // batch_size)" if len(batches) > 1 else "ITERATIONS"
+    kept = len(batches) > 1 and _work_is_kept(plan)
+    work = "max(1, ITERATIONS * BATCH // batch_size)" if kept else "ITERATIONS"
     arguments = [
         "*training_rows",
         shapes,
         *(["BOX"] if plan.boxes else []),
-        "stepsizes=[factor * gamma for gamma in STEPSIZES]",
+        "stepsizes=[factor * gamma for gamma in STEPSIZES]" if free else "stepsizes=STEPSIZES",
         f"decay={decay}",
         f"batch_size={size}",
         f"iterations={work}",
@@ -125,7 +147,7 @@ def _objective(plan: Plan, masked: bool) -> str:
     extra = f", {keep}" if masked else ""
     return f'''
 def objective(trial, training_rows, held_out_rows):
-    """Loss on the held-out rows after one run; all trials share W^1 and the seed."""
+    """Held-out loss of one run; all trials share the seed, W^1 and R / N."""
 {chr(10).join(lines)}
     weights, _ = train(
 {call_lines}    )
@@ -142,7 +164,7 @@ def _first(entries: list[str]) -> str:
 
 def _main(plan: Plan) -> str:
     best = plan.best
-    first = ['"stepsize_factor": 1.0']
+    first = ['"stepsize_factor": 1.0'] if _stepsize_is_free(plan) else []
     if len(_batches(plan)) > 1:
         first.append('"batch_size": BATCH')
     if len(_keep_range(plan)) > 1:

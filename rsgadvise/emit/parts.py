@@ -80,8 +80,11 @@ def _assumed(plan: Plan) -> list[str]:
     ]
 
 
-def constants(plan: Plan, dropout: str) -> str:
-    """The hyper-parameters by name; `dropout` says how the target calls the dropout rate."""
+def constants(plan: Plan, dropout: str, *, runs: bool = True) -> str:
+    """The hyper-parameters by name; `dropout` says how the target calls the dropout rate.
+
+    `runs`: whether the target makes several runs and keeps the best.
+    """
     best = plan.best
     lines = [row("LAYERS", plan.layers, "d_x inputs, d_h hidden units" if plan.tied else "d_0..d_L")]
     if plan.boxes:
@@ -96,7 +99,7 @@ def constants(plan: Plan, dropout: str) -> str:
     epochs = "" if best.epochs is None else f", {best.epochs:.4g} epochs at the most"
     lines.append(assignment("BATCH", best.batch_size, "B, drawn with replacement"))
     lines.append(assignment("ITERATIONS", best.iterations, f"N{epochs}; stopped at a random R <= N"))
-    if plan.many_runs:
+    if plan.many_runs and runs:
         lines.append(assignment("RUNS", best.runs, "T; the one with the smallest gradient is kept"))
     lines.append("SEED = 0")
     if isinstance(plan.stopping, tuple):

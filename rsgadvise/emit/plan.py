@@ -86,7 +86,9 @@ class Plan:
     def stepsizes(self) -> tuple[float, ...]:
         """gamma of each matrix."""
         gamma = self.best.stepsize
-        return gamma if isinstance(gamma, tuple) else (gamma,)
+        given = gamma if isinstance(gamma, tuple) else (gamma,)
+        matrices = 1 if self.tied else len(self.layers) - 1
+        return given if len(given) == matrices else given * matrices
 
     @property
     def one_stepsize(self) -> bool:

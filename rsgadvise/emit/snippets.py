@@ -43,7 +43,7 @@ def emit_snippet(
 
     Raises:
         InfeasibleError: there is no recommendation.
-        UsageError: there is none of that rank.
+        UsageError: there is none of that rank, or nothing that optuna could search.
         HypothesisError: the stepsize is too large for `stopping: matched`.
 
     Example:

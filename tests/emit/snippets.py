@@ -52,7 +52,8 @@ target: {eps: 20.0, delta: 0.05, runs: 2}
 """,
     "one boxed layer with masks": """
 network: {kind: multilayer, layers: [5, 2], weight_bound: 0.5}
-training: {iterations: 20, batch_size: 4, keep_prob: 0.5, stopping: increasing, stepsize: 0.7}
+training: {iterations: 20, batch_size: 4, stopping: increasing, stepsize: 0.7}
+search: {keep_prob: [0.5, 0.8]}
 """,
 }
 

@@ -15,6 +15,7 @@ from snippets import SPECS, advised, network_of, run, snippet
 from rsgadvise.emit import Target
 from rsgadvise.expectation import Expectation
 from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box, initial_weights
+from rsgadvise.spec import from_model
 
 Float = NDArray[np.float64]
 
@@ -286,3 +287,12 @@ def test_initial_weights_have_the_right_spread(target: Target, kind: str) -> Non
                 assert w.std() == pytest.approx(before**-0.5, rel=0.05)
             else:
                 assert np.abs(w).max() == pytest.approx(bound)
+
+
+def test_the_emitted_model_gives_its_spec_back() -> None:
+    library("torch")
+    text = SPECS["layers, listed stopping"]
+    spec, _ = advised(text)
+    found = from_model(run(snippet(text, "torch"))["make_model"]())
+    assert found.network.layers == spec.network.layers
+    assert max(found.network.weight_bounds) <= 0.5 + 1e-6

@@ -73,7 +73,7 @@ def spec_with_labels(tmp_path: Path) -> Path:
     spec = tmp_path / "a.yaml"
     spec.write_text(
         "network: {kind: single_layer, layers: [6, 3]}\ndata: {file: a.npz}\n"
-        "training: {iterations: 400, batch_size: 10, stopping: last, stepsize: 1.0}\n"
+        "training: {iterations: 400, stopping: last, stepsize: 1.0}\nsearch: {batch_size: [5, 10]}\n"
     )
     return spec
 

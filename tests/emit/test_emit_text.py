@@ -35,7 +35,8 @@ def test_compiles_and_carries_the_advice(name: str, target: Target) -> None:
     assert values["LAYERS"] == tuple(spec.network.layers)
     assert values.get("BOX", ()) == spec.network.weight_bounds
     assert (values["BATCH"], values["ITERATIONS"]) == (best.batch_size, best.iterations)
-    assert values.get("RUNS", 1) == best.runs
+    # A trial of optuna is one run.
+    assert values.get("RUNS", 1) == (1 if target == "optuna" else best.runs)
     assert values.get("KEEP", 1.0) == best.keep_prob
     assert values.get("DECAY", 0.0) == best.decay
     gamma = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
@@ -92,7 +93,7 @@ STOPPING = {
 }
 
 
-@pytest.mark.parametrize("target", ["torch", "optuna"])
+@pytest.mark.parametrize("target", ["torch", "sklearn"])
 @pytest.mark.parametrize("words", STOPPING.values(), ids=STOPPING)
 def test_r_is_drawn_from_its_distribution(words: tuple[str, float], target: Target) -> None:
     stopping, decay = words
@@ -150,6 +151,27 @@ def test_the_search_space_lies_around_the_advice() -> None:
     assert run_alone(listed)["KEEPS"] == (0.5, 1.0)
     assert 'suggest_categorical("keep_prob"' in listed
     assert run_alone(snippet(SPECS["layers, listed stopping"], "optuna"))["DECAYS"] == (0.0, 0.5)
+
+
+def test_what_a_spec_fixes_is_not_searched() -> None:
+    fixed = snippet(SPECS["one boxed layer with masks"], "optuna")
+    assert "stepsize_factor" not in fixed
+    assert "stepsizes=STEPSIZES," in fixed
+    same = snippet(SPECS["single layer"], "optuna")
+    assert "iterations=ITERATIONS," in same
+    assert "N, fixed by the spec, stays as it is" in same.replace("\n# ", " ")
+    free = snippet("network: {kind: single_layer, layers: [6, 3]}\ndata: {samples: 100}\n", "optuna")
+    assert "iterations=max(1, ITERATIONS * BATCH // batch_size)," in free
+    everything = "training: {iterations: 9, batch_size: 4, stepsize: 0.7}\n"
+    with pytest.raises(UsageError, match="optuna needs something to search"):
+        snippet("network: {kind: single_layer, layers: [6, 3]}\n" + everything, "optuna")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_one_stepsize_for_several_layers_is_repeated(target: Target) -> None:
+    text = "network: {kind: multilayer, layers: [6, 4, 3], weight_bound: 0.1}\n"
+    names = run_alone(snippet(text + "training: {stepsize: 0.3, iterations: 9}\n", target))
+    assert names["STEPSIZES"] == (0.3, 0.3)
 
 
 # The command line.
