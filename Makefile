@@ -14,7 +14,7 @@ test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and t
 	$(BIN)/python -m pytest -q
 	$(BIN)/rsgadvise verify --quiet
 
-test-all: $(VENV)/.installed-all  ## the same with every optional reader, and Dask, installed
+test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, and the libraries of --emit installed
 	$(BIN)/python -m pytest -q
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
@@ -33,7 +33,7 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-all: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[test,all]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,all,integrations]'
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python

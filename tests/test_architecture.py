@@ -30,6 +30,7 @@ LAYERS = {
     "advise": 5,
     "verify": 5,
     "report": 6,
+    "emit": 6,
     "cli": 7,
     "__main__": 8,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from rsgadvise.bounds.judge import (
     equation,
     objective_for,
 )
+from rsgadvise.bounds.kinds import curvature_share
 from rsgadvise.bounds.objective import ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
 
@@ -171,9 +173,17 @@ def _recommendation(
         total_epochs=None if problem.samples is None else samples * runs / problem.samples,
         seconds=None if rows.seconds is None else float(rows.seconds[index]),
         elasticities=slopes,
+        curvature_share=_curvature_share(problem, constants, point),
         binding=binding,
         notes=tuple(notes),
     )
+
+
+def _curvature_share(problem: Problem, constants: ConstantsName, point: Point) -> float | None:
+    if point.schedule.stopping != "matched":
+        return None
+    share = curvature_share(problem, constants, point.stepsize, point.keep_prob)
+    return share if math.isfinite(share) else None
 
 
 def _binding(space: Space, rows: Rows, index: int, slopes: Mapping[str, float]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Recommendation:
         total_samples, total_epochs: the same over all runs.
         seconds: of all runs, or None without a cost model.
         elasticities: d log bound / d log knob at this point, other knobs held.
+        curvature_share: r of `stopping: matched`, whose P_R is proportional to k^-rho (1 - r k^-rho), with
+            the constants of the bound; None for other stopping, and outside the theorem's range.
         binding: dotted keys of the limits that hold this choice back.
         notes: plain sentences about this choice.
     """
@@ -69,6 +71,7 @@ class Recommendation:
     total_epochs: float | None
     seconds: float | None
     elasticities: Mapping[str, float]
+    curvature_share: float | None
     binding: tuple[str, ...]
     notes: tuple[str, ...]
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from rsgadvise.cli.data import measured_for
+from rsgadvise.cli.data import described, statistics_of
 from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
     Constants,
     ConstantsOption,
+    EmitOption,
     Format,
     FormatOption,
     NoColorOption,
@@ -21,13 +22,14 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.output import Target, emit, write_stdout, write_text
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
     from rsgadvise.advise.plan_result import IterationPlan
     from rsgadvise.advise.results import Advice
+    from rsgadvise.datastats import DataStatistics
     from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
 
@@ -44,6 +46,7 @@ class _Answer(Generic[Result]):
 
     result: Result
     loaded: LoadedSpec
+    statistics: DataStatistics | None
     measured: Mapping[str, float | int | None]
 
     def document(self, command: str) -> dict[str, Any]:
@@ -66,7 +69,8 @@ def _ask(
     from rsgadvise.spec import load_spec
 
     loaded = load_spec(spec, overrides=tuple(overrides or ()))
-    measured, notes = measured_for(loaded, quiet=quiet)
+    statistics = statistics_of(loaded, quiet=quiet)
+    measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     try:
         # What overflows at absurd values is reported in the result, not by the numeric library.
         with np.errstate(all="ignore"):
@@ -74,13 +78,14 @@ def _ask(
     except HypothesisError as error:
         raise located(error, loaded) from None
     noted: Result = replace(found, notes=(*notes, *found.notes))
-    return _Answer(noted, loaded, measured or {})
+    return _Answer(noted, loaded, statistics, measured or {})
 
 
 def recommend(
     spec: SpecArgument,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
     constants: ConstantsOption = Constants.PAPER,
+    emit_: EmitOption = None,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -90,6 +95,10 @@ def recommend(
 ) -> None:
     """Rank stepsizes, batch sizes, iterations and keep probabilities for a spec."""
     del version
+    if emit_ is not None and format_ is not Format.TABLE:
+        raise UsageError(
+            f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
+        )
     from rsgadvise.advise.recommend import recommend as advise
 
     def question(loaded: LoadedSpec, measured: Measured) -> Advice:
@@ -97,6 +106,12 @@ def recommend(
 
     answer = _ask(spec, set_, question, quiet=quiet)
     advice = answer.result
+    if emit_ is not None:
+        from rsgadvise.cli.emitting import snippet_text
+
+        text = snippet_text(advice, answer.loaded, answer.statistics, emit_.value)
+        write_stdout(text) if output is None else write_text(output, text)
+        return
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.report.advice import advice_blocks

@@ -22,6 +22,7 @@ from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
     from rsgadvise.datastats import DataStatistics
+    from rsgadvise.errors import SpecError
     from rsgadvise.networks import Data
     from rsgadvise.readers import DataSource
     from rsgadvise.spec import LoadedSpec
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 __all__ = [
     "described",
     "measure_file",
-    "measured_for",
     "rows_of",
     "statistics_for_spec",
     "statistics_of",
     "stats",
+    "without_targets",
 ]
 
 SPEC_KEYS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
@@ -111,12 +112,13 @@ def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[s
     return measured, notes
 
 
-def measured_for(
-    loaded: LoadedSpec, *, quiet: bool
-) -> tuple[Mapping[str, float | int | None] | None, list[str]]:
-    """`described` statistics of the spec's data file; (None, []) if it names none."""
-    statistics = statistics_of(loaded, quiet=quiet)
-    return (None, []) if statistics is None else described(loaded, statistics)
+def without_targets(loaded: LoadedSpec) -> SpecError:
+    """The error that the data file holds no targets, and the network needs some."""
+    return loaded.source.error(
+        "data.target",
+        f"must be given to train on {loaded.spec.data.file}, which holds no targets that go by themselves; "
+        "name a column, an array or a file of labels",
+    )
 
 
 def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
@@ -132,11 +134,7 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
     if loaded.spec.network.kind == "autoencoder":
         return Data(inputs, inputs)
     if targets is None:
-        raise loaded.source.error(
-            "data.target",
-            f"must be given to train on {loaded.spec.data.file}, which holds no targets that go by "
-            "themselves; name a column, an array or a file of labels",
-        )
+        raise without_targets(loaded)
     return Data(inputs, targets)
 
 

@@ -13,6 +13,8 @@ from rsgadvise import __version__
 __all__ = [
     "Constants",
     "ConstantsOption",
+    "Emit",
+    "EmitOption",
     "Format",
     "FormatOption",
     "NoColorOption",
@@ -38,6 +40,15 @@ class Constants(StrEnum):
 
     PAPER = "paper"
     CERTIFIED = "certified"
+
+
+class Emit(StrEnum):
+    """Libraries in whose words a recommendation can be written down."""
+
+    TORCH = "torch"
+    KERAS = "keras"
+    SKLEARN = "sklearn"
+    OPTUNA = "optuna"
 
 
 def _show_version(wanted: bool) -> None:
@@ -70,4 +81,8 @@ SetOption = Annotated[
 ConstantsOption = Annotated[
     Constants,
     typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
+]
+EmitOption = Annotated[
+    Emit | None,
+    typer.Option("--emit", help="Print Python that trains by the first rank, in place of the report."),
 ]

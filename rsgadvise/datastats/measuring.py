@@ -231,6 +231,7 @@ def _measure(
     if pair is not None:
         eigenvalue = min(max(pair.value * factor**2, columns * tau), columns * second)
     rows = moments.rows
+    encoding = targets.finish() if source.has_targets else None
     return DataStatistics(
         mean=mean,
         mean_square=tau,
@@ -241,7 +242,8 @@ def _measure(
         spectrum_method=method,
         samples=rows,
         input_dim=columns,
-        output_dim=targets.finish().dim if source.has_targets else None,
+        output_dim=None if encoding is None else encoding.dim,
+        target_encoding=None if encoding is None else encoding.kind,
         scaling=kind,
         passes=passes.count,
         rows_skipped=source.rows_skipped,

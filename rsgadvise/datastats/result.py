@@ -38,6 +38,8 @@ class DataStatistics:
         samples: n, rows used.
         input_dim: d.
         output_dim: length of one encoded target, or None without targets.
+        target_encoding: "one-hot" for labels; "none", "divide by 255" or "min-max per column" for real
+            targets; or None without targets.
         scaling: "none", "divide by 255" or "min-max per column".
         passes: passes over the file.
         rows_skipped: rows left out because a cell was missing.
@@ -55,6 +57,7 @@ class DataStatistics:
     samples: int
     input_dim: int
     output_dim: int | None
+    target_encoding: Literal["one-hot"] | ScalingKind | None
     scaling: ScalingKind
     passes: int
     rows_skipped: int

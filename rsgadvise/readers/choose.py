@@ -100,6 +100,18 @@ def _choose_targets(
     return targets
 
 
+def chosen_names(archive: Archive, *, array: str | None, target: str | None) -> tuple[str, str | None] | None:
+    """Names of the arrays that `open_archive` takes; None where the targets lie in a file of their own."""
+    name = _choose_features(archive, array)
+    if target is not None:
+        return (name, target) if target in archive.names else None
+    usual = _usual([other for other in archive.names if other != name], TARGET_NAMES)
+    if usual is None:
+        return name, None
+    passed_over = array is not None and archive.rows(usual, targets=True).rows != archive.rows(name).rows
+    return name, None if passed_over else usual
+
+
 def open_archive(
     archive: Archive,
     *,

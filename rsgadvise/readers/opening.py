@@ -128,6 +128,15 @@ def _detect(path: Path) -> tuple[str, bool]:
     raise malformed(path, f"has an unknown format; {_READ} are read")
 
 
+def format_of(path: Path) -> str:
+    """The format that `open_data` reads the file as, such as npz.
+
+    Raises:
+        DataError: the file is missing or of an unknown format.
+    """
+    return _detect(path)[0]
+
+
 def open_data(
     path: str | os.PathLike[str],
     *,

@@ -1,11 +1,12 @@
 """The spec: YAML text -> validated, frozen models that know where each value stands.
 
 `load_spec` and `parse_spec` read one, `write_statistics` edits one in place, `render_template`
-starts one and `json_schema` describes one to editors. Every rule that a spec breaks is a `SpecError`
-with file, line, column and key path.
+starts one, `from_model` takes one from a network that exists and `json_schema` describes one to
+editors. Every rule that a spec breaks is a `SpecError` with file, line, column and key path.
 """
 
 from rsgadvise.spec.editing import write_statistics
+from rsgadvise.spec.from_model import from_model
 from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec
 from rsgadvise.spec.models import (
     Budget,
@@ -38,6 +39,7 @@ __all__ = [
     "SpecSource",
     "Target",
     "Training",
+    "from_model",
     "json_schema",
     "load_spec",
     "parse_spec",

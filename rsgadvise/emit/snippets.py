@@ -1,0 +1,63 @@
+"""One function over all targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from rsgadvise.emit import keras_code, optuna_code, sklearn_code, torch_code
+from rsgadvise.emit.plan import DataFile, Plan, Target
+from rsgadvise.errors import InfeasibleError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice
+    from rsgadvise.spec import Spec
+
+__all__ = ["emit_snippet"]
+
+_TARGETS: Mapping[Target, Callable[[Plan], str]] = {
+    "torch": torch_code.snippet,
+    "keras": keras_code.snippet,
+    "sklearn": sklearn_code.snippet,
+    "optuna": optuna_code.snippet,
+}
+
+
+def emit_snippet(
+    advice: Advice, spec: Spec, *, target: Target, rank: int = 1, data: DataFile | None = None
+) -> str:
+    """A Python file that trains by one recommendation, in the words of a library.
+
+    What it trains is what the bound is about: sigmoid units without biases, the squared error summed
+    over the outputs, plain SGD on mini-batches drawn with replacement, the box, one mask for each
+    example that is not rescaled, and the weights W^R of a random iteration R. The text is made without
+    the library.
+
+    Args:
+        advice: what `recommend` returned for `spec`.
+        spec: the question.
+        target: torch, keras, sklearn (an estimator in numpy) or optuna (a study that starts from the
+            advice).
+        rank: which recommendation.
+        data: the spec's data file; without it the snippet makes placeholder rows.
+
+    Raises:
+        InfeasibleError: there is no recommendation.
+        UsageError: there is none of that rank, or nothing that optuna could search.
+        HypothesisError: the stepsize is too large for `stopping: matched`.
+
+    Example:
+        >>> from rsgadvise.advise.recommend import recommend
+        >>> from rsgadvise.spec import parse_spec
+        >>> text = "network: {kind: single_layer, layers: [4, 2]}"
+        >>> spec = parse_spec(text, file="a.yaml").spec
+        >>> "nn.Linear(*LAYERS, bias=False)" in emit_snippet(recommend(spec), spec, target="torch")
+        True
+    """
+    rows = advice.recommendations
+    if not rows:
+        reason = advice.infeasible.reason if advice.infeasible is not None else "there is no recommendation"
+        raise InfeasibleError(f"nothing to emit: {reason}")
+    if not 1 <= rank <= len(rows):
+        raise UsageError(f"rank must be from 1 to {len(rows)}; got {rank}; ask for more recommendations")
+    return _TARGETS[target](Plan(advice, spec, rows[rank - 1], data))

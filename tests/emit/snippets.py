@@ -1,0 +1,102 @@
+"""Specs whose advice is written down, and what runs the text without the library."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, get_args
+
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.results import Recommendation
+from rsgadvise.emit import DataFile, Target, emit_snippet
+from rsgadvise.networks import Network
+from rsgadvise.spec import Spec, parse_spec
+
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+SPECS = {
+    "single layer": """
+network: {kind: single_layer, layers: [6, 3]}
+training: {iterations: 30}
+search: {batch_size: [2, 4, 8]}
+""",
+    "single layer, decay, several runs": """
+network: {kind: single_layer, layers: [6, 1]}
+training: {decay: 0.3, stopping: increasing}
+target: {eps: 1.0, delta: 0.05, runs: 2}
+""",
+    "autoencoder": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "autoencoder, several runs": """
+network: {kind: autoencoder, layers: [5, 2], weight_bound: 0.3}
+training: {keep_prob: 1, batch_size: 40}
+target: {eps: 3.0, delta: 0.05, runs: 3}
+""",
+    "layers with masks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: [0.6, 0.5, 0.4]}
+training: {iterations: 30, batch_size: 4, decay: 0.5, stopping: matched}
+search: {keep_prob: {min: 0.6, max: 0.9}}
+data: {samples: 50}
+""",
+    "layers, listed stopping": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.5}
+training: {stopping: [0.0, 0.25, 0.25, 0.5], keep_prob: 1}
+search: {decay: [0, 0.5]}
+""",
+    "layers, range of batches, several runs": """
+network: {kind: multilayer, layers: [4, 3, 2], weight_bound: 0.2}
+training: {decay: 0.2, stepsize: [0.4, 0.8]}
+search: {batch_size: {min: 3, max: 50}, keep_prob: [0.5, 1.0], iterations: {max: 20}}
+target: {eps: 20.0, delta: 0.05, runs: 2}
+""",
+    "one boxed layer with masks": """
+network: {kind: multilayer, layers: [5, 2], weight_bound: 0.5}
+training: {iterations: 20, batch_size: 4, stopping: increasing, stepsize: 0.7}
+search: {keep_prob: [0.5, 0.8]}
+""",
+}
+
+
+def advised(text: str) -> tuple[Spec, Recommendation]:
+    spec = parse_spec(text, file="a.yaml").spec
+    advice = recommend(spec)
+    assert advice.recommendations, advice.infeasible
+    return spec, advice.recommendations[0]
+
+
+def snippet(text: str, target: Target, data: DataFile | None = None) -> str:
+    spec = parse_spec(text, file="a.yaml").spec
+    return emit_snippet(recommend(spec), spec, target=target, data=data)
+
+
+def network_of(spec: Spec, best: Recommendation) -> Network:
+    kind = spec.network.kind
+    return Network(kind, tuple(spec.network.layers), spec.network.weight_bounds, best.keep_prob)
+
+
+def run(text: str) -> dict[str, Any]:
+    """Everything but the main part, whose library must be there."""
+    names: dict[str, Any] = {"__name__": "snippet"}
+    exec(compile(text, "snippet.py", "exec"), names)
+    return names
+
+
+def run_alone(text: str, *functions: str) -> dict[str, Any]:
+    """Constants and the named functions only, without the library."""
+    tree = ast.parse(text)
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            kept = any(alias.name == "numpy" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            kept = (node.module or "").startswith("rsgadvise")
+        elif isinstance(node, ast.FunctionDef):
+            kept = node.name in functions
+        else:
+            kept = isinstance(node, ast.Assign)
+        if kept:
+            body.append(node)
+    names: dict[str, Any] = {"__name__": "snippet"}
+    exec(compile(ast.Module(body, []), "snippet.py", "exec"), names)
+    return names

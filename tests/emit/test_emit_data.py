@@ -1,0 +1,100 @@
+"""`load` of a snippet against the rows that this package measures and trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+from snippets import run_alone
+
+from rsgadvise.datastats import load_rows, measure
+from rsgadvise.readers import open_data
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (30, 2, 3), dtype=np.uint8)
+LABELS = np.resize(np.array([3, 5, 9], np.uint8), 30)
+WIDE = RNG.normal(0, 50, (30, 6)) * np.array([1, 1, 0, 1, 1, 1])
+UNIT = RNG.random((30, 6)).astype(np.float32)
+
+
+def table(path: Path) -> None:
+    lines = ["a,b,c,d,e,f,kind"]
+    lines += [",".join(map(str, x)) + f",{k}" for x, k in zip(WIDE.tolist(), LABELS.tolist(), strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+# name, how it is written, keys of the spec, whether numpy alone loads it
+FILES: dict[str, tuple[str, Callable[[Path], None], str, bool]] = {
+    "8-bit images": ("a.npz", lambda p: np.savez(p, x=IMAGES, y=LABELS), "", True),
+    "columns of any range": ("a.npz", lambda p: np.savez(p, data=WIDE, labels=LABELS), "", True),
+    "in [0, 1], named": (
+        "a.npz",
+        lambda p: np.savez(p, f=UNIT, t=LABELS[:, None]),
+        "array: f, target: t",
+        True,
+    ),
+    "real targets": ("a.npz", lambda p: np.savez(p, x=UNIT, y=UNIT[:, :3] * 7), "", False),
+    "a table": ("a.csv", table, "target: kind", False),
+}
+
+
+@pytest.mark.parametrize(("name", "write", "keys", "plain"), FILES.values(), ids=FILES)
+@pytest.mark.parametrize("kind", ["single_layer", "autoencoder"])
+def test_loads_what_is_measured(
+    run: Run, tmp_path: Path, name: str, write: Callable[[Path], None], keys: str, plain: bool, kind: str
+) -> None:
+    write(tmp_path / name)
+    extra = f", {keys}" if keys else ""
+    tail = "[6, 3]}" if kind == "single_layer" else "[6, 2], weight_bound: 0.1}"
+    spec = tmp_path / "a.yaml"
+    spec.write_text(f"network: {{kind: {kind}, layers: {tail}\ndata: {{file: {name}{extra}}}\n")
+    shown = run("recommend", spec, "--emit", "torch", "-q")
+    assert (shown.code, shown.err) == (0, "")
+    assert ("open_data" not in shown.out) == (plain or (kind == "autoencoder" and name.endswith(".npz")))
+    x, y = run_alone(shown.out, "load")["load"]()
+    options = dict(part.split(": ") for part in keys.split(", ") if part)
+    statistics = measure(open_data(tmp_path / name, **options), spectrum=False)
+    features, targets = load_rows(open_data(tmp_path / name, **options), statistics)
+    np.testing.assert_allclose(x, features, atol=1e-15)
+    expected = features if kind == "autoencoder" else targets
+    assert expected is not None
+    np.testing.assert_allclose(y, expected, atol=1e-15)
+
+
+def test_an_array_alone(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "a'b.npy", UNIT)
+    spec = tmp_path / "a.yaml"
+    spec.write_text(
+        'network: {kind: autoencoder, layers: [6, 2], weight_bound: 0.1}\ndata: {file: "a\'b.npy"}\n'
+    )
+    shown = run("recommend", spec, "--emit", "keras", "-q")
+    x, y = run_alone(shown.out, "load")["load"]()
+    np.testing.assert_array_equal(x, UNIT)
+    assert y is x
+
+
+def test_a_network_without_targets_is_refused(run: Run, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", UNIT)
+    spec = tmp_path / "a.yaml"
+    spec.write_text("network: {kind: single_layer, layers: [6, 2]}\ndata: {file: a.npy}\n")
+    assert run("recommend", spec, "-q").code == 0
+    shown = run("recommend", spec, "--emit", "keras", "-q")
+    assert (shown.code, shown.out) == (2, "")
+    assert "data.target: must be given to train on a.npy" in shown.err
+
+
+def test_labels_make_a_classifier(run: Run, tmp_path: Path) -> None:
+    for name in ("8-bit images", "a table"):
+        file, write, keys, _ = FILES[name]
+        write(tmp_path / file)
+        extra = f", {keys}" if keys else ""
+        spec = tmp_path / "a.yaml"
+        spec.write_text(f"network: {{kind: single_layer, layers: [6, 3]}}\ndata: {{file: {file}{extra}}}\n")
+        shown = run("recommend", spec, "--emit", "sklearn", "-q")
+        assert "ClassifierMixin" in shown.out
+        _, y = run_alone(shown.out, "load")["load"]()
+        expected = LABELS if name == "8-bit images" else np.unique(LABELS, return_inverse=True)[1]
+        np.testing.assert_array_equal(y, expected)

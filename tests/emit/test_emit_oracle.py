@@ -1,0 +1,298 @@
+"""What a snippet trains against this package's own engine: same W^1, mini-batches and masks, same W^k."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from snippets import SPECS, advised, network_of, run, snippet
+
+from rsgadvise.emit import Target
+from rsgadvise.expectation import Expectation
+from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box, initial_weights
+from rsgadvise.spec import from_model
+
+Float = NDArray[np.float64]
+
+STEPS = 12
+ROWS = 20
+# Keras' own use of numpy, on some backends.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+MASKED = [name for name, text in SPECS.items() if advised(text)[1].keep_prob < 1]
+SEVERAL = [name for name in SPECS if "several runs" in name and name not in MASKED]
+
+
+def library(name: str) -> Any:
+    if name == "keras" and importlib.util.find_spec("torch") is not None:
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+    return pytest.importorskip(name, reason=f"needs {name}: pip install 'rsgadvise[integrations]'")
+
+
+class Case:
+    """A network with data, W^1 and mini-batches of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.text = SPECS[name]
+        self.spec, self.best = advised(self.text)
+        self.network = network_of(self.spec, self.best)
+        rng = np.random.default_rng(7)
+        inputs = 0.05 + 0.95 * rng.random((ROWS, self.network.layers[0]))  # 0 would look like a mask
+        tied = self.network.kind == "autoencoder"
+        self.data = Data(inputs, inputs if tied else rng.random((ROWS, self.network.widths[-1])))
+        self.start = initial_weights(self.network, rng, scale=2.0)
+        self.batches = rng.integers(ROWS, size=(STEPS, self.best.batch_size))
+        gamma = self.best.stepsize
+        self.stepsizes = gamma if isinstance(gamma, tuple) else (gamma,)
+
+    def engine(self, masks: list[Float]) -> Weights:
+        """W^{STEPS + 1} by `Kernel`; masks in the order in which they were drawn."""
+        network, batch, drawn = self.network, self.best.batch_size, iter(masks)
+        kernel = Kernel(network, replicas=1, rows=batch, dtype=np.dtype(np.float64))
+        weights = [matrix.copy() for matrix in self.start]
+        for k, rows in enumerate(self.batches, start=1):
+            kernel.inputs[0] = self.data.inputs[rows]
+            kernel.targets[0] = self.data.targets[rows]
+            for mask in kernel.masks:
+                mask[0] = next(drawn)
+            steps = kernel.gradient(weights, scale=1 / batch)
+            for level, gamma in enumerate(self.stepsizes):
+                weights[level] -= gamma * k**-self.best.decay * steps[level]
+            clip_to_box(network, weights)
+        assert next(drawn, None) is None
+        return [matrix[0] for matrix in weights]
+
+    def squared_gradient(self) -> float:
+        """At W^1, over all rows."""
+        rng = np.random.default_rng(0)
+        return float(
+            Expectation(self.network, self.data).measure(self.start, self.stepsizes, [rng]).squared_norm[0]
+        )
+
+    def loss(self) -> float:
+        """Of the mean field at W^1, written out."""
+        signal = np.asarray(self.data.inputs, np.float64)
+        keep = self.network.keep_prob
+        if self.network.kind == "autoencoder":
+            w = self.start[0][0]
+            signal = sigmoid(sigmoid(keep * signal @ w.T) @ w)
+        else:
+            for matrix in self.start:
+                signal = sigmoid(keep * signal @ matrix[0].T)
+        return float(((signal - self.data.targets) ** 2).sum(axis=1).mean())
+
+
+def sigmoid(s: Float) -> Float:
+    return np.asarray(1 / (1 + np.exp(-s)))
+
+
+def masked(values: Any) -> Float:
+    """1 where a unit was kept; signals and inputs are never 0 themselves."""
+    return np.asarray(np.asarray(values) != 0, np.float64)
+
+
+Trained = tuple[Weights, list[Float]]
+
+
+def train_torch(case: Case, target_text: str) -> Trained:
+    torch = library("torch")
+    names, masks = run(target_text), list[Float]()
+    make, batches = names["make_model"], iter(case.batches)
+
+    def make_model() -> Any:
+        model = make()
+        with torch.no_grad():
+            for weight, matrix in zip(model.parameters(), case.start, strict=True):
+                weight.copy_(torch.tensor(matrix[0]))
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.register_forward_hook(lambda _m, _i, out: masks.append(masked(out.detach())))
+        return model
+
+    names["make_model"] = make_model
+    names["draw_stop"] = lambda rng: STEPS + 1
+    names["draw_batch"] = lambda rows: torch.tensor(next(batches))
+    x, y = (torch.tensor(values, dtype=torch.float32) for values in (case.data.inputs, case.data.targets))
+    model = names["train"](x, y, 0)[0]
+    return [weight.detach().numpy() for weight in model.parameters()], masks
+
+
+def train_keras(case: Case, target_text: str) -> Trained:
+    keras = library("keras")
+    if case.network.masked_widths and keras.backend.backend() != "torch":
+        pytest.skip("masks can be recorded only where Keras computes eagerly: set KERAS_BACKEND=torch")
+    names, masks, batches = run(target_text), list[Float](), iter(case.batches)
+    plain = keras.layers.Dropout.call
+
+    def call(self: Any, inputs: Any, training: bool = False) -> Any:
+        found = plain(self, inputs, training=training)
+        if training:
+            masks.append(masked(keras.ops.convert_to_numpy(found)))
+        return found
+
+    names["initial_weights"] = lambda rng: [matrix[0].T for matrix in case.start]
+    names["draw_stop"] = lambda rng: STEPS + 1
+    names["draw_batch"] = lambda rng, rows: next(batches)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.layers.Dropout, "call", call)
+        x, y = case.data.inputs.astype("float32"), case.data.targets.astype("float32")
+        model = names["train"](x, y, 0)[0]
+    return [weight.T for weight in model.get_weights()], masks
+
+
+def train_numpy(case: Case, target_text: str) -> Trained:
+    """sklearn and optuna share their training."""
+    names, masks, batches = run(target_text), list[Float](), iter(case.batches)
+    drop = names.get("drop")
+
+    def recording(h: Float, keep: float, rng: Any) -> Float:
+        assert drop is not None
+        found: Float = drop(h, keep, rng)
+        masks.append(masked(found))
+        return found
+
+    names["drop"] = recording
+    names["initial_weights"] = lambda *_: [matrix[0].copy() for matrix in case.start]
+    names["draw_stop"] = lambda rng, iterations: STEPS + 1
+    names["draw_batch"] = lambda rng, rows, size: next(batches)
+    boxes = [case.network.weight_bounds] if case.network.weight_bounds else []
+    keep = {"keep": case.best.keep_prob} if drop is not None else {}
+    weights, stop = names["train"](
+        case.data.inputs,
+        case.data.targets,
+        case.network.shapes,
+        *boxes,
+        stepsizes=case.stepsizes,
+        decay=case.best.decay,
+        batch_size=case.best.batch_size,
+        iterations=case.best.iterations,
+        seed=0,
+        **keep,
+    )
+    assert stop == STEPS + 1
+    return weights, masks if case.best.keep_prob < 1 else []
+
+
+TRAINERS: dict[Target, Callable[[Case, str], Trained]] = {
+    "torch": train_torch,
+    "keras": train_keras,
+    "sklearn": train_numpy,
+    "optuna": train_numpy,
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("target", TRAINERS)
+def test_the_same_weights_as_the_engine(target: Target, name: str) -> None:
+    library(target)
+    case = Case(name)
+    ours, masks = TRAINERS[target](case, snippet(case.text, target))
+    theirs = case.engine(masks)
+    moved = max(float(np.abs(a - b[0]).max()) for a, b in zip(theirs, case.start, strict=True))
+    assert moved > 1e-3  # else nothing was compared
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("target", ["torch", "keras"])
+def test_evaluation_is_the_mean_field(target: Target, name: str) -> None:
+    module = library(target)
+    case = Case(name)
+    names = run(snippet(case.text, target))
+    x, y = case.data.inputs.astype("float32"), case.data.targets.astype("float32")
+    model = names["make_model"]()
+    if target == "torch":
+        with module.no_grad():
+            for weight, matrix in zip(model.parameters(), case.start, strict=True):
+                weight.copy_(module.tensor(matrix[0]))
+            found = float(names["squared_error"](model.eval()(module.tensor(x)), module.tensor(y)))
+    else:
+        model.set_weights([matrix[0].T for matrix in case.start])
+        model.compile(loss=names["squared_error"])
+        found = model.evaluate(x, y, verbose=0)
+    assert found == pytest.approx(case.loss(), abs=1e-5)
+
+
+@pytest.mark.parametrize("target", ["torch", "keras", "sklearn"])
+@pytest.mark.parametrize("name", MASKED)
+def test_the_masks_keep_the_advised_share(target: Target, name: str) -> None:
+    library(target)
+    case = Case(name)
+    _, masks = TRAINERS[target](case, snippet(case.text, target))
+    share = float(np.concatenate([mask.ravel() for mask in masks]).mean())
+    # Some 300 to 700 draws: 4 standard errors are at most 0.12.
+    assert share == pytest.approx(case.best.keep_prob, abs=0.12)
+
+
+@pytest.mark.parametrize("target", ["torch", "keras", "sklearn"])
+@pytest.mark.parametrize("name", SEVERAL)
+def test_several_runs_are_compared_by_the_squared_gradient(target: Target, name: str) -> None:
+    module = library(target)
+    case = Case(name)
+    names = run(snippet(case.text, target))
+    x, y = case.data.inputs.astype("float32"), case.data.targets.astype("float32")
+    weights = [matrix[0] for matrix in case.start]
+    if target == "torch":
+        model = names["make_model"]()
+        with module.no_grad():
+            for parameter, matrix in zip(model.parameters(), weights, strict=True):
+                parameter.copy_(module.tensor(matrix))
+        found = names["squared_gradient"](module.tensor(x), module.tensor(y), model, case.stepsizes)
+    elif target == "keras":
+        model = names["make_model"]()
+        model.set_weights([matrix.T for matrix in weights])
+        model.compile(optimizer=names["make_optimizer"](), loss=names["squared_error"])
+        found = names["squared_gradient"](x, y, model, 1)
+        for after, before in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(after, before.T.astype("float32"))
+    else:
+        boxes = [case.stepsizes, case.network.weight_bounds] if case.network.weight_bounds else []
+        found = names["squared_gradient"](weights, case.data.inputs, case.data.targets, *boxes)
+    assert found == pytest.approx(case.squared_gradient(), rel=1e-3)
+
+
+def initial(target: Target, names: dict[str, Any], network: Network) -> Iterator[Float]:
+    if target == "torch":
+        names["torch"].manual_seed(3)
+        yield from (weight.detach().numpy() for weight in names["make_model"]().parameters())
+    elif target == "keras":
+        yield from (weight.T for weight in names["initial_weights"](np.random.default_rng(3)))
+    else:
+        boxes = [network.weight_bounds] if network.weight_bounds else []
+        yield from names["initial_weights"](np.random.default_rng(3), network.shapes, *boxes)
+
+
+@pytest.mark.parametrize("target", ["torch", "keras", "sklearn"])
+@pytest.mark.parametrize("kind", ["single_layer", "autoencoder", "multilayer"])
+def test_initial_weights_have_the_right_spread(target: Target, kind: str) -> None:
+    library(target)
+    # A box so wide that it clips nothing, and one that clips much.
+    layers = "[400, 90, 50]" if kind == "multilayer" else "[400, 90]"
+    for bound in (9.0, 0.03):
+        box = "" if kind == "single_layer" else f", weight_bound: {bound}"
+        text = f"network: {{kind: {kind}, layers: {layers}{box}}}\ntraining: {{iterations: 5}}\n"
+        spec, best = advised(text)
+        network = network_of(spec, best)
+        for w, (after, before) in zip(
+            initial(target, run(snippet(text, target)), network), network.shapes, strict=True
+        ):
+            assert w.shape == (after, before)
+            if bound == 9.0 or kind == "single_layer":
+                assert w.std() == pytest.approx(before**-0.5, rel=0.05)
+            else:
+                assert np.abs(w).max() == pytest.approx(bound)
+
+
+def test_the_emitted_model_gives_its_spec_back() -> None:
+    library("torch")
+    text = SPECS["layers, listed stopping"]
+    spec, _ = advised(text)
+    found = from_model(run(snippet(text, "torch"))["make_model"]())
+    assert found.network.layers == spec.network.layers
+    assert max(found.network.weight_bounds) <= 0.5 + 1e-6

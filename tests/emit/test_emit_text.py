@@ -1,0 +1,233 @@
+"""Snippets as text: they compile, are clean, and carry the advised values. No library is needed."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+from snippets import SPECS, TARGETS, advised, run_alone, snippet
+
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.emit import Target, emit_snippet
+from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.spec import parse_spec
+from rsgadvise.stopping import probabilities
+
+Config = Callable[[str], Path]
+ALL = [(name, target) for name in SPECS for target in TARGETS]
+IDS = [f"{name}-{target}" for name, target in ALL]
+
+
+@pytest.mark.parametrize(("name", "target"), ALL, ids=IDS)
+def test_compiles_and_carries_the_advice(name: str, target: Target) -> None:
+    spec, best = advised(SPECS[name])
+    text = snippet(SPECS[name], target)
+    compile(text, "snippet.py", "exec")
+    assert text.isascii()
+    values = run_alone(text)
+    assert values["LAYERS"] == tuple(spec.network.layers)
+    assert values.get("BOX", ()) == spec.network.weight_bounds
+    assert (values["BATCH"], values["ITERATIONS"]) == (best.batch_size, best.iterations)
+    # A trial of optuna is one run.
+    assert values.get("RUNS", 1) == (1 if target == "optuna" else best.runs)
+    assert values.get("KEEP", 1.0) == best.keep_prob
+    assert values.get("DECAY", 0.0) == best.decay
+    gamma = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
+    assert values["STEPSIZES"] == gamma
+    assert f"{best.bound:.6g}" in text
+    assert f"{best.certified_bound:.6g}" in text
+
+
+@pytest.mark.parametrize("target", ["torch", "keras"])
+def test_the_dropout_rate_is_one_minus_keep(target: Target) -> None:
+    text = snippet(SPECS["autoencoder"], target)
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    (dropout,) = [
+        call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "Dropout"
+    ]
+    (rate,) = [*dropout.args, *(keyword.value for keyword in dropout.keywords)]
+    assert eval(ast.unparse(rate), {"KEEP": 0.7}) == pytest.approx(0.3)
+    assert "1 - KEEP = 0.3" in text
+
+
+def plain_comment(text: str) -> str:
+    """The header in one line."""
+    return text.partition("\n\n")[0].replace("\n# ", " ")
+
+
+def test_proven_and_not_proven_are_told() -> None:
+    fixed = "training: {iterations: 100000, batch_size: 64}\n"
+    small = snippet("network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.2}\n" + fixed, "torch")
+    large = snippet("network: {kind: single_layer, layers: [784, 10]}\n" + fixed, "torch")
+    assert "; proven: the certified bound is at most this" in plain_comment(small)
+    assert "; not proven for this data" in plain_comment(large)
+
+
+def test_ruff_finds_nothing(tmp_path: Path) -> None:
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+    if ruff is None:
+        pytest.skip("ruff is not installed")
+    for number, (name, target) in enumerate(ALL):
+        (tmp_path / f"s{number}.py").write_text(snippet(SPECS[name], target))
+    rules = "E,F,W,I,UP,B,C4,SIM,RET"
+    options = ["check", "--isolated", "--no-cache", "--select", rules, "--ignore", "B905", str(tmp_path)]
+    for arguments in (options, ["format", "--isolated", "--no-cache", "--check", str(tmp_path)]):
+        done = subprocess.run([ruff, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
+STOPPING = {
+    "uniform": ("uniform", 0.0),
+    "matched": ("matched", 0.5),
+    "matched, constant stepsize": ("matched", 0.0),
+    "increasing": ("increasing", 0.0),
+    "last": ("last", 0.0),
+    "list": ("[0, 0.5, 0, 0.125, 0.125, 0.25, 0, 0, 0, 0, 0, 0]", 0.0),
+}
+
+
+@pytest.mark.parametrize("target", ["torch", "sklearn"])
+@pytest.mark.parametrize("words", STOPPING.values(), ids=STOPPING)
+def test_r_is_drawn_from_its_distribution(words: tuple[str, float], target: Target) -> None:
+    stopping, decay = words
+    text = (
+        "network: {kind: single_layer, layers: [6, 3]}\n"
+        f"training: {{iterations: 12, batch_size: 4, decay: {decay}, stopping: {stopping}, stepsize: 0.9}}\n"
+    )
+    spec = parse_spec(text, file="a.yaml").spec
+    names = run_alone(snippet(text, target), "draw_stop")
+    rng = np.random.default_rng(1)
+    extra = () if target == "torch" else (12,)
+    counts = np.bincount([names["draw_stop"](rng, *extra) for _ in range(20_000)], minlength=13)
+    # (8): p_k is proportional to gamma_k (1 - 13 gamma_k / 16).
+    share = 13 / 16 * 0.9
+    chosen = spec.training.stopping or "uniform"
+    expected = probabilities(chosen, iterations=12, decay=decay, curvature_share=share)  # type: ignore[arg-type]
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[1:13] / 20_000, expected, atol=0.015)
+    assert (counts[1:][expected == 0] == 0).all()
+
+
+def test_a_stepsize_beyond_matched_stopping_is_refused() -> None:
+    text = (
+        "network: {kind: single_layer, layers: [6, 3]}\n"
+        "training: {iterations: 12, batch_size: 4, decay: 0.5, stopping: matched, stepsize: 90}\n"
+    )
+    spec = parse_spec(text, file="a.yaml").spec
+    advice = recommend(spec, constants="certified")
+    with pytest.raises(HypothesisError, match="lower it"):
+        emit_snippet(advice, spec, target="torch")
+
+
+def test_other_ranks_and_none() -> None:
+    text = "network: {kind: single_layer, layers: [6, 3]}\ntraining: {iterations: 30}\n"
+    spec = parse_spec(text, file="a.yaml").spec
+    advice = recommend(spec, top=2)
+    second = emit_snippet(advice, spec, target="torch", rank=2)
+    assert run_alone(second)["BATCH"] == advice.recommendations[1].batch_size
+    with pytest.raises(UsageError, match="from 1 to 2; got 3"):
+        emit_snippet(advice, spec, target="torch", rank=3)
+    hopeless = parse_spec(text + "target: {eps: 1.0e-9, delta: 0.05}\n", file="a.yaml").spec
+    with pytest.raises(InfeasibleError, match="nothing to emit"):
+        emit_snippet(recommend(hopeless), hopeless, target="torch")
+
+
+def test_the_search_space_lies_around_the_advice() -> None:
+    text = snippet(SPECS["single layer"], "optuna")
+    names = run_alone(text)
+    assert names["FACTORS"][0] < 1 < names["FACTORS"][1]
+    assert names["BATCH"] in names["BATCHES"]
+    masked = snippet(SPECS["layers with masks"], "optuna")
+    assert run_alone(masked)["KEEPS"] == (0.6, 0.9)
+    assert 'suggest_float("keep_prob"' in masked
+    listed = snippet(SPECS["layers, range of batches, several runs"], "optuna")
+    assert run_alone(listed)["KEEPS"] == (0.5, 1.0)
+    assert 'suggest_categorical("keep_prob"' in listed
+    assert run_alone(snippet(SPECS["layers, listed stopping"], "optuna"))["DECAYS"] == (0.0, 0.5)
+
+
+def test_what_a_spec_fixes_is_not_searched() -> None:
+    fixed = snippet(SPECS["one boxed layer with masks"], "optuna")
+    assert "stepsize_factor" not in fixed
+    assert "stepsizes=STEPSIZES," in fixed
+    same = snippet(SPECS["single layer"], "optuna")
+    assert "iterations=ITERATIONS," in same
+    assert "N, fixed by the spec, stays as it is" in same.replace("\n# ", " ")
+    free = snippet("network: {kind: single_layer, layers: [6, 3]}\ndata: {samples: 100}\n", "optuna")
+    assert "iterations=max(1, ITERATIONS * BATCH // batch_size)," in free
+    everything = "training: {iterations: 9, batch_size: 4, stepsize: 0.7}\n"
+    with pytest.raises(UsageError, match="optuna needs something to search"):
+        snippet("network: {kind: single_layer, layers: [6, 3]}\n" + everything, "optuna")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_one_stepsize_for_several_layers_is_repeated(target: Target) -> None:
+    text = "network: {kind: multilayer, layers: [6, 4, 3], weight_bound: 0.1}\n"
+    names = run_alone(snippet(text + "training: {stepsize: 0.3, iterations: 9}\n", target))
+    assert names["STEPSIZES"] == (0.3, 0.3)
+
+
+# The command line.
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_prints_and_writes_the_same(run: Run, config: Config, tmp_path: Path, target: Target) -> None:
+    shown = run("recommend", config("mnist_autoencoder"), "--emit", target)
+    assert (shown.code, shown.err) == (0, "")
+    compile(shown.out, "snippet.py", "exec")
+    place = tmp_path / "train.py"
+    written = run("recommend", config("mnist_autoencoder"), "--emit", target, "-o", place)
+    assert (written.code, written.out) == (0, "")
+    assert place.read_text() == shown.out
+
+
+def test_refuses_a_format_and_unknown_targets(run: Run, config: Config) -> None:
+    spec = config("mnist_single_layer")
+    both = run("recommend", spec, "--emit", "torch", "-f", "json")
+    assert (both.code, both.out) == (2, "")
+    assert both.err.count("\n") == 1
+    assert "--emit prints Python in place of a report; got --format json" in both.err
+    unknown = run("recommend", spec, "--emit", "tensorflow")
+    assert (unknown.code, unknown.err.count("\n")) == (2, 1)
+    assert run("recommend", spec, "--emit", "torch", "-f", "table").code == 0
+
+
+def test_infeasible_is_exit_code_1_and_no_code(run: Run, config: Config) -> None:
+    options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "--emit", "torch")
+    shown = run("recommend", config("mnist_autoencoder"), *options)
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err.startswith("error: ")
+    assert "nothing to emit: no batch size allowed" in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_matched_stopping_points_at_the_stepsize(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "a.yaml"
+    spec.write_text(
+        "network: {kind: single_layer, layers: [6, 3]}\n"
+        "training: {iterations: 12, batch_size: 4, decay: 0.5, stopping: matched, stepsize: 90}\n"
+    )
+    shown = run("recommend", spec, "--constants", "certified", "--emit", "torch")
+    assert (shown.code, shown.out) == (2, "")
+    assert f"{spec}:2:" in shown.err
+    assert "training.stepsize: is too large for `stopping: matched`" in shown.err
+
+
+def test_emission_loads_no_library() -> None:
+    code = (
+        "import sys\n"
+        "from snippets import SPECS, TARGETS, snippet\n"
+        "for target in TARGETS:\n    snippet(SPECS['autoencoder'], target)\n"
+        "print(sorted({'torch', 'keras', 'sklearn', 'optuna', 'scipy'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent, check=True
+    )
+    assert done.stdout.strip() == "[]"
