@@ -22,7 +22,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, emit, write_stdout, write_text
+from rsgadvise.cli.output import Target, emit, write
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def recommend(
         from rsgadvise.cli.emitting import snippet_text
 
         text = snippet_text(advice, answer.loaded, answer.statistics, emit_.value)
-        write_stdout(text) if output is None else write_text(output, text)
+        write(output, text)
         return
 
     def blocks() -> Sequence[Block]:

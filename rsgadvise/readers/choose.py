@@ -102,7 +102,7 @@ def _choose_targets(
 
 def chosen_names(archive: Archive, *, array: str | None, target: str | None) -> tuple[str, str | None] | None:
     """Names of the arrays that `open_archive` takes; None where the targets lie in a file of their own."""
-    name = _choose_features(archive, array)
+    name = _choose_features(archive, array, Words())
     if target is not None:
         return (name, target) if target in archive.names else None
     usual = _usual([other for other in archive.names if other != name], TARGET_NAMES)

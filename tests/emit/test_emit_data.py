@@ -56,8 +56,9 @@ def test_loads_what_is_measured(
     assert ("open_data" not in shown.out) == (plain or (kind == "autoencoder" and name.endswith(".npz")))
     x, y = run_alone(shown.out, "load")["load"]()
     options = dict(part.split(": ") for part in keys.split(", ") if part)
-    statistics = measure(open_data(tmp_path / name, **options), spectrum=False)
-    features, targets = load_rows(open_data(tmp_path / name, **options), statistics)
+    array, target = options.get("array"), options.get("target")
+    statistics = measure(open_data(tmp_path / name, array=array, target=target), spectrum=False)
+    features, targets = load_rows(open_data(tmp_path / name, array=array, target=target), statistics)
     np.testing.assert_allclose(x, features, atol=1e-15)
     expected = features if kind == "autoencoder" else targets
     assert expected is not None
