@@ -14,6 +14,7 @@ from rsgadvise.advise.elasticity import elasticities
 from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
+from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.judge import (
     Point,
     certified,
@@ -28,7 +29,7 @@ from rsgadvise.bounds.problem import Assumption, Problem, resolve
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["recommend"]
+__all__ = ["rank", "recommend"]
 
 _NEAR = 0.02
 _BOUNDARY_SLOPE = 1e-4
@@ -59,9 +60,17 @@ def recommend(
         HypothesisError: a fixed stepsize lies outside the paper's range.
     """
     problem = resolve(spec, measured)
+    return rank(problem, search_space(spec, problem), constants=constants, top=top)
+
+
+def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) -> Advice:
+    """`recommend` for a spec that is already read; calibrated constants are in the problem.
+
+    Raises:
+        HypothesisError: a fixed stepsize lies outside the paper's range.
+    """
     check_problem(problem, constants)
-    space = search_space(spec, problem)
-    objective = objective_for(problem, constants)
+    objective = ranking_objective(problem, space, constants)
     rows = solve(objective, space)
     # (13) at keep_prob = 1 is (12), so one equation covers rows with and without dropout.
     dropout = min(low for low, _ in space.keep_probs) < 1
@@ -70,7 +79,7 @@ def recommend(
         layers=problem.layers,
         constants=constants,
         equation=equation(problem.kind, constants, space.schedules[0], dropout=dropout),
-        objective=_objective_words(space),
+        objective=_objective_words(space, constants),
         candidates=rows.batch.size,
         assumed=(*_relevant(problem, constants), *space.assumed),
     )
@@ -99,13 +108,23 @@ def recommend(
     )
 
 
+def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
+    """What is minimised: the bound; with calibrated constants and no target the loss chooses the stepsize."""
+    objective = objective_for(problem, constants)
+    if constants == "calibrated" and problem.measured is not None and space.goal is None:
+        return LossObjective(objective, problem.measured)
+    return objective
+
+
 def _relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ...]:
     """What was assumed and matters: certified bounds do not depend on pretraining."""
-    unused = "training.pretraining" if constants == "certified" else "nothing"
+    unused = "nothing" if constants == "paper" else "training.pretraining"
     return tuple(item for item in problem.assumed if not item.key.startswith(unused))
 
 
-def _objective_words(space: Space) -> str:
+def _objective_words(space: Space, constants: ConstantsName) -> str:
+    if space.goal is None and constants == "calibrated":
+        return "stepsize for the loss, ranked by the bound on the gradient"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
     return (
@@ -133,17 +152,20 @@ def _recommendation(
         name: float(value) for name, value in point.bound(objective_for(problem, constants)).terms.items()
     }
     value = float(np.sum(list(terms.values())))
+    bounded = math.isfinite(value)
     proven_value, _, limit = certified(problem, point)
-    slopes = elasticities(problem, constants, point)
+    slopes = elasticities(problem, constants, point) if bounded else {}
     samples = int(point.batch_size) * int(point.iterations)
     runs = int(rows.runs[index])
     binding = _binding(space, rows, index, slopes)
     notes = []
-    if value >= limit:
+    if not bounded:
+        notes.append(wording.NO_BOUND)
+    elif value >= limit:
         notes.append(wording.VACUOUS)
         if constants == "paper" and proven_value < limit:
             notes.append(wording.CERTIFIED_SAYS_MORE)
-    if proven_value > value:
+    if proven_value > value and constants != "calibrated":
         notes.append(wording.NOT_PROVEN)
         if proven_value >= limit:
             notes.append(wording.NOTHING_PROVEN)
@@ -164,9 +186,9 @@ def _recommendation(
         dropout_rate=1 - point.keep_prob,
         bound=value,
         certified_bound=proven_value,
-        proven=proven_value <= value,
+        proven=proven_value <= value and constants != "calibrated",
         vacuous=value >= limit,
-        terms=terms,
+        terms=terms if bounded else {},
         samples=samples,
         epochs=None if problem.samples is None else samples / problem.samples,
         total_samples=samples * runs,
@@ -230,6 +252,8 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
 
 
 def _why(best: Recommendation) -> tuple[str, ...]:
+    if not math.isfinite(best.bound):
+        return ()
     at_end = ["keep_prob"] if any(key.startswith("search.keep_prob") for key in best.binding) else []
     sentences = [wording.dominant_term(best.terms, best.bound)]
     knob = wording.strongest_knob(best.elasticities, best.keep_prob, fixed=at_end)

@@ -37,9 +37,10 @@ class Recommendation:
         batch_size, iterations: B and N.
         runs: T independent runs of N iterations each; 1 without a target.
         keep_prob: zeta, P(unit is kept). dropout_rate: 1 - zeta, PyTorch's p and Keras' rate.
-        bound: on the expected squared gradient norm, with the chosen constants.
+        bound: on the expected squared gradient norm, with the chosen constants; inf (null in JSON)
+            where their theorem does not reach.
         certified_bound: the same with certified constants, never above the largest gradient possible.
-        proven: certified_bound <= bound, so the bound holds for this data.
+        proven: certified_bound <= bound, so the bound holds for this data; never with measured constants.
         vacuous: the bound is no better than the largest squared gradient norm possible.
         terms: the terms of the bound; they sum to it.
         samples: examples processed in one run, N B. epochs: the same over data.samples, or None.

@@ -11,6 +11,7 @@ __all__ = [
     "LARGER_THAN_DATA",
     "NOTHING_PROVEN",
     "NOT_PROVEN",
+    "NO_BOUND",
     "VACUOUS",
     "dominant_term",
     "near_ties",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
+NO_BOUND = "No bound: the stepsize lies outside the range in which these constants bound anything."
 CERTIFIED_SAYS_MORE = (
     "The certified bound is smaller and does say something: rank by it with --constants certified."
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rsgadvise.bounds.calibrated import calibrated_objective
 from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
@@ -28,7 +29,7 @@ _SMALLEST_NORM = 1 / _LARGEST  # E||x||^2 whose inverse, the certified stepsize,
 
 @dataclass(frozen=True, slots=True)
 class CappedObjective:
-    """The certified objective, which is the largest possible gradient outside its stepsize range."""
+    """A descent objective that is the given limit outside its stepsize range."""
 
     inner: Objective
     limit: Callable[[FloatArray], FloatArray]
@@ -84,9 +85,14 @@ class CappedObjective:
 
 
 def objective_for(problem: Problem, constants: str) -> Objective:
-    """The objective of one set of constants; certified ones never fail, they fall back on the limit."""
+    """The objective of one set of constants; only the paper's can fail.
+
+    Outside their range certified bounds fall back on the limit, and calibrated ones are infinite.
+    """
     if constants == "paper":
         return paper_objective(problem)
+    if constants == "calibrated":
+        return CappedObjective(calibrated_objective(problem), lambda zeta: np.full(np.shape(zeta), np.inf))
     return CappedObjective(certified_objective(problem), lambda zeta: largest_gradient(problem, zeta))
 
 
@@ -157,6 +163,9 @@ def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
     """Where the bound comes from, as the reader would look it up."""
+    if constants == "calibrated":
+        source = "randomized stopping theorem with constants measured on the data"
+        return source if schedule.plain else f"{source}, any stopping distribution [T1]"
     if constants == "certified":
         base = "gradient" if kind == "single_layer" else "projected gradient"
         source = f"randomized stopping theorem for the {base}"

@@ -317,6 +317,9 @@ def curvature_share(
     The part of the first step's descent that curvature takes away; inf outside the theorem's range.
     """
     zeta = np.asarray(keep_prob, dtype=np.float64)
+    known = problem.measured if constants_name == "calibrated" else None
+    if known is not None:
+        return float(np.max(stepsize)) * known.smoothness / 2
     paper = constants_name == "paper"
     objective = paper_objective(problem) if paper else certified_objective(problem)
     if np.any(stepsize > objective.largest_stepsizes(zeta)):

@@ -16,7 +16,7 @@ from rsgadvise.theory.bound import Bound, FloatArray
 
 __all__ = ["ConstantsName", "FixedStepsize", "Objective", "Range", "Schedule"]
 
-ConstantsName = Literal["paper", "certified"]
+ConstantsName = Literal["paper", "certified", "calibrated"]
 Range = tuple[float, float]
 
 

@@ -12,7 +12,7 @@ from rsgadvise.theory.constants import InputMoments
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["Assumption", "Kind", "Problem", "resolve", "stopping_of"]
+__all__ = ["Assumption", "Kind", "MeasuredConstants", "Problem", "resolve", "stopping_of"]
 
 Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
@@ -33,6 +33,26 @@ class Assumption:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredConstants:
+    """What was measured on the data in place of a bound; true near where it was measured, proven nowhere.
+
+    Attributes:
+        smoothness: largest eigenvalue of the Hessian of f.
+        layer_variances: variance of one example's gradient, for each matrix.
+        distance: at least so far is a minimiser, if f is convex on the way there: f(W) / ||grad f(W)||.
+    """
+
+    smoothness: float
+    layer_variances: tuple[float, ...]
+    distance: float
+
+    @property
+    def gradient_variance(self) -> float:
+        """sigma^2, over all matrices together."""
+        return sum(self.layer_variances)
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What the theory needs to know of a network, its data and its start.
 
@@ -45,6 +65,7 @@ class Problem:
         initial_loss: f(W^1) or the largest possible loss, a valid D_f either way.
         samples: S, or None.
         assumed: every value that nobody gave.
+        measured: constants for the calibrated bound, where they were measured.
     """
 
     kind: Kind
@@ -55,6 +76,7 @@ class Problem:
     initial_loss: float
     samples: int | None
     assumed: tuple[Assumption, ...]
+    measured: MeasuredConstants | None = None
 
     @property
     def largest_loss(self) -> float:

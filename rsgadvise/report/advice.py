@@ -143,7 +143,7 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
         title,
         _ranking(advice, by_layer=by_layer),
         *([_layer_grid(rows)] if by_layer else []),
-        terms_grid(best.terms, best.bound, "Terms of the bound at rank 1"),
+        *([terms_grid(best.terms, best.bound, "Terms of the bound at rank 1")] if best.terms else []),
         *sentences("Why", _why(advice)),
         *sentences("Mind", (*advice.notes, *_row_notes(rows))),
         *assumed,

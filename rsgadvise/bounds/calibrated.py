@@ -1,0 +1,130 @@
+"""The descent argument with constants measured on the data, and the stepsize that is best for the loss.
+
+A bound on the squared gradient asks for small stepsizes: they lower the noise of the gradient at the end,
+at the price of a loss that has fallen less. The convex half of the same randomized theorem bounds the loss
+itself. Where f is convex between W and a minimiser at a distance of D, and p_k ~ gamma_k (1 - U gamma_k/2),
+
+    E f(W^R) - f* <= (D^2/gamma + gamma h2 sigma^2/B) / (2 h1 - U gamma h2),  h1 = H_N(rho), h2 = H_N(2 rho),
+
+which has one minimum, gamma = 2 h1 D^2 / (U h2 D^2 + sqrt((U h2 D^2)^2 + 4 D^2 h1^2 h2 sigma^2/B)).
+
+Source: Ghadimi and Lan, Stochastic first- and zeroth-order methods for nonconvex stochastic programming,
+    SIAM J. Optimization 23 (2013), Theorem 2.1(b); its other half is behind (7).
+Kind: no guarantee. The constants are measured, and f is not convex; what is proven stays in the column of
+    the certified bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective
+from rsgadvise.bounds.objective import Objective, Range, Schedule
+from rsgadvise.bounds.problem import MeasuredConstants, Problem
+from rsgadvise.stopping import harmonic_number
+from rsgadvise.theory.bound import Bound, FloatArray
+from rsgadvise.theory.descent import Geometry
+
+__all__ = ["LossObjective", "calibrated_objective", "loss_stepsize"]
+
+
+def calibrated_objective(problem: Problem) -> Objective:
+    """The bound on the squared gradient with the problem's measured constants.
+
+    Raises:
+        ValueError: nothing was measured.
+    """
+    known = _measured(problem)
+    total = DescentObjective(
+        smoothness=lambda zeta: np.full(np.shape(zeta), known.smoothness),
+        variance=lambda zeta: np.full(np.shape(zeta), known.gradient_variance),
+        geometry=Geometry.FREE if problem.kind == "single_layer" else Geometry.PROJECTED,
+        initial_loss=problem.initial_loss,
+        ceiling=problem.largest_loss,
+    )
+    if problem.kind != "multilayer":
+        return total
+    return CertifiedMultilayer(
+        total=total,
+        variances=lambda zeta: [np.full(np.shape(zeta), each) for each in known.layer_variances],
+        depth=problem.stepsizes,
+    )
+
+
+def _measured(problem: Problem) -> MeasuredConstants:
+    if problem.measured is None:
+        raise ValueError("calibrated constants have to be measured first")
+    return problem.measured
+
+
+def loss_stepsize(
+    known: MeasuredConstants, *, batch_size: FloatArray, iterations: FloatArray, decay: float = 0.0
+) -> FloatArray:
+    """The stepsize of the module's docstring, at most 1/U: beyond that a measured U is not to be trusted.
+
+    Without noise it is 1/U at constant stepsize.
+
+    Args:
+        known: what was measured.
+        batch_size, iterations, decay: B, N and rho.
+
+    Example:
+        >>> known = MeasuredConstants(smoothness=2.0, layer_variances=(0.0,), distance=1.0)
+        >>> float(loss_stepsize(known, batch_size=np.array(8.0), iterations=np.array(100.0)))
+        0.5
+    """
+    h1, h2 = harmonic_number(iterations, decay), harmonic_number(iterations, 2 * decay)
+    square = known.distance**2
+    bent = known.smoothness * h2 * square
+    noise = 4 * square * h1**2 * h2 * known.gradient_variance / batch_size
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gamma = 2 * h1 * square / (bent + np.sqrt(bent**2 + noise))
+    # At a minimum already, D is 0 and every stepsize is as good: fmin drops the 0/0.
+    return np.asarray(np.fmin(gamma, 1 / known.smoothness))
+
+
+@dataclass(frozen=True, slots=True)
+class LossObjective:
+    """The calibrated bound at the stepsize that is best for the loss in place of its own minimiser."""
+
+    inner: Objective
+    known: MeasuredConstants
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        return self.inner.largest_stepsizes(keep_prob)
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        # Measured at the highest keep probability, so that nothing is known of the others.
+        zeta = np.full(shape, keep_prob[1])
+        gamma = loss_stepsize(self.known, batch_size=batch, iterations=n, decay=schedule.decay)
+        tail = self.inner.largest_stepsizes(zeta).shape[len(shape) :]
+        wide = np.broadcast_to(gamma, shape).reshape(*shape, *(1,) * len(tail))
+        return np.broadcast_to(wide, (*shape, *tail)).copy(), zeta
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[1])
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.inner.required_iterations(target, batch, keep_prob)
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return self.inner.smallest_batch(target, lowest_keep_prob)
