@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.lanczos import lanczos_steps
 from rsgadvise.networks import Data, Network
 
 __all__ = ["Curvature", "Spectrum", "extreme_eigenvalues"]
@@ -131,18 +132,21 @@ class Spectrum:
         lowest, highest: Ritz values, so the true extremes lie at or beyond them.
         error: residual norm of the less certain of the two: an eigenvalue lies within it of each.
         products: matrix-vector products that were used.
+        lowest_vector, highest_vector: the Ritz vectors, of length 1.
     """
 
     lowest: float
     highest: float
     error: float
     products: int
+    lowest_vector: Matrix
+    highest_vector: Matrix
 
 
 def extreme_eigenvalues(
     product: Callable[[Matrix], Matrix], size: int, rng: np.random.Generator, *, products: int
 ) -> Spectrum:
-    """Both ends of the spectrum by Lanczos with full reorthogonalisation.
+    """Both ends of the spectrum by Lanczos from a random vector.
 
     Args:
         product: a symmetric linear map of vectors (size,).
@@ -150,21 +154,11 @@ def extreme_eigenvalues(
         rng: of the first vector.
         products: at most so many, at least 1; fewer where both ends have converged to four digits.
     """
-    vector = rng.standard_normal(size)
-    basis = [vector / np.linalg.norm(vector)]
-    diagonal, beside = list[float](), list[float]()
-    while True:
-        image = product(basis[-1])
-        diagonal.append(float(basis[-1] @ image))
-        known = np.stack(basis)
-        for _ in range(2):  # twice is enough
-            image = image - known.T @ (known @ image)
-        rest = float(np.linalg.norm(image))
-        values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
-        scale = max(abs(values[0]), abs(values[-1]))
-        ended = len(basis) == size or rest <= _BREAKDOWN * max(scale, 1e-300)
-        error = 0.0 if ended else rest * float(max(abs(vectors[-1, 0]), abs(vectors[-1, -1])))
-        if ended or len(basis) >= products or error <= _CONVERGED * scale:
-            return Spectrum(float(values[0]), float(values[-1]), error, len(basis))
-        beside.append(rest)
-        basis.append(image / rest)
+    for done, ritz in enumerate(lanczos_steps(product, rng.standard_normal(size)), start=1):
+        lowest, highest = float(ritz.values[0]), float(ritz.values[-1])
+        scale = max(abs(lowest), abs(highest))
+        ended = done == size or ritz.rest <= _BREAKDOWN * max(scale, 1e-300)
+        error = 0.0 if ended else max(ritz.residual(0), ritz.residual(-1))
+        if ended or done >= products or error <= _CONVERGED * scale:
+            break
+    return Spectrum(lowest, highest, error, done, ritz.vector(0), ritz.vector(-1))

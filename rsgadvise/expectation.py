@@ -69,6 +69,11 @@ class Expectation:
         self._kernel: Kernel | None = None
 
     @property
+    def pairs(self) -> int:
+        """(row, mask) pairs behind what `gradient` or `loss` says."""
+        return self._terms
+
+    @property
     def samples(self) -> int:
         """(row, mask) pairs behind what `measure` says."""
         return self._terms if self.exact else 2 * self._terms
@@ -110,6 +115,20 @@ class Expectation:
                     for sum_, block in zip(total, found, strict=True):
                         sum_[group] += block
         return loss, total
+
+    def loss(self, weights: Weights, rngs: Sequence[np.random.Generator]) -> Array:
+        """f of each replica alone, from one half where masks are sampled: a third of a gradient's work."""
+        replicas = len(weights[0])
+        loss = np.zeros(replicas)
+        for first in range(0, replicas, self._replicas):
+            group = slice(first, min(first + self._replicas, replicas))
+            part = [matrix[group] for matrix in weights]
+            with np.errstate(over="ignore", invalid="ignore"):
+                for scale, row_weights in self._blocks(len(part[0]), rngs[group]):
+                    kernel = self._kernel
+                    assert kernel is not None
+                    loss[group] += kernel.loss(part, scale=scale, row_weights=row_weights)
+        return loss
 
     def _blocks(
         self, replicas: int, rngs: Sequence[np.random.Generator]

@@ -199,11 +199,7 @@ class Kernel:
         output, error = self.signals[-1], self.errors[-1]
         np.subtract(output, self.targets, out=error)
         if losses is not None:
-            squares = np.einsum("mbi,mbi->mb", error, error)
-            if row_weights is not None:
-                squares *= row_weights
-            # Not a matrix product: its rounding would depend on the number of replicas.
-            losses += scale * squares.sum(axis=1)
+            losses += self._losses(scale, row_weights)
         error *= output
         np.subtract(1, output, out=output)
         error *= output
@@ -211,6 +207,20 @@ class Kernel:
         if row_weights is not None:
             error *= row_weights[:, None]
         return self._backward(weights)
+
+    def loss(self, weights: Weights, *, scale: float, row_weights: Array | None = None) -> Array:
+        """`scale` times the (weighted) sum over rows of the losses, (m,): a third of a gradient's work."""
+        self._forward(weights)
+        np.subtract(self.signals[-1], self.targets, out=self.errors[-1])
+        return self._losses(scale, row_weights)
+
+    def _losses(self, scale: float, row_weights: Array | None) -> Array:
+        """From the differences that the last errors hold."""
+        squares = np.einsum("mbi,mbi->mb", self.errors[-1], self.errors[-1])
+        if row_weights is not None:
+            squares *= row_weights
+        # Not a matrix product: its rounding would depend on the number of replicas.
+        return np.asarray(scale * squares.sum(axis=1))
 
     def _forward(self, weights: Weights) -> None:
         signal = self.inputs

@@ -16,6 +16,7 @@ import rsgadvise
 PACKAGE = Path(rsgadvise.__file__).parent
 LAYERS = {
     "errors": 0,
+    "lanczos": 0,
     "spec": 1,
     "stopping": 1,
     "search": 1,
@@ -29,10 +30,11 @@ LAYERS = {
     "bounds": 3,
     "advise": 5,
     "verify": 5,
-    "report": 6,
-    "emit": 6,
-    "cli": 7,
-    "__main__": 8,
+    "pilot": 6,
+    "report": 7,
+    "emit": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 WITHIN_A_LAYER = {("datastats", "readers")}
 """Neighbours that may see each other: statistics consume streams."""

@@ -75,7 +75,7 @@ def loss_stepsize(
         >>> float(loss_stepsize(known, batch_size=np.array(8.0), iterations=np.array(100.0)))
         0.5
     """
-    h1, h2 = harmonic_number(iterations, decay), harmonic_number(iterations, 2 * decay)
+    h1, h2 = harmonic_number(decay, iterations), harmonic_number(2 * decay, iterations)
     square = known.distance**2
     bent = known.smoothness * h2 * square
     noise = 4 * square * h1**2 * h2 * known.gradient_variance / batch_size

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.lanczos import lanczos_steps
+
 Vector = NDArray[np.float64]
 
 # Beyond this the d × d matrix (128 MiB here) costs more than a few more passes.
@@ -70,32 +72,16 @@ def streamed_top(product: Callable[[Vector], Vector], start: Vector) -> Eigenpai
 
 
 def lanczos(product: Callable[[Vector], Vector], start: Vector, *, steps: int, tolerance: float) -> Eigenpair:
-    """Lanczos with full reorthogonalisation, ended by the first residual below tolerance times the value.
+    """Lanczos, ended by the first residual below tolerance times the value.
 
     Since the entries of x are not negative, neither are those of the leading eigenvector, so a start at
     the mean is never orthogonal to it. Without restarts no product is wasted; `steps` vectors are kept.
     """
-    norm = float(np.linalg.norm(start))
-    if norm == 0.0:
+    if not np.linalg.norm(start):
         return Eigenpair(0.0, np.zeros_like(start), 0.0, converged=True)
-    basis = [start / norm]
-    diagonal: list[float] = []
-    off: list[float] = []
-    while True:
-        image = product(basis[-1])
-        diagonal.append(float(basis[-1] @ image))
-        for _ in range(2):  # once leaves rounding behind, twice is enough
-            for vector in basis:
-                image -= (vector @ image) * vector
-        off.append(float(np.linalg.norm(image)))
-        matrix = np.diag(diagonal) + np.diag(off[:-1], 1) + np.diag(off[:-1], -1)
-        values, vectors = np.linalg.eigh(matrix)
-        value, weights = float(values[-1]), vectors[:, -1]
-        residual = off[-1] * abs(float(weights[-1]))
-        converged = residual <= tolerance * value or len(basis) == len(start)
-        if converged or len(basis) == steps:
-            ritz = np.zeros_like(start)
-            for weight, vector in zip(weights, basis, strict=True):
-                ritz += weight * vector
-            return Eigenpair(value, ritz / np.linalg.norm(ritz), residual, converged=converged)
-        basis.append(image / off[-1])
+    for done, ritz in enumerate(lanczos_steps(product, start), start=1):
+        value, residual = float(ritz.values[-1]), ritz.residual(-1)
+        converged = residual <= tolerance * value or done == len(start)
+        if converged or done == steps:
+            break
+    return Eigenpair(value, ritz.vector(-1), residual, converged=converged)

@@ -1,0 +1,187 @@
+"""What training runs look like on their way: gradients, losses and held-out losses in some iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.expectation import Expectation
+from rsgadvise.networks import Array, Data, Network, Weights, projected
+from rsgadvise.rsg import Pace, Snapshot, Stream, Training, one_thread, train
+from rsgadvise.stopping import probabilities
+
+__all__ = ["LOSS_COST", "Looks", "look_along", "look_iterations"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LOSS_COST = 1 / 3
+"""Work of one loss in gradients of the same row: the forward pass alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What was measured along runs of one setting.
+
+    Attributes:
+        iterations: where the runs were looked at, (looks,), increasing, within 1..last.
+        last: N.
+        gradients: squared (projected) gradient norms, (runs, looks); may be negative where they are
+            unbiased estimates.
+        losses: training losses, (runs, looks).
+        validation: losses on held-out data, (runs, looks), or None.
+        work: what training and looking cost, in gradients of single examples.
+    """
+
+    iterations: IntArray
+    last: int
+    gradients: FloatArray
+    losses: FloatArray
+    validation: FloatArray | None
+    work: float
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.gradients)
+
+    def of(self, runs: Sequence[int]) -> Looks:
+        """Some of the runs, with their share of the work."""
+        chosen = list(runs)
+        return Looks(
+            self.iterations,
+            self.last,
+            self.gradients[chosen],
+            self.losses[chosen],
+            None if self.validation is None else self.validation[chosen],
+            self.work * len(chosen) / self.runs,
+        )
+
+
+def look_iterations(*, iterations: int, looks: int) -> IntArray:
+    """Where to look: 1, N, and quantiles of a mixture that serves the whole dictionary.
+
+    A third each is uniform, uniform on the last tenth, and proportional to 1/k, since losses fall fast
+    at first and `last` sees nothing of what comes before.
+
+    Args:
+        iterations: N.
+        looks: at most so many, at least 2 unless N is 1; all of 1..N where they suffice.
+
+    Returns:
+        Increasing iterations.
+    """
+    if iterations <= looks:
+        return np.arange(1, iterations + 1)
+    early = 1 / np.arange(1, iterations + 1)
+    law = early / early.sum()
+    for name in ("uniform", "last"):
+        law += probabilities(name, iterations=iterations, decay=0.0, curvature_share=0.0)
+    below = np.cumsum(law)
+    inner = np.searchsorted(below, np.linspace(0, below[-1], looks)[1:-1]) + 1
+    return np.unique(np.asarray([1, *inner, iterations], np.int64))
+
+
+def look_along(
+    training: Training,
+    start: Weights,
+    streams: Sequence[Stream],
+    *,
+    iterations: int,
+    looks: int,
+    validation: Data | None,
+    rng: np.random.Generator,
+    rows: int = 2048,
+    pace: Pace | None = None,
+    threads: int = 1,
+) -> Looks:
+    """Train one run per stream for N iterations and measure it on the way.
+
+    Where only some rows are measured, the squared gradient norm is the inner product of the gradients of
+    their two halves, free of the error that a norm adds up; likewise where masks are sampled. Held-out
+    losses are those of the training objective, masks included.
+
+    Kind: unbiased estimates, but for boxes that bind, where the halves are projected apart.
+
+    Args:
+        training, start, streams, pace, threads: as in `rsg.train`.
+        iterations: N.
+        looks: at most so many, see `look_iterations`.
+        validation: held-out data, or None.
+        rng: of the rows that are measured, where there are more than `rows`.
+        rows: at most so many of the training data, and of the held-out data.
+    """
+    network = training.network
+    at = look_iterations(iterations=iterations, looks=looks)
+    objectives = _objectives(network, training.data, rows, rng)
+    held = None if validation is None else Expectation(network, _some(validation, rows, rng))
+    gradients, losses, held_losses = np.empty((3, len(streams), len(at)))
+    with one_thread():
+        for place, shot in enumerate(
+            train(training, start, streams, [at] * len(streams), pace=pace, threads=threads)
+        ):
+            for group, stepsizes in _groups(training, pace, shot):
+                replicas = shot.replicas[group]
+                weights = [matrix[group] for matrix in shot.weights]
+                rngs = [streams[replica].measuring for replica in replicas]
+                measured = _measure(objectives, weights, stepsizes, rngs)
+                losses[replicas, place], gradients[replicas, place] = measured
+                if held is not None:
+                    held_losses[replicas, place] = held.loss(weights, rngs)
+    a_look: float = objectives[0].samples if len(objectives) == 1 else sum(part.pairs for part in objectives)
+    if held is not None:
+        a_look += LOSS_COST * held.pairs
+    work = len(streams) * ((iterations - 1) * training.examples + len(at) * a_look)
+    return Looks(at, iterations, gradients, losses, None if held is None else held_losses, work)
+
+
+def _some(data: Data, rows: int, rng: np.random.Generator) -> Data:
+    """At most so many rows, drawn without replacement."""
+    if data.rows <= rows:
+        return data
+    chosen = rng.permutation(data.rows)[:rows]
+    return Data(data.inputs[chosen], data.targets[chosen])
+
+
+def _objectives(network: Network, data: Data, rows: int, rng: np.random.Generator) -> list[Expectation]:
+    """One of all rows, or two of halves of a sample."""
+    if data.rows <= max(rows, 2):
+        return [Expectation(network, data)]
+    sample = _some(data, max(rows, 2), rng)
+    half = sample.rows // 2
+    parts = slice(0, half), slice(half, sample.rows)
+    return [Expectation(network, Data(sample.inputs[part], sample.targets[part])) for part in parts]
+
+
+def _groups(
+    training: Training, pace: Pace | None, shot: Snapshot
+) -> Iterator[tuple[slice, tuple[float, ...]]]:
+    """Replicas of a snapshot that share their stepsizes, which the projection depends on."""
+    if pace is None:
+        yield slice(0, len(shot.replicas)), training.stepsizes_at(shot.iteration)
+        return
+    gammas = pace.of(shot.replicas).at(shot.iteration, slice(None))
+    for place, own in enumerate(gammas.tolist()):
+        yield slice(place, place + 1), tuple(own)
+
+
+def _measure(
+    objectives: Sequence[Expectation],
+    weights: Weights,
+    stepsizes: Sequence[float],
+    rngs: Sequence[np.random.Generator],
+) -> tuple[Array, Array]:
+    """(f, squared norm of its projected gradient) of each replica."""
+    if len(objectives) == 1:
+        found = objectives[0].measure(weights, stepsizes, rngs)
+        return found.loss, found.product
+    (loss, one), (other_loss, two) = (objective.gradient(weights, rngs) for objective in objectives)
+    network, first, second = objectives[0].network, objectives[0].data.rows, objectives[1].data.rows
+    halves = (projected(network, weights, gradient, stepsizes) for gradient in (one, two))
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = [np.einsum("mij,mij->m", a, b) for a, b in zip(*halves, strict=True)]
+        mean = (first * loss + second * other_loss) / (first + second)
+        return mean, np.asarray(np.sum(products, axis=0))

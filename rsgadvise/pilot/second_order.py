@@ -1,0 +1,233 @@
+"""What W^R is, by the gradient and the Hessian there, and whether more iterations are worth their while.
+
+The paper, on choosing P_R: depending on the Hessian at the R-th iteration, gradient updates may be
+continued, and the results still hold for the longer run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rsgadvise.curvature import PRODUCT_COST
+from rsgadvise.networks import Array
+from rsgadvise.pilot.surroundings import (
+    BOX_PRODUCTS,
+    FEWEST_ROWS,
+    outlook,
+    remaining_time,
+    spectrum_ends,
+    surroundings,
+)
+from rsgadvise.rsg import Training
+
+__all__ = ["Errors", "StateKind", "StoppedState", "constant_loss", "stopped_state"]
+
+StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged"]
+
+_LARGEST_WEIGHT = 1e30  # no training comes back from there, and products over layers are still numbers
+_WORTH = 0.01  # of the loss: what further iterations have to promise
+_NEGATIVE = 0.01  # of the highest eigenvalue: a negative one below it is nearly flat
+_BEYOND = 2.0  # standard errors
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What each measurement may be wrong by.
+
+    Attributes:
+        gradient, loss: standard errors of the sample; 0 where it is all the data and nothing is masked.
+        lowest, highest: Lanczos residual and sampling error together.
+    """
+
+    gradient: float
+    loss: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedState:
+    """What was found at W^R.
+
+    Attributes:
+        kind: descending, saddle, minimum, saturated or diverged; see `stopped_state`.
+        go_on: whether more iterations are advised.
+        gradient: squared norm of the (projected) gradient, without what sampling adds to it.
+        loss: f(W^R). constant_loss: that of the best constant prediction.
+        decrease: of the loss, predicted for the iterations from R to 2N.
+        lowest, highest: extreme eigenvalues of the Hessian on the weights that the box does not hold.
+        errors: of the above.
+        share_of_boxed_weights: weights that the gradient presses against the box, of all.
+        bound, longer_bound: for N and for 2N iterations, or None.
+        sentence: the finding and the advice.
+        products: Hessian-vector products, each over all or part of the sample.
+        work: in gradients of single examples.
+    """
+
+    kind: StateKind
+    go_on: bool
+    gradient: float
+    loss: float
+    constant_loss: float
+    decrease: float
+    lowest: float
+    highest: float
+    errors: Errors
+    share_of_boxed_weights: float
+    bound: float | None
+    longer_bound: float | None
+    sentence: str
+    products: int
+    work: float
+
+
+def constant_loss(targets: Array) -> float:
+    """f of the best prediction that ignores the inputs: the sum of the variances of the targets.
+
+    Example:
+        >>> constant_loss(np.array([[0.0, 1.0], [1.0, 1.0]]))
+        0.25
+    """
+    return float(np.asarray(targets, np.float64).var(axis=0).sum())
+
+
+def stopped_state(
+    training: Training,
+    weights: Sequence[Array],
+    *,
+    iteration: int,
+    iterations: int,
+    rng: np.random.Generator,
+    rows: int = 1024,
+    products: int = 40,
+    bound_at: Callable[[int], float | None] | None = None,
+) -> StoppedState:
+    """Classify W^R, and advise whether to go on from there until iteration 2N.
+
+    - diverged: weights are no longer numbers, or beyond 1e30.
+    - descending: the loss would fall by 1 % or more until 2N or in one step of the best length, see
+      `outlook`, and the squared gradient norm is above two standard errors.
+    - saturated: not descending, at a loss no better than that of the best constant prediction, and no
+      negative curvature would carry the weights away by a factor e until 2N.
+    - saddle: not descending, and the lowest eigenvalue is below 0 by more than its error and by 1 % of
+      the highest.
+    - minimum: none of these; as far as the errors tell.
+
+    Weights that the gradient presses against the box are held fixed: the Hessian is that of the others,
+    so that a minimum on the box is one.
+
+    Source: the paper's section III, "Choosing P_R".
+    Kind: estimates from a quadratic model on a sample of rows.
+    Reading: "the results still hold" for a run that was to take 2N iterations from the start, whose bound
+        is `longer_bound`; the decision to go on, taken at W^R, is no part of any theorem.
+
+    Args:
+        training: the setting, whose stepsizes go on.
+        weights: W^R, one (d_l, d_{l-1}) array per matrix.
+        iteration, iterations: R and N.
+        rng: of the rows, the masks and the first Lanczos vectors.
+        rows: of the sample, at most and at least 16; each with a mask of its own where there are masks.
+        products: Hessian-vector products of one Lanczos run, at most.
+        bound_at: the bound for a number of iterations.
+    """
+    matrices = [np.asarray(matrix, np.float64) for matrix in weights]
+    constant = constant_loss(training.data.targets)
+    bound, longer = (None, None) if bound_at is None else (bound_at(iterations), bound_at(2 * iterations))
+    if not all(np.abs(matrix).max() < _LARGEST_WEIGHT for matrix in matrices):
+        return _diverged(constant, bound, longer)
+    gammas, until = training.stepsizes_at(iteration), 2 * iterations
+    time = remaining_time(training, iteration=iteration, until=until)
+    reach = [gamma * time for gamma in gammas]
+    around = surroundings(training, matrices, reach=reach, rows=max(rows, FEWEST_ROWS), rng=rng)
+    seen = float(np.sum(around.projected(gammas) ** 2))
+    added, gradient_error = around.noise()
+    gradient = max(0.0, seen - added)
+    loss = float(around.losses.mean())
+    loss_error = math.sqrt(around.correction * float(around.losses.var()) / around.rows)
+    ends = spectrum_ends(around, products=products, rng=rng)
+    held = BOX_PRODUCTS if training.network.weight_bounds else 0
+    steepest = max(-ends.lowest, ends.highest)
+    ahead = outlook(around, training, iteration=iteration, until=until, steepest=steepest)
+    decrease = min(loss, ahead.decrease)
+    kind: StateKind = "minimum"
+    worth = decrease >= _WORTH * loss > 0
+    leaves = -(ends.lowest + ends.lowest_error) * max(reach) >= 1
+    if gradient > _BEYOND * gradient_error and (worth or ahead.step >= _WORTH * loss):
+        kind = "descending"
+    elif loss >= constant - loss_error and not leaves:
+        kind = "saturated"
+    elif ends.lowest < -max(ends.lowest_error, _NEGATIVE * ends.highest):
+        kind = "saddle"
+    go_on = (kind == "descending" and worth) or (kind == "saddle" and leaves)
+    spectrum = (
+        f"the lowest eigenvalue of the Hessian is {ends.lowest:.2g} ± {ends.lowest_error:.1g}, "
+        f"the highest {ends.highest:.2g}"
+    )
+    finding = {
+        "descending": f"Still descending: the loss of {loss:.4g} would fall by about "
+        f"{decrease / max(loss, 1e-300):.1%} by iteration {until:,}",
+        "saddle": f"A saddle: {spectrum}",
+        "minimum": f"A minimum as far as can be told: {spectrum}",
+        "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "
+        f"prediction has {constant:.4g}",
+    }[kind]
+    parts = [finding, _advice(kind, go_on=go_on, sustained=ahead.sustained)]
+    if go_on and bound is not None and longer is not None:
+        parts.append(f"with {until:,} iterations the bound is {longer:.4g} in place of {bound:.4g}")
+    if kind != "saturated" and max(gammas) * ends.highest > 2:
+        parts.append(f"stepsizes above {2 / ends.highest:.2g}, 2 over the highest eigenvalue, overshoot here")
+    return StoppedState(
+        kind=kind,
+        go_on=go_on,
+        gradient=gradient,
+        loss=loss,
+        constant_loss=constant,
+        decrease=decrease,
+        lowest=ends.lowest,
+        highest=ends.highest,
+        errors=Errors(gradient_error, loss_error, ends.lowest_error, ends.highest_error),
+        share_of_boxed_weights=1 - float(around.free.mean()),
+        bound=bound,
+        longer_bound=longer,
+        sentence="; ".join(parts) + ".",
+        products=held + ends.products + ahead.products,
+        work=around.rows * (1 + PRODUCT_COST * held) + ends.work + ahead.work,
+    )
+
+
+def _advice(kind: StateKind, *, go_on: bool, sustained: bool) -> str:
+    if go_on:
+        return "go on" if kind == "descending" else "go on, there are iterations enough to leave it"
+    if kind == "saturated":
+        return "start again, with a smaller stepsize if it was training that led here"
+    if sustained:
+        return "stop, or take a smaller stepsize, since mini-batch noise sustains the gradient that is left"
+    if kind == "minimum":
+        return "stop"
+    return "stop, or take a larger stepsize, since so many iterations are too few to get away"
+
+
+def _diverged(constant: float, bound: float | None, longer: float | None) -> StoppedState:
+    unknown = math.nan
+    return StoppedState(
+        kind="diverged",
+        go_on=False,
+        gradient=unknown,
+        loss=unknown,
+        constant_loss=constant,
+        decrease=unknown,
+        lowest=unknown,
+        highest=unknown,
+        errors=Errors(unknown, unknown, unknown, unknown),
+        share_of_boxed_weights=unknown,
+        bound=bound,
+        longer_bound=longer,
+        sentence="Diverged: the weights have left the range of numbers; start again with a smaller stepsize.",
+        products=0,
+        work=0.0,
+    )
