@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench bench-advice clean
 
 demo: $(VENV)/.installed  ## set up, then advise on the packaged MNIST example
 	$(BIN)/rsgadvise recommend configs/mnist_single_layer.yaml
@@ -19,6 +19,9 @@ test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, 
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
 	$(BIN)/python -m benchmarks
+
+bench-advice: $(VENV)/.installed-bench  ## what advice is worth in trials, on the data sets in RSGADVISE_DATA
+	$(BIN)/python -m benchmarks.advice
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,1 @@
+"""What advice is worth in trials: its stepsize against tuners that train."""

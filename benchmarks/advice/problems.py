@@ -1,0 +1,97 @@
+"""The settings: real data sets by networks, each a training part and a held-out part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rsgadvise.datastats import load_rows, measure
+from rsgadvise.networks import Data, Network
+from rsgadvise.readers import open_data
+
+__all__ = ["DATA", "EXTRA", "HIDDEN", "QUICK", "Problem", "is_there", "load_problem"]
+
+DATA = {
+    "wine": ("tabular/winequality-red.csv", None, "-1"),
+    "ionosphere": ("tabular/ionosphere.csv", None, "-1"),
+    "breast-cancer": ("tabular/breast-cancer-wisconsin.csv", None, "-1"),
+    "spambase": ("tabular/spambase.csv", None, "-1"),
+    "eeg": ("brain/eeg_eye_state.csv", None, "-1"),
+    "mnist": ("mnist/t10k-images-idx3-ubyte.gz", None, "t10k-labels-idx1-ubyte.gz"),
+    "fashion": ("fashion-mnist/t10k-images-idx3-ubyte.gz", None, "t10k-labels-idx1-ubyte.gz"),
+}
+"""File, its array of features, and its target, by name; the cheapest first."""
+
+EXTRA = {
+    "caltech": (
+        "caltech101-silhouettes/caltech101_silhouettes_28_split1.mat",
+        "train_data",
+        "train_labels",
+    ),
+    "cifar": ("cifar10/test_batch_first1000.npz", None, None),
+}
+"""Only where asked for by name: many classes, many columns, and so much time."""
+
+QUICK = ("wine", "ionosphere", "breast-cancer")
+
+HIDDEN: tuple[tuple[int, ...], ...] = ((), (32,), (32, 16))
+"""Widths of the hidden layers."""
+
+WEIGHT_BOUND = 5.0
+"""Box of every weight of a network with hidden layers: one that training hardly touches."""
+
+_MOST_ROWS = 4000
+_SPLIT_SEED = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A network to train, on some rows, and other rows to test it on."""
+
+    name: str
+    network: Network
+    training: Data
+    held_out: Data
+
+    def spec(self, *, batch_size: int, iterations: int) -> dict[str, Any]:
+        """The problem as the advisor reads it, without the data."""
+        network = self.network
+        box = {"weight_bound": WEIGHT_BOUND} if network.weight_bounds else {}
+        return {
+            "network": {"kind": network.kind, "layers": list(network.layers), **box},
+            "training": {"batch_size": batch_size, "iterations": iterations, "keep_prob": 1},
+        }
+
+
+def is_there(name: str, folder: Path) -> bool:
+    """Whether the folder holds the data set."""
+    return (folder / {**DATA, **EXTRA}[name][0]).is_file()
+
+
+def load_problem(name: str, hidden: tuple[int, ...], folder: Path) -> Problem:
+    """A data set with a network of these hidden layers."""
+    training, held_out = _parts(name, folder)
+    layers = (training.inputs.shape[1], *hidden, training.targets.shape[1])
+    boxes = (WEIGHT_BOUND,) * (len(layers) - 1) if hidden else ()
+    network = Network("multilayer" if hidden else "single_layer", layers, boxes)
+    return Problem(f"{name} {'-'.join(map(str, layers))}", network, training, held_out)
+
+
+@lru_cache(maxsize=2)
+def _parts(name: str, folder: Path) -> tuple[Data, Data]:
+    """Three quarters of at most so many rows, and the rest; scaled over all rows of the file."""
+    file, array, target = {**DATA, **EXTRA}[name]
+    source = open_data(folder / file, array=array, target=target)
+    inputs, targets = load_rows(source, measure(source, spectrum=False))
+    assert targets is not None
+    rows = np.random.default_rng(_SPLIT_SEED).permutation(len(inputs))[:_MOST_ROWS]
+    cut = len(rows) * 3 // 4
+    first, second = (
+        Data(inputs[part].astype(np.float32), targets[part].astype(np.float32))
+        for part in (rows[:cut], rows[cut:])
+    )
+    return first, second

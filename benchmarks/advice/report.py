@@ -1,0 +1,110 @@
+"""Verdicts → Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.advice.judging import ADVICE, Row, Verdict
+from benchmarks.advice.statistics import most_equivalents
+
+__all__ = ["render"]
+
+_WORST = 3  # settings named
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """Trial equivalents over the settings at least so high, at a cost of at most so many trainings."""
+
+    median: float
+    cost: float
+    least: float = 0.0
+
+
+PROMISES = {"pilot": _Promise(16, 1, 6), "calibrated": _Promise(5, 0.05)}
+
+
+def render(verdicts: Sequence[Verdict], head: str) -> str:
+    """The summary, then one table of each quantity."""
+    columns = [row.method for row in verdicts[0].rows]
+    chosen = [column for column in columns if any(_row(verdict, column).choice for verdict in verdicts)]
+    chosen = [column for column in chosen if not column.startswith("fixed")]
+    trials = verdicts[0].trials
+    parts = [
+        head,
+        _summary(verdicts, columns),
+        "### Final training loss",
+        _table(verdicts, columns, lambda row: f"{row.loss:.4g}"),
+        "### Held-out error, %",
+        _table(verdicts, columns, lambda row: f"{100 * row.error:.1f}"),
+        "### Trial equivalents",
+        _table(verdicts, columns, lambda row: _equivalents(row.equivalents, trials)),
+    ]
+    if chosen:
+        parts += ["### Stepsizes, on the first seed", _table(verdicts, chosen, lambda row: row.choice)]
+        parts += ["### Cost in trainings", _table(verdicts, chosen, lambda row: f"{row.cost:.3g}")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(verdict: Verdict, method: str) -> Row:
+    return next(row for row in verdict.rows if row.method == method)
+
+
+def _equivalents(value: float, trials: int) -> str:
+    most = most_equivalents(trials)
+    return f">{most:.0f}" if value >= most else f"{value:.1f}"
+
+
+def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    ruler = ["---"] * len(head)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ruler, *rows))
+
+
+def _table(verdicts: Sequence[Verdict], columns: Sequence[str], cell: Callable[[Row], str]) -> str:
+    rows = [[verdict.setting, *(cell(_row(verdict, column)) for column in columns)] for verdict in verdicts]
+    return _lines(["setting", *columns], rows)
+
+
+def _summary(verdicts: Sequence[Verdict], columns: Sequence[str]) -> str:
+    """Over all settings: what each method is worth, what it costs, and what was promised of it."""
+    trials = verdicts[0].trials
+    head = ["method", "trial equivalents, median", "least", "cost, median", "highest"]
+    head += ["promised", "loss / oracle's, median", "highest", "worst settings"]
+    rows = []
+    for column in columns:
+        found = [(_row(verdict, column), verdict.setting) for verdict in verdicts]
+        worth = [row.equivalents for row, _ in found]
+        costs = [row.cost for row, _ in found]
+        cells = [column, _equivalents(statistics.median(worth), trials), _equivalents(min(worth), trials)]
+        cells += [f"{statistics.median(costs):.3g}", f"{max(costs):.3g}", _promised(column, worth, costs)]
+        ratios = list(_ratios(verdicts, column))
+        cells += [f"{statistics.median(ratios):.3f}", f"{max(ratios):.3g}"] if ratios else ["", ""]
+        worst = sorted(found, key=lambda pair: pair[0].equivalents)[: _WORST if column in ADVICE else 0]
+        cells.append(", ".join(f"{name} ({_equivalents(row.equivalents, trials)})" for row, name in worst))
+        rows.append(cells)
+    return _lines(head, rows)
+
+
+def _ratios(verdicts: Sequence[Verdict], method: str) -> Iterator[float]:
+    """Losses beside those of the oracle, where it took part."""
+    for verdict in verdicts:
+        if verdict.rows[-1].method == "oracle":
+            yield _row(verdict, method).loss / verdict.rows[-1].loss
+
+
+def _promised(method: str, worth: Sequence[float], costs: Sequence[float]) -> str:
+    """The limits, and whether they are kept."""
+    promise = PROMISES.get(method)
+    if promise is None:
+        return ""
+    limits = [f"median ≥ {promise.median:g}"]
+    limits += [f"least ≥ {promise.least:g}"] if promise.least else []
+    limits.append(f"cost ≤ {promise.cost:g}")
+    kept = (
+        statistics.median(worth) >= promise.median
+        and min(worth) >= promise.least
+        and max(costs) <= promise.cost
+    )
+    return f"{', '.join(limits)}: {'kept' if kept else 'MISSED'}"
