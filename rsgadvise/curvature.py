@@ -87,16 +87,21 @@ class Curvature:
     @property
     def squared_gradients(self) -> Matrix:
         """||gradient||^2 of each row by itself, (rows,), over all matrices together."""
+        return np.asarray(np.sum(self.layer_squares, axis=0))
+
+    @property
+    def layer_squares(self) -> Matrices:
+        """The same for each matrix."""
         squares = [
             np.einsum("ij,ij->i", error, error) * np.einsum("ij,ij->i", signal, signal)
             for error, signal in zip(self._errors, self._signals, strict=False)
         ]
         if not self._tied:
-            return np.asarray(np.sum(squares, axis=0))
+            return squares
         # e_1 x^T + h e_2^T, one matrix: the product of the two parts counts twice.
         (e1, e2), (x, h) = self._errors, self._signals[:2]
         cross = np.einsum("ij,ij->i", e1, h) * np.einsum("ij,ij->i", x, e2)
-        return np.asarray(squares[0] + squares[1] + 2 * cross)
+        return [squares[0] + squares[1] + 2 * cross]
 
     def product(self, direction: Sequence[Matrix]) -> Matrices:
         """The Hessian times a direction of the shapes of the weights."""

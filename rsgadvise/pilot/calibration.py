@@ -1,0 +1,258 @@
+"""Calibrated constants: f(W^1), gradient variance and smoothness, measured at W^1 and along a short pilot.
+
+The pilot takes a few mini-batch steps of 1/U, and measures U again where they led, since a network leaves
+its random start for places of other curvature at once. What a stage has made worse is taken back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.bounds.problem import MeasuredConstants
+from rsgadvise.curvature import PRODUCT_COST, Curvature, Spectrum, extreme_eigenvalues
+from rsgadvise.errors import HypothesisError
+from rsgadvise.networks import Network, Weights
+from rsgadvise.pilot.arena import Arena, flat, shaped
+from rsgadvise.rsg import Training, train
+
+__all__ = ["SHARE", "Calibration", "Quantity", "calibrate", "layer_smoothness", "steepness"]
+
+SHARE = 0.05
+"""Of one training: what calibration may cost, but for the fewest rows."""
+
+_STAGES = 3
+_STAGE_SHARE = 0.1  # of the cost: mini-batches of one stage
+_GRADIENT_SHARE = 0.16  # of the cost: rows for the final gradient and its variance
+_MOST_STEPS = 1000  # of one stage
+_PRODUCTS = 6  # of one Lanczos run
+_FEWEST_ROWS, _MOST_ROWS = 8, 512  # for curvature
+_MOST_GRADIENT_ROWS = 4096
+_GROUPS = 4  # of rows, for the sampling error of the curvature
+_SHORTER = 4.0  # divides the stepsize of the last stage, and of one that follows a failure
+_ROWS, _PILOT = 2, 3  # keys of randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One measured constant.
+
+    Attributes:
+        name: initial_loss, smoothness, gradient_variance or squared_gradient.
+        at_start: at W^1, or None where it was not measured there.
+        value: what the bound uses: after the pilot, but for the initial loss.
+        standard_error: of the sampling of rows; 0 where all were used.
+    """
+
+    name: str
+    at_start: float | None
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was measured.
+
+    Attributes:
+        constants: for the bound.
+        initial_loss: f(W^1).
+        loss: f(W) after the pilot.
+        quantities: each with its error.
+        weights: where the pilot ended, (1, d_l, d_{l-1}) each.
+        iterations: of the pilot. rows: for the curvature.
+        work: in gradients of single examples.
+        notes: what to mind.
+    """
+
+    constants: MeasuredConstants
+    initial_loss: float
+    loss: float
+    quantities: tuple[Quantity, ...]
+    weights: Weights
+    iterations: int
+    rows: NDArray[np.int64]
+    work: float
+    notes: tuple[str, ...]
+
+
+def calibrate(arena: Arena, *, batch_size: int, iterations: int) -> Calibration:
+    """Measure the constants of a run of N iterations at a cost of about `SHARE` of it.
+
+    Kind: estimates. Smoothness is the largest Hessian eigenvalue on a sample of rows, by Lanczos from
+        below; that of a sample tends to be larger than that of all rows.
+
+    Args:
+        arena: network and rows.
+        batch_size, iterations: B and N of the run that is planned.
+
+    Raises:
+        HypothesisError: the loss has no curvature at W^1, such as for inputs that are all zero.
+    """
+    allowed = SHARE * iterations * batch_size
+    steps = int(min(_MOST_STEPS, max(1, _STAGE_SHARE * SHARE * iterations)))
+    share = 1 - _STAGES * _STAGE_SHARE - _GRADIENT_SHARE
+    # Each stage is measured, and the error of the last curvature by one more product.
+    each_row = (1 + _STAGES) * (1 + PRODUCT_COST * _PRODUCTS) + 1 + PRODUCT_COST
+    count = int(np.clip(share * allowed / each_row, _FEWEST_ROWS, _MOST_ROWS))
+    rng = arena.rng(_ROWS)
+    rows = arena.sample(count, rng)
+    weights = arena.start(0)
+    here = arena.curvature(weights, rows, rng)
+    first = steepness(here, arena.network, rng, products=_PRODUCTS)
+    work = len(rows) * (1 + PRODUCT_COST * first.products)
+    if not first.highest > 0:
+        raise HypothesisError(
+            "must have curvature at W1 to be calibrated; got a Hessian whose largest eigenvalue is "
+            f"{first.highest:g}; use --constants certified",
+            quantity="data.file",
+        )
+    spectrum, initial, taken_back, gamma, done = first, here, 0, 1 / first.highest, 0
+    stream = arena.stream(_PILOT)
+    for stage in range(_STAGES):
+        if stage == _STAGES - 1:
+            # Shorter steps let the noise die that longer ones sustain: the gradient that is left tells how
+            # far it is to a minimiser.
+            gamma /= _SHORTER
+        training = Training(arena.network, arena.data, (gamma,) * len(arena.network.shapes), batch_size)
+        (shot,) = train(training, weights, [stream], [np.array([steps + 1])])
+        there = arena.curvature(shot.weights, rows, rng)
+        work += steps * batch_size + len(rows)
+        done += steps
+        if not there.losses.mean() <= here.losses.mean():
+            taken_back, gamma = taken_back + 1, gamma / _SHORTER
+            continue
+        found = steepness(there, arena.network, rng, products=_PRODUCTS)
+        work += PRODUCT_COST * len(rows) * found.products
+        if found.highest > 0:  # a flat place says nothing of the steps that are possible elsewhere
+            spectrum, gamma = found, 1 / found.highest
+        weights, here = shot.weights, there
+    wanted = int(np.clip(_GRADIENT_SHARE * allowed, 2 * _FEWEST_ROWS, _MOST_GRADIENT_ROWS))
+    gradient = _gradient(arena, weights, wanted, rng)
+    work += gradient.rows
+    error = _curvature_error(arena, weights, spectrum, rows, rng)
+    work += len(rows) * (1 + PRODUCT_COST)
+    loss = float(here.losses.mean())
+    distance = loss / math.sqrt(gradient.square) if gradient.square > 0 else math.inf
+    notes = []
+    if taken_back:
+        notes.append(f"{taken_back} of {_STAGES} stages of the pilot raised the loss and were taken back.")
+    starting = float(initial.losses.mean())
+    spread = _spread(arena, len(rows))
+    return Calibration(
+        constants=MeasuredConstants(
+            smoothness=spectrum.highest,
+            layer_variances=gradient.layer_variances,
+            distance=min(distance, 1e150),
+        ),
+        initial_loss=starting,
+        loss=loss,
+        quantities=(
+            Quantity(
+                "initial_loss", starting, starting, spread * float(initial.losses.std()) / len(rows) ** 0.5
+            ),
+            Quantity("smoothness", first.highest, spectrum.highest, error + spectrum.error),
+            Quantity(
+                "gradient_variance",
+                float(initial.squared_gradients.mean() - flat(initial.gradient) @ flat(initial.gradient)),
+                sum(gradient.layer_variances),
+                gradient.variance_error,
+            ),
+            Quantity("squared_gradient", None, gradient.square, gradient.square_error),
+        ),
+        weights=weights,
+        iterations=done,
+        rows=rows,
+        work=work,
+        notes=tuple(notes),
+    )
+
+
+def steepness(
+    here: Curvature, network: Network, rng: np.random.Generator, *, products: int, level: int | None = None
+) -> Spectrum:
+    """Both ends of the Hessian, or of its block for one matrix."""
+    shapes = network.shapes
+
+    def whole(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        return flat(here.product(shaped(vector, network)))
+
+    def block(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        direction = [np.zeros(shape) for shape in shapes]
+        direction[level or 0] = vector.reshape(direction[level or 0].shape)
+        return here.product(direction)[level or 0].ravel()
+
+    if level is None:
+        return extreme_eigenvalues(whole, sum(map(math.prod, shapes)), rng, products=products)
+    return extreme_eigenvalues(block, math.prod(shapes[level]), rng, products=products)
+
+
+def layer_smoothness(
+    arena: Arena, calibration: Calibration, rng: np.random.Generator
+) -> tuple[tuple[float, ...], float]:
+    """(largest eigenvalue of each matrix's block of the Hessian after the pilot, work)."""
+    here = arena.curvature(calibration.weights, calibration.rows, rng)
+    found = [
+        steepness(here, arena.network, rng, products=_PRODUCTS, level=level)
+        for level in range(len(arena.network.shapes))
+    ]
+    products = sum(each.products for each in found)
+    work = len(calibration.rows) * (1 + PRODUCT_COST * products)
+    return tuple(max(each.highest, 0.0) for each in found), work
+
+
+@dataclass(frozen=True, slots=True)
+class _Gradient:
+    square: float
+    square_error: float
+    layer_variances: tuple[float, ...]
+    variance_error: float
+    rows: int
+
+
+def _spread(arena: Arena, rows: int) -> float:
+    """Finite-population factor of a standard error: 0 where the sample is all there is."""
+    if arena.network.masked_widths:
+        return 1.0
+    return math.sqrt(max(0.0, 1 - rows / arena.data.rows))
+
+
+def _gradient(arena: Arena, weights: Weights, wanted: int, rng: np.random.Generator) -> _Gradient:
+    """||grad f||^2 from two halves, whose product is unbiased, and the variance of one example."""
+    chosen = arena.sample(wanted, rng)
+    halves = [arena.curvature(weights, part, rng) for part in np.array_split(chosen, min(2, len(chosen)))]
+    gradients = [half.gradient for half in halves]
+    everything = np.concatenate([half.squared_gradients for half in halves])
+    count = len(chosen)
+    layers = []
+    for level in range(len(arena.network.shapes)):
+        square = float(np.mean(np.concatenate([half.layer_squares[level] for half in halves])))
+        product = float(np.sum(gradients[0][level] * gradients[-1][level]))
+        layers.append(max(0.0, square - product))
+    variance, spread = sum(layers), _spread(arena, count)
+    mean = np.mean([flat(gradient) for gradient in gradients], axis=0)
+    added = spread**2 * variance / count  # what sampling adds to the plug-in
+    # At least what could hide in the sampling: a gradient of 0 would mean a minimiser infinitely far away.
+    square = max(float(mean @ mean) - added, added, 0.0)
+    return _Gradient(
+        square=square,
+        square_error=spread * math.sqrt(4 * square * variance / count + 2 * (variance / count) ** 2),
+        layer_variances=tuple(layers),
+        variance_error=spread * float(everything.std()) / math.sqrt(count),
+        rows=count,
+    )
+
+
+def _curvature_error(
+    arena: Arena, weights: Weights, spectrum: Spectrum, rows: NDArray[np.int64], rng: np.random.Generator
+) -> float:
+    """Standard error of the quotient of the leading eigenvector, from groups of rows."""
+    direction = shaped(spectrum.highest_vector, arena.network)
+    parts = [arena.curvature(weights, part, rng) for part in np.array_split(rows, min(_GROUPS, len(rows)))]
+    if len(parts) == 1:
+        return 0.0
+    quotients = [float(spectrum.highest_vector @ flat(part.product(direction))) for part in parts]
+    return _spread(arena, len(rows)) * float(np.std(quotients, ddof=1)) / math.sqrt(len(parts))

@@ -1,0 +1,156 @@
+"""Successive halving: short runs of many candidates in one batch, of which the better ones go on.
+
+All candidates of a race start from the same W^1 and see the same mini-batches in the same order, so that
+their losses differ by what they do and not by what they drew. A candidate is judged by the mini-batch
+losses of the last part of its run: they cost nothing, and a run that oscillates does not hide it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.networks import Weights
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.rsg import Pace, Training, train
+
+__all__ = ["Candidate", "Heat", "Runner", "scores"]
+
+_JUDGED = 0.375  # of a run: its last part
+_NEIGHBOURS = 0.25  # weight of the next smaller and larger stepsize in a score
+_WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: a neighbour that fails counts no more than this
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Hyper-parameters to try.
+
+    Attributes:
+        stepsizes: gamma of each matrix. decay: rho.
+        batch_size, iterations: B and N of the whole training.
+        keep_prob: zeta.
+        source: where it comes from, in words.
+        rung: its place among candidates that differ in the length of the stepsize alone; None if none do.
+    """
+
+    stepsizes: tuple[float, ...]
+    decay: float
+    batch_size: int
+    iterations: int
+    keep_prob: float
+    source: str
+    rung: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """Examples of the whole training."""
+        return self.batch_size * self.iterations
+
+
+@dataclass(slots=True)
+class Runner:
+    """One candidate's run under way.
+
+    Attributes:
+        candidate: what it runs with.
+        done: share of its training.
+        iteration: it stands at W^iteration.
+        loss: mean mini-batch loss over the last part of the run, inf where it left the range of numbers.
+        weights: (1, d_l, d_{l-1}) each.
+    """
+
+    candidate: Candidate
+    weights: Weights
+    iteration: int = 1
+    done: float = 0.0
+    loss: float = float("inf")
+    history: list[tuple[float, float]] = field(default_factory=list)
+
+
+class Heat:
+    """Runs that share W^1 and mini-batches.
+
+    Args:
+        arena: network and rows.
+        key: of W^1 and the mini-batches; 0 starts where the calibration did.
+        threads: for large networks.
+    """
+
+    def __init__(self, arena: Arena, *, key: int, threads: int) -> None:
+        self._arena, self._key, self._threads = arena, key, threads
+        self._start = arena.start(key)
+        self.work = 0.0
+
+    def enter(self, candidate: Candidate) -> Runner:
+        """A runner at W^1."""
+        return Runner(candidate, self._start)
+
+    def advance(self, runners: Sequence[Runner], *, share: float) -> None:
+        """Bring all runners to that share of their trainings, those of equal batch and network together."""
+        groups: dict[tuple[int, float, int, int], list[Runner]] = {}
+        for runner in runners:
+            candidate = runner.candidate
+            until = max(runner.iteration, round(share * candidate.iterations) + 1)
+            group = (candidate.batch_size, candidate.keep_prob, runner.iteration, until)
+            groups.setdefault(group, []).append(runner)
+        for (batch, keep_prob, first, until), members in groups.items():
+            if until > first:
+                self._run(members, self._arena.keeping(keep_prob), batch, first, until)
+        for runner in runners:
+            runner.done = share
+            runner.history.append((share, runner.loss))
+
+    def _run(self, members: Sequence[Runner], arena: Arena, batch: int, first: int, until: int) -> None:
+        judged = max(first, until - max(1, round(_JUDGED * until)))
+        training = Training(arena.network, arena.data, (1.0,) * len(arena.network.shapes), batch)
+        # The mini-batches of a part of the run depend on where it begins, not on how it got there.
+        streams = [arena.stream(self._key, batch, first) for _ in members]
+        pace = Pace(
+            np.array([runner.candidate.stepsizes for runner in members]),
+            np.array([runner.candidate.decay for runner in members]),
+        )
+        start = [
+            np.concatenate([runner.weights[level] for runner in members])
+            for level in range(len(arena.network.shapes))
+        ]
+        stops = [np.unique([judged, until])] * len(members)
+        before = np.zeros(len(members))
+        for shot in train(
+            training, start, streams, stops, first=first, pace=pace, record=True, threads=self._threads
+        ):
+            assert shot.losses is not None
+            if shot.iteration == judged:
+                before[shot.replicas] = shot.losses
+            if shot.iteration == until:
+                for place, replica in enumerate(shot.replicas):
+                    runner = members[replica]
+                    runner.weights = [matrix[place : place + 1] for matrix in shot.weights]
+                    with np.errstate(invalid="ignore"):
+                        loss = float(shot.losses[place] - before[replica]) / (until - judged)
+                    runner.loss = loss if np.isfinite(loss) else float("inf")
+                    runner.iteration = until
+        self.work += len(members) * (until - first) * training.examples
+
+
+def scores(runners: Sequence[Runner]) -> NDArray[np.float64]:
+    """Logarithm of each loss, with a part of that of the next smaller and larger stepsizes.
+
+    A stepsize beside one that fails is close to failing: longer runs and other starts would find out.
+    """
+    with np.errstate(divide="ignore"):
+        own = np.log([runner.loss for runner in runners])
+    rungs = {
+        runner.candidate.rung: place
+        for place, runner in enumerate(runners)
+        if runner.candidate.rung is not None
+    }
+    found = own.copy()
+    for rung, place in rungs.items():
+        beside = [own[rungs[near]] for near in (rung - 1, rung + 1) if near in rungs]
+        if beside and np.isfinite(own[place]):
+            limited = np.minimum(beside, own[place] + _WORST_NEIGHBOUR)
+            found[place] = (1 - _NEIGHBOURS) * own[place] + _NEIGHBOURS * limited.mean()
+    return found
