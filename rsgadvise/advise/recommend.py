@@ -25,11 +25,12 @@ from rsgadvise.bounds.judge import (
 from rsgadvise.bounds.kinds import curvature_share
 from rsgadvise.bounds.objective import ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
+from rsgadvise.errors import HypothesisError
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["rank", "recommend"]
+__all__ = ["described", "rank", "ranking_objective", "recommend"]
 
 _NEAR = 0.02
 _BOUNDARY_SLOPE = 1e-4
@@ -86,10 +87,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     if rows.batch.size == 0:
         return replace(advice, infeasible=_infeasible(objective, space))
     ranked = rows.take(np.lexsort((rows.total, rows.cost(space.goal))))
-    shown = tuple(
-        _recommendation(problem, constants, space, ranked, index)
-        for index in range(min(top, ranked.batch.size))
-    )
+    shown = described(problem, space, ranked, constants=constants, top=top)
     best = _point(ranked, 0, space)
     _, _, limit = certified(problem, best)
     knee = None
@@ -106,6 +104,14 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         why=_why(shown[0]),
         notes=_notes(space, ranked, knee),
     )
+
+
+def described(
+    problem: Problem, space: Space, rows: Rows, *, constants: ConstantsName, top: int
+) -> tuple[Recommendation, ...]:
+    """The first rows with their bounds, in the order given."""
+    count = min(top, rows.batch.size)
+    return tuple(_recommendation(problem, constants, space, rows, index) for index in range(count))
 
 
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
@@ -148,9 +154,11 @@ def _recommendation(
     problem: Problem, constants: ConstantsName, space: Space, rows: Rows, index: int
 ) -> Recommendation:
     point = _point(rows, index, space)
-    terms = {
-        name: float(value) for name, value in point.bound(objective_for(problem, constants)).terms.items()
-    }
+    try:
+        found = point.bound(objective_for(problem, constants)).terms
+    except HypothesisError:  # a stepsize that was found by training instead
+        found = {"none": np.asarray(np.inf)}
+    terms = {name: float(value) for name, value in found.items()}
     value = float(np.sum(list(terms.values())))
     bounded = math.isfinite(value)
     proven_value, _, limit = certified(problem, point)

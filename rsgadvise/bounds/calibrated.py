@@ -7,7 +7,7 @@ itself. Where f is convex between W and a minimiser at a distance of D, and p_k 
     E f(W^R) - f* <= (D^2/gamma + gamma h2 sigma^2/B) / (2 h1 - U gamma h2),  h1 = H_N(rho), h2 = H_N(2 rho).
 
 Its authors take gamma = min(1/U, (D/sigma) sqrt(B/h2)), which balances the numerator. The exact minimiser
-at constant stepsize is 0.62 to 1 times that; but all that is known of D is the lower limit f(W)/||grad f(W)||,
+at constant stepsize is 0.62 to 1 times that; but all that is known of D is that it is at least f/||grad f||,
 so the larger of the two is taken.
 
 Source: Ghadimi and Lan, Stochastic first- and zeroth-order methods for nonconvex stochastic programming,

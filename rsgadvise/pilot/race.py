@@ -7,6 +7,7 @@ losses of the last part of its run: they cost nothing, and a run that oscillates
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -135,22 +136,26 @@ class Heat:
         self.work += len(members) * (until - first) * training.examples
 
 
-def scores(runners: Sequence[Runner]) -> NDArray[np.float64]:
+def scores(runners: Sequence[Runner], retired: Sequence[Runner] = ()) -> NDArray[np.float64]:
     """Logarithm of each loss, with a part of that of the next smaller and larger stepsizes.
 
     A stepsize beside one that fails is close to failing: longer runs and other starts would find out.
+
+    Args:
+        runners: to be compared.
+        retired: others of the race, who only count as neighbours.
     """
-    with np.errstate(divide="ignore"):
-        own = np.log([runner.loss for runner in runners])
-    rungs = {
-        runner.candidate.rung: place
-        for place, runner in enumerate(runners)
-        if runner.candidate.rung is not None
-    }
-    found = own.copy()
-    for rung, place in rungs.items():
-        beside = [own[rungs[near]] for near in (rung - 1, rung + 1) if near in rungs]
-        if beside and np.isfinite(own[place]):
-            limited = np.minimum(beside, own[place] + _WORST_NEIGHBOUR)
-            found[place] = (1 - _NEIGHBOURS) * own[place] + _NEIGHBOURS * limited.mean()
-    return found
+    rungs = {runner.candidate.rung: _log_loss(runner) for runner in (*retired, *runners)}
+    found = []
+    for runner in runners:
+        own, rung = _log_loss(runner), runner.candidate.rung
+        beside = [] if rung is None else [rungs[near] for near in (rung - 1, rung + 1) if near in rungs]
+        if beside and np.isfinite(own):
+            limited = np.minimum(beside, own + _WORST_NEIGHBOUR)
+            own = (1 - _NEIGHBOURS) * own + _NEIGHBOURS * float(limited.mean())
+        found.append(own)
+    return np.array(found)
+
+
+def _log_loss(runner: Runner) -> float:
+    return math.log(max(runner.loss, 1e-300))
