@@ -195,7 +195,7 @@ def choose_stopping(
     usual = weights["uniform"]
     rows = []
     for name, own in weights.items():
-        excess = _expected(looks.losses, own) - _expected(looks.losses, usual)
+        excess = _estimate(_difference(looks.losses, own, usual))
         gradient, loss = (_estimate(_expected(curve, own)) for curve in (looks.gradients, looks.losses))
         validation = None if looks.validation is None else _estimate(_expected(looks.validation, own))
         shown = [estimate.mean for estimate in (gradient, loss, validation) if estimate is not None]
@@ -206,11 +206,11 @@ def choose_stopping(
                 gradient=gradient,
                 loss=loss,
                 validation=validation,
-                excess=_estimate(excess),
-                gain=_estimate(_expected(judged, usual) - _expected(judged, own)),
+                excess=excess,
+                gain=_estimate(_difference(judged, usual, own)),
                 bound=None if found is None else found[0],
                 vacuous=None if found is None else found[0] >= found[1],
-                admissible=bool(np.isfinite(shown).all()) and not _worse(excess),
+                admissible=bool(np.isfinite(shown).all()) and not _beyond_chance(excess, looks.runs),
             )
         )
     allowed = [row for row in rows if row.admissible]
@@ -226,6 +226,12 @@ def _expected(curve: FloatArray, weights: FloatArray) -> FloatArray:
         return np.asarray((curve[:, inside] * weights[inside]).sum(axis=1))
 
 
+def _difference(curve: FloatArray, weights: FloatArray, less: FloatArray) -> FloatArray:
+    """Of two E_R within each run."""
+    with np.errstate(invalid="ignore"):
+        return _expected(curve, weights) - _expected(curve, less)
+
+
 def _estimate(values: FloatArray) -> Estimate:
     """Mean over the runs, with its standard error."""
     with np.errstate(invalid="ignore", over="ignore"):
@@ -233,14 +239,13 @@ def _estimate(values: FloatArray) -> Estimate:
         return Estimate(float(values.mean()), error)
 
 
-def _worse(excess: FloatArray) -> bool:
-    """Whether the mean of the runs' excess is above 0 by more than chance."""
+def _beyond_chance(found: Estimate, runs: int) -> bool:
+    """Whether a mean over the runs is above 0, by a t-test; with one run, whether it is at all."""
     from scipy.special import stdtrit
 
-    found = _estimate(excess)
     if found.error is None:
         return found.mean > 0
-    return found.mean > float(stdtrit(len(excess) - 1, 1 - _CHANCE)) * found.error
+    return found.mean > float(stdtrit(runs - 1, 1 - _CHANCE)) * found.error
 
 
 def _judged(row: StoppingRow) -> Estimate:
@@ -259,7 +264,7 @@ def _reason(rows: Sequence[StoppingRow], best: StoppingRow | None, criterion: st
         text += f", {best.gain.mean:.2g}{error} below uniform"
         if best.gain.error is None:
             text += ", from a single run"
-        elif best.gain.mean < 2 * best.gain.error:
+        elif not _beyond_chance(best.gain, runs):
             text += f", which {runs} runs cannot tell from chance"
     better = [row for row in rows if not row.admissible and _judged(row).mean < _judged(best).mean]
     if better:
