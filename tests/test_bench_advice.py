@@ -126,8 +126,10 @@ def test_the_summary_says_what_is_kept() -> None:
         Row("oracle", 0.1, 0.1, 49, "1", most_equivalents(96)),
     )
     worse = (rows[0], Row("pilot", 0.1, 0.1, 0.9, "0.5, 1", 2.0), rows[2])
-    text = render([Verdict("one 4-3-2", 96, rows), Verdict("two 4-3-2", 96, worse)], "head")
+    text = render([Verdict("one 4-3-2", 96, True, rows), Verdict("two 4-3-2", 96, False, worse)], "head")
     assert "median ≥ 5, cost ≤ 0.05: kept" in text
     assert "median ≥ 16, least ≥ 6, cost ≤ 1: MISSED" in text
     assert "| one 4-3-2 | 9.0 | >66 | >66 |" in text
+    assert "| pilot | 34.1 | 2.0 | 2.0 |" in text
+    assert "best of them: one 4-3-2." in text
     assert "two 4-3-2 (2.0), one 4-3-2 (>66)" in text

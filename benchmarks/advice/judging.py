@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.advice.cache import tuned
 from benchmarks.advice.problems import Problem, load_problem
-from benchmarks.advice.statistics import best_of, trial_equivalents
+from benchmarks.advice.statistics import MARGIN, best_of, trial_equivalents
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS, trained
 from benchmarks.advice.tuners import COUNTS, Arrays
 from rsgadvise.errors import RsgadviseError
@@ -56,10 +56,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All methods in one setting; `trials` is the size of the population that judged them."""
+    """All methods in one setting.
+
+    Attributes:
+        trials: size of the random population that judged them.
+        level: most of these trials are as good as the best but for the margin, so that the setting hardly
+            tells one method from another.
+    """
 
     setting: str
     trials: int
+    level: bool
     rows: tuple[Row, ...]
 
 
@@ -100,7 +107,8 @@ def judge(
                 ):
                     label = "oracle" if method == "oracle" else f"fixed {stepsize:g}"
                     add(label, float(loss), float(error), float(cost), f"{stepsize:.3g}")
-    return Verdict(problem.name, len(trials), tuple(rows))
+    level = bool(np.mean((1 - MARGIN) * trials <= trials.min()) > 0.5)
+    return Verdict(problem.name, len(trials), level, tuple(rows))
 
 
 def _timed(problem: Problem, tuner: str, cache: Path | None) -> Arrays:

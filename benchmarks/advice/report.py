@@ -35,6 +35,7 @@ def render(verdicts: Sequence[Verdict], head: str) -> str:
     parts = [
         head,
         _summary(verdicts, columns),
+        *_level(verdicts),
         "### Final training loss",
         _table(verdicts, columns, lambda row: f"{row.loss:.4g}"),
         "### Held-out error, %",
@@ -67,17 +68,28 @@ def _table(verdicts: Sequence[Verdict], columns: Sequence[str], cell: Callable[[
     return _lines(["setting", *columns], rows)
 
 
+def _level(verdicts: Sequence[Verdict]) -> list[str]:
+    """Names the settings that would flatter every method."""
+    names = [verdict.setting for verdict in verdicts if verdict.level]
+    if not names:
+        return []
+    return [f"Level, most random trials being within 2 % of the best of them: {', '.join(names)}."]
+
+
 def _summary(verdicts: Sequence[Verdict], columns: Sequence[str]) -> str:
     """Over all settings: what each method is worth, what it costs, and what was promised of it."""
     trials = verdicts[0].trials
-    head = ["method", "trial equivalents, median", "least", "cost, median", "highest"]
+    head = ["method", "trial equivalents, median", "without level settings", "least"]
+    head += ["cost, median", "highest"]
     head += ["promised", "loss / oracle's, median", "highest", "worst settings"]
     rows = []
     for column in columns:
         found = [(_row(verdict, column), verdict.setting) for verdict in verdicts]
         worth = [row.equivalents for row, _ in found]
         costs = [row.cost for row, _ in found]
-        cells = [column, _equivalents(statistics.median(worth), trials), _equivalents(min(worth), trials)]
+        telling = [_row(verdict, column).equivalents for verdict in verdicts if not verdict.level] or worth
+        medians = [statistics.median(worth), statistics.median(telling), min(worth)]
+        cells = [column, *(_equivalents(value, trials) for value in medians)]
         cells += [f"{statistics.median(costs):.3g}", f"{max(costs):.3g}", _promised(column, worth, costs)]
         ratios = list(_ratios(verdicts, column))
         cells += [f"{statistics.median(ratios):.3f}", f"{max(ratios):.3g}"] if ratios else ["", ""]
