@@ -12,6 +12,7 @@ from rsgadvise.theory.bound import FloatArray
 __all__ = [
     "Advice",
     "Infeasible",
+    "MeasuredConstant",
     "Recommendation",
     "Stepsize",
     "WorkPoint",
@@ -98,6 +99,27 @@ class Infeasible:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredConstant:
+    """A constant of the calibrated bound, and what its error is worth.
+
+    Attributes:
+        name: initial_loss, smoothness, gradient_variance or squared_gradient.
+        at_start: at W^1, or None where it was not measured there.
+        value: what the bound uses.
+        standard_error: of the sampling of rows.
+        stepsize_change: of the recommended stepsize, as a share, if the value were one standard error larger.
+        bound_change: of its bound.
+    """
+
+    name: str
+    at_start: float | None
+    value: float
+    standard_error: float
+    stepsize_change: float
+    bound_change: float
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """Ranked recommendations, and everything needed to judge them.
 
@@ -112,6 +134,8 @@ class Advice:
         why: plain sentences on the best choice.
         notes: plain sentences on the whole, each once.
         assumed: values that nobody gave.
+        measured: constants that were measured on the data, not proven.
+        cost: of the advice itself, in trainings with the N and B of the best choice.
     """
 
     kind: str
@@ -128,3 +152,5 @@ class Advice:
     why: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     infeasible: Infeasible | None = None
+    measured: tuple[MeasuredConstant, ...] = ()
+    cost: float = 0.0

@@ -34,6 +34,7 @@ class Looks:
         losses: training losses, (runs, looks).
         validation: losses on held-out data, (runs, looks), or None.
         work: what training and looking cost, in gradients of single examples.
+        weights: W^N, one (runs, d_l, d_{l-1}) array per matrix.
     """
 
     iterations: IntArray
@@ -42,6 +43,7 @@ class Looks:
     losses: FloatArray
     validation: FloatArray | None
     work: float
+    weights: Weights
 
     @property
     def runs(self) -> int:
@@ -58,6 +60,7 @@ class Looks:
             self.losses[chosen],
             None if self.validation is None else self.validation[chosen],
             self.work * len(chosen) / self.runs,
+            [matrix[chosen] for matrix in self.weights],
         )
 
 
@@ -135,7 +138,9 @@ def look_along(
     if held is not None:
         a_look += LOSS_COST * held.pairs
     work = len(streams) * ((iterations - 1) * training.examples + len(at) * a_look)
-    return Looks(at, iterations, gradients, losses, None if held is None else held_losses, work)
+    order = np.argsort(shot.replicas)  # every run is looked at in the last iteration
+    ends = [matrix[order] for matrix in shot.weights]
+    return Looks(at, iterations, gradients, losses, None if held is None else held_losses, work, ends)
 
 
 def _some(data: Data, rows: int, rng: np.random.Generator) -> Data:

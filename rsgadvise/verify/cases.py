@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.bounds.judge import Point, certified, equation, objective_for
 from rsgadvise.bounds.kinds import certified_constants, curvature_share, largest_gradient
+from rsgadvise.bounds.moments import moments_of
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
@@ -121,26 +122,6 @@ class Case:
 def case_key(name: str) -> int:
     """The number that tells one case's randomness from another's, whatever else is verified."""
     return crc32(name.encode())
-
-
-def moments_of(data: Data) -> InputMoments:
-    """The moments of the inputs, exactly those of the rows that are trained on."""
-    inputs = np.asarray(data.inputs, np.float64)
-    rows, columns = inputs.shape
-    means = inputs.mean(axis=0)
-    wide = columns > rows
-    gram = inputs @ inputs.T if wide else inputs.T @ inputs
-    top = float(np.linalg.eigvalsh(gram)[-1]) / rows
-    mean, square = float(means.mean()), float(means @ means) / columns
-    second = float(np.einsum("ij,ij->", inputs, inputs)) / inputs.size
-    # Exact arithmetic orders them; rounding must not undo it, nor make a certified constant too small.
-    return InputMoments(
-        dim=columns,
-        mean=mean,
-        mean_square=square,
-        second_moment=max(second, square),
-        top_eigenvalue=min(max(top * (1 + 1e-12), columns * square), columns * max(second, square)),
-    )
 
 
 def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMoments | None = None) -> Case:

@@ -52,7 +52,7 @@ def looks(
         return curve[at - 1] + noise * rng.standard_normal((runs, len(at)))
 
     held = None if validation is None else seen(validation)
-    return Looks(at, len(gradients), seen(gradients), seen(losses), held, 100.0)
+    return Looks(at, len(gradients), seen(gradients), seen(losses), held, 100.0, [])
 
 
 def choice(found: Looks, decay: float = 0.5) -> StoppingChoice:

@@ -1,0 +1,149 @@
+"""The advisor as a function: a spec and arrays in, the result that the command line shows out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice
+    from rsgadvise.networks import Data
+    from rsgadvise.spec import Spec
+
+__all__ = ["recommend"]
+
+
+def recommend(
+    spec: Spec | Mapping[str, Any] | str | Path,
+    *,
+    data: tuple[Any, Any] | Any | None = None,
+    constants: ConstantsName = "paper",
+    pilot: float = 0.0,
+    seed: int = 0,
+    top: int = 5,
+    threads: int = 1,
+) -> Advice:
+    """Ranked hyper-parameters for a spec, as `rsgadvise recommend` finds them.
+
+    Args:
+        spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
+        data: (x, y), or x alone for an autoencoder; arrays of one row per example, x in [0, 1], y in [0, 1]
+            or integer labels. Their moments count instead of those in the spec. Without them a `data.file`
+            in the spec is left aside.
+        constants: paper, certified, or calibrated: measured on the data.
+        pilot: at most so many trainings that short runs may cost; 0 for none.
+        seed: of all randomness.
+        top: rows to return.
+        threads: for large networks; changes no number.
+
+    Returns:
+        The advice; with `pilot` a `rsgadvise.pilot.results.PilotAdvice`.
+
+    Raises:
+        SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed.
+        HypothesisError: a value lies outside a theorem's range.
+
+    Example:
+        >>> network = {"kind": "single_layer", "layers": [784, 10]}
+        >>> advice = recommend({"network": network, "data": {"mean": 0.1307, "samples": 60000}})
+        >>> advice.recommendations[0].batch_size
+        16
+    """
+    from rsgadvise.advise.recommend import recommend as without_data
+
+    found = _spec(spec)
+    if data is None:
+        if constants == "calibrated" or pilot:
+            raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
+        return without_data(found, constants=constants, top=top)
+    from rsgadvise.bounds.moments import moments_of
+
+    rows = _rows(found, data)
+    moments = moments_of(rows)
+    measured: dict[str, float | int | None] = {
+        "mean": moments.mean,
+        "mean_square": moments.mean_square,
+        "second_moment": moments.second_moment,
+        "top_eigenvalue": moments.top_eigenvalue,
+        "samples": rows.rows,
+    }
+    if constants != "calibrated" and not pilot:
+        return without_data(found, constants=constants, top=top, measured=measured)
+    from rsgadvise.pilot.advice import advise_with_data
+
+    with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
+        return advise_with_data(
+            found,
+            rows,
+            constants=constants,
+            pilot=pilot,
+            seed=seed,
+            top=top,
+            measured=measured,
+            threads=threads,
+        )
+
+
+def _spec(spec: Spec | Mapping[str, Any] | str | Path) -> Spec:
+    from rsgadvise.spec import Spec, load_spec, parse_spec
+
+    if isinstance(spec, Spec):
+        return spec
+    if isinstance(spec, Mapping):
+        import json
+
+        # A mapping is checked by the very rules, and refused in the very words, of a file.
+        return parse_spec(json.dumps(spec, default=_plain), file="<spec>").spec
+    return load_spec(spec).spec
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and sequences of numpy as those of Python."""
+    return value.tolist() if hasattr(value, "tolist") else list(value)
+
+
+def _rows(spec: Spec, data: Any) -> Data:
+    from rsgadvise.networks import Data
+    from rsgadvise.readers import encode_targets
+
+    network = spec.network
+    tied = network.kind == "autoencoder"
+    pair = data if isinstance(data, tuple) else (data, None)
+    inputs = np.asarray(pair[0], np.float64)
+    _check(inputs, "x", network.layers[0])
+    if tied:
+        return Data(inputs, inputs)
+    if len(pair) != 2 or pair[1] is None:
+        raise DataError("data must be (x, y) for this network; got x alone; add the targets")
+    given = np.asarray(pair[1])
+    if given.dtype.kind in "iub" and given.ndim == 1:
+        targets, _ = encode_targets(given, name="y")
+    else:
+        targets = given.astype(np.float64).reshape(len(given), -1)
+    _check(targets, "y", network.layers[-1])
+    if len(inputs) != len(targets):
+        raise DataError(
+            f"x and y must have as many rows as each other; got {len(inputs)} and {len(targets)}; "
+            "leave out what has no partner"
+        )
+    return Data(inputs, targets)
+
+
+def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:
+    if values.ndim != 2 or len(values) == 0 or values.shape[1] != width:
+        raise DataError(
+            f"{name} must have one or more rows of {width} values, as network.layers says; got shape "
+            f"{values.shape}; change one of the two"
+        )
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):
+        raise DataError(
+            f"{name} must lie in [0, 1]; got {low:g} to {high:g}; scale it, such as column by column from its "
+            "smallest to its largest value"
+        )

@@ -1,0 +1,167 @@
+"""The candidates that theory proposes for a race, and their variants in the other knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from rsgadvise.advise.space import Space
+from rsgadvise.bounds.calibrated import loss_stepsize
+from rsgadvise.bounds.problem import MeasuredConstants
+from rsgadvise.pilot.race import Candidate
+
+__all__ = ["Proposals", "layer_shape"]
+
+_Choice = TypeVar("_Choice", int, float)
+
+_MULTIPLES = tuple(2.0**power for power in range(-2, 5))
+"""Of 1/U: the curvature of a sample is larger than that of the whole, and U falls while training goes on."""
+
+_FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
+_ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
+_MOST_VARIANTS = 3  # in one knob
+
+
+def layer_shape(layer_smoothness: Sequence[float]) -> tuple[float, ...]:
+    """Relative stepsizes (U_max/U_l)^(1/2) of the layers, 1 for the steepest.
+
+    A common stepsize is held back by the steepest layer; (U_max/U_l) itself would be right if the layers
+    did not act on each other. This is the middle between the two, in logarithms.
+
+    Example:
+        >>> layer_shape([0.25, 4.0])
+        (4.0, 1.0)
+    """
+    steepest = max(layer_smoothness)
+    if not steepest > 0:
+        return (1.0,) * len(layer_smoothness)
+    return tuple((steepest / max(each, _FLATTEST * steepest)) ** 0.5 for each in layer_smoothness)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What may be raced for one spec.
+
+    Attributes:
+        space: what the spec leaves open.
+        known: calibrated constants.
+        shape: relative stepsizes of the layers.
+        batch_size, iterations, keep_prob: of the advice before the race.
+        decay: rho of the first schedule.
+        advised: its stepsizes, one per matrix.
+    """
+
+    space: Space
+    known: MeasuredConstants
+    shape: tuple[float, ...]
+    batch_size: int
+    iterations: int
+    keep_prob: float
+    decay: float
+    advised: tuple[float, ...]
+
+    def first(self) -> list[Candidate]:
+        """The advice itself, and multiples of 1/U, each layer at its own length."""
+        given = Candidate(
+            stepsizes=self.advised,
+            decay=self.decay,
+            batch_size=self.batch_size,
+            iterations=self.iterations,
+            keep_prob=self.keep_prob,
+            source="fixed by the spec" if self.space.stepsize is not None else "calibrated bound",
+        )
+        if self.space.stepsize is not None:
+            return [given]
+        unit = _ANCHOR**self.decay / self.known.smoothness
+        raced = [
+            replace(
+                given,
+                stepsizes=tuple(multiple * unit * part for part in self.shape),
+                source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
+                rung=rung,
+            )
+            for rung, multiple in enumerate(_MULTIPLES)
+        ]
+        return [given, *raced]
+
+    def variants(self, leader: Candidate) -> list[Candidate]:
+        """The leader with another decay, batch size or keep probability, one at a time."""
+        return [*self._decays(leader), *self._batches(leader), *self._keep_probs(leader)]
+
+    def _decays(self, leader: Candidate) -> list[Candidate]:
+        others = [schedule.decay for schedule in self.space.schedules if schedule.decay != leader.decay]
+        free = self.space.stepsize is None
+        return [
+            replace(
+                leader,
+                decay=decay,
+                stepsizes=tuple(
+                    gamma * (_ANCHOR ** (decay - leader.decay) if free else 1.0) for gamma in leader.stepsizes
+                ),
+                source=f"{leader.source}, decay {decay:g}",
+                rung=None,
+            )
+            for decay in _spread(others)
+        ]
+
+    def _batches(self, leader: Candidate) -> list[Candidate]:
+        """Other batch sizes at an equal number of samples."""
+        found = []
+        for batch in _spread(self._batch_choices(leader.batch_size)):
+            iterations = max(1, round(leader.samples / batch))
+            if self.space.fixed_iterations or not self.space.iterations[0] <= iterations:
+                continue
+            iterations = min(iterations, self.space.iterations[1])
+            change = 1.0
+            if self.space.stepsize is None:
+                change = self._advised(batch, iterations) / self._advised(
+                    leader.batch_size, leader.iterations
+                )
+            found.append(
+                replace(
+                    leader,
+                    batch_size=batch,
+                    iterations=iterations,
+                    stepsizes=tuple(gamma * change for gamma in leader.stepsizes),
+                    source=f"{leader.source}, batch size {batch}",
+                    rung=None,
+                )
+            )
+        return found
+
+    def _batch_choices(self, own: int) -> list[int]:
+        sizes = self.space.batch_sizes
+        if self.space.batch_range:
+            low, high = sizes[0], sizes[-1]
+            sizes = tuple(sorted({low, high, *(size for size in (own // 4, own * 4) if low < size < high)}))
+        return [size for size in sizes if size != own]
+
+    def _advised(self, batch: int, iterations: int) -> float:
+        return float(
+            loss_stepsize(
+                self.known,
+                batch_size=np.asarray(float(batch)),
+                iterations=np.asarray(float(iterations)),
+                decay=self.decay,
+            )
+        )
+
+    def _keep_probs(self, leader: Candidate) -> list[Candidate]:
+        choices = set[float]()
+        for low, high in self.space.keep_probs:
+            choices |= {low, (low + high) / 2, high}
+        return [
+            replace(leader, keep_prob=keep, source=f"{leader.source}, keep probability {keep:g}", rung=None)
+            for keep in _spread(sorted(choices - {leader.keep_prob}))
+        ]
+
+
+def _spread(choices: Sequence[_Choice]) -> list[_Choice]:
+    """At most three of them, evenly spaced, both ends included."""
+    if len(choices) <= _MOST_VARIANTS:
+        return list(choices)
+    places = np.linspace(0, len(choices) - 1, _MOST_VARIANTS).round().astype(int)
+    return [choices[place] for place in places]

@@ -1,0 +1,84 @@
+"""What a pilot returns beside the ranking: plain frozen records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsgadvise.advise.results import Advice
+from rsgadvise.pilot.second_order import StoppedState
+from rsgadvise.pilot.stopping_choice import StoppingChoice
+
+__all__ = ["PilotAdvice", "PilotReport", "Raced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """One candidate of a race.
+
+    Attributes:
+        stepsizes: gamma of each matrix. decay, batch_size, keep_prob: rho, B, zeta.
+        source: why it was tried.
+        share: of its training that it ran before it was left behind.
+        loss: mean mini-batch loss at the end of that, inf (null in JSON) where the run left the range of
+            numbers.
+        outcome: "won", "final", "left behind", "no better than a constant" or "diverged".
+    """
+
+    stepsizes: tuple[float, ...]
+    decay: float
+    batch_size: int
+    keep_prob: float
+    source: str
+    share: float
+    loss: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class PilotReport:
+    """A race of short runs, and its winner run again from another seed.
+
+    Attributes:
+        seed: of all randomness.
+        raced: every candidate, best first.
+        share: of the training that the second run of the winner took.
+        predicted_bound: on the squared gradient after that share, with the constants of the advice; inf
+            where they bound nothing there.
+        gradient: measured squared norm of the gradient there, averaged over the run as the bound is.
+        initial_loss, loss: of the second run at W^1 and at its end.
+        constant_loss: of the best constant prediction.
+        held_out_loss: at the end of the second run, or None where nothing was held out.
+        held_out_error: share of held-out rows whose class is not the largest output, or None.
+        held_out_rows: number of them.
+        stopping: the choice of P_R, or None where the spec fixes it or there was no time.
+        state: what the curvature says of the end of the second run, or None where there was no time.
+        cost: of the whole advice, in trainings with the winner's N and B.
+        interrupted: ended early by the user.
+    """
+
+    seed: int
+    raced: tuple[Raced, ...]
+    share: float
+    predicted_bound: float
+    gradient: float
+    initial_loss: float
+    loss: float
+    constant_loss: float
+    held_out_loss: float | None
+    held_out_error: float | None
+    held_out_rows: int
+    stopping: StoppingChoice | None
+    state: StoppedState | None
+    cost: float
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotAdvice(Advice):
+    """Advice whose ranking was raced.
+
+    Attributes:
+        pilot: how.
+    """
+
+    pilot: PilotReport

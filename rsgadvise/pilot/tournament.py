@@ -1,0 +1,192 @@
+"""A whole race within an allowance: heats, variants of the leader, and the finalists from another seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rsgadvise.networks import Array, Data, Network
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.candidates import Proposals
+from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
+from rsgadvise.pilot.race import Candidate, Heat, Runner, scores
+from rsgadvise.pilot.second_order import constant_loss
+from rsgadvise.rsg import Training
+
+__all__ = ["Finalist", "Tournament", "predictions"]
+
+Progress = Callable[[float, str], None]
+
+_FIRST_HEAT = 0.25  # of the final length
+_KEPT = 4  # after the first heat
+_FINALISTS = 2
+_LOOKS = 12  # along a finalist's second run
+_LOOK_ROWS = 256
+_JUDGED = 0.375  # of a second run: its last part
+_LOOK_COST = 0.08  # of an allowance: what looking may take
+_COMPARED_ROWS = 512
+_AGAIN, _LOOKING, _COMPARING = 1, 4, 5  # keys of randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A candidate that was run again from another W^1 and other mini-batches.
+
+    Attributes:
+        runner: its first run.
+        looks: along its second.
+        score: mean logarithm of the losses at the end of both.
+    """
+
+    runner: Runner
+    looks: Looks
+    score: float
+
+
+@dataclass(slots=True)
+class Tournament:
+    """Finds the best of the proposals.
+
+    Attributes:
+        arena: network with the highest keep probability, and rows.
+        proposals: what may be raced.
+        allowance: work that it may take, in gradients of single examples.
+        threads, progress: how it is run.
+        standing: every runner so far, for when it is interrupted.
+        finalists: those that were run again.
+        work: taken so far.
+    """
+
+    arena: Arena
+    proposals: Proposals
+    allowance: float
+    threads: int
+    progress: Progress
+    standing: list[Runner] = field(default_factory=list)
+    finalists: list[Finalist] = field(default_factory=list)
+    work: float = 0.0
+
+    @property
+    def constant(self) -> float:
+        """Loss of the best constant prediction."""
+        return constant_loss(self.arena.data.targets)
+
+    def run(self) -> None:
+        """Race until the allowance is used up."""
+        first = self.proposals.first()
+        variants = self.proposals.variants(first[0])
+        kept = min(_KEPT, len(first))
+        finalists = min(_FINALISTS, kept + len(variants))
+        comparing = self._compares(variants)
+        heats = [_FIRST_HEAT * len(first), (1 - _FIRST_HEAT) * kept, len(variants), finalists]
+        samples = max(candidate.samples for candidate in (*first, *variants))
+        looking = _LOOK_COST * self.allowance
+        if comparing:
+            looking += LOSS_COST * _COMPARED_ROWS * (kept + len(variants))
+        length = min(1.0, max(0.0, self.allowance - looking) / (samples * sum(heats)))
+        heat = Heat(self.arena, key=0, threads=self.threads)
+        self.standing = [heat.enter(candidate) for candidate in first]
+        self._report(0.0)
+        alive = self._halve(heat, self.standing, length * _FIRST_HEAT, kept)
+        self._report(0.3)
+        newcomers = [heat.enter(candidate) for candidate in self.proposals.variants(alive[0].candidate)]
+        self.standing += newcomers
+        if comparing:
+            heat.advance([*alive, *newcomers], share=length)
+            self._compare([*alive, *newcomers])
+            alive = self._ranked([*alive, *newcomers])[:finalists]
+            self.work += heat.work
+        else:
+            alive = self._halve(heat, [*alive, *newcomers], length, finalists)
+        self._report(0.8)
+        for place, runner in enumerate(alive):
+            if math.isfinite(runner.loss):
+                self.finalists.append(self._again(runner, length, looking / (2 * finalists)))
+            self._report(0.8 + 0.2 * (place + 1) / len(alive))
+        self.finalists.sort(key=lambda finalist: finalist.score)
+
+    def _compares(self, variants: Sequence[Candidate]) -> bool:
+        """Whether networks with different masks meet: their mini-batch losses are of different objectives."""
+        own = self.proposals.keep_prob
+        return any(candidate.keep_prob != own for candidate in variants)
+
+    def _halve(self, heat: Heat, runners: list[Runner], share: float, kept: int) -> list[Runner]:
+        before = heat.work
+        heat.advance(runners, share=share)
+        self.work += heat.work - before
+        return self._ranked(runners)[:kept]
+
+    def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
+        retired = [runner for runner in self.standing if runner not in runners]
+        order = np.argsort(scores(runners, retired), kind="stable")
+        return [runners[place] for place in order]
+
+    def _compare(self, runners: Sequence[Runner]) -> None:
+        """Judge by the loss without masks, on rows that are the same for all."""
+        data = self.arena.held_out or self.arena.data
+        chosen = self.arena.rng(_COMPARING).permutation(data.rows)[:_COMPARED_ROWS]
+        data = Data(data.inputs[chosen], data.targets[chosen])
+        for runner in runners:
+            if math.isfinite(runner.loss):
+                network = replace(self.arena.network, keep_prob=runner.candidate.keep_prob)
+                error = predictions(network, runner.weights, data.inputs) - data.targets
+                loss = float(np.square(error).sum()) / data.rows
+                runner.loss = loss if math.isfinite(loss) else math.inf
+                self.work += LOSS_COST * data.rows
+
+    def _again(self, runner: Runner, share: float, looking: float) -> Finalist:
+        """A second run, looked at on the way, with rows as far as the work for looking goes."""
+        candidate = runner.candidate
+        arena = self.arena.keeping(candidate.keep_prob)
+        training = Training(
+            arena.network, arena.data, candidate.stepsizes, candidate.batch_size, candidate.decay
+        )
+        iterations = max(1, round(share * candidate.iterations))
+        each = looking / min(_LOOKS, iterations)
+        rows = int(max(2, min(_LOOK_ROWS, each / (1 + LOSS_COST))))
+        looks = look_along(
+            training,
+            arena.start(_AGAIN),
+            [arena.stream(_AGAIN, candidate.batch_size)],
+            iterations=iterations,
+            looks=_LOOKS,
+            validation=arena.held_out,
+            rng=arena.rng(_LOOKING),
+            rows=rows,
+            threads=self.threads,
+        )
+        self.work += looks.work
+        late = looks.iterations >= (1 - _JUDGED) * looks.last
+        end = float(looks.losses[0, late].mean())
+        again = math.log(max(end, 1e-300)) if math.isfinite(end) else math.inf
+        return Finalist(runner, looks, (math.log(max(runner.loss, 1e-300)) + again) / 2)
+
+    def _report(self, part: float) -> None:
+        self.progress(part, "racing")
+
+
+def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:
+    """Outputs of the network as it is used after training: every unit kept, its signal taken times zeta.
+
+    Args:
+        network: which.
+        weights: (1, d_l, d_{l-1}) each.
+        inputs: (rows, d_0).
+
+    Example:
+        >>> net = Network("multilayer", (2, 1), (1.0,), keep_prob=0.5)
+        >>> predictions(net, [np.zeros((1, 1, 2))], np.ones((3, 2))).ravel().tolist()
+        [0.5, 0.5, 0.5]
+    """
+    matrices = [matrix[0] for matrix in weights]
+    if network.kind == "autoencoder":
+        matrices.append(matrices[0].T)
+    signal = inputs
+    for level, matrix in enumerate(matrices):
+        kept = network.keep_prob if level < len(network.masked_widths) else 1.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            signal = np.asarray(1 / (1 + np.exp(-(kept * signal) @ matrix.T)))
+    return signal
