@@ -64,19 +64,19 @@ class Proposals:
     advised: tuple[float, ...]
 
     def first(self) -> list[Candidate]:
-        """The advice itself, and multiples of 1/U, each layer at its own length."""
+        """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes."""
         given = Candidate(
             stepsizes=self.advised,
             decay=self.decay,
             batch_size=self.batch_size,
             iterations=self.iterations,
             keep_prob=self.keep_prob,
-            source="fixed by the spec" if self.space.stepsize is not None else "calibrated bound",
+            source="the stepsize of the spec",
         )
         if self.space.stepsize is not None:
             return [given]
         unit = _ANCHOR**self.decay / self.known.smoothness
-        raced = [
+        return [
             replace(
                 given,
                 stepsizes=tuple(multiple * unit * part for part in self.shape),
@@ -85,7 +85,6 @@ class Proposals:
             )
             for rung, multiple in enumerate(_MULTIPLES)
         ]
-        return [given, *raced]
 
     def variants(self, leader: Candidate) -> list[Candidate]:
         """The leader with another decay, batch size or keep probability, one at a time."""

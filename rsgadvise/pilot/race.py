@@ -18,7 +18,7 @@ from rsgadvise.networks import Weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.rsg import Pace, Training, train
 
-__all__ = ["Candidate", "Heat", "Runner", "scores"]
+__all__ = ["Candidate", "Heat", "Runner", "log_loss", "prospects", "scores"]
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOURS = 0.25  # weight of the next smaller and larger stepsize in a score
@@ -61,6 +61,7 @@ class Runner:
         iteration: it stands at W^iteration.
         loss: mean mini-batch loss over the last part of the run, inf where it left the range of numbers.
         weights: (1, d_l, d_{l-1}) each.
+        history: (share, loss) after each heat.
     """
 
     candidate: Candidate
@@ -101,8 +102,9 @@ class Heat:
             if until > first:
                 self._run(members, self._arena.keeping(keep_prob), batch, first, until)
         for runner in runners:
+            if share > runner.done:
+                runner.history.append((share, runner.loss))
             runner.done = share
-            runner.history.append((share, runner.loss))
 
     def _run(self, members: Sequence[Runner], arena: Arena, batch: int, first: int, until: int) -> None:
         judged = max(first, until - max(1, round(_JUDGED * until)))
@@ -137,25 +139,51 @@ class Heat:
 
 
 def scores(runners: Sequence[Runner], retired: Sequence[Runner] = ()) -> NDArray[np.float64]:
-    """Logarithm of each loss, with a part of that of the next smaller and larger stepsizes.
+    """Logarithm of the loss that each may reach in its whole training; smaller is better.
 
-    A stepsize beside one that fails is close to failing: longer runs and other starts would find out.
+    It is the loss so far, with a part of that of the next smaller and larger stepsizes, since a stepsize
+    beside one that fails is close to failing, and less what is still to come, see `prospects`.
 
     Args:
         runners: to be compared.
         retired: others of the race, who only count as neighbours.
     """
-    rungs = {runner.candidate.rung: _log_loss(runner) for runner in (*retired, *runners)}
+    rungs = {runner.candidate.rung: log_loss(runner) for runner in (*retired, *runners)}
+    falls = prospects(runners)
     found = []
-    for runner in runners:
-        own, rung = _log_loss(runner), runner.candidate.rung
+    for runner, fall in zip(runners, falls, strict=True):
+        own, rung = log_loss(runner), runner.candidate.rung
         beside = [] if rung is None else [rungs[near] for near in (rung - 1, rung + 1) if near in rungs]
-        if beside and np.isfinite(own):
+        if beside and math.isfinite(own):
             limited = np.minimum(beside, own + _WORST_NEIGHBOUR)
             own = (1 - _NEIGHBOURS) * own + _NEIGHBOURS * float(limited.mean())
-        found.append(own)
+        found.append(own - fall)
     return np.array(found)
 
 
-def _log_loss(runner: Runner) -> float:
+def prospects(runners: Sequence[Runner]) -> list[float]:
+    """By how much the logarithm of each loss may still fall until the training ends; 0 where nothing tells.
+
+    A loss that falls like k^-b between the last two heats is taken to go on so. Noise holds up larger
+    stepsizes first, so b must not rise with the stepsize: a run that just recovers from a spike falls fast
+    and has no future. Candidates that differ otherwise fall as the steepest allowed.
+    """
+    falls: dict[int, float] = {}
+    allowed = math.inf
+    laddered = [place for place, runner in enumerate(runners) if runner.candidate.rung is not None]
+    for place in sorted(laddered, key=lambda place: runners[place].candidate.rung or 0):
+        history = runners[place].history
+        if len(history) < 2 or not all(math.isfinite(loss) and loss > 0 for _, loss in history[-2:]):
+            continue
+        (early, before), (late, after) = history[-2:]
+        allowed = min(allowed, max(0.0, math.log(before / after) / math.log(late / early)))
+        falls[place] = allowed * math.log(1 / late)
+    most = max(falls.values(), default=0.0)
+    return [
+        falls.get(place, most if math.isfinite(runner.loss) else 0.0) for place, runner in enumerate(runners)
+    ]
+
+
+def log_loss(runner: Runner) -> float:
+    """Logarithm of a runner's loss; a loss of 0 counts as 1e-300."""
     return math.log(max(runner.loss, 1e-300))

@@ -12,7 +12,7 @@ from rsgadvise.networks import Array, Data, Network
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
-from rsgadvise.pilot.race import Candidate, Heat, Runner, scores
+from rsgadvise.pilot.race import Candidate, Heat, Runner, log_loss, prospects, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.rsg import Training
 
@@ -38,7 +38,7 @@ class Finalist:
     Attributes:
         runner: its first run.
         looks: along its second.
-        score: mean logarithm of the losses at the end of both.
+        score: mean logarithm of the losses at the end of both, less what is still to come.
     """
 
     runner: Runner
@@ -102,9 +102,9 @@ class Tournament:
         else:
             alive = self._halve(heat, [*alive, *newcomers], length, finalists)
         self._report(0.8)
-        for place, runner in enumerate(alive):
+        for place, (runner, fall) in enumerate(zip(alive, prospects(alive), strict=True)):
             if math.isfinite(runner.loss):
-                self.finalists.append(self._again(runner, length, looking / (2 * finalists)))
+                self.finalists.append(self._again(runner, fall, length, looking / (2 * finalists)))
             self._report(0.8 + 0.2 * (place + 1) / len(alive))
         self.finalists.sort(key=lambda finalist: finalist.score)
 
@@ -137,7 +137,7 @@ class Tournament:
                 runner.loss = loss if math.isfinite(loss) else math.inf
                 self.work += LOSS_COST * data.rows
 
-    def _again(self, runner: Runner, share: float, looking: float) -> Finalist:
+    def _again(self, runner: Runner, fall: float, share: float, looking: float) -> Finalist:
         """A second run, looked at on the way, with rows as far as the work for looking goes."""
         candidate = runner.candidate
         arena = self.arena.keeping(candidate.keep_prob)
@@ -162,7 +162,7 @@ class Tournament:
         late = looks.iterations >= (1 - _JUDGED) * looks.last
         end = float(looks.losses[0, late].mean())
         again = math.log(max(end, 1e-300)) if math.isfinite(end) else math.inf
-        return Finalist(runner, looks, (math.log(max(runner.loss, 1e-300)) + again) / 2)
+        return Finalist(runner, looks, (log_loss(runner) + again) / 2 - fall)
 
     def _report(self, part: float) -> None:
         self.progress(part, "racing")
