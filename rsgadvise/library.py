@@ -144,6 +144,6 @@ def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):
         raise DataError(
-            f"{name} must lie in [0, 1]; got {low:g} to {high:g}; scale it, such as column by column from its "
-            "smallest to its largest value"
+            f"{name} must lie in [0, 1]; got {low:g} to {high:g}; scale it, such as column by column from "
+            "its smallest to its largest value"
         )

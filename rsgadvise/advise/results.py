@@ -136,6 +136,7 @@ class Advice:
         assumed: values that nobody gave.
         measured: constants that were measured on the data, not proven.
         cost: of the advice itself, in trainings with the N and B of the best choice.
+        interrupted: the user ended the measuring early, and this is the best by then.
     """
 
     kind: str
@@ -154,3 +155,4 @@ class Advice:
     infeasible: Infeasible | None = None
     measured: tuple[MeasuredConstant, ...] = ()
     cost: float = 0.0
+    interrupted: bool = False

@@ -11,6 +11,7 @@ import typer
 from rsgadvise.cli.data import described, statistics_of
 from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
+    AdviceConstants,
     Constants,
     ConstantsOption,
     EmitOption,
@@ -22,7 +23,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, emit, write
+from rsgadvise.cli.output import Target, check_writable, emit, write
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec
 
 __all__ = ["bound", "iterations", "recommend"]
+
+SMALLEST_PILOT, LARGEST_PILOT = 0.1, 100.0  # calibration alone takes half of the smallest
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | IterationPlan")
@@ -59,7 +62,7 @@ class _Answer(Generic[Result]):
 def _ask(
     spec: str,
     overrides: Sequence[str] | None,
-    question: Callable[[LoadedSpec, Measured], Result],
+    question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result],
     *,
     quiet: bool,
 ) -> _Answer[Result]:
@@ -74,7 +77,7 @@ def _ask(
     try:
         # What overflows at absurd values is reported in the result, not by the numeric library.
         with np.errstate(all="ignore"):
-            found = question(loaded, measured)
+            found = question(loaded, measured, statistics)
     except HypothesisError as error:
         raise located(error, loaded) from None
     noted: Result = replace(found, notes=(*notes, *found.notes))
@@ -84,7 +87,25 @@ def _ask(
 def recommend(
     spec: SpecArgument,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
-    constants: ConstantsOption = Constants.PAPER,
+    constants: Annotated[
+        AdviceConstants,
+        typer.Option(
+            "--constants",
+            help="paper: as published; certified: hold for any data of these moments; calibrated: measured on "
+            "the spec's data file, not proven.",
+        ),
+    ] = AdviceConstants.PAPER,
+    pilot: Annotated[
+        float,
+        typer.Option(
+            metavar="FRACTION",
+            help="Race candidates in short runs on the spec's data file, at a cost of at most FRACTION of one "
+            "training; 0 for no race, else at least 0.1.",
+        ),
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of what is measured and raced: the same seed, the same advice.")
+    ] = 0,
     emit_: EmitOption = None,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
@@ -99,9 +120,31 @@ def recommend(
         raise UsageError(
             f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
         )
-    from rsgadvise.advise.recommend import recommend as advise
+    if output is not None:
+        check_writable(output)  # before any work
+    training = pilot != 0 or constants is AdviceConstants.CALIBRATED
+    if not (pilot == 0 or SMALLEST_PILOT <= pilot <= LARGEST_PILOT):
+        raise UsageError(
+            f"--pilot must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got {pilot:g}; "
+            "1 is at most the cost of one training"
+        )
 
-    def question(loaded: LoadedSpec, measured: Measured) -> Advice:
+    def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
+        if training:
+            from rsgadvise.cli.piloting import advice_with_data
+
+            return advice_with_data(
+                loaded,
+                statistics,
+                measured,
+                constants=constants.value,
+                pilot=pilot,
+                seed=seed,
+                top=top,
+                quiet=quiet,
+            )
+        from rsgadvise.advise.recommend import recommend as advise
+
         return advise(loaded.spec, constants=constants.value, top=top, measured=measured)
 
     answer = _ask(spec, set_, question, quiet=quiet)
@@ -111,7 +154,16 @@ def recommend(
 
         text = snippet_text(advice, answer.loaded, answer.statistics, emit_.value)
         write(output, text)
-        return
+    else:
+        _show(advice, answer, Target(format_, output, quiet, no_color))
+    if advice.infeasible is not None:
+        raise typer.Exit(1)
+    if advice.interrupted:
+        raise typer.Exit(130)
+
+
+def _show(advice: Advice, answer: _Answer[Advice], target: Target) -> None:
+    """Write the advice as a report."""
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.report.advice import advice_blocks
@@ -119,13 +171,11 @@ def recommend(
         return advice_blocks(advice)
 
     emit(
-        Target(format_, output, quiet, no_color),
+        target,
         blocks=blocks,
         document=lambda: answer.document("recommend"),
         rows=lambda: [asdict(row) for row in advice.recommendations],
     )
-    if advice.infeasible is not None:
-        raise typer.Exit(1)
 
 
 def _flat(report: BoundReport) -> dict[str, Any]:
@@ -147,7 +197,7 @@ def bound(
     del version
     from rsgadvise.advise.evaluate import evaluate
 
-    def question(loaded: LoadedSpec, measured: Measured) -> BoundReport:
+    def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> BoundReport:
         return evaluate(loaded.spec, constants=constants.value, measured=measured)
 
     answer = _ask(spec, set_, question, quiet=quiet)
@@ -197,7 +247,7 @@ def iterations(
         plan = plan_iterations(*request_from_options(given), constants=constants.value)
     else:
 
-        def question(loaded: LoadedSpec, measured: Measured) -> IterationPlan:
+        def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> IterationPlan:
             return plan_iterations(*request_from_spec(given, loaded, measured), constants=constants.value)
 
         answer = _ask(spec, set_, question, quiet=quiet)

@@ -11,6 +11,7 @@ import typer
 from rsgadvise import __version__
 
 __all__ = [
+    "AdviceConstants",
     "Constants",
     "ConstantsOption",
     "Emit",
@@ -49,6 +50,14 @@ class Emit(StrEnum):
     KERAS = "keras"
     SKLEARN = "sklearn"
     OPTUNA = "optuna"
+
+
+class AdviceConstants(StrEnum):
+    """Sets of constants behind advice."""
+
+    PAPER = "paper"
+    CERTIFIED = "certified"
+    CALIBRATED = "calibrated"
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ from rsgadvise.rsg import Pace, Training, train
 __all__ = ["Candidate", "Heat", "Runner", "log_loss", "prospects", "scores"]
 
 _JUDGED = 0.375  # of a run: its last part
-_NEIGHBOURS = 0.25  # weight of the next smaller and larger stepsize in a score
+_NEIGHBOURS = 0.1  # weight of the next smaller and larger stepsize in a score
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: a neighbour that fails counts no more than this
 
 

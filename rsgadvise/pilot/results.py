@@ -38,39 +38,39 @@ class Raced:
 class PilotReport:
     """A race of short runs, and its winner run again from another seed.
 
+    What is about the second run is None where there was none.
+
     Attributes:
         seed: of all randomness.
-        raced: every candidate, best first.
-        share: of the training that the second run of the winner took.
-        predicted_bound: on the squared gradient after that share, with the constants of the advice; inf
-            where they bound nothing there.
-        gradient: measured squared norm of the gradient there, averaged over the run as the bound is.
-        initial_loss, loss: of the second run at W^1 and at its end.
+        raced: every candidate, best first; the first is the winner if its outcome is "won".
         constant_loss: of the best constant prediction.
-        held_out_loss: at the end of the second run, or None where nothing was held out.
-        held_out_error: share of held-out rows whose class is not the largest output, or None.
-        held_out_rows: number of them.
-        stopping: the choice of P_R, or None where the spec fixes it or there was no time.
-        state: what the curvature says of the end of the second run, or None where there was no time.
         cost: of the whole advice, in trainings with the winner's N and B.
-        interrupted: ended early by the user.
+        share: of the training that the second run of the winner took.
+        predicted_bound: on the squared gradient in so many iterations, with the constants of the advice;
+            None where they bound nothing.
+        gradient: measured squared norm of the gradient, averaged over the second run as the bound is.
+        initial_loss, loss: of the second run at W^1 and at its end.
+        held_out_loss: at the end of the second run, without masks; None where nothing was held out.
+        held_out_error: share of held-out rows whose class is not the largest output.
+        held_out_rows: number of them.
+        stopping: the choice of P_R over the second run.
+        state: what the curvature says of its end; None where there was no work left for it.
     """
 
     seed: int
     raced: tuple[Raced, ...]
-    share: float
-    predicted_bound: float
-    gradient: float
-    initial_loss: float
-    loss: float
     constant_loss: float
-    held_out_loss: float | None
-    held_out_error: float | None
-    held_out_rows: int
-    stopping: StoppingChoice | None
-    state: StoppedState | None
     cost: float
-    interrupted: bool
+    share: float | None = None
+    predicted_bound: float | None = None
+    gradient: float | None = None
+    initial_loss: float | None = None
+    loss: float | None = None
+    held_out_loss: float | None = None
+    held_out_error: float | None = None
+    held_out_rows: int = 0
+    stopping: StoppingChoice | None = None
+    state: StoppedState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,304 @@
+"""What a race found, as advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from rsgadvise.advise.recommend import described
+from rsgadvise.advise.results import Advice
+from rsgadvise.advise.solve import Rows
+from rsgadvise.advise.space import Space
+from rsgadvise.bounds.judge import Point, objective_for
+from rsgadvise.bounds.kinds import curvature_share
+from rsgadvise.bounds.objective import ConstantsName, Schedule
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.errors import HypothesisError
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.race import Candidate, Runner
+from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
+from rsgadvise.pilot.second_order import StoppedState, stopped_state
+from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
+from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.rsg import Training
+
+__all__ = ["Reporter"]
+
+_STATE_PRODUCTS = 10
+_STATE_ROWS = (16, 1024)
+_STATE = 7  # key of randomness
+_SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Turns the outcome of a race into advice.
+
+    Attributes:
+        problem, space: of the spec.
+        arena: of the race.
+        constants: of the bounds that are shown.
+        top: rows to return.
+    """
+
+    problem: Problem
+    space: Space
+    arena: Arena
+    constants: ConstantsName
+    top: int
+
+    def report(
+        self,
+        advice: Advice,
+        tournament: Tournament,
+        *,
+        before: float,
+        budget: float,
+        interrupted: bool,
+    ) -> PilotAdvice:
+        """The advice with the best that the race found in front of it.
+
+        Args:
+            advice: without the race.
+            tournament: over, or interrupted.
+            before: work that came before it.
+            budget: work allowed in all.
+            interrupted: by the user.
+        """
+        ranked = _ranked(tournament)
+        spent = before + tournament.work
+        if not ranked or ranked[0].outcome != "won":
+            reason = (
+                "The race was interrupted before any candidate had run"
+                if not ranked
+                else "No candidate of the race did better than a constant prediction"
+            )
+            best = advice.recommendations[0]
+            report = self._without_winner(ranked, tournament, spent / best.samples)
+            notes = (f"{reason}; this is the advice without it.", *advice.notes)
+            return _piloted(advice, report, notes=notes, cost=report.cost, interrupted=interrupted)
+        winner, finalist = ranked[0].runner.candidate, ranked[0].finalist
+        state = None
+        if finalist is not None and not interrupted:
+            state = self._state(winner, finalist, budget - spent)
+            spent += 0.0 if state is None else state.work
+        report = self._without_winner(ranked, tournament, spent / winner.samples)
+        if finalist is not None:
+            report = self._with_winner(report, winner, finalist, state)
+        found = described(
+            self.problem,
+            self.space,
+            _rows([entry.runner.candidate for entry in ranked], self.problem, self.space),
+            constants=self.constants,
+            top=self.top,
+        )
+        notes = (_stopping_note(report), "Interrupted: this is the best by then." if interrupted else "")
+        return _piloted(
+            advice,
+            report,
+            objective="smallest loss in a race of short runs",
+            recommendations=found,
+            work=(),
+            why=_why(report, ranked),
+            notes=(*(note for note in notes if note), *advice.notes),
+            cost=report.cost,
+            interrupted=interrupted,
+        )
+
+    def _state(self, winner: Candidate, finalist: Finalist, left: float) -> StoppedState | None:
+        """What the curvature says where the second run ended, if there is work left for it."""
+        # Two Lanczos runs on halves, the box, the outlook and the quotients: some four runs' worth.
+        each = 1 + 2 * 2 * _STATE_PRODUCTS + 2 * 20
+        rows = int(min(left / each, _STATE_ROWS[1]))
+        if rows < _STATE_ROWS[0]:
+            return None
+        arena, last = self.arena.keeping(winner.keep_prob), finalist.looks.last
+        training = Training(arena.network, arena.data, winner.stepsizes, winner.batch_size, winner.decay)
+        return stopped_state(
+            training,
+            [matrix[0] for matrix in finalist.looks.weights],
+            iteration=last,
+            iterations=max(last, winner.iterations),
+            rng=arena.rng(_STATE),
+            rows=rows,
+            products=_STATE_PRODUCTS,
+            bound_at=lambda n: self._bound(winner, n),
+        )
+
+    def _bound(self, candidate: Candidate, iterations: int) -> float | None:
+        value = self._point(candidate, iterations)
+        try:
+            found = float(value.bound(objective_for(self.problem, self.constants)).value)
+        except HypothesisError:
+            return None
+        return found if np.isfinite(found) else None
+
+    def _point(self, candidate: Candidate, iterations: int) -> Point:
+        many = self.problem.kind == "multilayer"
+        return Point(
+            stepsize=np.asarray(candidate.stepsizes if many else candidate.stepsizes[0]),
+            keep_prob=candidate.keep_prob,
+            batch_size=float(candidate.batch_size),
+            iterations=float(iterations),
+            schedule=Schedule(candidate.decay),
+        )
+
+    def _without_winner(self, ranked: list[_Entry], tournament: Tournament, cost: float) -> PilotReport:
+        """What is known before a second run is looked at."""
+        raced = tuple(
+            Raced(
+                stepsizes=entry.runner.candidate.stepsizes,
+                decay=entry.runner.candidate.decay,
+                batch_size=entry.runner.candidate.batch_size,
+                keep_prob=entry.runner.candidate.keep_prob,
+                source=entry.runner.candidate.source,
+                share=entry.runner.done,
+                loss=entry.runner.loss,
+                outcome=entry.outcome,
+            )
+            for entry in ranked
+        )
+        return PilotReport(
+            seed=self.arena.seed,
+            raced=raced,
+            constant_loss=tournament.constant,
+            cost=cost,
+        )
+
+    def _with_winner(
+        self, report: PilotReport, winner: Candidate, finalist: Finalist, state: StoppedState | None
+    ) -> PilotReport:
+        looks = finalist.looks
+        bound = self._bound(winner, looks.last)
+        choice = self._stopping(winner, finalist)
+        loss, error, rows = _held_out(self.arena.keeping(winner.keep_prob), finalist)
+        return replace(
+            report,
+            share=looks.last / winner.iterations,
+            predicted_bound=bound,
+            gradient=choice.rows[0].gradient.mean,
+            initial_loss=float(looks.losses[0, 0]),
+            loss=float(looks.losses[0, -1]),
+            held_out_loss=loss,
+            held_out_error=error,
+            held_out_rows=rows,
+            stopping=choice,
+            state=state,
+        )
+
+    def _stopping(self, winner: Candidate, finalist: Finalist) -> StoppingChoice:
+        point = self._point(winner, finalist.looks.last)
+        share = curvature_share(self.problem, "calibrated", point.stepsize, point.keep_prob)
+        return choose_stopping(
+            finalist.looks,
+            decay=winner.decay,
+            curvature_share=share,
+            bound_at=stopping_bound(self.problem, point, self.constants),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A runner in its final place."""
+
+    runner: Runner
+    finalist: Finalist | None
+    outcome: str
+
+
+def _ranked(tournament: Tournament) -> list[_Entry]:
+    """Everybody who ran, best first: finalists, then by how far they came and how they did there.
+
+    A saturated network has a tiny gradient at a loss above that of the best constant prediction. It never
+    wins, and neither does one that left the range of numbers.
+    """
+    constant = tournament.constant
+    best: list[_Entry] = []
+    worst: list[_Entry] = []
+    finals = [finalist.runner for finalist in tournament.finalists]
+    for finalist in tournament.finalists:
+        end = float(finalist.looks.losses[0, -1])
+        outcome = _outcome(max(end, finalist.runner.loss), constant) or "final"
+        group = best if outcome == "final" else worst
+        group.append(_Entry(finalist.runner, finalist, outcome))
+    others = [runner for runner in tournament.standing if runner not in finals and runner.done > 0]
+    for runner in sorted(others, key=lambda runner: (-runner.done, runner.loss)):
+        outcome = _outcome(runner.loss, constant) or "left behind"
+        (best if outcome == "left behind" else worst).append(_Entry(runner, None, outcome))
+    if best:
+        best[0] = replace(best[0], outcome="won")
+    return [*best, *worst]
+
+
+def _outcome(loss: float, constant: float) -> str | None:
+    if not np.isfinite(loss):
+        return "diverged"
+    return "no better than a constant" if loss > _SATURATED * constant else None
+
+
+def _rows(candidates: list[Candidate], problem: Problem, space: Space) -> Rows:
+    """Candidates as rows of a ranking."""
+    many = problem.kind == "multilayer"
+    decays = [schedule.decay for schedule in space.schedules]
+
+    def place(keep_prob: float) -> int:
+        inside = [low <= keep_prob <= high for low, high in space.keep_probs]
+        return inside.index(True)
+
+    batch = np.asarray([float(each.batch_size) for each in candidates])
+    iterations = np.asarray([float(each.iterations) for each in candidates])
+    return Rows(
+        batch=batch,
+        iterations=iterations,
+        runs=np.ones(len(candidates)),
+        stepsize=np.asarray([each.stepsizes if many else each.stepsizes[0] for each in candidates]),
+        keep_prob=np.asarray([each.keep_prob for each in candidates]),
+        value=np.zeros(len(candidates)),
+        schedule=np.asarray([float(decays.index(each.decay)) for each in candidates]),
+        keep_range=np.asarray([float(place(each.keep_prob)) for each in candidates]),
+        seconds=space.seconds(batch, iterations),
+    )
+
+
+def _held_out(arena: Arena, finalist: Finalist) -> tuple[float | None, float | None, int]:
+    """(loss, error, rows) of the network without masks on the rows that no run has seen."""
+    if arena.held_out is None:
+        return None, None, 0
+    data = arena.held_out
+    outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
+    loss = float(np.square(outputs - data.targets).sum()) / data.rows
+    if not arena.labelled:
+        return loss, None, data.rows
+    wrong = outputs.argmax(axis=1) != data.targets.argmax(axis=1)
+    return loss, float(wrong.mean()), data.rows
+
+
+def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:
+    kept = {field.name: getattr(advice, field.name) for field in fields(Advice)}
+    return PilotAdvice(**{**kept, **changed}, pilot=report)
+
+
+def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
+    best = report.raced[0]
+    sentences = [
+        f"Of {len(ranked)} candidates, {best.source} promised the lowest loss after {best.share:.1%} of the "
+        f"training, where it was {best.loss:.4g}."
+    ]
+    if report.loss is not None:
+        error = "" if report.held_out_error is None else f", held-out error {report.held_out_error:.1%}"
+        sentences.append(
+            f"Run again from another seed it went from a loss of {report.initial_loss:.4g} to "
+            f"{report.loss:.4g}{error}; a constant prediction has {report.constant_loss:.4g}."
+        )
+    if report.state is not None:
+        sentences.append(report.state.sentence)
+    return tuple(sentences)
+
+
+def _stopping_note(report: PilotReport) -> str:
+    """What to set `training.stopping` to, where the spec leaves it open."""
+    if report.stopping is None or report.stopping.chosen in (None, "uniform"):
+        return ""
+    return f"Choosing P_R, over the length of the pilot: {report.stopping.reason}"
