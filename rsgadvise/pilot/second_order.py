@@ -176,7 +176,7 @@ def stopped_state(
         "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "
         f"prediction has {constant:.4g}",
     }[kind]
-    parts = [finding, _advice(kind, go_on=go_on, sustained=ahead.sustained)]
+    parts = [finding, _advice(kind, go_on=go_on, sustained=not worth and ahead.quiet >= _WORTH * loss > 0)]
     if go_on and bound is not None and longer is not None:
         parts.append(f"with {until:,} iterations the bound is {longer:.4g} in place of {bound:.4g}")
     if kind != "saturated" and max(gammas) * ends.highest > 2:

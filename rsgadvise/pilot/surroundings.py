@@ -268,14 +268,13 @@ class Outlook:
     Attributes:
         step: decrease of the loss that one gradient step of the best length is certain of in the
             quadratic model.
-        decrease: of the loss, predicted for the iterations that remain.
-        sustained: the mini-batch noise outweighs the gradient at these stepsizes.
+        decrease: of the loss, predicted for the iterations that remain. quiet: without mini-batch noise.
         products, work: as in `Ends`.
     """
 
     step: float
     decrease: float
-    sustained: bool
+    quiet: float
     products: int
     work: float
 
@@ -302,7 +301,7 @@ def outlook(
     move = around.projected([min(gamma * time, longest) for gamma in gammas])[around.free]
     seen = float(move @ move)
     if seen == 0 or time == 0:
-        return Outlook(0.0, 0.0, False, 0, 0.0)
+        return Outlook(0.0, 0.0, 0.0, 0, 0.0)
     share = max(0.0, 1 - around.noise()[0] / seen)
     scale = np.repeat(gammas, [matrix.size for matrix in around.weights])[around.free]
     path, everything = scale * move, range(len(around.blocks))
@@ -317,13 +316,13 @@ def outlook(
         noise = max(0.0, one) / (2 * training.batch_size)
         noise *= _powers(2 * training.decay, iteration, until) / time
         products += len(everything)
-    net = share * slope * shorter - noise * shorter**2
+    fall = share * slope * shorter
     rate = 2 * bend * shorter
     lasting = -math.expm1(-rate * time) / rate if rate * time > _STRAIGHT else time
     return Outlook(
         step=0.5 * share * seen * longest if math.isfinite(longest) else 0.0,
-        decrease=max(0.0, net) * lasting,
-        sustained=net <= 0 < share,
+        decrease=max(0.0, fall - noise * shorter**2) * lasting,
+        quiet=fall * lasting,
         products=products,
         work=PRODUCT_COST * products * around.rows,
     )
