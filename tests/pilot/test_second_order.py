@@ -26,7 +26,7 @@ DA = Network("autoencoder", (4, 3), (40.0,))
 NETWORKS = {"single layer": ONE, "two layers": TWO, "autoencoder": DA}
 
 
-def data_for(network: Network, rows: int = 40, seed: int = 0) -> Data:
+def data_for(network: Network, rows: int = 43, seed: int = 0) -> Data:
     """Targets that a sigmoid layer would give, so that there is something to learn."""
     rng = np.random.default_rng(seed)
     inputs = rng.random((rows, network.layers[0]))
@@ -165,11 +165,23 @@ def test_weights_that_noise_has_just_moved_off_the_box_are_held_too() -> None:
 def test_weights_pressed_off_the_box_are_free() -> None:
     """On the box, with the gradient pointing inwards: nothing is held, and there is a way down."""
     network = Network("multilayer", (4, 2), (0.5,))
-    data = data_for(network)
-    slope = grad(objective(network, data))(np.zeros(8))
-    found = state(training_for(network, data), 0.5 * np.sign(slope))
+    data = Data(data_for(network).inputs, np.zeros((43, 2)))
+    vector = np.full(8, 0.5)
+    assert (grad(objective(network, data))(vector) > 0).all(), "planted"
+    for gamma in (0.5, 1e-9):
+        found = state(training_for(network, data, gamma), vector, iterations=10)
+        assert found.share_of_boxed_weights == 0
+        assert found.kind == "descending"
+
+
+def test_a_long_way_to_go_holds_nothing_that_is_far_from_the_box() -> None:
+    """Steps as long as all that remain would overshoot the minimum beside these weights by far."""
+    data = data_for(ONE)
+    vector = settled(ONE, data, start_for(ONE)) + 0.01
+    boxed = Network("multilayer", ONE.layers, (45.0,))
+    found = state(training_for(boxed, data, gamma=5.0), vector, iterations=10**7)
     assert found.share_of_boxed_weights == 0
-    assert found.kind == "descending"
+    assert found.kind == "minimum"
 
 
 def test_single_precision_is_on_the_box_too() -> None:
@@ -212,6 +224,39 @@ def test_equal_hidden_units_are_a_saddle(iterations: int) -> None:
     assert found.go_on == (-true[0] * iterations > 1)
     assert found.loss < found.constant_loss
     assert found.sentence.startswith("A saddle: the lowest eigenvalue of the Hessian is -")
+
+
+def test_a_plateau_that_negative_curvature_leaves_is_a_saddle() -> None:
+    """All weights 0: the best constant prediction, and no gradient, but two layers that can learn."""
+    data = data_for(TWO)
+    halves = data.targets - data.targets.mean(axis=0) + 0.5
+    flat = training_for(TWO, Data(data.inputs, halves))
+    found = state(flat, np.zeros(18), iterations=1000)
+    assert found.loss == pytest.approx(found.constant_loss)
+    assert (found.kind, found.go_on) == ("saddle", True)
+    assert state(flat, np.zeros(18), iterations=2).kind == "saturated"
+
+
+def test_a_slightly_negative_eigenvalue_is_no_saddle() -> None:
+    """One weak input that only a wrong and nearly saturated row has, beside three that are learnt."""
+    inputs = np.repeat(np.diag([1.0, 1, 1, 0.1]), [10, 10, 10, 1], axis=0)
+    targets = np.repeat([0.5, 0, 1, 1], [10, 10, 10, 1])[:, None]
+    single, vector = Network("single_layer", (4, 1)), np.array([0.0, -4, 4, -50])
+    data = Data(inputs, targets)
+    true = np.linalg.eigvalsh(hessian(objective(single, data))(vector))
+    assert -0.01 * true[-1] < true[0] < -1e-6, "planted"
+    found = state(training_for(single, data), vector, iterations=10)
+    assert found.lowest == pytest.approx(true[0])
+    assert found.kind == "minimum"
+
+
+def test_a_gradient_within_its_error_is_none() -> None:
+    """A sample of a few rows at the minimum of all of them has a gradient by chance alone."""
+    data = data_for(ONE, rows=400)
+    vector = settled(ONE, data, start_for(ONE))
+    found = [state(training_for(ONE, data), vector, rows=20, seed=seed) for seed in range(60)]
+    assert sum(one.decrease >= 0.01 * one.loss for one in found) >= 6, "planted"
+    assert sum(one.kind == "descending" for one in found) <= 3
 
 
 @pytest.mark.parametrize("seed", [1, 2])
