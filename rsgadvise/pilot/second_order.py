@@ -32,6 +32,7 @@ StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged"]
 _LARGEST_WEIGHT = 1e30  # no training comes back from there, and products over layers are still numbers
 _WORTH = 0.01  # of the loss: what further iterations have to promise
 _NEGATIVE = 0.01  # of the highest eigenvalue: a negative one below it is nearly flat
+_NO_BETTER = 0.999  # of the best constant prediction's loss
 _BEYOND = 2.0  # standard errors
 
 
@@ -159,7 +160,7 @@ def stopped_state(
     leaves = -(ends.lowest + ends.lowest_error) * max(reach) >= 1
     if gradient > _BEYOND * gradient_error and (worth or ahead.step >= _WORTH * loss):
         kind = "descending"
-    elif loss >= constant - loss_error and not leaves:
+    elif loss >= _NO_BETTER * constant - loss_error and not leaves:
         kind = "saturated"
     elif ends.lowest < -max(ends.lowest_error, _NEGATIVE * ends.highest):
         kind = "saddle"
@@ -176,7 +177,7 @@ def stopped_state(
         "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "
         f"prediction has {constant:.4g}",
     }[kind]
-    parts = [finding, _advice(kind, go_on=go_on, sustained=ahead.sustained)]
+    parts = [finding, _advice(kind, go_on=go_on, sustained=not worth and ahead.quiet >= _WORTH * loss > 0)]
     if go_on and bound is not None and longer is not None:
         parts.append(f"with {until:,} iterations the bound is {longer:.4g} in place of {bound:.4g}")
     if kind != "saturated" and max(gammas) * ends.highest > 2:

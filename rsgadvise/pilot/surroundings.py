@@ -113,18 +113,17 @@ class Surroundings:
     def noise(self) -> tuple[float, float]:
         """(what sampling adds to the squared norm of the gradient on average, standard error of that norm).
 
-        With the blocks' gradients independent and of covariance C, the norm of the mean of K exceeds that
-        of its expectation by tr C/K and varies by 4 g'Cg/K + 2 tr C^2/K^2.
+        With the blocks' gradients independent and of covariance C, the norm of the mean m of K exceeds that
+        of its expectation g by tr C/K and varies by 4 g'Cg/K + 2 tr C^2/K^2. The error says 4 m'Cm/K, whose
+        mean has 4 in place of the 2: it is too large by up to a factor sqrt(2) where m is all noise.
         """
         count = len(self.blocks)
         if count == 1:
             return 0.0, 0.0
         deviations = self.deviations
-        gram = deviations @ deviations.T
-        added = self.correction * float(np.trace(gram)) / (count * (count - 1))
+        added = self.correction * float(np.sum(deviations**2)) / (count * (count - 1))
         along = (deviations @ self.gradient[self.free]).var(ddof=1) / count
-        square = float(gram[~np.eye(count, dtype=bool)].var())
-        return added, math.sqrt(4 * self.correction * along + 2 * square * (self.correction / count) ** 2)
+        return added, math.sqrt(4 * self.correction * along)
 
 
 def surroundings(
@@ -268,14 +267,13 @@ class Outlook:
     Attributes:
         step: decrease of the loss that one gradient step of the best length is certain of in the
             quadratic model.
-        decrease: of the loss, predicted for the iterations that remain.
-        sustained: the mini-batch noise outweighs the gradient at these stepsizes.
+        decrease: of the loss, predicted for the iterations that remain. quiet: without mini-batch noise.
         products, work: as in `Ends`.
     """
 
     step: float
     decrease: float
-    sustained: bool
+    quiet: float
     products: int
     work: float
 
@@ -286,9 +284,9 @@ def outlook(
     """What the quadratic model promises for iterations `iteration`..`until` - 1.
 
     With u = Gamma g, s = g'Gamma g and c = u'Hu/s the loss falls by s - tr(Gamma H Gamma Sigma)/(2B) in one
-    iteration at first, and by a factor exp(-2c) less in each further one; where c > 1 the steps overshoot,
-    and those of a stepsize smaller by c are taken. For one eigenvalue this is exact; for several it is a
-    lower bound of what gradient flow reaches without noise, by Jensen.
+    iteration at first, and by a factor exp(-2c) less in each further one. For one eigenvalue this is exact
+    at small stepsizes; for several it is a lower bound of what gradient flow reaches without noise, by
+    Jensen. Steps that overshoot reach no more than the bottom of the model along u.
 
     Args:
         around: the sample.
@@ -302,13 +300,12 @@ def outlook(
     move = around.projected([min(gamma * time, longest) for gamma in gammas])[around.free]
     seen = float(move @ move)
     if seen == 0 or time == 0:
-        return Outlook(0.0, 0.0, False, 0, 0.0)
+        return Outlook(0.0, 0.0, 0.0, 0, 0.0)
     share = max(0.0, 1 - around.noise()[0] / seen)
     scale = np.repeat(gammas, [matrix.size for matrix in around.weights])[around.free]
     path, everything = scale * move, range(len(around.blocks))
     slope = float(move @ path)
     bend = float(path @ around.product(path, everything)) / slope
-    shorter = min(1.0, 1 / bend) if bend > 0 else 1.0
     noise, products = 0.0, 1
     if len(everything) > 1:
         spread = sum(float(d @ around.product(d, everything)) for d in scale * around.deviations)
@@ -317,13 +314,13 @@ def outlook(
         noise = max(0.0, one) / (2 * training.batch_size)
         noise *= _powers(2 * training.decay, iteration, until) / time
         products += len(everything)
-    net = share * slope * shorter - noise * shorter**2
-    rate = 2 * bend * shorter
+    fall = share * slope
+    rate = 2 * bend
     lasting = -math.expm1(-rate * time) / rate if rate * time > _STRAIGHT else time
     return Outlook(
         step=0.5 * share * seen * longest if math.isfinite(longest) else 0.0,
-        decrease=max(0.0, net) * lasting,
-        sustained=net <= 0 < share,
+        decrease=max(0.0, fall - noise) * lasting,
+        quiet=fall * lasting,
         products=products,
         work=PRODUCT_COST * products * around.rows,
     )

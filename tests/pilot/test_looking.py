@@ -122,6 +122,15 @@ def test_a_sample_of_rows_is_unbiased() -> None:
     assert losses.mean() == pytest.approx(float(true.loss[0]), abs=4 * losses.std() / len(losses) ** 0.5)
 
 
+def test_every_row_of_a_sample_counts() -> None:
+    """An odd number of rows, in halves of three and four."""
+    training, start = training_for(ONE), start_for(ONE)
+    found = look_along(training, start, streams(1), iterations=1, looks=1, validation=None, rng=rng(), rows=7)
+    chosen = rng().permutation(30)[:7]
+    sample = Data(training.data.inputs[chosen], training.data.targets[chosen])
+    assert found.losses[0, 0] == pytest.approx(Expectation(ONE, sample).loss(start, [rng()])[0])
+
+
 def _loss(weights: Float, data: Data, row: int) -> Float:
     import autograd.numpy as anp
 

@@ -96,6 +96,10 @@ def test_held_out_losses_decide_before_gradients(noise: float) -> None:
         assert row.validation is not None
         assert row.validation.mean == pytest.approx(float(p[row.stopping] @ VALLEY), abs=0.02)
         assert row.gradient.mean == pytest.approx(float(p[row.stopping] @ FALLING), abs=0.02)
+        first = found.rows[0].validation
+        assert first is not None
+        assert row.gain.mean == pytest.approx(first.mean - row.validation.mean)
+        assert row.excess.mean == pytest.approx(row.loss.mean - found.rows[0].loss.mean)
 
 
 def test_gradients_decide_where_nothing_is_held_out() -> None:
@@ -136,6 +140,18 @@ def test_an_excess_that_may_be_chance_is_forgiven_and_one_beyond_it_is_not() -> 
         assert last.admissible == forgiven
         assert last.excess.error is not None
         assert last.excess.mean / last.excess.error == pytest.approx(t)
+
+
+@pytest.mark.parametrize(("quantile", "forgiven"), [(1.9, True), (2.4, False)])
+def test_the_test_is_one_sided_at_five_per_cent(quantile: float, forgiven: bool) -> None:
+    """Student's t with 4 degrees of freedom has its 95 % quantile at 2.132 and its 97.5 % one at 2.776."""
+    spread = np.array([-2.0, -1, 0, 1, 2])
+    rises = spread + quantile * spread.std(ddof=1) / 5**0.5
+    found = looks(FALLING, FALLING, runs=5)
+    losses = 100 + rises[:, None] * AT
+    rows = choice(Looks(AT, N, found.gradients, losses, None, 1.0)).rows
+    assert rows[-1].stopping == "last"
+    assert rows[-1].admissible == forgiven
 
 
 def test_errors_are_those_of_the_runs() -> None:

@@ -123,8 +123,11 @@ def test_few_products_stay_inside_the_spectrum(size: int, seed: int, products: i
     slack = 1e-10 * np.abs(true).max()
     assert true[0] - slack <= found.lowest <= found.highest <= true[-1] + slack
     assert found.products <= min(size, products)
-    for end in (found.lowest, found.highest):
-        assert np.abs(true - end).min() <= found.error + slack
+    residuals = []
+    for value, vector in ((found.lowest, found.lowest_vector), (found.highest, found.highest_vector)):
+        residuals.append(np.linalg.norm(matrix @ vector - value * vector))
+        assert np.abs(true - value).min() <= found.error + slack
+    assert found.error == pytest.approx(max(residuals), abs=slack)
 
 
 def test_a_single_weight_and_no_curvature() -> None:
