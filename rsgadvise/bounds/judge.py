@@ -164,7 +164,7 @@ def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
     """Where the bound comes from, as the reader would look it up."""
     if constants == "calibrated":
-        source = "randomized stopping theorem with constants measured on the data"
+        source = "randomized stopping theorem"
         return source if schedule.plain else f"{source}, any stopping distribution [T1]"
     if constants == "certified":
         base = "gradient" if kind == "single_layer" else "projected gradient"

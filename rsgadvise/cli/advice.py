@@ -91,16 +91,16 @@ def recommend(
         AdviceConstants,
         typer.Option(
             "--constants",
-            help="paper: as published; certified: hold for any data of these moments; calibrated: measured on "
-            "the spec's data file, not proven.",
+            help="paper: as published; certified: hold for any data of these moments; calibrated: measured "
+            "on the spec's data file, not proven.",
         ),
     ] = AdviceConstants.PAPER,
     pilot: Annotated[
         float,
         typer.Option(
             metavar="FRACTION",
-            help="Race candidates in short runs on the spec's data file, at a cost of at most FRACTION of one "
-            "training; 0 for no race, else at least 0.1.",
+            help="Race candidates in short runs on the spec's data file, at a cost of at most FRACTION of "
+            "one training; 0 for no race, else at least 0.1.",
         ),
     ] = 0.0,
     seed: Annotated[

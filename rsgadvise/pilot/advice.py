@@ -168,8 +168,8 @@ def _raced(
     work += calibration.work
     if 2 * work > budget:
         raise UsageError(
-            f"the pilot is too small for a training of {best.samples:,} samples, of which calibration alone takes "
-            f"{work / best.samples:.2g} trainings; got {trainings:g}; raise it, or plan more iterations"
+            f"the pilot is too small for a training of {best.samples:,} samples, of which calibration alone "
+            f"takes {work / best.samples:.2g}; got {trainings:g}; raise it, or plan more iterations"
         )
     matrices = len(arena.network.shapes)
     tournament = Tournament(

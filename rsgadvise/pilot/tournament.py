@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from rsgadvise.networks import Array, Data, Network
+from rsgadvise.networks import Array, Network
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
-from rsgadvise.pilot.race import Candidate, Heat, Runner, log_loss, prospects, scores
+from rsgadvise.pilot.race import Heat, Runner, log_loss, prospects, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.rsg import Training
 
@@ -58,6 +58,8 @@ class Tournament:
         standing: every runner so far, for when it is interrupted.
         finalists: those that were run again.
         work: taken so far.
+        comparing: whether networks with different masks meet, whose mini-batch losses are of different
+            objectives: they are judged as they are used, without masks, on rows that are the same for all.
     """
 
     arena: Arena
@@ -68,6 +70,7 @@ class Tournament:
     standing: list[Runner] = field(default_factory=list)
     finalists: list[Finalist] = field(default_factory=list)
     work: float = 0.0
+    comparing: bool = False
 
     @property
     def constant(self) -> float:
@@ -80,12 +83,12 @@ class Tournament:
         variants = self.proposals.variants(first[0])
         kept = min(_KEPT, len(first))
         finalists = min(_FINALISTS, kept + len(variants))
-        comparing = self._compares(variants)
+        self.comparing = comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
         heats = [_FIRST_HEAT * len(first), (1 - _FIRST_HEAT) * kept, len(variants), finalists]
         samples = max(candidate.samples for candidate in (*first, *variants))
         looking = _LOOK_COST * self.allowance
         if comparing:
-            looking += LOSS_COST * _COMPARED_ROWS * (kept + len(variants))
+            looking += LOSS_COST * _COMPARED_ROWS * (kept + len(variants) + finalists)
         length = min(1.0, max(0.0, self.allowance - looking) / (samples * sum(heats)))
         heat = Heat(self.arena, key=0, threads=self.threads)
         self.standing = [heat.enter(candidate) for candidate in first]
@@ -95,10 +98,11 @@ class Tournament:
         newcomers = [heat.enter(candidate) for candidate in self.proposals.variants(alive[0].candidate)]
         self.standing += newcomers
         if comparing:
+            before = heat.work
             heat.advance([*alive, *newcomers], share=length)
+            self.work += heat.work - before
             self._compare([*alive, *newcomers])
             alive = self._ranked([*alive, *newcomers])[:finalists]
-            self.work += heat.work
         else:
             alive = self._halve(heat, [*alive, *newcomers], length, finalists)
         self._report(0.8)
@@ -108,11 +112,6 @@ class Tournament:
             self._report(0.8 + 0.2 * (place + 1) / len(alive))
         self.finalists.sort(key=lambda finalist: finalist.score)
 
-    def _compares(self, variants: Sequence[Candidate]) -> bool:
-        """Whether networks with different masks meet: their mini-batch losses are of different objectives."""
-        own = self.proposals.keep_prob
-        return any(candidate.keep_prob != own for candidate in variants)
-
     def _halve(self, heat: Heat, runners: list[Runner], share: float, kept: int) -> list[Runner]:
         before = heat.work
         heat.advance(runners, share=share)
@@ -120,22 +119,25 @@ class Tournament:
         return self._ranked(runners)[:kept]
 
     def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
-        retired = [runner for runner in self.standing if runner not in runners]
+        # Losses of the retired are those of mini-batches: no measure for those that were compared.
+        retired = [] if self.comparing else [runner for runner in self.standing if runner not in runners]
         order = np.argsort(scores(runners, retired), kind="stable")
         return [runners[place] for place in order]
 
     def _compare(self, runners: Sequence[Runner]) -> None:
-        """Judge by the loss without masks, on rows that are the same for all."""
-        data = self.arena.held_out or self.arena.data
-        chosen = self.arena.rng(_COMPARING).permutation(data.rows)[:_COMPARED_ROWS]
-        data = Data(data.inputs[chosen], data.targets[chosen])
+        """Replace mini-batch losses by those of the networks without masks."""
         for runner in runners:
             if math.isfinite(runner.loss):
-                network = replace(self.arena.network, keep_prob=runner.candidate.keep_prob)
-                error = predictions(network, runner.weights, data.inputs) - data.targets
-                loss = float(np.square(error).sum()) / data.rows
-                runner.loss = loss if math.isfinite(loss) else math.inf
-                self.work += LOSS_COST * data.rows
+                runner.loss = self._unmasked(runner.candidate.keep_prob, runner.weights)
+
+    def _unmasked(self, keep_prob: float, weights: Sequence[Array]) -> float:
+        data = self.arena.held_out or self.arena.data
+        chosen = self.arena.rng(_COMPARING).permutation(data.rows)[:_COMPARED_ROWS]
+        network = self.arena.keeping(keep_prob).network
+        error = predictions(network, weights, data.inputs[chosen]) - data.targets[chosen]
+        self.work += LOSS_COST * len(chosen)
+        loss = float(np.square(error).sum()) / len(chosen)
+        return loss if math.isfinite(loss) else math.inf
 
     def _again(self, runner: Runner, fall: float, share: float, looking: float) -> Finalist:
         """A second run, looked at on the way, with rows as far as the work for looking goes."""
@@ -161,6 +163,8 @@ class Tournament:
         self.work += looks.work
         late = looks.iterations >= (1 - _JUDGED) * looks.last
         end = float(looks.losses[0, late].mean())
+        if self.comparing:
+            end = self._unmasked(candidate.keep_prob, looks.weights)
         again = math.log(max(end, 1e-300)) if math.isfinite(end) else math.inf
         return Finalist(runner, looks, (log_loss(runner) + again) / 2 - fall)
 

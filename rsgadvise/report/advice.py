@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -20,6 +22,7 @@ from rsgadvise.report.blocks import (
     terms_grid,
     verdict,
 )
+from rsgadvise.report.piloting import cost_sentence, measured_blocks, pilot_sentences
 
 __all__ = ["advice_blocks"]
 
@@ -107,15 +110,22 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
     if advice.constants != "certified":
         columns.append((Column("certified"), lambda row: number(row.certified_bound)))
     columns += [
-        (Column("proven", numeric=False), lambda row: verdict(proven=row.proven, vacuous=row.vacuous)),
+        (Column("proven", numeric=False), _verdict),
         (Column(cost_name), cost),
     ]
     body = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
     return Grid(tuple(column for column, _ in columns), body)
 
 
+def _verdict(row: Recommendation) -> str:
+    return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else "no bound"
+
+
 def _why(advice: Advice) -> Iterator[str]:
     yield from advice.why
+    if isinstance(advice, PilotAdvice):
+        yield from pilot_sentences(advice.pilot)
+    yield from cost_sentence(advice)
     if advice.largest_gradient is not None:
         yield f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}."
     if advice.critical_batch_size is not None:
@@ -132,7 +142,8 @@ def _why(advice: Advice) -> Iterator[str]:
 
 def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     """Ranking first, then why, then what was assumed."""
-    context = f"{advice.constants} constants, {advice.equation}; {advice.objective}"
+    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
+    context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
     title = Title(f"Advice for {network(advice.kind, advice.layers)}", context)
     assumed = sentences("Assumed", assumptions(advice.assumed))
     if advice.infeasible is not None:
@@ -144,6 +155,7 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
         _ranking(advice, by_layer=by_layer),
         *([_layer_grid(rows)] if by_layer else []),
         *([terms_grid(best.terms, best.bound, "Terms of the bound at rank 1")] if best.terms else []),
+        *measured_blocks(advice),
         *sentences("Why", _why(advice)),
         *sentences("Mind", (*advice.notes, *_row_notes(rows))),
         *assumed,

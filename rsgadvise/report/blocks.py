@@ -24,6 +24,7 @@ __all__ = [
     "network",
     "number",
     "one_stepsize",
+    "percent",
     "sentences",
     "stepsizes",
     "terms_grid",
@@ -90,6 +91,16 @@ def count(value: int | None) -> str:
     if value is None:
         return "n/a"
     return f"{value:,}" if abs(value) < 10**7 else f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """A share with three significant digits at most.
+
+    Example:
+        >>> percent(0.11949), percent(1.0)
+        ('11.9 %', '100 %')
+    """
+    return f"{100 * share:.3g} %"
 
 
 def stepsizes(value: float | Sequence[float]) -> str:

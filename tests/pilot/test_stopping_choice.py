@@ -149,7 +149,7 @@ def test_the_test_is_one_sided_at_five_per_cent(quantile: float, forgiven: bool)
     rises = spread + quantile * spread.std(ddof=1) / 5**0.5
     found = looks(FALLING, FALLING, runs=5)
     losses = 100 + rises[:, None] * AT
-    rows = choice(Looks(AT, N, found.gradients, losses, None, 1.0)).rows
+    rows = choice(Looks(AT, N, found.gradients, losses, None, 1.0, [])).rows
     assert rows[-1].stopping == "last"
     assert rows[-1].admissible == forgiven
 

@@ -1,0 +1,114 @@
+"""What was measured for an advice, as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rsgadvise.advise.results import Advice, MeasuredConstant
+from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
+from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
+from rsgadvise.report.blocks import Block, Column, Grid, number, percent
+
+__all__ = ["cost_sentence", "measured_blocks", "pilot_sentences"]
+
+_NAMES = {
+    "initial_loss": "f(W1)",
+    "smoothness": "smoothness U",
+    "gradient_variance": "gradient variance",
+    "squared_gradient": "squared gradient",
+}
+
+
+def measured_blocks(advice: Advice) -> Iterator[Block]:
+    """Grids of the race, of the choice of P_R, and of the measured constants."""
+    if isinstance(advice, PilotAdvice):
+        yield _race(advice.pilot.raced)
+        if advice.pilot.stopping is not None:
+            yield _stopping(advice.pilot.stopping)
+    if advice.measured:
+        yield _constants(advice.measured)
+
+
+def _race(raced: Sequence[Raced]) -> Grid:
+    by_layer = len(raced[0].stepsizes) > 1 if raced else False
+    columns = [Column("tried", numeric=False), Column("stepsize")]
+    if by_layer:
+        columns[1:] = [Column("first layer"), Column("last layer")]
+    columns += [Column("ran"), Column("loss"), Column("outcome", numeric=False)]
+    rows = []
+    for each in raced:
+        ends = each.stepsizes[:1] if not by_layer else (each.stepsizes[0], each.stepsizes[-1])
+        rows.append(
+            (
+                each.source,
+                *(number(gamma) for gamma in ends),
+                percent(each.share),
+                number(each.loss),
+                each.outcome,
+            )
+        )
+    return Grid(tuple(columns), tuple(rows), "Race")
+
+
+def _estimate(estimate: Estimate | None) -> str:
+    return number(None if estimate is None else estimate.mean)
+
+
+def _stopping(choice: StoppingChoice) -> Grid:
+    columns = [Column("P_R", numeric=False), Column("gradient"), Column("bound"), Column("loss")]
+    held_out = choice.criterion == "validation"
+    if held_out:
+        columns.append(Column("held-out loss"))
+    columns.append(Column("chosen", numeric=False))
+    rows = []
+    for row in choice.rows:
+        cells = [row.stopping, _estimate(row.gradient), number(row.bound), _estimate(row.loss)]
+        if held_out:
+            cells.append(_estimate(row.validation))
+        rows.append((*cells, "yes" if row.stopping == choice.chosen else ""))
+    return Grid(tuple(columns), tuple(rows), "Choosing P_R, over the length of the second run")
+
+
+def _constants(measured: Sequence[MeasuredConstant]) -> Grid:
+    """What was measured, and what one standard error of it does."""
+    columns = (
+        Column("measured, not proven", numeric=False),
+        Column("at W1"),
+        Column("used"),
+        Column("s.e."),
+        Column("stepsize by 1 s.e."),
+        Column("bound by 1 s.e."),
+    )
+    rows = tuple(
+        (
+            _NAMES[each.name],
+            "" if each.at_start is None else number(each.at_start),
+            number(each.value),
+            number(each.standard_error, 2),
+            _change(each.stepsize_change),
+            _change(each.bound_change),
+        )
+        for each in measured
+    )
+    return Grid(columns, rows, "Calibrated constants")
+
+
+def _change(share: float) -> str:
+    return "0" if abs(share) < 5e-5 else f"{100 * share:+.2g} %"
+
+
+def pilot_sentences(pilot: PilotReport) -> Iterator[str]:
+    """The second run against what the bound says of it."""
+    if pilot.gradient is None or pilot.share is None:
+        return
+    measured = f"the mean squared gradient was {number(pilot.gradient)}"
+    if pilot.predicted_bound is None:
+        yield f"Over the second run {measured}; these constants give no bound at such a stepsize."
+    else:
+        yield f"Over the second run {measured}; the bound for it is {number(pilot.predicted_bound)}."
+
+
+def cost_sentence(advice: Advice) -> Iterator[str]:
+    """What the advice itself cost."""
+    if advice.cost > 0:
+        yield f"This advice cost as much as {advice.cost:.3g} trainings with the N and B of rank 1."
