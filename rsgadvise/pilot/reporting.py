@@ -293,8 +293,16 @@ def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
             f"{report.loss:.4g}{error}; a constant prediction has {report.constant_loss:.4g}."
         )
     if report.state is not None:
-        sentences.append(report.state.sentence)
+        sentences.append(_state_sentence(report.state, report.share or 0.0))
     return tuple(sentences)
+
+
+def _state_sentence(state: StoppedState, share: float) -> str:
+    """What the curvature says, and how much that can be."""
+    text = f"Where that run ended, {share:.1%} of the training, {state.rows:,} rows say: {state.sentence}"
+    if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
+        text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
+    return text
 
 
 def _stopping_note(report: PilotReport) -> str:

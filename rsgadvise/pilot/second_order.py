@@ -66,6 +66,7 @@ class StoppedState:
         share_of_boxed_weights: weights that the gradient presses against the box, of all.
         bound, longer_bound: for N and for 2N iterations, or None.
         sentence: the finding and the advice.
+        rows: (row, mask) pairs of the sample.
         products: Hessian-vector products, each over all or part of the sample.
         work: in gradients of single examples.
     """
@@ -83,6 +84,7 @@ class StoppedState:
     bound: float | None
     longer_bound: float | None
     sentence: str
+    rows: int
     products: int
     work: float
 
@@ -196,6 +198,7 @@ def stopped_state(
         bound=bound,
         longer_bound=longer,
         sentence="; ".join(parts) + ".",
+        rows=around.rows,
         products=held + ends.products + ahead.products,
         work=around.rows * (1 + PRODUCT_COST * held) + ends.work + ahead.work,
     )
@@ -229,6 +232,7 @@ def _diverged(constant: float, bound: float | None, longer: float | None) -> Sto
         bound=bound,
         longer_bound=longer,
         sentence="Diverged: the weights have left the range of numbers; start again with a smaller stepsize.",
+        rows=0,
         products=0,
         work=0.0,
     )
