@@ -23,10 +23,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective
-from rsgadvise.bounds.objective import Objective, Range, Schedule
+from rsgadvise.bounds.objective import DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import MeasuredConstants, Problem
 from rsgadvise.stopping import harmonic_number
-from rsgadvise.theory.bound import Bound, FloatArray
+from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.descent import Geometry
 
 __all__ = ["LossObjective", "calibrated_objective", "loss_stepsize"]
@@ -85,24 +85,10 @@ def loss_stepsize(
 
 
 @dataclass(frozen=True, slots=True)
-class LossObjective:
+class LossObjective(DerivedObjective):
     """The calibrated bound at the stepsize that is best for the loss in place of its own minimiser."""
 
-    inner: Objective
     known: MeasuredConstants
-
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
-        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
-
-    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
-        return self.inner.largest_stepsizes(keep_prob)
 
     def optimum(
         self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
@@ -119,11 +105,3 @@ class LossObjective:
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
         return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[1])
-
-    def required_iterations(
-        self, target: FloatArray, batch: FloatArray, keep_prob: Range
-    ) -> tuple[FloatArray, FloatArray]:
-        return self.inner.required_iterations(target, batch, keep_prob)
-
-    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
-        return self.inner.smallest_batch(target, lowest_keep_prob)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rsgadvise.bounds.calibrated import calibrated_objective
 from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
-from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
+from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.bound import Bound, FloatArray
@@ -28,10 +28,9 @@ _SMALLEST_NORM = 1 / _LARGEST  # E||x||^2 whose inverse, the certified stepsize,
 
 
 @dataclass(frozen=True, slots=True)
-class CappedObjective:
+class CappedObjective(DerivedObjective):
     """A descent objective that is the given limit outside its stepsize range."""
 
-    inner: Objective
     limit: Callable[[FloatArray], FloatArray]
 
     def bound(
@@ -64,24 +63,11 @@ class CappedObjective:
         """Everywhere: there is always the limit to fall back on."""
         return np.full_like(self.inner.largest_stepsizes(keep_prob), np.inf)
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
-        return self.inner.optimum(batch, n, keep_prob, schedule)
-
     def best_keep_prob(
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
         # U, sigma^2 and the largest gradient all rise with the keep probability.
         return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
-
-    def required_iterations(
-        self, target: FloatArray, batch: FloatArray, keep_prob: Range
-    ) -> tuple[FloatArray, FloatArray]:
-        return self.inner.required_iterations(target, batch, keep_prob)
-
-    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
-        return self.inner.smallest_batch(target, lowest_keep_prob)
 
 
 def objective_for(problem: Problem, constants: str) -> Objective:

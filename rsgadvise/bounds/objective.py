@@ -14,7 +14,7 @@ import numpy as np
 from rsgadvise.stopping import Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
 
-__all__ = ["ConstantsName", "FixedStepsize", "Objective", "Range", "Schedule"]
+__all__ = ["ConstantsName", "DerivedObjective", "FixedStepsize", "Objective", "Range", "Schedule"]
 
 ConstantsName = Literal["paper", "certified", "calibrated"]
 Range = tuple[float, float]
@@ -74,11 +74,10 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FixedStepsize:
-    """An objective whose stepsize the user fixed: only the keep probability is left to choose."""
+class DerivedObjective:
+    """Another objective in all that a subclass leaves alone."""
 
     inner: Objective
-    stepsize: FloatArray
 
     def bound(
         self,
@@ -93,18 +92,35 @@ class FixedStepsize:
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
         return self.inner.largest_stepsizes(keep_prob)
 
-    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
-        return self.inner.smallest_batch(target, lowest_keep_prob)
-
-    def required_iterations(
-        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> tuple[FloatArray, FloatArray]:
-        raise NotImplementedError("a fixed stepsize has no closed plan; search N with `optimum`")
+        return self.inner.optimum(batch, n, keep_prob, schedule)
 
     def best_keep_prob(
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
         return self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.inner.required_iterations(target, batch, keep_prob)
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return self.inner.smallest_batch(target, lowest_keep_prob)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedStepsize(DerivedObjective):
+    """An objective whose stepsize the user fixed: only the keep probability is left to choose."""
+
+    stepsize: FloatArray
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        raise NotImplementedError("a fixed stepsize has no closed plan; search N with `optimum`")
 
     def optimum(
         self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule

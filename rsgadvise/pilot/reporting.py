@@ -90,7 +90,12 @@ class Reporter:
         found = described(
             self.problem,
             self.space,
-            _rows([entry.runner.candidate for entry in ranked], self.problem, self.space),
+            _rows(
+                [entry.runner.candidate for entry in ranked],
+                self.problem,
+                self.space,
+                advice.recommendations[0].runs,
+            ),
             constants=self.constants,
             top=self.top,
         )
@@ -238,8 +243,8 @@ def _outcome(loss: float, constant: float) -> str | None:
     return "no better than a constant" if loss > _SATURATED * constant else None
 
 
-def _rows(candidates: list[Candidate], problem: Problem, space: Space) -> Rows:
-    """Candidates as rows of a ranking."""
+def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int) -> Rows:
+    """Candidates as rows of a ranking, each to be run so many times."""
     many = problem.kind == "multilayer"
     decays = [schedule.decay for schedule in space.schedules]
 
@@ -252,13 +257,13 @@ def _rows(candidates: list[Candidate], problem: Problem, space: Space) -> Rows:
     return Rows(
         batch=batch,
         iterations=iterations,
-        runs=np.ones(len(candidates)),
+        runs=np.full(len(candidates), float(runs)),
         stepsize=np.asarray([each.stepsizes if many else each.stepsizes[0] for each in candidates]),
         keep_prob=np.asarray([each.keep_prob for each in candidates]),
         value=np.zeros(len(candidates)),
         schedule=np.asarray([float(decays.index(each.decay)) for each in candidates]),
         keep_range=np.asarray([float(place(each.keep_prob)) for each in candidates]),
-        seconds=space.seconds(batch, iterations),
+        seconds=space.seconds(batch, iterations * runs),
     )
 
 
