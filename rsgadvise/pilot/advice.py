@@ -64,16 +64,20 @@ def advise_with_data(
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network(problem.kind, problem.layers, problem.weight_bounds, keep_prob)
     arena = Arena.of(network, data, seed=seed, hold_out=pilot > 0)
-    batch_size, iterations = _planned(problem, space)
     told = progress or (lambda part, name: None)
     told(0.0, "measuring")
+    batch_size, iterations = _planned(problem, space)
+    glance = 0.0
+    if space.goal is not None:
+        # How long the training will be is what a target asks: the fewest rows give a first answer.
+        first = calibrate(arena, batch_size=min(space.batch_sizes), iterations=1)
+        glance = first.work
+        plan = rank(_calibrated(problem, first), space, constants="calibrated", top=1).recommendations
+        if plan:
+            batch_size, iterations = plan[0].batch_size, plan[0].iterations
     calibration = calibrate(arena, batch_size=batch_size, iterations=iterations)
-    known = replace(
-        problem,
-        measured=calibration.constants,
-        initial_loss=calibration.initial_loss,
-        assumed=tuple(item for item in problem.assumed if item.key != "training.initial_loss"),
-    )
+    calibration = replace(calibration, work=calibration.work + glance)
+    known = _calibrated(problem, calibration)
     calibrated = rank(known, space, constants="calibrated", top=top)
     advice = calibrated if constants == "calibrated" else rank(known, space, constants=constants, top=top)
     advice = replace(advice, notes=(*calibration.notes, *advice.notes))
@@ -86,6 +90,16 @@ def advise_with_data(
         return advice
     reporter = Reporter(known, space, arena, constants, top)
     return _raced(advice, best, calibration, reporter, trainings=pilot, threads=threads, progress=told)
+
+
+def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
+    """The problem with what was measured in place of what was assumed."""
+    return replace(
+        problem,
+        measured=calibration.constants,
+        initial_loss=calibration.initial_loss,
+        assumed=tuple(item for item in problem.assumed if item.key != "training.initial_loss"),
+    )
 
 
 def _planned(problem: Problem, space: Space) -> tuple[int, int]:
