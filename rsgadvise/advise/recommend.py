@@ -194,7 +194,7 @@ def _recommendation(
         dropout_rate=1 - point.keep_prob,
         bound=value,
         certified_bound=proven_value,
-        proven=proven_value <= value and constants != "calibrated",
+        proven=bounded and proven_value <= value and constants != "calibrated",
         vacuous=value >= limit,
         terms=terms if bounded else {},
         samples=samples,

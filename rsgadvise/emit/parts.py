@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rsgadvise import __version__
 from rsgadvise.emit.plan import Plan, assignment, comment, literal, quoted, row
 
@@ -55,6 +57,8 @@ def header(plan: Plan) -> str:
         comment(
             f"Bound on E||g||^2, g the {gradient} at W^R: {best.bound:.6g}, certified "
             f"{best.certified_bound:.6g}; {said}."
+            if math.isfinite(best.bound)
+            else f"No bound on the {gradient}: the stepsize lies outside the range of these constants."
         ),
         comment(work),
     ]
