@@ -57,7 +57,7 @@ def recommend(
     """
     from rsgadvise.advise.recommend import recommend as without_data
 
-    found = _spec(spec)
+    found = _spec(spec, data)
     if data is None:
         if constants == "calibrated" or pilot:
             raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
@@ -90,17 +90,21 @@ def recommend(
         )
 
 
-def _spec(spec: Spec | Mapping[str, Any] | str | Path) -> Spec:
+def _spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> Spec:
     from rsgadvise.spec import Spec, load_spec, parse_spec
 
     if isinstance(spec, Spec):
         return spec
+    # The rows are counted before the rules are checked, since a budget in epochs needs their number.
+    first = data[0] if isinstance(data, tuple) and data else data
+    rows = len(first) if hasattr(first, "__len__") else 0
+    overrides = (f"data.samples={rows}",) if rows else ()
     if isinstance(spec, Mapping):
         import json
 
         # A mapping is checked by the very rules, and refused in the very words, of a file.
-        return parse_spec(json.dumps(spec, default=_plain), file="<spec>").spec
-    return load_spec(spec).spec
+        return parse_spec(json.dumps(spec, default=_plain), file="<spec>", overrides=overrides).spec
+    return load_spec(spec, overrides=overrides).spec
 
 
 def _plain(value: Any) -> Any:
@@ -115,17 +119,21 @@ def _rows(spec: Spec, data: Any) -> Data:
     network = spec.network
     tied = network.kind == "autoencoder"
     pair = data if isinstance(data, tuple) else (data, None)
-    inputs = np.asarray(pair[0], np.float64)
+    if not pair:
+        raise DataError("data must be (x, y), or x alone for an autoencoder; got (); pass the arrays")
+    inputs = _numbers(pair[0], "x").astype(np.float64, copy=False)
     _check(inputs, "x", network.layers[0])
     if tied:
         return Data(inputs, inputs)
     if len(pair) != 2 or pair[1] is None:
-        raise DataError("data must be (x, y) for this network; got x alone; add the targets")
-    given = np.asarray(pair[1])
+        got = "x alone" if len(pair) < 3 else f"{len(pair)} values"
+        raise DataError(f"data must be (x, y) for this network; got {got}; pass x and its targets")
+    given = _numbers(pair[1], "y")
     if given.dtype.kind in "iub" and given.ndim == 1:
         targets, _ = encode_targets(given, name="y")
     else:
-        targets = given.astype(np.float64).reshape(len(given), -1)
+        targets = given.astype(np.float64)
+        targets = targets[:, None] if targets.ndim == 1 else targets
     _check(targets, "y", network.layers[-1])
     if len(inputs) != len(targets):
         raise DataError(
@@ -135,12 +143,29 @@ def _rows(spec: Spec, data: Any) -> Data:
     return Data(inputs, targets)
 
 
+def _numbers(values: Any, name: str) -> np.ndarray[Any, Any]:
+    """An array of real numbers."""
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "iubf":
+            found = found.astype(np.float64, casting="unsafe" if found.dtype.kind != "c" else "safe")
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{name} must be an array of numbers, one row per example; got {type(values).__name__} with "
+            "other values or rows of different lengths; convert it"
+        ) from None
+    return found
+
+
 def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:
     if values.ndim != 2 or len(values) == 0 or values.shape[1] != width:
         raise DataError(
             f"{name} must have one or more rows of {width} values, as network.layers says; got shape "
             f"{values.shape}; change one of the two"
         )
+    gaps = int(np.isnan(values).sum())
+    if gaps:
+        raise DataError(f"{name} must have no gaps; got {gaps:,} NaN; fill them, or leave their rows out")
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):
         raise DataError(

@@ -78,7 +78,7 @@ def loss_stepsize(
         0.5
     """
     steps = harmonic_number(2 * decay, iterations)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for_noise = known.distance * np.sqrt(batch_size / (known.gradient_variance * steps))
     # Without noise, and at a minimum (0/0), every stepsize up to 1/U is as good: fmin drops NaN.
     return np.asarray(np.fmin(for_noise, 1 / known.smoothness))

@@ -57,7 +57,7 @@ def advise_with_data(
 
     Raises:
         HypothesisError: nothing can be calibrated.
-        UsageError: the pilot is too small for its own calibration.
+        UsageError: the pilot is too small for its own calibration, or for a race.
     """
     problem = resolve(spec, measured)
     space = search_space(spec, problem)

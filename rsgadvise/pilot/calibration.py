@@ -221,19 +221,15 @@ def _spread(arena: Arena, rows: int) -> float:
 
 
 def _gradient(arena: Arena, weights: Weights, wanted: int, rng: np.random.Generator) -> _Gradient:
-    """||grad f||^2 from two halves, whose product is unbiased, and the variance of one example."""
-    chosen = arena.sample(wanted, rng)
-    halves = [arena.curvature(weights, part, rng) for part in np.array_split(chosen, min(2, len(chosen)))]
-    gradients = [half.gradient for half in halves]
-    everything = np.concatenate([half.squared_gradients for half in halves])
-    count = len(chosen)
-    layers = []
-    for level in range(len(arena.network.shapes)):
-        square = float(np.mean(np.concatenate([half.layer_squares[level] for half in halves])))
-        product = float(np.sum(gradients[0][level] * gradients[-1][level]))
-        layers.append(max(0.0, square - product))
-    variance, spread = sum(layers), _spread(arena, count)
-    mean = np.mean([flat(gradient) for gradient in gradients], axis=0)
+    """||grad f||^2 and the variance of one example, both without what sampling adds to a squared mean."""
+    here = arena.curvature(weights, arena.sample(wanted, rng), rng)
+    spread, count = _spread(arena, here.rows), here.rows
+    left = 1 - spread**2 / count  # of the variance, in the deviations from the mean of the sample
+    layers = [
+        max(0.0, float(squares.mean() - np.sum(gradient**2))) / left if left > 0 else 0.0
+        for squares, gradient in zip(here.layer_squares, here.gradient, strict=True)
+    ]
+    variance, mean = sum(layers), flat(here.gradient)
     added = spread**2 * variance / count  # what sampling adds to the plug-in
     # At least what could hide in the sampling: a gradient of 0 would mean a minimiser infinitely far away.
     square = max(float(mean @ mean) - added, added, 0.0)
@@ -241,7 +237,7 @@ def _gradient(arena: Arena, weights: Weights, wanted: int, rng: np.random.Genera
         square=square,
         square_error=spread * math.sqrt(4 * square * variance / count + 2 * (variance / count) ** 2),
         layer_variances=tuple(layers),
-        variance_error=spread * float(everything.std()) / math.sqrt(count),
+        variance_error=spread * float(here.squared_gradients.std()) / math.sqrt(count),
         rows=count,
     )
 

@@ -107,11 +107,11 @@ class Proposals:
         ]
 
     def _batches(self, leader: Candidate) -> list[Candidate]:
-        """Other batch sizes at an equal number of samples."""
+        """Other batch sizes at an equal number of samples, or as many as full batches make of it."""
         found = []
         for batch in _spread(self._batch_choices(leader.batch_size)):
-            iterations = max(1, round(leader.samples / batch))
-            if self.space.fixed_iterations or not self.space.iterations[0] <= iterations:
+            iterations = leader.samples // batch
+            if self.space.fixed_iterations or iterations < max(1, self.space.iterations[0]):
                 continue
             iterations = min(iterations, self.space.iterations[1])
             change = 1.0

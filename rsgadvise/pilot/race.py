@@ -179,9 +179,8 @@ def prospects(runners: Sequence[Runner]) -> list[float]:
         allowed = min(allowed, max(0.0, math.log(before / after) / math.log(late / early)))
         falls[place] = allowed * math.log(1 / late)
     most = max(falls.values(), default=0.0)
-    return [
-        falls.get(place, most if math.isfinite(runner.loss) else 0.0) for place, runner in enumerate(runners)
-    ]
+    others = [runner.candidate.rung is None and math.isfinite(runner.loss) for runner in runners]
+    return [falls.get(place, most if other else 0.0) for place, other in enumerate(others)]
 
 
 def log_loss(runner: Runner) -> float:

@@ -224,8 +224,7 @@ def _ranked(tournament: Tournament) -> list[_Entry]:
     worst: list[_Entry] = []
     finals = [finalist.runner for finalist in tournament.finalists]
     for finalist in tournament.finalists:
-        end = float(finalist.looks.losses[0, -1])
-        outcome = _outcome(max(end, finalist.runner.loss), constant) or "final"
+        outcome = _outcome(max(finalist.end, finalist.runner.loss), constant) or "final"
         group = best if outcome == "final" else worst
         group.append(_Entry(finalist.runner, finalist, outcome))
     others = [runner for runner in tournament.standing if runner not in finals and runner.done > 0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rsgadvise.errors import UsageError
 from rsgadvise.networks import Array, Network
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import Proposals
@@ -21,6 +22,7 @@ __all__ = ["Finalist", "Tournament", "predictions"]
 Progress = Callable[[float, str], None]
 
 _FIRST_HEAT = 0.25  # of the final length
+_FEWEST_STEPS = 2  # of the first heat: the loss before the first one is that of W^1, the same for all
 _KEPT = 4  # after the first heat
 _FINALISTS = 2
 _LOOKS = 12  # along a finalist's second run
@@ -39,11 +41,13 @@ class Finalist:
         runner: its first run.
         looks: along its second.
         score: mean logarithm of the losses at the end of both, less what is still to come.
+        end: loss at the very end of the second, without masks where candidates differ in them.
     """
 
     runner: Runner
     looks: Looks
     score: float
+    end: float
 
 
 @dataclass(slots=True)
@@ -78,7 +82,11 @@ class Tournament:
         return constant_loss(self.arena.data.targets)
 
     def run(self) -> None:
-        """Race until the allowance is used up."""
+        """Race until the allowance is used up.
+
+        Raises:
+            UsageError: it is too small for the first heat.
+        """
         first = self.proposals.first()
         variants = self.proposals.variants(first[0])
         kept = min(_KEPT, len(first))
@@ -90,6 +98,13 @@ class Tournament:
         if comparing:
             looking += LOSS_COST * _COMPARED_ROWS * (kept + len(variants) + finalists)
         length = min(1.0, max(0.0, self.allowance - looking) / (samples * sum(heats)))
+        steps = length * _FIRST_HEAT * first[0].iterations
+        if round(steps) < _FEWEST_STEPS:
+            raise UsageError(
+                f"the pilot is too small for a race of {len(first) + len(variants)} candidates: the first "
+                f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
+                f"{steps:.2g}; raise it, or plan more iterations"
+            )
         heat = Heat(self.arena, key=0, threads=self.threads)
         self.standing = [heat.enter(candidate) for candidate in first]
         self._report(0.0)
@@ -162,11 +177,11 @@ class Tournament:
         )
         self.work += looks.work
         late = looks.iterations >= (1 - _JUDGED) * looks.last
-        end = float(looks.losses[0, late].mean())
+        judged, end = float(looks.losses[0, late].mean()), float(looks.losses[0, -1])
         if self.comparing:
-            end = self._unmasked(candidate.keep_prob, looks.weights)
-        again = math.log(max(end, 1e-300)) if math.isfinite(end) else math.inf
-        return Finalist(runner, looks, (log_loss(runner) + again) / 2 - fall)
+            judged = end = self._unmasked(candidate.keep_prob, looks.weights)
+        again = math.log(max(judged, 1e-300)) if math.isfinite(judged) else math.inf
+        return Finalist(runner, looks, (log_loss(runner) + again) / 2 - fall, end)
 
     def _report(self, part: float) -> None:
         self.progress(part, "racing")

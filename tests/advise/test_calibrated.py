@@ -1,0 +1,221 @@
+"""Calibrated constants: the stepsize for the loss against a grid, bounds against their formulas by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsgadvise.advise import wording
+from rsgadvise.advise.recommend import rank, ranking_objective
+from rsgadvise.advise.results import Advice
+from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.calibrated import LossObjective, calibrated_objective, loss_stepsize
+from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.objective import Schedule
+from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
+from rsgadvise.report.documents import as_document, as_json
+from rsgadvise.spec import Spec
+from rsgadvise.theory.descent import Geometry, descent_bound
+
+Float = NDArray[np.float64]
+NETWORKS: dict[str, dict[str, Any]] = {
+    "single_layer": {"kind": "single_layer", "layers": [20, 4]},
+    "autoencoder": {"kind": "autoencoder", "layers": [20, 5], "weight_bound": 0.5},
+    "multilayer": {"kind": "multilayer", "layers": [20, 8, 4], "weight_bound": 0.8},
+}
+KINDS = list(NETWORKS)
+KNOWN = MeasuredConstants(smoothness=3.0, layer_variances=(0.7, 0.4), distance=2.5)
+
+
+def spec(kind: str, **sections: Any) -> Spec:
+    data = {"mean": 0.3, "mean_square": 0.1, "second_moment": 0.15, "top_eigenvalue": 2.0, "samples": 5000}
+    return Spec.model_validate({"network": NETWORKS[kind], "data": data, **sections})
+
+
+def measured_problem(wanted: Spec, known: MeasuredConstants = KNOWN, initial_loss: float = 1.3) -> Problem:
+    plain = resolve(wanted)
+    each = known.layer_variances[: plain.stepsizes]
+    return Problem(
+        kind=plain.kind,
+        layers=plain.layers,
+        weight_bounds=plain.weight_bounds,
+        pretraining=plain.pretraining,
+        moments=plain.moments,
+        initial_loss=initial_loss,
+        samples=plain.samples,
+        assumed=(),
+        measured=MeasuredConstants(known.smoothness, each, known.distance),
+    )
+
+
+def advice_for(
+    kind: str, known: MeasuredConstants = KNOWN, initial_loss: float = 1.3, **sections: Any
+) -> Advice:
+    wanted = spec(kind, **sections)
+    problem = measured_problem(wanted, known, initial_loss)
+    return rank(problem, search_space(wanted, problem), constants="calibrated", top=5)
+
+
+def numerator(gamma: Float, known: MeasuredConstants, batch: float, n: int, decay: float) -> Float:
+    """D^2/gamma + gamma sigma^2/B sum_k k^(-2 rho), the sum by a plain loop."""
+    steps = math.fsum(k ** (-2 * decay) for k in range(1, n + 1))
+    return known.distance**2 / gamma + gamma * steps * sum(known.layer_variances) / batch
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("batch", [1, 40, 5000])
+@pytest.mark.parametrize("n", [1, 17, 2000])
+def test_the_stepsize_is_the_best_of_a_grid(decay: float, batch: int, n: int) -> None:
+    longest = 1 / KNOWN.smoothness
+    grid = longest * np.geomspace(1e-6, 1, 200_001)
+    best = grid[np.argmin(numerator(grid, KNOWN, batch, n, decay))]
+    found = loss_stepsize(KNOWN, batch_size=np.asarray(float(batch)), iterations=np.asarray(n), decay=decay)
+    assert float(found) == pytest.approx(best, rel=2e-4)
+    assert found <= longest
+
+
+def test_arrays_of_candidates_are_broadcast() -> None:
+    batch, n = np.array([[1.0], [64.0]]), np.array([10.0, 1000.0, 10.0**6])
+    found = loss_stepsize(KNOWN, batch_size=batch, iterations=n)
+    assert found.shape == (2, 3)
+    for row, b in enumerate((1.0, 64.0)):
+        for column, count in enumerate(n):
+            one = loss_stepsize(KNOWN, batch_size=np.asarray(b), iterations=np.asarray(count))
+            assert found[row, column] == one
+
+
+@pytest.mark.parametrize(
+    ("variance", "distance", "expected"),
+    [
+        (0.0, 2.0, 1 / 3),  # no noise: as long as the curvature allows
+        (0.0, 0.0, 1 / 3),  # 0/0
+        (0.5, 0.0, 0.0),  # at a minimiser only noise can come
+        (0.5, 1e150, 1 / 3),
+        (1e-320, 1.0, 1 / 3),
+    ],
+)
+def test_stepsizes_at_the_edges(variance: float, distance: float, expected: float) -> None:
+    known = MeasuredConstants(smoothness=3.0, layer_variances=(variance,), distance=distance)
+    found = loss_stepsize(known, batch_size=np.asarray(8.0), iterations=np.asarray(100.0))
+    assert float(found) == pytest.approx(expected)
+
+
+def by_hand(problem: Problem, gammas: Float, batch: float, n: float) -> float:
+    """The bound at constant stepsizes and uniform R."""
+    known = problem.measured
+    assert known is not None
+    u, loss = known.smoothness, problem.initial_loss
+    floor = sum(known.layer_variances) / batch
+    if problem.kind == "single_layer":
+        (gamma,) = gammas
+        return float((loss / (n * gamma) + u * floor * gamma / 2) / (1 - u * gamma / 2))
+    noise = sum(g * v / batch for g, v in zip(gammas, known.layer_variances, strict=True))
+    a = (loss / n + noise) / min(g * (1 - u * g / 2) for g in gammas)
+    return float((math.sqrt(a) + math.sqrt(floor)) ** 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("gammas", [(0.2, 0.2), (0.05, 0.3), (0.6, 0.1)])
+def test_the_bound_is_that_of_the_descent_argument(kind: str, gammas: tuple[float, float]) -> None:
+    problem = measured_problem(spec(kind))
+    stepsize = np.asarray([gammas]) if kind == "multilayer" else np.asarray(gammas[:1])
+    one, batch, n = np.ones(1), np.array([32.0]), np.array([400.0])
+    for zeta in (one, 0.5 * one):  # measured at one keep probability, so the same for all
+        for objective in (calibrated_objective(problem), objective_for(problem, "calibrated")):
+            found = objective.bound(stepsize, zeta, batch, n, Schedule())
+            assert float(found.value[0]) == pytest.approx(by_hand(problem, stepsize[0:1].ravel(), 32, 400))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("schedule", [Schedule(0.5, "matched"), Schedule(0.25, "increasing"), Schedule()])
+def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str, schedule: Schedule) -> None:
+    problem = measured_problem(spec(kind))
+    depth = problem.stepsizes if kind == "multilayer" else 0
+    stepsize = np.full((1, depth) if depth else 1, 0.21)
+    found = calibrated_objective(problem).bound(
+        stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule
+    )
+    assert problem.measured is not None
+    same = descent_bound(
+        stepsize=0.21,
+        batch_size=8,
+        iterations=90,
+        suboptimality=1.3,
+        ceiling=20 if kind == "autoencoder" else 4,
+        smoothness=3.0,
+        gradient_variance=problem.measured.gradient_variance,
+        geometry=Geometry.FREE if kind == "single_layer" else Geometry.PROJECTED,
+        decay=schedule.decay,
+        stopping=schedule.stopping,
+    )
+    assert float(found.value[0]) == pytest.approx(float(same.value))
+
+
+def test_nothing_measured_is_refused() -> None:
+    with pytest.raises(ValueError, match="have to be measured first"):
+        calibrated_objective(resolve(spec("single_layer")))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outside_its_range_there_is_no_bound(kind: str) -> None:
+    """Null in JSON, with a note, and not a word of a proof."""
+    edge = 2 / KNOWN.smoothness
+    training = {"batch_size": 8, "iterations": 50, "keep_prob": 1.0}
+    for gamma, inside in ((0.99 * edge, True), (edge, False), (5 * edge, False), (1e9, False)):
+        stepsize = [0.1, gamma] if kind == "multilayer" else gamma
+        advice = advice_for(kind, training={**training, "stepsize": stepsize})
+        (row,) = advice.recommendations
+        document = as_document("recommend", advice)
+        (shown,) = json.loads(as_json(document))["recommendations"]
+        assert math.isfinite(row.bound) == inside
+        assert (shown["bound"] is None) != inside
+        assert not row.proven
+        assert math.isfinite(row.certified_bound)
+        assert (wording.NO_BOUND in row.notes) != inside
+        assert any("written as null" in note for note in document["notes"]) != inside
+        assert row.terms or not inside
+        assert row.vacuous or inside
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_measured_constants_prove_nothing_however_large(kind: str) -> None:
+    """Even where the certified bound happens to be the smaller one."""
+    wild = MeasuredConstants(smoothness=1e4, layer_variances=(1e6, 1e6), distance=1.0)
+    for known, loss in ((wild, 1e9), (KNOWN, 1.3)):
+        advice = advice_for(kind, known, loss)
+        assert advice.recommendations
+        assert not any(row.proven for row in advice.recommendations)
+        assert not any(wording.NOT_PROVEN in row.notes for row in advice.recommendations)
+    best = advice_for(kind, wild, 1e9).recommendations[0]
+    assert best.certified_bound < best.bound, "planted"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_the_advice_takes_the_stepsize_for_the_loss(kind: str, decay: float) -> None:
+    noisy = MeasuredConstants(smoothness=0.5, layer_variances=(900.0, 40.0), distance=3.0)
+    advice = advice_for(kind, noisy, training={"decay": decay}, search={"batch_size": [4, 64, 1024]})
+    for row in advice.recommendations:
+        variance = 940.0 if kind == "multilayer" else 900.0
+        steps = sum(k ** (-2 * decay) for k in range(1, row.iterations + 1))
+        expected = min(2.0, 3.0 * math.sqrt(row.batch_size / variance / steps))
+        assert row.stepsize == pytest.approx((expected,) * 2 if kind == "multilayer" else expected)
+        assert row.keep_prob == 1, "nothing was measured at others"
+
+
+def test_a_target_is_met_with_the_stepsize_for_the_gradient() -> None:
+    wanted = spec("single_layer", target={"eps": 0.05, "delta": 0.1, "runs": 2})
+    problem = measured_problem(wanted)
+    space = search_space(wanted, problem)
+    assert not isinstance(ranking_objective(problem, space, "calibrated"), LossObjective)
+    advice = rank(problem, space, constants="calibrated", top=3)
+    for row in advice.recommendations:
+        gammas = np.geomspace(1e-4, 0.999, 4000) * 2 / 3
+        best = min(by_hand(problem, np.array([g]), row.batch_size, row.iterations) for g in gammas)
+        assert row.bound == pytest.approx(best, rel=1e-4)
+        assert row.bound <= 0.05 * math.sqrt(0.1)

@@ -1,0 +1,261 @@
+"""Races against training each candidate alone, by hand, and scores of runners that were planted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rsgadvise.networks import Array, Data, Network, Weights
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.race import Candidate, Heat, Runner, log_loss, prospects, scores
+from rsgadvise.rsg import Pace, Training, train
+
+Float = NDArray[np.float64]
+
+ONE = Network("single_layer", (4, 3))
+TWO = Network("multilayer", (4, 3, 2), (0.9, 0.9), 0.7)
+DA = Network("autoencoder", (4, 3), (0.5,), 0.6)
+NETWORKS = {"single layer": ONE, "two layers": TWO, "autoencoder": DA}
+
+
+def arena_for(network: Network, rows: int = 30) -> Arena:
+    rng = np.random.default_rng(0)
+    inputs = rng.random((rows, network.layers[0]))
+    targets = inputs if network.kind == "autoencoder" else rng.random((rows, network.widths[-1]))
+    return Arena.of(network, Data(inputs, targets), seed=11, hold_out=False)
+
+
+def candidate(network: Network, stepsize: float = 0.5, **changed: object) -> Candidate:
+    plain = Candidate(
+        stepsizes=(stepsize, stepsize / 3)[: len(network.shapes)],
+        decay=0.0,
+        batch_size=4,
+        iterations=200,
+        keep_prob=network.keep_prob,
+        source="planted",
+    )
+    return replace(plain, **changed)  # type: ignore[arg-type]
+
+
+def several(network: Network) -> list[Candidate]:
+    """Other stepsizes, decays, batch sizes and keep probabilities, at equal samples."""
+    found = [candidate(network), candidate(network, 0.03), candidate(network, 2.0, decay=0.5)]
+    found.append(candidate(network, 0.4, batch_size=8, iterations=100))
+    if network.kind != "single_layer":
+        found.append(candidate(network, 0.4, keep_prob=0.9))
+        found.append(candidate(network, 0.3, keep_prob=1.0, batch_size=1, iterations=800))
+    return found
+
+
+def alone(
+    arena: Arena, one: Candidate, start: Weights, first: int, until: int, judged: int
+) -> tuple[Weights, float]:
+    """(W^until, mean mini-batch loss of the updates from `judged` on), by `rsg.train` with one replica."""
+    own = arena.keeping(one.keep_prob)
+    training = Training(own.network, own.data, (1.0,) * len(one.stepsizes), one.batch_size)
+    shots = list(
+        train(
+            training,
+            start,
+            [arena.stream(0, one.batch_size, first)],
+            [np.array([judged, until])],
+            first=first,
+            pace=Pace(np.array([one.stepsizes]), np.array([one.decay])),
+            record=True,
+        )
+    )
+    ends = [float(shot.losses[0]) for shot in shots if shot.losses is not None]
+    return shots[-1].weights, (ends[-1] - ends[0]) / (until - judged)
+
+
+def same(one: Sequence[Array], other: Sequence[Array]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_candidates_advance_as_each_would_alone(network: Network, threads: int) -> None:
+    """Two heats, the second from where the first ended, with mini-batches of its own."""
+    arena, candidates = arena_for(network), several(network)
+    heat = Heat(arena, key=0, threads=threads)
+    runners = [heat.enter(each) for each in candidates]
+    heat.advance(runners, share=0.25)
+    between = [runner.weights for runner in runners]
+    heat.advance(runners, share=0.6)
+    for runner, middle in zip(runners, between, strict=True):
+        one = runner.candidate
+        first, second = (1 + one.iterations // 4, 1 + one.iterations * 6 // 10)
+        weights, loss = alone(arena, one, arena.start(0), 1, first, first - round(0.375 * first))
+        assert same(middle, weights)
+        assert runner.history[0][0] == 0.25
+        assert runner.history[0][1] == pytest.approx(loss, rel=1e-5)
+        weights, loss = alone(arena, one, weights, first, second, max(first, second - round(0.375 * second)))
+        assert same(runner.weights, weights)
+        assert runner.loss == pytest.approx(loss, rel=1e-5)
+        assert runner.history[1:] == [(0.6, runner.loss)]
+        assert (runner.iteration, runner.done) == (second, 0.6)
+    assert heat.work == sum(0.6 * each.samples for each in candidates)
+
+
+def test_it_is_plain_sgd() -> None:
+    """By a loop over the formula, in double precision."""
+    arena = arena_for(ONE)
+    heat = Heat(arena, key=0, threads=1)
+    runner = heat.enter(candidate(ONE, 0.7, decay=0.25))
+    heat.advance([runner], share=0.4)
+    w = arena.start(0)[0][0].astype(np.float64)
+    drawn = arena.stream(0, 4, 1).batches.integers(0, 30, size=(80, 4))
+    losses = []
+    for k, rows in enumerate(drawn, start=1):
+        x, y = arena.data.inputs[rows].astype(np.float64), arena.data.targets[rows].astype(np.float64)
+        out = 1 / (1 + np.exp(-x @ w.T))
+        losses.append(np.square(out - y).sum(axis=1).mean())
+        w -= 0.7 * k**-0.25 * (2 * (out - y) * out * (1 - out)).T @ x / 4
+    np.testing.assert_allclose(runner.weights[0][0], w, rtol=2e-5, atol=1e-6)
+    assert runner.loss == pytest.approx(np.mean(losses[-30:]), rel=1e-5)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_all_start_together_and_see_the_same(network: Network) -> None:
+    arena = arena_for(network)
+    heat = Heat(arena, key=0, threads=1)
+    twins = [heat.enter(candidate(network, source=name)) for name in "abc"]
+    others = [heat.enter(candidate(network, 2.0)), heat.enter(candidate(network, 0.01))]
+    for runner in (*twins, *others):
+        assert same(runner.weights, arena.start(0))
+    heat.advance([twins[0], others[0], twins[1], others[1]], share=0.3)
+    heat.advance([twins[2]], share=0.3)
+    assert same(twins[0].weights, twins[1].weights)
+    assert same(twins[0].weights, twins[2].weights), "who else ran does not matter"
+    assert not same(twins[0].weights, others[0].weights)
+    away = Heat(arena, key=1, threads=1)
+    stranger = away.enter(candidate(network))
+    assert not same(stranger.weights, arena.start(0))
+
+
+def test_newcomers_catch_up_in_one_go() -> None:
+    arena = arena_for(ONE)
+    heat = Heat(arena, key=0, threads=1)
+    early, late = heat.enter(candidate(ONE)), heat.enter(candidate(ONE, 0.3))
+    heat.advance([early], share=0.2)
+    heat.advance([early, late], share=0.5)
+    assert early.iteration == late.iteration == 101
+    assert (len(early.history), len(late.history)) == (2, 1)
+    weights, _ = alone(arena, late.candidate, arena.start(0), 1, 101, 63)
+    assert same(late.weights, weights)
+    before = heat.work
+    heat.advance([early, late], share=0.5)
+    assert heat.work == before, "nobody is where they should be already"
+    assert (len(early.history), len(late.history)) == (2, 1)
+
+
+def test_who_leaves_the_range_of_numbers_has_no_loss_and_no_prospects() -> None:
+    arena = arena_for(ONE)
+    heat = Heat(arena, key=0, threads=1)
+    lost = heat.enter(candidate(ONE, 1e39, rung=2))
+    sound = [heat.enter(candidate(ONE, 0.1, rung=0)), heat.enter(candidate(ONE, 0.5, rung=1))]
+    alien = heat.enter(candidate(ONE, 1e39))
+    runners = [lost, *sound, alien]
+    for share in (0.1, 0.4):
+        heat.advance(runners, share=share)
+    assert math.isinf(lost.loss)
+    assert all(math.isfinite(runner.loss) for runner in sound)
+    assert prospects(runners)[0] == prospects(runners)[3] == 0
+    found = scores(runners)
+    assert found[0] == found[3] == np.inf
+    assert np.isfinite(found[1:3]).all()
+
+
+def runner_at(rung: int | None, losses: Sequence[float], shares: Sequence[float] = (0.05, 0.2)) -> Runner:
+    """A runner with these losses behind it."""
+    history = list(zip(shares, losses, strict=False))
+    one = candidate(ONE, rung=rung)
+    done = shares[len(losses) - 1]
+    return Runner(one, [], iteration=9, done=done, loss=losses[-1], history=history)
+
+
+@given(
+    st.lists(st.floats(0.0, 2.0), min_size=1, max_size=6),
+    st.floats(0.01, 10.0),
+    st.floats(0.001, 0.2),
+    st.floats(1.5, 5.0),
+)
+def test_planted_power_laws_are_extrapolated_to_the_end(
+    exponents: list[float], scale: float, early: float, ratio: float
+) -> None:
+    """c share^-b is c at the end, if b does not rise with the stepsize."""
+    shares = (early, early * ratio)
+    falling = sorted(exponents, reverse=True)
+    field = [runner_at(rung, [scale * s**-b for s in shares], shares) for rung, b in enumerate(falling)]
+    for runner, fall in zip(field, prospects(field), strict=True):
+        assert runner.loss * math.exp(-fall) == pytest.approx(scale, rel=1e-6)
+
+
+@given(st.permutations(range(5)), st.lists(st.floats(-1.0, 2.0), min_size=5, max_size=5))
+def test_exponents_are_capped_by_those_of_smaller_stepsizes(order: list[int], exponents: list[float]) -> None:
+    """Whatever the order of the runners, and a loss that rises has no future."""
+    field = [runner_at(rung, [s ** -exponents[rung] for s in (0.05, 0.2)]) for rung in order]
+    for rung, fall in zip(order, prospects(field), strict=True):
+        allowed = max(0.0, min(exponents[: rung + 1]))
+        assert fall == pytest.approx(allowed * math.log(5), abs=1e-9)
+        assert fall >= 0
+
+
+def test_variants_fall_as_the_steepest_of_the_ladder() -> None:
+    ladder = [runner_at(0, [2.0, 1.0]), runner_at(1, [1.5, 1.0]), runner_at(2, [3.0])]
+    variants = [runner_at(None, [0.4], (0.2,)), runner_at(None, [math.inf])]
+    found = prospects([*variants, *ladder])
+    assert found[0] == found[2] == max(found) > found[3] > 0
+    assert found[1] == 0, "a run that has left the range of numbers"
+    assert found[4] == 0, "one loss says nothing of a trend"
+    assert prospects(variants) == [0, 0]
+
+
+@pytest.mark.parametrize("losses", [[0.0, 0.0], [1.0, 0.0], [math.inf, 1.0], [math.inf, math.inf]])
+def test_losses_that_no_power_describes(losses: list[float]) -> None:
+    field = [runner_at(0, losses), runner_at(1, [2.0, 1.0])]
+    assert prospects(field) == [0, pytest.approx(math.log(2) / math.log(4) * math.log(5))]
+    assert log_loss(field[0]) == (math.log(1e-300) if losses[-1] == 0 else math.log(losses[-1]))
+
+
+def test_a_score_is_a_tenth_of_the_neighbours() -> None:
+    losses = [0.5, 0.3, 0.2, 0.9]
+    field = [runner_at(rung, [loss]) for rung, loss in enumerate(losses)]
+    logs = np.log(losses)
+    expected = [
+        0.9 * logs[0] + 0.1 * logs[1],
+        0.9 * logs[1] + 0.1 * (logs[0] + logs[2]) / 2,
+        0.9 * logs[2] + 0.1 * (logs[1] + min(logs[3], logs[2] + 1.5)) / 2,
+        0.9 * logs[3] + 0.1 * logs[2],
+    ]
+    assert scores(field) == pytest.approx(expected)
+    assert scores(field[::-1]) == pytest.approx(expected[::-1])
+    # The retired count as neighbours and are not scored; whoever stands apart has none.
+    apart = runner_at(None, [0.25])
+    found = scores([field[1], apart, field[2]], retired=[field[0], field[3]])
+    assert found == pytest.approx([expected[1], math.log(0.25), expected[2]])
+
+
+def test_a_neighbour_that_fails_costs_a_little() -> None:
+    """Equal losses: the one beside a diverged stepsize is the riskier, the diverged itself is last."""
+    field = [runner_at(0, [0.4]), runner_at(1, [0.4]), runner_at(2, [math.inf])]
+    found = scores(field)
+    assert found[0] == pytest.approx(math.log(0.4))
+    assert found[1] == pytest.approx(math.log(0.4) + 0.1 * 1.5 / 2)
+    assert found[2] == np.inf
+
+
+def test_what_is_still_to_come_decides() -> None:
+    """A larger loss that falls faster, at a smaller stepsize, may be ahead at the end."""
+    slow, fast = runner_at(4, [0.31, 0.30]), runner_at(1, [0.9, 0.4])
+    assert slow.loss < fast.loss
+    found = scores([slow, fast])
+    assert found[1] < found[0]
+    assert found[1] == pytest.approx(math.log(0.4) - math.log(0.9 / 0.4) / math.log(4) * math.log(5))
