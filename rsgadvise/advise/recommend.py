@@ -86,7 +86,9 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     )
     if rows.batch.size == 0:
         return replace(advice, infeasible=_infeasible(objective, space))
-    ranked = rows.take(np.lexsort((rows.total, rows.cost(space.goal))))
+    # Measured constants tie at all keep probabilities, and are those of the highest.
+    tied = -rows.keep_prob if constants == "calibrated" else np.zeros(rows.batch.size)
+    ranked = rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
     shown = described(problem, space, ranked, constants=constants, top=top)
     best = _point(ranked, 0, space)
     _, _, limit = certified(problem, best)

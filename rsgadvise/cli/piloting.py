@@ -35,9 +35,11 @@ def advice_with_data(
         SpecError: the spec names no data file, or one without targets.
     """
     if statistics is None:
-        what = "--pilot trains" if pilot else "--constants calibrated measures"
+        what, instead = "--constants calibrated measures", "use --constants certified"
+        if pilot:
+            what, instead = "--pilot trains", "leave the pilot out"
         raise loaded.source.error(
-            "data.file", f"must be given, since {what} on it; got none; add it, or use --constants certified"
+            "data.file", f"must be given, since {what} on it; got none; add it, or {instead}"
         )
     from rsgadvise.pilot.advice import advise_with_data
 

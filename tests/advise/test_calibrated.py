@@ -219,3 +219,14 @@ def test_a_target_is_met_with_the_stepsize_for_the_gradient() -> None:
         best = min(by_hand(problem, np.array([g]), row.batch_size, row.iterations) for g in gammas)
         assert row.bound == pytest.approx(best, rel=1e-4)
         assert row.bound <= 0.05 * math.sqrt(0.1)
+
+
+@pytest.mark.parametrize("listed", [[0.4, 0.7, 1.0], [1.0, 0.4], [0.6, 0.9]])
+@pytest.mark.parametrize("goal", [{}, {"target": {"eps": 0.5, "delta": 0.5, "runs": 1}}])
+def test_of_listed_keep_probabilities_the_one_that_was_measured_is_first(listed: Any, goal: Any) -> None:
+    advice = advice_for("multilayer", search={"keep_prob": listed, "batch_size": [4, 64, 1024]}, **goal)
+    best, *others = advice.recommendations
+    assert best.keep_prob == max(listed)
+    tied = [row for row in others if row.batch_size == best.batch_size]
+    assert tied
+    assert all(row.bound == best.bound for row in tied)

@@ -1,0 +1,127 @@
+"""Whole races: who meets whom, and by what networks that differ in their masks are compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsgadvise import recommend
+from rsgadvise.networks import Data, Network, Weights
+from rsgadvise.pilot.race import Runner
+from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.tournament import Tournament, predictions
+
+Float = NDArray[np.float64]
+X = np.random.default_rng(0).random((400, 12))
+LABELS = np.argmax((X - 0.5) @ (3 * np.random.default_rng(1).standard_normal((12, 3))), axis=1)
+SPEC: dict[str, Any] = {
+    "network": {"kind": "multilayer", "layers": [12, 6, 3], "weight_bound": 20.0},
+    "training": {"batch_size": 16, "iterations": 4000},
+}
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Tournament]:
+    """Every tournament that is run."""
+    found: list[Tournament] = []
+    run = Tournament.run
+
+    def watched(self: Tournament) -> None:
+        found.append(self)
+        run(self)
+
+    monkeypatch.setattr(Tournament, "run", watched)
+    return found
+
+
+def raced(keep_prob: Any, pilot: float = 0.5, seed: int = 0) -> PilotAdvice:
+    spec = {**SPEC, "search": {"keep_prob": keep_prob}}
+    found = recommend(spec, data=(X, LABELS), constants="calibrated", pilot=pilot, seed=seed)
+    assert isinstance(found, PilotAdvice)
+    return found
+
+
+def unmasked_loss(weights: Weights, keep_prob: float, data: Data) -> float:
+    """Of a network that keeps every unit at its mean."""
+    signal = data.inputs.astype(np.float64)
+    for matrix in weights:
+        signal = 1 / (1 + np.exp(-keep_prob * signal @ matrix[0].T))
+    return float(np.square(signal - data.targets).sum(axis=1).mean())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_networks_with_other_masks_are_compared_without_any(seed: int, seen: list[Tournament]) -> None:
+    found = raced([0.4, 0.7, 1.0], seed=seed)
+    (tournament,) = seen
+    held_out = tournament.arena.held_out
+    assert tournament.comparing
+    assert held_out is not None
+    assert held_out.rows == 80
+    went_far = [
+        runner for runner in tournament.standing if len(runner.history) > 1 or runner.candidate.rung is None
+    ]
+    assert {runner.candidate.keep_prob for runner in went_far} == {0.4, 0.7, 1.0}
+    for runner in went_far:
+        true = unmasked_loss(runner.weights, runner.candidate.keep_prob, held_out)
+        assert runner.loss == pytest.approx(true, rel=1e-4)
+    assert len(tournament.finalists) == 2
+    for finalist in tournament.finalists:
+        keep = finalist.runner.candidate.keep_prob
+        assert finalist.end == pytest.approx(unmasked_loss(finalist.looks.weights, keep, held_out), rel=1e-4)
+    assert tournament.work <= tournament.allowance
+    assert found.pilot.raced[0].outcome == "won"
+
+
+def test_masks_alone_do_not_make_a_finalist_fail(
+    seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With few units kept the loss under masks is that of a constant, and that of the network is not."""
+    ranked = Tournament._ranked
+
+    def masked_first(self: Tournament, runners: list[Runner]) -> list[Runner]:
+        return sorted(ranked(self, runners), key=lambda runner: runner.candidate.keep_prob)
+
+    monkeypatch.setattr(Tournament, "_ranked", masked_first)
+    found = raced([0.4, 1.0], pilot=4.0)
+    (tournament,) = seen
+    (masked,) = [each for each in tournament.finalists if each.runner.candidate.keep_prob == 0.4]
+    constant = tournament.constant
+    assert masked.end < constant < 1.01 * constant < masked.looks.losses[0, -1], "planted"
+    outcomes = {
+        each.keep_prob: each.outcome for each in found.pilot.raced if each.outcome in ("won", "final")
+    }
+    assert set(outcomes) == {0.4, 1.0}
+
+
+def test_one_keep_probability_is_judged_by_what_it_trains_on(seen: list[Tournament]) -> None:
+    raced([0.8])
+    (tournament,) = seen
+    assert not tournament.comparing
+    for finalist in tournament.finalists:
+        assert finalist.end == finalist.looks.losses[0, -1]
+    assert tournament.work <= tournament.allowance
+    kept = [runner for runner in tournament.standing if len(runner.history) == 2]
+    assert len(kept) == 4
+    assert all(each.runner in kept for each in tournament.finalists)
+    scores = [each.score for each in tournament.finalists]
+    assert scores == sorted(scores)
+
+
+def test_held_out_rows_are_those_that_nobody_trains_on(seen: list[Tournament]) -> None:
+    raced([1.0])
+    arena = seen[0].arena
+    assert arena.held_out is not None
+    together = np.concatenate([arena.data.inputs, arena.held_out.inputs])
+    assert len(np.unique(together, axis=0)) == 400 == len(together)
+    assert {row.tobytes() for row in together} == {row.tobytes() for row in X.astype(np.float32)}
+
+
+@pytest.mark.parametrize("keep_prob", [0.6, 1.0])
+def test_an_autoencoder_is_used_with_one_matrix(keep_prob: float) -> None:
+    network = Network("autoencoder", (4, 3), (1.0,), keep_prob)
+    w, x = np.random.default_rng(0).standard_normal((1, 3, 4)), X[:5, :4]
+    hidden = 1 / (1 + np.exp(-keep_prob * x @ w[0].T))
+    assert predictions(network, [w], x) == pytest.approx(1 / (1 + np.exp(-hidden @ w[0])))
