@@ -101,10 +101,10 @@ class Heat:
         for (batch, keep_prob, first, until), members in groups.items():
             if until > first:
                 self._run(members, self._arena.keeping(keep_prob), batch, first, until)
-        for runner in runners:
-            if share > runner.done:
-                runner.history.append((share, runner.loss))
-            runner.done = share
+            for runner in members:  # at once: an interruption must not part a loss from its share
+                if share > runner.done:
+                    runner.history.append((share, runner.loss))
+                runner.done = share
 
     def _run(self, members: Sequence[Runner], arena: Arena, batch: int, first: int, until: int) -> None:
         judged = max(first, until - max(1, round(_JUDGED * until)))

@@ -113,9 +113,7 @@ class Tournament:
         newcomers = [heat.enter(candidate) for candidate in self.proposals.variants(alive[0].candidate)]
         self.standing += newcomers
         if comparing:
-            before = heat.work
-            heat.advance([*alive, *newcomers], share=length)
-            self.work += heat.work - before
+            self._advance(heat, [*alive, *newcomers], length)
             self._compare([*alive, *newcomers])
             alive = self._ranked([*alive, *newcomers])[:finalists]
         else:
@@ -128,10 +126,15 @@ class Tournament:
         self.finalists.sort(key=lambda finalist: finalist.score)
 
     def _halve(self, heat: Heat, runners: list[Runner], share: float, kept: int) -> list[Runner]:
-        before = heat.work
-        heat.advance(runners, share=share)
-        self.work += heat.work - before
+        self._advance(heat, runners, share)
         return self._ranked(runners)[:kept]
+
+    def _advance(self, heat: Heat, runners: list[Runner], share: float) -> None:
+        before = heat.work
+        try:
+            heat.advance(runners, share=share)
+        finally:  # what was run before an interruption was spent too
+            self.work += heat.work - before
 
     def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
         # Losses of the retired are those of mini-batches: no measure for those that were compared.

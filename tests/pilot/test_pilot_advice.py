@@ -314,24 +314,6 @@ def test_an_interrupted_race_gives_the_best_by_then(kind: str) -> None:
     assert 0 < costs[0] < costs[-1] <= complete.cost
 
 
-def test_ctrl_c_in_the_middle_of_a_heat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the unfinished heat has moved does not count."""
-    calls = [0]
-
-    def breaking(*arguments: Any, **options: Any) -> Iterator[Snapshot]:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise KeyboardInterrupt
-        return train(*arguments, **options)
-
-    monkeypatch.setattr(race, "train", breaking)
-    found = piloted("multilayer", batch=[8, 16])
-    assert found.interrupted
-    assert len({each.share for each in found.pilot.raced}) == 1
-    assert found.pilot.raced[0].outcome == "won"
-    assert found.cost <= 0.5
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_spec_that_fixes_everything_is_run_as_it_is(kind: str) -> None:
     stepsize: Any = [0.5, 0.25] if kind == "multilayer" else 0.5

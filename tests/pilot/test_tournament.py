@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from rsgadvise import recommend
 from rsgadvise.networks import Data, Network, Weights
+from rsgadvise.pilot import race
 from rsgadvise.pilot.race import Runner
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.tournament import Tournament, predictions
+from rsgadvise.rsg import Snapshot, train
 
 Float = NDArray[np.float64]
 X = np.random.default_rng(0).random((400, 12))
@@ -125,3 +128,35 @@ def test_an_autoencoder_is_used_with_one_matrix(keep_prob: float) -> None:
     w, x = np.random.default_rng(0).standard_normal((1, 3, 4)), X[:5, :4]
     hidden = 1 / (1 + np.exp(-keep_prob * x @ w[0].T))
     assert predictions(network, [w], x) == pytest.approx(1 / (1 + np.exp(-hidden @ w[0])))
+
+
+def test_ctrl_c_in_the_middle_of_a_heat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every loss is told with the share at which it was, and what was run is paid for."""
+
+    def stopped_at(call: int) -> PilotAdvice:
+        calls = [0]
+
+        def breaking(*arguments: Any, **options: Any) -> Iterator[Snapshot]:
+            calls[0] += 1
+            if calls[0] == call:
+                raise KeyboardInterrupt
+            return train(*arguments, **options)
+
+        monkeypatch.setattr(race, "train", breaking)
+        return raced([0.8, 1.0])
+
+    second, third = stopped_at(2), stopped_at(3)
+    for found, behind in ((second, 0), (third, 3)):
+        assert found.interrupted
+        assert found.pilot.raced[0].outcome == "won"
+        ran = [each for each in found.pilot.raced if each.share > 0]
+        assert len(ran) == 7, "the variant had not yet run"
+        longest = max(each.share for each in ran)
+        assert sum(each.share < longest for each in ran) == behind
+        assert found.pilot.raced[0].share == longest
+    assert max(each.share for each in third.pilot.raced) > 3 * max(each.share for each in second.pilot.raced)
+    before = {each.source: each.loss for each in second.pilot.raced}
+    for each in third.pilot.raced:
+        moved = each.share == third.pilot.raced[0].share
+        assert (each.loss != before[each.source]) == moved
+    assert second.cost < third.cost < 0.5
