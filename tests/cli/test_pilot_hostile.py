@@ -1,0 +1,52 @@
+"""Pilots and calibration at the edges: what they cost, what they call a win, what they say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+
+RNG = np.random.default_rng(0)
+INPUTS = RNG.random((300, 6))
+LABELS = (INPUTS[:, 0] + INPUTS[:, 1] > 1).astype(int)
+SINGLE = {"kind": "single_layer", "layers": [6, 2]}
+DEEP = {"kind": "multilayer", "layers": [6, 4, 2], "weight_bound": 1.0}
+TIED = {"kind": "autoencoder", "layers": [6, 3], "weight_bound": 0.5}
+
+
+def advice(run: Run, folder: Path, spec: dict[str, Any], *options: str, targets: Any = LABELS) -> Any:
+    """The JSON of `recommend` on some rows; it holds nothing that is not a number."""
+    np.savez(folder / "rows.npz", x=INPUTS, y=targets)
+    given = {"data": {"file": str(folder / "rows.npz")}, **spec}
+    result = run("recommend", "-", *options, "-f", "json", stdin=json.dumps(given))
+    assert result.code in (0, 1), result.err
+    assert result.err == ""
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} in JSON")
+
+    return json.loads(result.out, parse_constant=refuse)
+
+
+PILOT = ("--constants", "calibrated", "--pilot")
+
+
+@pytest.mark.parametrize(
+    ("network", "search"),
+    [
+        pytest.param(DEEP, {"keep_prob": [0.5]}, id="every mask of hidden units and inputs"),
+        pytest.param(DEEP, {"keep_prob": [0.5, 1.0]}, id="networks with and without masks"),
+        pytest.param(TIED, {"keep_prob": 0.5}, id="masks of inputs alone"),
+        pytest.param({**DEEP, "layers": [6, 1, 2]}, {}, id="one hidden unit"),
+    ],
+)
+@pytest.mark.parametrize("fraction", [0.3, 1.0])
+def test_masks_do_not_make_a_pilot_dearer(
+    run: Run, tmp_path: Path, network: dict[str, Any], search: dict[str, Any], fraction: float
+) -> None:
+    spec = {"network": network, "search": search, "budget": {"epochs": 100}}
+    assert 0 < advice(run, tmp_path, spec, *PILOT, str(fraction))["cost"] <= fraction
