@@ -50,3 +50,14 @@ def test_masks_do_not_make_a_pilot_dearer(
 ) -> None:
     spec = {"network": network, "search": search, "budget": {"epochs": 100}}
     assert 0 < advice(run, tmp_path, spec, *PILOT, str(fraction))["cost"] <= fraction
+
+
+@pytest.mark.parametrize("decay", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("network", [SINGLE, DEEP])
+def test_a_stepsize_for_the_loss_comes_with_all_iterations(
+    run: Run, tmp_path: Path, network: dict[str, Any], decay: float
+) -> None:
+    # With decaying stepsizes a run of one iteration can have the smallest bound.
+    spec = {"network": network, "search": {"decay": [decay]}, "budget": {"epochs": 100}}
+    for row in advice(run, tmp_path, spec, "--constants", "calibrated")["recommendations"]:
+        assert row["epochs"] > 95
