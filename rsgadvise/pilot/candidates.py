@@ -107,13 +107,12 @@ class Proposals:
         ]
 
     def _batches(self, leader: Candidate) -> list[Candidate]:
-        """Other batch sizes at an equal number of samples."""
+        """Other batch sizes at an equal number of samples, rounded down, within the limits."""
         found = []
         for batch in _spread(self._batch_choices(leader.batch_size)):
-            iterations = max(1, round(leader.samples / batch))
-            if self.space.fixed_iterations or not self.space.iterations[0] <= iterations:
+            iterations = leader.samples // batch
+            if iterations < 1 or self.space.fixed_iterations or not self._allowed(batch, iterations):
                 continue
-            iterations = min(iterations, self.space.iterations[1])
             change = 1.0
             if self.space.stepsize is None:
                 change = self._advised(batch, iterations) / self._advised(
@@ -130,6 +129,12 @@ class Proposals:
                 )
             )
         return found
+
+    def _allowed(self, batch: int, iterations: int) -> bool:
+        least, most = self.space.iterations
+        one = np.ones(())
+        limits = [limit.most_iterations(np.asarray(float(batch)), one) for limit in self.space.limits]
+        return least <= iterations <= most and all(iterations <= limit for limit in limits)
 
     def _batch_choices(self, own: int) -> list[int]:
         sizes = self.space.batch_sizes

@@ -61,3 +61,50 @@ def test_a_stepsize_for_the_loss_comes_with_all_iterations(
     spec = {"network": network, "search": {"decay": [decay]}, "budget": {"epochs": 100}}
     for row in advice(run, tmp_path, spec, "--constants", "calibrated")["recommendations"]:
         assert row["epochs"] > 95
+
+
+@pytest.mark.parametrize("most", [10**6, 10**15])
+@pytest.mark.parametrize("network", [SINGLE, DEEP, TIED])
+def test_calibration_is_as_long_as_the_plan_for_a_target(
+    run: Run, tmp_path: Path, network: dict[str, Any], most: int
+) -> None:
+    target = {"eps": 0.003, "delta": 0.05}
+    spec = {"network": network, "target": target, "search": {"iterations": {"max": most}}}
+    assert advice(run, tmp_path, spec, "--constants", "calibrated")["cost"] < 0.5
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1, 10**12], {"min": 1, "max": 10**9}, [16, 10**6]], ids=["huge", "range", "large"]
+)
+def test_batches_beyond_the_budget_are_neither_measured_nor_raced(
+    run: Run, tmp_path: Path, sizes: Any
+) -> None:
+    spec = {"network": SINGLE, "search": {"batch_size": sizes}, "budget": {"epochs": 100}}
+    found = advice(run, tmp_path, spec, *PILOT, "0.3")
+    assert found["cost"] <= 0.3
+    assert all(row["samples"] <= 30_000 for row in found["recommendations"])
+    assert all(raced["loss"] is not None for raced in found["pilot"]["raced"] if raced["share"] > 0)
+
+
+def test_a_race_keeps_to_the_seconds_and_the_iterations(run: Run, tmp_path: Path) -> None:
+    cost = {"per_iteration": 1e-4, "per_sample": 1e-6}
+    spec: dict[str, Any] = {"network": SINGLE, "budget": {"seconds": 3}, "cost": cost}
+    found = advice(run, tmp_path, spec, *PILOT, "0.5")
+    assert all(row["seconds"] <= 3 for row in found["recommendations"])
+    spec = {"network": SINGLE, "budget": {"samples": 10**7}, "search": {"iterations": {"max": 10**4}}}
+    assert advice(run, tmp_path, spec, *PILOT, "0.1")["cost"] <= 0.1
+
+
+def test_a_pilot_that_is_too_small_says_how_large_it_must_be(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", x=INPUTS[:50], y=LABELS[:50])
+    spec = {"network": SINGLE, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 20}}
+
+    def ask(fraction: str) -> tuple[int, str]:
+        result = run("recommend", "-", *PILOT, fraction, "-f", "json", stdin=json.dumps(spec))
+        return result.code, result.err
+
+    code, message = ask("0.1")
+    assert code == 2
+    assert message.startswith("error: the pilot must be at least ")
+    needed = message.split("at least ")[1].split()[0]
+    assert ask(needed) == (0, "")
