@@ -80,7 +80,7 @@ def advise_with_data(
     advice = replace(advice, measured=_quantities(known, space, best, calibration), cost=cost)
     if not pilot:
         return advice
-    reporter = Reporter(known, space, arena, constants, top)
+    reporter = Reporter(known, space, arena, constants, top, calibration.notes)
     return _raced(advice, best, calibration, reporter, trainings=pilot, threads=threads, progress=told)
 
 
@@ -235,9 +235,8 @@ def _raced(
         threads=threads,
         progress=progress,
     )
-    interrupted = False
     try:
         tournament.run()
+        return reporter.report(advice, tournament, before=work, budget=budget, interrupted=False)
     except KeyboardInterrupt:
-        interrupted = True
-    return reporter.report(advice, tournament, before=work, budget=budget, interrupted=interrupted)
+        return reporter.report(advice, tournament, before=work, budget=budget, interrupted=True)

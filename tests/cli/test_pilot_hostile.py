@@ -108,3 +108,66 @@ def test_a_pilot_that_is_too_small_says_how_large_it_must_be(run: Run, tmp_path:
     assert message.startswith("error: the pilot must be at least ")
     needed = message.split("at least ")[1].split()[0]
     assert ask(needed) == (0, "")
+
+
+def test_who_is_not_run_again_does_not_win(run: Run, tmp_path: Path) -> None:
+    parity = (INPUTS[:, 0] > 0.5) ^ (INPUTS[:, 1] > 0.5)  # nothing for one layer to learn
+    spec = {"network": SINGLE, "budget": {"epochs": 20}}
+    for seed in range(6):
+        found = advice(run, tmp_path, spec, *PILOT, "1", "--seed", str(seed), targets=parity.astype(int))
+        if any(raced["outcome"] == "won" for raced in found["pilot"]["raced"]):
+            assert found["pilot"]["loss"] is not None
+        else:
+            assert any(note.endswith("this is the advice without it.") for note in found["notes"])
+
+
+def test_who_did_not_run_did_not_diverge(run: Run, tmp_path: Path) -> None:
+    spec = {"network": SINGLE, "training": {"iterations": 2}}
+    found = advice(run, tmp_path, spec, *PILOT, "1")
+    assert {(raced["outcome"], raced["share"]) for raced in found["pilot"]["raced"]} == {("not run", 0.0)}
+    assert any(note.startswith("The pilot is too small for a race") for note in found["notes"])
+
+
+def test_equal_targets_are_no_race(run: Run, tmp_path: Path) -> None:
+    spec = {"network": SINGLE, "budget": {"epochs": 20}}
+    found = advice(run, tmp_path, spec, *PILOT, "1", targets=np.full((300, 2), 0.3))
+    assert any(note.startswith("The targets are the same in every row") for note in found["notes"])
+
+
+def test_a_win_on_the_plateau_of_a_constant_is_called_one(run: Run, tmp_path: Path) -> None:
+    spec = {"network": {**DEEP, "weight_bound": 0}, "budget": {"epochs": 100}}
+    found = advice(run, tmp_path, spec, *PILOT, "1")
+    assert found["pilot"]["loss"] > found["pilot"]["constant_loss"]
+    assert any(note.startswith("At rank 1 the loss is still that of a constant") for note in found["notes"])
+
+
+def test_a_race_does_not_repeat_what_was_said_of_the_plan_for_a_target(run: Run, tmp_path: Path) -> None:
+    spec = {"network": DEEP, "target": {"eps": 1e-3, "delta": 0.05}}
+    found = advice(run, tmp_path, spec, *PILOT, "0.3")
+    assert found["pilot"]["raced"][0]["outcome"] == "won"
+    assert any(note.startswith("The race looks for the smallest loss, not") for note in found["notes"])
+    assert not any("independent runs" in note for note in found["notes"])
+    assert found["critical_batch_size"] is None
+    assert found["largest_gradient"] >= found["recommendations"][0]["certified_bound"]
+
+
+@pytest.mark.parametrize("stopping", ["uniform", "increasing", "last"])
+def test_what_the_spec_says_of_stopping_is_not_advised(run: Run, tmp_path: Path, stopping: str) -> None:
+    spec = {"network": SINGLE, "training": {"stopping": stopping}, "budget": {"epochs": 100}}
+    found = advice(run, tmp_path, spec, *PILOT, "0.5")
+    chosen = found["pilot"]["stopping"]["chosen"]
+    assert any(note.startswith("Choosing P_R") for note in found["notes"]) == (chosen != stopping)
+
+
+def test_an_interruption_after_the_race_loses_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rsgadvise.pilot.reporting.Reporter._state", stop)
+    np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
+    spec = {"network": SINGLE, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
+    result = run("recommend", "-", *PILOT, "0.5", "-f", "json", stdin=json.dumps(spec))
+    assert result.code == 130
+    assert json.loads(result.out)["pilot"]["raced"][0]["outcome"] == "won"
