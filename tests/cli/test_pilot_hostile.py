@@ -171,3 +171,20 @@ def test_an_interruption_after_the_race_loses_nothing(
     result = run("recommend", "-", *PILOT, "0.5", "-f", "json", stdin=json.dumps(spec))
     assert result.code == 130
     assert json.loads(result.out)["pilot"]["raced"][0]["outcome"] == "won"
+
+
+def test_no_sentence_has_a_negative_squared_gradient(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
+    spec = {"network": DEEP, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
+    text = json.dumps(spec)
+    results = [run("recommend", "-", *PILOT, "1", "--seed", str(seed), stdin=text) for seed in range(4)]
+    told = [" ".join(result.out.split()) for result in results]
+    assert all("gradient was -" not in text for text in told)
+    assert any("too small to be told from 0" in text for text in told)
+
+
+def test_a_chosen_distribution_without_a_bound_is_not_called_vacuous(run: Run, tmp_path: Path) -> None:
+    spec = {"network": DEEP, "training": {"keep_prob": 1.0, "stepsize": 40.0}, "budget": {"epochs": 100}}
+    found = advice(run, tmp_path, spec, *PILOT, "1")["pilot"]["stopping"]
+    assert all(row["bound"] is None for row in found["rows"])
+    assert found["reason"].endswith("no bound holds for it.")
