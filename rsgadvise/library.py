@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import DataError, UsageError
+from rsgadvise.pilot import LARGEST_PILOT, SMALLEST_PILOT
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -34,19 +35,21 @@ def recommend(
     Args:
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
         data: (x, y), or x alone for an autoencoder; arrays of one row per example, x in [0, 1], y in [0, 1]
-            or integer labels. Their moments count instead of those in the spec. Without them a `data.file`
+            or integer labels, which become one output for each class; 0 and 1 may also be the values of a
+            single output. Their moments count instead of those in the spec. Without them a `data.file`
             in the spec is left aside.
         constants: paper, certified, or calibrated: measured on the data.
-        pilot: at most so many trainings that short runs may cost; 0 for none.
-        seed: of all randomness.
-        top: rows to return.
+        pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none.
+        seed: of all randomness, at least 0.
+        top: rows to return, at least 1.
         threads: for large networks; changes no number.
 
     Returns:
         The advice; with `pilot` a `rsgadvise.pilot.results.PilotAdvice`.
 
     Raises:
-        SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed.
+        SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed,
+            or another argument is out of range.
         HypothesisError: a value lies outside a theorem's range.
 
     Example:
@@ -57,7 +60,8 @@ def recommend(
     """
     from rsgadvise.advise.recommend import recommend as without_data
 
-    found = _spec(spec)
+    _check_options(constants, pilot, seed, top)
+    found = _spec(_counted(spec, data))
     if data is None:
         if constants == "calibrated" or pilot:
             raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
@@ -90,6 +94,30 @@ def recommend(
         )
 
 
+def _check_options(constants: str, pilot: float, seed: int, top: int) -> None:
+    known = get_args(ConstantsName)
+    if constants not in known:
+        raise UsageError(f"constants must be one of {', '.join(known)}; got {constants!r}; change it")
+    if not (pilot == 0 or SMALLEST_PILOT <= pilot <= LARGEST_PILOT):
+        raise UsageError(
+            f"pilot must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got {pilot:g}; "
+            "1 is at most the cost of one training"
+        )
+    for name, value, least in (("seed", seed, 0), ("top", top, 1)):
+        if value < least:
+            raise UsageError(f"{name} must be at least {least}; got {value}; raise it")
+
+
+def _counted(spec: Any, data: Any) -> Any:
+    """A mapping with data.samples, which epochs need, where the arrays alone know it."""
+    section = spec.get("data", {}) if isinstance(spec, Mapping) and data is not None else None
+    if not isinstance(section, Mapping) or {"samples", "file"} & set(section):
+        return spec
+    inputs = data[0] if isinstance(data, tuple) and data else data
+    rows = len(inputs) if hasattr(inputs, "__len__") else 0
+    return {**spec, "data": {**section, "samples": rows}} if rows else spec
+
+
 def _spec(spec: Spec | Mapping[str, Any] | str | Path) -> Spec:
     from rsgadvise.spec import Spec, load_spec, parse_spec
 
@@ -115,17 +143,19 @@ def _rows(spec: Spec, data: Any) -> Data:
     network = spec.network
     tied = network.kind == "autoencoder"
     pair = data if isinstance(data, tuple) else (data, None)
-    inputs = np.asarray(pair[0], np.float64)
+    inputs = _numbers(pair[0], "x")
     _check(inputs, "x", network.layers[0])
     if tied:
         return Data(inputs, inputs)
     if len(pair) != 2 or pair[1] is None:
         raise DataError("data must be (x, y) for this network; got x alone; add the targets")
     given = np.asarray(pair[1])
-    if given.dtype.kind in "iub" and given.ndim == 1:
+    if given.ndim == 0:
+        raise DataError(f"y must have a row for each row of x; got {pair[1]!r}; pass an array")
+    if given.dtype.kind in "iub" and given.ndim == 1 and not _is_one_output(given, network.layers[-1]):
         targets, _ = encode_targets(given, name="y")
     else:
-        targets = given.astype(np.float64).reshape(len(given), -1)
+        targets = _numbers(given, "y").reshape(len(given), -1)
     _check(targets, "y", network.layers[-1])
     if len(inputs) != len(targets):
         raise DataError(
@@ -133,6 +163,22 @@ def _rows(spec: Spec, data: Any) -> Data:
             "leave out what has no partner"
         )
     return Data(inputs, targets)
+
+
+def _numbers(values: Any, name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind in "biufO":
+            return found.astype(np.float64)
+    except (ValueError, TypeError):
+        pass
+    what = "integer labels or numbers" if name == "y" else "numbers, in rows of equal length"
+    raise DataError(f"{name} must hold {what}; got something else; pass data=(x, y), a tuple of arrays")
+
+
+def _is_one_output(labels: np.ndarray[Any, Any], width: int) -> bool:
+    """Whether two classes are the two values of a single output, as in an `MLPClassifier`."""
+    return width == 1 and bool(np.isin(labels, (0, 1)).all())
 
 
 def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:

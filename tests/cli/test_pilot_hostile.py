@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run
+
+from rsgadvise import recommend
+from rsgadvise.errors import DataError, UsageError
 
 RNG = np.random.default_rng(0)
 INPUTS = RNG.random((300, 6))
@@ -188,3 +192,36 @@ def test_a_chosen_distribution_without_a_bound_is_not_called_vacuous(run: Run, t
     found = advice(run, tmp_path, spec, *PILOT, "1")["pilot"]["stopping"]
     assert all(row["bound"] is None for row in found["rows"])
     assert found["reason"].endswith("no bound holds for it.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"constants": "papers"}, "constants must be one of paper, certified, calibrated"),
+        ({"pilot": -1.0}, "pilot must be 0, or from 0.1 to 100"),
+        ({"pilot": float("nan")}, "pilot must be 0, or from 0.1 to 100"),
+        ({"pilot": float("inf")}, "pilot must be 0, or from 0.1 to 100"),
+        ({"pilot": 1e-9}, "pilot must be 0, or from 0.1 to 100"),
+        ({"top": 0}, "top must be at least 1"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"data": [INPUTS, LABELS]}, "x must hold numbers"),
+        ({"data": (INPUTS, np.array(["b", "g"])[LABELS])}, "y must hold integer labels or numbers"),
+        ({"data": (INPUTS, 1)}, "y must have a row for each row of x"),
+        ({"data": (INPUTS + 0j, LABELS)}, "x must hold numbers"),
+    ],
+)
+def test_arguments_out_of_range_are_errors_with_a_fix(changed: dict[str, Any], message: str) -> None:
+    given = {"data": (INPUTS, LABELS), "pilot": 1.0, **changed}
+    with pytest.raises((UsageError, DataError), match=re.escape(message)):
+        recommend({"network": SINGLE}, **given)
+
+
+def test_arrays_count_the_samples_of_an_epoch() -> None:
+    found = recommend({"network": SINGLE, "budget": {"epochs": 20}}, data=(INPUTS, LABELS))
+    assert found.recommendations[0].epochs == 20
+
+
+def test_two_classes_may_be_one_output() -> None:
+    spec = {"network": {"kind": "single_layer", "layers": [6, 1]}}
+    as_labels = recommend(spec, data=(INPUTS, LABELS), pilot=0.3)
+    assert as_labels == recommend(spec, data=(INPUTS, LABELS[:, None]), pilot=0.3)
