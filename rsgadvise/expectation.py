@@ -53,13 +53,16 @@ class Expectation:
     Args:
         network, data: which expectation.
         mask_samples: masks per row, in each half, where they have to be sampled.
+        most_terms: (row, mask) pairs up to which every mask is taken.
     """
 
-    def __init__(self, network: Network, data: Data, *, mask_samples: int = 1) -> None:
+    def __init__(
+        self, network: Network, data: Data, *, mask_samples: int = 1, most_terms: int = MOST_TERMS
+    ) -> None:
         self.network, self.data = network, data
         self._units = sum(network.masked_widths)
         terms = data.rows << min(self._units, 63)
-        self.exact = self._units <= MOST_MASKED_UNITS and terms <= MOST_TERMS
+        self.exact = self._units <= MOST_MASKED_UNITS and terms <= most_terms
         self.mask_samples = 1 if self.exact else mask_samples
         self._terms = terms if self.exact else data.rows * self.mask_samples
         width = 8 * (3 * sum(network.widths) + sum(network.masked_widths))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import DataError, UsageError
+from rsgadvise.pilot import LARGEST_PILOT, SMALLEST_PILOT
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -34,19 +35,21 @@ def recommend(
     Args:
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
         data: (x, y), or x alone for an autoencoder; arrays of one row per example, x in [0, 1], y in [0, 1]
-            or integer labels. Their moments count instead of those in the spec. Without them a `data.file`
+            or integer labels, which become one output for each class; 0 and 1 may also be the values of a
+            single output. Their moments count instead of those in the spec. Without them a `data.file`
             in the spec is left aside.
         constants: paper, certified, or calibrated: measured on the data.
-        pilot: at most so many trainings that short runs may cost; 0 for none.
-        seed: of all randomness.
-        top: rows to return.
+        pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none.
+        seed: of all randomness, at least 0.
+        top: rows to return, at least 1.
         threads: for large networks; changes no number.
 
     Returns:
         The advice; with `pilot` a `rsgadvise.pilot.results.PilotAdvice`.
 
     Raises:
-        SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed.
+        SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed,
+            or another argument is out of range.
         HypothesisError: a value lies outside a theorem's range.
 
     Example:
@@ -57,6 +60,7 @@ def recommend(
     """
     from rsgadvise.advise.recommend import recommend as without_data
 
+    _check_options(constants, pilot, seed, top)
     found = _spec(spec, data)
     if data is None:
         if constants == "calibrated" or pilot:
@@ -88,6 +92,20 @@ def recommend(
             measured=measured,
             threads=threads,
         )
+
+
+def _check_options(constants: str, pilot: float, seed: int, top: int) -> None:
+    known = get_args(ConstantsName)
+    if constants not in known:
+        raise UsageError(f"constants must be one of {', '.join(known)}; got {constants!r}; change it")
+    if not (pilot == 0 or SMALLEST_PILOT <= pilot <= LARGEST_PILOT):
+        raise UsageError(
+            f"pilot must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got {pilot:g}; "
+            "1 is at most the cost of one training"
+        )
+    for name, value, least in (("seed", seed, 0), ("top", top, 1)):
+        if value < least:
+            raise UsageError(f"{name} must be at least {least}; got {value}; raise it")
 
 
 def _spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> Spec:
@@ -129,7 +147,7 @@ def _rows(spec: Spec, data: Any) -> Data:
         got = "x alone" if len(pair) < 3 else f"{len(pair)} values"
         raise DataError(f"data must be (x, y) for this network; got {got}; pass x and its targets")
     given = _numbers(pair[1], "y")
-    if given.dtype.kind in "iub" and given.ndim == 1:
+    if given.dtype.kind in "iub" and given.ndim == 1 and not _is_one_output(given, network.layers[-1]):
         targets, _ = encode_targets(given, name="y")
     else:
         targets = given.astype(np.float64)
@@ -155,6 +173,11 @@ def _numbers(values: Any, name: str) -> np.ndarray[Any, Any]:
             "other values or rows of different lengths; convert it"
         ) from None
     return found
+
+
+def _is_one_output(labels: np.ndarray[Any, Any], width: int) -> bool:
+    """Whether two classes are the two values of a single output, as in an `MLPClassifier`."""
+    return width == 1 and bool(np.isin(labels, (0, 1)).all())
 
 
 def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:

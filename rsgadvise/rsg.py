@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Event
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,8 @@ class Training:
 
     def stepsizes_at(self, iteration: int) -> tuple[float, ...]:
         """gamma_k of each matrix."""
+        if self.decay == 0:
+            return self.stepsizes
         return tuple(gamma * iteration**-self.decay for gamma in self.stepsizes)
 
 
@@ -229,7 +232,8 @@ class _Run:
     losses: NDArray[np.float64] = field(init=False)
     _drawn: int = field(init=False, default=0)
     _used: int = field(init=False, default=0)
-
+    _changes: int = field(init=False, default=0)
+    _parts: list[tuple[slice, Weights]] = field(init=False, default_factory=list)
     _kernel: Kernel = field(init=False)
     _batches: NDArray[np.int64] = field(init=False)
     _uniform: list[NDArray[np.float32]] = field(init=False)
@@ -257,46 +261,60 @@ class _Run:
 
     def advance(self, until: int, abandoned: Event) -> None:
         """Update all replicas that stop later, up to W^until or their own last stop."""
-        while self.iteration < until and not abandoned.is_set():
-            active = int(np.searchsorted(-self.last, -self.iteration))
-            if active:
-                self._step(active)
-            self.iteration += 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            while self.iteration < until and not abandoned.is_set():
+                if self.iteration >= self._changes:
+                    self._regroup()
+                if self._parts:
+                    self._step()
+                self.iteration += 1
 
-    def _step(self, active: int) -> None:
-        """One update of the first `active` replicas."""
-        training = self.training
+    def _regroup(self) -> None:
+        """Form the groups that are updated together, of the replicas that have not stopped."""
+        active = int(np.count_nonzero(self.last > self.iteration))
+        self._changes = int(self.last[active - 1]) if active else int(self.last[0])
+        together = self._kernel.replicas
+        groups = [slice(first, min(first + together, active)) for first in range(0, active, together)]
+        self._parts = [(group, [matrix[group] for matrix in self.weights]) for group in groups]
+
+    def _step(self) -> None:
+        """One update of all that have not stopped."""
         if self._used == self._drawn:
-            for stream, batches, last in zip(self.streams[:active], self._batches, self.last, strict=False):
-                ahead = batches[: last - self.iteration]
-                ahead[:] = stream.batches.integers(0, training.data.rows, size=ahead.shape)
+            rows = self.training.data.rows
+            for stream, batches, last in zip(self.streams, self._batches, self.last, strict=True):
+                if last > self.iteration:
+                    ahead = batches[: last - self.iteration]
+                    ahead[:] = stream.batches.integers(0, rows, size=ahead.shape)
             self._used = 0
-        gammas = training.stepsizes_at(self.iteration)
-        for first in range(0, active, self._kernel.replicas):
-            self._update(slice(first, min(first + self._kernel.replicas, active)), gammas)
+        common, factors = self._factors()
+        scale = common / self._batches.shape[2]
+        for group, weights in self._parts:
+            self._load(group)
+            losses = self.losses[group] if self.record else None
+            steps = self._kernel.gradient(weights, scale=scale, losses=losses)
+            own = factors if self.pace is None else self._paces(group, steps[0].dtype)
+            for level, (matrix, step) in enumerate(zip(weights, steps, strict=True)):
+                if own:
+                    np.multiply(step, own[level], out=step)
+                np.subtract(matrix, step, out=matrix)
+            clip_to_box(self.training.network, weights)
         self._used += 1
 
-    def _update(self, group: slice, gammas: Sequence[float]) -> None:
-        """The update of replicas few enough that their buffers stay in the cache."""
-        training, kernel = self.training, self._kernel
-        self._load(group)
-        weights = [matrix[group] for matrix in self.weights]
-        with np.errstate(over="ignore", invalid="ignore"):
-            # One stepsize for all costs nothing as a factor of the errors, unless it would overflow there.
-            common = gammas[0] if len(set(gammas)) == 1 and gammas[0] < _LARGE else 1.0
-            if self.pace is not None or self.record:
-                common = 1.0
-            losses = self.losses[group] if self.record else None
-            steps = kernel.gradient(weights, scale=common / training.examples, losses=losses)
-            if self.pace is not None:
-                paces = self.pace.at(self.iteration, group).astype(steps[0].dtype)
-                for step, each in zip(steps, paces.T, strict=True):
-                    np.multiply(step, each[:, None, None], out=step)
-            for matrix, step, gamma in zip(weights, steps, gammas, strict=True):
-                if self.pace is None and gamma != common:
-                    np.multiply(step, gamma, out=step)
-                np.subtract(matrix, step, out=matrix)
-        clip_to_box(training.network, weights)
+    def _factors(self) -> tuple[float, Sequence[Any]]:
+        """(factor of the errors, factor of each gradient or none).
+
+        One stepsize for all costs nothing as a factor of the errors, unless it would overflow there, or the
+        losses are to be the mini-batch's own.
+        """
+        gammas = self.training.stepsizes_at(self.iteration)
+        if self.pace is None and not self.record and gammas[0] < _LARGE and len(set(gammas)) == 1:
+            return gammas[0], ()
+        return 1.0, gammas
+
+    def _paces(self, group: slice, dtype: np.dtype[Any]) -> Sequence[Any]:
+        """gamma of each matrix and replica, to be multiplied with its gradients."""
+        assert self.pace is not None
+        return list(self.pace.at(self.iteration, group).astype(dtype).T[:, :, None, None])
 
     def _load(self, group: slice) -> None:
         """Mini-batches and masks of this step."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
+from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.search import distinct, smallest_integer
 from rsgadvise.theory.bound import FloatArray
@@ -81,6 +82,7 @@ class _Branch:
     space: Space
     schedule: Schedule
     keep_range: Range
+    for_loss: bool  # the loss chooses the stepsize, and the bound only ranks
 
 
 def solve(objective: Objective, space: Space) -> Rows:
@@ -94,6 +96,7 @@ def solve(objective: Objective, space: Space) -> Rows:
     Returns:
         The candidates, unranked; none if nothing is feasible.
     """
+    for_loss = isinstance(objective, LossObjective)
     if space.stepsize is not None:
         shape = objective.largest_stepsizes(np.ones(1)).shape[1:]
         fixed = np.asarray(space.stepsize, dtype=np.float64)
@@ -101,7 +104,7 @@ def solve(objective: Objective, space: Space) -> Rows:
     parts = []
     for schedule_index, schedule in enumerate(space.schedules):
         for range_index, keep_range in enumerate(space.keep_probs):
-            branch = _Branch(objective, space, schedule, keep_range)
+            branch = _Branch(objective, space, schedule, keep_range, for_loss)
             rows = _solve_for(branch, _batch_candidates(branch))
             labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
             parts.append((rows, labels))
@@ -131,7 +134,7 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     low, high = space.batch_sizes[0], _largest_batch(space)
     if high < low:
         return np.asarray([float(low)])
-    best = _best_batch(branch, low, high) if branch.schedule.monotone else float(high)
+    best = _best_batch(branch, low, high) if branch.schedule.monotone or branch.for_loss else float(high)
     kinks = _kinks(space, low, high, best)
     if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
         rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
@@ -223,10 +226,11 @@ def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
     """N that gives the smallest bound: all that the limits allow, where more is always better.
 
     It is for constant stepsizes with uniform R and for `matched`. A late start or a decaying
-    stepsize with another P_R can lose by more iterations, so there several N are compared.
+    stepsize with another P_R can lose by more iterations, so there several N are compared. Where the
+    stepsize is chosen for the loss, N is too: a short run can have the smaller bound, not the smaller loss.
     """
     most = _most_iterations(branch.space, batch, np.ones_like(batch))
-    if branch.schedule.monotone or branch.space.fixed_iterations:
+    if branch.schedule.monotone or branch.space.fixed_iterations or branch.for_loss:
         return np.where(most > 0, most, np.inf)
     left = np.full(most.shape, float(branch.space.iterations[0]))
     right = np.maximum(most, left)

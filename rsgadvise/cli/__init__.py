@@ -78,7 +78,7 @@ def main() -> None:
             raise
         _fail("cannot write to standard output: it is closed; use --output FILE", 2)
     except MemoryError:
-        _fail("out of memory; use fewer candidates or smaller data", 2)
+        _fail("out of memory; use smaller batches, fewer candidates or smaller data", 2)
     except _ParserError as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         if message.startswith("Usage:"):  # called without a command: the help is the answer

@@ -25,6 +25,7 @@ from rsgadvise.cli.options import (
 )
 from rsgadvise.cli.output import Target, check_writable, emit, write
 from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.pilot import LARGEST_PILOT, SMALLEST_PILOT
 
 if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec
 
 __all__ = ["bound", "iterations", "recommend"]
-
-SMALLEST_PILOT, LARGEST_PILOT = 0.1, 100.0  # calibration alone takes half of the smallest
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | IterationPlan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["advise_with_data"]
 
+_CALIBRATION_SHARE = 0.6  # of the allowance: what has to be left after it for the race
 _STATE_SHARE = 0.04  # of the allowance: the curvature after stopping
 _LAYERS = 6  # key of randomness
 
@@ -66,17 +68,7 @@ def advise_with_data(
     arena = Arena.of(network, data, seed=seed, hold_out=pilot > 0)
     told = progress or (lambda part, name: None)
     told(0.0, "measuring")
-    batch_size, iterations = _planned(problem, space)
-    glance = 0.0
-    if space.goal is not None:
-        # How long the training will be is what a target asks: the fewest rows give a first answer.
-        first = calibrate(arena, batch_size=min(space.batch_sizes), iterations=1)
-        glance = first.work
-        plan = rank(_calibrated(problem, first), space, constants="calibrated", top=1).recommendations
-        if plan:
-            batch_size, iterations = plan[0].batch_size, plan[0].iterations
-    calibration = calibrate(arena, batch_size=batch_size, iterations=iterations)
-    calibration = replace(calibration, work=calibration.work + glance)
+    calibration = _calibration(arena, problem, space)
     known = _calibrated(problem, calibration)
     calibrated = rank(known, space, constants="calibrated", top=top)
     advice = calibrated if constants == "calibrated" else rank(known, space, constants=constants, top=top)
@@ -88,7 +80,7 @@ def advise_with_data(
     advice = replace(advice, measured=_quantities(known, space, best, calibration), cost=cost)
     if not pilot:
         return advice
-    reporter = Reporter(known, space, arena, constants, top)
+    reporter = Reporter(known, space, arena, constants, top, calibration.notes)
     return _raced(advice, best, calibration, reporter, trainings=pilot, threads=threads, progress=told)
 
 
@@ -102,14 +94,40 @@ def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
     )
 
 
-def _planned(problem: Problem, space: Space) -> tuple[int, int]:
+def _calibration(arena: Arena, problem: Problem, space: Space) -> Calibration:
+    """Measure at the cost of a share of the training that may be advised.
+
+    How long that is nobody knows where there is a target: the shortest calibration tells about how long.
+    """
+    batch_size, iterations = _planned(space)
+    if space.goal is None:
+        return calibrate(arena, batch_size=batch_size, iterations=iterations)
+    short = calibrate(arena, batch_size=batch_size, iterations=1)
+    plan = rank(_calibrated(problem, short), space, constants="calibrated", top=1)
+    if plan.infeasible is None:
+        best = plan.recommendations[0]
+        batch_size, iterations = best.batch_size, best.iterations
+    long = calibrate(arena, batch_size=batch_size, iterations=iterations)
+    return replace(long, work=short.work + long.work)
+
+
+def _planned(space: Space) -> tuple[int, int]:
     """(B, N) of a training like those that may be advised, for the size of the calibration."""
+
+    def most_iterations(batch: int) -> int:
+        most = float(space.iterations[1])
+        for limit in space.limits:
+            most = min(most, float(limit.most_iterations(np.asarray(float(batch)), np.ones(()))))
+        return int(max(1, most))
+
     sizes = space.batch_sizes
-    batch = sizes[len(sizes) // 2] if not space.batch_range else round((sizes[0] * sizes[-1]) ** 0.5)
-    most = float(space.iterations[1])
-    for limit in space.limits:
-        most = min(most, float(limit.most_iterations(np.asarray(float(batch)), np.ones(()))))
-    return batch, int(max(1, most))
+    largest = min([limit.largest_batch(float(space.iterations[0])) for limit in space.limits], default=np.inf)
+    if space.batch_range:
+        batch = round((sizes[0] * max(sizes[0], min(sizes[-1], largest))) ** 0.5)
+    else:
+        fitting = [size for size in sizes if size <= largest] or [min(sizes)]
+        batch = fitting[len(fitting) // 2]
+    return batch, most_iterations(batch)
 
 
 def _quantities(
@@ -141,6 +159,17 @@ def _quantities(
             )
         )
     return tuple(found)
+
+
+def _rounded_up(value: float) -> str:
+    """Three digits, never below the value.
+
+    Example:
+        >>> _rounded_up(0.10201), _rounded_up(1234.0)
+        ('0.103', '1,240')
+    """
+    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.ceil(value / unit) * unit:,.6g}"
 
 
 def _with(problem: Problem, known: MeasuredConstants) -> Problem:
@@ -177,34 +206,38 @@ def _raced(
 ) -> Advice:
     """The advice with the winner of a race in front; `best` is the calibrated advice."""
     arena = reporter.arena
-    budget = trainings * best.samples
     by_layer, work = layer_smoothness(arena, calibration, arena.rng(_LAYERS))
     work += calibration.work
-    if 2 * work > budget:
-        raise UsageError(
-            f"the pilot is too small for a training of {best.samples:,} samples, of which calibration alone "
-            f"takes {work / best.samples:.2g}; got {trainings:g}; raise it, or plan more iterations"
-        )
     matrices = len(arena.network.shapes)
+    proposals = Proposals(
+        space=reporter.space,
+        known=calibration.constants,
+        shape=layer_shape(by_layer),
+        batch_size=best.batch_size,
+        iterations=best.iterations,
+        keep_prob=best.keep_prob,
+        decay=best.decay,
+        advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
+    )
+    # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.
+    first = proposals.first()[0]
+    samples = min(candidate.samples for candidate in (first, *proposals.variants(first)))
+    budget = trainings * samples
+    if work > _CALIBRATION_SHARE * budget:
+        raise UsageError(
+            f"the pilot must be at least {_rounded_up(work / (_CALIBRATION_SHARE * samples))} for a training "
+            f"of {best.samples:,} samples, since calibration alone costs {work / samples:.2g} of it; got "
+            f"{trainings:g}; raise it, or plan more iterations"
+        )
     tournament = Tournament(
         arena=arena,
-        proposals=Proposals(
-            space=reporter.space,
-            known=calibration.constants,
-            shape=layer_shape(by_layer),
-            batch_size=best.batch_size,
-            iterations=best.iterations,
-            keep_prob=best.keep_prob,
-            decay=best.decay,
-            advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
-        ),
+        proposals=proposals,
         allowance=(1 - _STATE_SHARE) * budget - work,
         threads=threads,
         progress=progress,
     )
-    interrupted = False
     try:
         tournament.run()
+        return reporter.report(advice, tournament, before=work, budget=budget, interrupted=False)
     except KeyboardInterrupt:
-        interrupted = True
-    return reporter.report(advice, tournament, before=work, budget=budget, interrupted=interrupted)
+        return reporter.report(advice, tournament, before=work, budget=budget, interrupted=True)

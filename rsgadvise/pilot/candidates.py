@@ -107,13 +107,16 @@ class Proposals:
         ]
 
     def _batches(self, leader: Candidate) -> list[Candidate]:
-        """Other batch sizes at an equal number of samples, or as many as full batches make of it."""
+        """Other batch sizes at an equal number of samples, rounded down, within the limits."""
         found = []
         for batch in _spread(self._batch_choices(leader.batch_size)):
             iterations = leader.samples // batch
-            if self.space.fixed_iterations or iterations < max(1, self.space.iterations[0]):
+            if (
+                self.space.fixed_iterations
+                or iterations < max(1, self.space.iterations[0])
+                or not self._allowed(batch, iterations)
+            ):
                 continue
-            iterations = min(iterations, self.space.iterations[1])
             change = 1.0
             if self.space.stepsize is None:
                 change = self._advised(batch, iterations) / self._advised(
@@ -130,6 +133,12 @@ class Proposals:
                 )
             )
         return found
+
+    def _allowed(self, batch: int, iterations: int) -> bool:
+        least, most = self.space.iterations
+        one = np.ones(())
+        limits = [limit.most_iterations(np.asarray(float(batch)), one) for limit in self.space.limits]
+        return least <= iterations <= most and all(iterations <= limit for limit in limits)
 
     def _batch_choices(self, own: int) -> list[int]:
         sizes = self.space.batch_sizes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.expectation import Expectation
+from rsgadvise.expectation import MOST_TERMS, Expectation
 from rsgadvise.networks import Array, Data, Network, Weights, projected
 from rsgadvise.rsg import Pace, Snapshot, Stream, Training, one_thread, train
 from rsgadvise.stopping import probabilities
@@ -98,6 +98,7 @@ def look_along(
     validation: Data | None,
     rng: np.random.Generator,
     rows: int = 2048,
+    most_terms: int = MOST_TERMS,
     pace: Pace | None = None,
     threads: int = 1,
 ) -> Looks:
@@ -116,11 +117,12 @@ def look_along(
         validation: held-out data, or None.
         rng: of the rows that are measured, where there are more than `rows`.
         rows: at most so many of the training data, and of the held-out data.
+        most_terms: (row, mask) pairs up to which every mask is taken, rather than one or two for each row.
     """
     network = training.network
     at = look_iterations(iterations=iterations, looks=looks)
-    objectives = _objectives(network, training.data, rows, rng)
-    held = None if validation is None else Expectation(network, _some(validation, rows, rng))
+    objectives = _objectives(network, training.data, rows, most_terms, rng)
+    held = None if validation is None else _objective(network, _some(validation, rows, rng), most_terms)
     gradients, losses, held_losses = np.empty((3, len(streams), len(at)))
     with one_thread():
         for place, shot in enumerate(
@@ -151,14 +153,22 @@ def _some(data: Data, rows: int, rng: np.random.Generator) -> Data:
     return Data(data.inputs[chosen], data.targets[chosen])
 
 
-def _objectives(network: Network, data: Data, rows: int, rng: np.random.Generator) -> list[Expectation]:
+def _objective(network: Network, data: Data, most_terms: int) -> Expectation:
+    return Expectation(network, data, most_terms=most_terms)
+
+
+def _objectives(
+    network: Network, data: Data, rows: int, most_terms: int, rng: np.random.Generator
+) -> list[Expectation]:
     """One of all rows, or two of halves of a sample."""
     if data.rows <= max(rows, 2):
-        return [Expectation(network, data)]
+        return [_objective(network, data, most_terms)]
     sample = _some(data, max(rows, 2), rng)
     half = sample.rows // 2
     parts = slice(0, half), slice(half, sample.rows)
-    return [Expectation(network, Data(sample.inputs[part], sample.targets[part])) for part in parts]
+    return [
+        _objective(network, Data(sample.inputs[part], sample.targets[part]), most_terms) for part in parts
+    ]
 
 
 def _groups(

@@ -12,14 +12,14 @@ from rsgadvise.advise.results import Advice
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.bounds.judge import Point, objective_for
-from rsgadvise.bounds.kinds import curvature_share
+from rsgadvise.bounds.kinds import curvature_share, largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
-from rsgadvise.pilot.second_order import StoppedState, stopped_state
+from rsgadvise.pilot.second_order import NO_BETTER, StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
 from rsgadvise.rsg import Training
@@ -29,6 +29,8 @@ __all__ = ["Reporter"]
 _STATE_PRODUCTS = 10
 _STATE_ROWS = (16, 1024)
 _STATE = 7  # key of randomness
+_NOT_RUN = "not run"  # its share of the race was less than one iteration
+_NO_TARGET = "The race looks for the smallest loss, not for the target; without it there is a plan for that."
 _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
 
 
@@ -41,6 +43,7 @@ class Reporter:
         arena: of the race.
         constants: of the bounds that are shown.
         top: rows to return.
+        notes: on what was measured; the other notes of an advice are about its own ranking.
     """
 
     problem: Problem
@@ -48,6 +51,7 @@ class Reporter:
     arena: Arena
     constants: ConstantsName
     top: int
+    notes: tuple[str, ...]
 
     def report(
         self,
@@ -70,11 +74,7 @@ class Reporter:
         ranked = _ranked(tournament)
         spent = before + tournament.work
         if not ranked or ranked[0].outcome != "won":
-            reason = (
-                "The race was interrupted before any candidate had run"
-                if not ranked
-                else "No candidate of the race did better than a constant prediction"
-            )
+            reason = _reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
             report = self._without_winner(ranked, tournament, spent / best.samples)
             notes = (f"{reason}; this is the advice without it.", *advice.notes)
@@ -99,7 +99,13 @@ class Reporter:
             constants=self.constants,
             top=self.top,
         )
-        notes = (_stopping_note(report), "Interrupted: this is the best by then." if interrupted else "")
+        notes = (
+            "Interrupted: this is the best by then." if interrupted else "",
+            _plateau_note(report),
+            _stopping_note(report, self.space),
+            "" if self.space.goal is None else _NO_TARGET,
+        )
+        limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
         return _piloted(
             advice,
             report,
@@ -107,7 +113,9 @@ class Reporter:
             recommendations=found,
             work=(),
             why=_why(report, ranked),
-            notes=(*(note for note in notes if note), *advice.notes),
+            notes=(*(note for note in notes if note), *self.notes),
+            largest_gradient=limit,
+            critical_batch_size=None,
             cost=report.cost,
             interrupted=interrupted,
         )
@@ -159,7 +167,7 @@ class Reporter:
                 batch_size=entry.runner.candidate.batch_size,
                 keep_prob=entry.runner.candidate.keep_prob,
                 source=entry.runner.candidate.source,
-                share=entry.runner.done,
+                share=0.0 if entry.outcome == _NOT_RUN else entry.runner.done,
                 loss=entry.runner.loss,
                 outcome=entry.outcome,
             )
@@ -213,11 +221,25 @@ class _Entry:
     outcome: str
 
 
+def _reason(ranked: list[_Entry], constant: float, *, interrupted: bool) -> str:
+    """Why nobody won."""
+    if all(entry.outcome == _NOT_RUN for entry in ranked):
+        if interrupted:
+            return "The race was interrupted before any candidate had run"
+        return "The pilot is too small for a race of even one iteration; raise it, or plan more iterations"
+    if constant == 0:
+        return "The targets are the same in every row, so that a constant prediction cannot be beaten"
+    if any(entry.outcome == "left behind" for entry in ranked):
+        return "Run again from another seed, the best of the race did no better than a constant prediction"
+    return "No candidate of the race did better than a constant prediction"
+
+
 def _ranked(tournament: Tournament) -> list[_Entry]:
     """Everybody who ran, best first: finalists, then by how far they came and how they did there.
 
     A saturated network has a tiny gradient at a loss above that of the best constant prediction. It never
-    wins, and neither does one that left the range of numbers.
+    wins, and neither does one that left the range of numbers. Where all finalists fail like that, those
+    that they had left behind do not win either: nobody ran them again.
     """
     constant = tournament.constant
     best: list[_Entry] = []
@@ -228,10 +250,10 @@ def _ranked(tournament: Tournament) -> list[_Entry]:
         group = best if outcome == "final" else worst
         group.append(_Entry(finalist.runner, finalist, outcome))
     others = [runner for runner in tournament.standing if runner not in finals and runner.done > 0]
-    for runner in sorted(others, key=lambda runner: (-runner.done, runner.loss)):
-        outcome = _outcome(runner.loss, constant) or "left behind"
+    for runner in sorted(others, key=lambda runner: (runner.iteration == 1, -runner.done, runner.loss)):
+        outcome = _NOT_RUN if runner.iteration == 1 else _outcome(runner.loss, constant) or "left behind"
         (best if outcome == "left behind" else worst).append(_Entry(runner, None, outcome))
-    if best:
+    if best and (best[0].finalist is not None or not finals):
         best[0] = replace(best[0], outcome="won")
     return [*best, *worst]
 
@@ -309,8 +331,18 @@ def _state_sentence(state: StoppedState, share: float) -> str:
     return text
 
 
-def _stopping_note(report: PilotReport) -> str:
-    """What to set `training.stopping` to, where the spec leaves it open."""
-    if report.stopping is None or report.stopping.chosen in (None, "uniform"):
+def _plateau_note(report: PilotReport) -> str:
+    """Deep networks begin on the plateau of a constant prediction: a win there says little."""
+    if report.loss is None or not report.loss > NO_BETTER * report.constant_loss:
+        return ""
+    return (
+        f"At rank 1 the loss is still that of a constant prediction, {report.constant_loss:.4g}, where "
+        "candidates hardly differ; a larger pilot, or more iterations, may tell them apart."
+    )
+
+
+def _stopping_note(report: PilotReport, space: Space) -> str:
+    """What to set `training.stopping` to, where the spec does not say that already."""
+    if report.stopping is None or report.stopping.chosen in (None, space.schedules[0].stopping):
         return ""
     return f"Choosing P_R, over the length of the pilot: {report.stopping.reason}"

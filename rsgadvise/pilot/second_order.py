@@ -25,14 +25,14 @@ from rsgadvise.pilot.surroundings import (
 )
 from rsgadvise.rsg import Training
 
-__all__ = ["Errors", "StateKind", "StoppedState", "constant_loss", "stopped_state"]
+__all__ = ["NO_BETTER", "Errors", "StateKind", "StoppedState", "constant_loss", "stopped_state"]
 
 StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged"]
 
 _LARGEST_WEIGHT = 1e30  # no training comes back from there, and products over layers are still numbers
 _WORTH = 0.01  # of the loss: what further iterations have to promise
 _NEGATIVE = 0.01  # of the highest eigenvalue: a negative one below it is nearly flat
-_NO_BETTER = 0.999  # of the best constant prediction's loss
+NO_BETTER = 0.999  # of the best constant prediction's loss
 _BEYOND = 2.0  # standard errors
 
 
@@ -162,7 +162,7 @@ def stopped_state(
     leaves = -(ends.lowest + ends.lowest_error) * max(reach) >= 1
     if gradient > _BEYOND * gradient_error and (worth or ahead.step >= _WORTH * loss):
         kind = "descending"
-    elif loss >= _NO_BETTER * constant - loss_error and not leaves:
+    elif loss >= NO_BETTER * constant - loss_error and not leaves:
         kind = "saturated"
     elif ends.lowest < -max(ends.lowest_error, _NEGATIVE * ends.highest):
         kind = "saddle"

@@ -7,6 +7,7 @@ every distribution at once, since E_R h(W^R) = sum_k p_k h(W^k) needs h along th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -270,6 +271,8 @@ def _reason(rows: Sequence[StoppingRow], best: StoppingRow | None, criterion: st
     if better:
         names = " and ".join(row.stopping for row in better)
         text += f"; {names} would be lower, but at a larger training loss than uniform"
-    if best.vacuous:
+    if best.bound is not None and not math.isfinite(best.bound):
+        text += "; no bound holds for it"
+    elif best.vacuous:
         text += "; its bound is vacuous"
     return f"{text}."

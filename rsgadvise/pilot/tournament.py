@@ -30,6 +30,7 @@ _LOOK_ROWS = 256
 _JUDGED = 0.375  # of a second run: its last part
 _LOOK_COST = 0.08  # of an allowance: what looking may take
 _COMPARED_ROWS = 512
+_COMPARE_COST = 0.08  # of an allowance: what comparing networks with different masks may take
 _AGAIN, _LOOKING, _COMPARING = 1, 4, 5  # keys of randomness
 
 
@@ -64,6 +65,7 @@ class Tournament:
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
+        compared_rows: at most so many.
     """
 
     arena: Arena
@@ -75,6 +77,7 @@ class Tournament:
     finalists: list[Finalist] = field(default_factory=list)
     work: float = 0.0
     comparing: bool = False
+    compared_rows: int = _COMPARED_ROWS
 
     @property
     def constant(self) -> float:
@@ -94,10 +97,12 @@ class Tournament:
         self.comparing = comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
         heats = [_FIRST_HEAT * len(first), (1 - _FIRST_HEAT) * kept, len(variants), finalists]
         samples = max(candidate.samples for candidate in (*first, *variants))
-        looking = _LOOK_COST * self.allowance
+        looking, comparison = _LOOK_COST * self.allowance, 0.0
         if comparing:
-            looking += LOSS_COST * _COMPARED_ROWS * (kept + len(variants) + finalists)
-        length = min(1.0, max(0.0, self.allowance - looking) / (samples * sum(heats)))
+            each = LOSS_COST * (kept + len(variants) + finalists)
+            self.compared_rows = int(max(1, min(_COMPARED_ROWS, _COMPARE_COST * self.allowance / each)))
+            comparison = each * self.compared_rows
+        length = min(1.0, max(0.0, self.allowance - looking - comparison) / (samples * sum(heats)))
         steps = length * _FIRST_HEAT * first[0].iterations
         if round(steps) < _FEWEST_STEPS:
             raise UsageError(
@@ -150,7 +155,7 @@ class Tournament:
 
     def _unmasked(self, keep_prob: float, weights: Sequence[Array]) -> float:
         data = self.arena.held_out or self.arena.data
-        chosen = self.arena.rng(_COMPARING).permutation(data.rows)[:_COMPARED_ROWS]
+        chosen = self.arena.rng(_COMPARING).permutation(data.rows)[: self.compared_rows]
         network = self.arena.keeping(keep_prob).network
         error = predictions(network, weights, data.inputs[chosen]) - data.targets[chosen]
         self.work += LOSS_COST * len(chosen)
@@ -166,6 +171,8 @@ class Tournament:
         )
         iterations = max(1, round(share * candidate.iterations))
         each = looking / min(_LOOKS, iterations)
+        if arena.network.masked_widths:
+            each /= 2  # two masks for each row
         rows = int(max(2, min(_LOOK_ROWS, each / (1 + LOSS_COST))))
         looks = look_along(
             training,
@@ -176,6 +183,7 @@ class Tournament:
             validation=arena.held_out,
             rng=arena.rng(_LOOKING),
             rows=rows,
+            most_terms=rows,
             threads=self.threads,
         )
         self.work += looks.work

@@ -102,6 +102,8 @@ def pilot_sentences(pilot: PilotReport) -> Iterator[str]:
     if pilot.gradient is None or pilot.share is None:
         return
     measured = f"the mean squared gradient was {number(pilot.gradient)}"
+    if pilot.gradient <= 0:  # an estimate without bias, from few rows
+        measured = "the mean squared gradient was too small to be told from 0"
     if pilot.predicted_bound is None:
         yield f"Over the second run {measured}; these constants give no bound at such a stepsize."
     else:
