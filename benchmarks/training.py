@@ -30,6 +30,7 @@ __all__ = ["run"]
 _ROWS = 2000
 _ROUNDS = 15
 _SECONDS = 0.3  # of each contestant in each round
+_PAUSE = 0.1  # before each turn: threads of the linear algebra spin for a while after their last product
 _PEERS = ("eager", "bmm", "products")
 
 
@@ -189,6 +190,7 @@ class _Contestant:
         self._steps = max(1, round(self._steps * _SECONDS / seconds))
 
     def _time(self) -> float:
+        time.sleep(_PAUSE)
         self._pipe.send(self._steps)
         return float(self._pipe.recv())
 

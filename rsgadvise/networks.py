@@ -15,7 +15,18 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Data", "Kernel", "Network", "Weights", "clip_to_box", "initial_weights", "projected"]
+__all__ = [
+    "Array",
+    "Data",
+    "Kernel",
+    "Network",
+    "Weights",
+    "by_inputs",
+    "clip_to_box",
+    "initial_weights",
+    "laid_by_inputs",
+    "projected",
+]
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Weights: TypeAlias = list[Array]
@@ -129,6 +140,26 @@ def _sigmoid(values: Array) -> None:
     np.divide(1, values, out=values)  # faster than np.reciprocal, and the same bits
 
 
+_WIDE, _LARGE = 16, 1 << 16
+
+
+def by_inputs(network: Network, dtype: np.dtype[Any]) -> bool:
+    """Whether the first matrix had better lie in memory input by input, as W^T does row by row.
+
+    Its products with inputs and errors then need no transposition, which takes up to a third off them. The
+    product that carries errors further down would lose as much, but from the first matrix there is none.
+    Narrow matrices and large ones of double precision gain nothing.
+    """
+    after, before = network.shapes[0]
+    small = dtype == np.float32 or after * before <= _LARGE
+    return network.kind != "autoencoder" and after >= _WIDE and small
+
+
+def laid_by_inputs(matrices: Array) -> Array:
+    """The same (m, d_l, d_{l-1}) matrices, W^T contiguous in memory."""
+    return np.ascontiguousarray(matrices.swapaxes(1, 2)).swapaxes(1, 2)
+
+
 class Kernel:
     """Forward and backward pass for up to `replicas` networks and `rows` examples each, in fixed buffers.
 
@@ -161,6 +192,9 @@ class Kernel:
         self._signals = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
         self._errors = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
         self._gradients = [np.empty((replicas, *shape), dtype) for shape in network.shapes]
+        self._by_inputs = by_inputs(network, np.dtype(dtype))
+        if self._by_inputs:
+            self._gradients[0] = laid_by_inputs(self._gradients[0])
         self._tied_part = np.empty_like(self._gradients[0]) if self._tied else None
         self.activate(replicas, rows)
 
@@ -247,6 +281,8 @@ class Kernel:
             elif self._tied:
                 part = self._tied_part[: len(error)] if self._tied_part is not None else None
                 self.gradients[0] += np.matmul(error.swapaxes(1, 2), below, out=part)
+            elif level == 0 and self._by_inputs:
+                np.matmul(below.swapaxes(1, 2), error, out=self.gradients[0].swapaxes(1, 2))
             else:
                 np.matmul(error.swapaxes(1, 2), below, out=self.gradients[level])
                 if level:

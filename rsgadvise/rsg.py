@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box
+from rsgadvise.networks import Data, Kernel, Network, Weights, by_inputs, clip_to_box, laid_by_inputs
 
 __all__ = ["Pace", "Snapshot", "Stream", "Training", "one_thread", "train"]
 
@@ -183,7 +183,11 @@ def _snapshot(iteration: int, runs: Sequence[_Run], due: Sequence[tuple[int, int
     return Snapshot(
         iteration,
         np.concatenate([run.replicas[here] for run, here in shown]),
-        [np.concatenate([run.weights[level][here] for run, here in shown]) for level in matrices],
+        # Row by row, however the runs keep them: what is measured must not depend on that.
+        [
+            np.ascontiguousarray(np.concatenate([run.weights[level][here] for run, here in shown]))
+            for level in matrices
+        ],
         np.concatenate([run.losses[here] for run, here in shown]) if shown[0][0].record else None,
     )
 
@@ -251,6 +255,8 @@ class _Run:
             else matrix[self.replicas].astype(dtype)
             for matrix in self.start
         ]
+        if by_inputs(network, dtype):
+            self.weights[0] = laid_by_inputs(self.weights[0])
         work = sum(map(math.prod, network.shapes)) + 2 * batch * sum(network.widths)
         together = min(replicas, max(1, _CACHE_BYTES // (dtype.itemsize * work)))
         self._kernel = Kernel(network, replicas=together, rows=batch, dtype=dtype)

@@ -34,6 +34,12 @@ SETTINGS = {
         5,
         0.5,
     ),
+    "wide": Training(
+        Network("multilayer", (5, 17, 2), (0.5, 0.4), 0.7),
+        data_for(Network("multilayer", (5, 17, 2))),
+        (0.9, 0.3),
+        5,
+    ),
 }
 
 
