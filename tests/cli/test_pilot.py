@@ -150,7 +150,8 @@ def test_a_pilot_too_small_for_its_training(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "multilayer")
     result = run("recommend", path, "--pilot", "0.1", "--set", "training.iterations=100", "-q")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
-    assert "the pilot is too small for a training of 1,600 samples" in result.err
+    assert "the pilot must be at least" in result.err
+    assert "for a training of 1,600 samples" in result.err
 
 
 def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:

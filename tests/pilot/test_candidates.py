@@ -152,8 +152,7 @@ def test_iterations_stay_within_their_range() -> None:
     search = {"batch_size": [4, 16, 64], "keep_prob": [1.0], "iterations": {"min": 1000, "max": 3000}}
     free = proposals(search=search)
     leader = free.first()[0]
-    (found,) = changed(leader, free.variants(leader), "batch_size")
-    assert (found.batch_size, found.iterations) == (4, 3000), "64 would take too few, 4 too many"
+    assert changed(leader, free.variants(leader), "batch_size") == [], "64 would take too few, 4 too many"
 
 
 @pytest.mark.parametrize(
