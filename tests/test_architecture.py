@@ -86,6 +86,7 @@ def test_advice_never_loads_what_only_statistics_need(command: str) -> None:
         "from rsgadvise.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'scipy', 'rich.progress', 'rich.markdown', 'numpy.ma'}\n"
+        "heavy |= {'rsgadvise.rsg', 'concurrent.futures'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     arguments = {

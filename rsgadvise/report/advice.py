@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
-from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -22,7 +21,6 @@ from rsgadvise.report.blocks import (
     terms_grid,
     verdict,
 )
-from rsgadvise.report.piloting import cost_sentence, measured_blocks, pilot_sentences
 
 __all__ = ["advice_blocks"]
 
@@ -123,9 +121,11 @@ def _verdict(row: Recommendation) -> str:
 
 def _why(advice: Advice) -> Iterator[str]:
     yield from advice.why
-    if isinstance(advice, PilotAdvice):
-        yield from pilot_sentences(advice.pilot)
-    yield from cost_sentence(advice)
+    if advice.measured:
+        # What only training needs is loaded only where there was some: most advice is without.
+        from rsgadvise.report.piloting import measured_sentences
+
+        yield from measured_sentences(advice)
     if advice.largest_gradient is not None:
         yield f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}."
     if advice.critical_batch_size is not None:
@@ -138,6 +138,13 @@ def _why(advice: Advice) -> Iterator[str]:
             f"A quarter of the work ({count(less.iterations)} iterations) would give {number(less.bound)}, "
             f"four times ({count(more.iterations)}{beyond}) {number(more.bound)}."
         )
+
+
+def _measured(advice: Advice) -> Iterator[Block]:
+    if advice.measured:
+        from rsgadvise.report.piloting import measured_blocks
+
+        yield from measured_blocks(advice)
 
 
 def advice_blocks(advice: Advice) -> tuple[Block, ...]:
@@ -155,7 +162,7 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
         _ranking(advice, by_layer=by_layer),
         *([_layer_grid(rows)] if by_layer else []),
         *([terms_grid(best.terms, best.bound, "Terms of the bound at rank 1")] if best.terms else []),
-        *measured_blocks(advice),
+        *_measured(advice),
         *sentences("Why", _why(advice)),
         *sentences("Mind", (*advice.notes, *_row_notes(rows))),
         *assumed,

@@ -9,7 +9,7 @@ from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
 from rsgadvise.report.blocks import Block, Column, Grid, number, percent
 
-__all__ = ["cost_sentence", "measured_blocks", "pilot_sentences"]
+__all__ = ["measured_blocks", "measured_sentences"]
 
 _NAMES = {
     "initial_loss": "f(W1)",
@@ -97,8 +97,15 @@ def _change(share: float) -> str:
     return "0" if abs(share) < 5e-5 else f"{100 * share:+.2g} %"
 
 
-def pilot_sentences(pilot: PilotReport) -> Iterator[str]:
-    """The second run against what the bound says of it."""
+def measured_sentences(advice: Advice) -> Iterator[str]:
+    """The second run against what the bound says of it, and what the advice itself cost."""
+    if isinstance(advice, PilotAdvice):
+        yield from _second_run(advice.pilot)
+    if advice.cost > 0:
+        yield f"This advice cost as much as {advice.cost:.3g} trainings with the N and B of rank 1."
+
+
+def _second_run(pilot: PilotReport) -> Iterator[str]:
     if pilot.gradient is None or pilot.share is None:
         return
     measured = f"the mean squared gradient was {number(pilot.gradient)}"
@@ -108,9 +115,3 @@ def pilot_sentences(pilot: PilotReport) -> Iterator[str]:
         yield f"Over the second run {measured}; these constants give no bound at such a stepsize."
     else:
         yield f"Over the second run {measured}; the bound for it is {number(pilot.predicted_bound)}."
-
-
-def cost_sentence(advice: Advice) -> Iterator[str]:
-    """What the advice itself cost."""
-    if advice.cost > 0:
-        yield f"This advice cost as much as {advice.cost:.3g} trainings with the N and B of rank 1."
