@@ -10,7 +10,7 @@ import numpy as np
 
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import DataError, UsageError
-from rsgadvise.pilot import LARGEST_PILOT, SMALLEST_PILOT
+from rsgadvise.pilot import check_pilot
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -98,11 +98,7 @@ def _check_options(constants: str, pilot: float, seed: int, top: int) -> None:
     known = get_args(ConstantsName)
     if constants not in known:
         raise UsageError(f"constants must be one of {', '.join(known)}; got {constants!r}; change it")
-    if not (pilot == 0 or SMALLEST_PILOT <= pilot <= LARGEST_PILOT):
-        raise UsageError(
-            f"pilot must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got {pilot:g}; "
-            "1 is at most the cost of one training"
-        )
+    check_pilot(pilot, name="pilot")
     for name, value, least in (("seed", seed, 0), ("top", top, 1)):
         if value < least:
             raise UsageError(f"{name} must be at least {least}; got {value}; raise it")

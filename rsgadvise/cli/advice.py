@@ -25,7 +25,7 @@ from rsgadvise.cli.options import (
 )
 from rsgadvise.cli.output import Target, check_writable, emit, write
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.pilot import LARGEST_PILOT, SMALLEST_PILOT
+from rsgadvise.pilot import check_pilot
 
 if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
@@ -122,11 +122,7 @@ def recommend(
     if output is not None:
         check_writable(output)  # before any work
     training = pilot != 0 or constants is AdviceConstants.CALIBRATED
-    if not (pilot == 0 or SMALLEST_PILOT <= pilot <= LARGEST_PILOT):
-        raise UsageError(
-            f"--pilot must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got {pilot:g}; "
-            "1 is at most the cost of one training"
-        )
+    check_pilot(pilot, name="--pilot")
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
         if training:
