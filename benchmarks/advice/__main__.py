@@ -13,15 +13,18 @@ import shlex
 import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
 import rsgadvise
 from benchmarks.advice.judging import ADVICE, METHODS, Verdict, judge, say
-from benchmarks.advice.problems import DATA, EXTRA, HIDDEN, QUICK, is_there
+from benchmarks.advice.problems import DATA, EXTRA, HIDDEN, PACKAGED, QUICK, is_there
 from benchmarks.advice.report import render
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS
+
+ALL = [*DATA, *PACKAGED, *EXTRA]
 
 Task = tuple[str, tuple[int, ...]]
 
@@ -70,7 +73,14 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.advice", description=__doc__)
-    parser.add_argument("--data", nargs="+", choices=[*DATA, *EXTRA], metavar="NAME", help="data sets")
+    parser.add_argument("--data", nargs="+", choices=ALL, metavar="NAME", help=", ".join(ALL))
+    parser.add_argument(
+        "--shift",
+        type=int,
+        default=0,
+        metavar="N",
+        help="add N to the seeds of the advice alone",
+    )
     parser.add_argument(
         "--quick", action="store_true", help="three small data sets, at most one hidden layer"
     )
@@ -93,11 +103,12 @@ def _hidden(quick: bool) -> tuple[tuple[int, ...], ...]:
 def _judge(tasks: list[Task], folder: Path, options: argparse.Namespace) -> list[Verdict]:
     """All settings, each in one thread of one process: small networks gain nothing from more threads."""
     # The longest first, so that no process is left alone with one of them in the end.
-    queue = sorted(tasks, key=lambda task: (-list({**DATA, **EXTRA}).index(task[0]), -len(task[1])))
+    queue = sorted(tasks, key=lambda task: (-ALL.index(task[0]), -len(task[1])))
     found: dict[Task, Verdict] = {}
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        advised = partial(judge, shift=options.shift)
         running: dict[Future[Verdict], Task] = {
-            pool.submit(judge, *task, folder, options.cache, options.methods): task for task in queue
+            pool.submit(advised, *task, folder, options.cache, options.methods): task for task in queue
         }
         try:
             for done in as_completed(running):

@@ -71,7 +71,13 @@ class Verdict:
 
 
 def judge(
-    name: str, hidden: tuple[int, ...], folder: Path, cache: Path | None, methods: Sequence[str]
+    name: str,
+    hidden: tuple[int, ...],
+    folder: Path,
+    cache: Path | None,
+    methods: Sequence[str],
+    *,
+    shift: int = 0,
 ) -> Verdict:
     """Train all methods on one setting; the random population is always needed."""
     problem = load_problem(name, hidden, folder)
@@ -86,7 +92,7 @@ def judge(
         if method not in methods:
             continue
         if method in ADVICE:
-            add(method, *_advised(problem, method))
+            add(method, *_advised(problem, method, shift))
         elif method == "random":
             errors = np.median(population["errors"], axis=1)
             for count in COUNTS:
@@ -131,8 +137,11 @@ def _best_so_far(found: Arrays, count: int) -> tuple[float, float]:
     return float(np.median(losses[studies, best])), float(np.median(errors[studies, best]))
 
 
-def _advised(problem: Problem, method: str) -> tuple[float, float, float, str]:
-    """(loss, error, cost, stepsizes) of the advice, which may differ from seed to seed."""
+def _advised(problem: Problem, method: str, shift: int = 0) -> tuple[float, float, float, str]:
+    """(loss, error, cost, stepsizes) of the advice, which may differ from seed to seed.
+
+    Seeds of the advice are those of the trials and `shift` more.
+    """
     # Looked up only when it is asked for: the tuners can be judged without it.
     recommend: Any = importlib.import_module("rsgadvise").recommend
     begun = time.perf_counter()
@@ -143,7 +152,7 @@ def _advised(problem: Problem, method: str) -> tuple[float, float, float, str]:
     stepsizes, decays, costs = np.empty((len(SEEDS), matrices)), np.empty(len(SEEDS)), np.empty(len(SEEDS))
     for place, seed in enumerate(SEEDS):
         try:
-            advice = recommend(spec, data=data, constants=constants, pilot=pilot, seed=seed)
+            advice = recommend(spec, data=data, constants=constants, pilot=pilot, seed=seed + shift)
         except RsgadviseError as error:
             say(f"{problem.name}: no advice from {method}: {error}")
             return np.inf, 1.0, 0.0, "none"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from rsgadvise.datastats import load_rows, measure
-from rsgadvise.networks import Data, Network
+from rsgadvise.networks import Array, Data, Network
 from rsgadvise.readers import open_data
 
-__all__ = ["DATA", "EXTRA", "HIDDEN", "QUICK", "Problem", "is_there", "load_problem"]
+__all__ = ["DATA", "EXTRA", "HIDDEN", "PACKAGED", "QUICK", "Problem", "is_there", "load_problem"]
 
 DATA = {
     "wine": ("tabular/winequality-red.csv", None, "-1"),
@@ -35,6 +37,14 @@ EXTRA = {
     "cifar": ("cifar10/test_batch_first1000.npz", None, None),
 }
 """Only where asked for by name: many classes, many columns, and so much time."""
+
+PACKAGED = {
+    "digits": "load_digits",
+    "iris": "load_iris",
+    "cultivars": "load_wine",
+    "wdbc": "load_breast_cancer",
+}
+"""Also by name alone: data sets that scikit-learn brings with it, which no choice in the method looked at."""
 
 QUICK = ("wine", "ionosphere", "breast-cancer")
 
@@ -68,7 +78,9 @@ class Problem:
 
 
 def is_there(name: str, folder: Path) -> bool:
-    """Whether the folder holds the data set."""
+    """Whether the folder, or scikit-learn, holds the data set."""
+    if name in PACKAGED:
+        return importlib.util.find_spec("sklearn") is not None
     return (folder / {**DATA, **EXTRA}[name][0]).is_file()
 
 
@@ -83,11 +95,8 @@ def load_problem(name: str, hidden: tuple[int, ...], folder: Path) -> Problem:
 
 @lru_cache(maxsize=2)
 def _parts(name: str, folder: Path) -> tuple[Data, Data]:
-    """Three quarters of at most so many rows, and the rest; scaled over all rows of the file."""
-    file, array, target = {**DATA, **EXTRA}[name]
-    source = open_data(folder / file, array=array, target=target)
-    inputs, targets = load_rows(source, measure(source, spectrum=False))
-    assert targets is not None
+    """Three quarters of at most so many rows, and the rest; scaled over all rows."""
+    inputs, targets = _packaged(PACKAGED[name]) if name in PACKAGED else _read(name, folder)
     rows = np.random.default_rng(_SPLIT_SEED).permutation(len(inputs))[:_MOST_ROWS]
     cut = len(rows) * 3 // 4
     first, second = (
@@ -95,3 +104,20 @@ def _parts(name: str, folder: Path) -> tuple[Data, Data]:
         for part in (rows[:cut], rows[cut:])
     )
     return first, second
+
+
+def _read(name: str, folder: Path) -> tuple[Array, Array]:
+    file, array, target = {**DATA, **EXTRA}[name]
+    source = open_data(folder / file, array=array, target=target)
+    inputs, targets = load_rows(source, measure(source, spectrum=False))
+    assert targets is not None
+    return inputs, targets
+
+
+def _packaged(loader: str) -> tuple[Array, Array]:
+    """Columns of a data set of scikit-learn scaled to [0, 1], and its classes one-hot."""
+    found = getattr(importlib.import_module("sklearn.datasets"), loader)()
+    inputs = np.asarray(found.data, dtype=np.float64)
+    span = np.ptp(inputs, axis=0)
+    inputs = (inputs - inputs.min(axis=0)) / np.where(span > 0, span, 1.0)
+    return inputs, np.eye(int(found.target.max()) + 1)[found.target]

@@ -10,8 +10,19 @@ Its authors take gamma = min(1/U, (D/sigma) sqrt(B/h2)), which balances the nume
 at constant stepsize is 0.62 to 1 times that; but all that is known of D is that it is at least f/||grad f||,
 so the larger of the two is taken.
 
+That sigma^2 is the noise where it was measured, early in the training. The noise of a loss that is never
+negative shrinks with it: were it in proportion, sigma^2 f(W)/f, and the loss able to reach 0, the same
+argument at constant stepsizes gives
+
+    E f(W^R) <= D^2/gamma / (N (2 - gamma (U + sigma^2/(f B)))),
+
+which is smallest at gamma = 1/(U + sigma^2/(f B)), whatever D and N. The noise of a true training lies
+between the two, and the larger of the two stepsizes is taken: both are at most 1/U.
+
 Source: Ghadimi and Lan, Stochastic first- and zeroth-order methods for nonconvex stochastic programming,
-    SIAM J. Optimization 23 (2013), Theorem 2.1(b) and Corollary 2.2; its other half is behind (7).
+    SIAM J. Optimization 23 (2013), Theorem 2.1(b) and Corollary 2.2; its other half is behind (7). Noise in
+    proportion to the loss: Srebro, Sridharan and Tewari, Smoothness, low noise and fast rates (2010);
+    Vaswani, Bach and Schmidt, Fast and faster convergence of SGD for over-parameterized models (2019).
 Kind: no guarantee. The constants are measured, and f is not convex; what is proven stays in the column of
     the certified bound.
 """
@@ -64,24 +75,26 @@ def _measured(problem: Problem) -> MeasuredConstants:
 def loss_stepsize(
     known: MeasuredConstants, *, batch_size: FloatArray, iterations: FloatArray, decay: float = 0.0
 ) -> FloatArray:
-    """min(1/U, (D/sigma) sqrt(B/H_N(2 rho))): the stepsize of the module's docstring.
+    """max(min(1/U, (D/sigma) sqrt(B/H_N(2 rho))), 1/(U + sigma^2/(f B))): see the module's docstring.
 
     Args:
         known: what was measured.
         batch_size, iterations, decay: B, N and rho.
 
     Example:
-        >>> known = MeasuredConstants(smoothness=2.0, layer_variances=(4.0,), distance=1.0)
+        >>> known = MeasuredConstants(smoothness=2.0, layer_variances=(4.0,), distance=1.0, loss=0.2)
         >>> loss_stepsize(known, batch_size=np.array([1.0, 64.0]), iterations=np.array(100.0)).tolist()
-        [0.05, 0.4]
+        [0.05, 0.43243243243243246]
         >>> loss_stepsize(known, batch_size=np.array(1e6), iterations=np.array(100.0)).tolist()
         0.5
     """
     steps = harmonic_number(2 * decay, iterations)
+    variance, smoothness = known.gradient_variance, known.smoothness
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        for_noise = known.distance * np.sqrt(batch_size / (known.gradient_variance * steps))
+        lasting = known.distance * np.sqrt(batch_size / (variance * steps))
+        shrinking = 1 / (smoothness + np.divide(variance, known.loss * batch_size))
     # Without noise, and at a minimum (0/0), every stepsize up to 1/U is as good: fmin drops NaN.
-    return np.asarray(np.fmin(for_noise, 1 / known.smoothness))
+    return np.asarray(np.fmax(np.fmin(lasting, 1 / smoothness), np.fmin(shrinking, 1 / smoothness)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,13 @@ class MeasuredConstants:
         smoothness: largest eigenvalue of the Hessian of f.
         layer_variances: variance of one example's gradient, for each matrix.
         distance: at least so far is a minimiser, if f is convex on the way there: f(W) / ||grad f(W)||.
+        loss: f(W) where the variances were measured.
     """
 
     smoothness: float
     layer_variances: tuple[float, ...]
     distance: float
+    loss: float
 
     @property
     def gradient_variance(self) -> float:

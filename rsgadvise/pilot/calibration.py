@@ -147,6 +147,7 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int) -> Calibration:
             smoothness=spectrum.highest,
             layer_variances=gradient.layer_variances,
             distance=min(distance, 1e150),
+            loss=loss,
         ),
         initial_loss=starting,
         loss=loss,

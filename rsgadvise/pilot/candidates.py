@@ -13,12 +13,16 @@ from rsgadvise.bounds.calibrated import loss_stepsize
 from rsgadvise.bounds.problem import MeasuredConstants
 from rsgadvise.pilot.race import Candidate
 
-__all__ = ["Proposals", "layer_shape"]
+__all__ = ["MOST_ADDED", "Proposals", "layer_shape"]
 
 _Choice = TypeVar("_Choice", int, float)
 
-_MULTIPLES = tuple(2.0**power for power in range(-2, 5))
-"""Of 1/U: the curvature of a sample is larger than that of the whole, and U falls while training goes on."""
+_RUNGS = range(-1, 4)
+"""Powers of two, as multiples of 1/U, that every race begins with: the curvature of a sample is larger than
+that of the whole, and U falls while training goes on."""
+
+MOST_ADDED = 2
+"""At the ends of the ladder, where the best of a first heat stands there."""
 
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
 _ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
@@ -65,7 +69,24 @@ class Proposals:
 
     def first(self) -> list[Candidate]:
         """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes."""
-        given = Candidate(
+        if self.space.stepsize is not None:
+            return [self._given()]
+        return [self._at(rung) for rung in _RUNGS]
+
+    def beside(self, leader: Candidate, ladder: Sequence[int]) -> Candidate | None:
+        """The next multiple of 1/U where the leader stands at an end of the ladder; None elsewhere.
+
+        Args:
+            leader: of what was raced so far.
+            ladder: rungs that were raced.
+        """
+        rung = leader.rung
+        if rung is None or len(ladder) >= len(_RUNGS) + MOST_ADDED or min(ladder) < rung < max(ladder):
+            return None
+        return self._at(rung + 1 if rung == max(ladder) else rung - 1)
+
+    def _given(self) -> Candidate:
+        return Candidate(
             stepsizes=self.advised,
             decay=self.decay,
             batch_size=self.batch_size,
@@ -73,18 +94,16 @@ class Proposals:
             keep_prob=self.keep_prob,
             source="the stepsize of the spec",
         )
-        if self.space.stepsize is not None:
-            return [given]
-        unit = _ANCHOR**self.decay / self.known.smoothness
-        return [
-            replace(
-                given,
-                stepsizes=tuple(multiple * unit * part for part in self.shape),
-                source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
-                rung=rung,
-            )
-            for rung, multiple in enumerate(_MULTIPLES)
-        ]
+
+    def _at(self, rung: int) -> Candidate:
+        multiple = 2.0**rung
+        unit = multiple * _ANCHOR**self.decay / self.known.smoothness
+        return replace(
+            self._given(),
+            stepsizes=tuple(unit * part for part in self.shape),
+            source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
+            rung=rung,
+        )
 
     def variants(self, leader: Candidate) -> list[Candidate]:
         """The leader with another decay, batch size or keep probability, one at a time."""

@@ -18,11 +18,13 @@ from rsgadvise.networks import Weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.rsg import Pace, Training, train
 
-__all__ = ["Candidate", "Heat", "Runner", "log_loss", "prospects", "scores"]
+__all__ = ["Candidate", "Heat", "Runner", "fate", "log_loss", "prospects", "scores"]
 
 _JUDGED = 0.375  # of a run: its last part
-_NEIGHBOURS = 0.1  # weight of the next smaller and larger stepsize in a score
-_WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: a neighbour that fails counts no more than this
+_NEIGHBOUR = 0.1  # weight in a score of what the next larger stepsize did worse
+_SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
+_TRUST = 0.3  # in a trend: this part of what it promises is counted
+_WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,48 +143,68 @@ class Heat:
 def scores(runners: Sequence[Runner], retired: Sequence[Runner] = ()) -> NDArray[np.float64]:
     """Logarithm of the loss that each may reach in its whole training; smaller is better.
 
-    It is the loss so far, with a part of that of the next smaller and larger stepsizes, since a stepsize
-    beside one that fails is close to failing, and less what is still to come, see `prospects`.
+    It is the loss so far, less what is still to come, see `prospects`, and a part of how much worse the
+    next larger stepsize did by the same share of the training: whoever is below one that fails is close
+    to failing.
 
     Args:
         runners: to be compared.
         retired: others of the race, who only count as neighbours.
     """
-    rungs = {runner.candidate.rung: log_loss(runner) for runner in (*retired, *runners)}
-    falls = prospects(runners)
+    ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
-    for runner, fall in zip(runners, falls, strict=True):
-        own, rung = log_loss(runner), runner.candidate.rung
-        beside = [] if rung is None else [rungs[near] for near in (rung - 1, rung + 1) if near in rungs]
-        if beside and math.isfinite(own):
-            limited = np.minimum(beside, own + _WORST_NEIGHBOUR)
-            own = (1 - _NEIGHBOURS) * own + _NEIGHBOURS * float(limited.mean())
-        found.append(own - fall)
+    for runner, fall in zip(runners, prospects(runners), strict=True):
+        rung, score = runner.candidate.rung, log_loss(runner) - fall
+        if rung is not None and rung + 1 in ladder and math.isfinite(score):
+            score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
+        found.append(score)
     return np.array(found)
 
 
-def prospects(runners: Sequence[Runner]) -> list[float]:
-    """By how much the logarithm of each loss may still fall until the training ends; 0 where nothing tells.
+def _lead(runner: Runner, larger: Runner) -> float:
+    """By how much the logarithm of its loss was smaller where both were last seen; 0 if they never met."""
+    mine, other = dict(runner.history), dict(larger.history)
+    for share in sorted(mine.keys() & other.keys(), reverse=True):
+        if math.isfinite(mine[share]):
+            return _log(other[share]) - _log(mine[share])
+    return 0.0
 
-    A loss that falls like k^-b between the last two heats is taken to go on so. Noise holds up larger
-    stepsizes first, so b must not rise with the stepsize: a run that just recovers from a spike falls fast
-    and has no future. Candidates that differ otherwise fall as the steepest allowed.
+
+def prospects(runners: Sequence[Runner]) -> list[float]:
+    """By how much the logarithm of each loss is taken to fall until the training ends.
+
+    A loss that falls like k^-b between its last two heats will hardly go on so: noise holds it up, or it
+    just recovered from a spike. A part of that trend is counted, up or down, enough to tell candidates of
+    about the same loss apart. One that joined late has no trend and is given the middle of the others'.
     """
-    falls: dict[int, float] = {}
-    allowed = math.inf
-    laddered = [place for place, runner in enumerate(runners) if runner.candidate.rung is not None]
-    for place in sorted(laddered, key=lambda place: runners[place].candidate.rung or 0):
-        history = runners[place].history
-        if len(history) < 2 or not all(math.isfinite(loss) and loss > 0 for _, loss in history[-2:]):
-            continue
-        (early, before), (late, after) = history[-2:]
-        allowed = min(allowed, max(0.0, math.log(before / after) / math.log(late / early)))
-        falls[place] = allowed * math.log(1 / late)
-    most = max(falls.values(), default=0.0)
-    others = [runner.candidate.rung is None and math.isfinite(runner.loss) for runner in runners]
-    return [falls.get(place, most if other else 0.0) for place, other in enumerate(others)]
+    falls = [_fall(runner.history) for runner in runners]
+    known = [fall for fall in falls if fall is not None]
+    middle = float(np.median(known)) if known else 0.0
+    return [
+        (middle if fall is None else fall) if math.isfinite(runner.loss) else 0.0
+        for runner, fall in zip(runners, falls, strict=True)
+    ]
+
+
+def _fall(history: Sequence[tuple[float, float]]) -> float | None:
+    """None where there are no two losses to tell a trend from."""
+    if len(history) < 2 or not all(math.isfinite(loss) and loss > 0 for _, loss in history[-2:]):
+        return None
+    (early, before), (late, after) = history[-2:]
+    return _TRUST * math.log(before / after) / math.log(late / early) * math.log(1 / late)
+
+
+def fate(loss: float, constant: float) -> str | None:
+    """What is wrong with a loss: "diverged", or "no better than a constant"; None if nothing is."""
+    if not math.isfinite(loss):
+        return "diverged"
+    return "no better than a constant" if loss > _SATURATED * constant else None
 
 
 def log_loss(runner: Runner) -> float:
     """Logarithm of a runner's loss; a loss of 0 counts as 1e-300."""
-    return math.log(max(runner.loss, 1e-300))
+    return _log(runner.loss)
+
+
+def _log(loss: float) -> float:
+    return math.log(max(loss, 1e-300))

@@ -17,7 +17,7 @@ from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.race import Candidate, Runner
+from rsgadvise.pilot.race import Candidate, Runner, fate
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.second_order import NO_BETTER, StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
@@ -31,7 +31,6 @@ _STATE_ROWS = (16, 1024)
 _STATE = 7  # key of randomness
 _NOT_RUN = "not run"  # its share of the race was less than one iteration
 _NO_TARGET = "The race looks for the smallest loss, not for the target; without it there is a plan for that."
-_SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,33 +234,28 @@ def _reason(ranked: list[_Entry], constant: float, *, interrupted: bool) -> str:
 
 
 def _ranked(tournament: Tournament) -> list[_Entry]:
-    """Everybody who ran, best first: finalists, then by how far they came and how they did there.
+    """Everybody who ran, best first: the winner, then by how far they came and how they did there.
 
     A saturated network has a tiny gradient at a loss above that of the best constant prediction. It never
-    wins, and neither does one that left the range of numbers. Where all finalists fail like that, those
-    that they had left behind do not win either: nobody ran them again.
+    wins, and neither does one that left the range of numbers. While nobody was run again, the best by
+    then has won; where those fail that were, the others do not win either: nobody ran them again.
     """
     constant = tournament.constant
+    again = {id(finalist.runner): finalist for finalist in tournament.finalists}
     best: list[_Entry] = []
     worst: list[_Entry] = []
-    finals = [finalist.runner for finalist in tournament.finalists]
-    for finalist in tournament.finalists:
-        outcome = _outcome(max(finalist.end, finalist.runner.loss), constant) or "final"
-        group = best if outcome == "final" else worst
-        group.append(_Entry(finalist.runner, finalist, outcome))
-    others = [runner for runner in tournament.standing if runner not in finals and runner.done > 0]
-    for runner in sorted(others, key=lambda runner: (runner.iteration == 1, -runner.done, runner.loss)):
-        outcome = _NOT_RUN if runner.iteration == 1 else _outcome(runner.loss, constant) or "left behind"
-        (best if outcome == "left behind" else worst).append(_Entry(runner, None, outcome))
-    if best and (best[0].finalist is not None or not finals):
+
+    def place(runner: Runner) -> tuple[bool, bool, float, float]:
+        return runner is not tournament.winner, runner.iteration == 1, -runner.done, runner.loss
+
+    for runner in sorted((each for each in tournament.standing if each.done > 0), key=place):
+        finalist = again.get(id(runner))
+        end = runner.loss if finalist is None else max(finalist.end, runner.loss)
+        outcome = _NOT_RUN if runner.iteration == 1 else fate(end, constant) or "left behind"
+        (best if outcome == "left behind" else worst).append(_Entry(runner, finalist, outcome))
+    if best and (best[0].runner is tournament.winner or not again):
         best[0] = replace(best[0], outcome="won")
     return [*best, *worst]
-
-
-def _outcome(loss: float, constant: float) -> str | None:
-    if not np.isfinite(loss):
-        return "diverged"
-    return "no better than a constant" if loss > _SATURATED * constant else None
 
 
 def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int) -> Rows:
@@ -308,10 +302,16 @@ def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice
 
 def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
     best = report.raced[0]
-    sentences = [
-        f"Of {len(ranked)} candidates, {best.source} promised the lowest loss after {best.share:.1%} of the "
-        f"training, where it was {best.loss:.4g}."
-    ]
+    reached = f"after {best.share:.1%} of the training, where it was {best.loss:.4g}"
+    failed = [entry for entry in ranked if entry.finalist is not None and entry.outcome != "won"]
+    if failed:
+        first = failed[0].runner.candidate.source
+        sentences = [
+            f"Of {len(ranked)} candidates, {first} promised the lowest loss and failed when it was run again "
+            f"from another seed; {best.source} is the best of those that are no bolder {reached}."
+        ]
+    else:
+        sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
     if report.loss is not None:
         error = "" if report.held_out_error is None else f", held-out error {report.held_out_error:.1%}"
         sentences.append(

@@ -21,8 +21,8 @@ class Raced:
         share: of its training that it ran before it was left behind.
         loss: mean mini-batch loss at the end of that, inf (null in JSON) where the run left the range of
             numbers or was not run.
-        outcome: "won", "final", "left behind", "no better than a constant", "diverged", or "not run"
-            where its share of the race was less than one iteration.
+        outcome: "won", "left behind", "no better than a constant", "diverged", or "not run" where its share
+            of the race was less than one iteration.
     """
 
     stepsizes: tuple[float, ...]

@@ -11,9 +11,9 @@ import numpy as np
 from rsgadvise.errors import UsageError
 from rsgadvise.networks import Array, Network
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.candidates import Proposals
+from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
-from rsgadvise.pilot.race import Heat, Runner, log_loss, prospects, scores
+from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, log_loss, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.rsg import Training
 
@@ -21,14 +21,17 @@ __all__ = ["Finalist", "Tournament", "predictions"]
 
 Progress = Callable[[float, str], None]
 
-_FIRST_HEAT = 0.25  # of the final length
+_HEATS = ((0.1, 4), (0.3, 3), (0.6, 2), (1.0, 1))
+"""(share of a race's length, how many go on after it)."""
+
+_HEATS_PART = 0.85  # of the progress that is shown
+_AGAIN_SHARE = 0.5  # of a race's length: the second run of the winner
+_SPARE = 0.4  # of that, kept for another one if the winner fails there
 _FEWEST_STEPS = 2  # of the first heat: the loss before the first one is that of W^1, the same for all
-_KEPT = 4  # after the first heat
-_FINALISTS = 2
-_LOOKS = 12  # along a finalist's second run
+_LOOKS = 12  # along a second run
 _LOOK_ROWS = 256
-_JUDGED = 0.375  # of a second run: its last part
-_LOOK_COST = 0.08  # of an allowance: what looking may take
+_LOOK_COST = 0.05  # of an allowance: what looking may take
+_SPARE_LOOKS = 0.2  # of what is left then
 _COMPARED_ROWS = 512
 _COMPARE_COST = 0.08  # of an allowance: what comparing networks with different masks may take
 _AGAIN, _LOOKING, _COMPARING = 1, 4, 5  # keys of randomness
@@ -41,13 +44,11 @@ class Finalist:
     Attributes:
         runner: its first run.
         looks: along its second.
-        score: mean logarithm of the losses at the end of both, less what is still to come.
         end: loss at the very end of the second, without masks where candidates differ in them.
     """
 
     runner: Runner
     looks: Looks
-    score: float
     end: float
 
 
@@ -61,7 +62,8 @@ class Tournament:
         allowance: work that it may take, in gradients of single examples.
         threads, progress: how it is run.
         standing: every runner so far, for when it is interrupted.
-        finalists: those that were run again.
+        finalists: those that were run again; all but the last failed there.
+        winner: once it is over; None if whoever was run again failed.
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
@@ -75,6 +77,7 @@ class Tournament:
     progress: Progress
     standing: list[Runner] = field(default_factory=list)
     finalists: list[Finalist] = field(default_factory=list)
+    winner: Runner | None = None
     work: float = 0.0
     comparing: bool = False
     compared_rows: int = _COMPARED_ROWS
@@ -92,47 +95,91 @@ class Tournament:
         """
         first = self.proposals.first()
         variants = self.proposals.variants(first[0])
-        kept = min(_KEPT, len(first))
-        finalists = min(_FINALISTS, kept + len(variants))
-        self.comparing = comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
-        heats = [_FIRST_HEAT * len(first), (1 - _FIRST_HEAT) * kept, len(variants), finalists]
-        samples = max(candidate.samples for candidate in (*first, *variants))
-        looking, comparison = _LOOK_COST * self.allowance, 0.0
-        if comparing:
-            each = LOSS_COST * (kept + len(variants) + finalists)
+        self.comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
+        length = self._planned(first, variants)
+        heat = Heat(self.arena, key=0, threads=self.threads)
+        runners = self.standing = [heat.enter(candidate) for candidate in first]
+        self._report(0.0)
+        for number, (share, kept) in enumerate(_HEATS):
+            if number == 1:
+                newcomers = [heat.enter(each) for each in self.proposals.variants(runners[0].candidate)]
+                self.standing += newcomers
+                runners = [*runners, *newcomers]
+            self._advance(heat, runners, share * length)
+            if number == 0:
+                runners = self._widened(heat, share * length)
+            elif self.comparing:
+                self._compare(runners)
+            runners = self._ranked(runners)[:kept]
+            self._report(_HEATS_PART * share)
+        self._decide(runners[0], _AGAIN_SHARE * length)
+        self._report(1.0)
+
+    def _planned(self, first: Sequence[Candidate], variants: Sequence[Candidate]) -> float:
+        """Length of the race as a share of the training: what the allowance is enough for."""
+        running = len(first) + (MOST_ADDED if first[0].rung is not None else 0)
+        work = before = 0.0
+        compared = 1
+        for number, (share, kept) in enumerate(_HEATS):
+            work += (share - before) * running
+            if number == 1:
+                work += share * len(variants)
+                running += len(variants)
+            compared += running if number else 0
+            running, before = min(kept, running), share
+        work += _AGAIN_SHARE * (1 + _SPARE)
+        aside = _LOOK_COST * self.allowance
+        if self.comparing:
+            each = LOSS_COST * compared
             self.compared_rows = int(max(1, min(_COMPARED_ROWS, _COMPARE_COST * self.allowance / each)))
-            comparison = each * self.compared_rows
-        length = min(1.0, max(0.0, self.allowance - looking - comparison) / (samples * sum(heats)))
-        steps = length * _FIRST_HEAT * first[0].iterations
+            aside += each * self.compared_rows
+        samples = max(candidate.samples for candidate in (*first, *variants))
+        length = min(1.0, max(0.0, self.allowance - aside) / (samples * work))
+        steps = length * _HEATS[0][0] * first[0].iterations
         if round(steps) < _FEWEST_STEPS:
             raise UsageError(
                 f"the pilot is too small for a race of {len(first) + len(variants)} candidates: the first "
                 f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
                 f"{steps:.2g}; raise it, or plan more iterations"
             )
-        heat = Heat(self.arena, key=0, threads=self.threads)
-        self.standing = [heat.enter(candidate) for candidate in first]
-        self._report(0.0)
-        alive = self._halve(heat, self.standing, length * _FIRST_HEAT, kept)
-        self._report(0.3)
-        newcomers = [heat.enter(candidate) for candidate in self.proposals.variants(alive[0].candidate)]
-        self.standing += newcomers
-        if comparing:
-            self._advance(heat, [*alive, *newcomers], length)
-            self._compare([*alive, *newcomers])
-            alive = self._ranked([*alive, *newcomers])[:finalists]
-        else:
-            alive = self._halve(heat, [*alive, *newcomers], length, finalists)
-        self._report(0.8)
-        for place, (runner, fall) in enumerate(zip(alive, prospects(alive), strict=True)):
-            if math.isfinite(runner.loss):
-                self.finalists.append(self._again(runner, fall, length, looking / (2 * finalists)))
-            self._report(0.8 + 0.2 * (place + 1) / len(alive))
-        self.finalists.sort(key=lambda finalist: finalist.score)
+        return length
 
-    def _halve(self, heat: Heat, runners: list[Runner], share: float, kept: int) -> list[Runner]:
-        self._advance(heat, runners, share)
-        return self._ranked(runners)[:kept]
+    def _widened(self, heat: Heat, share: float) -> list[Runner]:
+        """Everybody, with the next rungs while the best stands at an end of the ladder."""
+        while True:
+            leader = min(self.standing, key=log_loss)
+            ladder = [runner.candidate.rung for runner in self.standing if runner.candidate.rung is not None]
+            added = self.proposals.beside(leader.candidate, ladder) if ladder else None
+            if added is None:
+                return self.standing
+            runner = heat.enter(added)
+            self.standing = [*self.standing, runner]
+            self._advance(heat, [runner], share)
+
+    def _decide(self, leader: Runner, share: float) -> None:
+        """Run the leader again; where it fails there, the next that is no bolder takes its place."""
+        if fate(leader.loss, self.constant) is not None:
+            return
+        self._again(leader, share, _LOOK_COST * self.allowance)
+        if self.winner is not None:
+            return
+        largest = max(leader.candidate.stepsizes)
+        others = [
+            runner
+            for runner in sorted(self.standing, key=lambda runner: (-runner.done, runner.loss))
+            if runner is not leader
+            and max(runner.candidate.stepsizes) <= largest
+            and fate(runner.loss, self.constant) is None
+        ]
+        if not others:
+            return
+        left = self.allowance - self.work - LOSS_COST * self.compared_rows
+        looking = _SPARE_LOOKS * left
+        affordable = (left - looking) / others[0].candidate.samples
+        self._again(others[0], min(share, affordable), looking)
+
+    def _report(self, part: float) -> None:
+        self.progress(part, "racing")
 
     def _advance(self, heat: Heat, runners: list[Runner], share: float) -> None:
         before = heat.work
@@ -162,7 +209,7 @@ class Tournament:
         loss = float(np.square(error).sum()) / len(chosen)
         return loss if math.isfinite(loss) else math.inf
 
-    def _again(self, runner: Runner, fall: float, share: float, looking: float) -> Finalist:
+    def _again(self, runner: Runner, share: float, looking: float) -> None:
         """A second run, looked at on the way, with rows as far as the work for looking goes."""
         candidate = runner.candidate
         arena = self.arena.keeping(candidate.keep_prob)
@@ -187,15 +234,12 @@ class Tournament:
             threads=self.threads,
         )
         self.work += looks.work
-        late = looks.iterations >= (1 - _JUDGED) * looks.last
-        judged, end = float(looks.losses[0, late].mean()), float(looks.losses[0, -1])
+        end = float(looks.losses[0, -1])
         if self.comparing:
-            judged = end = self._unmasked(candidate.keep_prob, looks.weights)
-        again = math.log(max(judged, 1e-300)) if math.isfinite(judged) else math.inf
-        return Finalist(runner, looks, (log_loss(runner) + again) / 2 - fall, end)
-
-    def _report(self, part: float) -> None:
-        self.progress(part, "racing")
+            end = self._unmasked(candidate.keep_prob, looks.weights)
+        self.finalists.append(Finalist(runner, looks, end))
+        if fate(end, self.constant) is None:
+            self.winner = runner
 
 
 def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:

@@ -29,7 +29,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "multilayer": {"kind": "multilayer", "layers": [20, 8, 4], "weight_bound": 0.8},
 }
 KINDS = list(NETWORKS)
-KNOWN = MeasuredConstants(smoothness=3.0, layer_variances=(0.7, 0.4), distance=2.5)
+KNOWN = MeasuredConstants(smoothness=3.0, layer_variances=(0.7, 0.4), distance=2.5, loss=0.02)
 
 
 def spec(kind: str, **sections: Any) -> Spec:
@@ -49,7 +49,7 @@ def measured_problem(wanted: Spec, known: MeasuredConstants = KNOWN, initial_los
         initial_loss=initial_loss,
         samples=plain.samples,
         assumed=(),
-        measured=MeasuredConstants(known.smoothness, each, known.distance),
+        measured=MeasuredConstants(known.smoothness, each, known.distance, known.loss),
     )
 
 
@@ -73,7 +73,10 @@ def numerator(gamma: Float, known: MeasuredConstants, batch: float, n: int, deca
 def test_the_stepsize_is_the_best_of_a_grid(decay: float, batch: int, n: int) -> None:
     longest = 1 / KNOWN.smoothness
     grid = longest * np.geomspace(1e-6, 1, 200_001)
-    best = grid[np.argmin(numerator(grid, KNOWN, batch, n, decay))]
+    lasting = grid[np.argmin(numerator(grid, KNOWN, batch, n, decay))]
+    # The bound where noise is in proportion to the loss: smallest where gamma (2 - gamma V) is largest.
+    shrinking = grid[np.argmax(grid * (2 - grid * (3.0 + 1.1 / (0.02 * batch))))]
+    best = max(lasting, shrinking)
     found = loss_stepsize(KNOWN, batch_size=np.asarray(float(batch)), iterations=np.asarray(n), decay=decay)
     assert float(found) == pytest.approx(best, rel=2e-4)
     assert found <= longest
@@ -95,12 +98,13 @@ def test_arrays_of_candidates_are_broadcast() -> None:
         (0.0, 2.0, 1 / 3),  # no noise: as long as the curvature allows
         (0.0, 0.0, 1 / 3),  # 0/0
         (0.5, 0.0, 0.0),  # at a minimiser only noise can come
+        (0.5, 1e-9, pytest.approx(1e-9 * math.sqrt(8 / 0.5 / 100))),
         (0.5, 1e150, 1 / 3),
         (1e-320, 1.0, 1 / 3),
     ],
 )
 def test_stepsizes_at_the_edges(variance: float, distance: float, expected: float) -> None:
-    known = MeasuredConstants(smoothness=3.0, layer_variances=(variance,), distance=distance)
+    known = MeasuredConstants(smoothness=3.0, layer_variances=(variance,), distance=distance, loss=0.0)
     found = loss_stepsize(known, batch_size=np.asarray(8.0), iterations=np.asarray(100.0))
     assert float(found) == pytest.approx(expected)
 
@@ -185,7 +189,7 @@ def test_outside_its_range_there_is_no_bound(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_measured_constants_prove_nothing_however_large(kind: str) -> None:
     """Even where the certified bound happens to be the smaller one."""
-    wild = MeasuredConstants(smoothness=1e4, layer_variances=(1e6, 1e6), distance=1.0)
+    wild = MeasuredConstants(smoothness=1e4, layer_variances=(1e6, 1e6), distance=1.0, loss=1.0)
     for known, loss in ((wild, 1e9), (KNOWN, 1.3)):
         advice = advice_for(kind, known, loss)
         assert advice.recommendations
@@ -198,12 +202,13 @@ def test_measured_constants_prove_nothing_however_large(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decay", [0.0, 0.5])
 def test_the_advice_takes_the_stepsize_for_the_loss(kind: str, decay: float) -> None:
-    noisy = MeasuredConstants(smoothness=0.5, layer_variances=(900.0, 40.0), distance=3.0)
+    noisy = MeasuredConstants(smoothness=0.5, layer_variances=(900.0, 40.0), distance=3.0, loss=0.5)
     advice = advice_for(kind, noisy, training={"decay": decay}, search={"batch_size": [4, 64, 1024]})
     for row in advice.recommendations:
         variance = 940.0 if kind == "multilayer" else 900.0
         steps = sum(k ** (-2 * decay) for k in range(1, row.iterations + 1))
-        expected = min(2.0, 3.0 * math.sqrt(row.batch_size / variance / steps))
+        lasting = min(2.0, 3.0 * math.sqrt(row.batch_size / variance / steps))
+        expected = max(lasting, 1 / (0.5 + variance / (0.5 * row.batch_size)))
         assert row.stepsize == pytest.approx((expected,) * 2 if kind == "multilayer" else expected)
         assert row.keep_prob == 1, "nothing was measured at others"
 

@@ -192,7 +192,8 @@ def test_no_sentence_has_a_negative_squared_gradient(run: Run, tmp_path: Path) -
 
 
 def test_a_chosen_distribution_without_a_bound_is_not_called_vacuous(run: Run, tmp_path: Path) -> None:
-    spec = {"network": DEEP, "training": {"keep_prob": 1.0, "stepsize": 40.0}, "budget": {"epochs": 100}}
+    fixed = {"keep_prob": 1.0, "stepsize": 40.0, "batch_size": 64}
+    spec = {"network": DEEP, "training": fixed, "budget": {"epochs": 100}}
     found = advice(run, tmp_path, spec, *PILOT, "1")["pilot"]["stopping"]
     assert all(row["bound"] is None for row in found["rows"])
     assert found["reason"].endswith("no bound holds for it.")

@@ -16,7 +16,7 @@ from rsgadvise.pilot.candidates import Proposals, layer_shape
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.spec import Spec
 
-KNOWN = MeasuredConstants(smoothness=4.0, layer_variances=(9.0, 16.0), distance=2.0)
+KNOWN = MeasuredConstants(smoothness=4.0, layer_variances=(9.0, 16.0), distance=2.0, loss=0.01)
 
 
 def proposals(
@@ -69,16 +69,38 @@ def test_shapes_without_curvature(flat: list[float]) -> None:
 
 @pytest.mark.parametrize("decay", [0.0, 0.5])
 def test_the_ladder(decay: float) -> None:
-    """A quarter to sixteen times 1/U in steps of two, as long in the eighth iteration with decay."""
+    """Half to eight times 1/U in steps of two, as long in the eighth iteration with decay."""
     first = proposals(decay=decay).first()
-    assert [each.rung for each in first] == list(range(7))
-    for rung, each in enumerate(first):
+    assert [each.rung for each in first] == list(range(-1, 4))
+    for rung, each in zip(range(-1, 4), first, strict=True):
         in_eighth = [gamma * 8.0**-decay for gamma in each.stepsizes]
-        assert in_eighth == pytest.approx([2.0 ** (rung - 2) * part / 4 for part in (2.0, 1.0)])
+        assert in_eighth == pytest.approx([2.0**rung * part / 4 for part in (2.0, 1.0)])
         assert (each.batch_size, each.iterations, each.keep_prob, each.decay) == (16, 2000, 1.0, decay)
         assert each.samples == 32_000
-    assert [each.source for each in first[:3]] == ["0.25/U by layer", "0.5/U by layer", "1/U by layer"]
-    assert proposals(shape=(1.0, 1.0)).first()[2].source == "1/U"
+    assert [each.source for each in first[:3]] == ["0.5/U by layer", "1/U by layer", "2/U by layer"]
+    assert proposals(shape=(1.0, 1.0)).first()[1].source == "1/U"
+
+
+def test_the_ladder_grows_where_its_end_leads() -> None:
+    """By two rungs at most, at either end, and not for a leader between the ends or without a rung."""
+    own = proposals()
+    first = own.first()
+    ladder = [-1, 0, 1, 2, 3]
+    above, below = own.beside(first[4], ladder), own.beside(first[0], ladder)
+    assert above is not None
+    assert below is not None
+    assert (above.rung, below.rung) == (4, -2)
+    assert above.stepsizes == pytest.approx(np.multiply(2, first[4].stepsizes))
+    assert below.stepsizes == pytest.approx(np.divide(first[0].stepsizes, 2))
+    assert (above.source, below.source) == ("16/U by layer", "0.25/U by layer")
+    assert own.beside(first[2], ladder) is None
+    further = own.beside(above, [*ladder, 4])
+    assert further is not None
+    assert further.rung == 5
+    assert own.beside(further, [*ladder, 4, 5]) is None, "two are enough"
+    assert own.beside(above, [*ladder, -2, 4]) is None, "at both ends together"
+    given = proposals(training={"stepsize": [0.07, 0.05]})
+    assert given.beside(given.first()[0], [0]) is None
 
 
 def test_a_fixed_stepsize_is_the_only_candidate() -> None:
@@ -116,7 +138,8 @@ def test_a_fixed_stepsize_stays_as_it_is_at_other_decays() -> None:
 
 
 def advised(batch: float, iterations: int) -> float:
-    return float(min(1 / 4.0, 2.0 * np.sqrt(batch / (25.0 * iterations))))
+    lasting = min(1 / 4.0, 2.0 * np.sqrt(batch / (25.0 * iterations)))
+    return float(max(lasting, 1 / (4.0 + 25.0 / (0.01 * batch))))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +193,9 @@ def test_other_keep_probabilities(searched: Any, expected: list[float]) -> None:
     leader = free.first()[2]
     found = changed(leader, free.variants(leader), "keep_prob")
     assert [each.keep_prob for each in found] == pytest.approx(expected)
-    assert all(replace(each, keep_prob=1.0, source=leader.source, rung=2) == leader for each in found)
+    assert all(
+        replace(each, keep_prob=1.0, source=leader.source, rung=leader.rung) == leader for each in found
+    )
 
 
 def test_one_knob_at_a_time_and_three_values_each() -> None:
@@ -181,7 +206,7 @@ def test_one_knob_at_a_time_and_three_values_each() -> None:
             "keep_prob": {"min": 0.5, "max": 1.0},
         }
     )
-    leader = free.first()[5]
+    leader = free.first()[4]
     found = free.variants(leader)
     knobs = ("decay", "batch_size", "keep_prob")
     counts = [sum(getattr(each, knob) != getattr(leader, knob) for each in found) for knob in knobs]
