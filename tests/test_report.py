@@ -35,6 +35,7 @@ def test_documents_start_with_their_schema() -> None:
 def test_csv_flattens_and_unites_columns() -> None:
     text = as_csv([{"a": 1, "b": {"c": (1, 2)}}, {"a": None, "d": "x,y"}])
     assert text == 'a,b.c,d\n1,1;2,\n,,"x,y"\n'
+    assert as_csv([{"a": float("inf"), "b": float("nan"), "c": 2.5}]) == "a,b,c\n,,2.5\n", "as null in JSON"
 
 
 def test_yaml_numbers_are_numbers_to_every_reader() -> None:

@@ -21,7 +21,7 @@ from rsgadvise.rsg import Pace, Training, train
 __all__ = ["Candidate", "Heat", "Runner", "fate", "log_loss", "prospects", "scores"]
 
 _JUDGED = 0.375  # of a run: its last part
-_NEIGHBOUR = 0.1  # weight in a score of what the next larger stepsize did worse
+_NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
 _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this

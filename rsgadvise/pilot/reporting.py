@@ -312,6 +312,13 @@ def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
         ]
     else:
         sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
+    rivals = [each for each in report.raced[1:] if each.share == best.share and each.loss < best.loss]
+    if rivals and not failed:
+        rival = min(rivals, key=lambda each: each.loss)
+        sentences.append(
+            f"{rival.source} stood at {rival.loss:.4g} there, but the trend of its losses, or how the next "
+            "larger stepsize did, speaks against it."
+        )
     if report.loss is not None:
         error = "" if report.held_out_error is None else f", held-out error {report.held_out_error:.1%}"
         sentences.append(

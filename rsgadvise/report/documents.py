@@ -83,6 +83,11 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return stream.getvalue()
 
 
+def _endless(value: Any) -> bool:
+    """A number that the other formats write as null."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
 def _flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in row.items():
@@ -91,5 +96,5 @@ def _flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif isinstance(value, (list, tuple)):
             flat[prefix + name] = ";".join(str(item) for item in value)
         else:
-            flat[prefix + name] = "" if value is None else value
+            flat[prefix + name] = "" if value is None or _endless(value) else value
     return flat

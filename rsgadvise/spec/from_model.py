@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from pydantic import ValidationError
@@ -216,6 +217,8 @@ def _wanted(before: str, rate: float) -> str:
 
 def _extend(layers: list[int], module: Any, key: str) -> None:
     before, after = int(module.in_features), int(module.out_features)
+    if min(before, after) < 1:
+        raise _refuse(key, f"must have inputs and outputs; got Linear({before}, {after}); change it")
     if layers and layers[-1] != before:
         raise _refuse(
             key, f"must take the {layers[-1]} outputs of the layer before it; got {before} inputs; change it"
@@ -242,6 +245,9 @@ def _from_mlp(model: Any, input_dim: int | None, output_dim: int | None) -> _Fou
             raise _refuse(
                 key, f"must be given for an {name} that is not fitted; got nothing; pass {key}=, or fit it"
             )
+        whole: object = value  # what callers pass is not held to its type
+        if isinstance(whole, bool) or not isinstance(whole, Integral):
+            raise _refuse(key, f"must be a whole number; got {shown(value)}; change it")
     sizes = model.hidden_layer_sizes
     hidden = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
     return _Found((input_dim or 0, *hidden, output_dim or 0), 1.0, None, differs)

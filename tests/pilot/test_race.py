@@ -214,14 +214,14 @@ def test_losses_that_no_power_describes(losses: list[float]) -> None:
     assert log_loss(field[0]) == (math.log(1e-300) if losses[-1] == 0 else math.log(losses[-1]))
 
 
-def test_a_score_counts_a_tenth_of_what_the_next_larger_did_worse() -> None:
+def test_a_score_counts_a_part_of_what_the_next_larger_did_worse() -> None:
     losses = [0.5, 0.3, 0.2, 0.9]
     field = [runner_at(rung, [loss]) for rung, loss in enumerate(losses)]
     logs = np.log(losses)
     expected = [
-        logs[0] + 0.1 * (logs[1] - logs[0]),
-        logs[1] + 0.1 * (logs[2] - logs[1]),
-        logs[2] + 0.1 * min(logs[3] - logs[2], 1.5),
+        logs[0] + 0.05 * (logs[1] - logs[0]),
+        logs[1] + 0.05 * (logs[2] - logs[1]),
+        logs[2] + 0.05 * min(logs[3] - logs[2], 1.5),
         logs[3],
     ]
     assert scores(field) == pytest.approx(expected)
@@ -237,7 +237,7 @@ def test_neighbours_are_compared_where_both_were_seen() -> None:
     field = [runner_at(0, [0.8, 0.4]), runner_at(1, [0.7])]
     fall = prospects(field[:1])[0]
     (score,) = scores(field[:1], retired=field[1:])
-    assert score == pytest.approx(math.log(0.4) - fall + 0.1 * math.log(0.7 / 0.8))
+    assert score == pytest.approx(math.log(0.4) - fall + 0.05 * math.log(0.7 / 0.8))
     (stranger,) = scores([runner_at(0, [0.4], (0.3,))], retired=field[1:])
     assert stranger == pytest.approx(math.log(0.4)), "they never met"
 
@@ -247,7 +247,7 @@ def test_a_neighbour_that_fails_costs_a_little() -> None:
     field = [runner_at(0, [0.4]), runner_at(1, [0.4]), runner_at(2, [math.inf])]
     found = scores(field)
     assert found[0] == pytest.approx(math.log(0.4))
-    assert found[1] == pytest.approx(math.log(0.4) + 0.1 * 1.5)
+    assert found[1] == pytest.approx(math.log(0.4) + 0.05 * 1.5)
     assert found[2] == np.inf
 
 

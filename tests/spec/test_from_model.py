@@ -130,6 +130,10 @@ def test_what_is_no_network_of_the_theory(nn: Any) -> None:
     assert "must keep some units; got Dropout(p=1)" in refused(all_gone)
     misfit = nn.Sequential(linear(nn, 6, 5), nn.Sigmoid(), linear(nn, 4, 3), nn.Sigmoid())
     assert "model[2]: must take the 5 outputs of the layer before it; got 4 inputs" in refused(misfit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the library, about a tensor without elements
+        empty = nn.Sequential(nn.Linear(0, 4), nn.Sigmoid())
+    assert "model[0]: must have inputs and outputs; got Linear(0, 4)" in refused(empty)
     inner = nn.Sequential(nn.Sequential(linear(nn, 6, 5), nn.Tanh()))
     assert "model[0][1]: must be a Sigmoid" in refused(inner)
 
@@ -172,6 +176,7 @@ def test_an_mlp_that_is_not_fitted(mlp: Any) -> None:
     assert "input_dim: must be given for an MLPClassifier that is not fitted" in refused(model)
     assert "output_dim: must be given" in refused(model, input_dim=4)
     assert "network.layers[0]: must be" in refused(model, input_dim=0, output_dim=2)
+    assert "input_dim: must be a whole number; got '6'" in refused(model, input_dim="6", output_dim=2)
     assert "activation: must be 'logistic', the sigmoid; got 'relu'" in refused(mlp.MLPRegressor())
 
 
