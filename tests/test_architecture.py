@@ -17,6 +17,7 @@ PACKAGE = Path(rsgadvise.__file__).parent
 LAYERS = {
     "errors": 0,
     "lanczos": 0,
+    "numerals": 0,
     "spec": 1,
     "stopping": 1,
     "search": 1,
@@ -34,6 +35,7 @@ LAYERS = {
     "library": 7,
     "report": 7,
     "emit": 7,
+    "plot": 7,
     "cli": 8,
     "__main__": 9,
 }

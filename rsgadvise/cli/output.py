@@ -16,7 +16,7 @@ from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
 from rsgadvise.report.blocks import Block
 
-__all__ = ["STDOUT", "Target", "check_writable", "emit", "is_stdout", "write", "write_text"]
+__all__ = ["STDOUT", "Target", "check_writable", "emit", "is_stdout", "write", "write_bytes", "write_text"]
 
 STDOUT = Path("-")
 """Standard output, as - is standard input where a spec is named."""
@@ -131,6 +131,15 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file as `write_bytes` does, in UTF-8.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file through a temporary one beside it, so that nobody sees half of it.
 
     Raises:
@@ -143,11 +152,11 @@ def write_text(path: Path, text: str) -> None:
             raise UsageError(f"cannot write {path}: it is a directory; name a file")
         if path.exists() and not path.is_file():
             # A device or a pipe, such as /dev/stdout, cannot be replaced; nor has a pipe a real path.
-            path.write_text(text, encoding="utf-8", errors="replace")
+            path.write_bytes(content)
             return
         handle, temporary = tempfile.mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
         mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
         Path(temporary).chmod(mode)
         Path(temporary).replace(real)
