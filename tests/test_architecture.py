@@ -39,8 +39,8 @@ LAYERS = {
     "cli": 8,
     "__main__": 9,
 }
-WITHIN_A_LAYER = {("datastats", "readers")}
-"""Neighbours that may see each other: statistics consume streams."""
+WITHIN_A_LAYER = {("datastats", "readers"), ("report", "plot")}
+"""Neighbours that may see each other: statistics consume streams, reports show charts."""
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
