@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -12,7 +11,7 @@ from rsgadvise.errors import DataError
 __all__ = ["Entry", "parse_document"]
 
 _AGAIN = "let the command write it again with -f json"
-_LARGEST = 1e300  # beyond, the ends of an axis overflow
+_SMALLEST, _LARGEST = 1e-300, 1e300  # beyond, the ends of an axis are no numbers
 _LONGEST = 60
 
 
@@ -146,12 +145,12 @@ class Entry:
         return " ".join(self.value.split()) if self.value.isprintable() else ascii(self.value)[1:-1]
 
     def number(self) -> float:
-        """A finite number."""
+        """A number that has a place on an axis."""
         value = self.value
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.fail("must be a number")
-        if not (abs(value) <= _LARGEST and math.isfinite(value)):
-            self.fail(f"must be a finite number within {_LARGEST:g}")
+        if value and not _SMALLEST <= abs(value) <= _LARGEST:
+            self.fail(f"must be 0, or a number of {_SMALLEST:g} to {_LARGEST:g} in size")
         return float(value)
 
     def positive(self) -> float:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from rsgadvise.plot.canvas import ASCII, UNICODE, Canvas, Glyphs, ascii_text, styled
 from rsgadvise.plot.figure import Axis, Chart, Panel, Point, Role, Series
-from rsgadvise.plot.names import shortened
 from rsgadvise.plot.scales import fraction
 
 __all__ = ["can_encode", "render"]
 
 _TALL, _TALL_OF_GROUPS, _LOW = 18, 26, 10  # rows of a panel
-_NAMES = 0.42  # of the width, for the names of categories
+_NAMES = 0.5  # of the width, for the names of categories
 _BEHIND: tuple[Role, ...] = ("limit", "initial")
 _BOLD, _DIM = "1", "2"
 _ROLE_CODES: dict[Role, str] = {
@@ -144,14 +144,25 @@ class _Page:
         for series in panel.series:
             self._paths(series, canvas, column, row)
         for series in panel.series:
-            self._intervals(series, canvas, column, row)
+            self._intervals(series, canvas, self._aside(panel, series, column), row)
         for series in panel.series:
-            self._points(series, canvas, column, row, edge=lambda point: (column(point.at), 0))
+            self._points(series, canvas, self._aside(panel, series, column), row)
         frame, lines = self.glyphs.frame, []
         for index, text in enumerate(canvas.lines(colour=self.colour)):
             label = side.get(index, "")
             lines.append(f"{label:>{margin}}{frame[3] if label else frame[0]}{text}")
         return [*lines, *self._below(panel.across, margin, canvas.width)]
+
+    def _aside(self, panel: Panel, series: Series, column: Callable[[float], int]) -> Callable[[float], int]:
+        """Columns of a group, which stands beside the others as far as there is room between the ticks."""
+        groups = len(self.chart.groups)
+        if series.group is None or series.role in _BEHIND or groups < 2:
+            return column
+        places = sorted({column(point.at) for each in panel.series for point in each.points})
+        room = min((b - a for a, b in pairwise(places)), default=self.width // 2) - 2
+        step = min(1.0, max(room, 0) / groups)
+        aside = math.floor(step * (series.group - (groups - 1) / 2) + 0.5)
+        return lambda at: column(at) + aside
 
     @staticmethod
     def _row(axis: Axis, value: float, canvas: Canvas) -> int:
@@ -206,29 +217,27 @@ class _Page:
         canvas: Canvas,
         column: Callable[[float], int],
         row: Callable[[float], int],
-        *,
-        edge: Callable[[Point], tuple[int, int]],
     ) -> None:
         several = self.glyphs.several
         for point in series.points:
             if point.value is not None:
                 self._remember(series, point)
                 letter, place = self._glyph(series, point), (column(point.at), row(point.value))
-                if series.role in _BEHIND:
+                if series.role in (*_BEHIND, "plan"):
                     canvas.put(*place, letter, self._code(series))
                 else:
                     self.met |= canvas.mark(*place, letter, self._code(series), several)
             elif point.missing and series.role not in _BEHIND:
-                canvas.put(*edge(point), self.glyphs.missing, self._code(series))
+                canvas.put(column(point.at), 0, self.glyphs.missing, self._code(series))
                 self.legend.setdefault("no bound", (self.glyphs.missing, ""))
             elif point.upper is not None:
                 self._remember(series, point)
 
     def _lying(self, panel: Panel) -> list[str]:
         """Categories from top to bottom, one line each, values to the right."""
-        most = max(int(_NAMES * self.width), 6)
-        names = [shortened(self.say(tick.label), most) for tick in panel.across.ticks]
-        names = [self.say(name) if len(self.say(name)) <= most else self.say(name)[:most] for name in names]
+        full = [self.say(tick.label) for tick in panel.across.ticks]
+        short = max(map(len, full)) <= _NAMES * self.width
+        names = full if short else [str(index + 1) for index in range(len(full))]
         margin = max(map(len, names)) + 1
         canvas = Canvas(max(self.width - margin - 1, 8), len(names))
 
@@ -269,7 +278,8 @@ class _Page:
             f"{name:>{margin}}{self.glyphs.frame[0]}{text}"
             for name, text in zip(names, canvas.lines(colour=self.colour), strict=True)
         ]
-        return [*lines, *self._below(panel.value, margin, canvas.width)]
+        lines += self._below(panel.value, margin, canvas.width)
+        return lines if short else [*lines, *self._key(panel.across, full)]
 
     def _lying_intervals(self, series: Series, canvas: Canvas, column: Callable[[float], int]) -> None:
         code = self._code(series)
@@ -309,10 +319,20 @@ class _Page:
         yield " " * (margin + 1) + _labels(ticks, width)[0]
         if axis.label:
             yield from (line.center(self.width).rstrip() for line in self._wrapped(axis.label, ""))
-        if numbered and axis not in self.keyed:
-            self.keyed.add(axis)
-            text = "; ".join(f"{index + 1}: {name}" for index, name in enumerate(names))
-            yield from self._wrapped(text, "", rest="  ")
+        if numbered:
+            yield from self._key(axis, names)
+
+    def _key(self, axis: Axis, names: Sequence[str]) -> list[str]:
+        """What the numbers of categories stand for, once."""
+        if axis in self.keyed:
+            return []
+        self.keyed.add(axis)
+        starts = [f"{index + 1}: " for index in range(len(names))]
+        texts = [
+            name if name.startswith(start) else start + name
+            for start, name in zip(starts, names, strict=True)
+        ]
+        return self._wrapped("; ".join(texts), "", rest="  ")
 
     def _legend(self) -> list[str]:
         items = [(glyph, code, self.say(name)) for name, (glyph, code) in self.legend.items()]

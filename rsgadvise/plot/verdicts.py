@@ -147,7 +147,7 @@ def _caption(cases: Sequence[_Case]) -> Iterator[str]:
             for case in gradients
             if case.constants == constants and case.bound is not None and case.measured is not None
         ]
-        yield from looseness_text(f"{constants} bound", pairs, "bounds")
+        yield from looseness_text(f"{constants} bound", pairs, "cases")
     if any(case.expected == "falsified" for case in cases):
         yield "*: the paper's constants are not valid there, and the verification must find it out."
     if any(case.approximate for case in cases):

@@ -5,6 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from rsgadvise.errors import DataError
+
+__all__ = ["DataError"]
+
 Document = dict[str, Any]
 
 LENGTHS = (5, 10, 20, 50, 100, 200)
