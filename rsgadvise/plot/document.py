@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -73,11 +74,11 @@ def _yaml(text: str, name: str) -> Any:
 
 
 def _shown(value: object) -> str:
-    """A value for a message, on one line and not long."""
-    try:
-        text = json.dumps(value, ensure_ascii=True)
-    except (TypeError, ValueError, RecursionError):
-        text = ascii(value)
+    """A value for a message, on one line and not long, however large what YAML refers to is."""
+    if isinstance(value, (list, dict)):
+        text = ascii(reprlib.repr(value))[1:-1]
+    else:
+        text = json.dumps(value) if isinstance(value, (str, int, float, type(None))) else ascii(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
@@ -166,6 +167,13 @@ class Entry:
         if found != int(found) or found < 0:
             self.fail("must be a whole number of at least 0")
         return int(found)
+
+    def probability(self) -> float:
+        """A number between 0 and 1, both excluded."""
+        found = self.number()
+        if not 0 < found < 1:
+            self.fail("must lie between 0 and 1")
+        return found
 
     def flag(self) -> bool:
         """True or false."""

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.plot.figure import Chart, Panel, Role, Series
 from rsgadvise.plot.looks import GREY, GROUPS, PARTS, ROLES
-from rsgadvise.plot.marks import LINE, MARKER, draw_panel, look_of, plain
+from rsgadvise.plot.marks import LINE, MARKER, draw_panel, look_of, name_lines, plain
 
 __all__ = ["FORMATS", "Drawing", "Form", "draw", "drawing_library"]
 
@@ -43,7 +43,9 @@ _ONE_COLUMN, _TWO_COLUMNS = 8.0, 11.0  # inches
 _FEW_GROUPS = 6
 _TALL, _LOW = 3.6, 2.4
 _ROW, _FRAME = 0.25, 1.0  # of a horizontal panel: for each category, and for its axis
-_LEAST = 1.2  # of a row of panels; below it nothing is legible
+_LEAST, _LEAST_ROW = 2.2, 0.17  # of a panel, and of a category; below it nothing is legible
+_SIDE_BY_SIDE = 4.5  # of a panel beside another; narrower ones stand one below the other
+_PANEL = 0.9  # of the width of the figure, without its edges
 _EDGE, _GAP, _LEADING = 0.12, 0.1, 0.06
 _MOST_PIXELS, _LONGEST_SIDE = 100_000_000, 30_000
 
@@ -129,6 +131,9 @@ def _compose(chart: Chart, *, width: float | None, height: float | None) -> Any:
     from matplotlib.figure import Figure
 
     columns = max(len(row) for row in chart.rows)
+    rows = chart.rows
+    if width is not None and width < _SIDE_BY_SIDE * columns:
+        rows, columns = tuple((panel,) for panel in chart.panels), 1
     across = width or (_ONE_COLUMN if columns == 1 and len(chart.groups) <= _FEW_GROUPS else _TWO_COLUMNS)
     figure = Figure(figsize=(across, height or 8.0))
     FigureCanvasAgg(figure)
@@ -142,11 +147,13 @@ def _compose(chart: Chart, *, width: float | None, height: float | None) -> Any:
     caption = [_paragraph(figure, "• " + text, room, fontsize=9, color="#333333") for text in chart.caption]
     above = _EDGE + sum(height + _LEADING for _, height in head)
     below = _EDGE + sum(height + _LEADING for _, height in (*legends, *caption)) + 2 * _GAP
-    wanted = [max(_height(panel, index) for panel in row) for index, row in enumerate(chart.rows)]
+    points = _PANEL * 72 * across / columns
+    wanted = [max(_height(panel, index, points) for panel in row) for index, row in enumerate(rows)]
+    needed = sum(max(_least(panel, points) for panel in row) for row in rows)
     total = height or above + below + sum(wanted)
     inside = total - above - below
-    if inside < _LEAST * len(chart.rows):
-        least = above + below + _LEAST * len(chart.rows)
+    if inside < needed - 1e-9:
+        least = above + below + needed + 0.05
         raise UsageError(
             f"--height must be at least {least:.1f} inches for this chart at this width; got {total:g}; "
             "make it higher or wider, or leave --height out"
@@ -159,26 +166,40 @@ def _compose(chart: Chart, *, width: float | None, height: float | None) -> Any:
         w_pad=0.06,
         h_pad=0.06,
     )
-    _draw_rows(figure, chart, wanted, columns, across)
+    _draw_rows(figure, chart, rows, wanted, columns)
     return figure
 
 
-def _height(panel: Panel, row: int) -> float:
+def _height(panel: Panel, row: int, width: float) -> float:
     if panel.horizontal:
-        return _FRAME + _ROW * max(len(panel.across.ticks), 2)
+        return _FRAME + _ROW * max(_lines(panel, width), 2)
     return _TALL if row == 0 or panel.value.scale == "log" else _LOW
 
 
-def _draw_rows(figure: Any, chart: Chart, wanted: Sequence[float], columns: int, across: float) -> None:
-    grid = figure.add_gridspec(len(chart.rows), columns, height_ratios=list(wanted))
-    last = len(chart.rows) - 1
-    for index, row in enumerate(chart.rows):
+def _lines(panel: Panel, width: float) -> float:
+    """Rows of categories, each as high as the longest name; a second line needs less than a first."""
+    most = max(map(len, name_lines(panel, width)))
+    return len(panel.across.ticks) * (1 + 0.6 * (most - 1))
+
+
+def _least(panel: Panel, width: float) -> float:
+    """The lowest panel in which names stay apart."""
+    return 0.8 * _FRAME + _LEAST_ROW * _lines(panel, width) if panel.horizontal else _LEAST
+
+
+def _draw_rows(
+    figure: Any, chart: Chart, rows: tuple[tuple[Panel, ...], ...], wanted: Sequence[float], columns: int
+) -> None:
+    across, _ = figure.get_size_inches()
+    grid = figure.add_gridspec(len(rows), columns, height_ratios=list(wanted))
+    last = len(rows) - 1
+    for index, row in enumerate(rows):
         for column, panel in enumerate(row):
             span = grid[index, column] if len(row) == columns else grid[index, :]
             axes = figure.add_subplot(span)
-            below = not panel.horizontal and index < last and len(chart.rows[index + 1]) == len(row)
+            below = not panel.horizontal and index < last and len(rows[index + 1]) == len(row)
             names = not below if not panel.horizontal else column == 0
-            draw_panel(axes, panel, chart, names=names, width=72 * across / len(row) * 0.85)
+            draw_panel(axes, panel, chart, names=names, width=_PANEL * 72 * across / len(row))
             if column and not panel.horizontal and panel.value == row[0].value:
                 axes.set_ylabel("")
 

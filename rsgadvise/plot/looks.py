@@ -44,7 +44,7 @@ ROLES: Mapping[Role, Look] = {
     "consistent": Look(BLUE, "o", ""),
     "falsified": Look(VERMILLION, "X", ""),
     "inconclusive": Look(ORANGE, "D", ""),
-    "unchecked": Look(GREY, "d", ""),
+    "unchecked": Look(GREY, "x", ""),
 }
 
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)

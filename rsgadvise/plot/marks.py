@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from rsgadvise.plot.figure import Axis, Chart, Panel, Point, Role, Series
 from rsgadvise.plot.looks import GREY, GROUPS, PARTS, ROLES, Look
 
-__all__ = ["LINE", "MARKER", "draw_panel", "look_of", "plain"]
+__all__ = ["LINE", "MARKER", "draw_panel", "look_of", "name_lines", "plain"]
 
 LINE, MARKER, SMALL = 1.5, 6.0, 4.5  # points
 _VERDICTS: frozenset[Role] = frozenset(("consistent", "falsified", "inconclusive", "unchecked"))
+_LINES = frozenset("_x")  # markers without a face
 _POINTED = frozenset("XP*")  # markers that look smaller than they are
 _BEHIND = frozenset[Role](("limit", "initial"))  # context, not data: thin, and without markers where joined
 _DODGE = 8.0  # points between series at one category
 _SHIFT, _WIDEST_SHIFT = 3.0, 36.0  # points between the intervals of groups at one number, and over all
+_LETTER = 5.2  # points that a letter takes, about
 _FEW_GROUPS = 6  # beyond, white edges of markers would hide their neighbours
 _LONG_NAMES = 44  # characters of all category names together that stand beside each other
 
@@ -24,6 +28,14 @@ _LONG_NAMES = 44  # characters of all category names together that stand beside 
 def plain(text: str) -> str:
     """Text that is never read as a formula."""
     return text.replace("$", r"\$")
+
+
+def name_lines(panel: Panel, width: float) -> list[list[str]]:
+    """The names of categories, wrapped to less than half of a panel of `width` points."""
+    letters = max(int(0.45 * width / _LETTER), 12)
+    # Names are lists of words or of values with their symbols: a line ends after a comma if it can.
+    names = [re.sub("(?<!,) ", "\u00a0", tick.label) for tick in panel.across.ticks]
+    return [textwrap.wrap(name, letters) or [""] for name in names]
 
 
 def look_of(series: Series) -> Look:
@@ -46,7 +58,7 @@ def draw_panel(axes: Any, panel: Panel, chart: Chart, *, names: bool, width: flo
         names: whether the axis across has its texts here, or shares those of a neighbour.
         width: of the panel, in points, about.
     """
-    _scale(axes, panel, names=names)
+    _scale(axes, panel, names=names, width=width)
     _levels(axes, panel)
     for bar in panel.bars:
         _bar(axes, bar.at, [(s.part, s.value) for s in bar.segments])
@@ -57,17 +69,19 @@ def draw_panel(axes: Any, panel: Panel, chart: Chart, *, names: bool, width: flo
         axes.set_title(plain(panel.title), loc="left", fontsize=10, fontweight="bold")
 
 
-def _scale(axes: Any, panel: Panel, *, names: bool) -> None:
+def _scale(axes: Any, panel: Panel, *, names: bool, width: float) -> None:
     across, value = (axes.yaxis, axes.xaxis) if panel.horizontal else (axes.xaxis, axes.yaxis)
     for side, axis in ((across, panel.across), (value, panel.value)):
         _set_axis(axes, side, axis, horizontal=side is axes.xaxis)
     if panel.horizontal:
+        texts = ["\n".join(lines) for lines in name_lines(panel, width)]
+        axes.set_yticks([tick.position for tick in panel.across.ticks], [plain(text) for text in texts])
+    if panel.horizontal:
         axes.invert_yaxis()
-        axes.set_xlabel(plain(panel.value.label))
+        fits = len(panel.value.label) * _LETTER <= 0.6 * width
+        axes.set_xlabel(plain(panel.value.label).replace(" (", " (" if fits else "\n("))
         axes.tick_params(axis="y", length=0, labelleft=names)
-        crowded = len(panel.value.ticks) > 6
-        if crowded:
-            axes.tick_params(axis="x", labelsize=8)
+        axes.tick_params(axis="x", labelsize=8)
     else:
         axes.set_ylabel(plain(panel.value.label).replace(" (", "\n("))
         axes.set_xlabel(plain(panel.across.label) if names else "")
@@ -206,7 +220,7 @@ def _markers(brush: _Brush, points: Sequence[Point], kind: str, *, hollow: bool)
     if not points:
         return
     look = brush.look
-    solid = hollow or look.marker == "_" or brush.crowded
+    solid = hollow or look.marker in _LINES or brush.crowded
     brush.draw(
         [point.at for point in points],
         [point.value for point in points if point.value is not None],
@@ -215,7 +229,7 @@ def _markers(brush: _Brush, points: Sequence[Point], kind: str, *, hollow: bool)
         marker=look.marker,
         markersize=brush.size,
         markerfacecolor="white" if hollow else look.colour,
-        markeredgewidth=1.6 if hollow or look.marker == "_" else 0.6,
+        markeredgewidth=1.6 if hollow or look.marker in _LINES else 0.6,
         markeredgecolor=look.colour if solid else "white",
         zorder=4,
     )

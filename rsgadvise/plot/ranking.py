@@ -121,7 +121,7 @@ def _bounds(ranks: Sequence[_Rank], across: Axis, constants: str, limit: float |
     values = [point.value for each in series for point in each.points if point.value is not None]
     levels = () if limit is None else (Level(limit_name(), "limit", limit),)
     return Panel(
-        title="Bounds and the largest gradient",
+        title="Bounds and their limit",
         across=across,
         value=log_axis(GRADIENT, [*values, *(level.at for level in levels)]),
         series=tuple(series),
@@ -139,7 +139,7 @@ def _caption(ranks: Sequence[_Rank], total: int, limit: float | None) -> Iterato
     loose = [rank for rank in ranks if rank.vacuous]
     if loose:
         level = "the largest gradient" + ("" if limit is None else f" {number(limit)}")
-        yield f"{len(loose)} of {len(ranks)} bounds are vacuous (hollow): no better than {level}."
+        yield f"Vacuous (hollow), no better than {level}: {len(loose)} of {len(ranks)} bounds."
     lacking = sum(1 for rank in ranks if rank.bound is None)
     if lacking:
         yield f"No bound (× at the edge) at {lacking} of {len(ranks)} ranks: the theorem does not hold there."

@@ -87,7 +87,7 @@ def sweep_chart(document: Entry) -> Chart:
     depth = max(len(row.layers) for row in rows)
     across = _across(varied[:1], rows, depth)
     confidence = document.get("confidence")
-    named = interval_text(None if confidence is None else confidence.number())
+    named = interval_text(None if confidence is None else confidence.probability())
     panels = _panels(rows, across, len(groups), named)
     kinds = sorted({row.kind for row in rows})
     axes = " and ".join(symbol(axis.key, depth) for axis in varied) or "one point"
@@ -107,8 +107,12 @@ def _axis(entry: Entry) -> _Varied:
     if not values:
         entry["values"].fail("must hold at least one value")
     for value in values:
-        if isinstance(value.value, float):
-            value.number()  # finite, or refused
+        parts = value.entries() if isinstance(value.value, list) else [value]
+        for part in parts:
+            if isinstance(part.value, float):
+                part.number()  # finite, or refused
+            elif isinstance(part.value, (list, dict)):
+                part.fail("must be a number, a word, or a list of these")
     return _Varied(entry["key"].text(), tuple(value.value for value in values))
 
 

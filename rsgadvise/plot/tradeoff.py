@@ -46,7 +46,7 @@ def tradeoff_chart(document: Entry) -> Chart:
             across.scale,
             across.low,
             across.high,
-            tuple(tick for tick in across.ticks if tick.position != critical),
+            tuple(tick for tick in across.ticks if tick.position != critical or critical == int(critical)),
         )
     )
     levels = (

@@ -59,7 +59,7 @@ def verdicts_chart(document: Entry) -> Chart:
     if not entries:
         document["cases"].fail("must hold at least one case", "verify a spec, or the built-in suite")
     cases = [_case(entry) for entry in entries]
-    confidence = document["confidence"].number()
+    confidence = document["confidence"].probability()
     seed = document["seed"].whole()
     panels = [
         _panel([case for case in cases if case.quantity == quantity], quantity, confidence)

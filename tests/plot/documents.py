@@ -14,6 +14,39 @@ Document = dict[str, Any]
 LENGTHS = (5, 10, 20, 50, 100, 200)
 SPEC = {"network": {"kind": "multilayer", "layers": [784, 50, 10], "weight_bound": 0.05}}
 
+CASE: Document = {
+    "name": "a",
+    "constants": "paper",
+    "bound": 2.0,
+    "measured": 0.5,
+    "lower": 0.25,
+    "upper": 1.0,
+    "approximate": False,
+    "runs": 10,
+    "verdict": "consistent",
+    "expected": "consistent",
+    "final_loss": 1.0,
+    "seconds": 1.0,
+    "vacuous": False,
+    "checked": True,
+    "quantity": "squared_gradient",
+    "notes": [],
+}
+VERIFY: Document = {
+    "schema": "rsgadvise.verify/1",
+    "verdict": "inconclusive",
+    "confidence": 0.99,
+    "seed": 3,
+    "cases": [
+        CASE,
+        {**CASE, "constants": "certified", "bound": 20.0, "vacuous": True, "approximate": True},
+        {**CASE, "name": "b", "bound": 0.1, "verdict": "falsified", "expected": "falsified", "lower": -1},
+        {**CASE, "name": "c", "bound": 0.9, "verdict": "inconclusive", "lower": None, "upper": None},
+        {**CASE, "name": "d", "bound": None, "checked": False, "notes": ["The stepsize is too large."]},
+        {**CASE, "name": "e", "quantity": "miss_probability", "bound": 0.1, "measured": 0, "lower": 0},
+    ],
+}
+
 
 def point(values: Document, layers: list[int], **changed: Any) -> Document:
     found: Document = {
@@ -152,3 +185,56 @@ def changed(document: Document, path: list[str | int], value: Any) -> Document:
     else:
         place[path[-1]] = None if value == "null" else value
     return found
+
+
+def recommendations() -> Document:
+    """Five ranks of three terms each; the last bound is vacuous."""
+    rows = []
+    for rank in range(1, 6):
+        terms = {"initial_error": 1.0 * rank, "gradient_noise": 2.0, "projection_noise": 0.5 * rank}
+        rows.append(
+            {
+                "rank": rank,
+                "stepsize": [0.012345 / rank, 0.0056789 / rank],
+                "decay": 0,
+                "batch_size": 16 * 4**rank,
+                "iterations": 375_000 // rank,
+                "keep_prob": 0.5,
+                "bound": sum(terms.values()),
+                "certified_bound": 30.0 * rank,
+                "vacuous": rank == 5,
+                "terms": terms,
+            }
+        )
+    return {
+        "schema": "rsgadvise.recommend/1",
+        "kind": "multilayer",
+        "layers": [784, 200, 10],
+        "constants": "paper",
+        "objective": "smallest bound within the budget",
+        "largest_gradient": 9.0,
+        "recommendations": rows,
+    }
+
+
+def plan() -> Document:
+    """A plan whose trade has a critical batch size of 100."""
+    trade = [
+        {"batch_size": size, "iterations": 500 + 50_000 // size, "samples": size * (500 + 50_000 // size)}
+        for size in (1, 3, 10, 30, 100, 300)
+    ]
+    return {
+        "schema": "rsgadvise.iterations/1",
+        "kind": "single_layer",
+        "layers": [100, 5],
+        "constants": "paper",
+        "eps": 0.05,
+        "delta": 0.05,
+        "runs": 10,
+        "batch_size": 50,
+        "iterations": 1500,
+        "samples": 75_000,
+        "critical_batch_size": 100.0,
+        "min_batch_size": 1,
+        "tradeoff": trade,
+    }

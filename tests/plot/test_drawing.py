@@ -34,6 +34,9 @@ SAMPLES = {
     "many": documents.many_groups(),
     "depths": documents.depths(),
     "single": documents.single(),
+    "ranks": documents.recommendations(),
+    "plan": documents.plan(),
+    "verdicts": documents.VERIFY,
 }
 
 
@@ -139,9 +142,18 @@ def boxes(figure: Any) -> tuple[list[Any], list[Any]]:
 
 
 @pytest.mark.parametrize("width", [None, 5.0])
-@pytest.mark.parametrize("name", ["one", "many", "depths", "single"])
+@pytest.mark.parametrize("name", SAMPLES)
 def test_nothing_overlaps_and_nothing_is_cut(name: str, width: float | None) -> None:
     figure = _compose(chart(name), width=width, height=None)
+    check_apart(figure, name)
+    if width is not None:
+        with pytest.raises(UsageError, match="--height must be at least") as caught:
+            _compose(chart(name), width=width, height=2.5)
+        least = float(re.findall(r"at least ([0-9.]+) inches", str(caught.value))[0])
+        check_apart(_compose(chart(name), width=width, height=least), name)
+
+
+def check_apart(figure: Any, name: str) -> None:
     around, panels = boxes(figure)
     edge = figure.bbox
     for box in (*around, *panels):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Run
-from documents import changed
+from documents import CASE, VERIFY, changed
 
 from rsgadvise.plot.charts import chart_from
 from rsgadvise.plot.figure import Chart, Panel, Series
@@ -99,40 +99,6 @@ def test_an_infeasible_plan_still_shows_its_tradeoff(run: Run, config: Config) -
     assert found.caption[-1] == "At the batch size asked for the target cannot be reached."
 
 
-CASE = {
-    "name": "a",
-    "constants": "paper",
-    "bound": 2.0,
-    "measured": 0.5,
-    "lower": 0.25,
-    "upper": 1.0,
-    "approximate": False,
-    "runs": 10,
-    "verdict": "consistent",
-    "expected": "consistent",
-    "final_loss": 1.0,
-    "seconds": 1.0,
-    "vacuous": False,
-    "checked": True,
-    "quantity": "squared_gradient",
-    "notes": [],
-}
-VERIFY = {
-    "schema": "rsgadvise.verify/1",
-    "verdict": "inconclusive",
-    "confidence": 0.99,
-    "seed": 3,
-    "cases": [
-        CASE,
-        {**CASE, "constants": "certified", "bound": 20.0, "vacuous": True, "approximate": True},
-        {**CASE, "name": "b", "bound": 0.1, "verdict": "falsified", "expected": "falsified", "lower": -1},
-        {**CASE, "name": "c", "bound": 0.9, "verdict": "inconclusive", "lower": None, "upper": None},
-        {**CASE, "name": "d", "bound": None, "checked": False, "notes": ["The stepsize is too large."]},
-        {**CASE, "name": "e", "quantity": "miss_probability", "bound": 0.1, "measured": 0, "lower": 0},
-    ],
-}
-
-
 def test_verdicts_by_marker() -> None:
     found = chart(VERIFY)
     gradients, misses = found.panels
@@ -181,7 +147,7 @@ def test_a_document_comes_through_a_pipe(run: Run, config: Config) -> None:
     shown = run("plot", "-", "--terminal", stdin=document)
     assert (shown.code, shown.err) == (0, "")
     assert "Recommendations for multilayer 784-200-100-10" in shown.out
-    assert "gradient noise" in shown.out
+    assert "output noise" in shown.out
 
 
 def test_a_title_replaces_its_own() -> None:

@@ -93,6 +93,8 @@ def test_what_is_no_document_is_one_line(run: Run, tmp_path: Path, text: str, me
         ([*POINT, "stepsize"], [0.1, "x"], 'points[3].stepsize[1]: must be a number; got "x"'),
         ([*POINT, "notes"], "a", "points[3].notes: must be a list"),
         (["confidence"], "high", 'confidence: must be a number; got "high"'),
+        (["confidence"], 99, "confidence: must lie between 0 and 1; got 99"),
+        (["axes", 0, "values"], [[[5]], 10], "axes[0].values[0][0]: must be a number, a word, or a list"),
         (["seed"], -1, "seed: must be a whole number of at least 0; got -1"),
     ],
 )
@@ -122,6 +124,29 @@ def test_a_broken_sweep_is_one_line_with_the_place(
 )  # fmt: skip
 def test_other_broken_documents(run: Run, document: documents.Document, message: str) -> None:
     check(run, "-", "--terminal", message=message, stdin=json.dumps(document))
+
+
+def test_references_of_yaml_never_grow_a_message(run: Run) -> None:
+    """Each list holds the one before ten times: written out, the last would have 10^12 entries."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{index}: &a{index} [{', '.join([f'*a{index - 1}'] * 10)}]" for index in range(1, 12)]
+    head = "\n".join(lines) + "\nschema: rsgadvise.sweep/1\n"
+    axes = "axes: [{key: k, values: [*a11]}]\n"
+    check(run, "-", "--terminal", message="must be a number, a word, or", stdin=head + axes + "points: []\n")
+    check(
+        run,
+        "-",
+        "--terminal",
+        message="axes[0]: must be a mapping",
+        stdin=head + "axes: [*a11]\npoints: []\n",
+    )
+    check(
+        run,
+        "-",
+        "--terminal",
+        message="axes[0]: must be a mapping",
+        stdin="a: &a [*a]\n" + head + "axes: *a\n",
+    )
 
 
 def test_files_that_cannot_be_read(run: Run, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ SAMPLES = {
     "many": documents.many_groups(),
     "depths": documents.depths(),
     "single": documents.single(),
+    "ranks": documents.recommendations(),
+    "plan": documents.plan(),
+    "verdicts": documents.VERIFY,
 }
 
 
