@@ -17,6 +17,7 @@ PACKAGE = Path(rsgadvise.__file__).parent
 LAYERS = {
     "errors": 0,
     "lanczos": 0,
+    "numerals": 0,
     "spec": 1,
     "stopping": 1,
     "search": 1,
@@ -34,11 +35,12 @@ LAYERS = {
     "library": 7,
     "report": 7,
     "emit": 7,
+    "plot": 7,
     "cli": 8,
     "__main__": 9,
 }
-WITHIN_A_LAYER = {("datastats", "readers")}
-"""Neighbours that may see each other: statistics consume streams."""
+WITHIN_A_LAYER = {("datastats", "readers"), ("report", "plot")}
+"""Neighbours that may see each other: statistics consume streams, reports show charts."""
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

@@ -16,7 +16,17 @@ from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
 from rsgadvise.report.blocks import Block
 
-__all__ = ["STDOUT", "Target", "check_writable", "emit", "is_stdout", "write", "write_text"]
+__all__ = [
+    "STDOUT",
+    "Target",
+    "check_writable",
+    "emit",
+    "is_stdout",
+    "screen",
+    "write",
+    "write_bytes",
+    "write_text",
+]
 
 STDOUT = Path("-")
 """Standard output, as - is standard input where a spec is named."""
@@ -95,6 +105,15 @@ def _write_stdout(text: str) -> None:
         raise UsageError(f"cannot write to standard output: {error.strerror}; use --output FILE") from None
 
 
+def screen(*, no_color: bool) -> tuple[int, bool, bool]:
+    """Columns of the terminal, whether standard output is one, and whether it has colours that are wanted."""
+    from rich.console import Console
+
+    terminal = Console(no_color=True if no_color else None)
+    shown = terminal.is_terminal
+    return max(terminal.width, _NARROWEST), shown, shown and not terminal.no_color
+
+
 def _table(blocks: Sequence[Block], target: Target) -> str:
     from rich.console import Console
 
@@ -102,15 +121,16 @@ def _table(blocks: Sequence[Block], target: Target) -> str:
 
     # Colour is decided by the terminal behind stdout, but the text is collected first: a result is
     # written whole or not at all.
-    terminal = Console(no_color=True if target.no_color else None)
-    plain = not is_stdout(target.path) or not terminal.is_terminal
+    width, shown, coloured = screen(no_color=target.no_color)
+    plain = not is_stdout(target.path) or not shown
+    coloured = coloured and not plain
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        width=max(terminal.width, _NARROWEST),
+        width=width,
         force_terminal=not plain,
-        color_system=None if plain or terminal.no_color else "standard",
-        no_color=plain or terminal.no_color,
+        color_system="standard" if coloured else None,
+        no_color=not coloured,
         highlight=False,
     )
     show(blocks, console, quiet=target.quiet)
@@ -131,6 +151,15 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file as `write_bytes` does, in UTF-8.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    write_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file through a temporary one beside it, so that nobody sees half of it.
 
     Raises:
@@ -143,11 +172,11 @@ def write_text(path: Path, text: str) -> None:
             raise UsageError(f"cannot write {path}: it is a directory; name a file")
         if path.exists() and not path.is_file():
             # A device or a pipe, such as /dev/stdout, cannot be replaced; nor has a pipe a real path.
-            path.write_text(text, encoding="utf-8", errors="replace")
+            path.write_bytes(content)
             return
         handle, temporary = tempfile.mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
         mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
         Path(temporary).chmod(mode)
         Path(temporary).replace(real)

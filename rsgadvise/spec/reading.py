@@ -6,14 +6,31 @@ import re
 import stat
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from rsgadvise.errors import SpecError
 from rsgadvise.spec.tree import MAX_BYTES
 
-__all__ = ["STDIN", "decode", "printable", "read_file", "read_stdin"]
+__all__ = ["SPEC", "STDIN", "Wanted", "decode", "printable", "read_file", "read_stdin"]
 
 STDIN = "<stdin>"
+
+
+class Wanted(NamedTuple):
+    """What a text should be, how large it may be, and what to do where it is missing or too large."""
+
+    name: str
+    limit: int  # MiB
+    create: str
+    smaller: str
+
+
+SPEC = Wanted(
+    "spec",
+    MAX_BYTES >> 20,
+    "create it with `rsgadvise init {file}`",
+    "give a spec, and name the data in it with data.file",
+)
 
 
 def printable(name: str) -> str:
@@ -21,8 +38,8 @@ def printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def read_file(path: Path) -> bytes:
-    """Return the content of a spec file, whose size is looked at before it is read.
+def read_file(path: Path, wanted: Wanted = SPEC) -> bytes:
+    """Return the content of a file, whose size is looked at before it is read.
 
     Raises:
         SpecError: there is no such file, it cannot be read, or it is too large.
@@ -31,14 +48,14 @@ def read_file(path: Path) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise SpecError("must be a file; got a directory; name the spec inside it", file=file)
-        if status.st_size > MAX_BYTES:
-            raise _too_large(f"{status.st_size} bytes", file)
+            raise SpecError(f"must be a file; got a directory; name the {wanted.name} inside it", file=file)
+        if status.st_size > wanted.limit << 20:
+            raise _too_large(f"{status.st_size} bytes", file, wanted)
         # A pipe or a device has no size of its own, so that the read is bounded as well.
         with path.open("rb") as stream:
-            return _read_bounded(stream, file)
+            return _read_bounded(stream, file, wanted)
     except FileNotFoundError:
-        fix = f"create it with `rsgadvise init {file}`"
+        fix = wanted.create.format(file=file)
         raise SpecError(f"must exist; got no such file; {fix}", file=file) from None
     except PermissionError:
         fix = "change its permissions, or copy it"
@@ -49,7 +66,7 @@ def read_file(path: Path) -> bytes:
         raise SpecError("must be a file name; got a NUL character; check the path", file=file) from None
 
 
-def read_stdin(stdin: IO[bytes] | IO[str] | None) -> bytes:
+def read_stdin(stdin: IO[bytes] | IO[str] | None, wanted: Wanted = SPEC) -> bytes:
     """Return what standard input, or the stream given in its place, holds.
 
     Raises:
@@ -57,30 +74,30 @@ def read_stdin(stdin: IO[bytes] | IO[str] | None) -> bytes:
     """
     stream = getattr(sys.stdin, "buffer", sys.stdin) if stdin is None else stdin
     if stream is None:
-        raise SpecError("must be open; got a closed stream; name a spec file", file=STDIN)
+        raise SpecError(f"must be open; got a closed stream; name a {wanted.name} file", file=STDIN)
     try:
-        return _read_bounded(stream, STDIN)
+        return _read_bounded(stream, STDIN, wanted)
     except OSError as error:
-        message = f"must be readable; got {error.strerror}; name a spec file"
+        message = f"must be readable; got {error.strerror}; name a {wanted.name} file"
         raise SpecError(message, file=STDIN) from None
     except ValueError:  # closed, or a text stream that cannot decode what it reads
-        message = "must be readable UTF-8; got a stream that is closed or not text; name a spec file"
+        got = "a stream that is closed or not text"
+        message = f"must be readable UTF-8; got {got}; name a {wanted.name} file"
         raise SpecError(message, file=STDIN) from None
 
 
-def _read_bounded(stream: IO[bytes] | IO[str], file: str) -> bytes:
-    content = b""
+def _read_bounded(stream: IO[bytes] | IO[str], file: str, wanted: Wanted) -> bytes:
+    content, most = b"", wanted.limit << 20
     # A raw stream may return less than it was asked for before it ends.
-    while len(content) <= MAX_BYTES and (piece := stream.read(MAX_BYTES + 1 - len(content))):
+    while len(content) <= most and (piece := stream.read(most + 1 - len(content))):
         content += piece.encode("utf-8", "surrogatepass") if isinstance(piece, str) else piece
-    if len(content) > MAX_BYTES:
-        raise _too_large(f"more than {MAX_BYTES} bytes", file)
+    if len(content) > most:
+        raise _too_large(f"more than {most} bytes", file, wanted)
     return content
 
 
-def _too_large(got: str, file: str) -> SpecError:
-    fix = "give a spec, and name the data in it with data.file"
-    return SpecError(f"must be at most 1 MiB; got {got}; {fix}", file=file)
+def _too_large(got: str, file: str, wanted: Wanted) -> SpecError:
+    return SpecError(f"must be at most {wanted.limit} MiB; got {got}; {wanted.smaller}", file=file)
 
 
 def decode(content: bytes, file: str) -> str:

@@ -1,0 +1,195 @@
+"""`plot`: a picture of what another command wrote."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsgadvise.cli.options import Format, NoColorOption, QuietOption, VersionOption
+from rsgadvise.cli.output import Target, check_writable, emit, is_stdout, screen, write, write_bytes
+from rsgadvise.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rsgadvise.plot.drawing import Form
+    from rsgadvise.plot.figure import Chart
+    from rsgadvise.report.blocks import Block
+
+__all__ = ["plot"]
+
+_DPI = 150
+_LONGEST_TITLE = 300
+
+
+def plot(
+    result: Annotated[
+        str,
+        typer.Argument(
+            metavar="RESULT",
+            help="What sweep, recommend, iterations or verify wrote with -f json or -f yaml; - is standard "
+            "input.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Draw to FILE, which ends in .png, .svg or .pdf, all of it or nothing; needs matplotlib.",
+        ),
+    ] = None,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Draw with characters, as wide as the terminal.")
+    ] = False,
+    format_: Annotated[
+        Format | None, typer.Option("--format", "-f", help="Print the numbers of the picture.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="In place of its own title.")] = None,
+    width: Annotated[
+        float | None, typer.Option(metavar="INCHES", help="Of FILE; by default as the picture needs.")
+    ] = None,
+    height: Annotated[
+        float | None, typer.Option(metavar="INCHES", help="Of FILE; by default as the picture needs.")
+    ] = None,
+    dpi: Annotated[
+        int | None,
+        typer.Option(min=30, max=1200, help=f"Pixels per inch of a PNG.  [default: {_DPI}]"),
+    ] = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Draw what another command wrote: to a file, or on the terminal."""
+    del version
+    form = None if output is None else _form(output)
+    if form is None and not terminal and format_ is None:
+        raise UsageError(
+            "plot needs a place to draw to; got none; give -o with .png, .svg or .pdf, or --terminal"
+        )
+    if terminal and format_ is not None:
+        raise UsageError(
+            f"standard output holds one of --terminal and --format; got --format {format_.value} too; "
+            "leave one out"
+        )
+    _check_size(form, width, height, dpi)
+    _check_title(title)
+    if output is not None:
+        from rsgadvise.plot.drawing import drawing_library
+
+        check_writable(output)
+        drawing_library()  # its absence is told before any work
+    chart = _chart(result, title)
+    if output is not None and form is not None:
+        _to_file(chart, output, form, width=width, height=height, dpi=dpi or _DPI, quiet=quiet)
+    if terminal:
+        _to_terminal(chart, quiet=quiet, no_color=no_color)
+    if format_ is not None:
+        _numbers(chart, Target(format_, None, quiet, no_color))
+
+
+def _form(output: Path) -> Form:
+    """The format that a suffix names.
+
+    Raises:
+        UsageError: it names none.
+    """
+    from rsgadvise.plot.drawing import FORMATS
+
+    for form in FORMATS:
+        if output.suffix.lower() == f".{form}":
+            return form
+    got = "standard output" if is_stdout(output) else f"{output.name!r}"
+    raise UsageError(f"-o must end in .png, .svg or .pdf; got {got}; change the name, or use --terminal")
+
+
+def _check_size(form: Form | None, width: float | None, height: float | None, dpi: int | None) -> None:
+    """Refuse sizes that nothing has, or that would be left aside."""
+    for name, value, least in (("--width", width, 4.0), ("--height", height, 2.0)):
+        if value is not None and not (math.isfinite(value) and least <= value <= 100):
+            raise UsageError(f"{name} must be {least:g} to 100 inches; got {value:g}; change it")
+    for name, given in (("--width", width), ("--height", height), ("--dpi", dpi)):
+        if given is not None and form is None:
+            raise UsageError(f"{name} is about the file of -o; got no -o; leave it out")
+    if dpi is not None and form != "png":
+        raise UsageError(f"--dpi is about the pixels of a PNG; got a file of type {form}; leave it out")
+
+
+def _check_title(title: str | None) -> None:
+    if title is None:
+        return
+    if not title.isprintable():
+        raise UsageError(f"--title must be one line of printable text; got {ascii(title)[:80]}; change it")
+    if len(title) > _LONGEST_TITLE:
+        raise UsageError(
+            f"--title must have at most {_LONGEST_TITLE} characters; got {len(title)}; shorten it"
+        )
+
+
+def _chart(result: str, title: str | None) -> Chart:
+    """The chart of a document in a file, or on standard input.
+
+    Raises:
+        SpecError: it cannot be read. DataError: it holds nothing to draw.
+    """
+    from rsgadvise.plot.charts import chart_from
+    from rsgadvise.spec.reading import STDIN, Wanted, decode, printable, read_file, read_stdin
+
+    wanted = Wanted(
+        "result",
+        32,
+        "write it with e.g. `rsgadvise sweep SPEC -f json -o {file}`",
+        "sweep fewer values",
+    )
+    if result == "-":
+        name, content = STDIN, read_stdin(None, wanted)
+    else:
+        name, content = printable(result), read_file(Path(result), wanted)
+    return chart_from(decode(content, name), name, title=title)
+
+
+def _to_file(
+    chart: Chart,
+    output: Path,
+    form: Form,
+    *,
+    width: float | None,
+    height: float | None,
+    dpi: int,
+    quiet: bool,
+) -> None:
+    from rsgadvise.plot.drawing import draw
+
+    drawing = draw(chart, form, width=width, height=height, dpi=dpi)
+    write_bytes(output, drawing.content)
+    if drawing.without_glyph and not quiet:
+        letters = ascii("".join(drawing.without_glyph))
+        print(f"note: the font has no {letters}; boxes stand in their place", file=sys.stderr)
+
+
+def _to_terminal(chart: Chart, *, quiet: bool, no_color: bool) -> None:
+    from rsgadvise.plot.terminal import can_encode, render
+
+    width, _, colour = screen(no_color=no_color)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    shown = replace(chart, caption=()) if quiet else chart
+    write(None, render(shown, width=width, colour=colour, unicode=can_encode(encoding)))
+
+
+def _numbers(chart: Chart, target: Target) -> None:
+    from rsgadvise.report.documents import as_document
+    from rsgadvise.report.picture import chart_blocks, chart_rows
+
+    def blocks() -> Sequence[Block]:
+        return chart_blocks(chart)
+
+    def document() -> dict[str, Any]:
+        return as_document("plot", chart)
+
+    emit(target, blocks=blocks, document=document, rows=lambda: chart_rows(chart))

@@ -1,0 +1,155 @@
+"""The neutral form of a picture: panels of points with their intervals, levels and bars, all as numbers.
+
+A result becomes a chart once; the drawing, the terminal and a report then show the same numbers. Nothing
+here knows how it will be drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Axis", "Bar", "Chart", "Level", "Panel", "Point", "Role", "Scale", "Segment", "Series", "Tick"]
+
+Scale = Literal["linear", "log", "category"]
+Role = Literal[
+    "paper",  # a bound with the paper's constants
+    "certified",  # a bound that holds for any data of these moments
+    "chosen",  # a bound with the constants that a ranking used
+    "measured",
+    "limit",  # the largest squared gradient norm possible
+    "initial",  # f(W^1)
+    "final",  # f(W^R)
+    "cost",  # iterations or samples
+    "plan",  # the one point that was asked for
+    "consistent",
+    "falsified",
+    "inconclusive",
+    "unchecked",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis and its text."""
+
+    position: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What an axis shows, its two ends and its ticks; categories stand at 0, 1, 2 and so on."""
+
+    label: str
+    scale: Scale
+    low: float
+    high: float
+    ticks: tuple[Tick, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value with the interval around it.
+
+    Attributes:
+        at: its place on the axis across.
+        value: None where there is none; without `upper` too it is marked as missing.
+        lower, upper: ends of the interval, None for none.
+        open_below: the interval reaches below every value that a logarithmic axis can show.
+        hollow: a bound that says nothing, since it is no better than the limit.
+    """
+
+    at: float
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+    open_below: bool = False
+    hollow: bool = False
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is nothing to draw but the fact that a value is missing."""
+        return self.value is None and self.upper is None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of one quantity; `group` is an index into the chart's groups, None for all of them."""
+
+    name: str
+    role: Role
+    points: tuple[Point, ...]
+    group: int | None = None
+    joined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A line over the whole panel, at one value, or at one place of the axis across."""
+
+    name: str
+    role: Role
+    at: float
+    across: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a bar; `part` is an index into the chart's parts."""
+
+    part: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Stacked segments that begin at 0."""
+
+    at: float
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title: what this panel shows, or "".
+        across: the axis of what was varied. value: the axis of what came out.
+        horizontal: values run to the right, and what was varied from top to bottom.
+    """
+
+    title: str
+    across: Axis
+    value: Axis
+    series: tuple[Series, ...] = ()
+    levels: tuple[Level, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    horizontal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A whole picture.
+
+    Attributes:
+        title: kind of result and network. subtitle: what was fixed.
+        rows: panels from top to bottom, in a row from left to right.
+        group_name: what the groups differ in. groups: their values as text.
+        parts: names of the segments of bars.
+        caption: plain sentences on what the picture says, and on what is missing in it.
+    """
+
+    title: str
+    subtitle: str
+    rows: tuple[tuple[Panel, ...], ...]
+    group_name: str = ""
+    groups: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    caption: tuple[str, ...] = ()
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        """All panels, row by row."""
+        return tuple(panel for row in self.rows for panel in row)

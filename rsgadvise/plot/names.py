@@ -1,0 +1,148 @@
+"""What axes and groups are called, with the symbol and the unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rsgadvise.numerals import count, number, stepsizes
+
+__all__ = ["GRADIENT", "axis_name", "fixed_values", "layer_names", "shortened", "symbol", "value_text"]
+
+GRADIENT = "E‖∇f(Wᴿ)‖² (squared gradient norm)"
+
+_QUANTITIES: dict[str, tuple[str, str, str]] = {
+    # last part of the key: name, symbol, unit
+    "batch_size": ("batch size", "B", "rows"),
+    "iterations": ("iterations", "N", "steps"),
+    "stepsize": ("stepsize", "γ", ""),
+    "decay": ("stepsize decay", "ρ", ""),
+    "keep_prob": ("keep probability", "ζ", ""),
+    "dropout_rate": ("dropout rate", "1 − ζ", ""),
+    "initial_loss": ("initial loss", "f(W¹)", ""),
+    "tolerance": ("pretraining tolerance", "α", ""),
+    "weight_bound": ("weight bound", "w", ""),
+    "mean": ("mean of the inputs", "μ_x", ""),
+    "mean_square": ("mean square of the inputs", "τ_x", ""),
+    "second_moment": ("second moment of the inputs", "E‖x‖²/d_x", ""),
+    "top_eigenvalue": ("top eigenvalue", "λ_max", ""),
+    "samples": ("samples", "S", "rows"),
+    "epochs": ("epochs", "C", "passes"),
+    "eps": ("target", "ε", ""),
+    "delta": ("probability of missing it", "δ", ""),
+    "runs": ("runs", "T", ""),
+    "layers": ("layer lengths", "", "units"),
+    "depth": ("depth", "L", "layers"),
+    "width": ("hidden length", "", "units"),
+    "kind": ("network", "", ""),
+    "stopping": ("stopping", "P_R", ""),
+}
+_ONE_LAYER = re.compile(r"(?:network\.)?layers\[(\d+)\]$")
+_LONGEST = 44
+
+
+def _quantity(key: str, depth: int) -> tuple[str, str, str]:
+    """Name, symbol and unit of a key; `depth` counts the layers of the network."""
+    found = _ONE_LAYER.match(key)
+    if found:
+        index = int(found[1])
+        place = "input" if index == 0 else "output" if index == depth - 1 and depth > 2 else "hidden"
+        if depth == 2 and index == 1:
+            place = "last"
+        return f"{place} length", f"d_{index}", "units"
+    last = re.sub(r"\[\d+\]$", "", key).rsplit(".", 1)[-1]
+    return _QUANTITIES.get(last, (key, "", ""))
+
+
+def axis_name(key: str, depth: int) -> str:
+    """The name of what was varied, with symbol and unit.
+
+    Example:
+        >>> axis_name("network.layers[1]", 3), axis_name("training.keep_prob", 3), axis_name("a.b", 3)
+        ('hidden length d_1 (units)', 'keep probability ζ', 'a.b')
+    """
+    name, sign, unit = _quantity(key, depth)
+    return f"{name}{f' {sign}' if sign else ''}{f' ({unit})' if unit else ''}"
+
+
+def symbol(key: str, depth: int) -> str:
+    """The symbol of what was varied, else its name."""
+    name, sign, _ = _quantity(key, depth)
+    return sign or name
+
+
+def value_text(value: object) -> str:
+    """A value of an axis as text.
+
+    Example:
+        >>> value_text([784, 200, 10]), value_text(0.5), value_text(1024), value_text("uniform")
+        ('784-200-10', '0.5', '1,024', 'uniform')
+    """
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return number(value, 6)
+    if isinstance(value, (list, tuple)):
+        whole = all(isinstance(item, int) for item in value)
+        return shortened(("-" if whole else ", ").join(str(item) for item in value))
+    return shortened(str(value))
+
+
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """A text on one line, whose middle is left out where it is long.
+
+    Example:
+        >>> shortened("/a/very/long/path/of/a/spec.yaml", 20)
+        '/a/very/l…/spec.yaml'
+    """
+    if not text.isprintable():
+        text = ascii(text)[1:-1]
+    if len(text) <= longest:
+        return text
+    head = (longest - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (longest - 1 - head) :]}"
+
+
+def layer_names(layers: Sequence[Sequence[int]]) -> str:
+    """Networks in one word: lengths that differ as d_l, or the numbers of weight matrices where those differ.
+
+    Example:
+        >>> layer_names([(784, 50, 10), (784, 100, 10)]), layer_names([(4, 2), (4, 3, 2)])
+        ('784-d_1-10', 'L = 1 to 2')
+    """
+    depths = sorted({len(each) for each in layers})
+    if len(depths) > 1:
+        return f"L = {depths[0] - 1} to {depths[-1] - 1}"
+    columns = list(zip(*layers, strict=True))
+    parts = [
+        str(column[0]) if len(set(column)) == 1 else f"d_{index}" for index, column in enumerate(columns)
+    ]
+    return shortened("-".join(parts))
+
+
+def fixed_values(values: Sequence[tuple[str, Sequence[float | tuple[float, ...] | None]]]) -> str:
+    """What is the same at all points, as text.
+
+    Args:
+        values: key and its value at each point; null where it is unknown.
+    """
+    same, chosen = [], []
+    for key, each in values:
+        if not each or any(value is None for value in each):
+            continue
+        first = each[0]
+        name, sign, _ = _quantity(key, 0)
+        if any(value != first for value in each):
+            chosen.append(name)
+        elif isinstance(first, (int, float)) and first == int(first):
+            same.append(f"{name} {sign} = {count(int(first))}")
+        elif first is not None:
+            same.append(f"{name} {sign} = {stepsizes(first)}")
+    parts = []
+    if same:
+        parts.append("fixed: " + ", ".join(same))
+    if chosen:
+        parts.append("differs from point to point: " + ", ".join(chosen))
+    return "; ".join(parts)

@@ -1,0 +1,240 @@
+"""Documents as `sweep` writes them, with numbers chosen by hand."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from rsgadvise.errors import DataError
+
+__all__ = ["DataError"]
+
+Document = dict[str, Any]
+
+LENGTHS = (5, 10, 20, 50, 100, 200)
+SPEC = {"network": {"kind": "multilayer", "layers": [784, 50, 10], "weight_bound": 0.05}}
+
+CASE: Document = {
+    "name": "a",
+    "constants": "paper",
+    "bound": 2.0,
+    "measured": 0.5,
+    "lower": 0.25,
+    "upper": 1.0,
+    "approximate": False,
+    "runs": 10,
+    "verdict": "consistent",
+    "expected": "consistent",
+    "final_loss": 1.0,
+    "seconds": 1.0,
+    "vacuous": False,
+    "checked": True,
+    "quantity": "squared_gradient",
+    "notes": [],
+}
+VERIFY: Document = {
+    "schema": "rsgadvise.verify/1",
+    "verdict": "inconclusive",
+    "confidence": 0.99,
+    "seed": 3,
+    "cases": [
+        CASE,
+        {**CASE, "constants": "certified", "bound": 20.0, "vacuous": True, "approximate": True},
+        {**CASE, "name": "b", "bound": 0.1, "verdict": "falsified", "expected": "falsified", "lower": -1},
+        {**CASE, "name": "c", "bound": 0.9, "verdict": "inconclusive", "lower": None, "upper": None},
+        {**CASE, "name": "d", "bound": None, "checked": False, "notes": ["The stepsize is too large."]},
+        {**CASE, "name": "e", "quantity": "miss_probability", "bound": 0.1, "measured": 0, "lower": 0},
+    ],
+}
+
+
+def point(values: Document, layers: list[int], **changed: Any) -> Document:
+    found: Document = {
+        "values": values,
+        "kind": "multilayer",
+        "layers": layers,
+        "stepsize": [0.01, 0.02],
+        "batch_size": 100,
+        "iterations": 5000,
+        "keep_prob": 0.5,
+        "decay": 0,
+        "paper_bound": 0.5,
+        "certified_bound": 1.5,
+        "largest_gradient": 20.0,
+        "vacuous": False,
+        "measured": None,
+        "notes": [],
+    }
+    return found | changed
+
+
+def measured(gradient: float, *, lower: float | None = None, upper: float | None = None) -> Document:
+    return {
+        "gradient": gradient,
+        "lower": 0.5 * gradient if lower is None else lower,
+        "upper": 2.0 * gradient if upper is None else upper,
+        "runs": 64,
+        "initial_loss": 2.5,
+        "final_loss": 0.5 + 200 * gradient,
+        "seconds": 1.25,
+    }
+
+
+def sweep(axes: list[Document], points: list[Document], **changed: Any) -> Document:
+    found: Document = {
+        "schema": "rsgadvise.sweep/1",
+        "axes": axes,
+        "points": points,
+        "measured": any(each["measured"] for each in points),
+        "confidence": 0.99 if any(each["measured"] for each in points) else None,
+        "seed": 7,
+        "runs": 64,
+        "notes": [],
+        "spec": SPEC,
+    }
+    return found | changed
+
+
+def one_axis(*, with_measured: bool = True) -> Document:
+    """Hidden lengths; the last bounds are vacuous, one paper bound is missing, one interval reaches 0."""
+    points = []
+    for index, length in enumerate(LENGTHS):
+        found = point(
+            {"network.layers[1]": length},
+            [784, length, 10],
+            stepsize=[0.05 / length, 0.2 / length],
+            paper_bound=0.02 * length,
+            certified_bound=0.3 * length,
+            largest_gradient=20.0,
+            vacuous=0.02 * length >= 20.0,
+        )
+        if with_measured:
+            found["measured"] = measured(0.0004 * (index + 1))
+        points.append(found)
+    points[1]["paper_bound"] = None
+    points[1]["notes"] = ["The stepsize lies outside the range of Theorem IV.1."]
+    points[4]["certified_bound"] = 20.0
+    points[5]["certified_bound"] = 20.0
+    if with_measured:
+        points[0]["measured"]["lower"] = -0.0001
+    return sweep([{"key": "network.layers[1]", "values": list(LENGTHS)}], points)
+
+
+def two_axes(keeps: tuple[float, ...] = (0.5, 0.75, 1.0), *, with_measured: bool = True) -> Document:
+    """Hidden lengths at several keep probabilities."""
+    points = []
+    for length in LENGTHS:
+        for keep in keeps:
+            found = point(
+                {"network.layers[1]": length, "training.keep_prob": keep},
+                [784, length, 10],
+                keep_prob=keep,
+                paper_bound=0.02 * length * keep,
+                certified_bound=min(0.3 * length * keep, 0.5 * length * keep + 4),
+                largest_gradient=0.5 * length * keep + 4,
+            )
+            if with_measured:
+                found["measured"] = measured(0.0001 * (1 + length) ** 0.5 * keep**2)
+            points.append(found)
+    return sweep(
+        [
+            {"key": "network.layers[1]", "values": list(LENGTHS)},
+            {"key": "training.keep_prob", "values": list(keeps)},
+        ],
+        points,
+    )
+
+
+def many_groups(*, with_measured: bool = True) -> Document:
+    """Twelve values of the second axis."""
+    return two_axes(tuple(round(0.45 + 0.05 * i, 2) for i in range(12)), with_measured=with_measured)
+
+
+def depths() -> Document:
+    """Whole lists of layer lengths: a categorical axis."""
+    networks = [[784, 10], [784, 100, 10], [784, 100, 50, 10], [784, 200, 100, 50, 10]]
+    points = [
+        point(
+            {"network.layers": layers},
+            layers,
+            stepsize=[0.01] * (len(layers) - 1),
+            paper_bound=0.1 * 4.0**index,
+            certified_bound=min(0.4 * 8.0**index, 30.0),
+            largest_gradient=10.0 + 20 * (index > 0),
+            measured=measured(0.002 / (index + 1)),
+        )
+        for index, layers in enumerate(networks)
+    ]
+    return sweep([{"key": "network.layers", "values": networks}], points)
+
+
+def single() -> Document:
+    """One value of one axis, measured."""
+    only = point({"training.batch_size": 64}, [784, 50, 10], batch_size=64, measured=measured(0.01))
+    return sweep([{"key": "training.batch_size", "values": [64]}], [only])
+
+
+def changed(document: Document, path: list[str | int], value: Any) -> Document:
+    """A copy with one value replaced; None removes the key, "null" makes it null."""
+    found = copy.deepcopy(document)
+    place: Any = found
+    for key in path[:-1]:
+        place = place[key]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = None if value == "null" else value
+    return found
+
+
+def recommendations() -> Document:
+    """Five ranks of three terms each; the last bound is vacuous."""
+    rows = []
+    for rank in range(1, 6):
+        terms = {"initial_error": 1.0 * rank, "gradient_noise": 2.0, "projection_noise": 0.5 * rank}
+        rows.append(
+            {
+                "rank": rank,
+                "stepsize": [0.012345 / rank, 0.0056789 / rank],
+                "decay": 0,
+                "batch_size": 16 * 4**rank,
+                "iterations": 375_000 // rank,
+                "keep_prob": 0.5,
+                "bound": sum(terms.values()),
+                "certified_bound": 30.0 * rank,
+                "vacuous": rank == 5,
+                "terms": terms,
+            }
+        )
+    return {
+        "schema": "rsgadvise.recommend/1",
+        "kind": "multilayer",
+        "layers": [784, 200, 10],
+        "constants": "paper",
+        "objective": "smallest bound within the budget",
+        "largest_gradient": 9.0,
+        "recommendations": rows,
+    }
+
+
+def plan() -> Document:
+    """A plan whose trade has a critical batch size of 100."""
+    trade = [
+        {"batch_size": size, "iterations": 500 + 50_000 // size, "samples": size * (500 + 50_000 // size)}
+        for size in (1, 3, 10, 30, 100, 300)
+    ]
+    return {
+        "schema": "rsgadvise.iterations/1",
+        "kind": "single_layer",
+        "layers": [100, 5],
+        "constants": "paper",
+        "eps": 0.05,
+        "delta": 0.05,
+        "runs": 10,
+        "batch_size": 50,
+        "iterations": 1500,
+        "samples": 75_000,
+        "critical_batch_size": 100.0,
+        "min_batch_size": 1,
+        "tradeoff": trade,
+    }

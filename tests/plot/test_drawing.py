@@ -1,0 +1,253 @@
+"""Pictures: what stands in the SVG, where, that it fits, and that the same document gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import documents
+import pytest
+from conftest import Run
+
+from rsgadvise.errors import UsageError
+from rsgadvise.plot.charts import chart_from
+from rsgadvise.plot.drawing import _compose, draw
+from rsgadvise.plot.figure import Chart
+from rsgadvise.plot.looks import GROUPS, ROLES
+
+pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'rsgadvise[plot]'")
+
+SVG = "{http://www.w3.org/2000/svg}"
+LINK = "{http://www.w3.org/1999/xlink}href"
+SAMPLES = {
+    "one": documents.one_axis(),
+    "two": documents.two_axes(),
+    "many": documents.many_groups(),
+    "depths": documents.depths(),
+    "single": documents.single(),
+    "ranks": documents.recommendations(),
+    "plan": documents.plan(),
+    "verdicts": documents.VERIFY,
+}
+
+
+def chart(name: str) -> Chart:
+    return chart_from(json.dumps(SAMPLES[name]), name)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, ElementTree.Element]:
+    """The SVG of some samples, drawn once."""
+    found = {}
+    for name in ("one", "two"):
+        drawing = draw(chart(name), "svg")
+        assert drawing.without_glyph == ()
+        found[name] = ElementTree.fromstring(drawing.content)
+    return found
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return [text for each in root.iter(f"{SVG}text") if (text := "".join(each.itertext()).strip())]
+
+
+def markers(root: ElementTree.Element, name: str) -> list[tuple[float, float]]:
+    """Where the markers of a series stand, in points from the upper left corner."""
+    return [
+        (float(use.get("x", "nan")), float(use.get("y", "nan")))
+        for group in root.iter(f"{SVG}g")
+        if group.get("id") == name
+        for use in group.iter(f"{SVG}use")
+    ]
+
+
+def test_every_text_is_in_the_picture(pictures: dict[str, ElementTree.Element]) -> None:
+    found = " | ".join(texts(pictures["one"]))
+    for text in (
+        "Sweep over d_1: multilayer 784-d_1-10",
+        "hidden length d_1 (units)",
+        "(squared gradient norm)",
+        "Loss where training began and stopped",
+        "paper bound",
+        "certified bound",
+        "measured mean, 99 % interval",
+        "largest gradient possible (vacuity limit)",
+        "hollow: vacuous",
+        "final loss f(Wᴿ)",
+        "• The paper bound is 250 to 1,670 times the measured, median 625.",
+        "• No paper bound (× at the edge) at d_1 = 10:",
+    ):
+        assert text in found
+    two = texts(pictures["two"])
+    assert {"keep probability ζ", "0.5", "0.75", "1", "Paper bound and measured"} <= set(two)
+
+
+def test_the_number_of_markers_is_the_number_of_points(pictures: dict[str, ElementTree.Element]) -> None:
+    one, two = pictures["one"], pictures["two"]
+    counts = {
+        "points-paper": 5,
+        "missing-paper": 1,
+        "points-certified": 4,
+        "hollow-certified": 2,
+        "points-measured": 6,
+        "open-measured": 1,
+        "points-final": 6,
+    }
+    assert {name: len(markers(one, name)) for name in counts} == counts
+    assert len(markers(one, "cap-measured")) == 11  # two for each interval, one for the open one
+    for group in range(3):
+        # What was measured stands in both panels.
+        assert len(markers(two, f"points-measured-{group}")) == 12
+        assert len(markers(two, f"points-paper-{group}")) == 6
+        assert len(markers(two, f"points-certified-{group}") + markers(two, f"hollow-certified-{group}")) == 6
+
+
+def test_heights_are_logarithms_of_the_values(pictures: dict[str, ElementTree.Element]) -> None:
+    """One straight line leads from log10 of every value, predicted and measured, to its height."""
+    root = pictures["one"]
+    heights = {}
+    for name, values in (
+        ("points-paper", [0.1, 0.4, 1.0, 2.0, 4.0]),
+        ("points-certified", [1.5, 3.0, 6.0, 15.0]),
+        ("hollow-certified", [20.0, 20.0]),
+        ("points-measured", [0.0004 * i for i in range(1, 7)]),
+    ):
+        for value, (_, y) in zip(values, markers(root, name), strict=True):
+            heights[value] = y
+    (low, below), (high, above) = min(heights.items()), max(heights.items())
+    slope = (above - below) / math.log10(high / low)
+    assert slope < 0
+    for value, y in heights.items():
+        assert y == pytest.approx(below + slope * math.log10(value / low), abs=1e-3)
+    across = [x for x, _ in markers(root, "points-measured")]
+    logs = [math.log(length) for length in documents.LENGTHS]
+    slope = (across[-1] - across[0]) / (logs[-1] - logs[0])
+    assert across == pytest.approx([across[0] + slope * (each - logs[0]) for each in logs], abs=1e-3)
+
+
+def boxes(figure: Any) -> tuple[list[Any], list[Any]]:
+    """Extents of what surrounds the panels, and of the panels with their labels."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    around = [each.get_window_extent(renderer) for each in (*figure.texts, *figure.legends)]
+    return around, [axes.get_tightbbox(renderer) for axes in figure.axes]
+
+
+@pytest.mark.parametrize("width", [None, 5.0])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_nothing_overlaps_and_nothing_is_cut(name: str, width: float | None) -> None:
+    figure = _compose(chart(name), width=width, height=None)
+    check_apart(figure, name)
+    if width is not None:
+        with pytest.raises(UsageError, match="--height must be at least") as caught:
+            _compose(chart(name), width=width, height=2.5)
+        least = float(re.findall(r"at least ([0-9.]+) inches", str(caught.value))[0])
+        check_apart(_compose(chart(name), width=width, height=least), name)
+
+
+def check_apart(figure: Any, name: str) -> None:
+    around, panels = boxes(figure)
+    edge = figure.bbox
+    for box in (*around, *panels):
+        assert edge.x0 - 1 <= box.x0 < box.x1 <= edge.x1 + 1
+        assert edge.y0 - 1 <= box.y0 < box.y1 <= edge.y1 + 1
+    every = [*around, *panels]
+    for index, first in enumerate(every):
+        for second in every[index + 1 :]:
+            apart = (
+                min(first.x1, second.x1) <= max(first.x0, second.x0) + 1
+                or min(first.y1, second.y1) <= max(first.y0, second.y0) + 1
+            )
+            assert apart, (name, first, second)
+    sizes = [text.get_fontsize() for text in figure.texts]
+    assert min(sizes) >= 8
+
+
+def test_the_size_asked_for_is_the_size_and_too_little_is_refused() -> None:
+    content = draw(chart("single"), "svg", width=9, height=7).content.decode()
+    assert 'width="648pt" height="504pt"' in content
+    with pytest.raises(UsageError, match="--height must be at least"):
+        draw(chart("one"), "svg", height=3)
+    with pytest.raises(UsageError, match="a PNG may have 100,000,000 pixels"):
+        draw(chart("single"), "png", width=40, height=40, dpi=1200)
+
+
+def test_looks_can_be_told_apart_without_colour() -> None:
+    def luminance(colour: str) -> float:
+        red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    assert len(set(GROUPS)) == len(GROUPS)
+    for first, second in pairwise(GROUPS):
+        assert first.marker != second.marker
+    assert len({look.marker for look in GROUPS[:12]}) == 12
+    for roles in (("paper", "certified", "measured"), ("consistent", "falsified", "inconclusive")):
+        looks = [ROLES[role] for role in roles]
+        assert len({look.marker for look in looks}) == 3
+    assert all(luminance(look.colour) < 0.75 for look in (*GROUPS, *ROLES.values()))
+
+
+CODE = """
+import sys
+from rsgadvise.cli import main
+for form in ("svg", "png", "pdf"):
+    sys.argv = ["rsgadvise", "plot", "d.json", "-o", f"{sys.argv[-1].split('.')[0]}.{form}"]
+    try:
+        main()
+    except SystemExit as stop:
+        assert stop.code == 0
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def test_the_same_document_gives_the_same_bytes(tmp_path: Path) -> None:
+    """In other processes, with another seed of hashes, and whatever the user's own settings are."""
+    (tmp_path / "d.json").write_text(json.dumps(SAMPLES["single"]))
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\naxes.facecolor: red\ntext.usetex: True\n")
+    for index, extra in enumerate(({}, {"MATPLOTLIBRC": str(tmp_path)})):
+        subprocess.run(
+            [sys.executable, "-c", CODE, str(index)],
+            check=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": str(index), **extra},
+            capture_output=True,
+        )
+    for form, magic in (("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        first, second = ((tmp_path / f"{index}.{form}").read_bytes() for index in range(2))
+        assert first == second
+        assert first.startswith(magic)
+        assert not re.search(rb"<dc:date>|CreationDate|20[2-9]\d-\d\d-\d\d", first)
+
+
+def test_the_command_writes_whole_files_only(run: Run, tmp_path: Path) -> None:
+    source, target = tmp_path / "d.json", tmp_path / "x.SVG"
+    source.write_text(json.dumps(SAMPLES["single"]))
+    done = run("plot", source, "-o", target)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert b"Sweep over B" in target.read_bytes()
+    both = run("plot", source, "-o", target, "--terminal", "--title", "a & b < $x$ \N{SNOWMAN}")
+    assert both.out.startswith("a & b < $x$ \N{SNOWMAN}\n")
+    assert "a & b < $x$ \N{SNOWMAN}" in texts(ElementTree.fromstring(target.read_bytes()))
+    before = target.read_bytes()
+    assert run("plot", source, "-o", target, "--height", "2").code == 2
+    assert target.read_bytes() == before
+    assert Counter(path.name for path in tmp_path.iterdir()) == Counter(["d.json", "x.SVG"])
+    missing = run("plot", source, "-o", tmp_path / "no" / "x.svg")
+    assert missing.code == 2
+    assert "its directory does not exist" in missing.err
+
+
+def test_characters_that_the_font_lacks_are_named(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "d.json"
+    source.write_text(json.dumps(SAMPLES["single"]))
+    done = run("plot", source, "-o", tmp_path / "x.png", "--dpi", "50", "--title", "a \u4e2d b")
+    assert done.code == 0
+    assert done.err == "note: the font has no '\\u4e2d'; boxes stand in their place\n"
