@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from rsgadvise.report.blocks import Block, Column, Grid, Title, count, network, number, sentences, stepsizes
 from rsgadvise.report.sparklines import logarithmic, sparkline
-from rsgadvise.sweep.results import Sweep, SweepPoint, Value
+from rsgadvise.sweep.results import Axis, Sweep, SweepPoint, Value
 
 __all__ = ["point_line", "sweep_blocks", "sweep_document", "sweep_rows"]
 
 _Cell = Callable[[SweepPoint], str]
 _Quantity = Callable[[SweepPoint], float | None]
+_REPEATED = 3  # entries in a row that are still written one by one
+_MOST_ENTRIES = 8
 _MOST_LINES = 12  # trends of one quantity, one for each value of the second axis
 _MEASURED = ("gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds")
 
@@ -25,7 +28,27 @@ def _short(key: str) -> str:
 
 
 def _value(value: Value) -> str:
-    return "-".join(map(str, value)) if isinstance(value, tuple) else number(value, 6)
+    return _list(value) if isinstance(value, tuple) else number(value, 6)
+
+
+def _list(values: Sequence[float]) -> str:
+    """Entries with dashes between them, what repeats counted, and the middle of what is still long left out.
+
+    Example:
+        >>> _list((784, 100, 100, 10)), _list((784, *[100] * 9, 10)), _list((*range(100, 112), 1))
+        ('784-100-100-10', '784-9x100-10', '100-101-102-...-1')
+    """
+    groups = [(value, len(list(group))) for value, group in groupby(values)]
+    parts = [
+        part
+        for value, times in groups
+        for part in ([f"{times}x{value}"] if times > _REPEATED else [str(value)] * times)
+    ]
+    return "-".join(parts if len(parts) <= _MOST_ENTRIES else [*parts[:3], "...", parts[-1]])
+
+
+def _axis_column(axis: Axis) -> Column:
+    return Column(_short(axis.key), numeric=not any(isinstance(value, tuple) for value in axis.values))
 
 
 def _at(point: SweepPoint) -> str:
@@ -86,7 +109,7 @@ def _grid(sweep: Sweep) -> tuple[Grid, list[str]]:
     """(one row for each point, what is the same in all of them)."""
     varied = {axis.key for axis in sweep.axes}
     columns: list[tuple[Column, _Cell]] = [
-        (Column(_short(axis.key)), lambda point, key=axis.key: _value(point.values[key]))  # type: ignore[misc]
+        (_axis_column(axis), lambda point, key=axis.key: _value(point.values[key]))  # type: ignore[misc]
         for axis in sweep.axes
     ]
     same = []
@@ -130,7 +153,7 @@ def _trends(sweep: Sweep, *, plain: bool) -> Iterator[Grid]:
         title = f"Trend over {first.key}"
         if len(shown) < len(lines):
             title += f" (for the first {len(shown)} of {len(lines)} values of {others[0].key})"
-        columns = [Column("quantity", numeric=False), *(Column(_short(axis.key)) for axis in others)]
+        columns = [Column("quantity", numeric=False), *(_axis_column(axis) for axis in others)]
         columns += [Column("trend", numeric=False), Column("scale", numeric=False)]
         columns += [Column("lowest"), Column("highest")]
         yield Grid(tuple(columns), tuple(rows), title, keys=1 + len(others))

@@ -184,7 +184,7 @@ class SweepLog:
         if not isinstance(there, dict):
             raise self._error("is no file of `rsgadvise sweep --resume`; name another file")
         if there != sweep:
-            differences = list(_differences(there, sweep, ""))
+            differences = list(_differences(there, sweep))
             more = len(differences) - _MOST_SHOWN
             text = "; ".join(differences[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
             raise self._error(f"is that of another sweep: {text}; name another file")
@@ -231,21 +231,25 @@ def _tuples(value: Any) -> Any:
     return value
 
 
-def _differences(there: Any, here: Any, path: str) -> Iterator[str]:
-    """Each value that differs, in a few words."""
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    """Each part of two identities that differs, in a few words."""
+    for key in dict.fromkeys((*there, *here)):
+        old, new = there.get(key), here.get(key)
+        if key == "rows" and old != new:
+            yield f"{_NAMES[key]} differ"
+        elif key == "axes" and old != new:
+            yield f"{_NAMES[key]} is {_axes(old)} there, {_axes(new)} here"
+        else:
+            yield from _changes(old, new, "" if key == "spec" else _NAMES.get(key, key))
+
+
+def _changes(there: Any, here: Any, path: str) -> Iterator[str]:
+    """Each value that differs, by its key."""
     if there == here:
         return
     if isinstance(there, dict) and isinstance(here, dict):
         for key in dict.fromkeys((*there, *here)):
-            name = key if path else _NAMES.get(key, "" if key == "spec" else key)
-            inside = f"{path}.{name}" if path and name else name or path
-            yield from _differences(there.get(key), here.get(key), inside)
-        return
-    if path == _NAMES["rows"]:
-        yield f"{path} differ"
-        return
-    if path == _NAMES["axes"]:
-        yield f"{path} is {_axes(there)} there, {_axes(here)} here"
+            yield from _changes(there.get(key), here.get(key), f"{path}.{key}" if path else key)
         return
     yield f"{path} is {_shown(there)} there, {_shown(here)} here"
 

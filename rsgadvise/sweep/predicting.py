@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.bounds.judge import attempted, certified, check_problem, point_at
 from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName
@@ -29,6 +30,7 @@ class Prediction:
 
     Attributes:
         values: the hyper-parameters, or None where nothing can be advised.
+        stepsize: among them; for a multilayer network one per layer.
         advised: whether they are advice.
         paper_bound: None outside its range.
         certified_bound, largest_gradient: as in `SweepPoint`.
@@ -37,6 +39,7 @@ class Prediction:
     """
 
     values: Values | None
+    stepsize: Stepsize | None
     advised: bool
     paper_bound: float | None
     certified_bound: float | None
@@ -84,7 +87,7 @@ def predict(
         keep_prob = spec.training.keep_prob or 1.0
         limit = float(largest_gradient(problem, np.asarray(keep_prob)))
         note = f"Nothing to advise: {why}."
-        return _prediction(problem, (None, False), paper=None, proven=limit, limit=limit, notes=(note,))
+        return _prediction(problem, None, paper=None, proven=limit, limit=limit, notes=(note,))
     point = point_at(
         problem,
         stepsize=values.stepsize,
@@ -94,26 +97,22 @@ def predict(
         decay=values.decay,
         stopping=stopping_of(spec),
     )
-    bound, missing = _paper(problem)
-    if not missing:
-        bound, missing = attempted(problem, point, "paper")
-    value, _, limit = certified(problem, point)
-    notes = (f"No paper bound: {missing}.",) if missing else ()
-    return _prediction(problem, (values, advised), paper=bound, proven=value, limit=limit, notes=notes)
-
-
-def _paper(problem: Problem) -> tuple[None, str]:
-    """Why the paper's constants say nothing of this network at all, or no reason."""
+    chosen = values, as_stepsize(point.stepsize), advised
     try:
         check_problem(problem, "paper")
-    except HypothesisError as error:
-        return None, reason(error)
-    return None, ""
+    except HypothesisError as error:  # no constants then have a use, only the limit is left
+        limit = float(largest_gradient(problem, np.asarray(values.keep_prob)))
+        note = f"No bound: {reason(error)}."
+        return _prediction(problem, chosen, paper=None, proven=limit, limit=limit, notes=(note,))
+    bound, missing = attempted(problem, point, "paper")
+    value, _, limit = certified(problem, point)
+    notes = (f"No paper bound: {missing}.",) if missing else ()
+    return _prediction(problem, chosen, paper=bound, proven=value, limit=limit, notes=notes)
 
 
 def _prediction(
     problem: Problem,
-    chosen: tuple[Values | None, bool],
+    chosen: tuple[Values, Stepsize, bool] | None,
     *,
     paper: float | None,
     proven: float,
@@ -123,9 +122,11 @@ def _prediction(
     """What overflows is left out, with a note: such a limit is no number, and nor is what it stands for."""
     if not math.isfinite(limit):
         notes = (*notes, "The largest gradient of this network is too large for any number.")
+    values, stepsize, advised = (None, None, False) if chosen is None else chosen
     return Prediction(
-        values=chosen[0],
-        advised=chosen[1],
+        values=values,
+        stepsize=stepsize,
+        advised=advised,
         paper_bound=paper,
         certified_bound=proven if math.isfinite(proven) else None,
         largest_gradient=limit if math.isfinite(limit) else None,

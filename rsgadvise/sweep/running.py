@@ -93,10 +93,12 @@ def run_sweep(
                         interrupted = True
                         break
                     known = _point(planned, prediction, measuring.found, measuring.notes)
-                    if log is not None:
-                        log.append(number, known)
-                finished.append(known)
                 predictions.append(prediction)
+                finished.append(
+                    known
+                )  # first, so that what is on the disk is shown whenever the user interrupts
+                if new and log is not None:
+                    log.append(number, known)
                 tell(SweepState(number + 1, len(points), finished=known if new else None))
     except KeyboardInterrupt:
         interrupted = True
@@ -135,7 +137,7 @@ def _point(
         values=planned.values,
         kind=spec.network.kind,
         layers=spec.network.layers,
-        stepsize=values.stepsize if values else spec.training.stepsize,
+        stepsize=prediction.stepsize if values else spec.training.stepsize,
         batch_size=values.batch_size if values else spec.training.batch_size,
         iterations=values.iterations if values else spec.training.iterations,
         keep_prob=values.keep_prob if values else spec.training.keep_prob,
