@@ -94,9 +94,8 @@ def run_sweep(
                         break
                     known = _point(planned, prediction, measuring.found, measuring.notes)
                 predictions.append(prediction)
-                finished.append(
-                    known
-                )  # first, so that what is on the disk is shown whenever the user interrupts
+                # Before the log: whenever the user interrupts, what is on the disk is also shown.
+                finished.append(known)
                 if new and log is not None:
                     log.append(number, known)
                 tell(SweepState(number + 1, len(points), finished=known if new else None))
