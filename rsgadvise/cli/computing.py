@@ -16,7 +16,11 @@ JobsOption = Annotated[
 ]
 DaskOption = Annotated[
     str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="Scheduler to compute on, such as tcp://host:8786."),
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Scheduler to compute on, such as tcp://host:8786; local starts one of --jobs processes.",
+    ),
 ]
 
 

@@ -25,7 +25,10 @@ from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.verify.experiment import Block, BlockResult, Experiment, run_block
 from rsgadvise.verify.running import Runner, WorkerDiedError
 
-__all__ = ["DaskRunner", "LocalRunner", "ProcessRunner", "ReusableRunner", "make_runner"]
+__all__ = ["DaskRunner", "LocalRunner", "OwnDaskRunner", "ProcessRunner", "ReusableRunner", "make_runner"]
+
+LOCAL = "local"
+"""In place of an address: a cluster of this machine, for this run."""
 
 _CONNECT = 10.0  # seconds until a Dask scheduler must have answered
 _JOIN = 30.0  # seconds until its first worker must be there
@@ -244,9 +247,7 @@ def _connect(address: str) -> Any:
         from distributed.utils import LoopRunner
         from distributed.versions import get_versions
     except ImportError:
-        raise MissingExtraError(
-            "--dask needs the package distributed; install it with `pip install 'rsgadvise[dask]'`"
-        ) from None
+        raise _no_dask() from None
     try:
         found = LoopRunner(asynchronous=False).run_sync(_survey, address)
     except UsageError:
@@ -267,6 +268,12 @@ def _connect(address: str) -> Any:
                 )
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it logs is raised here
     return Client(address, timeout=_CONNECT, set_as_default=False)
+
+
+def _no_dask() -> MissingExtraError:
+    return MissingExtraError(
+        "--dask needs the package distributed; install it with `pip install 'rsgadvise[dask]'`"
+    )
 
 
 def _minor(version: str | None) -> list[str]:
@@ -327,6 +334,42 @@ class DaskRunner:
         self._client.close()
 
 
+class OwnDaskRunner(DaskRunner):
+    """A Dask cluster of processes of this machine, which ends with the runner.
+
+    Args:
+        experiments: one per case.
+        jobs: number of processes.
+
+    Raises:
+        MissingExtraError: distributed is not installed.
+    """
+
+    def __init__(self, experiments: Sequence[Experiment], jobs: int) -> None:
+        try:
+            from distributed import LocalCluster
+        except ImportError:
+            raise _no_dask() from None
+        with _interrupt_ignored():
+            self._cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        try:
+            super().__init__(experiments, self._cluster.scheduler_address)
+        except BaseException:
+            self._cluster.close()
+            raise
+
+    def close(self, *, abandon: bool) -> None:
+        """End the cluster."""
+        super().close(abandon=abandon)
+        self._cluster.close()
+
+
 def make_runner(
     experiments: Sequence[Experiment], *, jobs: int, dask: str | None, kill: bool
 ) -> ReusableRunner:
@@ -335,9 +378,11 @@ def make_runner(
     Args:
         experiments: one per case.
         jobs: processes of this machine.
-        dask: address of a scheduler, in place of them.
+        dask: address of a scheduler, in place of them; or local, for a cluster made of them.
         kill: whether a block may have to be ended midway, as a budget does.
     """
+    if dask == LOCAL:
+        return OwnDaskRunner(experiments, jobs)
     if dask is not None:
         return DaskRunner(experiments, dask)
     if jobs == 1 and not kill:

@@ -119,6 +119,15 @@ def test_the_seed_decides_every_bit_whatever_computes(run: Run, tmp_path: Path) 
     assert timeless(swept(run, spec, *vary, "--jobs", "1", "--resume", log)) == first
 
 
+def test_a_cluster_of_this_machine_computes_the_same(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    spec = tmp_path / "a.yaml"
+    spec.write_text(SPECS["multilayer"] + REST)
+    vary = ("--vary", "network.layers[1]=2,5", "--runs", "6")
+    first = timeless(swept(run, spec, *vary, "--jobs", "1"))
+    assert timeless(swept(run, spec, *vary, "--jobs", "2", "--dask", "local")) == first
+
+
 def test_a_point_does_not_depend_on_its_neighbours(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS["multilayer"] + REST)
