@@ -32,6 +32,7 @@ LAYERS = {
     "advise": 5,
     "verify": 5,
     "pilot": 6,
+    "sweep": 6,
     "library": 7,
     "report": 7,
     "emit": 7,

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rsgadvise.advise import wording
 from rsgadvise.advise.elasticity import elasticities
 from rsgadvise.advise.results import Stepsize, as_stepsize
@@ -17,8 +15,9 @@ from rsgadvise.bounds.judge import (
     check_problem,
     equation,
     objective_for,
+    point_at,
 )
-from rsgadvise.bounds.objective import ConstantsName, Schedule
+from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Assumption, Problem, resolve, stopping_of
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.single_layer import decreasing_stepsize_bound
@@ -93,15 +92,14 @@ def evaluate(
         keep_prob = 1.0
         if problem.kind != "single_layer":
             assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
-    gamma = np.asarray(training.stepsize, dtype=np.float64)
-    point = Point(
-        stepsize=np.broadcast_to(gamma, (problem.stepsizes,)).copy()
-        if problem.kind == "multilayer"
-        else gamma,
+    point = point_at(
+        problem,
+        stepsize=training.stepsize or 0.0,
+        batch_size=training.batch_size or 0,
+        iterations=iterations or 0,
         keep_prob=keep_prob,
-        batch_size=float(training.batch_size or 0),
-        iterations=float(iterations or 0),
-        schedule=Schedule(training.decay or 0.0, stopping),
+        decay=training.decay or 0.0,
+        stopping=stopping,
     )
     bound = point.bound(objective_for(problem, constants))
     certified_value, certified_bound, limit = certified(problem, point)

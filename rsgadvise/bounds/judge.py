@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +12,18 @@ from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_
 from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
+from rsgadvise.stopping import Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
 
 __all__ = [
     "CappedObjective",
     "Point",
+    "attempted",
     "certified",
     "check_problem",
     "equation",
     "objective_for",
+    "point_at",
 ]
 
 _LARGEST = 1e120  # squares and products of such constants are still numbers
@@ -135,6 +138,32 @@ class Point:
             self.schedule,
         ).terms
         return Bound({name: np.asarray(value[0]) for name, value in terms.items()})
+
+
+def point_at(
+    problem: Problem,
+    *,
+    stepsize: float | Sequence[float],
+    batch_size: int,
+    iterations: int,
+    keep_prob: float,
+    decay: float,
+    stopping: Stopping,
+) -> Point:
+    """The point of these hyper-parameters; one stepsize stands for all layers of a multilayer network."""
+    gamma = np.asarray(stepsize, dtype=np.float64)
+    if problem.kind == "multilayer":
+        gamma = np.broadcast_to(gamma, (problem.stepsizes,)).copy()
+    return Point(gamma, keep_prob, float(batch_size), float(iterations), Schedule(decay, stopping))
+
+
+def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float | None, str]:
+    """(the bound, "") or (None, why there is none), where a sweep or a verification goes on without."""
+    try:
+        value = float(point.bound(objective_for(problem, constants)).value)
+    except HypothesisError as error:
+        return None, f"the stepsize {error}"
+    return (value, "") if np.isfinite(value) else (None, "it is not a finite number")
 
 
 def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:

@@ -14,6 +14,7 @@ from rsgadvise.cli.data import stats
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
 from rsgadvise.cli.plotting import plot
+from rsgadvise.cli.sweeping import sweep
 from rsgadvise.cli.verify import verify
 from rsgadvise.errors import RsgadviseError
 
@@ -26,7 +27,7 @@ _EPILOG = (
 
 COMMANDS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (recommend, iterations, bound, verify, plot, stats, init, schema)
+    for function in (recommend, iterations, bound, verify, sweep, plot, stats, init, schema)
 }
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec
 
 __all__ = [
+    "check_fit",
     "described",
     "measure_file",
     "rows_of",
@@ -79,10 +80,20 @@ def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
     Raises:
         SpecError: the file does not fit the network.
     """
-    data, layers = loaded.spec.data, loaded.spec.network.layers
-    if data.file is None:
+    if loaded.spec.data.file is None:
         return None
     statistics = _measured(_opened(loaded), spectrum=True, quiet=quiet)
+    check_fit(loaded, statistics)
+    return statistics
+
+
+def check_fit(loaded: LoadedSpec, statistics: DataStatistics) -> None:
+    """Refuse a network of other widths than those of its data.
+
+    Raises:
+        SpecError: the first or the last layer does not fit.
+    """
+    data, layers = loaded.spec.data, loaded.spec.network.layers
     if statistics.input_dim != layers[0]:
         raise loaded.source.error(
             "network.layers[0]",
@@ -95,7 +106,6 @@ def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
             f"network.layers[{len(layers) - 1}]",
             f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
         )
-    return statistics
 
 
 def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[str, float | int], list[str]]:

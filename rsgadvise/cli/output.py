@@ -19,6 +19,7 @@ from rsgadvise.report.blocks import Block
 __all__ = [
     "STDOUT",
     "Target",
+    "can_show",
     "check_writable",
     "emit",
     "is_stdout",
@@ -71,6 +72,17 @@ def emit(
 def is_stdout(path: Path | None) -> bool:
     """Whether what goes to this place goes to standard output."""
     return path is None or path == STDOUT
+
+
+def can_show(text: str, path: Path | None) -> bool:
+    """Whether the encoding of this place has these characters; files are written as UTF-8."""
+    if not is_stdout(path):
+        return True
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write(path: Path | None, text: str) -> None:

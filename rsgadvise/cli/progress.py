@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from rsgadvise.sweep.running import SweepState
     from rsgadvise.verify.running import State
 
-__all__ = ["CaseProgress", "ReadProgress"]
+__all__ = ["CaseProgress", "ReadProgress", "SweepProgress"]
 
 _PATIENCE = 0.7  # seconds before a bar appears
 
@@ -117,4 +118,62 @@ class CaseProgress:
             description=f"case {min(state.cases_done + 1, state.cases)} of {state.cases}",
             completed=state.blocks_done,
             total=state.blocks,
+        )
+
+
+class SweepProgress:
+    """Progress of a sweep that trains: a bar with the time left on a terminal, a line per point elsewhere.
+
+    Args:
+        enabled: False for --quiet, and where nothing takes long.
+    """
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._enabled = enabled and sys.stderr is not None
+        self._terminal = self._enabled and sys.stderr.isatty()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> SweepProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, state: SweepState) -> None:
+        """Show the state; a finished point is told once, and a reader that has left is no error."""
+        with contextlib.suppress(OSError):
+            if self._terminal:
+                self._draw(state)
+            elif self._enabled and state.finished is not None:
+                from rsgadvise.report.sweeping import point_line
+
+                line = f"done: {state.done} of {state.total}: {point_line(state.finished)}"
+                print(line, file=sys.stderr, flush=True)
+
+    def _draw(self, state: SweepState) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("point 1", total=state.total)
+        assert self._task is not None
+        self._bar.update(
+            self._task,
+            description=f"point {min(state.done + 1, state.total)} of {state.total}",
+            completed=state.done + state.share,
+            total=state.total,
         )

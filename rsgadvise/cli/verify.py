@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsgadvise.cli.computing import DaskOption, JobsOption, check_confidence, usable_cores
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
@@ -48,43 +48,23 @@ class Checked(StrEnum):
     CERTIFIED = "certified"
 
 
-_NEEDED = ("stepsize", "batch_size", "iterations")
-
-
 def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Values:
     """The spec's own hyper-parameters, or what `recommend` makes of those that it leaves open.
 
     Raises:
         InfeasibleError: nothing can be recommended.
     """
-    from rsgadvise.verify.from_spec import Values
-
-    training = loaded.spec.training
-    iterations = training.iterations
-    if iterations is None and isinstance(training.stopping, tuple):
-        iterations = len(training.stopping)
-    if training.stepsize is not None and training.batch_size is not None and iterations is not None:
-        return Values(
-            stepsize=training.stepsize,
-            batch_size=training.batch_size,
-            iterations=iterations,
-            keep_prob=1.0 if training.keep_prob is None else training.keep_prob,
-            decay=training.decay or 0.0,
-            source="Trained with the values that the spec fixes.",
-        )
-    from rsgadvise.advise.recommend import recommend
     from rsgadvise.report.blocks import stepsizes
+    from rsgadvise.sweep.values import chosen_values
 
-    advice = recommend(loaded.spec, constants=constants, top=1, measured=measured)
-    if advice.infeasible is not None:
-        raise InfeasibleError(f"{loaded.source.file}: nothing to train: {advice.infeasible.reason}")
-    best = advice.recommendations[0]
-    return Values(
-        stepsize=best.stepsize,
-        batch_size=best.batch_size,
-        iterations=best.iterations,
-        keep_prob=best.keep_prob,
-        decay=best.decay,
+    try:
+        best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
+    except InfeasibleError as error:
+        raise InfeasibleError(f"{loaded.source.file}: nothing to train: {error}") from None
+    if not advised:
+        return replace(best, source="Trained with the values that the spec fixes.")
+    return replace(
+        best,
         source=f"Trained as recommended with {constants} constants: stepsize {stepsizes(best.stepsize)}, "
         f"batch size {best.batch_size}, {best.iterations:,} iterations, keep probability "
         f"{best.keep_prob:.4g}, decay {best.decay:g}.",
@@ -202,12 +182,6 @@ def _check_places(output: Path | None, junit: Path | None, specs: Sequence[str])
         seen[place] = f"that of {option}"
 
 
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def verify(
     specs: Annotated[
         list[str] | None,
@@ -234,13 +208,8 @@ def verify(
             help="Also write a JUnit report; - is standard output, if --output is not.",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processes; default: one per usable core.")
-    ] = None,
-    dask: Annotated[
-        str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Scheduler to compute on, such as tcp://host:8786."),
-    ] = None,
+    jobs: JobsOption = None,
+    dask: DaskOption = None,
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="SECONDS", help="Stop after so long.")
     ] = None,
@@ -253,8 +222,7 @@ def verify(
 ) -> None:
     """Train many times, and test the bound against the measured gradients; exit 1 if it is falsified."""
     del version
-    if not 0 < confidence < 1:
-        raise UsageError(f"--confidence must be a probability between 0 and 1; got {confidence:g}; give 0.99")
+    check_confidence(confidence)
     if budget is not None and not (math.isfinite(budget) and budget > 0):
         raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
     _check_places(output, junit, specs or ())
@@ -273,7 +241,7 @@ def verify(
 
     runner = make_runner(
         [case.experiment for case in cases],
-        jobs=jobs or _usable_cores(),
+        jobs=jobs or usable_cores(),
         dask=dask,
         kill=budget is not None,
     )

@@ -7,7 +7,7 @@ editors. Every rule that a spec breaks is a `SpecError` with file, line, column 
 
 from rsgadvise.spec.editing import write_statistics
 from rsgadvise.spec.from_model import from_model
-from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec
+from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec, with_override
 from rsgadvise.spec.models import (
     Budget,
     Cost,
@@ -18,6 +18,7 @@ from rsgadvise.spec.models import (
     RealRange,
     Search,
     Spec,
+    Sweep,
     Target,
     Training,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Search",
     "Spec",
     "SpecSource",
+    "Sweep",
     "Target",
     "Training",
     "from_model",
@@ -44,5 +46,6 @@ __all__ = [
     "load_spec",
     "parse_spec",
     "render_template",
+    "with_override",
     "write_statistics",
 ]

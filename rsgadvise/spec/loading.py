@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,10 +16,10 @@ from rsgadvise.spec.overrides import apply_override
 from rsgadvise.spec.reading import STDIN, decode, printable, read_file, read_stdin
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.source import SpecSource, raise_first
-from rsgadvise.spec.tree import build_tree, plain
+from rsgadvise.spec.tree import Node, Problem, build_tree, plain
 from rsgadvise.spec.wording import validation_problems
 
-__all__ = ["LoadedSpec", "load_spec", "parse_spec"]
+__all__ = ["LoadedSpec", "load_spec", "parse_spec", "with_override"]
 
 INIT = "start from `rsgadvise init FILE`"
 BYTE_ORDER_MARK = "\ufeff"
@@ -85,7 +86,33 @@ def _parse(text: str, *, file: str, base_dir: Path, overrides: Sequence[str]) ->
         raise SpecError(message, file=file, line=root.line, column=root.column)
     for override in overrides:
         apply_override(root, override)
-    problems = list(tree.problems)
+    return _validated(root, list(tree.problems), file=file, base_dir=base_dir)
+
+
+def with_override(loaded: LoadedSpec, *texts: str, option: str = "--set") -> LoadedSpec:
+    """The same spec with further keys replaced, as by `--set`; the one given is left as it is.
+
+    Args:
+        loaded: a valid spec.
+        texts: of key.path=value, applied in order, and only then validated.
+        option: where they come from, for messages.
+
+    Raises:
+        SpecError: a text is malformed, or what it makes of the spec breaks a rule.
+
+    Example:
+        >>> from rsgadvise.spec import parse_spec, with_override
+        >>> narrow = parse_spec("network: {kind: single_layer, layers: [784, 10]}", file="a.yaml")
+        >>> with_override(narrow, "network.layers[1]=5").spec.network.layers, narrow.spec.network.layers
+        ((784, 5), (784, 10))
+    """
+    root = deepcopy(loaded.source.root)
+    for text in texts:
+        apply_override(root, text, option=option)
+    return _validated(root, [], file=loaded.source.file, base_dir=loaded.source.base_dir)
+
+
+def _validated(root: Node, problems: list[Problem], *, file: str, base_dir: Path) -> LoadedSpec:
     try:
         spec = Spec.model_validate(plain(root))
     except ValidationError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from rsgadvise.spec.agreement import disagreements
@@ -26,6 +26,8 @@ from rsgadvise.spec.rules import (
     number_text,
     refuse,
 )
+from rsgadvise.spec.section import Section
+from rsgadvise.spec.sweeping import Sweep
 
 __all__ = [
     "Budget",
@@ -37,6 +39,7 @@ __all__ = [
     "RealRange",
     "Search",
     "Spec",
+    "Sweep",
     "Target",
     "Training",
 ]
@@ -55,38 +58,6 @@ BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
 COUNT = Number(ge=1, le=10**15, whole=True)
 
 MEASURE = "measure it with `rsgadvise stats DATA --into SPEC`"
-
-
-class Section(BaseModel):
-    """A mapping of the spec; `sections` names its keys that are mappings themselves."""
-
-    # Building is deferred: the schemas cost start-up time that only a command with a spec needs.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-    sections: ClassVar[Mapping[str, type[Section]]] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_absent(cls, data: object) -> object:
-        if not isinstance(data, Mapping):
-            return data
-        return {
-            key: value
-            for key, value in data.items()
-            # An unknown key stays, null or not: it is a slip of the pen either way.
-            if not (key in cls.model_fields and is_absent(value, cls.sections.get(key)))
-        }
-
-
-def is_absent(value: object, section: type[Section] | None) -> bool:
-    """Return whether a value is null, or a section of known keys that are all absent."""
-    if value is None:
-        return True
-    if section is None or not isinstance(value, Mapping):
-        return False
-    return all(
-        key in section.model_fields and is_absent(entry, section.sections.get(key))
-        for key, entry in value.items()
-    )
 
 
 class IntegerRange(Section):
@@ -380,6 +351,7 @@ class Spec(Section):
         "target": Target,
         "budget": Budget,
         "cost": Cost,
+        "sweep": Sweep,
     }
 
     network: Network = Field(
@@ -391,6 +363,7 @@ class Spec(Section):
     target: Target | None = Field(default=None, description="The guarantee to reach.")
     budget: Budget | None = Field(default=None, description="Limits to keep to.")
     cost: Cost | None = Field(default=None, description="Time of one step, in seconds.")
+    sweep: Sweep | None = Field(default=None, description="What `rsgadvise sweep` varies; ignored elsewhere.")
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

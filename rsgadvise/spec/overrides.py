@@ -13,13 +13,18 @@ __all__ = ["apply_override"]
 LABEL_CHARACTERS = 80
 
 
-def apply_override(root: Node, text: str) -> None:
+def apply_override(root: Node, text: str, *, option: str = "--set") -> None:
     """Replace the key that `text`, the value of one `--set`, names; absent sections are made.
+
+    Args:
+        root: changed in place.
+        text: key.path=value.
+        option: which option gave it, for messages.
 
     Raises:
         SpecError: the text is not `key.path=value`, the value is not YAML, or the path leads nowhere.
     """
-    label = f"--set {printable(text)}"
+    label = f"{option} {printable(text)}"
     if len(label) > LABEL_CHARACTERS:
         label = f"{label[:LABEL_CHARACTERS]}..."
     name, equals, value = text.partition("=")

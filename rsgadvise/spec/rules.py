@@ -27,6 +27,7 @@ __all__ = [
     "Numbers",
     "Probabilities",
     "Problem",
+    "Rule",
     "Text",
     "failure",
     "look_alike",
@@ -112,7 +113,7 @@ def look_alike(word: str, known: Sequence[str]) -> str | None:
     return close[0] if close else None
 
 
-class _Rule:
+class Rule:
     """A check that pydantic runs in place of its own, described by `schema` in the JSON schema."""
 
     def check(self, value: object) -> object:
@@ -132,7 +133,7 @@ class _Rule:
         return self.schema()
 
 
-class Number(_Rule):
+class Number(Rule):
     """One finite number in a range; `whole` accepts integers only, also written as 1e6."""
 
     # Plain classes: what dataclasses generate would double the start-up time of this module.
@@ -221,7 +222,7 @@ def _number_fix(value: object) -> str:
     return "write one number"
 
 
-class Numbers(_Rule):
+class Numbers(Rule):
     """A list of numbers and, as configured, a bare number or a {min, max} section instead.
 
     Args:
@@ -319,7 +320,7 @@ class Numbers(_Rule):
         return ways[0] if len(ways) == 1 else {"anyOf": ways}
 
 
-class Choice(_Rule):
+class Choice(Rule):
     """One of a few words."""
 
     def __init__(self, words: tuple[str, ...]) -> None:
@@ -336,7 +337,7 @@ class Choice(_Rule):
         return {"type": "string", "enum": list(self.words)}
 
 
-class Probabilities(_Rule):
+class Probabilities(Rule):
     """A named distribution, or the list of its probabilities."""
 
     def __init__(self, names: Choice) -> None:
@@ -363,7 +364,7 @@ class Probabilities(_Rule):
         return {"anyOf": [self.names.schema(), self._numbers.schema()]}
 
 
-class Text(_Rule):
+class Text(Rule):
     """A name of something: printable, not empty; with `index`, a column number stands for itself."""
 
     def __init__(self, *, index: bool = False) -> None:

@@ -38,7 +38,7 @@ class SpecSource:
     def __init__(self, *, file: str, base_dir: Path, root: Node) -> None:
         self.file = file
         self.base_dir = base_dir
-        self._root = root
+        self.root = root
 
     def __repr__(self) -> str:
         return f"SpecSource(file={self.file!r}, base_dir={str(self.base_dir)!r})"
@@ -52,7 +52,7 @@ class SpecSource:
             >>> str(parse_spec(text, file="a.yaml").source.error("network.layers[1]", "too small"))
             'a.yaml:1:45: network.layers[1]: too small'
         """
-        place = place_of(self._root, key_path_parts(key_path) or ())
+        place = place_of(self.root, key_path_parts(key_path) or ())
         file = place.origin or self.file
         return SpecError(message, file=file, line=place.line, column=place.column, key=key_path)
 
@@ -61,7 +61,7 @@ class SpecSource:
         path = key_path_parts(key_path)
         if path is None:
             return False
-        node, depth = _descend(self._root, path)
+        node, depth = _descend(self.root, path)
         return depth == len(path) and not _blank(node)
 
 

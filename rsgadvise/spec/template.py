@@ -78,6 +78,13 @@ budget:
 cost:
   # per_iteration: 1.0e-4   # t0
   # per_sample: 1.0e-6   # t1
+
+# What `rsgadvise sweep` varies, one or two keys; other commands ignore it.
+sweep:
+  # vary: ["{vary}"]   # or LOW:HIGH:COUNT, or V1,V2,...
+  # measure: true   # train at each point
+  # runs: 32   # replicas at each point
+  # seed: 0
 """
 
 
@@ -108,6 +115,7 @@ def render_template(
         pretraining="{tolerance: 0.1}" if multilayer else "",
         per_layer="; a number or one per layer" if multilayer else "",
         keep_prob=1 if kind == "single_layer" else 0.8,
+        vary="network.layers[1]=50:800:log8",
         keep_range=1 if kind == "single_layer" else "{min: 0.5, max: 1.0}",
     )
     lines = [

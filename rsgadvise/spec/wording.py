@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rsgadvise.spec.models import Section, Spec
+from rsgadvise.spec.models import Spec
 from rsgadvise.spec.rules import look_alike, shown
+from rsgadvise.spec.section import Section
 from rsgadvise.spec.source import place_of
 from rsgadvise.spec.tree import Node, Path, Problem, path_text
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-__all__ = ["validation_problems"]
+__all__ = ["unknown_key", "validation_problems"]
 
 
 def validation_problems(error: ValidationError, root: Node) -> list[Problem]:
@@ -37,7 +38,7 @@ def _problem(detail: ErrorDetails, root: Node) -> Problem:
     unknown = detail["type"] == "extra_forbidden"
     place = place_of(root, path, at_key=unknown)
     # The search for look-alikes is left to the one problem that is shown: there may be thousands.
-    message = partial(_unknown_key, path) if unknown else partial(_message, detail)
+    message = partial(unknown_key, path) if unknown else partial(_message, detail)
     return Problem(path, message, place.line, place.column, place.origin)
 
 
@@ -87,7 +88,8 @@ SYNONYMS = {
 }
 
 
-def _unknown_key(path: Path) -> str:
+def unknown_key(path: Path) -> str:
+    """Return what to say of a key that its section does not have: most likely another was meant."""
     key = str(path[-1])
     message = f"unknown key {shown(key)}"
     here = list(_section(path[:-1]).model_fields)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.bounds.judge import Point, certified, equation, objective_for
+from rsgadvise.bounds.judge import Point, attempted, certified, equation
 from rsgadvise.bounds.kinds import certified_constants, curvature_share, largest_gradient
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.bounds.objective import ConstantsName, Schedule
@@ -104,6 +105,8 @@ class Case:
         alpha: the case's probability of error.
         loss_falls: whether the loss must fall.
         miss: an (eps, delta) statement to check in place of the mean.
+        survey: nothing is decided: all runs are made, and `lower` and `upper` are Student's limits, or
+            rigorous ones.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Case:
     loss_falls: bool = False
     miss: Miss | None = None
     notes: tuple[str, ...] = ()
+    survey: Literal["student", "rigorous"] | None = None
 
 
 def case_key(name: str) -> int:
@@ -244,14 +248,12 @@ def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: V
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
     with np.errstate(all="ignore"):
         if constants == "certified":
-            value = certified(problem, point)[0]
+            found, missing = certified(problem, point)[0], "it is not a finite number"
+            value = found if math.isfinite(found) else None
         else:
-            try:
-                value = float(point.bound(objective_for(problem, "paper")).value)
-            except HypothesisError as error:
-                return Claim(constants, None, name, False, expected, (f"No bound: the stepsize {error}.",))
-    if not math.isfinite(value):
-        return Claim(constants, None, name, False, expected, ("No bound: it is not a finite number.",))
+            value, missing = attempted(problem, point, "paper")
+    if value is None:
+        return Claim(constants, None, name, False, expected, (f"No bound: {missing}.",))
     return Claim(constants, value, name, value >= limit, expected)
 
 

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from rsgadvise.verify.cases import Case, Claim
 from rsgadvise.verify.experiment import FEWEST_TOGETHER, Block, BlockResult
 from rsgadvise.verify.results import CaseResult, Verdict
-from rsgadvise.verify.sequences import ConfidenceSequence, binomial_limits, classical_upper_limit
+from rsgadvise.verify.sequences import (
+    ConfidenceSequence,
+    binomial_limits,
+    classical_upper_limit,
+    student_limits,
+)
 
 __all__ = ["Judge", "Plan", "judge_for"]
 
@@ -65,6 +70,9 @@ class Judge:
 
     def plan(self) -> Plan:
         """Trajectories first; then, per round, what decides the bounds that are still open."""
+        if self.case.survey is not None:
+            yield from self._run(self.runs, trajectory=True)
+            return
         yield from self._run(min(self.runs, PILOT), trajectory=True)
         while not self._overflow and self._impossible is None:
             kind, count = self._next()
@@ -125,6 +133,8 @@ class Judge:
 
     def _limits(self) -> tuple[float, float]:
         """Limits of E||g||^2, widened by what the sampling of masks may hide."""
+        if self.case.survey == "student":
+            return self._widened(*student_limits(self._trajectories, alpha=self._alpha))
         return self._widened(self._sequence.lower, self._sequence.upper)
 
     def _widened(self, lower: float, upper: float) -> tuple[float, float]:

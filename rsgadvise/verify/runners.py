@@ -14,22 +14,33 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from queue import SimpleQueue
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.verify.experiment import Block, BlockResult, Experiment, run_block
 from rsgadvise.verify.running import Runner, WorkerDiedError
 
-__all__ = ["DaskRunner", "LocalRunner", "ProcessRunner", "make_runner"]
+__all__ = ["DaskRunner", "LocalRunner", "OwnDaskRunner", "ProcessRunner", "ReusableRunner", "make_runner"]
+
+LOCAL = "local"
+"""In place of an address: a cluster of this machine, for this run."""
 
 _CONNECT = 10.0  # seconds until a Dask scheduler must have answered
 _JOIN = 30.0  # seconds until its first worker must be there
 _ASKED = ("threadpoolctl", "rsgadvise")
 _ALIKE = ("python", "dask", "distributed", "numpy", *_ASKED)  # the others are told unasked
+
+
+class ReusableRunner(Runner, Protocol):
+    """A runner that goes from one set of experiments to the next, since starting one takes its time."""
+
+    def equip(self, experiments: Sequence[Experiment]) -> None:
+        """Take these in place of the former ones; nothing may be under way."""
 
 
 class LocalRunner:
@@ -38,6 +49,10 @@ class LocalRunner:
     slots = 1
 
     def __init__(self, experiments: Sequence[Experiment]) -> None:
+        self._experiments = experiments
+
+    def equip(self, experiments: Sequence[Experiment]) -> None:
+        """Take other experiments."""
         self._experiments = experiments
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
@@ -51,13 +66,17 @@ class LocalRunner:
 
 
 def _serve(pipe: Connection) -> None:
-    """A worker's life: the experiments, then one block after another."""
+    """A worker's life: experiments, then one block of them after another, until there are others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # not everywhere inherited
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError, MemoryError):  # the parent is told by the end of the pipe
-        experiments: Sequence[Experiment] = pipe.recv()
+        experiments: Sequence[Experiment] = ()
         while True:
-            case, block = pipe.recv()
+            message = pipe.recv()
+            if isinstance(message, list):
+                experiments = message
+                continue
+            case, block = message
             pipe.send(_outcome(experiments[case], block))
 
 
@@ -80,14 +99,28 @@ def _outcome(experiment: Experiment, block: Block) -> BlockResult | Exception:
 _Order: TypeAlias = tuple["Future[BlockResult]", int, Block]
 
 
-def _tend(pipe: Connection, equipment: bytes, orders: SimpleQueue[_Order | None]) -> None:
+@dataclass(slots=True)
+class _Equipment:
+    """The experiments, pickled once for all workers, since they can be large; and how often they changed."""
+
+    content: bytes = b""
+    version: int = 0
+
+    def take(self, experiments: Sequence[Experiment]) -> None:
+        self.content = pickle.dumps(list(experiments))
+        self.version += 1
+
+
+def _tend(pipe: Connection, equipment: _Equipment, orders: SimpleQueue[_Order | None]) -> None:
     """A thread's life: it hands one block after another to its worker, and fails them if that is dead."""
-    with contextlib.suppress(OSError):  # a dead worker is found when it is asked
-        pipe.send_bytes(equipment)
+    version = 0
     while (order := orders.get()) is not None:
         future, case, block = order
         answer: BlockResult | Exception
         try:
+            if version != equipment.version:
+                version = equipment.version
+                pipe.send_bytes(equipment.content)
             pipe.send((case, block))
             answer = pipe.recv()
         except (EOFError, OSError):
@@ -134,7 +167,8 @@ class ProcessRunner:
         self._orders: SimpleQueue[_Order | None] = SimpleQueue()
         self._workers: list[SpawnProcess] = []
         context = multiprocessing.get_context("spawn")
-        equipment = pickle.dumps(experiments)  # once for all workers, since it can be large
+        self._equipment = _Equipment()
+        self._equipment.take(experiments)
         try:
             with _interrupt_ignored():
                 for _ in range(jobs):
@@ -143,10 +177,15 @@ class ProcessRunner:
                     worker.start()
                     self._workers.append(worker)
                     there.close()  # the worker's copy is the last: its death ends the pipe
-                    threading.Thread(target=_tend, args=(here, equipment, self._orders), daemon=True).start()
+                    task = (here, self._equipment, self._orders)
+                    threading.Thread(target=_tend, args=task, daemon=True).start()
         except OSError as error:
             self.close(abandon=True)
             raise UsageError(f"--jobs {jobs} is more than the system allows: {error}; give fewer") from None
+
+    def equip(self, experiments: Sequence[Experiment]) -> None:
+        """Take other experiments; each worker is sent them with its next block."""
+        self._equipment.take(experiments)
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
         """Have a worker compute the block."""
@@ -208,9 +247,7 @@ def _connect(address: str) -> Any:
         from distributed.utils import LoopRunner
         from distributed.versions import get_versions
     except ImportError:
-        raise MissingExtraError(
-            "--dask needs the package distributed; install it with `pip install 'rsgadvise[dask]'`"
-        ) from None
+        raise _no_dask() from None
     try:
         found = LoopRunner(asynchronous=False).run_sync(_survey, address)
     except UsageError:
@@ -231,6 +268,12 @@ def _connect(address: str) -> Any:
                 )
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it logs is raised here
     return Client(address, timeout=_CONNECT, set_as_default=False)
+
+
+def _no_dask() -> MissingExtraError:
+    return MissingExtraError(
+        "--dask needs the package distributed; install it with `pip install 'rsgadvise[dask]'`"
+    )
 
 
 def _minor(version: str | None) -> list[str]:
@@ -254,11 +297,17 @@ class DaskRunner:
     def __init__(self, experiments: Sequence[Experiment], address: str) -> None:
         self._address = address
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of other versions, which do not matter, and of large data
+            warnings.simplefilter("ignore")  # of other versions, which do not matter
             self._client = _connect(address)
+        self._executor: Any = self._client.get_executor(pure=False)
+        self.equip(experiments)
+
+    def equip(self, experiments: Sequence[Experiment]) -> None:
+        """Hand other experiments to the scheduler, which forgets the former ones."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large data
             # As the result of a task, not scattered: the scheduler can then make it again elsewhere.
             self._experiments = [self._client.submit(_same, entry, pure=False) for entry in experiments]
-        self._executor: Any = self._client.get_executor(pure=False)
 
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
         """Hand the block to the scheduler."""
@@ -285,15 +334,55 @@ class DaskRunner:
         self._client.close()
 
 
-def make_runner(experiments: Sequence[Experiment], *, jobs: int, dask: str | None, kill: bool) -> Runner:
+class OwnDaskRunner(DaskRunner):
+    """A Dask cluster of processes of this machine, which ends with the runner.
+
+    Args:
+        experiments: one per case.
+        jobs: number of processes.
+
+    Raises:
+        MissingExtraError: distributed is not installed.
+    """
+
+    def __init__(self, experiments: Sequence[Experiment], jobs: int) -> None:
+        try:
+            from distributed import LocalCluster
+        except ImportError:
+            raise _no_dask() from None
+        with _interrupt_ignored():
+            self._cluster = LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        try:
+            super().__init__(experiments, self._cluster.scheduler_address)
+        except BaseException:
+            self._cluster.close()
+            raise
+
+    def close(self, *, abandon: bool) -> None:
+        """End the cluster."""
+        super().close(abandon=abandon)
+        self._cluster.close()
+
+
+def make_runner(
+    experiments: Sequence[Experiment], *, jobs: int, dask: str | None, kill: bool
+) -> ReusableRunner:
     """The runner that the options ask for.
 
     Args:
         experiments: one per case.
         jobs: processes of this machine.
-        dask: address of a scheduler, in place of them.
+        dask: address of a scheduler, in place of them; or local, for a cluster made of them.
         kill: whether a block may have to be ended midway, as a budget does.
     """
+    if dask == LOCAL:
+        return OwnDaskRunner(experiments, jobs)
     if dask is not None:
         return DaskRunner(experiments, dask)
     if jobs == 1 and not kill:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.search import increasing_root
 
-__all__ = ["ConfidenceSequence", "binomial_limits", "classical_upper_limit"]
+__all__ = ["ConfidenceSequence", "binomial_limits", "classical_upper_limit", "student_limits"]
 
 FloatArray = NDArray[np.float64]
 
@@ -133,6 +133,24 @@ def classical_upper_limit(values: FloatArray, *, alpha: float) -> float:
         return math.inf
     error = float(values.std(ddof=1)) / math.sqrt(values.size)
     return float(values.mean()) + float(stdtrit(values.size - 1, 1 - alpha)) * error
+
+
+def student_limits(values: FloatArray, *, alpha: float) -> tuple[float, float]:
+    """Student's interval mean -+ t s/sqrt(n) for the mean of non-negative observations, alpha/2 on each side.
+
+    Kind: as `classical_upper_limit`, on both sides; (0, infinity) for a single observation.
+
+    Example:
+        >>> [round(limit, 3) for limit in student_limits(np.array([1.0, 2.0, 3.0]), alpha=0.05)]
+        [0, 4.484]
+        >>> [round(limit, 3) for limit in student_limits(np.array([9.0, 10.0, 11.0]), alpha=0.05)]
+        [7.516, 12.484]
+    """
+    upper = classical_upper_limit(values, alpha=alpha / 2)
+    if not math.isfinite(upper):
+        return 0.0, math.inf
+    # The mean of what is never negative is not negative either.
+    return max(0.0, -classical_upper_limit(-values, alpha=alpha / 2)), upper
 
 
 def binomial_limits(*, successes: int, trials: int, alpha: float) -> tuple[float, float]:

@@ -1,0 +1,304 @@
+"""`sweep`: vary one or two keys of a spec."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsgadvise.cli.computing import DaskOption, JobsOption, check_confidence, usable_cores
+from rsgadvise.cli.data import check_fit, described, rows_of, statistics_of
+from rsgadvise.cli.options import (
+    Constants,
+    Format,
+    FormatOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    VersionOption,
+)
+from rsgadvise.cli.output import Target, can_show, check_writable, emit, is_stdout
+from rsgadvise.errors import RsgadviseError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.networks import Data
+    from rsgadvise.report.blocks import Block
+    from rsgadvise.spec import LoadedSpec
+    from rsgadvise.sweep.log import SweepLog
+    from rsgadvise.sweep.measuring import Computer, Options
+    from rsgadvise.sweep.points import PlannedPoint
+    from rsgadvise.sweep.results import Axis
+
+__all__ = ["sweep"]
+
+_MOST_AXES = 2
+_EXAMPLE = "--vary network.layers[1]=50:800:log8"
+
+
+class Limits(StrEnum):
+    """Kinds of confidence limits."""
+
+    STUDENT = "student"
+    RIGOROUS = "rigorous"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done, all of it known to be possible."""
+
+    loaded: LoadedSpec
+    axes: tuple[Axis, ...]
+    points: tuple[PlannedPoint, ...]
+    statistics: Mapping[str, float | int] | None
+    rows: DataStatistics | None
+    notes: tuple[str, ...]
+
+
+def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], list[str], str]:
+    """(axes, notes, which option they come from): those of the command line, else those of the spec.
+
+    Raises:
+        UsageError, SpecError: nothing to vary, or a bad range.
+    """
+    from rsgadvise.sweep.axes import check_together, parse_axis
+
+    section = loaded.spec.sweep
+    inside = not vary and section is not None
+    texts = (section.vary or ()) if inside and section is not None else vary
+    if not texts:
+        raise UsageError(
+            f"sweep needs a key to vary; got none; give e.g. {_EXAMPLE}, or a section sweep: in the spec"
+        )
+    if len(texts) > _MOST_AXES:
+        raise UsageError(f"--vary can be given {_MOST_AXES} times; got {len(texts)}; leave out the others")
+    parsed = []
+    for place, text in enumerate(texts):
+        try:
+            parsed.append(parse_axis(text))
+        except UsageError as error:
+            raise _placed(loaded, text, str(error), place if inside else None) from None
+    axes = tuple(each.axis for each in parsed)
+    try:
+        check_together(axes)
+    except UsageError as error:
+        raise _placed(loaded, "", str(error), 0 if inside else None) from None
+    return axes, [note for each in parsed for note in each.notes], "sweep.vary" if inside else "--vary"
+
+
+def _placed(loaded: LoadedSpec, text: str, message: str, place: int | None) -> RsgadviseError:
+    """An error at the option, or at the entry of the spec."""
+    if place is not None:
+        return loaded.source.error(f"sweep.vary[{place}]", message)
+    shown = text if text.isprintable() else ascii(text)[1:-1]
+    shown = f" {shown}" if shown else ""
+    return UsageError(f"--vary{shown if len(shown) <= 80 else f'{shown[:80]}...'}: {message}")
+
+
+def _plan(spec: str, vary: Sequence[str], overrides: Sequence[str], *, quiet: bool) -> _Plan:
+    """Read everything, and find every error of the spec and of its points."""
+    from rsgadvise.spec import load_spec
+    from rsgadvise.sweep.points import plan_points
+
+    loaded = load_spec(spec, overrides=tuple(overrides))
+    axes, notes, option = _axes(loaded, vary)
+    found = plan_points(loaded, axes, option=option)  # before the data file is read, which may take long
+    rows = statistics_of(found[0].loaded, quiet=quiet)
+    if rows is None:
+        return _Plan(loaded, axes, found, None, None, tuple(notes))
+    statistics, about = described(loaded, rows)
+    found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
+    return _Plan(loaded, axes, found, statistics, rows, (*about, *notes))
+
+
+def _check_places(spec: str, output: Path | None, resume: Path | None) -> None:
+    """Refuse before any work what could not be written after it.
+
+    Raises:
+        UsageError: a place cannot be written, or is named twice.
+    """
+    if output is not None and not is_stdout(output):
+        check_writable(output)
+    if resume is None:
+        return
+    if is_stdout(resume):
+        raise UsageError("--resume must name a file that can be read again; got -; name one")
+    check_writable(resume)
+    others = {"the spec": None if spec == "-" else Path(spec), "that of --output": output}
+    for what, other in others.items():
+        if other is not None and other.resolve() == resume.resolve():
+            raise UsageError(f"--resume must name a file of its own; got {resume}, {what}; name another")
+
+
+@contextlib.contextmanager
+def _log(
+    resume: Path | None, plan: _Plan, options: Options, data: Data | None, *, quiet: bool
+) -> Iterator[SweepLog | None]:
+    if resume is None:
+        yield None
+        return
+    from rsgadvise.sweep.log import SweepLog, identity
+
+    known = identity(
+        plan.loaded.spec,
+        plan.axes,
+        options,
+        name=plan.loaded.source.file,
+        statistics=plan.statistics,
+        data=data,
+    )
+    with SweepLog(resume, known, plan.points) as log:
+        if log.repaired and not quiet:
+            print(f"{resume}: removed a last line that was cut short", file=sys.stderr)
+        if log.found and not quiet:
+            print(f"{resume}: {len(log.found)} of {len(plan.points)} points are there", file=sys.stderr)
+        yield log
+
+
+def _options(
+    loaded: LoadedSpec,
+    *,
+    measure: bool | None,
+    runs: int | None,
+    seed: int | None,
+    confidence: float,
+    interval: Limits,
+    advice: Constants,
+    training: Mapping[str, object],
+) -> Options:
+    """The command line's options, the spec's where it has none, and defaults.
+
+    Raises:
+        UsageError: an option is about training, and there is none.
+    """
+    from rsgadvise.sweep.measuring import Options
+
+    section = loaded.spec.sweep
+    wanted = measure if measure is not None else section is not None and section.measure
+    if not wanted:
+        for name, value in training.items():
+            if value is not None:
+                raise UsageError(f"{name} is about training; got no --measure; add it, or leave {name} out")
+    default = Options()
+    in_spec = (None, None) if section is None else (section.runs, section.seed)
+    return Options(
+        measure=wanted,
+        runs=next(value for value in (runs, in_spec[0], default.runs) if value is not None),
+        seed=next(value for value in (seed, in_spec[1], default.seed) if value is not None),
+        confidence=confidence,
+        interval=interval.value,
+        advice=advice.value,
+    )
+
+
+def sweep(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or - for standard input.")],
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=RANGE",
+            help="A key and its values: LOW:HIGH:COUNT, LOW:HIGH:logCOUNT, V1,V2,... or [...];[...]. Twice "
+            "for a grid. Default: the sweep section of the spec.",
+        ),
+    ] = None,
+    measure: Annotated[
+        bool | None,
+        typer.Option("--measure/--no-measure", help="Also train at each point, and measure the gradient."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, max=10**7, help="T: independent replicas at each point; default 32.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Of all randomness; default 0.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of the measured limits, point by point.")] = 0.99,
+    interval: Annotated[
+        Limits,
+        typer.Option(help="student: approximate; rigorous: valid for any number of runs, and much wider."),
+    ] = Limits.STUDENT,
+    advice: Annotated[
+        Constants, typer.Option("--advice", help="Whose constants choose what the spec leaves open.")
+    ] = Constants.PAPER,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep finished points in FILE; take those that are there."),
+    ] = None,
+    jobs: JobsOption = None,
+    dask: DaskOption = None,
+    set_: SetOption = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Vary one or two keys of a spec: the bounds at each point, and on request what training measures."""
+    del version
+    check_confidence(confidence)
+    _check_places(spec, output, resume)
+    plan = _plan(spec, tuple(vary or ()), tuple(set_ or ()), quiet=quiet)
+    options = _options(
+        plan.loaded,
+        measure=measure,
+        runs=runs,
+        seed=seed,
+        confidence=confidence,
+        interval=interval,
+        advice=advice,
+        training={"--runs": runs, "--jobs": jobs, "--dask": dask},
+    )
+    from rsgadvise.cli.progress import SweepProgress
+    from rsgadvise.sweep.running import run_sweep
+
+    data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
+    computer = _computer(jobs, dask) if options.measure else None
+    with (
+        _log(resume, plan, options, data, quiet=quiet) as log,
+        SweepProgress(enabled=not quiet and options.measure) as progress,
+    ):
+        found = run_sweep(
+            plan.points,
+            plan.axes,
+            options=options,
+            name=plan.loaded.source.file,
+            computer=computer,
+            data=data,
+            statistics=plan.statistics,
+            notes=plan.notes,
+            log=log,
+            progress=progress,
+        )
+    if found.interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
+    from rsgadvise.report import sweeping as report
+
+    def blocks() -> Sequence[Block]:
+        from rsgadvise.report.sparklines import BARS
+
+        return report.sweep_blocks(found, plain=not can_show(BARS, output))
+
+    emit(
+        Target(format_, output, quiet, no_color),
+        blocks=blocks,
+        document=lambda: report.sweep_document(found, plan.loaded.spec.model_dump(mode="json")),
+        rows=lambda: report.sweep_rows(found),
+    )
+    if found.interrupted:
+        raise typer.Exit(130)
+
+
+def _computer(jobs: int | None, dask: str | None) -> Computer:
+    from rsgadvise.sweep.measuring import Computer
+    from rsgadvise.verify.runners import make_runner
+
+    return Computer(lambda: make_runner([], jobs=jobs or usable_cores(), dask=dask, kill=False))

@@ -1,0 +1,194 @@
+"""`KEY=RANGE` -> the values that a key of the spec takes in turn."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rsgadvise.errors import UsageError
+from rsgadvise.spec.keys import rule_of
+from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
+from rsgadvise.sweep.results import Axis, Value
+
+__all__ = ["MOST_POINTS", "MOST_VALUES", "ParsedAxis", "check_together", "override", "parse_axis"]
+
+MOST_VALUES = 1000
+MOST_POINTS = 10_000
+_FORMS = "write KEY=LOW:HIGH:COUNT, KEY=LOW:HIGH:logCOUNT, KEY=V1,V2,... or KEY=[...];[...]"
+_DIGITS = 12  # significant digits of the values between two ends: 0.3, not 0.30000000000000004
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedAxis:
+    """An axis, and what to mind about it.
+
+    Attributes:
+        axis: the key and its values.
+        notes: plain sentences.
+    """
+
+    axis: Axis
+    notes: tuple[str, ...] = ()
+
+
+def parse_axis(text: str) -> ParsedAxis:
+    """Read one range.
+
+    Forms: LOW:HIGH:COUNT, evenly spaced; LOW:HIGH:logCOUNT, evenly spaced in the logarithm; V1,V2,...;
+    and [...];[...] for a key that holds a list. The values of a range are rounded to 12 digits, and to
+    distinct whole numbers where the key takes only those; those of a list are taken as they are.
+
+    Raises:
+        UsageError: no such key, not a number, or a bad range; without the place of the text.
+
+    Example:
+        >>> parse_axis("network.layers[1]=50:800:log5").axis.values
+        (50, 100, 200, 400, 800)
+        >>> parse_axis("training.keep_prob=0.1:1:4").axis.values
+        (0.1, 0.4, 0.7, 1.0)
+        >>> parse_axis("network.layers=[784,10];[784,100,10]").axis.values
+        ((784, 10), (784, 100, 10))
+    """
+    key, equals, span = (part.strip() for part in text.partition("="))
+    if not equals or not span:
+        raise UsageError(f"must be KEY=RANGE; got {shown(text)}; {_FORMS}")
+    rule = rule_of(key)
+    if key.split(".")[0] == "sweep":
+        raise UsageError(f"must be a key that the bounds depend on; got {key}; name one of another section")
+    if span.startswith("["):
+        return ParsedAxis(Axis(key, _lists(key, rule, span)))
+    item = _number_rule(key, rule)
+    if ":" not in span:
+        return ParsedAxis(Axis(key, _listed(span, whole=item.whole)))
+    low, high, count, spaced = _ends(span)
+    values = _between(low, high, count, spaced)
+    if not item.whole:
+        return ParsedAxis(Axis(key, values))
+    whole = tuple(dict.fromkeys(round(value) for value in values))
+    notes: tuple[str, ...] = ()
+    if len(whole) < count:
+        some = f"{len(whole)} distinct whole number{'s' if len(whole) > 1 else ''}"
+        notes = (f"{key}: {some} of the {count} asked for, after rounding.",)
+    return ParsedAxis(Axis(key, whole), notes)
+
+
+def _number_rule(key: str, rule: Rule) -> Number:
+    """The rule for one number of the key."""
+    if isinstance(rule, Number):
+        return rule
+    if isinstance(rule, Numbers):
+        if rule.single:
+            return rule.item
+        if not rule.listing:
+            raise UsageError(f"must be a number; got {key}, a section; vary {key}.max, for example")
+        raise UsageError(
+            f"must be a number; got {key}, a list; vary one entry, as in {key}[0]=..., or write whole lists, "
+            f"as in {key}=[...];[...]"
+        )
+    raise UsageError(f"must be a numeric key; got {key}; vary training.stepsize, for example")
+
+
+def _number(text: str, *, whole: bool) -> float:
+    """A plain decimal number; one that is whole, as a whole one where the key takes only those."""
+    text = text.strip()
+    if not re.fullmatch(NUMBER, text) or len(text) > 40:
+        raise UsageError(f"must be made of numbers such as 100, 0.05 or 1e-3; got {shown(text)}; {_FORMS}")
+    value = float(text)
+    if not math.isfinite(value):
+        raise UsageError(f"must be made of finite numbers; got {text}; give smaller ones")
+    # Any other fraction is for the rule of the key to refuse, in its own words.
+    return int(value) if whole and value.is_integer() else value
+
+
+def _distinct(values: Sequence[Value]) -> tuple[Value, ...]:
+    if len(values) > MOST_VALUES:
+        raise UsageError(f"must have at most {MOST_VALUES} values; got {len(values)}; give fewer")
+    again = next((value for place, value in enumerate(values) if value in values[:place]), None)
+    if again is not None:
+        raise UsageError(f"must have values that differ; got {_text(again)} twice; remove one")
+    return tuple(values)
+
+
+def _listed(span: str, *, whole: bool) -> tuple[Value, ...]:
+    return _distinct([_number(part, whole=whole) for part in span.split(",")])
+
+
+def _lists(key: str, rule: Rule, span: str) -> tuple[Value, ...]:
+    if not (isinstance(rule, Numbers) and rule.listing):
+        raise UsageError(f"must be numbers: {key} takes no list; got {shown(span)}; {_FORMS}")
+    values: list[Value] = []
+    for part in span.split(";"):
+        inside = re.fullmatch(r"\s*\[([^\[\]]+)\]\s*", part)
+        if inside is None:
+            raise UsageError(
+                f"must be lists in brackets with ; between them; got {shown(part)}; write "
+                "[784,100,10];[784,100,100,10], for example"
+            )
+        values.append(tuple(_number(entry, whole=rule.item.whole) for entry in inside[1].split(",")))
+    return _distinct(values)
+
+
+def _ends(span: str) -> tuple[float, float, int, Callable[[float, float, float], float]]:
+    """(low, high, count, how a share of the way becomes a value)."""
+    parts = [part.strip() for part in span.split(":")]
+    counted = re.fullmatch(r"(log)?([0-9]{1,9})", parts[-1])
+    if len(parts) != 3 or counted is None:
+        raise UsageError(f"must be LOW:HIGH:COUNT or LOW:HIGH:logCOUNT; got {shown(span)}; {_FORMS}")
+    low, high = (_number(part, whole=False) for part in parts[:2])
+    count = int(counted[2])
+    if not 2 <= count <= MOST_VALUES:
+        raise UsageError(f"must have a COUNT from 2 to {MOST_VALUES}; got {count}; change it")
+    if low >= high:
+        raise UsageError(f"must have LOW below HIGH; got {parts[0]} and {parts[1]}; swap or change them")
+    if counted[1] and low <= 0:
+        raise UsageError(f"must have LOW above 0 for logarithmic steps; got {parts[0]}; raise it")
+    return low, high, count, _geometric if counted[1] else _linear
+
+
+def _linear(low: float, high: float, share: float) -> float:
+    return low * (1 - share) + high * share
+
+
+def _geometric(low: float, high: float, share: float) -> float:
+    return math.exp(_linear(math.log(low), math.log(high), share))
+
+
+def _between(
+    low: float, high: float, count: int, spaced: Callable[[float, float, float], float]
+) -> tuple[float, ...]:
+    """Rising values, the ends exactly as given."""
+    inner = (float(f"{spaced(low, high, step / (count - 1)):.{_DIGITS}g}") for step in range(1, count - 1))
+    values = tuple(dict.fromkeys((low, *inner, high)))
+    if len(values) < count:
+        raise UsageError(f"must have ends far enough apart for {count} values; got {low!r} and {high!r}")
+    return values
+
+
+def check_together(axes: Sequence[Axis]) -> None:
+    """Refuse axes that undo each other, or that make too many points.
+
+    Raises:
+        UsageError: a key is named twice, one replaces the other, or there are too many points.
+    """
+    for place, axis in enumerate(axes):
+        for earlier in axes[:place]:
+            if axis.key == earlier.key:
+                raise UsageError(f"each key can vary once; got {axis.key} twice; remove one")
+            if earlier.key.startswith((f"{axis.key}[", f"{axis.key}.")):
+                raise UsageError(
+                    f"{axis.key} replaces {earlier.key}, which stands before it; name {axis.key} first"
+                )
+    points = math.prod(len(axis.values) for axis in axes)
+    if points > MOST_POINTS:
+        raise UsageError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,}; give fewer values")
+
+
+def override(key: str, value: Value) -> str:
+    """The value as `--set` takes it, bit for bit."""
+    return f"{key}={_text(value)}"
+
+
+def _text(value: Value) -> str:
+    return f"[{', '.join(map(repr, value))}]" if isinstance(value, tuple) else repr(value)

@@ -1,0 +1,187 @@
+"""Ranges become the values that they describe, or one sentence that says why not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsgadvise.errors import UsageError
+from rsgadvise.spec import Spec, parse_spec, with_override
+from rsgadvise.spec.keys import rule_of
+from rsgadvise.spec.rules import Number
+from rsgadvise.sweep.axes import check_together, override, parse_axis
+from rsgadvise.sweep.results import Axis
+
+ENDS = st.floats(1e-6, 1e6)
+TEXT = "network: {kind: multilayer, layers: [6, 4, 2], weight_bound: [0.5, 0.5]}"
+
+
+@given(low=ENDS, high=ENDS, count=st.integers(2, 50), spaced=st.sampled_from(["", "log"]))
+def test_ranges_are_those_of_numpy(low: float, high: float, count: int, spaced: str) -> None:
+    if not high > low * (1 + 1e-6):
+        return
+    axis = parse_axis(f"target.eps={low!r}:{high!r}:{spaced}{count}").axis
+    expected = (np.geomspace if spaced else np.linspace)(low, high, count)
+    assert np.allclose(axis.values, expected, rtol=1e-11, atol=0)
+    assert (axis.values[0], axis.values[-1]) == (low, high)
+
+
+@given(low=st.integers(1, 2000), more=st.integers(1, 2000), count=st.integers(2, 60))
+def test_whole_numbers_are_rounded_and_distinct(low: int, more: int, count: int) -> None:
+    parsed = parse_axis(f"training.batch_size={low}:{low + more}:{count}")
+    values = parsed.axis.values
+    assert all(isinstance(value, int) for value in values)
+    assert sorted(set(values)) == list(values)
+    exact = np.linspace(low, low + more, count)
+    assert all(np.abs(exact - np.asarray(value)).min() <= 0.5 + 1e-6 for value in values)
+    assert all(np.abs(np.asarray(values) - each).min() <= 0.5 + 1e-6 for each in exact)
+    assert bool(parsed.notes) == (len(values) < count)
+    if parsed.notes:
+        assert f"{len(values)} distinct" in parsed.notes[0]
+        assert f"of the {count} asked for" in parsed.notes[0]
+
+
+def test_the_forms_of_the_manual() -> None:
+    assert parse_axis("network.layers[1]=50:800:log8").axis.values == (50, 74, 110, 164, 244, 362, 538, 800)
+    tenths = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    assert parse_axis("training.keep_prob=0.1:1:10").axis.values == tenths
+    assert parse_axis(" network.weight_bound = 0.01, 0.05,0.1 ").axis.values == (0.01, 0.05, 0.1)
+    assert parse_axis("data.mean=0.5").axis.values == (0.5,)
+    assert parse_axis("network.layers=[784,100,10]; [784,1e2,100,10]").axis.values == (
+        (784, 100, 10),
+        (784, 100, 100, 10),
+    )
+    assert parse_axis("search.batch_size=[16];[16,32]").axis.values == ((16,), (16, 32))
+
+
+BAD = {
+    "x": "must be KEY=RANGE",
+    "training.stepsize=": "must be KEY=RANGE",
+    "=1:2:3": "must be a key of the spec",
+    "a b=1,2": "must be a key of the spec",
+    "network.layer[1]=1:2:3": "did you mean 'layers'?",
+    "training.lr=1,2": "the learning rate is called stepsize",
+    "stepsize=1,2": "belongs under training",
+    "training=1,2": "must be a key; got the section training",
+    "training.pretraining=1,2": "got the section pretraining; name a key in it, such as",
+    "network.kind=1:2:3": "must be a numeric key; got network.kind",
+    "data.file=1,2": "must be a numeric key",
+    "training.stopping=1,2": "must be a numeric key",
+    "sweep.runs=1,2": "that the bounds depend on",
+    "network.layers=1:5:2": "got network.layers, a list; vary one entry, as in network.layers[0]=",
+    "network.layers[0][1]=1,2": "holds no such entry",
+    "data.mean[0]=1,2": "holds no such entry",
+    "data.mean.x=1,2": "holds no such entry",
+    "search.iterations=1,2": "vary search.iterations.max",
+    "search.iterations=[1];[2]": "takes no list",
+    "data.mean=[1];[2]": "takes no list",
+    "network.layers[0]=[1];[2]": "takes no list",
+    "network.layers=[1,2],[3,4]": "lists in brackets with ; between them",
+    "network.layers=[1,2];3": "lists in brackets with ; between them",
+    "network.layers=[];[1,2]": "lists in brackets",
+    "network.layers=[1,2];[1,2]": "must have values that differ; got [1, 2] twice",
+    "network.layers=[1,a]": "made of numbers such as 100, 0.05 or 1e-3; got 'a'",
+    "data.mean=0.1:0.5": "must be LOW:HIGH:COUNT",
+    "data.mean=0.1:0.5:3:4": "must be LOW:HIGH:COUNT",
+    "data.mean=0.1:0.5:lin3": "must be LOW:HIGH:COUNT",
+    "data.mean=0.1:0.5:2.5": "must be LOW:HIGH:COUNT",
+    "data.mean=0.1:0.5:-2": "must be LOW:HIGH:COUNT",
+    "data.mean=0.1:0.5:1": "a COUNT from 2 to 1000; got 1",
+    "data.mean=0.1:0.5:1001": "a COUNT from 2 to 1000; got 1001",
+    "data.mean=0.5:0.1:3": "must have LOW below HIGH; got 0.5 and 0.1",
+    "data.mean=0.5:0.5:3": "must have LOW below HIGH",
+    "data.mean=0:0.5:log3": "must have LOW above 0 for logarithmic steps; got 0",
+    "data.mean=-1:0.5:log3": "must have LOW above 0 for logarithmic steps; got -1",
+    "data.mean=1:1.0000000000000002:9": "must have ends far enough apart",
+    "data.mean=a:b:3": "got 'a'",
+    "data.mean=nan,1": "got 'nan'",
+    "data.mean=1:inf:3": "got 'inf'",
+    "data.mean=1e999,1": "finite numbers; got 1e999",
+    "data.mean=0.1,,0.2": "got ''",
+    "data.mean=0.1;0.2": "got '0.1;0.2'",
+    "data.mean=0.1,0.10": "must have values that differ; got 0.1 twice",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_bad_range_says_what_is_wrong(text: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(BAD[text])):
+        parse_axis(text)
+
+
+@given(st.text(st.sampled_from("data.mean=0123456789:,;[]loge- \x00é"), max_size=30))
+def test_no_text_is_worse_than_a_usage_error(text: str) -> None:
+    for start in ("", "data.mean=", "network.layers=", "training.batch_size=", "network.layers["):
+        try:
+            values = parse_axis(start + text).axis.values
+        except UsageError:
+            continue
+        assert 1 <= len(values) <= 1000
+
+
+def test_axes_that_undo_each_other_are_refused() -> None:
+    layers, entry = Axis("network.layers", ((6, 2),)), Axis("network.layers[1]", (2, 3))
+    check_together((layers, entry))
+    with pytest.raises(UsageError, match=r"replaces network.layers\[1\]"):
+        check_together((entry, layers))
+    with pytest.raises(UsageError, match="twice"):
+        check_together((entry, entry))
+    long = tuple(float(value) for value in range(1000))
+    with pytest.raises(UsageError, match="at most 10,000 points; got 11,000"):
+        check_together((Axis("a.b", long), Axis("a.c", long[:11])))
+
+
+@given(st.floats(1e-300, 1.0))
+def test_a_value_arrives_in_the_spec_bit_for_bit(value: float) -> None:
+    loaded = parse_spec(TEXT, file="a.yaml")
+    axis = parse_axis(f"training.stepsize={value!r}").axis
+    assert with_override(loaded, override(axis.key, axis.values[0])).spec.training.stepsize == value
+    assert loaded.spec.training.stepsize is None
+
+
+def test_an_override_leaves_the_spec_that_it_is_made_from() -> None:
+    loaded = parse_spec(TEXT, file="a.yaml")
+    varied = with_override(loaded, "network.layers[1]=9", "network.weight_bound[0]=0.25")
+    assert varied.spec.network.layers == (6, 9, 2)
+    assert varied.spec.network.weight_bound == (0.25, 0.5)
+    assert loaded.spec.network.layers == (6, 4, 2)
+    assert loaded.spec.network.weight_bound == (0.5, 0.5)
+
+
+def _numeric(schema: dict[str, Any]) -> bool:
+    ways = schema.get("anyOf", [schema])
+    return any(way.get("type") in ("number", "integer") for way in ways)
+
+
+def test_every_numeric_key_of_the_schema_can_vary() -> None:
+    """The JSON schema is made by pydantic: another reader of the same models."""
+    found = Spec.model_json_schema()
+    definitions = found["$defs"]
+    seen = 0
+    for name, entry in found["properties"].items():
+        targets = re.findall(r"#/\$defs/(\w+)", str(entry))
+        if name == "sweep":
+            continue
+        for key, schema in definitions[targets[0]]["properties"].items():
+            flat = [way for outer in schema.get("anyOf", [schema]) for way in outer.get("anyOf", [outer])]
+            numeric = any(_numeric(way) for way in flat) and key not in (
+                "target",
+                "array",
+                "file",
+                "stopping",
+            )
+            try:
+                axis = parse_axis(f"{name}.{key}=1").axis
+            except UsageError:
+                assert not numeric, f"{name}.{key}"
+            else:
+                assert numeric, f"{name}.{key}"
+                assert list(axis.values) == [1]
+                seen += 1
+    assert seen > 20
+    assert isinstance(rule_of("search.keep_prob.min"), Number)

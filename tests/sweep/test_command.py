@@ -1,0 +1,248 @@
+"""`rsgadvise sweep` as users and scripts meet it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from ruamel.yaml import YAML
+
+from rsgadvise.report.sparklines import BARS
+
+SPEC = """
+network: {kind: multilayer, layers: [6, 4, 2], weight_bound: 0.5}
+data: {mean: 0.3, mean_square: 0.12}
+training: {stepsize: 0.4, batch_size: 8, iterations: 12}
+"""
+SECTION = """
+sweep:
+  vary:
+    - network.layers[1]=2:8:log3
+    - training.keep_prob=0.5,1
+  measure: true
+  runs: 3
+  seed: 5
+"""
+TOP = ["schema", "axes", "points", "measured", "confidence", "seed", "runs", "notes", "spec"]
+POINT = [
+    *("values", "kind", "layers", "stepsize", "batch_size", "iterations", "keep_prob", "decay"),
+    *("paper_bound", "certified_bound", "largest_gradient", "vacuous", "measured", "notes"),
+]
+MEASURED = ["gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds"]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+@pytest.fixture
+def packaged(tmp_path: Path) -> Path:
+    path = tmp_path / "packaged.yaml"
+    path.write_text(SPEC + SECTION)
+    return path
+
+
+def strict(text: str) -> dict[str, Any]:
+    """JSON without NaN or Infinity."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in JSON")
+
+    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return found
+
+
+def test_the_contract(run: Run, packaged: Path) -> None:
+    result = run("sweep", packaged, "--jobs", "1", "-f", "json", "-q")
+    assert (result.code, result.err) == (0, "")
+    found = strict(result.out)
+    assert list(found) == TOP
+    assert found["schema"] == "rsgadvise.sweep/1"
+    assert found["axes"] == [
+        {"key": "network.layers[1]", "values": [2, 4, 8]},
+        {"key": "training.keep_prob", "values": [0.5, 1.0]},
+    ]
+    assert (found["measured"], found["seed"], found["runs"]) == (True, 5, 3)
+    assert found["spec"]["sweep"]["runs"] == 3
+    expected = [(n, p) for n in (2, 4, 8) for p in (0.5, 1.0)]
+    assert [tuple(point["values"].values()) for point in found["points"]] == expected
+    for point in found["points"]:
+        assert list(point) == POINT
+        assert list(point["measured"]) == MEASURED
+        assert point["layers"] == [6, point["values"]["network.layers[1]"], 2]
+        assert point["keep_prob"] == point["values"]["training.keep_prob"]
+        assert point["stepsize"] == [0.4, 0.4]
+        assert point["measured"]["lower"] <= point["measured"]["upper"]
+
+
+def test_options_stand_above_the_section(run: Run, packaged: Path) -> None:
+    found = strict(run("sweep", packaged, "--no-measure", "-f", "json").out)
+    assert (found["measured"], found["confidence"]) == (False, None)
+    assert all(point["measured"] is None for point in found["points"])
+    options = ("--runs", "2", "--seed", "1", "--jobs", "1", "-f", "json", "-q")
+    found = strict(run("sweep", packaged, "--vary", "training.decay=0,1", *options).out)
+    assert [axis["key"] for axis in found["axes"]] == ["training.decay"]
+    assert (found["runs"], found["seed"]) == (2, 1)
+    assert [point["measured"]["runs"] for point in found["points"]] == [2, 2]
+    only = strict(run("sweep", packaged, "--set", "sweep.vary=['data.mean=0.3,0.34']", *options).out)
+    assert only["axes"][0]["key"] == "data.mean"
+
+
+def test_other_commands_leave_the_section_alone(run: Run, spec: Path, packaged: Path) -> None:
+    for command in ("recommend", "bound"):
+        with_section, without = run(command, packaged), run(command, spec)
+        assert (with_section.code, with_section.out) == (without.code, without.out)
+    packaged.write_text(SPEC + "sweep: {vary: [nonsense]}\n")
+    assert run("bound", packaged).code == 0
+
+
+SECTIONS = {
+    "{vary: [nonsense]}": ":6:16: sweep.vary[0]: must be KEY=RANGE; got 'nonsense'",
+    "{vary: ['data.mean=0.1,0.5', 'training.x=1,2']}": "sweep.vary[1]: unknown key 'x'",
+    "{vary: ['data.mean=0.1,0.5', 'data.mean=0.1,0.2']}": "sweep.vary[0]: each key can vary once",
+    "{vary: data.mean=1}": "sweep.vary: must be a list of 1 to 2 ranges KEY=RANGE; got 'data.mean=1'",
+    "{vary: [a, b, c]}": "sweep.vary: must be a list of 1 to 2 ranges",
+    "{vary: [3]}": "sweep.vary: must be a list of 1 to 2 ranges KEY=RANGE; got 3",
+    "{vary: []}": "sweep.vary: must be a list of 1 to 2 ranges",
+    "{measure: maybe}": "sweep.measure: must be true or false; got 'maybe'",
+    "{runs: 0}": "sweep.runs: must be an integer from 1 to 1e7; got 0",
+    "{seed: -1}": "sweep.seed: must be an integer from 0",
+    "{varyy: []}": "unknown key 'varyy'; did you mean 'vary'?",
+    "{measure: true}": "sweep needs a key to vary; got none; give e.g. --vary",
+    "{vary: ['network.layers[1]=0,2']}": "sweep.vary network.layers[1]=0: network.layers[1]: must be",
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_bad_section_is_one_line_with_its_place(run: Run, tmp_path: Path, section: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"{SPEC.strip()}\n\n\nsweep: {section}\n")
+    result = run("sweep", path)
+    assert (result.code, result.out) == (2, "")
+    assert SECTIONS[section] in result.err
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+
+
+BAD = {
+    "": "sweep needs a key to vary",
+    "--vary training.stepsize=0.1:1:3 --vary data.mean=0.5 --vary target.eps=1": "given 2 times; got 3",
+    "--vary training.stepsize=0.1:1": "--vary training.stepsize=0.1:1: must be LOW:HIGH:COUNT",
+    "--vary network.layer[1]=1,2": "did you mean 'layers'?",
+    "--vary network.layers[1]=0:5:2": "network.layers[1]=0: network.layers[1]: must be an integer from 1",
+    "--vary network.layers[1]=2.5,3": "must be an integer from 1 to 1e9; got 2.5; round it, for example to 2",
+    "--vary training.keep_prob=0.5,1.5": "training.keep_prob=1.5: training.keep_prob: must be a number from",
+    "--vary network.layers[3]=1,2": "must be an index from 0 to 2; got index 3",
+    "--vary data.mean=0.1,0.5": "mean_square: must be from mean**2 = 0.01 to mean = 0.1; got 0.12; measure",
+    "--vary training.initial_loss=1,3": "must be at most 2, the number of outputs",
+    "--vary training.stepsize=-1,1": "training.stepsize=-1.0: training.stepsize: must be a number above 0",
+    "--vary network.layers=[6,2];[6,4,4,2] --set network.weight_bound=[1,1]": "(--vary network.layers=[6, 2]",
+    "--vary data.mean=0.3,0.4 --vary data.mean_square=0.12,0.35": "(--vary data.mean=0.3 and "
+    "data.mean_square=0.35)",
+    "--vary training.decay=0,1 --runs 3": "--runs is about training; got no --measure",
+    "--vary training.decay=0,1 --jobs 3": "--jobs is about training",
+    "--vary training.decay=0,1 --dask x": "--dask is about training",
+    "--vary training.decay=0,1 --confidence 1": "--confidence must be a probability",
+    "--vary training.decay=0,1 --output /nowhere/x": "directory does not exist",
+    "--vary training.decay=0:1:100 --vary data.mean=0.35:0.6:101": "at most 10,000 points; got 10,100",
+}
+
+
+@pytest.mark.parametrize("options", BAD)
+def test_bad_usage_is_one_line(run: Run, spec: Path, options: str) -> None:
+    result = run("sweep", spec, *options.split())
+    assert (result.code, result.out) == (2, "")
+    assert BAD[options] in result.err
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+
+
+def test_standard_input_is_read_once(run: Run) -> None:
+    result = run("sweep", "-", "--vary", "training.stepsize=0.1,0.2,0.3", "-f", "json", stdin=SPEC)
+    assert len(strict(result.out)["points"]) == 3
+
+
+def test_whole_numbers_that_coincide_are_told(run: Run, spec: Path) -> None:
+    found = strict(run("sweep", spec, "--vary", "network.layers[1]=2:4:9", "-f", "json").out)
+    assert found["axes"][0]["values"] == [2, 3, 4]
+    assert found["notes"][0] == (
+        "network.layers[1]: 3 distinct whole numbers of the 9 asked for, after rounding."
+    )
+
+
+def test_csv_has_one_row_for_each_point(run: Run, packaged: Path) -> None:
+    plain = list(csv.DictReader(io.StringIO(run("sweep", packaged, "--no-measure", "-f", "csv").out)))
+    rows = list(csv.DictReader(io.StringIO(run("sweep", packaged, "--jobs", "1", "-q", "-f", "csv").out)))
+    assert len(plain) == len(rows) == 6
+    assert list(rows[0])[:2] == ["network.layers[1]", "training.keep_prob"]
+    assert {row["layers"] for row in rows} == {"6;2;2", "6;4;2", "6;8;2"}
+    assert all(float(row["measured.gradient"]) > 0 for row in rows)
+    assert not any(name.startswith("measured") for name in plain[0])
+    assert [row["paper_bound"] for row in rows] == [row["paper_bound"] for row in plain]
+    outside = run("sweep", packaged, "--vary", "training.stepsize=0.4,1e3", "--no-measure", "-f", "csv").out
+    first, second = csv.DictReader(io.StringIO(outside))
+    assert (first["paper_bound"] != "", second["paper_bound"]) == (True, "")
+
+
+def test_yaml_says_the_same_as_json(run: Run, packaged: Path) -> None:
+    options = ("sweep", packaged, "--no-measure")
+    loaded = YAML(typ="safe").load(run(*options, "-f", "yaml").out)
+    assert loaded == strict(run(*options, "-f", "json").out)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_has_rows_and_trends(
+    run: Run, packaged: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = run("sweep", packaged, "--jobs", "1", "-q").out
+    assert max(map(len, shown.splitlines())) <= width
+    assert "Trend" not in shown  # the main table alone
+    result = run("sweep", packaged, "--jobs", "1")
+    lines = result.out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[0] == "Sweep of network.layers[1] and training.keep_prob"
+    assert sum(line.split()[:2] == ["2", "0.5"] for line in lines) >= 1
+    trend = lines[lines.index("Trend over network.layers[1]") :]
+    bars = [line for line in trend if any(bar in line for bar in BARS)]
+    assert len(bars) == 2 * 4  # two bounds, the measured gradient and the loss, at two keep probabilities
+    assert next(line for line in bars if line.split()[0] == "paper").split()[2][::2] == "▁█"
+    told = [line for line in result.err.splitlines() if line.startswith("done: ")]
+    assert len(told) == 6
+    assert told[0].startswith("done: 1 of 6: layers[1]=2, keep_prob=0.5: bound ")
+    markdown = run("sweep", packaged, "--no-measure", "-f", "markdown").out
+    assert markdown.startswith("## Sweep of network.layers[1] and training.keep_prob")
+    assert "### Trend over network.layers[1]" in markdown
+
+
+def test_depth_is_shown_as_text(run: Run, spec: Path) -> None:
+    deep = ",".join(["100"] * 12)
+    shown = run("sweep", spec, "--vary", f"network.layers=[6,4,2];[6,{deep},2]").out
+    assert "6-12x100-2" in shown
+    assert "6-4-2" in shown
+
+
+def test_trends_are_plain_where_the_output_cannot_show_bars(spec: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rsgadvise", "sweep", str(spec), "--vary", "training.stepsize=0.1:0.4:4"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    text = done.stdout.decode("ascii")
+    line = next(
+        line for line in text.splitlines() if line.strip().startswith("certified") and "linear" in line
+    )
+    assert "?" not in line
+    assert set(line.split()[1]) <= set("_.:-=+*#")
+    file = tmp_path / "out.txt"
+    subprocess.run([*command, "-o", str(file)], check=True, env=environment)
+    assert any(bar in file.read_text(encoding="utf-8") for bar in BARS)
