@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
-_MOST_AXES = 2
 _EXAMPLE = "--vary network.layers[1]=50:800:log8"
 
 
@@ -71,6 +70,7 @@ def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], li
     Raises:
         UsageError, SpecError: nothing to vary, or a bad range.
     """
+    from rsgadvise.spec.sweeping import MOST_AXES
     from rsgadvise.sweep.axes import check_together, parse_axis
 
     section = loaded.spec.sweep
@@ -80,8 +80,8 @@ def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], li
         raise UsageError(
             f"sweep needs a key to vary; got none; give e.g. {_EXAMPLE}, or a section sweep: in the spec"
         )
-    if len(texts) > _MOST_AXES:
-        raise UsageError(f"--vary can be given {_MOST_AXES} times; got {len(texts)}; leave out the others")
+    if len(texts) > MOST_AXES:
+        raise UsageError(f"--vary can be given {MOST_AXES} times; got {len(texts)}; leave out the others")
     parsed = []
     for place, text in enumerate(texts):
         try:

@@ -208,10 +208,12 @@ def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
     """
     over = " and ".join(axis.key for axis in sweep.axes)
     grid, same = _grid(sweep)
-    found = f"{len(sweep.points)} points"
+    found = f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}"
     nets = {(point.kind, point.layers) for point in sweep.points}
     if len(nets) == 1:
         found += f" of {network(*next(iter(nets)))}"
+    elif len(kinds := {kind for kind, _ in nets}) == 1:
+        found += f" of {next(iter(kinds))} networks"
     if sweep.measured:
         found += f"; {count(sweep.runs)} runs at each, seed {sweep.seed}, confidence {sweep.confidence:.15g}"
     if same and sweep.points:

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from rsgadvise import __version__
 from rsgadvise.errors import UsageError
 from rsgadvise.networks import Data
@@ -82,7 +84,7 @@ def _digest(data: Data) -> str:
     found = hashlib.sha256()
     for array in (data.inputs, data.targets):
         found.update(f"{array.dtype}{array.shape}".encode())
-        found.update(array.tobytes())
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 

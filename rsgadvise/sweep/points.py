@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from rsgadvise.errors import SpecError, UsageError
 from rsgadvise.spec import LoadedSpec, with_override
+from rsgadvise.spec.editing import STATISTICS
 from rsgadvise.sweep.axes import override
 from rsgadvise.sweep.results import Axis, Value
 
 __all__ = ["PlannedPoint", "plan_points"]
-
-_MEASURED = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def plan_points(
     """
     for axis in axes:
         section, _, key = axis.key.partition(".")
-        if section == "data" and key in _MEASURED and loaded.spec.data.file is not None:
+        if section == "data" and key in STATISTICS and loaded.spec.data.file is not None:
             raise UsageError(
                 f"{option} {axis.key}: must be a key that counts; got one that is measured from data.file; "
                 "vary another, or take the file out of the spec"

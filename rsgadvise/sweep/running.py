@@ -173,8 +173,8 @@ def _about_limits(options: Options) -> list[str]:
     )
     return [
         "measured: E||grad f(W^R)||^2 over the runs (of the projected gradient where there is a box), from "
-        f"the measured f(W1), not the one that the bounds assume. Its limits hold with probability "
-        f"{options.confidence:.15g} at each point by itself. They are {what}."
+        "the measured f(W1), not the one that the bounds assume; all runs of a point share W1. Its limits "
+        f"hold with probability {options.confidence:.15g} at each point by itself. They are {what}."
     ]
 
 

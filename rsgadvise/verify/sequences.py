@@ -142,7 +142,7 @@ def student_limits(values: FloatArray, *, alpha: float) -> tuple[float, float]:
 
     Example:
         >>> [round(limit, 3) for limit in student_limits(np.array([1.0, 2.0, 3.0]), alpha=0.05)]
-        [0, 4.484]
+        [0.0, 4.484]
         >>> [round(limit, 3) for limit in student_limits(np.array([9.0, 10.0, 11.0]), alpha=0.05)]
         [7.516, 12.484]
     """

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ import pytest
 from conftest import Run
 from ruamel.yaml import YAML
 
+from rsgadvise.report.markdown import as_markdown
 from rsgadvise.report.sparklines import BARS
+from rsgadvise.report.sweeping import sweep_blocks, sweep_document, sweep_rows
+from rsgadvise.sweep.results import Axis, Sweep
 
 SPEC = """
 network: {kind: multilayer, layers: [6, 4, 2], weight_bound: 0.5}
@@ -246,3 +250,24 @@ def test_trends_are_plain_where_the_output_cannot_show_bars(spec: Path, tmp_path
     file = tmp_path / "out.txt"
     subprocess.run([*command, "-o", str(file)], check=True, env=environment)
     assert any(bar in file.read_text(encoding="utf-8") for bar in BARS)
+
+
+def test_an_interruption_before_the_first_point_still_has_an_answer() -> None:
+    axis = Axis("network.layers[1]", (2, 4))
+    sweep = Sweep(
+        (axis,), (), True, 0.99, 0, 3, ("Interrupted after 0 of 2 points; go on.",), interrupted=True
+    )
+    shown = as_markdown(sweep_blocks(sweep))
+    assert "Interrupted after 0 of 2 points" in shown
+    assert "Trend" not in shown
+    assert sweep_document(sweep, {})["points"] == []
+    assert sweep_rows(sweep) == []
+
+
+def test_a_packaged_config_carries_its_sweep(run: Run, config: Callable[[str], Path]) -> None:
+    found = strict(run("sweep", config("sweep_width"), "-f", "json").out)
+    assert len(found["points"]) == 24
+    bounds = {tuple(point["values"].values()): point["paper_bound"] for point in found["points"]}
+    for width in (50, 800):  # wider boxes and wider layers have larger bounds
+        assert bounds[width, 0.01] < bounds[width, 0.05] < bounds[width, 0.1]
+    assert bounds[50, 0.05] < bounds[800, 0.05]
