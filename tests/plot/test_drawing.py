@@ -133,6 +133,16 @@ def test_heights_are_logarithms_of_the_values(pictures: dict[str, ElementTree.El
     assert across == pytest.approx([across[0] + slope * (each - logs[0]) for each in logs], abs=1e-3)
 
 
+def test_a_line_is_broken_where_a_value_is_missing(pictures: dict[str, ElementTree.Element]) -> None:
+    """Of six points the second is missing: the last four have three strokes, and the first has none."""
+    strokes = {}
+    for role in ("paper", "certified"):
+        (line,) = [each for each in pictures["one"].iter(f"{SVG}g") if each.get("id") == f"line-{role}"]
+        (path,) = line.iter(f"{SVG}path")
+        strokes[role] = path.get("d", "").count("L")
+    assert strokes == {"paper": 3, "certified": 5}
+
+
 def boxes(figure: Any) -> tuple[list[Any], list[Any]]:
     """Extents of what surrounds the panels, and of the panels with their labels."""
     figure.canvas.draw()
