@@ -31,6 +31,8 @@ LAYERS = {
     "advise": 5,
     "verify": 5,
     "pilot": 6,
+    "explain": 6,
+    "compare": 6,
     "library": 7,
     "report": 7,
     "emit": 7,
