@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from rsgadvise.cli.advice import bound, iterations, recommend
+from rsgadvise.cli.comparing import compare
 from rsgadvise.cli.data import stats
 from rsgadvise.cli.explaining import explain
 from rsgadvise.cli.files import init, schema
@@ -26,7 +27,7 @@ _EPILOG = (
 
 COMMANDS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (recommend, explain, iterations, bound, verify, stats, init, schema)
+    for function in (recommend, explain, compare, iterations, bound, verify, stats, init, schema)
 }
 
 

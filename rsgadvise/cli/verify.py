@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise.cli.data import described, rows_of, statistics_of
-from rsgadvise.cli.locating import located
+from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
     Constants,
     Format,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rsgadvise.verify.from_spec import Values
     from rsgadvise.verify.results import Verification
 
-__all__ = ["verify"]
+__all__ = ["usable_cores", "verify"]
 
 
 class Checked(StrEnum):
@@ -114,11 +114,7 @@ def _case(
     from rsgadvise.verify.from_spec import setting_from_spec
 
     loaded = load_spec(path, overrides=tuple(overrides))
-    name, again = loaded.source.file, 1
-    while name in taken:
-        again += 1
-        name = f"{loaded.source.file} #{again}"
-    taken.add(name)
+    name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     constants = tuple(each for each in CONSTANTS if checked in (Checked.BOTH, each))
@@ -202,7 +198,8 @@ def _check_places(output: Path | None, junit: Path | None, specs: Sequence[str])
         seen[place] = f"that of {option}"
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -273,7 +270,7 @@ def verify(
 
     runner = make_runner(
         [case.experiment for case in cases],
-        jobs=jobs or _usable_cores(),
+        jobs=jobs or usable_cores(),
         dask=dask,
         kill=budget is not None,
     )

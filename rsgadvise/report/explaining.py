@@ -259,6 +259,6 @@ def _legend(found: Explanation) -> Iterator[str]:
     if found.flips:
         yield (
             "flips at: the nearest value at which another choice is first, found by looking at six values "
-            "per decade up to a factor of 100 and bisection; two changes between neighbours that undo each other "
-            "are missed."
+            "per decade up to a factor of 100 and bisection; two changes between neighbours that undo each "
+            "other are missed."
         )
