@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rsgadvise.datastats import DataStatistics
     from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.verify.cases import Case
 
 __all__ = ["compare"]
 
@@ -48,7 +49,10 @@ def compare(
         bool, typer.Option("--measure", help="Also train each, and compare the gradients that come out.")
     ] = False,
     runs: Annotated[
-        int, typer.Option(min=2, max=10**6, help="With --measure: independent replicas of each spec.")
+        int,
+        typer.Option(
+            min=4, max=10**6, help="With --measure: independent replicas of each spec, over up to eight W1."
+        ),
     ] = 32,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="With --measure: of all randomness.")] = 0,
     confidence: Annotated[
@@ -174,12 +178,13 @@ def _measured(
 
     from rsgadvise.cli.progress import CaseProgress
     from rsgadvise.cli.verify import usable_cores
-    from rsgadvise.compare.measuring import Trained, case_of, with_measurements
+    from rsgadvise.compare.measuring import Trained, cases_of, starts_of, with_measurements
     from rsgadvise.verify.runners import make_runner
     from rsgadvise.verify.running import run_cases
 
     rows = [row for row in found.specs if row.stepsize is not None]
-    cases = []
+    starts = starts_of(runs)
+    cases: list[Case] = []
     for row in rows:
         loaded, statistics = behind[row.name]
         data = None if statistics is None else rows_of(loaded, statistics)
@@ -187,7 +192,8 @@ def _measured(
         try:
             with np.errstate(all="ignore"):
                 alpha = (1 - confidence) / len(rows)
-                cases.append(case_of(row, Trained(loaded.spec, data, measured), seed=seed, alpha=alpha))
+                trained = Trained(loaded.spec, data, measured)
+                cases += cases_of(row, trained, starts=starts, seed=seed, alpha=alpha)
         except HypothesisError as error:
             raise located(error, loaded) from None
     runner = make_runner(
@@ -198,12 +204,12 @@ def _measured(
         verified = run_cases(
             cases,
             runner,
-            runs=runs,
+            runs=runs // starts,
             confidence=confidence,
             seed=seed,
             budget=budget,
             progress=progress,
-            trajectories=runs,
+            trajectories=runs // starts,
         )
     if verified.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed

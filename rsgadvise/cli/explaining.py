@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from rsgadvise.cli.advice import Measured, SpecArgument, ask
 from rsgadvise.cli.options import (
@@ -32,6 +34,14 @@ __all__ = ["explain"]
 def explain(
     spec: SpecArgument,
     constants: ConstantsOption = Constants.PAPER,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Rank again for changed values also where one ranking takes seconds, as with decaying "
+            "stepsizes.",
+        ),
+    ] = False,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -47,7 +57,13 @@ def explain(
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
         from rsgadvise.explain.explaining import explain as explained
 
-        return explained(loaded.spec, constants=constants.value, measured=measured, statistics=statistics)
+        return explained(
+            loaded.spec,
+            constants=constants.value,
+            measured=measured,
+            statistics=statistics,
+            thorough=thorough,
+        )
 
     answer = ask(spec, set_, question, quiet=quiet)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rsgadvise.compare.results import Compared, Comparison, Measured, MeasuredVerdict
 from rsgadvise.verify.cases import Case, Claim, build_case
 from rsgadvise.verify.from_spec import Values, setting_from_spec
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from rsgadvise.networks import Data
     from rsgadvise.spec import Spec
 
-__all__ = ["Trained", "case_of", "with_measurements"]
+__all__ = ["MOST_STARTS", "Trained", "cases_of", "starts_of", "with_measurements"]
+
+MOST_STARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,22 @@ class Trained:
     measured: Mapping[str, float | int | None] | None
 
 
-def case_of(row: Compared, trained: Trained, *, seed: int, alpha: float) -> Case:
-    """The row's training as a case to measure; there is no bound to decide, only a mean.
+def starts_of(runs: int) -> int:
+    """How many W^1 share so many replicas: eight, or fewer that have two replicas each."""
+    return max(2, min(MOST_STARTS, runs // 2))
+
+
+def cases_of(row: Compared, trained: Trained, *, starts: int, seed: int, alpha: float) -> list[Case]:
+    """The row's training as one case for each start; there is no bound to decide, only a mean.
+
+    The randomness is named alike for every row, so that the same spec twice gives the same numbers.
 
     Args:
         row: with a plan.
         trained: the spec behind it, and its rows.
+        starts: number of W^1.
         seed: of all randomness.
-        alpha: probability of error allowed to its limits.
+        alpha: probability of error allowed to its limits, all starts together.
 
     Raises:
         HypothesisError: it is too large to be trained here, or no data have the spec's moments.
@@ -61,14 +73,19 @@ def case_of(row: Compared, trained: Trained, *, seed: int, alpha: float) -> Case
             decay=row.decay or 0.0,
             source="Trained with the values of its row.",
         ),
-        name=row.name,
+        name="compare",
         seed=seed,
         data=trained.data,
         measured=trained.measured,
         constants=("certified",),
     )
-    case = build_case(setting, seed=seed, alpha=alpha, moments=moments)
-    return replace(case, claims=(Claim("certified", None, "", vacuous=False, expected="consistent"),))
+    only_a_mean = (Claim("certified", None, "", vacuous=False, expected="consistent"),)
+    cases = []
+    for start in range(starts):
+        named = replace(setting, name=f"compare, start {start}")
+        case = build_case(named, seed=seed, alpha=alpha / starts, moments=moments)
+        cases.append(replace(case, claims=only_a_mean))
+    return cases
 
 
 def with_measurements(comparison: Comparison, names: Sequence[str], found: Verification) -> Comparison:
@@ -77,9 +94,13 @@ def with_measurements(comparison: Comparison, names: Sequence[str], found: Verif
     Args:
         comparison: as computed.
         names: of the rows that were trained, in the order of the results.
-        found: one result for each.
+        found: as many results for each, one per start.
     """
-    measured = {name: _measured(case) for name, case in zip(names, found.cases, strict=True)}
+    starts = len(found.cases) // len(names) if names else 0
+    measured = {
+        name: _measured(found.cases[index * starts : (index + 1) * starts])
+        for index, name in enumerate(names)
+    }
     rows = tuple(replace(row, measured=measured.get(row.name)) for row in comparison.specs)
     verdict = _with_loss(_judged(measured, found.confidence), measured)
     return replace(
@@ -91,17 +112,29 @@ def with_measurements(comparison: Comparison, names: Sequence[str], found: Verif
     )
 
 
-def _measured(case: CaseResult) -> Measured:
+def _measured(cases: Sequence[CaseResult]) -> Measured:
+    """The mean over the starts; its error is that between starts, which includes that of the runs."""
+    known = [case for case in cases if case.measured is not None]
+    means = np.asarray([case.measured for case in known], np.float64)
+    complete = len(known) == len(cases) > 0
+    error = float(means.std(ddof=1)) / math.sqrt(means.size) if complete and means.size > 1 else None
     return Measured(
-        mean=case.measured,
-        lower=case.lower,
-        upper=case.upper,
-        standard_error=case.standard_error,
-        runs=case.runs,
-        initial_loss=case.initial_loss,
-        final_loss=case.final_loss,
-        notes=case.notes,
+        mean=_average([case.measured for case in cases]),
+        lower=_average([case.lower for case in cases]),
+        upper=_average([case.upper for case in cases]),
+        standard_error=error,
+        starts=len(known),
+        runs=sum(case.runs for case in cases),
+        initial_loss=float(np.mean([case.initial_loss for case in cases])),
+        final_loss=_average([case.final_loss for case in cases]),
+        notes=tuple(dict.fromkeys(note for case in cases for note in case.notes)),
     )
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    """The mean; None unless all are known."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def _judged(measured: Mapping[str, Measured], confidence: float) -> MeasuredVerdict:
@@ -112,20 +145,19 @@ def _judged(measured: Mapping[str, Measured], confidence: float) -> MeasuredVerd
     name = min(known, key=lambda each: known[each].mean or 0.0)
     first, others = known[name], [each for other, each in known.items() if other != name]
     if _all(others, lambda each: _below(first.upper, each.lower)):
-        text = f"Measured, E||grad f(W^R)||^2 is smallest for {name}: the limits do not overlap."
+        text = (
+            f"Measured, E||grad f(W^R)||^2 is smallest for {name}: the limits of these starts do not overlap."
+        )
         return MeasuredVerdict(name, True, False, confidence, text)
     # As many tests as others, each with its share of what the limits left undecided.
     alpha = (1 - confidence) / len(others)
     if _all(others, lambda each: _welch(first, each) < alpha):
         text = (
-            f"Measured, E||grad f(W^R)||^2 is smallest for {name}, by Welch's test, which is approximate; "
-            "the limits that hold in any case overlap."
+            f"Measured, E||grad f(W^R)||^2 is smallest for {name}, by Welch's test over "
+            f"{first.starts} starts W1, which is approximate; the limits that hold in any case overlap."
         )
         return MeasuredVerdict(name, True, True, confidence, text)
-    text = (
-        f"Measured, {name} has the smallest mean, but the difference is not significant; --runs "
-        f"{4 * max(first.runs, 1)} would halve the errors."
-    )
+    text = f"Measured, {name} has the smallest mean, but the difference is not significant."
     return MeasuredVerdict(name, False, False, confidence, text)
 
 
@@ -157,7 +189,7 @@ def _welch(first: Measured, other: Measured) -> float:
 
     Example:
         >>> def sample(mean: float) -> Measured:
-        ...     return Measured(mean, None, None, 0.1, 10, 1.0, 1.0, ())
+        ...     return Measured(mean, None, None, 0.1, 10, 40, 1.0, 1.0, ())
         >>> round(_welch(sample(1.0), sample(1.3)), 3)
         0.024
     """
@@ -169,5 +201,5 @@ def _welch(first: Measured, other: Measured) -> float:
     gap = (other.mean or 0.0) - (first.mean or 0.0)
     if a + b == 0:
         return 0.0 if gap > 0 else 1.0
-    freedom = (a + b) ** 2 / (a**2 / (first.runs - 1) + b**2 / (other.runs - 1))
+    freedom = (a + b) ** 2 / (a**2 / (first.starts - 1) + b**2 / (other.starts - 1))
     return float(stdtr(freedom, -gap / math.sqrt(a + b)))

@@ -36,9 +36,10 @@ class Measured:
 
     Attributes:
         mean: None where no run came to an end.
-        lower, upper: hold for all specs together with the comparison's confidence, at any number of runs.
-        standard_error: of the mean.
-        runs: replicas.
+        lower, upper: of the mean over the starts; they hold for all specs together, with the
+            comparison's confidence, at any number of runs.
+        standard_error: of the mean over all possible starts.
+        starts: W^1 that were drawn. runs: replicas, over all starts.
         initial_loss, final_loss: f(W^1), and f(W^R) in the mean.
         notes: of the training.
     """
@@ -47,6 +48,7 @@ class Measured:
     lower: float | None
     upper: float | None
     standard_error: float | None
+    starts: int
     runs: int
     initial_loss: float
     final_loss: float | None
@@ -103,7 +105,7 @@ class MeasuredVerdict:
     Attributes:
         smallest: the spec with the smallest mean, or None.
         significant: whether it lies below every other one.
-        approximate: by Welch's test on the means, once, and not by limits that hold in any case.
+        approximate: by Welch's test on the means of the starts, not by limits that hold in any case.
         confidence: 1 minus the probability that the limits are wrong anywhere.
         text: in a sentence.
     """

@@ -114,9 +114,10 @@ def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenv
         least = smoothness_at_zero(problem, point.keep_prob, eigenvalue)
         if isinstance(objective, PaperMultilayer):
             curvatures = [2 * float(b) for b in objective.net.curvatures]
-            used, symbol = min(curvatures), "2 min_l b_l"
             if least > curvatures[-1]:
                 used, symbol = curvatures[-1], "2 b_L"
+            else:  # what is known at W = 0 is about the last layer alone
+                used, symbol, least = min(curvatures), "2 min_l b_l", 0.0
         elif isinstance(objective, DescentObjective):
             used, symbol = float(objective.smoothness(zeta)), "U"
     text = "the gradient is as smooth as the theorem takes it to be"
@@ -136,10 +137,9 @@ def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenv
         )
     else:
         holds = None
-        reason = (
-            f"{symbol} = {used:.4g}, where {needed:.4g} would be certain and {least:.4g} is needed at W = 0: "
-            "what is true lies between"
-        )
+        reason = f"{symbol} = {used:.4g}, where {needed:.4g} would be certain"
+        if least > 0:
+            reason += f" and {least:.4g} is needed at W = 0: what is true lies between"
     return Hypothesis("smoothness", text, holds, reason, used, needed)
 
 

@@ -28,6 +28,7 @@ def explain(
     constants: ConstantsName = "paper",
     measured: Mapping[str, float | int | None] | None = None,
     statistics: DataStatistics | None = None,
+    thorough: bool = False,
 ) -> Explanation:
     """The bound term by term at the spec's training values, and what would change it.
 
@@ -38,12 +39,13 @@ def explain(
         constants: the paper's, or certified ones.
         measured: statistics of the data file by spec key, which replace those in the spec.
         statistics: the same with standard errors and scaling.
+        thorough: rank again also where one ranking takes seconds, for flips and advice with changed values.
 
     Raises:
         InfeasibleError: something is open, and nothing can be recommended.
         HypothesisError: a fixed stepsize lies outside the paper's range.
     """
-    situation = situation_of(spec, measured, constants)
+    situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = hypotheses_of(
         spec, situation.problem, situation.point, constants=constants, statistics=statistics

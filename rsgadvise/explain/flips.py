@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rsgadvise.errors import HypothesisError, SpecError
+from rsgadvise.explain.data_checks import moments_used
 from rsgadvise.explain.results import Flip
-from rsgadvise.explain.situation import Ranking, Situation, ranking_of
+from rsgadvise.explain.situation import TAKES_LONG, Ranking, Situation, ranking_of
 from rsgadvise.search import distinct
 from rsgadvise.spec import changed_spec
+
+if TYPE_CHECKING:
+    from rsgadvise.bounds.objective import ConstantsName
+    from rsgadvise.spec import Spec
 
 __all__ = ["FURTHEST", "flips_of"]
 
@@ -21,10 +26,16 @@ FURTHEST = 100.0
 """Inputs are changed by a factor of up to this much either way."""
 
 _PER_DECADE = 6
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-7
 _LARGEST_RATIO = 1e9  # samples' worth of time that an iteration may take on top
 
-Choice = tuple[int, float, int]
+
+class _NotAllowedError(Exception):
+    """A value breaks a rule of specs, or leaves no ranking."""
+
+
+class _NoPlanError(_NotAllowedError):
+    """A value that specs allow leaves no ranking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,8 @@ class _Input:
     start: float | None = None
     """Smallest value looked at above `value`, where that is 0."""
     whole: bool = False
+    enters: bool = True
+    """Whether the ranking can depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,8 @@ def flips_of(situation: Situation) -> tuple[tuple[Flip, ...], str]:
     if not situation.open:
         return (), "Nothing is open, so there is no ranking that could flip."
     spec, constants = situation.spec, situation.constants
+    if not situation.ranks(spec):
+        return (), f"Nothing was searched for that would flip the ranking: {TAKES_LONG}."
     ranking = ranking_of(spec, constants)
     note = ""
     if ranking.space.batch_range:
@@ -69,45 +84,52 @@ def flips_of(situation: Situation) -> tuple[tuple[Flip, ...], str]:
     if len({ranking.choice(index) for index in range(ranking.rows.batch.size)}) < 2:
         return (), "There is one candidate only, so that nothing can flip."
 
-    def first(changes: Mapping[str, Any]) -> tuple[Choice, str] | None:
-        """What is first with the changes; None where no plan is left."""
-        there = ranking_of(changed_spec(spec, changes), constants)
-        return (there.choice(0), there.words(there.choice(0))) if there.rows.batch.size else None
-
-    return tuple(_flip(first, ranking, each) for each in _inputs(situation, ranking)), note
+    return tuple(_flip(spec, constants, ranking, each) for each in _inputs(situation, ranking)), note
 
 
-def _flip(
-    first: Callable[[Mapping[str, Any]], tuple[Choice, str] | None], ranking: Ranking, moved: _Input
-) -> Flip:
+def _flip(spec: Spec, constants: ConstantsName, ranking: Ranking, moved: _Input) -> Flip:
     now = ranking.choice(0)
     words = ranking.words(now)
+    if not moved.enters:
+        note = "the ranking does not depend on it"
+        return Flip(moved.key, moved.value, None, None, words, None, moved.value, moved.value, note)
     if moved.start is None and moved.value == 0:
         return Flip(moved.key, 0.0, None, None, words, None, 0.0, 0.0, "0 stays 0 by any factor")
+
+    def allowed(value: float) -> Spec:
+        """The spec with the value.
+
+        Raises:
+            _NotAllowedError: it breaks a rule.
+        """
+        try:
+            return changed_spec(spec, moved.changes(value))
+        except SpecError as error:
+            where = "" if error.key == moved.key else f"{error.key} "
+            raise _NotAllowedError(f"{where}{error.message.partition(';')[0]}") from None
 
     def outcome(value: float) -> str | None:
         """Words of what is first instead; None for the same.
 
         Raises:
-            ValueError: the value is not allowed, or leaves no plan.
+            _NotAllowedError: the value is not allowed, or leaves no plan.
         """
+        changed = allowed(value)
         try:
-            found = first(moved.changes(value))
-        except SpecError as error:
-            where = "" if error.key == moved.key else f"{error.key} "
-            raise ValueError(f"{where}{error.message.partition(';')[0]}") from None
+            there = ranking_of(changed, constants)
         except HypothesisError as error:
-            raise ValueError(str(error).partition(";")[0]) from None
-        if found is None:
-            raise ValueError("no plan is feasible")
-        return None if found[0] == now else found[1]
+            raise _NoPlanError(str(error).partition(";")[0]) from None
+        if not there.rows.batch.size:
+            raise _NoPlanError("no plan is feasible")
+        choice = there.choice(0)
+        return None if choice == now else there.words(choice)
 
     ways = []
     if moved.start is None:
-        ways.append(_search(outcome, moved.value, moved.value / FURTHEST))
-        ways.append(_search(outcome, moved.value, moved.value * FURTHEST))
+        ways.append(_search(outcome, allowed, moved.value, moved.value / FURTHEST))
+        ways.append(_search(outcome, allowed, moved.value, moved.value * FURTHEST))
     else:
-        ways.append(_search(outcome, moved.start, _LARGEST_RATIO))
+        ways.append(_search(outcome, allowed, moved.start, _LARGEST_RATIO))
     found = [way for way in ways if way.at is not None]
     low, high = min(way.reached for way in ways), max(way.reached for way in ways)
     if moved.start is not None:
@@ -121,14 +143,16 @@ def _flip(
     return Flip(moved.key, moved.value, at, factor, words, nearest.then, low, high, "; ".join(notes))
 
 
-def _search(outcome: Callable[[float], str | None], start: float, end: float) -> _Found:
+def _search(
+    outcome: Callable[[float], str | None], allowed: Callable[[float], Spec], start: float, end: float
+) -> _Found:
     """Look from start to end at even steps of the logarithm, then bisect the first step with a flip."""
     steps = max(1, round(abs(math.log10(end / start)) * _PER_DECADE))
 
     def same(value: float) -> bool:
         try:
             return outcome(value) is None
-        except ValueError:  # a gap between allowed values is not crossed
+        except _NotAllowedError:  # a gap between allowed values is not crossed
             return True
 
     last = start
@@ -136,9 +160,14 @@ def _search(outcome: Callable[[float], str | None], start: float, end: float) ->
         here, end_note = value, ""
         try:
             then = outcome(here)
-        except ValueError as error:
-            here = _bisected(last, value, lambda v: _allowed(outcome, v))[0]
-            then, end_note = outcome(here), f"beyond {here:.4g}: {error}"
+        except _NotAllowedError as error:
+            # A rule is checked at once; only where no plan is left does it take a ranking to see.
+            check = outcome if isinstance(error, _NoPlanError) else allowed
+            here = _bisected(last, value, lambda v, check=check: _succeeds(check, v))[0]  # type: ignore[misc]
+            try:
+                then, end_note = outcome(here), f"beyond {here:.4g}: {error}"
+            except _NoPlanError as nothing:
+                return _Found(None, None, last, f"beyond {last:.4g}: {nothing}")
         if then is not None:
             at = here if here == start else _bisected(last, here, same)[1]
             return _Found(at, outcome(at), at)
@@ -148,10 +177,10 @@ def _search(outcome: Callable[[float], str | None], start: float, end: float) ->
     return _Found(None, None, last)
 
 
-def _allowed(outcome: Callable[[float], str | None], value: float) -> bool:
+def _succeeds(check: Callable[[float], object], value: float) -> bool:
     try:
-        outcome(value)
-    except ValueError:
+        check(value)
+    except _NotAllowedError:
         return False
     return True
 
@@ -172,13 +201,11 @@ def _bisected(inside: float, outside: float, holds: Callable[[float], bool]) -> 
 def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
     """The inputs that the ranking could depend on."""
     spec, problem = situation.spec, situation.problem
-    names = ["mean", "mean_square"]
-    if situation.constants == "certified" or problem.kind == "autoencoder":
-        names.append("second_moment")
-    if situation.constants == "certified" and problem.kind == "single_layer":
-        names.append("top_eigenvalue")
-    for name in names:
-        yield _plain(f"data.{name}", getattr(problem.moments, name))
+    used = moments_used(problem, situation.constants)
+    derived = any(getattr(spec.data, name) is None for name in used)  # a worst case, set by the others
+    for name in dict.fromkeys(("mean", "mean_square", *used)):
+        value = getattr(problem.moments, name)
+        yield replace(_plain(f"data.{name}", value), enters=derived or name in used)
     yield _plain("training.initial_loss", problem.initial_loss)
     if problem.weight_bounds:
         bounds = problem.weight_bounds

@@ -10,7 +10,7 @@ from typing import Any
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError, SpecError
 from rsgadvise.explain.results import Knob
-from rsgadvise.explain.situation import Situation, bound_at, ranking_of
+from rsgadvise.explain.situation import TAKES_LONG, Situation, bound_at, ranking_of
 from rsgadvise.spec import changed_spec
 
 __all__ = ["knobs_of"]
@@ -72,8 +72,8 @@ def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | Non
         factors.append(ratio)
         anew, why = _readvised(situation, handle.key, change, cost)
         advised.append(anew)
-        if why and not note:
-            notes.append(f"{word}: {why}")
+        if why and (not note or ratio is not None):
+            notes.append(f"{word}, advised anew: {why}")
     return Knob(
         key=handle.key,
         value=handle.value,
@@ -107,7 +107,10 @@ def _readvised(
     if cost is None or change.changes is None or not set(situation.open) - {name}:
         return None, ""
     try:
-        there = ranking_of(changed_spec(situation.spec, change.changes), situation.constants).cost
+        spec = changed_spec(situation.spec, change.changes)
+        if not situation.ranks(spec):
+            return None, TAKES_LONG
+        there = ranking_of(spec, situation.constants).cost
     except (SpecError, HypothesisError) as error:
         return None, _reason(error, key)
     if there is None:

@@ -176,8 +176,9 @@ def _point(
     try:
         spec = changed_spec(situation.fixed, changes)
         here, sure = bound_at(spec, situation.constants), certified_at(spec)
-        if "stepsize" in situation.open:
-            ranking = ranking_of(changed_spec(situation.spec, changes), situation.constants)
+        again = changed_spec(situation.spec, changes)
+        if "stepsize" in situation.open and situation.ranks(again):
+            ranking = ranking_of(again, situation.constants)
             if ranking.rows.batch.size:
                 stepsize, advised = as_stepsize(ranking.rows.stepsize[0]), float(ranking.rows.value[0])
     except (HypothesisError, SpecError):

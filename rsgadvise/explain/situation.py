@@ -20,10 +20,22 @@ from rsgadvise.spec import changed_spec, with_statistics
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["CHOSEN", "Ranking", "Situation", "bound_at", "certified_at", "ranking_of", "situation_of"]
+__all__ = [
+    "CHOSEN",
+    "TAKES_LONG",
+    "Ranking",
+    "Situation",
+    "bound_at",
+    "certified_at",
+    "ranking_of",
+    "situation_of",
+]
 
 CHOSEN = ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
 """What training needs and a spec may leave open."""
+
+
+TAKES_LONG = "the best decaying stepsizes have no closed form, and take seconds to find; see --thorough"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Situation:
         training: those values and their sources.
         notes: what had to be decided on the way.
         assumed: values that nobody gave.
+        thorough: whether to rank again also where one ranking takes seconds.
     """
 
     spec: Spec
@@ -45,6 +58,7 @@ class Situation:
     training: Mapping[str, TrainingValue]
     notes: tuple[str, ...]
     assumed: tuple[Assumption, ...]
+    thorough: bool = False
 
     @property
     def problem(self) -> Problem:
@@ -59,9 +73,25 @@ class Situation:
         """What was advised."""
         return tuple(key for key, value in self.training.items() if value.source == "advised")
 
+    def ranks(self, spec: Spec) -> bool:
+        """Whether to rank a changed spec: some rankings have no closed form, and take seconds each."""
+        return self.thorough or not _takes_long(spec, self.constants)
+
+
+def _takes_long(spec: Spec, constants: ConstantsName) -> bool:
+    """Whether the best stepsizes have to be searched: where they decay, but for `matched`."""
+    decay = spec.training.decay
+    if not any(spec.search.decay if decay is None else (decay,)):
+        return False
+    return stopping_of(spec) != "matched" or (spec.network.kind == "multilayer" and constants == "paper")
+
 
 def situation_of(
-    spec: Spec, measured: Mapping[str, float | int | None] | None, constants: ConstantsName
+    spec: Spec,
+    measured: Mapping[str, float | int | None] | None,
+    constants: ConstantsName,
+    *,
+    thorough: bool = False,
 ) -> Situation:
     """Fix what the spec leaves open as `recommend` would, rank 1.
 
@@ -98,7 +128,7 @@ def situation_of(
         sources[key] = TrainingValue(value, source)
     named = training.stopping is not None
     sources["stopping"] = TrainingValue(_stopping_words(spec), "given" if named else "default")
-    return Situation(spec, fixed, constants, sources, tuple(notes), advice.assumed)
+    return Situation(spec, fixed, constants, sources, tuple(notes), advice.assumed, thorough)
 
 
 def _only_one(spec: Spec, key: str) -> bool:

@@ -119,7 +119,7 @@ def _measured(rows: Sequence[Compared]) -> Iterator[Grid]:
         return
     columns = [Column("spec", numeric=False)]
     columns += [
-        Column(name) for name in ("measured", "s.e.", "at least", "at most", "runs", "f(W1)", "f(W^R)")
+        Column(name) for name in ("measured", "s.e.", "at least", "at most", "W1", "runs", "f(W1)", "f(W^R)")
     ]
     body = []
     for row in rows:
@@ -132,6 +132,7 @@ def _measured(rows: Sequence[Compared]) -> Iterator[Grid]:
                     number(found.standard_error, 2),
                     number(found.lower),
                     number(found.upper),
+                    count(found.starts),
                     count(found.runs),
                     number(found.initial_loss),
                     number(found.final_loss),
@@ -157,6 +158,6 @@ def _legend(found: Comparison) -> Iterator[str]:
         yield "v: vacuous, no better than the largest squared gradient possible."
     if any(row.measured is not None for row in found.specs):
         yield (
-            "at least, at most: limits of the true mean, for all specs together. A small gradient alone is "
-            "no success: look at the loss beside it."
+            "at least, at most: limits of the mean over the starts, for all specs together. A small gradient "
+            "alone is no success: look at the loss beside it."
         )
