@@ -147,6 +147,11 @@ def test_a_vacuous_guarantee_is_none(run: Run, small: Callable[..., Path]) -> No
     short = ["--set", "budget.samples=8"]
     document = strict(run("compare", small("a.yaml"), small("b.yaml", outputs=3), "-f", "json", *short).out)
     assert all(row["paper"]["vacuous"] and row["certified"]["vacuous"] for row in document["specs"])
+    other = strict(
+        run("compare", small("a.yaml"), small("b.yaml"), "-f", "json", *short, "--constants", "certified").out
+    )
+    for row in other["specs"]:
+        assert row["bound"] > row["largest_gradient"] == row["certified"]["value"]
     verdict = document["verdict"]
     assert (verdict["paper"], verdict["certified"], verdict["agree"], verdict["proven"]) == (
         None,
