@@ -115,6 +115,9 @@ def compare(
         raise typer.Exit(130)
     if all(row.rank is None for row in found.specs):
         raise typer.Exit(1)
+    measured = found.verdict.measured
+    if measured is not None and measured.smallest is None:
+        raise typer.Exit(3)  # asked for, and ended before there was anything to compare
 
 
 def _check(specs: Sequence[str], confidence: float, budget: float | None) -> None:

@@ -72,7 +72,7 @@ def flips_of(situation: Situation) -> tuple[tuple[Flip, ...], str]:
         return (), "Nothing is open, so there is no ranking that could flip."
     spec, constants = situation.spec, situation.constants
     if not situation.ranks(spec):
-        return (), f"Nothing was searched for that would flip the ranking: {TAKES_LONG}."
+        return (), f"Left out are flips of the ranking, and advice with changed values: {TAKES_LONG}."
     ranking = ranking_of(spec, constants)
     note = ""
     if ranking.space.batch_range:

@@ -109,7 +109,8 @@ def _readvised(
     try:
         spec = changed_spec(situation.spec, change.changes)
         if not situation.ranks(spec):
-            return None, TAKES_LONG
+            # Said once for all knobs where the spec itself takes long.
+            return None, TAKES_LONG if situation.ranks(situation.spec) else ""
         there = ranking_of(spec, situation.constants).cost
     except (SpecError, HypothesisError) as error:
         return None, _reason(error, key)

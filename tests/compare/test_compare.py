@@ -244,6 +244,16 @@ def test_measured_gradients(run: Run, small: Callable[..., Path]) -> None:
     assert not same["verdict"]["measured"]["significant"]
 
 
+def test_a_budget_that_measures_nothing_is_inconclusive(run: Run, small: Callable[..., Path]) -> None:
+    long = ["--set", "training.iterations=5000000", "--set", "budget=null"]
+    result = run("compare", small("a.yaml"), small("b.yaml", outputs=3), *long, "--measure", "--budget", "0.2",
+                 "--jobs", "1", "-f", "json")  # fmt: skip
+    assert result.code == 3
+    document = strict(result.out)
+    assert document["verdict"]["measured"]["smallest"] is None
+    assert any("budget of 0.2 seconds" in note for note in document["notes"])
+
+
 def test_welch_against_scipy() -> None:
     import math
 

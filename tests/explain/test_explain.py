@@ -284,6 +284,18 @@ def test_nothing_to_flip_where_nothing_is_open(explained: Callable[..., dict[str
     assert one["training"]["stepsize"]["source"] == "advised"
 
 
+def test_slow_rankings_are_left_to_thorough(explained: Callable[..., dict[str, Any]]) -> None:
+    decaying = ["--set", "training.decay=0.3", "--set", "search.batch_size=[16, 32]"]
+    found = explained("mnist_single_layer", *decaying)
+    assert found["flips"] == []
+    assert sum("--thorough" in note for note in found["notes"]) == 1
+    assert all(knob["readvised"] is None for knob in found["knobs"])
+    whole = explained("mnist_single_layer", *decaying, "--thorough")
+    assert whole["flips"]
+    assert any(knob["readvised"] is not None for knob in whole["knobs"])
+    assert [knob["factor"] for knob in whole["knobs"]] == [knob["factor"] for knob in found["knobs"]]
+
+
 def test_bounds_move_as_the_theory_says(explained: Callable[..., dict[str, Any]]) -> None:
     """Exact facts: (7) doubles with d_y and f(W1) together, d_x and 1/B are one, stepsizes are optimal."""
     knobs = {knob["key"]: knob for knob in explained("mnist_single_layer")["knobs"]}
