@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("recommend", "iterations", "bound", "verify", "sweep", "plot", "stats", "init", "schema")
+from rsgadvise.cli import COMMANDS
+
 INTRODUCTION = """# Commands
 
 Made by `python docs/generate.py` from the help texts; a test compares the two.

@@ -33,6 +33,8 @@ LAYERS = {
     "verify": 5,
     "pilot": 6,
     "sweep": 6,
+    "explain": 6,
+    "compare": 6,
     "library": 7,
     "report": 7,
     "emit": 7,

@@ -25,7 +25,7 @@ from rsgadvise.theory.single_layer import decreasing_stepsize_bound
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["BoundReport", "evaluate"]
+__all__ = ["BoundReport", "evaluate", "fixed_point"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +74,11 @@ def evaluate(
     """
     problem = resolve(spec, measured)
     check_problem(problem, constants)
-    training, assumed = spec.training, list(problem.assumed)
-    stopping = stopping_of(spec)
-    iterations = training.iterations
-    if iterations is None and isinstance(stopping, tuple):
-        iterations = len(stopping)
-    given = {"stepsize": training.stepsize, "batch_size": training.batch_size, "iterations": iterations}
-    absent = [f"training.{key}" for key, value in given.items() if value is None]
-    if absent:
-        raise HypothesisError(
-            f"must be given to evaluate a bound; absent: {', '.join(absent)}; set each, or use "
-            "`rsgadvise recommend` to have them chosen",
-            quantity=absent[0],
-        )
-    keep_prob = training.keep_prob
-    if keep_prob is None:
-        keep_prob = 1.0
-        if problem.kind != "single_layer":
-            assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
-    point = point_at(
-        problem,
-        stepsize=training.stepsize or 0.0,
-        batch_size=training.batch_size or 0,
-        iterations=iterations or 0,
-        keep_prob=keep_prob,
-        decay=training.decay or 0.0,
-        stopping=stopping,
-    )
+    assumed = list(problem.assumed)
+    if spec.training.keep_prob is None and problem.kind != "single_layer":
+        assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
+    point = fixed_point(spec, problem)
+    keep_prob = point.keep_prob
     bound = point.bound(objective_for(problem, constants))
     certified_value, certified_bound, limit = certified(problem, point)
     value = float(bound.value)
@@ -135,6 +113,36 @@ def evaluate(
         elasticities=elasticities(problem, constants, point),
         notes=tuple(notes),
         assumed=tuple(assumed),
+    )
+
+
+def fixed_point(spec: Spec, problem: Problem) -> Point:
+    """The spec's fixed training values; keep_prob defaults to 1 and decay to 0.
+
+    Raises:
+        HypothesisError: stepsize, batch size or iterations are missing.
+    """
+    training = spec.training
+    stopping = stopping_of(spec)
+    iterations = training.iterations
+    if iterations is None and isinstance(stopping, tuple):
+        iterations = len(stopping)
+    given = {"stepsize": training.stepsize, "batch_size": training.batch_size, "iterations": iterations}
+    absent = [f"training.{key}" for key, value in given.items() if value is None]
+    if absent:
+        raise HypothesisError(
+            f"must be given to evaluate a bound; absent: {', '.join(absent)}; set each, or use "
+            "`rsgadvise recommend` to have them chosen",
+            quantity=absent[0],
+        )
+    return point_at(
+        problem,
+        stepsize=training.stepsize or 0.0,
+        batch_size=training.batch_size or 0,
+        iterations=iterations or 0,
+        keep_prob=1.0 if training.keep_prob is None else training.keep_prob,
+        decay=training.decay or 0.0,
+        stopping=stopping,
     )
 
 

@@ -30,7 +30,7 @@ from rsgadvise.errors import HypothesisError
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["described", "rank", "ranking_objective", "recommend"]
+__all__ = ["described", "rank", "ranked_rows", "ranking_objective", "recommend"]
 
 _NEAR = 0.02
 _BOUNDARY_SLOPE = 1e-4
@@ -72,7 +72,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     """
     check_problem(problem, constants)
     objective = ranking_objective(problem, space, constants)
-    rows = solve(objective, space)
+    ranked = ranked_rows(objective, space, constants=constants)
     # (13) at keep_prob = 1 is (12), so one equation covers rows with and without dropout.
     dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
@@ -81,14 +81,11 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         constants=constants,
         equation=equation(problem.kind, constants, space.schedules[0], dropout=dropout),
         objective=_objective_words(space, constants),
-        candidates=rows.batch.size,
+        candidates=ranked.batch.size,
         assumed=(*_relevant(problem, constants), *space.assumed),
     )
-    if rows.batch.size == 0:
+    if ranked.batch.size == 0:
         return replace(advice, infeasible=_infeasible(objective, space))
-    # Measured constants tie at all keep probabilities, and are those of the highest.
-    tied = -rows.keep_prob if constants == "calibrated" else np.zeros(rows.batch.size)
-    ranked = rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
     shown = described(problem, space, ranked, constants=constants, top=top)
     best = _point(ranked, 0, space)
     _, _, limit = certified(problem, best)
@@ -106,6 +103,14 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         why=_why(shown[0]),
         notes=_notes(space, ranked, knee),
     )
+
+
+def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName) -> Rows:
+    """Every feasible candidate, best first: the ranking without its explanations."""
+    rows = solve(objective, space)
+    # Measured constants tie at all keep probabilities, and are those of the highest.
+    tied = -rows.keep_prob if constants == "calibrated" else np.zeros(rows.batch.size)
+    return rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
 
 
 def described(

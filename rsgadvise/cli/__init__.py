@@ -10,7 +10,9 @@ from typing import NoReturn
 import typer
 
 from rsgadvise.cli.advice import bound, iterations, recommend
+from rsgadvise.cli.comparing import compare
 from rsgadvise.cli.data import stats
+from rsgadvise.cli.explaining import explain
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
 from rsgadvise.cli.plotting import plot
@@ -27,7 +29,7 @@ _EPILOG = (
 
 COMMANDS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (recommend, iterations, bound, verify, sweep, plot, stats, init, schema)
+    for function in (recommend, compare, explain, iterations, bound, verify, sweep, plot, stats, init, schema)
 }
 
 

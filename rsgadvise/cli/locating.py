@@ -9,7 +9,7 @@ from rsgadvise.errors import HypothesisError, RsgadviseError, SpecError
 if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec
 
-__all__ = ["located"]
+__all__ = ["located", "unique_name"]
 
 
 def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
@@ -24,3 +24,13 @@ def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
     if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
         return SpecError(str(error), file=loaded.source.file, key=key)
     return loaded.source.error(key, str(error))
+
+
+def unique_name(wanted: str, taken: set[str]) -> str:
+    """The name, numbered where it is `taken` already; it is from then on."""
+    name, again = wanted, 1
+    while name in taken:
+        again += 1
+        name = f"{wanted} #{again}"
+    taken.add(name)
+    return name

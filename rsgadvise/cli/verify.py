@@ -15,7 +15,7 @@ import typer
 
 from rsgadvise.cli.computing import DaskOption, JobsOption, check_confidence, usable_cores
 from rsgadvise.cli.data import described, rows_of, statistics_of
-from rsgadvise.cli.locating import located
+from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
     Constants,
     Format,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rsgadvise.verify.from_spec import Values
     from rsgadvise.verify.results import Verification
 
-__all__ = ["verify"]
+__all__ = ["usable_cores", "verify"]
 
 
 class Checked(StrEnum):
@@ -94,11 +94,7 @@ def _case(
     from rsgadvise.verify.from_spec import setting_from_spec
 
     loaded = load_spec(path, overrides=tuple(overrides))
-    name, again = loaded.source.file, 1
-    while name in taken:
-        again += 1
-        name = f"{loaded.source.file} #{again}"
-    taken.add(name)
+    name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     constants = tuple(each for each in CONSTANTS if checked in (Checked.BOTH, each))

@@ -5,6 +5,7 @@ starts one, `from_model` takes one from a network that exists and `json_schema` 
 editors. Every rule that a spec breaks is a `SpecError` with file, line, column and key path.
 """
 
+from rsgadvise.spec.changing import changed_spec, with_statistics
 from rsgadvise.spec.editing import write_statistics
 from rsgadvise.spec.from_model import from_model
 from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec, with_override
@@ -41,11 +42,13 @@ __all__ = [
     "Sweep",
     "Target",
     "Training",
+    "changed_spec",
     "from_model",
     "json_schema",
     "load_spec",
     "parse_spec",
     "render_template",
     "with_override",
+    "with_statistics",
     "write_statistics",
 ]

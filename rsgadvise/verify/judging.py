@@ -19,7 +19,7 @@ from rsgadvise.verify.sequences import (
     student_limits,
 )
 
-__all__ = ["Judge", "Plan", "judge_for"]
+__all__ = ["PILOT", "Judge", "Plan", "judge_for"]
 
 PILOT = 32
 """Trajectories measured first: enough to falsify what is clearly false, and to plan the rest."""
@@ -39,11 +39,13 @@ class Judge:
     Attributes:
         case: what is judged.
         runs: most replicas.
+        trajectories: measured first.
         blocks_ahead: further blocks that will be needed after this round, as far as is known; for progress.
     """
 
     case: Case
     runs: int
+    trajectories: int = PILOT
     _sequence: ConfidenceSequence = field(init=False)
     _loss: ConfidenceSequence = field(init=False)
     _alpha: float = field(init=False)
@@ -73,7 +75,7 @@ class Judge:
         if self.case.survey is not None:
             yield from self._run(self.runs, trajectory=True)
             return
-        yield from self._run(min(self.runs, PILOT), trajectory=True)
+        yield from self._run(min(self.runs, self.trajectories), trajectory=True)
         while not self._overflow and self._impossible is None:
             kind, count = self._next()
             count = min(count, self.runs - self._used)
@@ -206,6 +208,9 @@ class Judge:
             quantity="squared_gradient",
             equation=claim.equation,
             notes=tuple(notes),
+            standard_error=float(self._products.std(ddof=1)) / math.sqrt(self._products.size)
+            if known and self._products.size > 1
+            else None,
         )
 
     def _check_loss(self, verdict: Verdict, final: float | None, notes: list[str]) -> Verdict:
@@ -302,6 +307,6 @@ class MissJudge:
         ]
 
 
-def judge_for(case: Case, runs: int) -> Judge | MissJudge:
+def judge_for(case: Case, runs: int, *, trajectories: int = PILOT) -> Judge | MissJudge:
     """The judge of a case."""
-    return MissJudge(case, runs) if case.miss is not None else Judge(case, runs)
+    return MissJudge(case, runs) if case.miss is not None else Judge(case, runs, trajectories)

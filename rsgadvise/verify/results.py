@@ -36,6 +36,7 @@ class CaseResult:
         vacuous: the bound is no better than the largest gradient that the network can have.
         checked: whether the verdict counts; not where there is no bound.
         seconds: computing time of its replicas.
+        standard_error: of `measured`, from the trajectories; None for fewer than two.
         notes: plain sentences.
     """
 
@@ -58,6 +59,7 @@ class CaseResult:
     quantity: Quantity
     equation: str
     notes: tuple[str, ...] = ()
+    standard_error: float | None = None
 
     @property
     def passed(self) -> bool:

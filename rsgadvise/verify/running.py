@@ -12,7 +12,7 @@ from typing import Protocol
 from rsgadvise.errors import RsgadviseError
 from rsgadvise.verify.cases import Case
 from rsgadvise.verify.experiment import Block, BlockResult
-from rsgadvise.verify.judging import Judge, MissJudge, Plan, judge_for
+from rsgadvise.verify.judging import PILOT, Judge, MissJudge, Plan, judge_for
 from rsgadvise.verify.results import CaseResult, Verdict, Verification
 
 _DAY = 86_400.0  # longest wait at a time: the system has its limits
@@ -97,6 +97,7 @@ def run_cases(
     seed: int,
     budget: float | None = None,
     progress: Progress | None = None,
+    trajectories: int = PILOT,
 ) -> Verification:
     """Judge every case.
 
@@ -110,12 +111,13 @@ def run_cases(
         confidence, seed: for the report.
         budget: seconds after which everything stops; what is undecided then is inconclusive.
         progress: called after every block.
+        trajectories: measured first, whatever they decide.
 
     Raises:
         WorkerDiedError: a block was lost, or failed where it was computed.
     """
     begun = time.monotonic()
-    jobs = [_Job(judge_for(case, runs)) for case in cases]
+    jobs = [_Job(judge_for(case, runs, trajectories=trajectories)) for case in cases]
     work = _Work(jobs, runner, progress, None if budget is None else begun + budget)
     notes: list[str] = []
     interrupted = False

@@ -1,0 +1,219 @@
+"""`compare`."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsgadvise.cli.data import described, rows_of, statistics_of
+from rsgadvise.cli.locating import located, unique_name
+from rsgadvise.cli.options import (
+    Constants,
+    ConstantsOption,
+    Format,
+    FormatOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    VersionOption,
+)
+from rsgadvise.cli.output import Target, check_writable, emit
+from rsgadvise.errors import HypothesisError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.compare.comparing import Candidate
+    from rsgadvise.compare.results import Comparison
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.report.blocks import Block
+    from rsgadvise.spec import LoadedSpec
+    from rsgadvise.verify.cases import Case
+
+__all__ = ["compare"]
+
+
+def compare(
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC...", help="Two or more spec files; one may be -, standard input."),
+    ],
+    constants: ConstantsOption = Constants.PAPER,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also train each, and compare the gradients that come out.")
+    ] = False,
+    runs: Annotated[
+        int,
+        typer.Option(
+            min=4, max=10**6, help="With --measure: independent replicas of each spec, over up to eight W1."
+        ),
+    ] = 32,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="With --measure: of all randomness.")] = 0,
+    confidence: Annotated[
+        float, typer.Option(help="With --measure: 1 minus the probability that any limit is wrong.")
+    ] = 0.99,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="With --measure: processes; default: one per usable core."),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="SECONDS", help="With --measure: stop after so long.")
+    ] = None,
+    set_: SetOption = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Say which spec has the better guarantee, and with --measure whose gradients are smaller."""
+    del version
+    _check(specs, confidence, budget)
+    if output is not None:
+        check_writable(output)  # before any work
+    loaded = [_load(spec, tuple(set_ or ()), quiet=quiet) for spec in specs]
+    taken: set[str] = set()
+    candidates = [
+        _candidate(unique_name(name, taken), *each)
+        for name, each in zip(_labels([each.source.file for each, _ in loaded]), loaded, strict=True)
+    ]
+    import numpy as np
+
+    from rsgadvise.compare.comparing import compare as compared
+
+    with np.errstate(all="ignore"):
+        found = compared(candidates, constants=constants.value)
+    behind = {candidate.name: each for candidate, each in zip(candidates, loaded, strict=True)}
+    if measure:
+        found = _measured(
+            found, behind, runs=runs, seed=seed, confidence=confidence, jobs=jobs, budget=budget, quiet=quiet
+        )
+
+    def blocks() -> Sequence[Block]:
+        from rsgadvise.report.comparing import comparison_blocks
+
+        return comparison_blocks(found)
+
+    def document() -> dict[str, Any]:
+        from rsgadvise.report.documents import as_document
+
+        return as_document("compare", found)
+
+    emit(
+        Target(format_, output, quiet, no_color),
+        blocks=blocks,
+        document=document,
+        rows=lambda: [asdict(row) for row in found.specs],
+    )
+    if found.interrupted:
+        raise typer.Exit(130)
+    if all(row.rank is None for row in found.specs):
+        raise typer.Exit(1)
+    measured = found.verdict.measured
+    if measured is not None and measured.smallest is None:
+        raise typer.Exit(3)  # asked for, and ended before there was anything to compare
+
+
+def _check(specs: Sequence[str], confidence: float, budget: float | None) -> None:
+    """Refuse what cannot be done before anything is read.
+
+    Raises:
+        UsageError: too few specs, standard input twice, or an option out of range.
+    """
+    if len(specs) < 2:
+        raise UsageError(f"compare needs two or more specs; got {len(specs)}; name another")
+    if specs.count("-") > 1:
+        raise UsageError("- stands for standard input, which can be read once; got it twice; name files")
+    if not 0 < confidence < 1:
+        raise UsageError(f"--confidence must be a probability between 0 and 1; got {confidence:g}; give 0.99")
+    if budget is not None and not (math.isfinite(budget) and budget > 0):
+        raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
+
+
+def _load(spec: str, overrides: tuple[str, ...], *, quiet: bool) -> tuple[LoadedSpec, DataStatistics | None]:
+    from rsgadvise.spec import load_spec
+
+    loaded = load_spec(spec, overrides=overrides)
+    return loaded, statistics_of(loaded, quiet=quiet)
+
+
+def _labels(files: Sequence[str]) -> list[str]:
+    """The names of the files, with their folders where two of them are alike.
+
+    Example:
+        >>> _labels(["a/x.yaml", "b/y.yaml"]), _labels(["a/x.yaml", "b/x.yaml", "y.yaml"])
+        (['x.yaml', 'y.yaml'], ['a/x.yaml', 'b/x.yaml', 'y.yaml'])
+    """
+    names = [Path(file).name for file in files]
+    return [file if names.count(name) > 1 else name for file, name in zip(files, names, strict=True)]
+
+
+def _candidate(name: str, loaded: LoadedSpec, statistics: DataStatistics | None) -> Candidate:
+    from rsgadvise.compare.comparing import Candidate
+
+    measured, notes = (None, []) if statistics is None else described(loaded, statistics)
+    return Candidate(name, loaded.spec, measured, tuple(notes))
+
+
+def _measured(
+    found: Comparison,
+    behind: dict[str, tuple[LoadedSpec, DataStatistics | None]],
+    *,
+    runs: int,
+    seed: int,
+    confidence: float,
+    jobs: int | None,
+    budget: float | None,
+    quiet: bool,
+) -> Comparison:
+    """The comparison with every row that has a plan trained.
+
+    Raises:
+        SpecError: a spec or its data cannot be trained.
+    """
+    import numpy as np
+
+    from rsgadvise.cli.progress import CaseProgress
+    from rsgadvise.cli.verify import usable_cores
+    from rsgadvise.compare.measuring import Trained, cases_of, starts_of, with_measurements
+    from rsgadvise.verify.runners import make_runner
+    from rsgadvise.verify.running import run_cases
+
+    rows = [row for row in found.specs if row.stepsize is not None]
+    starts = starts_of(runs)
+    cases: list[Case] = []
+    for row in rows:
+        loaded, statistics = behind[row.name]
+        data = None if statistics is None else rows_of(loaded, statistics)
+        measured = None if statistics is None else described(loaded, statistics)[0]
+        try:
+            with np.errstate(all="ignore"):
+                alpha = (1 - confidence) / len(rows)
+                trained = Trained(loaded.spec, data, measured)
+                cases += cases_of(row, trained, starts=starts, seed=seed, alpha=alpha)
+        except HypothesisError as error:
+            raise located(error, loaded) from None
+    runner = make_runner(
+        [case.experiment for case in cases], jobs=jobs or usable_cores(), dask=None, kill=budget is not None
+    )
+    # Without bounds to decide there are no cases to tell one by one: a bar on a terminal, else nothing.
+    with CaseProgress(enabled=not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
+        verified = run_cases(
+            cases,
+            runner,
+            runs=runs // starts,
+            confidence=confidence,
+            seed=seed,
+            budget=budget,
+            progress=progress,
+            trajectories=runs // starts,
+        )
+    if verified.interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
+    return with_measurements(found, [row.name for row in rows], verified)

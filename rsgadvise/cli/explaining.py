@@ -1,0 +1,80 @@
+"""`explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsgadvise.cli.advice import Measured, SpecArgument, ask
+from rsgadvise.cli.options import (
+    Constants,
+    ConstantsOption,
+    Format,
+    FormatOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    VersionOption,
+)
+from rsgadvise.cli.output import Target, check_writable, emit
+
+if TYPE_CHECKING:
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.explain.results import Explanation
+    from rsgadvise.report.blocks import Block
+    from rsgadvise.spec import LoadedSpec
+
+__all__ = ["explain"]
+
+
+def explain(
+    spec: SpecArgument,
+    constants: ConstantsOption = Constants.PAPER,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Rank again for changed values also where one ranking takes seconds, as with decaying "
+            "stepsizes.",
+        ),
+    ] = False,
+    set_: SetOption = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Explain a bound: its terms, what they rest on, and what would change it or the ranking."""
+    del version
+    if output is not None:
+        check_writable(output)  # before any work
+
+    def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
+        from rsgadvise.explain.explaining import explain as explained
+
+        return explained(
+            loaded.spec,
+            constants=constants.value,
+            measured=measured,
+            statistics=statistics,
+            thorough=thorough,
+        )
+
+    answer = ask(spec, set_, question, quiet=quiet)
+
+    def blocks() -> Sequence[Block]:
+        from rsgadvise.report.explaining import explanation_blocks
+
+        return explanation_blocks(answer.result)
+
+    emit(
+        Target(format_, output, quiet, no_color),
+        blocks=blocks,
+        document=lambda: answer.document("explain"),
+        rows=lambda: [asdict(term) for term in answer.result.terms],
+    )

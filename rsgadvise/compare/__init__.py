@@ -1,0 +1,1 @@
+"""Several specs beside each other: whose guarantee is better, and what was measured."""

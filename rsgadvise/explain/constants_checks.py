@@ -1,0 +1,233 @@
+"""Whether the constants of a theorem are true for one spec: against certified ones, and against W = 0.
+
+Every network has W = 0 in its box, or has no box. There every output is 1/2 and d²/ds² (y - σ(s))² = 1/8
+whatever y is, so that the Hessian in the weights of the last layer is E[h hᵀ]/8, h its inputs. Its largest
+eigenvalue is λ_max(E x xᵀ)/8 for a single layer, and (ζ² d_{L-1} + ζ - ζ²)/32 where hidden units, all 1/2,
+lie below. A theorem that takes less for U is not true of this network: that is proven, while a U between
+this and the certified one cannot be told from a spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rsgadvise.bounds.judge import Point, certified, objective_for
+from rsgadvise.bounds.kinds import (
+    DescentObjective,
+    PaperMultilayer,
+    certified_constants,
+    certified_objective,
+    paper_objective,
+)
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.explain.data_checks import known_eigenvalue
+from rsgadvise.explain.results import Hypothesis
+from rsgadvise.theory.constants import multilayer_layer_variances
+
+if TYPE_CHECKING:
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.spec import Spec
+
+__all__ = ["constants_hypotheses", "smoothness_at_zero"]
+
+_AS_PRINTED = {"autoencoder": "(11)", "multilayer": "(12) and (13)"}
+
+
+def constants_hypotheses(
+    spec: Spec,
+    problem: Problem,
+    point: Point,
+    *,
+    constants: ConstantsName,
+    statistics: DataStatistics | None,
+) -> Iterator[Hypothesis]:
+    """Stepsize in range, smoothness, variance, and the whole bound beside the certified one."""
+    yield from _stepsize(problem, point, constants)
+    yield _smoothness(problem, point, constants, known_eigenvalue(spec, problem, statistics))
+    yield _variance(problem, point, constants)
+    if problem.kind != "single_layer":
+        yield _projection(problem, point, constants)
+    if constants == "paper":
+        yield _proven(problem, point)
+
+
+def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) -> float:
+    """Largest eigenvalue of the Hessian at W = 0 in the weights of the last layer; 0 where unknown.
+
+    Source: the module's docstring. Kind: lower bound on any valid U.
+
+    Args:
+        problem: the network. keep_prob: zeta.
+        eigenvalue: what the largest eigenvalue of E[x xᵀ] is at least.
+    """
+    if problem.kind == "autoencoder":
+        return 0.0  # its U is the certified one
+    zeta = keep_prob
+    if len(problem.layers) == 2:
+        return zeta**2 * eigenvalue / 8
+    return (zeta**2 * problem.layers[-2] + zeta - zeta**2) / 32
+
+
+def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Iterator[Hypothesis]:
+    """In the theorem's own range, and for the paper's constants in the certified one too."""
+    ranges = {"certified": certified_objective(problem).largest_stepsizes(np.asarray([point.keep_prob]))[0]}
+    if constants == "paper":
+        ranges = {
+            "paper": paper_objective(problem).largest_stepsizes(np.asarray([point.keep_prob]))[0],
+            **ranges,
+        }
+    for name, limits in ranges.items():
+        gammas, tops = np.atleast_1d(point.stepsize), np.atleast_1d(limits)
+        worst = int(np.argmax(gammas / tops))
+        value, limit = float(gammas[worst]), float(tops[worst])
+        closed = point.schedule.stopping == "matched" and point.schedule.decay > 0 and point.iterations > 1
+        holds = value <= limit if closed else value < limit
+        layer = f"_{worst + 1}" if gammas.size > 1 else ""
+        sign = "<" if value < limit else "=" if value == limit else ">"
+        own = name == constants
+        reason = f"γ{layer} = {value:.4g} {sign} {limit:.4g}"
+        if gammas.size > 1:
+            reason += ", the layer nearest to its limit"
+        if not holds and name == "certified":
+            reason += ": there the certified bound is the largest gradient possible"
+        text = "the stepsize lies in the range of the theorem"
+        yield Hypothesis(
+            "stepsize" if own else "certified_stepsize",
+            text if own else "the stepsize lies in the range of the certified bound",
+            holds,
+            reason,
+            value,
+            limit,
+        )
+
+
+def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenvalue: float) -> Hypothesis:
+    zeta = np.asarray(point.keep_prob)
+    needed = float(certified_constants(problem, zeta).smoothness)
+    used, symbol, least = needed, "U", 0.0
+    if constants == "paper":
+        objective = paper_objective(problem)
+        least = smoothness_at_zero(problem, point.keep_prob, eigenvalue)
+        if isinstance(objective, PaperMultilayer):
+            curvatures = [2 * float(b) for b in objective.net.curvatures]
+            if least > curvatures[-1]:
+                used, symbol = curvatures[-1], "2 b_L"
+            else:  # what is known at W = 0 is about the last layer alone
+                used, symbol, least = min(curvatures), "2 min_l b_l", 0.0
+        elif isinstance(objective, DescentObjective):
+            used, symbol = float(objective.smoothness(zeta)), "U"
+    text = "the gradient is as smooth as the theorem takes it to be"
+    if used >= needed:
+        holds: bool | None = True
+        same = constants == "certified" or problem.kind == "autoencoder"
+        reason = f"{symbol} = {used:.4g}" + (
+            " is the certified one, for all data in [0, 1] with these moments"
+            if same
+            else f" is at least the certified U = {needed:.4g}"
+        )
+    elif least > used:
+        holds = False
+        reason = (
+            f"{symbol} = {used:.4g}, but at W = 0 the Hessian has the eigenvalue {least:.4g}, "
+            f"{least / used:.3g} times as large, whatever the targets are"
+        )
+    else:
+        holds = None
+        reason = f"{symbol} = {used:.4g}, where {needed:.4g} would be certain"
+        if least > 0:
+            reason += f" and {least:.4g} is needed at W = 0: what is true lies between"
+    return Hypothesis("smoothness", text, holds, reason, used, needed)
+
+
+def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
+    zeta = np.asarray(point.keep_prob)
+    needed = float(certified_constants(problem, zeta).gradient_variance)
+    used, where = needed, "σ²"
+    if constants == "paper":
+        objective = paper_objective(problem)
+        if isinstance(objective, PaperMultilayer):
+            used, needed, where = _layer_variance(objective, problem, point)
+        elif isinstance(objective, DescentObjective):
+            used = float(objective.variance(zeta))
+    text = "the gradient of one example varies no more than the theorem takes it to"
+    if constants == "certified":
+        reason = f"{where} = {used:.4g} is the certified one, for all data in [0, 1] with these moments"
+        return Hypothesis("variance", text, True, reason, used, needed)
+    if used >= needed:
+        reason = f"{where} = {used:.4g} is at least the certified {needed:.4g}"
+        return Hypothesis("variance", text, True, reason, used, needed)
+    reason = f"{where} = {used:.4g}, where {needed:.4g} would be certain; targets decide too"
+    return Hypothesis("variance", text, None, reason, used, needed)
+
+
+def _layer_variance(objective: PaperMultilayer, problem: Problem, point: Point) -> tuple[float, float, str]:
+    """(taken, certain, symbol) for the layer that falls shortest: what (13) takes for σ_l²."""
+    zeta, net = point.keep_prob, objective.net
+    alpha = float(net.pretraining)
+    taken = [
+        alpha * float(k) * (1.0 if layer == len(net.hidden_noise) else zeta)
+        for layer, k in enumerate(net.hidden_noise, 1)
+    ]
+    taken.append(float(net.output_noise) * float(point.stepsize[-1]) / zeta)
+    certain = [
+        float(value)
+        for value in multilayer_layer_variances(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds,
+            keep_prob=zeta,
+            moments=problem.moments,
+        )
+    ]
+    shares = [a / b if b > 0 else np.inf for a, b in zip(taken, certain, strict=True)]
+    worst = int(np.argmin(shares))
+    return taken[worst], certain[worst], f"σ² of layer {worst + 1}"
+
+
+def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
+    text = "the bound allows for all that projecting a stochastic gradient adds"
+    if constants == "certified":
+        return Hypothesis("cross_term", text, True, "S + 2 √(A S) is a term of the bound")
+    terms = {name: float(value) for name, value in point.bound(objective_for(problem, "paper")).terms.items()}
+    total = sum(terms.values())
+    if problem.kind == "autoencoder":
+        floor = terms["projection_noise"]
+        missing = 2 * float(np.sqrt((total - floor) * floor))
+        what = "2 √(A S)"
+    else:
+        floor = (
+            float(certified_constants(problem, np.asarray(point.keep_prob)).gradient_variance)
+            / point.batch_size
+        )
+        missing = floor + 2 * float(np.sqrt(total * floor))
+        what = "S + 2 √(A S), S the certified σ²/B"
+    equations = _AS_PRINTED[problem.kind]
+    if missing == 0:
+        return Hypothesis("cross_term", text, True, f"{equations} lack {what}, which is 0 here", 0.0)
+    share = missing / total if total > 0 else np.inf
+    verb = "lacks" if problem.kind == "autoencoder" else "lack"
+    return Hypothesis(
+        "cross_term",
+        text,
+        False,
+        f"{equations} as printed {verb} {what} = {missing:.4g}, {share:.3g} times the bound",
+        missing,
+        total,
+    )
+
+
+def _proven(problem: Problem, point: Point) -> Hypothesis:
+    """The whole bound beside the certified one: what the project calls proven."""
+    value = float(point.bound(objective_for(problem, "paper")).value)
+    sure = certified(problem, point)[0]
+    text = "the bound is at least the certified one, so proven for any data of these moments"
+    if sure <= value:
+        reason = f"the certified bound is {sure:.4g}, at most {value:.4g}"
+    else:
+        reason = (
+            f"the certified bound is {sure:.4g}, {sure / value:.3g} times {value:.4g}" if value > 0 else ""
+        )
+    return Hypothesis("proven", text, sure <= value, reason, value, sure)

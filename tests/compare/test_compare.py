@@ -1,0 +1,278 @@
+"""Comparisons against `recommend` on each spec, and the measured part against other statistics."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from ruamel.yaml import YAML
+
+Config = Callable[[str], Path]
+NAMES = ["mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
+SMALL = """\
+network: {{kind: single_layer, layers: [10, {outputs}]}}
+data: {{mean: 0.3, mean_square: 0.12, samples: 200}}
+training: {{batch_size: 8}}
+budget: {{epochs: {epochs}}}
+"""
+
+
+def strict(text: str) -> dict[str, Any]:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in JSON")
+
+    found = json.loads(text, parse_constant=refuse)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[..., Path]:
+    def write(name: str, *, outputs: int = 2, epochs: int = 20, extra: str = "") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(SMALL.format(outputs=outputs, epochs=epochs) + extra)
+        return path
+
+    return write
+
+
+def first(run: Run, path: Path, *arguments: str) -> dict[str, Any] | None:
+    rows = strict(run("recommend", path, "-f", "json", *arguments).out)["recommendations"]
+    found: dict[str, Any] | None = rows[0] if rows else None
+    return found
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_equal_samples_against_recommend(run: Run, config: Config, constants: str) -> None:
+    paths = {f"{name}.yaml": config(name) for name in NAMES}
+    result = run("compare", *paths.values(), "-f", "json", "--constants", constants)
+    document = strict(result.out)
+    assert (result.code, result.err, document["schema"]) == (0, "", "rsgadvise.compare/1")
+    own = [first(run, path, "--constants", constants) for path in paths.values()]
+    common = min(row["samples"] for row in own if row is not None)
+    assert document["common_samples"] == common
+    limit = ("--set", f"budget.samples={common}")
+    promised: dict[str, dict[str, float]] = {"paper": {}, "certified": {}}
+    for row in document["specs"]:
+        path = paths[row["name"]]
+        for each, values in promised.items():
+            best = first(run, path, "--constants", each, *limit)
+            assert best is not None
+            value = best["certified_bound" if each == "certified" else "bound"]
+            assert row[each]["value"] == pytest.approx(value, rel=1e-12)
+            values[row["name"]] = value
+            if each == constants:
+                for key in ("bound", "certified_bound", "batch_size", "iterations", "stepsize", "proven"):
+                    assert row[key] == best[key]
+        assert row["samples"] <= common
+    for each, values in promised.items():
+        order = sorted(values, key=lambda name: values[name])
+        assert document["verdict"][each] == order[0]
+        for row in document["specs"]:
+            assert row[each]["rank"] == order.index(row["name"]) + 1
+            assert row[each]["ratio"] == pytest.approx(values[row["name"]] / values[order[0]])
+    assert [row["rank"] for row in document["specs"]] == [1, 2, 3]
+    assert document["verdict"]["agree"] == (document["verdict"]["paper"] == document["verdict"]["certified"])
+    assert "does not prove that training is faster" in document["verdict"]["text"]
+    assert any("different objectives" in note for note in document["notes"])
+
+
+def test_the_same_target_is_compared_by_cost(run: Run, config: Config) -> None:
+    target = ["--set", "target.eps=0.5", "--set", "target.delta=0.1", "--set", "budget=null"]
+    pair = [config("mnist_single_layer"), config("mnist_multilayer")]
+    for extra, by, key in (
+        ([], "samples", "total_samples"),
+        (["--set", "cost.per_iteration=1e-3", "--set", "cost.per_sample=1e-6"], "seconds", "seconds"),
+    ):
+        document = strict(run("compare", *pair, "-f", "json", *target, *extra).out)
+        assert (document["compared_by"], document["common_samples"]) == (by, None)
+        for row in document["specs"]:
+            for constants in ("paper", "certified"):
+                best = first(run, config(row["name"].removesuffix(".yaml")), *target, *extra,
+                             "--constants", constants)  # fmt: skip
+                assert row[constants]["value"] == (None if best is None else best[key])
+        ranked = [row["paper"]["value"] for row in document["specs"]]
+        assert ranked == sorted(ranked)
+    nothing = run("compare", *pair, "-f", "json", *target, "--set", "target.eps=1e-9")
+    assert nothing.code == 1
+    assert [row["rank"] for row in strict(nothing.out)["specs"]] == [None, None]
+
+
+def test_exact_ratios(run: Run, small: Callable[..., Path]) -> None:
+    """Twice the outputs, with the largest loss assumed, are exactly twice (7); the same spec is no better."""
+    one, two = small("one.yaml"), small("two.yaml", outputs=4)
+    document = strict(run("compare", two, one, "-f", "json").out)
+    assert [row["name"] for row in document["specs"]] == ["one.yaml", "two.yaml"]
+    assert [row["ratio"] for row in document["specs"]] == pytest.approx([1, 2])
+    same = strict(run("compare", one, one, "-f", "json").out)
+    assert [row["name"] for row in same["specs"]] == [str(one), f"{one} #2"]
+    assert [row["rank"] for row in same["specs"]] == [1, 1]
+    assert (same["verdict"]["paper"], same["verdict"]["certified"], same["verdict"]["agree"]) == (None,) * 3
+    assert "the same guarantee" in same["verdict"]["text"]
+
+
+def test_what_is_fixed_stays_and_is_said(run: Run, small: Callable[..., Path]) -> None:
+    free = small("free.yaml", epochs=2)
+    fixed = small("fixed.yaml", extra="")
+    document = strict(
+        run("compare", free, small("x.yaml", epochs=50), "-f", "json", "--set", "training.iterations=40").out
+    )
+    assert {row["samples"] for row in document["specs"]} == {320}
+    fixed.write_text(fixed.read_text().replace("batch_size: 8", "batch_size: 8, iterations: 500"))
+    document = strict(run("compare", free, fixed, "-f", "json").out)
+    assert document["common_samples"] == 400
+    rows = {row["name"]: row for row in document["specs"]}
+    assert (rows["fixed.yaml"]["samples"], rows["fixed.yaml"]["equal_resources"]) == (4000, False)
+    assert rows["free.yaml"]["equal_resources"]
+    assert any("same number of samples" in note for note in document["notes"])
+
+
+def test_names_and_standard_input(run: Run, small: Callable[..., Path]) -> None:
+    here, there = small("a/x.yaml"), small("b/x.yaml", outputs=3)
+    document = strict(run("compare", here, there, "-f", "json").out)
+    assert [row["name"] for row in document["specs"]] == [str(here), str(there)]
+    text = SMALL.format(outputs=5, epochs=20)
+    document = strict(run("compare", here, "-", "-f", "json", stdin=text).out)
+    assert [row["name"] for row in document["specs"]] == ["x.yaml", "<stdin>"]
+
+
+def test_a_vacuous_guarantee_is_none(run: Run, small: Callable[..., Path]) -> None:
+    short = ["--set", "budget.samples=8"]
+    document = strict(run("compare", small("a.yaml"), small("b.yaml", outputs=3), "-f", "json", *short).out)
+    assert all(row["paper"]["vacuous"] and row["certified"]["vacuous"] for row in document["specs"])
+    other = strict(
+        run("compare", small("a.yaml"), small("b.yaml"), "-f", "json", *short, "--constants", "certified").out
+    )
+    for row in other["specs"]:
+        assert row["bound"] > row["largest_gradient"] == row["certified"]["value"]
+    verdict = document["verdict"]
+    assert (verdict["paper"], verdict["certified"], verdict["agree"], verdict["proven"]) == (
+        None,
+        None,
+        None,
+        False,
+    )
+    assert "every bound is vacuous" in verdict["text"]
+
+
+def test_a_stepsize_outside_one_range_leaves_the_other(run: Run, small: Callable[..., Path]) -> None:
+    document = strict(
+        run("compare", small("a.yaml"), small("b.yaml", outputs=3), "-f", "json", "--set",
+            "training.stepsize=1.3").out
+    )  # fmt: skip
+    assert all(row["paper"]["value"] is None for row in document["specs"])
+    assert all(row["certified"]["value"] is not None for row in document["specs"])
+    assert any("must lie in (0, 1.23077)" in note for row in document["specs"] for note in row["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing argument"),
+        (["A"], "two or more specs; got 1"),
+        (["-", "-"], "can be read once"),
+        (["A", "missing.yaml"], "missing.yaml: must exist"),
+        (["A", "A", "--confidence", "1"], "--confidence must be"),
+        (["A", "A", "--budget", "0"], "--budget must be"),
+        (["A", "T"], ""),
+        (["T", "U"], "targets must be the same"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    run: Run, small: Callable[..., Path], arguments: list[str], message: str
+) -> None:
+    files = {
+        "A": small("a.yaml"),
+        "T": small("t.yaml", extra="target: {eps: 0.5, delta: 0.1}\n"),
+        "U": small("u.yaml", extra="target: {eps: 0.4, delta: 0.1}\n"),
+    }
+    result = run("compare", *(files.get(each, each) for each in arguments))
+    if not message:
+        assert result.code == 0
+        assert "left aside" in " ".join(result.out.split())
+        return
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert result.err.startswith("error: ")
+    assert message in result.err
+
+
+def test_formats_agree_and_fit(
+    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = [config(name) for name in NAMES]
+    document = strict(run("compare", *paths, "-f", "json").out)
+    assert YAML(typ="safe", pure=True).load(run("compare", *paths, "-f", "yaml").out) == document
+    rows = list(csv.DictReader(io.StringIO(run("compare", *paths, "-f", "csv").out)))
+    assert [float(row["bound"]) for row in rows] == [row["bound"] for row in document["specs"]]
+    assert "| configs" not in run("compare", *paths, "-f", "markdown").out
+    for width in (60, 80, 120):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = run("compare", *paths).out
+        assert all(len(line) <= width for line in shown.splitlines())
+    target = tmp_path / "result"
+    assert run("compare", *paths, "-o", target).out == ""
+    assert target.read_text() == shown
+    assert "Verdict" not in run("compare", *paths, "-q").out
+
+
+def test_measured_gradients(run: Run, small: Callable[..., Path]) -> None:
+    """A run of one epoch against one of fifty: longer training ends at the smaller gradient, by far."""
+    pair = [small("short.yaml", outputs=1, epochs=1), small("other.yaml", outputs=3, epochs=1)]
+    arguments = ["--measure", "--jobs", "1", "--runs", "16", "-f", "json"]
+    result = run("compare", *pair, *arguments)
+    assert (result.code, result.err) == (0, "")
+    document = strict(result.out)
+    assert document == strict(run("compare", *pair, *arguments).out)
+    for row in document["specs"]:
+        found = row["measured"]
+        assert found["runs"] == 16
+        assert found["lower"] <= found["mean"] <= found["upper"] <= row["largest_gradient"] * (1 + 1e-9)
+        assert found["standard_error"] > 0
+        assert found["mean"] < row["certified_bound"]
+    measured = document["verdict"]["measured"]
+    means = {row["name"]: row["measured"]["mean"] for row in document["specs"]}
+    assert measured["smallest"] == min(means, key=lambda name: means[name]) == "short.yaml"
+    assert measured["significant"]
+    same = strict(run("compare", pair[0], pair[0], *arguments).out)
+    assert not same["verdict"]["measured"]["significant"]
+
+
+def test_a_budget_that_measures_nothing_is_inconclusive(run: Run, small: Callable[..., Path]) -> None:
+    long = ["--set", "training.iterations=5000000", "--set", "budget=null"]
+    limits = ["--measure", "--budget", "0.2", "--jobs", "1", "-f", "json"]
+    result = run("compare", small("a.yaml"), small("b.yaml", outputs=3), *long, *limits)
+    assert result.code == 3
+    document = strict(result.out)
+    assert document["verdict"]["measured"]["smallest"] is None
+    assert any("budget of 0.2 seconds" in note for note in document["notes"])
+
+
+def test_welch_against_scipy() -> None:
+    import math
+
+    from scipy.stats import ttest_ind_from_stats
+
+    from rsgadvise.compare.measuring import _welch
+    from rsgadvise.compare.results import Measured
+
+    for gap, errors, runs in (
+        (0.3, (0.1, 0.2), (10, 7)),
+        (-0.2, (0.1, 0.1), (4, 30)),
+        (0.0, (1.0, 2.0), (5, 5)),
+    ):
+        pair = [
+            Measured(mean, None, None, error, count, 100, 1.0, 1.0, ())
+            for mean, error, count in zip((1.0, 1.0 + gap), errors, runs, strict=True)
+        ]
+        spread = [error * math.sqrt(count) for error, count in zip(errors, runs, strict=True)]
+        expected = ttest_ind_from_stats(
+            1.0, spread[0], runs[0], 1.0 + gap, spread[1], runs[1], equal_var=False, alternative="less"
+        )
+        assert _welch(*pair) == pytest.approx(expected.pvalue)
