@@ -316,26 +316,37 @@ def required_iterations(
     )
     lower, upper = keep_prob
     edge = _largest_shared(net)
+    weights = [net.pretraining * k / batch for k in net.hidden_noise]
 
-    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
         shared = _shared_at(logit, edge)
         gammas = _stepsizes(net, shared)
-        hidden = [net.pretraining * k * g / batch for k, g in zip(net.hidden_noise, gammas[:-1], strict=True)]
-        gain = q * shared - (hidden[-1] if hidden else 0.0)
         output = net.output_noise * gammas[-1] ** 2 / batch
+        hidden = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
+        gain = np.asarray(q * shared - (hidden[-1] if hidden else 0.0))
         low = np.asarray(sum(hidden[:-1], np.zeros(())))
-        root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inner = np.where(low > 0, (gain + root) / (3 * low), upper)
-        choices = [np.full(batch.shape, lower), np.full(batch.shape, upper), np.clip(inner, lower, upper)]
-        values = np.stack([zeta**2 * gain - zeta * output - zeta**3 * low for zeta in choices])
-        pick = np.argmax(values, axis=0)[None, ...]
-        zeta = np.take_along_axis(np.stack(choices), pick, axis=0)[0]
-        return np.take_along_axis(values, pick, axis=0)[0], zeta
+        choices: list[Numeric] = [upper]
+        if lower < upper:
+            root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                inner = np.where(low > 0, (gain + root) / (3 * low), upper)
+            choices = [lower, upper, np.clip(inner, lower, upper)]
+        value, zeta = np.full(batch.shape, -np.inf), np.full(batch.shape, lower)
+        for choice in choices:
+            reached = choice * (choice * (gain - choice * low) - output)
+            value, zeta = np.where(reached > value, reached, value), np.where(reached > value, choice, zeta)
+        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
+        slopes = [1 / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
+        falls = 2 * net.output_noise * gammas[-1] * slopes[-1] / (batch * zeta)
+        for index, weight in enumerate(weights):
+            falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
+        return value, zeta, np.log(falls / q)
 
+    # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
     ends = np.full(batch.shape, -60.0), np.full(batch.shape, 17.0)
-    logit = minimize_unimodal(lambda t: -best(t)[0], *ends, steps=55)
-    progress, zeta = best(logit)
+    logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
+    progress, zeta, _ = best(logit)
     with np.errstate(divide="ignore", over="ignore"):
         needed = np.where(progress > 0, initial_loss / np.where(progress > 0, progress, 1.0), np.inf)
     reachable = batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower)
