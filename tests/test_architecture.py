@@ -30,6 +30,7 @@ LAYERS = {
     "bounds": 3,
     "advise": 5,
     "verify": 5,
+    "design": 6,
     "pilot": 6,
     "library": 7,
     "report": 7,

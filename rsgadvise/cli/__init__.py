@@ -11,6 +11,7 @@ import typer
 
 from rsgadvise.cli.advice import bound, iterations, recommend
 from rsgadvise.cli.data import stats
+from rsgadvise.cli.designing import design
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
 from rsgadvise.cli.verify import verify
@@ -24,7 +25,8 @@ _EPILOG = (
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (recommend, iterations, bound, verify, stats, init, schema)
+    function.__name__: function
+    for function in (recommend, design, iterations, bound, verify, stats, init, schema)
 }
 
 
