@@ -22,6 +22,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.cli.output import Target, check_writable, emit
+from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
     from rsgadvise.datastats import DataStatistics
@@ -105,19 +106,21 @@ def design(
         check_writable(output)  # before any work
 
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Design:
-        return design_networks(
-            loaded.spec,
-            widths=lengths,
-            depths=depths,
-            equal=equal,
-            most_weights=parameters,
-            constants=constants.value,
-            by=None if by is None else by.value,
-            top=top,
-            most_families=families,
-            pipeline=pipeline.value,
-            measured=measured,
-        )
+        with ReadProgress(enabled=not quiet) as progress:
+            return design_networks(
+                loaded.spec,
+                widths=lengths,
+                depths=depths,
+                equal=equal,
+                most_weights=parameters,
+                constants=constants.value,
+                by=None if by is None else by.value,
+                top=top,
+                most_families=families,
+                pipeline=pipeline.value,
+                measured=measured,
+                progress=progress,
+            )
 
     answer = ask(spec, set_, question, quiet=quiet)
     found = answer.result

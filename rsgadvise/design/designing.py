@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from rsgadvise.design.pipeline import plan_pipeline
 from rsgadvise.design.ranking import Solved, ranked, solved
 from rsgadvise.design.reach import least_eps
 from rsgadvise.design.results import Architecture, Design, Infeasible
-from rsgadvise.design.screening import Metric, screen
+from rsgadvise.design.screening import Metric, Progress, screen
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def design(
     most_families: int = 5,
     pipeline: Which = "best",
     measured: Mapping[str, float | int | None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Design:
     """Rank the architectures between a spec's inputs and outputs, each at its best hyper-parameters.
 
@@ -65,7 +66,7 @@ def design(
         top: how many architectures to return. most_families: how many families.
         pipeline: plan the training of the best architecture with a hidden layer, of the spec's own, or none.
         measured: statistics of the data file by spec key.
-        progress: told the number of architectures after each block of them.
+        progress: told how many architectures are done, of how many, and what they are.
 
     Raises:
         HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
@@ -212,8 +213,16 @@ def _infeasible(base: Problem, space: Space, lattice: Lattice, constants: Consta
     if reached is None:
         return Infeasible(wording.no_room([limit.key for limit in space.limits]), None, None)
     eps, layers = reached
+    told = _rounded_up(eps)
     keys = [space.iterations_key, *(limit.key for limit in space.limits)]
-    return Infeasible(wording.unreachable(goal.eps, eps, layers, keys), eps, layers)
+    return Infeasible(wording.unreachable(goal.eps, told, layers, keys), eps, layers)
+
+
+def _rounded_up(value: float) -> str:
+    """Six significant digits, never below the value: what is told has to be reachable."""
+    with localcontext() as context:
+        context.prec, context.rounding = 6, ROUND_CEILING
+        return f"{float(+Decimal(value)):.6g}"
 
 
 def _notes(

@@ -21,8 +21,9 @@ from rsgadvise.design.lattice import Block, Lattice
 from rsgadvise.search import distinct, minimize_unimodal
 from rsgadvise.theory.bound import FloatArray, Numeric
 
-__all__ = ["BLOCK", "Metric", "Screened", "cost_of", "first_batches", "screen", "work_of"]
+__all__ = ["BLOCK", "Metric", "Progress", "Screened", "cost_of", "first_batches", "screen", "work_of"]
 
+Progress = Callable[[int, int | None, str], None]
 Metric = Literal["bound", "iterations", "samples", "seconds", "work"]
 
 MULTIPLICATIONS = 3
@@ -115,7 +116,7 @@ def screen(
     *,
     constants: ConstantsName,
     metric: Metric,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Screened:
     """The best choice of every architecture of a lattice.
 
@@ -129,7 +130,7 @@ def screen(
         lattice: the architectures.
         constants: behind the bound.
         metric: what is minimised; `bound` without a target.
-        progress: told the number of architectures after each block.
+        progress: told how many architectures are done, of how many, and what they are.
     """
     grid = first_batches(space)
     places: list[tuple[NDArray[np.int64], ...]] = [(np.empty(0, dtype=np.int64),) * 3]
@@ -142,7 +143,8 @@ def screen(
         places.append((np.full(block.index.shape, block.depth), block.index, block.weights))
         values.append(rows)
         if progress is not None:
-            progress(block.index.size)
+            done = sum(column[0].size for column in places)
+            progress(done, None if lattice.most_weights else lattice.total, "architectures")
     depth, index, weights = (np.concatenate(column) for column in zip(*places, strict=True))
     cost, batch, iterations, runs, value = np.concatenate(values, axis=1)
     return Screened(depth, index, weights, cost, batch, iterations, runs, value, tried)

@@ -7,6 +7,7 @@ in Definition 1, and says no more of what that costs. Here the cost is that of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -20,7 +21,7 @@ from rsgadvise.bounds.objective import ConstantsName, Objective, Range
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.design.joint import joint_objective
 from rsgadvise.search import distinct
-from rsgadvise.theory import multilayer
+from rsgadvise.theory import autoencoder, multilayer, multilayer_optimum
 from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.constants import InputMoments
 
@@ -117,7 +118,15 @@ class Stages:
         N is inf where no batch size reaches it.
         """
         target = (np.asarray(alpha, dtype=np.float64) * self.shrink)[..., None]
-        return self._plans(self.layers[level], target)
+        return self._plans(
+            self.layers[level], target, lambda keep: self._pretraining_batches(level, target, keep)
+        )
+
+    def _pretraining_batches(self, level: int, target: FloatArray, keep: Range) -> FloatArray:
+        """The best sizes at either end of the keep probabilities: (10) may be least at either."""
+        noises = [self.layers[level].smallest_batch(target, zeta) * (target / 2) for zeta in keep]
+        best = [autoencoder.fewest_samples_batch_size(target=target, gradient_variance=v) for v in noises]
+        return np.concatenate(np.broadcast_arrays(*best), axis=-1)
 
     def pretraining_work(self, level: int, alpha: FloatArray) -> FloatArray:
         """Multiply-adds to pretrain one hidden layer (0 is the first) to each alpha; 0 from 1 on."""
@@ -148,7 +157,11 @@ class Stages:
     ) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
         """As `pretraining_plans`, for vectors of alphas, and targets per run of the same leading shape."""
         wide = np.broadcast_to(np.asarray(target, dtype=np.float64), alphas.shape[:-1])[..., None]
-        return self._plans(self.fine_tuning(alphas), wide)
+        objective = self.fine_tuning(alphas)
+        if isinstance(objective, PaperMultilayer):
+            net = objective.net
+            return self._plans(objective, wide, lambda keep: _tuning_batches(net, wide, keep))
+        return self._plans(objective, wide, None)
 
     def fine_tuning_work(self, alphas: FloatArray, target: FloatArray) -> FloatArray:
         """Multiply-adds of the fine-tuning; inf where no batch size reaches the target."""
@@ -156,12 +169,16 @@ class Stages:
         return n * batch * (3 * self.weights * self.runs)
 
     def _plans(
-        self, objective: Objective, target: FloatArray
+        self, objective: Objective, target: FloatArray, best_of: Callable[[Range], FloatArray] | None
     ) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
-        shape = np.broadcast_shapes(target.shape, self.batches.shape)
-        batch, wide = np.broadcast_to(self.batches, shape), np.broadcast_to(target, shape)
-        least, best, picked = np.full(shape[:-1], np.inf), np.ones(shape[:-1]), np.zeros(shape[:-1], np.intp)
+        """Of a range of batch sizes `best_of` tells the best ones; listed ones are all tried."""
+        shape = target.shape[:-1]
+        least, best, picked = np.full(shape, np.inf), np.ones(shape), np.zeros(shape, np.intp)
         for index, keep_range in enumerate(self.keep_probs):
+            sizes = self.batches
+            if self.batch_range and best_of is not None:
+                sizes = np.clip(best_of(keep_range), sizes[0], sizes[-1])
+            batch, wide = np.broadcast_arrays(sizes, target)
             real, _ = objective.required_iterations(wide, batch, keep_range)
             n = np.maximum(real, 1.0)
             at = np.argmin(n * batch, axis=-1)[..., None]
@@ -170,6 +187,10 @@ class Stages:
             least, best = np.where(better, here, least), np.where(better, size, best)
             picked = np.where(better, index, picked)
         return least, best, picked
+
+
+def _tuning_batches(net: multilayer.Structure, target: FloatArray, keep: Range) -> FloatArray:
+    return multilayer_optimum.fewest_samples_batch_size(net=net, target=target, highest_keep_prob=keep[1])
 
 
 def stages_of(

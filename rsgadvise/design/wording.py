@@ -106,11 +106,11 @@ def no_room(keys: Sequence[str]) -> str:
     )
 
 
-def unreachable(eps: float, least: float, layers: Sequence[int], keys: Sequence[str]) -> str:
+def unreachable(eps: float, least: str, layers: Sequence[int], keys: Sequence[str]) -> str:
     """No architecture reaches the target; `least` is the smallest eps that one does."""
     name = "-".join(map(str, layers))
     return (
         f"no architecture reaches target.eps = {eps:g} with the batch sizes and iterations allowed; the "
-        f"least reachable is {least:.6g}, by {name}; raise target.eps to that, or allow more in "
+        f"least reachable is {least}, by {name}; raise target.eps to that, or allow more in "
         f"search.batch_size, {' or '.join(keys)}"
     )

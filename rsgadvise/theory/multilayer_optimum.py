@@ -18,7 +18,12 @@ from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
 from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms, smallest_batch_size
 
-__all__ = ["best_keep_prob", "optimal_hyperparameters", "required_iterations"]
+__all__ = [
+    "best_keep_prob",
+    "fewest_samples_batch_size",
+    "optimal_hyperparameters",
+    "required_iterations",
+]
 
 _FEW = 24  # candidates up to which a call costs more than its elements
 _BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
@@ -351,3 +356,41 @@ def required_iterations(
         needed = np.where(progress > 0, initial_loss / np.where(progress > 0, progress, 1.0), np.inf)
     reachable = batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower)
     return np.where(reachable, needed, np.inf), zeta
+
+
+def fewest_samples_batch_size(*, net: Structure, target: Numeric, highest_keep_prob: float) -> FloatArray:
+    """Real B with which (13) reaches a target with the fewest samples N B, any batch size being allowed.
+
+    With n = zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l at gamma_l(g) and a = zeta^2 q g,
+    N B = D_f B^2 / (a B - n), least at B = 2 n / a, where it is 4 D_f n / a^2. That falls with zeta, so the
+    highest is best, and its logarithm is convex in log g. If B is confined to a range that does not hold this
+    one, the nearest end is best, since the whole is a geometric program.
+
+    Source: (13) solved for N, minimised over B. Kind: exact.
+
+    Args:
+        net: from `structure`. target: q. highest_keep_prob: of the range of zeta.
+    """
+    edge, zeta = _largest_shared(net), highest_keep_prob
+    shape = np.broadcast_shapes(np.shape(target), edge.shape, *(np.shape(k) for k in net.hidden_noise))
+    edge = np.broadcast_to(edge, shape)
+
+    def noises(shared: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Each term of n, and d log of it / d log g."""
+        gammas = _stepsizes(net, shared)
+        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
+        slopes = [(1 - bend) / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
+        terms = [zeta * net.output_noise * gammas[-1] ** 2]
+        for index, k in enumerate(net.hidden_noise):
+            damping = zeta**3 if index < len(net.hidden_noise) - 1 else zeta**2
+            terms.append(damping * net.pretraining * k * gammas[index])
+        return terms, [2 * slopes[-1], *slopes[:-1]]
+
+    def slope(logit: FloatArray) -> FloatArray:
+        terms, slopes = noises(_shared_at(logit, edge))
+        rise = np.asarray(sum(t * s for t, s in zip(terms, slopes, strict=True)))
+        return np.asarray(np.log(rise / np.asarray(sum(terms)) / 2))
+
+    logit = increasing_root(slope, np.full(shape, -60.0), np.full(shape, 17.0), tolerance=1e-6)
+    shared = _shared_at(logit, edge)
+    return np.asarray(2 * np.asarray(sum(noises(shared)[0])) / (zeta**2 * np.asarray(target) * shared))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,33 @@ def test_the_cheapest_mix_is_that_of_a_dense_grid(layers: tuple[int, ...], targe
         assert mix.total() <= common.total() * (1 + 1e-9)
     scratch = by_hand(problem, np.ones((1, hidden)), target)[0]
     assert scratch_work(stages, target) == pytest.approx(scratch, rel=1e-7)
+
+
+@pytest.mark.parametrize("low", [1, 40_000])
+@pytest.mark.parametrize("high", [300, 10**8])
+def test_a_range_of_batch_sizes_is_searched_to_its_best_one(low: int, high: int) -> None:
+    spec = spec_of(
+        search={"batch_size": {"min": min(low, high), "max": high}, "keep_prob": {"min": 0.6, "max": 0.9}},
+        target={"eps": 0.1, "delta": DELTA, "runs": RUNS},
+    )
+    base = resolve(spec)
+    problem, space = one_problem(base, (60, 12, 8, 4)), search_space(spec, base)
+    stages = stages_of(problem, space, constants="paper", runs=RUNS)
+    dense = replace(stages, batches=np.geomspace(min(low, high), high, 2001), batch_range=False)
+    alphas = np.asarray([[1.0, 1.0], [0.3, 1.0], [0.01, 0.2]])
+    for target in (0.01, 1.0, 30.0):
+        wide = np.full(3, target)
+        ours, grid = (s.fine_tuning_work(alphas, wide) for s in (stages, dense))
+        assert np.array_equal(np.isfinite(ours), np.isfinite(grid))
+        done = np.isfinite(grid)
+        assert (ours[done] <= grid[done] * (1 + 1e-9)).all()
+        np.testing.assert_allclose(ours[done], grid[done], rtol=1e-3)
+    for level in (0, 1):
+        ours, grid = (s.pretraining_work(level, np.geomspace(1e-3, 0.999, 9)) for s in (stages, dense))
+        assert np.array_equal(np.isfinite(ours), np.isfinite(grid))
+        done = np.isfinite(grid)
+        assert (ours[done] <= grid[done] * (1 + 1e-9)).all()
+        np.testing.assert_allclose(ours[done], grid[done], rtol=1e-3)
 
 
 def test_targets_where_the_choice_flips_are_right_on_both_sides() -> None:
