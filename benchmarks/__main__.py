@@ -14,9 +14,10 @@ def main() -> None:
 
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores", flush=True)
     startup.run()
-    # It pins itself to one core and one thread, so it runs in a process of its own.
+    # They pin themselves to one core and one thread, so each runs in a process of its own.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "benchmarks.ranking"], check=True, env=environment)
+    for name in ("ranking", "design"):
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True, env=environment)
     stats.run()
     training.run()
 

@@ -31,6 +31,7 @@ LAYERS = {
     "bounds": 3,
     "advise": 5,
     "verify": 5,
+    "design": 6,
     "pilot": 6,
     "sweep": 6,
     "explain": 6,

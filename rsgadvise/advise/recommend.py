@@ -30,7 +30,7 @@ from rsgadvise.errors import HypothesisError
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["described", "rank", "ranked_rows", "ranking_objective", "recommend"]
+__all__ = ["described", "rank", "ranked_rows", "ranking_objective", "recommend", "relevant"]
 
 _NEAR = 0.02
 _BOUNDARY_SLOPE = 1e-4
@@ -82,7 +82,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         equation=equation(problem.kind, constants, space.schedules[0], dropout=dropout),
         objective=_objective_words(space, constants),
         candidates=ranked.batch.size,
-        assumed=(*_relevant(problem, constants), *space.assumed),
+        assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
         return replace(advice, infeasible=_infeasible(objective, space))
@@ -129,7 +129,7 @@ def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) 
     return objective
 
 
-def _relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ...]:
+def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ...]:
     """What was assumed and matters: certified bounds do not depend on pretraining."""
     unused = "nothing" if constants == "paper" else "training.pretraining"
     return tuple(item for item in problem.assumed if not item.key.startswith(unused))

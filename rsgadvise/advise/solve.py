@@ -194,7 +194,7 @@ def _solve_for(branch: _Branch, batch: FloatArray, *, rough: bool = False) -> Ro
         iterations = _iterations_for_bound(branch, batch)
     else:
         iterations, runs = _iterations_for_goal(branch, batch, rough=rough)
-    fits = np.isfinite(iterations) & (iterations <= _most_iterations(branch.space, batch, runs))
+    fits = np.isfinite(iterations) & (iterations <= branch.space.most_iterations(batch, runs))
     batch, iterations, runs = batch[fits], iterations[fits], runs[fits]
     if batch.size:
         stepsize, keep_prob = branch.objective.optimum(batch, iterations, branch.keep_range, branch.schedule)
@@ -215,13 +215,6 @@ def _solve_for(branch: _Branch, batch: FloatArray, *, rough: bool = False) -> Ro
     )
 
 
-def _most_iterations(space: Space, batch: FloatArray, runs: FloatArray) -> FloatArray:
-    most = np.full(np.broadcast_shapes(batch.shape, runs.shape), float(space.iterations[1]))
-    for limit in space.limits:
-        most = np.minimum(most, limit.most_iterations(batch, runs))
-    return np.where(most >= space.iterations[0], most, 0.0)
-
-
 def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
     """N that gives the smallest bound: all that the limits allow, where more is always better.
 
@@ -229,7 +222,7 @@ def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
     stepsize with another P_R can lose by more iterations, so there several N are compared. Where the
     stepsize is chosen for the loss, N is too: a short run can have the smaller bound, not the smaller loss.
     """
-    most = _most_iterations(branch.space, batch, np.ones_like(batch))
+    most = branch.space.most_iterations(batch, np.ones_like(batch))
     if branch.schedule.monotone or branch.space.fixed_iterations or branch.for_loss:
         return np.where(most > 0, most, np.inf)
     left = np.full(most.shape, float(branch.space.iterations[0]))
@@ -265,7 +258,7 @@ def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> 
         needed = fewest_iterations(
             branch.objective, wide, goal.per_run(runs), branch.keep_range, lowest=lowest
         )
-        needed = np.where(needed <= _most_iterations(branch.space, wide, runs), needed, np.inf)
+        needed = np.where(needed <= branch.space.most_iterations(wide, runs), needed, np.inf)
         return needed, np.argmin(needed * runs, axis=1)[:, None]
 
     if goal.runs is not None:
@@ -324,7 +317,7 @@ def _plan_searched(
         drop = np.log(values[rows, below] / values[rows, first])
         part = np.clip(np.log(values[rows, below] / goal.per_run(runs)) / drop, 0, 1)
     guess = np.ceil(grid[below] * (grid[first] / grid[below]) ** np.where(np.isfinite(part), part, 1.0))
-    allowed = _most_iterations(branch.space, np.broadcast_to(batch[:, None], guess.shape), runs)
+    allowed = branch.space.most_iterations(np.broadcast_to(batch[:, None], guess.shape), runs)
     guess = np.where(met.any(axis=2) & (grid[below] <= allowed), guess, np.inf)
     best_n, best_runs = np.full(batch.shape, np.inf), np.full(batch.shape, runs[0])
     for pick in np.argsort(guess * runs, axis=1, kind="stable").T[: 1 if rough else _RUNS_REFINED]:

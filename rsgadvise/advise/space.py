@@ -105,6 +105,13 @@ class Space:
             return None
         return np.asarray(total_iterations * (self.cost[0] + self.cost[1] * batch))
 
+    def most_iterations(self, batch: FloatArray, runs: FloatArray) -> FloatArray:
+        """Largest N that all limits leave; 0 where that is below the fewest allowed."""
+        most = np.full(np.broadcast_shapes(batch.shape, runs.shape), float(self.iterations[1]))
+        for limit in self.limits:
+            most = np.minimum(most, limit.most_iterations(batch, runs))
+        return np.where(most >= self.iterations[0], most, 0.0)
+
 
 def _batches(spec: Spec) -> tuple[tuple[int, ...], bool]:
     if spec.training.batch_size is not None:

@@ -12,6 +12,7 @@ import typer
 from rsgadvise.cli.advice import bound, iterations, recommend
 from rsgadvise.cli.comparing import compare
 from rsgadvise.cli.data import stats
+from rsgadvise.cli.designing import design
 from rsgadvise.cli.explaining import explain
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
@@ -29,7 +30,20 @@ _EPILOG = (
 
 COMMANDS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (recommend, compare, explain, iterations, bound, verify, sweep, plot, stats, init, schema)
+    for function in (
+        recommend,
+        design,
+        compare,
+        explain,
+        iterations,
+        bound,
+        verify,
+        sweep,
+        plot,
+        stats,
+        init,
+        schema,
+    )
 }
 
 

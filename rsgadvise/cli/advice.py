@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.plan_result import IterationPlan
     from rsgadvise.advise.results import Advice
     from rsgadvise.datastats import DataStatistics
+    from rsgadvise.design import Design
     from rsgadvise.explain.results import Explanation
     from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Measured", "SpecArgument", "ask", "bound", "iterations", "recommend"]
 
 Measured = Mapping[str, float | int | None] | None
-Result = TypeVar("Result", bound="Advice | BoundReport | Explanation | IterationPlan")
+Result = TypeVar("Result", bound="Advice | BoundReport | Design | Explanation | IterationPlan")
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or - for standard input.")]
 
 

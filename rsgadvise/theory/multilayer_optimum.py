@@ -18,7 +18,12 @@ from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
 from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms, smallest_batch_size
 
-__all__ = ["best_keep_prob", "optimal_hyperparameters", "required_iterations"]
+__all__ = [
+    "best_keep_prob",
+    "fewest_samples_batch_size",
+    "optimal_hyperparameters",
+    "required_iterations",
+]
 
 _FEW = 24  # candidates up to which a call costs more than its elements
 _BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
@@ -316,27 +321,76 @@ def required_iterations(
     )
     lower, upper = keep_prob
     edge = _largest_shared(net)
+    weights = [net.pretraining * k / batch for k in net.hidden_noise]
 
-    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
         shared = _shared_at(logit, edge)
         gammas = _stepsizes(net, shared)
-        hidden = [net.pretraining * k * g / batch for k, g in zip(net.hidden_noise, gammas[:-1], strict=True)]
-        gain = q * shared - (hidden[-1] if hidden else 0.0)
         output = net.output_noise * gammas[-1] ** 2 / batch
+        hidden = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
+        gain = np.asarray(q * shared - (hidden[-1] if hidden else 0.0))
         low = np.asarray(sum(hidden[:-1], np.zeros(())))
-        root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inner = np.where(low > 0, (gain + root) / (3 * low), upper)
-        choices = [np.full(batch.shape, lower), np.full(batch.shape, upper), np.clip(inner, lower, upper)]
-        values = np.stack([zeta**2 * gain - zeta * output - zeta**3 * low for zeta in choices])
-        pick = np.argmax(values, axis=0)[None, ...]
-        zeta = np.take_along_axis(np.stack(choices), pick, axis=0)[0]
-        return np.take_along_axis(values, pick, axis=0)[0], zeta
+        choices: list[Numeric] = [upper]
+        if lower < upper:
+            root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                inner = np.where(low > 0, (gain + root) / (3 * low), upper)
+            choices = [lower, upper, np.clip(inner, lower, upper)]
+        value, zeta = np.full(batch.shape, -np.inf), np.full(batch.shape, lower)
+        for choice in choices:
+            reached = choice * (choice * (gain - choice * low) - output)
+            value, zeta = np.where(reached > value, reached, value), np.where(reached > value, choice, zeta)
+        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
+        slopes = [1 / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
+        falls = 2 * net.output_noise * gammas[-1] * slopes[-1] / (batch * zeta)
+        for index, weight in enumerate(weights):
+            falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
+        return value, zeta, np.log(falls / q)
 
+    # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
     ends = np.full(batch.shape, -60.0), np.full(batch.shape, 17.0)
-    logit = minimize_unimodal(lambda t: -best(t)[0], *ends, steps=55)
-    progress, zeta = best(logit)
+    logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
+    progress, zeta, _ = best(logit)
     with np.errstate(divide="ignore", over="ignore"):
         needed = np.where(progress > 0, initial_loss / np.where(progress > 0, progress, 1.0), np.inf)
     reachable = batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower)
     return np.where(reachable, needed, np.inf), zeta
+
+
+def fewest_samples_batch_size(*, net: Structure, target: Numeric, highest_keep_prob: float) -> FloatArray:
+    """Real B with which (13) reaches a target with the fewest samples N B, any batch size being allowed.
+
+    With n = zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l at gamma_l(g) and a = zeta^2 q g,
+    N B = D_f B^2 / (a B - n), least at B = 2 n / a, where it is 4 D_f n / a^2. That falls with zeta, so the
+    highest is best, and its logarithm is convex in log g. If B is confined to a range that does not hold this
+    one, the nearest end is best, since the whole is a geometric program.
+
+    Source: (13) solved for N, minimised over B. Kind: exact.
+
+    Args:
+        net: from `structure`. target: q. highest_keep_prob: of the range of zeta.
+    """
+    edge, zeta = _largest_shared(net), highest_keep_prob
+    shape = np.broadcast_shapes(np.shape(target), edge.shape, *(np.shape(k) for k in net.hidden_noise))
+    edge = np.broadcast_to(edge, shape)
+
+    def noises(shared: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Each term of n, and d log of it / d log g."""
+        gammas = _stepsizes(net, shared)
+        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
+        slopes = [(1 - bend) / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
+        terms = [zeta * net.output_noise * gammas[-1] ** 2]
+        for index, k in enumerate(net.hidden_noise):
+            damping = zeta**3 if index < len(net.hidden_noise) - 1 else zeta**2
+            terms.append(damping * net.pretraining * k * gammas[index])
+        return terms, [2 * slopes[-1], *slopes[:-1]]
+
+    def slope(logit: FloatArray) -> FloatArray:
+        terms, slopes = noises(_shared_at(logit, edge))
+        rise = np.asarray(sum(t * s for t, s in zip(terms, slopes, strict=True)))
+        return np.asarray(np.log(rise / np.asarray(sum(terms)) / 2))
+
+    logit = increasing_root(slope, np.full(shape, -60.0), np.full(shape, 17.0), tolerance=1e-6)
+    shared = _shared_at(logit, edge)
+    return np.asarray(2 * np.asarray(sum(noises(shared)[0])) / (zeta**2 * np.asarray(target) * shared))

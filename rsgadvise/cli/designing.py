@@ -1,0 +1,140 @@
+"""`design`: which architecture, and how to train it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsgadvise.cli.advice import Measured, SpecArgument, ask
+from rsgadvise.cli.options import (
+    Constants,
+    ConstantsOption,
+    Format,
+    FormatOption,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    SetOption,
+    VersionOption,
+)
+from rsgadvise.cli.output import Target, check_writable, emit
+from rsgadvise.cli.progress import ReadProgress
+
+if TYPE_CHECKING:
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.design import Design
+    from rsgadvise.report.blocks import Block
+    from rsgadvise.spec import LoadedSpec
+
+__all__ = ["design"]
+
+
+class By(StrEnum):
+    """Costs that architectures can be ranked by."""
+
+    WORK = "work"
+    SAMPLES = "samples"
+    ITERATIONS = "iterations"
+    SECONDS = "seconds"
+
+
+class Network(StrEnum):
+    """Networks whose training can be planned."""
+
+    BEST = "best"
+    SPEC = "spec"
+    NONE = "none"
+
+
+def design(
+    spec: SpecArgument,
+    widths: Annotated[
+        str,
+        typer.Option(
+            metavar="RANGE",
+            help="Lengths of hidden layers: 16:1024 is the powers of two and both ends, 16:1024:log7 and "
+            "16:1024:lin7 are seven lengths, 16,32,64 is a list.",
+        ),
+    ],
+    depth: Annotated[
+        str,
+        typer.Option(metavar="RANGE", help="Numbers of hidden layers: 1:5, 2 or 0,1,3; 0 is a single layer."),
+    ],
+    equal: Annotated[
+        bool, typer.Option("--equal", help="All hidden layers of a network have the same length.")
+    ] = False,
+    parameters: Annotated[
+        int | None, typer.Option(min=1, metavar="MAX", help="Only networks with at most MAX weights.")
+    ] = None,
+    by: Annotated[
+        By | None,
+        typer.Option(
+            help="Cost to reach the target; by default seconds if the spec has a cost, else work, which is "
+            "multiply-adds, 3 x weights x samples.",
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many architectures to show.")] = 10,
+    families: Annotated[
+        int, typer.Option(min=0, max=1000, help="How many families of equal convergence to show.")
+    ] = 5,
+    pipeline: Annotated[
+        Network,
+        typer.Option(
+            help="Whose training to plan, pretraining included: the best network with a hidden layer, the "
+            "spec's own, or none.",
+        ),
+    ] = Network.BEST,
+    constants: ConstantsOption = Constants.PAPER,
+    set_: SetOption = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Rank network structures for a task, and plan the whole training of one."""
+    del version
+    from rsgadvise.design import design as design_networks
+    from rsgadvise.design import parse_depths, parse_widths
+
+    lengths, depths = parse_widths(widths), parse_depths(depth)
+    if output is not None:
+        check_writable(output)  # before any work
+
+    def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Design:
+        with ReadProgress(enabled=not quiet) as progress:
+            return design_networks(
+                loaded.spec,
+                widths=lengths,
+                depths=depths,
+                equal=equal,
+                most_weights=parameters,
+                constants=constants.value,
+                by=None if by is None else by.value,
+                top=top,
+                most_families=families,
+                pipeline=pipeline.value,
+                measured=measured,
+                progress=progress,
+            )
+
+    answer = ask(spec, set_, question, quiet=quiet)
+    found = answer.result
+
+    def blocks() -> Sequence[Block]:
+        from rsgadvise.report.designing import design_blocks
+
+        return design_blocks(found)
+
+    emit(
+        Target(format_, output, quiet, no_color),
+        blocks=blocks,
+        document=lambda: answer.document("design"),
+        rows=lambda: [asdict(row) for row in found.architectures],
+    )
+    if found.infeasible is not None:
+        raise typer.Exit(1)

@@ -1,0 +1,296 @@
+"""`design`: which architecture, and how to train it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import ROUND_CEILING, Decimal, localcontext
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from rsgadvise.advise.recommend import relevant
+from rsgadvise.advise.space import Space, search_space
+from rsgadvise.bounds.judge import check_problem, equation
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import Problem, resolve
+from rsgadvise.design import wording
+from rsgadvise.design.families import TOLERANCE, equal_bound_curve, families
+from rsgadvise.design.joint import one_problem
+from rsgadvise.design.lattice import Lattice
+from rsgadvise.design.pipeline import plan_pipeline
+from rsgadvise.design.ranking import Solved, ranked, solved
+from rsgadvise.design.reach import least_eps
+from rsgadvise.design.results import Architecture, Design, Infeasible
+from rsgadvise.design.screening import Metric, Progress, screen
+from rsgadvise.errors import HypothesisError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+__all__ = ["By", "Which", "design"]
+
+By = Literal["iterations", "samples", "seconds", "work"]
+Which = Literal["best", "spec", "none"]
+
+MOST_ARCHITECTURES = 5_000_000
+"""Architectures of one search, the cap on weights left aside."""
+
+
+def design(
+    spec: Spec,
+    *,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    equal: bool = False,
+    most_weights: int | None = None,
+    constants: ConstantsName = "paper",
+    by: By | None = None,
+    top: int = 10,
+    most_families: int = 5,
+    pipeline: Which = "best",
+    measured: Mapping[str, float | int | None] | None = None,
+    progress: Progress | None = None,
+) -> Design:
+    """Rank the architectures between a spec's inputs and outputs, each at its best hyper-parameters.
+
+    With a target the cost to reach it is minimised, else the bound within the budget.
+
+    Args:
+        spec: its first and last layer, its weight bound, data, training, search, target and budget.
+        widths, depths: lengths of hidden layers, and numbers of them; every combination is compared.
+        equal: only architectures whose hidden layers all have one length.
+        most_weights: cap on the number of weights.
+        constants: the paper's, or certified ones.
+        by: the cost; by default `seconds` if the spec has a cost model, else `work`.
+        top: how many architectures to return. most_families: how many families.
+        pipeline: plan the training of the best architecture with a hidden layer, of the spec's own, or none.
+        measured: statistics of the data file by spec key.
+        progress: told how many architectures are done, of how many, and what they are.
+
+    Raises:
+        HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
+        UsageError: the search is too large, or the cost cannot be told.
+    """
+    base = resolve(spec, measured)
+    space = search_space(spec, base)
+    _check(spec, base, space, depths)
+    metric = _metric(space, by)
+    lattice = Lattice(base.layers[0], base.layers[-1], tuple(widths), tuple(depths), equal, most_weights)
+    if lattice.total > MOST_ARCHITECTURES:
+        raise UsageError(
+            f"--widths and --depth must span at most {MOST_ARCHITECTURES:,} architectures; got "
+            f"{lattice.total:,}; list fewer widths, lower --depth, or use --equal"
+        )
+    widest = (base.layers[0], *(max(widths),) * max(depths), base.layers[-1])
+    check_problem(one_problem(base, widest), constants)
+    found = screen(base, space, lattice, constants=constants, metric=metric, progress=progress)
+    if found.cost.size == 0:
+        raise UsageError(
+            f"--parameters must leave at least one architecture; got {most_weights:,}; the smallest has "
+            f"{_fewest_weights(lattice):,} weights"
+        )
+    order = found.order()
+    feasible = int(np.isfinite(found.cost).sum())
+    rows = found.take(order[:feasible])
+    best_depth = int(rows.depth[0]) if feasible else max(depths)
+    advice = Design(
+        constants=constants,
+        equation=_equation(space, best_depth, constants),
+        by=metric,
+        objective=wording.objective(metric, limited=bool(space.limits)),
+        searched=found.cost.size,
+        feasible=feasible,
+        candidates=found.candidates,
+        tolerance=TOLERANCE,
+        assumed=(*relevant(base, constants), *space.assumed),
+    )
+    exact, shown = (
+        ranked(base, space, lattice, rows, constants=constants, metric=metric, top=top)
+        if feasible
+        else ((), ())
+    )
+    if not shown:
+        return replace(advice, feasible=0, infeasible=_infeasible(base, space, lattice, constants))
+    advice = replace(
+        advice,
+        architectures=shown,
+        families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
+        notes=_notes(spec, space, lattice, shown, metric),
+    )
+    chosen: Solved | str = next((one for one in exact if len(one.problem.layers) > 2), wording.NO_NETWORK)
+    if pipeline == "spec":
+        chosen = _own(spec, base, space, constants, metric)
+    if isinstance(chosen, str):
+        return replace(advice, notes=(*advice.notes, chosen))
+    return _with_network(advice, base, chosen, widths=widths, planned=pipeline != "none")
+
+
+def _metric(space: Space, by: By | None) -> Metric:
+    if space.goal is None:
+        if by is not None:
+            raise UsageError(
+                f"--by needs a target to reach, since without one the bound is ranked; got {by}; set "
+                "target.eps and target.delta, or leave --by out"
+            )
+        return "bound"
+    if by == "seconds" and space.cost is None:
+        raise UsageError(
+            "--by seconds needs the time of an iteration; got a spec without cost; set cost.per_iteration or "
+            "cost.per_sample, or use --by work"
+        )
+    return by or ("seconds" if space.cost is not None else "work")
+
+
+def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> None:
+    """Refuse what has no meaning for a search over architectures."""
+    training = spec.training
+    if base.kind == "autoencoder":
+        raise HypothesisError(
+            "must be multilayer or single_layer for a design; got autoencoder; use kind: multilayer with "
+            "layers: [inputs, outputs]",
+            quantity="network.kind",
+        )
+    if max(depths) > 0 and not base.weight_bounds:
+        raise HypothesisError(
+            "must be multilayer where hidden layers are allowed, since they need a weight_bound; got "
+            "single_layer; use kind: multilayer with a weight_bound, or --depth 0",
+            quantity="network.kind",
+        )
+    if len(set(base.weight_bounds)) > 1:
+        raise HypothesisError(
+            "must be one number for a design, whose number of layers varies; got a list of different ones; "
+            "give the bound of all layers",
+            quantity="network.weight_bound",
+        )
+    for key, wrong in (
+        ("stepsize", training.stepsize is not None),
+        ("iterations", training.iterations is not None and space.goal is not None),
+    ):
+        if wrong:
+            what = "chooses it for every architecture" if key == "stepsize" else "with a target chooses them"
+            raise HypothesisError(
+                f"must be absent: a design {what}; got a value; remove it, or use `rsgadvise recommend`",
+                quantity=f"training.{key}",
+            )
+    for schedule in space.schedules:
+        if not schedule.monotone:
+            raise HypothesisError(
+                "must be uniform or matched without decay, or matched with it, for a design; got another "
+                "distribution; change it, or use `rsgadvise recommend`",
+                quantity="training.stopping",
+            )
+        if space.goal is not None and not schedule.plain:
+            raise HypothesisError(
+                f"must be 0 for a design with a target; got {schedule.decay:g}; set it to 0, or use "
+                "`rsgadvise recommend`",
+                quantity="training.decay" if training.decay is not None else "search.decay",
+            )
+
+
+def _fewest_weights(lattice: Lattice) -> int:
+    least = []
+    for depth in lattice.depths:
+        index = np.zeros(1, dtype=np.int64)  # the lengths are in increasing order
+        least.append(int(lattice.weights(lattice.hidden(depth, index))[0]))
+    return min(least)
+
+
+def _equation(space: Space, depth: int, constants: ConstantsName) -> str:
+    kind = "multilayer" if depth else "single_layer"
+    dropout = min(low for low, _ in space.keep_probs) < 1
+    source = equation(kind, constants, space.schedules[0], dropout=dropout)
+    return source if space.goal is None else f"solved for N: {source}"
+
+
+def _infeasible(base: Problem, space: Space, lattice: Lattice, constants: ConstantsName) -> Infeasible:
+    goal = space.goal
+    if goal is None:
+        return Infeasible(
+            wording.no_room([limit.key for limit in space.limits] or [space.iterations_key]), None, None
+        )
+    reached = least_eps(base, space, lattice, goal, constants=constants)
+    if reached is None:
+        return Infeasible(wording.no_room([limit.key for limit in space.limits]), None, None)
+    eps, layers = reached
+    told = _rounded_up(eps)
+    keys = [space.iterations_key, *(limit.key for limit in space.limits)]
+    return Infeasible(wording.unreachable(goal.eps, told, layers, keys), eps, layers)
+
+
+def _rounded_up(value: float) -> str:
+    """Six significant digits, never below the value: what is told has to be reachable."""
+    with localcontext() as context:
+        context.prec, context.rounding = 6, ROUND_CEILING
+        return f"{float(+Decimal(value)):.6g}"
+
+
+def _notes(
+    spec: Spec, space: Space, lattice: Lattice, shown: Sequence[Architecture], metric: Metric
+) -> tuple[str, ...]:
+    best, notes = shown[0], []
+    hidden = best.layers[1:-1]
+    if hidden and len(lattice.widths) > 1 and set(hidden) == {min(lattice.widths)}:
+        notes.append(wording.NARROWEST)
+    elif not hidden and max(lattice.depths) > 0:
+        notes.append(wording.NO_HIDDEN)
+    vacuous = sum(row.vacuous for row in shown)
+    if vacuous:
+        notes.append(wording.vacuous(vacuous, len(shown)))
+    unproven = sum(not row.proven and not row.vacuous for row in shown)
+    if unproven:
+        notes.append(wording.not_proven(unproven, len(shown)))
+    notes.append(wording.GRADIENTS_DIFFER)
+    if metric == "seconds":
+        notes.append(wording.SAME_SPEED)
+    if spec.training.initial_loss is not None:
+        notes.append(wording.SAME_START)
+    if spec.training.pretraining is not None and spec.training.pretraining.tolerance < 1:
+        notes.append(wording.pretrained(spec.training.pretraining.tolerance))
+    if 0 in lattice.depths and max(lattice.depths) > 0:
+        notes.append(wording.SINGLE)
+    if space.batch_range:
+        notes.append(wording.BATCH_RANGE)
+    shared = dict.fromkeys(note for row in shown for note in row.notes if note in wording.SHARED_NOTES)
+    return (*notes, *shared)
+
+
+def _own(spec: Spec, base: Problem, space: Space, constants: ConstantsName, metric: Metric) -> Solved | str:
+    """The spec's own network, or why it has no curve and no pipeline."""
+    layers = tuple(spec.network.layers)
+    if len(layers) == 2:
+        return wording.SPEC_SINGLE
+    one = solved(base, space, layers, constants=constants, metric=metric)
+    return wording.SPEC_CANNOT if one is None else one
+
+
+def _with_network(
+    advice: Design, base: Problem, one: Solved, *, widths: Sequence[int], planned: bool
+) -> Design:
+    """The curve and the pipeline of one network."""
+    layers, row, space = one.problem.layers, one.row, one.space
+    if len(layers) > 3:
+        level, points = equal_bound_curve(
+            base,
+            layers,
+            constants=advice.constants,
+            batch_size=int(row.batch[0]),
+            iterations=int(row.iterations[0]),
+            keep_prob=space.keep_probs[int(row.keep_range[0])],
+            schedule=space.schedules[int(row.schedule[0])],
+            firsts=widths,
+        )
+        advice = replace(advice, curve=points, curve_layers=layers, curve_bound=level)
+    if not planned:
+        return advice
+    runs, goal = int(row.runs[0]), space.goal
+    target = float(row.value[0]) if goal is None else float(goal.per_run(np.asarray(float(runs))))
+    pipeline = plan_pipeline(
+        one.problem,
+        space,
+        constants=advice.constants,
+        target=target,
+        runs=runs,
+        batch_size=int(row.batch[0]),
+    )
+    return replace(advice, pipeline=pipeline)

@@ -1,0 +1,263 @@
+"""What a design is: plain frozen records that a report renders without computing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rsgadvise.advise.results import Stepsize
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import Assumption
+
+__all__ = [
+    "Architecture",
+    "CurvePoint",
+    "Design",
+    "Family",
+    "FineTuning",
+    "Flip",
+    "Infeasible",
+    "Mix",
+    "Pipeline",
+    "PretrainedLayer",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One ranked architecture at its best hyper-parameters.
+
+    Attributes:
+        rank: 1 is best.
+        layers: d_0..d_L. weights: their number. depth: hidden layers.
+        stepsize: gamma, or one per layer. decay: rho.
+        batch_size, iterations, runs: B, N and T.
+        keep_prob: zeta. dropout_rate: 1 - zeta.
+        bound, certified_bound, proven, vacuous: as in a recommendation.
+        largest_gradient: no squared gradient norm of this network exceeds it.
+        samples: examples of one run, N B. total_samples: over all runs.
+        work: multiply-adds over all runs, 3 x weights x total_samples.
+        seconds: over all runs, or None without a cost model.
+        ratio: what was minimised, over that of rank 1.
+        notes: plain sentences.
+    """
+
+    rank: int
+    layers: tuple[int, ...]
+    weights: int
+    depth: int
+    stepsize: Stepsize
+    decay: float
+    batch_size: int
+    iterations: int
+    runs: int
+    keep_prob: float
+    dropout_rate: float
+    bound: float
+    certified_bound: float
+    proven: bool
+    vacuous: bool
+    largest_gradient: float
+    samples: int
+    total_samples: int
+    work: int
+    seconds: float | None
+    ratio: float
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Architectures that converge alike.
+
+    Attributes:
+        members: how many there are. layers: some of them, from the fewest weights to the most.
+        weights: fewest and most.
+        bound: (lowest, highest) best bound, or None with a target.
+        samples, iterations, batch_size: (lowest, highest) N B T, N T and B, or None without a target.
+    """
+
+    members: int
+    layers: tuple[tuple[int, ...], ...]
+    weights: tuple[int, int]
+    bound: tuple[float, float] | None
+    samples: tuple[int, int] | None
+    iterations: tuple[int, int] | None
+    batch_size: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Two lengths with the same bound.
+
+    Attributes:
+        first: length of the first hidden layer.
+        second: real length of the second at which the bound is `bound` again.
+        lower, upper: the whole numbers around it.
+        lower_bound, upper_bound: the bound there; `bound` lies between them.
+    """
+
+    first: int
+    second: float
+    lower: int
+    upper: int
+    lower_bound: float
+    upper_bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainedLayer:
+    """The pretraining of one hidden layer as a denoising autoencoder.
+
+    Attributes:
+        layer: 1 is the first hidden layer. layers: its [d_x, d_h].
+        alpha: tolerance, a squared norm of the projected gradient.
+        stepsize, batch_size, iterations, runs, keep_prob: of its training.
+        bound: on the mean squared gradient norm of one run, with the paper's (11).
+        certified_bound: the same with certified constants.
+        limit: the largest squared gradient norm that it can have; alpha at or above it says nothing.
+        samples: over all runs. work: multiply-adds, those of the layers below included.
+    """
+
+    layer: int
+    layers: tuple[int, int]
+    alpha: float
+    stepsize: float
+    batch_size: int
+    iterations: int
+    runs: int
+    keep_prob: float
+    bound: float
+    certified_bound: float
+    limit: float
+    samples: int
+    work: int
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """The supervised training of all layers, from wherever pretraining left them."""
+
+    stepsize: Stepsize
+    batch_size: int
+    iterations: int
+    runs: int
+    keep_prob: float
+    bound: float
+    certified_bound: float
+    vacuous: bool
+    samples: int
+    work: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """One way to train the network, pretraining and fine-tuning together.
+
+    Attributes:
+        name: in words.
+        alpha: of each hidden layer; 1 stands for no pretraining.
+        feasible: whether any batch size allowed reaches the target this way.
+        claim: what it rests on: `paper`, `assumed` or `certified`.
+        samples, work: of all stages and runs; None where infeasible.
+        share: of the work that is pretraining.
+    """
+
+    name: str
+    alpha: tuple[float, ...]
+    feasible: bool
+    claim: str
+    pretraining: tuple[PretrainedLayer, ...]
+    fine_tuning: FineTuning | None
+    samples: int | None
+    work: int | None
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Where the cheapest way to train changes.
+
+    Attributes:
+        variable: `target` (the bound to reach in each run), `eps`, or `cost ratio` (the price of a
+            multiply-add of pretraining, over one of fine-tuning).
+        at: the value. low, high: a bracket of it; the choice is checked at both.
+        below, above: what is cheapest on either side.
+    """
+
+    variable: str
+    at: float
+    low: float
+    high: float
+    below: str
+    above: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """All stages of the training of one network.
+
+    Attributes:
+        layers: d_0..d_L.
+        target: the bound that each run of the fine-tuning has to reach.
+        options: ways to train it. cheapest: the name of the one with the least work, or None.
+        flips: where that changes.
+        notes, assumed: plain sentences; what is assumed is no result of the paper.
+    """
+
+    layers: tuple[int, ...]
+    target: float
+    options: tuple[Mix, ...]
+    cheapest: str | None
+    flips: tuple[Flip, ...]
+    notes: tuple[str, ...]
+    assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Infeasible:
+    """No architecture meets the target.
+
+    Attributes:
+        reason: in words.
+        least_eps: the smallest eps that one of them reaches within the limits, or None.
+        layers: which one.
+    """
+
+    reason: str
+    least_eps: float | None
+    layers: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Ranked architectures, and everything needed to judge them.
+
+    Attributes:
+        constants: behind the ranking. equation: of rank 1. by: what was minimised.
+        objective: the same in words.
+        architectures: best first; empty where `infeasible` says why.
+        searched: number of architectures within the cap. feasible: of those that reach the target.
+        candidates: combinations of architecture and hyper-parameters compared.
+        families: architectures that converge alike. tolerance: by how much they may differ.
+        curve: lengths of the first two hidden layers with the bound of `curve_layers`.
+        pipeline: all stages of the training of one network, or None.
+        notes: plain sentences. assumed: values that nobody gave.
+    """
+
+    constants: ConstantsName
+    equation: str
+    by: str
+    objective: str
+    searched: int
+    feasible: int
+    candidates: int
+    architectures: tuple[Architecture, ...] = ()
+    tolerance: float = 0.01
+    families: tuple[Family, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    curve_layers: tuple[int, ...] | None = None
+    curve_bound: float | None = None
+    pipeline: Pipeline | None = None
+    infeasible: Infeasible | None = None
+    notes: tuple[str, ...] = ()
+    assumed: tuple[Assumption, ...] = ()

@@ -1,0 +1,148 @@
+"""`rsgadvise design`: formats, exit codes, one-line errors, and what a terminal shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Run
+from ruamel.yaml import YAML
+
+Config = Callable[[str], Path]
+RANGE = ("--widths", "16:64", "--depth", "1:2")
+ARCHITECTURE = {
+    *("rank", "layers", "weights", "depth", "stepsize", "batch_size", "iterations", "keep_prob", "bound"),
+    *("certified_bound", "vacuous", "samples", "work", "seconds", "ratio"),
+}
+
+
+def strict(text: str) -> dict[str, Any]:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in JSON")
+
+    found = json.loads(text, parse_constant=refuse)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_document_has_the_keys_that_scripts_rely_on(run: Run, config: Config) -> None:
+    done = run("design", config("mnist_design"), *RANGE, "--pipeline", "spec", "--format", "json")
+    assert done.code == 0
+    assert done.err == ""
+    found = strict(done.out)
+    assert found["schema"] == "rsgadvise.design/1"
+    assert found["candidates"] > found["searched"] == 12
+    assert all(set(row) >= ARCHITECTURE for row in found["architectures"])
+    assert [row["rank"] for row in found["architectures"]] == list(range(1, 11))
+    assert found["families"] == [] or set(found["families"][0]) >= {"layers", "bound", "iterations"}
+    assert set(found["curve"][0]) >= {"first", "second", "lower", "upper"}
+    pipeline = found["pipeline"]
+    assert pipeline["layers"] == [784, 64, 32, 10]
+    assert pipeline["cheapest"] in {option["name"] for option in pipeline["options"]}
+    for option in pipeline["options"]:
+        assert set(option) >= {"name", "alpha", "pretraining", "fine_tuning", "samples", "work"}
+        for layer in option["pretraining"]:
+            assert set(layer) >= {"layer", "iterations", "samples"}
+    assert pipeline["flips"]
+    assert pipeline["assumed"]
+    assert found["spec"]["network"]["layers"] == [784, 64, 32, 10]
+    assert found["assumed"]
+
+
+def test_every_format_says_the_same(run: Run, config: Config) -> None:
+    quick = (config("mnist_design"), *RANGE, "--top", "3", "--pipeline", "none")
+    document = strict(run("design", *quick, "-f", "json").out)
+    assert YAML(typ="safe", pure=True).load(run("design", *quick, "-f", "yaml").out) == document
+    rows = list(csv.DictReader(io.StringIO(run("design", *quick, "-f", "csv").out)))
+    wanted = [";".join(map(str, row["layers"])) for row in document["architectures"]]
+    assert [row["layers"] for row in rows] == wanted
+    shown = run("design", *quick, "-f", "markdown").out
+    assert "| 1 | 16 |" in shown
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_tables_keep_to_the_terminal(
+    run: Run, config: Config, columns: int, constants: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    many = (
+        "--widths",
+        "16,1024",
+        "--depth",
+        "0:6",
+        "--top",
+        "4",
+        "--pipeline",
+        "none",
+        "--constants",
+        constants,
+    )
+    done = run("design", config("mnist_design"), *many)
+    assert done.code == 0
+    assert max(map(len, done.out.splitlines())) <= columns
+
+
+def test_an_infeasible_target_names_the_least_eps_and_exits_with_1(run: Run, config: Config) -> None:
+    small = ("--set", "search.batch_size=[16, 256]")
+    done = run("design", config("mnist_design"), *RANGE, *small, "-f", "json")
+    assert done.code == 1
+    least = strict(done.out)["infeasible"]["least_eps"]
+    assert "least reachable" in strict(done.out)["infeasible"]["reason"]
+    again = run("design", config("mnist_design"), *RANGE, *small, "--set", f"target.eps={least * 1.0001}")
+    assert again.code == 0
+    assert run("design", config("mnist_design"), *RANGE, *small).out.count("least reachable") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--widths", "64:16", "--depth", "1"), "swap the two"),
+        (("--widths", "16", "--depth", "99"), "--depth must lie from 0 to 16"),
+        (("--widths", "1:10000:lin9000", "--depth", "2"), "at most 5,000,000 architectures"),
+        ((*RANGE, "--parameters", "100"), "the smallest has 12,704 weights"),
+        ((*RANGE, "--by", "seconds"), "set cost.per_iteration"),
+        ((*RANGE, "--set", "training.stepsize=0.1"), "training.stepsize: must be absent"),
+        (
+            (*RANGE, "--set", "network.weight_bound=[0.1, 0.2, 0.1]"),
+            "network.weight_bound: must be one number",
+        ),
+        ((*RANGE, "--set", "network.weight_bound=1000000"), "network.weight_bound"),
+        ((*RANGE, "--output", "/nowhere/x.json"), "its directory does not exist"),
+        (("--depth", "1"), "--widths"),
+    ],
+)
+def test_mistakes_are_one_line_on_stderr(
+    run: Run, config: Config, arguments: tuple[str, ...], words: str
+) -> None:
+    if "1000000" in arguments[-1]:
+        arguments = (*arguments[:1], "1000000", "--depth", "16", *arguments[4:], "--top", "1")
+    done = run("design", config("mnist_design"), *arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+
+
+def test_vacuous_bounds_are_called_so(run: Run, config: Config) -> None:
+    loose = ("--set", "target.eps=1000", "--pipeline", "none", "--constants", "certified")
+    found = strict(run("design", config("mnist_design"), *RANGE, *loose, "-f", "json").out)
+    shown = [row["vacuous"] for row in found["architectures"]]
+    assert any(shown) == any(note.startswith("Vacuous") for note in found["notes"])
+    assert any(shown)
+    assert any("smallest length allowed" in note for note in found["notes"])
+
+
+def test_a_file_gets_all_of_it_or_nothing(run: Run, config: Config, tmp_path: Path) -> None:
+    place = tmp_path / "design.json"
+    quick = (config("mnist_design"), *RANGE, "--pipeline", "none", "-f", "json", "-o", place)
+    done = run("design", *quick)
+    assert done.code == 0
+    assert done.out == ""
+    assert strict(place.read_text())["architectures"]

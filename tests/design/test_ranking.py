@@ -1,0 +1,264 @@
+"""Rankings against one `recommend` per architecture, caps, families and curves."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import architectures, brute_force, spec_for, spec_of, weights_of
+
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.problem import resolve
+from rsgadvise.design import Design, design, designing
+from rsgadvise.design.lattice import Lattice
+from rsgadvise.design.screening import screen
+from rsgadvise.errors import HypothesisError, UsageError
+
+WIDTHS, DEPTHS = (4, 10, 32), (0, 1, 2)
+TARGET = {"eps": 0.5, "delta": 0.1, "runs": 4}
+COST = {"per_iteration": 1e-3, "per_sample": 1e-5}
+CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
+    ("work", {"target": TARGET}, None, "paper"),
+    ("samples", {"target": TARGET}, "samples", "paper"),
+    ("iterations", {"target": TARGET}, "iterations", "paper"),
+    ("seconds", {"target": TARGET, "cost": COST}, None, "paper"),
+    ("work", {"target": {"eps": 0.5, "delta": 0.1}}, None, "paper"),
+    ("work", {"target": TARGET, "budget": {"samples": 2_000_000}}, None, "paper"),
+    ("work", {"target": TARGET, "training": {"pretraining": {"tolerance": 0.2}}}, None, "paper"),
+    ("work", {"target": TARGET}, None, "certified"),
+    ("work", {"target": {"eps": 0.5, "delta": 0.1}}, None, "certified"),
+    ("bound", {"budget": {"epochs": 30}}, None, "paper"),
+    ("bound", {"budget": {"epochs": 30}}, None, "certified"),
+    ("bound", {"budget": {"epochs": 30}, "training": {"batch_size": 256, "keep_prob": 0.8}}, None, "paper"),
+    (
+        "bound",
+        {
+            "budget": {"samples": 40_000},
+            "search": {"batch_size": [64, 512], "keep_prob": [0.5, 0.9], "decay": [0.0, 0.5]},
+            "training": {"stopping": "matched"},
+        },
+        None,
+        "certified",
+    ),
+]
+
+
+def ids(case: tuple[str, dict[str, Any], Any, Any]) -> str:
+    return f"{case[0]}-{case[3]}-{'-'.join(case[1])}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_the_ranking_is_that_of_a_loop_over_architectures(case: tuple[str, dict[str, Any], Any, Any]) -> None:
+    metric, sections, by, constants = case
+    spec = spec_of(**sections)
+    depths = DEPTHS if "keep_prob" not in sections.get("training", {}) else DEPTHS[1:]
+    wanted = brute_force(spec, WIDTHS, depths, metric, constants)
+    found = design(spec, widths=WIDTHS, depths=depths, constants=constants, by=by, top=1000, pipeline="none")
+    assert found.by == metric
+    assert found.searched == len(architectures(WIDTHS, depths))
+    assert [row.layers for row in found.architectures] == [layers for *_, layers, _ in wanted]
+    for row, (cost, weights, _, layers, best) in zip(found.architectures, wanted, strict=True):
+        assert row.weights == weights == weights_of(layers)
+        assert row.ratio == pytest.approx(cost / wanted[0][0], rel=1e-12)
+        for field in ("batch_size", "iterations", "runs", "bound", "certified_bound", "vacuous", "proven"):
+            assert getattr(row, field) == getattr(best, field), (layers, field)
+        assert row.stepsize == best.stepsize
+        assert row.keep_prob == best.keep_prob
+        assert row.seconds == best.seconds
+        assert row.work == 3 * weights * best.batch_size * best.iterations * best.runs
+
+    # Every architecture is screened to the same cost, so that none is missing among those solved again.
+    problem = resolve(spec)
+    lattice = Lattice(60, 4, WIDTHS, depths)
+    rows = screen(problem, search_space(spec, problem), lattice, constants=constants, metric=found.by)  # type: ignore[arg-type]
+    costs = {
+        lattice.layers(int(depth), int(index)): float(cost)
+        for depth, index, cost in zip(rows.depth, rows.index, rows.cost, strict=True)
+    }
+    exact = {layers: cost for cost, _, _, layers, _ in wanted}
+    assert {layers for layers, cost in costs.items() if np.isfinite(cost)} == set(exact)
+    for layers, cost in exact.items():
+        assert costs[layers] == pytest.approx(cost, rel=1e-12), layers
+
+
+def test_a_range_of_batch_sizes_is_ranked_by_its_best_integer() -> None:
+    spec = spec_of(
+        target={"eps": 0.4, "delta": 0.1, "runs": 3}, search={"batch_size": {"min": 1, "max": 50_000}}
+    )
+    wanted = brute_force(spec, (4, 8), (1, 2), "work", "paper")
+    found = design(spec, widths=(4, 8), depths=(1, 2), pipeline="none")
+    assert [row.layers for row in found.architectures] == [layers for *_, layers, _ in wanted]
+    assert [row.batch_size for row in found.architectures] == [best.batch_size for *_, best in wanted]
+    problem = resolve(spec)
+    lattice = Lattice(60, 4, (4, 8), (1, 2))
+    rows = screen(problem, search_space(spec, problem), lattice, constants="paper", metric="work")
+    exact = {layers: cost for cost, _, _, layers, _ in wanted}
+    for depth, index, cost in zip(rows.depth, rows.index, rows.cost, strict=True):
+        least = exact[lattice.layers(int(depth), int(index))]
+        assert cost == pytest.approx(least, rel=2e-3)  # neither of the two tries every integer
+
+
+def test_only_some_are_solved_again_and_the_order_is_that_of_all() -> None:
+    spec = spec_of(target=TARGET)
+    everything = design(spec, widths=(4, 7, 10, 20), depths=(1, 2, 3), top=1000, pipeline="none")
+    few = design(spec, widths=(4, 7, 10, 20), depths=(1, 2, 3), top=7, pipeline="none")
+    assert few.architectures == everything.architectures[:7]
+
+
+@pytest.mark.parametrize("cap", [256, 272, 511, 512, 2047, 2048, 10**6])
+def test_the_cap_on_weights_is_exact(cap: int) -> None:
+    spec = spec_of(target={"eps": 3.0, "delta": 0.1, "runs": 4})
+    every = architectures((4, 8, 32), (0, 1, 2))
+    fits = {layers for layers in every if weights_of(layers) <= cap}
+    found = design(spec, widths=(4, 8, 32), depths=(0, 1, 2), most_weights=cap, top=1000, pipeline="none")
+    assert found.searched == len(fits)
+    assert {row.layers for row in found.architectures} <= fits
+    lattice = Lattice(60, 4, (4, 8, 32), (0, 1, 2), most_weights=cap)
+    for size in (1, 3, 1000):
+        listed = [
+            lattice.layers(block.depth, int(index)) for block in lattice.blocks(size) for index in block.index
+        ]
+        assert sorted(listed) == sorted(fits)
+
+
+def test_equal_lengths_are_the_diagonal() -> None:
+    spec = spec_of(target={"eps": 3.0, "delta": 0.1, "runs": 4})
+    found = design(spec, widths=WIDTHS, depths=(1, 2, 3), equal=True, top=1000, pipeline="none")
+    assert found.searched == 9
+    assert all(len(set(row.layers[1:-1])) == 1 for row in found.architectures)
+
+
+@pytest.mark.parametrize("budget", [True, False])
+def test_families_hold_every_member_within_the_tolerance_and_nobody_else(budget: bool) -> None:
+    spec = spec_of(
+        **({"budget": {"epochs": 30}} if budget else {"target": {"eps": 2.0, "delta": 0.1, "runs": 4}})
+    )
+    widths = (4, 5, 6, 8, 10, 12)
+    found = design(spec, widths=widths, depths=(1, 2), top=1000, most_families=1000, pipeline="none")
+    measure = {row.layers: row.bound if budget else float(row.total_samples) for row in found.architectures}
+    values, groups = sorted(measure.values()), []
+    while values:
+        group = [value for value in values if value <= values[0] * 1.01]
+        groups.append(group)
+        values = values[len(group) :]
+    wanted = sorted((group[0], group[-1], len(group)) for group in groups if len(group) > 1)
+    spans = [(family.bound if budget else family.samples, family.members) for family in found.families]
+    assert len(spans) == len(wanted) > 3
+    shown = sorted((span[0], span[1], members) for span, members in spans if span)
+    np.testing.assert_allclose(shown, wanted, rtol=1e-12)
+    ranks = {row.layers: row.rank for row in found.architectures}
+    for family in found.families:
+        span = family.bound if budget else family.samples
+        assert span is not None
+        for layers in family.layers:
+            assert span[0] * (1 - 1e-12) <= measure[layers] <= span[1] * (1 + 1e-12)
+    firsts = [min(ranks[layers] for layers in family.layers) for family in found.families]
+    assert firsts == sorted(firsts)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("budget", [True, False])
+def test_points_of_the_curve_have_the_bound_of_the_network(
+    constants: Any, budget: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(
+        network={"kind": "multilayer", "layers": [60, 12, 9, 4], "weight_bound": 0.05},
+        **({"budget": {"epochs": 30}} if budget else {"target": {"eps": 2.0, "delta": 0.1, "runs": 4}}),
+    )
+    monkeypatch.setattr(designing, "plan_pipeline", lambda *_, **__: None)
+    found = design(
+        spec, widths=(3, 6, 12, 24, 48), depths=(1, 2), constants=constants, pipeline="spec", top=3
+    )
+    own = recommend(spec, constants=constants, top=100).recommendations
+    best = min(own, key=lambda row: row.total_samples if not budget else row.bound)
+    assert found.curve_layers == (60, 12, 9, 4)
+    assert found.curve_bound == pytest.approx(best.bound, rel=1e-9)
+    assert any(point.first == 12 and point.second == 9 for point in found.curve)
+    assert len(found.curve) >= 4
+
+    def bound(first: int, second: int) -> float:
+        raw = {"batch_size": best.batch_size, "iterations": best.iterations}
+        fixed = spec_for(spec_of(training=raw), (60, first, second, 4))
+        return recommend(fixed, constants=constants).recommendations[0].bound
+
+    level = found.curve_bound
+    assert level is not None
+    for point in found.curve:
+        assert point.lower <= point.second <= point.upper <= point.lower + 1
+        assert bound(point.first, point.lower) == pytest.approx(point.lower_bound, rel=1e-9)
+        assert bound(point.first, point.upper) == pytest.approx(point.upper_bound, rel=1e-9)
+        assert point.lower_bound <= level * (1 + 1e-9)
+        assert level <= point.upper_bound * (1 + 1e-9)
+    seconds = [point.second for point in found.curve]
+    assert all(after < before for before, after in itertools.pairwise(seconds))
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_the_least_eps_is_reachable_and_nothing_below_it(constants: Any) -> None:
+    small: dict[str, Any] = {"search": {"batch_size": [16, 64], "iterations": {"max": 3000}}}
+
+    def ask(eps: float) -> Design:
+        spec = spec_of(target={"eps": eps, "delta": 0.1, "runs": 4}, **small)
+        return design(spec, widths=(4, 16), depths=(0, 1, 2), constants=constants, pipeline="none")
+
+    refused = ask(1e-3)
+    assert refused.infeasible is not None
+    assert refused.architectures == ()
+    least = refused.infeasible.least_eps
+    assert least is not None
+    told = float(refused.infeasible.reason.split("least reachable is ")[1].split(",")[0])
+    assert least <= told <= least * 1.0001
+    assert ask(told).infeasible is None
+    reached = ask(least * (1 + 1e-6))
+    assert reached.architectures[0].layers == refused.infeasible.layers
+    assert ask(least * (1 - 1e-6)).infeasible is not None
+
+
+@pytest.mark.parametrize(
+    ("sections", "key"),
+    [
+        ({"network": {"kind": "autoencoder", "layers": [60, 4], "weight_bound": 0.1}}, "network.kind"),
+        ({"network": {"kind": "single_layer", "layers": [60, 4]}, "search": {}}, "network.kind"),
+        (
+            {"network": {"kind": "multilayer", "layers": [60, 5, 4], "weight_bound": [0.1, 0.2]}},
+            "network.weight_bound",
+        ),
+        ({"training": {"stepsize": 0.1}}, "training.stepsize"),
+        ({"training": {"iterations": 100}, "target": TARGET}, "training.iterations"),
+        ({"training": {"stopping": "increasing"}}, "training.stopping"),
+        ({"training": {"stopping": "matched", "decay": 0.5}, "target": TARGET}, "training.decay"),
+    ],
+)
+def test_what_a_design_cannot_use_is_refused_at_its_key(sections: dict[str, Any], key: str) -> None:
+    with pytest.raises(HypothesisError) as caught:
+        design(spec_of(**sections), widths=(4, 8), depths=(1, 2))
+    assert caught.value.quantity == key
+
+
+def test_a_search_too_large_or_a_cost_unknown_is_a_usage_error() -> None:
+    spec = spec_of(target=TARGET)
+    with pytest.raises(UsageError, match="at most 5,000,000 architectures"):
+        design(spec, widths=tuple(range(1, 101)), depths=(4,))
+    with pytest.raises(UsageError, match="--by seconds needs"):
+        design(spec, widths=(4,), depths=(1,), by="seconds")
+    with pytest.raises(UsageError, match="--by needs a target"):
+        design(spec_of(budget={"epochs": 1}), widths=(4,), depths=(1,), by="work")
+    with pytest.raises(UsageError, match="the smallest has 256 weights"):
+        design(spec, widths=(4,), depths=(1,), most_weights=255)
+
+
+def test_a_single_layer_spec_is_ranked_alone() -> None:
+    spec = spec_of(
+        network={"kind": "single_layer", "layers": [60, 4]}, search={"batch_size": [8, 64]}, target=TARGET
+    )
+    found = design(spec, widths=(4,), depths=(0,))
+    (row,) = found.architectures
+    best = min(recommend(spec).recommendations, key=lambda r: r.total_samples)
+    assert row.layers == (60, 4)
+    assert row.stepsize == best.stepsize
+    assert found.pipeline is None
+    assert dataclasses.replace(found, notes=()).curve == ()
