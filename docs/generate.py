@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMANDS = ("recommend", "iterations", "bound", "verify", "stats", "init", "schema")
+COMMANDS = ("recommend", "iterations", "bound", "report", "verify", "stats", "init", "schema")
 INTRODUCTION = """# Commands
 
 Made by `python docs/generate.py` from the help texts; a test compares the two.

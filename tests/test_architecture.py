@@ -31,14 +31,17 @@ LAYERS = {
     "advise": 5,
     "verify": 5,
     "pilot": 6,
+    "curves": 6,
+    "checks": 6,
     "library": 7,
     "report": 7,
     "emit": 7,
+    "html": 7,
     "cli": 8,
     "__main__": 9,
 }
-WITHIN_A_LAYER = {("datastats", "readers")}
-"""Neighbours that may see each other: statistics consume streams."""
+WITHIN_A_LAYER = {("datastats", "readers"), ("html", "report")}
+"""Neighbours that may see each other: statistics consume streams, and a page shows the blocks of reports."""
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

@@ -13,6 +13,7 @@ from rsgadvise.cli.advice import bound, iterations, recommend
 from rsgadvise.cli.data import stats
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
+from rsgadvise.cli.reporting import report
 from rsgadvise.cli.verify import verify
 from rsgadvise.errors import RsgadviseError
 
@@ -24,7 +25,8 @@ _EPILOG = (
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (recommend, iterations, bound, verify, stats, init, schema)
+    function.__name__: function
+    for function in (recommend, iterations, bound, report, verify, stats, init, schema)
 }
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
 
-__all__ = ["bound", "iterations", "recommend"]
+__all__ = ["Answer", "Measured", "SpecArgument", "ask", "bound", "iterations", "recommend"]
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | IterationPlan")
@@ -43,7 +43,7 @@ SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer(Generic[Result]):
+class Answer(Generic[Result]):
     """A result with the notes of its data, and what its document says of the spec behind it."""
 
     result: Result
@@ -58,13 +58,13 @@ class _Answer(Generic[Result]):
         return as_document(command, self.result, data=dict(self.measured), spec=spec)
 
 
-def _ask(
+def ask(
     spec: str,
     overrides: Sequence[str] | None,
     question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result],
     *,
     quiet: bool,
-) -> _Answer[Result]:
+) -> Answer[Result]:
     """Load the spec, measure its data file if it names one, and put the question."""
     import numpy as np
 
@@ -80,7 +80,7 @@ def _ask(
     except HypothesisError as error:
         raise located(error, loaded) from None
     noted: Result = replace(found, notes=(*notes, *found.notes))
-    return _Answer(noted, loaded, statistics, measured or {})
+    return Answer(noted, loaded, statistics, measured or {})
 
 
 def recommend(
@@ -142,7 +142,7 @@ def recommend(
 
         return advise(loaded.spec, constants=constants.value, top=top, measured=measured)
 
-    answer = _ask(spec, set_, question, quiet=quiet)
+    answer = ask(spec, set_, question, quiet=quiet)
     advice = answer.result
     if emit_ is not None:
         from rsgadvise.cli.emitting import snippet_text
@@ -157,7 +157,7 @@ def recommend(
         raise typer.Exit(130)
 
 
-def _show(advice: Advice, answer: _Answer[Advice], target: Target) -> None:
+def _show(advice: Advice, answer: Answer[Advice], target: Target) -> None:
     """Write the advice as a report."""
 
     def blocks() -> Sequence[Block]:
@@ -195,7 +195,7 @@ def bound(
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> BoundReport:
         return evaluate(loaded.spec, constants=constants.value, measured=measured)
 
-    answer = _ask(spec, set_, question, quiet=quiet)
+    answer = ask(spec, set_, question, quiet=quiet)
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.report.evaluation import bound_blocks
@@ -245,7 +245,7 @@ def iterations(
         def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> IterationPlan:
             return plan_iterations(*request_from_spec(given, loaded, measured), constants=constants.value)
 
-        answer = _ask(spec, set_, question, quiet=quiet)
+        answer = ask(spec, set_, question, quiet=quiet)
         plan = answer.result
 
     def document() -> dict[str, Any]:

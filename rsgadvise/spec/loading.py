@@ -95,4 +95,4 @@ def _parse(text: str, *, file: str, base_dir: Path, overrides: Sequence[str]) ->
         raise_first(problems, file)
     if problems:
         raise_first(problems, file)
-    return LoadedSpec(spec=spec, source=SpecSource(file=file, base_dir=base_dir, root=root))
+    return LoadedSpec(spec=spec, source=SpecSource(file=file, base_dir=base_dir, root=root, text=text))
