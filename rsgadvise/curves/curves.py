@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["curves_of"]
 
 _POINTS = 45
-_ITERATIONS_SPAN = 1e3  # times the advised number, either way
+_FEWER_POINTS = 23  # where stepsizes decay or R is not uniform, the best stepsize is searched, not solved
+_ITERATIONS_SPAN = 1e3  # times the advised number, upwards; downwards see `_down`
 _BATCH_SPAN = 256.0
 _CLOSE_POINTS = 14
-_STEPSIZE_SPAN = 1e3  # below the advised stepsize
+_STEPSIZE_SPAN = 1e3  # above the advised stepsize, where no range ends
+_DOWN = (1e-3, 0.1)  # how far below the advised value a figure reaches at most and at least
 _NEAR_END = 1e-3  # relative gap to the open end of the stepsizes, where the bound is infinite
 _SAME = 0.005  # a minimum this close to the advised stepsize is the same dot
 _SMALLEST_FACTOR = 1e-6
@@ -142,9 +144,9 @@ def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) 
         )
 
 
-def _whole(low: float, high: float, at: float, points: int = _POINTS) -> FloatArray:
+def _whole(base: _Base, low: float, high: float, at: float) -> FloatArray:
     """Whole numbers spaced evenly on a log scale, the advised one among them."""
-    grid = np.round(np.geomspace(low, high, points))
+    grid = np.round(np.geomspace(low, high, _POINTS if base.schedule.plain else _FEWER_POINTS))
     return distinct(np.concatenate([grid[grid < 2**53], [at]]))
 
 
@@ -167,10 +169,20 @@ def _advised(base: _Base, x: float) -> Mark:
     return Mark("advised", x, float(value[0]))
 
 
+def _down(base: _Base) -> float:
+    """The factor below 1 down to which a figure is worth drawing.
+
+    With small stepsizes and few iterations the bound is D_f/(N gamma): so far down it is four times the
+    largest gradient possible, and says nothing.
+    """
+    value = _advised(base, 1.0).y
+    return float(np.clip(value / (4 * base.limit), *_DOWN)) if base.limit > 0 else _DOWN[0]
+
+
 def _against_iterations(base: _Base) -> Curve:
-    low = max(1.0, base.iterations / _ITERATIONS_SPAN)
+    low = max(1.0, base.iterations * _down(base))
     high = min(max(base.iterations * _ITERATIONS_SPAN, 10.0), float(MOST_ITERATIONS))
-    n = _whole(low, high, base.iterations)
+    n = _whole(base, low, high, base.iterations)
     one, batch = np.ones(n.shape), np.full(n.shape, base.batch)
     return Curve(
         knob="iterations",
@@ -189,7 +201,7 @@ def _against_iterations(base: _Base) -> Curve:
 def _against_batch(base: _Base) -> Curve:
     low = max(1.0, base.batch / _BATCH_SPAN)
     high = min(max(base.batch * _BATCH_SPAN, 10.0), float(_LARGEST_BATCH))
-    b = _whole(low, high, base.batch)
+    b = _whole(base, low, high, base.batch)
     one, n = np.ones(b.shape), np.full(b.shape, base.iterations)
     same_work = None
     if not isinstance(base.schedule.stopping, tuple):
@@ -222,7 +234,7 @@ def _against_stepsize(base: _Base) -> Curve:
     both = base.certified is not None
     if both:
         own = _end(base, base.objective.largest_stepsizes(np.asarray(base.keep_prob)))
-    factor = _factors(own, certified_end)
+    factor = _factors(_lowest_factor(base), own, certified_end)
     one = np.ones(factor.shape)
     n, b = base.iterations * one, base.batch * one
     return Curve(
@@ -242,14 +254,25 @@ def _against_stepsize(base: _Base) -> Curve:
     )
 
 
+def _lowest_factor(base: _Base) -> float:
+    """Where the figure begins: well below the advised stepsize, and below the best one if that is fixed."""
+    low = _down(base)
+    if base.fixed_stepsize:
+        batch, n = np.asarray([base.batch]), np.asarray([base.iterations])
+        zeta = (base.keep_prob, base.keep_prob)
+        best, _ = base.objective.optimum(batch, n, zeta, base.schedule)
+        factor = float(np.min(best[0] / base.stepsize)) / 10
+        low = min(low, factor) if factor > 0 else low
+    return low
+
+
 def _end(base: _Base, largest: FloatArray) -> float:
     """The open end of the factors: where the first layer leaves its range; inf where none does."""
     return float(np.min(np.asarray(largest) / base.stepsize))
 
 
-def _factors(own: float, certified_end: float) -> FloatArray:
+def _factors(low: float, own: float, certified_end: float) -> FloatArray:
     """Factors on the advised stepsize, from well below it to the open end of its range."""
-    low = 1 / _STEPSIZE_SPAN
     if np.isfinite(certified_end):  # where the advice lies far beyond the certified range, that is shown too
         low = min(low, max(certified_end / 10, _SMALLEST_FACTOR))
     end = own if np.isfinite(own) else _STEPSIZE_SPAN

@@ -29,10 +29,11 @@ def grid_html(grid: Grid, label: str, *, best: int | None = None, class_: str = 
         ),
     )
     body = [_row(grid, cells, first=index == best) for index, cells in enumerate(grid.rows)]
-    caption = [element("caption", grid.title)] if grid.title else []
-    table = element("table", *caption, element("thead", head), element("tbody", *body))
+    table = element("table", element("thead", head), element("tbody", *body))
     # What scrolls must be reached by the keyboard too, and then needs a name.
-    return element("div", table, class_=class_, role="region", tabindex=0, aria_label=label)
+    box = element("div", table, class_=class_, role="region", tabindex=0, aria_label=label)
+    # The title stays in sight while the table scrolls.
+    return joined([element("h3", grid.title), box]) if grid.title else box
 
 
 def _row(grid: Grid, cells: tuple[str, ...], *, first: bool) -> Markup:

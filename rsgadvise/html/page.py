@@ -170,7 +170,7 @@ def _recommendations(advice: Advice) -> Markup:
         tuple(
             (
                 knob.replace("_", " "),
-                *(f"{row.elasticities[knob]:+.3f}" if knob in row.elasticities else "" for row in rows),
+                *(_slope(row.elasticities.get(knob)) for row in rows),
             )
             for knob in knobs
         ),
@@ -184,6 +184,11 @@ def _recommendations(advice: Advice) -> Markup:
             blocks_html(reason_blocks(advice), "Reasons"),
         ]
     )
+
+
+def _slope(value: float | None) -> str:
+    """An elasticity; what rounds to zero has no sign that means anything."""
+    return "" if value is None else f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _curves(curves: Curves) -> Markup:

@@ -59,7 +59,7 @@ html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--bg);color:var(--fg);
 font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 .page{max-width:70rem;margin:0 auto;padding:1.5rem 1rem 3rem}
-h1,h2,h3,p,li,dd,dt,summary,caption{overflow-wrap:anywhere}
+h1,h2,h3,p,li,dd,dt,summary{overflow-wrap:anywhere}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .25rem}
 h2{font-size:1.3rem;line-height:1.25;margin:2.75rem 0 .75rem;padding-top:.75rem;
 border-top:1px solid var(--rule)}
@@ -70,7 +70,7 @@ li{margin:.25rem 0}
 a{color:var(--link)}
 .meta,.note{color:var(--muted);font-size:.9rem}
 .lead{font-size:1.12rem;max-width:46rem;margin:1rem 0 0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:1.25rem 0 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr));gap:.6rem;margin:1.25rem 0 0}
 .tiles div{background:var(--panel);border:1px solid var(--rule);border-radius:.5rem;padding:.6rem .75rem}
 .tiles dt{color:var(--muted);font-size:.85rem}
 .tiles dd{margin:0;font-size:1.25rem;font-weight:600;font-variant-numeric:tabular-nums}
@@ -81,7 +81,6 @@ nav a{display:inline-block;padding:.2rem 0}
 .scroll{overflow-x:auto;max-width:100%;margin:.5rem 0}
 .scroll:focus-visible,a:focus-visible,summary:focus-visible{outline:3px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;font-weight:600;padding:.25rem 0}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--rule);text-align:left;white-space:nowrap;
 vertical-align:top}
 thead th{border-bottom:2px solid var(--rule);font-weight:600}

@@ -94,7 +94,7 @@ def verdict(advice: Advice) -> tuple[str, str]:
     best = advice.recommendations[0]
     if best.vacuous:
         return "no", "vacuous"
-    return ("yes", "proven") if best.proven else ("unknown", "not proven")
+    return ("yes", "proven") if best.proven else ("no", "not proven")
 
 
 def lead(advice: Advice) -> tuple[str, str]:
