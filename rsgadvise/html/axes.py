@@ -9,6 +9,7 @@ __all__ = ["Axis", "log_axis"]
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FEWEST = 3
+_MOST_DECADES = 60  # between two ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,13 @@ class Axis:
             ((0.0515, '0.0515'), (0.052, '0.052'), (0.0525, '0.0525'))
         """
         if self.log:
-            for values in (*_decades(self.low, self.high), *_fractions(self.low, self.high)):
-                if _FEWEST <= len(values) <= most:
-                    return tuple((value, label(value)) for value in values)
+            choices = (*_decades(self.low, self.high), *_fractions(self.low, self.high))
+            fitting = [values for values in choices if len(values) <= most]
+            enough = next((values for values in fitting if len(values) >= _FEWEST), None)
+            if enough is None and self.high > 10 * self.low:
+                enough = max(fitting, key=len)
+            if enough is not None:
+                return tuple((value, label(value)) for value in enough)
         return _steps(self.low, self.high, most)
 
 
@@ -92,7 +97,7 @@ def _inside(values: list[float], low: float, high: float) -> list[float]:
 def _decades(low: float, high: float) -> list[list[float]]:
     """Powers of ten, then every second, third and so on of them."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    spans = [[k for k in range(first, last + 1) if k % step == 0] for step in (1, 2, 3, 5, 10, 20)]
+    spans = [[k for k in range(first, last + 1) if k % step == 0] for step in range(1, _MOST_DECADES)]
     return [_inside([float(f"1e{k}") for k in exponents], low, high) for exponents in spans]
 
 
