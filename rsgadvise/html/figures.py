@@ -54,7 +54,8 @@ def _curve_figure(curve: Curve) -> Markup:
         for each in reversed(curve.series)
     ]
     content = [*(_edge(frame, edge) for edge in drawn), *lines]
-    dots = [_dot(mark, *frame.point(mark.x, mark.y)) for mark in reversed(curve.marks)]
+    # A bound of 0, that of inputs that are all zero, has no place on a log axis.
+    dots = [_dot(mark, *frame.point(mark.x, mark.y)) for mark in reversed(curve.marks) if mark.y > 0]
     legend = [
         *(
             _entry(element("path", class_=f"line {each.name}", d="M0 6H28"), _series(curve, each.name))
@@ -88,8 +89,8 @@ def _bound_axis(curve: Curve, levels: Sequence[Edge]) -> Axis:
     marks = [mark.y for mark in curve.marks if mark.y > 0]
     limits = [edge.value for edge in levels if edge.value > 0]
     top = max([*values, *marks], default=1.0)
-    ceiling = max([_BEYOND_LIMIT * value for value in limits] + [_BEYOND_ADVISED * y for y in marks[:1]])
-    top = min(top, ceiling)
+    ceilings = [*(_BEYOND_LIMIT * value for value in limits), *(_BEYOND_ADVISED * y for y in marks[:1])]
+    top = min(top, max(ceilings, default=top))
     top = max([top, *(value for value in limits if value <= _FAR * top)])
     shown = [y for y in values if y <= top] or [top / 10]
     return log_axis([*shown, *(y for y in marks if y <= top), top], _BOTTOM, _TOP, room=4)

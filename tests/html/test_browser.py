@@ -15,7 +15,8 @@ Config = Callable[[str], Path]
 _SPILLS = """
 (() => [...document.querySelectorAll('body *')]
   .filter(e => !e.closest('.scroll') && !e.closest('svg') && !e.closest('.hidden'))
-  .filter(e => { const r = e.getBoundingClientRect(); return r.width && r.right > document.documentElement.clientWidth + 0.5 })
+  .filter(e => { const r = e.getBoundingClientRect();
+    return r.width && r.right > document.documentElement.clientWidth + 0.5 })
   .map(e => e.tagName + '.' + e.className))()
 """
 _COLLISIONS = """
