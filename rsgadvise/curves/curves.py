@@ -215,7 +215,7 @@ def _against_batch(base: _Base) -> Curve:
         at=base.batch,
         series=_lines(
             held=base.held(base.objective, factor=one, batch=b, iterations=n),
-            same_work=same_work,
+            **{"same_work_held" if base.fixed_stepsize else "same_work": same_work},
             certified=base.certified_held(factor=one, batch=b, iterations=n),
         ),
         marks=(_advised(base, base.batch),),

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Knob = Literal["iterations", "stepsize", "stepsize_factor", "batch_size"]
-SeriesName = Literal["held", "best", "same_work", "certified"]
+SeriesName = Literal["held", "best", "same_work", "same_work_held", "certified"]
 MarkName = Literal["advised", "minimum", "certified_minimum", "critical_batch_size"]
 EdgeName = Literal["range", "certified_range", "largest_gradient", "target"]
 
@@ -32,7 +32,7 @@ class Series:
 
     Attributes:
         name: held, all other knobs as advised; best, the stepsize optimal at each x; same_work, N B as
-            advised and the stepsize optimal; certified, as held but with certified constants.
+            advised and the stepsize optimal, or same_work_held where the spec fixes that; certified, as held but with certified constants.
         values: the bound at each x; inf (null in JSON) where there is none.
     """
 

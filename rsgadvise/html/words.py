@@ -56,6 +56,7 @@ SERIES: Mapping[str, Mapping[str, str]] = {
     "batch_size": {
         "held": "same iterations and stepsize",
         "same_work": "same work N B, best stepsize",
+        "same_work_held": "same work N B, same stepsize",
         "certified": "certified bound, same iterations and stepsize",
     },
 }

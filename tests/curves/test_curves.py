@@ -156,7 +156,7 @@ def test_a_fixed_stepsize_shows_where_the_minimum_is(factor: float) -> None:
     # At equal work the fixed stepsize stays as it is.
     batch = by_name(curves)["batch_size"]
     at = batch.x.index(batch.at)
-    assert values(batch, "same_work")[at] == values(batch, "held")[at]
+    assert values(batch, "same_work_held")[at] == values(batch, "held")[at]
 
 
 def test_the_certified_minimum_is_what_certified_advice_finds(config: Config) -> None:
