@@ -32,7 +32,8 @@ class Series:
 
     Attributes:
         name: held, all other knobs as advised; best, the stepsize optimal at each x; same_work, N B as
-            advised and the stepsize optimal, or same_work_held where the spec fixes that; certified, as held but with certified constants.
+            advised and the stepsize optimal, or same_work_held where the spec fixes that; certified, as held
+            but with certified constants.
         values: the bound at each x; inf (null in JSON) where there is none.
     """
 
