@@ -36,15 +36,18 @@ LAYERS = {
     "sweep": 6,
     "explain": 6,
     "compare": 6,
+    "curves": 6,
+    "checks": 6,
     "library": 7,
     "report": 7,
     "emit": 7,
     "plot": 7,
+    "html": 7,
     "cli": 8,
     "__main__": 9,
 }
-WITHIN_A_LAYER = {("datastats", "readers"), ("report", "plot")}
-"""Neighbours that may see each other: statistics consume streams, reports show charts."""
+WITHIN_A_LAYER = {("datastats", "readers"), ("report", "plot"), ("html", "report")}
+"""Neighbours that may see each other: statistics consume streams, reports show charts, a page their blocks."""
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

@@ -17,6 +17,7 @@ from rsgadvise.cli.explaining import explain
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
 from rsgadvise.cli.plotting import plot
+from rsgadvise.cli.reporting import report
 from rsgadvise.cli.sweeping import sweep
 from rsgadvise.cli.verify import verify
 from rsgadvise.errors import RsgadviseError
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
         verify,
         sweep,
         plot,
+        report,
         stats,
         init,
         schema,

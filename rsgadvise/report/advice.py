@@ -10,6 +10,7 @@ from rsgadvise.report.blocks import (
     Block,
     Column,
     Grid,
+    Sentences,
     Title,
     assumptions,
     count,
@@ -22,7 +23,7 @@ from rsgadvise.report.blocks import (
     verdict,
 )
 
-__all__ = ["advice_blocks"]
+__all__ = ["advice_blocks", "ranking_blocks", "reason_blocks"]
 
 
 _RANKS_BY_LAYER = 5
@@ -155,15 +156,25 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     assumed = sentences("Assumed", assumptions(advice.assumed))
     if advice.infeasible is not None:
         return (title, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
-    rows, best = advice.recommendations, advice.recommendations[0]
-    by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
+    best = advice.recommendations[0]
     return (
         title,
-        _ranking(advice, by_layer=by_layer),
-        *([_layer_grid(rows)] if by_layer else []),
+        *ranking_blocks(advice),
         *([terms_grid(best.terms, best.bound, "Terms of the bound at rank 1")] if best.terms else []),
         *_measured(advice),
-        *sentences("Why", _why(advice)),
-        *sentences("Mind", (*advice.notes, *_row_notes(rows))),
+        *reason_blocks(advice),
         *assumed,
     )
+
+
+def ranking_blocks(advice: Advice) -> tuple[Grid, ...]:
+    """The ranks, and where layers differ their stepsizes."""
+    rows = advice.recommendations
+    by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
+    return (_ranking(advice, by_layer=by_layer), *([_layer_grid(rows)] if by_layer else []))
+
+
+def reason_blocks(advice: Advice) -> tuple[Sentences, ...]:
+    """Why, and what to mind."""
+    mind = (*advice.notes, *_row_notes(advice.recommendations))
+    return (*sentences("Why", _why(advice)), *sentences("Mind", mind))

@@ -122,4 +122,4 @@ def _validated(root: Node, problems: list[Problem], *, file: str, base_dir: Path
         raise_first(problems, file)
     if problems:
         raise_first(problems, file)
-    return LoadedSpec(spec=spec, source=SpecSource(file=file, base_dir=base_dir, root=root))
+    return LoadedSpec(spec=spec, source=SpecSource(file=file, base_dir=base_dir, root=root, text=text))

@@ -33,11 +33,13 @@ class SpecSource:
         file: the name of the spec in messages.
         base_dir: the directory that `data.file` is relative to.
         root: the positioned tree.
+        text: the spec as it was read, before any override.
     """
 
-    def __init__(self, *, file: str, base_dir: Path, root: Node) -> None:
+    def __init__(self, *, file: str, base_dir: Path, root: Node, text: str = "") -> None:
         self.file = file
         self.base_dir = base_dir
+        self.text = text
         self.root = root
 
     def __repr__(self) -> str:

@@ -251,11 +251,13 @@ def _searched(
     edge = _largest_shared(net)
     sums_at = prepare_sums(stopping, iterations=candidates["iterations"], decay=decay)
     shape = candidates["batch_size"].shape
+    # A box of width 0 has layers without curvature: then m is 0 whatever the stepsizes.
+    bends = all(np.all(np.greater(b, 0)) for b in net.curvatures)
 
     def at(logit: FloatArray, rise: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
         shared = _shared_at(logit, edge)
         gammas = smallest = _stepsizes(net, shared)
-        if all(np.all(np.greater(b, 0)) for b in net.curvatures):
+        if bends:
             low = [np.asarray(b * g**2) for b, g in zip(net.curvatures, smallest, strict=True)]
             high = [np.asarray(b * (1 / b - g) ** 2) for b, g in zip(net.curvatures, smallest, strict=True)]
             least, most = np.minimum.reduce(low), np.minimum.reduce(high)
@@ -279,6 +281,8 @@ def _searched(
         return np.asarray(value + terms.get("lower_hidden_noise", 0.0) * zeta), gammas, zeta
 
     def best_rise(logit: FloatArray) -> FloatArray:
+        if not bends:
+            return np.zeros(shape)
         ends = np.zeros(shape), np.full(shape, 1 - 1e-9)
         if np.prod(shape) > _FEW:
             return minimize_unimodal(lambda t: at(logit, t)[0], *ends, steps=22)

@@ -489,3 +489,23 @@ def test_a_batch_range_ranks_choices_that_differ() -> None:
     sizes = sorted(row.batch_size for row in recommend(wanted, top=50).recommendations)
     best = recommend(wanted, top=1).recommendations[0].batch_size
     assert set(sizes) == {best, *(2**k for k in range(4, 14))}
+
+
+def test_a_box_of_width_0_with_decaying_stepsizes() -> None:
+    """Layers without curvature: then no stepsize bends, and one search is left instead of two."""
+    spec = Spec.model_validate(
+        {
+            "network": {"kind": "multilayer", "layers": [6, 4, 4, 3], "weight_bound": 0},
+            "data": {"mean": 0.2, "samples": 100},
+            "training": {"stopping": "matched", "decay": 0.5, "batch_size": 16, "keep_prob": 1},
+        }
+    )
+    best = recommend(spec).recommendations[0]
+    objective = objective_for(resolve(spec), "paper")
+    n, b, one = np.asarray([float(best.iterations)]), np.asarray([16.0]), np.ones(1)
+    rng = np.random.default_rng(0)
+    limits = objective.largest_stepsizes(one)[0]
+    finite = np.where(np.isfinite(limits), limits, 10.0)
+    for _ in range(300):
+        gamma = (finite * rng.random(3) * 0.999)[None, :]
+        assert objective.bound(gamma, one, b, n, Schedule(0.5, "matched")).value[0] >= best.bound * (1 - 1e-9)

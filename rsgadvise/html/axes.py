@@ -1,0 +1,132 @@
+"""Axes: where a value lies, and which values are worth a tick."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Axis", "log_axis"]
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FEWEST = 3
+_MOST_DECADES = 60  # between two ticks
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A scale from values to coordinates; `start` is where `low` lies.
+
+    Attributes:
+        low, high: ends in values, above 0 on a log scale.
+        start, end: ends in coordinates, in either order.
+        log: whether equal steps are equal factors.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = True
+
+    def at(self, value: float) -> float:
+        """Coordinate of a value, within a figure's width of the axis whatever the value."""
+        if self.log:
+            share = math.log(value / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return self.start + min(max(share, -1.0), 2.0) * (self.end - self.start)
+
+    def shows(self, value: float) -> bool:
+        """Whether a value lies on the axis."""
+        return self.low <= value <= self.high
+
+    def ticks(self, most: int = 6) -> tuple[tuple[float, str], ...]:
+        """(value, label) of three to `most` round values.
+
+        Example:
+            >>> Axis(0.5, 2e5, 0, 1).ticks()
+            ((1.0, '1'), (10.0, '10'), (100.0, '100'), (1000.0, '1,000'), (10000.0, '10⁴'), (100000.0, '10⁵'))
+            >>> Axis(0.0511, 0.0527, 0, 1).ticks(4)
+            ((0.0515, '0.0515'), (0.052, '0.052'), (0.0525, '0.0525'))
+        """
+        if self.log:
+            choices = (*_decades(self.low, self.high), *_fractions(self.low, self.high))
+            fitting = [values for values in choices if len(values) <= most]
+            enough = next((values for values in fitting if len(values) >= _FEWEST), None)
+            if enough is None and self.high > 10 * self.low:
+                enough = max(fitting, key=len)
+            if enough is not None:
+                return tuple((value, label(value)) for value in enough)
+        return _steps(self.low, self.high, most)
+
+
+def log_axis(values: list[float], start: float, end: float, *, room: float = 1.0) -> Axis:
+    """A log axis that holds the values, with a little room at both ends.
+
+    Args:
+        values: above 0, at least one.
+        start, end: coordinates.
+        room: per cent of the axis at either end.
+    """
+    low, high = min(values), max(values)
+    if high / low < 1.02:  # a constant needs an axis too
+        low, high = low / 1.1, high * 1.1
+    margin = (high / low) ** (room / 100)
+    return Axis(low / margin, high * margin, start, end)
+
+
+def label(value: float) -> str:
+    """A tick value: plain while it is short, else with a power of ten.
+
+    Example:
+        >>> [label(value) for value in (0.0001, 0.05, 2000.0, 1e6, 5e-7)]
+        ['10⁻⁴', '0.05', '2,000', '10⁶', '5×10⁻⁷']
+    """
+    if 1e-3 * 0.999 < value < 1e4 * 0.999:
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    exponent = math.floor(math.log10(value) + 1e-9)
+    lead = f"{value / 10.0**exponent:.3g}"
+    power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return power if lead == "1" else f"{lead}×{power}"
+
+
+def _inside(values: list[float], low: float, high: float) -> list[float]:
+    return [value for value in values if low <= value <= high]
+
+
+def _decades(low: float, high: float) -> list[list[float]]:
+    """Powers of ten, then every second, third and so on of them."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    spans = [[k for k in range(first, last + 1) if k % step == 0] for step in range(1, _MOST_DECADES)]
+    return [_inside([float(f"1e{k}") for k in exponents], low, high) for exponents in spans]
+
+
+def _fractions(low: float, high: float) -> list[list[float]]:
+    """1, 2 and 5, or 1 and 3, of each power of ten."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [
+        _inside([float(f"{lead}e{k}") for k in range(first, last + 1) for lead in leads], low, high)
+        for leads in ((1, 3), (1, 2, 5))
+    ]
+
+
+def _steps(low: float, high: float, most: int) -> tuple[tuple[float, str], ...]:
+    """Equal steps of 1, 2 or 5 times a power of ten."""
+    exponent = math.floor(math.log10((high - low) / most))
+    for factor in (1, 2, 5, 10, 20, 50):
+        step = factor * 10.0**exponent
+        first = math.ceil(low / step - 1e-9)
+        count = math.floor(high / step + 1e-9) - first + 1
+        if count <= most:
+            break
+    values = [(first + index) * step for index in range(max(count, 0))]
+    digits = max(0, -exponent)
+    return tuple((float(f"{value:.12g}"), _plain(value, digits)) for value in values)
+
+
+def _plain(value: float, digits: int) -> str:
+    size = abs(value)
+    if size and not 1e-4 <= size < 1e6:
+        return f"{value:.4g}"
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,255 @@
+"""The page: what is advised first, then why, the curves, what it rests on, and how to get it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rsgadvise.html import words
+from rsgadvise.html.blocks import blocks_html, grid_html
+from rsgadvise.html.figures import figures
+from rsgadvise.html.markup import Markup, element, joined, prose
+from rsgadvise.html.style import sheet
+from rsgadvise.report.advice import ranking_blocks, reason_blocks
+from rsgadvise.report.blocks import Column, Grid, assumptions, count, network, number, stepsizes
+from rsgadvise.report.statistics import statistics_blocks
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice, Recommendation
+    from rsgadvise.checks import Check
+    from rsgadvise.curves import Curves
+    from rsgadvise.datastats import DataStatistics
+
+__all__ = ["Command", "Page", "render"]
+
+_MOST_SPEC_CHARACTERS = 30_000
+_RANKS_WITH_ELASTICITIES = 5
+# Nothing may be loaded and nothing may run, whatever a spec holds.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_ICONS = {
+    True: "M4 12.5l5 5L20 6.5",
+    False: "M5 5l14 14M19 5L5 19",
+    None: "M8 8.5a4 4 0 1 1 5.5 3.7Q12 13 12 15M12 19v1",
+}
+_STATES = {True: ("yes", "holds"), False: ("no", "does not hold"), None: ("unknown", "not known here")}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line, and what it does."""
+
+    what: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything on a page.
+
+    Attributes:
+        title: of the page; "" for one made from the network.
+        version: of the program. written: when, with its time zone.
+        advice, curves, checks: the results.
+        statistics: of the spec's data file, whose name is `data_name`; None without one.
+        spec_name, spec_text: the spec as it was read.
+        commands: how to get the same again.
+    """
+
+    title: str
+    version: str
+    written: datetime
+    advice: Advice
+    curves: Curves
+    checks: Sequence[Check]
+    statistics: DataStatistics | None
+    data_name: str
+    spec_name: str
+    spec_text: str
+    commands: Sequence[Command]
+
+
+def render(page: Page) -> str:
+    """The page as one HTML document that loads nothing and runs nothing."""
+    advice = page.advice
+    title = page.title or words.title_of(advice, network(advice.kind, advice.layers))
+    sections = list(_sections(page))
+    body = element(
+        "div",
+        _header(page, title),
+        element("nav", _contents(sections), aria_label="On this page"),
+        element("main", *(_section(*each) for each in sections)),
+        _footer(page),
+        class_="page",
+    )
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="generator", content=f"rsgadvise {page.version}"),
+        element("title", title),
+        element("link", rel="icon", href="data:,"),  # else a browser asks a server for one
+        element("style", Markup(sheet())),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, element('body', body), lang='en')}\n"
+
+
+def _sections(page: Page) -> Iterator[tuple[str, str, Markup]]:
+    """(id, heading, content) of each section that has something to say."""
+    advice = page.advice
+    if advice.recommendations:
+        yield "recommendations", "Recommendations", _recommendations(advice)
+        yield "curves", "Curves", _curves(page.curves)
+    elif advice.notes:
+        yield "notes", "Notes", blocks_html(reason_blocks(advice), "Notes")
+    yield "assumptions", "Assumptions", _assumptions(page)
+    if page.statistics is not None:
+        blocks = statistics_blocks(page.statistics, page.data_name)
+        yield "data", f"Data: {page.data_name}", blocks_html(blocks, "Statistics of the data")
+    yield "reproduce", "Reproduce", _reproduce(page)
+
+
+def _section(name: str, heading: str, content: Markup) -> Markup:
+    return element(
+        "section",
+        element("h2", heading, id=f"{name}-title"),
+        content,
+        id=name,
+        aria_labelledby=f"{name}-title",
+    )
+
+
+def _contents(sections: Sequence[tuple[str, str, Markup]]) -> Markup:
+    links = (element("li", element("a", heading, href=f"#{name}")) for name, heading, _ in sections)
+    return element("ul", *links)
+
+
+def _header(page: Page, title: str) -> Markup:
+    advice = page.advice
+    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
+    context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
+    first, second = words.lead(advice)
+    tiles = [_tiles(advice, advice.recommendations[0])] if advice.recommendations else []
+    return element(
+        "header",
+        element("h1", title),
+        element("p", f"{network(advice.kind, advice.layers)}: {context}", class_="meta"),
+        element("p", prose(f"{first} {second}"), class_="lead"),
+        *tiles,
+    )
+
+
+def _tiles(advice: Advice, best: Recommendation) -> Markup:
+    """The numbers of the first rank, large."""
+    state, word = words.verdict(advice)
+    facts = [
+        ("stepsize", stepsizes(best.stepsize), None),
+        ("batch size", count(best.batch_size), None),
+        ("iterations", count(best.iterations), None),
+        ("keep probability", number(best.keep_prob, 3), None),
+        ("bound", number(best.bound), None),
+        ("that bound is", word, state),
+    ]
+    if best.runs > 1:
+        facts.insert(3, ("independent runs", f"{best.runs:,}", None))
+    pairs = (
+        element("div", element("dt", name), element("dd", value, class_=class_))
+        for name, value, class_ in facts
+    )
+    return element("dl", *pairs, class_="tiles")
+
+
+def _recommendations(advice: Advice) -> Markup:
+    ranking, *others = ranking_blocks(advice)
+    rows = advice.recommendations[:_RANKS_WITH_ELASTICITIES]
+    knobs = list(dict.fromkeys(knob for row in rows for knob in row.elasticities))
+    elasticities = Grid(
+        (Column("knob", numeric=False), *(Column(f"rank {row.rank}") for row in rows)),
+        tuple(
+            (
+                knob.replace("_", " "),
+                *(_slope(row.elasticities.get(knob)) for row in rows),
+            )
+            for knob in knobs
+        ),
+        "Elasticities: per cent change of the bound for one per cent more",
+    )
+    return joined(
+        [
+            grid_html(ranking, "Ranked recommendations", best=0),
+            blocks_html(others, "Recommendations"),
+            *([grid_html(elasticities, elasticities.title)] if knobs else []),
+            blocks_html(reason_blocks(advice), "Reasons"),
+        ]
+    )
+
+
+def _slope(value: float | None) -> str:
+    """An elasticity; what rounds to zero has no sign that means anything."""
+    return "" if value is None else f"{round(value, 3) + 0.0:+.3f}"
+
+
+def _curves(curves: Curves) -> Markup:
+    note = "How the bound of rank 1 moves with each knob. Every figure has its numbers below it."
+    absent = element("ul", *(element("li", f"Not drawn: {reason}") for reason in curves.absent))
+    return joined(
+        [
+            element("p", note, class_="note"),
+            figures(curves.curves, curves.stacks, curves.tradeoff),
+            *([absent] if curves.absent else []),
+        ]
+    )
+
+
+def _assumptions(page: Page) -> Markup:
+    items = []
+    for check in page.checks:
+        class_, word = _STATES[check.holds]
+        icon = element(
+            "svg",
+            element("path", d=_ICONS[check.holds]),
+            viewBox="0 0 24 24",
+            aria_hidden="true",
+            class_=class_,
+        )
+        said = element("strong", check.text)
+        state = element("span", f" ({word})", class_=class_)
+        items.append(
+            element(
+                "li",
+                icon,
+                element("div", element("p", said, state), element("p", prose(check.reason), class_="note")),
+            )
+        )
+    parts = [element("ul", *items, class_="checks")]
+    assumed = list(assumptions(page.advice.assumed))
+    if assumed:
+        parts.append(element("h3", "Values that nobody gave"))
+        parts.append(element("ul", *(element("li", prose(sentence)) for sentence in assumed)))
+    return joined(parts)
+
+
+def _reproduce(page: Page) -> Markup:
+    parts: list[Markup] = []
+    for command in page.commands:
+        parts.append(element("h3", command.what))
+        parts.append(element("pre", element("code", command.line), class_="wrap"))
+    text, rest = page.spec_text, len(page.spec_text) - _MOST_SPEC_CHARACTERS
+    parts.append(element("h3", f"The spec, {page.spec_name}"))
+    code = element("pre", element("code", text[:_MOST_SPEC_CHARACTERS]))
+    parts.append(element("div", code, class_="scroll", role="region", tabindex=0, aria_label="The spec"))
+    if rest > 0:
+        parts.append(element("p", f"The last {rest:,} characters are left out.", class_="note"))
+    return joined(parts)
+
+
+def _footer(page: Page) -> Markup:
+    at = element("time", f"{page.written:%Y-%m-%d %H:%M} UTC", datetime=page.written.isoformat())
+    return element(
+        "footer",
+        f"Made by rsgadvise {page.version} on ",
+        at,
+        ". This page is one file: it loads nothing and runs no script.",
+    )

@@ -1,0 +1,174 @@
+"""Figures read back: ticks give the scale, and the scale must give the numbers that were drawn."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import html5lib
+import pytest
+from test_markup import number_of
+
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.bounds.problem import resolve
+from rsgadvise.curves import Curve, Curves, Mark, Series, Stack, curves_of
+from rsgadvise.html.figures import figures
+from rsgadvise.spec import load_spec
+
+Config = Callable[[str], Path]
+Scale = Callable[[float], float]
+CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
+
+
+def pictures(curves: Curves) -> dict[str, ET.Element]:
+    """Each chart by the name of its figure."""
+    markup = figures(curves.curves, curves.stacks, curves.tradeoff)
+    document = html5lib.parseFragment(markup, namespaceHTMLElements=False)
+    svg = "{http://www.w3.org/2000/svg}"
+    found = {}
+    for figure in document.iter("figure"):
+        chart = next(each for each in figure.iter(f"{svg}svg") if each.get("role") == "img")
+        for node in chart.iter():
+            node.tag = str(node.tag).removeprefix(svg)
+        found[str(figure.get("id"))] = chart
+    return found
+
+
+def classes(node: ET.Element) -> set[str]:
+    return set(node.get("class", "").split())
+
+
+def scales(chart: ET.Element, *, log: bool = True) -> tuple[Scale, Scale]:
+    """Functions from coordinates to values, from the first and last tick of each axis."""
+    ticks: dict[str, list[tuple[float, float]]] = {"x": [], "y": []}
+    for node in chart.iter("text"):
+        if "name" in classes(node) or not re.match("[0-9]", node.text or ""):
+            continue
+        if "%" in (node.text or ""):
+            continue
+        axis = "y" if node.get("text-anchor") == "end" else "x"
+        # The label stands four units below its line, where the line is.
+        at = float(node.get(axis, "")) - (4 if axis == "y" else 0)
+        ticks[axis].append((at, number_of(str(node.text))))
+
+    def scale(pairs: list[tuple[float, float]]) -> Scale:
+        if len(pairs) < 2:
+            return lambda _: math.nan
+        (left, low), (right, high) = min(pairs), max(pairs)
+        if log:
+            return lambda at: low * (high / low) ** ((at - left) / (right - left))
+        return lambda at: low + (high - low) * (at - left) / (right - left)
+
+    return scale(ticks["x"]), scale(ticks["y"])
+
+
+def points(path: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML](-?[0-9.]+) (-?[0-9.]+)", path)]
+
+
+def line(chart: ET.Element, name: str) -> ET.Element:
+    return next(node for node in chart.iter("path") if {"line", name} <= classes(node))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_lines_and_dots_lie_where_their_numbers_say(config: Config, name: str) -> None:
+    spec = load_spec(config(name)).spec
+    advice = recommend(spec)
+    curves = curves_of(spec, resolve(spec), advice)
+    charts = pictures(curves)
+    for curve in curves.curves:
+        chart = charts[f"curve-{curve.knob}"]
+        across, up = scales(chart)
+        for each in curve.series:
+            drawn = points(line(chart, each.name).get("d", ""))
+            finite = [(x, y) for x, y in zip(curve.x, each.values, strict=True) if math.isfinite(y)]
+            assert len(drawn) == len(finite)
+            seen = 0
+            for (x, y), (at_x, at_y) in zip(finite, drawn, strict=True):
+                assert across(at_x) == pytest.approx(x, rel=0.02)
+                if 26 <= at_y <= 238:  # what lies outside is cut off
+                    assert up(at_y) == pytest.approx(y, rel=0.02)
+                    seen += 1
+            assert seen > 3
+        dot = next(node for node in chart.iter("circle") if "advised" in classes(node))
+        best = advice.recommendations[0]
+        assert across(float(dot.get("cx", ""))) == pytest.approx(curve.at, rel=0.02)
+        assert up(float(dot.get("cy", ""))) == pytest.approx(best.bound, rel=0.02)
+        for edge in curve.edges:
+            for node in chart.iter("line"):
+                if edge.name in classes(node):
+                    vertical = node.get("x1") == node.get("x2")
+                    assert vertical == edge.name.endswith("range")
+                    read = across(float(node.get("x1", ""))) if vertical else up(float(node.get("y1", "")))
+                    assert read == pytest.approx(edge.value, rel=0.02)
+
+
+def test_the_tradeoff_is_drawn_as_it_is(config: Config) -> None:
+    spec = load_spec(config("paper_example")).spec
+    curves = curves_of(spec, resolve(spec), recommend(spec))
+    assert curves.tradeoff is not None
+    chart = pictures(curves)["tradeoff"]
+    across, up = scales(chart)
+    drawn = points(line(chart, "tradeoff").get("d", ""))
+    numbers = zip(curves.tradeoff.samples, curves.tradeoff.iterations, drawn, strict=True)
+    for samples, iterations, (x, y) in numbers:
+        assert across(x) == pytest.approx(samples, rel=0.02)
+        assert up(y) == pytest.approx(iterations, rel=0.02)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_bars_are_as_long_as_their_terms(config: Config, name: str) -> None:
+    spec = load_spec(config(name)).spec
+    curves = curves_of(spec, resolve(spec), recommend(spec))
+    chart = pictures(curves)["terms"]
+    across, _ = scales(chart, log=False)
+    bars = [node for node in chart.iter("rect") if "fill" in classes(node)]
+    at = 0
+    for stack in curves.stacks:
+        end = 0.0
+        for term, value in stack.terms.items():
+            bar = bars[at]
+            at += 1
+            assert term in classes(bar)
+            left, width = float(bar.get("x", "")), float(bar.get("width", ""))
+            tolerance = 0.01 * max(each.bound for each in curves.stacks)
+            assert across(left) == pytest.approx(end, abs=tolerance)
+            end += value
+            assert across(left + width) == pytest.approx(end, abs=tolerance)
+    assert at == len(bars)
+
+
+def test_a_line_breaks_where_there_is_no_bound() -> None:
+    series = Series("held", (4.0, 2.0, math.inf, 1.0, 0.0, 3.0))
+    marks = (Mark("advised", 2.0, 2.0),)
+    curve = Curve("stepsize", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 2.0, (series,), marks, ())
+    path = line(pictures(Curves((curve,)))["curve-stepsize"], "held").get("d", "")
+    assert [len(part.split("L")) for part in path.split("M")[1:]] == [2, 1, 1]
+
+
+def test_figures_of_nothing_but_zeros() -> None:
+    """A bound of 0 has no place on a log axis, nor a bar any length."""
+    marks = (Mark("advised", 1.0, 0.0),)
+    curve = Curve("batch_size", (1.0, 2.0), 1.0, (Series("held", (0.0, 0.0)),), marks, ())
+    charts = pictures(Curves((curve,), (Stack(1, 0.0, {"initial_error": 0.0}),)))
+    assert line(charts["curve-batch_size"], "held").get("d") == ""
+    texts = ET.tostring(charts["terms"], encoding="unicode") + ET.tostring(
+        charts["curve-batch_size"], encoding="unicode"
+    )
+    assert not re.search(r"\bnan\b|\binf\b", texts)
+
+
+def test_ticks_go_up(config: Config) -> None:
+    spec = load_spec(config("mnist_multilayer")).spec
+    curves = curves_of(spec, resolve(spec), recommend(spec))
+    for chart in pictures(curves).values():
+        places = [
+            float(node.get("x", ""))
+            for node in chart.iter("text")
+            if node.get("text-anchor") == "middle" and re.match("[0-9.,⁰-⁹×]+$", node.text or "")
+        ]
+        assert all(before < after for before, after in pairwise(places))

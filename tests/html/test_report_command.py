@@ -1,0 +1,122 @@
+"""`rsgadvise report` at the command line: formats, places, dates, refusals."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+Config = Callable[[str], Path]
+
+
+def refuse(name: str) -> None:
+    raise AssertionError(f"{name} in JSON")
+
+
+def test_the_same_date_gives_the_same_bytes(
+    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    first, second = (run("report", config("mnist_multilayer")) for _ in range(2))
+    assert first == second
+    assert '<time datetime="1970-01-02T00:00:00+00:00">1970-01-02 00:00 UTC</time>' in first.out
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
+    assert "1970" not in run("report", config("mnist_multilayer")).out
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "1e9", "9" * 20, "-" + "9" * 20])
+def test_a_date_that_is_none_is_refused(
+    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch, epoch: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    result = run("report", config("paper_example"))
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "error: SOURCE_DATE_EPOCH must be whole seconds since 1970" in result.err
+
+
+def test_the_document_is_what_the_page_shows(run: Run, config: Config, tmp_path: Path) -> None:
+    result = run("report", config("paper_example"), "-f", "json", "--title", "  mine ")
+    document = json.loads(result.out, parse_constant=refuse)
+    assert (result.code, result.err) == (0, "")
+    assert document["schema"] == "rsgadvise.report/1"
+    advice = json.loads(run("recommend", config("paper_example"), "-f", "json").out)
+    assert document["advice"]["recommendations"] == advice["recommendations"]
+    assert document["spec"] == advice["spec"]
+    assert document["title"] == "mine"
+    assert [curve["knob"] for curve in document["curves"]["curves"]] == [
+        "iterations",
+        "stepsize",
+        "batch_size",
+    ]
+    assert document["curves"]["tradeoff"]["marks"][0]["name"] == "advised"
+    assert {check["holds"] for check in document["checks"]} <= {True, False, None}
+    assert document["statistics"] is None
+    target = tmp_path / "r.json"
+    assert run("report", config("paper_example"), "-f", "json", "-o", target).code == 0
+    written = json.loads(target.read_text())
+    assert written["advice"] == document["advice"]
+
+
+@pytest.mark.parametrize("form", ["table", "yaml", "markdown", "csv", "pdf", ""])
+def test_other_formats_are_refused(run: Run, config: Config, form: str) -> None:
+    result = run("report", config("paper_example"), "-f", form)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert f"--format must be html or json for a report; got {form!r}" in result.err
+    assert "rsgadvise recommend" in result.err
+
+
+def test_a_terminal_is_refused_unless_asked_for(
+    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = run("report", config("paper_example"), "-o", "-")
+    assert piped.out.startswith("<!DOCTYPE html>")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    result = run("report", config("paper_example"))
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "standard output is a terminal; use `-o report.html`" in result.err
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("report", config("paper_example"), "-o", "-").out.startswith("<!DOCTYPE html>")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("report", config("paper_example"), "-f", "json").out.startswith("{")
+
+
+def test_a_file_is_written_whole_or_not_at_all(run: Run, config: Config, tmp_path: Path) -> None:
+    target = tmp_path / "report.html"
+    done = run("report", config("paper_example"), "-o", target)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert target.read_text(encoding="utf-8").endswith("</html>\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    for place, message in ((tmp_path, "is a directory"), (tmp_path / "no" / "r.html", "does not exist")):
+        result = run("report", "no-such-spec.yaml", "-o", place)
+        assert result.code == 2
+        assert message in result.err  # before the spec is looked at
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.yaml"], "missing.yaml: must exist"),
+        (["CONFIG", "--top", "0"], "Invalid value for '--top'"),
+        (["CONFIG", "--top", "101"], "Invalid value for '--top'"),
+        (["CONFIG", "--constants", "calibrated"], "Invalid value for '--constants'"),
+        (["CONFIG", "--set", "training.stepsize=7"], "training.stepsize: must lie in (0, 1.23077)"),
+        (["CONFIG", "--set", "data.file=no.npz"], "no.npz"),
+        (["CONFIG", "--set", "nonsense=1"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_line(run: Run, config: Config, arguments: list[str], message: str) -> None:
+    given = [str(config("mnist_single_layer")) if each == "CONFIG" else each for each in arguments]
+    result = run("report", *given)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert message in result.err
+
+
+def test_characters_that_no_file_can_hold(run: Run, config: Config, tmp_path: Path) -> None:
+    """A terminal may hand over bytes that are no text; the page shows a replacement."""
+    target = tmp_path / "r.html"
+    assert run("report", config("paper_example"), "--title", "a\udcff\x00b", "-o", target).code == 0
+    assert "<title>a\ufffd\ufffdb</title>" in target.read_text(encoding="utf-8")
