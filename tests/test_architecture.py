@@ -47,7 +47,8 @@ LAYERS = {
     "__main__": 9,
 }
 WITHIN_A_LAYER = {("datastats", "readers"), ("report", "plot"), ("html", "report")}
-"""Neighbours that may see each other: statistics consume streams, reports show charts, a page their blocks."""
+"""Neighbours that may see each other: statistics consume streams, a page and charts share
+the words of reports."""
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

@@ -86,7 +86,7 @@ def _parse(text: str, *, file: str, base_dir: Path, overrides: Sequence[str]) ->
         raise SpecError(message, file=file, line=root.line, column=root.column)
     for override in overrides:
         apply_override(root, override)
-    return _validated(root, list(tree.problems), file=file, base_dir=base_dir)
+    return _validated(root, list(tree.problems), file=file, base_dir=base_dir, text=text)
 
 
 def with_override(loaded: LoadedSpec, *texts: str, option: str = "--set") -> LoadedSpec:
@@ -109,10 +109,11 @@ def with_override(loaded: LoadedSpec, *texts: str, option: str = "--set") -> Loa
     root = deepcopy(loaded.source.root)
     for text in texts:
         apply_override(root, text, option=option)
-    return _validated(root, [], file=loaded.source.file, base_dir=loaded.source.base_dir)
+    source = loaded.source
+    return _validated(root, [], file=source.file, base_dir=source.base_dir, text=source.text)
 
 
-def _validated(root: Node, problems: list[Problem], *, file: str, base_dir: Path) -> LoadedSpec:
+def _validated(root: Node, problems: list[Problem], *, file: str, base_dir: Path, text: str) -> LoadedSpec:
     try:
         spec = Spec.model_validate(plain(root))
     except ValidationError as error:
