@@ -80,10 +80,14 @@ def cases_of(row: Compared, trained: Trained, *, starts: int, seed: int, alpha: 
         constants=("certified",),
     )
     only_a_mean = (Claim("certified", None, "", vacuous=False, expected="consistent"),)
-    cases = []
+    cases: list[Case] = []
     for start in range(starts):
         named = replace(setting, name=f"compare, start {start}")
         case = build_case(named, seed=seed, alpha=alpha / starts, moments=moments)
+        if cases and np.array_equal(case.experiment.probabilities, cases[0].experiment.probabilities):
+            # One array of N numbers for all starts: it is what is large where N is.
+            shared = cases[0].experiment.probabilities
+            case = replace(case, experiment=replace(case.experiment, probabilities=shared))
         cases.append(replace(case, claims=only_a_mean))
     return cases
 

@@ -389,7 +389,17 @@ def test_importing_costs_no_numeric_or_terminal_library() -> None:
 
 
 def test_all_names_what_the_package_exports() -> None:
-    modules = {"agreement", "editing", "keys", "loading", "models", "overrides", "reading", "rules"}
+    modules = {
+        "agreement",
+        "changing",
+        "editing",
+        "keys",
+        "loading",
+        "models",
+        "overrides",
+        "reading",
+        "rules",
+    }
     modules |= {"schema", "section", "source", "sweeping", "template", "tree", "wording"}
     public = {name for name in vars(package) if not name.startswith("_")}
     assert set(package.__all__) == public - modules
