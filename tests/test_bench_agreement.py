@@ -1,0 +1,499 @@
+"""The statistics, the variants and the blame of `python -m benchmarks.agreement`; no data sets needed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from benchmarks.agreement import measuring, store
+from benchmarks.agreement.blame import Agreement, Noise, agreement, compare, culprit, dependence, noise
+from benchmarks.agreement.design import BLOCKS, FAMILIES, KNOBS, Configuration, Family, Sweep, design, sweeps
+from benchmarks.agreement.measuring import Outcome, measure_one, measure_sweep, with_calibration
+from benchmarks.agreement.predicting import (
+    ALL_FREE,
+    ALL_MATCHED,
+    ALL_MEASURED,
+    AS_REPORTED,
+    CONSTANTS,
+    GRADIENT_ALONE,
+    REACH,
+    point_of,
+    predictions,
+    vacuity_limit,
+)
+from benchmarks.agreement.report import Setting, Swept, render
+from benchmarks.agreement.statistics import interval, kendall, latin_hypercube, moves, ranks, spearman, untied
+from rsgadvise.bounds.judge import certified, objective_for
+from rsgadvise.bounds.moments import moments_of
+from rsgadvise.networks import Data, initial_weights
+from rsgadvise.stopping import harmonic_number
+
+FOLDER = Path("nowhere")
+
+
+# Statistics
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_correlations_are_those_of_scipy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, right = rng.integers(0, 6, 25).astype(float), rng.integers(0, 9, 25) + rng.random()
+    assert spearman(left, right) == pytest.approx(scipy.stats.spearmanr(left, right).statistic, abs=1e-12)
+    assert kendall(left, right) == pytest.approx(scipy.stats.kendalltau(left, right).statistic, abs=1e-12)
+    assert np.array_equal(ranks(left), scipy.stats.rankdata(left))
+
+
+def test_correlations_by_hand() -> None:
+    # Ranks 1, 2.5, 2.5, 4 and 1..4: covariance 4.5, squares 4.5 and 5; 5 pairs agree, one is tied.
+    assert spearman([1, 2, 2, 4], [1, 2, 3, 4]) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
+    assert kendall([1, 2, 2, 4], [1, 2, 3, 4]) == pytest.approx(5 / math.sqrt(5 * 6))
+    assert spearman([1, np.inf, 2], [1, 3, 2]) == pytest.approx(1)
+    assert kendall([1, np.inf, np.inf, 2], [1, 3, 3, 2]) == pytest.approx(1)
+    assert math.isnan(spearman([5, 5, 5], [1, 2, 3]))
+    assert math.isnan(kendall([5, 5, 5], [1, 2, 3]))
+    assert math.isnan(spearman([1, 2], [1, 2]))
+
+
+@pytest.mark.parametrize("correlation", [0.3, 0.9])
+def test_the_interval_covers(correlation: float) -> None:
+    """Of normal pairs Spearman's rho is (6/pi) arcsin(r/2)."""
+    truth = 6 / math.pi * math.asin(correlation / 2)
+    rng = np.random.default_rng(1)
+    covered, trials = 0, 200
+    for _ in range(trials):
+        left, noise_ = rng.standard_normal((2, 40))
+        right = correlation * left + math.sqrt(1 - correlation**2) * noise_
+        low, high = interval(left, right, resamples=200)
+        covered += low <= truth <= high
+    # 95 % less what a percentile interval of 40 pairs is short by, within three standard errors.
+    assert 0.86 <= covered / trials <= 0.99
+
+
+def test_the_interval_of_few_or_tied_pairs_is_none() -> None:
+    assert all(map(math.isnan, interval([1, 2, 3], [1, 2, 3])))
+    assert all(map(math.isnan, interval([1, 1, 1, 1, 1], [1, 2, 3, 4, 5])))
+
+
+def test_ordered_pairs() -> None:
+    assert untied([1, 1, 2]) == pytest.approx(2 / 3)
+    assert untied([1, 1 + 1e-12, 2]) == pytest.approx(2 / 3)
+    assert untied([np.inf, np.inf, 1]) == pytest.approx(2 / 3)
+    assert moves([2, 6, 3]) == 3
+    assert moves([0, 1]) == math.inf
+
+
+def test_latin_hypercube() -> None:
+    points = latin_hypercube(12, 3, 5)
+    assert np.array_equal(np.sort((points * 12).astype(int), axis=0), np.tile(np.arange(12)[:, None], 3))
+    assert np.array_equal(points, latin_hypercube(12, 3, 5))
+    assert not np.array_equal(points, latin_hypercube(12, 3, 6))
+
+
+# Design
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_design_covers_the_knobs(family: Family, block: str) -> None:
+    found = design(family, "mnist", block, 40)  # type: ignore[arg-type]
+    assert len(set(found)) == 40
+    assert len({each.key for each in found}) == 40
+    assert [replace(each, data="cifar") for each in found] == design(family, "cifar", block, 40)  # type: ignore[arg-type]
+    assert {each.resolution for each in found} == {0, 1, 2}
+    batches, iterations = ([each.batch_size for each in found], [each.iterations for each in found])
+    assert (4 <= min(batches) < 6, 90 < max(batches) <= 128) == (True, True)
+    assert (30 <= min(iterations) < 40, 600 < max(iterations) <= 800) == (True, True)
+    assert sum(each.decay == 0 for each in found) == 16
+    assert all(0 < each.fraction < 1 for each in found)
+    if family != "single_layer":
+        assert sum(each.keep_prob == 1 for each in found) in (13, 14)
+        assert min(each.keep_prob for each in found) < 0.55
+    if family == "multilayer":
+        assert {len(each.hidden) for each in found} == {1, 2, 3}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_sweep_varies_one_knob(family: Family) -> None:
+    fields = {
+        "inputs": {"resolution"},
+        "outputs": {"classes"},
+        "hidden width": {"hidden"},
+        "first width": {"hidden"},
+        "last width": {"hidden"},
+        "depth": {"hidden"},
+        "weight bound": {"weight_bound"},
+        "keep prob": {"keep_prob"},
+        "batch size": {"batch_size"},
+        "iterations": {"iterations"},
+        "stepsize": {"fraction"},
+        "decay": {"decay"},
+    }
+    found = sweeps(family, "mnist", "within")
+    assert [sweep.knob for sweep in found] == list(KNOBS[family]) * 2
+    for sweep in found:
+        first = asdict(sweep.levels[0])
+        differing = {
+            name for level in sweep.levels for name, value in asdict(level).items() if value != first[name]
+        }
+        assert differing == fields[sweep.knob]
+        assert len(set(sweep.levels)) == len(sweep.levels) >= 3
+        if "hidden" not in differing and not differing & {"resolution", "classes"}:
+            assert len({level.key for level in sweep.levels}) == 1
+
+
+# Measuring
+
+
+def configuration(family: Family, **changes: object) -> Configuration:
+    hidden = {"single_layer": (), "autoencoder": (4,), "multilayer": (5, 4)}[family]
+    plain = Configuration(
+        family=family,
+        data="mnist",
+        block="within",
+        resolution=0,
+        classes=3,
+        hidden=hidden,
+        weight_bound=0.0 if family == "single_layer" else 0.4,
+        keep_prob=1.0,
+        batch_size=8,
+        iterations=20,
+        decay=0.0,
+        fraction=0.5,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> Data:
+    rng = np.random.default_rng(2)
+    inputs = rng.random((40, 6)).astype(np.float32)
+    data = Data(inputs, np.eye(3, dtype=np.float32)[rng.integers(0, 3, 40)])
+
+    def rows_of(of: Configuration, folder: Path) -> tuple[Data, object]:
+        return (Data(inputs, inputs) if of.family == "autoencoder" else data), moments_of(data)
+
+    monkeypatch.setattr(measuring, "rows_of", rows_of)
+    return data
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def test_what_is_measured_at_the_start(rows: Data) -> None:
+    """With one iteration R = 1, so all that is measured is about W^1, and can be written down."""
+    of = configuration("single_layer", iterations=1)
+    found = measure_one(of, FOLDER, 2)
+    assert found.gradients == pytest.approx(found.first_gradients)
+    x, y = rows.inputs.astype(float), rows.targets.astype(float)
+    losses, squares, variances = [], [], []
+    for replica in range(2):
+        rng = np.random.default_rng([of.key, measuring._KEY, replica])
+        w = initial_weights(measuring._network(of, 6), rng)[0][0]
+        out = _sigmoid(x @ w.T)
+        each = (2 * (out - y) * out * (1 - out))[:, :, None] * x[:, None, :]
+        losses.append(((out - y) ** 2).sum(axis=1).mean())
+        squares.append((each.mean(axis=0) ** 2).sum())
+        variances.append(((each - each.mean(axis=0)) ** 2).sum(axis=(1, 2)).mean())
+    assert found.first_gradients == pytest.approx(squares, rel=1e-4)
+    assert found.first_loss == pytest.approx(np.mean(losses), rel=1e-5)
+    assert sum(found.variances) * 39 / 40 == pytest.approx(np.mean(variances), rel=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_moves_without_a_step(family: Family, rows: Data) -> None:
+    found = measure_one(configuration(family, stepsize=1e-9), FOLDER, 3)
+    assert found.gradients == pytest.approx(found.first_gradients, rel=1e-3)
+    assert found.last_loss == pytest.approx(found.first_loss, rel=1e-5)
+    assert len(set(found.gradients)) == 3  # each replica has a start of its own
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_certified_bounds_hold(family: Family, rows: Data) -> None:
+    found = measure_one(configuration(family, keep_prob=1.0 if family == "single_layer" else 0.8), FOLDER, 6)
+    bounds = predictions(found, "certified")
+    assert bounds is not None
+    assert found.measured < bounds[AS_REPORTED]
+    assert found.last_loss < found.first_loss
+    assert 0 < found.smoothness < 2 / found.stepsize
+
+
+def test_a_sweep_keeps_its_stepsize(rows: Data) -> None:
+    levels = tuple(configuration("autoencoder", weight_bound=w, common=True) for w in (0.1, 0.4, 1.0))
+    found = measure_sweep(Sweep("weight bound", levels), FOLDER, 2)
+    assert len({outcome.stepsize for outcome in found}) == 1
+    widest = measure_one(levels[-1], FOLDER, 2)
+    assert found[0].stepsize == pytest.approx(widest.stepsize)  # the limit is lowest there
+    steps = tuple(configuration("autoencoder", fraction=f, common=True) for f in (0.1, 0.2))
+    one, two = measure_sweep(Sweep("stepsize", steps), FOLDER, 2)
+    assert two.stepsize == pytest.approx(2 * one.stepsize)
+    assert one.first_gradients == pytest.approx(two.first_gradients, rel=1e-6)
+
+
+def test_outcomes_are_kept(rows: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = configuration("multilayer")
+    monkeypatch.setattr(store, "_file", lambda _: "one")
+    found = store.outcomes(of, FOLDER, 2, tmp_path)
+    assert Outcome.of(json.loads(json.dumps(asdict(found[0])))) == found[0]
+    monkeypatch.setattr(store, "measure_one", None)
+    assert store.outcomes(of, FOLDER, 2, tmp_path) == found
+    for other, replicas in ((of, 3), (replace(of, batch_size=9), 2)):
+        with pytest.raises(TypeError):
+            store.outcomes(other, FOLDER, replicas, tmp_path)
+    monkeypatch.setattr(store, "_file", lambda _: "two")
+    with pytest.raises(TypeError):
+        store.outcomes(of, FOLDER, 2, tmp_path)
+
+
+# Predicting
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("decay", [0.0, 0.4])
+@pytest.mark.parametrize("keep_prob", [1.0, 0.7])
+def test_what_is_reported_is_what_the_product_says(
+    family: Family, decay: float, keep_prob: float, rows: Data
+) -> None:
+    if family == "single_layer" and keep_prob < 1:
+        return
+    outcome = measure_one(configuration(family, decay=decay, keep_prob=keep_prob), FOLDER, 2)
+    problem, point = outcome.problem(), point_of(outcome)
+    for constants in CONSTANTS:
+        known = with_calibration(problem, outcome) if constants == "calibrated" else problem
+        expected = float(point.bound(objective_for(known, constants)).value)
+        if constants == "certified":
+            expected = certified(known, point)[0]
+        found = predictions(outcome, constants)
+        assert found is not None
+        assert found[AS_REPORTED] == pytest.approx(expected)
+        whole = found["not capped"] if constants == "certified" else expected
+        terms = [whole - found[name] for name in found if name.startswith("without") and "/" not in name]
+        assert sum(terms) == pytest.approx(whole)  # the terms left out make up the bound
+        # Measured parts that equal the assumed ones change nothing.
+        same = replace(outcome, first_loss=known.initial_loss)
+        again = predictions(same, constants)
+        assert again is not None
+        assert again["f(W1) measured"] == pytest.approx(whole)
+    assert vacuity_limit(outcome) > 0
+
+
+def test_variants_by_hand(rows: Data) -> None:
+    outcome = measure_one(configuration("single_layer"), FOLDER, 2)
+    gamma, n, batch = outcome.stepsize, 20, 8
+    start, fall = outcome.first_loss, outcome.first_loss - outcome.last_loss
+    noise_, curve = sum(outcome.variances), outcome.smoothness
+
+    def seven(d: float, u: float, v: float) -> float:
+        return (d / (n * gamma) + u * v * gamma / (2 * batch)) / (1 - u * gamma / 2)
+
+    u, v = 13 / 8, 6 * 3 / 16
+    found = predictions(outcome, "paper")
+    assert found is not None
+    assert found[AS_REPORTED] == pytest.approx(seven(3, u, v))
+    assert found["f(W1) measured"] == pytest.approx(seven(start, u, v))
+    assert found["decrease of f measured"] == pytest.approx(seven(fall, u, v))
+    assert found["sigma^2 measured"] == pytest.approx(seven(3, u, noise_))
+    assert found["U measured"] == pytest.approx(seven(3, curve, v))
+    assert found["without initial error"] == pytest.approx(seven(0, u, v))
+    assert found["without gradient noise"] == pytest.approx(seven(3, u, 0))
+    assert found["without 1/(1 - U gamma/2)"] == pytest.approx(seven(3, u, v) * (1 - u * gamma / 2))
+    assert found[ALL_MEASURED] == pytest.approx(seven(fall, curve, noise_))
+    assert found["R matched"] == pytest.approx(found[AS_REPORTED])  # without decay R is uniform
+    assert found[GRADIENT_ALONE] == outcome.first_gradients[0]
+    reach = 3 * (1 - math.exp(-outcome.first_gradients[0] * n * gamma / 3))
+    assert found[REACH] == pytest.approx(seven(reach, u, v))
+
+
+def test_variants_of_several_layers_by_hand(rows: Data) -> None:
+    outcome = measure_one(configuration("multilayer", keep_prob=0.7), FOLDER, 2)
+    gamma, n, batch, zeta = outcome.stepsize, 20, 8, 0.7
+    fall = outcome.first_loss - outcome.last_loss
+    curves = (5 and 0.4 * 4 / 20, 0.4 * 3 / 20, 13 / 16)  # alpha d_{l+1} w / 20, and the output's
+    noises = [6 * 5 * 4 * 0.4 / 4, 5 * 4 * 3 * 0.4 / 4, 13 * 4 * 3 / 256 * gamma]
+
+    def thirteen(d: float, e: list[float], z: float, b: tuple[float, ...] = curves) -> float:
+        g = min(gamma - each * gamma**2 for each in b)
+        return d / (n * g * z**2) + (e[2] / z + e[1] + z * e[0]) * gamma / (g * batch)
+
+    found = predictions(outcome, "paper")
+    assert found is not None
+    assert found[AS_REPORTED] == pytest.approx(thirteen(3, noises, zeta))
+    first, second, top = outcome.variances
+    assert found["sigma^2 measured"] == pytest.approx(
+        thirteen(3, [first, second, 13 / 16 * gamma * top], zeta)
+    )
+    assert found["keep prob 1 in the bound"] == pytest.approx(thirteen(3, noises, 1.0))
+    half = outcome.smoothness / 2
+    assert found["U measured"] == pytest.approx(thirteen(3, noises, zeta, (half,) * 3))
+    noise_, u = sum(outcome.variances), outcome.smoothness
+    free = (fall / (n * gamma) + u * noise_ * gamma / (2 * batch)) / (1 - u * gamma / 2)
+    assert found[ALL_FREE] == found[ALL_MATCHED] == pytest.approx(free)
+    stochastic = (fall / (n * gamma) + noise_ / batch) / (1 - u * gamma / 2)
+    assert found[ALL_MEASURED] == pytest.approx((math.sqrt(stochastic) + math.sqrt(noise_ / batch)) ** 2)
+
+
+def test_decay_enters_the_reach_and_the_matched_bound(rows: Data) -> None:
+    outcome = measure_one(configuration("single_layer", decay=0.5), FOLDER, 2)
+    time = outcome.stepsize * float(harmonic_number(0.5, 20))
+    rest = outcome.stepsize**2 * float(harmonic_number(1.0, 20))
+    u, v = 13 / 8, 6 * 3 / 16
+    found = predictions(outcome, "paper")
+    assert found is not None
+    assert found["R matched"] == pytest.approx((3 + u * v / 16 * rest) / (time - u / 2 * rest))
+    short = replace(outcome, first_gradients=(1e-6, 1.0))
+    held = predictions(short, "paper")
+    assert held is not None
+    # So small a gradient lets f fall by no more than itself times the way.
+    assert held[REACH] - held["without initial error"] < 1e-5
+    assert "without late stopping" in found
+
+
+def test_outside_the_range(rows: Data) -> None:
+    outcome = replace(measure_one(configuration("single_layer"), FOLDER, 2), stepsize=50.0)
+    assert predictions(outcome, "paper") is None
+    assert predictions(outcome, "certified") == {AS_REPORTED: vacuity_limit(outcome)}
+    assert predictions(outcome, "calibrated") == {AS_REPORTED: math.inf}
+    assert agreement([outcome] * 5, "paper") is None
+
+
+# Blame
+
+
+def _compared(found: list[dict[str, float]], measured: np.ndarray) -> Agreement:
+    limits, inputs = np.full(len(measured), 1e9), np.zeros(len(measured), np.int64)
+    return compare("paper", measured, limits, inputs, found)
+
+
+def test_the_part_to_blame_is_found() -> None:
+    """A bound of a true part and a scrambling one: leaving out the latter is what helps most."""
+    rng = np.random.default_rng(7)
+    true, wrong, small = rng.lognormal(0, 1, (3, 40))
+    small = small / 100
+    found = [
+        {
+            AS_REPORTED: t + 5 * w + s,
+            "without initial error": 5 * w + s,
+            "without gradient noise": t + s,
+            "without projection noise": t + 5 * w,
+            ALL_MEASURED: t,
+        }
+        for t, w, s in zip(true, wrong, small, strict=True)
+    ]
+    compared = _compared(found, true)
+    assert compared.rho < 0.6
+    assert compared.rho == compared.variants[AS_REPORTED]
+    assert compared.variants[ALL_MEASURED] == pytest.approx(1)
+    blamed = culprit(compared.variants)
+    assert blamed is not None
+    assert blamed == ("without gradient noise", compared.variants["without gradient noise"])
+    assert blamed[1] > 0.99
+
+
+def test_nothing_is_blamed_where_no_part_helps() -> None:
+    rhos = {AS_REPORTED: 0.5, "without initial error": 0.51, "sigma^2 measured": 0.2, ALL_MEASURED: 0.99}
+    assert culprit(rhos) is None
+    assert culprit({AS_REPORTED: 0.5, ALL_MEASURED: 0.99}) is None
+    assert culprit({AS_REPORTED: math.nan, "U measured": 0.1}) == ("U measured", 0.1)
+    assert culprit({AS_REPORTED: 0.5, "U measured": math.nan}) is None
+
+
+def test_a_part_that_a_bound_lacks_counts_as_reported() -> None:
+    measured = np.arange(1.0, 6.0)
+    found: list[dict[str, float]] = [{AS_REPORTED: value} for value in (1.0, 2.0, 3.0, 4.0)]
+    found.append({AS_REPORTED: 0.5, "without late stopping": 5.0})
+    compared = _compared(found, measured)
+    assert compared.rho < 0.1
+    assert compared.variants["without late stopping"] == pytest.approx(1)
+
+
+def test_ties_are_said_to_say_nothing() -> None:
+    measured = np.arange(1.0, 21.0)
+    limits, inputs = np.full(20, 50.0), np.array([4] * 10 + [9] * 10)
+    found = [{AS_REPORTED: 50.0 if value > 5 else value - 0.5} for value in measured]
+    tied = compare("certified", measured, limits, inputs, found)
+    assert (tied.vacuous, tied.below, tied.count) == (15, 5, 20)
+    assert tied.ordered == pytest.approx(1 - 105 / 190)
+    assert not tied.telling
+    clear = compare("certified", measured, limits, inputs, [{AS_REPORTED: 2 * v} for v in measured])
+    assert clear.telling
+    assert clear.rho == clear.tau == clear.alike == pytest.approx(1)
+    assert clear.looseness == 2
+    # Scale alone: the two sizes are told apart, and nothing is within them.
+    scale = [{AS_REPORTED: float(d) + 0.01 * v % 1} for d, v in zip(inputs, [1, 3, 2, 4, 5] * 4, strict=True)]
+    assert compare("certified", measured, limits, inputs, scale).rho > 0.75
+
+
+def _outcomes(rows: Data, **changes: object) -> list[Outcome]:
+    sizes = (4, 8, 16, 32)
+    return [measure_one(configuration("autoencoder", batch_size=b, **changes), FOLDER, 4) for b in sizes]
+
+
+def test_noise_of_what_is_measured(rows: Data) -> None:
+    plain = _outcomes(rows)
+    # Made up: replicas that agree, and replicas whose halves are in opposite order.
+    firm = [replace(o, gradients=(v,) * 4) for o, v in zip(plain, (1.0, 2.0, 3.0, 8.0), strict=True)]
+    torn = [replace(o, gradients=(v, 9 - v) * 2) for o, v in zip(plain, (1.0, 2.0, 3.0, 8.0), strict=True)]
+    assert noise(firm).halves == pytest.approx(1)
+    assert noise(firm).one_run == pytest.approx(1)
+    assert noise(firm).span == 8
+    assert noise(torn).halves == pytest.approx(-1)
+
+
+def test_one_knob(rows: Data) -> None:
+    swept = _outcomes(rows, common=True, stepsize=0.05)
+    rising = [replace(o, gradients=(v,) * 4) for o, v in zip(swept, (1.0, 2.0, 3.0, 4.0), strict=True)]
+    falling = [replace(o, gradients=(5 - v,) * 4) for o, v in zip(swept, (1.0, 2.0, 3.0, 4.0), strict=True)]
+    found = dependence("batch size", [falling, falling])
+    assert found.moved == pytest.approx(4)
+    assert found.sweeps == 2
+    wrong, both = dependence("batch size", [rising]), dependence("batch size", [rising, falling])
+    assert found.rhos["paper"] == pytest.approx(1)  # (11) falls with the batch size
+    assert found.bounds_moved["paper"] > 1
+    assert wrong.rhos["paper"] == pytest.approx(-1)
+    assert both.rhos["paper"] == pytest.approx(0)
+    assert math.isnan(found.rhos["certified"])  # at its limit everywhere
+    beyond = [replace(outcome, stepsize=1e6) for outcome in falling]
+    assert math.isnan(dependence("batch size", [beyond]).rhos["paper"])
+
+
+# Report
+
+
+def test_the_report_says_what_agrees(rows: Data) -> None:
+    measured = np.arange(1.0, 21.0)
+    limits, inputs = np.full(20, 15.0), np.full(20, 6)
+    good: list[Mapping[str, float]] = [{AS_REPORTED: 2 * v, ALL_MEASURED: v} for v in measured]
+    bad: list[Mapping[str, float]] = [
+        {AS_REPORTED: float(v), "U measured": float(m)}
+        for v, m in zip(np.random.default_rng(0).permutation(20) + 1, measured, strict=True)
+    ]
+    tied: list[Mapping[str, float]] = [{AS_REPORTED: 50.0}] * 20
+    agreements = (
+        compare("paper", measured, limits, inputs, bad),
+        compare("certified", measured, limits, inputs, tied),
+        compare("calibrated", measured, limits, inputs, good),
+    )
+    setting = Setting("single_layer", "mnist", "within", 24, Noise(0.99, 0.9, 0.5, 0.1, 20.0), agreements)
+    knob = dependence("batch size", [_outcomes(rows, common=True, stepsize=0.05)])
+    text = render([setting], [Swept("autoencoder", "within", (knob,))], "head")
+    lines = text.splitlines()
+    paper, certified_, calibrated = (
+        next(line for line in lines if f"| mnist | {constants} |" in line) for constants in CONSTANTS
+    )
+    assert "| 20/24 |" in paper
+    assert "| no | U measured: 1.00 |" in paper
+    assert "| none |" in certified_
+    assert "| 20 | 0 |" in certified_
+    assert "says nothing" in certified_
+    assert "| 1.00 |" in calibrated
+    assert "| yes |  |" in calibrated
+    assert "| U measured | 1.00 |  |  |" in text
+    assert "| batch size | 1 |" in text
+    assert "nan" not in text
