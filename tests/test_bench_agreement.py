@@ -7,22 +7,34 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 
 from benchmarks.agreement import measuring, store
-from benchmarks.agreement.blame import Agreement, Noise, agreement, compare, culprit, dependence, noise
+from benchmarks.agreement.blame import (
+    Agreement,
+    Noise,
+    agreement,
+    compare,
+    costliest,
+    culprit,
+    dependence,
+    noise,
+)
 from benchmarks.agreement.design import BLOCKS, FAMILIES, KNOBS, Configuration, Family, Sweep, design, sweeps
 from benchmarks.agreement.measuring import Outcome, measure_one, measure_sweep, with_calibration
 from benchmarks.agreement.predicting import (
     ALL_FREE,
-    ALL_MATCHED,
     ALL_MEASURED,
     AS_REPORTED,
+    BACK,
     CONSTANTS,
     GRADIENT_ALONE,
+    IDEAL,
+    PUT_BACK,
     REACH,
     point_of,
     predictions,
@@ -32,7 +44,9 @@ from benchmarks.agreement.report import Setting, Swept, render
 from benchmarks.agreement.statistics import interval, kendall, latin_hypercube, moves, ranks, spearman, untied
 from rsgadvise.bounds.judge import certified, objective_for
 from rsgadvise.bounds.moments import moments_of
+from rsgadvise.expectation import Expectation
 from rsgadvise.networks import Data, initial_weights
+from rsgadvise.rsg import Stream, Training, train
 from rsgadvise.stopping import harmonic_number
 
 FOLDER = Path("nowhere")
@@ -225,6 +239,34 @@ def test_certified_bounds_hold(family: Family, rows: Data) -> None:
     assert 0 < found.smoothness < 2 / found.stepsize
 
 
+@pytest.mark.parametrize("iterations", [1, 2, 30, 800])
+def test_strata_are_all_iterations(iterations: int) -> None:
+    edges = measuring.strata(iterations)
+    assert (edges[0], edges[-1]) == (1, iterations + 1)
+    assert np.all(np.diff(edges) > 0)
+    assert len(edges) <= 2 * measuring.LOOKS
+
+
+def test_what_is_measured_is_the_mean_over_the_iterations(rows: Data) -> None:
+    """Against the same replicas looked at in every iteration."""
+    of = configuration("multilayer", stepsize=0.5, iterations=12, decay=0.3)
+    found = np.mean(measure_one(of, FOLDER, 300).gradients)
+    network = measuring._network(of, 6)
+    streams = [Stream(of.key, (measuring._KEY, replica)) for replica in range(300)]
+    starts = [
+        initial_weights(network, np.random.default_rng([of.key, measuring._KEY, r])) for r in range(300)
+    ]
+    start = [np.concatenate(matrices) for matrices in zip(*starts, strict=True)]
+    training = Training(network, rows, (0.5, 0.5, 0.5), 8, 0.3)
+    every = [
+        Expectation(network, rows)
+        .measure(shot.weights, training.stepsizes_at(shot.iteration), [])
+        .squared_norm
+        for shot in train(training, start, streams, [np.arange(1, 13)] * 300)
+    ]
+    assert found == pytest.approx(np.mean(every), rel=0.03)
+
+
 def test_a_sweep_keeps_its_stepsize(rows: Data) -> None:
     levels = tuple(configuration("autoencoder", weight_bound=w, common=True) for w in (0.1, 0.4, 1.0))
     found = measure_sweep(Sweep("weight bound", levels), FOLDER, 2)
@@ -309,6 +351,10 @@ def test_variants_by_hand(rows: Data) -> None:
     assert found[GRADIENT_ALONE] == outcome.first_gradients[0]
     reach = 3 * (1 - math.exp(-outcome.first_gradients[0] * n * gamma / 3))
     assert found[REACH] == pytest.approx(seven(reach, u, v))
+    assert found[IDEAL] == pytest.approx(seven(fall, curve, noise_))
+    back = dict(zip(PUT_BACK, ((3, curve, noise_), (fall, curve, v), (fall, u, noise_)), strict=False))
+    for name, values in back.items():
+        assert found[name] == pytest.approx(seven(*values))
 
 
 def test_variants_of_several_layers_by_hand(rows: Data) -> None:
@@ -334,9 +380,19 @@ def test_variants_of_several_layers_by_hand(rows: Data) -> None:
     assert found["U measured"] == pytest.approx(thirteen(3, noises, zeta, (half,) * 3))
     noise_, u = sum(outcome.variances), outcome.smoothness
     free = (fall / (n * gamma) + u * noise_ * gamma / (2 * batch)) / (1 - u * gamma / 2)
-    assert found[ALL_FREE] == found[ALL_MATCHED] == pytest.approx(free)
+    assert found[ALL_FREE] == found[IDEAL] == pytest.approx(free)
+    boxed = (fall / (n * gamma) + noise_ / batch) / (1 - u * gamma / 2) + noise_ / batch
+    assert found[ALL_MEASURED] == found["ideal, but noise as in a box"] == pytest.approx(boxed)
+    assumed = noises[0] + noises[1] + 4 * 3 / 16
+    swing = u * assumed * gamma / (2 * batch)
+    assert found["ideal, but sigma^2 assumed"] == pytest.approx(
+        (fall / (n * gamma) + swing) / (1 - u * gamma / 2)
+    )
+    certified_ = predictions(outcome, "certified")
+    assert certified_ is not None
     stochastic = (fall / (n * gamma) + noise_ / batch) / (1 - u * gamma / 2)
-    assert found[ALL_MEASURED] == pytest.approx((math.sqrt(stochastic) + math.sqrt(noise_ / batch)) ** 2)
+    crossed = (math.sqrt(stochastic) + math.sqrt(noise_ / batch)) ** 2
+    assert certified_[ALL_MEASURED] == pytest.approx(crossed)
 
 
 def test_decay_enters_the_reach_and_the_matched_bound(rows: Data) -> None:
@@ -364,11 +420,32 @@ def test_decay_enters_the_reach_and_the_matched_bound(rows: Data) -> None:
     assert found[AS_REPORTED] - found["without late stopping"] == pytest.approx(3 * late)
 
 
+def test_a_slight_decrease_is_that_of_first_order(rows: Data) -> None:
+    outcome = measure_one(configuration("single_layer"), FOLDER, 2)
+    quick = predictions(outcome, "paper")
+    slow = replace(outcome, first_gradients=(1e-4, 3e-4), last_loss=5.0)  # seems to rise
+    found = predictions(slow, "paper")
+    assert found is not None
+    assert quick is not None
+    noise_ = found["without initial error"]
+    assert found["decrease of f measured"] - noise_ == pytest.approx(
+        2e-4 / (1 - 13 / 16 * outcome.stepsize), rel=1e-6
+    )
+    fall = (outcome.first_loss - outcome.last_loss) / 3
+    assert quick["decrease of f measured"] - noise_ == pytest.approx(fall * (quick[AS_REPORTED] - noise_))
+
+
 def test_outside_the_range(rows: Data) -> None:
     outcome = replace(measure_one(configuration("single_layer"), FOLDER, 2), stepsize=50.0)
     assert predictions(outcome, "paper") is None
-    assert predictions(outcome, "certified") == {AS_REPORTED: vacuity_limit(outcome)}
-    assert predictions(outcome, "calibrated") == {AS_REPORTED: math.inf}
+    certified_, calibrated = predictions(outcome, "certified"), predictions(outcome, "calibrated")
+    assert certified_ is not None
+    assert calibrated is not None
+    assert certified_[AS_REPORTED] == vacuity_limit(outcome)
+    assert calibrated[AS_REPORTED] == math.inf
+    # What needs no range is said all the same.
+    assert certified_[IDEAL] == calibrated[IDEAL] < math.inf
+    assert not any(name.startswith("without") or name == "not capped" for name in certified_)
     assert agreement([outcome] * 5, "paper") is None
 
 
@@ -377,7 +454,9 @@ def test_outside_the_range(rows: Data) -> None:
 
 def _compared(found: list[dict[str, float]], measured: np.ndarray) -> Agreement:
     limits, inputs = np.full(len(measured), 1e9), np.zeros(len(measured), np.int64)
-    return compare("paper", measured, limits, inputs, found)
+    return compare(
+        "paper", found, measured=measured, limits=limits, inputs=inputs, decays=np.zeros(len(measured))
+    )
 
 
 def test_the_part_to_blame_is_found() -> None:
@@ -413,6 +492,30 @@ def test_nothing_is_blamed_where_no_part_helps() -> None:
     assert culprit({AS_REPORTED: 0.5, "U measured": math.nan}) is None
 
 
+def test_parts_that_hide_each_other_show_when_put_back() -> None:
+    """Two wrong parts: leaving out either alone leaves the other."""
+    rng = np.random.default_rng(9)
+    true, one, two = rng.lognormal(0, 1, (3, 40))
+    found = [
+        {
+            AS_REPORTED: t + 30 * a + 20 * b,
+            "without initial error": t + 20 * b,
+            "without gradient noise": t + 30 * a,
+            IDEAL: t,
+            f"{BACK}D_f assumed": t + 30 * a,
+            f"{BACK}sigma^2 assumed": t + 0.4 * b,
+            f"{BACK}U assumed": t * 1.01,
+        }
+        for t, a, b in zip(true, one, two, strict=True)
+    ]
+    compared = _compared(found, true)
+    blamed = culprit(compared.variants)
+    assert blamed is None or blamed[1] < 0.5
+    assert costliest(compared.variants) == ("D_f assumed", compared.variants[f"{BACK}D_f assumed"])
+    assert costliest({IDEAL: 0.9, f"{BACK}D_f assumed": 0.89}) is None
+    assert costliest({AS_REPORTED: 0.9}) is None
+
+
 def test_a_part_that_a_bound_lacks_counts_as_reported() -> None:
     measured = np.arange(1.0, 6.0)
     found: list[dict[str, float]] = [{AS_REPORTED: value} for value in (1.0, 2.0, 3.0, 4.0)]
@@ -425,18 +528,26 @@ def test_a_part_that_a_bound_lacks_counts_as_reported() -> None:
 def test_ties_are_said_to_say_nothing() -> None:
     measured = np.arange(1.0, 21.0)
     limits, inputs = np.full(20, 50.0), np.array([4] * 10 + [9] * 10)
+    facts: Any = {
+        "measured": measured,
+        "limits": limits,
+        "inputs": inputs,
+        "decays": np.array([0.0, 0.5] * 10),
+    }
     found = [{AS_REPORTED: 50.0 if value > 5 else value - 0.5} for value in measured]
-    tied = compare("certified", measured, limits, inputs, found)
+    tied = compare("certified", found, **facts)
     assert (tied.vacuous, tied.below, tied.count) == (15, 5, 20)
     assert tied.ordered == pytest.approx(1 - 105 / 190)
     assert not tied.telling
-    clear = compare("certified", measured, limits, inputs, [{AS_REPORTED: 2 * v} for v in measured])
+    clear = compare("certified", [{AS_REPORTED: 2 * v} for v in measured], **facts)
     assert clear.telling
-    assert clear.rho == clear.tau == clear.alike == pytest.approx(1)
+    assert clear.rho == clear.tau == clear.alike == clear.steady == pytest.approx(1)
+    assert tied.capped
+    assert not clear.capped
     assert clear.looseness == 2
     # Scale alone: the two sizes are told apart, and nothing is within them.
     scale = [{AS_REPORTED: float(d) + 0.01 * v % 1} for d, v in zip(inputs, [1, 3, 2, 4, 5] * 4, strict=True)]
-    assert compare("certified", measured, limits, inputs, scale).rho > 0.75
+    assert compare("certified", scale, **facts).rho > 0.75
 
 
 def _outcomes(rows: Data, **changes: object) -> list[Outcome]:
@@ -452,6 +563,8 @@ def test_noise_of_what_is_measured(rows: Data) -> None:
     assert noise(firm).halves == pytest.approx(1)
     assert noise(firm).one_run == pytest.approx(1)
     assert noise(firm).span == 8
+    assert noise(firm).reachable == pytest.approx(1)
+    assert noise(torn).reachable == 0
     assert noise(torn).halves == pytest.approx(-1)
 
 
@@ -477,7 +590,12 @@ def test_one_knob(rows: Data) -> None:
 
 def test_the_report_says_what_agrees(rows: Data) -> None:
     measured = np.arange(1.0, 21.0)
-    limits, inputs = np.full(20, 15.0), np.full(20, 6)
+    facts: Any = {
+        "measured": measured,
+        "limits": np.full(20, 15.0),
+        "inputs": np.full(20, 6),
+        "decays": np.zeros(20),
+    }
     good: list[Mapping[str, float]] = [{AS_REPORTED: 2 * v, ALL_MEASURED: v} for v in measured]
     bad: list[Mapping[str, float]] = [
         {AS_REPORTED: float(v), "U measured": float(m)}
@@ -485,9 +603,9 @@ def test_the_report_says_what_agrees(rows: Data) -> None:
     ]
     tied: list[Mapping[str, float]] = [{AS_REPORTED: 50.0}] * 20
     agreements = (
-        compare("paper", measured, limits, inputs, bad),
-        compare("certified", measured, limits, inputs, tied),
-        compare("calibrated", measured, limits, inputs, good),
+        compare("paper", bad, **facts),
+        compare("certified", tied, **facts),
+        compare("calibrated", good, **facts),
     )
     setting = Setting("single_layer", "mnist", "within", 24, Noise(0.99, 0.9, 0.5, 0.1, 20.0), agreements)
     knob = dependence("batch size", [_outcomes(rows, common=True, stepsize=0.05)])

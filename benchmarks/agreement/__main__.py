@@ -15,20 +15,31 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import rsgadvise
 from benchmarks.agreement.blame import agreement, dependence, noise
-from benchmarks.agreement.design import BLOCKS, FAMILIES, KNOBS, Configuration, Sweep, design, sweeps
-from benchmarks.agreement.measuring import STRATA, Outcome
+from benchmarks.agreement.design import (
+    BLOCKS,
+    FAMILIES,
+    FRACTIONS,
+    KNOBS,
+    Block,
+    Configuration,
+    Sweep,
+    design,
+    sweeps,
+)
+from benchmarks.agreement.measuring import LOOKS, Outcome
 from benchmarks.agreement.predicting import CONSTANTS
 from benchmarks.agreement.report import Setting, Swept, render
 from benchmarks.agreement.sources import DATA, ROWS, is_there
 from benchmarks.agreement.store import Task, outcomes
 
-_COUNT, _REPLICAS, _SWEEP_REPLICAS = 40, 12, 6
+_COUNT, _REPLICAS, _SWEEP_REPLICAS = 40, 16, 6
 _QUICK_COUNT, _QUICK_REPLICAS = 12, 4
 _EVERY = 50  # tasks between two lines of progress
 
@@ -55,7 +66,11 @@ def main() -> int:
                     alone.setdefault((family, block), []).extend(sweeps(family, name, block))
     tasks: list[Task] = [each for group in points.values() for each in group]
     tasks += [each for group in alone.values() for each in group]
-    found = _measure(tasks, folder, options)
+    try:
+        found = _measure(tasks, folder, options)
+    except BrokenProcessPool:
+        _say("a process was ended from outside; run it again, with the same --cache to keep what is there")
+        return 2
     settings = [
         _setting([found[each][0] for each in points[family, name, block]])
         for block in BLOCKS
@@ -111,7 +126,7 @@ def _work(task: Task) -> float:
 def _work_of(configuration: Configuration) -> float:
     """Weights of the first layer by rows, more of them with masks."""
     first = configuration.hidden[0] if configuration.hidden else configuration.classes
-    rows = configuration.batch_size * configuration.iterations + STRATA * ROWS
+    rows = configuration.batch_size * configuration.iterations + 2 * LOOKS * ROWS
     return 4.0**configuration.resolution * first * rows * (2 - configuration.keep_prob)
 
 
@@ -160,13 +175,19 @@ def _head(options: argparse.Namespace, minutes: float) -> str:
     versions = (
         f"Python {platform.python_version()}, rsgadvise {rsgadvise.__version__}, numpy {version('numpy')}"
     )
-    replicas = f"{options.replicas} replicas of each configuration"
     return (
         f"{datetime.datetime.now(datetime.UTC).date()}, {math.ceil(minutes)} minutes with {options.jobs} "
         f"processes, {versions}: `{command.strip()}`\n\n"
-        f"{options.count} configurations of each family, data set and kind of stepsizes, {replicas}, each "
-        f"from a W1 of its own, measured in {STRATA} iterations R; {ROWS} rows, float32, uniform R."
+        f"{options.count} configurations of each family, data set and kind of stepsizes, {options.replicas} "
+        f"replicas of each, every one from a W1 of its own and measured in up to {2 * LOOKS} strata of a "
+        f"uniform R; {ROWS} rows, float32. Stepsizes `within`: {_range('within')} of the smaller of the "
+        f"paper's and the certified limit; `realistic`: {_range('realistic')} of 2/U measured."
     )
+
+
+def _range(block: Block) -> str:
+    low, high = FRACTIONS[block]
+    return f"{low:g} to {high:g}"
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.agreement.measuring import Outcome
-from benchmarks.agreement.predicting import AS_REPORTED, COMBINED, CONSTANTS, predictions, vacuity_limit
+from benchmarks.agreement.predicting import (
+    AS_REPORTED,
+    BACK,
+    COMBINED,
+    CONSTANTS,
+    IDEAL,
+    PUT_BACK,
+    predictions,
+    vacuity_limit,
+)
 from benchmarks.agreement.statistics import interval, kendall, moves, spearman, untied
 from rsgadvise.bounds.objective import ConstantsName
 
@@ -21,6 +30,7 @@ __all__ = [
     "Noise",
     "agreement",
     "compare",
+    "costliest",
     "culprit",
     "dependence",
     "noise",
@@ -56,6 +66,14 @@ class Noise:
     settled: float
     span: float
 
+    @property
+    def reachable(self) -> float:
+        """rho between the mean of all replicas and the truth: sqrt(2 h/(1 + h)) for halves that agree by h.
+
+        Source: Spearman and Brown, and the attenuation of a correlation by the noise of one side.
+        """
+        return math.sqrt(2 * self.halves / (1 + self.halves)) if self.halves > 0 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -69,6 +87,7 @@ class Agreement:
         below: configurations where it lies below what was measured.
         looseness: median of the bound over what was measured.
         alike: mean rho among configurations of the same inputs.
+        steady: rho among those of constant stepsize.
         variants: rho by variant.
     """
 
@@ -83,12 +102,18 @@ class Agreement:
     below: int
     looseness: float
     alike: float
+    steady: float
     variants: Mapping[str, float]
 
     @property
     def telling(self) -> bool:
         """Whether rho means anything: enough configurations, and the bound orders most of their pairs."""
         return self.count >= _FEWEST and self.ordered >= _ORDERED
+
+    @property
+    def capped(self) -> bool:
+        """Whether most of what is ranked is the largest possible gradient and no bound."""
+        return self.constants == "certified" and self.vacuous > self.count / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +157,32 @@ def agreement(outcomes: Sequence[Outcome], constants: ConstantsName) -> Agreemen
     measured = np.array([outcome.measured for outcome, _ in known])
     limits = np.array([vacuity_limit(outcome) for outcome, _ in known])
     inputs = np.array([outcome.moments.dim for outcome, _ in known])
-    return compare(constants, measured, limits, inputs, [found for _, found in known])
+    decays = np.array([outcome.configuration.decay for outcome, _ in known])
+    return compare(
+        constants,
+        [found for _, found in known],
+        measured=measured,
+        limits=limits,
+        inputs=inputs,
+        decays=decays,
+    )
 
 
 def compare(
     constants: ConstantsName,
+    found: Sequence[Mapping[str, float]],
+    *,
     measured: FloatArray,
     limits: FloatArray,
     inputs: NDArray[np.int64],
-    found: Sequence[Mapping[str, float]],
+    decays: FloatArray,
 ) -> Agreement:
     """The statistics of `agreement`.
 
     Args:
         constants: whose bounds.
         measured: E||g(W^R)||^2 of each configuration.
-        limits: the largest possible. inputs: number of inputs.
+        limits: the largest possible. inputs: number of inputs. decays: rho of the stepsize.
         found: bounds by variant, `AS_REPORTED` among them; others may be no part of the bound of some
             configurations, such as `late_stopping` without decay, which then count as reported.
     """
@@ -169,6 +204,7 @@ def compare(
         below=int((values < measured).sum()),
         looseness=float(np.median(values / measured)),
         alike=_mean([spearman(values[inputs == d], measured[inputs == d]) for d in np.unique(inputs)]),
+        steady=spearman(values[decays == 0], measured[decays == 0]),
         variants=variants,
     )
 
@@ -183,6 +219,18 @@ def culprit(variants: Mapping[str, float]) -> tuple[str, float] | None:
     name = max(single, key=single.__getitem__)
     better = math.isnan(base) or single[name] >= base + _GAIN
     return (name, single[name]) if better else None
+
+
+def costliest(variants: Mapping[str, float]) -> tuple[str, float] | None:
+    """The part that lowers rho most when it is put back into the ideal bound, and rho then.
+
+    Parts hide each other where several are wrong, so that none helps alone; put back, each shows.
+    """
+    known = {name: variants[name] for name in PUT_BACK if not math.isnan(variants.get(name, math.nan))}
+    if not known:
+        return None
+    name = min(known, key=known.__getitem__)
+    return (name.removeprefix(BACK), known[name]) if known[name] <= variants[IDEAL] - _GAIN else None
 
 
 def dependence(knob: str, swept: Sequence[Sequence[Outcome]]) -> Dependence:

@@ -15,6 +15,7 @@ from benchmarks.agreement.statistics import latin_hypercube
 __all__ = [
     "BLOCKS",
     "FAMILIES",
+    "FRACTIONS",
     "KNOBS",
     "Block",
     "Configuration",
@@ -51,7 +52,9 @@ _WIDTH = (8.0, 100.0)
 _WEIGHT_BOUND = (0.03, 3.0)
 _BATCH_SIZE = (4.0, 128.0)
 _ITERATIONS = (30.0, 800.0)
-_FRACTION: Mapping[Block, tuple[float, float]] = {"within": (0.01, 0.9), "realistic": (0.02, 0.95)}
+FRACTIONS: Mapping[Block, tuple[float, float]] = {"within": (0.01, 0.9), "realistic": (0.02, 0.95)}
+"""Of the limit of each kind of stepsizes, log-uniform."""
+
 _LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 _BASES = (0.35, 0.65)
 _SMALL = 0.4  # of the inputs of a sweep's base: the middle resolution
@@ -146,7 +149,7 @@ def _configuration(family: Family, data: str, block: Block, units: Mapping[str, 
         batch_size=round(_between(_BATCH_SIZE, units["batch size"])),
         iterations=round(_between(_ITERATIONS, units["iterations"])),
         decay=round(max(0.0, units["decay"] - _CONSTANT) / (1 - _CONSTANT), 3),
-        fraction=_between(_FRACTION[block], units["stepsize"]),
+        fraction=_between(FRACTIONS[block], units["stepsize"]),
     )
 
 

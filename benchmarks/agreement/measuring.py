@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,19 +20,19 @@ from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import Calibration, calibrate, steepness
 from rsgadvise.rsg import Stream, Training, one_thread, train
-from rsgadvise.stopping import draw_iterations
 from rsgadvise.theory.constants import InputMoments
 
-__all__ = ["PROTOCOL", "STRATA", "Outcome", "measure_one", "measure_sweep", "with_calibration"]
+__all__ = ["LOOKS", "PROTOCOL", "Outcome", "measure_one", "measure_sweep", "strata", "with_calibration"]
 
-STRATA = 8
-"""Iterations at which each replica is measured, one from each eighth of P_R."""
+LOOKS = 8
+"""Parts of equal length of 1..N, and as many in geometric progression, that cut P_R into strata: the
+gradient is largest in the first iterations, which equal parts alone would meet by chance."""
 
 _WATCHED = 2  # replicas along which variance and smoothness are measured
 _VARIANCE_ROWS = 256
-_SMOOTHNESS_ROWS, _SMOOTHNESS_LOOKS, _PRODUCTS = 128, 3, 6
+_SMOOTHNESS_ROWS, _SMOOTHNESS_EVERY, _PRODUCTS = 128, 8, 6
 _KEY = 0xA6EE
-PROTOCOL = (STRATA, _WATCHED, _VARIANCE_ROWS, _SMOOTHNESS_ROWS, _SMOOTHNESS_LOOKS, _PRODUCTS, _KEY)
+PROTOCOL = (LOOKS, _WATCHED, _VARIANCE_ROWS, _SMOOTHNESS_ROWS, _SMOOTHNESS_EVERY, _PRODUCTS, _KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +150,18 @@ def measure_sweep(sweep: Sweep, folder: Path, replicas: int) -> list[Outcome]:
     return [measure_one(level, folder, replicas) for level in held(sweep, stepsize)]
 
 
+def strata(iterations: int) -> NDArray[np.int64]:
+    """Edges of the strata of a uniform R: stratum i holds the iterations edges[i]..edges[i + 1] - 1.
+
+    Example:
+        >>> strata(40).tolist()
+        [1, 2, 3, 4, 6, 10, 11, 16, 21, 26, 31, 36, 41]
+    """
+    end = iterations + 1
+    cuts = np.concatenate([np.geomspace(1, end, LOOKS + 1), np.linspace(1, end, LOOKS + 1)])
+    return np.unique(np.round(cuts).astype(np.int64))
+
+
 def _trained(
     configuration: Configuration,
     rows: tuple[Data, InputMoments],
@@ -166,8 +177,9 @@ def _trained(
     streams = [Stream(key, (_KEY, replica)) for replica in range(replicas)]
     starts = [initial_weights(network, np.random.default_rng([key, _KEY, r])) for r in range(replicas)]
     start = [np.concatenate(matrices).astype(np.float32) for matrices in zip(*starts, strict=True)]
-    uniform = np.full(n, 1 / n)
-    looks = [draw_iterations(uniform, stream.stopping, strata=STRATA) for stream in streams]
+    edges = strata(n)
+    shares = np.diff(edges) / n
+    looks = [stream.stopping.integers(edges[:-1], edges[1:]) for stream in streams]
     # W^1 tells where training starts, W^(N+1) how far the loss has come.
     stops = [np.array([1, *drawn, n + 1]) for drawn in looks]
     objective = Expectation(network, data)
@@ -181,14 +193,14 @@ def _trained(
                 [streams[replica].measuring for replica in shot.replicas],
             )
             for place, replica in enumerate(shot.replicas):
-                times = int(np.count_nonzero(looks[replica] == shot.iteration))
-                gradients[replica] += times / STRATA * found.product[place]
+                share = float(shares[looks[replica] == shot.iteration].sum())
+                gradients[replica] += share * found.product[place]
                 if shot.iteration == 1:
                     first_gradients[replica], first[replica] = found.product[place], found.loss[place]
                 if shot.iteration == n + 1:
                     last[replica] = found.loss[place]
-                if times and replica < _WATCHED:
-                    watch.see([matrix[place] for matrix in shot.weights])
+                if share and replica < _WATCHED:
+                    watch.see([matrix[place] for matrix in shot.weights], share)
     return Outcome(
         configuration=configuration,
         stepsize=stepsize,
@@ -212,18 +224,23 @@ class _Watch:
         self._network, self._data, self._rng = network, data, rng
         self._variances: list[list[float]] = []
         self._eigenvalues: list[float] = []
+        self._shares: list[float] = []
+        self._spans: list[float] = []
 
-    def see(self, weights: Weights) -> None:
-        """Measure here; the smoothness only now and then."""
+    def see(self, weights: Weights, share: float) -> None:
+        """Measure here, for a share of P_R; the smoothness only now and then."""
         here = self._at(weights, _VARIANCE_ROWS)
         pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
         pairs = list(zip(here.layer_squares, here.gradient, strict=True))
         left = 1 - 1 / here.rows
-        self._variances.append([max(0.0, float(s.mean() - np.sum(g**2))) / left for s, g in pairs])
-        if len(self._variances) % math.ceil(STRATA / _SMOOTHNESS_LOOKS) == 1:
+        if len(self._shares) % _SMOOTHNESS_EVERY == 0:
             there = self._at(weights, _SMOOTHNESS_ROWS)
             found = steepness(there, self._network, self._rng, products=_PRODUCTS)
             self._eigenvalues.append(found.highest)
+            self._spans.append(0.0)
+        self._variances.append([max(0.0, float(s.mean() - np.sum(g**2))) / left for s, g in pairs])
+        self._shares.append(share)
+        self._spans[-1] += share
 
     def _at(self, weights: Weights, count: int) -> Curvature:
         rows = self._rng.permutation(self._data.rows)[:count]
@@ -237,9 +254,9 @@ class _Watch:
     @property
     def variances(self) -> tuple[float, ...]:
         """Means of sigma_l^2."""
-        return tuple(np.mean(self._variances, axis=0).tolist())
+        return tuple(np.average(self._variances, axis=0, weights=self._shares).tolist())
 
     @property
     def smoothness(self) -> float:
         """Mean of U."""
-        return float(np.mean(self._eigenvalues))
+        return float(np.average(self._eigenvalues, weights=self._spans))

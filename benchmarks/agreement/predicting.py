@@ -27,23 +27,43 @@ from rsgadvise.stopping import harmonic_number
 from rsgadvise.theory.bound import Bound, FloatArray
 from rsgadvise.theory.descent import Geometry
 
-__all__ = ["AS_REPORTED", "COMBINED", "CONSTANTS", "GRADIENT_ALONE", "predictions", "vacuity_limit"]
+__all__ = [
+    "AS_REPORTED",
+    "BACK",
+    "COMBINED",
+    "CONSTANTS",
+    "GRADIENT_ALONE",
+    "IDEAL",
+    "PUT_BACK",
+    "predictions",
+    "vacuity_limit",
+]
 
 CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified", "calibrated")
 
 AS_REPORTED = "as reported"
 ALL_MEASURED = "decrease, sigma^2 and U measured"
 ALL_FREE = "the same, noise as without a box"
-ALL_MATCHED = "the same, R matched"
+IDEAL = "ideal: the same, R matched"
+BACK = "ideal, but "
+"""Begins the names of the ideal with one part put back as the bound has it."""
+
 REACH = "f falls no faster than at W1"
-REACH_MATCHED = "the same, R matched, noise as without a box"
+REACH_MATCHED = "that, R matched, noise as without a box"
 GRADIENT_ALONE = "no bound: squared gradient at W1"
-COMBINED = (ALL_MEASURED, ALL_FREE, ALL_MATCHED, REACH, REACH_MATCHED, GRADIENT_ALONE)
+PUT_BACK = tuple(
+    f"{BACK}{part}"
+    for part in ("D_f assumed", "sigma^2 assumed", "U assumed", "noise as in a box", "R uniform")
+)
+COMBINED = (ALL_MEASURED, ALL_FREE, IDEAL, *PUT_BACK, REACH, REACH_MATCHED, GRADIENT_ALONE)
 """Variants that change more than one part, or put something new in: they are no part to blame."""
 
 _NO_DROPOUT = "keep prob 1 in the bound"
 _MATCHED = "R matched"
 _INSIDE = 0.99  # of 2/U, where a measured U would leave no room for the stepsize
+_SLIGHT = (
+    0.01  # of f(W^1): a decrease so small is the squared gradient times the way, within one per cent or so
+)
 _LEAST = 1e-12  # decrease of a loss that rose
 
 
@@ -69,21 +89,19 @@ def vacuity_limit(outcome: Outcome) -> float:
 def predictions(outcome: Outcome, constants: ConstantsName) -> dict[str, float] | None:
     """Value of the bound by variant, the first `AS_REPORTED`; None where the paper's theorem does not apply.
 
-    Where the others do not apply there is nothing but what is reported: the largest gradient, or inf.
+    Certified bounds are the largest gradient outside their range, calibrated ones inf.
     """
     problem, point = outcome.problem(), point_of(outcome)
     if constants == "calibrated":
         problem = with_calibration(problem, outcome)
     objective = _objective(problem, constants)
     plain = _bound(objective, point)
-    if plain is None:
-        if constants == "paper":
-            return None
-        return {AS_REPORTED: certified(problem, point)[0] if constants == "certified" else math.inf}
-    value = float(plain.value)
-    found = {AS_REPORTED: value}
-    if constants == "certified":
-        found = {AS_REPORTED: certified(problem, point)[0], "not capped": value}
+    if plain is None and constants == "paper":
+        return None
+    value = math.inf if plain is None else float(plain.value)
+    found = {AS_REPORTED: certified(problem, point)[0] if constants == "certified" else value}
+    if constants == "certified" and plain is not None:
+        found["not capped"] = value
     if isinstance(objective, CertifiedMultilayer):
         objective = objective.total  # the same where all layers share one stepsize
         point = replace(point, stepsize=np.asarray(outcome.stepsize))
@@ -91,10 +109,12 @@ def predictions(outcome: Outcome, constants: ConstantsName) -> dict[str, float] 
         changed = _bound(other, where)
         if changed is not None:
             found[name] = float(changed.value)
+    found[GRADIENT_ALONE] = _first_gradient(outcome)
+    if plain is None:
+        return found
     if len(plain.terms) > 1:
         found |= {f"without {n.replace('_', ' ')}": value - float(t) for n, t in plain.terms.items()}
     found["without 1/(1 - U gamma/2)"] = value * _descent_share(objective, point)
-    found[GRADIENT_ALONE] = _first_gradient(outcome)
     return found
 
 
@@ -125,33 +145,56 @@ def _variants(objective: Objective, outcome: Outcome, point: Point) -> Changed:
     single_matched = replace(matched, stepsize=np.asarray(outcome.stepsize))
     if isinstance(objective, PaperMultilayer):
         parts = _several_layers(objective, outcome)
-        geometry, start = Geometry.PROJECTED, objective.initial_loss
-        reach: Objective = _falling(objective, _reach(outcome, start))
+        reach: Objective = _falling(objective, _reach(outcome, objective.initial_loss))
         free_reach = reach
     else:
         assert isinstance(objective, DescentObjective)
         parts = _descent(objective, outcome)
-        geometry, start = objective.geometry, objective.initial_loss
-        held_back = _falling(objective, _reach(outcome, start))
+        held_back = _falling(objective, _reach(outcome, objective.initial_loss))
         reach, free_reach = held_back, replace(held_back, geometry=Geometry.FREE)
     changed: dict[str, tuple[Objective, Point]] = {name: (other, point) for name, other in parts.items()}
     changed[_MATCHED] = (objective, matched)
     if isinstance(objective, PaperMultilayer):
         changed[_NO_DROPOUT] = (objective, replace(point, keep_prob=1.0))
-    whole = DescentObjective(
+    assumed = _assumed(objective, point)
+    whole = replace(
+        assumed,
         smoothness=_constant(_inside(outcome.smoothness, outcome.stepsize)),
         variance=_constant(sum(outcome.variances)),
-        geometry=geometry,
         initial_loss=_decrease(outcome),
         ceiling=_decrease(outcome),
     )
     free = replace(whole, geometry=Geometry.FREE)
     changed[ALL_MEASURED] = (whole, single)
     changed[ALL_FREE] = (free, single)
-    changed[ALL_MATCHED] = (free, single_matched)
+    changed[IDEAL] = (free, single_matched)
+    curve = float(assumed.smoothness(np.asarray(point.keep_prob)))
+    back = (
+        replace(free, initial_loss=assumed.initial_loss),
+        replace(free, variance=assumed.variance),
+        replace(free, smoothness=_constant(_inside(curve, outcome.stepsize))),
+        whole,
+    )
+    changed |= {name: (other, single_matched) for name, other in zip(PUT_BACK[:-1], back, strict=True)}
+    changed[PUT_BACK[-1]] = (free, single)
     changed[REACH] = (reach, point)
     changed[REACH_MATCHED] = (free_reach, matched)
     return changed
+
+
+def _assumed(objective: DescentObjective | PaperMultilayer, point: Point) -> DescentObjective:
+    """A bound as a descent argument; (12) and (13) as the one with the same D_f, noise and curvature."""
+    if isinstance(objective, DescentObjective):
+        return objective
+    net = objective.net
+    noise = float(net.lower_noise + net.top_noise) + float(net.output_noise) / net.output_curvature
+    return DescentObjective(
+        smoothness=_constant(2 * max(map(float, net.curvatures))),
+        variance=_constant(noise),
+        geometry=Geometry.PROJECTED_AS_PRINTED,
+        initial_loss=objective.initial_loss / point.keep_prob**2,
+        ceiling=objective.ceiling,
+    )
 
 
 def _constant(value: float) -> Callable[[FloatArray], FloatArray]:
@@ -167,7 +210,17 @@ def _falling(objective: _Form, decrease: float) -> _Form:
 
 
 def _decrease(outcome: Outcome) -> float:
+    """f(W^1) - f(W^(N+1)); to first order where it would drown in rounding and in the sampling of masks."""
+    first_order = float(np.mean(outcome.first_gradients)) * _time(outcome)
+    if 0 < first_order < _SLIGHT * outcome.first_loss:
+        return first_order
     return max(outcome.first_loss - outcome.last_loss, _LEAST)
+
+
+def _time(outcome: Outcome) -> float:
+    """s = sum gamma_k."""
+    configuration = outcome.configuration
+    return outcome.stepsize * float(harmonic_number(configuration.decay, configuration.iterations))
 
 
 def _first_gradient(outcome: Outcome) -> float:
@@ -180,9 +233,7 @@ def _reach(outcome: Outcome, start: float) -> float:
 
     ||g(W^1)||^2 s for short runs and D for long ones, where D is what the bound takes for f(W^1) - f*.
     """
-    configuration = outcome.configuration
-    time = outcome.stepsize * float(harmonic_number(configuration.decay, configuration.iterations))
-    return max(-start * math.expm1(-_first_gradient(outcome) * time / start), _LEAST)
+    return max(-start * math.expm1(-_first_gradient(outcome) * _time(outcome) / start), _LEAST)
 
 
 def _inside(smoothness: float, stepsize: float) -> float:

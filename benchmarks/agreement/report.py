@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.agreement.blame import AIM, Agreement, Dependence, Noise, culprit
+from benchmarks.agreement.blame import AIM, Agreement, Dependence, Noise, costliest, culprit
 from benchmarks.agreement.design import BLOCKS, FAMILIES, Block, Family
-from benchmarks.agreement.predicting import COMBINED
+from benchmarks.agreement.predicting import COMBINED, IDEAL
 
 __all__ = ["Setting", "Swept", "render"]
 
@@ -69,7 +69,18 @@ def _factor(value: float) -> str:
 
 
 def _agreement(settings: Sequence[Setting]) -> str:
-    head = ["stepsizes", "family", "data", "constants", "n", "rho", "95 % interval", "tau", "same inputs"]
+    head = [
+        "stepsizes",
+        "family",
+        "data",
+        "constants",
+        "n",
+        "rho",
+        "95 % interval",
+        "tau",
+        "same inputs",
+        "constant stepsize",
+    ]
     head += [
         "pairs ordered",
         "vacuous",
@@ -83,10 +94,15 @@ def _agreement(settings: Sequence[Setting]) -> str:
         for each in setting.agreements:
             cells = [setting.block, _words(setting.family), setting.data, each.constants]
             cells += [f"{each.count}/{setting.count}", _rho(each.rho)]
-            cells += [f"{_rho(each.low)} to {_rho(each.high)}", _rho(each.tau), _rho(each.alike)]
+            cells += [
+                f"{_rho(each.low)} to {_rho(each.high)}",
+                _rho(each.tau),
+                _rho(each.alike),
+                _rho(each.steady),
+            ]
             cells.append(f"{100 * each.ordered:.0f} %")
             cells += [f"{each.vacuous}", f"{each.below}", _factor(each.looseness), _reached(each)]
-            cells.append(_helps(each))
+            cells += [_helps(each), _rho(each.variants.get(IDEAL, math.nan)), _costs(each)]
             rows.append(cells)
     return _lines(head, rows)
 
@@ -94,7 +110,8 @@ def _agreement(settings: Sequence[Setting]) -> str:
 def _reached(each: Agreement) -> str:
     if not each.telling:
         return "says nothing"
-    return "yes" if each.rho >= AIM else "no"
+    answer = "yes" if each.rho >= AIM else "no"
+    return f"{answer}, mostly its cap" if each.capped else answer
 
 
 def _helps(each: Agreement) -> str:
@@ -106,14 +123,31 @@ def _helps(each: Agreement) -> str:
     return f"{found[0]}: {_rho(found[1])}"
 
 
+def _costs(each: Agreement) -> str:
+    found = costliest(each.variants)
+    return "" if found is None else f"{found[0]}: {_rho(found[1])}"
+
+
 def _noise(settings: Sequence[Setting]) -> str:
-    head = ["stepsizes", "family", "data", "two halves of the replicas", "one run, the others"]
+    head = [
+        "stepsizes",
+        "family",
+        "data",
+        "two halves of the replicas",
+        "reachable rho",
+        "one run, the others",
+    ]
     head += ["‖g(W1)‖², measured", "median measured / ‖g(W1)‖²", "largest / smallest measured"]
     rows = []
     for setting in settings:
         found = setting.noise
         cells = [setting.block, _words(setting.family), setting.data]
-        cells += [f"{found.halves:.3f}", _rho(found.one_run), _rho(found.first_gradient)]
+        cells += [
+            f"{found.halves:.3f}",
+            _rho(found.reachable),
+            _rho(found.one_run),
+            _rho(found.first_gradient),
+        ]
         rows.append([*cells, _factor(found.settled), _factor(found.span)])
     return _lines(head, rows)
 
