@@ -39,7 +39,7 @@ from benchmarks.agreement.report import Setting, Swept, render
 from benchmarks.agreement.sources import DATA, ROWS, is_there
 from benchmarks.agreement.store import Task, outcomes
 
-_COUNT, _REPLICAS, _SWEEP_REPLICAS = 40, 16, 6
+_COUNT, _REPLICAS, _SWEEP_REPLICAS = 40, 8, 4
 _QUICK_COUNT, _QUICK_REPLICAS = 12, 4
 _EVERY = 50  # tasks between two lines of progress
 

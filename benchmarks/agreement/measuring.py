@@ -24,7 +24,7 @@ from rsgadvise.theory.constants import InputMoments
 
 __all__ = ["LOOKS", "PROTOCOL", "Outcome", "measure_one", "measure_sweep", "strata", "with_calibration"]
 
-LOOKS = 8
+LOOKS = 6
 """Parts of equal length of 1..N, and as many in geometric progression, that cut P_R into strata: the
 gradient is largest in the first iterations, which equal parts alone would meet by chance."""
 
@@ -155,7 +155,7 @@ def strata(iterations: int) -> NDArray[np.int64]:
 
     Example:
         >>> strata(40).tolist()
-        [1, 2, 3, 4, 6, 10, 11, 16, 21, 26, 31, 36, 41]
+        [1, 2, 3, 6, 8, 12, 14, 21, 22, 28, 34, 41]
     """
     end = iterations + 1
     cuts = np.concatenate([np.geomspace(1, end, LOOKS + 1), np.linspace(1, end, LOOKS + 1)])
