@@ -615,12 +615,13 @@ def test_the_report_says_what_agrees(rows: Data) -> None:
         next(line for line in lines if f"| mnist | {constants} |" in line) for constants in CONSTANTS
     )
     assert "| 20/24 |" in paper
-    assert "| no | U measured: 1.00 |" in paper
+    assert paper.endswith("| no |")
+    assert "| U measured: 1.00 | none |  |" in text
     assert "| none |" in certified_
     assert "| 20 | 0 |" in certified_
     assert "says nothing" in certified_
     assert "| 1.00 |" in calibrated
-    assert "| yes |  |" in calibrated
+    assert calibrated.endswith("| yes |")
     assert "| U measured | 1.00 |  |  |" in text
     assert "| batch size | 1 |" in text
     assert "nan" not in text

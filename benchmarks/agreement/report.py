@@ -43,6 +43,7 @@ def render(settings: Sequence[Setting], swept: Sequence[Swept], head: str) -> st
         "## What measurement itself allows",
         _noise(settings),
     ]
+    parts += ["## The reason in each setting", _reasons(settings)]
     parts += ["## Blame: rho with one part of the bound changed", *_blame(settings)]
     if swept:
         parts += ["## One knob at a time", *_dependence(swept)]
@@ -69,42 +70,39 @@ def _factor(value: float) -> str:
 
 
 def _agreement(settings: Sequence[Setting]) -> str:
-    head = [
-        "stepsizes",
-        "family",
-        "data",
-        "constants",
-        "n",
-        "rho",
-        "95 % interval",
-        "tau",
-        "same inputs",
-        "constant stepsize",
-    ]
-    head += [
-        "pairs ordered",
-        "vacuous",
-        "below measured",
-        "bound / measured",
-        f"rho ≥ {AIM:g}",
-        "change that helps most",
-    ]
+    head = ["stepsizes", "family", "data", "constants", "n", "rho", "95 % interval", "tau", "pairs ordered"]
+    head += ["vacuous", "below measured", "bound / measured", f"rho ≥ {AIM:g}"]
     rows = []
     for setting in settings:
         for each in setting.agreements:
-            cells = [setting.block, _words(setting.family), setting.data, each.constants]
-            cells += [f"{each.count}/{setting.count}", _rho(each.rho)]
-            cells += [
-                f"{_rho(each.low)} to {_rho(each.high)}",
-                _rho(each.tau),
-                _rho(each.alike),
-                _rho(each.steady),
-            ]
-            cells.append(f"{100 * each.ordered:.0f} %")
+            cells = [*_place(setting, each), f"{each.count}/{setting.count}", _rho(each.rho)]
+            cells += [f"{_rho(each.low)} to {_rho(each.high)}", _rho(each.tau), _share(each.ordered)]
             cells += [f"{each.vacuous}", f"{each.below}", _factor(each.looseness), _reached(each)]
+            rows.append(cells)
+    return _lines(head, rows)
+
+
+def _reasons(settings: Sequence[Setting]) -> str:
+    """What keeps each rho low, one line each; those that say nothing are left out."""
+    head = ["stepsizes", "family", "data", "constants", "rho", "same inputs", "constant stepsize"]
+    head += ["change that helps most", "rho of the ideal", "part that costs most put back"]
+    rows = []
+    for setting in settings:
+        for each in setting.agreements:
+            if not each.telling:
+                continue
+            cells = [*_place(setting, each), _rho(each.rho), _rho(each.alike), _rho(each.steady)]
             cells += [_helps(each), _rho(each.variants.get(IDEAL, math.nan)), _costs(each)]
             rows.append(cells)
     return _lines(head, rows)
+
+
+def _place(setting: Setting, each: Agreement) -> list[str]:
+    return [setting.block, _words(setting.family), setting.data, each.constants]
+
+
+def _share(value: float) -> str:
+    return "none" if math.isnan(value) else f"{100 * value:.0f} %"
 
 
 def _reached(each: Agreement) -> str:
