@@ -73,6 +73,8 @@ def test_correlations_by_hand() -> None:
     assert math.isnan(spearman([5, 5, 5], [1, 2, 3]))
     assert math.isnan(kendall([5, 5, 5], [1, 2, 3]))
     assert math.isnan(spearman([1, 2], [1, 2]))
+    assert math.isnan(spearman([1, 2, math.nan], [1, 2, 3]))
+    assert math.isnan(kendall([1, 2, 3], [1, 2, math.nan]))
 
 
 @pytest.mark.parametrize("correlation", [0.3, 0.9])

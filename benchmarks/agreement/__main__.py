@@ -71,6 +71,9 @@ def main() -> int:
     except BrokenProcessPool:
         _say("a process was ended from outside; run it again, with the same --cache to keep what is there")
         return 2
+    except KeyboardInterrupt:
+        _say("interrupted; what is in --cache is kept")
+        return 130
     settings = [
         _setting([found[each][0] for each in points[family, name, block]])
         for block in BLOCKS
@@ -114,6 +117,8 @@ def _options() -> argparse.Namespace:
     options.sweeps = options.sweeps and not options.quick
     if options.replicas < 2 or options.count < 4 or options.jobs < 1:
         parser.error("needs at least 2 replicas, 4 configurations and 1 process")
+    if options.output is not None and not os.access(options.output.parent, os.W_OK):
+        parser.error(f"-o {options.output}: its folder is missing or cannot be written; choose another")
     return options
 
 

@@ -34,13 +34,14 @@ def _correlation(left: FloatArray, right: FloatArray) -> FloatArray:
 
 
 def spearman(left: ArrayLike, right: ArrayLike) -> float:
-    """Spearman's rho: the correlation of ranks. NaN where one side is constant, or of fewer than 3 pairs.
+    """Spearman's rho: the correlation of ranks. NaN where one side is constant or holds NaN, or of fewer than
+    3 pairs.
 
     Example:
         >>> round(spearman([1, 2, 2, 4], [10, 20, 30, 40]), 4)
         0.9487
     """
-    if np.size(left) < 3:
+    if np.size(left) < 3 or np.isnan([left, right]).any():
         return math.nan
     return float(_correlation(ranks(left), ranks(right)))
 
@@ -48,7 +49,7 @@ def spearman(left: ArrayLike, right: ArrayLike) -> float:
 def kendall(left: ArrayLike, right: ArrayLike) -> float:
     """Kendall's tau-b: (concordant - discordant) / sqrt of the pairs that each side does not tie."""
     one, two = np.asarray(left, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    if one.size < 3:
+    if one.size < 3 or np.isnan([one, two]).any():
         return math.nan
     # Comparisons, not differences: inf - inf is no number.
     first = (one[:, None] > one).astype(float) - (one[:, None] < one)
