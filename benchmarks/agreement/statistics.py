@@ -41,7 +41,7 @@ def spearman(left: ArrayLike, right: ArrayLike) -> float:
         >>> round(spearman([1, 2, 2, 4], [10, 20, 30, 40]), 4)
         0.9487
     """
-    if np.size(left) < 3 or np.isnan([left, right]).any():
+    if np.size(left) < 3 or np.isnan(np.asarray([left, right], dtype=np.float64)).any():
         return math.nan
     return float(_correlation(ranks(left), ranks(right)))
 
