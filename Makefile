@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench bench-advice clean
+.PHONY: demo test test-all lint bench bench-advice bench-agreement clean
 
 demo: $(VENV)/.installed  ## set up, then advise on the packaged MNIST example
 	$(BIN)/rsgadvise recommend configs/mnist_single_layer.yaml
@@ -22,6 +22,9 @@ bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measu
 
 bench-advice: $(VENV)/.installed-bench  ## what advice is worth in trials, on the data sets in RSGADVISE_DATA
 	$(BIN)/python -m benchmarks.advice
+
+bench-agreement: $(VENV)/.installed  ## whether bounds rank configurations as training does, on the data sets in RSGADVISE_DATA
+	$(BIN)/python -m benchmarks.agreement
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
