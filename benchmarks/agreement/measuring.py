@@ -104,7 +104,9 @@ def _problem(network: Network, moments: InputMoments) -> Problem:
 
 def with_calibration(problem: Problem, outcome: Outcome) -> Problem:
     """The problem as calibrated advice sees it."""
-    known = MeasuredConstants(outcome.calibrated_smoothness, outcome.calibrated_variances, 1.0)
+    known = MeasuredConstants(
+        outcome.calibrated_smoothness, outcome.calibrated_variances, distance=1.0, loss=1.0
+    )
     return replace(problem, measured=known, initial_loss=outcome.calibrated_loss)
 
 

@@ -122,7 +122,7 @@ def described(
 
 
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
-    """What is minimised: the bound; with calibrated constants and no target the loss chooses the stepsize."""
+    """What is minimised: the bound; with calibrated constants and no target, that on the loss."""
     objective = objective_for(problem, constants)
     if constants == "calibrated" and problem.measured is not None and space.goal is None:
         return LossObjective(objective, problem.measured)
@@ -137,7 +137,7 @@ def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ..
 
 def _objective_words(space: Space, constants: ConstantsName) -> str:
     if space.goal is None and constants == "calibrated":
-        return "stepsize for the loss, ranked by the bound on the gradient"
+        return "smallest bound on the loss, were it convex"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
     return (

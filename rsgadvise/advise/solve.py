@@ -82,7 +82,7 @@ class _Branch:
     space: Space
     schedule: Schedule
     keep_range: Range
-    for_loss: bool  # the loss chooses the stepsize, and the bound only ranks
+    for_loss: bool  # the stepsize is given by a formula, and no optimum of what ranks
 
 
 def solve(objective: Objective, space: Space) -> Rows:

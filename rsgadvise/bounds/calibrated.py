@@ -37,7 +37,7 @@ from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective
 from rsgadvise.bounds.objective import DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import MeasuredConstants, Problem
 from rsgadvise.stopping import harmonic_number
-from rsgadvise.theory.bound import FloatArray
+from rsgadvise.theory.bound import Bound, FloatArray
 from rsgadvise.theory.descent import Geometry
 
 __all__ = ["LossObjective", "calibrated_objective", "loss_stepsize"]
@@ -99,9 +99,34 @@ def loss_stepsize(
 
 @dataclass(frozen=True, slots=True)
 class LossObjective(DerivedObjective):
-    """The calibrated bound at the stepsize that is best for the loss in place of its own minimiser."""
+    """The smaller of the two bounds on the loss in the module's docstring, at the stepsize best for it.
+
+    What is shown beside a choice is the bound on the gradient, of `inner`; this one only chooses and ranks.
+    """
 
     known: MeasuredConstants
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        known = self.known
+        many = stepsize.ndim > np.broadcast(keep_prob, batch, n).ndim
+        shortest, longest = (stepsize.min(axis=-1), stepsize.max(axis=-1)) if many else (stepsize, stepsize)
+        first, second = (harmonic_number(times * schedule.decay, n) for times in (1, 2))
+        noise, start = known.gradient_variance / batch, known.distance**2 / shortest
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            lasting = 2 * first - known.smoothness * longest * second
+            shrinking = first * (2 - longest * (known.smoothness + noise / known.loss))
+            bounds = [
+                np.where(lasting > 0, (start + longest * second * noise) / lasting, np.inf),
+                np.where(shrinking > 0, start / shrinking, np.inf),
+            ]
+        return Bound({"loss": np.asarray(np.fmin(*bounds))})
 
     def optimum(
         self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule

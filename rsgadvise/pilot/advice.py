@@ -12,6 +12,7 @@ import numpy as np
 from rsgadvise.advise.recommend import rank, ranking_objective
 from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation
 from rsgadvise.advise.space import Space, search_space
+from rsgadvise.bounds.judge import objective_for
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
 from rsgadvise.errors import UsageError
@@ -191,7 +192,8 @@ def _at(problem: Problem, space: Space, best: Recommendation) -> tuple[float, fl
         )
     else:
         stepsize, _ = objective.optimum(batch, n, (best.keep_prob, best.keep_prob), schedule)
-    return float(np.max(stepsize)), float(objective.bound(stepsize, zeta, batch, n, schedule).value[0])
+    bound = objective_for(problem, "calibrated").bound(stepsize, zeta, batch, n, schedule)
+    return float(np.max(stepsize)), float(bound.value[0])
 
 
 def _raced(

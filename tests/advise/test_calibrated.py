@@ -213,6 +213,53 @@ def test_the_advice_takes_the_stepsize_for_the_loss(kind: str, decay: float) -> 
         assert row.keep_prob == 1, "nothing was measured at others"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize(("variance", "loss"), [(0.02, 0.5), (900.0, 0.5), (900.0, 1e-4)])
+def test_batches_are_ranked_by_the_bound_on_the_loss(
+    kind: str, decay: float, variance: float, loss: float
+) -> None:
+    known = MeasuredConstants(
+        smoothness=2.0, layer_variances=(variance, 0.5 * variance), distance=3.0, loss=loss
+    )
+    advice = advice_for(
+        kind,
+        known,
+        training={"decay": decay},
+        search={"batch_size": [1, 8, 64, 512]},
+        budget={"samples": 50_000},
+    )
+    sigma2 = (1.5 if kind == "multilayer" else 1.0) * variance
+    found = []
+    for row in advice.recommendations:
+        gamma = row.stepsize[0] if isinstance(row.stepsize, tuple) else row.stepsize
+        steps = gamma * np.arange(1, row.iterations + 1) ** -decay
+        noise = sigma2 / row.batch_size
+        lasting = (9.0 + noise * np.sum(steps**2)) / np.sum(steps * (2 - 2.0 * steps))
+        progress = np.sum(steps * (2 - gamma * (2.0 + noise / loss)))
+        found.append(min(lasting, 9.0 / progress) if progress > 0 else lasting)
+    assert len(found) == 4
+    assert found == sorted(found)
+    assert len(set(found)) == 4
+
+
+def test_noise_that_shrinks_asks_for_small_batches() -> None:
+    """At an equal number of samples; where time per iteration counts, the best is in between."""
+    known = MeasuredConstants(smoothness=2.0, layer_variances=(0.3,), distance=3.0, loss=0.4)
+    sizes = {"batch_size": {"min": 1, "max": 1024}}
+    free = advice_for("single_layer", known, search=sizes, budget={"samples": 10**5})
+    assert free.recommendations[0].batch_size == 1
+    timed = advice_for(
+        "single_layer",
+        known,
+        search=sizes,
+        budget={"seconds": 10},
+        cost={"per_iteration": 1e-3, "per_sample": 1e-5},
+    )
+    # (U + sigma^2/(f B)) (t0 + t1 B) is least at B = sqrt(sigma^2 t0 / (f U t1)).
+    assert timed.recommendations[0].batch_size == pytest.approx(math.sqrt(0.3 / 0.4 * 100 / 2.0), abs=1)
+
+
 def test_a_target_is_met_with_the_stepsize_for_the_gradient() -> None:
     wanted = spec("single_layer", target={"eps": 0.05, "delta": 0.1, "runs": 2})
     problem = measured_problem(wanted)
