@@ -11,11 +11,11 @@ test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and t
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 	$(BIN)/rsgadvise verify --quiet
 
 test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, and the libraries of --emit installed
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
 	$(BIN)/python -m benchmarks

@@ -48,8 +48,9 @@ class CappedObjective(DerivedObjective):
         shape = np.broadcast_shapes(np.shape(keep_prob), np.shape(batch), np.shape(n))
         last = stepsize.ndim - len(shape)
         inside = np.less(stepsize, highest)
-        if schedule.stopping == "matched" and schedule.decay > 0 and np.all(np.greater(n, 1)):
-            inside = np.less_equal(stepsize, highest)
+        if schedule.stopping == "matched" and schedule.decay > 0:
+            several = np.greater(n, 1)[..., None] if last else np.greater(n, 1)
+            inside = inside | (several & np.less_equal(stepsize, highest))
         valid = inside.all(axis=-1) if last else inside
         safe = np.where(inside, stepsize, np.where(np.isfinite(highest), 0.5 * highest, 1.0))
         # Inputs that are all zero have no gradient and no curvature: the limit below is then 0.

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.search import minimize_scan
@@ -80,14 +81,14 @@ def start_weight(
     return start / n
 
 
-def _closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> bool:
-    """Whether gamma = 2/U itself is valid: the first iteration then has p_1 = 0 and no descent."""
-    return stopping == "matched" and decay > 0 and bool(np.all(np.greater(iterations, 1)))
+def _closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> NDArray[np.bool_]:
+    """Where gamma = 2/U itself is valid: the first of several iterations then has p_1 = 0 and no descent."""
+    return np.greater(iterations, 1) & (stopping == "matched" and decay > 0)
 
 
-def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: bool) -> None:
+def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: NDArray[np.bool_]) -> None:
     limit = 2 / smoothness
-    wrong = (stepsize <= 0) | ((stepsize > limit) if closed else (stepsize >= limit))
+    wrong = (stepsize <= 0) | (stepsize > limit) | ((stepsize == limit) & ~closed)
     if np.any(wrong):
         worst = np.broadcast_to(stepsize, wrong.shape)[wrong].flat[0]
         edge = np.broadcast_to(limit, wrong.shape)[wrong].flat[0]
@@ -263,7 +264,7 @@ def layerwise_bound(
         layer_variances: sigma_l^2, one per layer. The rest as in `descent_bound`.
     """
     gammas, u = np.asarray(stepsize, dtype=np.float64), np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(gammas, u[..., None], closed=_closed_range(stopping, decay, iterations))
+    _check_stepsize(gammas, u[..., None], closed=_closed_range(stopping, decay, iterations)[..., None])
     batch = np.asarray(batch_size, dtype=np.float64)
     bends = 0.5 * u[..., None] * gammas**2
     bend, scale = bends.min(axis=-1), (gammas - bends).min(axis=-1) + bends.min(axis=-1)

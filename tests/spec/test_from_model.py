@@ -149,7 +149,9 @@ def test_values_are_held_to_the_rules_of_a_spec(nn: Any) -> None:
     assert "network.weight_bound[0]" in refused(model)
 
 
-@pytest.mark.parametrize("model", [None, 5, "a.pt", object(), np.zeros(3)], ids=str)
+@pytest.mark.parametrize(
+    "model", [None, 5, "a.pt", object(), np.zeros(3)], ids=["none", "number", "text", "object", "array"]
+)
 def test_other_objects(model: object) -> None:
     assert "must be a torch.nn.Sequential, MLPRegressor or MLPClassifier" in refused(model)
 
