@@ -581,8 +581,14 @@ def test_one_knob(rows: Data) -> None:
     assert found.rhos["paper"] == pytest.approx(1)  # (11) falls with the batch size
     assert found.bounds_moved["paper"] > 1
     assert wrong.rhos["paper"] == pytest.approx(-1)
+    assert wrong.variants["paper"]["without projection noise"] == pytest.approx(-1)
+    start = found.variants["paper"]["ideal, but D_f assumed"]
+    assert start == wrong.variants["paper"]["ideal, but D_f assumed"] * -1
     assert both.rhos["paper"] == pytest.approx(0)
     assert math.isnan(found.rhos["certified"])  # at its limit everywhere
+    decaying = [replace(o, configuration=replace(o.configuration, decay=0.4)) for o in rising]
+    mixed = dependence("batch size", [falling, decaying]).variants["paper"]
+    assert mixed["without late stopping"] == pytest.approx(0)  # not that of the second sweep alone
     beyond = [replace(outcome, stepsize=1e6) for outcome in falling]
     assert math.isnan(dependence("batch size", [beyond]).rhos["paper"])
 

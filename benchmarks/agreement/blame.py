@@ -123,14 +123,20 @@ class Dependence:
     Attributes:
         sweeps: how many.
         moved: largest measured over smallest, geometric mean.
-        rhos, bounds_moved: by constants, over sweeps in which its theorem applies to every level.
+        variants, bounds_moved: rho by constants and variant, and largest over smallest bound, over sweeps in
+            which the theorem applies to every level.
     """
 
     knob: str
     sweeps: int
     moved: float
-    rhos: Mapping[ConstantsName, float]
+    variants: Mapping[ConstantsName, Mapping[str, float]]
     bounds_moved: Mapping[ConstantsName, float]
+
+    @property
+    def rhos(self) -> Mapping[ConstantsName, float]:
+        """As reported; NaN where the theorem does not apply, or says the same at every level."""
+        return {name: found.get(AS_REPORTED, math.nan) for name, found in self.variants.items()}
 
 
 def noise(outcomes: Sequence[Outcome]) -> Noise:
@@ -187,10 +193,6 @@ def compare(
             configurations, such as `late_stopping` without decay, which then count as reported.
     """
     values = np.array([each[AS_REPORTED] for each in found])
-    names = dict.fromkeys(name for each in found for name in each)
-    variants = {
-        name: spearman([each.get(name, each[AS_REPORTED]) for each in found], measured) for name in names
-    }
     low, high = interval(values, measured)
     return Agreement(
         constants=constants,
@@ -205,7 +207,7 @@ def compare(
         looseness=float(np.median(values / measured)),
         alike=_mean([spearman(values[inputs == d], measured[inputs == d]) for d in np.unique(inputs)]),
         steady=spearman(values[decays == 0], measured[decays == 0]),
-        variants=variants,
+        variants=_by_variant(found, measured),
     )
 
 
@@ -235,25 +237,39 @@ def costliest(variants: Mapping[str, float]) -> tuple[str, float] | None:
 
 def dependence(knob: str, swept: Sequence[Sequence[Outcome]]) -> Dependence:
     """One knob over all its sweeps."""
-    rhos: dict[ConstantsName, float] = {}
+    variants: dict[ConstantsName, dict[str, float]] = {}
     bounds_moved: dict[ConstantsName, float] = {}
     for constants in CONSTANTS:
         each, spans = [], []
         for outcomes in swept:
-            found = [predictions(outcome, constants) for outcome in outcomes]
-            values = [bounds[AS_REPORTED] for bounds in found if bounds is not None]
-            if len(values) == len(outcomes):
-                each.append(spearman(values, [outcome.measured for outcome in outcomes]))
-                spans.append(moves(values))
-        rhos[constants] = _mean(each)
+            found = [
+                bounds for outcome in outcomes if (bounds := predictions(outcome, constants)) is not None
+            ]
+            if len(found) < len(outcomes):
+                continue
+            spans.append(moves([bounds[AS_REPORTED] for bounds in found]))
+            each.append(_by_variant(found, [outcome.measured for outcome in outcomes]))
+        # A part that only some sweeps have, such as late stopping, is compared over all of them.
+        names = dict.fromkeys(name for rhos in each for name in rhos)
+        variants[constants] = {
+            name: _mean([rhos.get(name, rhos[AS_REPORTED]) for rhos in each]) for name in names
+        }
         bounds_moved[constants] = _geometric(spans)
     return Dependence(
         knob=knob,
         sweeps=len(swept),
         moved=_geometric([moves([outcome.measured for outcome in outcomes]) for outcomes in swept]),
-        rhos=rhos,
+        variants=variants,
         bounds_moved=bounds_moved,
     )
+
+
+def _by_variant(
+    found: Sequence[Mapping[str, float]], measured: Sequence[float] | FloatArray
+) -> dict[str, float]:
+    """rho by variant; what is no part of a bound counts there as reported."""
+    names = dict.fromkeys(name for each in found for name in each)
+    return {name: spearman([each.get(name, each[AS_REPORTED]) for each in found], measured) for name in names}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.agreement.blame import AIM, Agreement, Dependence, Noise, costliest, culprit
@@ -92,7 +92,7 @@ def _reasons(settings: Sequence[Setting]) -> str:
             if not each.telling:
                 continue
             cells = [*_place(setting, each), _rho(each.rho), _rho(each.alike), _rho(each.steady)]
-            cells += [_helps(each), _rho(each.variants.get(IDEAL, math.nan)), _costs(each)]
+            cells += [_helps(each.rho, each.variants), _rho(each.variants.get(IDEAL, math.nan)), _costs(each)]
             rows.append(cells)
     return _lines(head, rows)
 
@@ -112,13 +112,12 @@ def _reached(each: Agreement) -> str:
     return f"{answer}, mostly its cap" if each.capped else answer
 
 
-def _helps(each: Agreement) -> str:
-    if each.rho >= AIM:
+def _helps(rho: float, variants: Mapping[str, float]) -> str:
+    """The part to blame, where there is anything to blame."""
+    if rho >= AIM or not variants:
         return ""
-    found = culprit(each.variants)
-    if found is None:
-        return "none alone"
-    return f"{found[0]}: {_rho(found[1])}"
+    found = culprit(variants)
+    return "none alone" if found is None else f"{found[0]}: {_rho(found[1])}"
 
 
 def _costs(each: Agreement) -> str:
@@ -180,12 +179,13 @@ def _dependence(swept: Sequence[Swept]) -> list[str]:
     for each in swept:
         head = [f"{_words(each.family)}, {each.block}", "sweeps", "measured moves by"]
         for constants in each.knobs[0].rhos:
-            head += [f"{constants}: rho", "bound moves by"]
+            head += [f"{constants}: rho", "bound moves by", "helps most"]
         rows = []
         for knob in each.knobs:
             cells = [knob.knob, str(knob.sweeps), _factor(knob.moved)]
             for constants, rho in knob.rhos.items():
                 cells += [_rho(rho), _factor(knob.bounds_moved[constants])]
+                cells.append(_helps(rho, knob.variants[constants]))
             rows.append(cells)
         parts.append(_lines(head, rows))
     return parts
