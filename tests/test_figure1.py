@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,11 @@ def test_narrower_tables_are_nested() -> None:
     assert not np.array_equal(other.inputs, few.inputs)
 
 
+@cache
 def features(panel: str) -> dict[str, Any]:
     """The packaged grid of a panel, by hand."""
-    nets = [point.loaded.spec.network.layers for point in plan(panel, 3072).points]
     specs = [point.loaded.spec for point in plan(panel, 3072).points]
+    nets = [spec.network.layers for spec in specs]
     return {
         "visible": np.array([net[0] for net in nets], float),
         "hidden": np.array([net[1] for net in nets], float),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def render(results: Results, *, replicates: int, rows: int) -> str:
         replicates: seeds. rows: at most, of each data set.
     """
     panels = {key: panel_of(*found) for key, found in results.items()}
-    parts = [_rules(results, replicates, rows)]
+    parts = [_rules(results, replicates, rows), _summary(panels, results)]
     parts += [_table(panels, results, reading, title) for reading, title in READINGS]
     parts.append(_ranges(panels))
     return "\n\n".join(parts) + "\n"
@@ -95,6 +96,35 @@ def _rules(results: Results, replicates: int, rows: int) -> str:
     seen = dict.fromkeys(statement for _, statement in _rows(results))
     lines += [f"| ({each.panel}) | {each.text} | {each.rule} |" for each in seen]
     return "\n".join(lines)
+
+
+def _summary(panels: Mapping[tuple[str, str], Panel], results: Results) -> str:
+    """The verdicts of the measured gradients by data set, and how many data sets agree by other readings."""
+    names = list(dict.fromkeys(data for _, data in results))
+    others = ("beside the start", "by loss", "paper's bound", "certified bound")
+    lines = [
+        "#### Verdicts",
+        "",
+        f"| panel | statement | {' | '.join(names)} | {' | '.join(others)} |",
+        "| --- | --- |" + " --- |" * (len(names) + len(others)),
+    ]
+    for panel, statement in _rows(results):
+        letter, more = _named(panel)
+        found = {
+            reading: [judge(statement, panels[panel, data], reading) for data in names]
+            for reading, _ in READINGS
+        }
+        cells = [_WORDS[each.verdict] for each in found["measured"]]
+        cells += [_tally(found[reading]) for reading in ("relative", "loss", "paper", "certified")]
+        lines.append(f"| ({letter}){more} | {statement.text} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _tally(findings: Sequence[Finding]) -> str:
+    """How many of each verdict, such as 3 reproduced, 1 noise."""
+    counts = Counter(_WORDS[each.verdict].strip("*") for each in findings)
+    mark = "°" if any(each.vacuous for each in findings) else ""
+    return ", ".join(f"{count} {word}" for word, count in counts.most_common()) + mark
 
 
 def _table(panels: Mapping[tuple[str, str], Panel], results: Results, reading: str, title: str) -> str:
