@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench bench-advice bench-agreement clean
+.PHONY: demo test test-all lint bench bench-advice bench-agreement figure1 clean
 
 demo: $(VENV)/.installed  ## set up, then advise on the packaged MNIST example
 	$(BIN)/rsgadvise recommend configs/mnist_single_layer.yaml
@@ -26,6 +26,9 @@ bench-advice: $(VENV)/.installed-bench  ## what advice is worth in trials, on th
 bench-agreement: $(VENV)/.installed  ## whether bounds rank configurations as training does, on the data sets in RSGADVISE_DATA
 	$(BIN)/python -m benchmarks.agreement
 
+figure1: $(VENV)/.installed-plot  ## the paper's Figure 1 on the data sets in DATA: pictures and verdicts in docs/figure1
+	RSGADVISE_DATA='$(or $(DATA),$(RSGADVISE_DATA))' $(BIN)/python -m benchmarks.figure1 --cache .figure1 -o docs/figure1
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -46,5 +49,9 @@ $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	@touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-plot: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[plot]'
+	@touch $@ $(VENV)/.installed
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .figure1 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

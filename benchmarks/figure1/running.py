@@ -1,0 +1,290 @@
+"""Sweeps of the packaged specs on real tables: one task for each panel, data set and replicate."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from benchmarks.figure1.rules import Panel
+from benchmarks.figure1.tables import Table, reduced, statistics_of
+from rsgadvise.report.sweeping import sweep_document
+from rsgadvise.spec import LoadedSpec, load_spec, with_override
+from rsgadvise.sweep.axes import override, parse_axis
+from rsgadvise.sweep.log import SweepLog, identity
+from rsgadvise.sweep.measuring import Computer, Options
+from rsgadvise.sweep.points import PlannedPoint, plan_points
+from rsgadvise.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
+from rsgadvise.sweep.running import run_sweep
+from rsgadvise.verify.runners import make_runner
+
+__all__ = ["CONFIGS", "PANELS", "Plan", "Replicate", "joined", "panel_of", "plan", "run_replicate"]
+
+FloatArray = NDArray[np.float64]
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+PANELS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "a": ("figure1_a.yaml", ()),
+    "a_fast": ("figure1_a.yaml", ("training.stepsize=0.02",)),
+    "b": ("figure1_b.yaml", ()),
+    "c": ("figure1_c.yaml", ()),
+    "d": ("figure1_d.yaml", ()),
+    "e": ("figure1_e.yaml", ()),
+}
+"""Spec, and what is changed in it. `a_fast` is (a) with a stepsize that moves small networks too."""
+
+CONFIDENCE = 0.99
+_DEPTH_AND_LENGTH = "d"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The points of one panel for tables of so many columns."""
+
+    panel: str
+    loaded: LoadedSpec
+    axes: tuple[Axis, ...]
+    points: tuple[PlannedPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """What one replicate measured: each point at R of the spec, and at R = 1, where training begins."""
+
+    ended: tuple[SweepPoint, ...]
+    began: tuple[SweepPoint, ...]
+
+
+def plan(panel: str, columns: int, *, configs: Path = CONFIGS, overrides: Sequence[str] = ()) -> Plan:
+    """Read a spec and fit its lengths to a table.
+
+    Where the widest network has more inputs than the table has columns, the visible lengths are halved until
+    it fits; so are all other lengths of networks whose lengths are equal.
+
+    Args:
+        panel: of `PANELS`.
+        columns: of the table.
+        configs: folder of the specs.
+        overrides: KEY=VALUE, after those of the panel.
+    """
+    file, changes = PANELS[panel]
+    loaded = load_spec(configs / file, overrides=(*changes, *overrides))
+    section = loaded.spec.sweep
+    assert section is not None
+    assert section.vary is not None
+    axes = tuple(parse_axis(text).axis for text in section.vary)
+    widest = max(point.loaded.spec.network.layers[0] for point in plan_points(loaded, axes, option="vary"))
+    halvings = max(0, math.ceil(math.log2(widest / columns)))
+    axes = tuple(_narrower(axis, 2**halvings) for axis in axes)
+    base = [int(length) for length in _fitted(loaded.spec.network.layers, 2**halvings)]
+    loaded = with_override(loaded, override("network.layers", tuple(base)), option="vary")
+    return Plan(panel, loaded, axes, plan_points(loaded, axes, option="vary"))
+
+
+def _narrower(axis: Axis, factor: int) -> Axis:
+    if axis.key == "network.layers[0]":
+        return replace(axis, values=tuple(int(v) // factor for v in axis.values if not isinstance(v, tuple)))
+    if axis.key == "network.layers":
+        return replace(axis, values=tuple(_fitted(v, factor) for v in axis.values if isinstance(v, tuple)))
+    return axis
+
+
+def _fitted(layers: Sequence[float], factor: int) -> tuple[float, ...]:
+    *inner, last = layers
+    if len(inner) > 1 and len(set(inner)) == 1:
+        return (*(int(length) // factor for length in inner), last)
+    return (int(inner[0]) // factor, *inner[1:], last)
+
+
+def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: Path | None) -> Replicate:
+    """All points of a panel on one table, each from the same seed.
+
+    Args:
+        planned: the panel.
+        table: the data.
+        data: its name, which with the seed decides all randomness.
+        seed: of the replicate: W^1, columns, mini-batches and masks.
+        cache: a folder for finished points, or None.
+    """
+    began = [
+        PlannedPoint(point.values, with_override(point.loaded, "training.iterations=1", option="vary"))
+        for point in planned.points
+    ]
+    found: dict[str, dict[int, SweepPoint]] = {"ended": {}, "began": {}}
+    tied = planned.loaded.spec.network.kind == "autoencoder"
+    by_width: dict[int, list[int]] = {}
+    for place, point in enumerate(planned.points):
+        by_width.setdefault(point.loaded.spec.network.layers[0], []).append(place)
+    for width, places in by_width.items():
+        rows = reduced(table, width, seed=seed, tied=tied)
+        statistics = statistics_of(rows)
+        for stage, every in (("ended", planned.points), ("began", began)):
+            chosen = tuple(every[place] for place in places)
+            options = Options(measure=True, runs=1, seed=seed, confidence=CONFIDENCE)
+            name = f"{planned.panel} {data}"
+            known = identity(
+                chosen[0].loaded.spec, planned.axes, options, name=name, statistics=statistics, data=rows
+            )
+            with _log(cache, f"{name} {stage} {width} {seed}", known, chosen) as log:
+                sweep = run_sweep(
+                    chosen,
+                    planned.axes,
+                    options=options,
+                    name=name,
+                    computer=Computer(lambda: make_runner([], jobs=1, dask=None, kill=False)),
+                    data=rows,
+                    statistics=statistics,
+                    log=log,
+                )
+            if sweep.interrupted:
+                raise KeyboardInterrupt
+            found[stage].update(zip(places, sweep.points, strict=True))
+    order = range(len(planned.points))
+    return Replicate(*(tuple(found[stage][place] for place in order) for stage in ("ended", "began")))
+
+
+@contextlib.contextmanager
+def _log(
+    cache: Path | None, name: str, known: Mapping[str, Any], points: Sequence[PlannedPoint]
+) -> Iterator[SweepLog | None]:
+    """A log whose name says what decides its numbers, so that a changed spec begins a new one."""
+    if cache is None:
+        yield None
+        return
+    digest = sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
+    cache.mkdir(parents=True, exist_ok=True)
+    with SweepLog(cache / f"{name.replace(' ', '_')}_{digest}.jsonl", known, points) as log:
+        yield log
+
+
+def joined(planned: Plan, replicates: Sequence[Replicate]) -> dict[str, Any]:
+    """One document of `rsgadvise sweep` with means over the replicates, and Student's limits of these."""
+    points = [
+        _mean_point([replicate.ended[place] for replicate in replicates])
+        for place in range(len(planned.points))
+    ]
+    axes = planned.axes
+    if planned.panel == _DEPTH_AND_LENGTH:
+        points = [replace(point, values=_depth_and_length(point)) for point in points]
+        axes = tuple(
+            Axis(key, tuple(dict.fromkeys(point.values[key] for point in points)))
+            for key in ("length", "depth")
+        )
+    sweep = Sweep(
+        axes=axes,
+        points=tuple(points),
+        measured=True,
+        confidence=CONFIDENCE,
+        seed=0,
+        runs=len(replicates),
+        notes=(
+            "measured: mean over runs with a W^1, a choice of columns, mini-batches and masks of their own; "
+            "its limits are Student's over these runs.",
+        ),
+    )
+    return sweep_document(sweep, planned.loaded.spec.model_dump(mode="json"))
+
+
+def _depth_and_length(point: SweepPoint) -> dict[str, Value]:
+    return {"length": point.layers[0], "depth": len(point.layers) - 1}
+
+
+def _mean_point(points: Sequence[SweepPoint]) -> SweepPoint:
+    """The point of all replicates: bounds and measurements in the mean, as moments differ a little."""
+    first = points[0]
+    measured = [point.measured for point in points if point.measured is not None]
+    notes = Counter(note for point in points for note in point.notes if note.startswith(("No", "Div")))
+    return replace(
+        first,
+        paper_bound=_mean([point.paper_bound for point in points]),
+        certified_bound=_mean([point.certified_bound for point in points]),
+        largest_gradient=_mean([point.largest_gradient for point in points]),
+        vacuous=any(point.vacuous for point in points),
+        measured=_mean_measurement(measured) if len(measured) == len(points) else None,
+        notes=tuple(note for note, _ in notes.most_common(1)),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def _mean_measurement(each: Sequence[Measurement]) -> Measurement:
+    gradients = np.array([found.gradient for found in each])
+    mean, lower, upper = float(gradients.mean()), 0.0, None
+    if len(each) > 1:
+        reach = float(student.ppf((1 + CONFIDENCE) / 2, len(each) - 1))
+        half = reach * float(gradients.std(ddof=1)) / math.sqrt(len(each))
+        lower, upper = max(0.0, mean - half), mean + half
+    return Measurement(
+        gradient=mean,
+        lower=lower,
+        upper=upper,
+        runs=len(each),
+        initial_loss=float(np.mean([found.initial_loss for found in each])),
+        final_loss=_mean([found.final_loss for found in each]),
+        seconds=sum(found.seconds for found in each),
+    )
+
+
+def panel_of(planned: Plan, replicates: Sequence[Replicate]) -> Panel:
+    """Readings and features of one panel, for the rules."""
+    layers = [point.loaded.spec.network.layers for point in planned.points]
+    training = [point.loaded.spec.training for point in planned.points]
+    boxes = [point.loaded.spec.network.weight_bound for point in planned.points]
+    features = {
+        "visible": [net[0] for net in layers],
+        "hidden": [net[1] for net in layers],
+        "length": [net[0] for net in layers],
+        "depth": [len(net) - 1 for net in layers],
+        "weight_bound": boxes,
+        "keep_prob": [each.keep_prob for each in training],
+        "iterations": [each.iterations for each in training],
+    }
+    ended = [replicate.ended for replicate in replicates]
+    gradient = _logs([[_gradient(p) for p in points] for points in ended])
+    start = _logs([[_gradient(p) for p in replicate.began] for replicate in replicates])
+    limits = [[p.largest_gradient for p in points] for points in ended]
+    bounds = {
+        "paper": [[p.paper_bound for p in points] for points in ended],
+        "certified": [[p.certified_bound for p in points] for points in ended],
+    }
+    return Panel(
+        features={name: np.array(values, dtype=np.float64) for name, values in features.items()},
+        logs={
+            "measured": gradient,
+            "relative": gradient - start,
+            "start": start,
+            "loss": _logs([[_loss_left(p) for p in points] for points in ended]),
+            **{name: _logs(values) for name, values in bounds.items()},
+        },
+        vacuous=frozenset(
+            name for name, values in bounds.items() if (_logs(values) >= _logs(limits) - 1e-12).any()
+        ),
+    )
+
+
+def _gradient(point: SweepPoint) -> float | None:
+    return None if point.measured is None else point.measured.gradient
+
+
+def _loss_left(point: SweepPoint) -> float | None:
+    found = point.measured
+    return None if found is None or found.final_loss is None else found.final_loss / found.initial_loss
+
+
+def _logs(values: Sequence[Sequence[float | None]]) -> FloatArray:
+    """Natural logarithms; nan for what is missing or not above 0."""
+    plain = [[math.nan if v is None or v <= 0 else math.log(v) for v in row] for row in values]
+    return np.array(plain, dtype=np.float64)
