@@ -14,9 +14,10 @@ import pytest
 
 from benchmarks.figure1.__main__ import main
 from benchmarks.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, span
-from benchmarks.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan
-from benchmarks.figure1.tables import Table, reduced
+from benchmarks.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
+from benchmarks.figure1.tables import Table, generated_table, reduced
 from rsgadvise.plot.charts import chart_from
+from rsgadvise.plot.names import fixed_values
 from rsgadvise.spec import load_spec
 from rsgadvise.sweep.axes import parse_axis
 from rsgadvise.sweep.points import plan_points
@@ -208,6 +209,23 @@ def test_replicates_are_joined_into_one_document(name: str) -> None:
     assert found.logs["relative"][0, 0] == pytest.approx(math.log(1 / 2))
     assert found.logs["loss"][0, 0] == pytest.approx(math.log(1 / 2))
     assert found.vacuous == {"certified"}
+
+
+def test_points_of_a_replicate_stay_in_their_order() -> None:
+    planned = plan("d", 24, overrides=["training.iterations=2"])
+    found = run_replicate(planned, generated_table(rows=40, columns=24), data="generated", seed=3, cache=None)
+    for points in (found.ended, found.began):
+        for at, point in zip(planned.points, points, strict=True):
+            assert point.values == at.values
+            assert point.layers == at.loaded.spec.network.layers
+            assert point.measured is not None
+    assert {point.iterations for point in found.ended} == {2}
+    assert {point.iterations for point in found.began} == {1}
+
+
+def test_equal_stepsizes_of_any_depth_are_one() -> None:
+    assert fixed_values([("stepsize", [(0.3, 0.3), (0.3, 0.3, 0.3)])]) == "fixed: stepsize γ = 0.3"
+    assert "differs" in fixed_values([("stepsize", [(0.3, 0.2), (0.3, 0.3, 0.3)])])
 
 
 def test_the_command_end_to_end(

@@ -38,7 +38,7 @@ READINGS: tuple[tuple[str, str], ...] = (
     ("certified", "The certified bound"),
 )
 _WORDS = {"reproduced": "**reproduced**", "not": "not", "within noise": "noise", "no value": "no value"}
-_DPI = 60
+_DPI = 80
 _COLOURS = 48
 _SUFFIXES = {"a_fast": ("a", " with a stepsize 40 times as large")}
 

@@ -47,6 +47,7 @@ _LEAST, _LEAST_ROW = 2.2, 0.17  # of a panel, and of a category; below it nothin
 _SIDE_BY_SIDE = 4.5  # of a panel beside another; narrower ones stand one below the other
 _PANEL = 0.9  # of the width of the figure, without its edges
 _EDGE, _GAP, _LEADING = 0.12, 0.1, 0.06
+_MEASURING_DPI = 100  # at which texts are measured; more only cost memory
 _MOST_PIXELS, _LONGEST_SIDE = 100_000_000, 30_000
 
 
@@ -98,7 +99,9 @@ def draw(
         warnings.simplefilter("always")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
-        figure = _compose(chart, width=width, height=height)
+        # Letters on few pixels are wider than the same letters on many.
+        measuring = min(dpi, _MEASURING_DPI) if form == "png" else _MEASURING_DPI
+        figure = _compose(chart, width=width, height=height, dpi=measuring)
         if form == "png":
             across, down = figure.get_size_inches()
             _check_pixels(float(across), float(down), dpi)
@@ -125,7 +128,7 @@ def _check_pixels(width: float, height: float, dpi: int) -> None:
         )
 
 
-def _compose(chart: Chart, *, width: float | None, height: float | None) -> Any:
+def _compose(chart: Chart, *, width: float | None, height: float | None, dpi: int = _MEASURING_DPI) -> Any:
     """Title above, legend and caption below, each as large as it is; the panels get what is left."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -135,7 +138,7 @@ def _compose(chart: Chart, *, width: float | None, height: float | None) -> Any:
     if width is not None and width < _SIDE_BY_SIDE * columns:
         rows, columns = tuple((panel,) for panel in chart.panels), 1
     across = width or (_ONE_COLUMN if columns == 1 and len(chart.groups) <= _FEW_GROUPS else _TWO_COLUMNS)
-    figure = Figure(figsize=(across, height or 8.0))
+    figure = Figure(figsize=(across, height or 8.0), dpi=dpi)
     FigureCanvasAgg(figure)
     room = across - 2 * _EDGE
     head = []

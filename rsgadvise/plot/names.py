@@ -122,6 +122,11 @@ def layer_names(layers: Sequence[Sequence[int]]) -> str:
     return shortened("-".join(parts))
 
 
+def _single(value: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
+    """The number that all entries are, else the value itself."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+
+
 def fixed_values(values: Sequence[tuple[str, Sequence[float | tuple[float, ...] | None]]]) -> str:
     """What is the same at all points, as text.
 
@@ -129,7 +134,8 @@ def fixed_values(values: Sequence[tuple[str, Sequence[float | tuple[float, ...] 
         values: key and its value at each point; null where it is unknown.
     """
     same, chosen = [], []
-    for key, each in values:
+    for key, found in values:
+        each = [_single(value) for value in found]  # networks that differ in depth may have equal stepsizes
         if not each or any(value is None for value in each):
             continue
         first = each[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,16 @@ def test_nothing_overlaps_and_nothing_is_cut(name: str, width: float | None) -> 
             _compose(chart(name), width=width, height=2.5)
         least = float(re.findall(r"at least ([0-9.]+) inches", str(caught.value))[0])
         check_apart(_compose(chart(name), width=width, height=least), name)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_text_of_few_pixels_stays_inside(name: str) -> None:
+    """Letters are rounded to whole pixels, so that a line is wider on fewer of them."""
+    from matplotlib.image import imread
+
+    long = replace(chart(name), caption=("i, l, t and f " * 60,))
+    pixels = imread(io.BytesIO(draw(long, "png", dpi=40).content))
+    assert (pixels[:, -2:, :3] == 1).all()
 
 
 def check_apart(figure: Any, name: str) -> None:
