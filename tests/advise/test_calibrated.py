@@ -243,6 +243,22 @@ def test_batches_are_ranked_by_the_bound_on_the_loss(
     assert len(set(found)) == 4
 
 
+@pytest.mark.parametrize("gamma", [0.01, 0.3, 0.6, 0.99, 1.01])
+def test_the_bound_on_the_loss_by_hand(gamma: float) -> None:
+    """Constant stepsizes: the smaller of the two, and none from 2/U on."""
+    known = MeasuredConstants(smoothness=2.0, layer_variances=(3.0,), distance=1.5, loss=0.25)
+    problem = measured_problem(spec("single_layer"), known)
+    objective = LossObjective(calibrated_objective(problem), known)
+    n, batch = 40.0, 8.0
+    found = objective.bound(
+        np.asarray(gamma), np.asarray(1.0), np.asarray(batch), np.asarray(n), Schedule(0.0)
+    )
+    lasting = (1.5**2 / gamma + gamma * n * 3.0 / batch) / (n * (2 - 2.0 * gamma))
+    shrinking = 1.5**2 / gamma / (n * (2 - gamma * (2.0 + 3.0 / (0.25 * batch))))
+    expected = min(each for each in (lasting, shrinking, math.inf) if each > 0)
+    assert float(found.value) == pytest.approx(expected)
+
+
 def test_noise_that_shrinks_asks_for_small_batches() -> None:
     """At an equal number of samples; where time per iteration counts, the best is in between."""
     known = MeasuredConstants(smoothness=2.0, layer_variances=(0.3,), distance=3.0, loss=0.4)
