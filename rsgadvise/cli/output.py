@@ -156,10 +156,13 @@ def check_writable(path: Path) -> None:
         UsageError: it is a directory, or lies in none.
     """
     real = Path(os.path.realpath(path))
-    if real.is_dir():
-        raise UsageError(f"cannot write {path}: it is a directory; name a file")
-    if not real.parent.is_dir():
-        raise UsageError(f"cannot write {path}: its directory does not exist; choose another place")
+    try:
+        if real.is_dir():
+            raise UsageError(f"cannot write {path}: it is a directory; name a file")
+        if not real.parent.is_dir():
+            raise UsageError(f"cannot write {path}: its directory does not exist; choose another place")
+    except OSError as error:  # such as a name that is too long
+        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -278,6 +278,8 @@ def sweep(
             log=log,
             progress=progress,
         )
+    if found.interrupted and not found.points:
+        raise KeyboardInterrupt  # nothing is known that would be worth a file
     if found.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
     from rsgadvise.report import sweeping as report

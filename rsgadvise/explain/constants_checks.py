@@ -9,6 +9,7 @@ this and the certified one cannot be told from a spec.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,9 @@ def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Itera
         sign = "<" if value < limit else "=" if value == limit else ">"
         own = name == constants
         reason = f"γ{layer} = {value:.4g} {sign} {limit:.4g}"
-        if gammas.size > 1:
+        if math.isinf(limit):
+            reason = "there is no curvature, so that any stepsize does"
+        elif gammas.size > 1:
             reason += ", the layer nearest to its limit"
         if not holds and name == "certified":
             reason += ": there the certified bound is the largest gradient possible"

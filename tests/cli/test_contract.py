@@ -553,3 +553,12 @@ def test_absurd_targets_are_infeasible_without_noise(run: Run, options: tuple[st
     result = run("iterations", *options, "-f", "json")
     assert (result.code, result.err) == (1, "")
     assert strict(result.out)["feasible"] is False
+
+
+@pytest.mark.parametrize("command", ["recommend", "explain", "report"])
+def test_a_name_that_no_folder_can_hold(run: Run, config: Config, command: str) -> None:
+    result = run(command, config("mnist_single_layer"), "-o", "a" * 300)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count("\n") == 1
+    assert "too long; choose another place" in result.err
+    assert "standard output" not in result.err

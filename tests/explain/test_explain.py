@@ -502,3 +502,18 @@ def test_any_spec_is_explained(run: Run, data: st.DataObject) -> None:
     for each in found["assumptions"]:
         assert each["holds"] in (True, False, None)
         assert each["reason"]
+
+
+def test_data_without_a_gradient_allow_any_stepsize(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", x=np.zeros((20, 4)))
+    text = (
+        "network: {kind: single_layer, layers: [4, 2]}\ndata: {file: rows.npz}\n"
+        "training: {stepsize: 0.3, batch_size: 4, iterations: 50}\n"
+    )
+    (tmp_path / "zeros.yaml").write_text(text)
+    result = run("explain", tmp_path / "zeros.yaml", "-f", "json")
+    assert result.code == 0
+    assert "inf" not in result.out.replace("information", "")
+    (own,) = [each for each in json.loads(result.out)["assumptions"] if each["id"] == "certified_stepsize"]
+    assert own["holds"] is True
+    assert own["reason"] == "there is no curvature, so that any stepsize does"

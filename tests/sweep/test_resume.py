@@ -194,3 +194,14 @@ def test_a_sweep_without_training_resumes_too(run: Run, spec: Path, tmp_path: Pa
     os.truncate(log, log.stat().st_size - 9)
     assert run("sweep", spec, *vary).out == first.out
     assert json.loads(first.out)["points"][1]["paper_bound"] is None
+
+
+def test_ctrl_c_before_the_first_point_leaves_a_file_as_it_was(spec: Path, tmp_path: Path) -> None:
+    log, kept = tmp_path / "log.jsonl", tmp_path / "kept.json"
+    kept.write_text("what was there")
+    process = started(spec, log, 1, "--set", "training.iterations=200000", "-o", str(kept))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "error: interrupted"
+    assert kept.read_text() == "what was there"
