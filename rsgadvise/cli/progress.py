@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -59,70 +59,8 @@ class ReadProgress:
         self._bar.update(self._task, completed=done, total=total)
 
 
-class CaseProgress:
-    """Progress of a verification: a bar with the time left on a terminal, a line per case elsewhere.
-
-    Args:
-        enabled: False for --quiet.
-    """
-
-    def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled and sys.stderr is not None
-        self._terminal = self._enabled and sys.stderr.isatty()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> CaseProgress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, state: State) -> None:
-        """Show the state; a finished case is told once, and a reader that has left is no error."""
-        with contextlib.suppress(OSError):
-            self._show(state)
-
-    def _show(self, state: State) -> None:
-        if self._terminal:
-            self._draw(state)
-        elif self._enabled and state.finished is not None:
-            from rsgadvise.report.verification import case_line
-
-            # Begun with a word of ours: a line that starts with a file name could be taken for a command
-            # by what collects the log.
-            print(f"done: {case_line(state.finished)}", file=sys.stderr, flush=True)
-
-    def _draw(self, state: State) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("blocks, left"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("case 1", total=state.blocks)
-        assert self._task is not None
-        self._bar.update(
-            self._task,
-            description=f"case {min(state.cases_done + 1, state.cases)} of {state.cases}",
-            completed=state.blocks_done,
-            total=state.blocks,
-        )
-
-
-class SweepProgress:
-    """Progress of a sweep that trains: a bar with the time left on a terminal, a line per point elsewhere.
+class _Progress:
+    """A bar with the time left on a terminal, lines elsewhere.
 
     Args:
         enabled: False for --quiet, and where nothing takes long.
@@ -134,7 +72,7 @@ class SweepProgress:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
-    def __enter__(self) -> SweepProgress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -143,37 +81,65 @@ class SweepProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, state: SweepState) -> None:
-        """Show the state; a finished point is told once, and a reader that has left is no error."""
-        with contextlib.suppress(OSError):
-            if self._terminal:
-                self._draw(state)
-            elif self._enabled and state.finished is not None:
-                from rsgadvise.report.sweeping import point_line
+    def _say(self, line: str) -> None:
+        # Begun with a word of ours: a line that starts with a file name could be taken for a command
+        # by what collects the log.
+        print(f"done: {line}", file=sys.stderr, flush=True)
 
-                line = f"done: {state.done} of {state.total}: {point_line(state.finished)}"
-                print(line, file=sys.stderr, flush=True)
-
-    def _draw(self, state: SweepState) -> None:
+    def _draw(self, description: str, done: float, total: float, *, blocks: bool) -> None:
+        """Show the bar; `blocks` are counted, anything else is told in per cent."""
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
 
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TaskProgressColumn(),
-                TextColumn("left"),
+                MofNCompleteColumn() if blocks else TaskProgressColumn(),
+                TextColumn("blocks, left" if blocks else "left"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("point 1", total=state.total)
+            self._task = self._bar.add_task(description, total=total)
         assert self._task is not None
-        self._bar.update(
-            self._task,
-            description=f"point {min(state.done + 1, state.total)} of {state.total}",
-            completed=state.done + state.share,
-            total=state.total,
-        )
+        self._bar.update(self._task, description=description, completed=done, total=total)
+
+
+class CaseProgress(_Progress):
+    """Progress of a verification, by cases."""
+
+    def __call__(self, state: State) -> None:
+        """Show the state; a finished case is told once, and a reader that has left is no error."""
+        with contextlib.suppress(OSError):
+            if self._terminal:
+                case = min(state.cases_done + 1, state.cases)
+                self._draw(f"case {case} of {state.cases}", state.blocks_done, state.blocks, blocks=True)
+            elif self._enabled and state.finished is not None:
+                from rsgadvise.report.verification import case_line
+
+                self._say(case_line(state.finished))
+
+
+class SweepProgress(_Progress):
+    """Progress of a sweep that trains, by points."""
+
+    def __call__(self, state: SweepState) -> None:
+        """Show the state; a finished point is told once, and a reader that has left is no error."""
+        with contextlib.suppress(OSError):
+            if self._terminal:
+                point = min(state.done + 1, state.total)
+                done = state.done + state.share
+                self._draw(f"point {point} of {state.total}", done, state.total, blocks=False)
+            elif self._enabled and state.finished is not None:
+                from rsgadvise.report.sweeping import point_line
+
+                self._say(f"{state.done} of {state.total}: {point_line(state.finished)}")
