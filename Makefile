@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint bench bench-advice bench-agreement figure1 clean
+.PHONY: demo test test-all explore bench bench-advice bench-agreement figure1 clean
 
 demo: $(VENV)/.installed  ## set up, then advise on the packaged MNIST example
 	$(BIN)/rsgadvise recommend configs/mnist_single_layer.yaml
@@ -16,6 +16,11 @@ test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and t
 
 test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, and the libraries of --emit installed
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+explore: $(VENV)/.installed-test  ## every property on other examples than before, until one fails or ROUNDS are done
+	for round in $$(seq $(or $(ROUNDS),10)); do \
+	  $(BIN)/python -m pytest -q -n auto --dist worksteal -m hypothesis --hypothesis-profile=explore tests || exit 1; \
+	done
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
 	$(BIN)/python -m benchmarks

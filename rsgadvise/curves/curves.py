@@ -18,6 +18,7 @@ from rsgadvise.bounds.kinds import certified_objective, largest_gradient
 from rsgadvise.bounds.objective import FixedStepsize, Objective, Schedule
 from rsgadvise.curves.results import Curve, Curves, Edge, Mark, Series, Stack
 from rsgadvise.curves.tradeoff import tradeoff_of
+from rsgadvise.errors import HypothesisError
 from rsgadvise.search import distinct, minimize_scan
 
 if TYPE_CHECKING:
@@ -65,8 +66,27 @@ class _Base:
         factor, batch, iterations = np.broadcast_arrays(factor, batch, iterations)
         wide = factor.reshape(*factor.shape, *(1,) * self.stepsize.ndim) * self.stepsize
         zeta = np.full(factor.shape, self.keep_prob)
-        value = objective.bound(wide, zeta, batch, iterations, self.schedule).value
-        return np.broadcast_to(value, factor.shape)
+        return np.broadcast_to(self._bound(objective, wide, zeta, batch, iterations), factor.shape)
+
+    def _bound(
+        self,
+        objective: Objective,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        iterations: FloatArray,
+    ) -> FloatArray:
+        try:
+            return objective.bound(stepsize, keep_prob, batch, iterations, self.schedule).value
+        except HypothesisError:
+            # A decaying gamma_k may begin at 2/U exactly, but not if W^1 is all there is to stop at: then
+            # nothing descends, and the bound is infinite.
+            single = iterations == 1
+            if not single.any() or self.iterations == 1:
+                raise
+            longer = np.where(single, 2.0, iterations)
+            value = objective.bound(stepsize, keep_prob, batch, longer, self.schedule).value
+            return np.where(single, np.inf, value)
 
     def certified_held(
         self, *, factor: FloatArray, batch: FloatArray, iterations: FloatArray
@@ -83,7 +103,7 @@ class _Base:
         chooser = FixedStepsize(self.objective, self.stepsize) if self.fixed_stepsize else self.objective
         zeta = (self.keep_prob, self.keep_prob)
         stepsize, keep_prob = chooser.optimum(batch, iterations, zeta, self.schedule)
-        return self.objective.bound(stepsize, keep_prob, batch, iterations, self.schedule).value
+        return self._bound(self.objective, stepsize, keep_prob, batch, iterations)
 
     def levels(self) -> tuple[Edge, ...]:
         found = [Edge("largest_gradient", self.limit)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -15,7 +16,8 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MARGIN = 0.06  # of an axis, beyond its outermost values
 _FEWEST_TICKS, _MOST_TICKS = 3, 9
 _LOG_FROM = 20.0  # values that span this factor are shown on a logarithmic axis
-_LARGEST_EXPONENT = 307.0  # powers of ten beyond are no floats
+_SMALLEST, _LARGEST = math.ulp(0.0), sys.float_info.max
+_EXPONENTS = math.log10(_SMALLEST), math.log10(_LARGEST)  # powers of ten beyond are no floats
 
 
 def tick_number(value: float) -> str:
@@ -55,7 +57,10 @@ def fraction(axis: Axis, value: float) -> float:
 
 
 def _power(exponent: float) -> float:
-    return float(10.0 ** min(max(exponent, -_LARGEST_EXPONENT), _LARGEST_EXPONENT))
+    lowest, highest = _EXPONENTS
+    if exponent <= lowest:
+        return _SMALLEST
+    return float(10.0**exponent) if exponent < highest else _LARGEST
 
 
 def log_axis(label: str, values: Iterable[float]) -> Axis:
@@ -63,7 +68,7 @@ def log_axis(label: str, values: Iterable[float]) -> Axis:
     exponents = [math.log10(value) for value in values] or [0.0]
     low, high = min(exponents), max(exponents)
     pad = max(_MARGIN * (high - low), (0.5 - (high - low)) / 2)
-    low, high = low - pad, high + pad
+    low, high = max(low - pad, _EXPONENTS[0]), min(high + pad, _EXPONENTS[1])
     return Axis(label, "log", _power(low), _power(high), _log_ticks(low, high))
 
 

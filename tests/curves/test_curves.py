@@ -218,6 +218,23 @@ def test_what_is_not_drawn_is_said(overrides: tuple[str, ...], absent: str) -> N
     assert "iterations" not in by_name(curves) or "iterations" not in absent
 
 
+@pytest.mark.parametrize("stepsize", ["", ", stepsize: 1.2307692307692308"])
+def test_a_run_of_one_iteration_cannot_begin_at_the_end_of_the_range(stepsize: str) -> None:
+    """Without noise a decaying stepsize is best at 2/U = 16/13, which [T1] leaves out where N = 1."""
+    _, curves = drawn(
+        parse_spec(
+            "network: {kind: single_layer, layers: [6, 3]}\ndata: {mean: 0.0, samples: 300}\n"
+            f"training: {{batch_size: 7, iterations: 1000, decay: 0.5, stopping: matched{stepsize}}}\n",
+            file="<spec>",
+        ).spec
+    )
+    curve = by_name(curves)["iterations"]
+    assert curve.x[0] == 1
+    held = values(curve, "held")
+    assert held[0] == math.inf
+    assert all(map(math.isfinite, held[1:]))
+
+
 SPECS = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["single_layer", "autoencoder", "multilayer"]),

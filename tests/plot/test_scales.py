@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,8 @@ from rsgadvise.plot.figure import Axis
 from rsgadvise.plot.scales import across_axis, fraction, linear_axis, log_axis, tick_number, value_axis
 
 SIZES = st.floats(1e-300, 1e300)
-POSITIVE = st.lists(SIZES, min_size=1, max_size=8)
+EVERY = st.floats(sys.float_info.min, sys.float_info.max)  # of full precision; ticks need digits
+POSITIVE = st.lists(EVERY, min_size=1, max_size=8)
 NOT_NEGATIVE = st.lists(st.just(0.0) | SIZES, min_size=1, max_size=8)
 ANY = st.lists(st.just(0.0) | SIZES | SIZES.map(lambda size: -size), min_size=1, max_size=8)
 few = settings(max_examples=50, deadline=None)
@@ -55,7 +57,7 @@ def test_an_axis_of_losses_holds_its_values(values: list[float]) -> None:
 
 
 @few
-@given(st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=14, unique=True))
+@given(st.lists(st.floats(-1e9, 1e9) | st.floats(5e-324, 1e-290), min_size=1, max_size=14, unique=True))
 def test_an_axis_of_what_was_varied_holds_its_values(values: list[float]) -> None:
     axis = across_axis("", values)
     assert all(axis.low <= value <= axis.high for value in values)
