@@ -8,6 +8,9 @@ import sys
 def main() -> None:
     """Run the command line; Ctrl-C is answered in one line even while the rest is being imported."""
     try:
+        from rsgadvise.interrupts import install
+
+        install()
         from rsgadvise.cli import main as run
 
         run()

@@ -16,6 +16,7 @@ import rsgadvise
 PACKAGE = Path(rsgadvise.__file__).parent
 LAYERS = {
     "errors": 0,
+    "interrupts": 0,
     "lanczos": 0,
     "numerals": 0,
     "spec": 1,

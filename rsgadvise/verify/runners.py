@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
 from rsgadvise.errors import MissingExtraError, UsageError
+from rsgadvise.interrupts import deferred
 from rsgadvise.verify.experiment import Block, BlockResult, Experiment, run_block
 from rsgadvise.verify.running import Runner, WorkerDiedError
 
@@ -67,7 +68,7 @@ class LocalRunner:
 
 def _serve(pipe: Connection) -> None:
     """A worker's life: experiments, then one block of them after another, until there are others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not everywhere inherited
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError, MemoryError):  # the parent is told by the end of the pipe
         experiments: Sequence[Experiment] = ()
@@ -136,19 +137,6 @@ def _tend(pipe: Connection, equipment: _Equipment, orders: SimpleQueue[_Order | 
             future.set_result(answer)
 
 
-@contextlib.contextmanager
-def _interrupt_ignored() -> Iterator[None]:
-    """No process is left half started, and those started ignore Ctrl-C, which is the parent's to handle."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # never interrupted
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 class ProcessRunner:
     """Worker processes, each started afresh so that no threads are inherited.
 
@@ -170,7 +158,7 @@ class ProcessRunner:
         self._equipment = _Equipment()
         self._equipment.take(experiments)
         try:
-            with _interrupt_ignored():
+            with deferred():
                 for _ in range(jobs):
                     here, there = context.Pipe()
                     worker = context.Process(target=_serve, args=(there,), daemon=True)
@@ -179,6 +167,9 @@ class ProcessRunner:
                     there.close()  # the worker's copy is the last: its death ends the pipe
                     task = (here, self._equipment, self._orders)
                     threading.Thread(target=_tend, args=task, daemon=True).start()
+        except KeyboardInterrupt:
+            self.close(abandon=True)
+            raise
         except OSError as error:
             self.close(abandon=True)
             raise UsageError(f"--jobs {jobs} is more than the system allows: {error}; give fewer") from None
@@ -350,19 +341,19 @@ class OwnDaskRunner(DaskRunner):
             from distributed import LocalCluster
         except ImportError:
             raise _no_dask() from None
-        with _interrupt_ignored():
-            self._cluster = LocalCluster(
-                n_workers=jobs,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            )
-        try:
+        with contextlib.ExitStack() as started:
+            with deferred():
+                self._cluster = started.enter_context(
+                    LocalCluster(
+                        n_workers=jobs,
+                        threads_per_worker=1,
+                        processes=True,
+                        dashboard_address=None,
+                        silence_logs=logging.CRITICAL,
+                    )
+                )
             super().__init__(experiments, self._cluster.scheduler_address)
-        except BaseException:
-            self._cluster.close()
-            raise
+            started.pop_all()
 
     def close(self, *, abandon: bool) -> None:
         """End the cluster."""
