@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 ITERATIONS = 2000
 BATCH_SIZE = 32
-SEEDS = (0, 1, 2)
+SEEDS = tuple(range(9))
 """Each decides W^1 and the mini-batches of every trial: trials differ in nothing but their stepsize."""
 
 # Apart from the keys that the advisor's own trainings may use: it must not rehearse on these very batches.

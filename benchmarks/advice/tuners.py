@@ -31,7 +31,7 @@ _RANGE = (1e-4, 1e2)  # of every search
 _POPULATION = 96
 _STUDIES = 5
 _GRID = 49
-_ORACLE_SEEDS = (10, 11, 12)
+_ORACLE_SEEDS = tuple(range(10, 19))
 
 _SWEEP = (1e-7, 100.0, 100)  # first and last stepsize, and mini-batches: the example of torch-lr-finder
 _SMOOTHING = 0.05

@@ -10,6 +10,7 @@ import io
 import math
 import pickle
 import pickletools
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -179,8 +180,10 @@ def _load(path: Path) -> dict[str, object]:
         )
     data = path.read_bytes()
     try:
-        _check_opcodes(data)
-        batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in a text that is odd anyway
+            _check_opcodes(data)
+            batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except pickle.UnpicklingError as error:
         raise malformed(path, f"is not a safe CIFAR batch: {error}; store it as npz") from error
     if not isinstance(batch, dict):

@@ -136,6 +136,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     ),
     "mat: bad kind": ("a.mat", b" " * 124 + b"\x00\x01IM" + struct.pack("<II", 99, 0), "cannot be read"),
     "pickle: list": ("batch", pickle.dumps([1], 2), "not a batch"),
+    "pickle: escape": ("batch", b"\x80\x02S'\\u'\n.", "not a batch"),
     "pickle: truncated": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2)[:-9], "."),
     "pickle: trailing": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2) + b"x", "follow the end"),
     "pickle: objects": ("batch", pickle.dumps({"data": np.array([[{}]])}, 2), "'O8'"),
