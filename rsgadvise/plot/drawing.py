@@ -19,7 +19,7 @@ from typing import Any, Literal
 from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.plot.figure import Chart, Panel, Role, Series
 from rsgadvise.plot.looks import GREY, GROUPS, PARTS, ROLES
-from rsgadvise.plot.marks import LINE, MARKER, draw_panel, look_of, name_lines, plain
+from rsgadvise.plot.marks import LINE, MARKER, SMALL, draw_panel, look_of, name_lines, plain
 
 __all__ = ["FORMATS", "Drawing", "Form", "draw", "drawing_library"]
 
@@ -298,7 +298,7 @@ def _handles(chart: Chart) -> Iterator[tuple[list[Any], str]]:
             line = Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=LINE)
             line.set_label(plain(level.name))
             seen.setdefault((level.role, level.name), line)
-    handles += seen.values()
+    handles += [seen[key] for key in sorted(seen, key=lambda key: list(ROLES).index(key[0]))]
     points = [p for panel in chart.panels for series in panel.series for p in series.points]
     if any(point.hollow for point in points):
         ring = Line2D([], [], linestyle="", marker="o", color=GREY, markersize=MARKER)
@@ -318,15 +318,22 @@ def _role_handle(series: Series, name: str, *, grouped: bool) -> Any:
 
     look = look_of(series)
     colour = GREY if grouped else look.colour
-    marker = look.marker if not grouped or series.role == "measured" else ""
-    size = 4.5 if grouped else 2 * MARKER if series.role in ("plan", "limit") else MARKER
-    dash = look.dash if series.joined else ""
-    if grouped and not series.joined:
-        marker = "o"
+    size = SMALL if series.role == "measured" else 2 * MARKER if series.role in ("plan", "limit") else MARKER
+    marker, dash = look.marker, look.dash if series.joined else ""
+    if grouped and (series.joined or series.role != "initial"):  # the groups' markers are told apart below
+        marker = "o" if series.role == "measured" or not series.joined else ""
     if series.role == "limit":
         marker, dash = ("", dash) if series.joined else ("_", "")
-    line = Line2D(
-        [], [], color=colour, linestyle=dash, linewidth=LINE, marker=marker or None, markersize=size
-    )
-    line.set_label(plain(name))
+    line = Line2D([], [], color=colour, linestyle=dash, linewidth=LINE, marker=marker or None)
+    line.set(markersize=size, label=plain(name))
+    if series.role == "measured" and any(point.upper is not None for point in series.points):
+        return _with_interval(line, colour, plain(name))
     return line
+
+
+def _with_interval(line: Any, colour: str, label: str) -> Any:
+    from matplotlib.collections import LineCollection
+    from matplotlib.container import ErrorbarContainer
+
+    bar = LineCollection([], colors=[colour], linewidths=[LINE])
+    return ErrorbarContainer((line, (), (bar,)), has_yerr=True, label=label)

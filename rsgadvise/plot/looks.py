@@ -37,7 +37,7 @@ ROLES: Mapping[Role, Look] = {
     "chosen": Look(BLUE, "o", "-"),
     "measured": Look(BLACK, "s", ":"),
     "limit": Look(GREY, "_", "-."),
-    "initial": Look(GREY, "D", "--"),
+    "initial": Look(GREY, "x", "--"),
     "final": Look(VERMILLION, "s", "-"),
     "cost": Look(BLUE, "o", "-"),
     "plan": Look(VERMILLION, "*", ""),

@@ -11,7 +11,7 @@ from typing import Any
 from rsgadvise.plot.figure import Axis, Chart, Panel, Point, Role, Series
 from rsgadvise.plot.looks import GREY, GROUPS, PARTS, ROLES, Look
 
-__all__ = ["LINE", "MARKER", "draw_panel", "look_of", "name_lines", "plain"]
+__all__ = ["LINE", "MARKER", "SMALL", "draw_panel", "look_of", "name_lines", "plain"]
 
 LINE, MARKER, SMALL = 1.5, 6.0, 4.5  # points
 _VERDICTS: frozenset[Role] = frozenset(("consistent", "falsified", "inconclusive", "unchecked"))
@@ -45,7 +45,8 @@ def look_of(series: Series) -> Look:
         return role
     group = GROUPS[series.group]
     dash = "-" if series.role in ("paper", "certified") else role.dash
-    return Look(group.colour, role.marker if series.role == "limit" else group.marker, dash)
+    own = series.role == "limit" or (series.role == "initial" and not series.joined)
+    return Look(group.colour, role.marker if own else group.marker, dash)
 
 
 def draw_panel(axes: Any, panel: Panel, chart: Chart, *, names: bool, width: float) -> None:

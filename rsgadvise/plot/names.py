@@ -41,27 +41,28 @@ _ONE_LAYER = re.compile(r"(?:network\.)?layers\[(\d+)\]$")
 _LONGEST = 44
 
 
-def _quantity(key: str, depth: int) -> tuple[str, str, str]:
+def _quantity(key: str, depth: int, kind: str = "") -> tuple[str, str, str]:
     """Name, symbol and unit of a key; `depth` counts the layers of the network."""
     found = _ONE_LAYER.match(key)
     if found:
         index = int(found[1])
-        place = "input" if index == 0 else "output" if index == depth - 1 and depth > 2 else "hidden"
-        if depth == 2 and index == 1:
-            place = "last"
+        final = index == depth - 1 and kind != "autoencoder"  # whose outputs are as many as its inputs
+        place = "input" if index == 0 else "output" if final else "hidden"
         return f"{place} length", f"d_{index}", "units"
     last = re.sub(r"\[\d+\]$", "", key).rsplit(".", 1)[-1]
     return _QUANTITIES.get(last, (key, "", ""))
 
 
-def axis_name(key: str, depth: int) -> str:
-    """The name of what was varied, with symbol and unit.
+def axis_name(key: str, depth: int, kind: str = "") -> str:
+    """The name of what was varied, with symbol and unit; `kind` is that of the network.
 
     Example:
         >>> axis_name("network.layers[1]", 3), axis_name("training.keep_prob", 3), axis_name("a.b", 3)
         ('hidden length d_1 (units)', 'keep probability ζ', 'a.b')
+        >>> axis_name("network.layers[1]", 2, "autoencoder"), axis_name("network.layers[1]", 2)
+        ('hidden length d_1 (units)', 'output length d_1 (units)')
     """
-    name, sign, unit = _quantity(key, depth)
+    name, sign, unit = _quantity(key, depth, kind)
     return f"{name}{f' {sign}' if sign else ''}{f' ({unit})' if unit else ''}"
 
 

@@ -85,18 +85,19 @@ def sweep_chart(document: Entry) -> Chart:
     rows = [_row(entry, varied, groups) for entry in entries]
     rows.sort(key=lambda row: row.at)
     depth = max(len(row.layers) for row in rows)
-    across = _across(varied[:1], rows, depth)
+    kinds = sorted({row.kind for row in rows})
+    kind = kinds[0] if len(kinds) == 1 else ""
+    across = _across(varied[:1], rows, depth, kind)
     confidence = document.get("confidence")
     named = interval_text(None if confidence is None else confidence.probability())
     panels = _panels(rows, across, len(groups), named)
-    kinds = sorted({row.kind for row in rows})
     axes = " and ".join(symbol(axis.key, depth) for axis in varied) or "one point"
     network = f"{' and '.join(kinds)} {layer_names([row.layers for row in rows])}"
     return Chart(
         title=f"Sweep over {axes}: {network}",
         subtitle=_fixed(rows, varied),
         rows=panels,
-        group_name=", ".join(axis_name(axis.key, depth) for axis in varied[1:]),
+        group_name=", ".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
         groups=tuple(groups),
         caption=tuple(_caption(document, rows)),
     )
@@ -186,11 +187,11 @@ def _measured(entry: Entry) -> _Measured | None:
     )
 
 
-def _across(varied: Sequence[_Varied], rows: Sequence[_Row], depth: int) -> Axis:
+def _across(varied: Sequence[_Varied], rows: Sequence[_Row], depth: int, kind: str) -> Axis:
     if not varied:
         return categories("", ("the only point",))
     axis = varied[0]
-    name = axis_name(axis.key, depth)
+    name = axis_name(axis.key, depth, kind)
     if axis.numeric:
         return across_axis(name, sorted({row.at for row in rows}))
     return categories(name, [value_text(value) for value in axis.values])
@@ -340,7 +341,7 @@ def _caption(document: Entry, rows: Sequence[_Row]) -> Iterator[str]:
             if (bound := row.bounds[role]) is not None and row.limit is not None and bound >= row.limit
         )
         if count:
-            yield f"The {name} is vacuous at {count} of {len(rows)} points (hollow): not below the limit."
+            yield f"The {name} is vacuous at {count} of {len(rows)} points: not below the limit."
         lacking = [(row.label, row.notes) for row in rows if row.bounds[role] is None]
         yield from missing_text(name, lacking)
     if measured:
