@@ -13,10 +13,10 @@ import documents
 import pytest
 from conftest import Run
 
-from rsgadvise.plot.canvas import ascii_text
 from rsgadvise.plot.charts import chart_from
 from rsgadvise.plot.figure import Chart
 from rsgadvise.plot.terminal import can_encode, render
+from rsgadvise.plot.terminal.canvas import ascii_text
 
 SAMPLES = {
     "one": documents.one_axis(),

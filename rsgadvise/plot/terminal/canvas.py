@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from rsgadvise.plot.figure import Role
 
-__all__ = ["ASCII", "UNICODE", "Canvas", "Glyphs", "ascii_text", "styled"]
+__all__ = ["ASCII", "BOLD", "DIM", "UNICODE", "Canvas", "Glyphs", "ascii_text", "styled"]
+
+BOLD, DIM = "1", "2"
 
 
 class Glyphs(NamedTuple):
