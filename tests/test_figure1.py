@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.figure1.__main__ import main
+from benchmarks.figure1.report import _few_colours
 from benchmarks.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, span
 from benchmarks.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
 from benchmarks.figure1.tables import Table, generated_table, reduced
@@ -181,7 +183,7 @@ def _point(planned: Plan, place: int, gradient: float, *, bound: float | None = 
     )
 
 
-@pytest.mark.parametrize("name", ["a", "d"])
+@pytest.mark.parametrize("name", ["a", "d", "d_long"])
 def test_replicates_are_joined_into_one_document(name: str) -> None:
     planned = plan(name, 3072)
     count = len(planned.points)
@@ -193,12 +195,20 @@ def test_replicates_are_joined_into_one_document(name: str) -> None:
         )
         for base in (1.0, 3.0)
     ]  # fmt: skip
-    document = joined(planned, replicates)
+    table = generated_table(rows=40, columns=24)
+    document = joined(planned, replicates, table, data="some")
+    assert document["spec"]["data"]["mean"] == pytest.approx(float(table.inputs.mean()), rel=1e-5)
+    assert document["spec"]["sweep"]["runs"] == 2
+    varied = [parse_axis(text).axis for text in document["spec"]["sweep"]["vary"]]
+    assert [(axis.key, axis.values) for axis in varied] == [(axis.key, axis.values) for axis in planned.axes]
+    assert "40 rows of some" in document["notes"][0]
     assert document["schema"] == "rsgadvise.sweep/1"
     text = json.dumps(document, allow_nan=False)
     assert chart_from(text, "x").panels
     keys = [axis["key"] for axis in document["axes"]]
-    assert keys == (["length", "depth"] if name == "d" else ["network.layers[0]", "network.layers[1]"])
+    assert keys == (
+        ["length", "depth"] if name.startswith("d") else ["network.layers[0]", "network.layers[1]"]
+    )
     for place, point in enumerate(document["points"]):
         assert point["layers"] == list(planned.points[place].loaded.spec.network.layers)
         assert point["measured"]["gradient"] == pytest.approx(2 + place)
@@ -226,6 +236,18 @@ def test_points_of_a_replicate_stay_in_their_order() -> None:
 def test_equal_stepsizes_of_any_depth_are_one() -> None:
     assert fixed_values([("stepsize", [(0.3, 0.3), (0.3, 0.3, 0.3)])]) == "fixed: stepsize γ = 0.3"
     assert "differs" in fixed_values([("stepsize", [(0.3, 0.2), (0.3, 0.3, 0.3)])])
+
+
+def test_few_colours_keep_those_of_the_series() -> None:
+    image = pytest.importorskip("PIL.Image", reason="pictures need the extra `plot`")
+    rng = np.random.default_rng(0)
+    own = [(0, 114, 178), (213, 94, 0), (0, 158, 115), (255, 255, 255)]
+    pixels = np.array(own, np.uint8)[rng.integers(0, 4, (60, 60))]
+    pixels[:20, :20] = rng.integers(0, 255, (20, 20, 3))  # more shades than a palette has
+    buffer = io.BytesIO()
+    image.fromarray(pixels).save(buffer, format="PNG")
+    found = np.asarray(image.open(io.BytesIO(_few_colours(buffer.getvalue()))).convert("RGB"))
+    assert (found[20:, 20:] == pixels[20:, 20:]).all()
 
 
 def test_the_command_end_to_end(

@@ -109,14 +109,15 @@ def _run(names: Sequence[str], folder: Path, options: argparse.Namespace) -> int
     from benchmarks.figure1.report import render, write
 
     results = {}
+    tables = {data: table_of(data, folder, options.rows) for data in names}
     for panel in options.panels:
         for data in names:
-            planned = plan(panel, table_of(data, folder, options.rows).inputs.shape[1], overrides=options.set)
+            planned = plan(panel, tables[data].inputs.shape[1], overrides=options.set)
             results[panel, data] = planned, [found[panel, data, seed] for seed in seeds]
     text = render(results, replicates=options.replicates, rows=options.rows)
     print(text)
     if options.output is not None:
-        write(results, text, options.output)
+        write(results, tables, text, options.output)
     return 0
 
 

@@ -23,6 +23,7 @@ from benchmarks.figure1.rules import (
     judge,
 )
 from benchmarks.figure1.running import Plan, Replicate, joined, panel_of
+from benchmarks.figure1.tables import Table
 
 __all__ = ["READINGS", "Results", "render", "write"]
 
@@ -39,8 +40,12 @@ READINGS: tuple[tuple[str, str], ...] = (
 )
 _WORDS = {"reproduced": "**reproduced**", "not": "not", "within noise": "noise", "no value": "no value"}
 _DPI = 80
-_COLOURS = 48
-_SUFFIXES = {"a_fast": ("a", " with a stepsize 40 times as large")}
+_COLOURS = 64
+_LONGER = " trained longer, with larger stepsizes and boxes"
+_SUFFIXES = {
+    "a_fast": ("a", " with a stepsize 40 times as large"),
+    **{f"{panel}_long": (panel, _LONGER) for panel in "cde"},
+}
 
 
 def _named(panel: str) -> tuple[str, str]:
@@ -165,12 +170,13 @@ def _figure(value: float) -> str:
     return f"{value:.3g}" if 1e-3 <= abs(value) < 1e4 or not math.isfinite(value) else f"{value:.1e}"
 
 
-def write(results: Results, text: str, folder: Path) -> None:
+def write(results: Results, tables: Mapping[str, Table], text: str, folder: Path) -> None:
     """Documents, pictures and the table, under names of panel and data set.
 
     Args:
         results: what was measured.
-        text: the tables.
+        tables: what was trained on, by data set.
+        text: the tables of verdicts.
         folder: made if it is not there.
     """
     from rsgadvise.plot.charts import chart_from
@@ -181,17 +187,32 @@ def write(results: Results, text: str, folder: Path) -> None:
     for (panel, data), (planned, replicates) in results.items():
         letter, more = _named(panel)
         name = f"{panel}_{data.lower()}"
-        content = json.dumps(joined(planned, replicates), ensure_ascii=False, separators=(",", ":")) + "\n"
+        document = joined(planned, replicates, tables[data], data=data)
+        content = json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
         (folder / f"{name}.json").write_text(content, encoding="utf-8")
         chart = chart_from(content, f"{name}.json", title=f"Figure 1({letter}), {data}{more}")
         (folder / f"{name}.png").write_bytes(_few_colours(draw(chart, "png", dpi=_DPI).content))
 
 
 def _few_colours(content: bytes) -> bytes:
-    """The same picture as a PNG with a palette, which is a third as large."""
+    """The same picture as a PNG with a palette, which is a third as large.
+
+    The palette has the commonest colours as they are, so that those of the series stay exact; only shades
+    at the edges of letters and lines move to the nearest of them.
+    """
     from PIL import Image
 
-    buffer = io.BytesIO()
     image = Image.open(io.BytesIO(content)).convert("RGB")
-    image.quantize(_COLOURS).save(buffer, format="PNG", optimize=True)
+    counted = image.getcolors(image.width * image.height) or []
+    common = [colour for _, colour in sorted(counted, key=lambda pair: -pair[0])[:_COLOURS]]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for colour in common for channel in _channels(colour)])
+    buffer = io.BytesIO()
+    few = image.quantize(len(common), palette=palette, dither=Image.Dither.NONE)
+    few.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _channels(colour: object) -> tuple[int, ...]:
+    assert isinstance(colour, tuple)  # of RGB
+    return colour

@@ -18,6 +18,7 @@ from scipy.stats import t as student
 
 from benchmarks.figure1.rules import Panel
 from benchmarks.figure1.tables import Table, reduced, statistics_of
+from rsgadvise.networks import Data
 from rsgadvise.report.sweeping import sweep_document
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
 from rsgadvise.sweep.axes import override, parse_axis
@@ -33,6 +34,7 @@ __all__ = ["CONFIGS", "PANELS", "Plan", "Replicate", "joined", "panel_of", "plan
 FloatArray = NDArray[np.float64]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+_LONG = ("training.stepsize=2", "training.iterations=4000", "network.weight_bound=5")
 PANELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "a": ("figure1_a.yaml", ()),
     "a_fast": ("figure1_a.yaml", ("training.stepsize=0.02",)),
@@ -40,11 +42,18 @@ PANELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "c": ("figure1_c.yaml", ()),
     "d": ("figure1_d.yaml", ()),
     "e": ("figure1_e.yaml", ()),
+    "c_long": ("figure1_c.yaml", _LONG),
+    "d_long": ("figure1_d.yaml", _LONG),
+    "e_long": (
+        "figure1_e.yaml",
+        (*_LONG, 'sweep.vary=["training.keep_prob=0.05,0.25,0.5,0.75,0.95","training.iterations=400,4000"]'),
+    ),
 }
-"""Spec, and what is changed in it. `a_fast` is (a) with a stepsize that moves small networks too."""
+"""Spec, and what is changed in it. `a_fast` is (a) with a stepsize that moves small networks too; the long
+ones train until classes are told apart, outside the range of the theorem."""
 
 CONFIDENCE = 0.99
-_DEPTH_AND_LENGTH = "d"
+_DEPTH_AND_LENGTH = ("d", "d_long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +176,26 @@ def _log(
         yield log
 
 
-def joined(planned: Plan, replicates: Sequence[Replicate]) -> dict[str, Any]:
-    """One document of `rsgadvise sweep` with means over the replicates, and Student's limits of these."""
+def joined(planned: Plan, replicates: Sequence[Replicate], table: Table, *, data: str) -> dict[str, Any]:
+    """One document of `rsgadvise sweep` with means over the replicates, and Student's limits of these.
+
+    Args:
+        planned: the panel.
+        replicates: of it.
+        table: that they were trained on. data: its name.
+    """
     points = [
         _mean_point([replicate.ended[place] for replicate in replicates])
         for place in range(len(planned.points))
     ]
     axes = planned.axes
-    if planned.panel == _DEPTH_AND_LENGTH:
+    if planned.panel in _DEPTH_AND_LENGTH:
         points = [replace(point, values=_depth_and_length(point)) for point in points]
         axes = tuple(
             Axis(key, tuple(dict.fromkeys(point.values[key] for point in points)))
             for key in ("length", "depth")
         )
+    rows, columns = table.inputs.shape
     sweep = Sweep(
         axes=axes,
         points=tuple(points),
@@ -188,11 +204,30 @@ def joined(planned: Plan, replicates: Sequence[Replicate]) -> dict[str, Any]:
         seed=0,
         runs=len(replicates),
         notes=(
+            f"Data: {rows:,} rows of {data}. `spec.data` has the moments of all {columns:,} columns; the "
+            "bounds of a point are those of the columns that it was trained on, a random choice in each run.",
             "measured: mean over runs with a W^1, a choice of columns, mini-batches and masks of their own; "
             "its limits are Student's over these runs.",
         ),
     )
-    return sweep_document(sweep, planned.loaded.spec.model_dump(mode="json"))
+    return sweep_document(sweep, _spec_as_run(planned, table, runs=len(replicates)))
+
+
+def _spec_as_run(planned: Plan, table: Table, *, runs: int) -> dict[str, Any]:
+    """The packaged spec with the moments, axes and runs of this table in place of its own."""
+    spec = planned.loaded.spec.model_dump(mode="json")
+    spec["data"] |= statistics_of(Data(table.inputs, table.targets))
+    spec["sweep"] |= {
+        "vary": [f"{axis.key}={_vary_text(axis.values)}" for axis in planned.axes],
+        "runs": runs,
+    }
+    return spec
+
+
+def _vary_text(values: Sequence[Value]) -> str:
+    if isinstance(values[0], tuple):
+        return ";".join(json.dumps(value, separators=(",", ":")) for value in values)
+    return ",".join(f"{value:.15g}" for value in values if not isinstance(value, tuple))
 
 
 def _depth_and_length(point: SweepPoint) -> dict[str, Value]:
