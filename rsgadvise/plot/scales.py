@@ -134,14 +134,31 @@ def value_axis(label: str, values: Sequence[float]) -> Axis:
 
 def across_axis(label: str, values: Sequence[float]) -> Axis:
     """The axis of numbers that were varied, with ticks at those numbers where they have room."""
-    wide = min(values) > 0 and max(values) / min(values) >= _LOG_FROM
-    axis = log_axis(label, values) if wide else linear_axis(label, values)
+    axis = log_axis(label, values) if _spaced_in_logarithms(values) else linear_axis(label, values)
     own = [
         Tick(value, number(value, 6) if abs(value) < 1e6 else tick_number(value)) for value in sorted(values)
     ]
     if len(own) <= _MOST_TICKS + 3 and all(_apart(axis, a, b) for a, b in pairwise(own)):
         return Axis(axis.label, axis.scale, axis.low, axis.high, tuple(own))
     return axis
+
+
+def _spaced_in_logarithms(values: Sequence[float]) -> bool:
+    """Whether values span a wide range, or are nearer to equal ratios than to equal differences."""
+    if min(values) <= 0:
+        return False
+    if max(values) / min(values) >= _LOG_FROM:
+        return True
+    if len(set(values)) < _FEWEST_TICKS:
+        return False
+    ordered = sorted(set(values))
+    return _unevenness([math.log(value) for value in ordered]) < _unevenness(ordered)
+
+
+def _unevenness(places: Sequence[float]) -> float:
+    """Largest step over the smallest."""
+    steps = [after - before for before, after in pairwise(places)]
+    return max(steps) / max(min(steps), _SMALLEST)
 
 
 def _apart(axis: Axis, first: Tick, second: Tick) -> bool:

@@ -63,6 +63,23 @@ def test_an_axis_of_what_was_varied_holds_its_values(values: list[float]) -> Non
     assert all(axis.low <= value <= axis.high for value in values)
 
 
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([50, 74, 110, 164, 243, 361, 537, 800], "log"),  # 50:800:log8
+        ([48, 96, 192, 384], "log"),
+        ([0.1, 0.2, 0.3, 0.4], "linear"),
+        ([50, 157, 264, 371, 479, 586, 693, 800], "linear"),
+        ([1, 30], "log"),
+        ([2, 4], "linear"),
+        ([0, 1, 10, 100], "linear"),
+        ([7], "linear"),
+    ],
+)
+def test_values_in_equal_ratios_stand_on_a_logarithmic_axis(values: list[float], scale: str) -> None:
+    assert across_axis("", values).scale == scale
+
+
 @few
 @given(SIZES)
 def test_a_number_at_a_tick_can_be_read_back(value: float) -> None:
