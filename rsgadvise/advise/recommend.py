@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.elasticity import elasticities
+from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
@@ -34,6 +34,7 @@ __all__ = ["described", "rank", "ranked_rows", "ranking_objective", "recommend",
 
 _NEAR = 0.02
 _BOUNDARY_SLOPE = 1e-4
+_SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence
 
 
 def recommend(
@@ -100,7 +101,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         largest_gradient=limit,
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
-        why=_why(shown[0]),
+        why=_why(problem, constants, best, shown[0]),
         notes=_notes(space, ranked, knee),
     )
 
@@ -266,14 +267,14 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
     return tuple(points)
 
 
-def _why(best: Recommendation) -> tuple[str, ...]:
+def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recommendation) -> tuple[str, ...]:
     if not math.isfinite(best.bound):
         return ()
     at_end = ["keep_prob"] if any(key.startswith("search.keep_prob") for key in best.binding) else []
     sentences = [wording.dominant_term(best.terms, best.bound)]
-    knob = wording.strongest_knob(best.elasticities, best.keep_prob, fixed=at_end)
-    if knob is not None:
-        sentences.append(knob)
+    change = strongest_change(problem, constants, point, fixed=at_end)
+    if change is not None and change.ratio < 1 - _SLIGHT:
+        sentences.append(wording.strongest_knob(change.knob, doubled=change.doubled, ratio=change.ratio))
     return tuple(sentences)
 
 
