@@ -9,10 +9,13 @@ __all__ = [
     "AT_LOWEST_KEEP_PROB",
     "CERTIFIED_SAYS_MORE",
     "LARGER_THAN_DATA",
+    "LARGEST_BATCH",
     "NOTHING_PROVEN",
     "NOT_PROVEN",
     "NO_BOUND",
+    "SMALLEST_BATCH",
     "VACUOUS",
+    "at_batch_end",
     "dominant_term",
     "near_ties",
     "percent",
@@ -39,6 +42,8 @@ AT_HIGHEST_KEEP_PROB = (
     "keep_prob is at the highest value allowed and the bound falls further above it: "
     "the range decides here, not the theory."
 )
+SMALLEST_BATCH = "search.batch_size (its smallest)"
+LARGEST_BATCH = "search.batch_size (its largest)"
 LARGER_THAN_DATA = "The batch is larger than the data set; rows are drawn with replacement."
 
 _WIDE_TIE = 4  # batch sizes this far apart are different choices
@@ -81,6 +86,15 @@ def strongest_knob(knob: str, *, doubled: bool, ratio: float) -> str:
     return (
         f"Strongest knob: {'doubling' if doubled else 'halving'} the {KNOB_WORDS[knob]} alone lowers the "
         f"bound {fall}."
+    )
+
+
+def at_batch_end(*, largest: bool, what: str, cost: float, batch: int, allowed: tuple[int, int]) -> str:
+    """The best batch size is the last one allowed, and what is minimised falls by going on."""
+    return (
+        f"The batch size is at the {'upper' if largest else 'lower'} end of search.batch_size and {what} "
+        f"beyond it, to {cost:.4g} at {batch:,}: the range decides here, not the theory; allow more with "
+        f"search.batch_size: {{min: {allowed[0]}, max: {allowed[1]}}}."
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 
@@ -29,7 +30,11 @@ KNOBS = {
 
 
 def spec(kind: str, **sections: Any) -> Spec:
-    data = {**(MNIST if kind != "two layers" else {"mean": 0.0133}), "samples": 60000}
+    data = {
+        **(MNIST if kind != "two layers" else {"mean": 0.0133}),
+        "samples": 60000,
+        **sections.pop("data", {}),
+    }
     return Spec.model_validate({"network": NETWORKS[kind], "data": data, **sections})
 
 
@@ -121,3 +126,86 @@ def test_a_stepsize_whose_double_no_theorem_covers_is_halved() -> None:
     training = {"stepsize": 1.2, "batch_size": 16, "iterations": 1000}
     verb, knob, _ = strongest(recommend(spec("single_layer", training=training)).why)
     assert (verb, knob) == ("halving", "stepsize")
+
+
+def end_notes(advice: Advice) -> list[str]:
+    return [
+        note for row in advice.recommendations for note in row.notes if "end of search.batch_size" in note
+    ]
+
+
+SPAMBASE = {"mean": 0.0133, "mean_square": 0.0005, "second_moment": 0.003, "samples": 4601}
+
+
+def test_the_end_of_the_batch_sizes_is_reported_with_what_lies_beyond() -> None:
+    wanted = spec("two layers", data=SPAMBASE, budget={"epochs": 20})
+    advice = recommend(wanted)
+    best = advice.recommendations[0]
+    assert best.batch_size == 1024
+    (note,) = end_notes(advice)
+    assert note in best.notes
+    assert "search.batch_size (its largest)" in best.binding
+    found = re.search(r"falls beyond it, to ([\d.]+) at ([\d,]+): .*\{min: (\d+), max: (\d+)\}\.", note)
+    assert found, note
+    bound, batch, low, high = float(found[1]), int(found[2].replace(",", "")), int(found[3]), int(found[4])
+    there = recommend(
+        spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [batch]})
+    ).recommendations[0]
+    assert there.bound == pytest.approx(bound, rel=1e-3)
+    assert bound < best.bound / 2
+    # What it says to allow is enough: there the advice is no longer at an end.
+    search = {"batch_size": {"min": low, "max": high}}
+    wider = recommend(spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search=search))
+    assert low < wider.recommendations[0].batch_size < high
+    assert wider.recommendations[0].bound <= bound * 1.001
+    assert not end_notes(wider)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("target", [None, {"eps": 400.0, "delta": 0.1, "runs": 3}])
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_end_is_reported_exactly_where_going_on_is_worth_it(
+    listed: bool, target: dict[str, Any] | None, constants: Any
+) -> None:
+    """The oracle lists all sizes beyond one by one; less than a near tie is not worth a note."""
+    noted = 0
+    sections: dict[str, Any] = {"budget": {"epochs": 50}} if target is None else {"target": target}
+    steps = {"iterations": {"max": 10**12}}
+
+    def cost(sizes: Any) -> float:
+        found = recommend(
+            spec("autoencoder", search={"batch_size": sizes, **steps}, **sections), constants=constants
+        )
+        if not found.recommendations:
+            return float("inf")
+        best = found.recommendations[0]
+        return best.bound if target is None else float(best.total_samples)
+
+    one_by_one = {size: cost([size]) for size in (2**k for k in range(4, 17))}
+    for low, high in ((32, 128), (512, 1024), (256, 8192), (4096, 16384), (64, 65536)):
+        sizes: Any = [low, high] if listed else {"min": low, "max": high}
+        advice = recommend(
+            spec("autoencoder", search={"batch_size": sizes, **steps}, **sections), constants=constants
+        )
+        if not advice.recommendations:
+            continue
+        best, here = advice.recommendations[0].batch_size, cost(sizes)
+        beyond = [
+            value
+            for size, value in one_by_one.items()
+            if (best > 0.99 * high and size > high) or (best < 1.01 * low and size < low)
+        ]
+        expected = bool(beyond) and min(beyond) < 0.98 * here
+        assert bool(end_notes(advice)) == expected, (low, high, best)
+        if expected:
+            word = "upper" if best > 0.99 * high else "lower"
+            assert f"is at the {word} end of search.batch_size" in end_notes(advice)[0]
+            noted += 1
+    assert noted
+
+
+def test_a_near_tie_or_a_single_size_is_no_end() -> None:
+    """Half of 16 would lower (7) by less than a tenth of a per cent; one size is a choice of the user."""
+    assert not end_notes(recommend(spec("single_layer", budget={"epochs": 100})))
+    one = spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [64]})
+    assert not end_notes(recommend(one))
