@@ -8,8 +8,8 @@ import numpy as np
 
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.results import as_stepsize
-from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
-from rsgadvise.advise.space import MOST_ITERATIONS, Goal
+from rsgadvise.advise.solve import critical_batch_size, fewest_iterations, solve
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
 from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem
@@ -32,7 +32,8 @@ class Request:
         eps, delta: Pr(min_t ||grad f(W^R_t)||^2 <= eps) >= 1 - delta.
         runs: T. epochs: C, passes over the data.
         batch_size: B, or None for the batch with the fewest samples among `batch_choices`.
-        batch_choices: batch sizes to choose from.
+        batch_choices: batch sizes to choose from, or (min, max) of a range to search.
+        batch_range: whether they are such a range.
         keep_prob: range of zeta.
         assumed: what nobody gave.
     """
@@ -45,6 +46,7 @@ class Request:
     batch_choices: tuple[int, ...]
     keep_prob: Range
     assumed: tuple[Assumption, ...]
+    batch_range: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def plan_iterations(
     objective = objective_for(problem, constants)
     goal = Goal(request.eps, request.delta, request.runs)
     target = float(goal.per_run(np.asarray(float(request.runs))))
-    batch, assumed = _batch_size(objective, request, target)
+    batch, assumed = _batch_size(objective, request, goal)
     case = _Case(objective, goal, target, batch, request.keep_prob)
     here, there = np.asarray([float(batch)]), np.asarray([target])
     needed, whole = case.real(here, there), case.whole(here, there)[0]
@@ -133,15 +135,31 @@ def plan_iterations(
     )
 
 
-def _batch_size(objective: Objective, request: Request, target: float) -> tuple[int, tuple[Assumption, ...]]:
+def _batch_size(objective: Objective, request: Request, goal: Goal) -> tuple[int, tuple[Assumption, ...]]:
+    """The batch size asked for, or the one that takes the fewest samples, found as `recommend` finds it."""
     if request.batch_size is not None:
         return request.batch_size, ()
-    choices = np.asarray(request.batch_choices, dtype=np.float64)
-    needed, _ = objective.required_iterations(np.full(choices.shape, target), choices, request.keep_prob)
-    samples = needed * choices
-    reachable = bool(np.isfinite(samples).any())
-    batch = int(choices[int(np.argmin(samples))]) if reachable else int(choices.max())
-    why = "the fewest samples among search.batch_size" if reachable else "the largest of search.batch_size"
+    rows = solve(
+        objective,
+        Space(
+            batch_sizes=request.batch_choices,
+            batch_range=request.batch_range,
+            iterations=(1, MOST_ITERATIONS),
+            iterations_key="",
+            keep_probs=(request.keep_prob,),
+            schedules=(Schedule(),),
+            stepsize=None,
+            limits=(),
+            goal=goal,
+            cost=None,
+            assumed=(),
+        ),
+    )
+    if rows.batch.size == 0:
+        batch, why = max(request.batch_choices), "the largest of search.batch_size"
+    else:
+        batch = int(rows.batch[int(np.argmin(rows.total))])
+        why = "the fewest samples " + ("within" if request.batch_range else "among") + " search.batch_size"
     return batch, (Assumption("training.batch_size", batch, why),)
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.elasticity import elasticities
+from rsgadvise.advise.elasticity import elasticities, strongest_change
+from rsgadvise.advise.ends import NEAR, batch_end
 from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["described", "rank", "ranked_rows", "ranking_objective", "recommend", "relevant"]
 
-_NEAR = 0.02
 _BOUNDARY_SLOPE = 1e-4
+_SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence
 
 
 def recommend(
@@ -87,6 +88,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     if ranked.batch.size == 0:
         return replace(advice, infeasible=_infeasible(objective, space))
     shown = described(problem, space, ranked, constants=constants, top=top)
+    shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     best = _point(ranked, 0, space)
     _, _, limit = certified(problem, best)
     knee = None
@@ -100,7 +102,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         largest_gradient=limit,
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
-        why=_why(shown[0]),
+        why=_why(problem, constants, best, shown[0]),
         notes=_notes(space, ranked, knee),
     )
 
@@ -240,12 +242,24 @@ def _binding(space: Space, rows: Rows, index: int, slopes: Mapping[str, float]) 
             found.append("search.keep_prob.min")
         if zeta >= high and high < 1 and slope < -_BOUNDARY_SLOPE:
             found.append("search.keep_prob.max")
-    if space.goal is not None and len(space.batch_sizes) > 1 and index == 0:
-        if batch == min(space.batch_sizes):
-            found.append("search.batch_size (its smallest)")
-        elif batch == max(space.batch_sizes):
-            found.append("search.batch_size (its largest)")
     return tuple(found)
+
+
+def _at_batch_end(
+    best: Recommendation, objective: Objective, space: Space, rows: Rows, constants: ConstantsName
+) -> Recommendation:
+    """Rank 1, with a note where other batch sizes than those allowed would be better."""
+    end = batch_end(objective, space, rows)
+    if end is None:
+        return best
+    what = "the bound on the loss falls" if constants == "calibrated" else "the bound falls"
+    if space.goal is not None:
+        what = "the samples fall" if space.cost is None else "the seconds fall"
+    note = wording.at_batch_end(
+        largest=end.largest, what=what, cost=end.cost, batch=end.batch_size, allowed=end.allowed
+    )
+    key = wording.LARGEST_BATCH if end.largest else wording.SMALLEST_BATCH
+    return replace(best, binding=(*best.binding, key), notes=(*best.notes, note))
 
 
 def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -> tuple[WorkPoint, ...]:
@@ -266,21 +280,21 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
     return tuple(points)
 
 
-def _why(best: Recommendation) -> tuple[str, ...]:
+def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recommendation) -> tuple[str, ...]:
     if not math.isfinite(best.bound):
         return ()
     at_end = ["keep_prob"] if any(key.startswith("search.keep_prob") for key in best.binding) else []
     sentences = [wording.dominant_term(best.terms, best.bound)]
-    knob = wording.strongest_knob(best.elasticities, best.keep_prob, fixed=at_end)
-    if knob is not None:
-        sentences.append(knob)
+    change = strongest_change(problem, constants, point, fixed=at_end)
+    if change is not None and change.ratio < 1 - _SLIGHT:
+        sentences.append(wording.strongest_knob(change.knob, doubled=change.doubled, ratio=change.ratio))
     return tuple(sentences)
 
 
 def _notes(space: Space, rows: Rows, knee: float | None) -> tuple[str, ...]:
     notes = []
     cost = rows.cost(space.goal)
-    close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + _NEAR)]})
+    close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + NEAR)]})
     if len(close) > 1:
         notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee))
     if space.goal is None and not space.limits and not space.fixed_iterations:

@@ -135,7 +135,7 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     if high < low:
         return np.asarray([float(low)])
     best = _best_batch(branch, low, high) if branch.schedule.monotone or branch.for_loss else float(high)
-    kinks = _kinks(space, low, high, best)
+    kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
     if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
         rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
         if rows.batch.size:
@@ -170,13 +170,36 @@ def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:
     Rounding N down to whole iterations makes the bound jagged in B; for given N a larger batch is
     never worse, so the best batch is one of these, or the end of the range.
     """
-    if not space.limits or space.goal is not None:
+    if not space.limits:
         return np.empty(0)
     middle = min(float(limit.most_iterations(np.asarray(best), np.ones(()))) for limit in space.limits)
     counts = [*range(1, _KINKS), *range(int(max(middle - _KINKS, 1)), int(min(middle, 1e15)) + _KINKS)]
     counts += [space.iterations[1]]
     batches = np.asarray([min(limit.largest_batch(float(n)) for limit in space.limits) for n in counts])
     return np.asarray(distinct(np.clip(batches, low, high)))
+
+
+def _goal_kinks(branch: _Branch, low: int, high: int, best: float) -> FloatArray:
+    """The smallest batch with which each number of iterations near the best one meets the target.
+
+    N is rounded up to whole iterations, so for given N a smaller batch is never dearer. That saves 1/N of
+    the samples at most, and being off by a share x of the best N costs about x^2, which says how far to look.
+    """
+    goal, rows = branch.space.goal, _solve_for(branch, np.asarray([best]))
+    if goal is None or not _closed_plan(branch) or rows.batch.size == 0:
+        return np.empty(0)
+    middle = rows.iterations[0]
+    reach = min(2 * np.ceil(np.sqrt(middle)) + 2, _KINKS)
+    counts = np.arange(max(middle - reach, branch.space.iterations[0]), middle + reach + 1)
+    target = np.full(counts.shape, goal.per_run(rows.runs[0]))
+
+    def meets(batch: NDArray[np.int64]) -> NDArray[np.bool_]:
+        needed = fewest_iterations(branch.objective, batch.astype(np.float64), target, branch.keep_range)
+        return needed <= counts
+
+    ends = np.full((2, counts.size), [[low], [high]], dtype=np.int64)
+    batches, found = smallest_integer(meets, ends[0], ends[1])
+    return np.asarray(distinct(batches[found].astype(np.float64)))
 
 
 def _largest_batch(space: Space) -> int:
@@ -244,12 +267,17 @@ def _best_value(branch: _Branch, batch: FloatArray, n: FloatArray) -> FloatArray
     return branch.objective.bound(stepsize, keep_prob, batch, n, branch.schedule).value
 
 
+def _closed_plan(branch: _Branch) -> bool:
+    """Whether the iterations that a target needs have a closed form."""
+    return branch.schedule.plain and branch.space.stepsize is None and not branch.space.fixed_iterations
+
+
 def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> tuple[FloatArray, FloatArray]:
     """(N, T) that meet the goal with the least total T N for each batch size; N is inf where none does."""
     goal = branch.space.goal
     if goal is None:
         raise ValueError("a goal is needed")
-    if not (branch.schedule.plain and branch.space.stepsize is None and not branch.space.fixed_iterations):
+    if not _closed_plan(branch):
         return _plan_searched(branch, goal, batch, rough=rough)
 
     def plan(runs: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 __all__ = [
     "AT_HIGHEST_KEEP_PROB",
     "AT_LOWEST_KEEP_PROB",
     "CERTIFIED_SAYS_MORE",
     "LARGER_THAN_DATA",
+    "LARGEST_BATCH",
     "NOTHING_PROVEN",
     "NOT_PROVEN",
     "NO_BOUND",
+    "SMALLEST_BATCH",
     "VACUOUS",
+    "at_batch_end",
     "dominant_term",
     "near_ties",
     "percent",
@@ -39,10 +42,11 @@ AT_HIGHEST_KEEP_PROB = (
     "keep_prob is at the highest value allowed and the bound falls further above it: "
     "the range decides here, not the theory."
 )
+SMALLEST_BATCH = "search.batch_size (its smallest)"
+LARGEST_BATCH = "search.batch_size (its largest)"
 LARGER_THAN_DATA = "The batch is larger than the data set; rows are drawn with replacement."
 
 _WIDE_TIE = 4  # batch sizes this far apart are different choices
-_STEEP = 3.0  # an elasticity beyond this says nothing about doubling
 
 TERM_WORDS: Mapping[str, str] = {
     "initial_error": "initial error, which more iterations shrink",
@@ -76,32 +80,22 @@ def dominant_term(terms: Mapping[str, float], bound: float) -> str:
     return f"{percent(share)} of the bound is the {TERM_WORDS[name]}."
 
 
-def strongest_knob(
-    elasticities: Mapping[str, float], keep_prob: float, *, fixed: Container[str]
-) -> str | None:
-    """The knob of training that moves the bound most when it is doubled or halved, the others held.
+def strongest_knob(knob: str, *, doubled: bool, ratio: float) -> str:
+    """The knob whose doubling or halving alone lowers the bound most, to `ratio` of what it was."""
+    fall = f"by {percent(1 - ratio)}" if ratio > 0.01 else f"to {ratio:.2g} of it"
+    return (
+        f"Strongest knob: {'doubling' if doubled else 'halving'} the {KNOB_WORDS[knob]} alone lowers the "
+        f"bound {fall}."
+    )
 
-    The weight bound is not among them: it changes which networks can be learnt. `fixed` names knobs
-    that are at the end of their range.
-    """
-    usable = {knob: value for knob, value in elasticities.items() if knob in KNOB_WORDS and knob not in fixed}
-    if 2 * keep_prob > 1 and usable.get("keep_prob", 0.0) < 0:
-        del usable["keep_prob"]  # a probability that cannot be doubled
-    if not usable:
-        return None
-    knob = max(usable, key=lambda key: abs(usable[key]))
-    slope = usable[knob]
-    if abs(slope) < 1e-3:
-        return None
-    name = KNOB_WORDS[knob]
-    if abs(slope) > _STEEP:
-        less = "less" if slope > 0 else "more"
-        return (
-            f"Strongest knob: 1 % {less} {name} alone lowers the bound by about {percent(0.01 * abs(slope))}."
-        )
-    verb = "halving" if slope > 0 else "doubling"
-    fall = percent(1 - 2 ** -abs(slope))
-    return f"Strongest knob: {verb} the {name} alone lowers the bound by about {fall}."
+
+def at_batch_end(*, largest: bool, what: str, cost: float, batch: int, allowed: tuple[int, int]) -> str:
+    """The best batch size is the last one allowed, and what is minimised falls by going on."""
+    return (
+        f"The batch size is at the {'upper' if largest else 'lower'} end of search.batch_size and {what} "
+        f"beyond it, to {cost:.4g} at {batch:,}: the range decides here, not the theory; allow more with "
+        f"search.batch_size: {{min: {allowed[0]}, max: {allowed[1]}}}."
+    )
 
 
 def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None) -> str:

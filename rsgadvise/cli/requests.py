@@ -160,6 +160,7 @@ def request_from_spec(
         epochs=epochs,
         batch_size=batch,
         batch_choices=space.batch_sizes,
+        batch_range=space.batch_range,
         keep_prob=(min(low for low, _ in ranges), max(high for _, high in ranges)),
         assumed=(*assumed, *(item for item in space.assumed if item.key == "search.keep_prob")),
     )

@@ -51,8 +51,8 @@ def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
             about.setdefault(note, []).append(row.rank)
     limits: dict[str, list[int]] = {}
     for row in rows:
-        # The ends of keep_prob have a note of their own.
-        keys = [key for key in row.binding if not key.startswith("search.keep_prob")]
+        # The ends of keep_prob and of batch_size have a note of their own.
+        keys = [key for key in row.binding if not key.startswith(("search.keep_prob", "search.batch_size"))]
         if keys:
             limits.setdefault(", ".join(keys), []).append(row.rank)
     for held_by, ranks in limits.items():

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Run
 
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.plan import Request, plan_iterations
 from rsgadvise.advise.plan_result import IterationPlan
 from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.objective import Schedule
 from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
@@ -100,8 +105,6 @@ def test_plans_of_every_kind_hold_and_are_tight(
         if 1 < found.iterations < 10**10:  # beyond that one iteration is lost in the rounding
             before = np.asarray([float(found.iterations - 1)])
             batch = np.asarray([float(found.batch_size)])
-            from rsgadvise.bounds.objective import Schedule
-
             stepsize, zeta = objective.optimum(batch, before, keep, Schedule())
             assert objective.bound(stepsize, zeta, batch, before, Schedule()).value[0] > found.per_run_target
         needed = [point.iterations for point in found.tradeoff]
@@ -134,6 +137,56 @@ def test_batch_size_is_chosen_where_it_is_free() -> None:
     found = plan(batch_size=None, batch_choices=(16, 512, 4096))
     assert found.batch_size == 16
     assert any(item.key == "training.batch_size" for item in found.assumed)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("eps", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"kind": "single_layer", "layers": [50, 4]},
+        {"kind": "autoencoder", "layers": [3, 2], "weight_bound": 0.5},
+        {"kind": "multilayer", "layers": [50, 20, 10, 4], "weight_bound": 0.1},
+    ],
+)
+def test_the_batch_of_a_range_takes_the_fewest_samples(
+    network: dict[str, Any], eps: float, constants: Any
+) -> None:
+    """Every integer of the range is the oracle: each needs the smallest N whose best bound is low enough."""
+    of, (low, high) = problem(**network), (37, 4000)
+    keep = (1.0, 1.0) if network["kind"] == "single_layer" else (0.3, 1.0)
+    found = plan(
+        of, constants, eps=eps, batch_size=None, batch_choices=(low, high), batch_range=True, keep_prob=keep
+    )
+    objective = objective_for(of, constants)
+    batches = np.arange(low, high + 1.0)
+
+    def met(n: Any) -> Any:
+        stepsize, zeta = objective.optimum(batches, n, keep, Schedule())
+        return objective.bound(stepsize, zeta, batches, n, Schedule()).value <= found.per_run_target
+
+    fails, meets = np.zeros(batches.size), np.full(batches.size, 1e9)
+    reachable = met(meets)
+    while (meets - fails > 1).any():
+        middle = np.floor((fails + meets) / 2)
+        yes = met(np.maximum(middle, 1))
+        fails, meets = np.where(yes, fails, middle), np.where(yes, middle, meets)
+    assert found.feasible == bool(reachable.any())
+    if found.feasible:
+        assert found.samples == (batches * meets)[reachable].min()
+    else:
+        assert found.batch_size == high
+
+
+def test_no_row_of_the_tradeoff_beats_the_batch_of_the_range(run: Run, config: Callable[[str], Path]) -> None:
+    for name in ("mnist_design", "mnist_autoencoder", "mnist_multilayer"):
+        options = ["--eps", "2", "--delta", "0.1", "--set", "search.batch_size={min: 256, max: 16777216}"]
+        document = json.loads(run("iterations", config(name), *options, "-f", "json").out)
+        rows = [row for row in document["tradeoff"] if 256 <= row["batch_size"] <= 16777216]
+        assert len(rows) > 3
+        assert document["samples"] == min(row["samples"] for row in rows)
+        (chosen,) = [item for item in document["assumed"] if item["key"] == "training.batch_size"]
+        assert chosen["why"] == "the fewest samples within search.batch_size"
 
 
 def test_absurd_targets_are_infeasible_not_wrong() -> None:

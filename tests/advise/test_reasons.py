@@ -1,0 +1,211 @@
+"""The sentences that say why: what they claim is held against the bound itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.results import Advice
+from rsgadvise.errors import HypothesisError
+from rsgadvise.spec import Spec
+
+MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "single_layer": {"kind": "single_layer", "layers": [784, 10]},
+    "autoencoder": {"kind": "autoencoder", "layers": [784, 100], "weight_bound": 0.01},
+    "multilayer": {"kind": "multilayer", "layers": [784, 200, 100, 10], "weight_bound": 0.05},
+    "two layers": {"kind": "multilayer", "layers": [57, 16, 2], "weight_bound": 3},
+}
+KNOBS = {
+    "stepsize": "stepsize",
+    "batch size": "batch_size",
+    "iterations": "iterations",
+    "keep probability": "keep_prob",
+    "pretraining tolerance": "pretraining",
+}
+
+
+def spec(kind: str, **sections: Any) -> Spec:
+    data = {
+        **(MNIST if kind != "two layers" else {"mean": 0.0133}),
+        "samples": 60000,
+        **sections.pop("data", {}),
+    }
+    return Spec.model_validate({"network": NETWORKS[kind], "data": data, **sections})
+
+
+def strongest(why: tuple[str, ...]) -> tuple[str, str, str]:
+    """(doubling or halving, knob, percentage) of the sentence."""
+    (sentence,) = [each for each in why if each.startswith("Strongest knob")]
+    found = re.fullmatch(
+        r"Strongest knob: (doubling|halving) the ([a-z ]+) alone lowers the bound by ([\d.]+) %\.", sentence
+    )
+    assert found, sentence
+    return found[1], found[2], found[3]
+
+
+def test_the_strongest_knob_of_7_by_hand() -> None:
+    """At its optimum both terms of (7) are equal, so that doubling N leaves three quarters, not 2^-1/2."""
+    advice = recommend(spec("single_layer", search={"batch_size": [16]}, budget={"epochs": 100}))
+    n, b, d = 375_000, 16, 10.0
+    gamma = advice.recommendations[0].stepsize
+    assert isinstance(gamma, float)
+
+    def seven(steps: float, batch: float) -> float:
+        return (d / (steps * gamma) + 13 * 784 * 10 / 256 * gamma / batch) / (1 - 13 / 16 * gamma)
+
+    assert advice.recommendations[0].bound == pytest.approx(seven(n, b))
+    fall = 1 - seven(2 * n, b) / seven(n, b)
+    assert fall > 1 - seven(n, 2 * b) / seven(n, b)
+    assert strongest(advice.why) == ("doubling", "iterations", f"{100 * fall:.2g}")
+    assert strongest(advice.why)[2] == "25"
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(
+    ("kind", "training"),
+    [
+        ("single_layer", {}),
+        ("single_layer", {"stepsize": 0.3, "batch_size": 64}),
+        ("autoencoder", {}),
+        ("autoencoder", {"keep_prob": 1.0, "batch_size": 7}),
+        ("multilayer", {"pretraining": {"tolerance": 0.001}}),
+        ("multilayer", {"pretraining": {"tolerance": 0.4}, "keep_prob": 0.5, "stopping": "last"}),
+        ("two layers", {}),
+        ("two layers", {"decay": 0.5, "batch_size": 100}),
+    ],
+)
+def test_no_knob_lowers_the_bound_more_than_the_strongest(
+    kind: str, training: dict[str, Any], constants: Any
+) -> None:
+    """Every knob is doubled and halved in a spec of its own, and the bound evaluated there."""
+    advice = recommend(spec(kind, training=training, budget={"epochs": 20}), constants=constants)
+    best = advice.recommendations[0]
+    values = {
+        key: getattr(best, key) for key in ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
+    }
+    given = training.get("pretraining", {"tolerance": 1.0})["tolerance"] if kind != "single_layer" else 1.0
+
+    def bound_at(**changed: Any) -> float:
+        alpha = changed.pop("pretraining", given)
+        fixed: dict[str, Any] = {**training, **values, **changed}
+        if NETWORKS[kind]["kind"] == "multilayer":
+            fixed["pretraining"] = {"tolerance": alpha}
+        return evaluate(spec(kind, training=fixed), constants=constants).bound
+
+    here = bound_at()
+    assert here == pytest.approx(best.bound)
+    falls = {}
+    for verb, factor in (("doubling", 2), ("halving", 0.5)):
+        for knob in KNOBS.values():
+            old = given if knob == "pretraining" else values[knob]
+            if knob == "pretraining" and (NETWORKS[kind]["kind"] != "multilayer" or verb == "doubling"):
+                continue
+            if knob == "keep_prob" and (
+                kind == "single_layer" or factor * old > 1 or "search.keep_prob.min" in best.binding
+            ):
+                continue
+            new: Any = tuple(factor * each for each in old) if isinstance(old, tuple) else factor * old
+            if knob in ("batch_size", "iterations"):
+                new = int(new)
+            try:
+                falls[verb, knob] = 1 - bound_at(**{knob: new}) / here
+            except HypothesisError:
+                continue
+    verb, words, share = strongest(advice.why)
+    assert falls[verb, KNOBS[words]] == pytest.approx(max(falls.values()), rel=1e-9)
+    assert share == f"{100 * max(falls.values()):.2g}"
+
+
+def test_a_stepsize_whose_double_no_theorem_covers_is_halved() -> None:
+    """13/16 gamma = 0.975 at gamma = 1.2: half of it lowers the bound by far, and 2.4 has none."""
+    training = {"stepsize": 1.2, "batch_size": 16, "iterations": 1000}
+    verb, knob, _ = strongest(recommend(spec("single_layer", training=training)).why)
+    assert (verb, knob) == ("halving", "stepsize")
+
+
+def end_notes(advice: Advice) -> list[str]:
+    return [
+        note for row in advice.recommendations for note in row.notes if "end of search.batch_size" in note
+    ]
+
+
+SPAMBASE = {"mean": 0.0133, "mean_square": 0.0005, "second_moment": 0.003, "samples": 4601}
+
+
+def test_the_end_of_the_batch_sizes_is_reported_with_what_lies_beyond() -> None:
+    wanted = spec("two layers", data=SPAMBASE, budget={"epochs": 20})
+    advice = recommend(wanted)
+    best = advice.recommendations[0]
+    assert best.batch_size == 1024
+    (note,) = end_notes(advice)
+    assert note in best.notes
+    assert "search.batch_size (its largest)" in best.binding
+    found = re.search(r"falls beyond it, to ([\d.]+) at ([\d,]+): .*\{min: (\d+), max: (\d+)\}\.", note)
+    assert found, note
+    bound, batch, low, high = float(found[1]), int(found[2].replace(",", "")), int(found[3]), int(found[4])
+    there = recommend(
+        spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [batch]})
+    ).recommendations[0]
+    assert there.bound == pytest.approx(bound, rel=1e-3)
+    assert bound < best.bound / 2
+    # What it says to allow is enough: there the advice is no longer at an end.
+    search = {"batch_size": {"min": low, "max": high}}
+    wider = recommend(spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search=search))
+    assert low < wider.recommendations[0].batch_size < high
+    assert wider.recommendations[0].bound <= bound * 1.001
+    assert not end_notes(wider)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("target", [None, {"eps": 400.0, "delta": 0.1, "runs": 3}])
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_end_is_reported_exactly_where_going_on_is_worth_it(
+    listed: bool, target: dict[str, Any] | None, constants: Any
+) -> None:
+    """The oracle lists all sizes beyond one by one; less than a near tie is not worth a note."""
+    noted = 0
+    sections: dict[str, Any] = {"budget": {"epochs": 50}} if target is None else {"target": target}
+    steps = {"iterations": {"max": 10**12}}
+
+    def cost(sizes: Any) -> float:
+        found = recommend(
+            spec("autoencoder", search={"batch_size": sizes, **steps}, **sections), constants=constants
+        )
+        if not found.recommendations:
+            return float("inf")
+        best = found.recommendations[0]
+        return best.bound if target is None else float(best.total_samples)
+
+    one_by_one = {size: cost([size]) for size in (2**k for k in range(4, 17))}
+    for low, high in ((32, 128), (512, 1024), (256, 8192), (4096, 16384), (64, 65536)):
+        sizes: Any = [low, high] if listed else {"min": low, "max": high}
+        advice = recommend(
+            spec("autoencoder", search={"batch_size": sizes, **steps}, **sections), constants=constants
+        )
+        if not advice.recommendations:
+            continue
+        best, here = advice.recommendations[0].batch_size, cost(sizes)
+        beyond = [
+            value
+            for size, value in one_by_one.items()
+            if (best > 0.99 * high and size > high) or (best < 1.01 * low and size < low)
+        ]
+        expected = bool(beyond) and min(beyond) < 0.98 * here
+        assert bool(end_notes(advice)) == expected, (low, high, best)
+        if expected:
+            word = "upper" if best > 0.99 * high else "lower"
+            assert f"is at the {word} end of search.batch_size" in end_notes(advice)[0]
+            noted += 1
+    assert noted
+
+
+def test_a_near_tie_or_a_single_size_is_no_end() -> None:
+    """Half of 16 would lower (7) by less than a tenth of a per cent; one size is a choice of the user."""
+    assert not end_notes(recommend(spec("single_layer", budget={"epochs": 100})))
+    one = spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [64]})
+    assert not end_notes(recommend(one))
