@@ -30,6 +30,9 @@ _STATE_PRODUCTS = 10
 _STATE_ROWS = (16, 1024)
 _STATE = 7  # key of randomness
 _NOT_RUN = "not run"  # its share of the race was less than one iteration
+_OTHER_BOUNDS = (
+    "The stepsizes come from the race: the bounds with {} constants stand beside them and do not rank them."
+)
 _NO_TARGET = "The race looks for the smallest loss, not for the target; without it there is a plan for that."
 
 
@@ -102,6 +105,7 @@ class Reporter:
             "Interrupted: this is the best by then." if interrupted else "",
             _plateau_note(report),
             _stopping_note(report, self.space),
+            "" if self.constants == "calibrated" else _OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else _NO_TARGET,
         )
         limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
