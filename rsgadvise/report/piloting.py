@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, MeasuredConstant
+from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
 from rsgadvise.report.blocks import Block, Column, Grid, number, percent
@@ -101,8 +102,28 @@ def measured_sentences(advice: Advice) -> Iterator[str]:
     """The second run against what the bound says of it, and what the advice itself cost."""
     if isinstance(advice, PilotAdvice):
         yield from _second_run(advice.pilot)
+        if advice.pilot.stopping is not None:
+            yield from _above(advice.pilot.stopping, advice.constants)
     if advice.cost > 0:
         yield f"This advice cost as much as {advice.cost:.3g} trainings with the N and B of rank 1."
+
+
+_WHY_ABOVE = {
+    "paper": "the paper's constants do not hold for all data",
+    "certified": "it holds in the mean over all runs, and this is one",
+    "calibrated": "its constants are measured early in a training from another W1, and not proven",
+}
+
+
+def _above(choice: StoppingChoice, constants: ConstantsName) -> Iterator[str]:
+    """Bounds that the second run exceeded."""
+    for row in choice.rows:
+        if row.of_bound is not None and row.of_bound > 1:
+            yield (
+                f"Stopped by P_R: {row.stopping}, the measured squared gradient, "
+                f"{number(row.gradient.mean)}, is {number(row.of_bound, 3)} times its bound, "
+                f"{number(row.bound)}: {_WHY_ABOVE[constants]}."
+            )
 
 
 def _second_run(pilot: PilotReport) -> Iterator[str]:

@@ -74,6 +74,31 @@ def test_a_pilot_shows_calibrated_bounds_unless_told_otherwise(
         ]
 
 
+def test_a_measurement_above_its_bound_is_called_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = {"uniform": 1e-6, "increasing": 1e-6, "last": 10.0}
+    monkeypatch.setattr(
+        "rsgadvise.pilot.reporting.stopping_bound", lambda *_: lambda name: (bounds[name], 20.0)
+    )
+    spec = spec_for(tmp_path, SINGLE)
+    reasons = {"calibrated": "its constants are measured", "paper": "the paper's constants do not hold"}
+    for constants, reason in reasons.items():
+        options = ("--pilot", "0.5", "--constants", constants)
+        rows = document(run, spec, *options)["pilot"]["stopping"]["rows"]
+        said = words(run, spec, *options)
+        above = 0
+        for row in rows:
+            factor = row["gradient"]["mean"] / bounds[row["stopping"]]
+            assert row["of_bound"] == pytest.approx(factor)
+            start = f"Stopped by P_R: {row['stopping']}, the measured squared gradient, "
+            assert (start in said) == (factor > 1)
+            if factor > 1:
+                above += 1
+                assert f"is {factor:.3g} times its bound, 1e-06: {reason}" in said
+        assert 0 < above < len(rows)
+
+
 RULES = {
     "uniform": "rng.integers(1, ITERATIONS + 1)",
     "increasing": "p=k / k.sum()",
