@@ -181,7 +181,7 @@ def _start(spec: Spec, problem: Problem) -> Iterator[Check]:
 def _training(spec: Spec, problem: Problem, best: Recommendation) -> Iterator[Check]:
     """What the training program has to do for the theorem to be about it."""
     given = spec.training.stopping
-    rule = "uniform" if given is None else given if isinstance(given, str) else "the spec's list"
+    rule = best.stopping if given is None else given if isinstance(given, str) else "the spec's list"
     yield Check(
         "Training stops at a random iteration R.",
         None,

@@ -10,7 +10,7 @@ import numpy as np
 
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import DataError, UsageError
-from rsgadvise.pilot import check_pilot
+from rsgadvise.pilot import check_pilot, constants_for
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -24,7 +24,7 @@ def recommend(
     spec: Spec | Mapping[str, Any] | str | Path,
     *,
     data: tuple[Any, Any] | Any | None = None,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName | None = None,
     pilot: float = 0.0,
     seed: int = 0,
     top: int = 5,
@@ -38,7 +38,8 @@ def recommend(
             or integer labels, which become one output for each class; 0 and 1 may also be the values of a
             single output. Their moments count instead of those in the spec. Without them a `data.file`
             in the spec is left aside.
-        constants: paper, certified, or calibrated: measured on the data.
+        constants: paper, certified, or calibrated: measured on the data; by default paper, with a `pilot`
+            calibrated.
         pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none.
         seed: of all randomness, at least 0.
         top: rows to return, at least 1.
@@ -61,11 +62,12 @@ def recommend(
     from rsgadvise.advise.recommend import recommend as without_data
 
     _check_options(constants, pilot, seed, top)
+    used = constants_for(constants, pilot=pilot)
     found = _spec(spec, data)
     if data is None:
-        if constants == "calibrated" or pilot:
+        if used == "calibrated" or pilot:
             raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
-        return without_data(found, constants=constants, top=top)
+        return without_data(found, constants=used, top=top)
     from rsgadvise.bounds.moments import moments_of
 
     rows = _rows(found, data)
@@ -77,15 +79,15 @@ def recommend(
         "top_eigenvalue": moments.top_eigenvalue,
         "samples": rows.rows,
     }
-    if constants != "calibrated" and not pilot:
-        return without_data(found, constants=constants, top=top, measured=measured)
+    if used != "calibrated" and not pilot:
+        return without_data(found, constants=used, top=top, measured=measured)
     from rsgadvise.pilot.advice import advise_with_data
 
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
         return advise_with_data(
             found,
             rows,
-            constants=constants,
+            constants=used,
             pilot=pilot,
             seed=seed,
             top=top,
@@ -94,9 +96,9 @@ def recommend(
         )
 
 
-def _check_options(constants: str, pilot: float, seed: int, top: int) -> None:
+def _check_options(constants: str | None, pilot: float, seed: int, top: int) -> None:
     known = get_args(ConstantsName)
-    if constants not in known:
+    if constants is not None and constants not in known:
         raise UsageError(f"constants must be one of {', '.join(known)}; got {constants!r}; change it")
     check_pilot(pilot, name="pilot")
     for name, value, least in (("seed", seed, 0), ("top", top, 1)):

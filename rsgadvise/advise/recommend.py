@@ -196,6 +196,7 @@ def _recommendation(
         rank=index + 1,
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
+        stopping="listed" if isinstance(point.schedule.stopping, tuple) else point.schedule.stopping,
         batch_size=int(point.batch_size),
         iterations=int(point.iterations),
         runs=runs,

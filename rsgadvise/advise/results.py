@@ -35,6 +35,7 @@ class Recommendation:
         rank: 1 is best.
         stepsize: gamma, or one per layer for multilayer.
         decay: rho of gamma_k = gamma k^-rho.
+        stopping: P_R that the bounds are for, by name; "listed" for the probabilities in the spec.
         batch_size, iterations: B and N.
         runs: T independent runs of N iterations each; 1 without a target.
         keep_prob: zeta, P(unit is kept). dropout_rate: 1 - zeta, PyTorch's p and Keras' rate.
@@ -57,6 +58,7 @@ class Recommendation:
     rank: int
     stepsize: Stepsize
     decay: float
+    stopping: str
     batch_size: int
     iterations: int
     runs: int

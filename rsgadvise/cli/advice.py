@@ -25,7 +25,7 @@ from rsgadvise.cli.options import (
 )
 from rsgadvise.cli.output import Target, check_writable, emit, write
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.pilot import check_pilot
+from rsgadvise.pilot import check_pilot, constants_for
 
 if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
@@ -89,13 +89,13 @@ def recommend(
     spec: SpecArgument,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
     constants: Annotated[
-        AdviceConstants,
+        AdviceConstants | None,
         typer.Option(
             "--constants",
             help="paper: as published; certified: hold for any data of these moments; calibrated: measured "
-            "on the spec's data file, not proven.",
+            "on the spec's data file, not proven. The default is paper, with --pilot calibrated.",
         ),
-    ] = AdviceConstants.PAPER,
+    ] = None,
     pilot: Annotated[
         float,
         typer.Option(
@@ -123,8 +123,9 @@ def recommend(
         )
     if output is not None:
         check_writable(output)  # before any work
-    training = pilot != 0 or constants is AdviceConstants.CALIBRATED
     check_pilot(pilot, name="--pilot")
+    used = constants_for(None if constants is None else constants.value, pilot=pilot)
+    training = pilot != 0 or used == "calibrated"
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
         if training:
@@ -134,7 +135,7 @@ def recommend(
                 loaded,
                 statistics,
                 measured,
-                constants=constants.value,
+                constants=used,
                 pilot=pilot,
                 seed=seed,
                 top=top,
@@ -142,7 +143,7 @@ def recommend(
             )
         from rsgadvise.advise.recommend import recommend as advise
 
-        return advise(loaded.spec, constants=constants.value, top=top, measured=measured)
+        return advise(loaded.spec, constants=used, top=top, measured=measured)
 
     answer = ask(spec, set_, question, quiet=quiet)
     advice = answer.result

@@ -62,6 +62,8 @@ def header(plan: Plan) -> str:
         ),
         comment(work),
     ]
+    if plan.stopping_was_chosen:
+        parts.append(comment(f"P_R: {best.stopping}, chosen by the pilot; the bounds are for it."))
     if advice.assumed:
         parts.append(comment("Assumed: " + ", ".join(_assumed(plan)) + "."))
     pretraining = plan.spec.training.pretraining

@@ -104,9 +104,16 @@ class Plan:
     def stopping(self) -> Stopping:
         """P_R as it is to be drawn; `matched` is uniform where the stepsize is constant."""
         given = self.spec.training.stopping
-        if given is None or (given == "matched" and self.best.decay == 0):
+        if isinstance(given, tuple):
+            return given
+        if self.best.stopping == "matched" and self.best.decay == 0:
             return "uniform"
-        return given  # type: ignore[return-value]
+        return self.best.stopping  # type: ignore[return-value]
+
+    @property
+    def stopping_was_chosen(self) -> bool:
+        """Whether P_R is neither the spec's nor the default, but a pilot's choice."""
+        return self.spec.training.stopping is None and self.best.stopping != "uniform"
 
     @property
     def curvature_share(self) -> float:

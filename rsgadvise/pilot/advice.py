@@ -81,7 +81,8 @@ def advise_with_data(
     advice = replace(advice, measured=_quantities(known, space, best, calibration), cost=cost)
     if not pilot:
         return advice
-    reporter = Reporter(known, space, arena, constants, top, calibration.notes)
+    stopping_is_open = spec.training.stopping is None
+    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.notes)
     return _raced(advice, best, calibration, reporter, trainings=pilot, threads=threads, progress=told)
 
 

@@ -50,6 +50,8 @@ class PilotReport:
         predicted_bound: on the squared gradient in so many iterations, with the constants of the advice;
             None where they bound nothing.
         gradient: measured squared norm of the gradient, averaged over the second run as the bound is.
+        gradient_stopping: P_R of these averages: that of the advice, or uniform where it is none for so short
+            a run, such as a list of N probabilities.
         initial_loss, loss: of the second run at W^1 and at its end.
         held_out_loss: at the end of the second run, without masks; None where nothing was held out.
         held_out_error: share of held-out rows whose class is not the largest output.
@@ -65,6 +67,7 @@ class PilotReport:
     share: float | None = None
     predicted_bound: float | None = None
     gradient: float | None = None
+    gradient_stopping: str | None = None
     initial_loss: float | None = None
     loss: float | None = None
     held_out_loss: float | None = None

@@ -66,6 +66,7 @@ class StoppingRow:
         excess: loss above that of `uniform` in the same run.
         gain: what the choice is made by, below that of `uniform` in the same run.
         bound: on `gradient`, or None where there is none.
+        of_bound: the measured gradient over its bound, or None; above 1 the bound did not hold in these runs.
         vacuous: the bound is no better than the largest squared gradient norm possible.
         admissible: every estimate is a number, and the excess could be chance.
     """
@@ -77,6 +78,7 @@ class StoppingRow:
     excess: Estimate
     gain: Estimate
     bound: float | None
+    of_bound: float | None
     vacuous: bool | None
     admissible: bool
 
@@ -210,6 +212,7 @@ def choose_stopping(
                 excess=excess,
                 gain=_estimate(_difference(judged, usual, own)),
                 bound=None if found is None else found[0],
+                of_bound=None if found is None else _share(gradient.mean, found[0]),
                 vacuous=None if found is None else found[0] >= found[1],
                 admissible=bool(np.isfinite(shown).all()) and not _beyond_chance(excess, looks.runs),
             )
@@ -218,6 +221,11 @@ def choose_stopping(
     best = min(allowed, key=lambda row: _judged(row).mean, default=None)
     chosen = None if best is None else best.stopping
     return StoppingChoice(tuple(rows), chosen, criterion, _reason(rows, best, criterion, looks.runs))
+
+
+def _share(measured: float, bound: float) -> float | None:
+    """Of a bound that says something."""
+    return measured / bound if math.isfinite(measured) and 0 < bound < math.inf else None
 
 
 def _expected(curve: FloatArray, weights: FloatArray) -> FloatArray:

@@ -152,6 +152,8 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     """Ranking first, then why, then what was assumed."""
     proven = ", measured and not proven" if advice.constants == "calibrated" else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
+    if advice.recommendations and advice.recommendations[0].stopping != "uniform":
+        context += f"; P_R: {advice.recommendations[0].stopping}"
     title = Title(f"Advice for {network(advice.kind, advice.layers)}", context)
     assumed = sentences("Assumed", assumptions(advice.assumed))
     if advice.infeasible is not None:

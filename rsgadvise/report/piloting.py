@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, MeasuredConstant
+from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
 from rsgadvise.report.blocks import Block, Column, Grid, number, percent
@@ -24,7 +25,7 @@ def measured_blocks(advice: Advice) -> Iterator[Block]:
     if isinstance(advice, PilotAdvice):
         yield _race(advice.pilot.raced)
         if advice.pilot.stopping is not None:
-            yield _stopping(advice.pilot.stopping)
+            yield _stopping(advice.pilot.stopping, advice.recommendations[0].stopping)
     if advice.measured:
         yield _constants(advice.measured)
 
@@ -54,12 +55,12 @@ def _estimate(estimate: Estimate | None) -> str:
     return number(None if estimate is None else estimate.mean)
 
 
-def _stopping(choice: StoppingChoice) -> Grid:
+def _stopping(choice: StoppingChoice, used: str) -> Grid:
     columns = [Column("P_R", numeric=False), Column("gradient"), Column("bound"), Column("loss")]
     held_out = choice.criterion == "validation"
     if held_out:
         columns.append(Column("held-out loss"))
-    columns.append(Column("chosen", numeric=False))
+    columns.append(Column("chosen" if used == choice.chosen else "would be chosen", numeric=False))
     rows = []
     for row in choice.rows:
         cells = [row.stopping, _estimate(row.gradient), number(row.bound), _estimate(row.loss)]
@@ -101,17 +102,39 @@ def measured_sentences(advice: Advice) -> Iterator[str]:
     """The second run against what the bound says of it, and what the advice itself cost."""
     if isinstance(advice, PilotAdvice):
         yield from _second_run(advice.pilot)
+        if advice.pilot.stopping is not None:
+            yield from _above(advice.pilot.stopping, advice.constants)
     if advice.cost > 0:
         yield f"This advice cost as much as {advice.cost:.3g} trainings with the N and B of rank 1."
+
+
+_WHY_ABOVE = {
+    "paper": "the paper's constants do not hold for all data",
+    "certified": "it holds in the mean over all runs, and this is one",
+    "calibrated": "its constants are measured early in a training from another W1, and not proven",
+}
+
+
+def _above(choice: StoppingChoice, constants: ConstantsName) -> Iterator[str]:
+    """Bounds that the second run exceeded."""
+    for row in choice.rows:
+        if row.of_bound is not None and row.of_bound > 1:
+            yield (
+                f"Stopped by P_R: {row.stopping}, the measured squared gradient, "
+                f"{number(row.gradient.mean)}, is {number(row.of_bound, 3)} times its bound, "
+                f"{number(row.bound)}: {_WHY_ABOVE[constants]}."
+            )
 
 
 def _second_run(pilot: PilotReport) -> Iterator[str]:
     if pilot.gradient is None or pilot.share is None:
         return
-    measured = f"the mean squared gradient was {number(pilot.gradient)}"
+    how = "mean" if pilot.gradient_stopping == "uniform" else "expected"
+    by = "" if pilot.gradient_stopping == "uniform" else f", stopped by P_R: {pilot.gradient_stopping},"
+    measured = f"the {how} squared gradient was {number(pilot.gradient)}"
     if pilot.gradient <= 0:  # an estimate without bias, from few rows
-        measured = "the mean squared gradient was too small to be told from 0"
+        measured = f"the {how} squared gradient was too small to be told from 0"
     if pilot.predicted_bound is None:
-        yield f"Over the second run {measured}; these constants give no bound at such a stepsize."
+        yield f"Over the second run{by} {measured}; these constants give no bound at such a stepsize."
     else:
-        yield f"Over the second run {measured}; the bound for it is {number(pilot.predicted_bound)}."
+        yield f"Over the second run{by} {measured}; the bound for it is {number(pilot.predicted_bound)}."

@@ -1,0 +1,101 @@
+"""The sentences of raced advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rsgadvise.pilot.results import PilotReport
+from rsgadvise.pilot.second_order import NO_BETTER, StoppedState
+from rsgadvise.pilot.standings import NOT_RUN, Entry
+from rsgadvise.pilot.stopping_choice import StoppingChoice
+from rsgadvise.stopping import Stopping
+
+__all__ = ["INTERRUPTED", "NO_TARGET", "OTHER_BOUNDS", "plateau_note", "reason", "stopping_note", "why"]
+
+INTERRUPTED = "Interrupted: this is the best by then."
+OTHER_BOUNDS = (
+    "The stepsizes come from the race: the bounds with {} constants stand beside them and do not rank them."
+)
+NO_TARGET = "The race looks for the smallest loss, not for the target; without it there is a plan for that."
+
+
+def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> str:
+    """Why nobody won."""
+    if all(entry.outcome == NOT_RUN for entry in ranked):
+        if interrupted:
+            return "The race was interrupted before any candidate had run"
+        return "The pilot is too small for a race of even one iteration; raise it, or plan more iterations"
+    if constant == 0:
+        return "The targets are the same in every row, so that a constant prediction cannot be beaten"
+    if any(entry.outcome == "left behind" for entry in ranked):
+        return "Run again from another seed, the best of the race did no better than a constant prediction"
+    return "No candidate of the race did better than a constant prediction"
+
+
+def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
+    best = report.raced[0]
+    reached = f"after {best.share:.1%} of the training, where it was {best.loss:.4g}"
+    failed = [entry for entry in ranked if entry.finalist is not None and entry.outcome != "won"]
+    if failed:
+        first = failed[0].runner.candidate.source
+        sentences = [
+            f"Of {len(ranked)} candidates, {first} promised the lowest loss and failed when it was run again "
+            f"from another seed; {best.source} is the best of those that are no bolder {reached}."
+        ]
+    else:
+        sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
+    rivals = [each for each in report.raced[1:] if each.share == best.share and each.loss < best.loss]
+    if rivals and not failed:
+        rival = min(rivals, key=lambda each: each.loss)
+        sentences.append(
+            f"{rival.source} stood at {rival.loss:.4g} there, but the trend of its losses, or how the next "
+            "larger stepsize did, speaks against it."
+        )
+    if report.loss is not None:
+        error = "" if report.held_out_error is None else f", held-out error {report.held_out_error:.1%}"
+        sentences.append(
+            f"Run again from another seed it went from a loss of {report.initial_loss:.4g} to "
+            f"{report.loss:.4g}{error}; a constant prediction has {report.constant_loss:.4g}."
+        )
+    if report.state is not None:
+        sentences.append(_state_sentence(report.state, report.share or 0.0))
+    return tuple(sentences)
+
+
+def _state_sentence(state: StoppedState, share: float) -> str:
+    """What the curvature says, and how much that can be."""
+    text = f"Where that run ended, {share:.1%} of the training, {state.rows:,} rows say: {state.sentence}"
+    if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
+        text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
+    return text
+
+
+def plateau_note(report: PilotReport) -> str:
+    """Deep networks begin on the plateau of a constant prediction: a win there says little."""
+    if report.loss is None or not report.loss > NO_BETTER * report.constant_loss:
+        return ""
+    return (
+        f"At rank 1 the loss is still that of a constant prediction, {report.constant_loss:.4g}, where "
+        "candidates hardly differ; a larger pilot, or more iterations, may tell them apart."
+    )
+
+
+def stopping_note(choice: StoppingChoice | None, kept: Stopping | None) -> str:
+    """What was chosen, and whether the advice follows it.
+
+    Args:
+        choice: over the second run, if there was one.
+        kept: P_R of the spec; None where it leaves that open.
+    """
+    if choice is None or (kept is not None and choice.chosen in (None, kept)):
+        return ""
+    if choice.chosen is None:
+        return f"Choosing P_R over the length of the second run failed. {choice.reason} It stays uniform."
+    text = f"Choosing P_R over the length of the second run gave {choice.reason}"
+    if kept is None:
+        return (
+            f"{text} It is used: the ranks, their bounds and --emit stop by it. "
+            "A training.stopping in the spec would be kept."
+        )
+    own = kept if isinstance(kept, str) else "list"
+    return f"{text} It would be chosen if the spec left training.stopping open; the spec's {own} is kept."

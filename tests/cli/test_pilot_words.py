@@ -1,0 +1,175 @@
+"""What calibrated and raced advice says: nothing that its own numbers contradict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+
+from rsgadvise import recommend
+from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.bounds.moments import moments_of
+from rsgadvise.networks import Data
+from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.spec import parse_spec
+
+RNG = np.random.default_rng(0)
+INPUTS = RNG.random((300, 6))
+LABELS = np.argmax((INPUTS - 0.5) @ RNG.standard_normal((6, 3)), axis=1)
+SINGLE = {"kind": "single_layer", "layers": [6, 3]}
+DEEP = {"kind": "multilayer", "layers": [6, 5, 3], "weight_bound": 2.0}
+TIED = {"kind": "autoencoder", "layers": [6, 4], "weight_bound": 2.0}
+NETWORKS = [pytest.param(network, id=str(network["kind"])) for network in (SINGLE, DEEP, TIED)]
+CALIBRATED = ("--constants", "calibrated")
+PILOT = (*CALIBRATED, "--pilot", "0.5")
+
+
+def spec_for(folder: Path, network: dict[str, Any], **sections: Any) -> str:
+    """A spec on rows of a file, as JSON."""
+    np.savez(folder / "rows.npz", x=INPUTS, y=LABELS)
+    spec = {"network": network, "data": {"file": str(folder / "rows.npz")}, "budget": {"epochs": 200}}
+    return json.dumps({**spec, "search": {"batch_size": [8, 16, 32]}, **sections})
+
+
+def document(run: Run, spec: str, *options: str) -> dict[str, Any]:
+    result = run("recommend", "-", *options, "-f", "json", "-q", stdin=spec)
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def words(run: Run, spec: str, *options: str) -> str:
+    """The report as one line of words."""
+    result = run("recommend", "-", *options, stdin=spec)
+    assert result.code == 0
+    return " ".join(result.out.split())
+
+
+OTHER_BOUNDS = "The stepsizes come from the race: the bounds with {} constants stand beside them"
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_pilot_shows_calibrated_bounds_unless_told_otherwise(
+    run: Run, tmp_path: Path, network: dict[str, Any]
+) -> None:
+    spec = spec_for(tmp_path, network)
+    plain, asked = document(run, spec, "--pilot", "0.5"), document(run, spec, *PILOT)
+    assert plain == asked
+    assert plain["constants"] == "calibrated"
+    assert not any(each["key"] == "training.pretraining.tolerance" for each in plain["assumed"])
+    assert not any("stand beside them" in note for note in plain["notes"])
+    assert document(run, spec)["constants"] == "paper"
+    for constants in ("paper", "certified"):
+        kept = document(run, spec, "--pilot", "0.5", "--constants", constants)
+        assert kept["constants"] == constants
+        said = [note for note in kept["notes"] if note.startswith(OTHER_BOUNDS.format(constants))]
+        assert len(said) == 1
+        assert [row["stepsize"] for row in kept["recommendations"]] == [
+            row["stepsize"] for row in plain["recommendations"]
+        ]
+
+
+def test_a_measurement_above_its_bound_is_called_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = {"uniform": 1e-6, "increasing": 1e-6, "last": 10.0}
+    monkeypatch.setattr(
+        "rsgadvise.pilot.reporting.stopping_bound", lambda *_: lambda name: (bounds[name], 20.0)
+    )
+    spec = spec_for(tmp_path, SINGLE)
+    reasons = {"calibrated": "its constants are measured", "paper": "the paper's constants do not hold"}
+    for constants, reason in reasons.items():
+        options = ("--pilot", "0.5", "--constants", constants)
+        rows = document(run, spec, *options)["pilot"]["stopping"]["rows"]
+        said = words(run, spec, *options)
+        above = 0
+        for row in rows:
+            factor = row["gradient"]["mean"] / bounds[row["stopping"]]
+            assert row["of_bound"] == pytest.approx(factor)
+            start = f"Stopped by P_R: {row['stopping']}, the measured squared gradient, "
+            assert (start in said) == (factor > 1)
+            if factor > 1:
+                above += 1
+                assert f"is {factor:.3g} times its bound, 1e-06: {reason}" in said
+        assert 0 < above < len(rows)
+
+
+RULES = {
+    "uniform": "rng.integers(1, ITERATIONS + 1)",
+    "increasing": "p=k / k.sum()",
+    "last": "rng.integers(ITERATIONS - tenth + 1, ITERATIONS + 1)",
+}
+
+
+def bound_at(row: dict[str, Any], spec: str, constants: str, stopping: str) -> float:
+    """The bound of `rsgadvise bound`'s own library call at a row's values, for another P_R."""
+    given = json.loads(spec)
+    fixed = ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
+    del given["data"], given["search"]
+    given["budget"] = None
+    given["training"] = {key: row[key] for key in fixed} | {"stopping": stopping}
+    found = moments_of(Data(INPUTS, np.eye(3)[LABELS]))
+    names = ("mean", "mean_square", "second_moment", "top_eigenvalue")
+    measured = {name: getattr(found, name) for name in names}
+    parsed = parse_spec(json.dumps(given), file="s").spec
+    return evaluate(parsed, constants=constants, measured=measured).bound  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_advice_follows_the_choice_of_stopping(run: Run, tmp_path: Path, network: dict[str, Any]) -> None:
+    spec = spec_for(tmp_path, network)
+    found = document(run, spec, *PILOT)
+    chosen = found["pilot"]["stopping"]["chosen"]
+    assert chosen != "uniform", "or this tests nothing"
+    assert {row["stopping"] for row in found["recommendations"]} == {chosen}
+    assert found["pilot"]["gradient_stopping"] == chosen
+    (shown,) = (row for row in found["pilot"]["stopping"]["rows"] if row["stopping"] == chosen)
+    assert found["pilot"]["gradient"] == shown["gradient"]["mean"]
+    emitted = run("recommend", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
+    assert RULES[chosen] in emitted
+    assert f"P_R: {chosen}, chosen by the pilot" in emitted
+    said = words(run, spec, *PILOT)
+    assert f"; P_R: {chosen} " in said
+    assert f"gave {chosen}: " in said
+    assert "It is used: the ranks, their bounds and --emit stop by it." in said
+    assert "A training.stopping in the spec would be kept." in said
+    certified = document(run, spec, "--pilot", "0.5", "--constants", "certified")["recommendations"][0]
+    if network["kind"] == "single_layer":  # elsewhere these stepsizes have the largest gradient for a bound
+        own, other = (bound_at(certified, spec, "certified", name) for name in (chosen, "uniform"))
+        assert certified["bound"] == pytest.approx(own, rel=1e-6)
+        assert own != pytest.approx(other, rel=1e-3)
+
+
+@pytest.mark.parametrize("given", ["uniform", "increasing", "listed"])
+def test_a_stopping_of_the_spec_is_kept(run: Run, tmp_path: Path, given: str) -> None:
+    listed = [1 / 3000] * 3000
+    training = {"stopping": listed if given == "listed" else given, "batch_size": 16, "iterations": 3000}
+    spec = spec_for(tmp_path, SINGLE, training=training)
+    found = document(run, spec, *PILOT)
+    chosen = found["pilot"]["stopping"]["chosen"]
+    assert chosen != given
+    assert {row["stopping"] for row in found["recommendations"]} == {given}
+    assert found["pilot"]["gradient_stopping"] == ("uniform" if given == "listed" else given)
+    emitted = run("recommend", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
+    assert ("STOPPING = (" if given == "listed" else RULES[given]) in emitted
+    assert "chosen by the pilot" not in emitted
+    said = words(run, spec, *PILOT)
+    own = "list" if given == "listed" else given
+    assert f"It would be chosen if the spec left training.stopping open; the spec's {own} is kept." in said
+    assert "would be chosen" in said
+    assert "It is used" not in said
+
+
+def test_the_bound_beside_the_curvature_is_for_the_same_stopping() -> None:
+    spec = {"network": SINGLE, "search": {"batch_size": [16]}, "budget": {"epochs": 400}}
+    found = recommend(spec, data=(INPUTS, LABELS), pilot=1.0)
+    assert isinstance(found, PilotAdvice)
+    best = found.recommendations[0]
+    assert best.stopping != "uniform"
+    assert found.pilot.state is not None
+    assert found.pilot.state.bound == pytest.approx(best.bound)
