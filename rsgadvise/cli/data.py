@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.options import (
+    COLUMN_NUMBERS,
     Format,
     FormatOption,
     NoColorOption,
@@ -173,11 +174,15 @@ def stats(
         Path, typer.Argument(metavar="DATA", help="Data file; the format is found from its content.")
     ],
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN|FILE", help="Targets: a column, an array, or another file.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN|FILE", help=f"Targets: a column {COLUMN_NUMBERS}, an array, or another file."
+        ),
     ] = None,
     array: Annotated[str | None, typer.Option(metavar="NAME", help="Feature array inside the file.")] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help=f"Leave out a column, {COLUMN_NUMBERS}; repeatable."),
     ] = None,
     spectrum: Annotated[
         bool, typer.Option("--spectrum/--no-spectrum", help="Whether to compute the top eigenvalue.")

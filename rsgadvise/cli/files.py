@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, VersionOption
+from rsgadvise.cli.options import COLUMN_NUMBERS, NoColorOption, OutputOption, QuietOption, VersionOption
 from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.errors import UsageError
 
@@ -58,10 +58,16 @@ def init(
     data: Annotated[
         Path | None, typer.Option(help="A data file to measure; its statistics go into the spec.")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Target column, array or file of --data.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN|FILE", help=f"Targets of --data: a column {COLUMN_NUMBERS}, an array, or a file."
+        ),
+    ] = None,
     array: Annotated[str | None, typer.Option(help="Name of the feature array inside --data.")] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column of --data; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help=f"Leave out a column of --data, {COLUMN_NUMBERS}; repeatable."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     output: OutputOption = None,
