@@ -43,7 +43,7 @@ ROUNDING = 1e-9  # relative: measured statistics may break an inequality by roun
 SHOWN_CHARACTERS = 40
 SUM_TOLERANCE = 1e-9
 MOST_PROBABILITIES = 1_000_000
-FARTHEST_COLUMN = 10**9
+FARTHEST_COLUMN = 10**9 - 1
 
 Problem = tuple[tuple[int | str, ...], PydanticCustomError]
 
@@ -375,12 +375,8 @@ class Text(Rule):
         self.index = index
 
     def check(self, value: object) -> object:
-        if (
-            self.index
-            and isinstance(value, int)
-            and not isinstance(value, bool)
-            and abs(value) < FARTHEST_COLUMN
-        ):
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= FARTHEST_COLUMN
+        if self.index and whole:
             return str(value)
         if not isinstance(value, str):
             rule = "text or the number of a column" if self.index else "text"
@@ -394,9 +390,5 @@ class Text(Rule):
         text: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
         if not self.index:
             return text
-        number = {
-            "type": "integer",
-            "exclusiveMinimum": -FARTHEST_COLUMN,
-            "exclusiveMaximum": FARTHEST_COLUMN,
-        }
+        number = {"type": "integer", "minimum": -FARTHEST_COLUMN, "maximum": FARTHEST_COLUMN}
         return {"anyOf": [text, number]}
