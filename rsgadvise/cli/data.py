@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rsgadvise.cli.data_keys import keys_for, obstacle, same_file
 from rsgadvise.cli.options import (
+    COLUMN_NUMBERS,
     Format,
     FormatOption,
     NoColorOption,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_fit",
     "described",
-    "measure_file",
+    "measured",
     "rows_of",
     "statistics_for_spec",
     "statistics_of",
@@ -41,17 +43,8 @@ __all__ = [
 SPEC_KEYS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
 
 
-def measure_file(
-    path: Path, *, array: str | None, target: str | None, exclude: Sequence[str], spectrum: bool, quiet: bool
-) -> DataStatistics:
-    """Statistics of a data file, with a progress bar where it takes long."""
-    from rsgadvise.readers import open_data
-
-    source = open_data(path, array=array, target=target, exclude=tuple(exclude))
-    return _measured(source, spectrum=spectrum, quiet=quiet)
-
-
-def _measured(source: DataSource, *, spectrum: bool, quiet: bool) -> DataStatistics:
+def measured(source: DataSource, *, spectrum: bool, quiet: bool) -> DataStatistics:
+    """Statistics of an open data file, with a progress bar where it takes long."""
     from rsgadvise.datastats import measure
 
     with ReadProgress(enabled=not quiet) as progress:
@@ -82,7 +75,7 @@ def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
     """
     if loaded.spec.data.file is None:
         return None
-    statistics = _measured(_opened(loaded), spectrum=True, quiet=quiet)
+    statistics = measured(_opened(loaded), spectrum=True, quiet=quiet)
     check_fit(loaded, statistics)
     return statistics
 
@@ -112,14 +105,14 @@ def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[s
     """The statistics by spec key, and what to mind about them."""
     data = loaded.spec.data
     notes = [f"Data measured from {data.file}: scaling {statistics.scaling}.", *statistics.notes]
-    measured = statistics_for_spec(statistics)
-    for key, value in measured.items():
+    values = statistics_for_spec(statistics)
+    for key, value in values.items():
         given = getattr(data, key)
         if given is not None and abs(given - value) > 0.01 * abs(value):
             notes.append(
                 f"data.{key} is {given:g} in the spec and {value:.6g} in {data.file}: the file counts."
             )
-    return measured, notes
+    return values, notes
 
 
 def without_targets(loaded: LoadedSpec) -> SpecError:
@@ -173,11 +166,15 @@ def stats(
         Path, typer.Argument(metavar="DATA", help="Data file; the format is found from its content.")
     ],
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN|FILE", help="Targets: a column, an array, or another file.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN|FILE", help=f"Targets: a column {COLUMN_NUMBERS}, an array, or another file."
+        ),
     ] = None,
     array: Annotated[str | None, typer.Option(metavar="NAME", help="Feature array inside the file.")] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help=f"Leave out a column, {COLUMN_NUMBERS}; repeatable."),
     ] = None,
     spectrum: Annotated[
         bool, typer.Option("--spectrum/--no-spectrum", help="Whether to compute the top eigenvalue.")
@@ -193,9 +190,10 @@ def stats(
 ) -> None:
     """Measure mu_x, tau_x and the rest from a data file, in a stream."""
     del version
-    statistics = measure_file(
-        data, array=array, target=target, exclude=exclude or (), spectrum=spectrum, quiet=quiet
-    )
+    from rsgadvise.readers import open_data
+
+    source = open_data(data, array=array, target=target, exclude=tuple(exclude or ()))
+    statistics = measured(source, spectrum=spectrum, quiet=quiet)
     if into is not None:
         _check_width(into, statistics, data)
     from rsgadvise.report import statistics as report
@@ -212,4 +210,25 @@ def stats(
 
         write_statistics(into, statistics_for_spec(statistics))
         if not quiet:
-            print(f"wrote the statistics into {into}", file=sys.stderr)
+            keys = keys_for(source, array=array, target=target, folder=into.parent)
+            blocked = obstacle(keys, exclude=bool(exclude))
+            for line in (f"wrote the statistics into {into}", *_about_its_file(into, data, keys, blocked)):
+                print(line, file=sys.stderr)
+
+
+def _about_its_file(into: Path, data: Path, keys: dict[str, str | None], blocked: str | None) -> list[str]:
+    """What to know where the spec names another data file than the measured one, or none."""
+    from rsgadvise.spec import load_spec, yaml_scalar
+
+    loaded = load_spec(into)
+    named = loaded.spec.data.file
+    if named is None:
+        if blocked is not None:
+            return []
+        pairs = ", ".join(
+            f"{key}: {yaml_scalar(key, text)}" for key, text in keys.items() if text is not None
+        )
+        return [f"it names no data to train on or to calibrate by; add to data: {pairs}"]
+    if same_file(loaded.source.base_dir / named, data):
+        return []
+    return [f"its data.file is {named}, which counts instead of these numbers; change it to {data}"]

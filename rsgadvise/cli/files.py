@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, VersionOption
-from rsgadvise.cli.output import is_stdout, write, write_text
+from rsgadvise.cli.data_keys import keys_for, obstacle
+from rsgadvise.cli.options import COLUMN_NUMBERS, NoColorOption, OutputOption, QuietOption, VersionOption
+from rsgadvise.cli.output import check_writable, is_stdout, write, write_text
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.readers import DataSource
 
 __all__ = ["init", "schema"]
 
@@ -58,10 +59,16 @@ def init(
     data: Annotated[
         Path | None, typer.Option(help="A data file to measure; its statistics go into the spec.")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Target column, array or file of --data.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN|FILE", help=f"Targets of --data: a column {COLUMN_NUMBERS}, an array, or a file."
+        ),
+    ] = None,
     array: Annotated[str | None, typer.Option(help="Name of the feature array inside --data.")] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out a column of --data; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help=f"Leave out a column of --data, {COLUMN_NUMBERS}; repeatable."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     output: OutputOption = None,
@@ -71,42 +78,67 @@ def init(
 ) -> None:
     """Write a commented spec to start from, and beside it the schema that editors use."""
     del no_color, version
-    from rsgadvise.cli.data import measure_file
-    from rsgadvise.spec import render_template
+    from rsgadvise.spec import DEFAULT_WEIGHT_BOUND, render_template
 
-    widths, values = _widths(layers), None
-    if file is not None and output is not None:
-        raise UsageError(f"init writes to one file; got {file} and --output {output}; leave one out")
-    place = file if file is not None else output
-    if is_stdout(place):
-        place = None
+    place = _place(file, output, force=force)
     for name, value in (("--target", target), ("--array", array), ("--exclude", exclude)):
         if value and data is None:
             raise UsageError(f"{name} is about the file of --data; got no --data; leave it out")
-    if place is not None and place.exists() and not force:
-        raise UsageError(f"{place} exists already; give another name, or --force to replace it")
+    widths, values, told = _widths(layers), None, []
     if data is not None:
-        statistics = measure_file(
-            data, array=array, target=target, exclude=exclude or (), spectrum=True, quiet=quiet
+        from rsgadvise.readers import open_data
+
+        source = open_data(data, array=array, target=target, exclude=tuple(exclude or ()))
+        widths, values = _from_data(source, kind, widths, quiet=quiet)
+        keys = keys_for(source, array=array, target=target, folder=place.parent if place else Path())
+        blocked = obstacle(keys, exclude=bool(exclude))
+        if blocked is not None:
+            told.append(f"data.file is left out of it: {blocked}")
+        else:
+            values |= {key: value for key, value in keys.items() if value is not None}
+            if kind != "autoencoder" and not source.has_targets:
+                told.append(f"{data} holds no targets; to train on it, name them with data.target")
+    write(place, render_template(kind=kind, layers=widths, data=values))
+    if kind != "single_layer":
+        told.append(
+            f"network.weight_bound, {DEFAULT_WEIGHT_BOUND:g}, is the template's, whatever the data: what the "
+            "network can learn and every bound depend on it"
         )
-        widths, values = _from_data(data, statistics, kind, widths)
-    text = render_template(kind=kind, layers=widths, data=values)
-    write(place, text)
-    if place is None:
-        return
-    beside = place.parent / SCHEMA_NAME
-    if not beside.exists():
-        write_text(beside, _schema_text())
+    if place is not None:
+        beside = place.parent / SCHEMA_NAME
+        if not beside.exists():
+            write_text(beside, _schema_text())
+        told.append(f"wrote {place}; next: rsgadvise recommend {place}")
     if not quiet:
-        print(f"wrote {place}; next: rsgadvise recommend {place}", file=sys.stderr)
+        for line in told:
+            print(line, file=sys.stderr)
+
+
+def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | None:
+    """Where the spec goes, None for standard output; refused before any work.
+
+    Raises:
+        UsageError: there are two places, the file exists and there is no --force, or it lies in no directory.
+    """
+    if file is not None and output is not None:
+        raise UsageError(f"init writes to one file; got {file} and --output {output}; leave one out")
+    place = file if file is not None else output
+    if place is None or is_stdout(place):
+        return None
+    if place.exists() and not force:
+        raise UsageError(f"{place} exists already; give another name, or --force to replace it")
+    check_writable(place)
+    return place
 
 
 def _from_data(
-    data: Path, statistics: DataStatistics, kind: str, widths: list[int] | None
-) -> tuple[list[int] | None, dict[str, float | int | str]]:
+    source: DataSource, kind: str, widths: list[int] | None, *, quiet: bool
+) -> tuple[list[int], dict[str, float | int | str]]:
     """Layers that fit the data, and its statistics by spec key."""
-    from rsgadvise.cli.data import statistics_for_spec
+    from rsgadvise.cli.data import measured, statistics_for_spec
 
+    data = source.path
+    statistics = measured(source, spectrum=True, quiet=quiet)
     if widths is None:
         middle = {"single_layer": [], "autoencoder": [100], "multilayer": [200]}.get(kind, [])
         if kind != "autoencoder" and statistics.output_dim is None:

@@ -11,6 +11,7 @@ import typer
 from rsgadvise import __version__
 
 __all__ = [
+    "COLUMN_NUMBERS",
     "AdviceConstants",
     "Constants",
     "ConstantsOption",
@@ -83,6 +84,8 @@ NoColorOption = Annotated[
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
 ]
+COLUMN_NUMBERS = "by name, or by number (counted from 0; -1 is the last)"
+"""How a column of a table is named, for help texts."""
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the spec, e.g. training.decay=0.5."),

@@ -9,13 +9,16 @@ from pathlib import Path
 from rsgadvise.readers.choose import OpenTarget
 from rsgadvise.readers.source import RowArray, malformed
 
+_SHOWN, _LONGEST = 10, 40
+
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions, counted from 0, of the columns to read."""
+    """Positions, counted from 0, of the columns to read, and sentences about what was chosen."""
 
     features: tuple[int, ...]
     targets: tuple[int, ...]
+    notes: tuple[str, ...] = ()
 
 
 def find_column(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> int | None:
@@ -34,7 +37,11 @@ def find_column(path: Path, names: Sequence[str] | None, width: int, wanted: str
     except ValueError:
         return None
     if not -width <= index < width:
-        raise malformed(path, f"has no column {index}; with {width} columns it is {-width} to {width - 1}")
+        raise malformed(
+            path,
+            f"has no column {index}; its {width} columns are counted from 0 to {width - 1}, or from the end"
+            f" as {-width} to -1, the last",
+        )
     return index % width
 
 
@@ -73,16 +80,30 @@ def choose_columns(
     features = tuple(i for i in range(width) if i not in targets and i not in dropped)
     if not features:
         raise malformed(path, "has zero feature columns left; keep one besides the target")
-    return Columns(features, targets), external
+    notes = []
+    if targets:
+        notes.append(f"The target is {_listing(names, targets)}, counted from 0; -1 is the last.")
+    if dropped:
+        notes.append(f"Left out, counted from 0: {_listing(names, sorted(set(dropped)))}.")
+    return Columns(features, targets, tuple(notes)), external
+
+
+def _listing(names: Sequence[str] | None, places: Sequence[int]) -> str:
+    """Columns by number and, where there is a header, by name."""
+    shown = [
+        str(place) if names is None else f"{place} ({names[place][:_LONGEST]!r})" for place in places[:_SHOWN]
+    ]
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return f"column{'s' if len(places) > 1 else ''} {', '.join(shown)}{more}"
 
 
 def _known(names: Sequence[str] | None, width: int, wanted: str) -> str:
     if names is None:
-        return f"it has no header, so count its {width} columns from 0"
+        return f"it has no header, so count its {width} columns from 0; -1 is the last"
     from difflib import get_close_matches
 
     close = get_close_matches(wanted, names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    shown = ", ".join(repr(name) for name in names[:10])
-    return f"its columns are {shown}" + (" and more" if len(names) > 10 else "")
+    shown = ", ".join(repr(name) for name in names[:_SHOWN])
+    return f"its columns are {shown}" + (" and more" if len(names) > _SHOWN else "")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rsgadvise.errors import UsageError
-from rsgadvise.readers.choose import Archive, choose_target_array, open_archive
+from rsgadvise.readers.choose import Archive, OpenTarget, choose_target_array, open_archive
 from rsgadvise.readers.cifar import BatchArchive, looks_like_pickle
 from rsgadvise.readers.hdf5 import Hdf5Archive
 from rsgadvise.readers.idx import looks_like_idx, named_like_idx, read_idx
@@ -164,6 +164,29 @@ def open_data(
         UsageError: an option does not apply to the format.
     """
     path = Path(path)
+    found: list[Path] = []
+
+    def open_target(target: str, *, beside: Path) -> RowArray | None:
+        place = _target_file(target, beside)
+        if place is None:
+            return None
+        found.append(place)
+        return _read_targets(place)
+
+    source = _open(path, array, target, exclude, words=words, open_target=open_target)
+    source.target_file = found[0] if found else None
+    return source
+
+
+def _open(
+    path: Path,
+    array: str | None,
+    target: str | None,
+    exclude: Sequence[str],
+    *,
+    words: Words,
+    open_target: OpenTarget,
+) -> DataSource:
     format_name, packed = _detect(path)
     if array is not None and format_name not in _ARCHIVES:
         raise UsageError(
@@ -180,17 +203,17 @@ def open_data(
             format=format_name,
             array=array,
             target=target,
-            open_target=open_target_file,
+            open_target=open_target,
             words=words,
         )
     if format_name == "csv":
         return open_table(
-            path, packed=packed, target=target, exclude=exclude, open_target=open_target_file, words=words
+            path, packed=packed, target=target, exclude=exclude, open_target=open_target, words=words
         )
     if format_name == "parquet":
-        return open_parquet(path, target=target, exclude=exclude, open_target=open_target_file, words=words)
+        return open_parquet(path, target=target, exclude=exclude, open_target=open_target, words=words)
     features = _single_array(format_name, path, packed=packed, targets=False)
-    targets = _target_beside(path, target, words)
+    targets = _target_beside(path, target, words, open_target)
     return ArraySource(path=path, format=format_name, features=features, targets=targets)
 
 
@@ -204,10 +227,10 @@ def _single_array(format_name: str, path: Path, *, packed: bool, targets: bool) 
     return read_idx(path, packed=packed, targets=targets)
 
 
-def _target_beside(path: Path, target: str | None, words: Words) -> RowArray | None:
+def _target_beside(path: Path, target: str | None, words: Words, open_target: OpenTarget) -> RowArray | None:
     if target is None:
         return None
-    found = open_target_file(target, beside=path)
+    found = open_target(target, beside=path)
     if found is None:
         raise malformed(
             path,
@@ -217,11 +240,13 @@ def _target_beside(path: Path, target: str | None, words: Words) -> RowArray | N
     return found
 
 
-def open_target_file(target: str, *, beside: Path) -> RowArray | None:
-    """The targets in the file of that name, as given or in the folder of the data; None if there is none."""
-    path = next((p for p in (Path(target), beside.parent / target) if _exists(p)), None)
-    if path is None:
-        return None
+def _target_file(target: str, beside: Path) -> Path | None:
+    """The file of that name, as given or in the folder of the data; None if there is none."""
+    return next((p for p in (Path(target), beside.parent / target) if _exists(p)), None)
+
+
+def _read_targets(path: Path) -> RowArray:
+    """The targets in a file of their own."""
     format_name, packed = _detect(path)
     if format_name in _ARCHIVES:
         return choose_target_array(_archive(format_name, path))

@@ -70,6 +70,7 @@ class ParquetTable(DataSource):
             has_targets=bool(columns.targets) or external is not None,
             column_names=tuple(names[index] for index in columns.features),
             column_numbers=columns.features,
+            notes=columns.notes,
         )
         if not self.rows:
             raise malformed(path, "has zero rows; at least one is needed")

@@ -132,7 +132,10 @@ class DataSource(ABC):
         column_numbers: places of the feature columns in the file, counted from 0, where other columns stand
             among them; else None.
         notes: plain sentences about choices made while opening.
+        target_file: the file of the targets where they have one of their own; `open_data` sets it.
     """
+
+    target_file: Path | None = None
 
     def __init__(
         self,

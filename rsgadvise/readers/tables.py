@@ -183,7 +183,7 @@ class TextTable(DataSource):
             has_targets=bool(columns.targets) or external is not None,
             column_names=None if layout.names is None else tuple(layout.names[i] for i in columns.features),
             column_numbers=columns.features,
-            notes=layout.notes,
+            notes=(*columns.notes, *layout.notes),
         )
         self._layout = layout
         self._features = list(columns.features)

@@ -25,9 +25,10 @@ from rsgadvise.spec.models import (
 )
 from rsgadvise.spec.schema import json_schema
 from rsgadvise.spec.source import SpecSource
-from rsgadvise.spec.template import render_template
+from rsgadvise.spec.template import DEFAULT_WEIGHT_BOUND, render_template, yaml_scalar
 
 __all__ = [
+    "DEFAULT_WEIGHT_BOUND",
     "Budget",
     "Cost",
     "Data",
@@ -51,4 +52,5 @@ __all__ = [
     "with_override",
     "with_statistics",
     "write_statistics",
+    "yaml_scalar",
 ]

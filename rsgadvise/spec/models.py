@@ -179,7 +179,9 @@ class Data(Section):
         default=None, description="Name of the array in `file`; without it x or data."
     )
     target: Annotated[str, Text(index=True)] | None = Field(
-        default=None, description="Targets: a column or an array of `file`, or a file of labels."
+        default=None,
+        description="Targets: a column of `file` by name or by number (counted from 0; -1 is the last), an "
+        "array of it, or a file of labels.",
     )
 
     @model_validator(mode="after")

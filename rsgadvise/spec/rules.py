@@ -43,6 +43,7 @@ ROUNDING = 1e-9  # relative: measured statistics may break an inequality by roun
 SHOWN_CHARACTERS = 40
 SUM_TOLERANCE = 1e-9
 MOST_PROBABILITIES = 1_000_000
+FARTHEST_COLUMN = 10**9 - 1
 
 Problem = tuple[tuple[int | str, ...], PydanticCustomError]
 
@@ -365,16 +366,21 @@ class Probabilities(Rule):
 
 
 class Text(Rule):
-    """A name of something: printable, not empty; with `index`, a column number stands for itself."""
+    """A name of something: printable, not empty; with `index`, a whole number is the text of itself.
+
+    Such a number counts columns from 0, or from the end where it is negative.
+    """
 
     def __init__(self, *, index: bool = False) -> None:
         self.index = index
 
     def check(self, value: object) -> object:
-        if self.index and isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= FARTHEST_COLUMN
+        if self.index and whole:
             return str(value)
         if not isinstance(value, str):
-            raise failure("text", value, "put it in quotes if that is its name")
+            rule = "text or the number of a column" if self.index else "text"
+            raise failure(rule, value, "put it in quotes if that is its name")
         # An unprintable character in a file name would garble every message that shows it.
         if not value.strip() or len(value) > 4096 or not value.isprintable():
             raise failure("1 to 4096 printable characters", value, "write the name alone, on one line")
@@ -382,4 +388,7 @@ class Text(Rule):
 
     def schema(self) -> dict[str, Any]:
         text: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 4096}
-        return {"anyOf": [text, {"type": "integer", "minimum": 0}]} if self.index else text
+        if not self.index:
+            return text
+        number = {"type": "integer", "minimum": -FARTHEST_COLUMN, "maximum": FARTHEST_COLUMN}
+        return {"anyOf": [text, number]}

@@ -13,7 +13,7 @@ from rsgadvise.spec.models import KINDS, Data, Spec
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.tree import path_text
 
-__all__ = ["render_template"]
+__all__ = ["DEFAULT_WEIGHT_BOUND", "placeholder", "render_template", "yaml_scalar"]
 
 DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
     "single_layer": (784, 10),
@@ -34,8 +34,10 @@ DATA_COMMENTS: Mapping[str, str] = {
     "samples": "S: number of samples",
     "file": "measured and trained on; relative to this spec",
     "array": "name of the array in the file",
-    "target": "column or array of the file, or a file of labels",
+    "target": "column (name, or number from 0), array, or file",
 }
+
+_NAMES = {"file", "array", "target"}
 
 LAYERS_COMMENTS: Mapping[str, str] = {
     "single_layer": "inputs and outputs, [d_in, d_out]",
@@ -160,7 +162,7 @@ def _layers_lines(layers: tuple[int, ...]) -> list[str]:
 
 
 def _weight_bound_lines(kind: str) -> list[str]:
-    comment = "w_m: every weight lies in [-w_m, w_m]"
+    comment = "w_m: weights in [-w_m, w_m], a start"
     if kind == "single_layer":
         return ["  # weight_bound:   # none: a single layer needs no box for its weights"]
     if kind == "multilayer":
@@ -173,10 +175,12 @@ def _data_lines(data: Data, given: Mapping[str, object], layers: tuple[int, ...]
     example = EXAMPLE_DATA if not given and layers[0] == EXAMPLE_INPUTS else {}
     if example:
         lines.append("# MNIST's to begin with; `rsgadvise stats DATA --into FILE` writes yours.")
+    if "file" in given and len(given.keys() - _NAMES):
+        lines.append("# Measured on the file, which counts where a number here differs.")
     lines.append("data:")
     for key, comment in DATA_COMMENTS.items():
         if key in given:
-            text = _scalar(getattr(data, key))
+            text = yaml_scalar(key, getattr(data, key))
             line = f"  {key}: {text}   # {comment}"
             lines.append(line if len(line) <= WIDTH else f"  {key}: {text}")
         elif key in example:
@@ -191,10 +195,12 @@ def placeholder(key: str) -> str:
     return f"  # {key}: # {DATA_COMMENTS[key]}"
 
 
-def _scalar(value: object) -> str:
-    """Return a value as YAML, text in quotes where it could be read as something else."""
+def yaml_scalar(key: str, value: object) -> str:
+    """Return the value of a key of the data section as YAML, in quotes where it could be read otherwise."""
     from json import dumps
 
+    if key == "target" and isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,8}", value):
+        return value  # the number of a column stands for its own text
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", value):
         return dumps(value, ensure_ascii=False)
     if isinstance(value, str) and value.lower() in {"true", "false", "null"}:

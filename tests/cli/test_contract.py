@@ -423,6 +423,115 @@ def test_init_from_data(run: Run, numbers: Path, tmp_path: Path) -> None:
     assert "--layers must start with the number of features" in wrong.err
 
 
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of two features and a label, in a folder of its own."""
+    path = tmp_path / "data" / "t.csv"
+    path.parent.mkdir()
+    rows = [f"{i % 7 / 7},{i % 5 / 5},{i % 2}" for i in range(40)]
+    path.write_text("a,b,label\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_a_spec_from_data_can_be_calibrated_at_once(
+    run: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "specs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    made = run(
+        "init", "specs/s.yaml", "--kind", "multilayer", "--layers", "2,3,2", "--data", "data/t.csv",
+        "--target", "-1",
+    )  # fmt: skip
+    assert (made.code, made.out) == (0, "")
+    assert "network.weight_bound, 0.05, is the template's" in made.err
+    text = (tmp_path / "specs" / "s.yaml").read_text()
+    assert "\n  file: ../data/t.csv " in text
+    assert "\n  target: -1 " in text
+    assert max(map(len, text.splitlines())) <= 80
+    monkeypatch.chdir(tmp_path / "specs")  # the path is the spec's, not that of the shell
+    advice = strict(run("recommend", "s.yaml", "--constants", "calibrated", "-f", "json").out)
+    assert advice["constants"] == "calibrated"
+    measured = strict(run("stats", table, "--target", "label", "-f", "json").out)
+    assert advice["spec"]["data"]["mean"] == measured["mean"]
+
+
+@pytest.mark.parametrize(
+    ("options", "widths", "lines", "told"),
+    [
+        (["--target", "label"], "2,2", ["  file: data/t.csv ", "  target: label "], ""),
+        (["--target", "0"], "2,1", ["  file: data/t.csv ", "  target: 0 "], ""),
+        (["--target", "labels.npy"], "3,2", ["  file: data/t.csv ", "  target: labels.npy "], ""),
+        (["--target", "far/labels.npy"], "3,2", ["  file: data/t.csv ", "  target: ../far/labels.npy"], ""),
+        ([], "3,2", ["  file: data/t.csv ", "  # target:"], "holds no targets; to train on it, name them"),
+        # A spec has no key for columns that are left out: with `file` it would measure others than these.
+        (
+            ["--target", "label", "--exclude", "a"],
+            "1,2",
+            ["  # file:", "  # target:"],
+            "data.file is left out",
+        ),
+    ],
+)
+def test_the_data_that_a_new_spec_names(
+    run: Run,
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    widths: str,
+    lines: list[str],
+    told: str,
+) -> None:
+    for folder in (table.parent, tmp_path / "far"):
+        folder.mkdir(exist_ok=True)
+        np.save(folder / "labels.npy", np.arange(40) % 2)
+    monkeypatch.chdir(tmp_path)
+    made = run("init", "s.yaml", "--data", "data/t.csv", "--layers", widths, *options)
+    assert made.code == 0, made.err
+    text = (tmp_path / "s.yaml").read_text()
+    for line in lines:
+        assert f"\n{line}" in text
+    assert told in made.err
+    assert ("data.file is left out" in made.err) == ("# file:" in text)
+    assert run("recommend", "s.yaml").code == 0
+    # Standard output is a spec for the working directory, as `-` reads it.
+    shown = run("init", "--data", "data/t.csv", "--layers", widths, *options)
+    assert shown.out == text
+
+
+def test_a_file_elsewhere_keeps_its_absolute_name(run: Run, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    assert run("init", tmp_path / "specs" / "s.yaml", "--data", table, "--target", "2").code == 0
+    assert f"\n  file: {table}" in (tmp_path / "specs" / "s.yaml").read_text()
+    assert run("init", table.parent / "s.yaml", "--data", table, "--target", "2").code == 0
+    assert "\n  file: t.csv" in (table.parent / "s.yaml").read_text()
+
+
+def test_init_refuses_a_place_before_it_reads_the_data(run: Run, tmp_path: Path) -> None:
+    refused = run("init", tmp_path / "no" / "s.yaml", "--data", tmp_path / "missing.csv")
+    assert refused.code == 2
+    assert "its directory does not exist" in refused.err
+
+
+def test_stats_into_says_which_data_the_spec_names(
+    run: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = tmp_path / "s.yaml"
+    spec.write_text("network: {kind: single_layer, layers: [2, 2]}\n")
+    first = run("stats", "data/t.csv", "--target", "-1", "--into", "s.yaml")
+    assert "add to data: file: data/t.csv, target: -1\n" in first.err
+    spec.write_text(spec.read_text() + "  file: data/t.csv\n  target: -1\n")
+    assert run("recommend", "s.yaml", "--constants", "calibrated").code == 0
+    again = run("stats", "data/t.csv", "--target", "-1", "--into", "s.yaml")
+    assert again.err == "wrote the statistics into s.yaml\n"
+    other = tmp_path / "other.csv"
+    other.write_text(table.read_text().replace("a,b", "c,d"))
+    wrong = run("stats", other, "--target", "-1", "--into", "s.yaml")
+    assert "data.file is data/t.csv, which counts instead of these numbers" in wrong.err
+    assert "file: data/t.csv\n" in spec.read_text()
+
+
 def test_version_and_help(run: Run) -> None:
     for arguments in (["--version"], ["recommend", "--version"], ["stats", "--version"]):
         result = run(*arguments)

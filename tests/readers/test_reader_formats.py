@@ -8,6 +8,7 @@ import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -232,6 +233,34 @@ def test_targets_from_a_table(tmp_path: Path) -> None:
     assert targets[:, 0].tolist() == ["4", "5", "4"]
 
 
+@pytest.mark.parametrize(
+    ("options", "notes"),
+    [
+        ({"target": "0"}, ["The target is column 0 ('a'), counted from 0; -1 is the last."]),
+        ({"target": "-1"}, ["The target is column 2 ('1'), counted from 0; -1 is the last."]),
+        # A name wins over the number that it looks like, which nobody could tell without the note.
+        ({"target": "1"}, ["The target is column 2 ('1'), counted from 0; -1 is the last."]),
+        ({"exclude": ["b", "0", "a"]}, ["Left out, counted from 0: columns 0 ('a'), 1 ('b')."]),
+        ({}, []),
+    ],
+)
+def test_the_columns_that_were_taken_are_told(
+    tmp_path: Path, options: dict[str, Any], notes: list[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("a,b,1\n0.5,0.25,1\n1,0,2\n")
+    header = ["The first line holds text above numbers, so it was taken as a header."]
+    assert list(open_data(tmp_path / "a.csv", **options).notes) == notes + header
+
+
+def test_columns_without_names_are_told_by_number(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("0.5,0.25,1\n1,0,2\n")
+    notes = open_data(tmp_path / "a.csv", target="-1", exclude=["0"]).notes
+    assert notes == (
+        "The target is column 2, counted from 0; -1 is the last.",
+        "Left out, counted from 0: column 0.",
+    )
+
+
 def test_an_array_chosen_by_hand_leaves_other_targets_alone(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.ones((4, 2)), y=np.ones(4), x_test=np.ones((3, 2)), y_test=np.ones(3))
     assert not open_data(tmp_path / "a.npz", array="x_test").has_targets
@@ -297,6 +326,7 @@ def test_parquet(tmp_path: Path) -> None:
     table = pa.table({"a": [1.0, 2.0, None, 4.0], "b": [1, 2, 3, 4], "c": ["u", "v", "u", "w"]})
     pq.write_table(table, tmp_path / "a.parquet")
     source = open_data(tmp_path / "a.parquet", target="c")
+    assert source.notes == ("The target is column 2 ('c'), counted from 0; -1 is the last.",)
     features, targets = collect(source, 1)
     assert features.tolist() == [[1, 1], [2, 2], [4, 4]]
     assert targets is not None

@@ -276,7 +276,7 @@ def test_unknown_columns(tmp_path: Path) -> None:
     path.write_text("height,width,width\n1,2,3\n")
     assert "did you mean 'height'" in refusal(path, target="heigt")
     assert "2 columns called 'width'" in refusal(path, target="width")
-    assert "with 3 columns it is -3 to 2" in refusal(path, target="3")
+    assert "its 3 columns are counted from 0 to 2, or from the end as -3 to -1" in refusal(path, target="3")
     assert "both the target and excluded" in refusal(path, target="0", exclude=["height"])
     assert "zero feature columns" in refusal(path, exclude=["0", "1", "2"])
     (tmp_path / "b.csv").write_text("1,2\n3,4\n")

@@ -197,6 +197,7 @@ BAD = [
     ),
     ("eigenvalue alone", single("data: {top_eigenvalue: 785}"), "data.top_eigenvalue", ["784 * 1 = 784"]),
     ("file as number", single("data: {file: 5}"), "2:14 data.file", ["must be text", "in quotes"]),
+    ("half a column", single("data: {target: 0.5}"), "data.target", ["number of a column", "got 0.5"]),
     ("empty file name", single("data: {file: ''}"), "data.file", ["printable"]),
     ("NUL in file name", single('data: {file: "a\\0"}'), "data.file", ["printable", "'a\\x00'"]),
     # Training.

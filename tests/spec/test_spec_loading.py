@@ -114,6 +114,8 @@ def test_integral_floats_are_integers(text: str) -> None:
         ("training: {keep_prob: 1, decay: 0}", "training.keep_prob", 1.0),
         ("training: {initial_loss: 10}", "training.initial_loss", 10.0),
         ("data: {target: 3}", "data.target", "3"),
+        ("data: {target: -1}", "data.target", "-1"),
+        ("data: {target: -999999999}", "data.target", "-999999999"),
         ("data: {file: '5'}", "data.file", "5"),
         ("data: {file: a b.csv, array: x}", "data.file", "a b.csv"),
         ("data: {mean: 0, mean_square: 0, second_moment: 0, top_eigenvalue: 0}", "data.mean", 0.0),

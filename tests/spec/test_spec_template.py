@@ -147,6 +147,7 @@ NETWORK = "network: {kind: single_layer, layers: [784, 10]}\n"
 GOOD = [
     *(render_template(kind=kind) for kind in KINDS),
     NETWORK,
+    NETWORK + "data: {file: x.csv, target: -1}\n",
     NETWORK + "data:\nsearch: {keep_prob: 1, batch_size: {max: 8}, decay: [0.0, 1]}\ncost: {per_sample: }\n",
     NETWORK + "search: {keep_prob: {min: , max: }}\ntarget: {eps: , delta: }\ntraining: {pretraining: }\n",
     NETWORK + "training: {stopping: [0.5, 0.5], stepsize: 0.1}\nbudget: {samples: , epochs: , seconds: }\n",
@@ -162,6 +163,10 @@ BAD = [
     NETWORK + "data: {mean: '0.1'}\n",
     NETWORK + "data: {samples: 1.5}\n",
     NETWORK + "data: 5\n",
+    NETWORK + "data: {file: -1}\n",
+    NETWORK + "data: {target: true}\n",
+    NETWORK + "data: {target: 0.5}\n",
+    NETWORK + "data: {target: -1000000000}\n",
     NETWORK + "training: {stepsize: 0}\n",
     NETWORK + "training: {stopping: later}\n",
     NETWORK + "search: {batch_size: []}\n",
