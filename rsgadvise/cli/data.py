@@ -18,6 +18,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def measure_file(
     """Statistics of a data file, with a progress bar where it takes long."""
     from rsgadvise.readers import open_data
 
+    keep_data_apart(path, target)
     source = open_data(path, array=array, target=target, exclude=tuple(exclude))
     return _measured(source, spectrum=spectrum, quiet=quiet)
 
@@ -65,6 +67,7 @@ def _opened(loaded: LoadedSpec) -> DataSource:
     data = loaded.spec.data
     words = Words("data.array", "data.target", "take it out of the file")
     path = loaded.source.base_dir / (data.file or "")
+    keep_data_apart(path, data.target)
     return open_data(path, array=data.array, target=data.target, words=words)
 
 
