@@ -16,6 +16,7 @@ from rsgadvise.cli.designing import design
 from rsgadvise.cli.explaining import explain
 from rsgadvise.cli.files import init, schema
 from rsgadvise.cli.options import VersionOption
+from rsgadvise.cli.places import guarded
 from rsgadvise.cli.plotting import plot
 from rsgadvise.cli.reporting import report
 from rsgadvise.cli.sweeping import sweep
@@ -61,7 +62,7 @@ def make_app(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     )
     app.callback()(_root)
     for name in names:
-        app.command()(COMMANDS[name])
+        app.command()(guarded(COMMANDS[name]))
     return app
 
 

@@ -23,7 +23,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, check_writable, emit, write
+from rsgadvise.cli.output import Target, emit, write
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import check_pilot, constants_for
 
@@ -121,8 +121,6 @@ def recommend(
         raise UsageError(
             f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
         )
-    if output is not None:
-        check_writable(output)  # before any work
     check_pilot(pilot, name="--pilot")
     used = constants_for(None if constants is None else constants.value, pilot=pilot)
     training = pilot != 0 or used == "calibrated"

@@ -25,7 +25,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, check_writable, emit
+from rsgadvise.cli.output import Target, emit
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
@@ -75,8 +75,6 @@ def compare(
     """Say which spec has the better guarantee, and with --measure whose gradients are smaller."""
     del version
     _check(specs, confidence, budget)
-    if output is not None:
-        check_writable(output)  # before any work
     loaded = [_load(spec, tuple(set_ or ()), quiet=quiet) for spec in specs]
     taken: set[str] = set()
     candidates = [

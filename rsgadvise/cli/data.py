@@ -20,6 +20,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def _opened(loaded: LoadedSpec) -> DataSource:
     data = loaded.spec.data
     words = Words("data.array", "data.target", "take it out of the file")
     path = loaded.source.base_dir / (data.file or "")
+    keep_data_apart(path, data.target)
     return open_data(path, array=data.array, target=data.target, words=words)
 
 
@@ -192,6 +194,7 @@ def stats(
     del version
     from rsgadvise.readers import open_data
 
+    keep_data_apart(data, target)
     source = open_data(data, array=array, target=target, exclude=tuple(exclude or ()))
     statistics = measured(source, spectrum=spectrum, quiet=quiet)
     if into is not None:

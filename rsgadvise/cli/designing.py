@@ -21,7 +21,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, check_writable, emit
+from rsgadvise.cli.output import Target, emit
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
@@ -102,8 +102,6 @@ def design(
     from rsgadvise.design import parse_depths, parse_widths
 
     lengths, depths = parse_widths(widths), parse_depths(depth)
-    if output is not None:
-        check_writable(output)  # before any work
 
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Design:
         with ReadProgress(enabled=not quiet) as progress:

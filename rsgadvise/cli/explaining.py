@@ -20,7 +20,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, check_writable, emit
+from rsgadvise.cli.output import Target, emit
 
 if TYPE_CHECKING:
     from rsgadvise.datastats import DataStatistics
@@ -51,8 +51,6 @@ def explain(
 ) -> None:
     """Explain a bound: its terms, what they rest on, and what would change it or the ranking."""
     del version
-    if output is not None:
-        check_writable(output)  # before any work
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
         from rsgadvise.explain.explaining import explain as explained

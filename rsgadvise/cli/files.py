@@ -12,6 +12,7 @@ import typer
 from rsgadvise.cli.data_keys import keys_for, obstacle
 from rsgadvise.cli.options import COLUMN_NUMBERS, NoColorOption, OutputOption, QuietOption, VersionOption
 from rsgadvise.cli.output import check_writable, is_stdout, write, write_text
+from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def init(
     if data is not None:
         from rsgadvise.readers import open_data
 
+        keep_data_apart(data, target)
         source = open_data(data, array=array, target=target, exclude=tuple(exclude or ()))
         widths, values = _from_data(source, kind, widths, quiet=quiet)
         keys = keys_for(source, array=array, target=target, folder=place.parent if place else Path())

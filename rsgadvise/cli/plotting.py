@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise.cli.options import Format, NoColorOption, QuietOption, VersionOption
-from rsgadvise.cli.output import Target, check_writable, emit, is_stdout, screen, write, write_bytes
+from rsgadvise.cli.output import Target, emit, is_stdout, screen, write, write_bytes
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def plot(
     if output is not None:
         from rsgadvise.plot.drawing import drawing_library
 
-        check_writable(output)
         drawing_library()  # its absence is told before any work
     chart = _chart(result, title)
     if output is not None and form is not None:

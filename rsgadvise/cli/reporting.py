@@ -22,7 +22,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import check_writable, is_stdout, write
+from rsgadvise.cli.output import write
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,18 +89,16 @@ def report(
 
 
 def _check_output(output: Any, format_: str) -> None:
-    """Refuse, before any work, what cannot be written or would flood a terminal.
+    """Refuse, before any work, what would flood a terminal.
 
     Raises:
-        UsageError: in either case.
+        UsageError: it would.
     """
     if output is None and format_ == "html" and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError(
             "a page is for a browser; got no --output, and standard output is a terminal; use "
             "`-o report.html`, or `-o -` to print it all the same"
         )
-    if output is not None and not is_stdout(output):
-        check_writable(output)
 
 
 def _now(environment: Mapping[str, str]) -> datetime:

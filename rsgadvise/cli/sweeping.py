@@ -25,7 +25,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, can_show, check_writable, emit, is_stdout
+from rsgadvise.cli.output import Target, can_show, emit, is_stdout
 from rsgadvise.errors import RsgadviseError, UsageError
 
 if TYPE_CHECKING:
@@ -119,25 +119,6 @@ def _plan(spec: str, vary: Sequence[str], overrides: Sequence[str], *, quiet: bo
     statistics, about = described(loaded, rows)
     found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
     return _Plan(loaded, axes, found, statistics, rows, (*about, *notes))
-
-
-def _check_places(spec: str, output: Path | None, resume: Path | None) -> None:
-    """Refuse before any work what could not be written after it.
-
-    Raises:
-        UsageError: a place cannot be written, or is named twice.
-    """
-    if output is not None and not is_stdout(output):
-        check_writable(output)
-    if resume is None:
-        return
-    if is_stdout(resume):
-        raise UsageError("--resume must name a file that can be read again; got -; name one")
-    check_writable(resume)
-    others = {"the spec": None if spec == "-" else Path(spec), "that of --output": output}
-    for what, other in others.items():
-        if other is not None and other.resolve() == resume.resolve():
-            raise UsageError(f"--resume must name a file of its own; got {resume}, {what}; name another")
 
 
 @contextlib.contextmanager
@@ -245,7 +226,8 @@ def sweep(
     """Vary one or two keys of a spec: the bounds at each point, and on request what training measures."""
     del version
     check_confidence(confidence)
-    _check_places(spec, output, resume)
+    if resume is not None and is_stdout(resume):
+        raise UsageError("--resume must name a file that can be read again; got -; name one")
     plan = _plan(spec, tuple(vary or ()), tuple(set_ or ()), quiet=quiet)
     options = _options(
         plan.loaded,

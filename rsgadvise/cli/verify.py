@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     SetOption,
     VersionOption,
 )
-from rsgadvise.cli.output import Target, check_writable, emit, is_stdout, write
+from rsgadvise.cli.output import Target, emit, is_stdout, write
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 
 if TYPE_CHECKING:
@@ -156,28 +156,6 @@ def _cases(
     ]
 
 
-def _check_places(output: Path | None, junit: Path | None, specs: Sequence[str]) -> None:
-    """Refuse before hours of work what could not be written after them.
-
-    Raises:
-        UsageError: a place cannot be written, or is named twice.
-    """
-    if junit is not None and is_stdout(junit) and is_stdout(output):
-        raise UsageError(
-            "--junit - writes to standard output, where the result goes; name a file for one of them, with "
-            "--junit or --output"
-        )
-    seen = {Path(spec).resolve(): "the spec" for spec in specs if spec != "-"}
-    for option, path in (("--output", output), ("--junit", junit)):
-        if path is None or is_stdout(path):
-            continue
-        check_writable(path)
-        place = path.resolve()
-        if place in seen and not (place.exists() and not place.is_file()):  # a device takes both
-            raise UsageError(f"{option} must name a file of its own; got {path}, {seen[place]}; name another")
-        seen[place] = f"that of {option}"
-
-
 def verify(
     specs: Annotated[
         list[str] | None,
@@ -221,7 +199,11 @@ def verify(
     check_confidence(confidence)
     if budget is not None and not (math.isfinite(budget) and budget > 0):
         raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
-    _check_places(output, junit, specs or ())
+    if junit is not None and is_stdout(junit) and is_stdout(output):
+        raise UsageError(
+            "--junit - writes to standard output, where the result goes; name a file for one of them, with "
+            "--junit or --output"
+        )
     cases = _cases(
         list(specs or ()),
         overrides=tuple(set_ or ()),
