@@ -90,7 +90,6 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     best = _point(ranked, 0, space)
-    _, _, limit = certified(problem, best)
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
@@ -99,7 +98,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         advice,
         equation=equation(problem.kind, constants, best.schedule, dropout=dropout),
         recommendations=shown,
-        largest_gradient=limit,
+        largest_gradient=shown[0].largest_gradient,
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
         why=_why(problem, constants, best, shown[0]),
@@ -203,6 +202,7 @@ def _recommendation(
         dropout_rate=1 - point.keep_prob,
         bound=value,
         certified_bound=proven_value,
+        largest_gradient=limit,
         proven=bounded and proven_value <= value and constants != "calibrated",
         vacuous=value >= limit,
         terms=terms if bounded else {},

@@ -120,6 +120,20 @@ def _verdict(row: Recommendation) -> str:
     return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else "no bound"
 
 
+def _limits(advice: Advice) -> Iterator[str]:
+    """The largest gradient possible, which rises with the keep probability."""
+    if advice.largest_gradient is None:
+        return
+    text = f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}"
+    span = stepsizes([row.largest_gradient for row in advice.recommendations])
+    differ = " to " in span
+    yield (
+        f"{text} at rank 1; over all ranks the limit runs from {span}, with keep_prob."
+        if differ
+        else f"{text}."
+    )
+
+
 def _why(advice: Advice) -> Iterator[str]:
     yield from advice.why
     if advice.measured:
@@ -127,8 +141,7 @@ def _why(advice: Advice) -> Iterator[str]:
         from rsgadvise.report.piloting import measured_sentences
 
         yield from measured_sentences(advice)
-    if advice.largest_gradient is not None:
-        yield f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}."
+    yield from _limits(advice)
     if advice.critical_batch_size is not None:
         knee = count(round(advice.critical_batch_size))
         yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
+from rsgadvise.report.advice import reason_blocks
 from rsgadvise.spec import Spec
 
 MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}
@@ -209,3 +212,29 @@ def test_a_near_tie_or_a_single_size_is_no_end() -> None:
     assert not end_notes(recommend(spec("single_layer", budget={"epochs": 100})))
     one = spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [64]})
     assert not end_notes(recommend(one))
+
+
+def test_the_largest_gradient_is_that_of_each_ranks_keep_probability() -> None:
+    """c1^2 d_L A_L^2 with A_1^2 = zeta^2 d_0 tau, A_l^2 = zeta^2 d_{l-1} + (s_l / 4)^2 A_{l-1}^2, by hand."""
+    search = {"batch_size": [128, 512, 2048, 8192]}
+    training = {"pretraining": {"tolerance": 0.001}}
+    advice = recommend(spec("multilayer", training=training, search=search, budget={"epochs": 100}))
+    layers, box = [784, 200, 100, 10], 0.05
+    for row in advice.recommendations:
+        squares = row.keep_prob**2 * layers[0] * MNIST["mean_square"]
+        for before, after in pairwise(layers[1:]):
+            spread = box * (before * after) ** 0.5
+            squares = row.keep_prob**2 * before + (spread / 4) ** 2 * squares
+        assert row.largest_gradient == pytest.approx((8 / 27) ** 2 * 10 * squares)
+        assert row.vacuous == (row.bound >= row.largest_gradient)
+        assert row.certified_bound <= row.largest_gradient
+    assert advice.largest_gradient == advice.recommendations[0].largest_gradient
+    limits = [row.largest_gradient for row in advice.recommendations]
+    said = [text for block in reason_blocks(advice) for text in block.items if "No squared" in text]
+    assert said == [
+        f"No squared gradient norm of this network exceeds {limits[0]:.4g} at rank 1; over all ranks "
+        f"the limit runs from {min(limits):.4g} to {max(limits):.4g}, with keep_prob."
+    ]
+    one = replace(advice, recommendations=advice.recommendations[2:], largest_gradient=limits[2])
+    said = [text for block in reason_blocks(one) for text in block.items if "No squared" in text]
+    assert said == [f"No squared gradient norm of this network exceeds {limits[2]:.4g}."]
