@@ -74,7 +74,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     check_problem(problem, constants)
     objective = ranking_objective(problem, space, constants)
     ranked = ranked_rows(objective, space, constants=constants)
-    # (13) at keep_prob = 1 is (12), so one equation covers rows with and without dropout.
+    # Of (12) and (13) the second covers both, as long as there are no rows.
     dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
         kind=problem.kind,
@@ -96,7 +96,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         knee = critical_batch_size(objective, float(space.goal.per_run(ranked.runs[0])), keep_range)
     return replace(
         advice,
-        equation=equation(problem.kind, constants, best.schedule, dropout=dropout),
+        equation=wording.equations([row.equation for row in shown]),
         recommendations=shown,
         largest_gradient=shown[0].largest_gradient,
         critical_batch_size=knee,
@@ -193,6 +193,7 @@ def _recommendation(
         notes.append(wording.LARGER_THAN_DATA)
     return Recommendation(
         rank=index + 1,
+        equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
         batch_size=int(point.batch_size),

@@ -33,6 +33,7 @@ class Recommendation:
 
     Attributes:
         rank: 1 is best.
+        equation: where its bound comes from.
         stepsize: gamma, or one per layer for multilayer.
         decay: rho of gamma_k = gamma k^-rho.
         batch_size, iterations: B and N.
@@ -56,6 +57,7 @@ class Recommendation:
     """
 
     rank: int
+    equation: str
     stepsize: Stepsize
     decay: float
     batch_size: int
@@ -127,7 +129,8 @@ class Advice:
 
     Attributes:
         kind: network kind. layers: d_0..d_L.
-        constants: the constants that the ranking used. equation: where the bound comes from.
+        constants: the constants that the ranking used. equation: where the bounds come from; at which
+            ranks, if they do not all come from one.
         recommendations: best first; empty where `infeasible` says why.
         objective: what was minimised, in words.
         largest_gradient: that of the best choice.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.wording import spans
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -33,14 +34,7 @@ _LAYERS_SHOWN = 12
 def _ranks(ranks: Sequence[int], total: int) -> str:
     if len(ranks) == total:
         return "" if total == 1 else "All ranks: "
-    spans: list[list[int]] = []
-    for rank in ranks:
-        if spans and spans[-1][-1] == rank - 1:
-            spans[-1].append(rank)
-        else:
-            spans.append([rank])
-    text = ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans)
-    return f"Rank{'' if len(ranks) == 1 else 's'} {text}: "
+    return f"{spans(ranks).capitalize()}: "
 
 
 def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
