@@ -74,7 +74,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     check_problem(problem, constants)
     objective = ranking_objective(problem, space, constants)
     ranked = ranked_rows(objective, space, constants=constants)
-    # (13) at keep_prob = 1 is (12), so one equation covers rows with and without dropout.
+    # Of (12) and (13) the second covers both, as long as there are no rows.
     dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
         kind=problem.kind,
@@ -90,16 +90,15 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     best = _point(ranked, 0, space)
-    _, _, limit = certified(problem, best)
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
         knee = critical_batch_size(objective, float(space.goal.per_run(ranked.runs[0])), keep_range)
     return replace(
         advice,
-        equation=equation(problem.kind, constants, best.schedule, dropout=dropout),
+        equation=wording.equations([row.equation for row in shown]),
         recommendations=shown,
-        largest_gradient=limit,
+        largest_gradient=shown[0].largest_gradient,
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
         why=_why(problem, constants, best, shown[0]),
@@ -194,6 +193,7 @@ def _recommendation(
         notes.append(wording.LARGER_THAN_DATA)
     return Recommendation(
         rank=index + 1,
+        equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
         stopping="listed" if isinstance(point.schedule.stopping, tuple) else point.schedule.stopping,
@@ -204,6 +204,7 @@ def _recommendation(
         dropout_rate=1 - point.keep_prob,
         bound=value,
         certified_bound=proven_value,
+        largest_gradient=limit,
         proven=bounded and proven_value <= value and constants != "calibrated",
         vacuous=value >= limit,
         terms=terms if bounded else {},

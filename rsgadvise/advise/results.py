@@ -33,6 +33,7 @@ class Recommendation:
 
     Attributes:
         rank: 1 is best.
+        equation: where its bound comes from.
         stepsize: gamma, or one per layer for multilayer.
         decay: rho of gamma_k = gamma k^-rho.
         stopping: P_R that the bounds are for, by name; "listed" for the probabilities in the spec.
@@ -41,9 +42,10 @@ class Recommendation:
         keep_prob: zeta, P(unit is kept). dropout_rate: 1 - zeta, PyTorch's p and Keras' rate.
         bound: on the expected squared gradient norm, with the chosen constants; inf (null in JSON)
             where their theorem does not reach.
-        certified_bound: the same with certified constants, never above the largest gradient possible.
+        certified_bound: the same with certified constants, never above `largest_gradient`.
+        largest_gradient: no squared gradient norm of this network exceeds it at this keep_prob.
         proven: certified_bound <= bound, so the bound holds for this data; never with measured constants.
-        vacuous: the bound is no better than the largest squared gradient norm possible.
+        vacuous: the bound is no better than `largest_gradient`.
         terms: the terms of the bound; they sum to it.
         samples: examples processed in one run, N B. epochs: the same over data.samples, or None.
         total_samples, total_epochs: the same over all runs.
@@ -56,6 +58,7 @@ class Recommendation:
     """
 
     rank: int
+    equation: str
     stepsize: Stepsize
     decay: float
     stopping: str
@@ -66,6 +69,7 @@ class Recommendation:
     dropout_rate: float
     bound: float
     certified_bound: float
+    largest_gradient: float
     proven: bool
     vacuous: bool
     terms: Mapping[str, float]
@@ -127,10 +131,11 @@ class Advice:
 
     Attributes:
         kind: network kind. layers: d_0..d_L.
-        constants: the constants that the ranking used. equation: where the bound comes from.
+        constants: the constants that the ranking used. equation: where the bounds come from; at which
+            ranks, if they do not all come from one.
         recommendations: best first; empty where `infeasible` says why.
         objective: what was minimised, in words.
-        largest_gradient: vacuity limit at the best choice.
+        largest_gradient: that of the best choice.
         critical_batch_size: at the best choice's target, or None without a target.
         work: a quarter, the same and four times the work of the best choice; empty with a target.
         why: plain sentences on the best choice.

@@ -17,8 +17,10 @@ __all__ = [
     "VACUOUS",
     "at_batch_end",
     "dominant_term",
+    "equations",
     "near_ties",
     "percent",
+    "spans",
     "strongest_knob",
 ]
 
@@ -46,6 +48,7 @@ SMALLEST_BATCH = "search.batch_size (its smallest)"
 LARGEST_BATCH = "search.batch_size (its largest)"
 LARGER_THAN_DATA = "The batch is larger than the data set; rows are drawn with replacement."
 
+_MOST_COMMAS = 3  # in a list of ranks that is still read
 _WIDE_TIE = 4  # batch sizes this far apart are different choices
 
 TERM_WORDS: Mapping[str, str] = {
@@ -96,6 +99,43 @@ def at_batch_end(*, largest: bool, what: str, cost: float, batch: int, allowed: 
         f"beyond it, to {cost:.4g} at {batch:,}: the range decides here, not the theory; allow more with "
         f"search.batch_size: {{min: {allowed[0]}, max: {allowed[1]}}}."
     )
+
+
+def equations(names: Sequence[str]) -> str:
+    """The equation behind every rank, and at which ranks each where there are several.
+
+    Example:
+        >>> equations(["equation (12)", "equation (12)"])
+        'equation (12)'
+        >>> equations(["equation (12)", "equation (13)", "equation (13)"])
+        'equation (12) at rank 1 and equation (13) at ranks 2-3'
+    """
+    at: dict[str, list[int]] = {}
+    for rank, name in enumerate(names, start=1):
+        at.setdefault(name, []).append(rank)
+    if len(at) == 1:
+        return names[0]
+    places = [spans(ranks) for ranks in at.values()]
+    if max(place.count(",") for place in places) > _MOST_COMMAS:
+        return f"{' or '.join(at)}, by rank"
+    return " and ".join(f"{name} at {place}" for name, place in zip(at, places, strict=True))
+
+
+def spans(ranks: Sequence[int]) -> str:
+    """Ranks in words, neighbours together.
+
+    Example:
+        >>> spans([1]), spans([1, 2, 3, 7])
+        ('rank 1', 'ranks 1-3, 7')
+    """
+    found: list[list[int]] = []
+    for rank in ranks:
+        if found and found[-1][-1] == rank - 1:
+            found[-1].append(rank)
+        else:
+            found.append([rank])
+    text = ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in found)
+    return f"rank{'' if len(ranks) == 1 else 's'} {text}"
 
 
 def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None) -> str:

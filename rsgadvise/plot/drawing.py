@@ -292,7 +292,7 @@ def _handles(chart: Chart) -> Iterator[tuple[list[Any], str]]:
             bound = bool(chart.groups) and series.role in ("paper", "certified")
             key = ("paper" if bound else series.role, "bound" if bound else series.name)
             if key not in seen:
-                seen[key] = _role_handle(series, key[1], grouped=bool(chart.groups))
+                seen[key] = _role_handle(series, key[1], grouped=bool(chart.groups), upright=panel.horizontal)
         for level in panel.levels:
             look = ROLES[level.role]
             line = Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=LINE)
@@ -313,7 +313,7 @@ def _handles(chart: Chart) -> Iterator[tuple[list[Any], str]]:
     yield group_handles, chart.group_name
 
 
-def _role_handle(series: Series, name: str, *, grouped: bool) -> Any:
+def _role_handle(series: Series, name: str, *, grouped: bool, upright: bool) -> Any:
     from matplotlib.lines import Line2D
 
     look = look_of(series)
@@ -323,7 +323,7 @@ def _role_handle(series: Series, name: str, *, grouped: bool) -> Any:
     if grouped and (series.joined or series.role != "initial"):  # the groups' markers are told apart below
         marker = "o" if series.role == "measured" or not series.joined else ""
     if series.role == "limit":
-        marker, dash = ("", dash) if series.joined else ("_", "")
+        marker, dash = ("", dash) if series.joined else ("|" if upright else "_", "")
     line = Line2D([], [], color=colour, linestyle=dash, linewidth=LINE, marker=marker or None)
     line.set(markersize=size, label=plain(name))
     if series.role == "measured" and any(point.upper is not None for point in series.points):

@@ -15,7 +15,7 @@ __all__ = ["LINE", "MARKER", "SMALL", "draw_panel", "look_of", "name_lines", "pl
 
 LINE, MARKER, SMALL = 1.5, 6.0, 4.5  # points
 _VERDICTS: frozenset[Role] = frozenset(("consistent", "falsified", "inconclusive", "unchecked"))
-_LINES = frozenset("_x")  # markers without a face
+_LINES = frozenset("_|x")  # markers without a face
 _POINTED = frozenset("XP*")  # markers that look smaller than they are
 _BEHIND = frozenset[Role](("limit", "initial"))  # context, not data: thin, and without markers where joined
 _DODGE = 8.0  # points between series at one category
@@ -141,8 +141,10 @@ def _aside(panel: Panel, index: int, groups: int, width: float) -> float:
     series = panel.series[index]
     if panel.horizontal:
         # Of the two bounds at one rank; a verdict stands on the line of what was measured.
-        verdicts = any(each.role in _VERDICTS for each in panel.series)
-        return 0.0 if verdicts else 4.0 * (index - (len(panel.series) - 1) / 2)
+        if series.role in _BEHIND or any(each.role in _VERDICTS for each in panel.series):
+            return 0.0
+        front = [each for each in panel.series if each.role not in _BEHIND]
+        return 4.0 * (front.index(series) - (len(front) - 1) / 2)
     room = 0.7 * width / max(len({point.at for each in panel.series for point in each.points}), 1)
     if panel.across.scale == "category":
         if groups:
@@ -171,6 +173,8 @@ class _Brush:
         self.panel = panel
         self.series = series
         self.look = look_of(series)
+        if panel.horizontal and self.look.marker == "_":
+            self.look = self.look._replace(marker="|")
         self.offset = ScaledTranslation(right, down, axes.figure.dpi_scale_trans)
         self.name = f"{series.role}{'' if series.group is None else f'-{series.group}'}"
         self.behind = series.role in _BEHIND

@@ -22,6 +22,7 @@ class _Rank:
     label: str
     bound: float | None
     certified: float | None
+    limit: float | None
     vacuous: bool
     terms: dict[str, float]
 
@@ -40,12 +41,12 @@ def ranking_chart(document: Entry) -> Chart:
             "must hold at least one recommendation" + (f"; there is no plan: {reason}" if reason else ""),
             "relax the target or the budget",
         )
-    ranks = [_rank(entry) for entry in entries[:_MOST]]
+    first = entries[0]["keep_prob"].number(), document.maybe_positive("largest_gradient")
+    ranks = [_rank(entry, *first) for entry in entries[:_MOST]]
     across = categories("rank", [rank.label for rank in ranks])
     constants = document["constants"].text()
-    limit = document.maybe_positive("largest_gradient")
     parts = tuple(dict.fromkeys(name for rank in ranks for name in rank.terms))
-    panels = [_bounds(ranks, across, constants, limit)]
+    panels = [_bounds(ranks, across, constants)]
     if parts:
         panels.insert(0, _terms(ranks, across, parts))
     objective = document.get("objective")
@@ -54,11 +55,12 @@ def ranking_chart(document: Entry) -> Chart:
         subtitle=f"{constants} constants" + ("" if objective is None else f"; {objective.text()}"),
         rows=(tuple(panels),),
         parts=tuple(name.replace("_", " ") for name in parts),
-        caption=tuple(_caption(ranks, len(entries), limit)),
+        caption=tuple(_caption(ranks, len(entries))),
     )
 
 
-def _rank(entry: Entry) -> _Rank:
+def _rank(entry: Entry, first_keep_prob: float, first_limit: float | None) -> _Rank:
+    """One rank; a document without limits of its own has that of the first, true at its keep probability."""
     stepsize = entry.stepsize()
     words = [
         f"{entry['rank'].whole()}:",
@@ -74,6 +76,10 @@ def _rank(entry: Entry) -> _Rank:
     if decay is not None and decay.number() != 0:
         words[-1] += ","
         words.append(f"ρ {number(decay.number(), 3)}")
+    own = entry.get("largest_gradient")
+    limit = first_limit if keep_prob == first_keep_prob else None
+    if own is not None:
+        limit = own.positive()
     terms = {} if entry.get("terms") is None else {k: v.number() for k, v in entry["terms"].items()}
     for name, value in terms.items():
         if value < 0:
@@ -82,6 +88,7 @@ def _rank(entry: Entry) -> _Rank:
         label=" ".join(words),
         bound=entry.maybe_positive("bound"),
         certified=entry.maybe_positive("certified_bound"),
+        limit=limit,
         vacuous=entry["vacuous"].flag(),
         terms=terms,
     )
@@ -105,32 +112,39 @@ def _terms(ranks: Sequence[_Rank], across: Axis, parts: Sequence[str]) -> Panel:
     )
 
 
-def _bounds(ranks: Sequence[_Rank], across: Axis, constants: str, limit: float | None) -> Panel:
+def _bounds(ranks: Sequence[_Rank], across: Axis, constants: str) -> Panel:
     chosen = tuple(Point(float(index), rank.bound, hollow=rank.vacuous) for index, rank in enumerate(ranks))
     series = [Series(f"bound with {constants} constants", "chosen", chosen)]
     if constants != "certified":
         certified = tuple(
-            Point(
-                float(index),
-                rank.certified,
-                hollow=rank.certified is not None and limit is not None and rank.certified >= limit,
-            )
+            Point(float(index), rank.certified, hollow=_reaches(rank.certified, rank.limit))
             for index, rank in enumerate(ranks)
         )
         series.append(Series("certified bound", "certified", certified))
-    values = [point.value for each in series for point in each.points if point.value is not None]
-    levels = () if limit is None else (Level(limit_name(), "limit", limit),)
+    limits = tuple(
+        Point(float(index), rank.limit) for index, rank in enumerate(ranks) if rank.limit is not None
+    )
+    values = [point.value for each in series for point in (*each.points, *limits) if point.value is not None]
+    levels: tuple[Level, ...] = ()
+    if len({point.value for point in limits}) == 1 and len(limits) == len(ranks):
+        levels = (Level(limit_name(), "limit", limits[0].value or 0.0),)
+    elif limits:  # behind the bounds
+        series.insert(0, Series(limit_name(), "limit", limits))
     return Panel(
         title="Bounds and their limit",
         across=across,
-        value=log_axis(GRADIENT, [*values, *(level.at for level in levels)]),
+        value=log_axis(GRADIENT, values),
         series=tuple(series),
         levels=levels,
         horizontal=True,
     )
 
 
-def _caption(ranks: Sequence[_Rank], total: int, limit: float | None) -> Iterator[str]:
+def _reaches(bound: float | None, limit: float | None) -> bool:
+    return bound is not None and limit is not None and bound >= limit
+
+
+def _caption(ranks: Sequence[_Rank], total: int) -> Iterator[str]:
     best = ranks[0]
     if best.bound is not None and best.terms:
         name, value = max(best.terms.items(), key=lambda item: item[1])
@@ -138,7 +152,8 @@ def _caption(ranks: Sequence[_Rank], total: int, limit: float | None) -> Iterato
         yield f"Largest term at rank 1: {name.replace('_', ' ')}, {share} of the bound {number(best.bound)}."
     loose = [rank for rank in ranks if rank.vacuous]
     if loose:
-        level = "the largest gradient" + ("" if limit is None else f" {number(limit)}")
+        limits = [rank.limit for rank in loose if rank.limit is not None]
+        level = "the largest gradient" + (f" {stepsizes(limits)}" if limits else "")
         yield f"Vacuous (hollow), no better than {level}: {len(loose)} of {len(ranks)} bounds."
     lacking = sum(1 for rank in ranks if rank.bound is None)
     if lacking:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.wording import spans
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -33,14 +34,7 @@ _LAYERS_SHOWN = 12
 def _ranks(ranks: Sequence[int], total: int) -> str:
     if len(ranks) == total:
         return "" if total == 1 else "All ranks: "
-    spans: list[list[int]] = []
-    for rank in ranks:
-        if spans and spans[-1][-1] == rank - 1:
-            spans[-1].append(rank)
-        else:
-            spans.append([rank])
-    text = ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans)
-    return f"Rank{'' if len(ranks) == 1 else 's'} {text}: "
+    return f"{spans(ranks).capitalize()}: "
 
 
 def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
@@ -120,6 +114,20 @@ def _verdict(row: Recommendation) -> str:
     return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else "no bound"
 
 
+def _limits(advice: Advice) -> Iterator[str]:
+    """The largest gradient possible, which rises with the keep probability."""
+    if advice.largest_gradient is None:
+        return
+    text = f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}"
+    span = stepsizes([row.largest_gradient for row in advice.recommendations])
+    differ = " to " in span
+    yield (
+        f"{text} at rank 1; over all ranks the limit runs from {span}, with keep_prob."
+        if differ
+        else f"{text}."
+    )
+
+
 def _why(advice: Advice) -> Iterator[str]:
     yield from advice.why
     if advice.measured:
@@ -127,8 +135,7 @@ def _why(advice: Advice) -> Iterator[str]:
         from rsgadvise.report.piloting import measured_sentences
 
         yield from measured_sentences(advice)
-    if advice.largest_gradient is not None:
-        yield f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}."
+    yield from _limits(advice)
     if advice.critical_batch_size is not None:
         knee = count(round(advice.critical_batch_size))
         yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."

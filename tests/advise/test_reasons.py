@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from rsgadvise.advise import wording
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
+from rsgadvise.report.advice import reason_blocks
 from rsgadvise.spec import Spec
 
 MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}
@@ -209,3 +213,73 @@ def test_a_near_tie_or_a_single_size_is_no_end() -> None:
     assert not end_notes(recommend(spec("single_layer", budget={"epochs": 100})))
     one = spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [64]})
     assert not end_notes(recommend(one))
+
+
+def test_the_largest_gradient_is_that_of_each_ranks_keep_probability() -> None:
+    """c1^2 d_L A_L^2 with A_1^2 = zeta^2 d_0 tau, A_l^2 = zeta^2 d_{l-1} + (s_l / 4)^2 A_{l-1}^2, by hand."""
+    search = {"batch_size": [128, 512, 2048, 8192]}
+    training = {"pretraining": {"tolerance": 0.001}}
+    advice = recommend(spec("multilayer", training=training, search=search, budget={"epochs": 100}))
+    layers, box = [784, 200, 100, 10], 0.05
+    for row in advice.recommendations:
+        squares = row.keep_prob**2 * layers[0] * MNIST["mean_square"]
+        for before, after in pairwise(layers[1:]):
+            spread = box * (before * after) ** 0.5
+            squares = row.keep_prob**2 * before + (spread / 4) ** 2 * squares
+        assert row.largest_gradient == pytest.approx((8 / 27) ** 2 * 10 * squares)
+        assert row.vacuous == (row.bound >= row.largest_gradient)
+        assert row.certified_bound <= row.largest_gradient
+    assert advice.largest_gradient == advice.recommendations[0].largest_gradient
+    limits = [row.largest_gradient for row in advice.recommendations]
+    said = [text for block in reason_blocks(advice) for text in block.items if "No squared" in text]
+    assert said == [
+        f"No squared gradient norm of this network exceeds {limits[0]:.4g} at rank 1; over all ranks "
+        f"the limit runs from {min(limits):.4g} to {max(limits):.4g}, with keep_prob."
+    ]
+    one = replace(advice, recommendations=advice.recommendations[2:], largest_gradient=limits[2])
+    said = [text for block in reason_blocks(one) for text in block.items if "No squared" in text]
+    assert said == [f"No squared gradient norm of this network exceeds {limits[2]:.4g}."]
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(
+    ("kind", "sections"),
+    [
+        ("multilayer", {"search": {"batch_size": [128, 512, 2048, 8192]}}),
+        ("two layers", {"data": SPAMBASE}),
+        ("multilayer", {"search": {"batch_size": [64, 256], "keep_prob": [0.5, 1.0]}}),
+        ("single_layer", {"search": {"decay": [0.0, 0.5]}, "training": {"stopping": "matched"}}),
+        ("autoencoder", {}),
+    ],
+)
+def test_a_point_has_one_equation_wherever_it_is_named(
+    kind: str, sections: dict[str, Any], constants: Any
+) -> None:
+    """(13) is for dropout, (12) for none: what `bound` says of each rank is what the ranking says of it."""
+    advice = recommend(spec(kind, budget={"epochs": 20}, **sections), constants=constants)
+    names = []
+    for row in advice.recommendations:
+        values = {
+            key: getattr(row, key) for key in ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
+        }
+        training = {**sections.get("training", {}), **values}
+        name = evaluate(spec(kind, training=training), constants=constants).equation
+        assert row.equation == name
+        if kind in ("multilayer", "two layers") and constants == "paper":
+            assert (
+                name == f"Corollary {'V.1, equation (12)' if row.keep_prob == 1 else 'VI.1, equation (13)'}"
+            )
+        names.append(name)
+    first = names[0]
+    if set(names) == {first}:
+        assert advice.equation == first
+    else:
+        assert advice.equation.startswith(f"{first} at rank")
+        for rank, name in enumerate(names, start=1):
+            ranks = advice.equation.partition(f"{name} at rank")[2].partition(" and ")[0].lstrip("s ")
+            ends = [part.split("-") for part in ranks.split(", ")]
+            assert any(int(low[0]) <= rank <= int(low[-1]) for low in ends), (rank, advice.equation)
+
+
+def test_many_ranks_are_not_listed_one_by_one() -> None:
+    assert wording.equations(["a", "b"] * 20) == "a or b, by rank"

@@ -47,7 +47,13 @@ def test_recommendations_are_stacked_terms_beside_bounds(
     if constants == "paper":
         certified = [p.value for p in series_of(bounds, "certified").points]
         assert certified == [row["certified_bound"] for row in rows]
-    assert bounds.levels[0].at == document["largest_gradient"]
+    limits = [row["largest_gradient"] for row in rows]
+    assert limits[0] == document["largest_gradient"]
+    if len(set(limits)) == 1:
+        assert bounds.levels[0].at == limits[0]
+    else:
+        assert [p.value for p in series_of(bounds, "limit").points] == limits
+        assert not bounds.levels
     assert f"B {rows[0]['batch_size']:,}" in bounds.across.ticks[0].label
     assert (f"ζ {rows[0]['keep_prob']:.3g}" in bounds.across.ticks[0].label) == (rows[0]["keep_prob"] != 1)
 
@@ -65,6 +71,27 @@ def test_a_rank_without_a_bound_is_marked(run: Run, config: Config) -> None:
         False,
     ]
     assert any("No bound (× at the edge) at 1 of 5 ranks" in sentence for sentence in found.caption)
+
+
+def test_each_certified_bound_is_held_against_the_limit_of_its_own_rank(run: Run, config: Config) -> None:
+    """At keep probabilities of 1, 0.729 and 0.5 the limits differ; every certified bound is at its own."""
+    document = json.loads(run("recommend", config("mnist_multilayer"), "-f", "json").out)
+    rows = document["recommendations"]
+    assert len({row["largest_gradient"] for row in rows}) == 3
+    assert all(row["certified_bound"] == row["largest_gradient"] for row in rows)
+    certified = series_of(chart(document).rows[0][1], "certified")
+    assert [point.hollow for point in certified.points] == [True] * 4
+    rows[2]["certified_bound"] *= 0.99
+    certified = series_of(chart(document).rows[0][1], "certified")
+    assert [point.hollow for point in certified.points] == [True, True, False, True]
+
+
+def test_a_document_with_one_limit_has_it_only_where_it_is_true(run: Run, config: Config) -> None:
+    document = json.loads(run("recommend", config("mnist_multilayer"), "-f", "json").out)
+    limits = [row.pop("largest_gradient") for row in document["recommendations"]]
+    bounds = chart(document).rows[0][1]
+    assert [(p.at, p.value) for p in series_of(bounds, "limit").points] == [(0.0, limits[0])]
+    assert [p.hollow for p in series_of(bounds, "certified").points] == [True, False, False, False]
 
 
 def test_many_ranks_are_cut_and_that_is_said(run: Run, config: Config) -> None:
@@ -148,6 +175,8 @@ def test_a_document_comes_through_a_pipe(run: Run, config: Config) -> None:
     assert (shown.code, shown.err) == (0, "")
     assert "Recommendations for multilayer 784-200-100-10" in shown.out
     assert "output noise" in shown.out
+    assert "largest gradient possible" in shown.out
+    assert "several in one place" not in shown.out  # a limit is no data, and hides none
 
 
 def test_a_title_replaces_its_own() -> None:

@@ -8,7 +8,7 @@ from rsgadvise.plot.figure import Panel, Series
 from rsgadvise.plot.scales import fraction
 from rsgadvise.plot.terminal.across import axis_below
 from rsgadvise.plot.terminal.canvas import Canvas
-from rsgadvise.plot.terminal.pen import Pen, span
+from rsgadvise.plot.terminal.pen import BEHIND, Pen, span
 
 __all__ = ["lying_panel"]
 
@@ -74,7 +74,9 @@ def _intervals(pen: Pen, series: Series, canvas: Canvas, column: Callable[[float
 def _points(pen: Pen, series: Series, canvas: Canvas, column: Callable[[float], int]) -> None:
     for point in series.points:
         row = round(point.at)
-        if point.value is not None:
+        if point.value is not None and series.role in BEHIND:
+            canvas.put(column(point.value), row, *pen.draw_level(series.role, series.name, upright=True))
+        elif point.value is not None:
             glyph, code = pen.draw(series, point)
             pen.met |= canvas.mark(column(point.value), row, glyph, code, pen.glyphs.several)
         elif point.missing:
