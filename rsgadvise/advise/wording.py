@@ -7,11 +7,15 @@ from collections.abc import Container, Mapping, Sequence
 __all__ = [
     "AT_HIGHEST_KEEP_PROB",
     "AT_LOWEST_KEEP_PROB",
+    "BOUND",
     "CERTIFIED_SAYS_MORE",
+    "GRADIENT_BOUND",
     "LARGER_THAN_DATA",
+    "LOSS_BOUND",
     "NOTHING_PROVEN",
     "NOT_PROVEN",
     "NO_BOUND",
+    "RANKED_BY_LOSS",
     "VACUOUS",
     "dominant_term",
     "near_ties",
@@ -19,6 +23,13 @@ __all__ = [
     "strongest_knob",
 ]
 
+BOUND, LOSS_BOUND, GRADIENT_BOUND = "bound", "loss bound", "gradient bound"
+"""What a sentence is about: the second two where both are shown."""
+
+RANKED_BY_LOSS = (
+    "Ranked by the loss bound: on how far the loss may lie above its minimum, were it convex. The gradient "
+    "bound, on the squared gradient, ranks nothing here, and may fall where the other rises."
+)
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
 NO_BOUND = "No bound: the stepsize lies outside the range in which these constants bound anything."
 CERTIFIED_SAYS_MORE = (
@@ -69,15 +80,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if abs(share) < 0.995 else f"{100 * share:.0f} %"
 
 
-def dominant_term(terms: Mapping[str, float], bound: float) -> str:
+def dominant_term(terms: Mapping[str, float], bound: float, *, name: str = BOUND) -> str:
     """Which term of the bound is the largest, and what shrinks it."""
-    name = max(terms, key=lambda key: terms[key])
-    share = terms[name] / bound if bound > 0 else 1.0
-    return f"{percent(share)} of the bound is the {TERM_WORDS[name]}."
+    term = max(terms, key=lambda key: terms[key])
+    share = terms[term] / bound if bound > 0 else 1.0
+    return f"{percent(share)} of the {name} is the {TERM_WORDS[term]}."
 
 
 def strongest_knob(
-    elasticities: Mapping[str, float], keep_prob: float, *, fixed: Container[str]
+    elasticities: Mapping[str, float], keep_prob: float, *, fixed: Container[str], name: str = BOUND
 ) -> str | None:
     """The knob of training that moves the bound most when it is doubled or halved, the others held.
 
@@ -93,18 +104,19 @@ def strongest_knob(
     slope = usable[knob]
     if abs(slope) < 1e-3:
         return None
-    name = KNOB_WORDS[knob]
+    moved = KNOB_WORDS[knob]
     if abs(slope) > _STEEP:
         less = "less" if slope > 0 else "more"
         return (
-            f"Strongest knob: 1 % {less} {name} alone lowers the bound by about {percent(0.01 * abs(slope))}."
+            f"Strongest knob: 1 % {less} {moved} alone lowers the {name} by about "
+            f"{percent(0.01 * abs(slope))}."
         )
     verb = "halving" if slope > 0 else "doubling"
     fall = percent(1 - 2 ** -abs(slope))
-    return f"Strongest knob: {verb} the {name} alone lowers the bound by about {fall}."
+    return f"Strongest knob: {verb} the {moved} alone lowers the {name} by about {fall}."
 
 
-def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None) -> str:
+def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None, name: str = BOUND) -> str:
     """Several batch sizes end within 2 % of the best."""
     listed = ", ".join(str(batch) for batch in batches)
     if not by_cost:
@@ -112,7 +124,7 @@ def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None) -> s
         if max(batches) < _WIDE_TIE * min(batches):
             return start
         return (
-            f"{start} At equal work the bound hardly depends on the batch size and cannot rank them; "
+            f"{start} At equal work the {name} hardly depends on the batch size and cannot rank them; "
             "let the hardware choose."
         )
     tail = f" The iterations are twice the fewest possible at batch size {knee:.4g}." if knee else ""
