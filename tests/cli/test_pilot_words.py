@@ -220,3 +220,23 @@ def test_the_columns_fit(
     for options in (CALIBRATED, PILOT):
         lines = run("recommend", "-", *options, stdin=spec_for(tmp_path, network)).out.splitlines()
         assert max(len(line.rstrip()) for line in lines if "/" not in line) <= int(columns)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_curvature_is_about_where_the_second_run_stood(
+    run: Run, tmp_path: Path, network: dict[str, Any]
+) -> None:
+    spec = spec_for(tmp_path, network)
+    options = ("--pilot", "1")
+    found, said = document(run, spec, *options), words(run, spec, *options)
+    state, best = found["pilot"]["state"], found["recommendations"][0]
+    assert state is not None, "or this tests nothing"
+    assert f"Where that run stood, after {found['pilot']['share']:.1%} of the training, " in said
+    if state["go_on"]:
+        assert (
+            f"So the rest of the {best['iterations']:,} iterations of rank 1 has something to gain." in said
+        )
+    else:
+        assert f"it does not shorten the {best['iterations']:,} iterations of rank 1" in said
+    for order in ("; stop", "; go on", "or take a", "overshoot here"):
+        assert order not in said
