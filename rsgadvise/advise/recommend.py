@@ -89,6 +89,11 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         return replace(advice, infeasible=_infeasible(objective, space))
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
+    for_loss = isinstance(objective, LossObjective)
+    if for_loss:
+        shown = tuple(
+            replace(row, loss_bound=float(value)) for row, value in zip(shown, ranked.value, strict=False)
+        )
     best = _point(ranked, 0, space)
     knee = None
     if space.goal is not None:
@@ -102,7 +107,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
         why=_why(problem, constants, best, shown[0]),
-        notes=_notes(space, ranked, knee),
+        notes=_notes(space, ranked, knee, wording.LOSS_BOUND if for_loss else wording.BOUND),
     )
 
 
@@ -203,6 +208,7 @@ def _recommendation(
         keep_prob=point.keep_prob,
         dropout_rate=1 - point.keep_prob,
         bound=value,
+        loss_bound=None,
         certified_bound=proven_value,
         largest_gradient=limit,
         proven=bounded and proven_value <= value and constants != "calibrated",
@@ -270,35 +276,44 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
         return ()
     schedule = space.schedules[int(rows.schedule[0])]
     keep_range = space.keep_probs[int(rows.keep_range[0])]
+    shown = objective.inner if isinstance(objective, LossObjective) else objective
     batch, points = rows.batch[:1], []
     for factor in (0.25, 1.0, 4.0):
         n = np.maximum(np.round(rows.iterations[:1] * factor), 1.0)
         stepsize, keep_prob = objective.optimum(batch, n, keep_range, schedule)
-        value = float(objective.bound(stepsize, keep_prob, batch, n, schedule).value[0])
+        ranked, value = (
+            float(each.bound(stepsize, keep_prob, batch, n, schedule).value[0]) for each in (objective, shown)
+        )
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
         allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
-        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, allowed))
+        loss_bound = None if shown is objective else ranked
+        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_bound, allowed))
     return tuple(points)
 
 
 def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recommendation) -> tuple[str, ...]:
+    by_loss = best.loss_bound is not None
+    ranking = [wording.RANKED_BY_LOSS] if by_loss else []
     if not math.isfinite(best.bound):
-        return ()
+        return tuple(ranking)
+    name = wording.GRADIENT_BOUND if by_loss else wording.BOUND
     at_end = ["keep_prob"] if any(key.startswith("search.keep_prob") for key in best.binding) else []
-    sentences = [wording.dominant_term(best.terms, best.bound)]
+    sentences = [*ranking, wording.dominant_term(best.terms, best.bound, name=name)]
     change = strongest_change(problem, constants, point, fixed=at_end)
     if change is not None and change.ratio < 1 - _SLIGHT:
-        sentences.append(wording.strongest_knob(change.knob, doubled=change.doubled, ratio=change.ratio))
+        sentences.append(
+            wording.strongest_knob(change.knob, doubled=change.doubled, ratio=change.ratio, name=name)
+        )
     return tuple(sentences)
 
 
-def _notes(space: Space, rows: Rows, knee: float | None) -> tuple[str, ...]:
+def _notes(space: Space, rows: Rows, knee: float | None, bound: str) -> tuple[str, ...]:
     notes = []
     cost = rows.cost(space.goal)
     close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + NEAR)]})
     if len(close) > 1:
-        notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee))
+        notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee, name=bound))
     if space.goal is None and not space.limits and not space.fixed_iterations:
         notes.append(
             "There is neither a target nor a budget, and data.samples is unknown: every row runs the most "

@@ -42,6 +42,8 @@ class Recommendation:
         keep_prob: zeta, P(unit is kept). dropout_rate: 1 - zeta, PyTorch's p and Keras' rate.
         bound: on the expected squared gradient norm, with the chosen constants; inf (null in JSON)
             where their theorem does not reach.
+        loss_bound: on E f(W^R) - f*, were f convex, where that is what ranks: with calibrated constants and
+            no target; else None.
         certified_bound: the same with certified constants, never above `largest_gradient`.
         largest_gradient: no squared gradient norm of this network exceeds it at this keep_prob.
         proven: certified_bound <= bound, so the bound holds for this data; never with measured constants.
@@ -68,6 +70,7 @@ class Recommendation:
     keep_prob: float
     dropout_rate: float
     bound: float
+    loss_bound: float | None
     certified_bound: float
     largest_gradient: float
     proven: bool
@@ -86,13 +89,20 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class WorkPoint:
-    """What the best choice would reach with `factor` times its work; `allowed` by search.iterations."""
+    """What the best choice would reach with `factor` times its work.
+
+    Attributes:
+        bound: on the squared gradient, at the stepsize that the ranking would take.
+        loss_bound: as in a `Recommendation`.
+        allowed: by search.iterations.
+    """
 
     factor: float
     iterations: int
     samples: int
     epochs: float | None
     bound: float
+    loss_bound: float | None
     allowed: bool
 
 

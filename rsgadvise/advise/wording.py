@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 __all__ = [
     "AT_HIGHEST_KEEP_PROB",
     "AT_LOWEST_KEEP_PROB",
+    "BOUND",
     "CERTIFIED_SAYS_MORE",
+    "GRADIENT_BOUND",
     "LARGER_THAN_DATA",
     "LARGEST_BATCH",
+    "LOSS_BOUND",
     "NOTHING_PROVEN",
     "NOT_PROVEN",
     "NO_BOUND",
+    "RANKED_BY_LOSS",
     "SMALLEST_BATCH",
     "VACUOUS",
     "at_batch_end",
@@ -24,6 +28,13 @@ __all__ = [
     "strongest_knob",
 ]
 
+BOUND, LOSS_BOUND, GRADIENT_BOUND = "bound", "loss bound", "gradient bound"
+"""What a sentence is about: the second two where both are shown."""
+
+RANKED_BY_LOSS = (
+    "Ranked by the loss bound: on how far the loss may lie above its minimum, were it convex. The gradient "
+    "bound, on the squared gradient, ranks nothing here, and may fall where the other rises."
+)
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
 NO_BOUND = "No bound: the stepsize lies outside the range in which these constants bound anything."
 CERTIFIED_SAYS_MORE = (
@@ -76,19 +87,19 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if abs(share) < 0.995 else f"{100 * share:.0f} %"
 
 
-def dominant_term(terms: Mapping[str, float], bound: float) -> str:
+def dominant_term(terms: Mapping[str, float], bound: float, *, name: str = BOUND) -> str:
     """Which term of the bound is the largest, and what shrinks it."""
-    name = max(terms, key=lambda key: terms[key])
-    share = terms[name] / bound if bound > 0 else 1.0
-    return f"{percent(share)} of the bound is the {TERM_WORDS[name]}."
+    term = max(terms, key=lambda key: terms[key])
+    share = terms[term] / bound if bound > 0 else 1.0
+    return f"{percent(share)} of the {name} is the {TERM_WORDS[term]}."
 
 
-def strongest_knob(knob: str, *, doubled: bool, ratio: float) -> str:
+def strongest_knob(knob: str, *, doubled: bool, ratio: float, name: str = BOUND) -> str:
     """The knob whose doubling or halving alone lowers the bound most, to `ratio` of what it was."""
     fall = f"by {percent(1 - ratio)}" if ratio > 0.01 else f"to {ratio:.2g} of it"
     return (
         f"Strongest knob: {'doubling' if doubled else 'halving'} the {KNOB_WORDS[knob]} alone lowers the "
-        f"bound {fall}."
+        f"{name} {fall}."
     )
 
 
@@ -138,7 +149,7 @@ def spans(ranks: Sequence[int]) -> str:
     return f"rank{'' if len(ranks) == 1 else 's'} {text}"
 
 
-def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None) -> str:
+def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None, name: str = BOUND) -> str:
     """Several batch sizes end within 2 % of the best."""
     listed = ", ".join(str(batch) for batch in batches)
     if not by_cost:
@@ -146,7 +157,7 @@ def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None) -> s
         if max(batches) < _WIDE_TIE * min(batches):
             return start
         return (
-            f"{start} At equal work the bound hardly depends on the batch size and cannot rank them; "
+            f"{start} At equal work the {name} hardly depends on the batch size and cannot rank them; "
             "let the hardware choose."
         )
     tail = f" The iterations are twice the fewest possible at batch size {knee:.4g}." if knee else ""

@@ -179,11 +179,18 @@ def stopped_state(
         "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "
         f"prediction has {constant:.4g}",
     }[kind]
-    parts = [finding, _advice(kind, go_on=go_on, sustained=not worth and ahead.quiet >= _WORTH * loss > 0)]
+    sustained = not worth and ahead.quiet >= _WORTH * loss > 0
+    parts = [finding, _promise(kind, go_on=go_on, sustained=sustained)]
     if go_on and bound is not None and longer is not None:
-        parts.append(f"with {until:,} iterations the bound is {longer:.4g} in place of {bound:.4g}")
-    if kind != "saturated" and max(gammas) * ends.highest > 2:
-        parts.append(f"stepsizes above {2 / ends.highest:.2g}, 2 over the highest eigenvalue, overshoot here")
+        parts.append(
+            f"a run planned for {until:,} iterations has the bound {longer:.4g} in place of {bound:.4g}"
+        )
+    along = ends.steepest_stepsize(gammas)
+    if kind != "saturated" and along * ends.highest > 2:
+        parts.append(
+            f"along the steepest direction steps are {along:.2g} long, and above {2 / ends.highest:.2g}, "
+            "2 over its eigenvalue, they overshoot there"
+        )
     return StoppedState(
         kind=kind,
         go_on=go_on,
@@ -204,16 +211,21 @@ def stopped_state(
     )
 
 
-def _advice(kind: StateKind, *, go_on: bool, sustained: bool) -> str:
+def _promise(kind: StateKind, *, go_on: bool, sustained: bool) -> str:
+    """What going on from W^R promises; what that means for a training is for whoever knows where R stands."""
     if go_on:
-        return "go on" if kind == "descending" else "go on, there are iterations enough to leave it"
+        worth = "going on from there is worth it"
+        return worth if kind == "descending" else f"{worth}, with iterations enough to leave it"
     if kind == "saturated":
-        return "start again, with a smaller stepsize if it was training that led here"
+        return "whoever stands there starts again, with a smaller stepsize if it was training that led there"
     if sustained:
-        return "stop, or take a smaller stepsize, since mini-batch noise sustains the gradient that is left"
+        return (
+            "mini-batch noise sustains the gradient that is left, so that going on from there promises "
+            "little but with smaller steps, such as those that search.decay allows, or with larger batches"
+        )
     if kind == "minimum":
-        return "stop"
-    return "stop, or take a larger stepsize, since so many iterations are too few to get away"
+        return "going on from there promises little"
+    return "so many iterations at these stepsizes are too few to get away from there"
 
 
 def _diverged(constant: float, bound: float | None, longer: float | None) -> StoppedState:

@@ -192,6 +192,7 @@ class Ends:
 
     Attributes:
         lowest, highest: eigenvalues. lowest_error, highest_error: see `spectrum_ends`.
+        steepest_shares: of the squared norm of the highest one's vector, each matrix; they sum to 1.
         products: Hessian-vector products, each over all or part of the sample.
         work: in gradients of single examples.
     """
@@ -200,8 +201,17 @@ class Ends:
     highest: float
     lowest_error: float
     highest_error: float
+    steepest_shares: tuple[float, ...]
     products: int
     work: float
+
+    def steepest_stepsize(self, stepsizes: Sequence[float]) -> float:
+        """1 / sum_l share_l/gamma_l: how long steps are along the steepest direction v.
+
+        The quotient of v, v'Hv / v'Gamma^-1 v, is this times `highest`. Where it is above 2, so is the
+        largest eigenvalue of Gamma H: gradient descent with a stepsize for each matrix overshoots there.
+        """
+        return 1 / sum(share / gamma for share, gamma in zip(self.steepest_shares, stepsizes, strict=True))
 
 
 def spectrum_ends(around: Surroundings, *, products: int, rng: np.random.Generator) -> Ends:
@@ -222,7 +232,7 @@ def spectrum_ends(around: Surroundings, *, products: int, rng: np.random.Generat
     """
     size, count = int(around.free.sum()), len(around.blocks)
     if size == 0:
-        return Ends(0.0, 0.0, 0.0, 0.0, 0, 0.0)
+        return Ends(0.0, 0.0, 0.0, 0.0, (1 / len(around.weights),) * len(around.weights), 0, 0.0)
     everything = list(range(count))
     halves = [everything[: count // 2], everything[count // 2 :]]
     parts = halves if around.correction > 0 else [everything]
@@ -238,8 +248,9 @@ def spectrum_ends(around: Surroundings, *, products: int, rng: np.random.Generat
     residual = max(spectrum.error for spectrum in spectra)
     lowest = float(np.mean([spectrum.lowest for spectrum in spectra]))
     highest = float(np.mean([spectrum.highest for spectrum in spectra]))
+    shares = _shares(around, [spectrum.highest_vector for spectrum in spectra])
     if len(parts) == 1:
-        return Ends(lowest, highest, residual, residual, used, PRODUCT_COST * work)
+        return Ends(lowest, highest, residual, residual, shares, used, PRODUCT_COST * work)
     quotients = np.array(
         [
             [vector @ around.product(vector, [block]) for block in other]
@@ -255,9 +266,18 @@ def spectrum_ends(around: Surroundings, *, products: int, rng: np.random.Generat
         (highest + high) / 2,
         float(errors[0]) + abs(low - lowest) / 2,
         float(errors[1]) + abs(high - highest) / 2,
+        shares,
         used + 4,
         PRODUCT_COST * (work + 2 * around.rows),
     )
+
+
+def _shares(around: Surroundings, vectors: Sequence[FloatArray]) -> tuple[float, ...]:
+    """Of the squared norm of vectors of free weights, each matrix; over all of them together."""
+    squares = np.zeros(len(around.free))
+    squares[around.free] = np.mean(np.square(vectors), axis=0)
+    parts = [float(matrix.sum()) for matrix in around.matrices(squares)]
+    return tuple(part / sum(parts) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

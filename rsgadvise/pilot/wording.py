@@ -58,16 +58,27 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
             f"{report.loss:.4g}{error}; a constant prediction has {report.constant_loss:.4g}."
         )
     if report.state is not None:
-        sentences.append(_state_sentence(report.state, report.share or 0.0))
+        iterations = ranked[0].runner.candidate.iterations
+        sentences.append(_state_sentence(report.state, report.share or 0.0, iterations))
     return tuple(sentences)
 
 
-def _state_sentence(state: StoppedState, share: float) -> str:
-    """What the curvature says, and how much that can be."""
-    text = f"Where that run ended, {share:.1%} of the training, {state.rows:,} rows say: {state.sentence}"
+def _state_sentence(state: StoppedState, share: float, iterations: int) -> str:
+    """What the curvature says of where the second run stood, how sure that is, and what follows from it."""
+    text = (
+        f"Where that run stood, after {share:.1%} of the training, {state.rows:,} rows say: {state.sentence}"
+    )
     if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
         text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
-    return text
+    if state.go_on:
+        return f"{text} So the rest of the {iterations:,} iterations of rank 1 has something to gain."
+    if state.kind in ("saturated", "diverged"):
+        return f"{text} The full run starts as this one did, and may end there too."
+    return (
+        f"{text} This is a model around one place, not a measurement of the rest of the training, which "
+        f"moves on: it does not shorten the {iterations:,} iterations of rank 1, but gives no reason to plan "
+        "more."
+    )
 
 
 def plateau_note(report: PilotReport) -> str:

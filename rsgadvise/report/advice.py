@@ -98,8 +98,11 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
     columns += [
         (Column("keep"), lambda row: number(row.keep_prob, 3)),
         (Column("drop"), lambda row: number(row.dropout_rate, 3)),
-        (Column("bound"), lambda row: number(row.bound)),
     ]
+    by_loss = rows[0].loss_bound is not None
+    if by_loss:
+        columns.append((Column("loss bound"), lambda row: number(row.loss_bound)))
+    columns.append((Column("gradient bound" if by_loss else "bound"), lambda row: number(row.bound)))
     if advice.constants != "certified":
         columns.append((Column("certified"), lambda row: number(row.certified_bound)))
     columns += [
@@ -140,11 +143,15 @@ def _why(advice: Advice) -> Iterator[str]:
         knee = count(round(advice.critical_batch_size))
         yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."
     if advice.work:
-        less, _, more = advice.work
+        less, same, more = advice.work
         beyond = "" if more.allowed else ", beyond search.iterations.max"
+        what = "" if same.loss_bound is None else "a loss bound of "
+        low, high = (
+            number(point.bound if point.loss_bound is None else point.loss_bound) for point in (less, more)
+        )
         yield (
-            f"A quarter of the work ({count(less.iterations)} iterations) would give {number(less.bound)}, "
-            f"four times ({count(more.iterations)}{beyond}) {number(more.bound)}."
+            f"A quarter of the work ({count(less.iterations)} iterations) would give {what}{low}, "
+            f"four times ({count(more.iterations)}{beyond}) {high}."
         )
 
 
@@ -169,11 +176,16 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     return (
         title,
         *ranking_blocks(advice),
-        *([terms_grid(best.terms, best.bound, "Terms of the bound at rank 1")] if best.terms else []),
+        *([terms_grid(best.terms, best.bound, _terms_title(best))] if best.terms else []),
         *_measured(advice),
         *reason_blocks(advice),
         *assumed,
     )
+
+
+def _terms_title(best: Recommendation) -> str:
+    kind = "bound" if best.loss_bound is None else "gradient bound"
+    return f"Terms of the {kind} at rank 1"
 
 
 def ranking_blocks(advice: Advice) -> tuple[Grid, ...]:

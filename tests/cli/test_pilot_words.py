@@ -173,3 +173,70 @@ def test_the_bound_beside_the_curvature_is_for_the_same_stopping() -> None:
     assert best.stopping != "uniform"
     assert found.pilot.state is not None
     assert found.pilot.state.bound == pytest.approx(best.bound)
+
+
+def shown(value: float) -> str:
+    return f"{value:.4g}"
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_ranks_show_what_ranks_them(run: Run, tmp_path: Path, network: dict[str, Any]) -> None:
+    spec = spec_for(tmp_path, network)
+    found = document(run, spec, *CALIBRATED)
+    rows = found["recommendations"]
+    ranked = [row["loss_bound"] for row in rows]
+    assert ranked == sorted(ranked)
+    assert ranked[0] < ranked[-1], "or this tests nothing"
+    less, same, more = found["work"]
+    assert (same["loss_bound"], same["bound"]) == pytest.approx((ranked[0], rows[0]["bound"]))
+    assert less["loss_bound"] > ranked[0] > more["loss_bound"]
+    said = words(run, spec, *CALIBRATED)
+    assert f"would give a loss bound of {shown(less['loss_bound'])}, four times" in said
+    assert f") {shown(more['loss_bound'])}. " in said
+    assert "Ranked by the loss bound" in said
+    assert "Terms of the gradient bound at rank 1" in said
+    assert "of the bound is" not in said
+    grid = run("recommend", "-", *CALIBRATED, "-q", stdin=spec).out
+    for row in rows:
+        assert shown(row["loss_bound"]) in grid
+        assert shown(row["bound"]) in grid
+
+
+def test_what_the_loss_does_not_rank_has_no_bound_on_it(run: Run, tmp_path: Path) -> None:
+    target = {"target": {"eps": 0.05, "delta": 0.1}, "budget": None}
+    for options, sections in (((), {}), (CALIBRATED, target), (PILOT, {})):
+        found = document(run, spec_for(tmp_path, SINGLE, **sections), *options)
+        assert {row["loss_bound"] for row in found["recommendations"]} == {None}
+        assert {point["loss_bound"] for point in found["work"]} <= {None}
+        assert "loss bound" not in words(run, spec_for(tmp_path, SINGLE, **sections), *options)
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_columns_fit(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: dict[str, Any], columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for options in (CALIBRATED, PILOT):
+        lines = run("recommend", "-", *options, stdin=spec_for(tmp_path, network)).out.splitlines()
+        assert max(len(line.rstrip()) for line in lines if "/" not in line) <= int(columns)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_curvature_is_about_where_the_second_run_stood(
+    run: Run, tmp_path: Path, network: dict[str, Any]
+) -> None:
+    spec = spec_for(tmp_path, network)
+    options = ("--pilot", "1")
+    found, said = document(run, spec, *options), words(run, spec, *options)
+    state, best = found["pilot"]["state"], found["recommendations"][0]
+    assert state is not None, "or this tests nothing"
+    assert f"Where that run stood, after {found['pilot']['share']:.1%} of the training, " in said
+    if state["go_on"]:
+        assert (
+            f"So the rest of the {best['iterations']:,} iterations of rank 1 has something to gain." in said
+        )
+    else:
+        assert f"it does not shorten the {best['iterations']:,} iterations of rank 1" in said
+    for order in ("; stop", "; go on", "or take a", "overshoot here"):
+        assert order not in said

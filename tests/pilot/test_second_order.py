@@ -268,7 +268,7 @@ def test_a_converged_network_is_at_a_minimum(seed: int) -> None:
     found = state(training_for(ONE, data), vector)
     assert found.kind == "minimum"
     assert not found.go_on
-    assert found.sentence.endswith("; stop.")
+    assert found.sentence.endswith("; going on from there promises little.")
     assert found.lowest == pytest.approx(true[0], abs=found.errors.lowest + 1e-9)
 
 
@@ -330,7 +330,8 @@ def test_the_bound_is_restated_for_twice_the_iterations() -> None:
     )
     assert sorted(asked) == [200, 400]
     assert (found.bound, found.longer_bound) == (0.5, 0.25)
-    assert "go on; with 400 iterations the bound is 0.25 in place of 0.5." in found.sentence
+    restated = "a run planned for 400 iterations has the bound 0.25 in place of 0.5."
+    assert f"going on from there is worth it; {restated}" in found.sentence
     none = state(training_for(ONE, data_for(ONE)), start_for(ONE), bound_at=lambda n: None)
     assert (none.bound, none.longer_bound) == (None, None)
     assert "bound" not in none.sentence
@@ -341,7 +342,7 @@ def test_a_few_iterations_are_not_worth_their_while() -> None:
     data = data_for(ONE)
     slow = state(training_for(ONE, data, gamma=1e-6), start_for(ONE), iterations=100)
     assert (slow.kind, slow.go_on) == ("descending", False)
-    assert "take a larger stepsize" in slow.sentence
+    assert "at these stepsizes are too few to get away from there" in slow.sentence
 
 
 def test_noise_that_outweighs_the_gradient() -> None:
@@ -359,8 +360,30 @@ def test_steps_that_overshoot_are_named() -> None:
     data = data_for(ONE)
     found = state(training_for(ONE, data, gamma=500.0), start_for(ONE))
     limit = 2 / np.linalg.eigvalsh(hessian(objective(ONE, data))(start_for(ONE)))[-1]
-    assert f"stepsizes above {limit:.2g}, 2 over the highest eigenvalue, overshoot here" in found.sentence
+    said = f"steps are 5e+02 long, and above {limit:.2g}, 2 over its eigenvalue, they overshoot there"
+    assert said in found.sentence
     assert "overshoot" not in state(training_for(ONE, data), start_for(ONE)).sentence
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_long_step_in_a_flat_layer_does_not_overshoot(level: int) -> None:
+    """The oracle is the largest eigenvalue of Gamma^(1/2) H Gamma^(1/2), dense."""
+    data, vector = data_for(TWO), start_for(TWO)
+    dense = hessian(objective(TWO, data))(vector)
+    highest = np.linalg.eigvalsh(dense)[-1]
+    sizes = [math.prod(shape) for shape in TWO.shapes]
+    said, planted = [], 0
+    for long, short in product((1.0, 2.2, 4.0, 30.0, 100.0), (0.01, 0.5, 1.9)):
+        gammas = [short / highest, short / highest]
+        gammas[level] = long / highest
+        root = np.sqrt(np.repeat(gammas, sizes))
+        sharpest = np.linalg.eigvalsh(root[:, None] * dense * root)[-1]
+        found = state(Training(TWO, data, tuple(gammas), 10**9), vector)
+        said.append("overshoot" in found.sentence)
+        assert not said[-1] or sharpest > 2
+        planted += long > 2 > sharpest
+    # The steepest direction lies in the last layer: only long steps there are said to overshoot.
+    assert (planted > 0, any(said)) == ((True, False) if level == 0 else (False, True))
 
 
 def test_one_row() -> None:
