@@ -166,7 +166,7 @@ def verify(
     ] = 4000,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of all randomness.")] = 0,
     confidence: Annotated[
-        float, typer.Option(help="1 minus the probability that any verdict is wrong.")
+        float, typer.Option(help="1 minus the probability that any verdict without ~ is wrong.")
     ] = 0.99,
     constants: Annotated[
         Checked, typer.Option("--constants", help="Whose bounds of a spec count.")

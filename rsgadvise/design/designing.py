@@ -11,7 +11,7 @@ import numpy as np
 
 from rsgadvise.advise.recommend import relevant
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.judge import check_problem, equation
+from rsgadvise.bounds.judge import Point, check_problem, equation
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.design import wording
@@ -94,6 +94,7 @@ def design(
     feasible = int(np.isfinite(found.cost).sum())
     rows = found.take(order[:feasible])
     best_depth = int(rows.depth[0]) if feasible else max(depths)
+    compared = sorted({min(int(depth), 1) for depth in np.unique(found.depth)})
     advice = Design(
         constants=constants,
         equation=_equation(space, best_depth, constants),
@@ -102,6 +103,7 @@ def design(
         searched=found.cost.size,
         feasible=feasible,
         candidates=found.candidates,
+        equations=tuple(_source(space, depth, constants) for depth in compared),
         tolerance=TOLERANCE,
         assumed=(*relevant(base, constants), *space.assumed),
     )
@@ -196,10 +198,14 @@ def _fewest_weights(lattice: Lattice) -> int:
     return min(least)
 
 
-def _equation(space: Space, depth: int, constants: ConstantsName) -> str:
+def _source(space: Space, depth: int, constants: ConstantsName) -> str:
     kind = "multilayer" if depth else "single_layer"
     dropout = min(low for low, _ in space.keep_probs) < 1
-    source = equation(kind, constants, space.schedules[0], dropout=dropout)
+    return equation(kind, constants, space.schedules[0], dropout=dropout)
+
+
+def _equation(space: Space, depth: int, constants: ConstantsName) -> str:
+    source = _source(space, depth, constants)
     return source if space.goal is None else f"solved for N: {source}"
 
 
@@ -251,7 +257,12 @@ def _notes(
         notes.append(wording.SINGLE)
     if space.batch_range:
         notes.append(wording.BATCH_RANGE)
-    shared = dict.fromkeys(note for row in shown for note in row.notes if note in wording.SHARED_NOTES)
+    about: dict[str, list[int]] = {}
+    for row in shown:
+        for note in row.notes:
+            if note in wording.SHARED_NOTES:
+                about.setdefault(note, []).append(row.rank)
+    shared = [wording.of_ranks(note, ranks, len(shown)) for note, ranks in about.items()]
     return (*notes, *shared)
 
 
@@ -291,6 +302,12 @@ def _with_network(
         constants=advice.constants,
         target=target,
         runs=runs,
-        batch_size=int(row.batch[0]),
+        ranked=Point(
+            row.stepsize[0],
+            float(row.keep_prob[0]),
+            float(row.batch[0]),
+            float(row.iterations[0]),
+            space.schedules[int(row.schedule[0])],
+        ),
     )
     return replace(advice, pipeline=pipeline)

@@ -35,7 +35,10 @@ def families(found: Screened, lattice: Lattice, *, by_bound: bool, most: int) ->
         found: feasible rows from the cheapest on.
         lattice: what the rows are numbered in.
         by_bound: compare bounds; else samples over all runs, N B T.
-        most: how many groups to return, those with the cheapest member first.
+        most: how many groups to return: those with the cheapest members.
+
+    Returns:
+        The groups, the least of what is compared first.
     """
     if found.cost.size == 0 or most == 0:
         return ()
@@ -51,7 +54,9 @@ def families(found: Screened, lattice: Lattice, *, by_bound: bool, most: int) ->
         begin = max(end, begin + 1)
     # Rows are ordered by cost, so the smallest position is the cheapest member.
     groups.sort(key=lambda group: int(order[group[0] : group[1]].min()))
-    return tuple(_family(found.take(order[begin:end]), lattice, by_bound) for begin, end in groups[:most])
+    return tuple(
+        _family(found.take(order[begin:end]), lattice, by_bound) for begin, end in sorted(groups[:most])
+    )
 
 
 def _family(rows: Screened, lattice: Lattice, by_bound: bool) -> Family:

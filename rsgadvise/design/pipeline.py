@@ -20,7 +20,7 @@ from rsgadvise.design.mixing import (
     pretraining_pays,
     price_flip,
 )
-from rsgadvise.design.results import FineTuning, Flip, Mix, Pipeline, PretrainedLayer
+from rsgadvise.design.results import SCRATCH, FineTuning, Flip, Mix, Pipeline, PretrainedLayer
 from rsgadvise.design.screening import work_of
 from rsgadvise.design.stages import Stages, layer_problem, stages_of
 from rsgadvise.search import distinct
@@ -28,7 +28,6 @@ from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["plan_pipeline"]
 
-SCRATCH = "dropout from scratch"
 COMMON = "one alpha for all layers"
 EACH = "one alpha per layer"
 GIVEN = "alpha of the spec"
@@ -39,6 +38,8 @@ _DECADES = 3  # of the target, below and above, in which flips are looked for
 _GRID = 10
 _REACHES = (2.0, 1.05, 1.003)  # factors around the best batch size of a range that are looked at more closely
 _POINTS = 65
+_SAME = 1e-3  # relative difference of two plans' costs below which they count as one
+_ROUNDING = 1e-9
 _PRICE_CHECK = 1e-3  # relative distance from the price at which the choice is checked on both sides
 
 _ASSUMED = (
@@ -63,7 +64,7 @@ def plan_pipeline(
     constants: ConstantsName,
     target: float,
     runs: int,
-    batch_size: int | None = None,
+    ranked: Point | None = None,
 ) -> Pipeline:
     """The ways to train a network, each with the least work that reaches a target, and where it changes.
 
@@ -73,11 +74,14 @@ def plan_pipeline(
         constants: behind the fine-tuning; pretraining is always planned with the paper's (11).
         target: the bound that each run has to reach in the mean.
         runs: T of every stage.
-        batch_size: a batch size to try beside the grid over a range.
+        ranked: the plan by which this network was ranked. Where it is the fine-tuning that an option asks
+            for and costs no more, up to `_SAME`, it is that option's, so that one network has one plan.
     """
-    stages = stages_of(problem, space, constants=constants, runs=runs, also=batch_size)
+    also = None if ranked is None else int(ranked.batch_size)
+    stages = stages_of(problem, space, constants=constants, runs=runs, also=also)
     hidden = stages.hidden
-    options = [_mix(stages, SCRATCH, (1.0,) * hidden, target)]
+    known = None if ranked is None or not ranked.schedule.plain else ranked
+    options = [_mix(stages, SCRATCH, (1.0,) * hidden, target, known if problem.pretraining >= 1 else None)]
     notes, assumed = list[str](), list[str]()
     found = tuple[Flip, ...]()
     if constants == "certified":
@@ -92,7 +96,7 @@ def plan_pipeline(
         if each is not None and (hidden > 1 or common is None):
             options.append(_mix(stages, EACH, each.alpha, target))
         if problem.pretraining < 1:
-            options.append(_mix(stages, GIVEN, (problem.pretraining,) * hidden, target))
+            options.append(_mix(stages, GIVEN, (problem.pretraining,) * hidden, target, known))
         assumed += _ASSUMED if hidden == 1 else (*_ASSUMED, _ASSUMED_EACH)
         notes += _unreachable(stages)
         if each is not None:
@@ -154,7 +158,10 @@ def _least_samples(
     return whole[at : at + 1], batches[at : at + 1]
 
 
-def _mix(stages: Stages, name: str, alpha: tuple[float, ...], target: float) -> Mix:
+def _mix(
+    stages: Stages, name: str, alpha: tuple[float, ...], target: float, known: Point | None = None
+) -> Mix:
+    """One way to train; `known` is a plan of the fine-tuning that is kept where it is as good."""
     claim = _claim(name, stages.constants)
     layers = list[PretrainedLayer]()
     refused = Mix(name, alpha, False, claim, (), None, None, None, None)
@@ -167,6 +174,10 @@ def _mix(stages: Stages, name: str, alpha: tuple[float, ...], target: float) -> 
         layers.append(_pretrained(stages, level, tolerance, *plan))
     objective = stages.fine_tuning(np.asarray(alpha))
     plan = _exact(stages, objective, target)
+    if known is not None and float(known.bound(objective).value) <= target * (1 + _ROUNDING):
+        examples = int(known.iterations) * int(known.batch_size) * stages.runs
+        if plan is None or examples <= plan[1] * (1 + _SAME):
+            plan = known, examples
     if plan is None:
         return refused
     point, samples = plan
@@ -180,6 +191,7 @@ def _mix(stages: Stages, name: str, alpha: tuple[float, ...], target: float) -> 
         keep_prob=point.keep_prob,
         bound=value,
         certified_bound=proven,
+        certified_vacuous=proven >= limit,
         vacuous=value >= limit,
         samples=samples,
         work=work_of(stages.weights, samples),
@@ -202,6 +214,7 @@ def _mix(stages: Stages, name: str, alpha: tuple[float, ...], target: float) -> 
 def _pretrained(stages: Stages, level: int, alpha: float, point: Point, samples: int) -> PretrainedLayer:
     own = layer_problem(stages.problem, level + 1)
     proven, _, _ = certified(own, point)
+    limit = float(largest_gradient(own, np.asarray(point.keep_prob)))
     return PretrainedLayer(
         layer=level + 1,
         layers=(own.layers[0], own.layers[1]),
@@ -213,7 +226,8 @@ def _pretrained(stages: Stages, level: int, alpha: float, point: Point, samples:
         keep_prob=point.keep_prob,
         bound=float(point.bound(stages.layers[level]).value),
         certified_bound=proven,
-        limit=float(largest_gradient(own, np.asarray(point.keep_prob))),
+        certified_vacuous=proven >= limit,
+        limit=limit,
         samples=samples,
         work=stages.layer_weights[level] * samples,
     )
@@ -299,7 +313,8 @@ def _notes(stages: Stages, space: Space, options: list[Mix], best: Mix | None) -
     if best.fine_tuning.certified_bound > best.fine_tuning.bound:
         notes.append(
             "Not proven for this data: the bound that the fine-tuning reaches; the certified one is "
-            f"{best.fine_tuning.certified_bound:.4g}."
+            f"{best.fine_tuning.certified_bound:.4g}"
+            f"{', the largest gradient possible' if best.fine_tuning.certified_vacuous else ''}."
         )
     if best.fine_tuning.vacuous:
         notes.append("The bound that the fine-tuning reaches is vacuous: no gradient is larger anyway.")

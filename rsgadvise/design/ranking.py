@@ -109,6 +109,7 @@ def _architecture(one: Solved, rank: int, least: float, constants: ConstantsName
         dropout_rate=row.dropout_rate,
         bound=row.bound,
         certified_bound=row.certified_bound,
+        certified_vacuous=row.certified_bound >= limit,
         proven=row.proven,
         vacuous=row.vacuous,
         largest_gradient=limit,

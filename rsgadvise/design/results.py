@@ -9,6 +9,7 @@ from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Assumption
 
 __all__ = [
+    "SCRATCH",
     "Architecture",
     "CurvePoint",
     "Design",
@@ -20,6 +21,9 @@ __all__ = [
     "Pipeline",
     "PretrainedLayer",
 ]
+
+SCRATCH = "dropout from scratch"
+"""The name of the way to train without pretraining, whatever its keep probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class Architecture:
         batch_size, iterations, runs: B, N and T.
         keep_prob: zeta. dropout_rate: 1 - zeta.
         bound, certified_bound, proven, vacuous: as in a recommendation.
+        certified_vacuous: the certified bound is the largest gradient possible, and says nothing.
         largest_gradient: no squared gradient norm of this network exceeds it.
         samples: examples of one run, N B. total_samples: over all runs.
         work: multiply-adds over all runs, 3 x weights x total_samples.
@@ -54,6 +59,7 @@ class Architecture:
     dropout_rate: float
     bound: float
     certified_bound: float
+    certified_vacuous: bool
     proven: bool
     vacuous: bool
     largest_gradient: float
@@ -113,7 +119,7 @@ class PretrainedLayer:
         alpha: tolerance, a squared norm of the projected gradient.
         stepsize, batch_size, iterations, runs, keep_prob: of its training.
         bound: on the mean squared gradient norm of one run, with the paper's (11).
-        certified_bound: the same with certified constants.
+        certified_bound: the same with certified constants. certified_vacuous: it is `limit`.
         limit: the largest squared gradient norm that it can have; alpha at or above it says nothing.
         samples: over all runs. work: multiply-adds, those of the layers below included.
     """
@@ -128,6 +134,7 @@ class PretrainedLayer:
     keep_prob: float
     bound: float
     certified_bound: float
+    certified_vacuous: bool
     limit: float
     samples: int
     work: int
@@ -144,6 +151,7 @@ class FineTuning:
     keep_prob: float
     bound: float
     certified_bound: float
+    certified_vacuous: bool
     vacuous: bool
     samples: int
     work: int
@@ -234,11 +242,12 @@ class Design:
 
     Attributes:
         constants: behind the ranking. equation: of rank 1. by: what was minimised.
+        equations: that of networks without hidden layers, then that of those with some, as far as compared.
         objective: the same in words.
         architectures: best first; empty where `infeasible` says why.
         searched: number of architectures within the cap. feasible: of those that reach the target.
         candidates: combinations of architecture and hyper-parameters compared.
-        families: architectures that converge alike. tolerance: by how much they may differ.
+        families: architectures that converge alike, by what is alike. tolerance: by how much they may differ.
         curve: lengths of the first two hidden layers with the bound of `curve_layers`.
         pipeline: all stages of the training of one network, or None.
         notes: plain sentences. assumed: values that nobody gave.
@@ -251,6 +260,7 @@ class Design:
     searched: int
     feasible: int
     candidates: int
+    equations: tuple[str, ...] = ()
     architectures: tuple[Architecture, ...] = ()
     tolerance: float = 0.01
     families: tuple[Family, ...] = ()

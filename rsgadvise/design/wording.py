@@ -21,6 +21,7 @@ __all__ = [
     "no_room",
     "not_proven",
     "objective",
+    "of_ranks",
     "pretrained",
     "unreachable",
     "vacuous",
@@ -72,6 +73,15 @@ def objective(metric: str, *, limited: bool) -> str:
 
 def _all_or(count: int, total: int) -> str:
     return "all ranks shown" if count == total else f"{count} of the {total} ranks shown"
+
+
+def of_ranks(note: str, ranks: Sequence[int], total: int) -> str:
+    """A note with the ranks that it is about."""
+    if len(ranks) == total:
+        return f"All ranks shown: {note}"
+    if len(ranks) > 2 and ranks[-1] - ranks[0] == len(ranks) - 1:
+        return f"Ranks {ranks[0]} to {ranks[-1]}: {note}"
+    return f"Rank{'' if len(ranks) == 1 else 's'} {', '.join(map(str, ranks))}: {note}"
 
 
 def vacuous(count: int, total: int) -> str:

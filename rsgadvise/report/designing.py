@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from rsgadvise.design.results import Architecture, Design, Flip, Mix, Pipeline
+from rsgadvise.design.results import SCRATCH, Architecture, Design, Flip, Mix, Pipeline
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -21,7 +21,11 @@ from rsgadvise.report.blocks import (
 __all__ = ["design_blocks"]
 
 _MEMBERS = 3  # of a family in a table
-_WEAKEST = "1- is the weakest pretraining that counts: the cheapest tolerance of such a layer is none."
+_BELOW_ONE = "just below 1"
+_WEAKEST = (
+    f"alpha {_BELOW_ONE} is the weakest pretraining that counts: for such a layer none at all is cheapest."
+)
+_VACUOUS = "v: vacuous, no better than the largest squared gradient possible."
 _ALPHAS = 6  # tolerances written out in a cell
 
 
@@ -68,7 +72,7 @@ def _best(found: Design) -> Grid:
     row = found.architectures[0]
     facts = [
         ("bound", number(row.bound)),
-        ("certified bound", number(row.certified_bound)),
+        ("certified bound", _certified(row.certified_bound, vacuous=row.certified_vacuous, word="(vacuous)")),
         ("largest squared gradient norm possible", number(row.largest_gradient)),
         ("samples over all runs", count(row.total_samples)),
         ("multiply-adds over all runs", number(float(row.work))),
@@ -78,6 +82,10 @@ def _best(found: Design) -> Grid:
     if row.seconds is None:
         facts = [fact for fact in facts if not fact[0].startswith("seconds")]
     return Grid((Column("rank 1", numeric=False), Column("value")), tuple(facts), "Rank 1")
+
+
+def _certified(value: float, *, vacuous: bool, word: str = "v") -> str:
+    return f"{number(value)} {word}" if vacuous else number(value)
 
 
 def _families(found: Design) -> Iterator[Grid]:
@@ -98,7 +106,8 @@ def _families(found: Design) -> Iterator[Grid]:
         Column("weights", numeric=False),
         Column("hidden layers of some", numeric=False),
     )
-    yield Grid(columns, tuple(body), f"Families within {percent(found.tolerance)}")
+    order = "lowest bound" if found.by == "bound" else "fewest samples"
+    yield Grid(columns, tuple(body), f"Families within {percent(found.tolerance)}, {order} first")
 
 
 def _ends(layers: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
@@ -135,7 +144,7 @@ def _curve(found: Design) -> Iterator[Grid]:
 
 
 def _alpha(alpha: float) -> str:
-    return "1-" if 0.9995 <= alpha < 1 else number(alpha, 3)
+    return _BELOW_ONE if 0.9995 <= alpha < 1 else number(alpha, 3)
 
 
 def _alphas(alpha: Sequence[float]) -> str:
@@ -143,6 +152,14 @@ def _alphas(alpha: Sequence[float]) -> str:
         return _alpha(alpha[0])
     shown = [_alpha(a) for a in alpha[:_ALPHAS]]
     return ", ".join(shown) + (", ..." if len(alpha) > _ALPHAS else "")
+
+
+def _way(name: str, pipeline: Pipeline) -> str:
+    """A way to train, in words; the one from scratch is named for dropout only where it has some."""
+    plans = [
+        mix.fine_tuning for mix in pipeline.options if mix.name == SCRATCH and mix.fine_tuning is not None
+    ]
+    return "from scratch" if name == SCRATCH and any(plan.keep_prob == 1 for plan in plans) else name
 
 
 def _options(pipeline: Pipeline) -> Grid:
@@ -156,7 +173,7 @@ def _options(pipeline: Pipeline) -> Grid:
     )
     body = tuple(
         (
-            mix.name + (" *" if mix.name == pipeline.cheapest else ""),
+            _way(mix.name, pipeline) + (" *" if mix.name == pipeline.cheapest else ""),
             _alphas(mix.alpha) if any(mix.alpha) else "any below 1",
             count(mix.samples) if mix.feasible else "infeasible",
             "n/a" if mix.work is None else number(float(mix.work)),
@@ -169,8 +186,8 @@ def _options(pipeline: Pipeline) -> Grid:
     return Grid(columns, body, title)
 
 
-def _stages(mix: Mix) -> Iterator[Grid]:
-    columns = (
+def _stages(mix: Mix, pipeline: Pipeline) -> Iterator[Grid]:
+    columns = [
         Column("stage", numeric=False),
         Column("layers", numeric=False),
         Column("alpha"),
@@ -180,9 +197,9 @@ def _stages(mix: Mix) -> Iterator[Grid]:
         Column("bound"),
         Column("certified"),
         Column("work"),
-    )
+    ]
     body = [
-        (
+        [
             f"layer {layer.layer}",
             _layers(layer.layers),
             _alpha(layer.alpha),
@@ -190,16 +207,16 @@ def _stages(mix: Mix) -> Iterator[Grid]:
             count(layer.iterations),
             number(layer.keep_prob, 3),
             number(layer.bound),
-            number(layer.certified_bound),
+            _certified(layer.certified_bound, vacuous=layer.certified_vacuous),
             number(float(layer.work), 3),
-        )
+        ]
         for layer in mix.pretraining
     ]
     tuning = mix.fine_tuning
     if tuning is None:
         return
     body.append(
-        (
+        [
             "fine-tuning" if mix.pretraining else "training",
             "all",
             "",
@@ -207,12 +224,16 @@ def _stages(mix: Mix) -> Iterator[Grid]:
             count(tuning.iterations),
             number(tuning.keep_prob, 3),
             number(tuning.bound),
-            number(tuning.certified_bound),
+            _certified(tuning.certified_bound, vacuous=tuning.certified_vacuous),
             number(float(tuning.work), 3),
-        )
+        ]
     )
+    if not mix.pretraining:  # alpha is of what is pretrained
+        at = next(place for place, column in enumerate(columns) if column.name == "alpha")
+        columns.pop(at)
+        body[0].pop(at)
     runs = "" if tuning.runs == 1 else f", {tuning.runs} runs of each stage"
-    yield Grid(columns, tuple(body), f"Stages of {mix.name}{runs}")
+    yield Grid(tuple(columns), tuple(map(tuple, body)), f"Stages: {_way(mix.name, pipeline)}{runs}")
 
 
 _VARIABLES = {
@@ -222,10 +243,10 @@ _VARIABLES = {
 }
 
 
-def _flip(flip: Flip) -> str:
+def _flip(flip: Flip, pipeline: Pipeline) -> str:
     return (
         f"At {_VARIABLES[flip.variable]} = {number(flip.at)} the cheapest way changes: below it "
-        f"{flip.below}, above it {flip.above}."
+        f"{_way(flip.below, pipeline)}, above it {_way(flip.above, pipeline)}."
     )
 
 
@@ -235,10 +256,14 @@ def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
     yield _options(pipeline)
     for mix in pipeline.options:
         if mix.name == pipeline.cheapest:
-            yield from _stages(mix)
-    yield from sentences("Where the choice flips", map(_flip, pipeline.flips))
+            yield from _stages(mix, pipeline)
+    yield from sentences("Where the choice flips", (_flip(flip, pipeline) for flip in pipeline.flips))
     weakest = any(0.9995 <= alpha < 1 for mix in pipeline.options for alpha in mix.alpha)
-    extra = (_WEAKEST,) if weakest else ()
+    extra = [_WEAKEST] if weakest else []
+    shown = [mix for mix in pipeline.options if mix.name == pipeline.cheapest]
+    stages = [stage for mix in shown for stage in (*mix.pretraining, mix.fine_tuning) if stage is not None]
+    if any(stage.certified_vacuous for stage in stages):
+        extra.append(_VACUOUS)
     yield from sentences("Mind, on the training", (*extra, *pipeline.notes))
     yield from sentences("Assumed, and no result of the paper", pipeline.assumed)
 
@@ -248,7 +273,12 @@ def design_blocks(found: Design) -> tuple[Block, ...]:
     searched = f"{count(found.feasible)} of {count(found.searched)} architectures reach it"
     if found.by == "bound":
         searched = f"{count(found.searched)} architectures"
-    context = f"{found.constants} constants, {found.equation}; {found.objective}; {searched}"
+    equations = found.equation
+    if len(found.equations) > 1:
+        solved = "" if found.by == "bound" else "solved for N: "
+        without, with_ = found.equations
+        equations = f"{solved}{without}, without hidden layers, and {with_}, with them"
+    context = f"{found.constants} constants, {equations}; {found.objective}; {searched}"
     title = Title("Architectures for the task", context)
     assumed = sentences("Assumed", assumptions(found.assumed))
     if found.infeasible is not None:

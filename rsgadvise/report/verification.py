@@ -18,6 +18,8 @@ _QUANTITY = {
 def _verdict(case: CaseResult) -> str:
     """The verdict, and how it stands to the one expected."""
     text: str = case.verdict if case.checked else "no bound"
+    if case.vacuous and text == "consistent":  # as in other reports: a bound that nothing can break
+        text = "vacuous"
     if case.approximate:
         text += " ~"
     if case.checked and not case.passed:
@@ -47,11 +49,12 @@ def verification_blocks(verification: Verification) -> tuple[Block, ...]:
                 names.append(case.name)
     many = len({case.name for case in cases}) > 1
     notes = [f"{', '.join(names)}: {note}" if many else note for note, names in about.items()]
+    those = "those without ~" if any(case.approximate for case in cases) else "all of them"
     return (
         Title(
             f"Verification: {verification.verdict}",
-            f"{len(cases)} bounds; confidence {verification.confidence:.15g} over all of them; "
-            f"seed {verification.seed}; {verification.seconds:.1f} s",
+            f"{len(cases)} bounds; confidence {verification.confidence:.15g} over {those}; "
+            f"seed {verification.seed}; {verification.seconds:.1f} s elapsed",
         ),
         _verdicts(cases),
         _training(cases),
@@ -101,7 +104,7 @@ def _training(cases: Sequence[CaseResult]) -> Grid:
                 loose.get("certified", ""),
             )
         )
-    columns = ("f(W1)", "f(W^R)", "runs", "seconds", "paper", "certified")
+    columns = ("f(W1)", "f(W^R)", "runs", "work s", "paper", "certified")
     return Grid(
         (Column("case", numeric=False), *map(Column, columns)),
         tuple(rows),
@@ -111,12 +114,15 @@ def _training(cases: Sequence[CaseResult]) -> Grid:
 
 def _legend(verification: Verification) -> list[str]:
     cases = verification.cases
+    rough = any(case.approximate for case in cases)
     kinds = dict.fromkeys(case.quantity for case in cases)
     legend = [
         f"measured: {'; '.join(_QUANTITY[kind] for kind in kinds)}. at most: its upper limit. A small "
         "gradient alone is no success: look at the loss beside it.",
         "consistent: the upper limit is below the bound; falsified: the lower limit is above it. All "
-        f"verdicts hold together with probability {verification.confidence:.15g} at least.",
+        f"verdicts{' without ~' if rough else ''} hold together with probability "
+        f"{verification.confidence:.15g} at least.",
+        "work s: seconds of computing the runs took, summed over the processes; elapsed: by the clock.",
     ]
     if any(case.passed and case.expected == "falsified" for case in cases):
         legend.append(
@@ -124,15 +130,14 @@ def _legend(verification: Verification) -> list[str]:
         )
     if any(not case.passed for case in cases):
         legend.append("! not as expected.")
-    if any(case.approximate for case in cases):
+    if rough:
         legend.append(
             "~ approximate: the runs ended before a rigorous decision; the upper limit is Student's, on "
-            "trajectory averages, computed once."
+            "trajectory averages, computed once, and no probability is promised for it. More runs decide."
         )
     if any(case.vacuous for case in cases):
-        vacuous = [f"{case.name} ({case.constants})" for case in cases if case.vacuous]
         legend.append(
-            "Vacuous, no better than the largest squared gradient possible, and so consistent without saying "
-            f"anything: {', '.join(vacuous)}."
+            "vacuous: the bound is no better than the largest squared gradient possible, and so consistent "
+            "without saying anything."
         )
     return legend

@@ -404,6 +404,9 @@ def test_a_vacuous_bound_is_never_inconclusive(run: Run, tmp_path: Path) -> None
     found = documents(run, path, "--runs", "1")
     assert found["cases"][1]["vacuous"]
     assert found["cases"][1]["upper"] <= found["cases"][1]["bound"]
+    row = run("verify", path, "--runs", "1", "--jobs", "1", "-q").out.split("\n")[-3]
+    assert row.split()[0] == "certified"
+    assert row.endswith(" vacuous")
 
 
 def test_names_are_unique_whatever_the_files_are_called(run: Run, spec: Path) -> None:

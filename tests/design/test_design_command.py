@@ -146,3 +146,79 @@ def test_a_file_gets_all_of_it_or_nothing(run: Run, config: Config, tmp_path: Pa
     assert done.code == 0
     assert done.out == ""
     assert strict(place.read_text())["architectures"]
+
+
+NETWORKS = ("--widths", "16:256", "--depth", "0:2", "--parameters", "100000")
+
+
+@pytest.mark.parametrize(
+    "goal", [[], ["--set", "target=", "--set", "budget.epochs=50"], ["--constants", "certified"]]
+)
+def test_one_network_has_one_plan(run: Run, config: Config, goal: list[str]) -> None:
+    """The pipeline's training from scratch is the one that the network was ranked by."""
+    found = strict(run("design", config("mnist_design"), *NETWORKS, *goal, "-f", "json").out)
+    row = next(row for row in found["architectures"] if row["depth"])
+    assert found["pipeline"]["layers"] == row["layers"]
+    [plan] = [mix for mix in found["pipeline"]["options"] if mix["name"] == "dropout from scratch"]
+    for key in (
+        "batch_size",
+        "iterations",
+        "runs",
+        "keep_prob",
+        "stepsize",
+        "bound",
+        "certified_bound",
+        "work",
+    ):
+        assert plan["fine_tuning"][key] == row[key], key
+    assert plan["samples"] == row["total_samples"]
+
+
+def test_a_plan_that_costs_more_is_not_kept(run: Run, config: Config) -> None:
+    """Ranked by iterations, which large batches save, a network's own plan is no cheapest way to train it."""
+    found = strict(run("design", config("mnist_design"), *NETWORKS, "--by", "iterations", "-f", "json").out)
+    row = next(row for row in found["architectures"] if row["layers"] == found["pipeline"]["layers"])
+    tuning = found["pipeline"]["options"][0]["fine_tuning"]
+    assert tuning["work"] < 0.9 * row["work"]
+    assert tuning["iterations"] > row["iterations"]
+
+
+def test_the_headline_names_what_every_network_rests_on(run: Run, config: Config) -> None:
+    def headline(depth: str) -> str:
+        options = ("--widths", "16,32", "--depth", depth, "--pipeline", "none")
+        return " ".join(run("design", config("mnist_design"), *options).out.split("\n\n")[0].split())
+
+    both = (
+        "solved for N: Theorem III.1, equation (7), without hidden layers, and Corollary VI.1, equation "
+        "(13), with them;"
+    )
+    assert both in headline("0:1")
+    assert "solved for N: Theorem III.1, equation (7); fewest" in headline("0")
+    assert "solved for N: Corollary VI.1, equation (13); fewest" in headline("1")
+
+
+def test_the_report_names_its_plan_in_words(run: Run, config: Config) -> None:
+    shown = run("design", config("mnist_design"), *NETWORKS).out
+    assert "Stages: from scratch, 6 runs of each stage" in shown
+    assert "dropout from scratch" not in shown  # nothing is dropped
+    stages = shown.split("Stages: ")[1].splitlines()
+    assert "alpha" not in stages[2].split()
+    assert " 14.82 v " in stages[4]
+    assert "- v: vacuous, no better than the largest squared gradient possible." in shown
+    assert "just below 1" in shown
+    assert "1- " not in shown
+    kept = run("design", config("mnist_design"), *NETWORKS, "--set", "search.keep_prob=0.5").out
+    assert "dropout from" in kept.split("Training of")[1]
+    deep = run("design", config("mnist_design"), "--widths", "16", "--depth", "1", "--pipeline", "none").out
+    assert "14.82 (vacuous)" in deep.split("Rank 1")[1]
+
+
+def test_notes_on_some_ranks_name_them(run: Run, config: Config) -> None:
+    arguments = (*NETWORKS, "--set", "target=", "--set", "budget.epochs=50", "--constants", "certified")
+    found = strict(run("design", config("mnist_design"), *arguments, "-f", "json").out)
+    at_the_end = [row["rank"] for row in found["architectures"] if row["keep_prob"] == 0.5]
+    assert at_the_end
+    assert 1 not in at_the_end
+    [note] = [note for note in found["notes"] if "keep_prob is at the lowest" in note]
+    assert at_the_end == list(range(2, 11))
+    assert note.startswith("Ranks 2 to 10: keep_prob is")

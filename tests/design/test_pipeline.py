@@ -24,7 +24,8 @@ from rsgadvise.design.mixing import (
     price_flip,
     scratch_work,
 )
-from rsgadvise.design.pipeline import SCRATCH, plan_pipeline
+from rsgadvise.design.pipeline import plan_pipeline
+from rsgadvise.design.results import SCRATCH
 from rsgadvise.design.stages import Stages, hidden_moments, layer_problem, stages_of
 from rsgadvise.theory.constants import autoencoder_constants
 

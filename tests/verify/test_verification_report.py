@@ -1,0 +1,98 @@
+"""What the report of a verification says about verdicts, times and f(W1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rsgadvise.report.blocks import Grid, Sentences, Title
+from rsgadvise.report.verification import case_line, verification_blocks
+from rsgadvise.spec import parse_spec
+from rsgadvise.verify.from_spec import Values, setting_from_spec
+from rsgadvise.verify.results import CaseResult, Verification
+
+CASE = CaseResult(
+    name="s.yaml",
+    constants="certified",
+    bound=2.0,
+    measured=1.0,
+    lower=0.5,
+    upper=1.5,
+    approximate=False,
+    runs=8,
+    verdict="consistent",
+    expected="consistent",
+    initial_loss=2.5,
+    final_loss=1.5,
+    looseness=2.0,
+    seconds=60.0,
+    vacuous=False,
+    checked=True,
+    quantity="squared_gradient",
+    equation="(7)",
+)
+
+
+def told(*cases: CaseResult) -> tuple[str, list[str], str]:
+    """The headline's context, the verdicts of the table, and all sentences."""
+    found = Verification(cases, "consistent", 0.99, 0, complete=True, interrupted=False, seconds=31.0)
+    blocks = verification_blocks(found)
+    title, verdicts = blocks[0], blocks[1]
+    assert isinstance(title, Title)
+    assert isinstance(verdicts, Grid)
+    sentences = " ".join(item for block in blocks if isinstance(block, Sentences) for item in block.items)
+    return title.context, [row[-1] for row in verdicts.rows], sentences
+
+
+def test_rigorous_verdicts_hold_together() -> None:
+    context, verdicts, sentences = told(CASE)
+    assert verdicts == ["consistent"]
+    assert "over all of them" in context
+    assert "All verdicts hold together with probability 0.99 at least" in sentences
+
+
+def test_approximate_verdicts_are_promised_nothing() -> None:
+    context, verdicts, sentences = told(CASE, replace(CASE, name="t.yaml", approximate=True))
+    assert verdicts == ["consistent", "consistent ~"]
+    assert "over those without ~" in context
+    assert "All verdicts without ~ hold together with probability 0.99" in sentences
+    assert "no probability is promised" in sentences
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "vacuous"),
+        ({"verdict": "falsified"}, "falsified !"),
+        ({"verdict": "inconclusive"}, "inconclusive !"),
+        ({"checked": False}, "no bound"),
+    ],
+)
+def test_a_vacuous_bound_is_called_so_in_the_table(changes: dict[str, Any], verdict: str) -> None:
+    """Only where it counts as held: a falsified limit is worse than a vacuous one."""
+    case = replace(CASE, vacuous=True, **changes)
+    _, verdicts, sentences = told(case)
+    assert verdicts == [verdict]
+    assert "consistent without saying anything" in sentences
+    assert case_line(case).endswith(f"8 runs: {verdict}")
+
+
+def test_each_time_is_named() -> None:
+    context, _, sentences = told(CASE)
+    assert "31.0 s elapsed" in context
+    assert "work s: seconds of computing the runs took, summed over the processes" in sentences
+
+
+@pytest.mark.parametrize(("given", "said"), [("", "2, assumed"), (", initial_loss: 0.7", "0.7, given")])
+def test_a_spec_learns_why_its_bounds_differ(given: str, said: str) -> None:
+    text = (
+        "network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.5, mean_square: 0.25}\n"
+        f"training: {{batch_size: 1{given}}}\n"
+    )
+    setting, _ = setting_from_spec(
+        parse_spec(text, file="s.yaml").spec, Values(0.1, 1, 1, 1.0, 0.0, "source"), name="s", seed=0
+    )
+    [note] = [note for note in setting.notes if "f(W1) as measured" in note]
+    assert f"`recommend`, `bound` and `sweep` take {said} as training.initial_loss" in note
