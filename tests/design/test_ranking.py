@@ -99,7 +99,7 @@ def test_a_range_of_batch_sizes_is_ranked_by_its_best_integer() -> None:
     exact = {layers: cost for cost, _, _, layers, _ in wanted}
     for depth, index, cost in zip(rows.depth, rows.index, rows.cost, strict=True):
         least = exact[lattice.layers(int(depth), int(index))]
-        assert cost == pytest.approx(least, rel=2e-3)  # neither of the two tries every integer
+        assert cost == pytest.approx(least, rel=4e-3)  # neither of the two tries every integer
 
 
 def test_only_some_are_solved_again_and_the_order_is_that_of_all() -> None:
