@@ -25,16 +25,23 @@ from rsgadvise.spec import Spec
 _PEERS = 150
 WIDTHS, DEPTHS = "16:1024:log12", (1, 2, 3, 4, 5)
 AIM_SECONDS, AIM_GIGABYTES = 10.0, 1.0
-CASES: dict[str, tuple[ConstantsName, bool]] = {
-    "paper constants, target": ("paper", True),
-    "paper constants, budget": ("paper", False),
-    "certified constants, target": ("certified", True),
-    "certified constants, budget": ("certified", False),
+_CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified")
+CASES: dict[str, tuple[ConstantsName, bool, bool]] = {
+    f"{constants} constants, {'target' if target else 'budget'}{', range' if wide else ''}": (
+        constants,
+        target,
+        wide,
+    )
+    for wide in (False, True)
+    for constants in _CONSTANTS
+    for target in (True, False)
 }
+"""Constants, whether there is a target, and whether batch sizes are a range instead of a list of four."""
 
 
 @cache
-def _asked(target: bool) -> tuple[Problem, Space]:
+def _asked(target: bool, wide: bool) -> tuple[Problem, Space]:
+    sizes = {"min": 256, "max": 16777216} if wide else [4096, 65536, 524288, 4194304]
     goal = {"target": {"eps": 0.5, "delta": 0.05, "runs": 6}} if target else {"budget": {"epochs": 100}}
     spec = Spec.model_validate(
         {
@@ -46,7 +53,7 @@ def _asked(target: bool) -> tuple[Problem, Space]:
                 "top_eigenvalue": 38.1,
                 "samples": 60000,
             },
-            "search": {"batch_size": [4096, 65536, 524288, 4194304], "iterations": {"max": 10**9}},
+            "search": {"batch_size": sizes, "iterations": {"max": 10**9}},
             **goal,
         }
     )
@@ -54,9 +61,9 @@ def _asked(target: bool) -> tuple[Problem, Space]:
     return problem, search_space(spec, problem)
 
 
-def _ours(constants: ConstantsName, target: bool) -> dict[str, float]:
+def _ours(constants: ConstantsName, target: bool, wide: bool) -> dict[str, float]:
     """Candidates, seconds and peak memory of screening and sorting every architecture."""
-    problem, space = _asked(target)
+    problem, space = _asked(target, wide)
     metric: Metric = "work" if target else "bound"
     lattice = Lattice(784, 10, parse_widths(WIDTHS), DEPTHS)
     with np.errstate(all="ignore"):
@@ -72,7 +79,7 @@ def _ours(constants: ConstantsName, target: bool) -> dict[str, float]:
         for at in chosen:
             layers = lattice.layers(int(found.depth[at]), int(found.index[at]))
             own = one_space(space, len(layers) - 2)
-            rows = rank(one_problem(problem, layers), own, constants=constants, top=4).recommendations
+            rows = rank(one_problem(problem, layers), own, constants=constants, top=99).recommendations
             costs = [row.bound if not target else float(row.total_samples) for row in rows]
             weights = 3.0 * float(found.weights[at]) if target else 1.0
             here = min(costs) * weights if costs else np.inf
@@ -100,7 +107,7 @@ def run() -> None:
         found = json.loads(done.stdout)
         loop = found["peer"] * found["architectures"]
         print(
-            f"design, {name:28} {found['candidates'] / 1e6:5.2f} million candidates "
+            f"design, {name:34} {found['candidates'] / 1e6:5.2f} million candidates "
             f"({found['architectures']:,.0f} networks, {found['feasible']:,.0f} feasible) in "
             f"{found['used']:6.2f} s of processor, {found['seconds']:6.2f} s by the clock "
             f"(aim {AIM_SECONDS:g}), peak {found['peak']:.2f} GiB "

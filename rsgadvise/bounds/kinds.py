@@ -9,7 +9,15 @@ import numpy as np
 
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.theory import autoencoder, constants, descent, multilayer, multilayer_optimum, single_layer
+from rsgadvise.theory import (
+    autoencoder,
+    constants,
+    descent,
+    multilayer,
+    multilayer_optimum,
+    multilayer_plan,
+    single_layer,
+)
 from rsgadvise.theory.bound import Bound, FloatArray
 from rsgadvise.theory.descent import Geometry
 
@@ -242,7 +250,7 @@ class PaperMultilayer:
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
     ) -> tuple[FloatArray, FloatArray]:
-        return multilayer_optimum.required_iterations(
+        return multilayer_plan.required_iterations(
             net=self.net, target=target, batch_size=batch, initial_loss=self.initial_loss, keep_prob=keep_prob
         )
 

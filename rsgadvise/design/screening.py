@@ -18,6 +18,7 @@ from rsgadvise.bounds.objective import ConstantsName, Objective, Range
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.design.joint import joint_objective, one_space
 from rsgadvise.design.lattice import Block, Lattice
+from rsgadvise.design.shortcut import SMALL, STEPS, candidates_for_bound, plans_for_goal
 from rsgadvise.search import distinct, minimize_unimodal
 from rsgadvise.theory.bound import FloatArray, Numeric
 
@@ -120,9 +121,10 @@ def screen(
 ) -> Screened:
     """The best choice of every architecture of a lattice.
 
-    Listed batch sizes, keep probabilities and decays are enumerated; a range of batch sizes is narrowed
-    down to about one per cent. N is the smallest integer that meets the target or the largest that the
-    budget leaves; T is the listed one, or the better of the two integers around its real optimum.
+    Listed batch sizes, keep probabilities and decays are enumerated. In a range the best batch size has a
+    closed form (`shortcut`); where it has none, the range is narrowed down to about one per cent. N is the
+    smallest integer that meets the target or the largest that the budget leaves; T is the listed one, or the
+    better of the two integers around its real optimum.
 
     Args:
         base: the spec's problem; the lengths come from the lattice.
@@ -136,9 +138,10 @@ def screen(
     places: list[tuple[NDArray[np.int64], ...]] = [(np.empty(0, dtype=np.int64),) * 3]
     values: list[FloatArray] = [np.empty((5, 0))]
     tried = 0
-    for block in lattice.blocks(max(BLOCK // grid.size, 1)):
-        own = one_space(space, block.depth)
-        rows, count = _block(base, own, block, grid, constants=constants, metric=metric, lattice=lattice)
+    # A range has a closed form for all but a few, whose grids are then taken in turns.
+    for block in lattice.blocks(BLOCK if space.batch_range else max(BLOCK // grid.size, 1)):
+        asked = _Asked(base, one_space(space, block.depth), lattice, constants, metric)
+        rows, count = _block(asked, block, grid)
         tried += count
         places.append((np.full(block.index.shape, block.depth), block.index, block.weights))
         values.append(rows)
@@ -160,44 +163,113 @@ def first_batches(space: Space) -> FloatArray:
     return distinct(np.concatenate([ends, powers, np.round(np.geomspace(low, high, _GRID))]))
 
 
-def _block(
-    base: Problem,
-    space: Space,
-    block: Block,
-    grid: FloatArray,
-    *,
-    constants: ConstantsName,
-    metric: Metric,
-    lattice: Lattice,
-) -> tuple[FloatArray, int]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The choices of one depth and what is minimised."""
+
+    base: Problem
+    space: Space
+    lattice: Lattice
+    constants: ConstantsName
+    metric: Metric
+
+    def objective(self, block: Block, picked: NDArray[np.intp]) -> Objective:
+        """The bound of some architectures of a block."""
+        lengths = [block.hidden[picked, layer, None].astype(np.float64) for layer in range(block.depth)]
+        layers: list[Numeric] = [float(self.lattice.inputs), *lengths, float(self.lattice.outputs)]
+        return joint_objective(self.base, layers, self.constants)
+
+    def tried(self, block: Block, picked: NDArray[np.intp], batch: FloatArray) -> FloatArray:
+        """(cost, B, N, T, bound) of some architectures, (architectures, batch sizes) each."""
+        objective = self.objective(block, picked)
+        if self.space.goal is None:
+            return _smallest_bounds(objective, self.space, batch)
+        weights = block.weights[picked, None].astype(np.float64)
+        return _cheapest_plans(
+            objective, self.space, self.space.goal, batch, metric=self.metric, weights=weights
+        )
+
+    @property
+    def branches(self) -> int:
+        """Choices that are solved one after the other for each batch size."""
+        return len(self.space.keep_probs) * (len(self.space.schedules) if self.space.goal is None else 1)
+
+
+def _block(asked: _Asked, block: Block, grid: FloatArray) -> tuple[FloatArray, int]:
     """(cost, B, N, T, bound) of each architecture of a block, and how many candidates that took."""
-    lengths = [block.hidden[:, [layer]].astype(np.float64) for layer in range(block.depth)]
-    layers: list[Numeric] = [float(lattice.inputs), *lengths, float(lattice.outputs)]
-    objective = joint_objective(base, layers, constants)
-    weights = block.weights[:, None].astype(np.float64)
-    size = block.index.size
+    every = np.arange(block.index.size)
+    if not asked.space.batch_range:
+        return _searched(asked, block, every, grid)
+    rows, count = np.full((5, every.size), np.inf), 0
+    left = every
+    if block.depth:
+        found, done, count = _shortcut(asked, block)
+        rows[:, done], left = found[:, done], np.flatnonzero(~done)
+    size = max(BLOCK // grid.size, 1)
+    for begin in range(0, left.size, size):
+        part = left[begin : begin + size]
+        rows[:, part], more = _searched(asked, block, part, grid)
+        count += more
+    return rows, count
 
-    def tried(batch: FloatArray) -> FloatArray:
-        if space.goal is None:
-            return _smallest_bounds(objective, space, batch)
-        return _cheapest_plans(objective, space, space.goal, batch, metric=metric, weights=weights)
 
-    batch = np.broadcast_to(grid, (size, grid.size)).copy()
-    found = tried(batch)
+def _shortcut(asked: _Asked, block: Block) -> tuple[FloatArray, NDArray[np.bool_], int]:
+    """Rows by closed forms, for which of them they hold, and how many candidates that took."""
+    space, every = asked.space, np.arange(block.index.size)
+    if space.goal is None:
+        batch = candidates_for_bound(asked.objective(block, every), space, every.size)
+        if batch is None:
+            return np.full((5, every.size), np.inf), np.zeros(every.size, dtype=bool), 0
+        found = asked.tried(block, every, batch)
+        rows, count = _picked(found, np.argmin(found[0], axis=1)[:, None]), batch.size
+        small = every[rows[1] < SMALL]
+        if small.size:
+            low, high = (float(end) for end in space.batch_sizes)
+            batch = np.clip(rows[1, small, None] + np.asarray(STEPS), low, high)
+            found = asked.tried(block, small, batch)
+            rows[:, small], count = _picked(found, np.argmin(found[0], axis=1)[:, None]), count + batch.size
+        return rows, np.ones(every.size, dtype=bool), count * asked.branches
+    rows, done, count = plans_for_goal(
+        lambda picked: asked.objective(block, picked),
+        space,
+        space.goal,
+        every.size,
+        price=_price(asked.metric, space),
+        tried=lambda picked, batch: asked.tried(block, picked, batch)[:, :, 0],
+    )
+    total = rows[2] * rows[3]
+    weights = block.weights.astype(np.float64)
+    cost = cost_of(asked.metric, space, batch=rows[1], total_iterations=total, weights=weights)
+    rows[0] = np.where(np.isfinite(rows[0]), cost, np.inf)
+    return rows, done, count
+
+
+def _price(metric: Metric, space: Space) -> tuple[float, float]:
+    """(t0, t1): with a target the cost of one architecture is a multiple of N (t0 + t1 B)."""
+    if metric == "seconds" and space.cost is not None:
+        return space.cost
+    return (1.0, 0.0) if metric == "iterations" else (0.0, 1.0)
+
+
+def _searched(
+    asked: _Asked, block: Block, picked: NDArray[np.intp], grid: FloatArray
+) -> tuple[FloatArray, int]:
+    """Rows by a grid of batch sizes, narrowed down in a range."""
+    batch = np.broadcast_to(grid, (picked.size, grid.size)).copy()
+    found = asked.tried(block, picked, batch)
     at = np.argmin(found[0], axis=1)[:, None]
     rows, count = _picked(found, at), batch.size
-    for _ in range(_ROUNDS if space.batch_range else 0):
+    for _ in range(_ROUNDS if asked.space.batch_range else 0):
         left = np.take_along_axis(batch, np.maximum(at - 1, 0), axis=1)[:, 0]
         right = np.take_along_axis(batch, np.minimum(at + 1, batch.shape[1] - 1), axis=1)[:, 0]
         batch = np.asarray(np.round(np.geomspace(left, right, _INNER, axis=1)), dtype=np.float64)
-        found = tried(batch)
+        found = asked.tried(block, picked, batch)
         count += batch.size
         at = np.argmin(found[0], axis=1)[:, None]
         new = _picked(found, at)
         rows = np.where(new[0] < rows[0], new, rows)
     rows[0] = np.where(rows[0] < _OUT, rows[0], np.inf)
-    branches = len(space.keep_probs) * (len(space.schedules) if space.goal is None else 1)
-    return rows, count * branches
+    return rows, count * asked.branches
 
 
 def _picked(found: FloatArray, at: NDArray[np.intp]) -> FloatArray:

@@ -21,7 +21,7 @@ from rsgadvise.bounds.objective import ConstantsName, Objective, Range
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.design.joint import joint_objective
 from rsgadvise.search import distinct
-from rsgadvise.theory import autoencoder, multilayer, multilayer_optimum
+from rsgadvise.theory import autoencoder, multilayer, multilayer_plan
 from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.constants import InputMoments
 
@@ -190,7 +190,7 @@ class Stages:
 
 
 def _tuning_batches(net: multilayer.Structure, target: FloatArray, keep: Range) -> FloatArray:
-    return multilayer_optimum.fewest_samples_batch_size(net=net, target=target, highest_keep_prob=keep[1])
+    return multilayer_plan.fewest_samples(net=net, highest_keep_prob=keep[1])[0] / target
 
 
 def stages_of(

@@ -16,13 +16,14 @@ from rsgadvise.search import increasing_root, minimize_grid, minimize_scan, mini
 from rsgadvise.stopping import Stopping, prepare_sums
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
-from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms, smallest_batch_size
+from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms
 
 __all__ = [
     "best_keep_prob",
-    "fewest_samples_batch_size",
+    "largest_shared",
     "optimal_hyperparameters",
-    "required_iterations",
+    "shared_at",
+    "stepsizes_at",
 ]
 
 _FEW = 24  # candidates up to which a call costs more than its elements
@@ -36,14 +37,14 @@ class _Candidates(TypedDict):
     ceiling: FloatArray
 
 
-def _stepsizes(net: Structure, shared: FloatArray) -> list[FloatArray]:
+def stepsizes_at(net: Structure, shared: FloatArray) -> list[FloatArray]:
     """gamma_l(g) = 2g / (1 + sqrt(1 - 4 b_l g)): the smallest stepsizes that reach g."""
     return [
         2 * shared / (1 + np.sqrt(np.maximum(1 - 4 * np.asarray(b) * shared, 0.0))) for b in net.curvatures
     ]
 
 
-def _largest_shared(net: Structure) -> FloatArray:
+def largest_shared(net: Structure) -> FloatArray:
     """1 / (4 max_l b_l), the largest g that every layer can reach."""
     return np.asarray(0.25 / np.maximum.reduce(np.broadcast_arrays(*map(np.asarray, net.curvatures))))
 
@@ -84,7 +85,7 @@ def _bracket(
         low = np.asarray(sum(bends[:-1], np.zeros(())))
         return np.asarray(output / zeta + (bends[-1] if bends else 0.0) + zeta * low) * zeta**2
 
-    edge = _largest_shared(net)
+    edge = largest_shared(net)
     ceiling = np.minimum(np.sqrt(start / coefficient(keep_prob[0])) / edge, 1 - 1e-15)
     floor = np.minimum(np.sqrt(start / (3.7 * coefficient(keep_prob[1]))) / edge, 0.75)
     return floor, ceiling
@@ -96,7 +97,7 @@ def _solve_block(
     """(g, zeta) that minimise (13) at constant stepsize, `start` being D_f/N or its [T1] counterpart."""
     output = net.output_noise / batch
     weights = [net.pretraining * k / batch for k in net.hidden_noise]
-    edge = _largest_shared(net)
+    edge = largest_shared(net)
 
     def keep_prob(gammas: list[FloatArray]) -> FloatArray:
         if lower == upper:
@@ -107,8 +108,8 @@ def _solve_block(
 
     def slope(logit: FloatArray) -> FloatArray:
         """log of the part of g^2 dF/dg that rises with g over the part that falls."""
-        shared = _shared_at(logit, edge)
-        gammas = _stepsizes(net, shared)
+        shared = shared_at(logit, edge)
+        gammas = stepsizes_at(net, shared)
         zeta = keep_prob(gammas)
         bend = net.output_curvature * gammas[-1]
         rise = output * gammas[-1] ** 2 / (zeta * np.maximum(1 - 2 * bend, 1e-16))
@@ -120,8 +121,8 @@ def _solve_block(
 
     floor, ceiling = _bracket(net, start, batch, (lower, upper))
     logit = increasing_root(slope, _logit(floor), _logit(ceiling), tolerance=1e-7)
-    shared = _shared_at(logit, edge)
-    return shared, keep_prob(_stepsizes(net, shared))
+    shared = shared_at(logit, edge)
+    return shared, keep_prob(stepsizes_at(net, shared))
 
 
 def _logit(share: FloatArray) -> FloatArray:
@@ -130,7 +131,7 @@ def _logit(share: FloatArray) -> FloatArray:
     return np.asarray(np.log(share / ((1 + root) * root)))
 
 
-def _shared_at(logit: FloatArray, edge: FloatArray) -> FloatArray:
+def shared_at(logit: FloatArray, edge: FloatArray) -> FloatArray:
     """g = edge tau (2 - tau), the inverse of `_logit`."""
     tau = 1 / (1 + np.exp(-logit))
     return np.asarray(edge * tau * (2 - tau))
@@ -199,7 +200,7 @@ def optimal_hyperparameters(
         shared[part], zeta[part] = _solve_block(
             _slice(net, shape, part), flat_start[part], flat_batch[part], lower, upper
         )
-    gammas = _stepsizes(net, shared.reshape(shape))
+    gammas = stepsizes_at(net, shared.reshape(shape))
     return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta.reshape(shape)
 
 
@@ -248,15 +249,15 @@ def _searched(
     """
     if not net.hidden_noise:
         return _searched_single(net, candidates, keep_prob, decay, stopping)
-    edge = _largest_shared(net)
+    edge = largest_shared(net)
     sums_at = prepare_sums(stopping, iterations=candidates["iterations"], decay=decay)
     shape = candidates["batch_size"].shape
     # A box of width 0 has layers without curvature: then m is 0 whatever the stepsizes.
     bends = all(np.all(np.greater(b, 0)) for b in net.curvatures)
 
     def at(logit: FloatArray, rise: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
-        shared = _shared_at(logit, edge)
-        gammas = smallest = _stepsizes(net, shared)
+        shared = shared_at(logit, edge)
+        gammas = smallest = stepsizes_at(net, shared)
         if bends:
             low = [np.asarray(b * g**2) for b, g in zip(net.curvatures, smallest, strict=True)]
             high = [np.asarray(b * (1 / b - g) ** 2) for b, g in zip(net.curvatures, smallest, strict=True)]
@@ -293,108 +294,3 @@ def _searched(
     )
     _, gammas, zeta = at(logit, best_rise(logit))
     return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta
-
-
-def required_iterations(
-    *,
-    net: Structure,
-    target: Numeric,
-    batch_size: Numeric,
-    initial_loss: Numeric,
-    keep_prob: tuple[float, float] = (1.0, 1.0),
-) -> tuple[FloatArray, FloatArray]:
-    """Smallest real N for which the optimum of (13) meets a target, and the zeta that attains it.
-
-    N = D_f / max_{g, zeta} P, P = zeta^2 q g - (1/B)[zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l]
-    with e_l at gamma_l(g). {P >= c} is convex in logarithms for every c > 0, so the search over g,
-    with zeta in closed form, finds the global maximum.
-
-    Source: (13) solved for N; the plan that the paper omits. Kind: exact. Assumes: constant
-        stepsizes, uniform R.
-
-    Returns:
-        N per candidate, inf where the target is out of reach, and zeta.
-    """
-    q, batch, *_ = np.broadcast_arrays(
-        np.asarray(target, dtype=np.float64),
-        np.asarray(batch_size, dtype=np.float64),
-        np.asarray(initial_loss, dtype=np.float64),
-        net.output_noise,
-        net.pretraining,
-        *net.hidden_noise,
-    )
-    lower, upper = keep_prob
-    edge = _largest_shared(net)
-    weights = [net.pretraining * k / batch for k in net.hidden_noise]
-
-    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
-        shared = _shared_at(logit, edge)
-        gammas = _stepsizes(net, shared)
-        output = net.output_noise * gammas[-1] ** 2 / batch
-        hidden = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
-        gain = np.asarray(q * shared - (hidden[-1] if hidden else 0.0))
-        low = np.asarray(sum(hidden[:-1], np.zeros(())))
-        choices: list[Numeric] = [upper]
-        if lower < upper:
-            root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                inner = np.where(low > 0, (gain + root) / (3 * low), upper)
-            choices = [lower, upper, np.clip(inner, lower, upper)]
-        value, zeta = np.full(batch.shape, -np.inf), np.full(batch.shape, lower)
-        for choice in choices:
-            reached = choice * (choice * (gain - choice * low) - output)
-            value, zeta = np.where(reached > value, reached, value), np.where(reached > value, choice, zeta)
-        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
-        slopes = [1 / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
-        falls = 2 * net.output_noise * gammas[-1] * slopes[-1] / (batch * zeta)
-        for index, weight in enumerate(weights):
-            falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
-        return value, zeta, np.log(falls / q)
-
-    # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
-    ends = np.full(batch.shape, -60.0), np.full(batch.shape, 17.0)
-    logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
-    progress, zeta, _ = best(logit)
-    with np.errstate(divide="ignore", over="ignore"):
-        needed = np.where(progress > 0, initial_loss / np.where(progress > 0, progress, 1.0), np.inf)
-    reachable = batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower)
-    return np.where(reachable, needed, np.inf), zeta
-
-
-def fewest_samples_batch_size(*, net: Structure, target: Numeric, highest_keep_prob: float) -> FloatArray:
-    """Real B with which (13) reaches a target with the fewest samples N B, any batch size being allowed.
-
-    With n = zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l at gamma_l(g) and a = zeta^2 q g,
-    N B = D_f B^2 / (a B - n), least at B = 2 n / a, where it is 4 D_f n / a^2. That falls with zeta, so the
-    highest is best, and its logarithm is convex in log g. If B is confined to a range that does not hold this
-    one, the nearest end is best, since the whole is a geometric program.
-
-    Source: (13) solved for N, minimised over B. Kind: exact.
-
-    Args:
-        net: from `structure`. target: q. highest_keep_prob: of the range of zeta.
-    """
-    edge, zeta = _largest_shared(net), highest_keep_prob
-    shape = np.broadcast_shapes(np.shape(target), edge.shape, *(np.shape(k) for k in net.hidden_noise))
-    edge = np.broadcast_to(edge, shape)
-
-    def noises(shared: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Each term of n, and d log of it / d log g."""
-        gammas = _stepsizes(net, shared)
-        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
-        slopes = [(1 - bend) / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
-        terms = [zeta * net.output_noise * gammas[-1] ** 2]
-        for index, k in enumerate(net.hidden_noise):
-            damping = zeta**3 if index < len(net.hidden_noise) - 1 else zeta**2
-            terms.append(damping * net.pretraining * k * gammas[index])
-        return terms, [2 * slopes[-1], *slopes[:-1]]
-
-    def slope(logit: FloatArray) -> FloatArray:
-        terms, slopes = noises(_shared_at(logit, edge))
-        rise = np.asarray(sum(t * s for t, s in zip(terms, slopes, strict=True)))
-        return np.asarray(np.log(rise / np.asarray(sum(terms)) / 2))
-
-    logit = increasing_root(slope, np.full(shape, -60.0), np.full(shape, 17.0), tolerance=1e-6)
-    shared = _shared_at(logit, edge)
-    return np.asarray(2 * np.asarray(sum(noises(shared)[0])) / (zeta**2 * np.asarray(target) * shared))

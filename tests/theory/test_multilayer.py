@@ -21,7 +21,8 @@ from rsgadvise.theory.multilayer import (
     stepsize_limits,
     structure,
 )
-from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters, required_iterations
+from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
+from rsgadvise.theory.multilayer_plan import required_iterations
 from rsgadvise.theory.single_layer import constant_stepsize_bound
 
 

@@ -1,0 +1,158 @@
+"""The exact plan by which (12) and (13) meet a target: the fewest iterations, and the fewest samples.
+
+The same geometric program as in `multilayer_optimum`, solved for N instead of the bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsgadvise.search import increasing_root
+from rsgadvise.theory.bound import FloatArray, Numeric
+from rsgadvise.theory.multilayer import Structure, smallest_batch_size
+from rsgadvise.theory.multilayer_optimum import largest_shared, shared_at, stepsizes_at
+
+__all__ = ["Plan", "fewest_iterations", "fewest_samples", "required_iterations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The fewest iterations of each candidate.
+
+    Attributes:
+        iterations: the smallest real N, inf where the target is out of reach.
+        keep_prob: the zeta that attains it.
+        elasticity: d log N / d log B, negative; NaN where the target is out of reach.
+    """
+
+    iterations: FloatArray
+    keep_prob: FloatArray
+    elasticity: FloatArray
+
+
+def required_iterations(
+    *,
+    net: Structure,
+    target: Numeric,
+    batch_size: Numeric,
+    initial_loss: Numeric,
+    keep_prob: tuple[float, float] = (1.0, 1.0),
+) -> tuple[FloatArray, FloatArray]:
+    """`fewest_iterations` without the elasticity: N per candidate, inf where out of reach, and zeta."""
+    plan = fewest_iterations(
+        net=net, target=target, batch_size=batch_size, initial_loss=initial_loss, keep_prob=keep_prob
+    )
+    return plan.iterations, plan.keep_prob
+
+
+def fewest_iterations(
+    *,
+    net: Structure,
+    target: Numeric,
+    batch_size: Numeric,
+    initial_loss: Numeric,
+    keep_prob: tuple[float, float] = (1.0, 1.0),
+) -> Plan:
+    """Smallest real N for which the optimum of (13) meets a target, and the zeta that attains it.
+
+    N = D_f / max_{g, zeta} P, P = zeta^2 q g - (1/B)[zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l]
+    with e_l at gamma_l(g). {P >= c} is convex in logarithms for every c > 0, so the search over g,
+    with zeta in closed form, finds the global maximum.
+
+    Source: (13) solved for N; the plan that the paper omits. Kind: exact. Assumes: constant
+        stepsizes, uniform R.
+
+    By the envelope theorem d log N / d log B = 1 - zeta^2 q g / P: the stepsizes and zeta are at their best.
+    """
+    q, batch, *_ = np.broadcast_arrays(
+        np.asarray(target, dtype=np.float64),
+        np.asarray(batch_size, dtype=np.float64),
+        np.asarray(initial_loss, dtype=np.float64),
+        net.output_noise,
+        net.pretraining,
+        *net.hidden_noise,
+    )
+    lower, upper = keep_prob
+    edge = largest_shared(net)
+    weights = [net.pretraining * k / batch for k in net.hidden_noise]
+
+    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
+        shared = shared_at(logit, edge)
+        gammas = stepsizes_at(net, shared)
+        output = net.output_noise * gammas[-1] ** 2 / batch
+        hidden = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
+        gain = np.asarray(q * shared - (hidden[-1] if hidden else 0.0))
+        low = np.asarray(sum(hidden[:-1], np.zeros(())))
+        choices: list[Numeric] = [upper]
+        if lower < upper:
+            root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                inner = np.where(low > 0, (gain + root) / (3 * low), upper)
+            choices = [lower, upper, np.clip(inner, lower, upper)]
+        value, zeta = np.full(batch.shape, -np.inf), np.full(batch.shape, lower)
+        for choice in choices:
+            reached = choice * (choice * (gain - choice * low) - output)
+            value, zeta = np.where(reached > value, reached, value), np.where(reached > value, choice, zeta)
+        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
+        slopes = [1 / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
+        falls = 2 * net.output_noise * gammas[-1] * slopes[-1] / (batch * zeta)
+        for index, weight in enumerate(weights):
+            falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
+        return value, zeta, np.log(falls / q)
+
+    # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
+    ends = np.full(batch.shape, -60.0), np.full(batch.shape, 17.0)
+    logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
+    progress, zeta, _ = best(logit)
+    reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
+    safe = np.where(progress > 0, progress, 1.0)
+    with np.errstate(divide="ignore", over="ignore"):
+        needed = np.where(reached, initial_loss / safe, np.inf)
+        elasticity = np.where(reached, 1 - zeta**2 * q * shared_at(logit, edge) / safe, np.nan)
+    return Plan(needed, zeta, elasticity)
+
+
+def fewest_samples(*, net: Structure, highest_keep_prob: float) -> tuple[FloatArray, FloatArray]:
+    """(B, N) with which (13) reaches a target of 1 from a loss of 1 with the fewest samples N B.
+
+    For a target q and a loss D_f they are B / q and D_f N / q, any real B and N being allowed.
+
+    With n = zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l at gamma_l(g) and a = zeta^2 q g,
+    N B = D_f B^2 / (a B - n), least at B = 2 n / a, where it is 4 D_f n / a^2 and N is 2 D_f / a. That falls
+    with zeta, so the highest is best, and its logarithm is convex in log g; the best g depends neither on q
+    nor on D_f. If B is confined to a range that does not hold this one, the nearest end is best, since the
+    whole is a geometric program. Read the other way, these B and N give the smallest bound that so many
+    samples allow.
+
+    Source: (13) solved for N, minimised over B. Kind: exact.
+
+    Args:
+        net: from `structure`. highest_keep_prob: of the range of zeta.
+    """
+    edge, zeta = largest_shared(net), highest_keep_prob
+    shape = np.broadcast_shapes(edge.shape, net.output_noise.shape, *(k.shape for k in net.hidden_noise))
+    edge = np.broadcast_to(edge, shape)
+
+    def noises(shared: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """Each term of n, and d log of it / d log g."""
+        gammas = stepsizes_at(net, shared)
+        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
+        slopes = [(1 - bend) / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
+        terms = [zeta * net.output_noise * gammas[-1] ** 2]
+        for index, k in enumerate(net.hidden_noise):
+            damping = zeta**3 if index < len(net.hidden_noise) - 1 else zeta**2
+            terms.append(damping * net.pretraining * k * gammas[index])
+        return terms, [2 * slopes[-1], *slopes[:-1]]
+
+    def slope(logit: FloatArray) -> FloatArray:
+        terms, slopes = noises(shared_at(logit, edge))
+        rise = np.asarray(sum(t * s for t, s in zip(terms, slopes, strict=True)))
+        return np.asarray(np.log(rise / np.asarray(sum(terms)) / 2))
+
+    logit = increasing_root(slope, np.full(shape, -60.0), np.full(shape, 17.0), tolerance=1e-6)
+    shared = shared_at(logit, edge)
+    gain = zeta**2 * shared
+    return np.asarray(2 * np.asarray(sum(noises(shared)[0])) / gain), np.asarray(2 / gain)

@@ -1,0 +1,112 @@
+"""Ranges of batch sizes against every batch size of the range, listed."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import spec_of
+
+from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.objective import Schedule
+from rsgadvise.bounds.problem import resolve
+from rsgadvise.design import design
+from rsgadvise.design.joint import one_problem, one_space
+from rsgadvise.design.lattice import Lattice
+from rsgadvise.design.screening import Metric, Screened, screen
+
+LATTICE = Lattice(60, 4, (4, 10, 32), (0, 1, 2, 3))
+COST = {"per_iteration": 1e-3, "per_sample": 1e-5}
+GOAL = {"eps": 0.3, "delta": 0.1}
+FIXED = {**GOAL, "runs": 3}
+LONG: dict[str, Any] = {"iterations": {"max": 10**9}}
+KEEP = {"keep_prob": {"min": 0.5, "max": 1.0}}
+CASES: list[tuple[Metric, tuple[int, int], dict[str, Any], dict[str, Any]]] = [
+    ("work", (1, 600), LONG, {"target": FIXED}),
+    ("work", (300, 900), LONG, {"target": {**FIXED, "eps": 0.05}}),
+    ("work", (400, 1000), LONG, {"target": {**FIXED, "eps": 3.0}}),
+    ("work", (1, 700), {"iterations": {"max": 700}}, {"target": FIXED}),
+    ("work", (1, 700), {"iterations": {"min": 500, "max": 10**6}}, {"target": {**FIXED, "eps": 3.0}}),
+    ("work", (1, 300), LONG, {"target": {**GOAL, "eps": 0.9}}),
+    ("samples", (50, 700), LONG, {"target": FIXED, "budget": {"samples": 600_000}}),
+    ("iterations", (50, 700), LONG, {"target": FIXED}),
+    ("iterations", (50, 400), LONG, {"target": GOAL}),
+    ("seconds", (1, 700), LONG, {"target": FIXED, "cost": COST}),
+    ("seconds", (1, 700), LONG, {"target": FIXED, "cost": COST, "budget": {"seconds": 15.0}}),
+    ("work", (1, 600), {**LONG, "keep_prob": [0.4, 0.8]}, {"target": FIXED}),
+    ("bound", (1, 600), {"iterations": {"max": 10**6}}, {"budget": {"samples": 100_000}}),
+    ("bound", (1, 600), {"iterations": {"max": 400}}, {"budget": {"samples": 100_000}}),
+    ("bound", (20, 900), {"iterations": {"max": 10**6}}, {"budget": {"samples": 5_000}}),
+    ("bound", (20, 600), {"iterations": {"max": 10**6}}, {"cost": COST, "budget": {"seconds": 2.0}}),
+]
+
+
+def screened(
+    metric: Metric, sizes: Any, search: dict[str, Any], sections: dict[str, Any], constants: Any
+) -> tuple[Any, Any, Screened]:
+    spec = spec_of(search={**KEEP, **search, "batch_size": sizes}, **sections)
+    base = resolve(spec)
+    space = search_space(spec, base)
+    return base, space, screen(base, space, LATTICE, constants=constants, metric=metric)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1][0]}-{'-'.join(case[3])}")
+def test_a_range_is_as_good_as_the_list_of_all_its_integers(
+    case: tuple[Metric, tuple[int, int], dict[str, Any], dict[str, Any]], constants: Any
+) -> None:
+    metric, (low, high), search, sections = case
+    listed = list(range(low, high + 1))
+    _, _, wanted = screened(metric, listed, search, sections, constants)
+    base, space, found = screened(metric, {"min": low, "max": high}, search, sections, constants)
+    assert np.array_equal(np.isfinite(found.cost), np.isfinite(wanted.cost))
+    done = np.isfinite(found.cost)
+    # Few iterations, and seconds of a budget, are jagged in B and have no closed form.
+    jagged = wanted.iterations[done] < 40
+    slack = np.where(jagged, 0.03, 5e-3 if "cost" in sections and "budget" in sections else 1e-3)
+    assert (found.cost[done] >= wanted.cost[done] * (1 - 1e-9)).all()
+    assert (found.cost[done] <= wanted.cost[done] * (1 + slack)).all()
+    for row in np.flatnonzero(done)[::5]:
+        layers = LATTICE.layers(int(found.depth[row]), int(found.index[row]))
+        own = objective_for(one_problem(base, layers), constants)
+        batch, n = found.batch[[row]], found.iterations[[row]]
+        assert low <= batch[0] <= high
+        assert (batch[0], n[0]) == (int(batch[0]), int(n[0]))
+        assert n[0] <= space.most_iterations(batch, found.runs[[row]])[0]
+        values = []
+        for keep in one_space(space, len(layers) - 2).keep_probs:
+            stepsize, zeta = own.optimum(batch, n, keep, Schedule())
+            values.append(float(own.bound(stepsize, zeta, batch, n, Schedule()).value[0]))
+        limit = found.value[row] if space.goal is None else float(space.goal.per_run(found.runs[row]))
+        assert min(values) <= limit * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("eps", [1e-3, 0.05])
+def test_in_a_wide_range_the_ranks_are_those_of_a_dense_list(eps: float, constants: Any) -> None:
+    low, high = 16, 10**8
+    dense = sorted({round(float(size)) for size in np.geomspace(low, high, 950)})
+    search = {"iterations": {"max": 10**12}}
+    sections = {"target": {"eps": eps, "delta": 0.05, "runs": 4}}
+    _, _, wanted = screened("work", dense, search, sections, constants)
+    _, _, found = screened("work", {"min": low, "max": high}, search, sections, constants)
+    assert np.array_equal(np.isfinite(found.cost), np.isfinite(wanted.cost))
+    done = np.isfinite(wanted.cost)
+    assert done.sum() > 30
+    np.testing.assert_allclose(found.cost[done], wanted.cost[done], rtol=3e-3)
+    assert (found.cost[done] <= wanted.cost[done] * (1 + 1e-3)).all()
+    spec = spec_of(search={**KEEP, **search, "batch_size": {"min": low, "max": high}}, **sections)
+    shown = design(spec, widths=LATTICE.widths, depths=LATTICE.depths, constants=constants, pipeline="none")
+    order = wanted.order()[:10]
+    cost = dict(
+        zip(
+            [LATTICE.layers(int(wanted.depth[i]), int(wanted.index[i])) for i in order],
+            wanted.cost[order],
+            strict=True,
+        )
+    )
+    ranks = [cost[row.layers] for row in shown.architectures]
+    assert all(after >= before * (1 - 2e-3) for before, after in itertools.pairwise(ranks))
