@@ -122,8 +122,8 @@ def _page(
     answer: Answer[Advice], *, title: str, written: datetime, overrides: Sequence[str], top: int
 ) -> Page:
     from rsgadvise.bounds.problem import resolve
-    from rsgadvise.checks import checks_of
     from rsgadvise.curves import curves_of
+    from rsgadvise.explain.advised import assumptions_of, input_statistics
     from rsgadvise.html import Page
 
     loaded, advice = answer.loaded, answer.result
@@ -134,7 +134,10 @@ def _page(
         written=written,
         advice=advice,
         curves=curves_of(loaded.spec, problem, advice),
-        checks=checks_of(loaded.spec, problem, advice, answer.statistics),
+        assumptions=assumptions_of(
+            loaded.spec, advice, measured=answer.measured, statistics=answer.statistics
+        ),
+        inputs=input_statistics(loaded.spec, problem, answer.statistics),
         statistics=answer.statistics,
         data_name=loaded.spec.data.file or "",
         spec_name=loaded.source.file,
@@ -189,7 +192,8 @@ def _document(page: Page, answer: Answer[Advice]) -> dict[str, Any]:
         "written": page.written.isoformat(),
         "advice": page.advice,
         "curves": page.curves,
-        "checks": list(page.checks),
+        "assumptions": list(page.assumptions),
+        "inputs": list(page.inputs),
         "statistics": page.statistics,
         "commands": list(page.commands),
     }

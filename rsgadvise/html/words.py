@@ -143,13 +143,18 @@ def _worth(advice: Advice, best: Recommendation) -> str:
     start = f"The expected squared gradient norm is then at most {number(best.bound)}"
     if advice.constants == "certified":
         return f"{start}, which is proven for any data in [0, 1] with these moments."
+    if advice.constants == "calibrated":
+        return (
+            f"{start} by constants that were measured and are not proven; constants that hold for any data "
+            f"with these moments give {number(best.certified_bound)}."
+        )
     if best.proven:
         return (
             f"{start}, which is proven for any data in [0, 1] with these moments: the certified bound is "
             f"{number(best.certified_bound)}."
         )
     return (
-        f"{start} by the {advice.constants}'s constants, which is not proven for this data: constants that "
+        f"{start} by the paper's constants, which is not proven for this data: constants that "
         f"hold for any data with these moments give {number(best.certified_bound)}."
     )
 

@@ -53,7 +53,7 @@ def test_the_document_is_what_the_page_shows(run: Run, config: Config, tmp_path:
         "batch_size",
     ]
     assert document["curves"]["tradeoff"]["marks"][0]["name"] == "advised"
-    assert {check["holds"] for check in document["checks"]} <= {True, False, None}
+    assert {check["holds"] for check in document["assumptions"]} <= {True, False, None}
     assert document["statistics"] is None
     target = tmp_path / "r.json"
     assert run("report", config("paper_example"), "-f", "json", "-o", target).code == 0
