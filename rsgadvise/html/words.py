@@ -89,10 +89,12 @@ def title_of(advice: Advice, network: str) -> str:
 
 
 def verdict(advice: Advice) -> tuple[str, str]:
-    """(class, word) for the first rank: proven, unproven or vacuous; none without a plan."""
+    """(class, word) for the first rank: proven, unproven, vacuous or absent; none without a plan."""
     if not advice.recommendations:
         return "no", "no plan"
     best = advice.recommendations[0]
+    if not math.isfinite(best.bound):
+        return "no", "absent"
     if best.vacuous:
         return "no", "vacuous"
     return ("yes", "proven") if best.proven else ("no", "not proven")

@@ -102,7 +102,6 @@ def test_a_file_is_written_whole_or_not_at_all(run: Run, config: Config, tmp_pat
         (["missing.yaml"], "missing.yaml: must exist"),
         (["CONFIG", "--top", "0"], "Invalid value for '--top'"),
         (["CONFIG", "--top", "101"], "Invalid value for '--top'"),
-        (["CONFIG", "--constants", "calibrated"], "Invalid value for '--constants'"),
         (["CONFIG", "--set", "training.stepsize=7"], "training.stepsize: must lie in (0, 1.23077)"),
         (["CONFIG", "--set", "data.file=no.npz"], "no.npz"),
         (["CONFIG", "--set", "nonsense=1"], "nonsense"),
