@@ -38,7 +38,6 @@ LAYERS = {
     "explain": 6,
     "compare": 6,
     "curves": 6,
-    "checks": 6,
     "library": 7,
     "report": 7,
     "emit": 7,

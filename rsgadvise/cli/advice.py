@@ -12,6 +12,7 @@ from rsgadvise.cli.data import described, statistics_of
 from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
     AdviceConstants,
+    AdviceConstantsOption,
     Constants,
     ConstantsOption,
     EmitOption,
@@ -19,7 +20,9 @@ from rsgadvise.cli.options import (
     FormatOption,
     NoColorOption,
     OutputOption,
+    PilotOption,
     QuietOption,
+    SeedOption,
     SetOption,
     VersionOption,
 )
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
 
-__all__ = ["Answer", "Measured", "SpecArgument", "ask", "bound", "iterations", "recommend"]
+__all__ = ["Answer", "Measured", "SpecArgument", "ask", "ask_for_advice", "bound", "iterations", "recommend"]
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | Design | Explanation | IterationPlan")
@@ -85,43 +88,17 @@ def ask(
     return Answer(noted, loaded, statistics, measured or {})
 
 
-def recommend(
-    spec: SpecArgument,
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
-    constants: Annotated[
-        AdviceConstants | None,
-        typer.Option(
-            "--constants",
-            help="paper: as published; certified: hold for any data of these moments; calibrated: measured "
-            "on the spec's data file, not proven. The default is paper, with --pilot calibrated.",
-        ),
-    ] = None,
-    pilot: Annotated[
-        float,
-        typer.Option(
-            metavar="FRACTION",
-            help="Race candidates in short runs on the spec's data file, at a cost of at most FRACTION of "
-            "one training; 0 for no race, else at least 0.1.",
-        ),
-    ] = 0.0,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of what is measured and raced: the same seed, the same advice.")
-    ] = 0,
-    emit_: EmitOption = None,
-    set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
-) -> None:
-    """Rank stepsizes, batch sizes, iterations and keep probabilities for a spec."""
-    del version
-    if emit_ is not None and format_ is not Format.TABLE:
-        raise UsageError(
-            f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
-        )
-    check_pilot(pilot, name="--pilot")
+def ask_for_advice(
+    spec: str,
+    overrides: Sequence[str] | None,
+    *,
+    constants: AdviceConstants | None,
+    pilot: float,
+    seed: int,
+    top: int,
+    quiet: bool,
+) -> Answer[Advice]:
+    """The advice for a spec, measured and raced on its data file where that is asked for."""
     used = constants_for(None if constants is None else constants.value, pilot=pilot)
     training = pilot != 0 or used == "calibrated"
 
@@ -143,7 +120,31 @@ def recommend(
 
         return advise(loaded.spec, constants=used, top=top, measured=measured)
 
-    answer = ask(spec, set_, question, quiet=quiet)
+    return ask(spec, overrides, question, quiet=quiet)
+
+
+def recommend(
+    spec: SpecArgument,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
+    constants: AdviceConstantsOption = None,
+    pilot: PilotOption = 0.0,
+    seed: SeedOption = 0,
+    emit_: EmitOption = None,
+    set_: SetOption = None,
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> None:
+    """Rank stepsizes, batch sizes, iterations and keep probabilities for a spec."""
+    del version
+    if emit_ is not None and format_ is not Format.TABLE:
+        raise UsageError(
+            f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
+        )
+    check_pilot(pilot, name="--pilot")
+    answer = ask_for_advice(spec, set_, constants=constants, pilot=pilot, seed=seed, top=top, quiet=quiet)
     advice = answer.result
     if emit_ is not None:
         from rsgadvise.cli.emitting import snippet_text

@@ -13,6 +13,7 @@ from rsgadvise import __version__
 __all__ = [
     "COLUMN_NUMBERS",
     "AdviceConstants",
+    "AdviceConstantsOption",
     "Constants",
     "ConstantsOption",
     "Emit",
@@ -21,7 +22,9 @@ __all__ = [
     "FormatOption",
     "NoColorOption",
     "OutputOption",
+    "PilotOption",
     "QuietOption",
+    "SeedOption",
     "SetOption",
     "VersionOption",
 ]
@@ -93,6 +96,25 @@ SetOption = Annotated[
 ConstantsOption = Annotated[
     Constants,
     typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
+]
+AdviceConstantsOption = Annotated[
+    AdviceConstants | None,
+    typer.Option(
+        "--constants",
+        help="paper: as published; certified: hold for any data of these moments; calibrated: measured "
+        "on the spec's data file, not proven. The default is paper, with --pilot calibrated.",
+    ),
+]
+PilotOption = Annotated[
+    float,
+    typer.Option(
+        metavar="FRACTION",
+        help="Race candidates in short runs on the spec's data file, at a cost of at most FRACTION of "
+        "one training; 0 for no race, else at least 0.1.",
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, help="Seed of what is measured and raced: the same seed, the same advice.")
 ]
 EmitOption = Annotated[
     Emit | None,

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise import __version__
-from rsgadvise.cli.advice import Answer, Measured, SpecArgument, ask
+from rsgadvise.cli.advice import Answer, SpecArgument, ask_for_advice
 from rsgadvise.cli.options import (
-    Constants,
-    ConstantsOption,
+    AdviceConstantsOption,
     NoColorOption,
     OutputOption,
+    PilotOption,
     QuietOption,
+    SeedOption,
     SetOption,
     VersionOption,
 )
 from rsgadvise.cli.output import write
 from rsgadvise.errors import UsageError
+from rsgadvise.pilot import check_pilot
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.datastats import DataStatistics
     from rsgadvise.html import Page
-    from rsgadvise.spec import LoadedSpec
 
 __all__ = ["report"]
 
@@ -40,7 +40,9 @@ _SAVED = "spec.yaml"  # what a spec from standard input is to be saved as
 def report(
     spec: SpecArgument,
     top: Annotated[int, typer.Option(min=1, max=100, help="How many recommendations to show.")] = 5,
-    constants: ConstantsOption = Constants.PAPER,
+    constants: AdviceConstantsOption = None,
+    pilot: PilotOption = 0.0,
+    seed: SeedOption = 0,
     title: Annotated[
         str, typer.Option(metavar="TEXT", help="Title of the page; without it, one from the network.")
     ] = "",
@@ -68,14 +70,12 @@ def report(
         )
     written = _now(os.environ)
     _check_output(output, format_)
-
-    def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Advice:
-        from rsgadvise.advise.recommend import recommend
-
-        return recommend(loaded.spec, constants=constants.value, top=top, measured=measured)
-
-    answer = ask(spec, set_, question, quiet=quiet)
-    page = _page(answer, title=title.strip(), written=written, overrides=set_ or (), top=top)
+    check_pilot(pilot, name="--pilot")
+    answer = ask_for_advice(spec, set_, constants=constants, pilot=pilot, seed=seed, top=top, quiet=quiet)
+    race = ["--pilot", repr(pilot)] if pilot else []
+    if seed and (pilot or answer.result.constants == "calibrated"):
+        race += ["--seed", str(seed)]
+    page = _page(answer, title=title.strip(), written=written, overrides=set_ or (), race=race, top=top)
     if format_ == "html":
         from rsgadvise.html import render
 
@@ -86,6 +86,8 @@ def report(
         write(output, as_json(_document(page, answer)))
     if answer.result.infeasible is not None:
         raise typer.Exit(1)
+    if answer.result.interrupted:
+        raise typer.Exit(130)
 
 
 def _check_output(output: Any, format_: str) -> None:
@@ -119,11 +121,17 @@ def _now(environment: Mapping[str, str]) -> datetime:
 
 
 def _page(
-    answer: Answer[Advice], *, title: str, written: datetime, overrides: Sequence[str], top: int
+    answer: Answer[Advice],
+    *,
+    title: str,
+    written: datetime,
+    overrides: Sequence[str],
+    race: Sequence[str],
+    top: int,
 ) -> Page:
     from rsgadvise.bounds.problem import resolve
-    from rsgadvise.checks import checks_of
     from rsgadvise.curves import curves_of
+    from rsgadvise.explain.advised import assumptions_of, input_statistics
     from rsgadvise.html import Page
 
     loaded, advice = answer.loaded, answer.result
@@ -134,16 +142,21 @@ def _page(
         written=written,
         advice=advice,
         curves=curves_of(loaded.spec, problem, advice),
-        checks=checks_of(loaded.spec, problem, advice, answer.statistics),
+        assumptions=assumptions_of(
+            loaded.spec, advice, measured=answer.measured, statistics=answer.statistics
+        ),
+        inputs=input_statistics(loaded.spec, problem, answer.statistics),
         statistics=answer.statistics,
         data_name=loaded.spec.data.file or "",
         spec_name=loaded.source.file,
         spec_text=loaded.source.text,
-        commands=tuple(_commands(answer, overrides, top)),
+        commands=tuple(_commands(answer, overrides, race, top)),
     )
 
 
-def _commands(answer: Answer[Advice], overrides: Sequence[str], top: int) -> Iterator[Any]:
+def _commands(
+    answer: Answer[Advice], overrides: Sequence[str], race: Sequence[str], top: int
+) -> Iterator[Any]:
     """The command lines behind what the page shows, and those that go on from there."""
     from rsgadvise.html import Command
 
@@ -157,12 +170,13 @@ def _commands(answer: Answer[Advice], overrides: Sequence[str], top: int) -> Ite
     def line(what: str, command: str, *more: str) -> Command:
         return Command(what, shlex.join(["rsgadvise", command, *spec, *constants, *sets, *more]))
 
-    yield line(f"This page{from_stdin}", "report", *many, "-o", "report.html")
-    yield line("The ranking", "recommend", *many)
+    yield line(f"This page{from_stdin}", "report", *race, *many, "-o", "report.html")
+    yield line("The ranking", "recommend", *race, *many)
     if advice.recommendations:
         best = advice.recommendations[0]
-        yield line("The bound of rank 1, term by term", "bound", *_fixed(best))
-        yield line("Python that trains by rank 1", "recommend", "--emit", "torch")
+        if not advice.measured:  # else its bound is not that of the constants that `bound` has
+            yield line("The bound of rank 1, term by term", "bound", *_fixed(best))
+        yield line("Python that trains by rank 1", "recommend", *race, "--emit", "torch")
 
 
 def _fixed(best: Recommendation) -> Iterator[str]:
@@ -189,7 +203,8 @@ def _document(page: Page, answer: Answer[Advice]) -> dict[str, Any]:
         "written": page.written.isoformat(),
         "advice": page.advice,
         "curves": page.curves,
-        "checks": list(page.checks),
+        "assumptions": list(page.assumptions),
+        "inputs": list(page.inputs),
         "statistics": page.statistics,
         "commands": list(page.commands),
     }

@@ -41,6 +41,10 @@ _SAME = 0.005  # a minimum this close to the advised stepsize is the same dot
 _SMALLEST_FACTOR = 1e-6
 _STEPS = 25
 _LARGEST_BATCH = 10**12
+_MEASURED = (
+    "The bound against iterations, stepsize and batch size: constants that were measured at W1 and in short "
+    "runs say nothing of training far from there."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class _Base:
 def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
     """The curves of an advice with the paper's constants or certified ones.
 
+    What was measured is true near where that was, and the curves go far from there: then only the terms.
+
     Args:
         spec: the spec behind the advice.
         problem: the same as numbers, with what was measured.
@@ -125,6 +131,13 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
     """
     if not advice.recommendations:
         return Curves(absent=("No plan meets the target or the budget, so there is nothing to draw.",))
+    stacks = tuple(
+        Stack(row.rank, row.bound, row.terms)
+        for row in advice.recommendations
+        if row.terms and np.isfinite(row.bound)
+    )
+    if advice.measured:
+        return Curves(stacks=stacks, absent=(_MEASURED,))
     best, space = advice.recommendations[0], search_space(spec, problem)
     base = _base(problem, space, advice, best)
     with np.errstate(all="ignore"):  # what overflows becomes inf, which is not drawn
@@ -140,7 +153,6 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
         tradeoff, reason = tradeoff_of(space, base.objective, best, base.schedule)
     if reason:
         absent.append(reason)
-    stacks = tuple(Stack(row.rank, row.bound, row.terms) for row in advice.recommendations if row.terms)
     return Curves(tuple(curves), stacks, tradeoff, tuple(absent))
 
 

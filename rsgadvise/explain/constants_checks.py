@@ -10,7 +10,7 @@ this and the certified one cannot be told from a spec.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,11 +30,14 @@ from rsgadvise.explain.results import Hypothesis
 from rsgadvise.theory.constants import multilayer_layer_variances
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import MeasuredConstant
     from rsgadvise.datastats import DataStatistics
     from rsgadvise.spec import Spec
 
 __all__ = ["constants_hypotheses", "smoothness_at_zero"]
 
+_SMOOTH = "the gradient is as smooth as the theorem takes it to be"
+_VARIES = "the gradient of one example varies no more than the theorem takes it to"
 _AS_PRINTED = {"autoencoder": "(11)", "multilayer": "(12) and (13)"}
 
 
@@ -45,14 +48,24 @@ def constants_hypotheses(
     *,
     constants: ConstantsName,
     statistics: DataStatistics | None,
+    measured: Sequence[MeasuredConstant] = (),
 ) -> Iterator[Hypothesis]:
-    """Stepsize in range, smoothness, variance, and the whole bound beside the certified one."""
-    yield from _stepsize(problem, point, constants)
+    """Stepsize in range, smoothness, variance, and the whole bound beside the certified one.
+
+    What was raced may have a stepsize at which the paper's theorem has no bound: then nothing is said of its
+    terms.
+    """
+    ranges = tuple(_stepsize(problem, point, constants))
+    yield from ranges
+    if constants == "calibrated":
+        yield from _calibrated(problem, point, {each.name: each for each in measured})
+        return
+    bounded = constants != "paper" or all(each.holds for each in ranges if each.id == "stepsize")
     yield _smoothness(problem, point, constants, known_eigenvalue(spec, problem, statistics))
     yield _variance(problem, point, constants)
-    if problem.kind != "single_layer":
+    if problem.kind != "single_layer" and bounded:
         yield _projection(problem, point, constants)
-    if constants == "paper":
+    if constants == "paper" and bounded:
         yield _proven(problem, point)
 
 
@@ -108,6 +121,32 @@ def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Itera
         )
 
 
+def _calibrated(
+    problem: Problem, point: Point, measured: Mapping[str, MeasuredConstant]
+) -> Iterator[Hypothesis]:
+    """Constants that were measured: true near where that was, and known nowhere else."""
+    sure = certified_constants(problem, np.asarray(point.keep_prob))
+    for name, identity, text, symbol, needed in (
+        ("smoothness", "smoothness", _SMOOTH, "U", float(sure.smoothness)),
+        ("gradient_variance", "variance", _VARIES, "σ²", float(sure.gradient_variance)),
+    ):
+        found = measured.get(name)
+        if found is None:
+            continue
+        reason = (
+            f"{symbol} = {found.value:.4g} ± {found.standard_error:.2g}, measured and not proven; "
+            f"{needed:.4g} would be certain"
+        )
+        holds = True if found.value >= needed else None
+        yield Hypothesis(identity, text, holds, reason, found.value, needed)
+    if problem.kind != "single_layer":
+        yield _projection(problem, point, "calibrated")
+    text = "the bound is proven"
+    yield Hypothesis(
+        "proven", text, False, "its constants were measured, and none is known to hold elsewhere"
+    )
+
+
 def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenvalue: float) -> Hypothesis:
     zeta = np.asarray(point.keep_prob)
     needed = float(certified_constants(problem, zeta).smoothness)
@@ -123,7 +162,7 @@ def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenv
                 used, symbol, least = min(curvatures), "2 min_l b_l", 0.0
         elif isinstance(objective, DescentObjective):
             used, symbol = float(objective.smoothness(zeta)), "U"
-    text = "the gradient is as smooth as the theorem takes it to be"
+    text = _SMOOTH
     if used >= needed:
         holds: bool | None = True
         same = constants == "certified" or problem.kind == "autoencoder"
@@ -156,7 +195,7 @@ def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypot
             used, needed, where = _layer_variance(objective, problem, point)
         elif isinstance(objective, DescentObjective):
             used = float(objective.variance(zeta))
-    text = "the gradient of one example varies no more than the theorem takes it to"
+    text = _VARIES
     if constants == "certified":
         reason = f"{where} = {used:.4g} is the certified one, for all data in [0, 1] with these moments"
         return Hypothesis("variance", text, True, reason, used, needed)
@@ -192,7 +231,7 @@ def _layer_variance(objective: PaperMultilayer, problem: Problem, point: Point) 
 
 def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
     text = "the bound allows for all that projecting a stochastic gradient adds"
-    if constants == "certified":
+    if constants != "paper":
         return Hypothesis("cross_term", text, True, "S + 2 √(A S) is a term of the bound")
     terms = {name: float(value) for name, value in point.bound(objective_for(problem, "paper")).terms.items()}
     total = sum(terms.values())

@@ -45,6 +45,8 @@ def provenance(spec: Spec, name: str, statistics: DataStatistics | None) -> str:
 
 def moments_used(problem: Problem, constants: ConstantsName) -> tuple[str, ...]:
     """The statistics that enter the bound itself; the others enter only what it is compared with."""
+    if constants == "calibrated":
+        return ()
     if constants == "paper":
         # U_da is the certified one, which depends on the second moment.
         return ("mean", "mean_square", "second_moment") if problem.kind == "autoencoder" else ()

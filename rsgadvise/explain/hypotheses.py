@@ -6,7 +6,7 @@ here follows from numbers that the spec or its data file gives; what depends on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rsgadvise.bounds.judge import Point
@@ -18,6 +18,7 @@ from rsgadvise.explain.results import Hypothesis
 from rsgadvise.explain.start_checks import start_hypotheses
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import MeasuredConstant
     from rsgadvise.datastats import DataStatistics
     from rsgadvise.spec import Spec
 
@@ -34,19 +35,31 @@ _LOSS = {
 def hypotheses_of(
     spec: Spec,
     problem: Problem,
-    point: Point,
+    point: Point | None,
     *,
     constants: ConstantsName,
     statistics: DataStatistics | None,
+    measured: Sequence[MeasuredConstant] = (),
 ) -> tuple[Hypothesis, ...]:
     """Every assumption that applies to this network, computed for this spec.
 
     Args:
         spec: as given, without what was advised.
-        problem, point: the numbers that the bound is evaluated at.
+        problem, point: the numbers that the bound is evaluated at; without a point there is no plan, and
+            only what is assumed whatever the plan.
         constants: whose bound.
         statistics: of the data file, if the spec names one.
+        measured: constants that were measured for the advice.
     """
+    at_point: tuple[Hypothesis, ...] = ()
+    training: tuple[Hypothesis, ...] = ()
+    if point is not None:
+        at_point = tuple(
+            constants_hypotheses(
+                spec, problem, point, constants=constants, statistics=statistics, measured=measured
+            )
+        )
+        training = tuple(_training(spec, problem, point))
     return (
         Hypothesis(
             "network",
@@ -56,9 +69,9 @@ def hypotheses_of(
             "is another one",
         ),
         *data_hypotheses(spec, problem, constants=constants, statistics=statistics),
-        *constants_hypotheses(spec, problem, point, constants=constants, statistics=statistics),
-        *start_hypotheses(spec, problem, constants=constants),
-        *_training(spec, problem, point),
+        *at_point,
+        *start_hypotheses(spec, problem, constants=constants, measured=measured),
+        *training,
     )
 
 
@@ -108,6 +121,9 @@ def _stopping(spec: Spec, point: Point) -> Hypothesis:
         return Hypothesis(
             "stopping", text, True, "training.stopping says so; the weights of the last iteration are others"
         )
+    if named != "uniform":
+        reason = "the pilot chose this P_R, and the programs of --emit stop by it; the weights of the last "
+        return Hypothesis("stopping", text, None, reason + "iteration are others")
     return Hypothesis(
         "stopping",
         text,

@@ -29,6 +29,7 @@ __all__ = [
     "certified_at",
     "ranking_of",
     "situation_of",
+    "spec_at",
 ]
 
 CHOSEN = ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
@@ -117,7 +118,7 @@ def situation_of(
         reason = advice.infeasible.reason if advice.infeasible else "nothing is feasible"
         raise InfeasibleError(f"nothing to explain: {reason}")
     values = {key: advised[key] if given[key] is None else given[key] for key in CHOSEN}
-    fixed = changed_spec(spec, {f"training.{key}": value for key, value in values.items()})
+    fixed = spec_at(spec, values)
     sources: dict[str, TrainingValue] = {}
     for key, value in values.items():
         source: Literal["given", "advised", "default"] = "advised" if advice.recommendations else "default"
@@ -129,6 +130,11 @@ def situation_of(
     named = training.stopping is not None
     sources["stopping"] = TrainingValue(_stopping_words(spec), "given" if named else "default")
     return Situation(spec, fixed, constants, sources, tuple(notes), advice.assumed, thorough)
+
+
+def spec_at(spec: Spec, values: Mapping[str, Any]) -> Spec:
+    """The spec with its training values fixed."""
+    return changed_spec(spec, {f"training.{key}": value for key, value in values.items()})
 
 
 def _only_one(spec: Spec, key: str) -> bool:

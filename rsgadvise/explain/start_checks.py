@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rsgadvise.bounds.objective import ConstantsName
@@ -11,6 +11,7 @@ from rsgadvise.bounds.problem import Problem
 from rsgadvise.explain.results import Hypothesis
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import MeasuredConstant
     from rsgadvise.spec import Spec
 
 __all__ = ["start_hypotheses"]
@@ -18,18 +19,30 @@ __all__ = ["start_hypotheses"]
 _LIKELY = 0.99
 
 
-def start_hypotheses(spec: Spec, problem: Problem, *, constants: ConstantsName) -> Iterator[Hypothesis]:
+def start_hypotheses(
+    spec: Spec, problem: Problem, *, constants: ConstantsName, measured: Sequence[MeasuredConstant] = ()
+) -> Iterator[Hypothesis]:
     """D_f, the box around W¹, and alpha, where they apply."""
-    yield _suboptimality(spec, problem)
+    yield _suboptimality(spec, problem, {each.name: each for each in measured}.get("initial_loss"))
     if problem.kind != "single_layer":
         yield _box(problem)
     if problem.kind == "multilayer" and len(problem.layers) > 2 and constants == "paper":
         yield _pretraining(spec, problem)
 
 
-def _suboptimality(spec: Spec, problem: Problem) -> Hypothesis:
+def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | None) -> Hypothesis:
     text = "D_f = f(W¹) - f* is at most what stands for it"
     value, largest = problem.initial_loss, problem.largest_loss
+    if measured is not None:
+        return Hypothesis(
+            "suboptimality",
+            text,
+            None,
+            f"f(W¹) = {measured.value:.4g} ± {measured.standard_error:.2g}, measured at one W¹, and f* >= 0; "
+            f"start from a W¹ drawn in the same way, and {largest:g} is always safe",
+            measured.value,
+            largest,
+        )
     if value >= largest:
         how = "given" if spec.training.initial_loss is not None else "assumed"
         reason = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["Axis", "log_axis"]
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FEWEST = 3
+_SHORT = (0.000999, 99_999.0)
 _MOST_DECADES = 60  # between two ticks
 
 
@@ -44,8 +46,8 @@ class Axis:
         """(value, label) of three to `most` round values.
 
         Example:
-            >>> Axis(0.5, 2e5, 0, 1).ticks()
-            ((1.0, '1'), (10.0, '10'), (100.0, '100'), (1000.0, '1,000'), (10000.0, '10⁴'), (100000.0, '10⁵'))
+            >>> Axis(50, 2e5, 0, 1).ticks()
+            ((100.0, '10²'), (1000.0, '10³'), (10000.0, '10⁴'), (100000.0, '10⁵'))
             >>> Axis(0.0511, 0.0527, 0, 1).ticks(4)
             ((0.0515, '0.0515'), (0.052, '0.052'), (0.0525, '0.0525'))
         """
@@ -56,7 +58,7 @@ class Axis:
             if enough is None and self.high > 10 * self.low:
                 enough = max(fitting, key=len)
             if enough is not None:
-                return tuple((value, label(value)) for value in enough)
+                return tuple(zip(enough, labels(enough), strict=True))
         return _steps(self.low, self.high, most)
 
 
@@ -75,17 +77,24 @@ def log_axis(values: list[float], start: float, end: float, *, room: float = 1.0
     return Axis(low / margin, high * margin, start, end)
 
 
-def label(value: float) -> str:
-    """A tick value: plain while it is short, else with a power of ten.
+def labels(values: Sequence[float]) -> tuple[str, ...]:
+    """Tick values of one axis, above 0, all in one style: plain if each of them is short, else powers of ten.
 
     Example:
-        >>> [label(value) for value in (0.0001, 0.05, 2000.0, 1e6, 5e-7)]
-        ['10⁻⁴', '0.05', '2,000', '10⁶', '5×10⁻⁷']
+        >>> labels([0.001, 0.1, 10.0]), labels([5e3, 1e4, 2e4])
+        (('0.001', '0.1', '10'), ('5,000', '10,000', '20,000'))
+        >>> labels([0.0001, 0.05, 1.0]), labels([2000.0, 1e6])
+        (('10⁻⁴', '5×10⁻²', '10⁰'), ('2×10³', '10⁶'))
     """
-    if 1e-3 * 0.999 < value < 1e4 * 0.999:
-        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    if all(_SHORT[0] <= value <= _SHORT[1] for value in values):
+        return tuple(f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values)
+    return tuple(_power(value) for value in values)
+
+
+def _power(value: float, digits: int = 3) -> str:
+    """A value above 0 with a power of ten."""
     exponent = math.floor(math.log10(value) + 1e-9)
-    lead = f"{value / 10.0**exponent:.3g}"
+    lead = f"{value / 10.0**exponent:.{digits}g}"
     power = f"10{str(exponent).translate(_SUPERSCRIPTS)}"
     return power if lead == "1" else f"{lead}×{power}"
 
@@ -120,13 +129,19 @@ def _steps(low: float, high: float, most: int) -> tuple[tuple[float, str], ...]:
         if count <= most:
             break
     values = [(first + index) * step for index in range(max(count, 0))]
-    digits = max(0, -exponent)
-    return tuple((float(f"{value:.12g}"), _plain(value, digits)) for value in values)
+    return tuple(
+        (float(f"{value:.12g}"), text) for value, text in zip(values, _plain(values, exponent), strict=True)
+    )
 
 
-def _plain(value: float, digits: int) -> str:
-    size = abs(value)
-    if size and not 1e-4 <= size < 1e6:
-        return f"{value:.4g}"
-    text = f"{value:,.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def _plain(values: Sequence[float], exponent: int) -> tuple[str, ...]:
+    """Values that differ by steps of 10**exponent, all in one style."""
+    sizes = [abs(value) for value in values if value]
+    if sizes and (min(sizes) < 1e-4 or max(sizes) >= 1e6):
+        digits = max(3, math.floor(math.log10(max(sizes))) - exponent + 1)
+        return tuple(
+            "0" if not value else f"{'-' if value < 0 else ''}{_power(abs(value), digits)}"
+            for value in values
+        )
+    texts = [f"{value:,.{max(0, -exponent)}f}" for value in values]
+    return tuple(text.rstrip("0").rstrip(".") if "." in text else text for text in texts)

@@ -12,26 +12,35 @@ from rsgadvise.html.blocks import blocks_html, grid_html
 from rsgadvise.html.figures import figures
 from rsgadvise.html.markup import Markup, element, joined, prose
 from rsgadvise.html.style import sheet
-from rsgadvise.report.advice import ranking_blocks, reason_blocks
+from rsgadvise.report.advice import measured_blocks, ranking_blocks, reason_blocks
 from rsgadvise.report.blocks import Column, Grid, assumptions, count, network, number, stepsizes
 from rsgadvise.report.statistics import statistics_blocks
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.checks import Check
     from rsgadvise.curves import Curves
     from rsgadvise.datastats import DataStatistics
+    from rsgadvise.explain.advised import InputStatistic
+    from rsgadvise.explain.results import Hypothesis
 
 __all__ = ["Command", "Page", "render"]
 
 _MOST_SPEC_CHARACTERS = 30_000
 _RANKS_WITH_ELASTICITIES = 5
+_LONGEST_WORD = 18  # characters of a heading that fit side by side on a narrow telephone
 # Nothing may be loaded and nothing may run, whatever a spec holds.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _ICONS = {
     True: "M4 12.5l5 5L20 6.5",
     False: "M5 5l14 14M19 5L5 19",
     None: "M8 8.5a4 4 0 1 1 5.5 3.7Q12 13 12 15M12 19v1",
+}
+_STATISTICS = {
+    "mean": "mean",
+    "mean_square": "mean square",
+    "second_moment": "second moment",
+    "top_eigenvalue": "top eigenvalue",
+    "samples": "rows",
 }
 _STATES = {True: ("yes", "holds"), False: ("no", "does not hold"), None: ("unknown", "not known here")}
 
@@ -51,7 +60,9 @@ class Page:
     Attributes:
         title: of the page; "" for one made from the network.
         version: of the program. written: when, with its time zone.
-        advice, curves, checks: the results.
+        advice, curves: the results.
+        assumptions: what rank 1 rests on, as `explain` lists it.
+        inputs: the statistics of the inputs that the bounds take.
         statistics: of the spec's data file, whose name is `data_name`; None without one.
         spec_name, spec_text: the spec as it was read.
         commands: how to get the same again.
@@ -62,7 +73,8 @@ class Page:
     written: datetime
     advice: Advice
     curves: Curves
-    checks: Sequence[Check]
+    assumptions: Sequence[Hypothesis]
+    inputs: Sequence[InputStatistic]
     statistics: DataStatistics | None
     data_name: str
     spec_name: str
@@ -73,11 +85,12 @@ class Page:
 def render(page: Page) -> str:
     """The page as one HTML document that loads nothing and runs nothing."""
     advice = page.advice
-    title = page.title or words.title_of(advice, network(advice.kind, advice.layers))
+    name = network(advice.kind, advice.layers)
+    title = page.title or words.title_of(advice, name)
     sections = list(_sections(page))
     body = element(
         "div",
-        _header(page, title),
+        _header(page, title, name),
         element("nav", _contents(sections), aria_label="On this page"),
         element("main", *(_section(*each) for each in sections)),
         _footer(page),
@@ -101,13 +114,14 @@ def _sections(page: Page) -> Iterator[tuple[str, str, Markup]]:
     advice = page.advice
     if advice.recommendations:
         yield "recommendations", "Recommendations", _recommendations(advice)
+        measured = tuple(measured_blocks(advice))
+        if measured:
+            yield "measured", "Measured", blocks_html(measured, "Measured")
         yield "curves", "Curves", _curves(page.curves)
     elif advice.notes:
         yield "notes", "Notes", blocks_html(reason_blocks(advice), "Notes")
     yield "assumptions", "Assumptions", _assumptions(page)
-    if page.statistics is not None:
-        blocks = statistics_blocks(page.statistics, page.data_name)
-        yield "data", f"Data: {page.data_name}", blocks_html(blocks, "Statistics of the data")
+    yield "data", f"Data: {page.data_name}" if page.data_name else "Data", _data(page)
     yield "reproduce", "Reproduce", _reproduce(page)
 
 
@@ -126,7 +140,16 @@ def _contents(sections: Sequence[tuple[str, str, Markup]]) -> Markup:
     return element("ul", *links)
 
 
-def _header(page: Page, title: str) -> Markup:
+def _unbroken(text: str, name: str) -> Markup:
+    """A text in which the layers of a network stay on one line, unless they are longer than that."""
+    layers = name.rpartition(" ")[2]
+    before, found, after = text.partition(layers)
+    if not found or len(layers) > _LONGEST_WORD:
+        return joined([text])
+    return joined([before, element("span", layers, class_="word"), after])
+
+
+def _header(page: Page, title: str, name: str) -> Markup:
     advice = page.advice
     proven = ", measured and not proven" if advice.constants == "calibrated" else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
@@ -134,8 +157,8 @@ def _header(page: Page, title: str) -> Markup:
     tiles = [_tiles(advice, advice.recommendations[0])] if advice.recommendations else []
     return element(
         "header",
-        element("h1", title),
-        element("p", f"{network(advice.kind, advice.layers)}: {context}", class_="meta"),
+        element("h1", _unbroken(title, name)),
+        element("p", _unbroken(f"{name}: {context}", name), class_="meta"),
         element("p", prose(f"{first} {second}"), class_="lead"),
         *tiles,
     )
@@ -193,10 +216,12 @@ def _slope(value: float | None) -> str:
 
 def _curves(curves: Curves) -> Markup:
     note = "How the bound of rank 1 moves with each knob. Every figure has its numbers below it."
+    if not curves.curves:
+        note = "What the bound of each rank is made of." if curves.stacks else ""
     absent = element("ul", *(element("li", f"Not drawn: {reason}") for reason in curves.absent))
     return joined(
         [
-            element("p", note, class_="note"),
+            *([element("p", note, class_="note")] if note else []),
             figures(curves.curves, curves.stacks, curves.tradeoff),
             *([absent] if curves.absent else []),
         ]
@@ -205,7 +230,7 @@ def _curves(curves: Curves) -> Markup:
 
 def _assumptions(page: Page) -> Markup:
     items = []
-    for check in page.checks:
+    for check in page.assumptions:
         class_, word = _STATES[check.holds]
         icon = element(
             "svg",
@@ -231,6 +256,42 @@ def _assumptions(page: Page) -> Markup:
     return joined(parts)
 
 
+def _data(page: Page) -> Markup:
+    """What the bounds take of the inputs and where it is from, then what the file holds."""
+    columns = (
+        Column("statistic of the inputs", numeric=False),
+        Column("value"),
+        Column("source", numeric=False),
+    )
+    rows = tuple(
+        (
+            f"{_STATISTICS[each.key]}, {each.symbol}",
+            ""
+            if each.value is None
+            else count(int(each.value))
+            if each.key == "samples"
+            else number(each.value, 6),
+            each.source,
+        )
+        for each in page.inputs
+    )
+    assumed = [f"{each.symbol} is {each.reason}." for each in page.inputs if each.reason]
+    parts = [grid_html(Grid(columns, rows), "Statistics of the inputs")]
+    if assumed:
+        parts.append(element("ul", *(element("li", prose(sentence)) for sentence in assumed)))
+    if page.statistics is None:
+        note = (
+            "The spec names no data file: what is given is taken on trust, and `rsgadvise stats DATA` "
+            "measures it."
+        )
+        parts.append(element("p", prose(note), class_="note"))
+    else:
+        parts.append(element("h3", "Statistics of the file"))
+        blocks = statistics_blocks(page.statistics, page.data_name)
+        parts.append(blocks_html(blocks, "Statistics of the data"))
+    return joined(parts)
+
+
 def _reproduce(page: Page) -> Markup:
     parts: list[Markup] = []
     for command in page.commands:
@@ -239,7 +300,7 @@ def _reproduce(page: Page) -> Markup:
     text, rest = page.spec_text, len(page.spec_text) - _MOST_SPEC_CHARACTERS
     parts.append(element("h3", f"The spec, {page.spec_name}"))
     code = element("pre", element("code", text[:_MOST_SPEC_CHARACTERS]))
-    parts.append(element("div", code, class_="scroll", role="region", tabindex=0, aria_label="The spec"))
+    parts.append(element("div", code, class_="scroll code", role="region", tabindex=0, aria_label="The spec"))
     if rest > 0:
         parts.append(element("p", f"The last {rest:,} characters are left out.", class_="note"))
     return joined(parts)

@@ -25,6 +25,7 @@ LIGHT: Mapping[str, str] = {
     "second": "#d55e00",
     "third": "#00845f",
     "row": "#e7f1f8",
+    "shade": "#9aa5b1",
 }
 DARK: Mapping[str, str] = {
     "bg": "#14181d",
@@ -40,6 +41,7 @@ DARK: Mapping[str, str] = {
     "second": "#e69f00",
     "third": "#2bb98e",
     "row": "#20303c",
+    "shade": "#7d8996",
 }
 FILLS: Mapping[str, tuple[str, str]] = {
     "initial_error": ("#0072b2", "#ffffff"),
@@ -78,7 +80,14 @@ a{color:var(--link)}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;padding:0;margin:1.25rem 0 0}
 nav li{margin:0}
 nav a{display:inline-block;padding:.2rem 0}
-.scroll{overflow-x:auto;max-width:100%;margin:.5rem 0}
+.scroll{--ground:var(--bg);overflow-x:auto;max-width:100%;margin:.5rem 0;
+background:linear-gradient(90deg,var(--ground) 40%,transparent) 0 0/2.5rem 100% local,
+linear-gradient(270deg,var(--ground) 40%,transparent) 100% 0/2.5rem 100% local,
+linear-gradient(90deg,var(--shade),transparent) 0 0/.9rem 100% scroll,
+linear-gradient(270deg,var(--shade),transparent) 100% 0/.9rem 100% scroll;
+background-repeat:no-repeat;background-color:var(--ground)}
+.scroll.code{--ground:var(--panel);border:1px solid var(--rule);border-radius:.5rem}
+.word{white-space:nowrap}
 .scroll:focus-visible,a:focus-visible,summary:focus-visible{outline:3px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--rule);text-align:left;white-space:nowrap;
@@ -126,7 +135,7 @@ font:.85rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",mon
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.92em}
 pre code{font:inherit}
 pre.wrap{white-space:pre-wrap;overflow-wrap:anywhere}
-.scroll pre{display:inline-block;min-width:100%;margin:0}
+.scroll pre{display:inline-block;min-width:100%;margin:0;background:none;border:0}
 footer{margin-top:3rem;padding-top:.75rem;border-top:1px solid var(--rule);color:var(--muted);font-size:.9rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:30rem){
@@ -144,7 +153,7 @@ _PRINT = """
 body{font-size:10.5pt}
 .page{max-width:none;padding:0}
 nav,details{display:none}
-.scroll,.tall{overflow:visible;max-height:none}
+.scroll,.tall{overflow:visible;max-height:none;background:none}
 th,td{padding:.15rem .35rem}
 table{font-size:.8rem}
 pre,.scroll pre{white-space:pre-wrap;overflow-wrap:anywhere;display:block}

@@ -89,10 +89,12 @@ def title_of(advice: Advice, network: str) -> str:
 
 
 def verdict(advice: Advice) -> tuple[str, str]:
-    """(class, word) for the first rank: proven, unproven or vacuous; none without a plan."""
+    """(class, word) for the first rank: proven, unproven, vacuous or absent; none without a plan."""
     if not advice.recommendations:
         return "no", "no plan"
     best = advice.recommendations[0]
+    if not math.isfinite(best.bound):
+        return "no", "absent"
     if best.vacuous:
         return "no", "vacuous"
     return ("yes", "proven") if best.proven else ("no", "not proven")
@@ -143,13 +145,18 @@ def _worth(advice: Advice, best: Recommendation) -> str:
     start = f"The expected squared gradient norm is then at most {number(best.bound)}"
     if advice.constants == "certified":
         return f"{start}, which is proven for any data in [0, 1] with these moments."
+    if advice.constants == "calibrated":
+        return (
+            f"{start} by constants that were measured and are not proven; constants that hold for any data "
+            f"with these moments give {number(best.certified_bound)}."
+        )
     if best.proven:
         return (
             f"{start}, which is proven for any data in [0, 1] with these moments: the certified bound is "
             f"{number(best.certified_bound)}."
         )
     return (
-        f"{start} by the {advice.constants}'s constants, which is not proven for this data: constants that "
+        f"{start} by the paper's constants, which is not proven for this data: constants that "
         f"hold for any data with these moments give {number(best.certified_bound)}."
     )
 

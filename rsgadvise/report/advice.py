@@ -24,7 +24,7 @@ from rsgadvise.report.blocks import (
     verdict,
 )
 
-__all__ = ["advice_blocks", "ranking_blocks", "reason_blocks"]
+__all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"]
 
 
 _RANKS_BY_LAYER = 5
@@ -155,11 +155,12 @@ def _why(advice: Advice) -> Iterator[str]:
         )
 
 
-def _measured(advice: Advice) -> Iterator[Block]:
+def measured_blocks(advice: Advice) -> Iterator[Block]:
+    """The race, the choice of P_R and the constants, where anything was measured."""
     if advice.measured:
-        from rsgadvise.report.piloting import measured_blocks
+        from rsgadvise.report import piloting
 
-        yield from measured_blocks(advice)
+        yield from piloting.measured_blocks(advice)
 
 
 def advice_blocks(advice: Advice) -> tuple[Block, ...]:
@@ -177,7 +178,7 @@ def advice_blocks(advice: Advice) -> tuple[Block, ...]:
         title,
         *ranking_blocks(advice),
         *([terms_grid(best.terms, best.bound, _terms_title(best))] if best.terms else []),
-        *_measured(advice),
+        *measured_blocks(advice),
         *reason_blocks(advice),
         *assumed,
     )

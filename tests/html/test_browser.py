@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -108,6 +110,41 @@ def test_wide_tables_scroll_in_their_own_box(
     )
     assert max(inner - outer for inner, outer, _ in boxes) > 50  # there is something to scroll
     assert {index for _, _, index in boxes} == {0}
+    tab.close()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_cut_table_has_a_shadow_at_its_edge(
+    browser: Browser, run: Run, config: Config, tmp_path: Path, dark: bool
+) -> None:
+    """Pixels left of the right edge of the ranking: shaded while there is more, plain at its end."""
+    images = pytest.importorskip("PIL.Image")  # comes with the extra `plot`
+    tab = Tab(browser, written(run, tmp_path, config("mnist_multilayer")), width=390, dark=dark)
+    ground = 255 if not dark else 0x14
+
+    def edge() -> int:
+        box = tab.value(
+            "(() => { const r = document.querySelector('#recommendations .scroll').getBoundingClientRect();"
+            " return [r.right + scrollX, r.bottom + scrollY] })()"
+        )
+        clip = {"x": box[0] - 2, "y": box[1] - 10, "width": 1, "height": 1, "scale": 1}
+        found = tab.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]
+        pixel = images.open(io.BytesIO(base64.b64decode(found))).convert("RGB").getpixel((0, 0))
+        return int(pixel[0])
+
+    assert abs(edge() - ground) > 60
+    tab.value("document.querySelector('#recommendations .scroll').scrollLeft = 9999")
+    assert abs(edge() - ground) < 4
+    tab.close()
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_network_is_not_broken_in_two(browser: Browser, run: Run, tmp_path: Path, width: int) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text("network: {kind: multilayer, layers: [57, 16, 2], weight_bound: 0.3}\n")
+    tab = Tab(browser, written(run, tmp_path, spec), width=width, dark=False)
+    assert tab.value("document.querySelector('h1 .word').textContent") == "57-16-2"
+    assert tab.value("document.querySelector('h1 .word').getClientRects().length") == 1
     tab.close()
 
 

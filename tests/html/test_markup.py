@@ -6,10 +6,10 @@ import html
 import math
 from html.parser import HTMLParser
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rsgadvise.html.axes import Axis, label, log_axis
+from rsgadvise.html.axes import Axis, labels, log_axis
 from rsgadvise.html.markup import Markup, element, joined, prose, text
 
 ANY = st.text(st.characters(codec=None), max_size=40)
@@ -112,5 +112,23 @@ def test_linear_ticks_start_at_zero(high: float) -> None:
 
 
 def test_labels_read_back() -> None:
-    for value in (1e-12, 2e-5, 0.001, 0.03, 7.0, 300.0, 5000.0, 1e4, 2e6, 1e15):
-        assert math.isclose(number_of(label(value)), value)
+    values = (1e-12, 2e-5, 0.001, 0.03, 7.0, 300.0, 5000.0, 1e4, 2e6, 1e15)
+    for value, name in zip(values, labels(values), strict=True):
+        assert math.isclose(number_of(name), value)
+        assert math.isclose(number_of(labels([value])[0]), value)
+
+
+def one_style(names: list[str]) -> bool:
+    """Whether all labels but 0 are powers of ten, or none is."""
+    return len({"10" in name and name[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹" for name in names if name != "0"}) <= 1
+
+
+@given(
+    st.floats(min_value=1e-12, max_value=1e12), st.floats(min_value=1.001, max_value=1e12), st.integers(4, 8)
+)
+@example(low=50.0, factor=1e5, most=6)
+@example(low=0.5, factor=1e5, most=6)
+@example(low=2e-4, factor=90.0, most=7)
+def test_an_axis_has_one_style(low: float, factor: float, most: int) -> None:
+    assert one_style([name for _, name in log_axis([low, low * factor], 0.0, 300.0).ticks(most)])
+    assert one_style([name for _, name in Axis(0.0, low * factor, 0.0, 300.0, log=False).ticks(most)])

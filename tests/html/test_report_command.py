@@ -53,7 +53,7 @@ def test_the_document_is_what_the_page_shows(run: Run, config: Config, tmp_path:
         "batch_size",
     ]
     assert document["curves"]["tradeoff"]["marks"][0]["name"] == "advised"
-    assert {check["holds"] for check in document["checks"]} <= {True, False, None}
+    assert {check["holds"] for check in document["assumptions"]} <= {True, False, None}
     assert document["statistics"] is None
     target = tmp_path / "r.json"
     assert run("report", config("paper_example"), "-f", "json", "-o", target).code == 0
@@ -102,7 +102,6 @@ def test_a_file_is_written_whole_or_not_at_all(run: Run, config: Config, tmp_pat
         (["missing.yaml"], "missing.yaml: must exist"),
         (["CONFIG", "--top", "0"], "Invalid value for '--top'"),
         (["CONFIG", "--top", "101"], "Invalid value for '--top'"),
-        (["CONFIG", "--constants", "calibrated"], "Invalid value for '--constants'"),
         (["CONFIG", "--set", "training.stepsize=7"], "training.stepsize: must lie in (0, 1.23077)"),
         (["CONFIG", "--set", "data.file=no.npz"], "no.npz"),
         (["CONFIG", "--set", "nonsense=1"], "nonsense"),

@@ -1,0 +1,98 @@
+"""The page lists the assumptions that `explain` lists, and the statistics that the bounds take."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+from test_markup import read
+
+Config = Callable[[str], Path]
+CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
+WORDS = {True: "holds", False: "does not hold", None: "not known here"}
+
+
+def documents(run: Run, *arguments: str | Path) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """What `report` and `explain` say of a spec, and the page."""
+    report = json.loads(run("report", *arguments, "-f", "json", "-q").out)
+    explained = json.loads(run("explain", *arguments, "-f", "json", "-q").out)
+    return report, explained, run("report", *arguments, "-q").out
+
+
+def check_same(report: dict[str, Any], explained: dict[str, Any], page: str) -> None:
+    assert report["assumptions"] == explained["assumptions"]
+    section = page[page.index('<section id="assumptions"') :]
+    items = re.findall(r"<li><svg.*?</li>", section[: section.index("</section>")], flags=re.S)
+    assert len(items) == len(explained["assumptions"])
+    for item, hypothesis in zip(items, explained["assumptions"], strict=True):
+        said = read(item).text
+        assert said.startswith(f"{hypothesis['text']} ({WORDS[hypothesis['holds']]})")
+        assert hypothesis["reason"].replace("`", "") in said
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_list_is_that_of_explain(run: Run, config: Config, name: str, constants: str) -> None:
+    check_same(*documents(run, config(name), "--constants", constants))
+
+
+def test_what_explain_crosses_is_crossed(run: Run, config: Config) -> None:
+    report = json.loads(run("report", config("mnist_multilayer"), "-f", "json").out)
+    holds = {each["id"]: each["holds"] for each in report["assumptions"]}
+    assert len(holds) == 17
+    assert [name for name, value in holds.items() if value is False] == [
+        "certified_stepsize",
+        "smoothness",
+        "cross_term",
+        "proven",
+        "box",
+    ]
+
+
+def test_data_of_a_file_are_measured(run: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", x=rng.random((60, 5)), y=rng.integers(0, 2, 60))
+    spec = tmp_path / "s.yaml"
+    spec.write_text(
+        "network: {kind: multilayer, layers: [5, 4, 2], weight_bound: 0.5}\ndata: {file: d.npz, mean: 0.1}\n"
+    )
+    report, explained, page = documents(run, spec)
+    check_same(report, explained, page)
+    assert {each["source"] for each in report["inputs"]} == {"measured"}
+    values = {each["key"]: each["value"] for each in report["inputs"]}
+    assert values == {key: report["data"][key] for key in values}
+    assert "Statistics of the file" in read(page).text
+
+
+def test_without_a_file_the_page_says_what_is_given(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text(
+        "network: {kind: single_layer, layers: [8, 2]}\ndata: {mean: 0.25, second_moment: 0.125}\n"
+    )
+    report = json.loads(run("report", spec, "-f", "json").out)
+    assert [(each["key"], each["value"], each["source"]) for each in report["inputs"]] == [
+        ("mean", 0.25, "given"),
+        ("mean_square", 0.125, "assumed"),
+        ("second_moment", 0.125, "given"),
+        ("top_eigenvalue", 1.0, "assumed"),
+        ("samples", None, "unknown"),
+    ]
+    page = run("report", spec).out
+    section = read(page[page.index('<section id="data"') : page.index('<section id="reproduce"')]).text
+    for part in ("mean, μ_x0.25given", "0.125assumed", "top eigenvalue, λ_max1assumed", "names no data file"):
+        assert part in section
+    assert "λ_max is unknown, so d_x * second_moment" in section
+
+
+def test_without_a_plan_the_rest_is_still_checked(run: Run, config: Config) -> None:
+    options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-f", "json")
+    done = run("report", config("mnist_autoencoder"), *options)
+    assert done.code == 1
+    found = [each["id"] for each in json.loads(done.out)["assumptions"]]
+    assert found == ["network", "inputs", "targets", "moments_exist", "moments", "suboptimality", "box"]
