@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import numpy as np
 import pytest
 from conftest import Run
 from test_markup import read
+
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.explain.advised import assumptions_of
+from rsgadvise.spec import load_spec
 
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
@@ -96,3 +101,15 @@ def test_without_a_plan_the_rest_is_still_checked(run: Run, config: Config) -> N
     assert done.code == 1
     found = [each["id"] for each in json.loads(done.out)["assumptions"]]
     assert found == ["network", "inputs", "targets", "moments_exist", "moments", "suboptimality", "box"]
+
+
+def test_a_stopping_that_a_pilot_chose_is_the_one_that_is_assumed(config: Config) -> None:
+    spec = load_spec(config("mnist_single_layer")).spec
+    advice = recommend(spec)
+    chosen = replace(advice.recommendations[0], stopping="last")
+    found = assumptions_of(spec, replace(advice, recommendations=(chosen,)))
+    (stopping,) = [each for each in found if each.id == "stopping"]
+    assert stopping.text.endswith("P_R: last")
+    assert "the pilot chose" in stopping.reason
+    (before,) = [each for each in assumptions_of(spec, advice) if each.id == "stopping"]
+    assert before.text.endswith("P_R: uniform")
