@@ -12,9 +12,10 @@ import numpy as np
 from rsgadvise.advise import wording
 from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
-from rsgadvise.advise.results import Advice, Infeasible, Recommendation, WorkPoint, as_stepsize
+from rsgadvise.advise.reach import infeasible
+from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
-from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space, without_limits
+from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.judge import (
     Point,
@@ -86,7 +87,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
-        return replace(advice, infeasible=_infeasible(objective, space))
+        return replace(advice, infeasible=infeasible(objective, space))
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
@@ -327,44 +328,3 @@ def _notes(space: Space, rows: Rows, knee: float | None, bound: str) -> tuple[st
             f" Each run must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
         )
     return tuple(notes)
-
-
-def _infeasible(objective: Objective, space: Space) -> Infeasible:
-    """Why nothing is left, and what would be."""
-    goal = space.goal
-    if goal is None:
-        limits = ", ".join(limit.key for limit in space.limits) or space.iterations_key
-        return Infeasible(
-            f"no batch size allowed leaves room for {space.iterations[0]:,} iteration(s) within {limits}; "
-            "raise it, or list smaller batch sizes",
-            None,
-        )
-    hardest = goal.eps if goal.runs is None else float(goal.per_run(np.asarray(goal.runs)))
-    infimum = min(float(objective.smallest_batch(np.asarray(hardest), low)) for low, _ in space.keep_probs)
-    if not infimum < MOST_ITERATIONS:
-        return Infeasible("no batch size that fits a computer reaches the target; raise target.eps", None)
-    smallest = int(np.floor(infimum)) + 1
-    if max(space.batch_sizes) < smallest:
-        return Infeasible(
-            f"no batch size allowed reaches the target {hardest:.4g} per run, whatever the number of "
-            f"iterations; the smallest that can is {smallest:,}; allow it in search.batch_size, raise "
-            "target.eps, or lower weight_bound or pretraining.tolerance",
-            smallest,
-        )
-    free = solve(objective, without_limits(space))
-    if free.batch.size == 0:
-        return Infeasible(
-            f"the target {hardest:.4g} per run is out of reach with the values that the spec fixes "
-            f"({space.iterations_key}, stepsize or keep_prob); free one of them, or raise target.eps",
-            smallest,
-        )
-    best = free.take(np.asarray([np.argmin(free.cost(goal))]))
-    exceeded = [limit.key for limit in space.limits]
-    if best.iterations[0] > space.iterations[1]:
-        exceeded.append(space.iterations_key)
-    return Infeasible(
-        f"the cheapest plan that meets the target takes batch_size {int(best.batch[0])}, "
-        f"{int(best.iterations[0])} iterations and {int(best.runs[0])} runs, {int(best.total[0])} samples "
-        f"in all, more than {' and '.join(exceeded) or 'the spec'} allows; raise it, or raise target.eps",
-        smallest,
-    )

@@ -108,10 +108,19 @@ class WorkPoint:
 
 @dataclass(frozen=True, slots=True)
 class Infeasible:
-    """Why no plan meets the target, and what would."""
+    """Why no plan meets the target, and what would.
+
+    Attributes:
+        reason: in words.
+        min_batch_size: the smallest that can reach the target.
+        smallest_eps: the smallest target.eps for which a plan was found, four digits rounded up.
+        binding: dotted keys of the limits that a plan for it exhausts.
+    """
 
     reason: str
     min_batch_size: int | None
+    smallest_eps: float | None = None
+    binding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rsgadvise.bounds.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.search import distinct, smallest_integer
 from rsgadvise.theory.bound import FloatArray
 
-__all__ = ["Rows", "critical_batch_size", "fewest_iterations", "solve"]
+__all__ = ["MOST_RUNS", "RUNS_TRIED", "Rows", "critical_batch_size", "fewest_iterations", "solve"]
 
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _KINKS = 96  # numbers of iterations whose largest batch is tried
@@ -21,9 +21,9 @@ _GRID = 33  # batch sizes tried at each narrowing
 _ITERATION_POINTS = 13  # numbers of iterations tried at once where more is not always better
 _ITERATION_ROUNDS = 2
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
-_RUNS_TRIED = np.asarray([*range(1, 17), 18, 20, 23, 26, 30, 35, 40, 50], dtype=np.float64)
+RUNS_TRIED = np.asarray([*range(1, 17), 18, 20, 23, 26, 30, 35, 40, 50], dtype=np.float64)
 _RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
-_MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
+MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,7 @@ def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> 
     if goal.runs is not None:
         choices = np.full((batch.size, 1), float(goal.runs))
         return plan(choices)[0][:, 0], choices[:, 0]
-    coarse = distinct(np.round(np.geomspace(1, _MOST_RUNS, 44)))
+    coarse = distinct(np.round(np.geomspace(1, MOST_RUNS, 44)))
     best = plan(np.broadcast_to(coarse, (batch.size, coarse.size)))[1]
     # T N(T) has one minimum up to rounding: it lies between the neighbours of the best T.
     left, right = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, coarse.size - 1)]
@@ -336,7 +336,7 @@ def _plan_searched(
     grid = distinct(np.round(np.geomspace(low, high, 12 if rough else _PLAN_POINTS)))
     table = np.broadcast_to(grid, (batch.size, grid.size))
     values = _best_value(branch, np.broadcast_to(batch[:, None], table.shape), table)
-    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else _RUNS_TRIED
+    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else RUNS_TRIED
     met = values[:, None, :] <= goal.per_run(runs)[None, :, None]
     first = np.argmax(met, axis=2)
     below = np.maximum(first - 1, 0)
