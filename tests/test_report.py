@@ -100,9 +100,27 @@ def test_a_grid_that_fits_stays_as_it_is() -> None:
     natural = 21 + 9 + 8 + 9 + 4
     assert fitted(WIDE, natural) == (WIDE,)
     (wrapped,) = fitted(WIDE, natural - 1)
-    assert wrapped.rows[0][0] == "a/path/to/a/file.yam\nl"
+    assert wrapped.rows[0][0] == "a/path/to/a/file.\nyaml"
     assert wrapped.rows[0][1:] == WIDE.rows[0][1:]
     assert len(fitted(WIDE, 30)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "lines"),
+    [
+        ("mnist_multilayer.yaml", 19, ["mnist_multilayer.", "yaml"]),
+        ("mnist_multilayer.yaml", 12, ["mnist_", "multilayer.", "yaml"]),
+        ("runs/v1.25/deep-net.yaml", 13, ["runs/v1.25/", "deep-net.yaml"]),
+        ("averylongnamewithout", 12, ["averylongnam", "ewithout"]),
+        ("a phrase about mnist_multilayer.yaml", 18, ["a phrase about", "  mnist_", "  multilayer.yaml"]),
+    ],
+)
+def test_long_names_end_their_lines_at_separators(name: str, width: int, lines: list[str]) -> None:
+    """As long as each part fits by itself; a part that does not is cut."""
+    others = 70 - width
+    grid = Grid((Column("spec", numeric=False), Column("n")), ((name, "1" * others),))
+    (part,) = fitted(grid, 72)
+    assert part.rows[0][0].split("\n") == lines
 
 
 def test_quiet_keeps_the_first_grid() -> None:

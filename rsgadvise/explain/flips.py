@@ -50,6 +50,8 @@ class _Input:
     whole: bool = False
     enters: bool = True
     """Whether the ranking can depend on it."""
+    end: tuple[float, str] | None = None
+    """Where larger values lose their meaning, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _flip(spec: Spec, constants: ConstantsName, ranking: Ranking, moved: _Input)
     ways = []
     if moved.start is None:
         ways.append(_search(outcome, allowed, moved.value, moved.value / FURTHEST))
-        ways.append(_search(outcome, allowed, moved.value, moved.value * FURTHEST))
+        ways.append(_upwards(outcome, allowed, moved))
     else:
         ways.append(_search(outcome, allowed, moved.start, _LARGEST_RATIO))
     found = [way for way in ways if way.at is not None]
@@ -141,6 +143,18 @@ def _flip(spec: Spec, constants: ConstantsName, ranking: Ranking, moved: _Input)
     at = nearest.at if nearest.at is None or not moved.whole else float(max(1, round(nearest.at)))
     factor = at / moved.value if at is not None and moved.value else None
     return Flip(moved.key, moved.value, at, factor, words, nearest.then, low, high, "; ".join(notes))
+
+
+def _upwards(
+    outcome: Callable[[float], str | None], allowed: Callable[[float], Spec], moved: _Input
+) -> _Found:
+    """Look above the value of now, as far as larger ones mean anything."""
+    furthest = moved.value * FURTHEST
+    if moved.end is None or moved.end[0] >= furthest or moved.end[0] < moved.value:
+        return _search(outcome, allowed, moved.value, furthest)
+    end, why = moved.end
+    way = _search(outcome, allowed, moved.value, end) if end > moved.value else _Found(None, None, end)
+    return way if way.at is not None or way.note else replace(way, note=f"beyond {end:g}: {why}")
 
 
 def _search(
@@ -216,7 +230,8 @@ def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
             lambda w: {"network.weight_bound": tuple(each * w / largest for each in bounds)},
         )
     if problem.kind == "multilayer" and len(problem.layers) > 2 and situation.constants == "paper":
-        yield _plain("training.pretraining.tolerance", problem.pretraining)
+        alpha = _plain("training.pretraining.tolerance", problem.pretraining)
+        yield replace(alpha, end=(1.0, "there is no pretraining, for which alpha = 1 stands"))
     if spec.training.stepsize is not None and not isinstance(spec.training.stepsize, tuple):
         yield _plain("training.stepsize", spec.training.stepsize)
     if spec.target is not None:

@@ -31,12 +31,13 @@ def comparison_blocks(found: Comparison) -> tuple[Block, ...]:
     """The ranking first, then the verdict, the training behind it, and what was measured."""
     context = f"{found.constants} constants; {_BY[found.compared_by]}"
     if found.common_samples is not None:
-        context += f", at most {count(found.common_samples)}"
+        context += f", at most {count(found.common_samples)} each"
     return (
         Title(f"Comparison of {len(found.specs)} specs", context),
         _ranking(found),
         *sentences("Verdict", _verdict(found)),
         _promises(found),
+        _training(found),
         *_measured(found.specs),
         *sentences("Mind", (*found.notes, *_row_notes(found.specs))),
         *sentences("How to read it", _legend(found)),
@@ -81,33 +82,40 @@ def _verdict(found: Comparison) -> Iterator[str]:
 
 
 def _promises(found: Comparison) -> Grid:
-    """What each set of constants promises, and the rest of the training behind the ranking."""
-    columns = [
+    """What each set of constants promises, at the training that it advises itself."""
+    columns = (
         Column("spec", numeric=False),
         Column("paper"),
         Column("rank"),
         Column("certified"),
         Column("rank"),
-        Column("of limit"),
-        Column("stepsize"),
-        Column("keep"),
-    ]
-    if any((row.runs or 1) > 1 for row in found.specs):
-        columns.append(Column("runs"))
+    )
     rows = []
     for row in found.specs:
         cells = [row.name]
         for promise in (row.paper, row.certified):
             cells += [_promised(promise), "" if promise.rank is None else str(promise.rank)]
-        cells += [
+        rows.append(tuple(cells))
+    what = "bounds" if found.compared_by == "bound" else f"{found.compared_by} to the target"
+    return Grid(columns, tuple(rows), f"Best {what} with each set of constants")
+
+
+def _training(found: Comparison) -> Grid:
+    """The rest of the training that the ranking is about."""
+    columns = [Column("spec", numeric=False), *map(Column, ("of limit", "stepsize", "keep"))]
+    if any((row.runs or 1) > 1 for row in found.specs):
+        columns.append(Column("runs"))
+    rows = []
+    for row in found.specs:
+        cells = (
+            row.name,
             "" if row.relative is None else percent(row.relative),
             "" if row.stepsize is None else stepsizes(row.stepsize),
             number(row.keep_prob, 3),
             count(row.runs),
-        ]
-        rows.append(tuple(cells[: len(columns)]))
-    what = "bounds" if found.compared_by == "bound" else f"{found.compared_by} to the target"
-    return Grid(tuple(columns), tuple(rows), f"Best {what} with each set of constants")
+        )
+        rows.append(cells[: len(columns)])
+    return Grid(tuple(columns), tuple(rows), f"The training ranked above, with {found.constants} constants")
 
 
 def _promised(promise: Guarantee) -> str:
@@ -153,6 +161,11 @@ def _row_notes(rows: Sequence[Compared]) -> Iterator[str]:
 
 def _legend(found: Comparison) -> Iterator[str]:
     yield "bound, certified: at the training shown, which the chosen constants advise."
+    if found.common_samples is not None:
+        yield (
+            f"at most {count(found.common_samples)} each: the fewest samples that any of these specs takes "
+            "when it is advised alone, so the most that all can have."
+        )
     yield "of limit: the bound as a share of the largest squared gradient that the network can have."
     if any(each.vacuous for row in found.specs for each in (row.paper, row.certified)):
         yield "v: vacuous, no better than the largest squared gradient possible."

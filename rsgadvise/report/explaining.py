@@ -152,7 +152,7 @@ def _knobs(found: Explanation) -> Grid:
 def _short(key: str) -> str:
     """A key without its section, which would not fit a table; the sentences below name it in full."""
     words = {
-        "training.pretraining.tolerance": "pretraining",
+        "training.pretraining.tolerance": "alpha",
         "cost.per_iteration / cost.per_sample": "cost ratio",
         "cost.per_sample / cost.per_iteration": "inverse cost ratio",
     }
@@ -165,6 +165,14 @@ def _knob_notes(knobs: Sequence[Knob]) -> Iterator[str]:
             yield f"{each.key}: {each.note}."
 
 
+def _range(low: float, high: float) -> str:
+    """Two values, with as many digits as tell them apart; nothing where there is one only."""
+    if low == high:
+        return "-"
+    digits = next((some for some in range(3, 17) if number(low, some) != number(high, some)), 17)
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
 def _flips(flips: Sequence[Flip]) -> Iterator[Block]:
     if not flips:
         return
@@ -175,7 +183,7 @@ def _flips(flips: Sequence[Flip]) -> Iterator[Block]:
             "none" if each.at is None else number(each.at),
             _factor(each.factor),
             each.then or "",
-            f"{number(each.low, 3)} to {number(each.high, 3)}",
+            _range(each.low, each.high),
         )
         for each in flips
     )
@@ -256,6 +264,8 @@ def _legend(found: Explanation) -> Iterator[str]:
     yield "doubled, halved: the bound there over the bound here, evaluated with all other values held."
     if any(each.readvised is not None or each.readvised_halved is not None for each in found.knobs):
         yield f"advised anew: {_RANKED_BY[found.ranked_by]} then over now, all that is open chosen again."
+    if "training.pretraining.tolerance" in {each.key for each in found.knobs}:
+        yield "alpha: training.pretraining.tolerance; 1 stands for no pretraining."
     if found.flips:
         yield (
             "flips at: the nearest value at which another choice is first, found by looking at six values "

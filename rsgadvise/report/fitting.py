@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from textwrap import wrap
+from textwrap import TextWrapper
 
 from rsgadvise.report.blocks import Grid
 
@@ -13,6 +14,7 @@ __all__ = ["content_width", "fitted"]
 _LONGEST_WHOLE = 4  # words up to this part of the width stay whole
 _NARROWEST_NAME = 6  # and longer ones, such as paths, keep this part, so that numbers find room beside them
 _NARROWEST_TEXT = 4
+_SEPARATED = re.compile(r"(?:[^/_.-]|\.(?=\d))+[/_.-]*|[/_.-]+")
 
 
 def content_width(grid: Grid) -> int:
@@ -106,11 +108,24 @@ def _wrapped(grid: Grid, width: int) -> Grid:
 def _lines(text: str, width: int) -> str:
     """The text in lines of that width; what continues a phrase is indented, a broken name is not.
 
+    A word that is too long, such as a path, ends its line at a separator where it has one.
+
     Example:
-        >>> _lines("smallest feasible batch size", 20), _lines("experiments.yaml", 9)
-        ('smallest feasible\\n  batch size', 'experimen\\nts.yaml')
+        >>> _lines("smallest feasible batch size", 20), _lines("my_experiments.yaml", 12)
+        ('smallest feasible\\n  batch size', 'my_\\nexperiments.\\nyaml')
     """
     if len(text) <= width:
         return text
     indent = "  " if " " in text.strip() and width >= 3 * _NARROWEST_TEXT else ""
-    return "\n".join(wrap(text, width, subsequent_indent=indent))
+    return "\n".join(_Wrapper(width, subsequent_indent=indent).wrap(text))
+
+
+class _Wrapper(TextWrapper):
+    """Wraps as usual, and long words behind their separators; the point of a number is none."""
+
+    def _split(self, text: str) -> list[str]:
+        room = self.width - len(self.subsequent_indent)
+        pieces: list[str] = []
+        for chunk in super()._split(text):
+            pieces += _SEPARATED.findall(chunk) if len(chunk) > room else [chunk]
+        return pieces

@@ -276,3 +276,25 @@ def test_welch_against_scipy() -> None:
             1.0, spread[0], runs[0], 1.0 + gap, spread[1], runs[1], equal_var=False, alternative="less"
         )
         assert _welch(*pair) == pytest.approx(expected.pvalue)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_the_training_stands_apart_from_what_each_set_promises(
+    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch, constants: str
+) -> None:
+    """Stepsizes and shares are those of one training; beside the other set's rank they would seem its own."""
+    monkeypatch.setenv("COLUMNS", "80")
+    specs = [config("mnist_single_layer"), config("mnist_multilayer")]
+    shown = run("compare", *specs, "--constants", constants).out
+    promises, rest = shown.split("Best bounds with each set of constants")[1].split(
+        "The training ranked above"
+    )
+    assert promises.split("\n")[2].split() == ["spec", "paper", "rank", "certified", "rank"]
+    assert rest.split("\n")[0] == f", with {constants} constants"
+    assert rest.split("\n")[2].split() == ["spec", "of", "limit", "stepsize", "keep"]
+    document = json.loads(run("compare", *specs, "--constants", constants, "-f", "json").out)
+    common = f"at most {document['common_samples']:,} each"
+    assert common in " ".join(shown.split("\n\n")[0].split())
+    assert f"- {common}: the fewest samples" in shown
+    for line in shown.splitlines():
+        assert "mnist_" not in line or line.split("mnist_")[1].startswith(("single_layer.", "multilayer."))
