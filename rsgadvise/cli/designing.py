@@ -42,14 +42,6 @@ class By(StrEnum):
     SECONDS = "seconds"
 
 
-class Network(StrEnum):
-    """Networks whose training can be planned."""
-
-    BEST = "best"
-    SPEC = "spec"
-    NONE = "none"
-
-
 def design(
     spec: SpecArgument,
     widths: Annotated[
@@ -82,12 +74,13 @@ def design(
         int, typer.Option(min=0, max=1000, help="How many families of equal convergence to show.")
     ] = 5,
     pipeline: Annotated[
-        Network,
+        str,
         typer.Option(
+            metavar="best|deep|spec|none|RANK",
             help="Whose training to plan, pretraining included: the best network with a hidden layer, the "
-            "spec's own, or none.",
+            "best with at least two, the spec's own, none, or that of a rank.",
         ),
-    ] = Network.BEST,
+    ] = "best",
     constants: ConstantsOption = Constants.PAPER,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
@@ -99,9 +92,9 @@ def design(
     """Rank network structures for a task, and plan the whole training of one."""
     del version
     from rsgadvise.design import design as design_networks
-    from rsgadvise.design import parse_depths, parse_widths
+    from rsgadvise.design import parse_depths, parse_which, parse_widths
 
-    lengths, depths = parse_widths(widths), parse_depths(depth)
+    lengths, depths, planned = parse_widths(widths), parse_depths(depth), parse_which(pipeline)
 
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Design:
         with ReadProgress(enabled=not quiet) as progress:
@@ -115,7 +108,7 @@ def design(
                 by=None if by is None else by.value,
                 top=top,
                 most_families=families,
-                pipeline=pipeline.value,
+                pipeline=planned,
                 measured=measured,
                 progress=progress,
             )

@@ -15,6 +15,7 @@ from rsgadvise.bounds.judge import Point, check_problem, equation
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.design import wording
+from rsgadvise.design.chosen import Which, check_which, choose
 from rsgadvise.design.families import TOLERANCE, equal_bound_curve, families
 from rsgadvise.design.joint import one_problem
 from rsgadvise.design.lattice import Lattice
@@ -28,10 +29,9 @@ from rsgadvise.errors import HypothesisError, UsageError
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["By", "Which", "design"]
+__all__ = ["By", "design"]
 
 By = Literal["iterations", "samples", "seconds", "work"]
-Which = Literal["best", "spec", "none"]
 
 MOST_ARCHITECTURES = 5_000_000
 """Architectures of one search, the cap on weights left aside."""
@@ -64,7 +64,8 @@ def design(
         constants: the paper's, or certified ones.
         by: the cost; by default `seconds` if the spec has a cost model, else `work`.
         top: how many architectures to return. most_families: how many families.
-        pipeline: plan the training of the best architecture with a hidden layer, of the spec's own, or none.
+        pipeline: plan the training of the best architecture with a hidden layer, of the best with two or more
+            (`deep`), of the spec's own, of a rank, or of none.
         measured: statistics of the data file by spec key.
         progress: told how many architectures are done, of how many, and what they are.
 
@@ -72,6 +73,7 @@ def design(
         HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
         UsageError: the search is too large, or the cost cannot be told.
     """
+    check_which(pipeline, top, "raise --top")
     base = resolve(spec, measured)
     space = search_space(spec, base)
     _check(spec, base, space, depths)
@@ -120,12 +122,20 @@ def design(
         families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
         notes=_notes(spec, space, lattice, shown, metric),
     )
-    chosen: Solved | str = next((one for one in exact if len(one.problem.layers) > 2), wording.NO_NETWORK)
-    if pipeline == "spec":
-        chosen = _own(spec, base, space, constants, metric)
-    if isinstance(chosen, str):
-        return replace(advice, notes=(*advice.notes, chosen))
-    return _with_network(advice, base, chosen, widths=widths, planned=pipeline != "none")
+    check_which(pipeline, len(shown), "no more architectures reach the target")
+    chosen = choose(
+        pipeline,
+        exact,
+        rows,
+        lattice,
+        shown=len(shown),
+        own=tuple(spec.network.layers),
+        solve=lambda layers: solved(base, space, layers, constants=constants, metric=metric),
+    )
+    advice = replace(advice, notes=(*advice.notes, *chosen.notes))
+    if chosen.curve is not None:
+        advice = _with_curve(advice, base, chosen.curve, widths=widths)
+    return advice if chosen.planned is None else _with_pipeline(advice, chosen.planned)
 
 
 def _metric(space: Space, by: By | None) -> Metric:
@@ -266,39 +276,30 @@ def _notes(
     return (*notes, *shared)
 
 
-def _own(spec: Spec, base: Problem, space: Space, constants: ConstantsName, metric: Metric) -> Solved | str:
-    """The spec's own network, or why it has no curve and no pipeline."""
-    layers = tuple(spec.network.layers)
-    if len(layers) == 2:
-        return wording.SPEC_SINGLE
-    one = solved(base, space, layers, constants=constants, metric=metric)
-    return wording.SPEC_CANNOT if one is None else one
-
-
-def _with_network(
-    advice: Design, base: Problem, one: Solved, *, widths: Sequence[int], planned: bool
-) -> Design:
-    """The curve and the pipeline of one network."""
+def _with_curve(advice: Design, base: Problem, one: Solved, *, widths: Sequence[int]) -> Design:
+    """The curve of equal bounds of a network with at least two hidden layers."""
     layers, row, space = one.problem.layers, one.row, one.space
-    if len(layers) > 3:
-        level, points = equal_bound_curve(
-            base,
-            layers,
-            constants=advice.constants,
-            batch_size=int(row.batch[0]),
-            iterations=int(row.iterations[0]),
-            keep_prob=space.keep_probs[int(row.keep_range[0])],
-            schedule=space.schedules[int(row.schedule[0])],
-            firsts=widths,
-        )
-        advice = replace(advice, curve=points, curve_layers=layers, curve_bound=level)
-    if not planned:
-        return advice
-    runs, goal = int(row.runs[0]), space.goal
+    level, points = equal_bound_curve(
+        base,
+        layers,
+        constants=advice.constants,
+        batch_size=int(row.batch[0]),
+        iterations=int(row.iterations[0]),
+        keep_prob=space.keep_probs[int(row.keep_range[0])],
+        schedule=space.schedules[int(row.schedule[0])],
+        firsts=widths,
+    )
+    return replace(advice, curve=points, curve_layers=layers, curve_bound=level)
+
+
+def _with_pipeline(advice: Design, one: Solved) -> Design:
+    """The training of a network with hidden layers."""
+    row, goal = one.row, one.space.goal
+    runs = int(row.runs[0])
     target = float(row.value[0]) if goal is None else float(goal.per_run(np.asarray(float(runs))))
     pipeline = plan_pipeline(
         one.problem,
-        space,
+        one.space,
         constants=advice.constants,
         target=target,
         runs=runs,
