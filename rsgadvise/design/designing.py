@@ -308,7 +308,7 @@ def _with_pipeline(advice: Design, one: Solved) -> Design:
             float(row.keep_prob[0]),
             float(row.batch[0]),
             float(row.iterations[0]),
-            space.schedules[int(row.schedule[0])],
+            one.space.schedules[int(row.schedule[0])],
         ),
     )
     return replace(advice, pipeline=pipeline)
