@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["count", "network", "number", "percent", "stepsizes"]
+__all__ = ["count", "network", "number", "percent", "stepsizes", "stepsizes_by_layer"]
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -53,6 +53,17 @@ def stepsizes(value: float | Sequence[float]) -> str:
         return number(value)
     low, high = number(min(value)), number(max(value))
     return low if low == high else f"{low} to {high}"
+
+
+def stepsizes_by_layer(value: float | Sequence[float]) -> str:
+    """The same where nothing around it says what the span is of.
+
+    Example:
+        >>> stepsizes_by_layer(0.0312345), stepsizes_by_layer((0.01, 0.02, 0.04))
+        ('0.03123', '0.01 to 0.04 by layer')
+    """
+    text = stepsizes(value)
+    return f"{text} by layer" if " to " in text else text
 
 
 def network(kind: str, layers: Sequence[int]) -> str:

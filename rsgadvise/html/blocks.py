@@ -33,7 +33,8 @@ def grid_html(grid: Grid, label: str, *, best: int | None = None, class_: str = 
     # What scrolls must be reached by the keyboard too, and then needs a name.
     box = element("div", table, class_=class_, role="region", tabindex=0, aria_label=label)
     # The title stays in sight while the table scrolls.
-    return joined([element("h3", grid.title), box]) if grid.title else box
+    told = [element("p", prose(grid.caption), class_="note")] if grid.caption else []
+    return joined([element("h3", grid.title), *told, box]) if grid.title else joined([*told, box])
 
 
 def _row(grid: Grid, cells: tuple[str, ...], *, first: bool) -> Markup:

@@ -13,7 +13,7 @@ from rsgadvise.html.figures import figures
 from rsgadvise.html.markup import Markup, element, joined, prose
 from rsgadvise.html.style import sheet
 from rsgadvise.report.advice import measured_blocks, ranking_blocks, reason_blocks
-from rsgadvise.report.blocks import Column, Grid, assumptions, count, network, number, stepsizes
+from rsgadvise.report.blocks import Column, Grid, assumptions, count, network, number, stepsizes_by_layer
 from rsgadvise.report.statistics import statistics_blocks
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _tiles(advice: Advice, best: Recommendation) -> Markup:
     """The numbers of the first rank, large."""
     state, word = words.verdict(advice)
     facts = [
-        ("stepsize", stepsizes(best.stepsize), None),
+        ("stepsize", stepsizes_by_layer(best.stepsize), None),
         ("batch size", count(best.batch_size), None),
         ("iterations", count(best.iterations), None),
         ("keep probability", number(best.keep_prob, 3), None),

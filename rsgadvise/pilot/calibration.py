@@ -139,7 +139,10 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int) -> Calibration:
     distance = loss / math.sqrt(gradient.square) if gradient.square > 0 else math.inf
     notes = []
     if taken_back:
-        notes.append(f"{taken_back} of {_STAGES} stages of the pilot raised the loss and were taken back.")
+        were = "was" if taken_back == 1 else "were"
+        notes.append(
+            f"{taken_back} of {_STAGES} stages of the calibration raised the loss and {were} taken back."
+        )
     starting = float(initial.losses.mean())
     spread = _spread(arena, len(rows))
     return Calibration(

@@ -64,6 +64,7 @@ class Runner:
         loss: mean mini-batch loss over the last part of the run, inf where it left the range of numbers.
         weights: (1, d_l, d_{l-1}) each.
         history: (share, loss) after each heat.
+        judged: (share, loss) that a heat was decided by: without masks where networks differ in them.
     """
 
     candidate: Candidate
@@ -72,6 +73,7 @@ class Runner:
     done: float = 0.0
     loss: float = float("inf")
     history: list[tuple[float, float]] = field(default_factory=list)
+    judged: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Heat:

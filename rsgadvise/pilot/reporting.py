@@ -177,6 +177,8 @@ class Reporter:
 
     def _without_winner(self, ranked: list[Entry], tournament: Tournament, cost: float) -> PilotReport:
         """What is known before a second run is looked at."""
+        winner = ranked[0].runner if ranked and ranked[0].outcome == "won" else None
+        won = {} if winner is None else dict(winner.judged)
         raced = tuple(
             Raced(
                 stepsizes=entry.runner.candidate.stepsizes,
@@ -186,6 +188,7 @@ class Reporter:
                 source=entry.runner.candidate.source,
                 share=0.0 if entry.outcome == NOT_RUN else entry.runner.done,
                 loss=entry.runner.loss,
+                winner_loss=None if entry.runner is winner else won.get(entry.runner.done),
                 outcome=entry.outcome,
             )
             for entry in ranked
@@ -208,7 +211,7 @@ class Reporter:
         looks = finalist.looks
         # A list is one of N probabilities, and says nothing of a run as short as this.
         row = next((row for row in choice.rows if row.stopping == stopping), choice.rows[0])
-        loss, error, rows = _held_out(self.arena.keeping(winner.keep_prob), finalist)
+        found = _held_out(self.arena.keeping(winner.keep_prob), finalist)
         return replace(
             report,
             share=looks.last / winner.iterations,
@@ -217,9 +220,10 @@ class Reporter:
             gradient_stopping=row.stopping,
             initial_loss=float(looks.losses[0, 0]),
             loss=float(looks.losses[0, -1]),
-            held_out_loss=loss,
-            held_out_error=error,
-            held_out_rows=rows,
+            held_out_loss=found.loss,
+            held_out_error=found.error,
+            constant_error=found.constant_error,
+            held_out_rows=found.rows,
             stopping=choice,
         )
 
@@ -259,17 +263,28 @@ def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int
     )
 
 
-def _held_out(arena: Arena, finalist: Finalist) -> tuple[float | None, float | None, int]:
-    """(loss, error, rows) of the network without masks on the rows that no run has seen."""
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """What a network without masks does on the rows that no run has seen; errors are shares of them."""
+
+    loss: float | None = None
+    error: float | None = None
+    constant_error: float | None = None
+    rows: int = 0
+
+
+def _held_out(arena: Arena, finalist: Finalist) -> _HeldOut:
     if arena.held_out is None:
-        return None, None, 0
+        return _HeldOut()
     data = arena.held_out
     outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
     loss = float(np.square(outputs - data.targets).sum()) / data.rows
     if not arena.labelled:
-        return loss, None, data.rows
-    wrong = outputs.argmax(axis=1) != data.targets.argmax(axis=1)
-    return loss, float(wrong.mean()), data.rows
+        return _HeldOut(loss, rows=data.rows)
+    classes = data.targets.argmax(axis=1)
+    commonest = arena.data.targets.sum(axis=0).argmax()
+    error = float((outputs.argmax(axis=1) != classes).mean())
+    return _HeldOut(loss, error, float((classes != commonest).mean()), data.rows)
 
 
 def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:

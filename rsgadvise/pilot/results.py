@@ -19,8 +19,11 @@ class Raced:
         stepsizes: gamma of each matrix. decay, batch_size, keep_prob: rho, B, zeta.
         source: why it was tried.
         share: of its training that it ran before it was left behind.
-        loss: mean mini-batch loss at the end of that, inf (null in JSON) where the run left the range of
-            numbers or was not run.
+        loss: mean mini-batch loss at the end of that, or where networks with different masks meet, from the
+            second heat on, that without masks on rows held out; inf (null in JSON) where the run left the
+            range of numbers or was not run.
+        winner_loss: that of the winner at the same share; None for the winner itself, and where it was not
+            judged then.
         outcome: "won", "left behind", "no better than a constant", "diverged", or "not run" where its share
             of the race was less than one iteration.
     """
@@ -32,6 +35,7 @@ class Raced:
     source: str
     share: float
     loss: float
+    winner_loss: float | None
     outcome: str
 
 
@@ -55,6 +59,7 @@ class PilotReport:
         initial_loss, loss: of the second run at W^1 and at its end.
         held_out_loss: at the end of the second run, without masks; None where nothing was held out.
         held_out_error: share of held-out rows whose class is not the largest output.
+        constant_error: the same if every row is said to be of the commonest class.
         held_out_rows: number of them.
         stopping: the choice of P_R over the second run.
         state: what the curvature says of its end; None where there was no work left for it.
@@ -72,6 +77,7 @@ class PilotReport:
     loss: float | None = None
     held_out_loss: float | None = None
     held_out_error: float | None = None
+    constant_error: float | None = None
     held_out_rows: int = 0
     stopping: StoppingChoice | None = None
     state: StoppedState | None = None

@@ -110,6 +110,8 @@ class Tournament:
                 runners = self._widened(heat, share * length)
             elif self.comparing:
                 self._compare(runners)
+            for runner in runners:
+                runner.judged.append((runner.done, runner.loss))
             runners = self._ranked(runners)[:kept]
             self._report(_HEATS_PART * share)
         self._decide(runners[0], _AGAIN_SHARE * length)

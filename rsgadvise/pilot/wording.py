@@ -44,18 +44,26 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
         ]
     else:
         sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
-    rivals = [each for each in report.raced[1:] if each.share == best.share and each.loss < best.loss]
-    if rivals and not failed:
-        rival = min(rivals, key=lambda each: each.loss)
+    lower = [
+        f"{each.source} ({each.loss:.4g} against {each.winner_loss:.4g} after {each.share:.1%})"
+        for each in report.raced[1:]
+        if each.winner_loss is not None and each.loss < each.winner_loss
+    ]
+    if lower and not failed:
+        were = "was" if len(lower) == 1 else "were"
         sentences.append(
-            f"{rival.source} stood at {rival.loss:.4g} there, but the trend of its losses, or how the next "
-            "larger stepsize did, speaks against it."
+            f"Lower than the winner after as long {were} {', '.join(lower)}, but the trend of the losses, or "
+            "how the next larger stepsize did, spoke against it."
         )
     if report.loss is not None:
-        error = "" if report.held_out_error is None else f", held-out error {report.held_out_error:.1%}"
         sentences.append(
-            f"Run again from another seed it went from a loss of {report.initial_loss:.4g} to "
-            f"{report.loss:.4g}{error}; a constant prediction has {report.constant_loss:.4g}."
+            f"Run again from another seed its loss went from {report.initial_loss:.4g} to {report.loss:.4g}, "
+            f"where a constant prediction has a loss of {report.constant_loss:.4g}."
+        )
+    if report.held_out_error is not None:
+        sentences.append(
+            f"That second run then had {report.held_out_error:.1%} of {report.held_out_rows:,} rows held out "
+            f"wrong; always saying the commonest class has {report.constant_error:.1%} wrong."
         )
     if report.state is not None:
         iterations = ranked[0].runner.candidate.iterations

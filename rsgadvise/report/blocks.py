@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import count, network, number, percent, stepsizes
+from rsgadvise.numerals import count, network, number, percent, stepsizes, stepsizes_by_layer
 
 if TYPE_CHECKING:
     from rsgadvise.bounds.problem import Assumption
@@ -28,6 +28,7 @@ __all__ = [
     "percent",
     "sentences",
     "stepsizes",
+    "stepsizes_by_layer",
     "terms_grid",
     "verdict",
 ]
@@ -51,12 +52,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Rows of cells that are already text; the first `keys` columns say what a row is about."""
+    """Rows of cells that are already text; the first `keys` columns say what a row is about.
+
+    `caption` says what the words in it mean.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     keys: int = 1
+    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)

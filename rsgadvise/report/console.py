@@ -54,6 +54,9 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
         elif isinstance(block, Grid):
             if block.title and not quiet:
                 console.print(f"[bold]{escape(block.title)}[/]")
+            if block.caption and not quiet:
+                caption = "\n".join(wrap(block.caption, console.width - 1))
+                console.print(f"[dim]{escape(caption)}[/]", soft_wrap=True)
             for part in fitted(block, console.width):
                 _print_grid(part, console)
             if quiet:

@@ -13,7 +13,7 @@ from rsgadvise.report.blocks import (
     network,
     number,
     sentences,
-    stepsizes,
+    stepsizes_by_layer,
     terms_grid,
     verdict,
 )
@@ -24,7 +24,7 @@ __all__ = ["bound_blocks"]
 def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
     """The bound and its terms beside the certified one."""
     facts = [
-        ("stepsize", stepsizes(report.stepsize)),
+        ("stepsize", stepsizes_by_layer(report.stepsize)),
         ("decay", number(report.decay)),
         ("batch size", count(report.batch_size)),
         ("iterations", count(report.iterations)),

@@ -24,6 +24,8 @@ def as_markdown(blocks: Sequence[Block]) -> str:
         elif isinstance(block, Grid):
             if block.title:
                 lines += [f"### {block.title}", ""]
+            if block.caption:
+                lines += [block.caption, ""]
             lines.append("| " + " | ".join(_cell(column.name) for column in block.columns) + " |")
             lines.append(
                 "|" + "|".join(" ---: " if column.numeric else " --- " for column in block.columns) + "|"

@@ -23,19 +23,23 @@ _NAMES = {
 def measured_blocks(advice: Advice) -> Iterator[Block]:
     """Grids of the race, of the choice of P_R, and of the measured constants."""
     if isinstance(advice, PilotAdvice):
-        yield _race(advice.pilot.raced)
+        yield _race(advice.pilot.raced, advice.measured)
         if advice.pilot.stopping is not None:
             yield _stopping(advice.pilot.stopping, advice.recommendations[0].stopping)
     if advice.measured:
-        yield _constants(advice.measured)
+        yield _constants(advice.measured, raced=isinstance(advice, PilotAdvice))
 
 
-def _race(raced: Sequence[Raced]) -> Grid:
+def _race(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) -> Grid:
     by_layer = len(raced[0].stepsizes) > 1 if raced else False
     columns = [Column("tried", numeric=False), Column("stepsize")]
     if by_layer:
         columns[1:] = [Column("first layer"), Column("last layer")]
-    columns += [Column("ran"), Column("loss"), Column("outcome", numeric=False)]
+    columns += [Column("ran"), Column("loss")]
+    met = any(each.winner_loss is not None for each in raced)
+    if met:
+        columns.append(Column("winner then"))
+    columns.append(Column("outcome", numeric=False))
     rows = []
     for each in raced:
         ends = each.stepsizes[:1] if not by_layer else (each.stepsizes[0], each.stepsizes[-1])
@@ -45,10 +49,37 @@ def _race(raced: Sequence[Raced]) -> Grid:
                 *(number(gamma) for gamma in ends),
                 percent(each.share),
                 number(each.loss),
+                *(["" if each.winner_loss is None else number(each.winner_loss)] if met else []),
                 each.outcome,
             )
         )
-    return Grid(tuple(columns), tuple(rows), "Race")
+    return Grid(tuple(columns), tuple(rows), "Race", caption=_race_caption(raced, measured))
+
+
+def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) -> str:
+    """What the names of the candidates mean, and which losses compare."""
+    parts = []
+    if any("/U" in each.source for each in raced):
+        smoothness = next((each.value for each in measured if each.name == "smoothness"), None)
+        parts.append(f"U: measured smoothness of the loss, {number(smoothness)}.")
+        if any("by layer" in each.source for each in raced):
+            parts.append(
+                "By layer: the steepest layer takes the stepsize named, layer l (U_max/U_l)^(1/2) times as "
+                "much, U_l being its own smoothness."
+            )
+        if len({each.batch_size for each in raced}) > 1:
+            parts.append("With another batch size: changed as the calibrated stepsize is.")
+        if any(each.decay for each in raced):
+            parts.append("With decay: the stepsize named is that of iteration 8.")
+    if any(each.winner_loss is not None for each in raced):
+        masks = ""
+        if len({each.keep_prob for each in raced}) > 1:
+            masks = " (from the second heat on without masks, on rows held out)"
+        parts.append(
+            f"Loss: as far as it ran{masks}, so that rows compare at equal shares only; winner then: the "
+            "winner's loss after the same share."
+        )
+    return " ".join(parts)
 
 
 def _estimate(estimate: Estimate | None) -> str:
@@ -70,7 +101,7 @@ def _stopping(choice: StoppingChoice, used: str) -> Grid:
     return Grid(tuple(columns), tuple(rows), "Choosing P_R, over the length of the second run")
 
 
-def _constants(measured: Sequence[MeasuredConstant]) -> Grid:
+def _constants(measured: Sequence[MeasuredConstant], *, raced: bool) -> Grid:
     """What was measured, and what one standard error of it does."""
     columns = (
         Column("measured, not proven", numeric=False),
@@ -91,7 +122,10 @@ def _constants(measured: Sequence[MeasuredConstant]) -> Grid:
         )
         for each in measured
     )
-    return Grid(columns, rows, "Calibrated constants")
+    caption = (
+        "Changes by one standard error (s.e.) are those of the advice without the race." if raced else ""
+    )
+    return Grid(columns, rows, "Calibrated constants", caption=caption)
 
 
 def _change(share: float) -> str:

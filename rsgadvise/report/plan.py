@@ -13,7 +13,7 @@ from rsgadvise.report.blocks import (
     network,
     number,
     sentences,
-    stepsizes,
+    stepsizes_by_layer,
 )
 
 __all__ = ["plan_blocks"]
@@ -31,7 +31,7 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
         ("batch size", count(plan.batch_size)),
         ("iterations", count(plan.iterations)),
         ("iterations by equation (9)", count(plan.iterations_paper)),
-        ("stepsize", "n/a" if plan.stepsize is None else stepsizes(plan.stepsize)),
+        ("stepsize", "n/a" if plan.stepsize is None else stepsizes_by_layer(plan.stepsize)),
         ("keep probability", number(plan.keep_prob)),
         ("dropout rate", number(plan.dropout_rate)),
         ("bound", number(plan.bound)),

@@ -15,6 +15,7 @@ from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.networks import Data
 from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.spec import parse_spec
 
 RNG = np.random.default_rng(0)
@@ -240,3 +241,84 @@ def test_the_curvature_is_about_where_the_second_run_stood(
         assert f"it does not shorten the {best['iterations']:,} iterations of rank 1" in said
     for order in ("; stop", "; go on", "or take a", "overshoot here"):
         assert order not in said
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_race_explains_its_words(run: Run, tmp_path: Path, network: dict[str, Any]) -> None:
+    spec = spec_for(tmp_path, network)
+    found, said = document(run, spec, *PILOT), words(run, spec, *PILOT)
+    smoothness = next(each["value"] for each in found["measured"] if each["name"] == "smoothness")
+    assert f"U: measured smoothness of the loss, {shown(smoothness)}." in said
+    plain = [each for each in found["pilot"]["raced"] if "," not in each["source"]]
+    for each in plain:
+        multiple = float(each["source"].split("/")[0])
+        assert min(each["stepsizes"]) == pytest.approx(multiple / smoothness)
+    assert ("By layer: the steepest layer takes the stepsize named" in said) == (network is DEEP)
+    assert "Changes by one standard error (s.e.) are those of the advice without the race." in said
+    markdown = run("recommend", "-", *PILOT, "-f", "markdown", stdin=spec).out
+    assert "U: measured smoothness of the loss" in markdown
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("keep", [[1.0], [0.5, 1.0]], ids=["one network", "two"])
+def test_losses_stand_beside_those_of_the_winner_after_as_long(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: dict[str, Any], keep: list[float]
+) -> None:
+    """The oracle sees every ranking of the race."""
+    seen: list[dict[tuple[str, float], float]] = []
+    ranked = Tournament._ranked
+
+    def watching(self: Tournament, runners: Any) -> Any:
+        seen.append({(each.candidate.source, each.done): each.loss for each in runners})
+        return ranked(self, runners)
+
+    monkeypatch.setattr(Tournament, "_ranked", watching)
+    search = {"batch_size": [8, 16]} | ({} if network is SINGLE else {"keep_prob": keep})
+    spec = spec_for(tmp_path, network, search=search)
+    found = document(run, spec, *PILOT)
+    winner, *others = found["pilot"]["raced"]
+    assert (winner["outcome"], winner["winner_loss"]) == ("won", None)
+    losses = {key: loss for each in seen for key, loss in each.items()}
+    for each in others:
+        assert each["winner_loss"] == losses.get((winner["source"], each["share"]))
+        assert each["loss"] == losses[each["source"], each["share"]]
+    assert any(each["winner_loss"] is not None for each in others)
+    lower = [each for each in others if (each["winner_loss"] or 0) > each["loss"]]
+    said = words(run, spec, *PILOT)
+    assert "rows compare at equal shares only" in said
+    assert ("Lower than the winner after as long" in said) == bool(lower)
+    assert all(f"{each['source']} ({shown(each['loss'])} against" in said for each in lower)
+
+
+def test_errors_stand_beside_errors_and_losses_beside_losses(run: Run, tmp_path: Path) -> None:
+    spec = spec_for(tmp_path, SINGLE)
+    pilot, said = document(run, spec, *PILOT)["pilot"], words(run, spec, *PILOT)
+    # The seed's own split, from the definition of the arena: a fifth of the rows, the first of an order.
+    order = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(2, 1))).permutation(300)
+    held, rest = LABELS[order[:60]], LABELS[order[60:]]
+    commonest = np.bincount(rest).argmax()
+    assert pilot["constant_error"] == pytest.approx((held != commonest).mean())
+    assert f"{pilot['held_out_error']:.1%} of 60 rows held out wrong; always saying the commonest" in said
+    assert f"class has {pilot['constant_error']:.1%} wrong." in said
+    assert f"where a constant prediction has a loss of {shown(pilot['constant_loss'])}." in said
+    tied = document(run, spec_for(tmp_path, TIED), *PILOT)["pilot"]
+    assert (tied["held_out_error"], tied["constant_error"]) == (None, None)
+    assert "held out wrong" not in words(run, spec_for(tmp_path, TIED), *PILOT)
+
+
+def test_calibration_speaks_of_no_pilot(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsgadvise.pilot.calibration._SHORTER", 1e-4)  # the last stage goes far too far
+    spec = spec_for(tmp_path, SINGLE)
+    said = words(run, spec, *CALIBRATED)
+    assert "1 of 3 stages of the calibration raised the loss and was taken back." in said
+    assert "pilot" not in said
+
+
+def test_a_span_of_stepsizes_is_said_to_be_over_layers(run: Run) -> None:
+    training = {"stepsize": [0.001, 0.002], "batch_size": 8, "iterations": 10, "keep_prob": 1.0}
+    spec = json.dumps({"network": DEEP, "data": {"mean": 0.5}, "training": training})
+    assert "0.001 to 0.002 by layer" in run("bound", "-", stdin=spec).out
+    target = {"target": {"eps": 0.5, "delta": 0.1}, "search": {"batch_size": [4096]}}
+    spec = json.dumps({"network": {**DEEP, "weight_bound": [0.01, 0.02]}, "data": {"mean": 0.5}, **target})
+    planned = " ".join(run("iterations", "-", stdin=spec).out.split())
+    assert "by layer" in planned

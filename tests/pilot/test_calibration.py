@@ -256,7 +256,7 @@ def test_stages_that_raise_the_loss_are_taken_back(coins: Arena, monkeypatch: py
     assert found.loss == found.initial_loss == pytest.approx(0.5)
     smoothness = quantity(found, "smoothness")
     assert smoothness.value == smoothness.at_start
-    assert found.notes == ("3 of 3 stages of the pilot raised the loss and were taken back.",)
+    assert found.notes == ("3 of 3 stages of the calibration raised the loss and were taken back.",)
     # Every failure makes the next stage four times as careful, and the last is so in any case.
     assert np.array(tried) * smoothness.value == pytest.approx([1, 1 / 4, 1 / 64])
 
