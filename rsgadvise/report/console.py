@@ -44,7 +44,7 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
 
     # Without a table the first sentences are the answer.
     quiet_sentences = quiet and not any(isinstance(block, Grid) for block in blocks)
-    for block in blocks:
+    for before, block in zip((None, *blocks), blocks, strict=False):
         if isinstance(block, Title):
             if not quiet:
                 console.print(f"[bold]{escape(block.text)}[/]")
@@ -59,6 +59,8 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
             if quiet:
                 return
         elif not quiet or quiet_sentences:
+            if isinstance(before, Title) and not quiet:
+                console.print()  # as a grid begins
             console.print(f"[bold]{escape(block.title)}[/]")
             for item in block.items:
                 lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
