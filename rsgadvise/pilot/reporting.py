@@ -302,7 +302,7 @@ def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice
 
 def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
     best = report.raced[0]
-    reached = f"after {best.share:.1%} of the training, where it was {best.loss:.4g}"
+    reached = f"after {100 * best.share:.1f} % of the training, where it was {best.loss:.4g}"
     failed = [entry for entry in ranked if entry.finalist is not None and entry.outcome != "won"]
     if failed:
         first = failed[0].runner.candidate.source
@@ -320,7 +320,8 @@ def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
             "larger stepsize did, speaks against it."
         )
     if report.loss is not None:
-        error = "" if report.held_out_error is None else f", held-out error {report.held_out_error:.1%}"
+        missed = report.held_out_error
+        error = "" if missed is None else f", held-out error {100 * missed:.1f} %"
         sentences.append(
             f"Run again from another seed it went from a loss of {report.initial_loss:.4g} to "
             f"{report.loss:.4g}{error}; a constant prediction has {report.constant_loss:.4g}."
@@ -332,7 +333,8 @@ def _why(report: PilotReport, ranked: list[_Entry]) -> tuple[str, ...]:
 
 def _state_sentence(state: StoppedState, share: float) -> str:
     """What the curvature says, and how much that can be."""
-    text = f"Where that run ended, {share:.1%} of the training, {state.rows:,} rows say: {state.sentence}"
+    part = f"{100 * share:.1f} %"
+    text = f"Where that run ended, {part} of the training, {state.rows:,} rows say: {state.sentence}"
     if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
         text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
     return text
