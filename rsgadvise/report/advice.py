@@ -27,6 +27,7 @@ from rsgadvise.report.blocks import (
 __all__ = ["advice_blocks", "ranking_blocks", "reason_blocks"]
 
 
+_NO_BOUND = "no bound"
 _RANKS_BY_LAYER = 5
 _LAYERS_SHOWN = 12
 
@@ -98,7 +99,7 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
     columns += [
         (Column("keep"), lambda row: number(row.keep_prob, 3)),
         (Column("drop"), lambda row: number(row.dropout_rate, 3)),
-        (Column("bound"), lambda row: number(row.bound)),
+        (Column("bound"), lambda row: number(row.bound) if math.isfinite(row.bound) else _NO_BOUND),
     ]
     if advice.constants != "certified":
         columns.append((Column("certified"), lambda row: number(row.certified_bound)))
@@ -111,7 +112,7 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
 
 
 def _verdict(row: Recommendation) -> str:
-    return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else "no bound"
+    return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else _NO_BOUND
 
 
 def _limits(advice: Advice) -> Iterator[str]:
