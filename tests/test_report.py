@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import rsgadvise
 from rsgadvise.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.report.console import show
 from rsgadvise.report.documents import as_csv, as_document, as_json, as_yaml
@@ -128,3 +131,13 @@ def test_quiet_keeps_the_first_grid() -> None:
     assert "123456789012" in text
     assert "T [x]" not in text
     assert "word" not in text
+
+
+def test_percentages_are_written_one_way() -> None:
+    """21.9 %, as in tables: no format that would write 21.9%, and none in words."""
+    package = Path(rsgadvise.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.name in ("style.py", "github.py"):  # lengths of CSS, and escapes of URLs
+            continue
+        found = re.findall(r"\.\d%\}|[0-9}]%(?![A-Za-z0-9({])", path.read_text())
+        assert not found, path

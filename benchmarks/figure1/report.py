@@ -89,11 +89,11 @@ def _rules(results: Results, replicates: int, rows: int) -> str:
         f"Up to {rows} rows of each data set; {replicates} replicates, each with a W¹, a choice of columns, "
         "mini-batches and masks of its own. Each statement is a contrast of natural logarithms that is "
         "above 0 where the statement is true. Its Student interval over the replicates at "
-        f"{CONFIDENCE:.0%} (each by itself) decides: above 0 it is **reproduced**, below 0 it is not, else "
-        "it is within noise. A slope is the change for each doubling; what is almost negligible is at most "
-        f"{NEGLIGIBLE:g} of what it is held against; a small effect is one below a factor of {SMALL:g}; "
-        f"slopes that differ by less than {ALIKE:g} are equal. ° marks a bound that says nothing at some of "
-        "the points.",
+        f"{100 * CONFIDENCE:.0f} % (each by itself) decides: above 0 it is **reproduced**, below 0 it is "
+        "not, else it is within noise. A slope is the change for each doubling; what is almost "
+        f"negligible is at most {NEGLIGIBLE:g} of what it is held against; "
+        f"a small effect is one below a factor of {SMALL:g}; slopes that differ by less than "
+        f"{ALIKE:g} are equal. ° marks a bound that says nothing at some of the points.",
         "",
         "| panel | statement | contrast |",
         "| --- | --- | --- |",

@@ -93,17 +93,19 @@ def plan_iterations(
     smallest = float(objective.smallest_batch(np.asarray(target), request.keep_prob[0]))
     schedule = Schedule()
     reached = _reached(problem, case, float(whole)) if feasible else None
-    keep_prob = request.keep_prob[0] if reached is None else reached[0].keep_prob
+    keep_prob = None if reached is None else reached[0].keep_prob
+    dropout = (request.keep_prob[0] if keep_prob is None else keep_prob) < 1
     best_runs = _best_runs(case)
     paper_n = _paper_iterations(problem, constants, target, batch)
     knee = critical_batch_size(objective, target, request.keep_prob)
+    reason = None if feasible else _reason(request, smallest)
     return IterationPlan(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
         equation="Corollary III.3, equation (9), with the exact stepsize"
         if problem.kind == "single_layer" and constants == "paper"
-        else "solved for N: " + equation(problem.kind, constants, schedule, dropout=keep_prob < 1),
+        else "solved for N: " + equation(problem.kind, constants, schedule, dropout=dropout),
         eps=request.eps,
         delta=request.delta,
         runs=request.runs,
@@ -118,19 +120,22 @@ def plan_iterations(
         iterations_paper_real=paper_n,
         stepsize=None if reached is None else as_stepsize(reached[0].stepsize),
         keep_prob=keep_prob,
-        dropout_rate=1 - keep_prob,
+        dropout_rate=None if keep_prob is None else 1 - keep_prob,
         bound=None if reached is None else reached[1],
         certified_bound=None if reached is None else reached[2],
         proven=None if reached is None else reached[2] <= reached[1],
         critical_batch_size=knee if np.isfinite(knee) else None,
         recommended_runs=None if best_runs is None else best_runs[0],
         recommended_iterations=None if best_runs is None else best_runs[1],
+        recommended_samples=None if best_runs is None else best_runs[0] * best_runs[1] * batch,
         samples=int(whole) * batch if feasible else None,
+        total_samples=request.runs * int(whole) * batch if feasible else None,
         dataset_size=None if paper_n is None else round(paper_n * batch / request.epochs),
         dataset_size_exact=round(float(needed[0]) * batch / request.epochs) if feasible else None,
         tradeoff=_tradeoff(case, knee, smallest),
         min_batch_size=int(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None,
-        notes=_notes(problem, request, feasible, smallest),
+        reason=reason,
+        notes=(*([] if reason is None else [reason]), *_notes(problem)),
         assumed=(*problem.assumed, *request.assumed, *assumed),
     )
 
@@ -226,19 +231,19 @@ def _tradeoff(case: _Case, knee: float, smallest: float) -> tuple[TradeoffPoint,
     )
 
 
-def _notes(problem: Problem, request: Request, feasible: bool, smallest: float) -> tuple[str, ...]:
-    notes = []
-    if not feasible and not smallest < MOST_ITERATIONS:
-        notes.append("No batch size that fits a computer reaches the target: raise eps.")
-    elif not feasible:
-        at_least = int(np.floor(smallest)) + 1
-        notes.append(
-            f"No number of iterations reaches the target: the noise floor needs batch_size >= {at_least}, "
-            "a larger eps, or more runs."
-            if request.batch_size is None or request.batch_size <= smallest
-            else "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a "
-            "larger batch."
+def _reason(request: Request, smallest: float) -> str:
+    """Why no number of iterations will do."""
+    if not smallest < MOST_ITERATIONS:
+        return "No batch size that fits a computer reaches the target: raise eps."
+    if request.batch_size is None or request.batch_size <= smallest:
+        return (
+            f"No number of iterations reaches the target: the noise floor needs batch_size >= "
+            f"{int(np.floor(smallest)) + 1:,}, a larger eps, or more runs."
         )
-    if problem.kind != "single_layer":
-        notes.append("The paper has no such plan for this network; this one solves its bound for N.")
-    return tuple(notes)
+    return "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a larger batch."
+
+
+def _notes(problem: Problem) -> tuple[str, ...]:
+    if problem.kind == "single_layer":
+        return ()
+    return ("The paper has no such plan for this network; this one solves its bound for N.",)

@@ -28,14 +28,17 @@ class IterationPlan:
         iterations: smallest integer N with the optimal stepsize; iterations_real before rounding up.
         iterations_paper: the integer above equation (9), iterations_paper_real its value; None
             where (9) does not apply.
-        stepsize: optimal at `iterations`. keep_prob, dropout_rate: as used.
+        stepsize: optimal at `iterations`. keep_prob, dropout_rate: as used; None without a plan.
         bound: at these values; at most per_run_target = eps delta^(1/T).
         critical_batch_size: where steps are twice the fewest possible.
-        recommended_runs: T that minimises the total T N(T).
-        samples: N B of one run. dataset_size: S = B N / C with the paper's N; dataset_size_exact
-            with the exact one. Both to the nearest row, as S C ~ B N is itself approximate.
+        recommended_runs: T with the fewest samples in all, T N(T) B. recommended_iterations: N of each of
+            them. recommended_samples: of all of them.
+        samples: N B of one run. total_samples: T N B of all.
+        dataset_size: S = B N / C with the paper's N; dataset_size_exact with the exact one. Both to the
+            nearest row, as S C ~ B N is itself approximate.
         tradeoff: (B, N, N B) over batch sizes.
         min_batch_size: smallest B for which the target is reachable.
+        reason: why there is no plan, or None; among the notes too.
     """
 
     kind: str
@@ -55,18 +58,21 @@ class IterationPlan:
     iterations_paper: int | None
     iterations_paper_real: float | None
     stepsize: Stepsize | None
-    keep_prob: float
-    dropout_rate: float
+    keep_prob: float | None
+    dropout_rate: float | None
     bound: float | None
     certified_bound: float | None
     proven: bool | None
     critical_batch_size: float | None
     recommended_runs: int | None
     recommended_iterations: int | None
+    recommended_samples: int | None
     samples: int | None
+    total_samples: int | None
     dataset_size: int | None
     dataset_size_exact: int | None
     tradeoff: tuple[TradeoffPoint, ...]
     min_batch_size: int | None
+    reason: str | None
     notes: tuple[str, ...]
     assumed: tuple[Assumption, ...]

@@ -173,7 +173,7 @@ def stopped_state(
     )
     finding = {
         "descending": f"Still descending: the loss of {loss:.4g} would fall by about "
-        f"{decrease / max(loss, 1e-300):.1%} by iteration {until:,}",
+        f"{100 * decrease / max(loss, 1e-300):.1f} % by iteration {until:,}",
         "saddle": f"A saddle: {spectrum}",
         "minimum": f"A minimum as far as can be told: {spectrum}",
         "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "

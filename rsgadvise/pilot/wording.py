@@ -19,6 +19,10 @@ OTHER_BOUNDS = (
 NO_TARGET = "The race looks for the smallest loss, not for the target; without it there is a plan for that."
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
 def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> str:
     """Why nobody won."""
     if all(entry.outcome == NOT_RUN for entry in ranked):
@@ -34,7 +38,7 @@ def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> st
 
 def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
     best = report.raced[0]
-    reached = f"after {best.share:.1%} of the training, where it was {best.loss:.4g}"
+    reached = f"after {_percent(best.share)} of the training, where it was {best.loss:.4g}"
     failed = [entry for entry in ranked if entry.finalist is not None and entry.outcome != "won"]
     if failed:
         first = failed[0].runner.candidate.source
@@ -45,7 +49,7 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
     else:
         sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
     lower = [
-        f"{each.source} ({each.loss:.4g} against {each.winner_loss:.4g} after {each.share:.1%})"
+        f"{each.source} ({each.loss:.4g} against {each.winner_loss:.4g} after {_percent(each.share)})"
         for each in report.raced[1:]
         if each.winner_loss is not None and each.loss < each.winner_loss
     ]
@@ -62,8 +66,8 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
         )
     if report.held_out_error is not None:
         sentences.append(
-            f"That second run then had {report.held_out_error:.1%} of {report.held_out_rows:,} rows held out "
-            f"wrong; always saying the commonest class has {report.constant_error:.1%} wrong."
+            f"That second run then had {_percent(report.held_out_error)} of {report.held_out_rows:,} rows held "
+            f"out wrong; always saying the commonest class has {_percent(report.constant_error)} wrong."
         )
     if report.state is not None:
         iterations = ranked[0].runner.candidate.iterations
@@ -73,9 +77,7 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
 
 def _state_sentence(state: StoppedState, share: float, iterations: int) -> str:
     """What the curvature says of where the second run stood, how sure that is, and what follows from it."""
-    text = (
-        f"Where that run stood, after {share:.1%} of the training, {state.rows:,} rows say: {state.sentence}"
-    )
+    text = f"Where that run stood, after {_percent(share)} of the training, {state.rows:,} rows say: {state.sentence}"
     if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
         text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
     if state.go_on:

@@ -27,6 +27,7 @@ from rsgadvise.report.blocks import (
 __all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"]
 
 
+_NO_BOUND = "no bound"
 _RANKS_BY_LAYER = 5
 _LAYERS_SHOWN = 12
 
@@ -102,7 +103,8 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
     by_loss = rows[0].loss_bound is not None
     if by_loss:
         columns.append((Column("loss bound"), lambda row: number(row.loss_bound)))
-    columns.append((Column("gradient bound" if by_loss else "bound"), lambda row: number(row.bound)))
+    name = "gradient bound" if by_loss else "bound"
+    columns.append((Column(name), lambda row: number(row.bound) if math.isfinite(row.bound) else _NO_BOUND))
     if advice.constants != "certified":
         columns.append((Column("certified"), lambda row: number(row.certified_bound)))
     columns += [
@@ -114,7 +116,7 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
 
 
 def _verdict(row: Recommendation) -> str:
-    return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else "no bound"
+    return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else _NO_BOUND
 
 
 def _limits(advice: Advice) -> Iterator[str]:

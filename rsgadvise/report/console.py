@@ -38,30 +38,36 @@ def _print_grid(block: Grid, console: Console) -> None:
     console.print(table, crop=False)
 
 
+def _head(title: str, below: str, console: Console) -> None:
+    from rich.markup import escape
+
+    if title:
+        console.print(f"[bold]{escape(title)}[/]")
+    if below:
+        text = "\n".join(wrap(below, console.width - 1))
+        console.print(f"[dim]{escape(text)}[/]", soft_wrap=True)
+
+
 def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
     """Print the blocks; `quiet` keeps the first grid only."""
     from rich.markup import escape
 
     # Without a table the first sentences are the answer.
     quiet_sentences = quiet and not any(isinstance(block, Grid) for block in blocks)
-    for block in blocks:
+    for before, block in zip((None, *blocks), blocks, strict=False):
         if isinstance(block, Title):
             if not quiet:
-                console.print(f"[bold]{escape(block.text)}[/]")
-                if block.context:
-                    context = "\n".join(wrap(block.context, console.width - 1))
-                    console.print(f"[dim]{escape(context)}[/]", soft_wrap=True)
+                _head(block.text, block.context, console)
         elif isinstance(block, Grid):
-            if block.title and not quiet:
-                console.print(f"[bold]{escape(block.title)}[/]")
-            if block.caption and not quiet:
-                caption = "\n".join(wrap(block.caption, console.width - 1))
-                console.print(f"[dim]{escape(caption)}[/]", soft_wrap=True)
+            if not quiet:
+                _head(block.title, block.caption, console)
             for part in fitted(block, console.width):
                 _print_grid(part, console)
             if quiet:
                 return
         elif not quiet or quiet_sentences:
+            if isinstance(before, Title) and not quiet:
+                console.print()  # as a grid begins
             console.print(f"[bold]{escape(block.title)}[/]")
             for item in block.items:
                 lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from rsgadvise.advise.plan_result import IterationPlan
 from rsgadvise.report.blocks import (
     Block,
@@ -18,43 +21,52 @@ from rsgadvise.report.blocks import (
 
 __all__ = ["plan_blocks"]
 
+Value = TypeVar("Value")
+
+
+def _if(value: Value | None, text: Callable[[Value], str]) -> str | None:
+    """The text of a value, or None where there is no value."""
+    return None if value is None else text(value)
+
 
 def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
-    """The plan, then the trade of steps against samples."""
+    """The plan as far as there is one, or why not; then the trade of steps against samples."""
     title = Title(
         f"Iterations for {network(plan.kind, plan.layers)}",
         f"{plan.constants} constants, {plan.equation}; eps {number(plan.eps)}, delta {number(plan.delta)}, "
         f"{plan.runs} runs",
     )
+    deep, runs = plan.kind != "single_layer", f"{plan.runs:,} runs" if plan.runs > 1 else "1 run"
     facts = [
         ("target per run, eps delta^(1/T)", number(plan.per_run_target)),
         ("batch size", count(plan.batch_size)),
-        ("iterations", count(plan.iterations)),
-        ("iterations by equation (9)", count(plan.iterations_paper)),
-        ("stepsize", "n/a" if plan.stepsize is None else stepsizes_by_layer(plan.stepsize)),
-        ("keep probability", number(plan.keep_prob)),
-        ("dropout rate", number(plan.dropout_rate)),
-        ("bound", number(plan.bound)),
-        ("certified bound", number(plan.certified_bound)),
-        ("proven", "n/a" if plan.proven is None else "yes" if plan.proven else "no"),
-        ("samples of one run, N B", count(plan.samples)),
-        (f"data set size at {number(plan.epochs)} epochs", count(plan.dataset_size_exact)),
-        ("data set size by equation (9)", count(plan.dataset_size)),
-        ("critical batch size", number(plan.critical_batch_size)),
-        ("smallest feasible batch size", count(plan.min_batch_size)),
-        ("best number of runs", count(plan.recommended_runs)),
-        ("iterations at the best number of runs", count(plan.recommended_iterations)),
+        ("iterations", _if(plan.iterations, count)),
+        ("iterations by equation (9)", _if(plan.iterations_paper, count)),
+        ("stepsize", None if plan.stepsize is None else stepsizes_by_layer(plan.stepsize)),
+        ("keep probability", _if(plan.keep_prob if deep else None, number)),
+        ("dropout rate", _if(plan.dropout_rate if deep else None, number)),
+        ("bound", _if(plan.bound, number)),
+        ("certified bound", _if(plan.certified_bound, number)),
+        ("proven", _if(plan.proven, lambda proven: "yes" if proven else "no")),
+        ("samples of one run, N B", _if(plan.samples, count)),
+        (f"samples in all, {runs}", _if(plan.total_samples, count)),
+        (f"data set size at {number(plan.epochs)} epochs", _if(plan.dataset_size_exact, count)),
+        ("data set size by equation (9)", _if(plan.dataset_size, count)),
+        ("critical batch size", _if(plan.critical_batch_size, number)),
+        ("smallest feasible batch size", _if(plan.min_batch_size, count)),
+        ("runs with the fewest samples in all", _if(plan.recommended_runs, count)),
+        ("  iterations of each of these", _if(plan.recommended_iterations, count)),
+        ("  samples in all of these", _if(plan.recommended_samples, count)),
     ]
-    if plan.kind != "single_layer":
-        facts = [fact for fact in facts if "equation (9)" not in fact[0]]
-    else:
-        facts = [fact for fact in facts if fact[0] not in ("keep probability", "dropout rate")]
+    shown = tuple((name, text) for name, text in facts if text is not None)
+    mind = [note for note in plan.notes if note != plan.reason]
     columns = (Column("batch size"), Column("iterations"), Column("samples"))
     trade = tuple((count(p.batch_size), count(p.iterations), count(p.samples)) for p in plan.tradeoff)
     return (
         title,
-        Grid((Column("quantity", numeric=False), Column("value")), tuple(facts)),
+        Grid((Column("quantity", numeric=False), Column("value")), shown),
+        *sentences("No plan", [] if plan.reason is None else [plan.reason]),
         *([Grid(columns, trade, "Steps against samples")] if trade else []),
-        *sentences("Mind", plan.notes),
+        *sentences("Mind", mind),
         *sentences("Assumed", assumptions(plan.assumed)),
     )

@@ -18,6 +18,8 @@ from rsgadvise.bounds.judge import objective_for
 from rsgadvise.bounds.objective import Schedule
 from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.errors import HypothesisError
+from rsgadvise.report.blocks import Grid, Sentences
+from rsgadvise.report.plan import plan_blocks
 from rsgadvise.spec import Spec
 
 
@@ -187,6 +189,50 @@ def test_no_row_of_the_tradeoff_beats_the_batch_of_the_range(run: Run, config: C
         assert document["samples"] == min(row["samples"] for row in rows)
         (chosen,) = [item for item in document["assumed"] if item["key"] == "training.batch_size"]
         assert chosen["why"] == "the fewest samples within search.batch_size"
+
+
+def test_the_best_number_of_runs_says_in_what_it_is_the_best() -> None:
+    """Fewest samples over all runs, by trying every T; the plan asked for has its own total beside it."""
+    found = plan()
+    totals = {runs: runs * 50 * (plan(runs=runs).iterations or 0) for runs in range(1, 40)}
+    assert found.total_samples == totals[10]
+    assert found.recommended_samples == min(totals.values())
+    assert found.recommended_runs is not None
+    assert found.recommended_samples == totals[found.recommended_runs] < found.total_samples
+    grid = next(block for block in plan_blocks(found) if isinstance(block, Grid))
+    facts = {name.strip(): text for name, text in grid.rows}
+    assert facts["samples in all, 10 runs"] == f"{totals[10]:,}"
+    assert facts["runs with the fewest samples in all"] == "6"
+    assert facts["iterations of each of these"] == f"{found.recommended_iterations:,}"
+    assert facts["samples in all of these"] == f"{min(totals.values()):,}"
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [
+        ({"kind": "multilayer", "layers": [57, 16, 2], "weight_bound": 3}, {"batch_size": 1024}),
+        ({"kind": "autoencoder", "layers": [50, 10], "weight_bound": 0.05}, {"batch_size": 1}),
+        ({"kind": "single_layer", "layers": [100, 5]}, {"eps": 1e-30}),
+    ],
+)
+def test_without_a_plan_only_what_exists_is_printed_and_why(
+    network: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    keep = (1.0, 1.0) if network["kind"] == "single_layer" else (0.5, 1.0)
+    found = plan(problem(**network), keep_prob=keep, **changes)
+    assert not found.feasible
+    assert found.keep_prob is found.dropout_rate is found.total_samples is None
+    _, grid, why, *_ = plan_blocks(found)
+    assert isinstance(grid, Grid)
+    names = {name.strip() for name, _ in grid.rows}
+    assert {"target per run, eps delta^(1/T)", "batch size"} <= names
+    assert not names & {"iterations", "stepsize", "keep probability", "bound", "proven"}
+    assert not any("n/a" in text for _, text in grid.rows)
+    assert isinstance(why, Sentences)
+    assert why.title == "No plan"
+    assert why.items == (found.reason,) == found.notes[:1]
+    mind = [item for block in plan_blocks(found) if isinstance(block, Sentences) for item in block.items]
+    assert mind.count(found.reason or "") == 1
 
 
 def test_absurd_targets_are_infeasible_not_wrong() -> None:

@@ -14,7 +14,7 @@ from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
-from rsgadvise.report.advice import reason_blocks
+from rsgadvise.report.advice import ranking_blocks, reason_blocks
 from rsgadvise.spec import Spec
 
 MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}
@@ -283,3 +283,14 @@ def test_a_point_has_one_equation_wherever_it_is_named(
 
 def test_many_ranks_are_not_listed_one_by_one() -> None:
     assert wording.equations(["a", "b"] * 20) == "a or b, by rank"
+
+
+def test_a_row_without_a_bound_says_so_in_one_word() -> None:
+    advice = recommend(spec("single_layer", budget={"epochs": 100}))
+    first, second, *_ = advice.recommendations
+    without = replace(second, bound=float("inf"), terms={}, proven=False)
+    (grid,) = ranking_blocks(replace(advice, recommendations=(first, without)))
+    names = [column.name for column in grid.columns]
+    said = dict(zip(names, grid.rows[1], strict=True))
+    assert said["bound"] == said["proven"] == "no bound"
+    assert "n/a" not in grid.rows[1]

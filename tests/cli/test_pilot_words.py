@@ -232,7 +232,7 @@ def test_the_curvature_is_about_where_the_second_run_stood(
     found, said = document(run, spec, *options), words(run, spec, *options)
     state, best = found["pilot"]["state"], found["recommendations"][0]
     assert state is not None, "or this tests nothing"
-    assert f"Where that run stood, after {found['pilot']['share']:.1%} of the training, " in said
+    assert f"Where that run stood, after {100 * found['pilot']['share']:.1f} % of the training, " in said
     if state["go_on"]:
         assert (
             f"So the rest of the {best['iterations']:,} iterations of rank 1 has something to gain." in said
@@ -298,8 +298,11 @@ def test_errors_stand_beside_errors_and_losses_beside_losses(run: Run, tmp_path:
     held, rest = LABELS[order[:60]], LABELS[order[60:]]
     commonest = np.bincount(rest).argmax()
     assert pilot["constant_error"] == pytest.approx((held != commonest).mean())
-    assert f"{pilot['held_out_error']:.1%} of 60 rows held out wrong; always saying the commonest" in said
-    assert f"class has {pilot['constant_error']:.1%} wrong." in said
+    assert (
+        f"{100 * pilot['held_out_error']:.1f} % of 60 rows held out wrong; always saying the commonest"
+        in said
+    )
+    assert f"class has {100 * pilot['constant_error']:.1f} % wrong." in said
     assert f"where a constant prediction has a loss of {shown(pilot['constant_loss'])}." in said
     tied = document(run, spec_for(tmp_path, TIED), *PILOT)["pilot"]
     assert (tied["held_out_error"], tied["constant_error"]) == (None, None)
