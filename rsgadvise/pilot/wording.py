@@ -64,10 +64,11 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
             f"Run again from another seed its loss went from {report.initial_loss:.4g} to {report.loss:.4g}, "
             f"where a constant prediction has a loss of {report.constant_loss:.4g}."
         )
-    if report.held_out_error is not None:
+    if report.held_out_error is not None and report.constant_error is not None:
+        wrong = _percent(report.held_out_error)
         sentences.append(
-            f"That second run then had {_percent(report.held_out_error)} of {report.held_out_rows:,} rows held "
-            f"out wrong; always saying the commonest class has {_percent(report.constant_error)} wrong."
+            f"That second run then had {wrong} of {report.held_out_rows:,} rows held out wrong; always saying "
+            f"the commonest class has {_percent(report.constant_error)} wrong."
         )
     if report.state is not None:
         iterations = ranked[0].runner.candidate.iterations
@@ -77,7 +78,8 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
 
 def _state_sentence(state: StoppedState, share: float, iterations: int) -> str:
     """What the curvature says of where the second run stood, how sure that is, and what follows from it."""
-    text = f"Where that run stood, after {_percent(share)} of the training, {state.rows:,} rows say: {state.sentence}"
+    stood = f"after {_percent(share)} of the training, {state.rows:,} rows"
+    text = f"Where that run stood, {stood} say: {state.sentence}"
     if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
         text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
     if state.go_on:
