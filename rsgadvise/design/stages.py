@@ -162,8 +162,8 @@ class Stages:
     ) -> FloatArray:
         """The least N B of a fine-tuning over a range of batch sizes.
 
-        Most of the time that is the N B of all real B and N. Where B lies outside the range the nearest end is
-        best, and where N is below 1 the smallest batch that one iteration needs.
+        Most of the time that is the N B of all real B and N. Where B lies outside the range the nearest end
+        is best, and where N is below 1 the smallest batch that one iteration needs.
         """
         least, low, high = np.full(target.shape, np.inf), self.batches[0], self.batches[-1]
         for keep in self.keep_probs:
@@ -201,7 +201,7 @@ class Stages:
 def _held_samples(
     objective: Objective, target: FloatArray, batch: FloatArray, keep: Range, low: float
 ) -> FloatArray:
-    """N B at given batch sizes; where N is below 1, at the smallest from `low` on that one iteration needs."""
+    """N B at given batch sizes; where N is below 1, at the smallest that one iteration needs, from `low` on."""
 
     def needed(size: FloatArray) -> FloatArray:
         return objective.required_iterations(target, size, keep)[0]
