@@ -201,7 +201,7 @@ class Stages:
 def _held_samples(
     objective: Objective, target: FloatArray, batch: FloatArray, keep: Range, low: float
 ) -> FloatArray:
-    """N B at given batch sizes; where N is below 1, at the smallest that one iteration needs, from `low` on."""
+    """N B at given batch sizes, or where N is below 1, at the smallest that one iteration needs."""
 
     def needed(size: FloatArray) -> FloatArray:
         return objective.required_iterations(target, size, keep)[0]
