@@ -78,7 +78,8 @@ def _sets(hidden: int) -> NDArray[np.bool_]:
     if hidden <= _SETS:
         return np.asarray(list(itertools.product((False, True), repeat=hidden))[1:], dtype=bool)
     stairs = np.tri(hidden, dtype=bool)
-    return np.concatenate([stairs, ~stairs[:-1], np.eye(hidden, dtype=bool)])
+    # The first and the last single layer are stairs already.
+    return np.concatenate([stairs, ~stairs[:-1], np.eye(hidden, dtype=bool)[1:-1]])
 
 
 def _minimum(
@@ -99,9 +100,13 @@ def _minimum(
     return best, least
 
 
+def _alphas(logs: FloatArray) -> FloatArray:
+    return np.where(logs < 0, np.exp(logs), 1.0)
+
+
 def _costs(stages: Stages, logs: FloatArray, target: float) -> tuple[FloatArray, FloatArray]:
     """(pretraining, fine-tuning) of vectors of log alpha along the last axis."""
-    alphas = np.where(logs < 0, np.exp(logs), 1.0)
+    alphas = _alphas(logs)
     before = sum(stages.pretraining_work(level, alphas[..., level]) for level in range(stages.hidden))
     return np.asarray(before), stages.fine_tuning_work(alphas, np.full(alphas.shape[:-1], target))
 
@@ -168,6 +173,8 @@ def cheapest_mix(stages: Stages, target: float, *, price: float = 1.0, enough: f
     feasible &= (least < cost.min()) | (cost == cost.min())
     sets, cost = sets[feasible], cost[feasible]
     logs = np.where(sets, common[feasible][:, None], 0.0)
+    alphas = _alphas(logs)
+    spent = np.stack([stages.pretraining_work(at, alphas[:, at]) for at in range(stages.hidden)], axis=1)
     lowest = _lowest(stages)
     for _ in range(_SWEEPS):
         before = cost
@@ -176,16 +183,27 @@ def cheapest_mix(stages: Stages, target: float, *, price: float = 1.0, enough: f
             if rows.size == 0:
                 continue
 
-            def value(points: FloatArray, rows: NDArray[np.intp] = rows, level: int = level) -> FloatArray:
+            others = np.delete(spent[rows], level, axis=1).sum(axis=1)[:, None]
+
+            def value(
+                points: FloatArray,
+                rows: NDArray[np.intp] = rows,
+                level: int = level,
+                others: FloatArray = others,
+            ) -> FloatArray:
                 vectors = np.repeat(logs[rows, None, :], points.shape[1], axis=1)
                 vectors[..., level] = points
-                first, second = _costs(stages, vectors, target)
-                return price * first + second
+                alphas = _alphas(vectors)
+                tuned = stages.fine_tuning_work(alphas, np.full(points.shape, target))
+                return np.asarray(
+                    price * (others + stages.pretraining_work(level, alphas[..., level])) + tuned
+                )
 
             low = np.full(rows.size, lowest[level])
             found, lower = _minimum(value, low, np.full(rows.size, _BELOW_ONE), points=_INNER)
             better = lower < cost[rows]
             logs[rows[better], level] = found[better]
+            spent[rows[better], level] = stages.pretraining_work(level, _alphas(found[better]))
             cost = cost.copy()
             cost[rows[better]] = lower[better]
         if np.all(cost >= before * (1 - _SETTLED)) or cost.min() < enough:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
 from rsgadvise.bounds.judge import objective_for
@@ -20,7 +19,7 @@ from rsgadvise.bounds.kinds import PaperMultilayer
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.design.joint import joint_objective
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, increasing_root
 from rsgadvise.theory import autoencoder, multilayer, multilayer_plan
 from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.constants import InputMoments
@@ -110,29 +109,20 @@ class Stages:
         """Number of hidden layers."""
         return len(self.layers)
 
-    def pretraining_plans(
-        self, level: int, alpha: FloatArray
-    ) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
-        """(real N at the best batch size, that batch size, index of the keep range) of each alpha.
-
-        N is inf where no batch size reaches it.
-        """
-        target = (np.asarray(alpha, dtype=np.float64) * self.shrink)[..., None]
-        return self._plans(
+    def pretraining_work(self, level: int, alpha: FloatArray) -> FloatArray:
+        """Multiply-adds to pretrain one hidden layer (0 is the first) to each alpha; 0 from 1 on."""
+        below = alpha < 1
+        target = (np.where(below, alpha, 0.5) * self.shrink)[..., None]
+        samples = self._samples(
             self.layers[level], target, lambda keep: self._pretraining_batches(level, target, keep)
         )
+        return np.where(below, samples * self.runs * self.layer_weights[level], 0.0)
 
     def _pretraining_batches(self, level: int, target: FloatArray, keep: Range) -> FloatArray:
         """The best sizes at either end of the keep probabilities: (10) may be least at either."""
         noises = [self.layers[level].smallest_batch(target, zeta) * (target / 2) for zeta in keep]
         best = [autoencoder.fewest_samples_batch_size(target=target, gradient_variance=v) for v in noises]
         return np.concatenate(np.broadcast_arrays(*best), axis=-1)
-
-    def pretraining_work(self, level: int, alpha: FloatArray) -> FloatArray:
-        """Multiply-adds to pretrain one hidden layer (0 is the first) to each alpha; 0 from 1 on."""
-        below = alpha < 1
-        n, batch, _ = self.pretraining_plans(level, np.where(below, alpha, 0.5))
-        return np.where(below, n * batch * self.runs * self.layer_weights[level], 0.0)
 
     def fine_tuning(self, alphas: FloatArray) -> Objective:
         """The objective of fine-tuning, alpha of each hidden layer along the last axis.
@@ -152,45 +142,77 @@ class Stages:
             net=scaled, initial_loss=self.problem.initial_loss, ceiling=self.problem.largest_loss
         )
 
-    def fine_tuning_plans(
-        self, alphas: FloatArray, target: FloatArray
-    ) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
-        """As `pretraining_plans`, for vectors of alphas, and targets per run of the same leading shape."""
+    def fine_tuning_work(self, alphas: FloatArray, target: FloatArray) -> FloatArray:
+        """Multiply-adds of the fine-tuning; inf where no batch size reaches the target.
+
+        Args:
+            alphas: of each hidden layer, along the last axis.
+            target: the bound to reach in each run, of the same leading shape.
+        """
         wide = np.broadcast_to(np.asarray(target, dtype=np.float64), alphas.shape[:-1])[..., None]
         objective = self.fine_tuning(alphas)
-        if isinstance(objective, PaperMultilayer):
-            net = objective.net
-            return self._plans(objective, wide, lambda keep: _tuning_batches(net, wide, keep))
-        return self._plans(objective, wide, None)
+        if self.batch_range and isinstance(objective, PaperMultilayer):
+            samples = self._range_samples(objective, alphas, wide[..., 0])
+        else:
+            samples = self._samples(objective, wide, None)
+        return samples * (3 * self.weights * self.runs)
 
-    def fine_tuning_work(self, alphas: FloatArray, target: FloatArray) -> FloatArray:
-        """Multiply-adds of the fine-tuning; inf where no batch size reaches the target."""
-        n, batch, _ = self.fine_tuning_plans(alphas, target)
-        return n * batch * (3 * self.weights * self.runs)
+    def _range_samples(
+        self, objective: PaperMultilayer, alphas: FloatArray, target: FloatArray
+    ) -> FloatArray:
+        """The least N B of a fine-tuning over a range of batch sizes.
 
-    def _plans(
+        Most of the time that is the N B of all real B and N. Where B lies outside the range the nearest end
+        is best, and where N is below 1 the smallest batch that one iteration needs.
+        """
+        least, low, high = np.full(target.shape, np.inf), self.batches[0], self.batches[-1]
+        for keep in self.keep_probs:
+            unit = multilayer_plan.fewest_samples(net=objective.net, highest_keep_prob=keep[1])
+            batch, n = (np.broadcast_to(u[..., 0], target.shape) / target for u in unit)
+            n = n * objective.initial_loss
+            samples = batch * n
+            outside = (batch < low) | (batch > high) | (n < 1)
+            if outside.any():
+                held = np.clip(batch[outside], low, high)[:, None]
+                samples[outside] = _held_samples(
+                    self.fine_tuning(alphas[outside]), target[outside][:, None], held, keep, low
+                )[:, 0]
+            least = np.minimum(least, samples)
+        return least
+
+    def _samples(
         self, objective: Objective, target: FloatArray, best_of: Callable[[Range], FloatArray] | None
-    ) -> tuple[FloatArray, FloatArray, NDArray[np.intp]]:
-        """Of a range of batch sizes `best_of` tells the best ones; listed ones are all tried."""
-        shape = target.shape[:-1]
-        least, best, picked = np.full(shape, np.inf), np.ones(shape), np.zeros(shape, np.intp)
-        for index, keep_range in enumerate(self.keep_probs):
+    ) -> FloatArray:
+        """The least N B, N real and at least 1; inf where no batch size reaches the target.
+
+        Of a range of batch sizes `best_of` tells the best ones; listed ones are all tried.
+        """
+        least = np.full(target.shape[:-1], np.inf)
+        for keep_range in self.keep_probs:
             sizes = self.batches
             if self.batch_range and best_of is not None:
                 sizes = np.clip(best_of(keep_range), sizes[0], sizes[-1])
             batch, wide = np.broadcast_arrays(sizes, target)
             real, _ = objective.required_iterations(wide, batch, keep_range)
-            n = np.maximum(real, 1.0)
-            at = np.argmin(n * batch, axis=-1)[..., None]
-            here, size = (np.take_along_axis(a, at, axis=-1)[..., 0] for a in (n, batch))
-            better = here * size < least * best
-            least, best = np.where(better, here, least), np.where(better, size, best)
-            picked = np.where(better, index, picked)
-        return least, best, picked
+            least = np.minimum(least, (np.maximum(real, 1.0) * batch).min(axis=-1))
+        return least
 
 
-def _tuning_batches(net: multilayer.Structure, target: FloatArray, keep: Range) -> FloatArray:
-    return multilayer_plan.fewest_samples(net=net, highest_keep_prob=keep[1])[0] / target
+def _held_samples(
+    objective: Objective, target: FloatArray, batch: FloatArray, keep: Range, low: float
+) -> FloatArray:
+    """N B at given batch sizes, or where N is below 1, at the smallest that one iteration needs."""
+
+    def needed(size: FloatArray) -> FloatArray:
+        return objective.required_iterations(target, size, keep)[0]
+
+    n = needed(batch)
+    if (n < 1).any():
+        ends = np.full(batch.shape, np.log(low)), np.log(batch)
+        with np.errstate(invalid="ignore"):
+            single = np.exp(increasing_root(lambda logs: -np.log(needed(np.exp(logs))), *ends))
+        batch = np.where(n < 1, single, batch)
+    return np.maximum(n, 1.0) * batch
 
 
 def stages_of(

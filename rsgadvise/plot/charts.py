@@ -37,11 +37,18 @@ def _verify(document: Entry) -> Chart:
     return verdicts_chart(document)
 
 
+def _design(document: Entry) -> Chart:
+    from rsgadvise.plot.architectures import architectures_chart
+
+    return architectures_chart(document)
+
+
 _CHARTS: dict[str, Callable[[Entry], Chart]] = {
     "sweep": _sweep,
     "recommend": _recommend,
     "iterations": _iterations,
     "verify": _verify,
+    "design": _design,
 }
 _SCHEMA = re.compile(r"rsgadvise\.([a-z_]+)/(\d+)")
 

@@ -292,7 +292,8 @@ def _handles(chart: Chart) -> Iterator[tuple[list[Any], str]]:
             bound = bool(chart.groups) and series.role in ("paper", "certified")
             key = ("paper" if bound else series.role, "bound" if bound else series.name)
             if key not in seen:
-                seen[key] = _role_handle(series, key[1], grouped=bool(chart.groups), upright=panel.horizontal)
+                grouped = bool(chart.groups) and series.role != "plan"  # that one point is of no group
+                seen[key] = _role_handle(series, key[1], grouped=grouped, upright=panel.horizontal)
         for level in panel.levels:
             look = ROLES[level.role]
             line = Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=LINE)

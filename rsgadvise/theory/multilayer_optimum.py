@@ -21,6 +21,7 @@ from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms
 __all__ = [
     "best_keep_prob",
     "largest_shared",
+    "logit_of",
     "optimal_hyperparameters",
     "shared_at",
     "stepsizes_at",
@@ -120,19 +121,19 @@ def _solve_block(
         return np.log(rise * zeta**2 / start)
 
     floor, ceiling = _bracket(net, start, batch, (lower, upper))
-    logit = increasing_root(slope, _logit(floor), _logit(ceiling), tolerance=1e-7)
+    logit = increasing_root(slope, logit_of(floor), logit_of(ceiling), tolerance=1e-7)
     shared = shared_at(logit, edge)
     return shared, keep_prob(stepsizes_at(net, shared))
 
 
-def _logit(share: FloatArray) -> FloatArray:
+def logit_of(share: FloatArray) -> FloatArray:
     """t with share = tau (2 - tau), tau = 1/(1 + e^-t): smooth where a layer reaches its largest g."""
     root = np.sqrt(1 - share)
     return np.asarray(np.log(share / ((1 + root) * root)))
 
 
 def shared_at(logit: FloatArray, edge: FloatArray) -> FloatArray:
-    """g = edge tau (2 - tau), the inverse of `_logit`."""
+    """g = edge tau (2 - tau), the inverse of `logit_of`."""
     tau = 1 / (1 + np.exp(-logit))
     return np.asarray(edge * tau * (2 - tau))
 

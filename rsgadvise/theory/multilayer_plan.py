@@ -12,7 +12,7 @@ import numpy as np
 from rsgadvise.search import increasing_root
 from rsgadvise.theory.bound import FloatArray, Numeric
 from rsgadvise.theory.multilayer import Structure, smallest_batch_size
-from rsgadvise.theory.multilayer_optimum import largest_shared, shared_at, stepsizes_at
+from rsgadvise.theory.multilayer_optimum import largest_shared, logit_of, shared_at, stepsizes_at
 
 __all__ = ["Plan", "fewest_iterations", "fewest_samples", "required_iterations"]
 
@@ -152,7 +152,15 @@ def fewest_samples(*, net: Structure, highest_keep_prob: float) -> tuple[FloatAr
         rise = np.asarray(sum(t * s for t, s in zip(terms, slopes, strict=True)))
         return np.asarray(np.log(rise / np.asarray(sum(terms)) / 2))
 
-    logit = increasing_root(slope, np.full(shape, -60.0), np.full(shape, 17.0), tolerance=1e-6)
+    # With e_L = k_L gamma_L^2 and the hidden noise between K g and 2 K g the slope is below 0 while
+    # g^2 <= K / (19 zeta k_L b_L) and g <= 3/4 of the edge, and above 0 from g^2 = K / (zeta k_L b_L) on.
+    *lower, top = (net.pretraining * k for k in net.hidden_noise) if net.hidden_noise else (np.zeros(()),)
+    hidden = zeta**2 * top + zeta**3 * np.asarray(sum(lower, np.zeros(())))
+    reach = np.sqrt(hidden / (zeta * net.output_noise * net.output_curvature)) / edge
+    with np.errstate(divide="ignore"):
+        floor = np.maximum(logit_of(np.minimum(reach / np.sqrt(19.0), 0.75)), -60.0)
+        ceiling = np.clip(logit_of(np.minimum(reach, 1 - 1e-15)), -60.0, 17.0)
+    logit = increasing_root(slope, floor, ceiling, tolerance=1e-6)
     shared = shared_at(logit, edge)
     gain = zeta**2 * shared
     return np.asarray(2 * np.asarray(sum(noises(shared)[0])) / gain), np.asarray(2 / gain)

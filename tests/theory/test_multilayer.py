@@ -22,7 +22,7 @@ from rsgadvise.theory.multilayer import (
     structure,
 )
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
-from rsgadvise.theory.multilayer_plan import required_iterations
+from rsgadvise.theory.multilayer_plan import fewest_iterations, fewest_samples, required_iterations
 from rsgadvise.theory.single_layer import constant_stepsize_bound
 
 
@@ -332,3 +332,34 @@ def test_bad_stepsizes_are_refused(stepsize: list[float], message: str) -> None:
             initial_loss=1.0,
             ceiling=2.0,
         )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    layers=st.lists(st.integers(1, 2000), min_size=3, max_size=7),
+    w=st.floats(1e-3, 5.0),
+    alpha=st.floats(-20.0, 0.0).map(lambda e: 10.0**e),
+    zeta=st.floats(0.05, 1.0),
+    q=st.floats(-4.0, 3.0).map(lambda e: 10.0**e),
+    share=st.floats(0.3, 3.0),
+)
+def test_the_fewest_samples_are_those_of_the_best_batch_and_n_falls_by_its_elasticity(
+    layers: list[int], w: float, alpha: float, zeta: float, q: float, share: float
+) -> None:
+    net = structure(layers=layers, weight_bound=[w] * (len(layers) - 1), pretraining=alpha)
+    loss = 7.0
+    unit, n = fewest_samples(net=net, highest_keep_prob=zeta)
+    best = float(unit) / q
+    factors = np.asarray([1.0, 0.7, 0.99, 1.01, 1.4, 1e4])
+
+    def plan(batch: Any) -> Any:
+        return fewest_iterations(
+            net=net, target=q, batch_size=batch, initial_loss=loss, keep_prob=(zeta / 2, zeta)
+        )
+
+    needed = plan(best * factors).iterations
+    assert needed[0] == pytest.approx(loss * float(n) / q, rel=1e-4)
+    assert (needed * factors >= needed[0] * (1 - 1e-9)).all()
+    around = plan(best * (1 + share) * np.asarray([1 - 1e-4, 1.0, 1 + 1e-4]))
+    slope = np.log(around.iterations[2] / around.iterations[0]) / np.log((1 + 1e-4) / (1 - 1e-4))
+    assert slope == pytest.approx(around.elasticity[1], rel=2e-3, abs=1e-5)
