@@ -37,11 +37,18 @@ def _verify(document: Entry) -> Chart:
     return verdicts_chart(document)
 
 
+def _compare(document: Entry) -> Chart:
+    from rsgadvise.plot.comparison import comparison_chart
+
+    return comparison_chart(document)
+
+
 _CHARTS: dict[str, Callable[[Entry], Chart]] = {
     "sweep": _sweep,
     "recommend": _recommend,
     "iterations": _iterations,
     "verify": _verify,
+    "compare": _compare,
 }
 _SCHEMA = re.compile(r"rsgadvise\.([a-z_]+)/(\d+)")
 
