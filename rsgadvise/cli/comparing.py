@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsgadvise.cli.computing import check_confidence
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
+_RUNS, _CONFIDENCE = 32, 0.99
+
 
 def compare(
     specs: Annotated[
@@ -49,15 +52,21 @@ def compare(
         bool, typer.Option("--measure", help="Also train each, and compare the gradients that come out.")
     ] = False,
     runs: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=4, max=10**6, help="With --measure: independent replicas of each spec, over up to eight W1."
+            min=4,
+            max=10**6,
+            help="With --measure: independent replicas of each spec, over up to eight W1; default 32.",
         ),
-    ] = 32,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="With --measure: of all randomness.")] = 0,
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, help="With --measure: of all randomness; default 0."),
+    ] = None,
     confidence: Annotated[
-        float, typer.Option(help="With --measure: 1 minus the probability that any limit is wrong.")
-    ] = 0.99,
+        float | None,
+        typer.Option(help="With --measure: 1 minus the probability that any limit is wrong; default 0.99."),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, max=1024, help="With --measure: processes; default: one per usable core."),
@@ -74,7 +83,16 @@ def compare(
 ) -> None:
     """Say which spec has the better guarantee, and with --measure whose gradients are smaller."""
     del version
-    _check(specs, confidence, budget)
+    training = {
+        "--runs": runs,
+        "--seed": seed,
+        "--confidence": confidence,
+        "--jobs": jobs,
+        "--budget": budget,
+    }
+    _check(specs, training, measure=measure)
+    confidence = _CONFIDENCE if confidence is None else confidence
+    _check_limits(confidence, budget)
     loaded = [_load(spec, tuple(set_ or ()), quiet=quiet) for spec in specs]
     taken: set[str] = set()
     candidates = [
@@ -90,7 +108,14 @@ def compare(
     behind = {candidate.name: each for candidate, each in zip(candidates, loaded, strict=True)}
     if measure:
         found = _measured(
-            found, behind, runs=runs, seed=seed, confidence=confidence, jobs=jobs, budget=budget, quiet=quiet
+            found,
+            behind,
+            runs=_RUNS if runs is None else runs,
+            seed=seed or 0,
+            confidence=confidence,
+            jobs=jobs,
+            budget=budget,
+            quiet=quiet,
         )
 
     def blocks() -> Sequence[Block]:
@@ -113,23 +138,33 @@ def compare(
         raise typer.Exit(130)
     if all(row.rank is None for row in found.specs):
         raise typer.Exit(1)
-    measured = found.verdict.measured
-    if measured is not None and measured.smallest is None:
+    known = [row for row in found.specs if row.measured is not None and row.measured.mean is not None]
+    if measure and len(known) < 2:
         raise typer.Exit(3)  # asked for, and ended before there was anything to compare
 
 
-def _check(specs: Sequence[str], confidence: float, budget: float | None) -> None:
+def _check(specs: Sequence[str], training: Mapping[str, object], *, measure: bool) -> None:
     """Refuse what cannot be done before anything is read.
 
     Raises:
-        UsageError: too few specs, standard input twice, or an option out of range.
+        UsageError: too few specs, standard input twice, or an option is about training, and there is none.
     """
     if len(specs) < 2:
         raise UsageError(f"compare needs two or more specs; got {len(specs)}; name another")
     if specs.count("-") > 1:
         raise UsageError("- stands for standard input, which can be read once; got it twice; name files")
-    if not 0 < confidence < 1:
-        raise UsageError(f"--confidence must be a probability between 0 and 1; got {confidence:g}; give 0.99")
+    for name, value in training.items():
+        if value is not None and not measure:
+            raise UsageError(f"{name} is about training; got no --measure; add it, or leave {name} out")
+
+
+def _check_limits(confidence: float, budget: float | None) -> None:
+    """Refuse options that are out of range.
+
+    Raises:
+        UsageError: one is.
+    """
+    check_confidence(confidence)
     if budget is not None and not (math.isfinite(budget) and budget > 0):
         raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
 

@@ -100,13 +100,19 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName = "pape
         )
         for index, candidate in enumerate(candidates)
     ]
+    beyond = {
+        candidate.name: best.samples
+        for index, candidate in enumerate(candidates)
+        for each in _SETS
+        if common is not None and (best := answers[each][index].best) is not None and best.samples > common
+    }
     rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)
     return Comparison(
         specs=tuple(rows),
         constants=constants,
         compared_by=by,
         common_samples=common,
-        verdict=verdict_of(rows, by),
+        verdict=verdict_of(rows, by, common=common, beyond=beyond),
         notes=notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
     )
 

@@ -147,6 +147,11 @@ def _judged(measured: Mapping[str, Measured], confidence: float) -> MeasuredVerd
     if len(known) < 2:
         return MeasuredVerdict(None, False, False, confidence, "Fewer than two specs were measured.")
     name = min(known, key=lambda each: known[each].mean or 0.0)
+    tied = [other for other, each in known.items() if each.mean == known[name].mean]
+    if len(tied) > 1:
+        least = ", the smallest" if len(tied) < len(known) else ""
+        text = f"Measured, {', '.join(tied[:-1])} and {tied[-1]} are the same: {known[name].mean:.4g}{least}."
+        return MeasuredVerdict(None, False, False, confidence, text)
     first, others = known[name], [each for other, each in known.items() if other != name]
     if _all(others, lambda each: _below(first.upper, each.lower)):
         text = (

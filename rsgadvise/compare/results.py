@@ -103,7 +103,7 @@ class MeasuredVerdict:
     """Whose measured gradient is smaller.
 
     Attributes:
-        smallest: the spec with the smallest mean, or None.
+        smallest: the spec with the smallest mean; None: too few were measured, or several share it.
         significant: whether it lies below every other one.
         approximate: by Welch's test on the means of the starts, not by limits that hold in any case.
         confidence: 1 minus the probability that the limits are wrong anywhere.

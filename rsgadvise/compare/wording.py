@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.compare.results import Compared, Guarantee, Verdict
@@ -24,8 +24,21 @@ _WORDS = {
 }
 
 
-def verdict_of(rows: Sequence[Compared], by: Literal["bound", "samples", "seconds"]) -> Verdict:
-    """Who has the better guarantee with each set of constants, and whether they agree."""
+def verdict_of(
+    rows: Sequence[Compared],
+    by: Literal["bound", "samples", "seconds"],
+    *,
+    common: int | None,
+    beyond: Mapping[str, int],
+) -> Verdict:
+    """Who has the better guarantee with each set of constants, and whether they agree.
+
+    Args:
+        rows: compared.
+        by: what is compared.
+        common: samples that each may take; None with a target.
+        beyond: the specs that fix more samples than that, and how many they take.
+    """
     found: dict[str, str | None] = {}
     sentences = []
     for constants in ("paper", "certified"):
@@ -45,6 +58,12 @@ def verdict_of(rows: Sequence[Compared], by: Literal["bound", "samples", "second
     agree = None if paper is None or certified is None else paper == certified
     if agree is not None:
         sentences.append(f"The two sets of constants {'agree' if agree else 'disagree'}.")
+    if beyond:
+        takes = "; ".join(f"{name} takes {many:,}" for name, many in beyond.items())
+        sentences.append(
+            f"These guarantees are not at equal samples, since what is fixed stays: {takes}, where at most "
+            f"{common:,} would be equal."
+        )
     sentences.append(NOT_SPEED)
     return Verdict(" ".join(sentences), paper, certified, agree, proven=proven)
 

@@ -186,17 +186,25 @@ def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> No
                 quantity=f"training.{key}",
             )
     for schedule in space.schedules:
+        decay = "training.decay" if training.decay is not None else "search.decay"
+        if space.goal is not None and schedule.decay:
+            raise HypothesisError(
+                f"must be 0 for a design with a target; got {schedule.decay:g}; set it to 0, or use "
+                "`rsgadvise recommend`",
+                quantity=decay,
+            )
+        if schedule.stopping == "uniform" and schedule.decay:
+            raise HypothesisError(
+                f"must be 0 for a design whose training.stopping is uniform, as it is unless given; got "
+                f"{schedule.decay:g}; set training.stopping to matched, or this to 0, or "
+                "use `rsgadvise recommend`",
+                quantity=decay,
+            )
         if not schedule.monotone:
             raise HypothesisError(
                 "must be uniform or matched without decay, or matched with it, for a design; got another "
                 "distribution; change it, or use `rsgadvise recommend`",
                 quantity="training.stopping",
-            )
-        if space.goal is not None and not schedule.plain:
-            raise HypothesisError(
-                f"must be 0 for a design with a target; got {schedule.decay:g}; set it to 0, or use "
-                "`rsgadvise recommend`",
-                quantity="training.decay" if training.decay is not None else "search.decay",
             )
 
 

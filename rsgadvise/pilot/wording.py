@@ -67,8 +67,8 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
     if report.held_out_error is not None and report.constant_error is not None:
         wrong = _percent(report.held_out_error)
         sentences.append(
-            f"That second run then had {wrong} of {report.held_out_rows:,} rows held out wrong; always saying "
-            f"the commonest class has {_percent(report.constant_error)} wrong."
+            f"That second run then had {wrong} of {report.held_out_rows:,} rows held out wrong; always "
+            f"saying the commonest class has {_percent(report.constant_error)} wrong."
         )
     if report.state is not None:
         iterations = ranked[0].runner.candidate.iterations

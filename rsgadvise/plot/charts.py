@@ -43,12 +43,19 @@ def _design(document: Entry) -> Chart:
     return architectures_chart(document)
 
 
+def _compare(document: Entry) -> Chart:
+    from rsgadvise.plot.comparison import comparison_chart
+
+    return comparison_chart(document)
+
+
 _CHARTS: dict[str, Callable[[Entry], Chart]] = {
     "sweep": _sweep,
     "recommend": _recommend,
     "iterations": _iterations,
     "verify": _verify,
     "design": _design,
+    "compare": _compare,
 }
 _SCHEMA = re.compile(r"rsgadvise\.([a-z_]+)/(\d+)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any, NoReturn
 
 from rsgadvise.errors import DataError
@@ -14,6 +15,7 @@ __all__ = ["Entry", "parse_document"]
 _AGAIN = "let the command write it again with -f json"
 _SMALLEST, _LARGEST = 1e-300, 1e300  # beyond, the ends of an axis are no numbers
 _LONGEST = 60
+_ROUNDING = 1e-9  # means and limits are rounded apart
 
 
 def parse_document(text: str, name: str) -> Entry:
@@ -190,6 +192,19 @@ class Entry:
         """The number above 0 of a key, None where it is null; the key must exist."""
         found = self[key]
         return None if found.value is None else found.positive()
+
+    def interval(self, mean: str, lower: str = "lower", upper: str = "upper") -> tuple[float | None, ...]:
+        """A measured mean and its limits, by their keys: (mean, lower, upper), None where null.
+
+        Raises:
+            DataError: a limit is on the wrong side, which no measurement gives.
+        """
+        found = [self.maybe_number(key) for key in (lower, mean, upper)]
+        known = [(key, x) for key, x in zip((lower, mean, upper), found, strict=True) if x is not None]
+        for (low, below), (high, above) in combinations(known, 2):
+            if below > above + _ROUNDING * abs(above):
+                self[low].fail(f"must be at most {high}, {above:.6g}", _AGAIN)
+        return found[1], found[0], found[2]
 
     def sentences(self, key: str) -> tuple[str, ...]:
         """The texts of a list, none where the key is absent."""

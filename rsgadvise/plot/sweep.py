@@ -177,10 +177,11 @@ def _measured(entry: Entry) -> _Measured | None:
     if found is None:
         return None
     runs = found.get("runs")
+    gradient, lower, upper = found.interval("gradient")
     return _Measured(
-        gradient=found.maybe_number("gradient"),
-        lower=found.maybe_number("lower"),
-        upper=found.maybe_number("upper"),
+        gradient=gradient,
+        lower=lower,
+        upper=upper,
         runs=None if runs is None else runs.whole(),
         initial_loss=found.maybe_number("initial_loss"),
         final_loss=found.maybe_number("final_loss"),

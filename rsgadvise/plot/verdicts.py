@@ -80,14 +80,15 @@ def _case(entry: Entry) -> _Case:
     if quantity is not None and quantity.text() not in _PANELS:
         quantity.fail(f"must be one of {', '.join(_PANELS)}")
     checked = entry.get("checked")
+    measured, lower, upper = entry.interval("measured")
     return _Case(
         name=shortened(entry["name"].text(), _LONGEST_NAME),
         constants=entry["constants"].text(),
         quantity="squared_gradient" if quantity is None else quantity.text(),
         bound=entry.maybe_positive("bound"),
-        measured=entry.maybe_number("measured"),
-        lower=entry.maybe_number("lower"),
-        upper=entry.maybe_number("upper"),
+        measured=measured,
+        lower=lower,
+        upper=upper,
         verdict=verdict.text(),
         expected=entry["expected"].text(),
         approximate=entry["approximate"].flag(),

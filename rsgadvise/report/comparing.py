@@ -30,7 +30,11 @@ _BY = {
 def comparison_blocks(found: Comparison) -> tuple[Block, ...]:
     """The ranking first, then the verdict, the training behind it, and what was measured."""
     context = f"{found.constants} constants; {_BY[found.compared_by]}"
-    if found.common_samples is not None:
+    taken = [row.samples for row in found.specs if row.samples is not None]
+    if found.common_samples is not None and not all(row.equal_resources for row in found.specs):
+        span = f"{count(min(taken))} to {count(max(taken))}"
+        context = f"{found.constants} constants; bound at unequal samples, {span}"
+    elif found.common_samples is not None:
         context += f", at most {count(found.common_samples)} each"
     return (
         Title(f"Comparison of {len(found.specs)} specs", context),

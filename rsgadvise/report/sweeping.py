@@ -10,15 +10,17 @@ from typing import Any
 
 from rsgadvise.report.blocks import Block, Column, Grid, Title, count, network, number, sentences, stepsizes
 from rsgadvise.report.sparklines import logarithmic, sparkline
-from rsgadvise.sweep.results import Axis, Sweep, SweepPoint, Value
+from rsgadvise.sweep.results import Axis, PointWork, Sweep, SweepPoint, Value
 
-__all__ = ["point_line", "sweep_blocks", "sweep_document", "sweep_rows"]
+__all__ = ["point_line", "sweep_blocks", "sweep_document", "sweep_rows", "work_line"]
 
 _Cell = Callable[[SweepPoint], str]
 _Quantity = Callable[[SweepPoint], float | None]
 _REPEATED = 3  # entries in a row that are still written one by one
 _MOST_ENTRIES = 8
 _MOST_LINES = 12  # trends of one quantity, one for each value of the second axis
+_VACUOUS = " v"
+_LEGEND = "v: vacuous, no better than the largest squared gradient possible."
 _MEASURED = ("gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds")
 
 
@@ -53,6 +55,20 @@ def _axis_column(axis: Axis) -> Column:
 
 def _at(point: SweepPoint) -> str:
     return ", ".join(f"{_short(key)}={_value(value)}" for key, value in point.values.items())
+
+
+def work_line(work: PointWork) -> str:
+    """What is trained at a point, in one line.
+
+    Example:
+        >>> work_line(PointWork(1024, 100_000, True, 800_010, 156, 4))
+        '4 runs of 156 iterations, 800,010 weights, 1,024 generated rows of 100,000 columns (0.82 GB)'
+    """
+    rows = f"{count(work.rows)} {'generated ' if work.generated else ''}rows"
+    return (
+        f"{count(work.runs)} runs of {count(work.iterations)} iterations, {count(work.weights)} weights, "
+        f"{rows} of {count(work.columns)} columns ({work.data_bytes / 1e9:.2g} GB)"
+    )
 
 
 def point_line(point: SweepPoint) -> str:
@@ -101,6 +117,10 @@ def _mark(point: SweepPoint) -> str:
     return "no bound" if point.paper_bound is None else "vacuous" if point.vacuous else ""
 
 
+def _certified(point: SweepPoint) -> str:
+    return number(point.certified_bound) + (_VACUOUS if point.certified_vacuous else "")
+
+
 def _number_cell(quantity: _Quantity) -> _Cell:
     return lambda point: number(quantity(point))
 
@@ -123,7 +143,10 @@ def _grid(sweep: Sweep) -> tuple[Grid, list[str]]:
         else:
             columns.append((Column(name), cell))
     quantities = (*_BOUNDS, *(_TRAINING if sweep.measured else ()))
-    columns += [(Column(name), _number_cell(quantity)) for name, quantity in quantities]
+    columns += [
+        (Column(name), _certified if name == "certified" else _number_cell(quantity))
+        for name, quantity in quantities
+    ]
     if any(_mark(point) for point in sweep.points):
         columns.insert(len(columns) - len(quantities) + len(_BOUNDS), (Column("mind", numeric=False), _mark))
     rows = tuple(tuple(cell(point) for _, cell in columns) for point in sweep.points)
@@ -220,7 +243,8 @@ def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
         found += f"; everywhere {', '.join(same)}"
     blocks: list[Block] = [Title(f"Sweep of {over}", found), grid]
     blocks += _trends(sweep, plain=plain)
-    return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes)))
+    legend = (_LEGEND,) if any(point.certified_vacuous for point in sweep.points) else ()
+    return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend)))
 
 
 def sweep_document(sweep: Sweep, spec: Mapping[str, Any]) -> dict[str, Any]:

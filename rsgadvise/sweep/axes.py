@@ -133,13 +133,14 @@ def _lists(key: str, rule: Rule, span: str) -> tuple[Value, ...]:
 def _ends(span: str) -> tuple[float, float, int, Callable[[float, float, float], float]]:
     """(low, high, count, how a share of the way becomes a value)."""
     parts = [part.strip() for part in span.split(":")]
-    counted = re.fullmatch(r"(log)?([0-9]{1,9})", parts[-1])
+    counted = re.fullmatch(r"(log)?([0-9]{1,40})", parts[-1])
     if len(parts) != 3 or counted is None:
         raise UsageError(f"must be LOW:HIGH:COUNT or LOW:HIGH:logCOUNT; got {shown(span)}; {_FORMS}")
     low, high = (_number(part, whole=False) for part in parts[:2])
     count = int(counted[2])
     if not 2 <= count <= MOST_VALUES:
-        raise UsageError(f"must have a COUNT from 2 to {MOST_VALUES}; got {count}; change it")
+        fix = "raise it" if count < 2 else "that is too many, lower it"
+        raise UsageError(f"must have a COUNT from 2 to {MOST_VALUES}; got {count}; {fix}")
     if low >= high:
         raise UsageError(f"must have LOW below HIGH; got {parts[0]} and {parts[1]}; swap or change them")
     if counted[1] and low <= 0:
@@ -170,16 +171,17 @@ def check_together(axes: Sequence[Axis]) -> None:
     """Refuse axes that undo each other, or that make too many points.
 
     Raises:
-        UsageError: a key is named twice, one replaces the other, or there are too many points.
+        UsageError: a key is named twice, one holds the other, or there are too many points.
     """
     for place, axis in enumerate(axes):
         for earlier in axes[:place]:
             if axis.key == earlier.key:
                 raise UsageError(f"each key can vary once; got {axis.key} twice; remove one")
-            if earlier.key.startswith((f"{axis.key}[", f"{axis.key}.")):
-                raise UsageError(
-                    f"{axis.key} replaces {earlier.key}, which stands before it; name {axis.key} first"
-                )
+            for outer, inner in ((axis.key, earlier.key), (earlier.key, axis.key)):
+                if inner.startswith((f"{outer}[", f"{outer}.")):
+                    raise UsageError(
+                        f"each key can vary once; got {outer} and {inner}, which is a part of it; remove one"
+                    )
     points = math.prod(len(axis.values) for axis in axes)
     if points > MOST_POINTS:
         raise UsageError(f"a sweep has at most {MOST_POINTS:,} points; got {points:,}; give fewer values")

@@ -214,6 +214,7 @@ class SweepLog:
             record = json.loads(line)
             number = record.pop("point")
             measured = record.pop("measured")
+            record.pop("certified_vacuous", None)  # it follows from the rest
             entry = SweepPoint(
                 measured=None if measured is None else Measurement(**measured),
                 **{key: _tuples(value) for key, value in record.items()},

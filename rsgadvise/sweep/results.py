@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["Axis", "Interval", "Measurement", "Sweep", "SweepPoint", "Value"]
+__all__ = ["Axis", "Interval", "Measurement", "PointWork", "Sweep", "SweepPoint", "Value"]
 
 Value: TypeAlias = float | tuple[float, ...]
 """What a varied key takes: a number, or a whole list such as `network.layers`."""
@@ -58,6 +58,7 @@ class SweepPoint:
         vacuous: the paper's bound, or the certified one where there is none, is no better than that.
         measured: None where nothing was measured.
         notes: plain sentences.
+        certified_vacuous: the certified bound is no better than `largest_gradient`, so nothing is proven.
     """
 
     values: Mapping[str, Value]
@@ -74,6 +75,33 @@ class SweepPoint:
     vacuous: bool
     measured: Measurement | None
     notes: tuple[str, ...]
+    certified_vacuous: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        value, limit = self.certified_bound, self.largest_gradient
+        object.__setattr__(self, "certified_vacuous", value is None or limit is None or not value < limit)
+
+
+@dataclass(frozen=True, slots=True)
+class PointWork:
+    """What is trained at a point.
+
+    Attributes:
+        rows, columns: of its data. generated: whether there is no data file.
+        weights: of the network. iterations, runs: N and T.
+    """
+
+    rows: int
+    columns: int
+    generated: bool
+    weights: int
+    iterations: int
+    runs: int
+
+    @property
+    def data_bytes(self) -> int:
+        """Memory that the inputs take."""
+        return 8 * self.rows * self.columns
 
 
 @dataclass(frozen=True, slots=True)

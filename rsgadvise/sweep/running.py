@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,20 +14,29 @@ from rsgadvise.sweep.log import SweepLog
 from rsgadvise.sweep.measuring import Computer, Measuring, Options, measure_point
 from rsgadvise.sweep.points import PlannedPoint
 from rsgadvise.sweep.predicting import Prediction, predict
-from rsgadvise.sweep.results import Axis, Measurement, Sweep, SweepPoint
+from rsgadvise.sweep.results import Axis, Measurement, PointWork, Sweep, SweepPoint
+from rsgadvise.verify.from_spec import GENERATED_ROWS
 from rsgadvise.verify.running import State
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+    from rsgadvise.verify.from_spec import Values
 
 __all__ = ["Progress", "SweepState", "run_sweep"]
 
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """Progress: points finished, and the share of the one under way; a new one is told in `finished`."""
+    """Progress: points finished, and the share of the one under way.
+
+    A new one is told in `finished`, and what training it takes, before it begins, in `work`.
+    """
 
     done: int
     total: int
     share: float = 0.0
     finished: SweepPoint | None = None
+    work: PointWork | None = None
 
 
 Progress = Callable[[SweepState], None]
@@ -79,6 +90,8 @@ def run_sweep(
                 if known is None:
                     measuring = Measuring(None)
                     if computer is not None and prediction.values is not None:
+                        work = _work(spec, prediction.values, options, data)
+                        tell(SweepState(number, len(points), work=work))
                         measuring = measure_point(
                             spec,
                             prediction.values,
@@ -87,7 +100,7 @@ def run_sweep(
                             computer=computer,
                             data=data,
                             statistics=statistics,
-                            progress=_forward(tell, number, len(points)),
+                            progress=_forward(tell, number, len(points), work),
                         )
                     if measuring.interrupted:
                         interrupted = True
@@ -114,6 +127,7 @@ def run_sweep(
         notes=(
             *notes,
             *_about_values(predictions, options),
+            *_about_proofs(finished, predictions, options),
             *(_about_limits(options) if options.measure else ()),
             *([_ended(len(finished), len(points), kept=log is not None)] if interrupted else ()),
         ),
@@ -121,9 +135,22 @@ def run_sweep(
     )
 
 
-def _forward(tell: Progress, number: int, total: int) -> Callable[[State], None]:
+def _work(spec: Spec, values: Values, options: Options, data: Data | None) -> PointWork:
+    layers = spec.network.layers
+    return PointWork(
+        rows=GENERATED_ROWS if data is None else data.rows,
+        columns=layers[0],
+        generated=data is None,
+        weights=sum(before * after for before, after in pairwise(layers)),
+        iterations=values.iterations,
+        runs=options.runs,
+    )
+
+
+def _forward(tell: Progress, number: int, total: int, work: PointWork) -> Callable[[State], None]:
     def told(state: State) -> None:
-        tell(SweepState(number, total, state.blocks_done / max(1, state.blocks)))
+        share = state.blocks_done / max(1, state.blocks)
+        tell(SweepState(number, total, share, work=work if not state.blocks_done else None))
 
     return told
 
@@ -161,6 +188,22 @@ def _about_values(predictions: Sequence[Prediction], options: Options) -> list[s
     assumed = {(item.key, item.why): None for each in predictions for item in each.assumed}
     notes += [f"Assumed {key}: {why}." for key, why in assumed]
     return notes
+
+
+def _about_proofs(
+    points: Sequence[SweepPoint], predictions: Sequence[Prediction], options: Options
+) -> list[str]:
+    """At how many points the certified bound is no more than the largest gradient possible."""
+    many = sum(point.certified_vacuous for point in points)
+    if not many:
+        return []
+    where = f"{many} of {len(points)} points" if len(points) > 1 else "this point"
+    note = (
+        f"At {where} the certified bound is only the largest gradient possible: nothing more is proven there."
+    )
+    if options.advice == "paper" and any(each.advised for each in predictions):
+        note += " --advice certified finds the stepsizes with the best proven bound."
+    return [note]
 
 
 def _about_limits(options: Options) -> list[str]:

@@ -25,11 +25,11 @@ from rsgadvise.verify.results import Verdict
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["Values", "setting_from_spec"]
+__all__ = ["GENERATED_ROWS", "Values", "setting_from_spec"]
 
 MOST_ITERATIONS = 10**7
 LARGEST_BYTES = 1 << 32
-_GENERATED_ROWS = 1024
+GENERATED_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def setting_from_spec(
         check_problem(problem, each)
     layers = problem.layers
     network = Network(problem.kind, layers, problem.weight_bounds, values.keep_prob)
-    rows = _GENERATED_ROWS if data is None else data.rows
+    rows = GENERATED_ROWS if data is None else data.rows
     _check_size(network, values, rows)
     said = [*notes, values.source, _about_the_start(problem)]
     if data is None:

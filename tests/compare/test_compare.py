@@ -132,6 +132,14 @@ def test_what_is_fixed_stays_and_is_said(run: Run, small: Callable[..., Path]) -
     assert (rows["fixed.yaml"]["samples"], rows["fixed.yaml"]["equal_resources"]) == (4000, False)
     assert rows["free.yaml"]["equal_resources"]
     assert any("same number of samples" in note for note in document["notes"])
+    caveat = "not at equal samples, since what is fixed stays: fixed.yaml takes 4,000, where at most 400"
+    assert caveat in document["verdict"]["text"]
+    shown = " ".join(run("compare", free, fixed).out.split())
+    assert "bound at unequal samples, 400 to 4,000" in shown
+    assert "equal samples, at most" not in shown
+    alike = run("compare", free, small("y.yaml", epochs=50))
+    assert "bound at equal samples, at most 400" in " ".join(alike.out.split())
+    assert "not at equal samples" not in alike.out
 
 
 def test_names_and_standard_input(run: Run, small: Callable[..., Path]) -> None:
@@ -179,8 +187,16 @@ def test_a_stepsize_outside_one_range_leaves_the_other(run: Run, small: Callable
         (["A"], "two or more specs; got 1"),
         (["-", "-"], "can be read once"),
         (["A", "missing.yaml"], "missing.yaml: must exist"),
-        (["A", "A", "--confidence", "1"], "--confidence must be"),
-        (["A", "A", "--budget", "0"], "--budget must be"),
+        (["A", "A", "--measure", "--confidence", "1"], "--confidence must be"),
+        (["A", "A", "--measure", "--budget", "0"], "--budget must be"),
+        (
+            ["A", "A", "--runs", "8"],
+            "--runs is about training; got no --measure; add it, or leave --runs out",
+        ),
+        (["A", "A", "--seed", "0"], "--seed is about training"),
+        (["A", "A", "--confidence", "0.9"], "--confidence is about training"),
+        (["A", "A", "--jobs", "1"], "--jobs is about training"),
+        (["A", "A", "--budget", "9"], "--budget is about training"),
         (["A", "T"], ""),
         (["T", "U"], "targets must be the same"),
     ],
@@ -240,8 +256,12 @@ def test_measured_gradients(run: Run, small: Callable[..., Path]) -> None:
     means = {row["name"]: row["measured"]["mean"] for row in document["specs"]}
     assert measured["smallest"] == min(means, key=lambda name: means[name]) == "short.yaml"
     assert measured["significant"]
-    same = strict(run("compare", pair[0], pair[0], *arguments).out)
-    assert not same["verdict"]["measured"]["significant"]
+    result = run("compare", pair[0], pair[0], *arguments)
+    same = strict(result.out)["verdict"]["measured"]
+    assert (result.code, same["smallest"], same["significant"]) == (0, None, False)
+    assert same["text"] == f"Measured, {pair[0]} and {pair[0]} #2 are the same: {means['short.yaml']:.4g}."
+    three = strict(run("compare", *pair, pair[0], *arguments).out)["verdict"]["measured"]
+    assert three["text"].endswith(", the smallest.")
 
 
 def test_a_budget_that_measures_nothing_is_inconclusive(run: Run, small: Callable[..., Path]) -> None:

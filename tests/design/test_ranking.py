@@ -233,6 +233,11 @@ def test_the_least_eps_is_reachable_and_nothing_below_it(constants: Any) -> None
         ({"training": {"stepsize": 0.1}}, "training.stepsize"),
         ({"training": {"iterations": 100}, "target": TARGET}, "training.iterations"),
         ({"training": {"stopping": "increasing"}}, "training.stopping"),
+        ({"training": {"stopping": "increasing"}, "target": TARGET}, "training.stopping"),
+        ({"training": {"decay": 0.5}}, "training.decay"),
+        ({"training": {"stopping": "uniform", "decay": 0.5}}, "training.decay"),
+        ({"training": {"decay": 0.5}, "target": TARGET}, "training.decay"),
+        ({"search": {"decay": [0, 0.5]}}, "search.decay"),
         ({"training": {"stopping": "matched", "decay": 0.5}, "target": TARGET}, "training.decay"),
     ],
 )

@@ -92,7 +92,9 @@ BAD = {
     "data.mean=0.1:0.5:2.5": "must be LOW:HIGH:COUNT",
     "data.mean=0.1:0.5:-2": "must be LOW:HIGH:COUNT",
     "data.mean=0.1:0.5:1": "a COUNT from 2 to 1000; got 1",
-    "data.mean=0.1:0.5:1001": "a COUNT from 2 to 1000; got 1001",
+    "data.mean=0.1:0.5:1001": "a COUNT from 2 to 1000; got 1001; that is too many, lower it",
+    "data.mean=0.1:0.5:1000000000": "a COUNT from 2 to 1000; got 1000000000; that is too many",
+    "data.mean=0.1:0.5:log9999999999999": "a COUNT from 2 to 1000; got 9999999999999; that is too many",
     "data.mean=0.5:0.1:3": "must have LOW below HIGH; got 0.5 and 0.1",
     "data.mean=0.5:0.5:3": "must have LOW below HIGH",
     "data.mean=0:0.5:log3": "must have LOW above 0 for logarithmic steps; got 0",
@@ -126,9 +128,10 @@ def test_no_text_is_worse_than_a_usage_error(text: str) -> None:
 
 def test_axes_that_undo_each_other_are_refused() -> None:
     layers, entry = Axis("network.layers", ((6, 2),)), Axis("network.layers[1]", (2, 3))
-    check_together((layers, entry))
-    with pytest.raises(UsageError, match=r"replaces network.layers\[1\]"):
-        check_together((entry, layers))
+    for axes in ((layers, entry), (entry, layers)):
+        with pytest.raises(UsageError, match=r"got network.layers and network.layers\[1\], which is a part"):
+            check_together(axes)
+    check_together((entry, Axis("network.layers[10]", (2, 3))))
     with pytest.raises(UsageError, match="twice"):
         check_together((entry, entry))
     long = tuple(float(value) for value in range(1000))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,7 @@ TOP = ["schema", "axes", "points", "measured", "confidence", "seed", "runs", "no
 POINT = [
     *("values", "kind", "layers", "stepsize", "batch_size", "iterations", "keep_prob", "decay"),
     *("paper_bound", "certified_bound", "largest_gradient", "vacuous", "measured", "notes"),
+    "certified_vacuous",
 ]
 MEASURED = ["gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds"]
 
@@ -271,3 +273,39 @@ def test_a_packaged_config_carries_its_sweep(run: Run, config: Callable[[str], P
     for width in (50, 800):  # wider boxes and wider layers have larger bounds
         assert bounds[width, 0.01] < bounds[width, 0.05] < bounds[width, 0.1]
     assert bounds[50, 0.05] < bounds[800, 0.05]
+
+
+def test_points_where_nothing_is_proven_are_marked(run: Run, config: Callable[[str], Path]) -> None:
+    """Too small a stepsize leaves the start as it is, and too large a one proves nothing."""
+    arguments = ("sweep", config("mnist_single_layer"), "--vary", "training.stepsize=0.0001,0.2,0.5")
+    fixed = ("--set", "training.batch_size=16", "--set", "training.iterations=1000")
+    found = strict(run(*arguments, *fixed, "-f", "json").out)
+    assert [point["certified_vacuous"] for point in found["points"]] == [True, False, True]
+    for point in found["points"]:
+        assert point["certified_vacuous"] == (point["certified_bound"] == point["largest_gradient"])
+    (note,) = [note for note in found["notes"] if "certified" in note]
+    assert note.startswith("At 2 of 3 points the certified bound is only the largest gradient possible")
+    table = run(*arguments, *fixed).out
+    assert len(re.findall(r"[0-9] v(?: +vacuous)? *$", table, flags=re.M)) == 2
+    assert "v: vacuous, no better than" in table
+    assert "certified_vacuous" in run(*arguments, *fixed, "-f", "csv").out.splitlines()[0]
+
+
+def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
+    lists, entry = "network.layers=[6,4,2];[6,8,2]", "network.layers[1]=2,8"
+    for pair in ((lists, entry), (entry, lists)):
+        done = run("sweep", spec, *(part for each in pair for part in ("--vary", each)))
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "each key can vary once; got network.layers and network.layers[1]" in done.err
+
+
+def test_much_data_is_announced(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What will take long is told before it begins; -q tells nothing."""
+    monkeypatch.setattr("rsgadvise.cli.progress._MANY_BYTES", 1024 * 30 * 8)
+    command = ("sweep", spec, "--vary", "network.layers[0]=6,30", "--measure", "--runs", "2", "--jobs", "1")
+    done = run(*command)
+    told = [line for line in done.err.splitlines() if line.startswith("now: ")]
+    assert told == [
+        "now: 2 of 2: 2 runs of 12 iterations, 128 weights, 1,024 generated rows of 30 columns (0.00025 GB)"
+    ]
+    assert run(*command, "-q").err == ""
