@@ -44,8 +44,10 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
 
     # Without a table the first sentences are the answer.
     quiet_sentences = quiet and not any(isinstance(block, Grid) for block in blocks)
+    about = ""
     for block in blocks:
         if isinstance(block, Title):
+            about = block.text
             if not quiet:
                 console.print(f"[bold]{escape(block.text)}[/]")
                 if block.context:
@@ -54,7 +56,9 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
         elif isinstance(block, Grid):
             if block.title and not quiet:
                 console.print(f"[bold]{escape(block.title)}[/]")
-            for part in fitted(block, console.width):
+            for place, part in enumerate(fitted(block, console.width)):
+                if place and not quiet:
+                    console.print(f"[bold]{escape(block.title or about)}, continued[/]")
                 _print_grid(part, console)
             if quiet:
                 return
