@@ -71,6 +71,16 @@ def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Valu
     )
 
 
+def _about_the_start(loaded: LoadedSpec) -> str:
+    """Why the bounds of `recommend`, `bound` and `sweep` for this spec are others."""
+    given = loaded.spec.training.initial_loss
+    theirs = f"{given:g}, given" if given is not None else f"{loaded.spec.network.output_dim:g}, assumed"
+    return (
+        f"The bounds here hold for f(W1) as measured; `recommend`, `bound` and `sweep` take {theirs} as "
+        "training.initial_loss, so that theirs differ."
+    )
+
+
 def _case(
     path: str,
     taken: set[str],
@@ -112,6 +122,7 @@ def _case(
                 constants=constants,
                 notes=tuple(notes),
             )
+            setting = replace(setting, notes=(*setting.notes, _about_the_start(loaded)))
             return build_case(setting, seed=seed, alpha=alpha, moments=moments)
     except HypothesisError as error:
         raise located(error, loaded) from None

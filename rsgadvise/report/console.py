@@ -54,14 +54,18 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
 
     # Without a table the first sentences are the answer.
     quiet_sentences = quiet and not any(isinstance(block, Grid) for block in blocks)
+    about = ""
     for before, block in zip((None, *blocks), blocks, strict=False):
         if isinstance(block, Title):
+            about = block.text
             if not quiet:
                 _head(block.text, block.context, console)
         elif isinstance(block, Grid):
             if not quiet:
                 _head(block.title, block.caption, console)
-            for part in fitted(block, console.width):
+            for place, part in enumerate(fitted(block, console.width)):
+                if place and not quiet:
+                    _head(f"{block.title or about}, continued", "", console)
                 _print_grid(part, console)
             if quiet:
                 return

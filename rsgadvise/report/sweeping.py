@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from rsgadvise.report.blocks import Block, Column, Grid, Title, count, network, number, sentences, stepsizes
-from rsgadvise.report.sparklines import logarithmic, sparkline
+from rsgadvise.report.sparklines import flat, logarithmic, sparkline
 from rsgadvise.sweep.results import Axis, PointWork, Sweep, SweepPoint, Value
 
 __all__ = ["point_line", "sweep_blocks", "sweep_document", "sweep_rows", "work_line"]
@@ -169,7 +169,7 @@ def _trends(sweep: Sweep, *, plain: bool) -> Iterator[Grid]:
             if len(known) < 2:
                 continue
             row = [name if line in (None, shown[0]) else "", *([] if line is None else [_value(line)])]
-            scale = "log" if logarithmic(values) else "linear"
+            scale = "flat, < 1 %" if flat(values) else "log" if logarithmic(values) else "linear"
             row += [sparkline(values, plain=plain), scale, number(min(known)), number(max(known))]
             rows.append(tuple(row))
     if rows:

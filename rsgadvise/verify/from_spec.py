@@ -11,7 +11,7 @@ import numpy as np
 
 from rsgadvise.bounds.judge import check_problem
 from rsgadvise.bounds.objective import ConstantsName
-from rsgadvise.bounds.problem import Problem, resolve, stopping_of
+from rsgadvise.bounds.problem import resolve, stopping_of
 from rsgadvise.errors import HypothesisError
 from rsgadvise.expectation import FEWEST_ROWS
 from rsgadvise.networks import Data, Network, Weights
@@ -83,7 +83,7 @@ def setting_from_spec(
     network = Network(problem.kind, layers, problem.weight_bounds, values.keep_prob)
     rows = GENERATED_ROWS if data is None else data.rows
     _check_size(network, values, rows)
-    said = [*notes, values.source, _about_the_start(problem)]
+    said = [*notes, values.source]
     if data is None:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 4)))
         data = generated_data(
@@ -121,15 +121,6 @@ def setting_from_spec(
         notes=(*said, *about),
     )
     return setting, moments
-
-
-def _about_the_start(problem: Problem) -> str:
-    assumed = any(item.key == "training.initial_loss" for item in problem.assumed)
-    return (
-        "The bounds here hold for f(W1) as measured; `recommend`, `bound` and `sweep` take "
-        f"{problem.initial_loss:g}, {'assumed' if assumed else 'given'} as training.initial_loss, so that "
-        "theirs differ."
-    )
 
 
 def _start(

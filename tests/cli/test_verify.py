@@ -409,6 +409,21 @@ def test_a_vacuous_bound_is_never_inconclusive(run: Run, tmp_path: Path) -> None
     assert row.endswith(" vacuous")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"), [([], "2, assumed"), (["--set", "training.initial_loss=0.7"], "0.7, given")]
+)
+def test_a_spec_learns_why_its_bounds_differ(run: Run, spec: Path, options: list[str], said: str) -> None:
+    quick = ("--runs", "2", "--jobs", "1", "-q", "-f", "json")
+    found = json.loads(run("verify", spec, "--constants", "certified", *quick, *options).out)
+    [note] = [note for note in found["cases"][0]["notes"] if "f(W1) as measured" in note]
+    assert f"`recommend`, `bound` and `sweep` take {said} as training.initial_loss" in note
+    theirs = json.loads(run("bound", spec, *options, "-f", "json").out)["certified_bound"]
+    assert found["cases"][0]["bound"] != pytest.approx(theirs, rel=1e-3)
+    # A sweep's bounds are those of the spec, whatever it measures beside them.
+    swept = run("sweep", spec, "--vary", "training.batch_size=8,16", "--measure", "--runs", "2", *options).out
+    assert "The bounds here hold" not in swept
+
+
 def test_names_are_unique_whatever_the_files_are_called(run: Run, spec: Path) -> None:
     other = spec.with_name(f"{spec.name} #2")
     other.write_text(SPEC)

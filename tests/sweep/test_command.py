@@ -244,9 +244,7 @@ def test_trends_are_plain_where_the_output_cannot_show_bars(spec: Path, tmp_path
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
     done = subprocess.run(command, capture_output=True, check=True, env=environment)
     text = done.stdout.decode("ascii")
-    line = next(
-        line for line in text.splitlines() if line.strip().startswith("certified") and "linear" in line
-    )
+    line = next(line for line in text.splitlines() if line.strip().startswith("paper") and "linear" in line)
     assert "?" not in line
     assert set(line.split()[1]) <= set("_.:-=+*#")
     file = tmp_path / "out.txt"
@@ -309,3 +307,28 @@ def test_much_data_is_announced(run: Run, spec: Path, monkeypatch: pytest.Monkey
         "now: 2 of 2: 2 runs of 12 iterations, 128 weights, 1,024 generated rows of 30 columns (0.00025 GB)"
     ]
     assert run(*command, "-q").err == ""
+
+
+def test_rounding_is_no_trend(run: Run, config: Callable[[str], Path]) -> None:
+    """Where the target is met at every point, the bound differs in the fifth digit only."""
+    shown = run("sweep", config("paper_example"), "--vary", "training.batch_size=10:50:log4").out
+    trends = {
+        line.split()[0]: line
+        for line in shown.split("Trend over")[1].split("Mind")[0].splitlines()
+        if line.strip()
+    }
+    assert trends["paper"].split()[1:5] == ["▄▄▄▄", "flat,", "<", "1"]
+    assert trends["certified"].split()[1:3] == ["▁▂▄█", "linear"]
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_every_part_of_a_wide_table_has_a_title(
+    run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    arguments = ("sweep", spec, "--vary", "network.layers[1]=2,4", "--measure", "--runs", "2")
+    shown = run(*arguments).out
+    main = shown.split("Trend over")[0]
+    assert main.count("continued") == {40: 2, 80: 0, 200: 0}[columns]
+    assert main.count("Sweep of network.layers[1], continued\n\n") == main.count("continued")
+    assert "continued" not in run(*arguments, "-q").out

@@ -9,8 +9,6 @@ import pytest
 
 from rsgadvise.report.blocks import Grid, Sentences, Title
 from rsgadvise.report.verification import case_line, verification_blocks
-from rsgadvise.spec import parse_spec
-from rsgadvise.verify.from_spec import Values, setting_from_spec
 from rsgadvise.verify.results import CaseResult, Verification
 
 CASE = CaseResult(
@@ -83,16 +81,3 @@ def test_each_time_is_named() -> None:
     context, _, sentences = told(CASE)
     assert "31.0 s elapsed" in context
     assert "work s: seconds of computing the runs took, summed over the processes" in sentences
-
-
-@pytest.mark.parametrize(("given", "said"), [("", "2, assumed"), (", initial_loss: 0.7", "0.7, given")])
-def test_a_spec_learns_why_its_bounds_differ(given: str, said: str) -> None:
-    text = (
-        "network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.5, mean_square: 0.25}\n"
-        f"training: {{batch_size: 1{given}}}\n"
-    )
-    setting, _ = setting_from_spec(
-        parse_spec(text, file="s.yaml").spec, Values(0.1, 1, 1, 1.0, 0.0, "source"), name="s", seed=0
-    )
-    [note] = [note for note in setting.notes if "f(W1) as measured" in note]
-    assert f"`recommend`, `bound` and `sweep` take {said} as training.initial_loss" in note
