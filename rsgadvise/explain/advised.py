@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from rsgadvise.advise.evaluate import fixed_point
 from rsgadvise.bounds.problem import resolve
 from rsgadvise.explain.data_checks import STATISTICS, SYMBOLS
-from rsgadvise.explain.hypotheses import hypotheses_of
+from rsgadvise.explain.hypotheses import beside_the_certified, hypotheses_of
 from rsgadvise.explain.results import Hypothesis
 from rsgadvise.explain.situation import CHOSEN, spec_at
 from rsgadvise.spec import with_statistics
@@ -70,7 +70,7 @@ def assumptions_of(
     problem = resolve(fixed)
     loss = next((each.value for each in advice.measured if each.name == "initial_loss"), problem.initial_loss)
     problem = replace(problem, initial_loss=loss)
-    return hypotheses_of(
+    found = hypotheses_of(
         spec,
         problem,
         fixed_point(fixed, problem),
@@ -78,6 +78,9 @@ def assumptions_of(
         statistics=statistics,
         measured=advice.measured,
     )
+    if advice.constants != "paper":
+        return found
+    return tuple(beside_the_certified(each, proven=best.proven) for each in found)
 
 
 def input_statistics(

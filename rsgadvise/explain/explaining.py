@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.explain.flips import flips_of
-from rsgadvise.explain.hypotheses import hypotheses_of
+from rsgadvise.explain.hypotheses import beside_the_certified, hypotheses_of
 from rsgadvise.explain.knobs import knobs_of
-from rsgadvise.explain.results import Explanation, Hypothesis
+from rsgadvise.explain.results import Explanation
 from rsgadvise.explain.sampling import sampling_of
 from rsgadvise.explain.situation import ranking_of, situation_of
 from rsgadvise.explain.terms import explained_terms
@@ -49,7 +48,7 @@ def explain(
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(
-        _beside_the_certified(each, proven=report.proven) if constants == "paper" else each
+        beside_the_certified(each, proven=report.proven) if constants == "paper" else each
         for each in hypotheses_of(
             spec, situation.problem, situation.point, constants=constants, statistics=statistics
         )
@@ -86,17 +85,3 @@ def explain(
         notes=(*situation.notes, *report.notes, *([about_flips] if about_flips else [])),
         assumed=situation.assumed,
     )
-
-
-_PAPERS_ALONE = frozenset({"smoothness", "variance", "cross_term"})
-"""Assumptions behind the paper's constants that the certified bound does without."""
-
-
-def _beside_the_certified(found: Hypothesis, *, proven: bool) -> Hypothesis:
-    """A false assumption together with what it means for the bound, which may be proven all the same."""
-    if found.holds is not False or found.id not in _PAPERS_ALONE:
-        return found
-    means = "; the certified bound does not need it"
-    if proven:
-        means += ", and is no larger, so that this bound holds all the same"
-    return replace(found, reason=found.reason + means)
