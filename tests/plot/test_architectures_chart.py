@@ -104,7 +104,7 @@ def test_a_document_with_a_mistake_is_refused_at_its_place(
         chart(document)
 
 
-def test_a_design_is_drawn_in_the_terminal_and_as_a_file(run: Run, config: Config, tmp_path: Path) -> None:
+def test_a_design_is_drawn_in_the_terminal(run: Run, config: Config, tmp_path: Path) -> None:
     source = tmp_path / "d.json"
     source.write_text(json.dumps(written(run, config)), encoding="utf-8")
     shown = run("plot", source, "--terminal", "--no-color")
@@ -113,6 +113,12 @@ def test_a_design_is_drawn_in_the_terminal_and_as_a_file(run: Run, config: Confi
     assert "★ rank 1" in shown.out
     assert "hidden layers" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 120
+
+
+def test_a_design_is_drawn_to_a_file(run: Run, config: Config, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="pictures need the extra `plot`")
+    source = tmp_path / "d.json"
+    source.write_text(json.dumps(written(run, config)), encoding="utf-8")
     target = tmp_path / "d.svg"
     assert run("plot", source, "-o", target).code == 0
     assert "units of hidden layer 2" in target.read_text(encoding="utf-8")
