@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rsgadvise.plot.document import Entry
-from rsgadvise.plot.figure import Axis, Chart, Panel, Point, Role, Series
+from rsgadvise.plot.figure import Axis, Chart, Panel, Point, Role, Series, measured_point
 from rsgadvise.plot.names import GRADIENT, shortened
-from rsgadvise.plot.scales import categories, log_axis
+from rsgadvise.plot.scales import categories, log_axis, values_of
 from rsgadvise.plot.wording import interval_text, limit_name, looseness_text, missing_text
 
 __all__ = ["comparison_chart"]
@@ -132,17 +132,13 @@ def _gradients(
         series.append(_bounds(specs, name, "paper", [spec.promises["paper"].value for spec in specs]))
     series.append(_bounds(specs, "certified bound", "certified", [spec.certified for spec in specs]))
     if any(spec.measured for spec in specs):
-        points = tuple(found for i, spec in enumerate(specs) if (found := _measured(i, spec)) is not None)
+        found = (measured_point(float(i), s.mean, s.lower, s.upper) for i, s in enumerate(specs))
+        points = tuple(point for point in found if point is not None)
         series.append(Series(f"{interval_text(confidence)}, all together", "measured", points))
     shown = tuple(each for each in series if each.points)
-    values = [
-        value
-        for each in shown
-        for point in each.points
-        for value in (point.value, point.lower, point.upper)
-        if value is not None
-    ]
-    return Panel("Squared gradient norms", across, log_axis(GRADIENT, values), shown, horizontal=True)
+    return Panel(
+        "Squared gradient norms", across, log_axis(GRADIENT, values_of(shown)), shown, horizontal=True
+    )
 
 
 def _bounds(specs: Sequence[_Spec], name: str, role: Role, values: Sequence[float | None]) -> Series:
@@ -151,16 +147,6 @@ def _bounds(specs: Sequence[_Spec], name: str, role: Role, values: Sequence[floa
         for index, (spec, value) in enumerate(zip(specs, values, strict=True))
     )
     return Series(name, role, tuple(points))
-
-
-def _measured(index: int, spec: _Spec) -> Point | None:
-    """The mean with its limits; what is not above 0 has no place on a logarithmic axis."""
-    value = spec.mean if spec.mean is not None and spec.mean > 0 else None
-    upper = spec.upper if spec.upper is not None and spec.upper > 0 else None
-    if value is None and upper is None:
-        return None
-    below = value is None or (spec.lower is not None and spec.lower <= 0)
-    return Point(float(index), value, None if below else spec.lower, upper, open_below=below)
 
 
 def _costs(specs: Sequence[_Spec], across: Axis, by: str) -> Panel:
@@ -175,8 +161,7 @@ def _costs(specs: Sequence[_Spec], across: Axis, by: str) -> Panel:
         )
         for name in _SETS
     )
-    values = [point.value for each in series for point in each.points if point.value is not None]
-    return Panel(_BY[by].capitalize(), across, log_axis(by, values), series, horizontal=True)
+    return Panel(_BY[by].capitalize(), across, log_axis(by, values_of(series)), series, horizontal=True)
 
 
 def _caption(specs: Sequence[_Spec], by: str, constants: str) -> Iterator[str]:

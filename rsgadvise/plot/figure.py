@@ -9,7 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Axis", "Bar", "Chart", "Level", "Panel", "Point", "Role", "Scale", "Segment", "Series", "Tick"]
+__all__ = [
+    "Axis",
+    "Bar",
+    "Chart",
+    "Level",
+    "Panel",
+    "Point",
+    "Role",
+    "Scale",
+    "Segment",
+    "Series",
+    "Tick",
+    "measured_point",
+]
 
 Scale = Literal["linear", "log", "category"]
 Role = Literal[
@@ -71,6 +84,21 @@ class Point:
     def missing(self) -> bool:
         """Whether there is nothing to draw but the fact that a value is missing."""
         return self.value is None and self.upper is None
+
+
+def measured_point(at: float, mean: float | None, lower: float | None, upper: float | None) -> Point | None:
+    """A measured mean with its limits; what is not above 0 has no place on a logarithmic axis.
+
+    Example:
+        >>> measured_point(0, 2.0, -1.0, 3.0)
+        Point(at=0, value=2.0, lower=None, upper=3.0, open_below=True, hollow=False)
+    """
+    value = mean if mean is not None and mean > 0 else None
+    end = upper if upper is not None and upper > 0 else None
+    if value is None and end is None:
+        return None
+    below = value is None or (lower is not None and lower <= 0)
+    return Point(at, value, None if below else lower, end, open_below=below)
 
 
 @dataclass(frozen=True, slots=True)

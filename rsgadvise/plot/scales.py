@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from rsgadvise.numerals import number
-from rsgadvise.plot.figure import Axis, Scale, Tick
+from rsgadvise.plot.figure import Axis, Scale, Series, Tick
 
-__all__ = ["across_axis", "categories", "fraction", "linear_axis", "log_axis", "tick_number", "value_axis"]
+__all__ = [
+    "across_axis",
+    "categories",
+    "fraction",
+    "linear_axis",
+    "log_axis",
+    "tick_number",
+    "value_axis",
+    "values_of",
+]
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MARGIN = 0.06  # of an axis, beyond its outermost values
@@ -109,6 +118,13 @@ def _linear_ticks(low: float, high: float) -> tuple[Tick, ...]:
     return tuple(
         Tick(index * step, tick_number(float(f"{index * step:.6g}"))) for index in range(first, last + 1)
     )
+
+
+def values_of(series: Iterable[Series]) -> Iterator[float]:
+    """All that the points of some series show: values and ends of intervals."""
+    for each in series:
+        for point in each.points:
+            yield from (value for value in (point.value, point.lower, point.upper) if value is not None)
 
 
 def linear_axis(label: str, values: Iterable[float], *, from_zero: bool = False) -> Axis:

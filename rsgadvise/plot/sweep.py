@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rsgadvise.plot.document import Entry
-from rsgadvise.plot.figure import Axis, Chart, Level, Panel, Point, Role, Series
+from rsgadvise.plot.figure import Axis, Chart, Level, Panel, Point, Role, Series, measured_point
 from rsgadvise.plot.names import (
     GRADIENT,
     axis_name,
@@ -16,7 +16,7 @@ from rsgadvise.plot.names import (
     symbol,
     value_text,
 )
-from rsgadvise.plot.scales import across_axis, categories, log_axis, value_axis
+from rsgadvise.plot.scales import across_axis, categories, log_axis, value_axis, values_of
 from rsgadvise.plot.wording import interval_text, limit_name, looseness_text, missing_text
 
 __all__ = ["sweep_chart"]
@@ -210,7 +210,7 @@ def _panels(
         for role, name in _NAMES.items()
     }
     every = [*measured, *limits, *bounds["paper"], *bounds["certified"]]
-    value = log_axis(GRADIENT, [*_positive(every), *(level.at for level in levels)])
+    value = log_axis(GRADIENT, [*values_of(every), *(level.at for level in levels)])
     if groups:
         found_panels = tuple(
             Panel(
@@ -255,16 +255,10 @@ def _bound_point(role: Role) -> Any:
 
 
 def _measured_point(row: _Row) -> Point | None:
-    """The measured mean with its limits; what is not positive has no place on a logarithmic axis."""
     found = row.measured
     if found is None:
         return None
-    value = found.gradient if found.gradient is not None and found.gradient > 0 else None
-    upper = found.upper if found.upper is not None and found.upper > 0 else None
-    if value is None and upper is None:
-        return None
-    below = found.lower is not None and found.lower <= 0
-    return Point(row.at, value, None if below else found.lower, upper, open_below=below)
+    return measured_point(row.at, found.gradient, found.lower, found.upper)
 
 
 def _limits(
@@ -307,14 +301,6 @@ def _losses(rows: Sequence[_Row], across: Axis, groups: int, *, joined: bool) ->
     values = [p.value for series in (*starts, *ends) for p in series.points if p.value is not None]
     title = "Loss where training began and stopped"
     return (Panel(title, across, value_axis("loss (summed over outputs)", values), (*starts, *ends)),)
-
-
-def _positive(series: Sequence[Series]) -> Iterator[float]:
-    for each in series:
-        for point in each.points:
-            for value in (point.value, point.lower, point.upper):
-                if value is not None and value > 0:
-                    yield value
 
 
 def _fixed(rows: Sequence[_Row], varied: Sequence[_Varied]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rsgadvise.plot.document import Entry
-from rsgadvise.plot.figure import Chart, Panel, Point, Role, Series
+from rsgadvise.plot.figure import Chart, Panel, Point, Role, Series, measured_point
 from rsgadvise.plot.names import GRADIENT, shortened
-from rsgadvise.plot.scales import categories, log_axis
+from rsgadvise.plot.scales import categories, log_axis, values_of
 from rsgadvise.plot.wording import interval_text, looseness_text
 
 __all__ = ["verdicts_chart"]
@@ -98,21 +98,11 @@ def _case(entry: Entry) -> _Case:
     )
 
 
-def _positive(value: float | None) -> float | None:
-    return value if value is not None and value > 0 else None
-
-
 def _panel(cases: Sequence[_Case], quantity: str, confidence: float) -> Panel:
     title, label = _PANELS[quantity]
-    measured = []
-    for index, case in enumerate(cases):
-        value, upper = _positive(case.measured), _positive(case.upper)
-        if value is None and upper is None:
-            continue
-        below = (case.lower is not None and case.lower <= 0) or value is None
-        lower = None if below else case.lower
-        measured.append(Point(float(index), value, lower, upper, open_below=below))
-    series = [Series(f"{interval_text(confidence)}, all together", "measured", tuple(measured))]
+    found = (measured_point(float(i), c.measured, c.lower, c.upper) for i, c in enumerate(cases))
+    measured = tuple(point for point in found if point is not None)
+    series = [Series(f"{interval_text(confidence)}, all together", "measured", measured)]
     for verdict, role in _VERDICTS.items():
         points = tuple(
             Point(float(index), case.bound, hollow=case.vacuous)
@@ -128,15 +118,8 @@ def _panel(cases: Sequence[_Case], quantity: str, confidence: float) -> Panel:
     )
     if without:
         series.append(Series("no bound to check", "unchecked", without))
-    values = [
-        value
-        for each in series
-        for point in each.points
-        for value in (point.value, point.lower, point.upper)
-        if value is not None
-    ]
     across = categories("case and constants", [case.label for case in cases])
-    return Panel(title, across, log_axis(label, values), tuple(series), horizontal=True)
+    return Panel(title, across, log_axis(label, values_of(series)), tuple(series), horizontal=True)
 
 
 def _caption(cases: Sequence[_Case]) -> Iterator[str]:
