@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.computing import check_confidence
+from rsgadvise.cli.computing import check_budget, check_confidence
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
@@ -92,7 +91,8 @@ def compare(
     }
     _check(specs, training, measure=measure)
     confidence = _CONFIDENCE if confidence is None else confidence
-    _check_limits(confidence, budget)
+    check_confidence(confidence)
+    check_budget(budget)
     loaded = [_load(spec, tuple(set_ or ()), quiet=quiet) for spec in specs]
     taken: set[str] = set()
     candidates = [
@@ -156,17 +156,6 @@ def _check(specs: Sequence[str], training: Mapping[str, object], *, measure: boo
     for name, value in training.items():
         if value is not None and not measure:
             raise UsageError(f"{name} is about training; got no --measure; add it, or leave {name} out")
-
-
-def _check_limits(confidence: float, budget: float | None) -> None:
-    """Refuse options that are out of range.
-
-    Raises:
-        UsageError: one is.
-    """
-    check_confidence(confidence)
-    if budget is not None and not (math.isfinite(budget) and budget > 0):
-        raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
 
 
 def _load(spec: str, overrides: tuple[str, ...], *, quiet: bool) -> tuple[LoadedSpec, DataStatistics | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from rsgadvise.errors import UsageError
 
-__all__ = ["DaskOption", "JobsOption", "check_confidence", "usable_cores"]
+__all__ = ["DaskOption", "JobsOption", "check_budget", "check_confidence", "usable_cores"]
 
 JobsOption = Annotated[
     int | None, typer.Option(min=1, max=1024, help="Processes; default: one per usable core.")
@@ -32,6 +33,16 @@ def check_confidence(confidence: float) -> None:
     """
     if not 0 < confidence < 1:
         raise UsageError(f"--confidence must be a probability between 0 and 1; got {confidence:g}; give 0.99")
+
+
+def check_budget(budget: float | None) -> None:
+    """Refuse what is no time to compute.
+
+    Raises:
+        UsageError: it is not a number of seconds above 0.
+    """
+    if budget is not None and not (math.isfinite(budget) and budget > 0):
+        raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
 
 
 def usable_cores() -> int:

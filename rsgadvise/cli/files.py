@@ -11,7 +11,7 @@ import typer
 
 from rsgadvise.cli.data_keys import keys_for, obstacle
 from rsgadvise.cli.options import COLUMN_NUMBERS, NoColorOption, OutputOption, QuietOption, VersionOption
-from rsgadvise.cli.output import check_writable, is_stdout, write, write_text
+from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import UsageError
 
@@ -120,7 +120,7 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
     """Where the spec goes, None for standard output; refused before any work.
 
     Raises:
-        UsageError: there are two places, the file exists and there is no --force, or it lies in no directory.
+        UsageError: there are two places, or the file exists and there is no --force.
     """
     if file is not None and output is not None:
         raise UsageError(f"init writes to one file; got {file} and --output {output}; leave one out")
@@ -129,7 +129,6 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
         return None
     if place.exists() and not force:
         raise UsageError(f"{place} exists already; give another name, or --force to replace it")
-    check_writable(place)
     return place
 
 

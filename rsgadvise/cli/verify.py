@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.computing import DaskOption, JobsOption, check_confidence, usable_cores
+from rsgadvise.cli.computing import DaskOption, JobsOption, check_budget, check_confidence, usable_cores
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
@@ -208,8 +207,7 @@ def verify(
     """Train many times, and test the bound against the measured gradients; exit 1 if it is falsified."""
     del version
     check_confidence(confidence)
-    if budget is not None and not (math.isfinite(budget) and budget > 0):
-        raise UsageError(f"--budget must be a number of seconds above 0; got {budget:g}; give e.g. 60")
+    check_budget(budget)
     if junit is not None and is_stdout(junit) and is_stdout(output):
         raise UsageError(
             "--junit - writes to standard output, where the result goes; name a file for one of them, with "
