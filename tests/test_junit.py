@@ -10,47 +10,17 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verifications import CASE as ONE
+from verifications import verification
 
 from rsgadvise.report.junit import junit_xml, summary
-from rsgadvise.verify.results import CaseResult, Verdict, Verification
+from rsgadvise.verify.results import CaseResult
 
-CASE = CaseResult(
-    name="one layer",
-    constants="paper",
-    bound=0.5,
-    measured=0.25,
-    lower=0.125,
-    upper=0.375,
-    approximate=False,
-    runs=4000,
-    verdict="consistent",
-    expected="consistent",
-    initial_loss=2.0,
-    final_loss=1.0,
-    looseness=2.0,
-    seconds=1.5,
-    vacuous=False,
-    checked=True,
-    quantity="squared_gradient",
-    equation="Theorem III.1, equation (7)",
-    notes=("First note.", "Second note."),
-)
+CASE = replace(ONE, notes=("First note.", "Second note."))
 FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)
 MISSED = replace(CASE, name="missed", expected="falsified")
 OPEN = replace(CASE, name="open", verdict="inconclusive")
 UNBOUNDED = replace(CASE, name="no bound", verdict="inconclusive", bound=None, checked=False)
-
-
-def verification(*cases: CaseResult, verdict: Verdict = "consistent") -> Verification:
-    return Verification(
-        cases=cases,
-        verdict=verdict,
-        confidence=0.99,
-        seed=7,
-        complete=True,
-        interrupted=False,
-        seconds=12.25,
-    )
 
 
 def parsed(text: str) -> ET.Element:

@@ -8,47 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from verifications import CASE, verification
 
 from rsgadvise.cli.github import announce
-from rsgadvise.verify.results import CaseResult, Verdict, Verification
 
-CASE = CaseResult(
-    name="one layer",
-    constants="paper",
-    bound=0.5,
-    measured=0.25,
-    lower=0.125,
-    upper=0.375,
-    approximate=False,
-    runs=4000,
-    verdict="consistent",
-    expected="consistent",
-    initial_loss=2.0,
-    final_loss=1.0,
-    looseness=2.0,
-    seconds=1.5,
-    vacuous=False,
-    checked=True,
-    quantity="squared_gradient",
-    equation="Theorem III.1, equation (7)",
-)
 FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)
 OPEN = replace(CASE, name="open", verdict="inconclusive")
 LIMIT = 1 << 20
 
 Captured = pytest.CaptureFixture[str]
-
-
-def verification(*cases: CaseResult, verdict: Verdict = "consistent") -> Verification:
-    return Verification(
-        cases=cases,
-        verdict=verdict,
-        confidence=0.99,
-        seed=7,
-        complete=True,
-        interrupted=False,
-        seconds=12.25,
-    )
 
 
 def report() -> str:

@@ -6,37 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from verifications import CASE as ONE
+from verifications import verification
 
 from rsgadvise.report.blocks import Grid, Sentences, Title
 from rsgadvise.report.verification import case_line, verification_blocks
-from rsgadvise.verify.results import CaseResult, Verification
+from rsgadvise.verify.results import CaseResult
 
-CASE = CaseResult(
-    name="s.yaml",
-    constants="certified",
-    bound=2.0,
-    measured=1.0,
-    lower=0.5,
-    upper=1.5,
-    approximate=False,
-    runs=8,
-    verdict="consistent",
-    expected="consistent",
-    initial_loss=2.5,
-    final_loss=1.5,
-    looseness=2.0,
-    seconds=60.0,
-    vacuous=False,
-    checked=True,
-    quantity="squared_gradient",
-    equation="(7)",
-)
+CASE = replace(ONE, name="s.yaml", constants="certified", runs=8, seconds=60.0)
 
 
 def told(*cases: CaseResult) -> tuple[str, list[str], str]:
     """The headline's context, the verdicts of the table, and all sentences."""
-    found = Verification(cases, "consistent", 0.99, 0, complete=True, interrupted=False, seconds=31.0)
-    blocks = verification_blocks(found)
+    blocks = verification_blocks(replace(verification(*cases), seconds=31.0))
     title, verdicts = blocks[0], blocks[1]
     assert isinstance(title, Title)
     assert isinstance(verdicts, Grid)
