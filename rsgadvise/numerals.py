@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["count", "network", "number", "percent", "stepsizes", "stepsizes_by_layer"]
+__all__ = [
+    "count",
+    "lengths",
+    "network",
+    "number",
+    "percent",
+    "rounded_up",
+    "spans",
+    "stepsizes",
+    "stepsizes_by_layer",
+]
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -66,6 +76,46 @@ def stepsizes_by_layer(value: float | Sequence[float]) -> str:
     return f"{text} by layer" if " to " in text else text
 
 
+def lengths(layers: Sequence[int]) -> str:
+    """Layer lengths in one word.
+
+    Example:
+        >>> lengths((784, 16, 10))
+        '784-16-10'
+    """
+    return "-".join(map(str, layers))
+
+
 def network(kind: str, layers: Sequence[int]) -> str:
     """A network in one word: its kind and layer lengths."""
-    return f"{kind} {'-'.join(map(str, layers))}"
+    return f"{kind} {lengths(layers)}"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Whole numbers in ascending order, neighbours joined.
+
+    Example:
+        >>> spans([1]), spans([1, 2, 3, 7])
+        ('1', '1-3, 7')
+    """
+    found: list[list[int]] = []
+    for each in numbers:
+        if found and found[-1][-1] == each - 1:
+            found[-1].append(each)
+        else:
+            found.append([each])
+    return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in found)
+
+
+def rounded_up(value: float, digits: int) -> float:
+    """A number above 0 with so many significant digits, never below what it was.
+
+    Example:
+        >>> rounded_up(0.182637, 4), rounded_up(12345.0, 4), rounded_up(0.25, 4)
+        (0.1827, 12350.0, 0.25)
+    """
+    rounded = float(f"{value:.{digits}g}")
+    if rounded >= value:
+        return rounded
+    unit = 10.0 ** (math.floor(math.log10(value)) - digits + 1)
+    return float(f"{rounded + unit:.{digits}g}")

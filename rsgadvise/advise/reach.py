@@ -11,10 +11,12 @@ from rsgadvise.advise.results import Infeasible
 from rsgadvise.advise.solve import MOST_RUNS, RUNS_TRIED, Rows, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.objective import Objective
+from rsgadvise.numerals import rounded_up
 from rsgadvise.search import distinct
 
 __all__ = ["Reach", "infeasible", "smallest_eps"]
 
+_DIGITS = 4
 _COARSE = 12  # numbers of runs tried at first
 _FINE = 9
 _SLACK = (1.0, 1.001, 1.01, 1.1)  # plans that are searched can need a little more than the best bound
@@ -52,7 +54,8 @@ def smallest_eps(objective: Objective, space: Space) -> Reach | None:
     goal = space.goal
     if goal is None:
         raise ValueError("a goal is needed")
-    exact = _closed(space)
+    # Else plans have no closed form, and only some of them are tried here.
+    exact = all(space.closed_plan(schedule) for schedule in space.schedules)
     if not exact and space.batch_range:  # a range of such bounds takes minutes
         low, high = space.batch_sizes
         powers = 2 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
@@ -68,7 +71,7 @@ def smallest_eps(objective: Objective, space: Space) -> Reach | None:
     if rows is None or not math.isfinite(eps):
         return None
     for slack in _SLACK:
-        reached = _rounded_up(eps * slack)
+        reached = rounded_up(eps * slack, _DIGITS)
         if solve(objective, replace(space, goal=replace(goal, eps=reached))).batch.size:
             return Reach(
                 reached,
@@ -93,12 +96,6 @@ def _runs(space: Space, goal: Goal, *, exact: bool) -> list[float]:
     return [float(runs) for runs in distinct(np.round(np.geomspace(1, MOST_RUNS, _COARSE)))]
 
 
-def _closed(space: Space) -> bool:
-    """Whether plans have a closed form; else only some of them are tried here."""
-    plain = all(schedule.plain for schedule in space.schedules)
-    return plain and space.stepsize is None and not space.fixed_iterations
-
-
 def _least(objective: Objective, space: Space, goal: Goal, runs: float) -> tuple[float, Rows | None]:
     """(smallest eps, its row) with so many runs, which share the limits."""
     shared = tuple(replace(limit, amount=limit.amount / runs) for limit in space.limits)
@@ -115,20 +112,6 @@ def _binding(space: Space, rows: Rows, runs: float) -> tuple[str, ...]:
         limit.key for limit in space.limits if n >= float(limit.most_iterations(batch, np.asarray([runs]))[0])
     ]
     return (*([space.iterations_key] if n >= space.iterations[1] else []), *found)
-
-
-def _rounded_up(value: float) -> float:
-    """Four digits, never below the value.
-
-    Example:
-        >>> _rounded_up(0.182637), _rounded_up(12345.0), _rounded_up(0.25)
-        (0.1827, 12350.0, 0.25)
-    """
-    rounded = float(f"{value:.4g}")
-    if rounded >= value:
-        return rounded
-    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
-    return float(f"{rounded + unit:.4g}")
 
 
 def infeasible(objective: Objective, space: Space) -> Infeasible:

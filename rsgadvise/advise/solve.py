@@ -186,7 +186,7 @@ def _goal_kinks(branch: _Branch, low: int, high: int, best: float) -> FloatArray
     the samples at most, and being off by a share x of the best N costs about x^2, which says how far to look.
     """
     goal, rows = branch.space.goal, _solve_for(branch, np.asarray([best]))
-    if goal is None or not _closed_plan(branch) or rows.batch.size == 0:
+    if goal is None or not branch.space.closed_plan(branch.schedule) or rows.batch.size == 0:
         return np.empty(0)
     middle = rows.iterations[0]
     reach = min(2 * np.ceil(np.sqrt(middle)) + 2, _KINKS)
@@ -267,17 +267,12 @@ def _best_value(branch: _Branch, batch: FloatArray, n: FloatArray) -> FloatArray
     return branch.objective.bound(stepsize, keep_prob, batch, n, branch.schedule).value
 
 
-def _closed_plan(branch: _Branch) -> bool:
-    """Whether the iterations that a target needs have a closed form."""
-    return branch.schedule.plain and branch.space.stepsize is None and not branch.space.fixed_iterations
-
-
 def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> tuple[FloatArray, FloatArray]:
     """(N, T) that meet the goal with the least total T N for each batch size; N is inf where none does."""
     goal = branch.space.goal
     if goal is None:
         raise ValueError("a goal is needed")
-    if not _closed_plan(branch):
+    if not branch.space.closed_plan(branch.schedule):
         return _plan_searched(branch, goal, batch, rough=rough)
 
     def plan(runs: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:

@@ -99,6 +99,10 @@ class Space:
     def fixed_iterations(self) -> bool:
         return self.iterations[0] == self.iterations[1]
 
+    def closed_plan(self, schedule: Schedule) -> bool:
+        """Whether the iterations that a target needs have a closed form."""
+        return schedule.plain and self.stepsize is None and not self.fixed_iterations
+
     def seconds(self, batch: FloatArray, total_iterations: FloatArray) -> FloatArray | None:
         """Seconds of `total_iterations` iterations, or None without a cost model."""
         if self.cost is None:

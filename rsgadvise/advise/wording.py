@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from rsgadvise.numerals import spans
 
 __all__ = [
     "AT_HIGHEST_KEEP_PROB",
@@ -24,7 +26,8 @@ __all__ = [
     "equations",
     "near_ties",
     "percent",
-    "spans",
+    "ranks_by",
+    "ranks_in_words",
     "strongest_knob",
 ]
 
@@ -121,32 +124,36 @@ def equations(names: Sequence[str]) -> str:
         >>> equations(["equation (12)", "equation (13)", "equation (13)"])
         'equation (12) at rank 1 and equation (13) at ranks 2-3'
     """
-    at: dict[str, list[int]] = {}
-    for rank, name in enumerate(names, start=1):
-        at.setdefault(name, []).append(rank)
+    at = ranks_by(enumerate(names, start=1))
     if len(at) == 1:
         return names[0]
-    places = [spans(ranks) for ranks in at.values()]
+    places = [ranks_in_words(ranks) for ranks in at.values()]
     if max(place.count(",") for place in places) > _MOST_COMMAS:
         return f"{' or '.join(at)}, by rank"
     return " and ".join(f"{name} at {place}" for name, place in zip(at, places, strict=True))
 
 
-def spans(ranks: Sequence[int]) -> str:
+def ranks_in_words(ranks: Sequence[int]) -> str:
     """Ranks in words, neighbours together.
 
     Example:
-        >>> spans([1]), spans([1, 2, 3, 7])
+        >>> ranks_in_words([1]), ranks_in_words([1, 2, 3, 7])
         ('rank 1', 'ranks 1-3, 7')
     """
-    found: list[list[int]] = []
-    for rank in ranks:
-        if found and found[-1][-1] == rank - 1:
-            found[-1].append(rank)
-        else:
-            found.append([rank])
-    text = ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in found)
-    return f"rank{'' if len(ranks) == 1 else 's'} {text}"
+    return f"rank{'' if len(ranks) == 1 else 's'} {spans(ranks)}"
+
+
+def ranks_by(pairs: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    """The ranks that each text is about, texts in the order of their first.
+
+    Example:
+        >>> ranks_by([(1, "a"), (1, "b"), (2, "a")])
+        {'a': [1, 2], 'b': [1]}
+    """
+    found: dict[str, list[int]] = {}
+    for rank, text in pairs:
+        found.setdefault(text, []).append(rank)
+    return found
 
 
 def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None, name: str = BOUND) -> str:

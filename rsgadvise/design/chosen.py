@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.design import wording
 from rsgadvise.design.lattice import Lattice
 from rsgadvise.design.ranking import Solved
 from rsgadvise.design.screening import Screened
 from rsgadvise.errors import UsageError
+from rsgadvise.numerals import lengths
 
 __all__ = ["Chosen", "Which", "check_which", "choose", "parse_which"]
 
@@ -139,19 +139,15 @@ def _best_deep(
     return None
 
 
-def _name(problem: Problem) -> str:
-    return "-".join(map(str, problem.layers))
-
-
 def _hidden(one: Solved) -> str:
     count = len(one.problem.layers) - 2
     return ("no hidden layer", "one hidden layer")[count] if count < 2 else f"{count} hidden layers"
 
 
-def _rank(one: Solved, ranks: Sequence[Solved]) -> str:
-    """ "rank 2, " where the network is among those shown, which are in order."""
+def _named(one: Solved, ranks: Sequence[Solved]) -> str:
+    """The network, with its rank where it is among those shown, which are in order."""
     found = next((at + 1 for at, other in enumerate(ranks) if other is one), None)
-    return "" if found is None else f"rank {found}, "
+    return ("" if found is None else f"rank {found}, ") + lengths(one.problem.layers)
 
 
 def _no_curve(which: Which, lattice: Lattice) -> str:
@@ -164,13 +160,13 @@ def _no_curve(which: Which, lattice: Lattice) -> str:
 
 def _curve_of(deep: Solved, ranks: Sequence[Solved]) -> str:
     return (
-        f"The curve of equal bounds is that of {_rank(deep, ranks)}{_name(deep.problem)}, the best with at "
+        f"The curve of equal bounds is that of {_named(deep, ranks)}, the best with at "
         f"least two hidden layers to trade against each other; rank 1 has {_hidden(ranks[0])}."
     )
 
 
 def _deeper(planned: Solved, deep: Solved, ranks: Sequence[Solved]) -> str:
     return (
-        f"The training planned is that of {_name(planned.problem)}, with a single layer to pretrain. The "
-        f"same command with --pipeline deep plans that of {_rank(deep, ranks)}{_name(deep.problem)}."
+        f"The training planned is that of {lengths(planned.problem.layers)}, with a single layer to "
+        f"pretrain. The same command with --pipeline deep plans that of {_named(deep, ranks)}."
     )

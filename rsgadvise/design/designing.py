@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from rsgadvise.advise.recommend import relevant
 from rsgadvise.advise.space import Space, search_space
+from rsgadvise.advise.wording import ranks_by
 from rsgadvise.bounds.judge import Point, check_problem, equation
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Problem, resolve
@@ -25,6 +25,7 @@ from rsgadvise.design.reach import least_eps
 from rsgadvise.design.results import Architecture, Design, Infeasible
 from rsgadvise.design.screening import Metric, Progress, screen
 from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.numerals import rounded_up
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -237,16 +238,9 @@ def _infeasible(base: Problem, space: Space, lattice: Lattice, constants: Consta
     if reached is None:
         return Infeasible(wording.no_room([limit.key for limit in space.limits]), None, None)
     eps, layers = reached
-    told = _rounded_up(eps)
+    told = f"{rounded_up(eps, 6):.6g}"  # what is told has to be reachable
     keys = [space.iterations_key, *(limit.key for limit in space.limits)]
     return Infeasible(wording.unreachable(goal.eps, told, layers, keys), eps, layers)
-
-
-def _rounded_up(value: float) -> str:
-    """Six significant digits, never below the value: what is told has to be reachable."""
-    with localcontext() as context:
-        context.prec, context.rounding = 6, ROUND_CEILING
-        return f"{float(+Decimal(value)):.6g}"
 
 
 def _notes(
@@ -275,11 +269,7 @@ def _notes(
         notes.append(wording.SINGLE)
     if space.batch_range:
         notes.append(wording.BATCH_RANGE)
-    about: dict[str, list[int]] = {}
-    for row in shown:
-        for note in row.notes:
-            if note in wording.SHARED_NOTES:
-                about.setdefault(note, []).append(row.rank)
+    about = ranks_by((row.rank, note) for row in shown for note in row.notes if note in wording.SHARED_NOTES)
     shared = [wording.of_ranks(note, ranks, len(shown)) for note, ranks in about.items()]
     return (*notes, *shared)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rsgadvise.advise.wording import AT_HIGHEST_KEEP_PROB, AT_LOWEST_KEEP_PROB
+from rsgadvise.numerals import lengths
 
 __all__ = [
     "BATCH_RANGE",
@@ -118,7 +119,7 @@ def no_room(keys: Sequence[str]) -> str:
 
 def unreachable(eps: float, least: str, layers: Sequence[int], keys: Sequence[str]) -> str:
     """No architecture reaches the target; `least` is the smallest eps that one does."""
-    name = "-".join(map(str, layers))
+    name = lengths(layers)
     return (
         f"no architecture reaches target.eps = {eps:g} with the batch sizes and iterations allowed; the "
         f"least reachable is {least}, by {name}; raise target.eps to that, or allow more in "

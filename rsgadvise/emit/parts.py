@@ -6,6 +6,7 @@ import math
 
 from rsgadvise import __version__
 from rsgadvise.emit.plan import Plan, assignment, comment, literal, quoted, row
+from rsgadvise.numerals import lengths
 
 __all__ = ["constants", "draw_stop", "header", "imports", "load", "without_empty"]
 
@@ -35,7 +36,7 @@ def imports(plan: Plan, *lines: str) -> str:
 def header(plan: Plan) -> str:
     """Where the values come from, and what is proven of them."""
     advice, best = plan.advice, plan.best
-    widths = "-".join(map(str, plan.layers))
+    widths = lengths(plan.layers)
     gradient = "gradient" if advice.kind == "single_layer" else "projected gradient"
     said = "proven: the certified bound is at most this" if best.proven else "not proven for this data"
     if best.vacuous:

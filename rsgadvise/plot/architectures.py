@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rsgadvise.numerals import count, network, number
+from rsgadvise.numerals import count, lengths, network, number
 from rsgadvise.plot.document import Entry
 from rsgadvise.plot.figure import Chart, Panel, Point, Role, Series
 from rsgadvise.plot.names import GRADIENT
@@ -109,10 +109,9 @@ def _curve(document: Entry) -> Panel | None:
     own = (float(layers[1]), float(layers[2]))
     if min(own) <= 0:
         document["curve_layers"].fail("must be lengths above 0")
-    name = "-".join(map(str, layers))
     line = Series("the same bound", "limit", tuple(Point(*pair) for pair in pairs), joined=True)
     return Panel(
-        title=f"Lengths with the bound of {name}",
+        title=f"Lengths with the bound of {lengths(layers)}",
         across=log_axis("units of hidden layer 1", [own[0], *(first for first, _ in pairs)]),
         value=log_axis("units of hidden layer 2", [own[1], *(second for _, second in pairs)]),
         series=(line, Series("its own lengths", "plan", (Point(*own),))),

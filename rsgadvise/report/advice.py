@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
-from rsgadvise.advise.wording import spans
+from rsgadvise.advise.wording import ranks_by, ranks_in_words
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -35,25 +35,22 @@ _LAYERS_SHOWN = 12
 def _ranks(ranks: Sequence[int], total: int) -> str:
     if len(ranks) == total:
         return "" if total == 1 else "All ranks: "
-    return f"{spans(ranks).capitalize()}: "
+    return f"{ranks_in_words(ranks).capitalize()}: "
+
+
+def _held_by(row: Recommendation) -> str:
+    # The ends of keep_prob and of batch_size have a note of their own.
+    own = ("search.keep_prob", "search.batch_size")
+    return ", ".join(key for key in row.binding if not key.startswith(own))
 
 
 def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
     """Each sentence once, with the ranks that it is about."""
-    about: dict[str, list[int]] = {}
-    for row in rows:
-        for note in row.notes:
-            about.setdefault(note, []).append(row.rank)
-    limits: dict[str, list[int]] = {}
-    for row in rows:
-        # The ends of keep_prob and of batch_size have a note of their own.
-        keys = [key for key in row.binding if not key.startswith(("search.keep_prob", "search.batch_size"))]
-        if keys:
-            limits.setdefault(", ".join(keys), []).append(row.rank)
+    limits = ranks_by((row.rank, held_by) for row in rows if (held_by := _held_by(row)))
     for held_by, ranks in limits.items():
         start = _ranks(ranks, len(rows))
         yield f"{start}held back by {held_by}." if start else f"Held back by {held_by}."
-    for note, ranks in about.items():
+    for note, ranks in ranks_by((row.rank, note) for row in rows for note in row.notes).items():
         yield f"{_ranks(ranks, len(rows))}{note}"
 
 

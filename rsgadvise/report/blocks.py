@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rsgadvise.bounds.problem import Assumption
 
 __all__ = [
+    "VACUOUS_MARK",
     "Block",
     "Column",
     "Grid",
@@ -22,6 +23,7 @@ __all__ = [
     "Title",
     "assumptions",
     "count",
+    "marked",
     "network",
     "number",
     "one_stepsize",
@@ -95,6 +97,15 @@ def sentences(title: str, items: Iterable[str]) -> tuple[Sentences, ...]:
     """A list of sentences as a block, or nothing if it is empty."""
     found = tuple(items)
     return (Sentences(title, found),) if found else ()
+
+
+VACUOUS_MARK = "v: vacuous, no better than the largest squared gradient possible."
+"""What the mark of `marked` means."""
+
+
+def marked(value: float | None, *, vacuous: bool) -> str:
+    """A bound, with a mark where it says nothing."""
+    return number(value) + (" v" if vacuous else "")
 
 
 def verdict(*, proven: bool, vacuous: bool) -> str:

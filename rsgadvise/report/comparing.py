@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from rsgadvise.compare.results import Compared, Comparison, Guarantee
 from rsgadvise.report.blocks import (
+    VACUOUS_MARK,
     Block,
     Column,
     Grid,
     Title,
     count,
+    marked,
     number,
     percent,
     sentences,
@@ -123,7 +125,7 @@ def _training(found: Comparison) -> Grid:
 
 
 def _promised(promise: Guarantee) -> str:
-    return "none" if promise.value is None else number(promise.value) + (" v" if promise.vacuous else "")
+    return "none" if promise.value is None else marked(promise.value, vacuous=promise.vacuous)
 
 
 def _measured(rows: Sequence[Compared]) -> Iterator[Grid]:
@@ -172,7 +174,7 @@ def _legend(found: Comparison) -> Iterator[str]:
         )
     yield "of limit: the bound as a share of the largest squared gradient that the network can have."
     if any(each.vacuous for row in found.specs for each in (row.paper, row.certified)):
-        yield "v: vacuous, no better than the largest squared gradient possible."
+        yield VACUOUS_MARK
     if any(row.measured is not None for row in found.specs):
         yield (
             "at least, at most: limits of the mean over the starts, for all specs together. A small gradient "

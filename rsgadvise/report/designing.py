@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.design.results import SCRATCH, Architecture, Design, Flip, Mix, Pipeline
+from rsgadvise.numerals import lengths
 from rsgadvise.report.blocks import (
+    VACUOUS_MARK,
     Block,
     Column,
     Grid,
     Title,
     assumptions,
     count,
+    marked,
     number,
     percent,
     sentences,
@@ -25,16 +28,11 @@ _BELOW_ONE = "just below 1"
 _WEAKEST = (
     f"alpha {_BELOW_ONE} is the weakest pretraining that counts: for such a layer none at all is cheapest."
 )
-_VACUOUS = "v: vacuous, no better than the largest squared gradient possible."
 _ALPHAS = 6  # tolerances written out in a cell
 
 
-def _layers(layers: Sequence[int]) -> str:
-    return "-".join(map(str, layers))
-
-
 def _hidden(layers: Sequence[int]) -> str:
-    return _layers(layers[1:-1]) or "none"
+    return lengths(layers[1:-1]) or "none"
 
 
 def _ranking(found: Design) -> Grid:
@@ -72,7 +70,7 @@ def _best(found: Design) -> Grid:
     row = found.architectures[0]
     facts = [
         ("bound", number(row.bound)),
-        ("certified bound", _certified(row.certified_bound, vacuous=row.certified_vacuous, word="(vacuous)")),
+        ("certified bound", number(row.certified_bound) + (" (vacuous)" if row.certified_vacuous else "")),
         ("largest squared gradient norm possible", number(row.largest_gradient)),
         ("samples over all runs", count(row.total_samples)),
         ("multiply-adds over all runs", number(float(row.work))),
@@ -82,10 +80,6 @@ def _best(found: Design) -> Grid:
     if row.seconds is None:
         facts = [fact for fact in facts if not fact[0].startswith("seconds")]
     return Grid((Column("rank 1", numeric=False), Column("value")), tuple(facts), "Rank 1")
-
-
-def _certified(value: float, *, vacuous: bool, word: str = "v") -> str:
-    return f"{number(value)} {word}" if vacuous else number(value)
 
 
 def _families(found: Design) -> Iterator[Grid]:
@@ -139,7 +133,7 @@ def _curve(found: Design) -> Iterator[Grid]:
         )
         for point in found.curve
     )
-    title = f"Lengths with the bound of {_layers(found.curve_layers)}, {number(found.curve_bound)}"
+    title = f"Lengths with the bound of {lengths(found.curve_layers)}, {number(found.curve_bound)}"
     yield Grid(columns, body, title)
 
 
@@ -182,7 +176,7 @@ def _options(pipeline: Pipeline) -> Grid:
         )
         for mix in pipeline.options
     )
-    title = f"Training of {_layers(pipeline.layers)} to a bound of {number(pipeline.target)} in each run"
+    title = f"Training of {lengths(pipeline.layers)} to a bound of {number(pipeline.target)} in each run"
     return Grid(columns, body, title)
 
 
@@ -201,13 +195,13 @@ def _stages(mix: Mix, pipeline: Pipeline) -> Iterator[Grid]:
     body = [
         [
             f"layer {layer.layer}",
-            _layers(layer.layers),
+            lengths(layer.layers),
             _alpha(layer.alpha),
             count(layer.batch_size),
             count(layer.iterations),
             number(layer.keep_prob, 3),
             number(layer.bound),
-            _certified(layer.certified_bound, vacuous=layer.certified_vacuous),
+            marked(layer.certified_bound, vacuous=layer.certified_vacuous),
             number(float(layer.work), 3),
         ]
         for layer in mix.pretraining
@@ -224,7 +218,7 @@ def _stages(mix: Mix, pipeline: Pipeline) -> Iterator[Grid]:
             count(tuning.iterations),
             number(tuning.keep_prob, 3),
             number(tuning.bound),
-            _certified(tuning.certified_bound, vacuous=tuning.certified_vacuous),
+            marked(tuning.certified_bound, vacuous=tuning.certified_vacuous),
             number(float(tuning.work), 3),
         ]
     )
@@ -263,7 +257,7 @@ def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
     shown = [mix for mix in pipeline.options if mix.name == pipeline.cheapest]
     stages = [stage for mix in shown for stage in (*mix.pretraining, mix.fine_tuning) if stage is not None]
     if any(stage.certified_vacuous for stage in stages):
-        extra.append(_VACUOUS)
+        extra.append(VACUOUS_MARK)
     yield from sentences("Mind, on the training", (*extra, *pipeline.notes))
     yield from sentences("Assumed, and no result of the paper", pipeline.assumed)
 

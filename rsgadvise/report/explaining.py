@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rsgadvise.explain.results import Explanation, Flip, Hypothesis, Knob, Sampling, SamplingPoint
+from rsgadvise.numerals import spans
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -64,7 +65,7 @@ def _terms(found: Explanation) -> Grid:
             number(term.value),
             f"{100 * term.share:.1f} %",
             term.formula,
-            _spans(sorted(numbers[name] for name in term.assumptions)),
+            spans(sorted(numbers[name] for name in term.assumptions)),
         )
         for term in found.terms
     ]
@@ -77,17 +78,6 @@ def _terms(found: Explanation) -> Grid:
         Column("rests on", numeric=False),
     )
     return Grid(columns, tuple(rows))
-
-
-def _spans(numbers: Sequence[int]) -> str:
-    """Numbers with runs joined: 1-3, 6."""
-    spans: list[list[int]] = []
-    for each in numbers:
-        if spans and spans[-1][-1] == each - 1:
-            spans[-1].append(each)
-        else:
-            spans.append([each])
-    return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans)
 
 
 def _facts(found: Explanation) -> Grid:

@@ -8,7 +8,19 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
-from rsgadvise.report.blocks import Block, Column, Grid, Title, count, network, number, sentences, stepsizes
+from rsgadvise.report.blocks import (
+    VACUOUS_MARK,
+    Block,
+    Column,
+    Grid,
+    Title,
+    count,
+    marked,
+    network,
+    number,
+    sentences,
+    stepsizes,
+)
 from rsgadvise.report.sparklines import flat, logarithmic, sparkline
 from rsgadvise.sweep.results import Axis, PointWork, Sweep, SweepPoint, Value
 
@@ -19,8 +31,6 @@ _Quantity = Callable[[SweepPoint], float | None]
 _REPEATED = 3  # entries in a row that are still written one by one
 _MOST_ENTRIES = 8
 _MOST_LINES = 12  # trends of one quantity, one for each value of the second axis
-_VACUOUS = " v"
-_LEGEND = "v: vacuous, no better than the largest squared gradient possible."
 _MEASURED = ("gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds")
 
 
@@ -118,7 +128,7 @@ def _mark(point: SweepPoint) -> str:
 
 
 def _certified(point: SweepPoint) -> str:
-    return number(point.certified_bound) + (_VACUOUS if point.certified_vacuous else "")
+    return marked(point.certified_bound, vacuous=point.certified_vacuous)
 
 
 def _number_cell(quantity: _Quantity) -> _Cell:
@@ -243,7 +253,7 @@ def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
         found += f"; everywhere {', '.join(same)}"
     blocks: list[Block] = [Title(f"Sweep of {over}", found), grid]
     blocks += _trends(sweep, plain=plain)
-    legend = (_LEGEND,) if any(point.certified_vacuous for point in sweep.points) else ()
+    legend = (VACUOUS_MARK,) if any(point.certified_vacuous for point in sweep.points) else ()
     return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend)))
 
 
