@@ -14,7 +14,7 @@ from conftest import Run
 from documents import CASE, VERIFY, changed
 
 from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.figure import Chart, Panel, Series
+from rsgadvise.plot.figure import Chart, Panel, Point, Series, measured_point
 
 Config = Callable[[str], Path]
 
@@ -182,3 +182,12 @@ def test_a_document_comes_through_a_pipe(run: Run, config: Config) -> None:
 def test_a_title_replaces_its_own() -> None:
     assert chart_from(json.dumps(VERIFY), "d", title="Mine").title == "Mine"
     assert chart(changed(VERIFY, ["verdict"], "falsified")).title == "Verification: falsified"
+
+
+def test_a_mean_not_above_zero_shows_its_upper_limit_down_to_the_edge() -> None:
+    for lower in (None, -1.0):
+        point = measured_point(0, -0.5, lower, 2.0)
+        assert point is not None
+        assert (point.value, point.lower, point.upper, point.open_below) == (None, None, 2.0, True)
+    assert measured_point(0, -0.5, -1.0, -0.1) is None
+    assert measured_point(0, 1.0, 0.5, 2.0) == Point(0, 1.0, 0.5, 2.0)
