@@ -38,8 +38,10 @@ ROW_KEYS = {
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Path:
-    path = tmp_path / "spec.yaml"
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """By a name that is the same every time: with the seed it decides what is drawn."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("spec.yaml")
     path.write_text(SPEC)
     return path
 
