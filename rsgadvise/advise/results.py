@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rsgadvise.advise.answer import Guarantee, TrainingPlan
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Assumption
 from rsgadvise.theory.bound import FloatArray
@@ -163,6 +164,8 @@ class Advice:
         measured: constants that were measured on the data, not proven.
         cost: of the advice itself, in trainings with the N and B of the best choice.
         interrupted: the user ended the measuring early, and this is the best by then.
+        train: what to train with. guarantee: what is promised; None where nothing is.
+        chosen: which constants the ranks use and why, where nobody named them.
     """
 
     kind: str
@@ -182,3 +185,6 @@ class Advice:
     measured: tuple[MeasuredConstant, ...] = ()
     cost: float = 0.0
     interrupted: bool = False
+    train: TrainingPlan | None = None
+    guarantee: Guarantee | None = None
+    chosen: str = ""
