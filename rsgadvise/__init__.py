@@ -18,3 +18,8 @@ def __getattr__(name: str) -> Any:
 
         return recommend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What there is, also before it is imported."""
+    return sorted({*globals(), *__all__})

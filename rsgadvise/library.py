@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import DataError, UsageError
-from rsgadvise.pilot import check_pilot, constants_for
+from rsgadvise.pilot import Asked, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -24,13 +23,14 @@ def recommend(
     spec: Spec | Mapping[str, Any] | str | Path,
     *,
     data: tuple[Any, Any] | Any | None = None,
-    constants: ConstantsName | None = None,
-    pilot: float = 0.0,
+    constants: Asked = "auto",
+    pilot: float | None = None,
+    work: float | None = None,
     seed: int = 0,
     top: int = 5,
     threads: int = 1,
 ) -> Advice:
-    """Ranked hyper-parameters for a spec, as `rsgadvise recommend` finds them.
+    """What to train with, and ranked hyper-parameters, as `rsgadvise recommend` finds them.
 
     Args:
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
@@ -38,15 +38,17 @@ def recommend(
             or integer labels, which become one output for each class; 0 and 1 may also be the values of a
             single output. Their moments count instead of those in the spec. Without them a `data.file`
             in the spec is left aside.
-        constants: paper, certified, or calibrated: measured on the data; by default paper, with a `pilot`
-            calibrated.
-        pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none.
+        constants: auto, paper, certified, typical, or calibrated: measured on the data. auto measures and
+            races on the data, and without data is typical for what to train with.
+        pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none; None leaves it to
+            auto.
+        work: multiply-adds that auto may spend on training; by default some ten seconds on one core.
         seed: of all randomness, at least 0.
-        top: rows to return, at least 1.
+        top: ranks to return, at least 1.
         threads: for large networks; changes no number.
 
     Returns:
-        The advice; with `pilot` a `rsgadvise.pilot.results.PilotAdvice`.
+        The advice; raced a `rsgadvise.pilot.results.PilotAdvice`. It prints as on the command line.
 
     Raises:
         SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed,
@@ -55,55 +57,33 @@ def recommend(
 
     Example:
         >>> network = {"kind": "single_layer", "layers": [784, 10]}
-        >>> advice = recommend({"network": network, "data": {"mean": 0.1307, "samples": 60000}})
-        >>> advice.recommendations[0].batch_size
-        16
+        >>> spec = {"network": network, "data": {"mean": 0.1307, "samples": 60000}}
+        >>> advice = recommend(spec, constants="paper")
+        >>> advice.recommendations[0].batch_size, advice.train.batch_size
+        (16, 16)
     """
-    from rsgadvise.advise.recommend import recommend as without_data
+    from rsgadvise.pilot.advising import advise
 
-    _check_options(constants, pilot, seed, top)
-    used = constants_for(constants, pilot=pilot)
+    effort = Effort(constants, pilot, work, seed)
+    effort.check()
+    if top < 1:
+        raise UsageError(f"top must be at least 1; got {top}; raise it")
     found = _spec(spec, data)
-    if data is None:
-        if used == "calibrated" or pilot:
-            raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
-        return without_data(found, constants=used, top=top)
-    from rsgadvise.bounds.moments import moments_of
+    rows = measured = None
+    if data is not None:
+        from rsgadvise.bounds.moments import moments_of
 
-    rows = _rows(found, data)
-    moments = moments_of(rows)
-    measured: dict[str, float | int | None] = {
-        "mean": moments.mean,
-        "mean_square": moments.mean_square,
-        "second_moment": moments.second_moment,
-        "top_eigenvalue": moments.top_eigenvalue,
-        "samples": rows.rows,
-    }
-    if used != "calibrated" and not pilot:
-        return without_data(found, constants=used, top=top, measured=measured)
-    from rsgadvise.pilot.advice import advise_with_data
-
+        rows = _rows(found, data)
+        moments = moments_of(rows)
+        measured = {
+            "mean": moments.mean,
+            "mean_square": moments.mean_square,
+            "second_moment": moments.second_moment,
+            "top_eigenvalue": moments.top_eigenvalue,
+            "samples": rows.rows,
+        }
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
-        return advise_with_data(
-            found,
-            rows,
-            constants=used,
-            pilot=pilot,
-            seed=seed,
-            top=top,
-            measured=measured,
-            threads=threads,
-        )
-
-
-def _check_options(constants: str | None, pilot: float, seed: int, top: int) -> None:
-    known = get_args(ConstantsName)
-    if constants is not None and constants not in known:
-        raise UsageError(f"constants must be one of {', '.join(known)}; got {constants!r}; change it")
-    check_pilot(pilot, name="pilot")
-    for name, value, least in (("seed", seed, 0), ("top", top, 1)):
-        if value < least:
-            raise UsageError(f"{name} must be at least {least}; got {value}; raise it")
+        return advise(found, rows, effort, top=top, measured=measured, threads=threads)
 
 
 def _spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> Spec:

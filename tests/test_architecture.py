@@ -46,9 +46,12 @@ LAYERS = {
     "cli": 8,
     "__main__": 9,
 }
-WITHIN_A_LAYER = {("datastats", "readers"), ("report", "plot"), ("html", "report")}
-"""Neighbours that may see each other: statistics consume streams, a page and charts share
-the words of reports."""
+WITHIN_A_LAYER = {
+    *(("datastats", "readers"), ("report", "plot"), ("html", "report")),
+    *(("advise", "report"), ("advise", "html")),
+}
+"""Rooms that may see each other: statistics consume streams, a page and charts share the words of
+reports, and an advice in a notebook shows itself."""
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE

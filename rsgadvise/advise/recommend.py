@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
+from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
 from rsgadvise.advise.reach import infeasible
@@ -32,7 +33,15 @@ from rsgadvise.errors import HypothesisError
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["described", "rank", "ranked_rows", "ranking_objective", "recommend", "relevant"]
+__all__ = [
+    "described",
+    "rank",
+    "ranked_rows",
+    "ranking_objective",
+    "recommend",
+    "relevant",
+    "training_plan",
+]
 
 _BOUNDARY_SLOPE = 1e-4
 _SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence
@@ -109,6 +118,26 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         work=_work(objective, space, ranked, problem.samples),
         why=_why(problem, constants, best, shown[0]),
         notes=_notes(space, ranked, knee, wording.LOSS_BOUND if for_loss else wording.BOUND),
+        train=training_plan(shown[0], problem),
+    )
+
+
+def training_plan(row: Recommendation, problem: Problem) -> TrainingPlan:
+    """A row of a theorem's ranking as what to train with; of what it does to a loss nothing is known."""
+    boxes = problem.weight_bounds
+    return TrainingPlan(
+        stepsize=row.stepsize,
+        # No layer may go beyond its own stepsize where all have to share one.
+        common_stepsize=min(row.stepsize) if isinstance(row.stepsize, tuple) else row.stepsize,
+        decay=row.decay,
+        stopping=row.stopping,
+        batch_size=row.batch_size,
+        iterations=row.iterations,
+        epochs=row.epochs,
+        keep_prob=row.keep_prob,
+        dropout_rate=row.dropout_rate,
+        weight_bound=None if not boxes else boxes[0] if len(set(boxes)) == 1 else boxes,
+        source="theorem",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rsgadvise.advise.answer import Guarantee, TrainingPlan
 from rsgadvise.bounds.objective import ConstantsName
@@ -188,3 +189,23 @@ class Advice:
     train: TrainingPlan | None = None
     guarantee: Guarantee | None = None
     chosen: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same keys and values as `rsgadvise recommend --format json` writes, but for the spec's."""
+        from rsgadvise.report.documents import as_document
+
+        return as_document("recommend", self)
+
+    def __str__(self) -> str:
+        """The answer, the ranks and what to mind, as the command line shows them at 80 columns."""
+        from rsgadvise.report.advice import advice_blocks
+        from rsgadvise.report.console import as_text
+
+        return as_text(advice_blocks(self, details=False))
+
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        from rsgadvise.html.blocks import blocks_html
+        from rsgadvise.report.advice import advice_blocks
+
+        return str(blocks_html(advice_blocks(self, details=False), "Advice"))

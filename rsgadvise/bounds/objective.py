@@ -16,7 +16,7 @@ from rsgadvise.theory.bound import Bound, FloatArray
 
 __all__ = ["ConstantsName", "DerivedObjective", "FixedStepsize", "Objective", "Range", "Schedule"]
 
-ConstantsName = Literal["paper", "certified", "calibrated"]
+ConstantsName = Literal["paper", "certified", "typical", "calibrated"]
 Range = tuple[float, float]
 
 

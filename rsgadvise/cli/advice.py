@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from rsgadvise.cli.data import described, statistics_of
 from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
     AdviceConstants,
@@ -25,12 +25,29 @@ from rsgadvise.cli.options import (
     SeedOption,
     SetOption,
     VersionOption,
+    WorkOption,
 )
-from rsgadvise.cli.output import Target, emit, write
+from rsgadvise.cli.output import Target, emit, write, write_text
+from rsgadvise.cli.sources import (
+    ArrayOption,
+    BatchSizeOption,
+    DataOptions,
+    EpochsOption,
+    ExcludeOption,
+    HiddenOption,
+    IntoOption,
+    KindOption,
+    Loaded,
+    SaveOption,
+    TargetOption,
+    load,
+)
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.pilot import check_pilot, constants_for
+from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rsgadvise.advise.evaluate import BoundReport
     from rsgadvise.advise.plan_result import IterationPlan
     from rsgadvise.advise.results import Advice
@@ -52,9 +69,22 @@ class Answer(Generic[Result]):
     """A result with the notes of its data, and what its document says of the spec behind it."""
 
     result: Result
-    loaded: LoadedSpec
-    statistics: DataStatistics | None
-    measured: Mapping[str, float | int | None]
+    source: Loaded
+
+    @property
+    def loaded(self) -> LoadedSpec:
+        """The spec."""
+        return self.source.loaded
+
+    @property
+    def statistics(self) -> DataStatistics | None:
+        """Of its data file, or None without one."""
+        return self.source.statistics
+
+    @property
+    def measured(self) -> Mapping[str, float | int | None]:
+        """The same by spec key."""
+        return self.source.measured or {}
 
     def document(self, command: str) -> dict[str, Any]:
         from rsgadvise.report.documents import as_document
@@ -69,67 +99,65 @@ def ask(
     question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result],
     *,
     quiet: bool,
+    options: DataOptions | None = None,
+    save: Path | None = None,
 ) -> Answer[Result]:
-    """Load the spec, measure its data file if it names one, and put the question."""
+    """Load the spec, or make one of a data file, measure the data, and put the question."""
     import numpy as np
 
-    from rsgadvise.spec import load_spec
-
-    loaded = load_spec(spec, overrides=tuple(overrides or ()))
-    statistics = statistics_of(loaded, quiet=quiet)
-    measured, notes = (None, []) if statistics is None else described(loaded, statistics)
+    source = load(spec, overrides, options, quiet=quiet, save=save)
     try:
         # What overflows at absurd values is reported in the result, not by the numeric library.
         with np.errstate(all="ignore"):
-            found = question(loaded, measured, statistics)
+            found = question(source.loaded, source.measured, source.statistics)
     except HypothesisError as error:
-        raise located(error, loaded) from None
-    noted: Result = replace(found, notes=(*notes, *found.notes))
-    return Answer(noted, loaded, statistics, measured or {})
+        raise located(error, source.loaded) from None
+    noted: Result = replace(found, notes=(*source.notes, *found.notes))
+    return Answer(noted, source)
 
 
 def ask_for_advice(
     spec: str,
     overrides: Sequence[str] | None,
+    effort: Effort,
     *,
-    constants: AdviceConstants | None,
-    pilot: float,
-    seed: int,
     top: int,
     quiet: bool,
+    options: DataOptions | None = None,
+    save: Path | None = None,
 ) -> Answer[Advice]:
-    """The advice for a spec, measured and raced on its data file where that is asked for."""
-    used = constants_for(None if constants is None else constants.value, pilot=pilot)
-    training = pilot != 0 or used == "calibrated"
+    """The advice for a spec or a data file, measured and raced on the data where that is asked for."""
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
-        if training:
-            from rsgadvise.cli.piloting import advice_with_data
+        from rsgadvise.cli.piloting import advice_for
 
-            return advice_with_data(
-                loaded,
-                statistics,
-                measured,
-                constants=used,
-                pilot=pilot,
-                seed=seed,
-                top=top,
-                quiet=quiet,
-            )
-        from rsgadvise.advise.recommend import recommend as advise
+        return advice_for(loaded, statistics, measured, effort, top=top, quiet=quiet)
 
-        return advise(loaded.spec, constants=used, top=top, measured=measured)
-
-    return ask(spec, overrides, question, quiet=quiet)
+    return ask(spec, overrides, question, quiet=quiet, options=options or DataOptions(), save=save)
 
 
 def recommend(
-    spec: SpecArgument,
-    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many recommendations to show.")] = 5,
-    constants: AdviceConstantsOption = None,
-    pilot: PilotOption = 0.0,
-    seed: SeedOption = 0,
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC|DATA", help="Spec file, - for standard input, or a data file.")
+    ],
+    target: TargetOption = None,
+    hidden: HiddenOption = None,
+    kind: KindOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    exclude: ExcludeOption = None,
+    array: ArrayOption = None,
+    save: SaveOption = None,
+    into: IntoOption = None,
     emit_: EmitOption = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Everything: terms, the race, constants, reasons, assumptions.")
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, max=10_000, help="How many ranks to show.")] = 5,
+    constants: AdviceConstantsOption = AdviceConstants.AUTO,
+    work: WorkOption = None,
+    pilot: PilotOption = None,
+    seed: SeedOption = 0,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -137,14 +165,15 @@ def recommend(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Rank stepsizes, batch sizes, iterations and keep probabilities for a spec."""
+    """What to train with: stepsize, batch size, iterations and keep probability, ranked, and why."""
     del version
     if emit_ is not None and format_ is not Format.TABLE:
         raise UsageError(
             f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
         )
-    check_pilot(pilot, name="--pilot")
-    answer = ask_for_advice(spec, set_, constants=constants, pilot=pilot, seed=seed, top=top, quiet=quiet)
+    effort = Effort(constants.value, pilot, work, seed)
+    options = DataOptions(target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size)
+    answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet, options=options, save=save)
     advice = answer.result
     if emit_ is not None:
         from rsgadvise.cli.emitting import snippet_text
@@ -152,20 +181,30 @@ def recommend(
         text = snippet_text(advice, answer.loaded, answer.statistics, emit_.value)
         write(output, text)
     else:
-        _show(advice, answer, Target(format_, output, quiet, no_color))
+        _show(advice, answer, Target(format_, output, quiet, no_color), details=details)
+    if save is not None:
+        write_text(save, answer.loaded.source.text)
+    if into is not None:
+        from rsgadvise.cli.writing import write_advice
+
+        write_advice(into, advice)
+    if not quiet:
+        for path in (save, into):
+            if path is not None:
+                print(f"wrote {path}", file=sys.stderr)
     if advice.infeasible is not None:
         raise typer.Exit(1)
     if advice.interrupted:
         raise typer.Exit(130)
 
 
-def _show(advice: Advice, answer: Answer[Advice], target: Target) -> None:
+def _show(advice: Advice, answer: Answer[Advice], target: Target, *, details: bool) -> None:
     """Write the advice as a report."""
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.report.advice import advice_blocks
 
-        return advice_blocks(advice)
+        return advice_blocks(advice, details=details, source=answer.loaded.source.file)
 
     emit(
         target,

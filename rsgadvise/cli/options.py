@@ -27,6 +27,7 @@ __all__ = [
     "SeedOption",
     "SetOption",
     "VersionOption",
+    "WorkOption",
 ]
 
 
@@ -59,8 +60,10 @@ class Emit(StrEnum):
 class AdviceConstants(StrEnum):
     """Sets of constants behind advice."""
 
+    AUTO = "auto"
     PAPER = "paper"
     CERTIFIED = "certified"
+    TYPICAL = "typical"
     CALIBRATED = "calibrated"
 
 
@@ -98,19 +101,27 @@ ConstantsOption = Annotated[
     typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
 ]
 AdviceConstantsOption = Annotated[
-    AdviceConstants | None,
+    AdviceConstants,
     typer.Option(
         "--constants",
-        help="paper: as published; certified: hold for any data of these moments; calibrated: measured "
-        "on the spec's data file, not proven. The default is paper, with --pilot calibrated.",
+        help="auto: measured on the data where there are any, else typical for their statistics, with the "
+        "theorem's ranks beside it; paper: as published; certified: hold for any data of these moments; "
+        "typical and calibrated: from statistics and from data, neither of them proven.",
     ),
 ]
 PilotOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         metavar="FRACTION",
-        help="Race candidates in short runs on the spec's data file, at a cost of at most FRACTION of "
-        "one training; 0 for no race, else at least 0.1.",
+        help="Race candidates in short runs on the data, at a cost of at most FRACTION of one training; "
+        "0 for no race, else at least 0.1. Without it auto races within --work.",
+    ),
+]
+WorkOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="FLOPS",
+        help="Multiply-adds that auto may spend on training; the default is some ten seconds on one core.",
     ),
 ]
 SeedOption = Annotated[

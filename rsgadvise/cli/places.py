@@ -25,6 +25,7 @@ _WRITTEN = {
     "resume": "--resume",
     "file": "FILE",
     "into": "--into",
+    "save": "--save",
 }
 """Parameters of commands that name a file to write, and how messages call them."""
 

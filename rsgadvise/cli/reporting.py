@@ -14,6 +14,7 @@ import typer
 from rsgadvise import __version__
 from rsgadvise.cli.advice import Answer, SpecArgument, ask_for_advice
 from rsgadvise.cli.options import (
+    AdviceConstants,
     AdviceConstantsOption,
     NoColorOption,
     OutputOption,
@@ -22,10 +23,11 @@ from rsgadvise.cli.options import (
     SeedOption,
     SetOption,
     VersionOption,
+    WorkOption,
 )
 from rsgadvise.cli.output import write
 from rsgadvise.errors import UsageError
-from rsgadvise.pilot import check_pilot
+from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -40,8 +42,9 @@ _SAVED = "spec.yaml"  # what a spec from standard input is to be saved as
 def report(
     spec: SpecArgument,
     top: Annotated[int, typer.Option(min=1, max=100, help="How many recommendations to show.")] = 5,
-    constants: AdviceConstantsOption = None,
-    pilot: PilotOption = 0.0,
+    constants: AdviceConstantsOption = AdviceConstants.AUTO,
+    work: WorkOption = None,
+    pilot: PilotOption = None,
     seed: SeedOption = 0,
     title: Annotated[
         str, typer.Option(metavar="TEXT", help="Title of the page; without it, one from the network.")
@@ -70,11 +73,9 @@ def report(
         )
     written = _now(os.environ)
     _check_output(output, format_)
-    check_pilot(pilot, name="--pilot")
-    answer = ask_for_advice(spec, set_, constants=constants, pilot=pilot, seed=seed, top=top, quiet=quiet)
-    race = ["--pilot", repr(pilot)] if pilot else []
-    if seed and (pilot or answer.result.constants == "calibrated"):
-        race += ["--seed", str(seed)]
+    effort = Effort(constants.value, pilot, work, seed)
+    answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet)
+    race = _effort_options(effort)
     page = _page(answer, title=title.strip(), written=written, overrides=set_ or (), race=race, top=top)
     if format_ == "html":
         from rsgadvise.html import render
@@ -120,6 +121,17 @@ def _now(environment: Mapping[str, str]) -> datetime:
         ) from None
 
 
+def _effort_options(effort: Effort) -> list[str]:
+    """The options that ask for the same effort again."""
+    given = {
+        "--constants": None if effort.constants == "auto" else effort.constants,
+        "--pilot": None if effort.pilot is None else repr(effort.pilot),
+        "--work": None if effort.work is None else f"{effort.work:g}",
+        "--seed": str(effort.seed) if effort.seed else None,
+    }
+    return [part for name, value in given.items() if value is not None for part in (name, value)]
+
+
 def _page(
     answer: Answer[Advice],
     *,
@@ -163,19 +175,19 @@ def _commands(
     advice, name = answer.result, answer.loaded.source.file
     spec = [_SAVED if name.startswith("<") else name]
     sets = [part for override in overrides for part in ("--set", override)]
-    constants = [] if advice.constants == "paper" else ["--constants", advice.constants]
     many = [] if top == 5 else ["--top", str(top)]
     from_stdin = f", saved as {_SAVED}" if spec[0] == _SAVED and name != _SAVED else ""
 
     def line(what: str, command: str, *more: str) -> Command:
-        return Command(what, shlex.join(["rsgadvise", command, *spec, *constants, *sets, *more]))
+        return Command(what, shlex.join(["rsgadvise", command, *spec, *sets, *more]))
 
     yield line(f"This page{from_stdin}", "report", *race, *many, "-o", "report.html")
     yield line("The ranking", "recommend", *race, *many)
     if advice.recommendations:
         best = advice.recommendations[0]
         if not advice.measured:  # else its bound is not that of the constants that `bound` has
-            yield line("The bound of rank 1, term by term", "bound", *_fixed(best))
+            shown = [] if advice.constants == "paper" else ["--constants", advice.constants]
+            yield line("The bound of rank 1, term by term", "bound", *shown, *_fixed(best))
         yield line("Python that trains by rank 1", "recommend", *race, "--emit", "torch")
 
 

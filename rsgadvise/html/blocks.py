@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rsgadvise.html.markup import Markup, element, joined, prose
-from rsgadvise.report.blocks import Block, Grid, Sentences, Title
+from rsgadvise.report.blocks import Block, Grid, Lead, Sentences, Title
 
 __all__ = ["blocks_html", "grid_html"]
 
@@ -66,6 +66,8 @@ def blocks_html(blocks: Iterable[Block], label: str) -> Markup:
             parts.append(grid_html(block, block.title or label))
         elif isinstance(block, Title):
             parts.append(element("p", block.context, class_="note"))
+        elif isinstance(block, Lead):
+            parts += [element("p", prose(line), class_="lead") for line in block.lines]
         else:
             parts.append(_sentences(block))
     return joined(parts)

@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Literal, get_args
 
+from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import UsageError
 
-if TYPE_CHECKING:
-    from rsgadvise.bounds.objective import ConstantsName
-
-__all__ = ["LARGEST_PILOT", "SMALLEST_PILOT", "check_pilot", "constants_for"]
+__all__ = ["LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
 
 SMALLEST_PILOT, LARGEST_PILOT = 0.1, 100.0  # calibration alone takes half of the smallest
 
+Asked = ConstantsName | Literal["auto"]
 
-def check_pilot(pilot: float, *, name: str) -> None:
-    """Refuse a pilot of a size that none can have; `name` is what the user calls it.
 
-    Raises:
-        UsageError: it is neither 0 nor within the range.
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Whose constants an advice is by, and what may be spent on it.
+
+    Attributes:
+        constants: of the ranks. auto measures and races on the data where there are any; else it trains by
+            typical constants, and ranks by the theorem that proves more.
+        pilot: trainings that a race may cost, 0 for none; None lets auto choose within `work`.
+        work: multiply-adds that auto may spend on training; None for the default.
+        seed: of all randomness.
     """
-    if not (pilot == 0 or SMALLEST_PILOT <= pilot <= LARGEST_PILOT):
-        raise UsageError(
-            f"{name} must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got {pilot:g}; "
-            "1 is at most the cost of one training"
-        )
 
+    constants: Asked = "auto"
+    pilot: float | None = None
+    work: float | None = None
+    seed: int = 0
 
-def constants_for(given: ConstantsName | None, *, pilot: float) -> ConstantsName:
-    """The constants of the bounds; where nobody chose, those that a race measures anyway.
+    @property
+    def trains(self) -> bool:
+        """Whether the advice is measured on the user's rows, where there are any.
 
-    Example:
-        >>> constants_for(None, pilot=0.0), constants_for(None, pilot=1.0), constants_for("paper", pilot=1.0)
-        ('paper', 'calibrated', 'paper')
-    """
-    if given is not None:
-        return given
-    return "calibrated" if pilot else "paper"
+        Example:
+            >>> Effort().trains, Effort("paper").trains, Effort("paper", pilot=1.0).trains
+            (True, False, True)
+        """
+        return self.constants in ("auto", "calibrated") or bool(self.pilot)
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether it has no answer without rows."""
+        return self.constants == "calibrated" or bool(self.pilot)
+
+    def check(self, *, option: str = "") -> None:
+        """Refuse what no advice can have; `option` stands before the names, as -- on the command line.
+
+        Raises:
+            UsageError: a value is out of range.
+        """
+        known = ("auto", *get_args(ConstantsName))
+        if self.constants not in known:
+            raise UsageError(
+                f"{option}constants must be one of {', '.join(known)}; got {self.constants!r}; change it"
+            )
+        pilot = self.pilot
+        if pilot and not SMALLEST_PILOT <= pilot <= LARGEST_PILOT:
+            raise UsageError(
+                f"{option}pilot must be 0, or from {SMALLEST_PILOT:g} to {LARGEST_PILOT:g} trainings; got "
+                f"{pilot:g}; 1 is at most the cost of one training"
+            )
+        if self.work is not None and not 0 < self.work < float("inf"):
+            raise UsageError(
+                f"{option}work must be a number of multiply-adds above 0, such as 2e10; got {self.work:g}; "
+                "leave it out for the default"
+            )
+        if self.seed < 0:
+            raise UsageError(f"{option}seed must be at least 0; got {self.seed}; raise it")

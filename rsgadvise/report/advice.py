@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
+from rsgadvise.report.answer import brief, lead
 from rsgadvise.report.blocks import (
     Block,
     Column,
     Grid,
+    Lead,
     Sentences,
     Title,
     assumptions,
@@ -30,6 +33,7 @@ __all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"
 _NO_BOUND = "no bound"
 _RANKS_BY_LAYER = 5
 _LAYERS_SHOWN = 12
+_OF_BOUNDS = ("loss score", "loss bound", "gradient bound", "bound", "certified", "proven")
 
 
 def _ranks(ranks: Sequence[int], total: int) -> str:
@@ -162,24 +166,60 @@ def measured_blocks(advice: Advice) -> Iterator[Block]:
         yield from piloting.measured_blocks(advice)
 
 
-def advice_blocks(advice: Advice) -> tuple[Block, ...]:
-    """Ranking first, then why, then what was assumed."""
-    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
-    context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
-    if advice.recommendations and advice.recommendations[0].stopping != "uniform":
-        context += f"; P_R: {advice.recommendations[0].stopping}"
-    title = Title(f"Advice for {network(advice.kind, advice.layers)}", context)
+def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> tuple[Block, ...]:
+    """The answer, the ranks and a few lines; with details also why, and all that was measured and assumed.
+
+    Args:
+        advice: of any kind.
+        details: everything; what a theorem was asked for by name comes with it.
+        source: the spec or data file, for the command that comes next.
+    """
+    title = Title(f"Advice for {network(advice.kind, advice.layers)}", _context(advice))
     assumed = sentences("Assumed", assumptions(advice.assumed))
     if advice.infeasible is not None:
         return (title, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
+    asked = advice.train is None or (advice.train.source == "theorem" and not advice.chosen)
+    answer = () if asked else (Lead(lead(advice, source)),)
+    if not (details or asked):
+        mind = brief(advice, tuple(_row_notes(advice.recommendations)))
+        return (replace(title, context=""), *answer, *_brief_ranking(advice), *sentences("Mind", mind))
     best = advice.recommendations[0]
     return (
         title,
+        *answer,
         *ranking_blocks(advice),
         *([terms_grid(best.terms, best.bound, _terms_title(best))] if best.terms else []),
         *measured_blocks(advice),
         *reason_blocks(advice),
         *assumed,
+    )
+
+
+def _context(advice: Advice) -> str:
+    """Whose bounds the ranks show, and what they are ranked by."""
+    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
+    context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
+    if advice.recommendations and advice.recommendations[0].stopping != "uniform":
+        context += f"; P_R: {advice.recommendations[0].stopping}"
+    return context
+
+
+def _brief_ranking(advice: Advice) -> tuple[Grid, ...]:
+    """The ranks with what to train with; bounds only where they are a theorem's."""
+    grids = ranking_blocks(advice)
+    if advice.measured:
+        return tuple(
+            _without(grid, ("loss bound", "gradient bound", "bound", "certified", "proven")) for grid in grids
+        )
+    return (replace(grids[0], title="Ranks of the theorem", caption=_context(advice)), *grids[1:])
+
+
+def _without(grid: Grid, names: Sequence[str]) -> Grid:
+    kept = [place for place, column in enumerate(grid.columns) if column.name not in names]
+    return replace(
+        grid,
+        columns=tuple(grid.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in grid.rows),
     )
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Block",
     "Column",
     "Grid",
+    "Lead",
     "Sentences",
     "Title",
     "assumptions",
@@ -42,6 +43,13 @@ class Title:
 
     text: str
     context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The answer: a few sentences, each on lines of its own, the first of them the most important."""
+
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Sentences:
     items: tuple[str, ...]
 
 
-Block = Title | Grid | Sentences
+Block = Title | Lead | Grid | Sentences
 
 
 def one_stepsize(value: float | Sequence[float]) -> str | None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from rsgadvise.report.blocks import Block, Grid, Title
+from rsgadvise.report.blocks import Block, Grid, Lead, Sentences, Title
 from rsgadvise.report.fitting import content_width, fitted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["show"]
+__all__ = ["as_text", "show"]
 
 
 def _print_grid(block: Grid, console: Console) -> None:
@@ -48,34 +48,69 @@ def _head(title: str, below: str, console: Console) -> None:
         console.print(f"[dim]{escape(text)}[/]", soft_wrap=True)
 
 
-def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
-    """Print the blocks; `quiet` keeps the first grid only."""
+def _lead(block: Lead, console: Console) -> None:
+    """Each sentence on lines of its own, the first one bold."""
     from rich.markup import escape
 
-    # Without a table the first sentences are the answer.
-    quiet_sentences = quiet and not any(isinstance(block, Grid) for block in blocks)
+    console.print()
+    for place, line in enumerate(block.lines):
+        text = escape("\n".join(wrap(line, console.width - 1, subsequent_indent="  ")))
+        console.print(text if place else f"[bold]{text}[/]", soft_wrap=True)
+    console.print()
+
+
+def _sentences(block: Sentences, console: Console) -> None:
+    from rich.markup import escape
+
+    console.print(f"[bold]{escape(block.title)}[/]")
+    for item in block.items:
+        lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
+        console.print(escape("\n".join(lines)), soft_wrap=True)
+
+
+def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
+    """Print the blocks; `quiet` keeps the first grid only."""
+    if quiet:
+        _show_first(blocks, console)
+        return
     about = ""
     for before, block in zip((None, *blocks), blocks, strict=False):
         if isinstance(block, Title):
             about = block.text
-            if not quiet:
-                _head(block.text, block.context, console)
+            _head(block.text, block.context, console)
+        elif isinstance(block, Lead):
+            _lead(block, console)
         elif isinstance(block, Grid):
-            if not quiet:
-                _head(block.title, block.caption, console)
+            _head(block.title, block.caption, console)
             for place, part in enumerate(fitted(block, console.width)):
-                if place and not quiet:
+                if place:
                     _head(f"{block.title or about}, continued", "", console)
                 _print_grid(part, console)
-            if quiet:
-                return
-        elif not quiet or quiet_sentences:
-            if isinstance(before, Title) and not quiet:
+        else:
+            if isinstance(before, Title):
                 console.print()  # as a grid begins
-            console.print(f"[bold]{escape(block.title)}[/]")
-            for item in block.items:
-                lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
-                console.print(escape("\n".join(lines)), soft_wrap=True)
-            if quiet:
-                return
+            _sentences(block, console)
             console.print()
+
+
+def as_text(blocks: Sequence[Block], *, width: int = 80) -> str:
+    """The blocks as plain text, without colours and without blanks at the ends of lines."""
+    import io
+
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    show(blocks, Console(file=buffer, width=width, no_color=True, highlight=False, color_system=None))
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _show_first(blocks: Sequence[Block], console: Console) -> None:
+    """The first grid alone; without a table the first sentences are the answer."""
+    grid = next((block for block in blocks if isinstance(block, Grid)), None)
+    if grid is not None:
+        for part in fitted(grid, console.width):
+            _print_grid(part, console)
+        return
+    said = next((block for block in blocks if isinstance(block, Sentences)), None)
+    if said is not None:
+        _sentences(said, console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rsgadvise.report.blocks import Block, Grid, Title
+from rsgadvise.report.blocks import Block, Grid, Lead, Title
 
 __all__ = ["as_markdown"]
 
@@ -21,6 +21,9 @@ def as_markdown(blocks: Sequence[Block]) -> str:
             lines += [f"## {block.text}", ""]
             if block.context:
                 lines += [block.context, ""]
+        elif isinstance(block, Lead):
+            first, *others = block.lines
+            lines += [f"**{first}**", "", *(part for line in others for part in (line, ""))]
         elif isinstance(block, Grid):
             if block.title:
                 lines += [f"### {block.title}", ""]

@@ -5,6 +5,7 @@ starts one, `from_model` takes one from a network that exists and `json_schema` 
 editors. Every rule that a spec breaks is a `SpecError` with file, line, column and key path.
 """
 
+from rsgadvise.spec.advised import write_training
 from rsgadvise.spec.changing import changed_spec, with_statistics
 from rsgadvise.spec.editing import write_statistics
 from rsgadvise.spec.from_model import from_model
@@ -52,5 +53,6 @@ __all__ = [
     "with_override",
     "with_statistics",
     "write_statistics",
+    "write_training",
     "yaml_scalar",
 ]

@@ -21,7 +21,7 @@ from rsgadvise.spec.source import raise_first
 from rsgadvise.spec.template import placeholder
 from rsgadvise.spec.tree import Key, Node, Tree, build_tree, plain
 
-__all__ = ["STATISTICS", "write_statistics"]
+__all__ = ["STATISTICS", "replace_file", "write_statistics"]
 
 STATISTICS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
 BYTE_ORDER_MARK = "\ufeff"
@@ -50,7 +50,7 @@ def write_statistics(path: str | Path, values: Mapping[str, float | int]) -> Non
     text = decode(read_file(Path(path)), file)
     edited = _edited(text, texts, file)
     if edited != text:
-        _replace(Path(path), edited.encode("utf-8"), file)
+        replace_file(Path(path), edited.encode("utf-8"), file)
 
 
 def _position(key: str) -> int:
@@ -271,7 +271,7 @@ def _same(value: object, text: str) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value == float(text)
 
 
-def _replace(path: Path, content: bytes, file: str) -> None:
+def replace_file(path: Path, content: bytes, file: str) -> None:
     """Write a file beside the spec and move it into its place, with the same permissions."""
     import errno
     import os

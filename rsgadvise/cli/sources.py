@@ -1,0 +1,298 @@
+"""What an advice is asked for: a spec, or a data file, which stands for the spec that is made of it here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsgadvise.cli.data import described, measured, statistics_of
+from rsgadvise.cli.data_keys import keys_for
+from rsgadvise.cli.options import COLUMN_NUMBERS
+from rsgadvise.cli.places import keep_data_apart
+from rsgadvise.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.readers import DataSource
+    from rsgadvise.spec import LoadedSpec
+
+__all__ = [
+    "ArrayOption",
+    "BatchSizeOption",
+    "DataOptions",
+    "EpochsOption",
+    "ExcludeOption",
+    "HiddenOption",
+    "IntoOption",
+    "KindOption",
+    "Loaded",
+    "SaveOption",
+    "TargetOption",
+    "is_data",
+    "load",
+]
+
+_OF_DATA = "Of a data file:"
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN|FILE", help=f"{_OF_DATA} what to predict, a column {COLUMN_NUMBERS}, or a file."
+    ),
+]
+ArrayOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"{_OF_DATA} the array of the features.")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help=f"{_OF_DATA} leave out a column {COLUMN_NUMBERS}; repeatable."),
+]
+HiddenOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N[,N...]", help=f"{_OF_DATA} units of the hidden layers; 0 for none, 32 unless told."
+    ),
+]
+KindOption = Annotated[
+    str | None, typer.Option(metavar="KIND", help=f"{_OF_DATA} single_layer, multilayer or autoencoder.")
+]
+EpochsOption = Annotated[float | None, typer.Option(help=f"{_OF_DATA} passes over the rows.")]
+SaveOption = Annotated[
+    Path | None,
+    typer.Option(metavar="SPEC", help=f"{_OF_DATA} also write the spec that it stood for."),
+]
+IntoOption = Annotated[
+    Path | None,
+    typer.Option(metavar="SPEC", help="Also write the advised values into the training section of SPEC."),
+]
+BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{_OF_DATA} rows of a mini-batch.")]
+
+_SECTIONS = re.compile(
+    r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
+)
+_SPEC_SUFFIXES = {".yaml", ".yml", ".json"}
+_TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
+_HIDDEN = 32
+_SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
+_SAMPLE_BYTES = 4096
+_MOST_CLASSES = 20  # of a last column that is taken as the target
+
+
+@dataclass(frozen=True, slots=True)
+class DataOptions:
+    """What the command line says of a data file; None where it says nothing."""
+
+    target: str | None = None
+    array: str | None = None
+    exclude: tuple[str, ...] = ()
+    hidden: str | None = None
+    kind: str | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that were used."""
+        return tuple(f"--{f.name.replace('_', '-')}" for f in fields(self) if getattr(self, f.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A spec with its data measured.
+
+    Attributes:
+        loaded: the spec. statistics: of its data file, or None without one.
+        measured: statistics by spec key. notes: on the data.
+        from_data: whether the spec was made of a data file, and is nowhere yet.
+    """
+
+    loaded: LoadedSpec
+    statistics: DataStatistics | None
+    measured: Mapping[str, float | int | None] | None
+    notes: tuple[str, ...]
+    from_data: bool
+
+
+def is_data(source: str) -> bool:
+    """Whether a name on the command line is that of a data file rather than of a spec."""
+    path = Path(source)
+    if source == "-" or path.suffix.lower() in _SPEC_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(_SAMPLE_BYTES)
+    except (OSError, ValueError):  # whoever loads it says what is wrong
+        return path.suffix != ""
+    return b"\0" in start or _SECTIONS.search(start.decode("utf-8", "replace")) is None
+
+
+def load(
+    source: str,
+    overrides: Sequence[str] | None,
+    options: DataOptions | None,
+    *,
+    quiet: bool,
+    save: Path | None = None,
+) -> Loaded:
+    """Load the spec, or make one of a data file, and measure the data.
+
+    Args:
+        source: a spec, - for standard input, or a data file.
+        overrides: texts of --set.
+        options: of a data file; None where the command takes specs alone.
+        quiet: without a progress bar.
+        save: where the spec will be written; names of files in it are relative to there.
+
+    Raises:
+        UsageError: options of a data file for a spec.
+    """
+    from rsgadvise.spec import load_spec
+
+    if options is not None and is_data(source):
+        return _from_data(Path(source), tuple(overrides or ()), options, quiet=quiet, save=save)
+    given = () if options is None else options.given
+    if given or save is not None:
+        raise UsageError(
+            f"{given[0] if given else '--save'} goes with a data file in place of a spec; got {source}, a "
+            "spec; change the spec, or override one key with --set"
+        )
+    loaded = load_spec(source, overrides=tuple(overrides or ()))
+    statistics = statistics_of(loaded, quiet=quiet)
+    values, notes = (None, []) if statistics is None else described(loaded, statistics)
+    return Loaded(loaded, statistics, values, tuple(notes), from_data=False)
+
+
+def _from_data(
+    path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
+) -> Loaded:
+    from rsgadvise.readers import open_data
+    from rsgadvise.spec import parse_spec
+
+    kind, hidden = _shape(options)
+    target, notes = options.target, list[str]()
+    keep_data_apart(path, target)
+    source = open_data(path, array=options.array, target=target, exclude=options.exclude)
+    if not source.has_targets and kind != "autoencoder":
+        target, note = _guessed_target(path, source, options)
+        notes.append(note)
+        source = open_data(path, array=options.array, target=target, exclude=options.exclude)
+    statistics = measured(source, spectrum=True, quiet=quiet)
+    if hidden is None:
+        hidden = (_HIDDEN,)
+        if kind != "single_layer":
+            notes.append(f"Assumed: one hidden layer of {_HIDDEN} units; --hidden says otherwise.")
+    ends = () if kind == "autoencoder" else (statistics.output_dim or 1,)
+    middle = () if kind == "single_layer" else hidden
+    text = _spec_text(
+        kind=kind,
+        layers=(statistics.input_dim, *middle, *ends),
+        data=keys_for(source, array=options.array, target=target, folder=save.parent if save else Path()),
+        exclude=options.exclude,
+        epochs=_epochs(options, statistics.samples),
+        batch_size=options.batch_size,
+    )
+    if options.epochs is None:
+        notes.append(f"Assumed: {_epochs(options, statistics.samples):g} epochs; --epochs says otherwise.")
+    name = str(save) if save else f"<{path.name}>"
+    loaded = parse_spec(text, file=name, overrides=overrides)
+    values, about = described(loaded, statistics)
+    return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
+
+
+def _shape(options: DataOptions) -> tuple[str, tuple[int, ...] | None]:
+    """(kind, hidden layers or None where nothing is said of them)."""
+    hidden: tuple[int, ...] | None = None
+    if options.hidden is not None:
+        try:
+            hidden = tuple(int(part) for part in options.hidden.split(","))
+        except ValueError:
+            hidden = (-1,)
+        if hidden == (0,):
+            hidden = ()
+        if not all(width >= 1 for width in hidden):
+            raise UsageError(
+                f"--hidden must be whole numbers above 0 separated by commas, or 0 for no hidden layer; got "
+                f"{options.hidden!r}; write e.g. 32 or 64,32"
+            )
+    kinds = {"single_layer": 0, "autoencoder": 1, "multilayer": None}
+    kind = options.kind or ("single_layer" if hidden == () else "multilayer")
+    if kind not in kinds:
+        raise UsageError(f"--kind must be one of {', '.join(kinds)}; got {kind!r}; choose one")
+    wanted = kinds[kind]
+    if hidden is not None and (
+        (wanted is not None and len(hidden) != wanted) or (wanted is None and not hidden)
+    ):
+        says = {0: "no hidden layer", 1: "one hidden layer", None: "a hidden layer or more"}[wanted]
+        raise UsageError(f"--kind {kind} has {says}; got --hidden {options.hidden}; change one of the two")
+    return kind, hidden
+
+
+def _epochs(options: DataOptions, rows: int) -> float:
+    if options.epochs is not None:
+        return options.epochs
+    return float(min(max(round(_SAMPLES / rows), _EPOCHS[0]), _EPOCHS[1]))
+
+
+def _spec_text(
+    *,
+    kind: str,
+    layers: Sequence[int],
+    data: Mapping[str, str | None],
+    exclude: Sequence[str],
+    epochs: float,
+    batch_size: int | None,
+) -> str:
+    """The spec as YAML, short enough to be read and changed."""
+    from json import dumps
+
+    from rsgadvise.spec import yaml_scalar
+
+    lines = ["network:", f"  kind: {kind}", f"  layers: {list(layers)}", "data:"]
+    lines += [f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items() if value is not None]
+    if exclude:
+        lines.append(f"  exclude: [{', '.join(dumps(name, ensure_ascii=False) for name in exclude)}]")
+    if batch_size is not None:
+        lines += ["training:", f"  batch_size: {batch_size}"]
+    lines += ["budget:", f"  epochs: {epochs:g}"]
+    return "\n".join(lines) + "\n"
+
+
+def _guessed_target(path: Path, source: DataSource, options: DataOptions) -> tuple[str, str]:
+    """(the column that is most likely to be predicted, a note that says so).
+
+    Raises:
+        DataError: none stands out.
+    """
+    names = source.column_names
+    fix = "--target COLUMN (by name or number, -1 is the last), or --kind autoencoder, which needs none"
+    if source.format not in ("csv", "tsv", "parquet"):
+        raise DataError(f"{path}: holds no targets that are found by themselves; name them with {fix}")
+    said = "is assumed to be what to predict; --target says otherwise."
+    for name in names or ():
+        if name.strip().lower() in _TARGET_NAMES:
+            return name, f"Column {name!r} {said}"
+    last = names[-1] if names else "the last column"
+    if _looks_like_classes(path, options):
+        return "-1", f"{'Column ' + repr(last) if names else 'The last column'} {said}"
+    shown = f"; its columns are {', '.join(map(repr, (names or ())[:8]))}" if names else ""
+    raise DataError(f"{path}: which column is to be predicted? name it with {fix}{shown}")
+
+
+def _looks_like_classes(path: Path, options: DataOptions) -> bool:
+    """Whether the last column holds few different values, each more than once."""
+    from rsgadvise.readers import TargetSummary, open_data
+
+    summary = TargetSummary(f"{path}: targets")
+    rows = 0
+    for _, targets in open_data(path, array=options.array, target="-1", exclude=options.exclude).chunks():
+        if targets is not None:
+            summary.update(targets)
+            rows += len(targets)
+        if rows:
+            break
+    found = summary.finish()
+    return found.classes is not None and len(found.classes) <= min(_MOST_CLASSES, rows // 2)

@@ -1,0 +1,65 @@
+"""One way to an advice for every caller: whose constants, what is trained for it, and the two answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rsgadvise.errors import UsageError
+from rsgadvise.pilot import Effort
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice
+    from rsgadvise.networks import Data
+    from rsgadvise.pilot.tournament import Progress
+    from rsgadvise.spec import Spec
+
+__all__ = ["advise"]
+
+
+def advise(
+    spec: Spec,
+    rows: Data | None,
+    effort: Effort,
+    *,
+    top: int = 5,
+    measured: Mapping[str, float | int | None] | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Advice:
+    """The advice for a spec, and for its rows where there are any.
+
+    Args:
+        spec: a valid spec.
+        rows: in [0, 1], to measure and to race on; None without data.
+        effort: whose constants, and what may be spent.
+        top: ranks to return.
+        measured: statistics of the rows by spec key.
+        threads: for large networks; changes no number.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: data are needed, and there are none.
+        HypothesisError: the spec has no answer.
+    """
+    if rows is None and effort.needs_data:
+        raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
+    if rows is not None and effort.trains:
+        from rsgadvise.pilot.advice import advise_with_data
+
+        auto = effort.constants == "auto"
+        return advise_with_data(
+            spec,
+            rows,
+            constants="calibrated" if effort.constants == "auto" else effort.constants,
+            pilot=1.0 if auto and effort.pilot is None else effort.pilot or 0.0,
+            seed=effort.seed,
+            top=top,
+            measured=measured,
+            threads=threads,
+            progress=progress,
+        )
+    from rsgadvise.advise.recommend import recommend
+
+    constants = "paper" if effort.constants == "auto" else effort.constants
+    return recommend(spec, constants=constants, top=top, measured=measured)
