@@ -34,17 +34,17 @@ COMMANDS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         recommend,
-        design,
-        compare,
+        init,
+        stats,
         explain,
         iterations,
         bound,
-        verify,
+        compare,
+        design,
         sweep,
-        plot,
         report,
-        stats,
-        init,
+        plot,
+        verify,
         schema,
     )
 }

@@ -165,7 +165,7 @@ def recommend(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """What to train with: stepsize, batch size, iterations and keep probability, ranked, and why."""
+    """What to train with, how good that is, and ranked alternatives."""
     del version
     if emit_ is not None and format_ is not Format.TABLE:
         raise UsageError(
@@ -229,7 +229,7 @@ def bound(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Evaluate the bound at the training values that a spec fixes, term by term."""
+    """Evaluate the bound at the values that a spec fixes."""
     del version
     from rsgadvise.advise.evaluate import evaluate
 
@@ -271,7 +271,7 @@ def iterations(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """How many iterations, runs and rows an (eps, delta)-solution needs."""
+    """How many iterations, runs and rows a target needs."""
     del version
     from rsgadvise.advise.plan import plan_iterations
     from rsgadvise.cli.requests import GivenOptions, request_from_options, request_from_spec

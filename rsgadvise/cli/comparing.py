@@ -80,7 +80,7 @@ def compare(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Say which spec has the better guarantee, and with --measure whose gradients are smaller."""
+    """Say which spec has the better guarantee, or measured gradient."""
     del version
     training = {
         "--runs": runs,

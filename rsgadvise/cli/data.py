@@ -190,7 +190,7 @@ def stats(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Measure mu_x, tau_x and the rest from a data file, in a stream."""
+    """Measure a data file: mean, moments, spectrum and scaling."""
     del version
     from rsgadvise.readers import open_data
 

@@ -89,7 +89,7 @@ def design(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Rank network structures for a task, and plan the whole training of one."""
+    """Rank network structures for a task, and plan one's training."""
     del version
     from rsgadvise.design import design as design_networks
     from rsgadvise.design import parse_depths, parse_which, parse_widths

@@ -49,7 +49,7 @@ def explain(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Explain a bound: its terms, what they rest on, and what would change it or the ranking."""
+    """Explain a bound: its terms, assumptions, and what changes it."""
     del version
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:

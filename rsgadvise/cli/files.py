@@ -77,7 +77,7 @@ def init(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Write a commented spec to start from, and beside it the schema that editors use."""
+    """Write a commented spec to start from."""
     del no_color, version
     from rsgadvise.spec import DEFAULT_WEIGHT_BOUND, render_template
 

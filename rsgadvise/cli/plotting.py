@@ -66,7 +66,7 @@ def plot(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Draw what another command wrote: to a file, or on the terminal."""
+    """Draw what another command wrote, to a file or the terminal."""
     del version
     form = None if output is None else _form(output)
     if form is None and not terminal and format_ is None:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ from rsgadvise.cli.options import (
     VersionOption,
     WorkOption,
 )
-from rsgadvise.cli.output import write
+from rsgadvise.cli.output import check_writable, write
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import Effort
 
@@ -61,7 +62,7 @@ def report(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Write the advice, its curves and what it rests on as one self-contained HTML page.
+    """Write the advice and what it rests on as one HTML page.
 
     The date of the page is now, or the SOURCE_DATE_EPOCH variable where it is set.
     """
@@ -72,7 +73,7 @@ def report(
             "tables, YAML, Markdown and CSV"
         )
     written = _now(os.environ)
-    _check_output(output, format_)
+    place = _place(spec, output, format_)
     effort = Effort(constants.value, pilot, work, seed)
     answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet)
     race = _effort_options(effort)
@@ -80,28 +81,39 @@ def report(
     if format_ == "html":
         from rsgadvise.html import render
 
-        write(output, render(page))
+        write(place, render(page))
     else:
         from rsgadvise.report.documents import as_json
 
-        write(output, as_json(_document(page, answer)))
+        write(place, as_json(_document(page, answer)))
+    if place is not None and output is None and not quiet:
+        print(f"wrote {place}", file=sys.stderr)
     if answer.result.infeasible is not None:
         raise typer.Exit(1)
     if answer.result.interrupted:
         raise typer.Exit(130)
 
 
-def _check_output(output: Any, format_: str) -> None:
-    """Refuse, before any work, what would flood a terminal.
+def _place(spec: str, output: Path | None, format_: str) -> Path | None:
+    """Where the result goes: what --output says, else a page SPEC.html in the working directory.
 
     Raises:
-        UsageError: it would.
+        UsageError: the page would replace another file, or the spec has no name to take.
     """
-    if output is None and format_ == "html" and sys.stdout is not None and sys.stdout.isatty():
+    if output is not None or format_ != "html":
+        return output
+    if spec == "-":
         raise UsageError(
-            "a page is for a browser; got no --output, and standard output is a terminal; use "
-            "`-o report.html`, or `-o -` to print it all the same"
+            "--output must name the page of a spec from standard input; got none; use `-o report.html`, or "
+            "`-o -` to print it"
         )
+    place = Path(f"{Path(spec).stem}.html")
+    check_writable(place)
+    if place.exists() and Path(spec).exists() and place.samefile(spec):
+        raise UsageError(
+            f"--output must name another file than the spec, {spec}; got none; add -o report.html"
+        )
+    return place
 
 
 def _now(environment: Mapping[str, str]) -> datetime:

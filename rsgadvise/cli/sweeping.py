@@ -223,7 +223,7 @@ def sweep(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Vary one or two keys of a spec: the bounds at each point, and on request what training measures."""
+    """Vary one or two keys of a spec: bounds, or measured gradients."""
     del version
     check_confidence(confidence)
     if resume is not None and is_stdout(resume):

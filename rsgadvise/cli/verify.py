@@ -204,7 +204,7 @@ def verify(
     no_color: NoColorOption = False,
     version: VersionOption = False,
 ) -> None:
-    """Train many times, and test the bound against the measured gradients; exit 1 if it is falsified."""
+    """Train many times, and test whether the bound holds."""
     del version
     check_confidence(confidence)
     check_budget(budget)

@@ -15,7 +15,7 @@ MOST_HIDDEN = 16
 _MOST_POINTS = 10_000
 
 _WHOLE = r"[0-9]{1,9}"
-_PIECE = re.compile(rf"({_WHOLE})(?::({_WHOLE})(?::(log|lin)([0-9]{{1,6}}))?)?", flags=re.ASCII)
+_PIECE = re.compile(rf"({_WHOLE})(?::({_WHOLE})(?::(log|lin|)([0-9]{{1,6}}))?)?", flags=re.ASCII)
 _GRAMMAR = "write 16:1024 (powers of two), 16:1024:log7, 16:1024:lin7, or a list such as 16,32,64"
 
 
@@ -35,8 +35,8 @@ def parse_widths(text: str, *, option: str = "--widths") -> tuple[int, ...]:
     """Lengths of hidden layers, in increasing order, each once.
 
     A list of pieces between commas: `64`; `16:1024`, the powers of two from 16 to 1024 together with both
-    ends; `16:1024:log7` and `16:1024:lin7`, seven whole numbers from end to end, equally spaced in
-    their logarithms or as they are (fewer where two round to the same).
+    ends; `16:1024:log7` and `16:1024:7` or `16:1024:lin7`, seven whole numbers from end to end, equally
+    spaced in their logarithms or as they are (fewer where two round to the same).
 
     Args:
         text: what was given.

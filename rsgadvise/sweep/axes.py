@@ -16,7 +16,10 @@ __all__ = ["MOST_POINTS", "MOST_VALUES", "ParsedAxis", "check_together", "overri
 
 MOST_VALUES = 1000
 MOST_POINTS = 10_000
-_FORMS = "write KEY=LOW:HIGH:COUNT, KEY=LOW:HIGH:logCOUNT, KEY=V1,V2,... or KEY=[...];[...]"
+_FORMS = (
+    "write KEY=LOW:HIGH:COUNT, KEY=LOW:HIGH:logCOUNT, KEY=LOW:HIGH (powers of two), KEY=V1,V2,... or "
+    "KEY=[...];[...]"
+)
 _DIGITS = 12  # significant digits of the values between two ends: 0.3, not 0.30000000000000004
 
 
@@ -36,9 +39,11 @@ class ParsedAxis:
 def parse_axis(text: str) -> ParsedAxis:
     """Read one range.
 
-    Forms: LOW:HIGH:COUNT, evenly spaced; LOW:HIGH:logCOUNT, evenly spaced in the logarithm; V1,V2,...;
-    and [...];[...] for a key that holds a list. The values of a range are rounded to 12 digits, and to
-    distinct whole numbers where the key takes only those; those of a list are taken as they are.
+    Forms: LOW:HIGH:COUNT or LOW:HIGH:linCOUNT, evenly spaced; LOW:HIGH:logCOUNT, evenly spaced in the
+    logarithm; LOW:HIGH, the powers of two from LOW to HIGH with both ends, for a key that takes whole
+    numbers; V1,V2,...; and [...];[...] for a key that holds a list. The values of a range are rounded to 12
+    digits, and to distinct whole numbers where the key takes only those; those of a list are taken as they
+    are.
 
     Raises:
         UsageError: no such key, not a number, or a bad range; without the place of the text.
@@ -62,6 +67,8 @@ def parse_axis(text: str) -> ParsedAxis:
     item = _number_rule(key, rule)
     if ":" not in span:
         return ParsedAxis(Axis(key, _listed(span, whole=item.whole)))
+    if span.count(":") == 1 and item.whole:
+        return ParsedAxis(Axis(key, _powers(span)))
     low, high, count, spaced = _ends(span)
     values = _between(low, high, count, spaced)
     if not item.whole:
@@ -130,10 +137,23 @@ def _lists(key: str, rule: Rule, span: str) -> tuple[Value, ...]:
     return _distinct(values)
 
 
+def _powers(span: str) -> tuple[int, ...]:
+    """Both ends of LOW:HIGH and the powers of two between them."""
+    ends = [_number(part, whole=True) for part in span.split(":")]
+    low, high = (int(end) for end in ends)
+    if [low, high] != ends or not 1 <= low < high:
+        raise UsageError(
+            f"must have whole numbers with 1 <= LOW < HIGH; got {shown(span)}; write 16:1024, for example"
+        )
+    first = (low - 1).bit_length()
+    powers = {1 << power for power in range(first, high.bit_length())}
+    return tuple(sorted({low, high, *powers}))
+
+
 def _ends(span: str) -> tuple[float, float, int, Callable[[float, float, float], float]]:
     """(low, high, count, how a share of the way becomes a value)."""
     parts = [part.strip() for part in span.split(":")]
-    counted = re.fullmatch(r"(log)?([0-9]{1,40})", parts[-1])
+    counted = re.fullmatch(r"(log|lin)?([0-9]{1,40})", parts[-1])
     if len(parts) != 3 or counted is None:
         raise UsageError(f"must be LOW:HIGH:COUNT or LOW:HIGH:logCOUNT; got {shown(span)}; {_FORMS}")
     low, high = (_number(part, whole=False) for part in parts[:2])
@@ -143,9 +163,9 @@ def _ends(span: str) -> tuple[float, float, int, Callable[[float, float, float],
         raise UsageError(f"must have a COUNT from 2 to {MOST_VALUES}; got {count}; {fix}")
     if low >= high:
         raise UsageError(f"must have LOW below HIGH; got {parts[0]} and {parts[1]}; swap or change them")
-    if counted[1] and low <= 0:
+    if counted[1] == "log" and low <= 0:
         raise UsageError(f"must have LOW above 0 for logarithmic steps; got {parts[0]}; raise it")
-    return low, high, count, _geometric if counted[1] else _linear
+    return low, high, count, _geometric if counted[1] == "log" else _linear
 
 
 def _linear(low: float, high: float, share: float) -> float:
