@@ -106,7 +106,8 @@ def _named(values: dict[str, Any]) -> Iterator[tuple[str, Path | int]]:
 
 def _keep_apart(source: Path | int, what: str) -> None:
     for option, path in _outputs.get():
-        _refuse_same(option, path, source, what)
+        if (option, what) != ("--into", "the spec"):  # a spec is edited in place, and only once it was read
+            _refuse_same(option, path, source, what)
 
 
 def _refuse_same(option: str, path: Path, other: Path | int, what: str) -> None:

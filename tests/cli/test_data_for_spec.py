@@ -1,0 +1,136 @@
+"""A data file in place of a spec: what is guessed is said, what cannot be is asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+
+ROWS = 60
+QUICK = ("--constants", "paper")  # nothing is trained: these tests are about what is asked
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two classes in a column of text, which one feature tells apart."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "train.csv"
+    rows = [f"{x:.3f},{y:.3f},{'yes' if x > 0.5 else 'no'}" for x, y in rng.random((ROWS, 2))]
+    path.write_text("\n".join(["width,height,quality", *rows]) + "\n")
+    return path
+
+
+def document(run: Run, *arguments: str) -> dict[str, object]:
+    done = run("recommend", *arguments, *QUICK, "-f", "json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_table_alone_is_enough(run: Run, table: Path) -> None:
+    found = document(run, str(table))
+    spec = found["spec"]
+    assert isinstance(spec, dict)
+    assert spec["network"]["kind"] == "multilayer"
+    assert spec["network"]["layers"] == [2, 32, 2]
+    assert spec["budget"]["epochs"] == 1000
+    notes = " ".join(map(str, found["notes"]))  # type: ignore[call-overload]
+    for guess in ("'quality' is assumed", "hidden layer of 32 units", "1000 epochs"):
+        assert guess in notes
+
+
+def test_options_replace_guesses(run: Run, table: Path) -> None:
+    options = ["--target", "quality", "--hidden", "7,5", "--epochs", "20", "--batch-size", "8"]
+    found = document(run, str(table), *options, "--exclude", "height")
+    spec = found["spec"]
+    assert isinstance(spec, dict)
+    assert spec["network"]["layers"] == [1, 7, 5, 2]
+    assert spec["data"]["exclude"] == ["height"]
+    assert (spec["budget"]["epochs"], spec["training"]["batch_size"]) == (20, 8)
+    assert "assumed" not in " ".join(map(str, found["notes"])).lower()  # type: ignore[call-overload]
+
+
+def test_no_hidden_layer(run: Run, table: Path) -> None:
+    spec = document(run, str(table), "--hidden", "0")["spec"]
+    assert isinstance(spec, dict)
+    assert (spec["network"]["kind"], spec["network"]["layers"]) == ("single_layer", [2, 2])
+
+
+def test_saved_spec_gives_the_same_advice(run: Run, table: Path, tmp_path: Path) -> None:
+    place = tmp_path / "sub" / "spec.yaml"
+    place.parent.mkdir()
+    one = document(run, str(table), "--save", str(place))
+    assert "file: ../train.csv" in place.read_text()
+    two = document(run, str(place))
+    assert one["recommendations"] == two["recommendations"]
+    assert one["train"] == two["train"]
+
+
+def test_a_target_that_does_not_stand_out_is_asked_for(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text("a,b,c\n" + "\n".join(f"{i},{i * 0.37:.2f},{i * 1.7:.2f}" for i in range(20)) + "\n")
+    done = run("recommend", str(path))
+    assert done.code == 2
+    assert "which column is to be predicted?" in done.err
+    for word in ("--target", "'a', 'b', 'c'", "--kind autoencoder"):
+        assert word in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--hidden", "many"], "--hidden must be whole numbers"),
+        (["--hidden", "-3"], "--hidden must be whole numbers"),
+        (["--kind", "recurrent"], "--kind must be one of"),
+        (["--kind", "single_layer", "--hidden", "4"], "has no hidden layer"),
+        (["--kind", "autoencoder", "--hidden", "4,4"], "has one hidden layer"),
+        (["--target", "absent"], "absent"),
+    ],
+)
+def test_wrong_options_are_told(run: Run, table: Path, options: list[str], said: str) -> None:
+    done = run("recommend", str(table), *options)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_options_of_data_are_refused_with_a_spec(run: Run, config: Path) -> None:
+    done = run("recommend", str(config), "--target", "y")
+    assert done.code == 2
+    assert "goes with a data file in place of a spec" in done.err
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.yaml"
+    path.write_text(
+        "network: {kind: single_layer, layers: [9, 2]}  # ours\n"
+        "data:\n  mean: 0.5  # from the paper\n  samples: 600\n"
+        "training:\n  stepsize:  # to be found\nbudget: {epochs: 5}\n"
+    )
+    return path
+
+
+def test_into_writes_what_every_other_command_takes(run: Run, config: Path) -> None:
+    done = run("recommend", str(config), *QUICK, "--into", str(config), "-f", "json")
+    assert done.code == 0, done.err
+    train = json.loads(done.out)["train"]
+    text = config.read_text()
+    for comment in ("# ours", "# from the paper", "# to be found"):
+        assert comment in text
+    bound = json.loads(run("bound", str(config), "-f", "json").out)
+    for key in ("stepsize", "batch_size", "iterations"):
+        assert bound[key] == train[key]
+
+
+def test_into_leaves_a_broken_spec_alone(run: Run, config: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("network: {kind: single_layer}\n")
+    done = run("recommend", str(config), *QUICK, "--into", str(other))
+    assert done.code == 2
+    assert other.read_text() == "network: {kind: single_layer}\n"
