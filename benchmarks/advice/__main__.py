@@ -19,12 +19,21 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import rsgadvise
-from benchmarks.advice.judging import ADVICE, METHODS, Verdict, judge, say
-from benchmarks.advice.problems import DATA, EXTRA, HIDDEN, PACKAGED, QUICK, is_there
+from benchmarks.advice.judging import (
+    ADVICE,
+    METHODS,
+    Verdict,
+    best_elsewhere,
+    judge,
+    say,
+    transferred,
+)
+from benchmarks.advice.problems import DATA, EXTRA, HIDDEN, PACKAGED, QUICK, UNSEEN, is_there
 from benchmarks.advice.report import render
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS
 
-ALL = [*DATA, *PACKAGED, *EXTRA]
+USUAL = [*PACKAGED, *UNSEEN, *DATA]
+ALL = [*USUAL, *EXTRA]
 
 Task = tuple[str, tuple[int, ...]]
 
@@ -34,7 +43,8 @@ Loss: over all training rows after N updates. Error: by the largest output, on t
 Trial equivalents: ln(1/2) / ln(1 - p), p the share of random trials (log-uniform stepsize in [1e-4, 100])
 that are better by more than 2 %. `random n` is the median best of n of these trials, `TPE n` that of five
 Optuna studies; each trial is chosen by its median loss over the very seeds that it is judged on, and counts
-as one training. The range test is that of torch-lr-finder. The oracle is the best of a dense grid, chosen on
+as one training. The range test is that of torch-lr-finder. Transferred is the one fixed stepsize
+that is best over the settings of all other data sets. The oracle is the best of a dense grid, chosen on
 other seeds. Costs leave out the training with the stepsize that was found."""
 
 
@@ -42,11 +52,11 @@ def main() -> int:
     """Run the benchmark; the exit code is 2 where it cannot."""
     options = _options()
     folder = Path(os.environ.get("RSGADVISE_DATA", "")).resolve()
-    names = options.data or list(QUICK if options.quick else DATA)
+    names = options.data or list(QUICK if options.quick else USUAL)
     absent = [name for name in names if not is_there(name, folder)]
     names = [name for name in names if name not in absent]
     if absent:
-        say(f"not in the folder that RSGADVISE_DATA names, so left out: {', '.join(absent)}")
+        say(f"neither in the folder that RSGADVISE_DATA names nor in a package: {', '.join(absent)}")
     if not names:
         say("set RSGADVISE_DATA to the folder of the data sets")
         return 2
@@ -117,7 +127,20 @@ def _judge(tasks: list[Task], folder: Path, options: argparse.Namespace) -> list
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+        if "transferred" in options.methods:
+            jobs: dict[Task, Future[Verdict]] = {}
+            for task in tasks:
+                stepsize = _elsewhere(found, task[0])
+                if stepsize is not None:
+                    jobs[task] = pool.submit(transferred, *task, folder, found[task], stepsize)
+            found |= {task: job.result() for task, job in jobs.items()}
     return [found[task] for task in tasks]
+
+
+def _elsewhere(found: dict[Task, Verdict], name: str) -> float | None:
+    """The best stepsize over all data sets but one; None where there are no others."""
+    others = [verdict.population for (other, _), verdict in found.items() if other != name]
+    return best_elsewhere(others) if others else None
 
 
 def _versions() -> str:

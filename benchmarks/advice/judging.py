@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,26 @@ from numpy.typing import NDArray
 from benchmarks.advice.cache import tuned
 from benchmarks.advice.problems import Problem, load_problem
 from benchmarks.advice.statistics import MARGIN, best_of, trial_equivalents
-from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS, trained
+from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS, judged, trained
 from benchmarks.advice.tuners import COUNTS, Arrays
 from rsgadvise.errors import RsgadviseError
 
-__all__ = ["ADVICE", "METHODS", "Row", "Verdict", "judge"]
+__all__ = ["ADVICE", "METHODS", "Row", "Verdict", "best_elsewhere", "judge", "transferred"]
 
 FloatArray = NDArray[np.float64]
 
-ADVICE = {
-    "paper": ("paper", 0.0),
-    "certified": ("certified", 0.0),
-    "calibrated": ("calibrated", 0.0),
-    "pilot": ("calibrated", 1.0),
+ADVICE: Mapping[str, tuple[bool, Mapping[str, Any]]] = {
+    "default, data": (True, {}),
+    "default, statistics only": (False, {}),
+    "typical": (False, {"constants": "typical"}),
+    "paper": (False, {"constants": "paper"}),
+    "certified": (False, {"constants": "certified"}),
+    "calibrated": (True, {"constants": "calibrated"}),
+    "pilot": (True, {"constants": "calibrated", "pilot": 1.0}),
 }
-"""Constants, and the trainings that a pilot may cost, by the name of the advice."""
+"""Whether it sees the data, and what is asked for, by the name of the advice."""
 
-METHODS = (*ADVICE, "random", "tpe", "range-test", "fixed", "oracle")
+METHODS = (*ADVICE, "random", "tpe", "range-test", "fixed", "transferred", "oracle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,14 @@ class Verdict:
         trials: size of the random population that judged them.
         level: most of these trials are as good as the best but for the margin, so that the setting hardly
             tells one method from another.
+        population: stepsizes of the random trials, and the median loss of each.
     """
 
     setting: str
     trials: int
     level: bool
     rows: tuple[Row, ...]
+    population: tuple[FloatArray, FloatArray]
 
 
 def judge(
@@ -89,7 +94,7 @@ def judge(
         rows.append(Row(method, loss, error, cost, choice, trial_equivalents(loss, trials)))
 
     for method in METHODS:
-        if method not in methods:
+        if method not in methods or method == "transferred":
             continue
         if method in ADVICE:
             add(method, *_advised(problem, method, shift))
@@ -114,7 +119,34 @@ def judge(
                     label = "oracle" if method == "oracle" else f"fixed {stepsize:g}"
                     add(label, float(loss), float(error), float(cost), f"{stepsize:.3g}")
     level = bool(np.mean((1 - MARGIN) * trials <= trials.min()) > 0.5)
-    return Verdict(problem.name, len(trials), level, tuple(rows))
+    return Verdict(problem.name, len(trials), level, tuple(rows), (population["stepsizes"], trials))
+
+
+def transferred(
+    name: str, hidden: tuple[int, ...], folder: Path, verdict: Verdict, stepsize: float
+) -> Verdict:
+    """The verdict with a row for the stepsize that is best over the other data sets, before the oracle's."""
+    problem = load_problem(name, hidden, folder)
+    found = judged(problem, [stepsize])
+    loss, error = (float(np.median(values)) for values in (found.losses, found.errors))
+    worth = trial_equivalents(loss, verdict.population[1])
+    row = Row("transferred", loss, error, 0.0, f"{stepsize:.3g}", worth)
+    last = len(verdict.rows) - (verdict.rows[-1].method == "oracle")
+    return replace(verdict, rows=(*verdict.rows[:last], row, *verdict.rows[last:]))
+
+
+def best_elsewhere(populations: Sequence[tuple[FloatArray, FloatArray]]) -> float:
+    """The common stepsize with the least mean of log(loss / best loss) over some settings.
+
+    The losses of a setting between its random trials are interpolated in the logarithm of the stepsize.
+    """
+    grid = np.geomspace(1e-3, 1e2, 101)
+    total = np.zeros(len(grid))
+    for stepsizes, losses in populations:
+        order = np.argsort(stepsizes)
+        finite = np.minimum(losses[order], np.nanmax(losses[np.isfinite(losses)]))
+        total += np.interp(np.log(grid), np.log(stepsizes[order]), np.log(finite / finite.min()))
+    return float(grid[np.argmin(total)])
 
 
 def _timed(problem: Problem, tuner: str, cache: Path | None) -> Arrays:
@@ -145,18 +177,18 @@ def _advised(problem: Problem, method: str, shift: int = 0) -> tuple[float, floa
     # Looked up only when it is asked for: the tuners can be judged without it.
     recommend: Any = importlib.import_module("rsgadvise").recommend
     begun = time.perf_counter()
-    constants, pilot = ADVICE[method]
+    sees, options = ADVICE[method]
     spec = problem.spec(batch_size=BATCH_SIZE, iterations=ITERATIONS)
-    data = (problem.training.inputs, problem.training.targets)
+    data = (problem.training.inputs, problem.training.targets) if sees else None
     matrices = len(problem.network.shapes)
     stepsizes, decays, costs = np.empty((len(SEEDS), matrices)), np.empty(len(SEEDS)), np.empty(len(SEEDS))
     for place, seed in enumerate(SEEDS):
         try:
-            advice = recommend(spec, data=data, constants=constants, pilot=pilot, seed=seed + shift)
+            advice = recommend(spec, data=data, seed=seed + shift, **options)
         except RsgadviseError as error:
             say(f"{problem.name}: no advice from {method}: {error}")
             return np.inf, 1.0, 0.0, "none"
-        best = advice.recommendations[0]
+        best = advice.train
         stepsizes[place], decays[place], costs[place] = best.stepsize, best.decay, advice.cost
     asked = time.perf_counter() - begun
     say(f"{problem.name}: {method}, {asked:.1f} s to advise")

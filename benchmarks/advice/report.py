@@ -23,7 +23,13 @@ class _Promise:
     least: float = 0.0
 
 
-PROMISES = {"pilot": _Promise(16, 1, 6), "calibrated": _Promise(5, 0.05)}
+PROMISES = {
+    "default, data": _Promise(32, 1, 6),
+    "default, statistics only": _Promise(8, 0, 3),
+    "pilot": _Promise(16, 1, 6),
+    "calibrated": _Promise(5, 0.05),
+}
+_BEATING = 0.75  # of the settings: where the defaults are to beat the transferred stepsize
 
 
 def render(verdicts: Sequence[Verdict], head: str) -> str:
@@ -36,6 +42,7 @@ def render(verdicts: Sequence[Verdict], head: str) -> str:
         head,
         _summary(verdicts, columns),
         *_level(verdicts),
+        *_against(verdicts, columns),
         "### Final training loss",
         _table(verdicts, columns, lambda row: f"{row.loss:.4g}"),
         "### Held-out error, %",
@@ -74,6 +81,20 @@ def _level(verdicts: Sequence[Verdict]) -> list[str]:
     if not names:
         return []
     return [f"Level, most random trials being within 2 % of the best of them: {', '.join(names)}."]
+
+
+def _against(verdicts: Sequence[Verdict], columns: Sequence[str]) -> list[str]:
+    """How often each advice ends at a lower loss than the stepsize that is best over the other data sets."""
+    if "transferred" not in columns:
+        return []
+    lines = []
+    for column in (column for column in columns if column in ADVICE):
+        losses = [(_row(verdict, column).loss, _row(verdict, "transferred").loss) for verdict in verdicts]
+        lower = sum(own <= other for own, other in losses) / len(losses)
+        promised = column.startswith("default")
+        kept = f" (promised {100 * _BEATING:.0f} %: {'kept' if lower >= _BEATING else 'MISSED'})"
+        lines.append(f"{column} {100 * lower:.0f} %{kept if promised else ''}")
+    return [f"At or below the loss of the transferred stepsize, of the settings: {'; '.join(lines)}."]
 
 
 def _summary(verdicts: Sequence[Verdict], columns: Sequence[str]) -> str:
