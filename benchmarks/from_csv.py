@@ -104,7 +104,7 @@ def _random(
     batch: int,
     iterations: int,
 ) -> Array:
-    """Classes that the best of the random trials predicts; rows: inputs, targets, and inputs to predict on."""
+    """Classes that the best of the random trials predicts; rows: inputs, targets, inputs to predict."""
     x, y, test = rows
     layers = (x.shape[1], *hidden, y.shape[1])
     boxes = (5.0,) * (len(layers) - 1) if hidden else ()

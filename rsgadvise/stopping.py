@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rsgadvise.errors import HypothesisError
 
 __all__ = [
+    "MatchedTo",
     "Stopping",
     "StoppingSums",
     "SumsAt",
@@ -29,10 +30,27 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 Numeric = float | FloatArray
-Stopping = Literal["uniform", "matched", "increasing", "last"] | tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MatchedTo:
+    """The `matched` P_R of given constants, p_k proportional to x_k (1 - share x_k), x_k = k^-rho.
+
+    `matched` alone stands for another distribution with each set of constants; to a bound with other
+    constants this one is a distribution like any other.
+
+    Attributes:
+        share: r in [0, 1] of the constants that R is drawn by, one per candidate.
+    """
+
+    share: Numeric
+
+
+Stopping = Literal["uniform", "matched", "increasing", "last"] | tuple[float, ...] | MatchedTo
 
 _HEAD = 32
 _SUM_HEAD = 256
+_SUM_ERROR = 1e-9  # relative, of a long sum
 # B_2j / (2j)!, the Euler-Maclaurin coefficients; after 32 terms the next one is below rounding.
 _EULER_MACLAURIN = (1 / 12, -1 / 720, 1 / 30240)
 
@@ -108,16 +126,16 @@ def stopping_sums(
     """The four sums over P_R for stepsizes gamma k^-rho; see `StoppingSums`.
 
     Kind: exact for constant stepsizes, for `matched` and for given probabilities; else the two
-    long sums carry a relative error below 1e-9.
+    long sums carry a relative error below 1e-9, rounded up for `MatchedTo`.
 
     Args:
         stopping: uniform (p_k = 1/N), matched (p_k proportional to x_k (1 - r x_k), so q is
-            constant), increasing (p_k proportional to k), last (uniform on the last tenth), or N
-            probabilities.
+            constant), increasing (p_k proportional to k), last (uniform on the last tenth), N
+            probabilities, or `MatchedTo` another r.
         iterations: N, broadcasts.
         decay: rho >= 0.
         curvature_share: r in [0, 1], U gamma / 2 for a U-smooth objective; r = 1 only where
-            p_1 = 0 (matched, or `last` with more than one iteration).
+            p_1 = 0 (matched to r = 1, or `last` with more than one iteration).
     """
     n, r = np.broadcast_arrays(np.asarray(iterations, float), np.asarray(curvature_share, float))
     return prepare_sums(stopping, iterations=n, decay=decay)(r)
@@ -132,6 +150,8 @@ def prepare_sums(stopping: Stopping, *, iterations: FloatArray, decay: float) ->
     """
     if isinstance(stopping, tuple):
         return _given_sums(np.asarray(stopping, float), iterations, decay)
+    if isinstance(stopping, MatchedTo) and decay > 0:
+        return _matched_to_other(np.broadcast_to(stopping.share, iterations.shape), iterations, decay)
     if stopping == "matched":
         h1, h2 = harmonic_number(decay, iterations), harmonic_number(2 * decay, iterations)
 
@@ -144,6 +164,35 @@ def prepare_sums(stopping: Stopping, *, iterations: FloatArray, decay: float) ->
     growth = 1.0 if stopping == "increasing" else 0.0
     start = iterations - last_share(iterations) + 1 if stopping == "last" else np.ones_like(iterations)
     return _power_sums(growth, start, iterations, decay)
+
+
+def _matched_to_other(own: FloatArray, n: FloatArray, decay: float) -> SumsAt:
+    """p_k = c x_k (1 - s x_k), so that q_k = c (1 - s x_k) / (1 - r x_k) = c (1 + (r - s) x_k / (1 - r x_k)).
+
+    It falls with k where r > s and rises where r < s: `first` and `variation` are its ends. The long sums
+    are c (h1 + (r - s) sum x^2/(1 - r x)) and c (h2 + (r - s) sum x^3/(1 - r x)).
+    """
+    h1, h2 = harmonic_number(decay, n), harmonic_number(2 * decay, n)
+    scale, end = np.asarray(1 / (h1 - own * h2)), n**-decay
+    points, weights = _quadrature(np.ones_like(n), n)
+    x = points**-decay
+
+    def matched(r: Numeric) -> StoppingSums:
+        gap = np.asarray(r - own)
+        same = gap == 0
+        safe = np.where(same, 0.0, r)  # r = 1 is met only where s = 1, and then q is constant
+        terms = weights * x**2 / (1 - safe[..., None] * x)
+        up = np.where(gap > 0, 1 + _SUM_ERROR, 1 - _SUM_ERROR)  # towards a larger bound
+        first = np.where(same, scale, scale * (1 - own) / (1 - safe))
+        last = np.where(same, scale, scale * (1 - own * end) / (1 - safe * end))
+        return StoppingSums(
+            first=first,
+            variation=np.maximum(last - first, 0.0),
+            linear=np.asarray(scale * (h1 + gap * up * terms.sum(axis=-1))),
+            quadratic=np.asarray(scale * (h2 + gap * up * (terms * x).sum(axis=-1))),
+        )
+
+    return matched
 
 
 def _given_sums(weights: FloatArray, n: FloatArray, decay: float) -> SumsAt:
@@ -246,9 +295,10 @@ def probabilities(stopping: Stopping, *, iterations: int, decay: float, curvatur
     if isinstance(stopping, tuple):
         return np.asarray(stopping, float)
     k = np.arange(1, iterations + 1, dtype=np.float64)
-    if stopping == "matched":
+    if stopping == "matched" or isinstance(stopping, MatchedTo):
         x = k**-decay
-        weights = x * (1 - curvature_share * x)
+        share = stopping.share if isinstance(stopping, MatchedTo) else curvature_share
+        weights = x * (1 - share * x)
     elif stopping == "increasing":
         weights = k
     elif stopping == "last":

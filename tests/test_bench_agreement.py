@@ -313,7 +313,7 @@ def test_what_is_reported_is_what_the_product_says(
         known = with_calibration(problem, outcome) if constants == "calibrated" else problem
         expected = float(point.bound(objective_for(known, constants)).value)
         if constants == "certified":
-            expected = certified(known, point)[0]
+            expected = certified(known, point, "certified")[0]
         found = predictions(outcome, constants)
         assert found is not None
         assert found[AS_REPORTED] == pytest.approx(expected)

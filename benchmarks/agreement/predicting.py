@@ -99,7 +99,7 @@ def predictions(outcome: Outcome, constants: ConstantsName) -> dict[str, float] 
     if plain is None and constants == "paper":
         return None
     value = math.inf if plain is None else float(plain.value)
-    found = {AS_REPORTED: certified(problem, point)[0] if constants == "certified" else value}
+    found = {AS_REPORTED: certified(problem, point, constants)[0] if constants == "certified" else value}
     if constants == "certified" and plain is not None:
         found["not capped"] = value
     if isinstance(objective, CertifiedMultilayer):

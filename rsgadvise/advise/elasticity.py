@@ -10,7 +10,6 @@ import numpy as np
 from rsgadvise.bounds.judge import Point, objective_for
 from rsgadvise.bounds.objective import Objective
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import Stopping
 
 __all__ = ["Change", "elasticities", "strongest_change"]
@@ -37,10 +36,8 @@ def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, fl
         """d log bound / d log knob from both sides, or from the side that the theorem covers."""
         reached: list[tuple[float, float]] = []
         for factor in (1 - _STEP, 1 + _STEP):
-            try:
-                reached.append((float(np.log(factor)), value(factor)))
-            except HypothesisError:
-                reached.append((0.0, here))
+            there = value(factor)
+            reached.append((float(np.log(factor)), there) if np.isfinite(there) else (0.0, here))
         (left, low), (right, high) = reached
         return (high - low) / (right - left) if right > left else 0.0
 
@@ -48,12 +45,11 @@ def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, fl
         return central(lambda f: log_at(point, objective_for(change(f), constants)))
 
     found: dict[str, float] = {}
-    widest = objective.largest_stepsizes(np.asarray([point.keep_prob]))[0]
-    inner = replace(point, stepsize=point.stepsize * (1 - _STEP))
+    inner, outer = (replace(point, stepsize=point.stepsize * (1 + step)) for step in (-_STEP, _STEP))
     found["stepsize"] = (here - log_at(inner)) / -float(np.log1p(-_STEP))
-    if np.all(point.stepsize * (1 + _STEP) < widest):
-        outer = replace(point, stepsize=point.stepsize * (1 + _STEP))
-        from_above = (log_at(outer) - here) / float(np.log1p(_STEP))
+    beyond = log_at(outer)
+    if np.isfinite(beyond):
+        from_above = (beyond - here) / float(np.log1p(_STEP))
         # Where layers share one g the bound has a kink, and rises on both sides of a minimum.
         at_minimum = found["stepsize"] <= 0 <= from_above
         found["stepsize"] = 0.0 if at_minimum else 0.5 * (found["stepsize"] + from_above)
@@ -119,10 +115,7 @@ def strongest_change(
     for knob, doubled, there, at in _changes(problem, constants, point):
         if knob in fixed:
             continue
-        try:
-            value = float(at.bound(objective_for(there, constants)).value)
-        except HypothesisError:
-            continue
+        value = float(at.bound(objective_for(there, constants)).value)
         if value < here:
             found.append(Change(knob, doubled, value / here))
     return min(found, key=lambda change: change.ratio, default=None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.elasticity import elasticities
+from rsgadvise.advise.recommend import out_of_range
 from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.bounds.judge import (
     Point,
@@ -30,7 +32,7 @@ __all__ = ["BoundReport", "evaluate", "fixed_point"]
 
 @dataclass(frozen=True, slots=True)
 class BoundReport:
-    """A bound at given hyper-parameters; attributes as in `Recommendation`."""
+    """A bound at given hyper-parameters, inf outside its range; attributes as in `Recommendation`."""
 
     kind: str
     layers: tuple[int, ...]
@@ -70,7 +72,7 @@ def evaluate(
         measured: statistics of the data file by spec key.
 
     Raises:
-        HypothesisError: a value is missing, or the stepsize lies outside the paper's range.
+        HypothesisError: a value is missing, or the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
     check_problem(problem, constants)
@@ -80,10 +82,13 @@ def evaluate(
     point = fixed_point(spec, problem)
     keep_prob = point.keep_prob
     bound = point.bound(objective_for(problem, constants))
-    certified_value, certified_bound, limit = certified(problem, point)
+    certified_value, certified_bound, limit = certified(problem, point, constants)
     value = float(bound.value)
+    bounded = math.isfinite(value)
     notes = []
-    if value >= limit:
+    if not bounded:
+        notes.append(out_of_range(problem, point, constants))
+    elif value >= limit:
         notes.append(wording.VACUOUS)
     if certified_value > value:
         notes.append(wording.NOT_PROVEN)
@@ -103,14 +108,14 @@ def evaluate(
         keep_prob=keep_prob,
         dropout_rate=1 - keep_prob,
         bound=value,
-        terms={name: float(term) for name, term in bound.terms.items()},
+        terms={name: float(term) for name, term in bound.terms.items()} if bounded else {},
         certified_bound=certified_value,
         certified_terms={name: float(term) for name, term in certified_bound.terms.items()},
         largest_gradient=limit,
         as_printed=_as_printed(problem, constants, point),
-        proven=certified_value <= value,
+        proven=bounded and certified_value <= value,
         vacuous=value >= limit,
-        elasticities=elasticities(problem, constants, point),
+        elasticities=elasticities(problem, constants, point) if bounded else {},
         notes=tuple(notes),
         assumed=tuple(assumed),
     )

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rsgadvise.advise import wording
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.results import as_stepsize
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
 from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem
 from rsgadvise.search import distinct
@@ -92,7 +94,7 @@ def plan_iterations(
     feasible = bool(np.isfinite(whole))
     smallest = float(objective.smallest_batch(np.asarray(target), request.keep_prob[0]))
     schedule = Schedule()
-    reached = _reached(problem, case, float(whole)) if feasible else None
+    reached = _reached(problem, constants, case, float(whole)) if feasible else None
     keep_prob = None if reached is None else reached[0].keep_prob
     dropout = (request.keep_prob[0] if keep_prob is None else keep_prob) < 1
     best_runs = _best_runs(case)
@@ -135,7 +137,7 @@ def plan_iterations(
         tradeoff=_tradeoff(case, knee, smallest),
         min_batch_size=int(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None,
         reason=reason,
-        notes=(*([] if reason is None else [reason]), *_notes(problem)),
+        notes=(*_trivial(problem, request), *([] if reason is None else [reason]), *_notes(problem)),
         assumed=(*problem.assumed, *request.assumed, *assumed),
     )
 
@@ -168,14 +170,16 @@ def _batch_size(objective: Objective, request: Request, goal: Goal) -> tuple[int
     return batch, (Assumption("training.batch_size", batch, why),)
 
 
-def _reached(problem: Problem, case: _Case, iterations: float) -> tuple[Point, float, float]:
+def _reached(
+    problem: Problem, constants: ConstantsName, case: _Case, iterations: float
+) -> tuple[Point, float, float]:
     """The optimum at the integer N, its bound, and the certified bound there."""
     schedule = Schedule()
     stepsize, zeta = case.objective.optimum(
         np.asarray([float(case.batch)]), np.asarray([iterations]), case.keep_prob, schedule
     )
     point = Point(stepsize[0], float(zeta[0]), float(case.batch), iterations, schedule)
-    certified_value, _, _ = certified(problem, point)
+    certified_value, _, _ = certified(problem, point, constants)
     return point, float(point.bound(case.objective).value), certified_value
 
 
@@ -241,6 +245,12 @@ def _reason(request: Request, smallest: float) -> str:
             f"{int(np.floor(smallest)) + 1:,}, a larger eps, or more runs."
         )
     return "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a larger batch."
+
+
+def _trivial(problem: Problem, request: Request) -> tuple[str, ...]:
+    """That a target says nothing, where no weights of the network can miss it."""
+    met = request.eps >= float(largest_gradient(problem, np.asarray(request.keep_prob[0])))
+    return (wording.ABOVE_THE_LIMIT,) if met else ()
 
 
 def _notes(problem: Problem) -> tuple[str, ...]:

@@ -24,22 +24,24 @@ from rsgadvise.bounds.judge import (
     check_problem,
     equation,
     objective_for,
+    stepsize_range,
 )
-from rsgadvise.bounds.kinds import curvature_share
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
-from rsgadvise.errors import HypothesisError
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
 __all__ = [
     "described",
+    "out_of_range",
     "rank",
     "ranked_rows",
     "ranking_objective",
     "recommend",
     "relevant",
+    "row_point",
     "training_plan",
 ]
 
@@ -69,7 +71,7 @@ def recommend(
         The advice; `infeasible` says why there are no rows.
 
     Raises:
-        HypothesisError: a fixed stepsize lies outside the paper's range.
+        HypothesisError: the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
     return rank(problem, search_space(spec, problem), constants=constants, top=top)
@@ -79,7 +81,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     """`recommend` for a spec that is already read; calibrated constants are in the problem.
 
     Raises:
-        HypothesisError: a fixed stepsize lies outside the paper's range.
+        HypothesisError: as for `recommend`.
     """
     check_problem(problem, constants)
     objective = ranking_objective(problem, space, constants)
@@ -96,7 +98,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
-        return replace(advice, infeasible=infeasible(objective, space))
+        return replace(advice, infeasible=infeasible(objective, space), notes=_trivial(problem, space))
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
@@ -104,7 +106,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         shown = tuple(
             replace(row, loss_bound=float(value)) for row, value in zip(shown, ranked.value, strict=False)
         )
-    best = _point(ranked, 0, space)
+    best = row_point(ranked, 0, space)
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
@@ -115,9 +117,12 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         recommendations=shown,
         largest_gradient=shown[0].largest_gradient,
         critical_batch_size=knee,
-        work=_work(objective, space, ranked, problem.samples),
+        work=_work(problem, constants, objective, space, ranked),
         why=_why(problem, constants, best, shown[0]),
-        notes=_notes(space, ranked, knee, wording.LOSS_BOUND if for_loss else wording.BOUND),
+        notes=(
+            *_trivial(problem, space),
+            *_notes(space, ranked, shown[0], knee, wording.LOSS_BOUND if for_loss else wording.BOUND),
+        ),
         train=training_plan(shown[0], problem),
     )
 
@@ -158,8 +163,11 @@ def described(
 
 
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
-    """What is minimised: the bound; with calibrated constants and no target, that on the loss."""
-    objective = objective_for(problem, constants)
+    """What is minimised: the bound; with calibrated constants and no target, that on the loss.
+
+    Beyond the largest gradient a certified bound says nothing, but its formula still orders the choices.
+    """
+    objective = objective_for(problem, constants, everywhere=False)
     if constants == "calibrated" and problem.measured is not None and space.goal is None:
         return LossObjective(objective, problem.measured)
     return objective
@@ -183,7 +191,8 @@ def _objective_words(space: Space, constants: ConstantsName) -> str:
     )
 
 
-def _point(rows: Rows, index: int, space: Space) -> Point:
+def row_point(rows: Rows, index: int, space: Space) -> Point:
+    """One row of a ranking as a point."""
     return Point(
         stepsize=np.asarray(rows.stepsize[index]),
         keep_prob=float(rows.keep_prob[index]),
@@ -196,26 +205,23 @@ def _point(rows: Rows, index: int, space: Space) -> Point:
 def _recommendation(
     problem: Problem, constants: ConstantsName, space: Space, rows: Rows, index: int
 ) -> Recommendation:
-    point = _point(rows, index, space)
-    try:
-        found = point.bound(objective_for(problem, constants)).terms
-    except HypothesisError:  # a stepsize that was found by training instead
-        found = {"none": np.asarray(np.inf)}
-    terms = {name: float(value) for name, value in found.items()}
-    value = float(np.sum(list(terms.values())))
+    point = row_point(rows, index, space)
+    bound = point.bound(objective_for(problem, constants))
+    terms = {name: float(value) for name, value in bound.terms.items()}
+    value = float(bound.value)
     bounded = math.isfinite(value)
-    proven_value, _, limit = certified(problem, point)
+    proven_value, _, limit = certified(problem, point, constants)
     slopes = elasticities(problem, constants, point) if bounded else {}
     samples = int(point.batch_size) * int(point.iterations)
     runs = int(rows.runs[index])
     binding = _binding(space, rows, index, slopes)
     notes = []
     if not bounded:
-        notes.append(wording.NO_BOUND)
+        notes.append(out_of_range(problem, point, constants))
     elif value >= limit:
         notes.append(wording.VACUOUS)
-        if constants == "paper" and proven_value < limit:
-            notes.append(wording.CERTIFIED_SAYS_MORE)
+    if value >= limit and constants == "paper" and proven_value < limit:
+        notes.append(wording.CERTIFIED_SAYS_MORE)
     if proven_value > value and constants != "calibrated":
         notes.append(wording.NOT_PROVEN)
         if proven_value >= limit:
@@ -231,7 +237,7 @@ def _recommendation(
         equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
-        stopping="listed" if isinstance(point.schedule.stopping, tuple) else point.schedule.stopping,
+        stopping=point.schedule.stopping if isinstance(point.schedule.stopping, str) else "listed",
         batch_size=int(point.batch_size),
         iterations=int(point.iterations),
         runs=runs,
@@ -250,16 +256,23 @@ def _recommendation(
         total_epochs=None if problem.samples is None else samples * runs / problem.samples,
         seconds=None if rows.seconds is None else float(rows.seconds[index]),
         elasticities=slopes,
-        curvature_share=_curvature_share(problem, constants, point),
+        curvature_share=_drawn_share(problem, constants, point),
         binding=binding,
         notes=tuple(notes),
     )
 
 
-def _curvature_share(problem: Problem, constants: ConstantsName, point: Point) -> float | None:
+def out_of_range(problem: Problem, point: Point, constants: ConstantsName) -> str:
+    """That there is no bound at this stepsize, and in which range there is one."""
+    largest, layer = stepsize_range(problem, point, constants)
+    several = constants == "paper" and point.stepsize.size > 1
+    return wording.no_bound(constants, largest, layer=layer + 1 if several else None)
+
+
+def _drawn_share(problem: Problem, constants: ConstantsName, point: Point) -> float | None:
     if point.schedule.stopping != "matched":
         return None
-    share = curvature_share(problem, constants, point.stepsize, point.keep_prob)
+    share = point.matched_share(problem, constants)
     return share if math.isfinite(share) else None
 
 
@@ -288,7 +301,7 @@ def _at_batch_end(
 ) -> Recommendation:
     """Rank 1, with a note where other batch sizes than those allowed would be better."""
     end = batch_end(objective, space, rows)
-    if end is None:
+    if end is None or (constants == "certified" and space.goal is None and end.cost >= best.largest_gradient):
         return best
     what = "the bound on the loss falls" if constants == "calibrated" else "the bound falls"
     if space.goal is not None:
@@ -300,14 +313,16 @@ def _at_batch_end(
     return replace(best, binding=(*best.binding, key), notes=(*best.notes, note))
 
 
-def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -> tuple[WorkPoint, ...]:
+def _work(
+    problem: Problem, constants: ConstantsName, objective: Objective, space: Space, rows: Rows
+) -> tuple[WorkPoint, ...]:
     """What a quarter, the same, and four times the work of the best row would give."""
     if space.goal is not None or space.fixed_iterations or space.stepsize is not None:
         return ()
     schedule = space.schedules[int(rows.schedule[0])]
     keep_range = space.keep_probs[int(rows.keep_range[0])]
-    shown = objective.inner if isinstance(objective, LossObjective) else objective
-    batch, points = rows.batch[:1], []
+    shown, for_loss = objective_for(problem, constants), isinstance(objective, LossObjective)
+    batch, points, samples = rows.batch[:1], [], problem.samples
     for factor in (0.25, 1.0, 4.0):
         n = np.maximum(np.round(rows.iterations[:1] * factor), 1.0)
         stepsize, keep_prob = objective.optimum(batch, n, keep_range, schedule)
@@ -317,7 +332,7 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
         allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
-        loss_bound = None if shown is objective else ranked
+        loss_bound = ranked if for_loss else None
         points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_bound, allowed))
     return tuple(points)
 
@@ -338,11 +353,22 @@ def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recomme
     return tuple(sentences)
 
 
-def _notes(space: Space, rows: Rows, knee: float | None, bound: str) -> tuple[str, ...]:
+def _trivial(problem: Problem, space: Space) -> tuple[str, ...]:
+    """That a target says nothing, where no weights of the network can miss it."""
+    if space.goal is None:
+        return ()
+    lowest = np.asarray(min(low for low, _ in space.keep_probs))
+    met = space.goal.eps >= float(largest_gradient(problem, lowest))
+    return (wording.ABOVE_THE_LIMIT,) if met else ()
+
+
+def _notes(space: Space, rows: Rows, best: Recommendation, knee: float | None, bound: str) -> tuple[str, ...]:
     notes = []
     cost = rows.cost(space.goal)
     close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + NEAR)]})
-    if len(close) > 1:
+    if not math.isfinite(cost[0]) and cost.size > 1:
+        notes.append(wording.NOTHING_RANKS)
+    elif len(close) > 1 and (space.goal is not None or cost[0] <= best.bound or best.loss_bound is not None):
         notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee, name=bound))
     if space.goal is None and not space.limits and not space.fixed_iterations:
         notes.append(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rsgadvise.numerals import spans
 
 __all__ = [
+    "ABOVE_THE_LIMIT",
     "AT_HIGHEST_KEEP_PROB",
     "AT_LOWEST_KEEP_PROB",
     "BOUND",
@@ -16,8 +17,8 @@ __all__ = [
     "LARGEST_BATCH",
     "LOSS_BOUND",
     "NOTHING_PROVEN",
+    "NOTHING_RANKS",
     "NOT_PROVEN",
-    "NO_BOUND",
     "RANKED_BY_LOSS",
     "SMALLEST_BATCH",
     "VACUOUS",
@@ -25,6 +26,7 @@ __all__ = [
     "dominant_term",
     "equations",
     "near_ties",
+    "no_bound",
     "percent",
     "ranks_by",
     "ranks_in_words",
@@ -39,7 +41,13 @@ RANKED_BY_LOSS = (
     "bound, on the squared gradient, ranks nothing here, and may fall where the other rises."
 )
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
-NO_BOUND = "No bound: the stepsize lies outside the range in which these constants bound anything."
+ABOVE_THE_LIMIT = (
+    "The target lies above the largest squared gradient that this network can have: any weights meet it, "
+    "trained or not, and no plan for it says anything; lower target.eps."
+)
+NOTHING_RANKS = (
+    "There is no bound at this stepsize, so nothing ranks these choices: the first takes the fewest samples."
+)
 CERTIFIED_SAYS_MORE = (
     "The certified bound is smaller and does say something: rank by it with --constants certified."
 )
@@ -73,7 +81,8 @@ TERM_WORDS: Mapping[str, str] = {
     "output_noise": "gradient noise of the output layer, which larger batches shrink",
     "top_hidden_noise": "gradient noise of the last hidden layer, which larger batches shrink",
     "lower_hidden_noise": "gradient noise of lower hidden layers, which larger batches and dropout shrink",
-    "largest_gradient": "largest gradient possible, which stands in for a bound outside the certified range",
+    "largest_gradient": "largest gradient possible, which stands in for a certified bound that is larger, or "
+    "outside its range",
 }
 
 KNOB_WORDS: Mapping[str, str] = {
@@ -83,6 +92,18 @@ KNOB_WORDS: Mapping[str, str] = {
     "keep_prob": "keep probability",
     "pretraining": "pretraining tolerance",
 }
+
+
+def no_bound(constants: str, largest: float, *, layer: int | None) -> str:
+    """The stepsize, of one of several layers or of all, lies outside a theorem's range.
+
+    Example:
+        >>> no_bound("paper", 16 / 13, layer=None)
+        "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's theorem."
+    """
+    whose = "the measured constants" if constants == "calibrated" else f"the {constants}'s theorem"
+    of_layer = "" if layer is None else f" of layer {layer}"
+    return f"No bound: the stepsize{of_layer} lies outside (0, {largest:.6g}), the range of {whose}."
 
 
 def percent(share: float) -> str:

@@ -8,22 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.bounds.calibrated import calibrated_objective
-from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
-from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Range, Schedule
+from rsgadvise.bounds.kinds import certified_objective, largest_gradient, matched_share, paper_objective
+from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import Stopping
+from rsgadvise.stopping import MatchedTo, Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
+from rsgadvise.theory.descent import closed_range
 
 __all__ = [
     "CappedObjective",
     "Point",
     "attempted",
     "certified",
+    "certified_beside",
     "check_problem",
     "equation",
     "objective_for",
     "point_at",
+    "stepsize_range",
 ]
 
 _LARGEST = 1e120  # squares and products of such constants are still numbers
@@ -32,9 +35,16 @@ _SMALLEST_NORM = 1 / _LARGEST  # E||x||^2 whose inverse, the certified stepsize,
 
 @dataclass(frozen=True, slots=True)
 class CappedObjective(DerivedObjective):
-    """A descent objective that is the given limit outside its stepsize range."""
+    """An objective that is a limit of its own outside its stepsize range, and nowhere above that limit.
+
+    Attributes:
+        limit: of the keep probability; inf where nothing bounds what lies outside.
+        everywhere: whether it caps the bound inside the range too. A ranking goes by the formula instead,
+            which still tells one choice from another where all are above the limit.
+    """
 
     limit: Callable[[FloatArray], FloatArray]
+    everywhere: bool = True
 
     def bound(
         self,
@@ -47,43 +57,83 @@ class CappedObjective(DerivedObjective):
         highest = self.inner.largest_stepsizes(keep_prob)
         shape = np.broadcast_shapes(np.shape(keep_prob), np.shape(batch), np.shape(n))
         last = stepsize.ndim - len(shape)
+        closed = closed_range(schedule.stopping, schedule.decay, n)
         inside = np.less(stepsize, highest)
-        if schedule.stopping == "matched" and schedule.decay > 0:
-            several = np.greater(n, 1)[..., None] if last else np.greater(n, 1)
-            inside = inside | (several & np.less_equal(stepsize, highest))
+        inside = inside | ((closed[..., None] if last else closed) & np.less_equal(stepsize, highest))
         valid = inside.all(axis=-1) if last else inside
         safe = np.where(inside, stepsize, np.where(np.isfinite(highest), 0.5 * highest, 1.0))
         # Inputs that are all zero have no gradient and no curvature: the limit below is then 0.
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = self.inner.bound(safe, keep_prob, batch, n, schedule).terms
-        valid = valid & np.isfinite(Bound(terms).value)
-        if valid.all():
+        value = Bound(terms).value
+        valid = valid & np.isfinite(value)
+        if valid.all() and not self.everywhere:
             return Bound(terms)
-        capped = {name: np.where(valid, value, 0.0) for name, value in terms.items()}
-        capped["largest_gradient"] = np.where(valid, 0.0, self.limit(keep_prob))
+        limit = self.limit(keep_prob)
+        if self.everywhere:
+            valid = valid & (value <= limit)
+            if valid.all():
+                return Bound(terms)
+        capped = {name: np.where(valid, term, 0.0) for name, term in terms.items()}
+        capped["largest_gradient"] = np.where(valid, 0.0, limit)
         return Bound(capped)
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
         """Everywhere: there is always the limit to fall back on."""
         return np.full_like(self.inner.largest_stepsizes(keep_prob), np.inf)
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        # U, sigma^2 and the largest gradient all rise with the keep probability.
-        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
 
+@dataclass(frozen=True, slots=True)
+class BesideObjective(DerivedObjective):
+    """A certified bound beside one with other constants: of the very P_R that those draw R by.
 
-def objective_for(problem: Problem, constants: str) -> Objective:
-    """The objective of one set of constants; only the paper's can fail.
-
-    Outside their range certified bounds fall back on the limit, and calibrated ones are infinite.
+    Attributes:
+        share: r of that P_R at stepsizes, keep probabilities and iterations, where it is `matched`.
     """
-    if constants == "paper":
-        return paper_objective(problem)
-    if constants == "calibrated":
-        return CappedObjective(calibrated_objective(problem), lambda zeta: np.full(np.shape(zeta), np.inf))
-    return CappedObjective(certified_objective(problem), lambda zeta: largest_gradient(problem, zeta))
+
+    share: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        if schedule.stopping == "matched" and schedule.decay > 0:
+            share = self.share(stepsize, keep_prob, n)
+            # Where there is no such P_R the stepsize is out of the certified range too.
+            drawn = MatchedTo(np.where(np.isfinite(share), share, 0.0))
+            schedule = Schedule(schedule.decay, drawn)
+        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+
+
+def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) -> Objective:
+    """The objective of one set of constants: what its bound says at any stepsize.
+
+    Outside their range certified bounds are the largest gradient possible, and others infinite.
+
+    Args:
+        problem, constants: what the bound is of.
+        everywhere: whether certified bounds are capped at the largest gradient inside their range too.
+    """
+    if constants == "certified":
+        return CappedObjective(
+            certified_objective(problem), lambda zeta: largest_gradient(problem, zeta), everywhere
+        )
+    inner = paper_objective(problem) if constants == "paper" else calibrated_objective(problem)
+    return CappedObjective(inner, lambda zeta: np.full(np.shape(zeta), np.inf), everywhere=False)
+
+
+def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
+    """The certified bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
+    objective = objective_for(problem, "certified")
+    if drawn_by == "certified":
+        return objective
+    return BesideObjective(
+        objective, lambda stepsize, zeta, n: matched_share(problem, drawn_by, stepsize, zeta, n)
+    )
 
 
 def check_problem(problem: Problem, constants: ConstantsName) -> None:
@@ -129,6 +179,11 @@ class Point:
     iterations: float
     schedule: Schedule
 
+    def matched_share(self, problem: Problem, constants: ConstantsName) -> float:
+        """r of the P_R that `matched` stands for here: see the function of this name."""
+        at = np.asarray(self.stepsize), np.asarray(self.keep_prob), np.asarray(self.iterations)
+        return float(matched_share(problem, constants, *at))
+
     def bound(self, objective: Objective) -> Bound:
         """The bound here; terms are 0-d arrays."""
         terms = objective.bound(
@@ -138,6 +193,8 @@ class Point:
             np.asarray([self.iterations]),
             self.schedule,
         ).terms
+        if terms.get("largest_gradient", np.zeros(1))[0] > 0:  # it stands in for all others
+            terms = {"largest_gradient": terms["largest_gradient"]}
         return Bound({name: np.asarray(value[0]) for name, value in terms.items()})
 
 
@@ -159,22 +216,39 @@ def point_at(
 
 
 def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float | None, str]:
-    """(the bound, "") or (None, why there is none), where a sweep or a verification goes on without."""
+    """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
+    theorem = paper_objective if constants == "paper" else calibrated_objective
     try:
         value = float(point.bound(objective_for(problem, constants)).value)
+        if not np.isfinite(value):
+            with np.errstate(all="ignore"):
+                point.bound(theorem(problem))
     except HypothesisError as error:
-        return None, f"the stepsize {error}"
+        about = error.quantity or "stepsize"
+        return None, f"the {about.partition('[')[0]} {error}"
     return (value, "") if np.isfinite(value) else (None, "it is not a finite number")
 
 
-def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:
-    """(certified bound, its terms, largest possible gradient): the bound never exceeds the limit."""
-    bound = point.bound(objective_for(problem, "certified"))
-    limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
-    value = float(bound.value)
-    if value > limit:
-        return limit, Bound({"largest_gradient": np.asarray(limit)}), limit
-    return value, bound, limit
+def stepsize_range(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float, int]:
+    """(open upper end, index of the layer) of a theorem's stepsizes, of the layer that is furthest beyond."""
+    if constants == "certified":
+        objective = certified_objective(problem)
+    else:
+        objective = paper_objective(problem) if constants == "paper" else calibrated_objective(problem)
+    tops = np.atleast_1d(objective.largest_stepsizes(np.asarray([point.keep_prob]))[0])
+    worst = int(np.argmax(np.atleast_1d(point.stepsize) / tops))
+    return float(tops[worst]), worst
+
+
+def certified(problem: Problem, point: Point, drawn_by: ConstantsName) -> tuple[float, Bound, float]:
+    """(certified bound, its terms, largest possible gradient): the bound never exceeds the limit.
+
+    Args:
+        problem, point: what the bound is of.
+        drawn_by: whose bound stands beside it: `matched` stopping is then that of those constants.
+    """
+    bound = point.bound(certified_beside(problem, drawn_by))
+    return float(bound.value), bound, float(largest_gradient(problem, np.asarray(point.keep_prob)))
 
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:

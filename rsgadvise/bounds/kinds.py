@@ -26,6 +26,7 @@ __all__ = [
     "certified_objective",
     "curvature_share",
     "largest_gradient",
+    "matched_share",
     "paper_objective",
 ]
 
@@ -243,9 +244,11 @@ class PaperMultilayer:
     def best_keep_prob(
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        if np.any(stepsize >= self.largest_stepsizes(np.ones(()))):
+            return np.full(shape, keep_prob[0])  # out of range at all of them, which the bound will say
         full = self.bound(stepsize, np.ones(()), batch, n, schedule)
-        zeta = multilayer_optimum.best_keep_prob(full, *keep_prob)
-        return np.broadcast_to(zeta, np.broadcast_shapes(batch.shape, n.shape)).copy()
+        return np.broadcast_to(multilayer_optimum.best_keep_prob(full, *keep_prob), shape).copy()
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
@@ -318,27 +321,49 @@ def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Co
 
 
 def curvature_share(
-    problem: Problem, constants_name: ConstantsName, stepsize: FloatArray, keep_prob: float
-) -> float:
+    problem: Problem, constants_name: ConstantsName, stepsize: FloatArray, keep_prob: FloatArray
+) -> FloatArray:
     """r of `matched` stopping: iteration k descends by a multiple of x_k (1 - r x_k), x_k = k^-rho.
 
     The part of the first step's descent that curvature takes away; inf outside the theorem's range.
     """
-    zeta = np.asarray(keep_prob, dtype=np.float64)
     known = problem.measured if constants_name == "calibrated" else None
-    if known is not None:
-        return float(np.max(stepsize)) * known.smoothness / 2
-    paper = constants_name == "paper"
-    objective = paper_objective(problem) if paper else certified_objective(problem)
-    if np.any(stepsize > objective.largest_stepsizes(zeta)):
-        return float("inf")
-    if problem.kind != "multilayer":
-        return float(stepsize / objective.largest_stepsizes(zeta))
-    gammas = [np.asarray(gamma) for gamma in stepsize]
-    if isinstance(objective, PaperMultilayer):
-        return float(multilayer.descent_scale(objective.net, gammas)[1])
-    bends = 0.5 * float(certified_constants(problem, zeta).smoothness) * stepsize**2
-    return float(bends.min() / ((stepsize - bends).min() + bends.min()))
+    several = problem.kind == "multilayer"
+    if known is None and constants_name == "paper":
+        objective = paper_objective(problem)
+        inside = np.less_equal(stepsize, objective.largest_stepsizes(keep_prob))
+        if isinstance(objective, PaperMultilayer):
+            columns = [stepsize[..., index] for index in range(stepsize.shape[-1])]
+            share = multilayer.descent_scale(objective.net, columns)[1]
+            return np.asarray(np.where(inside.all(axis=-1), share, np.inf))
+        smoothness = np.asarray(2 / objective.largest_stepsizes(keep_prob))
+    elif known is None:
+        smoothness = certified_constants(problem, keep_prob).smoothness
+        inside = np.less_equal(stepsize, certified_objective(problem).largest_stepsizes(keep_prob))
+    else:
+        smoothness = np.full(np.shape(keep_prob), known.smoothness)
+        inside = np.less_equal(stepsize, 2 / known.smoothness)
+    if several:
+        share = descent.layer_scale(stepsize, smoothness)[1]
+        return np.asarray(np.where(inside.all(axis=-1), share, np.inf))
+    return np.asarray(np.where(inside, np.minimum(smoothness * stepsize / 2, 1.0), np.inf))
+
+
+def matched_share(
+    problem: Problem,
+    constants_name: ConstantsName,
+    stepsize: FloatArray,
+    keep_prob: FloatArray,
+    iterations: FloatArray,
+) -> FloatArray:
+    """r of the P_R that is drawn where the spec says `matched` and the stepsize decays.
+
+    It is that of the constants whose bound is shown. Where these leave no probabilities, since the stepsize
+    lies outside their range, certified ones are drawn by; inf where those leave none either.
+    """
+    shares = [curvature_share(problem, name, stepsize, keep_prob) for name in (constants_name, "certified")]
+    drawn, instead = (np.where((r < 1) | ((r == 1) & (iterations > 1)), r, np.inf) for r in shares)
+    return np.where(np.isfinite(drawn), drawn, instead)
 
 
 def certified_objective(problem: Problem) -> Objective:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.kinds import certified_objective, largest_gradient
+from rsgadvise.bounds.judge import certified_beside, objective_for
+from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
 from rsgadvise.bounds.objective import FixedStepsize, Objective, Schedule
 from rsgadvise.curves.results import Curve, Curves, Edge, Mark, Series, Stack
 from rsgadvise.curves.tradeoff import tradeoff_of
-from rsgadvise.errors import HypothesisError
 from rsgadvise.search import distinct, minimize_scan
 
 if TYPE_CHECKING:
@@ -52,7 +51,8 @@ class _Base:
     """The advised point, and the objectives that are asked around it."""
 
     objective: Objective
-    certified: Objective | None  # None where it is the same
+    certified: Objective | None  # at the P_R of the other; None where it is the same
+    own_end: FloatArray  # largest stepsizes of the objective's theorem
     certified_end: FloatArray  # largest certified stepsizes
     limit: float
     stepsize: FloatArray
@@ -70,36 +70,16 @@ class _Base:
         factor, batch, iterations = np.broadcast_arrays(factor, batch, iterations)
         wide = factor.reshape(*factor.shape, *(1,) * self.stepsize.ndim) * self.stepsize
         zeta = np.full(factor.shape, self.keep_prob)
-        return np.broadcast_to(self._bound(objective, wide, zeta, batch, iterations), factor.shape)
-
-    def _bound(
-        self,
-        objective: Objective,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        iterations: FloatArray,
-    ) -> FloatArray:
-        try:
-            return objective.bound(stepsize, keep_prob, batch, iterations, self.schedule).value
-        except HypothesisError:
-            # A decaying gamma_k may begin at 2/U exactly, but not if W^1 is all there is to stop at: then
-            # nothing descends, and the bound is infinite.
-            single = iterations == 1
-            if not single.any() or self.iterations == 1:
-                raise
-            longer = np.where(single, 2.0, iterations)
-            value = objective.bound(stepsize, keep_prob, batch, longer, self.schedule).value
-            return np.where(single, np.inf, value)
+        value = objective.bound(wide, zeta, batch, iterations, self.schedule).value
+        return np.broadcast_to(value, factor.shape)
 
     def certified_held(
         self, *, factor: FloatArray, batch: FloatArray, iterations: FloatArray
     ) -> FloatArray | None:
-        """The same with certified constants, never above the largest gradient possible."""
+        """The same with certified constants."""
         if self.certified is None:
             return None
-        value = self.held(self.certified, factor=factor, batch=batch, iterations=iterations)
-        return np.asarray(np.minimum(value, self.limit))
+        return self.held(self.certified, factor=factor, batch=batch, iterations=iterations)
 
     def best(self, *, batch: FloatArray, iterations: FloatArray) -> FloatArray:
         """The bound with the stepsize that is optimal at each point, unless the spec fixes it."""
@@ -107,7 +87,7 @@ class _Base:
         chooser = FixedStepsize(self.objective, self.stepsize) if self.fixed_stepsize else self.objective
         zeta = (self.keep_prob, self.keep_prob)
         stepsize, keep_prob = chooser.optimum(batch, iterations, zeta, self.schedule)
-        return self._bound(self.objective, stepsize, keep_prob, batch, iterations)
+        return self.objective.bound(stepsize, keep_prob, batch, iterations, self.schedule).value
 
     def levels(self) -> tuple[Edge, ...]:
         found = [Edge("largest_gradient", self.limit)]
@@ -160,11 +140,13 @@ def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) 
     zeta = np.asarray(best.keep_prob)
     stopping = space.schedules[0].stopping
     paper = advice.constants == "paper"
+    certified_end = certified_objective(problem).largest_stepsizes(zeta)
     with np.errstate(all="ignore"):
         return _Base(
             objective=objective_for(problem, advice.constants),
-            certified=objective_for(problem, "certified") if paper else None,
-            certified_end=certified_objective(problem).largest_stepsizes(zeta),
+            certified=certified_beside(problem, "paper") if paper else None,
+            own_end=paper_objective(problem).largest_stepsizes(zeta) if paper else certified_end,
+            certified_end=certified_end,
             limit=float(largest_gradient(problem, zeta)),
             stepsize=np.asarray(best.stepsize, dtype=np.float64),
             keep_prob=best.keep_prob,
@@ -261,11 +243,8 @@ def _against_stepsize(base: _Base) -> Curve:
     same = bool(np.all(flat == flat[0]))
     unit = float(flat[0]) if same else 1.0
     certified_end = _end(base, base.certified_end)
-    # A certified objective answers beyond its range too, flat at the limit: nothing to see there.
-    own = certified_end
-    both = base.certified is not None
-    if both:
-        own = _end(base, base.objective.largest_stepsizes(np.asarray(base.keep_prob)))
+    # Beyond its range an objective is flat, at the limit or infinite: nothing to see there.
+    own, both = _end(base, base.own_end), base.certified is not None
     factor = _factors(_lowest_factor(base), own, certified_end)
     one = np.ones(factor.shape)
     n, b = base.iterations * one, base.batch * one

@@ -47,7 +47,7 @@ def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsNam
     """
     if len(layers) == 2:
         ends = (base.layers[0], base.layers[-1])
-        return objective_for(one_problem(base, ends), name)
+        return objective_for(one_problem(base, ends), name, everywhere=False)
     boxes = base.weight_bounds[:1] * (len(layers) - 1)
     if name == "paper":
         net = multilayer.structure(layers=layers, weight_bound=boxes, pretraining=base.pretraining)

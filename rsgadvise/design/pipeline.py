@@ -181,7 +181,7 @@ def _mix(
     if plan is None:
         return refused
     point, samples = plan
-    proven, _, limit = certified(stages.problem, point)
+    proven, _, limit = certified(stages.problem, point, stages.constants)
     value = float(point.bound(objective).value)
     tuning = FineTuning(
         stepsize=as_stepsize(point.stepsize),
@@ -213,7 +213,7 @@ def _mix(
 
 def _pretrained(stages: Stages, level: int, alpha: float, point: Point, samples: int) -> PretrainedLayer:
     own = layer_problem(stages.problem, level + 1)
-    proven, _, _ = certified(own, point)
+    proven, _, _ = certified(own, point, "paper")
     limit = float(largest_gradient(own, np.asarray(point.keep_prob)))
     return PretrainedLayer(
         layer=level + 1,

@@ -264,7 +264,7 @@ def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hyp
 def _proven(problem: Problem, point: Point) -> Hypothesis:
     """The whole bound beside the certified one: what the project calls proven."""
     value = float(point.bound(objective_for(problem, "paper")).value)
-    sure = certified(problem, point)[0]
+    sure = certified(problem, point, "paper")[0]
     text = "the bound is at least the certified one, so proven for any data of these moments"
     if sure <= value:
         reason = f"the certified bound is {sure:.4g}, at most {value:.4g}"

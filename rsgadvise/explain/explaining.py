@@ -43,7 +43,7 @@ def explain(
 
     Raises:
         InfeasibleError: something is open, and nothing can be recommended.
-        HypothesisError: a fixed stepsize lies outside the paper's range.
+        HypothesisError: the network or its data lead to no useful constants.
     """
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
@@ -53,9 +53,6 @@ def explain(
             spec, situation.problem, situation.point, constants=constants, statistics=statistics
         )
     )
-    terms = dict(report.terms)
-    if terms.get("largest_gradient"):  # the others are zero there
-        terms = {"largest_gradient": terms["largest_gradient"]}
     flips, about_flips = flips_of(situation)
     measure = ranking_of(situation.spec, constants).measure if situation.open else "bound"
     return Explanation(
@@ -70,7 +67,7 @@ def explain(
         vacuous=report.vacuous,
         training=situation.training,
         terms=explained_terms(
-            terms,
+            report.terms,
             kind=report.kind,
             constants=constants,
             plain=situation.point.schedule.plain,

@@ -76,6 +76,8 @@ def flips_of(situation: Situation) -> tuple[tuple[Flip, ...], str]:
     if not situation.ranks(spec):
         return (), f"Left out are flips of the ranking, and advice with changed values: {TAKES_LONG}."
     ranking = ranking_of(spec, constants)
+    if ranking.missing:
+        return (), f"There is no ranking that could flip: {ranking.missing}."
     note = ""
     if ranking.space.batch_range:
         sizes = tuple(int(batch) for batch in distinct(ranking.rows.batch))
@@ -121,8 +123,8 @@ def _flip(spec: Spec, constants: ConstantsName, ranking: Ranking, moved: _Input)
             there = ranking_of(changed, constants)
         except HypothesisError as error:
             raise _NoPlanError(str(error).partition(";")[0]) from None
-        if not there.rows.batch.size:
-            raise _NoPlanError("no plan is feasible")
+        if there.missing:
+            raise _NoPlanError(there.missing)
         choice = there.choice(0)
         return None if choice == now else there.words(choice)
 

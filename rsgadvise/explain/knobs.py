@@ -59,13 +59,13 @@ def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | Non
         note = change.note
         if change.changes is not None:
             try:
-                ratio = _ratio(
-                    bound_at(changed_spec(situation.fixed, change.changes), situation.constants), bound
-                )
+                there = bound_at(changed_spec(situation.fixed, change.changes), situation.constants)
+                ratio = _ratio(there, bound)
                 if ratio is None:
-                    note = "the bound is no finite number there"
+                    note = _without_ratio(there, bound)
             except (SpecError, HypothesisError) as error:
-                note = _reason(error, handle.key)
+                # Where there is no bound here either, it is said once, and not of every knob.
+                note = _reason(error, handle.key) if math.isfinite(bound) else ""
         if note:
             notes.append(note if note in notes else f"{word}: {note}")
         values.append(change.value)
@@ -91,6 +91,13 @@ def _ratio(value: float, base: float) -> float | None:
     return value / base if base > 0 and math.isfinite(value) and math.isfinite(base) else None
 
 
+def _without_ratio(value: float, base: float) -> str:
+    """Why a bound has no ratio to another."""
+    if not math.isfinite(value):
+        return "the bound is no finite number there"
+    return "the bound here is 0" if math.isfinite(base) else f"the bound there is {value:.4g}"
+
+
 def _reason(error: SpecError | HypothesisError, key: str) -> str:
     """Why a change is not possible, with the key that the rule is about where it is another one."""
     rule = error.message if isinstance(error, SpecError) else str(error)
@@ -111,12 +118,14 @@ def _readvised(
         if not situation.ranks(spec):
             # Said once for all knobs where the spec itself takes long.
             return None, TAKES_LONG if situation.ranks(situation.spec) else ""
-        there = ranking_of(spec, situation.constants).cost
+        ranking = ranking_of(spec, situation.constants)
     except (SpecError, HypothesisError) as error:
         return None, _reason(error, key)
-    if there is None:
-        return None, "no other choice keeps to the budget or meets the target"
-    return _ratio(there, cost), ""
+    if ranking.cost is None:
+        feasible = ranking.rows.batch.size
+        why = ranking.missing if feasible else "no other choice keeps to the budget or meets the target"
+        return None, why
+    return _ratio(ranking.cost, cost), ""
 
 
 def _handles(situation: Situation) -> list[_Handle]:

@@ -130,7 +130,7 @@ def _worth(
     found = _changes(situation, errors, moved)[0]
     try:
         spec = changed_spec(situation.fixed, found)
-        return bound_at(spec, situation.constants), certified_at(spec)
+        return bound_at(spec, situation.constants), certified_at(spec, situation.constants)
     except (HypothesisError, SpecError):
         return math.inf, math.inf
 
@@ -175,7 +175,8 @@ def _point(
     advised: float | None = None
     try:
         spec = changed_spec(situation.fixed, changes)
-        here, sure = bound_at(spec, situation.constants), certified_at(spec)
+        sure = certified_at(spec, situation.constants)
+        here = bound_at(spec, situation.constants)
         again = changed_spec(situation.spec, changes)
         if "stepsize" in situation.open and situation.ranks(again):
             ranking = ranking_of(again, situation.constants)
@@ -188,7 +189,7 @@ def _point(
         moments={key.removeprefix("data."): value for key, value in changes.items()},
         clipped=clipped,
         bound=here,
-        factor=None if here is None or bound <= 0 else here / bound,
+        factor=here / bound if here is not None and 0 < bound < math.inf else None,
         certified_bound=sure,
         stepsize=stepsize,
         advised_bound=advised,

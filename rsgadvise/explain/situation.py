@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rsgadvise.advise.evaluate import fixed_point
-from rsgadvise.advise.recommend import ranked_rows, ranking_objective, recommend
+from rsgadvise.advise.recommend import ranked_rows, ranking_objective, recommend, row_point
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.judge import Point, certified, check_problem, objective_for
+from rsgadvise.bounds.judge import Point, attempted, certified, check_problem, objective_for
+from rsgadvise.bounds.kinds import paper_objective
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Assumption, Problem, resolve, stopping_of
 from rsgadvise.errors import InfeasibleError
@@ -98,7 +100,7 @@ def situation_of(
 
     Raises:
         InfeasibleError: something is open, and nothing can be recommended.
-        HypothesisError: a fixed stepsize lies outside the paper's range.
+        HypothesisError: the network or its data lead to no useful constants.
     """
     spec = with_statistics(spec, measured or {})
     training = spec.training
@@ -146,37 +148,44 @@ def _only_one(spec: Spec, key: str) -> bool:
 
 def _stopping_words(spec: Spec) -> str:
     stopping = stopping_of(spec)
-    return f"a list of {len(stopping)} probabilities" if isinstance(stopping, tuple) else stopping
+    return f"a list of {len(stopping)} probabilities" if isinstance(stopping, tuple) else str(stopping)
 
 
 def bound_at(spec: Spec, constants: ConstantsName) -> float:
     """The bound at the spec's fixed values, as `bound` gives it.
 
     Raises:
-        HypothesisError: outside the theorem's range.
+        HypothesisError: outside the theorem's range, in its words.
     """
     problem = resolve(spec)
     check_problem(problem, constants)
-    return float(fixed_point(spec, problem).bound(objective_for(problem, constants)).value)
+    objective = paper_objective(problem) if constants == "paper" else objective_for(problem, constants)
+    return float(fixed_point(spec, problem).bound(objective).value)
 
 
-def certified_at(spec: Spec) -> float:
-    """The certified bound at the spec's fixed values."""
+def certified_at(spec: Spec, drawn_by: ConstantsName) -> float:
+    """The certified bound at the spec's fixed values, at the P_R of the bound beside it."""
     problem = resolve(spec)
-    return certified(problem, fixed_point(spec, problem))[0]
+    return certified(problem, fixed_point(spec, problem), drawn_by)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What `recommend` ranks for one spec."""
+    """What `recommend` ranks for one spec.
+
+    Attributes:
+        space, rows: what is asked for, and every candidate, best first.
+        missing: why nothing is ranked; empty where something is.
+    """
 
     space: Space
     rows: Rows
+    missing: str = ""
 
     @property
     def cost(self) -> float | None:
-        """What the first row is ranked by; None where nothing is feasible."""
-        return float(self.rows.cost(self.space.goal)[0]) if self.rows.batch.size else None
+        """What the first row is ranked by; None where nothing is."""
+        return None if self.missing else float(self.rows.cost(self.space.goal)[0])
 
     @property
     def measure(self) -> Literal["bound", "samples", "seconds"]:
@@ -205,11 +214,14 @@ def ranking_of(spec: Spec, constants: ConstantsName) -> Ranking:
     """The candidates of a spec, best first.
 
     Raises:
-        HypothesisError: outside the theorem's range.
+        HypothesisError: the network or its data lead to no useful constants.
     """
     problem = resolve(spec)
     check_problem(problem, constants)
     space = search_space(spec, problem)
-    return Ranking(
-        space, ranked_rows(ranking_objective(problem, space, constants), space, constants=constants)
-    )
+    rows = ranked_rows(ranking_objective(problem, space, constants), space, constants=constants)
+    if rows.batch.size == 0:
+        return Ranking(space, rows, "no plan is feasible")
+    if math.isfinite(rows.cost(space.goal)[0]):
+        return Ranking(space, rows)
+    return Ranking(space, rows, attempted(problem, row_point(rows, 0, space), constants)[1].partition(";")[0])

@@ -12,10 +12,9 @@ from rsgadvise.advise.results import Advice
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.bounds.judge import Point, equation, objective_for
-from rsgadvise.bounds.kinds import curvature_share, largest_gradient
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate
@@ -159,10 +158,7 @@ class Reporter:
 
     def _bound(self, candidate: Candidate, iterations: int, stopping: Stopping) -> float | None:
         value = self._point(candidate, iterations, stopping)
-        try:
-            found = float(value.bound(objective_for(self.problem, self.constants)).value)
-        except HypothesisError:
-            return None
+        found = float(value.bound(objective_for(self.problem, self.constants)).value)
         return found if np.isfinite(found) else None
 
     def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Point:
@@ -230,7 +226,7 @@ class Reporter:
     def _stopping(self, winner: Candidate, finalist: Finalist) -> StoppingChoice:
         point = self._point(winner, finalist.looks.last, "uniform")
         # Of the same constants as the bound: `matched` is a distribution of its own for each of them.
-        share = curvature_share(self.problem, self.constants, point.stepsize, point.keep_prob)
+        share = point.matched_share(self.problem, self.constants)
         return choose_stopping(
             finalist.looks,
             decay=winner.decay,

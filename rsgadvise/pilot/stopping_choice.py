@@ -19,7 +19,6 @@ from rsgadvise.bounds.judge import Point, objective_for
 from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot.looking import Looks
 from rsgadvise.stopping import probabilities
 
@@ -39,9 +38,9 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 StoppingName = Literal["uniform", "matched", "increasing", "last"]
-BoundAt = Callable[[StoppingName], tuple[float, float] | None]
-"""From a distribution to its bound and the largest squared gradient norm possible; None outside the
-theorem's range."""
+BoundAt = Callable[[StoppingName], tuple[float, float]]
+"""From a distribution to its bound, inf outside the theorem's range, and the largest squared gradient norm
+possible."""
 
 DICTIONARY: tuple[StoppingName, ...] = ("uniform", "matched", "increasing", "last")
 
@@ -156,13 +155,10 @@ def stopping_bound(problem: Problem, point: Point, constants: ConstantsName) -> 
     objective = objective_for(problem, constants)
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
 
-    def bound(stopping: StoppingName) -> tuple[float, float] | None:
+    def bound(stopping: StoppingName) -> tuple[float, float]:
         schedule = Schedule(point.schedule.decay, stopping)
         here = Point(point.stepsize, point.keep_prob, point.batch_size, point.iterations, schedule)
-        try:
-            return float(here.bound(objective).value), limit
-        except HypothesisError:
-            return None
+        return float(here.bound(objective).value), limit
 
     return bound
 

@@ -5,6 +5,7 @@ Each result becomes blocks once; the console and the Markdown renderer then show
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -114,6 +115,11 @@ VACUOUS_MARK = "v: vacuous, no better than the largest squared gradient possible
 def marked(value: float | None, *, vacuous: bool) -> str:
     """A bound, with a mark where it says nothing."""
     return number(value) + (" v" if vacuous else "")
+
+
+def bound_number(value: float, digits: int = 4) -> str:
+    """A bound, or that there is none."""
+    return number(value, digits) if math.isfinite(value) else "no bound"
 
 
 def verdict(*, proven: bool, vacuous: bool) -> str:

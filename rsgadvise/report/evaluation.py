@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from rsgadvise.advise.evaluate import BoundReport
 from rsgadvise.report.blocks import (
     Block,
@@ -9,6 +12,7 @@ from rsgadvise.report.blocks import (
     Grid,
     Title,
     assumptions,
+    bound_number,
     count,
     network,
     number,
@@ -30,13 +34,14 @@ def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
         ("iterations", count(report.iterations)),
         ("keep probability", number(report.keep_prob)),
         ("dropout rate", number(report.dropout_rate)),
-        ("bound", number(report.bound, 6)),
+        ("bound", bound_number(report.bound, 6)),
         ("certified bound", number(report.certified_bound, 6)),
         ("largest gradient possible", number(report.largest_gradient, 6)),
-        ("proven", verdict(proven=report.proven, vacuous=report.vacuous)),
+        ("proven", _reliable(report)),
     ]
     if report.as_printed is not None:
         facts.insert(7, ("equation (8) as printed", number(report.as_printed, 6)))
+    bounded = math.isfinite(report.bound)
     strongest = sorted(report.elasticities.items(), key=lambda pair: -abs(pair[1]))
     return (
         Title(
@@ -44,13 +49,23 @@ def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
             f"{report.constants} constants, {report.equation}",
         ),
         Grid((Column("quantity", numeric=False), Column("value")), tuple(facts)),
-        terms_grid(report.terms, report.bound, "Terms of the bound"),
+        *([terms_grid(report.terms, report.bound, "Terms of the bound")] if bounded else []),
         terms_grid(report.certified_terms, report.certified_bound, "Terms of the certified bound"),
-        Grid(
-            (Column("knob", numeric=False), Column("elasticity")),
-            tuple((knob.replace("_", " "), f"{value:+.3f}") for knob, value in strongest),
-            "Elasticities: per cent change of the bound for one per cent more",
-        ),
+        *([_elasticities(strongest)] if bounded else []),
         *sentences("Mind", report.notes),
         *sentences("Assumed", assumptions(report.assumed)),
+    )
+
+
+def _reliable(report: BoundReport) -> str:
+    if not math.isfinite(report.bound):
+        return "no bound"
+    return verdict(proven=report.proven, vacuous=report.vacuous)
+
+
+def _elasticities(strongest: Sequence[tuple[str, float]]) -> Grid:
+    return Grid(
+        (Column("knob", numeric=False), Column("elasticity")),
+        tuple((knob.replace("_", " "), f"{value:+.3f}") for knob, value in strongest),
+        "Elasticities: per cent change of the bound for one per cent more",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from rsgadvise.report.blocks import (
     Grid,
     Title,
     assumptions,
+    bound_number,
     count,
     network,
     number,
@@ -44,7 +46,7 @@ def explanation_blocks(found: Explanation) -> tuple[Block, ...]:
             f"Explanation for {network(found.kind, found.layers)}",
             f"{found.constants} constants, {found.equation}",
         ),
-        _terms(found),
+        *([_terms(found)] if found.terms else []),
         _facts(found),
         _hypotheses(found.assumptions),
         _knobs(found),
@@ -69,7 +71,7 @@ def _terms(found: Explanation) -> Grid:
         )
         for term in found.terms
     ]
-    rows.append(("sum", number(found.bound), "", "", ""))
+    rows.append(("sum", bound_number(found.bound), "", "", ""))
     columns = (
         Column("term", numeric=False),
         Column("value"),
@@ -86,7 +88,7 @@ def _facts(found: Explanation) -> Grid:
         for name, each in found.training.items()
     ]
     rows += [
-        ("bound", number(found.bound), verdict(proven=found.proven, vacuous=found.vacuous) + _meaning(found)),
+        ("bound", bound_number(found.bound), _meaning(found)),
         ("certified bound", number(found.certified_bound), "for any data in [0, 1] with these moments"),
         ("largest gradient", number(found.largest_gradient), "no squared norm exceeds it"),
     ]
@@ -95,9 +97,12 @@ def _facts(found: Explanation) -> Grid:
 
 
 def _meaning(found: Explanation) -> str:
+    if not math.isfinite(found.bound):
+        return "the stepsize lies outside the range of the theorem"
+    word = verdict(proven=found.proven, vacuous=found.vacuous)
     if found.vacuous:
-        return ": no better than the largest gradient"
-    return ": proven" if found.proven else ": not proven"
+        return f"{word}: no better than the largest gradient"
+    return f"{word}: proven" if found.proven else f"{word}: not proven"
 
 
 def _value(value: Any) -> str:

@@ -105,7 +105,7 @@ def predict(
         note = f"No bound: {reason(error)}."
         return _prediction(problem, chosen, paper=None, proven=limit, limit=limit, notes=(note,))
     bound, missing = attempted(problem, point, "paper")
-    value, _, limit = certified(problem, point)
+    value, _, limit = certified(problem, point, "paper")
     notes = (f"No paper bound: {missing}.",) if missing else ()
     return _prediction(problem, chosen, paper=bound, proven=value, limit=limit, notes=notes)
 

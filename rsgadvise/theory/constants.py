@@ -64,6 +64,21 @@ class InputMoments:
         """E||x||^2."""
         return self.dim * self.second_moment
 
+    def kept_eigenvalue(self, keep_prob: Numeric) -> FloatArray:
+        """Largest eigenvalue of E[x~ x~^T], x~ the inputs that are kept: zeta^2 lambda + zeta (1 - zeta) m.
+
+        lambda = lambda_max(E x x^T), and m = min(1, lambda, sqrt(d tau_x)) is no less than any E x_j^2: on
+        [0, 1] that is at most E x_j, whose squares sum to d tau_x.
+
+        Source: E[x~ x~^T] = zeta^2 E[x x^T] + zeta (1 - zeta) diag(E x_j^2), and Weyl's inequality.
+        Kind: upper bound, at most zeta E||x||^2; it rises with zeta, since m <= lambda.
+        Assumes: x in [0, 1], each input kept with probability zeta independently of all else.
+        """
+        zeta = np.asarray(keep_prob, dtype=np.float64)
+        top = min(self.top_eigenvalue, self.squared_norm)
+        largest = min(1.0, top, math.sqrt(self.dim * self.mean_square))
+        return np.asarray(zeta * (largest + zeta * (top - largest)))
+
 
 @dataclass(frozen=True, slots=True)
 class Constants:
@@ -116,10 +131,12 @@ def autoencoder_constants(
 ) -> Constants:
     """Certified constants of the denoising autoencoder (4) with tied weights in [-w, w].
 
-    With m = zeta E||x||^2:
-    U = c2 (sqrt(d_h) + (w/4) sqrt(d_h d_x m))^2 + (c1/2) sqrt(d_x m) + s2 c1 w d_x m,
+    With m = zeta E||x||^2 and Lambda from `InputMoments.kept_eigenvalue`:
+    U = c2 (sqrt(d_h) + (w/4) sqrt(d_h d_x Lambda))^2 + (c1/2) sqrt(d_x Lambda) + s2 c1 w d_x Lambda,
     sigma^2 = c1^2 d_h d_x (1 + (w/4) sqrt(d_x m))^2.
 
+    Source: second derivative along V of ||x - sigma(W^T h)||^2, h = sigma(W x~): V enters through V x~
+        alone, and E||V x~||^2 <= Lambda ||V||^2. The variance needs the trace of E[x~ x~^T] instead.
     Kind: upper bound. Assumes: x in [0, 1], |W_ij| <= w, one independent mask per example.
 
     Args:
@@ -130,10 +147,16 @@ def autoencoder_constants(
     """
     d_x, d_h = (np.asarray(width, dtype=np.float64) for width in layers)
     w = np.asarray(weight_bound, dtype=np.float64)
-    reach = d_x * np.asarray(keep_prob, dtype=np.float64) * moments.squared_norm
-    decoder = np.sqrt(d_h) * (1 + (w / 4) * np.sqrt(reach))
-    smoothness = CURVATURE * decoder**2 + (SLOPE / 2) * np.sqrt(reach) + SIGMOID_CURVATURE * SLOPE * w * reach
-    return Constants(smoothness=smoothness, gradient_variance=SLOPE**2 * d_x * decoder**2)
+    bent = d_x * moments.kept_eigenvalue(keep_prob)
+    long = d_x * np.asarray(keep_prob, dtype=np.float64) * moments.squared_norm
+    smoothness = (
+        CURVATURE * d_h * (1 + (w / 4) * np.sqrt(bent)) ** 2
+        + (SLOPE / 2) * np.sqrt(bent)
+        + SIGMOID_CURVATURE * SLOPE * w * bent
+    )
+    return Constants(
+        smoothness=smoothness, gradient_variance=SLOPE**2 * d_x * d_h * (1 + (w / 4) * np.sqrt(long)) ** 2
+    )
 
 
 def autoencoder_limit(
@@ -150,12 +173,16 @@ def autoencoder_limit(
 
 
 def _layer_energies(
-    layers: Sequence[Numeric], weight_bound: Sequence[Numeric], first: Numeric, later: Numeric
+    layers: Sequence[Numeric],
+    weight_bound: Sequence[Numeric],
+    first: Numeric,
+    later: Numeric,
+    extra: Numeric = 0.0,
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """(m_{l-1}^2, (s_l / 4)^2) for l = 1..L, with m_0^2 = `first` and m_l^2 = `later` d_l."""
+    """(m_{l-1}^2, (s_l / 4)^2) for l = 1..L, with m_0^2 = `first` and m_l^2 = `later` d_l + `extra`."""
     widths = [np.asarray(width, dtype=np.float64) for width in layers]
     energies = [np.asarray(first, dtype=np.float64)]
-    energies += [np.asarray(later, dtype=np.float64) * width for width in widths[1:-1]]
+    energies += [np.asarray(later, dtype=np.float64) * width + extra for width in widths[1:-1]]
     gains = [
         (np.asarray(bound, dtype=np.float64) / 4) ** 2 * after * before
         for bound, before, after in zip(weight_bound, widths[:-1], widths[1:], strict=True)
@@ -183,8 +210,12 @@ def multilayer_constants(
     With s_l = w_l sqrt(d_l d_{l-1}), m_0^2 = zeta E||x||^2, m_l^2 = zeta d_l and
     A_1^2 = m_0^2, A_l^2 = m_{l-1}^2 + (s_l/4)^2 A_{l-1}^2:
     sigma^2 = c1^2 d_L A_L^2,
-    U = c2 A_L^2 + c1 sqrt(d_L) sum_{l=2..L} (prod_{m>l} s_m/4) (A_{l-1}/4 + s2 s_l A_{l-1}^2).
+    U = c2 A_L^2 + c1 sqrt(d_L) sum_{l=2..L} (prod_{m>l} s_m/4) (A_{l-1}/4 + s2 s_l A_{l-1}^2),
+    where U takes for m_l^2 the largest eigenvalues of what the masks keep, not the traces:
+    m_0^2 from `InputMoments.kept_eigenvalue`, and m_l^2 = zeta^2 d_l + zeta - zeta^2 for units in [0, 1].
 
+    Source: along V = (V_1..V_L) the layers move by V_l h~_{l-1} + ..., and E||V_l h~||^2 is at most
+        ||V_l||^2 lambda_max(E h~ h~^T), h~ the units that masks independent of h keep.
     Kind: upper bound. Assumes: x, y in [0, 1], |W_l| <= w_l, one independent mask per example.
 
     Args:
@@ -194,7 +225,10 @@ def multilayer_constants(
         moments: of the inputs.
     """
     zeta = np.asarray(keep_prob, dtype=np.float64)
-    pairs = _layer_energies(layers, weight_bound, zeta * moments.squared_norm, zeta)
+    traces = _layer_energies(layers, weight_bound, zeta * moments.squared_norm, zeta)
+    pairs = _layer_energies(
+        layers, weight_bound, moments.kept_eigenvalue(zeta), zeta**2, extra=zeta - zeta**2
+    )
     totals = _accumulated(pairs)
     outputs = np.asarray(layers[-1], dtype=np.float64)
     mixed: FloatArray = np.zeros_like(totals[-1])
@@ -205,7 +239,7 @@ def multilayer_constants(
         downstream = downstream * quarter
     return Constants(
         smoothness=CURVATURE * totals[-1] + SLOPE * np.sqrt(outputs) * mixed,
-        gradient_variance=SLOPE**2 * outputs * totals[-1],
+        gradient_variance=SLOPE**2 * outputs * _accumulated(traces)[-1],
     )
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rsgadvise.errors import HypothesisError
 from rsgadvise.search import minimize_scan
 from rsgadvise.stopping import (
+    MatchedTo,
     Stopping,
     StoppingSums,
     harmonic_number,
@@ -32,8 +33,10 @@ from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 
 __all__ = [
     "Geometry",
+    "closed_range",
     "descent_bound",
     "largest_noise_share",
+    "layer_scale",
     "layerwise_bound",
     "optimal_stepsize",
     "required_iterations",
@@ -81,9 +84,10 @@ def start_weight(
     return start / n
 
 
-def _closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> NDArray[np.bool_]:
+def closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> NDArray[np.bool_]:
     """Where gamma = 2/U itself is valid: the first of several iterations then has p_1 = 0 and no descent."""
-    return np.greater(iterations, 1) & (stopping == "matched" and decay > 0)
+    none = stopping.share == 1 if isinstance(stopping, MatchedTo) else stopping == "matched"
+    return np.greater(iterations, 1) & none & (decay > 0)
 
 
 def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: NDArray[np.bool_]) -> None:
@@ -158,7 +162,7 @@ def descent_bound(
     """
     gamma = np.asarray(stepsize, dtype=np.float64)
     u = np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(gamma, u, closed=_closed_range(stopping, decay, iterations))
+    _check_stepsize(gamma, u, closed=closed_range(stopping, decay, iterations))
     floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
     share = np.minimum(u * gamma / 2, 1.0)
     sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)
@@ -264,11 +268,10 @@ def layerwise_bound(
         layer_variances: sigma_l^2, one per layer. The rest as in `descent_bound`.
     """
     gammas, u = np.asarray(stepsize, dtype=np.float64), np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(gammas, u[..., None], closed=_closed_range(stopping, decay, iterations)[..., None])
+    _check_stepsize(gammas, u[..., None], closed=closed_range(stopping, decay, iterations)[..., None])
     batch = np.asarray(batch_size, dtype=np.float64)
-    bends = 0.5 * u[..., None] * gammas**2
-    bend, scale = bends.min(axis=-1), (gammas - bends).min(axis=-1) + bends.min(axis=-1)
-    sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=bend / scale)
+    scale, share = layer_scale(gammas, u)
+    sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)
     spread = sum(gammas[..., index] * v for index, v in enumerate(layer_variances))
     return _assemble(
         np.asarray(sums.first * suboptimality / scale),
@@ -277,6 +280,19 @@ def layerwise_bound(
         np.asarray(sum(np.asarray(v, dtype=np.float64) for v in layer_variances) / batch),
         Geometry.PROJECTED,
     )
+
+
+def layer_scale(stepsizes: FloatArray, smoothness: Numeric) -> tuple[FloatArray, FloatArray]:
+    """(u, r) such that iteration k descends by at least u x_k (1 - r x_k) of the squared gradient.
+
+    Args:
+        stepsizes: gamma_1..gamma_L along the last axis.
+        smoothness: U.
+    """
+    bends = 0.5 * np.asarray(smoothness, dtype=np.float64)[..., None] * stepsizes**2
+    bend = bends.min(axis=-1)
+    scale = (stepsizes - bends).min(axis=-1) + bend
+    return np.asarray(scale), np.asarray(np.minimum(bend / scale, 1.0))
 
 
 def largest_noise_share(geometry: Geometry) -> float:

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import Stopping, StoppingSums, stopping_sums
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
+from rsgadvise.theory.descent import closed_range
 
 __all__ = [
     "Structure",
@@ -92,16 +94,17 @@ def stepsize_limits(net: Structure) -> list[FloatArray]:
         return [1 / np.asarray(curvature, dtype=np.float64) for curvature in net.curvatures]
 
 
-def _check_stepsizes(stepsize: FloatArray, net: Structure) -> None:
+def _check_stepsizes(stepsize: FloatArray, net: Structure, *, closed: NDArray[np.bool_]) -> None:
     if stepsize.shape[-1] != len(net.curvatures):
         raise HypothesisError(
             f"needs one stepsize per layer, {len(net.curvatures)}; got {stepsize.shape[-1]}",
             quantity="stepsize",
         )
     for index, limit in enumerate(stepsize_limits(net)):
-        wrong = (stepsize[..., index] <= 0) | (stepsize[..., index] >= limit)
+        gamma = stepsize[..., index]
+        wrong = (gamma <= 0) | (gamma > limit) | ((gamma == limit) & ~closed)
         if np.any(wrong):
-            value = stepsize[..., index][np.broadcast_to(wrong, stepsize[..., index].shape)].flat[0]
+            value = np.broadcast_to(gamma, wrong.shape)[wrong].flat[0]
             raise HypothesisError(
                 f"must lie in (0, {float(np.min(limit)):.6g}) for layer {index + 1}; got {value:g}; "
                 "choose a smaller stepsize",
@@ -131,7 +134,8 @@ def dropout_bound(
         inequality by [T1], with g_k >= x_k (g + (1 - x_k) min_l b_l gamma_l^2), x_k = k^-rho,
         which is an equality wherever all layers share one g.
     Kind: upper bound.
-    Assumes: 0 < gamma_l < 1/b_l, and the paper's constants; not valid for all data.
+    Assumes: 0 < gamma_l < 1/b_l (1/b_l itself too where p_1 = 0), and the paper's constants; not valid for
+        all data.
 
     Args:
         net: from `structure`.
@@ -149,7 +153,7 @@ def dropout_bound(
         HypothesisError: a stepsize lies outside its range.
     """
     gammas = np.asarray(stepsize, dtype=np.float64)
-    _check_stepsizes(gammas, net)
+    _check_stepsizes(gammas, net, closed=closed_range(stopping, decay, iterations))
     columns = [gammas[..., index] for index in range(gammas.shape[-1])]
     scale, share = descent_scale(net, columns)
     sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)

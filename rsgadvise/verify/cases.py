@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 from zlib import crc32
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.bounds.judge import Point, attempted, certified, equation
-from rsgadvise.bounds.kinds import certified_constants, curvature_share, largest_gradient
+from rsgadvise.bounds.kinds import certified_constants, largest_gradient
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
@@ -163,9 +163,9 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         iterations=float(setting.iterations),
         schedule=Schedule(setting.decay, setting.stopping),
     )
-    chances, drawn_by = _stopping_probabilities(problem, point)
+    chances = _stopping_probabilities(problem, point)
     claims = tuple(
-        _claim(problem, _as_seen(point, constants, drawn_by, chances), constants, expected)
+        _claim(problem, point, constants, expected)
         for constants, expected in zip(setting.constants, setting.expected, strict=True)
     )
     limit_at = network.keep_prob
@@ -211,35 +211,18 @@ def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: 
     return loss
 
 
-def _stopping_probabilities(
-    problem: Problem, point: Point
-) -> tuple[NDArray[np.float64], ConstantsName | None]:
-    """P_R, and whose constants shaped it: `matched` depends on them where the stepsize decays."""
+def _stopping_probabilities(problem: Problem, point: Point) -> NDArray[np.float64]:
+    """P_R: `matched` to the paper's constants, or where they leave no probabilities to certified ones."""
     schedule, n = point.schedule, int(point.iterations)
-    if schedule.stopping != "matched" or schedule.decay == 0:
-        plain = "uniform" if schedule.stopping == "matched" else schedule.stopping
-        return probabilities(plain, iterations=n, decay=schedule.decay, curvature_share=0.0), None
-    for constants in CONSTANTS:
-        share = curvature_share(problem, constants, point.stepsize, point.keep_prob)
-        if share <= 1 and (share < 1 or n > 1):
-            chances = probabilities(
-                schedule.stopping, iterations=n, decay=schedule.decay, curvature_share=share
-            )
-            return chances, constants
+    plain = schedule.stopping != "matched" or schedule.decay == 0
+    share = 0.0 if plain else point.matched_share(problem, "paper")
+    if math.isfinite(share):
+        return probabilities(schedule.stopping, iterations=n, decay=schedule.decay, curvature_share=share)
     raise HypothesisError(
         "is too large for `stopping: matched`, whose probabilities would be negative with the paper's and "
         f"with certified constants; got {np.max(point.stepsize):g}; lower it, or choose another stopping",
         quantity="stepsize",
     )
-
-
-def _as_seen(
-    point: Point, constants: ConstantsName, drawn_by: ConstantsName | None, chances: NDArray[np.float64]
-) -> Point:
-    """P_R that matches one set of constants is to the other a list like any other."""
-    if drawn_by is None or drawn_by == constants:
-        return point
-    return replace(point, schedule=Schedule(point.schedule.decay, tuple(chances.tolist())))
 
 
 def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: Verdict) -> Claim:
@@ -248,7 +231,7 @@ def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: V
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
     with np.errstate(all="ignore"):
         if constants == "certified":
-            found, missing = certified(problem, point)[0], "it is not a finite number"
+            found, missing = certified(problem, point, "paper")[0], "it is not a finite number"
             value = found if math.isfinite(found) else None
         else:
             value, missing = attempted(problem, point, "paper")
