@@ -93,7 +93,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     for_loss = isinstance(objective, LossObjective)
     if for_loss:
         shown = tuple(
-            replace(row, loss_bound=float(value)) for row, value in zip(shown, ranked.value, strict=False)
+            replace(row, loss_score=float(value)) for row, value in zip(shown, ranked.value, strict=False)
         )
     best = _point(ranked, 0, space)
     knee = None
@@ -108,7 +108,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
         why=_why(problem, constants, best, shown[0]),
-        notes=_notes(space, ranked, knee, wording.LOSS_BOUND if for_loss else wording.BOUND),
+        notes=_notes(space, ranked, knee, wording.LOSS_SCORE if for_loss else wording.BOUND),
     )
 
 
@@ -129,7 +129,7 @@ def described(
 
 
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
-    """What is minimised: the bound; with calibrated constants and no target, that on the loss."""
+    """What is minimised: the bound; with calibrated constants and no target, the loss score."""
     objective = objective_for(problem, constants)
     if constants == "calibrated" and problem.measured is not None and space.goal is None:
         return LossObjective(objective, problem.measured)
@@ -144,7 +144,7 @@ def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ..
 
 def _objective_words(space: Space, constants: ConstantsName) -> str:
     if space.goal is None and constants == "calibrated":
-        return "smallest bound on the loss, were it convex"
+        return "smallest loss score, which is no bound"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
     return (
@@ -209,7 +209,7 @@ def _recommendation(
         keep_prob=point.keep_prob,
         dropout_rate=1 - point.keep_prob,
         bound=value,
-        loss_bound=None,
+        loss_score=None,
         certified_bound=proven_value,
         largest_gradient=limit,
         proven=bounded and proven_value <= value and constants != "calibrated",
@@ -261,7 +261,7 @@ def _at_batch_end(
     end = batch_end(objective, space, rows)
     if end is None:
         return best
-    what = "the bound on the loss falls" if constants == "calibrated" else "the bound falls"
+    what = "the loss score falls" if constants == "calibrated" else "the bound falls"
     if space.goal is not None:
         what = "the samples fall" if space.cost is None else "the seconds fall"
     note = wording.at_batch_end(
@@ -288,13 +288,13 @@ def _work(objective: Objective, space: Space, rows: Rows, samples: int | None) -
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
         allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
-        loss_bound = None if shown is objective else ranked
-        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_bound, allowed))
+        loss_score = None if shown is objective else ranked
+        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_score, allowed))
     return tuple(points)
 
 
 def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recommendation) -> tuple[str, ...]:
-    by_loss = best.loss_bound is not None
+    by_loss = best.loss_score is not None
     ranking = [wording.RANKED_BY_LOSS] if by_loss else []
     if not math.isfinite(best.bound):
         return tuple(ranking)
