@@ -104,7 +104,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
     for_loss = isinstance(objective, LossObjective)
     if for_loss:
         shown = tuple(
-            replace(row, loss_bound=float(value)) for row, value in zip(shown, ranked.value, strict=False)
+            replace(row, loss_score=float(value)) for row, value in zip(shown, ranked.value, strict=False)
         )
     best = row_point(ranked, 0, space)
     knee = None
@@ -121,7 +121,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         why=_why(problem, constants, best, shown[0]),
         notes=(
             *_trivial(problem, space),
-            *_notes(space, ranked, shown[0], knee, wording.LOSS_BOUND if for_loss else wording.BOUND),
+            *_notes(space, ranked, shown[0], knee, wording.LOSS_SCORE if for_loss else wording.BOUND),
         ),
         train=training_plan(shown[0], problem),
     )
@@ -181,7 +181,7 @@ def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ..
 
 def _objective_words(space: Space, constants: ConstantsName) -> str:
     if space.goal is None and constants == "calibrated":
-        return "smallest bound on the loss, were it convex"
+        return "smallest loss score, which is no bound"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
     return (
@@ -244,7 +244,7 @@ def _recommendation(
         keep_prob=point.keep_prob,
         dropout_rate=1 - point.keep_prob,
         bound=value,
-        loss_bound=None,
+        loss_score=None,
         certified_bound=proven_value,
         largest_gradient=limit,
         proven=bounded and proven_value <= value and constants != "calibrated",
@@ -303,7 +303,7 @@ def _at_batch_end(
     end = batch_end(objective, space, rows)
     if end is None or (constants == "certified" and space.goal is None and end.cost >= best.largest_gradient):
         return best
-    what = "the bound on the loss falls" if constants == "calibrated" else "the bound falls"
+    what = "the loss score falls" if constants == "calibrated" else "the bound falls"
     if space.goal is not None:
         what = "the samples fall" if space.cost is None else "the seconds fall"
     note = wording.at_batch_end(
@@ -338,7 +338,7 @@ def _work(
 
 
 def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recommendation) -> tuple[str, ...]:
-    by_loss = best.loss_bound is not None
+    by_loss = best.loss_score is not None
     ranking = [wording.RANKED_BY_LOSS] if by_loss else []
     if not math.isfinite(best.bound):
         return tuple(ranking)

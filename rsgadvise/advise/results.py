@@ -44,8 +44,9 @@ class Recommendation:
         keep_prob: zeta, P(unit is kept). dropout_rate: 1 - zeta, PyTorch's p and Keras' rate.
         bound: on the expected squared gradient norm, with the chosen constants; inf (null in JSON)
             where their theorem does not reach.
-        loss_bound: on E f(W^R) - f*, were f convex, where that is what ranks: with calibrated constants and
-            no target; else None.
+        loss_score: what ranks with calibrated constants and no target: what the convex half of the theorem
+            would promise for the loss, were f convex with a minimum of 0 at the smallest distance possible. No
+            bound: f is not convex, and the score knows nothing of P_R. Else None.
         certified_bound: the same with certified constants, never above `largest_gradient`.
         largest_gradient: no squared gradient norm of this network exceeds it at this keep_prob.
         proven: certified_bound <= bound, so the bound holds for this data; never with measured constants.
@@ -72,7 +73,7 @@ class Recommendation:
     keep_prob: float
     dropout_rate: float
     bound: float
-    loss_bound: float | None
+    loss_score: float | None
     certified_bound: float
     largest_gradient: float
     proven: bool
@@ -95,7 +96,7 @@ class WorkPoint:
 
     Attributes:
         bound: on the squared gradient, at the stepsize that the ranking would take.
-        loss_bound: as in a `Recommendation`.
+        loss_score: as in a `Recommendation`.
         allowed: by search.iterations.
     """
 
@@ -104,7 +105,7 @@ class WorkPoint:
     samples: int
     epochs: float | None
     bound: float
-    loss_bound: float | None
+    loss_score: float | None
     allowed: bool
 
 

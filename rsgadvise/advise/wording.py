@@ -15,7 +15,7 @@ __all__ = [
     "GRADIENT_BOUND",
     "LARGER_THAN_DATA",
     "LARGEST_BATCH",
-    "LOSS_BOUND",
+    "LOSS_SCORE",
     "NOTHING_PROVEN",
     "NOTHING_RANKS",
     "NOT_PROVEN",
@@ -33,12 +33,13 @@ __all__ = [
     "strongest_knob",
 ]
 
-BOUND, LOSS_BOUND, GRADIENT_BOUND = "bound", "loss bound", "gradient bound"
+BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 """What a sentence is about: the second two where both are shown."""
 
 RANKED_BY_LOSS = (
-    "Ranked by the loss bound: on how far the loss may lie above its minimum, were it convex. The gradient "
-    "bound, on the squared gradient, ranks nothing here, and may fall where the other rises."
+    "Ranked by the loss score: what the convex half of the theorem would promise, were f convex, its minimum 0 "
+    "and no farther away than it must be; it is no bound. The gradient bound, on the squared gradient, ranks "
+    "nothing here, and may fall where the score rises."
 )
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
 ABOVE_THE_LIMIT = (

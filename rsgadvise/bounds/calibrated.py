@@ -1,8 +1,8 @@
 """The descent argument with constants measured on the data, and the stepsize that is best for the loss.
 
 A bound on the squared gradient asks for small stepsizes: they lower the noise of the gradient at the end,
-at the price of a loss that has fallen less. The convex half of the same randomized theorem bounds the loss
-itself. Where f is convex between W and a minimiser at a distance of D, and p_k ~ gamma_k (1 - U gamma_k/2),
+at the price of a loss that has fallen less. The convex half of the same randomized theorem is about the loss
+itself. Were f convex, with a minimiser at a distance of D, and p_k ~ gamma_k (1 - U gamma_k/2),
 
     E f(W^R) - f* <= (D^2/gamma + gamma h2 sigma^2/B) / (2 h1 - U gamma h2),  h1 = H_N(rho), h2 = H_N(2 rho).
 
@@ -23,8 +23,10 @@ Source: Ghadimi and Lan, Stochastic first- and zeroth-order methods for nonconve
     SIAM J. Optimization 23 (2013), Theorem 2.1(b) and Corollary 2.2; its other half is behind (7). Noise in
     proportion to the loss: Srebro, Sridharan and Tewari, Smoothness, low noise and fast rates (2010);
     Vaswani, Bach and Schmidt, Fast and faster convergence of SGD for over-parameterized models (2019).
-Kind: no guarantee. The constants are measured, and f is not convex; what is proven stays in the column of
-    the certified bound.
+Kind: a score, no bound. It orders choices and chooses the stepsize; the loss may end above it. f is not
+    convex, its minimum need not be 0 nor be attained, D is replaced by the least that it can be, P_R of the
+    spec is left aside, and the constants are measured. What is proven stays in the column of the certified
+    bound.
 """
 
 from __future__ import annotations
@@ -99,9 +101,10 @@ def loss_stepsize(
 
 @dataclass(frozen=True, slots=True)
 class LossObjective(DerivedObjective):
-    """The smaller of the two bounds on the loss in the module's docstring, at the stepsize best for it.
+    """The loss score: the smaller of the two right-hand sides in the module's docstring, at their stepsize.
 
-    What is shown beside a choice is the bound on the gradient, of `inner`; this one only chooses and ranks.
+    It has the shape of an objective so that the search can minimise it, but it bounds nothing: it only
+    chooses and ranks. The bound shown beside a choice is that on the gradient, of `inner`.
     """
 
     known: MeasuredConstants

@@ -33,7 +33,7 @@ __all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"
 _NO_BOUND = "no bound"
 _RANKS_BY_LAYER = 5
 _LAYERS_SHOWN = 12
-_OF_BOUNDS = ("loss score", "loss bound", "gradient bound", "bound", "certified", "proven")
+_OF_BOUNDS = ("loss score", "gradient bound", "bound", "certified", "proven")
 
 
 def _ranks(ranks: Sequence[int], total: int) -> str:
@@ -101,9 +101,9 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
         (Column("keep"), lambda row: number(row.keep_prob, 3)),
         (Column("drop"), lambda row: number(row.dropout_rate, 3)),
     ]
-    by_loss = rows[0].loss_bound is not None
+    by_loss = rows[0].loss_score is not None
     if by_loss:
-        columns.append((Column("loss bound"), lambda row: number(row.loss_bound)))
+        columns.append((Column("loss score"), lambda row: number(row.loss_score)))
     name = "gradient bound" if by_loss else "bound"
     columns.append((Column(name), lambda row: number(row.bound) if math.isfinite(row.bound) else _NO_BOUND))
     if advice.constants != "certified":
@@ -148,9 +148,9 @@ def _why(advice: Advice) -> Iterator[str]:
     if advice.work:
         less, same, more = advice.work
         beyond = "" if more.allowed else ", beyond search.iterations.max"
-        what = "" if same.loss_bound is None else "a loss bound of "
+        what = "" if same.loss_score is None else "a loss score of "
         low, high = (
-            number(point.bound if point.loss_bound is None else point.loss_bound) for point in (less, more)
+            number(point.bound if point.loss_score is None else point.loss_score) for point in (less, more)
         )
         yield (
             f"A quarter of the work ({count(less.iterations)} iterations) would give {what}{low}, "
@@ -224,7 +224,7 @@ def _without(grid: Grid, names: Sequence[str]) -> Grid:
 
 
 def _terms_title(best: Recommendation) -> str:
-    kind = "bound" if best.loss_bound is None else "gradient bound"
+    kind = "bound" if best.loss_score is None else "gradient bound"
     return f"Terms of the {kind} at rank 1"
 
 

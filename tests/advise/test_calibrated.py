@@ -216,7 +216,7 @@ def test_the_advice_takes_the_stepsize_for_the_loss(kind: str, decay: float) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize(("variance", "loss"), [(0.02, 0.5), (900.0, 0.5), (900.0, 1e-4)])
-def test_batches_are_ranked_by_the_bound_on_the_loss(
+def test_batches_are_ranked_by_the_loss_score(
     kind: str, decay: float, variance: float, loss: float
 ) -> None:
     known = MeasuredConstants(
@@ -244,7 +244,7 @@ def test_batches_are_ranked_by_the_bound_on_the_loss(
 
 
 @pytest.mark.parametrize("gamma", [0.01, 0.3, 0.6, 0.99, 1.01])
-def test_the_bound_on_the_loss_by_hand(gamma: float) -> None:
+def test_the_loss_score_by_hand(gamma: float) -> None:
     """Constant stepsizes: the smaller of the two, and none from 2/U on."""
     known = MeasuredConstants(smoothness=2.0, layer_variances=(3.0,), distance=1.5, loss=0.25)
     problem = measured_problem(spec("single_layer"), known)
@@ -257,6 +257,38 @@ def test_the_bound_on_the_loss_by_hand(gamma: float) -> None:
     shrinking = 1.5**2 / gamma / (n * (2 - gamma * (2.0 + 3.0 / (0.25 * batch))))
     expected = min(each for each in (lasting, shrinking, math.inf) if each > 0)
     assert float(found.value) == pytest.approx(expected)
+
+
+def test_the_loss_score_is_no_bound() -> None:
+    """One input of 1, target 0, W = 0, full batches: the minimum lies at infinity, and P_R decides more."""
+
+    def unit(z: float) -> float:
+        return 1 / (1 + math.exp(-z))
+
+    # f = s^2 and f' = 2 s^2 (1 - s) at z = 0, where f'' = 1/8: U, sigma^2 = 0 and D as they are measured.
+    known = MeasuredConstants(smoothness=1 / 8, layer_variances=(0.0,), distance=1.0, loss=0.25)
+    problem = measured_problem(spec("single_layer"), known, 0.25)
+    objective = LossObjective(calibrated_objective(problem), known)
+    n, gamma = 2000, 8.0
+    scores = [
+        float(
+            objective.bound(
+                np.asarray(gamma),
+                np.asarray(1.0),
+                np.asarray(1e9),
+                np.asarray(float(n)),
+                Schedule(0.0, stopping),
+            ).value
+        )
+        for stopping in ("uniform", "last")
+    ]
+    z, losses = 0.0, []
+    for _ in range(n):
+        h = unit(z)
+        losses.append(h * h)
+        z -= gamma * 2 * h * h * (1 - h)
+    assert scores == pytest.approx([1 / (8 * n)] * 2), "P_R is left aside"
+    assert np.mean(losses) > 3 * scores[0]
 
 
 def test_noise_that_shrinks_asks_for_small_batches() -> None:

@@ -78,7 +78,7 @@ def test_calibration_alone(run: Run, tmp_path: Path, kind: str) -> None:
     document = strict(result.out)
     assert (result.code, result.err) == (0, "")
     assert "pilot" not in document
-    assert document["objective"] == "smallest bound on the loss, were it convex"
+    assert document["objective"] == "smallest loss score, which is no bound"
     assert 0 < document["cost"] <= 0.05
     assert not document["recommendations"][0]["proven"]
 

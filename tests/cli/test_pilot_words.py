@@ -185,31 +185,31 @@ def test_the_ranks_show_what_ranks_them(run: Run, tmp_path: Path, network: dict[
     spec = spec_for(tmp_path, network)
     found = document(run, spec, *CALIBRATED)
     rows = found["recommendations"]
-    ranked = [row["loss_bound"] for row in rows]
+    ranked = [row["loss_score"] for row in rows]
     assert ranked == sorted(ranked)
     assert ranked[0] < ranked[-1], "or this tests nothing"
     less, same, more = found["work"]
-    assert (same["loss_bound"], same["bound"]) == pytest.approx((ranked[0], rows[0]["bound"]))
-    assert less["loss_bound"] > ranked[0] > more["loss_bound"]
+    assert (same["loss_score"], same["bound"]) == pytest.approx((ranked[0], rows[0]["bound"]))
+    assert less["loss_score"] > ranked[0] > more["loss_score"]
     said = words(run, spec, *CALIBRATED)
-    assert f"would give a loss bound of {shown(less['loss_bound'])}, four times" in said
-    assert f") {shown(more['loss_bound'])}. " in said
-    assert "Ranked by the loss bound" in said
+    assert f"would give a loss score of {shown(less['loss_score'])}, four times" in said
+    assert f") {shown(more['loss_score'])}. " in said
+    assert "Ranked by the loss score" in said
     assert "Terms of the gradient bound at rank 1" in said
     assert "of the bound is" not in said
     grid = run("recommend", "-", *CALIBRATED, "-q", stdin=spec).out
     for row in rows:
-        assert shown(row["loss_bound"]) in grid
+        assert shown(row["loss_score"]) in grid
         assert shown(row["bound"]) in grid
 
 
-def test_what_the_loss_does_not_rank_has_no_bound_on_it(run: Run, tmp_path: Path) -> None:
+def test_what_the_loss_does_not_rank_has_no_score(run: Run, tmp_path: Path) -> None:
     target = {"target": {"eps": 0.05, "delta": 0.1}, "budget": None}
     for options, sections in (((), {}), (CALIBRATED, target), (PILOT, {})):
         found = document(run, spec_for(tmp_path, SINGLE, **sections), *options)
-        assert {row["loss_bound"] for row in found["recommendations"]} == {None}
-        assert {point["loss_bound"] for point in found["work"]} <= {None}
-        assert "loss bound" not in words(run, spec_for(tmp_path, SINGLE, **sections), *options)
+        assert {row["loss_score"] for row in found["recommendations"]} == {None}
+        assert {point["loss_score"] for point in found["work"]} <= {None}
+        assert "loss score" not in words(run, spec_for(tmp_path, SINGLE, **sections), *options)
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])
