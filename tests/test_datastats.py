@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from rsgadvise.datastats import DataStatistics, measure, measuring, moments
+from rsgadvise.datastats import DataStatistics, load_rows, measure, measuring, moments, percentiles
 from rsgadvise.errors import DataError
 from rsgadvise.readers import Array, open_data
 
@@ -436,3 +436,171 @@ def test_one_row_is_noted(tmp_path: Path) -> None:
     result = measure(open_data(saved(tmp_path, ARRAYS["one row"])))
     assert result.mean_square_unbiased is None
     assert any("one row only" in note for note in result.notes)
+
+
+# The other scalings, against numpy on the whole array.
+
+ROBUST = "robust, 1st to 99th percentile per column"
+
+
+def robustly_scaled(array: Array) -> NDArray[np.float64]:
+    values = array.reshape(len(array), -1).astype(np.float64)
+    low, high = np.percentile(values, [1, 99], axis=0)
+    whole = low == high
+    low, high = np.where(whole, values.min(axis=0), low), np.where(whole, values.max(axis=0), high)
+    return np.clip(np.where(high > low, (values - low) / np.where(high > low, high - low, 1), 0.0), 0, 1)
+
+
+def in_small_pieces(patch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Chunks of a few rows, ends that are dropped often, and columns in several passes."""
+    patch.setattr(measuring, "CHUNK_BYTES", chunk)
+    patch.setattr(measuring, "_GRAM_ROWS", 1)
+    patch.setattr(percentiles, "_SPARE_ROWS", 0)
+    patch.setattr(percentiles, "TAIL_BYTES", 3000)
+
+
+@pytest.mark.parametrize("label", sorted(set(ARRAYS) - {"huge range", "large integers"}))
+def test_robust_scaling_against_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+    in_small_pieces(monkeypatch, 1000)
+    path = saved(tmp_path, ARRAYS[label])
+    result = measure(open_data(path), scaling="robust")
+    expected = robustly_scaled(ARRAYS[label])
+    assert result.scaling == ROBUST
+    assert result.mean == pytest.approx(expected.mean(), rel=1e-12)
+    assert result.second_moment == pytest.approx((expected**2).mean(), rel=1e-12)
+    assert result.mean_square == pytest.approx((expected.mean(axis=0) ** 2).mean(), rel=1e-12)
+    in_order(result)
+    rows, _ = load_rows(open_data(path), result)
+    np.testing.assert_allclose(rows, expected, rtol=1e-12, atol=1e-15)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10**6),
+    rows=st.integers(1, 400) | st.sampled_from([100, 101, 102, 200, 201, 301]),
+    values=st.sampled_from([2, 5, 10**6]),
+    chunk=st.integers(1, 3000),
+)
+def test_percentiles_are_exact_whatever_the_chunks(
+    tmp_path: Path, seed: int, rows: int, values: int, chunk: int
+) -> None:
+    array = np.random.default_rng(seed).integers(0, values, (rows, 3)) ** 3.0
+    with pytest.MonkeyPatch.context() as patch:
+        in_small_pieces(patch, chunk)
+        pieces = [array[at : at + chunk] for at in range(0, rows, chunk)]
+        found = percentiles.percentiles(rows, 3, lambda: pieces)
+    np.testing.assert_array_equal([found.low, found.high], np.percentile(array, [1, 99], axis=0))
+    np.testing.assert_array_equal(found.below, np.percentile(array, 1, axis=0, method="lower"))
+    np.testing.assert_array_equal(found.above, np.percentile(array, 99, axis=0, method="higher"))
+
+
+def test_percentiles_of_a_range_wider_than_a_float(tmp_path: Path) -> None:
+    path = saved(tmp_path, ARRAYS["huge range"])
+    result = measure(open_data(path), scaling="robust")
+    # Of three rows, the ends are 2 % of the way from the outer to the middle one.
+    rows, _ = load_rows(open_data(path), result)
+    np.testing.assert_allclose(rows[:, 0], [0, 1, 0.5], rtol=1e-12)
+    assert result.mean == pytest.approx(rows.mean())
+
+
+@pytest.mark.parametrize(
+    ("label", "choice", "kind"),
+    [
+        ("unit", "none", "none"),
+        ("binary uint8", "none", "none"),
+        ("unit", "minmax", "min-max per column"),
+        ("images", "minmax", "min-max per column"),
+        ("normal", "minmax", "min-max per column"),
+    ],
+)
+def test_a_scaling_by_choice(tmp_path: Path, label: str, choice: str, kind: str) -> None:
+    path = saved(tmp_path, ARRAYS[label])
+    result = measure(open_data(path), scaling=choice)  # type: ignore[arg-type]
+    values = ARRAYS[label].reshape(len(ARRAYS[label]), -1).astype(np.float64)
+    if choice == "minmax":
+        values = (values - values.min(axis=0)) / np.ptp(values, axis=0)
+    assert result.scaling == kind
+    assert result.mean == pytest.approx(values.mean(), rel=1e-12)
+    np.testing.assert_allclose(load_rows(open_data(path), result)[0], values, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("label", "span"),
+    [("images", "0 to 255"), ("int8", "-100 to 99"), ("late outlier", "[0-9.e-]+ to 1.5")],
+)
+def test_none_needs_the_unit_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str, span: str
+) -> None:
+    monkeypatch.setattr(measuring, "CHUNK_BYTES", 1000)
+    with pytest.raises(DataError, match=rf"must lie in \[0, 1\].*from {span}; use scaling auto") as caught:
+        measure(open_data(saved(tmp_path, ARRAYS[label])), scaling="none")
+    assert "\n" not in str(caught.value)
+
+
+N = 2000
+SPIKE = np.where(np.arange(N) == 7, 1e6, 0.0)
+CRUSHED: dict[str, tuple[Array, bool]] = {
+    "normal": (RNG.normal(size=N), False),
+    "one outlier above": (RNG.normal(size=N) + SPIKE, True),
+    "one outlier below": (RNG.normal(size=N) - SPIKE, True),
+    "heavy tail": (np.exp(4 * RNG.normal(size=N)), True),
+    "constant": (np.full(N, 3.0), False),
+    "constant but for one": (3.0 + SPIKE, False),  # nothing in the middle to widen
+    "few ones": ((np.arange(N) % 200 == 0) * 5.0, False),
+    "one in a hundred": ((np.arange(N) % 100 == 0) * 5.0, False),
+    "just above one in a hundred": ((np.arange(N) < N // 100 + 1) * 5.0, False),
+    "rare counts": (np.where(np.arange(N) % 400 == 0, np.arange(N) % 13, 0), False),
+    "small counts and an outlier": (np.arange(N) % 3 + SPIKE, True),
+    "just above a tenth": (np.append(np.linspace(0, 1, N - 1), 9.7), False),
+    "just below a tenth": (np.append(np.linspace(0, 1, N - 1), 9.9), True),
+}
+
+
+def test_crushed_columns_are_named(tmp_path: Path) -> None:
+    names = list(CRUSHED)
+    table = np.column_stack([column for column, _ in CRUSHED.values()])
+    lines = [
+        ",".join(["id", *names]),
+        *(",".join(map(repr, [i, *row])) for i, row in enumerate(table.tolist())),
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    result = measure(open_data(tmp_path / "a.csv", exclude=["id"]))
+    wanted = tuple(name for name, (_, crushed) in CRUSHED.items() if crushed)
+    assert result.crushed_columns == wanted
+    note = next(note for note in result.notes if "crushed" in note)
+    assert note.startswith(
+        f"{len(wanted)} of {len(names)} columns are crushed by outliers: one outlier above,"
+    )
+    # What is said of them holds: robust scaling widens each, and the middle lies in less than a tenth.
+    values = (table - table.min(axis=0)) / np.where(np.ptp(table, axis=0) > 0, np.ptp(table, axis=0), 1)
+    for place in (names.index(name) for name in wanted):
+        low, high = np.percentile(values[:, place], [1, 99])
+        assert 0 < high - low < 0.1
+    again = measure(open_data(tmp_path / "a.csv", exclude=["id"]), scaling="robust")
+    assert again.crushed_columns == ()
+    assert any(note.startswith("3 of 13 columns hold one value from the 1st") for note in again.notes)
+    # Without a header they go by number, counted in the file.
+    (tmp_path / "b.csv").write_text("\n".join(lines[1:]))
+    plain = measure(open_data(tmp_path / "b.csv", exclude=["0"]))
+    assert plain.crushed_columns == tuple(names.index(name) + 1 for name in wanted)
+
+
+def test_few_rows_are_never_crushed(tmp_path: Path) -> None:
+    for rows, crushed in ((100, 0), (101, 2), (102, 2)):
+        array = RNG.normal(size=(rows, 2))
+        array[0] = 1e9
+        assert len(measure(open_data(saved(tmp_path, array))).crushed_columns) == crushed
+
+
+@pytest.mark.parametrize(
+    ("label", "crushed"), [("eeg", 14), ("spambase", 9), ("wine", 0), ("ionosphere", 0), ("brain", 0)]
+)
+def test_crushed_columns_of_real_data(real_data: Callable[[str], Path], label: str, crushed: int) -> None:
+    name, options, _ = GOLDEN[label]
+    source = open_data(real_data(name), **options)  # type: ignore[arg-type]
+    assert len(measure(source, spectrum=False).crushed_columns) == crushed
+    wide = measure(source, spectrum=False, scaling="robust")
+    assert wide.crushed_columns == ()
+    if label == "eeg":
+        # The spread of a mean column, which min-max leaves at 0.0086 of its range.
+        assert math.sqrt(wide.second_moment - wide.mean_square) > 0.15

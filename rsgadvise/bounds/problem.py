@@ -153,15 +153,15 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         else:
             assumed.append(Assumption("training.pretraining.tolerance", alpha, "no pretraining: alpha = 1"))
     count = found.get("samples")
-    boxes = network.weight_bound
-    if boxes is None:
-        bounds: tuple[float, ...] = ()
-    else:
-        bounds = tuple(boxes) if isinstance(boxes, tuple) else (float(boxes),) * (len(layers) - 1)
+    if network.weight_bounds and network.weight_bound is None:
+        box = network.weight_bounds[0]
+        assumed.append(
+            Assumption("network.weight_bound", box, "none given: a box that training hardly touches")
+        )
     return Problem(
         kind=network.kind,
         layers=layers,
-        weight_bounds=bounds,
+        weight_bounds=network.weight_bounds,
         pretraining=alpha,
         moments=moments,
         initial_loss=loss,

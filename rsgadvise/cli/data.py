@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data_keys import keys_for, obstacle, same_file
+from rsgadvise.cli.data_keys import Keys, keys_for, same_file, unprintable, width_fix
 from rsgadvise.cli.options import (
     COLUMN_NUMBERS,
     Format,
@@ -17,6 +17,8 @@ from rsgadvise.cli.options import (
     NoColorOption,
     OutputOption,
     QuietOption,
+    ScalingName,
+    ScalingOption,
     VersionOption,
 )
 from rsgadvise.cli.output import Target, emit
@@ -24,7 +26,7 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.datastats import DataStatistics, ScalingChoice
     from rsgadvise.errors import SpecError
     from rsgadvise.networks import Data
     from rsgadvise.readers import DataSource
@@ -44,12 +46,14 @@ __all__ = [
 SPEC_KEYS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
 
 
-def measured(source: DataSource, *, spectrum: bool, quiet: bool) -> DataStatistics:
+def measured(
+    source: DataSource, *, spectrum: bool, quiet: bool, scaling: ScalingChoice = "auto"
+) -> DataStatistics:
     """Statistics of an open data file, with a progress bar where it takes long."""
     from rsgadvise.datastats import measure
 
     with ReadProgress(enabled=not quiet) as progress:
-        return measure(source, spectrum=spectrum, progress=progress)
+        return measure(source, scaling=scaling, spectrum=spectrum, progress=progress)
 
 
 def _opened(loaded: LoadedSpec) -> DataSource:
@@ -57,10 +61,10 @@ def _opened(loaded: LoadedSpec) -> DataSource:
     from rsgadvise.readers import Words, open_data
 
     data = loaded.spec.data
-    words = Words("data.array", "data.target", "take it out of the file")
+    words = Words("data.array", "data.target", "data.exclude")
     path = loaded.source.base_dir / (data.file or "")
     keep_data_apart(path, data.target)
-    return open_data(path, array=data.array, target=data.target, words=words)
+    return open_data(path, array=data.array, target=data.target, exclude=data.exclude, words=words)
 
 
 def statistics_for_spec(statistics: DataStatistics) -> Mapping[str, float | int]:
@@ -77,12 +81,15 @@ def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
     """
     if loaded.spec.data.file is None:
         return None
-    statistics = measured(_opened(loaded), spectrum=True, quiet=quiet)
-    check_fit(loaded, statistics)
+    source, network = _opened(loaded), loaded.spec.network
+    statistics = measured(source, spectrum=True, quiet=quiet, scaling=loaded.spec.data.scaling)
+    tied = network.kind == "autoencoder"
+    fix = width_fix(source, network.layers[0], tied=tied, target="data.target", exclude="data.exclude")
+    check_fit(loaded, statistics, fix=fix)
     return statistics
 
 
-def check_fit(loaded: LoadedSpec, statistics: DataStatistics) -> None:
+def check_fit(loaded: LoadedSpec, statistics: DataStatistics, *, fix: str = "change it") -> None:
     """Refuse a network of other widths than those of its data.
 
     Raises:
@@ -92,8 +99,7 @@ def check_fit(loaded: LoadedSpec, statistics: DataStatistics) -> None:
     if statistics.input_dim != layers[0]:
         raise loaded.source.error(
             "network.layers[0]",
-            f"must be the number of features of {data.file}, {statistics.input_dim}; "
-            f"got {layers[0]}; change it",
+            f"must be the number of features of {data.file}, {statistics.input_dim}; got {layers[0]}; {fix}",
         )
     outputs = statistics.output_dim
     if outputs is not None and loaded.spec.network.kind != "autoencoder" and outputs != layers[-1]:
@@ -143,7 +149,7 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
     return Data(inputs, targets)
 
 
-def _check_width(into: Path, statistics: DataStatistics, data: Path) -> None:
+def _check_width(into: Path, source: DataSource) -> None:
     """Refuse a spec for data of another width.
 
     Raises:
@@ -154,12 +160,13 @@ def _check_width(into: Path, statistics: DataStatistics, data: Path) -> None:
     if str(into) == "-":
         return  # refused where it would be written
     loaded = load_spec(into)
-    width = loaded.spec.network.layers[0]
-    if width != statistics.input_dim:
+    network = loaded.spec.network
+    width = network.layers[0]
+    if width != source.input_dim:
         raise loaded.source.error(
             "network.layers[0]",
-            f"must be the number of features of {data}, {statistics.input_dim}; got {width}; change it, "
-            "or leave columns out with --target and --exclude",
+            f"must be the number of features of {source.path}, {source.input_dim}; got {width}; "
+            + width_fix(source, width, tied=network.kind == "autoencoder"),
         )
 
 
@@ -178,6 +185,7 @@ def stats(
         list[str] | None,
         typer.Option(metavar="COLUMN", help=f"Leave out a column, {COLUMN_NUMBERS}; repeatable."),
     ] = None,
+    scaling: ScalingOption = ScalingName.AUTO,
     spectrum: Annotated[
         bool, typer.Option("--spectrum/--no-spectrum", help="Whether to compute the top eigenvalue.")
     ] = True,
@@ -195,10 +203,11 @@ def stats(
     from rsgadvise.readers import open_data
 
     keep_data_apart(data, target)
-    source = open_data(data, array=array, target=target, exclude=tuple(exclude or ()))
-    statistics = measured(source, spectrum=spectrum, quiet=quiet)
+    excluded = tuple(exclude or ())
+    source = open_data(data, array=array, target=target, exclude=excluded)
+    statistics = measured(source, spectrum=spectrum, quiet=quiet, scaling=scaling.value)
     if into is not None:
-        _check_width(into, statistics, data)
+        _check_width(into, source)
     from rsgadvise.report import statistics as report
 
     name = str(data).encode("utf-8", "replace").decode("utf-8")
@@ -213,25 +222,34 @@ def stats(
 
         write_statistics(into, statistics_for_spec(statistics))
         if not quiet:
-            keys = keys_for(source, array=array, target=target, folder=into.parent)
-            blocked = obstacle(keys, exclude=bool(exclude))
-            for line in (f"wrote the statistics into {into}", *_about_its_file(into, data, keys, blocked)):
+            keys = keys_for(
+                source,
+                array=array,
+                target=target,
+                exclude=excluded,
+                scaling=scaling.value,
+                folder=into.parent,
+            )
+            for line in (f"wrote the statistics into {into}", *_about_its_file(into, data, keys)):
                 print(line, file=sys.stderr)
 
 
-def _about_its_file(into: Path, data: Path, keys: dict[str, str | None], blocked: str | None) -> list[str]:
+def _about_its_file(into: Path, data: Path, keys: Keys) -> list[str]:
     """What to know where the spec names another data file than the measured one, or none."""
     from rsgadvise.spec import load_spec, yaml_scalar
 
     loaded = load_spec(into)
     named = loaded.spec.data.file
     if named is None:
-        if blocked is not None:
+        if unprintable(keys) is not None:
             return []
-        pairs = ", ".join(
-            f"{key}: {yaml_scalar(key, text)}" for key, text in keys.items() if text is not None
-        )
+        pairs = ", ".join(f"{key}: {yaml_scalar(key, value)}" for key, value in keys.items())
         return [f"it names no data to train on or to calibrate by; add to data: {pairs}"]
     if same_file(loaded.source.base_dir / named, data):
-        return []
+        return [
+            f"its data.{key} is {yaml_scalar(key, given)}, which counts; these numbers were measured with "
+            f"{yaml_scalar(key, wanted)}"
+            for key, wanted in {"exclude": (), "scaling": "auto", **keys}.items()
+            if key in {"exclude", "scaling"} and wanted != (given := getattr(loaded.spec.data, key))
+        ]
     return [f"its data.file is {named}, which counts instead of these numbers; change it to {data}"]

@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data_keys import keys_for, obstacle
-from rsgadvise.cli.options import COLUMN_NUMBERS, NoColorOption, OutputOption, QuietOption, VersionOption
+from rsgadvise.cli.data_keys import keys_for, unprintable, width_fix
+from rsgadvise.cli.options import (
+    COLUMN_NUMBERS,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    ScalingName,
+    ScalingOption,
+    VersionOption,
+)
 from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
+    from rsgadvise.datastats import ScalingChoice
     from rsgadvise.readers import DataSource
 
 __all__ = ["init", "schema"]
@@ -55,7 +64,13 @@ def init(
     file: Annotated[
         Path | None, typer.Argument(help="Where to write the spec; standard output if absent.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="single_layer, autoencoder or multilayer.")] = "single_layer",
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="single_layer, autoencoder or multilayer; without it multilayer for three lengths or more, "
+            "else single_layer."
+        ),
+    ] = None,
     layers: Annotated[str | None, typer.Option(help="Layer lengths, e.g. 784,200,10.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="A data file to measure; its statistics go into the spec.")
@@ -71,6 +86,7 @@ def init(
         list[str] | None,
         typer.Option(metavar="COLUMN", help=f"Leave out a column of --data, {COLUMN_NUMBERS}; repeatable."),
     ] = None,
+    scaling: ScalingOption = ScalingName.AUTO,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -79,33 +95,39 @@ def init(
 ) -> None:
     """Write a commented spec to start from."""
     del no_color, version
-    from rsgadvise.spec import DEFAULT_WEIGHT_BOUND, render_template
+    from rsgadvise.spec import render_template
 
     place = _place(file, output, force=force)
-    for name, value in (("--target", target), ("--array", array), ("--exclude", exclude)):
+    given = {"--target": target, "--array": array, "--exclude": exclude, "--scaling": scaling != "auto"}
+    for name, value in given.items():
         if value and data is None:
             raise UsageError(f"{name} is about the file of --data; got no --data; leave it out")
     widths, values, told = _widths(layers), None, []
+    if kind is None:
+        kind = "multilayer" if widths is not None and len(widths) > 2 else "single_layer"
     if data is not None:
         from rsgadvise.readers import open_data
 
         keep_data_apart(data, target)
-        source = open_data(data, array=array, target=target, exclude=tuple(exclude or ()))
-        widths, values = _from_data(source, kind, widths, quiet=quiet)
-        keys = keys_for(source, array=array, target=target, folder=place.parent if place else Path())
-        blocked = obstacle(keys, exclude=bool(exclude))
+        excluded = tuple(exclude or ())
+        source = open_data(data, array=array, target=target, exclude=excluded)
+        widths, values = _from_data(source, kind, widths, scaling=scaling.value, quiet=quiet)
+        keys = keys_for(
+            source,
+            array=array,
+            target=target,
+            exclude=excluded,
+            scaling=scaling.value,
+            folder=place.parent if place else Path(),
+        )
+        blocked = unprintable(keys)
         if blocked is not None:
             told.append(f"data.file is left out of it: {blocked}")
         else:
-            values |= {key: value for key, value in keys.items() if value is not None}
-            if kind != "autoencoder" and not source.has_targets:
-                told.append(f"{data} holds no targets; to train on it, name them with data.target")
+            values |= keys
+        if kind != "autoencoder" and not source.has_targets:
+            told.append(_without_targets(source))
     write(place, render_template(kind=kind, layers=widths, data=values))
-    if kind != "single_layer":
-        told.append(
-            f"network.weight_bound, {DEFAULT_WEIGHT_BOUND:g}, is the template's, whatever the data: what the "
-            "network can learn and every bound depend on it"
-        )
     if place is not None:
         beside = place.parent / SCHEMA_NAME
         if not beside.exists():
@@ -132,28 +154,52 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
     return place
 
 
+def _without_targets(source: DataSource) -> str:
+    """What to know of a spec whose data have no targets, for a network that needs some."""
+    if source.column_numbers is None:
+        return f"{source.path} holds no targets; to train on it, name them with data.target"
+    return (
+        f"every column of {source.path} counts as a feature; if one of them is the target, start again with "
+        "--target"
+    )
+
+
 def _from_data(
-    source: DataSource, kind: str, widths: list[int] | None, *, quiet: bool
-) -> tuple[list[int], dict[str, float | int | str]]:
+    source: DataSource, kind: str, widths: list[int] | None, *, scaling: ScalingChoice, quiet: bool
+) -> tuple[list[int], dict[str, object]]:
     """Layers that fit the data, and its statistics by spec key."""
     from rsgadvise.cli.data import measured, statistics_for_spec
 
-    data = source.path
-    statistics = measured(source, spectrum=True, quiet=quiet)
+    data, tied = source.path, kind == "autoencoder"
+    if widths is None and not tied and not source.has_targets:
+        raise UsageError(f"{data}: {_name_a_target(source)}")
+    if widths is not None and widths[0] != source.input_dim:
+        raise UsageError(
+            f"--layers must start with the number of features of {data}, {source.input_dim}; "
+            f"got {widths[0]}; {width_fix(source, widths[0], tied=tied)}"
+        )
+    statistics = measured(source, spectrum=True, quiet=quiet, scaling=scaling)
     if widths is None:
         middle = {"single_layer": [], "autoencoder": [100], "multilayer": [200]}.get(kind, [])
-        if kind != "autoencoder" and statistics.output_dim is None:
-            raise UsageError(f"{data} holds no targets, so no output layer; give --target or --layers")
         ends = [] if kind == "autoencoder" else [statistics.output_dim or 0]
         widths = [statistics.input_dim, *middle, *ends]
-    elif widths[0] != statistics.input_dim:
-        raise UsageError(
-            f"--layers must start with the number of features of {data}, {statistics.input_dim}; "
-            f"got {widths[0]}; change it"
-        )
     elif kind != "autoencoder" and statistics.output_dim not in (None, widths[-1]):
         raise UsageError(
             f"--layers must end with the number of targets of {data}, {statistics.output_dim}; "
             f"got {widths[-1]}; change it"
         )
     return widths, dict(statistics_for_spec(statistics))
+
+
+def _name_a_target(source: DataSource) -> str:
+    """How to say what the outputs are."""
+    if source.column_numbers is None:
+        return (
+            "holds no targets, so no output layer; give --target, an array or a file of labels, or --layers"
+        )
+    names = source.column_names
+    last = "" if names is None or not names[-1].isprintable() else f", {names[-1]!r}"
+    return (
+        "a target must be named for the output layer; got none; name its column with --target, such as "
+        f"--target {source.column_numbers[-1]} for the last one{last}"
+    )

@@ -24,6 +24,8 @@ __all__ = [
     "OutputOption",
     "PilotOption",
     "QuietOption",
+    "ScalingName",
+    "ScalingOption",
     "SeedOption",
     "SetOption",
     "VersionOption",
@@ -67,6 +69,15 @@ class AdviceConstants(StrEnum):
     CALIBRATED = "calibrated"
 
 
+class ScalingName(StrEnum):
+    """Ways of bringing features into [0, 1]."""
+
+    AUTO = "auto"
+    NONE = "none"
+    MINMAX = "minmax"
+    ROBUST = "robust"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"rsgadvise {__version__}")
@@ -92,6 +103,14 @@ VersionOption = Annotated[
 ]
 COLUMN_NUMBERS = "by name, or by number (counted from 0; -1 is the last)"
 """How a column of a table is named, for help texts."""
+ScalingOption = Annotated[
+    ScalingName,
+    typer.Option(
+        "--scaling",
+        help="How features come into [0, 1]: auto, as the data ask for; none, as they are; minmax, column "
+        "by column; robust, column by column from the 1st to the 99th percentile, the rest clipped.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the spec, e.g. training.decay=0.5."),

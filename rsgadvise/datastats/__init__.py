@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from rsgadvise.datastats.loading import load_rows
 from rsgadvise.datastats.measuring import Progress, measure
-from rsgadvise.datastats.result import DataStatistics, ScalingKind, SpectrumMethod, StandardErrors
+from rsgadvise.datastats.result import (
+    DataStatistics,
+    ScalingChoice,
+    ScalingKind,
+    SpectrumMethod,
+    StandardErrors,
+)
 
 __all__ = [
     "DataStatistics",
     "Progress",
+    "ScalingChoice",
     "ScalingKind",
     "SpectrumMethod",
     "StandardErrors",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.datastats.result import DataStatistics
-from rsgadvise.datastats.scaling import Scaling, min_max
+from rsgadvise.datastats.percentiles import percentiles
+from rsgadvise.datastats.result import ROBUST, DataStatistics
+from rsgadvise.datastats.scaling import Scaling, min_max, robust
 from rsgadvise.errors import DataError
 from rsgadvise.readers import Array, DataSource, encode_targets
 
@@ -43,8 +44,12 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
         if labels is not None:
             targets.append(labels.copy())
     scaling = Scaling(statistics.scaling)
-    if statistics.scaling == "min-max per column":
-        scaling, _ = min_max(features.min(axis=0), features.max(axis=0))
+    if statistics.scaling in {"min-max per column", ROBUST}:
+        low, high = features.min(axis=0), features.max(axis=0)
+        if statistics.scaling == ROBUST:
+            scaling, _ = robust(percentiles(rows, columns, lambda: [features]), low, high)
+        else:
+            scaling, _ = min_max(low, high)
     scaling.apply(features, features)
     if not targets:
         return features, None

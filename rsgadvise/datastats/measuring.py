@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.datastats.moments import Moments, PlainWorker, Spread
-from rsgadvise.datastats.result import DataStatistics, ScalingKind, SpectrumMethod, StandardErrors
+from rsgadvise.datastats.percentiles import Percentiles, percentiles
+from rsgadvise.datastats.result import (
+    ROBUST,
+    DataStatistics,
+    ScalingChoice,
+    ScalingKind,
+    SpectrumMethod,
+    StandardErrors,
+)
 from rsgadvise.datastats.scaling import (
     Ranges,
     Scaling,
@@ -19,6 +28,7 @@ from rsgadvise.datastats.scaling import (
     is_eight_bit,
     min_max,
     refuse_nonfinite,
+    robust,
     surely_unit,
 )
 from rsgadvise.datastats.spectrum import MAX_GRAM_DIM, Eigenpair, Gram, streamed_top
@@ -31,6 +41,8 @@ Progress = Callable[[int, int | None, str], None]
 
 # A few cache-sized blocks for each of two threads, so that handing them over does not show.
 CHUNK_BYTES = 1 << 23
+
+_NAMES_SHOWN, _LONGEST_NAME = 10, 40
 
 # Rows of one update of the Gram matrix: enough that the product outweighs rewriting the matrix.
 _GRAM_ROWS = 512
@@ -157,7 +169,13 @@ class _Collector:
         return True
 
 
-def measure(source: DataSource, *, spectrum: bool = True, progress: Progress | None = None) -> DataStatistics:
+def measure(
+    source: DataSource,
+    *,
+    scaling: ScalingChoice = "auto",
+    spectrum: bool = True,
+    progress: Progress | None = None,
+) -> DataStatistics:
     """Statistics of the features of a file, scaled to [0, 1], with their standard errors.
 
     With m the column means, C the covariance (n - 1) and q = ||x||²/d of the scaled rows:
@@ -165,11 +183,14 @@ def measure(source: DataSource, *, spectrum: bool = True, progress: Progress | N
     std(row means)/√n, (2/d) √(mᵀ C m / n) by the delta method, and std(q)/√n. That of the largest
     eigenvalue is std((v₁ᵀx)²)/√n with v₁ its vector held fixed.
 
-    Scaling: 8-bit features with a value above 1 are divided by 255; features within [0, 1] are left as
-    they are; anything else is scaled by the range of its column, a constant column becoming 0.
+    Scaling `auto`: 8-bit features with a value above 1 are divided by 255; features within [0, 1] are left
+    as they are; anything else is scaled by the range of its column, a constant column becoming 0, and the
+    columns that outliers crush are named. `robust` takes a column from its 1st to its 99th percentile and
+    clips the rest; where these coincide it takes the range. Percentiles are exact, by linear interpolation.
 
     Passes: one for features in [0, 1] or of 8 bits. Min-max needs a light pass for the ranges first; if
-    only a later chunk leaves [0, 1] the file is started again, which counts as one more. The largest
+    only a later chunk leaves [0, 1] the file is started again, which counts as one more; so do the
+    percentiles of `robust`, and percentiles of more than some 10 GB take another each. The largest
     eigenvalue comes with the same pass up to d = 4096, from a Gram matrix; beyond it, each of a few
     products with the data costs a pass. Its standard error costs one more.
 
@@ -185,18 +206,20 @@ def measure(source: DataSource, *, spectrum: bool = True, progress: Progress | N
 
     Args:
         source: an open data file.
+        scaling: `minmax`, `robust` or `none`, which must be possible; by default what the data ask for.
         spectrum: whether to find the largest eigenvalue.
         progress: called with rows done, all rows (None if unknown) and the name of the pass.
 
     Raises:
-        DataError: a value is not finite, there is no row, or the file is malformed.
+        DataError: a value is not finite, or outside [0, 1] with scaling `none`; there is no row, or the
+            file is malformed.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        return _measure(source, pool, spectrum=spectrum, progress=progress)
+        return _measure(source, pool, choice=scaling, spectrum=spectrum, progress=progress)
 
 
 def _measure(
-    source: DataSource, pool: Executor, *, spectrum: bool, progress: Progress | None
+    source: DataSource, pool: Executor, *, choice: ScalingChoice, spectrum: bool, progress: Progress | None
 ) -> DataStatistics:
     columns = source.input_dim
     gram = spectrum and columns <= MAX_GRAM_DIM
@@ -205,16 +228,30 @@ def _measure(
     targets = TargetSummary(f"{source.path}: targets")
 
     collector = _Collector(source, pool, gram=gram)
-    ranges = _first_pass(passes, collector, targets)
+    if choice in {"auto", "none"}:
+        ranges = _first_pass(passes, collector, targets)
+    else:
+        ranges = _ranges(passes, targets)
     kind: ScalingKind = "none"
     factor = 1.0
     constants = collector.constants.count
+    crushed: tuple[str | int, ...] = ()
+    by_range = 0
+    if choice == "none" and (ranges is not None or collector.high > 1.0):
+        _refuse_range(source, ranges, collector.high)
     if ranges is not None and ranges.low is not None and ranges.high is not None:
-        kind = "min-max per column"
-        scaling, constants = min_max(ranges.low, ranges.high)
+        low, high = ranges.low, ranges.high
+        scaling, constants = min_max(low, high)
+        if choice == "robust":
+            scaling, by_range = robust(_percentiles(passes, ranges.rows), low, high)
+        kind = scaling.kind
         collector = _Collector(source, pool, gram=gram, scaling=scaling)
-        for features, _ in passes.run("moments"):
-            collector.update(features)
+        if kind == ROBUST:
+            for features, _ in passes.run("moments"):
+                collector.update(features)
+        else:
+            ends = _percentiles(passes, ranges.rows, first="moments", also=collector.update)
+            crushed = _names(source, ends.crushed(low.astype(np.float64), high.astype(np.float64)))
     elif collector.high > 1.0:
         kind = "divide by 255"
         factor = 1.0 / 255.0
@@ -248,7 +285,11 @@ def _measure(
         passes=passes.count,
         rows_skipped=source.rows_skipped,
         constant_columns=constants,
-        notes=_notes(source, kind, rows, constants, pair),
+        crushed_columns=crushed,
+        notes=(
+            *_notes(source, kind, rows, constants, pair),
+            *_about_outliers(source, crushed, by_range),
+        ),
     )
 
 
@@ -273,12 +314,44 @@ def _first_pass(passes: _Passes, collector: _Collector, targets: TargetSummary) 
             targets.update(labels)
     else:
         return ranges
+    return _ranges(passes, targets)
+
+
+def _ranges(passes: _Passes, targets: TargetSummary) -> Ranges:
+    """The ranges of the columns, in a pass of their own."""
     ranges = Ranges(passes.source)
     for features, labels in passes.run("ranges"):
         ranges.update(features)
         if labels is not None:
             targets.update(labels)
     return ranges
+
+
+def _percentiles(
+    passes: _Passes, rows: int, *, first: str = "", also: Callable[[Array], object] | None = None
+) -> Percentiles:
+    """The percentiles of the columns; the first pass can be that of something else, which sees it too."""
+
+    def start() -> Iterator[Array]:
+        nonlocal also
+        with_it, also = also, None
+        for features, _ in passes.run(first if with_it else "percentiles"):
+            if with_it:
+                with_it(features)
+            yield features
+
+    return percentiles(rows, passes.source.input_dim, start)
+
+
+def _refuse_range(source: DataSource, ranges: Ranges | None, high: float) -> NoReturn:
+    """Raise for data that are not in [0, 1] as they are."""
+    low = 0.0
+    if ranges is not None and ranges.low is not None and ranges.high is not None:
+        low, high = float(ranges.low.min()), float(ranges.high.max())
+    raise DataError(
+        f"{source.path}: must lie in [0, 1] to be left as it is (scaling none); got values from {low:g} to "
+        f"{high:g}; use scaling auto, minmax or robust"
+    )
 
 
 def _top(collector: _Collector, passes: _Passes) -> tuple[Eigenpair, SpectrumMethod]:
@@ -329,6 +402,34 @@ def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
+def _names(source: DataSource, places: NDArray[np.intp]) -> tuple[str | int, ...]:
+    """Feature columns by name or, where the file gives none, by number in it."""
+    names, numbers = source.column_names, source.column_numbers
+    return tuple(
+        (names[place] if names else "") or (int(place) if numbers is None else numbers[place])
+        for place in places
+    )
+
+
+def _about_outliers(source: DataSource, crushed: Sequence[str | int], by_range: int) -> Iterator[str]:
+    columns = source.input_dim
+    if crushed:
+        shown = [str(name)[:_LONGEST_NAME] for name in crushed[:_NAMES_SHOWN]]
+        listed = ", ".join(name if name.isprintable() else ascii(name) for name in shown)
+        more = f" and {len(crushed) - _NAMES_SHOWN} more" if len(crushed) > _NAMES_SHOWN else ""
+        are = "is" if len(crushed) == 1 else "are"
+        yield (
+            f"{len(crushed)} of {columns} columns {are} crushed by outliers: {listed}{more}: the middle 98 % "
+            "of the values lies in less than a tenth of [0, 1]; data.scaling: robust (--scaling robust) "
+            "widens them."
+        )
+    if by_range:
+        yield (
+            f"{by_range} of {columns} columns hold one value from the 1st to the 99th percentile, though not "
+            "throughout, and were scaled from the smallest to the largest value."
+        )
+
+
 def _notes(
     source: DataSource, kind: ScalingKind, rows: int, constants: int, pair: Eigenpair | None
 ) -> tuple[str, ...]:
@@ -339,7 +440,7 @@ def _notes(
     if rows == 1:
         notes.append("There is one row only, so no standard error can be given.")
     elif constants:
-        end = ", and became 0" if kind == "min-max per column" else ""
+        end = "" if kind in {"none", "divide by 255"} else ", and became 0"
         notes.append(f"{constants} of {source.input_dim} columns hold one value only{end}.")
     if pair is not None and not pair.converged:
         notes.append(

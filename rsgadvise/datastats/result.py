@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DataStatistics", "ScalingKind", "SpectrumMethod", "StandardErrors"]
+__all__ = ["ROBUST", "DataStatistics", "ScalingChoice", "ScalingKind", "SpectrumMethod", "StandardErrors"]
 
-ScalingKind = Literal["none", "divide by 255", "min-max per column"]
+ScalingChoice = Literal["auto", "none", "minmax", "robust"]
+RealTargets = Literal["none", "divide by 255", "min-max per column"]
+ScalingKind = Literal[RealTargets, "robust, 1st to 99th percentile per column"]
+ROBUST: ScalingKind = "robust, 1st to 99th percentile per column"
 SpectrumMethod = Literal["gram", "lanczos"]
 
 
@@ -40,10 +43,13 @@ class DataStatistics:
         output_dim: length of one encoded target, or None without targets.
         target_encoding: "one-hot" for labels; "none", "divide by 255" or "min-max per column" for real
             targets; or None without targets.
-        scaling: "none", "divide by 255" or "min-max per column".
+        scaling: "none", "divide by 255", "min-max per column" or `ROBUST`, where what lies beyond the two
+            percentiles of a column is clipped.
         passes: passes over the file.
         rows_skipped: rows left out because a cell was missing.
         constant_columns: features that have one value only.
+        crushed_columns: features, by name or else by number in the file, that outliers crush under min-max:
+            the middle 98 % of the values, which differ, lies in less than a tenth of [0, 1].
         notes: plain sentences about what a reader of the numbers should know.
     """
 
@@ -57,9 +63,10 @@ class DataStatistics:
     samples: int
     input_dim: int
     output_dim: int | None
-    target_encoding: Literal["one-hot"] | ScalingKind | None
+    target_encoding: Literal["one-hot"] | RealTargets | None
     scaling: ScalingKind
     passes: int
     rows_skipped: int
     constant_columns: int
+    crushed_columns: tuple[str | int, ...]
     notes: tuple[str, ...]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.datastats.result import ScalingKind
+from rsgadvise.datastats.percentiles import Percentiles
+from rsgadvise.datastats.result import ROBUST, ScalingKind
 from rsgadvise.errors import DataError
 from rsgadvise.readers import Array, DataSource
 
@@ -80,6 +81,11 @@ class Scaling:
         elif self.low is not None and self.divisor is not None:
             if self.factor != 1.0:
                 out *= self.factor
+            if self.kind == ROBUST:
+                with np.errstate(over="ignore"):  # what is infinite is clipped
+                    out -= self.low
+                    out /= self.divisor
+                return np.clip(out, 0.0, 1.0, out=out)
             out -= self.low
             out /= self.divisor
         return out
@@ -101,12 +107,22 @@ def min_max(low: Array, high: Array) -> tuple[Scaling, int]:
     return scaling, int(np.count_nonzero(low == high))
 
 
+def robust(ends: Percentiles, low: Array, high: Array) -> tuple[Scaling, int]:
+    """Scaling from the 1st to the 99th percentile, and for how many columns these coincide.
+
+    Such a column is scaled from its smallest to its largest value, unless it is constant.
+    """
+    usable = ends.low < ends.high
+    scaling, _ = min_max(np.where(usable, ends.low, low), np.where(usable, ends.high, high))
+    return replace(scaling, kind=ROBUST), int(np.count_nonzero(~usable & (low != high)))
+
+
 class Ranges:
     """Smallest and largest raw value of each column."""
 
     def __init__(self, source: DataSource) -> None:
         self._source = source
-        self._rows = 0
+        self.rows = 0
         self.low: Array | None = None
         self.high: Array | None = None
 
@@ -116,10 +132,10 @@ class Ranges:
             with np.errstate(invalid="ignore"):
                 low, high = np.minimum.reduce(block, axis=0), np.maximum.reduce(block, axis=0)
             if not (_all_finite(low) and _all_finite(high)):
-                refuse_nonfinite(self._source, block, self._rows)
+                refuse_nonfinite(self._source, block, self.rows)
             self.low = low if self.low is None else np.minimum(self.low, low)
             self.high = high if self.high is None else np.maximum(self.high, high)
-            self._rows += len(block)
+            self.rows += len(block)
 
 
 def _all_finite(values: Array) -> bool:

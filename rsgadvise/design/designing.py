@@ -166,8 +166,8 @@ def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> No
         )
     if max(depths) > 0 and not base.weight_bounds:
         raise HypothesisError(
-            "must be multilayer where hidden layers are allowed, since they need a weight_bound; got "
-            "single_layer; use kind: multilayer with a weight_bound, or --depth 0",
+            "must be multilayer where hidden layers are allowed; got single_layer; use kind: multilayer, "
+            "or --depth 0",
             quantity="network.kind",
         )
     if len(set(base.weight_bounds)) > 1:

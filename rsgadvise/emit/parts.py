@@ -198,13 +198,16 @@ def _read(plan: Plan, *, labels: bool) -> str:
     data = plan.data
     assert data is not None
     named = [("array", data.array), ("target", data.target)]
-    options = ", ".join(f'"{name}": {quoted(value)}' for name, value in named if value is not None)
+    options = [f'"{name}": {quoted(value)}' for name, value in named if value is not None]
+    if data.exclude:
+        options.append(f'"exclude": [{", ".join(map(quoted, data.exclude))}]')
+    choice = "" if data.choice == "auto" else f", scaling={quoted(data.choice)}"
     lines = [
         "def load():",
         '    """The rows of the data file, read and scaled as `rsgadvise stats` does."""',
         f"    path = {quoted(data.path)}",
-        f"    options = {{{options}}}",
-        "    statistics = measure(open_data(path, **options), spectrum=False)",
+        f"    options = {{{', '.join(options)}}}",
+        f"    statistics = measure(open_data(path, **options), spectrum=False{choice})",
     ]
     if plan.tied:
         lines.append("    x, _ = load_rows(open_data(path, **options), statistics)")

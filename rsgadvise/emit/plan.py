@@ -12,7 +12,7 @@ from rsgadvise.stopping import Stopping
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.datastats import ScalingKind
+    from rsgadvise.datastats import ScalingChoice, ScalingKind
     from rsgadvise.spec import Spec
 
 __all__ = ["WIDTH", "DataFile", "Plan", "Target", "assignment", "comment", "literal", "quoted", "row"]
@@ -30,7 +30,8 @@ class DataFile:
     Attributes:
         path: of the file, from where the snippet will run.
         scaling: of the features, as measured.
-        array, target: as the spec names them.
+        array, target, exclude: as the spec names them.
+        choice: of the scaling, as the spec makes it.
         plain: whether numpy.load gives the features and, where the network needs targets, integer
             labels; else the snippet asks this package's readers.
         features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
@@ -41,6 +42,8 @@ class DataFile:
     scaling: ScalingKind
     array: str | None = None
     target: str | None = None
+    exclude: tuple[str, ...] = ()
+    choice: ScalingChoice = "auto"
     plain: bool = False
     features: str | None = None
     labels: str | None = None

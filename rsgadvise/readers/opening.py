@@ -195,7 +195,8 @@ def _open(
         )
     if exclude and format_name not in _TABLES:
         raise UsageError(
-            f"{path}: --exclude names columns of a table, and a {format_name} file has none; leave it out"
+            f"{path}: {words.exclude} names columns of a table, and a {format_name} file has none; leave it"
+            " out"
         )
     if format_name in _ARCHIVES:
         return open_archive(

@@ -33,7 +33,7 @@ MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "null", "NULL"})
 _SAMPLE_LINES = 100
 _MAX_LINE = 1 << 26
 _DELIMITERS = "\t;,"
-_ONLY_TARGETS = Words(leave_out="take it out of the file")
+_ONLY_TARGETS = Words(exclude=None)
 
 
 def parse_number(cell: str) -> float | None:

@@ -12,9 +12,14 @@ class Words:
     Args:
         array: where the array of the features is named.
         target: where the targets are named.
-        leave_out: how a column is left out.
+        exclude: where columns are left out; None where they cannot be.
     """
 
     array: str = "--array"
     target: str = "--target"
-    leave_out: str = "leave it out with --exclude"
+    exclude: str | None = "--exclude"
+
+    @property
+    def leave_out(self) -> str:
+        """What to do about a column that is no feature."""
+        return "take it out of the file" if self.exclude is None else f"leave it out with {self.exclude}"

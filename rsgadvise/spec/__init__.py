@@ -26,10 +26,9 @@ from rsgadvise.spec.models import (
 )
 from rsgadvise.spec.schema import json_schema
 from rsgadvise.spec.source import SpecSource
-from rsgadvise.spec.template import DEFAULT_WEIGHT_BOUND, render_template, yaml_scalar
+from rsgadvise.spec.template import render_template, yaml_scalar
 
 __all__ = [
-    "DEFAULT_WEIGHT_BOUND",
     "Budget",
     "Cost",
     "Data",

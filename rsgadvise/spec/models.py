@@ -17,6 +17,7 @@ from rsgadvise.spec.agreement import disagreements
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
+    Names,
     Number,
     Numbers,
     Probabilities,
@@ -30,6 +31,8 @@ from rsgadvise.spec.section import Section
 from rsgadvise.spec.sweeping import Sweep
 
 __all__ = [
+    "DEFAULT_WEIGHT_BOUND",
+    "NO_BOX",
     "Budget",
     "Cost",
     "Data",
@@ -46,6 +49,7 @@ __all__ = [
 
 KINDS = ("single_layer", "autoencoder", "multilayer")
 STOPPING = Choice(("uniform", "matched", "increasing", "last"))
+SCALING = Choice(("auto", "none", "minmax", "robust"))
 UNIT = Number(ge=0, le=1)
 POSITIVE = Number(gt=0)
 NON_NEGATIVE = Number(ge=0)
@@ -56,6 +60,10 @@ KEEP_PROB = Number(ge=1e-6, le=1)
 DECAY = Number(ge=0, le=2)
 BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
 COUNT = Number(ge=1, le=10**15, whole=True)
+
+DEFAULT_WEIGHT_BOUND = 5
+"""w_m where none is given: wide enough that training hardly touches it."""
+NO_BOX = "none"
 
 MEASURE = "measure it with `rsgadvise stats DATA --into SPEC`"
 
@@ -100,11 +108,12 @@ class Network(Section):
         description="Units per layer, input first: [d_0, ..., d_L]; for an autoencoder [d_x, d_h].",
         examples=[[784, 10]],
     )
-    weight_bound: Annotated[float | tuple[float, ...], Numbers(BOX, single=True)] | None = Field(
+    weight_bound: (
+        Annotated[float | tuple[float, ...] | Literal["none"], Numbers(BOX, single=True, word=NO_BOX)] | None
+    ) = Field(
         default=None,
         description="w_m: every weight lies in [-w_m, w_m]. One number or, for multilayer, one per "
-        "layer. Required for autoencoder and multilayer; single_layer has no box.",
-        examples=[0.05],
+        f"layer; {DEFAULT_WEIGHT_BOUND} is assumed without it. single_layer needs no box: absent or none.",
     )
 
     @property
@@ -124,10 +133,13 @@ class Network(Section):
 
     @property
     def weight_bounds(self) -> tuple[float, ...]:
-        """The weight bound of each layer; empty for single_layer, which has none."""
-        if self.weight_bound is None or isinstance(self.weight_bound, tuple):
-            return self.weight_bound or ()
-        return (self.weight_bound,) * self.depth
+        """The weight bound of each layer, given or assumed; empty for single_layer, which has none."""
+        bound = self.weight_bound
+        if self.kind == "single_layer" or bound == NO_BOX:
+            return ()
+        if isinstance(bound, tuple):
+            return bound
+        return (float(DEFAULT_WEIGHT_BOUND if bound is None else bound),) * self.depth
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -138,12 +150,13 @@ class Network(Section):
             problems.append((("layers",), failure(f"{pair} for kind {self.kind}", self.layers, fix)))
         bound = self.weight_bound
         if self.kind == "single_layer":
-            if bound is not None:
+            if bound not in {None, NO_BOX}:
                 fix = "remove it, the weights of a single layer need no box"
                 problems.append((("weight_bound",), failure("absent for kind single_layer", bound, fix)))
-        elif bound is None:
-            rule = f"given for kind {self.kind}, whose bound needs a box for the weights"
-            problems.append((("weight_bound",), failure(rule, bound, "add `weight_bound: 0.05` to network")))
+        elif bound == NO_BOX:
+            rule = f"a number for kind {self.kind}, whose theorems need a box for the weights"
+            fix = f"leave it out, and {DEFAULT_WEIGHT_BOUND} is assumed; only single_layer does without a box"
+            problems.append((("weight_bound",), failure(rule, bound, fix)))
         elif isinstance(bound, tuple) and not problems and len(bound) != self.depth:
             rule = f"a number or a list of {self.depth}, one per layer of weights"
             fix = "give one number for every layer" if self.depth > 1 else "give one number"
@@ -182,6 +195,17 @@ class Data(Section):
         default=None,
         description="Targets: a column of `file` by name or by number (counted from 0; -1 is the last), an "
         "array of it, or a file of labels.",
+    )
+    exclude: Annotated[tuple[str, ...], Names()] = Field(
+        default=(),
+        description="Columns of `file` that are neither features nor targets, by name or by number.",
+        examples=[["id", "date"]],
+    )
+    scaling: Annotated[Literal["auto", "none", "minmax", "robust"], SCALING] = Field(
+        default="auto",
+        description="How the features of `file` come into [0, 1]: auto (8-bit images divided by 255, values "
+        "in [0, 1] left as they are, else minmax), none, minmax (per column), or robust (1st to 99th "
+        "percentile per column, clipped).",
     )
 
     @model_validator(mode="after")

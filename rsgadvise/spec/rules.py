@@ -23,6 +23,7 @@ __all__ = [
     "NUMBER",
     "ROUNDING",
     "Choice",
+    "Names",
     "Number",
     "Numbers",
     "Probabilities",
@@ -233,6 +234,7 @@ class Numbers(Rule):
         single: whether a bare number is accepted; `wrap` makes it a list of one.
         distinct: whether the entries have to differ.
         span: the model of {min, max}, with `span_default` as the default of min.
+        word: text accepted in place of any number.
         fix: what to do about a value of another type.
     """
 
@@ -248,12 +250,14 @@ class Numbers(Rule):
         distinct: bool = False,
         span: type[BaseModel] | None = None,
         span_default: float | None = None,
+        word: str | None = None,
         fix: str = "write it in brackets, as in [784, 10]",
     ) -> None:
         self.item = item
         self.least, self.most = least, most
         self.listing, self.single, self.wrap, self.distinct = listing, single, wrap, distinct
         self.span, self.span_default = span, span_default
+        self.word = word
         self.fix = fix
 
     @property
@@ -266,6 +270,8 @@ class Numbers(Rule):
         return " or ".join(ways)
 
     def check(self, value: object) -> object:
+        if self.word is not None and value == self.word:
+            return value
         if self.span is not None and isinstance(value, Mapping | self.span):
             span = self.span.model_validate(value)
             self._each([(name, getattr(span, name)) for name in ("min", "max")])
@@ -318,6 +324,8 @@ class Numbers(Rule):
                     "additionalProperties": False,
                 }
             )
+        if self.word is not None:
+            ways.append({"const": self.word})
         return ways[0] if len(ways) == 1 else {"anyOf": ways}
 
 
@@ -392,3 +400,27 @@ class Text(Rule):
             return text
         number = {"type": "integer", "minimum": -FARTHEST_COLUMN, "maximum": FARTHEST_COLUMN}
         return {"anyOf": [text, number]}
+
+
+class Names(Rule):
+    """One name or a list of them, each as `Text` with `index` takes it."""
+
+    _item = Text(index=True)
+    _most = 10_000
+
+    def check(self, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            return (self._item.check(value),)
+        if len(value) > self._most:
+            raise failure(f"a list of at most {self._most} columns", value, "name fewer")
+        names: list[object] = []
+        for place, entry in enumerate(value):
+            try:
+                names.append(self._item.check(entry))
+            except PydanticCustomError as error:
+                refuse([((place,), error)])
+        return tuple(names)
+
+    def schema(self) -> dict[str, Any]:
+        item = self._item.schema()
+        return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "maxItems": self._most}]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rsgadvise.spec.models import Spec
+from rsgadvise.spec.models import NO_BOX, Spec
 
 __all__ = ["json_schema"]
 
@@ -15,15 +15,15 @@ _PAIR = {"layers": {"maxItems": 2}}
 _KINDS: list[dict[str, Any]] = [
     {
         "if": {"properties": {"kind": {"const": "single_layer"}}, "required": ["kind"]},
-        "then": {"properties": {**_PAIR, "weight_bound": {"type": "null"}}},
+        "then": {"properties": {**_PAIR, "weight_bound": {"enum": [None, NO_BOX]}}},
     },
     {
         "if": {"properties": {"kind": {"const": "autoencoder"}}, "required": ["kind"]},
-        "then": {"properties": {**_PAIR, "weight_bound": {"not": {"type": "null"}}}},
+        "then": {"properties": _PAIR},
     },
     {
         "if": {"properties": {"kind": {"enum": ["autoencoder", "multilayer"]}}, "required": ["kind"]},
-        "then": {"required": ["weight_bound"]},
+        "then": {"properties": {"weight_bound": {"not": {"const": NO_BOX}}}},
     },
 ]
 

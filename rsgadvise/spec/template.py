@@ -9,18 +9,17 @@ from textwrap import fill
 from pydantic import ValidationError
 
 from rsgadvise.errors import UsageError
-from rsgadvise.spec.models import KINDS, Data, Spec
+from rsgadvise.spec.models import DEFAULT_WEIGHT_BOUND, KINDS, Data, Spec
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.tree import path_text
 
-__all__ = ["DEFAULT_WEIGHT_BOUND", "placeholder", "render_template", "yaml_scalar"]
+__all__ = ["placeholder", "render_template", "yaml_scalar"]
 
 DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
     "single_layer": (784, 10),
     "autoencoder": (784, 100),
     "multilayer": (784, 200, 10),
 }
-DEFAULT_WEIGHT_BOUND = 0.05
 # Those of MNIST, so that the template gives advice at once.
 EXAMPLE_INPUTS = 784
 EXAMPLE_DATA: Mapping[str, float] = {"mean": 0.1307, "mean_square": 0.0448}
@@ -35,9 +34,11 @@ DATA_COMMENTS: Mapping[str, str] = {
     "file": "measured and trained on; relative to this spec",
     "array": "name of the array in the file",
     "target": "column (name, or number from 0), array, or file",
+    "exclude": "columns left out, [id, date] or by number",
+    "scaling": "auto, none, minmax or robust (1st to 99th percentile)",
 }
 
-_NAMES = {"file", "array", "target"}
+_NAMES = {"file", "array", "target", "exclude", "scaling"}
 
 LAYERS_COMMENTS: Mapping[str, str] = {
     "single_layer": "inputs and outputs, [d_in, d_out]",
@@ -162,7 +163,7 @@ def _layers_lines(layers: tuple[int, ...]) -> list[str]:
 
 
 def _weight_bound_lines(kind: str) -> list[str]:
-    comment = "w_m: weights in [-w_m, w_m], a start"
+    comment = "w_m: weights stay in [-w_m, w_m]"
     if kind == "single_layer":
         return ["  # weight_bound:   # none: a single layer needs no box for its weights"]
     if kind == "multilayer":
@@ -199,7 +200,13 @@ def yaml_scalar(key: str, value: object) -> str:
     """Return the value of a key of the data section as YAML, in quotes where it could be read otherwise."""
     from json import dumps
 
-    if key == "target" and isinstance(value, str) and re.fullmatch(r"0|-?[1-9][0-9]{0,8}", value):
+    if isinstance(value, tuple):
+        return f"[{', '.join(yaml_scalar(key, entry) for entry in value)}]"
+    if (
+        key in {"target", "exclude"}
+        and isinstance(value, str)
+        and re.fullmatch(r"0|-?[1-9][0-9]{0,8}", value)
+    ):
         return value  # the number of a column stands for its own text
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", value):
         return dumps(value, ensure_ascii=False)

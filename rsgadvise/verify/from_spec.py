@@ -84,6 +84,7 @@ def setting_from_spec(
     rows = GENERATED_ROWS if data is None else data.rows
     _check_size(network, values, rows)
     said = [*notes, values.source]
+    said += [f"{a.key} = {a.value:g}: {a.why}." for a in problem.assumed if a.key == "network.weight_bound"]
     if data is None:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 4)))
         data = generated_data(

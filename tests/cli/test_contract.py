@@ -443,10 +443,10 @@ def test_a_spec_from_data_can_be_calibrated_at_once(
         "--target", "-1",
     )  # fmt: skip
     assert (made.code, made.out) == (0, "")
-    assert "network.weight_bound, 0.05, is the template's" in made.err
     text = (tmp_path / "specs" / "s.yaml").read_text()
     assert "\n  file: ../data/t.csv " in text
     assert "\n  target: -1 " in text
+    assert "\n  weight_bound: 5 " in text
     assert max(map(len, text.splitlines())) <= 80
     monkeypatch.chdir(tmp_path / "specs")  # the path is the spec's, not that of the shell
     advice = strict(run("recommend", "s.yaml", "--constants", "calibrated", "-f", "json").out)
@@ -671,3 +671,54 @@ def test_a_name_that_no_folder_can_hold(run: Run, config: Config, command: str) 
     assert result.err.count("\n") == 1
     assert "too long; choose another place" in result.err
     assert "standard output" not in result.err
+
+
+BOXED = [
+    ["recommend"],
+    ["recommend", "--constants", "certified"],
+    ["explain", "--constants", "certified"],
+    ["iterations", "--eps", "1", "--delta", "0.1"],
+    ["bound", *FIXED],
+    ["compare"],
+    ["sweep", "--vary", "training.keep_prob=0.5,1"],
+    ["verify", "--runs", "8", *FIXED, "--set", "training.iterations=50"],
+    ["design", "--widths", "3,5", "--depth", "1"],
+]
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "multilayer"])
+@pytest.mark.parametrize("command", BOXED, ids=lambda command: " ".join(command[:3]))
+def test_without_a_weight_bound_the_answer_is_that_of_5_and_says_so(
+    run: Run, tmp_path: Path, kind: str, command: list[str]
+) -> None:
+    if (command[0], kind) == ("design", "autoencoder"):
+        pytest.skip("a design is about networks of several layers")
+    layers = [6, 3] if kind == "autoencoder" else [6, 4, 2]
+    spec: dict[str, Any] = {
+        "network": {"kind": kind, "layers": layers},
+        "data": {"mean": 0.4, "mean_square": 0.2, "samples": 400},
+        "budget": {"samples": 40000},
+        "search": {"batch_size": [16, 64]},
+    }
+    documents = []
+    for box in (None, 5):
+        spec["network"]["weight_bound"] = box
+        (tmp_path / "s.yaml").write_text(json.dumps(spec))
+        specs = [tmp_path / "s.yaml"] * (2 if command[0] == "compare" else 1)
+        found = run(command[0], *specs, *command[1:], "-f", "json")
+        assert found.code in {0, 3}, found.err
+        text = re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0', found.out)
+        documents.append((found.code, _without_the_box(strict(text))))
+        # A comparison and a sweep do not list what is assumed.
+        said = "a box that training hardly touches" in text
+        assert said == (box is None and command[0] not in {"compare", "sweep"})
+    assert documents[0] == documents[1]
+
+
+def _without_the_box(value: Any) -> Any:
+    """A document without what says whether the weight bound was given."""
+    if isinstance(value, dict):
+        return {key: _without_the_box(item) for key, item in value.items() if key != "weight_bound"}
+    if isinstance(value, list):
+        return [_without_the_box(item) for item in value if "network.weight_bound" not in str(item)]
+    return value

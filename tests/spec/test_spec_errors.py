@@ -133,9 +133,9 @@ BAD = [
     ),
     (
         "no box",
-        "network: {kind: autoencoder, layers: [2, 1]}",
-        "1:1 network.weight_bound",
-        ["weight_bound: 0.05"],
+        "network: {kind: autoencoder, layers: [2, 1], weight_bound: none}",
+        "1:60 network.weight_bound",
+        ["kind autoencoder", "need a box", "'none'", "leave it out, and 5 is assumed"],
     ),
     (
         "two boxes for autoencoder",

@@ -148,6 +148,14 @@ def test_an_autoencoder_reconstructs_its_input() -> None:
     assert parse(NETWORK).network.weight_bounds == ()
 
 
+def test_a_box_that_nobody_gave() -> None:
+    assert parse("network: {kind: autoencoder, layers: [784, 100]}").network.weight_bounds == (5,)
+    assert parse("network: {kind: multilayer, layers: [9, 8, 7]}").network.weight_bounds == (5, 5)
+    alone = parse("network: {kind: single_layer, layers: [784, 10], weight_bound: none}")
+    assert alone.network.weight_bounds == ()
+    assert Spec.model_validate(alone.model_dump(exclude_unset=True)) == alone
+
+
 def test_json_byte_order_mark_and_crlf() -> None:
     json = '\ufeff{"network": {"kind": "single_layer", "layers": [784, 10]}}'
     assert parse(json) == parse(NETWORK)

@@ -152,6 +152,9 @@ GOOD = [
     NETWORK + "search: {keep_prob: {min: , max: }}\ntarget: {eps: , delta: }\ntraining: {pretraining: }\n",
     NETWORK + "training: {stopping: [0.5, 0.5], stepsize: 0.1}\nbudget: {samples: , epochs: , seconds: }\n",
     "network: {kind: autoencoder, layers: [784, 10], weight_bound: [0.1]}\n",
+    "network: {kind: autoencoder, layers: [784, 10], weight_bound: }\n",
+    "network: {kind: multilayer, layers: [784, 5, 10]}\n",
+    "network: {kind: single_layer, layers: [784, 10], weight_bound: none}\n",
     "network: {kind: multilayer, layers: [784, 5, 10], weight_bound: [0.1, 0]}\n"
     "training: {stepsize: [1, 2]}\n",
 ]
@@ -178,8 +181,9 @@ BAD = [
     "network: {kind: single, layers: [784, 10]}\n",
     "network: {kind: single_layer, layers: [784, 5, 10]}\n",
     "network: {kind: single_layer, layers: [784, 10], weight_bound: 1}\n",
-    "network: {kind: multilayer, layers: [784, 10]}\n",
-    "network: {kind: autoencoder, layers: [784, 10], weight_bound: }\n",
+    "network: {kind: multilayer, layers: [784, 10], weight_bound: none}\n",
+    "network: {kind: autoencoder, layers: [784, 10], weight_bound: none}\n",
+    "network: {kind: multilayer, layers: [784, 10], weight_bound: nothing}\n",
     "network: {kind: single_layer}\n",
 ]
 
