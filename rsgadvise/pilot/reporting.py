@@ -18,7 +18,7 @@ from rsgadvise.bounds.problem import Problem
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate
-from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
+from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
@@ -105,6 +105,7 @@ class Reporter:
         )
         notes = (
             wording.INTERRUPTED if interrupted else "",
+            wording.repeat_note(report, winner.source),
             wording.plateau_note(report),
             wording.stopping_note(choice, None if self.stopping_is_open else stopping),
             "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
@@ -154,6 +155,7 @@ class Reporter:
             rows=rows,
             products=_STATE_PRODUCTS,
             bound_at=lambda n: self._bound(winner, n, stopping),
+            fell=wording.fell(finalist),
         )
 
     def _bound(self, candidate: Candidate, iterations: int, stopping: Stopping) -> float | None:
@@ -194,6 +196,17 @@ class Reporter:
             raced=raced,
             constant_loss=tournament.constant,
             cost=cost,
+            again=tuple(
+                Rerun(
+                    source=each.runner.candidate.source,
+                    share=each.share,
+                    loss=each.end,
+                    first_share=None if each.before is None else each.before[0],
+                    first_loss=None if each.before is None else each.before[1],
+                    repeats=each.repeats,
+                )
+                for each in tournament.finalists
+            ),
         )
 
     def _with_winner(
@@ -210,7 +223,7 @@ class Reporter:
         found = _held_out(self.arena.keeping(winner.keep_prob), finalist)
         return replace(
             report,
-            share=looks.last / winner.iterations,
+            share=finalist.share,
             predicted_bound=row.bound if row.bound is not None and np.isfinite(row.bound) else None,
             gradient=row.gradient.mean,
             gradient_stopping=row.stopping,

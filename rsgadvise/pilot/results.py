@@ -8,7 +8,7 @@ from rsgadvise.advise.results import Advice
 from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 
-__all__ = ["PilotAdvice", "PilotReport", "Raced"]
+__all__ = ["PilotAdvice", "PilotReport", "Raced", "Rerun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,27 @@ class Raced:
 
 
 @dataclass(frozen=True, slots=True)
+class Rerun:
+    """A candidate of the last heat, run again from another W^1 and with other mini-batches.
+
+    Attributes:
+        source: of the candidate.
+        share: of its training.
+        loss: at its end.
+        first_share, first_loss: of its first run at the last heat that is no later; None where losses of
+            the two do not compare.
+        repeats: whether it came as far as its first run had come by then.
+    """
+
+    source: str
+    share: float
+    loss: float
+    first_share: float | None
+    first_loss: float | None
+    repeats: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PilotReport:
     """A race of short runs, and its winner run again from another seed.
 
@@ -50,6 +71,7 @@ class PilotReport:
         raced: every candidate, best first; the first is the winner if its outcome is "won".
         constant_loss: of the best constant prediction.
         cost: of the whole advice, in trainings with the winner's N and B.
+        again: every run from another seed, in the order that they were made.
         share: of the training that the second run of the winner took.
         predicted_bound: on the squared gradient in so many iterations, with the constants of the advice;
             None where they bound nothing.
@@ -69,6 +91,7 @@ class PilotReport:
     raced: tuple[Raced, ...]
     constant_loss: float
     cost: float
+    again: tuple[Rerun, ...] = ()
     share: float | None = None
     predicted_bound: float | None = None
     gradient: float | None = None

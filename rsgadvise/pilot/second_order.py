@@ -27,7 +27,7 @@ from rsgadvise.rsg import Training
 
 __all__ = ["NO_BETTER", "Errors", "StateKind", "StoppedState", "constant_loss", "stopped_state"]
 
-StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged"]
+StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged", "unclear"]
 
 _LARGEST_WEIGHT = 1e30  # no training comes back from there, and products over layers are still numbers
 _WORTH = 0.01  # of the loss: what further iterations have to promise
@@ -56,7 +56,7 @@ class StoppedState:
     """What was found at W^R.
 
     Attributes:
-        kind: descending, saddle, minimum, saturated or diverged; see `stopped_state`.
+        kind: descending, saddle, minimum, saturated, diverged or unclear; see `stopped_state`.
         go_on: whether more iterations are advised.
         gradient: squared norm of the (projected) gradient, without what sampling adds to it.
         loss: f(W^R). constant_loss: that of the best constant prediction.
@@ -109,6 +109,7 @@ def stopped_state(
     rows: int = 1024,
     products: int = 40,
     bound_at: Callable[[int], float | None] | None = None,
+    fell: str = "",
 ) -> StoppedState:
     """Classify W^R, and advise whether to go on from there until iteration 2N.
 
@@ -120,6 +121,8 @@ def stopped_state(
     - saddle: not descending, and the lowest eigenvalue is below 0 by more than its error and by 1 % of
       the highest.
     - minimum: none of these; as far as the errors tell.
+    - unclear: one of the last three, and not to be left, but losses were seen to fall (`fell`), or the loss
+      would fall by 1 % or more were the squared gradient norm two standard errors larger than it seems.
 
     Weights that the gradient presses against the box are held fixed: the Hessian is that of the others,
     so that a minimum on the box is one.
@@ -137,6 +140,8 @@ def stopped_state(
         rows: of the sample, at most and at least 16; each with a mask of its own where there are masks.
         products: Hessian-vector products of one Lanczos run, at most.
         bound_at: the bound for a number of iterations.
+        fell: what training runs measured against a standstill, such as "the loss fell from 2 to 1 ..."; it
+            outweighs a model of one place. Empty where nothing did.
     """
     matrices = [np.asarray(matrix, np.float64) for matrix in weights]
     constant = constant_loss(training.data.targets)
@@ -167,6 +172,9 @@ def stopped_state(
     elif ends.lowest < -max(ends.lowest_error, _NEGATIVE * ends.highest):
         kind = "saddle"
     go_on = (kind == "descending" and worth) or (kind == "saddle" and leaves)
+    possible = min(loss, ahead.possible)
+    if kind != "descending" and not go_on and (fell or possible >= _WORTH * loss > 0):
+        kind, go_on = "unclear", bool(fell)
     spectrum = (
         f"the lowest eigenvalue of the Hessian is {ends.lowest:.2g} ± {ends.lowest_error:.1g}, "
         f"the highest {ends.highest:.2g}"
@@ -178,9 +186,15 @@ def stopped_state(
         "minimum": f"A minimum as far as can be told: {spectrum}",
         "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "
         f"prediction has {constant:.4g}",
+        "unclear": f"Cannot tell: {fell}, which these rows do not show"
+        if fell
+        else f"Cannot tell: by iteration {until:,} the loss of {loss:.4g} would fall by "
+        f"{100 * decrease / max(loss, 1e-300):.1f} % by what these rows show, and by up to "
+        f"{100 * possible / max(loss, 1e-300):.2g} % as far as they can tell",
     }[kind]
     sustained = not worth and ahead.quiet >= _WORTH * loss > 0
-    parts = [finding, _promise(kind, go_on=go_on, sustained=sustained)]
+    promise = _promise(kind, go_on=go_on, sustained=sustained)
+    parts = [finding, promise] if promise else [finding]
     if go_on and bound is not None and longer is not None:
         parts.append(
             f"a run planned for {until:,} iterations has the bound {longer:.4g} in place of {bound:.4g}"
@@ -215,7 +229,9 @@ def _promise(kind: StateKind, *, go_on: bool, sustained: bool) -> str:
     """What going on from W^R promises; what that means for a training is for whoever knows where R stands."""
     if go_on:
         worth = "going on from there is worth it"
-        return worth if kind == "descending" else f"{worth}, with iterations enough to leave it"
+        return worth if kind in ("descending", "unclear") else f"{worth}, with iterations enough to leave it"
+    if kind == "unclear":
+        return ""
     if kind == "saturated":
         return "whoever stands there starts again, with a smaller stepsize if it was training that led there"
     if sustained:

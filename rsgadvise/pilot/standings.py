@@ -26,11 +26,14 @@ def standings(tournament: Tournament) -> list[Entry]:
     """Everybody who ran, best first: the winner, then by how far they came and how they did there.
 
     A saturated network has a tiny gradient at a loss above that of the best constant prediction. It never
-    wins, and neither does one that left the range of numbers. While nobody was run again, the best by
-    then has won; where those fail that were, the others do not win either: nobody ran them again.
+    wins, and neither does one that left the range of numbers, nor one that was left behind before the last
+    heat. In a race that was interrupted the best by then of those that came farthest has won.
     """
     constant = tournament.constant
-    again = {id(finalist.runner): finalist for finalist in tournament.finalists}
+    again: dict[int, Finalist] = {}
+    for finalist in tournament.finalists:
+        again.setdefault(id(finalist.runner), finalist)  # a third run is shorter than the second
+    farthest = max((runner.done for runner in tournament.standing), default=0.0)
     best: list[Entry] = []
     worst: list[Entry] = []
 
@@ -38,10 +41,11 @@ def standings(tournament: Tournament) -> list[Entry]:
         return runner is not tournament.winner, runner.iteration == 1, -runner.done, runner.loss
 
     for runner in sorted((each for each in tournament.standing if each.done > 0), key=place):
-        finalist = again.get(id(runner))
-        end = runner.loss if finalist is None else max(finalist.end, runner.loss)
+        found = again.get(id(runner))
+        end = runner.loss if found is None else max(found.end, runner.loss)
         outcome = NOT_RUN if runner.iteration == 1 else fate(end, constant) or "left behind"
-        (best if outcome == "left behind" else worst).append(Entry(runner, finalist, outcome))
-    if best and (best[0].runner is tournament.winner or not again):
+        (best if outcome == "left behind" else worst).append(Entry(runner, found, outcome))
+    unfinished = tournament.winner is None and not again and not tournament.over
+    if best and (best[0].runner is tournament.winner or (unfinished and best[0].runner.done == farthest)):
         best[0] = replace(best[0], outcome="won")
     return [*best, *worst]

@@ -39,6 +39,7 @@ FEWEST_ROWS = 2 * _BLOCKS
 BOX_PRODUCTS = 6
 """Hessian-vector products behind the longest step to a box."""
 
+_BEYOND = 2.0  # standard errors
 _STRAIGHT = 1e-12  # below it the gain grows in proportion to the iterations
 _ON_BOX = 1 - 1e-6  # of the bound, which single precision rounds
 
@@ -288,12 +289,14 @@ class Outlook:
         step: decrease of the loss that one gradient step of the best length is certain of in the
             quadratic model.
         decrease: of the loss, predicted for the iterations that remain. quiet: without mini-batch noise.
+        possible: the same were the squared gradient norm two standard errors larger than it seems.
         products, work: as in `Ends`.
     """
 
     step: float
     decrease: float
     quiet: float
+    possible: float
     products: int
     work: float
 
@@ -320,8 +323,9 @@ def outlook(
     move = around.projected([min(gamma * time, longest) for gamma in gammas])[around.free]
     seen = float(move @ move)
     if seen == 0 or time == 0:
-        return Outlook(0.0, 0.0, 0.0, 0, 0.0)
-    share = max(0.0, 1 - around.noise()[0] / seen)
+        return Outlook(0.0, 0.0, 0.0, 0.0, 0, 0.0)
+    added, error = around.noise()
+    share, largest = (max(0.0, 1 - part / seen) for part in (added, added - _BEYOND * error))
     scale = np.repeat(gammas, [matrix.size for matrix in around.weights])[around.free]
     path, everything = scale * move, range(len(around.blocks))
     slope = float(move @ path)
@@ -341,6 +345,7 @@ def outlook(
         step=0.5 * share * seen * longest if math.isfinite(longest) else 0.0,
         decrease=max(0.0, fall - noise) * lasting,
         quiet=fall * lasting,
+        possible=max(0.0, largest * slope - noise) * lasting,
         products=products,
         work=PRODUCT_COST * products * around.rows,
     )

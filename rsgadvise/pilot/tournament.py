@@ -26,7 +26,9 @@ _HEATS = ((0.1, 4), (0.3, 3), (0.6, 2), (1.0, 1))
 
 _HEATS_PART = 0.85  # of the progress that is shown
 _AGAIN_SHARE = 0.5  # of a race's length: the second run of the winner
-_SPARE = 0.4  # of that, kept for another one if the winner fails there
+_SPARE = 0.6  # of that, kept for another one if the winner fails there or does not repeat its first run
+_WORSE = 2.0  # times a loss that the first run had earlier: a larger one does not repeat it
+_SLIGHT = 0.05  # of a constant's loss: a difference below it is none
 _FEWEST_STEPS = 2  # of the first heat: the loss before the first one is that of W^1, the same for all
 _LOOKS = 12  # along a second run
 _LOOK_ROWS = 256
@@ -34,7 +36,7 @@ _LOOK_COST = 0.05  # of an allowance: what looking may take
 _SPARE_LOOKS = 0.2  # of what is left then
 _COMPARED_ROWS = 512
 _COMPARE_COST = 0.08  # of an allowance: what comparing networks with different masks may take
-_AGAIN, _LOOKING, _COMPARING = 1, 4, 5  # keys of randomness
+_AGAIN, _AND_AGAIN, _LOOKING, _COMPARING = 1, 2, 4, 5  # keys of randomness
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,33 @@ class Finalist:
         runner: its first run.
         looks: along its second.
         end: loss at the very end of the second, without masks where candidates differ in them.
+        before: (share, loss) of the first at the last heat that is no later than that; None where the two are
+            of different objectives.
+        constant: loss of the best constant prediction.
     """
 
     runner: Runner
     looks: Looks
     end: float
+    before: tuple[float, float] | None
+    constant: float
+
+    @property
+    def share(self) -> float:
+        """Of the training."""
+        return self.looks.last / self.runner.candidate.iterations
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the second run came as far as the first had come much earlier.
+
+        Losses of one setting differ by what its seeds draw, most where they fall fast. So this asks for no
+        more than about the loss of the heat before: a run that has not even come there took another way.
+        """
+        if self.before is None:
+            return True
+        _, loss = self.before
+        return self.end <= max(_WORSE * loss, loss + _SLIGHT * self.constant)
 
 
 @dataclass(slots=True)
@@ -62,8 +86,9 @@ class Tournament:
         allowance: work that it may take, in gradients of single examples.
         threads, progress: how it is run.
         standing: every runner so far, for when it is interrupted.
-        finalists: those that were run again; all but the last failed there.
-        winner: once it is over; None if whoever was run again failed.
+        finalists: those that were run again, in that order.
+        winner: once it is over; None if nobody who ran the last heat is sound, see `_decide`.
+        over: whether it ended by itself.
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
@@ -78,6 +103,7 @@ class Tournament:
     standing: list[Runner] = field(default_factory=list)
     finalists: list[Finalist] = field(default_factory=list)
     winner: Runner | None = None
+    over: bool = False
     work: float = 0.0
     comparing: bool = False
     compared_rows: int = _COMPARED_ROWS
@@ -112,9 +138,11 @@ class Tournament:
                 self._compare(runners)
             for runner in runners:
                 runner.judged.append((runner.done, runner.loss))
-            runners = self._ranked(runners)[:kept]
+            ranked = self._ranked(runners)
+            runners = ranked[:kept]
             self._report(_HEATS_PART * share)
-        self._decide(runners[0], _AGAIN_SHARE * length)
+        self._decide(heat, ranked, length)
+        self.over = True
         self._report(1.0)
 
     def _planned(self, first: Sequence[Candidate], variants: Sequence[Candidate]) -> float:
@@ -158,27 +186,56 @@ class Tournament:
             self.standing = [*self.standing, runner]
             self._advance(heat, [runner], share)
 
-    def _decide(self, leader: Runner, share: float) -> None:
-        """Run the leader again; where it fails there, the next that is no bolder takes its place."""
-        if fate(leader.loss, self.constant) is not None:
+    def _decide(self, heat: Heat, last: Sequence[Runner], length: float) -> None:
+        """Run the best of the last heat again, and another where it fails or does not repeat its first run.
+
+        Where it fails, the next of the last heat takes its place if it passes from the same new start. Where
+        it does not repeat its first run, the next does if it repeats its own and ends lower; with no other
+        it runs from a third start. Nobody wins who was left behind before the last heat: where none of that
+        is sound, the best of the others is brought as far first, if the allowance is enough.
+        """
+        sound = [runner for runner in last if self._sound(runner)] or self._brought_on(heat, last, length)
+        if not sound:
             return
-        self._again(leader, share, _LOOK_COST * self.allowance)
-        if self.winner is not None:
+        leader = sound[0]
+        first = self._again(leader, _AGAIN, _AGAIN_SHARE * length, _LOOK_COST * self.allowance)
+        if first is None:
+            self.winner = leader  # nothing is left to run it again
             return
-        largest = max(leader.candidate.stepsizes)
-        others = [
-            runner
-            for runner in sorted(self.standing, key=lambda runner: (-runner.done, runner.loss))
-            if runner is not leader
-            and max(runner.candidate.stepsizes) <= largest
-            and fate(runner.loss, self.constant) is None
-        ]
-        if not others:
+        passed = fate(first.end, self.constant) is None
+        if passed:
+            self.winner = leader
+            if first.repeats:
+                return
+        other, key = (sound[1], _AGAIN) if len(sound) > 1 else (leader, _AND_AGAIN)
+        if other is leader and not passed:
             return
         left = self.allowance - self.work - LOSS_COST * self.compared_rows
         looking = _SPARE_LOOKS * left
-        affordable = (left - looking) / others[0].candidate.samples
-        self._again(others[0], min(share, affordable), looking)
+        share = min(_AGAIN_SHARE * length, (left - looking) / other.candidate.samples)
+        second = self._again(other, key, share, looking)
+        if second is None or fate(second.end, self.constant) is not None:
+            return
+        if not passed or (other is not leader and second.repeats and second.end < first.end):
+            self.winner = other
+
+    def _sound(self, runner: Runner) -> bool:
+        return fate(runner.loss, self.constant) is None
+
+    def _brought_on(self, heat: Heat, last: Sequence[Runner], length: float) -> list[Runner]:
+        """The best of those left behind before the last heat, run as far; empty if it is unsound there."""
+        behind = [runner for runner in self.standing if runner not in last and self._sound(runner)]
+        if not behind:
+            return []
+        best = min(behind, key=lambda runner: (-runner.done, runner.loss))
+        cost = (length - best.done) * best.candidate.samples + LOSS_COST * self.compared_rows
+        if cost > self.allowance - self.work:
+            return []
+        self._advance(heat, [best], length)
+        if self.comparing:
+            self._compare([best])
+        best.judged.append((best.done, best.loss))
+        return [best] if self._sound(best) else []
 
     def _report(self, part: float) -> None:
         self.progress(part, "racing")
@@ -211,22 +268,34 @@ class Tournament:
         loss = float(np.square(error).sum()) / len(chosen)
         return loss if math.isfinite(loss) else math.inf
 
-    def _again(self, runner: Runner, share: float, looking: float) -> None:
-        """A second run, looked at on the way, with rows as far as the work for looking goes."""
+    def _again(self, runner: Runner, key: int, share: float, looking: float) -> Finalist | None:
+        """Another run, looked at on the way, with rows as far as the work for looking goes.
+
+        Args:
+            runner: whose candidate is run.
+            key: of the start and the mini-batches.
+            share: of its training, if the allowance is enough.
+            looking: work.
+
+        Returns:
+            What it did; None where nothing is left for it.
+        """
         candidate = runner.candidate
         arena = self.arena.keeping(candidate.keep_prob)
         training = Training(
             arena.network, arena.data, candidate.stepsizes, candidate.batch_size, candidate.decay
         )
         iterations = max(1, round(share * candidate.iterations))
+        if looking <= 0 or iterations * candidate.batch_size + looking > self.allowance - self.work:
+            return None
         each = looking / min(_LOOKS, iterations)
         if arena.network.masked_widths:
             each /= 2  # two masks for each row
         rows = int(max(2, min(_LOOK_ROWS, each / (1 + LOSS_COST))))
         looks = look_along(
             training,
-            arena.start(_AGAIN),
-            [arena.stream(_AGAIN, candidate.batch_size)],
+            arena.start(key),
+            [arena.stream(key, candidate.batch_size)],
             iterations=iterations,
             looks=_LOOKS,
             validation=arena.held_out,
@@ -239,9 +308,16 @@ class Tournament:
         end = float(looks.losses[0, -1])
         if self.comparing:
             end = self._unmasked(candidate.keep_prob, looks.weights)
-        self.finalists.append(Finalist(runner, looks, end))
-        if fate(end, self.constant) is None:
-            self.winner = runner
+        reached = looks.last / candidate.iterations
+        earlier = [each for each in self._comparable(runner) if each[0] <= reached]
+        finalist = Finalist(runner, looks, end, earlier[-1] if earlier else None, self.constant)
+        self.finalists.append(finalist)
+        return finalist
+
+    def _comparable(self, runner: Runner) -> list[tuple[float, float]]:
+        """(share, loss) of the heats; where masks differ, without the first, whose losses are masked."""
+        first = _HEATS[0][0] * max(share for share, _ in runner.judged)
+        return [each for each in runner.judged if not self.comparing or each[0] > 1.5 * first]
 
 
 def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from rsgadvise.pilot.results import PilotReport
 from rsgadvise.pilot.second_order import NO_BETTER, StoppedState
 from rsgadvise.pilot.standings import NOT_RUN, Entry
 from rsgadvise.pilot.stopping_choice import StoppingChoice
+from rsgadvise.pilot.tournament import Finalist
 from rsgadvise.stopping import Stopping
 
-__all__ = ["INTERRUPTED", "NO_TARGET", "OTHER_BOUNDS", "plateau_note", "reason", "stopping_note", "why"]
+__all__ = [
+    "INTERRUPTED",
+    "NO_TARGET",
+    "OTHER_BOUNDS",
+    "fell",
+    "plateau_note",
+    "reason",
+    "repeat_note",
+    "stopping_note",
+    "why",
+]
+
+_FELL = 0.05  # of a loss: less is no slope
 
 INTERRUPTED = "Interrupted: this is the best by then."
 OTHER_BOUNDS = (
@@ -31,20 +46,31 @@ def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> st
         return "The pilot is too small for a race of even one iteration; raise it, or plan more iterations"
     if constant == 0:
         return "The targets are the same in every row, so that a constant prediction cannot be beaten"
-    if any(entry.outcome == "left behind" for entry in ranked):
+    if any(entry.finalist is not None for entry in ranked):
         return "Run again from another seed, the best of the race did no better than a constant prediction"
+    if any(entry.outcome == "left behind" for entry in ranked):
+        return (
+            "Whoever ran the last heat of the race did no better than a constant prediction there, and who "
+            "was left behind before has not shown that it goes on"
+        )
     return "No candidate of the race did better than a constant prediction"
 
 
 def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
     best = report.raced[0]
     reached = f"after {_percent(best.share)} of the training, where it was {best.loss:.4g}"
+    leader = report.again[0].source if report.again else best.source
     failed = [entry for entry in ranked if entry.finalist is not None and entry.outcome != "won"]
-    if failed:
-        first = failed[0].runner.candidate.source
+    if failed and leader != best.source:
         sentences = [
-            f"Of {len(ranked)} candidates, {first} promised the lowest loss and failed when it was run again "
-            f"from another seed; {best.source} is the best of those that are no bolder {reached}."
+            f"Of {len(ranked)} candidates, {leader} promised the lowest loss and "
+            + (
+                "did not repeat it when it was run again from another seed, where the next one of the last "
+                f"heat ended lower: {best.source}, {reached}."
+                if failed[0].outcome == "left behind"
+                else "failed when it was run again from another seed; "
+                f"{best.source} is the next of those that ran as long, {reached}."
+            )
         ]
     else:
         sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
@@ -80,10 +106,12 @@ def _state_sentence(state: StoppedState, share: float, iterations: int) -> str:
     """What the curvature says of where the second run stood, how sure that is, and what follows from it."""
     stood = f"after {_percent(share)} of the training, {state.rows:,} rows"
     text = f"Where that run stood, {stood} say: {state.sentence}"
-    if state.kind != "descending" and state.gradient <= 2 * state.errors.gradient:
+    if state.kind not in ("descending", "unclear") and state.gradient <= 2 * state.errors.gradient:
         text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
     if state.go_on:
         return f"{text} So the rest of the {iterations:,} iterations of rank 1 has something to gain."
+    if state.kind == "unclear":
+        return f"{text} A longer pilot looks at more."
     if state.kind in ("saturated", "diverged"):
         return f"{text} The full run starts as this one did, and may end there too."
     return (
@@ -91,6 +119,47 @@ def _state_sentence(state: StoppedState, share: float, iterations: int) -> str:
         f"moves on: it does not shorten the {iterations:,} iterations of rank 1, but gives no reason to plan "
         "more."
     )
+
+
+def fell(finalist: Finalist) -> str:
+    """What the losses of a run and of its first one say against a standstill; empty where they say nothing.
+
+    Of the run itself it is the second half; of the first what came after the same share of the training.
+    """
+    looks = finalist.looks
+    middle, last = looks.last / 2, looks.last
+    half, end = (float(np.interp(at, looks.iterations, looks.losses[0])) for at in (middle, last))
+    if end < (1 - _FELL) * half:
+        return f"the loss of that very run fell from {half:.4g} to {end:.4g} over its second half"
+    later = [(share, loss) for share, loss in finalist.runner.judged if share >= finalist.share]
+    if len(later) < 2 or not later[-1][1] < (1 - _FELL) * later[0][1]:
+        return ""
+    (early, before), (late, after) = later[0], later[-1]
+    return (
+        f"from {_percent(early)} to {_percent(late)} of the training the loss of the first run still fell "
+        f"from {before:.4g} to {after:.4g}"
+    )
+
+
+def repeat_note(report: PilotReport, winner: str) -> str:
+    """That a run from another seed did not repeat the first, and what was tried then."""
+    if not report.again or report.again[0].repeats:
+        return ""
+    first, *others = report.again
+    assert first.first_loss is not None
+    assert first.first_share is not None
+    whose = "the winner" if first.source == winner else first.source
+    text = (
+        f"The second run of {whose} did not repeat the first: its loss was {first.loss:.4g} after "
+        f"{_percent(first.share)} of the training, where the first had {first.first_loss:.4g} after "
+        f"{_percent(first.first_share)}. Seeds decide much here: train from several and keep the best."
+    )
+    for each in others:
+        same = each.source == first.source
+        who = "A third run of it" if same else f"{each.source}, from the same new seed,"
+        text += f" {who} had {each.loss:.4g} after {_percent(each.share)}"
+        text += " and did repeat it." if same and each.repeats else "."
+    return text
 
 
 def plateau_note(report: PilotReport) -> str:

@@ -131,9 +131,8 @@ class Spoilt:
 def test_a_winner_that_fails_again_is_replaced(
     seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the best of those that are no bolder, run again too."""
+    """By the other one of the last heat, run again too."""
     spoilt = Spoilt(1)
-    monkeypatch.setattr("rsgadvise.pilot.candidates._RUNGS", range(-5, 0))  # whose end leads
     monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", spoilt)
     found = raced([0.8])
     (tournament,) = seen
@@ -142,13 +141,7 @@ def test_a_winner_that_fails_again_is_replaced(
     assert winner is tournament.finalists[1].runner
     assert winner is not failed
     assert spoilt.seen == [failed.candidate.stepsizes, winner.candidate.stepsizes]
-    assert max(winner.candidate.stepsizes) <= max(failed.candidate.stepsizes)
-    meeker = [
-        runner
-        for runner in tournament.standing
-        if runner is not failed and max(runner.candidate.stepsizes) <= max(failed.candidate.stepsizes)
-    ]
-    assert winner.done == max(runner.done for runner in meeker)
+    assert winner.done == failed.done == max(runner.done for runner in tournament.standing)
     assert tournament.work <= tournament.allowance
     pilot = found.pilot
     assert pilot.raced[0].outcome == "won"
@@ -165,6 +158,114 @@ def test_nobody_wins_where_all_fail_again(seen: list[Tournament], monkeypatch: p
     assert seen[0].winner is None
     assert "won" not in {each.outcome for each in found.pilot.raced}
     assert found.notes[0].startswith("Run again from another seed, the best of the race did no better")
+
+
+class Spoiler:
+    """Gives whoever runs the last heat a loss that no constant prediction has, for the first so many."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+        self.left, self.spoilt = count, list[Runner]()
+        advance = race.Heat.advance
+
+        def spoiling(heat: race.Heat, runners: Any, *, share: float) -> None:
+            advance(heat, runners, share=share)
+            for runner in runners:
+                # The second heat has more runners, the third has three.
+                if len(runners) <= 2 and len(runner.history) >= 2 and self.left > 0:
+                    self.left -= 1
+                    runner.loss = 5.0
+                    self.spoilt.append(runner)
+
+        monkeypatch.setattr(race.Heat, "advance", spoiling)
+
+
+def test_nobody_wins_who_was_left_behind_before_the_last_heat(
+    seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiler = Spoiler(monkeypatch, 9)
+    found = raced([0.8])
+    (tournament,) = seen
+    assert len(spoiler.spoilt) == 3, "the two of the last heat, and one that was brought on"
+    sound = [each for each in found.pilot.raced if each.outcome == "left behind"]
+    assert sound, "or this tests nothing"
+    assert "won" not in {each.outcome for each in found.pilot.raced}
+    assert tournament.winner is None
+    assert tournament.finalists == []
+    assert found.notes[0].startswith("Whoever ran the last heat of the race did no better than a constant")
+    assert tournament.work <= tournament.allowance
+
+
+def test_one_left_behind_is_brought_on_where_the_last_two_fail(
+    seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiler = Spoiler(monkeypatch, 2)
+    found = raced([0.8])
+    (tournament,) = seen
+    winner = tournament.winner
+    assert winner is not None
+    assert winner not in spoiler.spoilt
+    assert winner.done == max(runner.done for runner in tournament.standing)
+    assert found.pilot.raced[0].outcome == "won"
+    assert found.pilot.raced[0].share == winner.done
+    assert tournament.work <= tournament.allowance
+
+
+class Slow:
+    """Ends the first so many second runs at a loss that is sound, but far above that of the first run."""
+
+    def __init__(self, count: int) -> None:
+        self.left = count
+
+    def __call__(self, training: Training, *arguments: Any, **options: Any) -> Looks:
+        looks = look_along(training, *arguments, **options)
+        self.left -= 1
+        if self.left < 0:
+            return looks
+        losses = looks.losses.copy()
+        losses[0, -1] = 0.64
+        return replace(looks, losses=losses)
+
+
+@pytest.mark.parametrize("slow", [0, 1, 2])
+def test_a_second_run_that_does_not_repeat_the_first_is_said_to(
+    slow: int, seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", Slow(slow))
+    found = raced([1.0], pilot=1.0)
+    (tournament,) = seen
+    leader = tournament.finalists[0].runner
+    first = found.pilot.again[0]
+    (before,) = [loss for share, loss in leader.judged if share == first.first_share]
+    assert first.first_loss == before
+    assert first.repeats == (slow == 0)
+    said = [note for note in found.notes if "did not repeat the first" in note]
+    assert len(said) == (slow > 0)
+    assert len(found.pilot.again) == (1 if slow == 0 else 2)
+    # The other finalist, from the same new seed, takes its place where it ends lower.
+    assert (tournament.winner is leader) == (slow != 1)
+    if slow:
+        assert tournament.finalists[1].runner is not leader
+        assert tournament.finalists[1].runner.done == leader.done
+        assert "0.64 after" in said[0]
+    assert tournament.work <= tournament.allowance
+
+
+def test_a_third_run_where_nobody_else_ran_the_last_heat(
+    seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", Slow(1))
+    spec = {**SPEC, "training": {**SPEC["training"], "keep_prob": 1.0, "stepsize": [2.0, 2.0]}}
+    found = recommend(spec, data=(X, LABELS), constants="calibrated", pilot=1.0)
+    assert isinstance(found, PilotAdvice)
+    (tournament,) = seen
+    one, two = tournament.finalists
+    assert one.runner is two.runner is tournament.winner
+    assert (one.repeats, two.repeats) == (False, True)
+    assert not np.array_equal(one.looks.weights[0], two.looks.weights[0])
+    assert one.looks.losses[0, 0] != two.looks.losses[0, 0], "another W1"
+    (said,) = [note for note in found.notes if "did not repeat the first" in note]
+    assert "A third run of it had" in said
+    assert said.endswith("and did repeat it.")
 
 
 def test_the_ladder_is_climbed_to_where_the_best_are(
