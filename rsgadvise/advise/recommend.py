@@ -332,8 +332,8 @@ def _work(
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
         allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
-        loss_bound = ranked if for_loss else None
-        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_bound, allowed))
+        loss_score = ranked if for_loss else None
+        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_score, allowed))
     return tuple(points)
 
 
@@ -368,7 +368,7 @@ def _notes(space: Space, rows: Rows, best: Recommendation, knee: float | None, b
     close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + NEAR)]})
     if not math.isfinite(cost[0]) and cost.size > 1:
         notes.append(wording.NOTHING_RANKS)
-    elif len(close) > 1 and (space.goal is not None or cost[0] <= best.bound or best.loss_bound is not None):
+    elif len(close) > 1 and (space.goal is not None or cost[0] <= best.bound or best.loss_score is not None):
         notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee, name=bound))
     if space.goal is None and not space.limits and not space.fixed_iterations:
         notes.append(

@@ -37,9 +37,9 @@ BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 """What a sentence is about: the second two where both are shown."""
 
 RANKED_BY_LOSS = (
-    "Ranked by the loss score: what the convex half of the theorem would promise, were f convex, its minimum 0 "
-    "and no farther away than it must be; it is no bound. The gradient bound, on the squared gradient, ranks "
-    "nothing here, and may fall where the score rises."
+    "Ranked by the loss score: what the convex half of the theorem would promise, were f convex, its minimum "
+    "0 and no farther away than it must be; it is no bound. The gradient bound, on the squared gradient, "
+    "ranks nothing here, and may fall where the score rises."
 )
 VACUOUS = "The bound is no better than the largest squared gradient norm possible, so it says nothing."
 ABOVE_THE_LIMIT = (

@@ -22,6 +22,8 @@ from rsgadvise.cli.options import (
     OutputOption,
     PilotOption,
     QuietOption,
+    ScalingName,
+    ScalingOption,
     SeedOption,
     SetOption,
     VersionOption,
@@ -147,6 +149,7 @@ def recommend(
     batch_size: BatchSizeOption = None,
     exclude: ExcludeOption = None,
     array: ArrayOption = None,
+    scaling: ScalingOption = ScalingName.AUTO,
     save: SaveOption = None,
     into: IntoOption = None,
     emit_: EmitOption = None,
@@ -172,7 +175,9 @@ def recommend(
             f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
         )
     effort = Effort(constants.value, pilot, work, seed)
-    options = DataOptions(target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size)
+    options = DataOptions(
+        target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value
+    )
     answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet, options=options, save=save)
     advice = answer.result
     if emit_ is not None:

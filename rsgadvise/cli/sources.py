@@ -17,7 +17,7 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics
+    from rsgadvise.datastats import DataStatistics, ScalingChoice
     from rsgadvise.readers import DataSource
     from rsgadvise.spec import LoadedSpec
 
@@ -93,11 +93,13 @@ class DataOptions:
     kind: str | None = None
     epochs: float | None = None
     batch_size: int | None = None
+    scaling: ScalingChoice = "auto"
 
     @property
     def given(self) -> tuple[str, ...]:
         """The options that were used."""
-        return tuple(f"--{f.name.replace('_', '-')}" for f in fields(self) if getattr(self, f.name))
+        own = (f for f in fields(self) if getattr(self, f.name) != f.default)
+        return tuple(f"--{f.name.replace('_', '-')}" for f in own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def _from_data(
         target, note = _guessed_target(path, source, options)
         notes.append(note)
         source = open_data(path, array=options.array, target=target, exclude=options.exclude)
-    statistics = measured(source, spectrum=True, quiet=quiet)
+    statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
         hidden = (_HIDDEN,)
         if kind != "single_layer":
@@ -190,8 +192,14 @@ def _from_data(
     text = _spec_text(
         kind=kind,
         layers=(statistics.input_dim, *middle, *ends),
-        data=keys_for(source, array=options.array, target=target, folder=save.parent if save else Path()),
-        exclude=options.exclude,
+        data=keys_for(
+            source,
+            array=options.array,
+            target=target,
+            exclude=options.exclude,
+            scaling=options.scaling,
+            folder=save.parent if save else Path(),
+        ),
         epochs=_epochs(options, statistics.samples),
         batch_size=options.batch_size,
     )
@@ -241,20 +249,15 @@ def _spec_text(
     *,
     kind: str,
     layers: Sequence[int],
-    data: Mapping[str, str | None],
-    exclude: Sequence[str],
+    data: Mapping[str, str | tuple[str, ...]],
     epochs: float,
     batch_size: int | None,
 ) -> str:
     """The spec as YAML, short enough to be read and changed."""
-    from json import dumps
-
     from rsgadvise.spec import yaml_scalar
 
     lines = ["network:", f"  kind: {kind}", f"  layers: {list(layers)}", "data:"]
-    lines += [f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items() if value is not None]
-    if exclude:
-        lines.append(f"  exclude: [{', '.join(dumps(name, ensure_ascii=False) for name in exclude)}]")
+    lines += [f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items()]
     if batch_size is not None:
         lines += ["training:", f"  batch_size: {batch_size}"]
     lines += ["budget:", f"  epochs: {epochs:g}"]
