@@ -280,7 +280,8 @@ def _guessed_target(path: Path, source: DataSource, options: DataOptions) -> tup
             return name, f"Column {name!r} {said}"
     last = names[-1] if names else "the last column"
     if _looks_like_classes(path, options):
-        return "-1", f"{'Column ' + repr(last) if names else 'The last column'} {said}"
+        alone = names is not None and names.count(last) == 1
+        return last if alone else "-1", f"{'Column ' + repr(last) if names else 'The last column'} {said}"
     shown = f"; its columns are {', '.join(map(repr, (names or ())[:8]))}" if names else ""
     raise DataError(f"{path}: which column is to be predicted? name it with {fix}{shown}")
 
