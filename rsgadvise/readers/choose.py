@@ -20,9 +20,10 @@ class OpenTarget(Protocol):
 
 
 class Archive(Protocol):
-    """A file that holds several named arrays."""
+    """A file that holds several named arrays; `passed_over` says what else is in it, of other kinds."""
 
     path: Path
+    passed_over: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]: ...
@@ -133,7 +134,11 @@ def open_archive(
         open_target=open_target,
         words=words,
     )
-    return ArraySource(path=archive.path, format=format, features=features, targets=targets)
+    notes: tuple[str, ...] = ()
+    if array is None and archive.passed_over:
+        others = ", ".join(archive.passed_over[:20])
+        notes = (f"The features are array {name!r}; passed over, since only numbers are read: {others}.",)
+    return ArraySource(path=archive.path, format=format, features=features, targets=targets, notes=notes)
 
 
 def choose_target_array(archive: Archive) -> RowArray:

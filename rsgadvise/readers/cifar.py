@@ -219,6 +219,8 @@ def _in_memory(label: str, value: object, *, targets: bool) -> RowArray:
 class BatchArchive:
     """The arrays of one batch."""
 
+    passed_over: tuple[str, ...] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path):

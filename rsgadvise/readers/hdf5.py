@@ -31,6 +31,8 @@ def _library(path: Path) -> Any:
 class Hdf5Archive:
     """The datasets of one HDF5 file; those inside groups go by their path."""
 
+    passed_over: tuple[str, ...] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._h5py = _library(path)

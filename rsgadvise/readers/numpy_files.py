@@ -94,6 +94,8 @@ def read_npy(path: Path, *, targets: bool = False) -> RowArray:
 class NpzArchive:
     """The arrays of one `.npz`, each streamed from the zip."""
 
+    passed_over: tuple[str, ...] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path), zipfile.ZipFile(path) as archive:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,77 @@ def test_mat(tmp_path: Path, name: str, compressed: bool, max_bytes: int) -> Non
     assert (features == flat(array)).all()
     assert targets is not None
     assert (targets[:, 0] == labels).all()
+
+
+MATLAB = {
+    "double": np.array([[0.5, 2.0, -3.25], [1e300, 0.0, 7.0]]),
+    "single": np.array([[0.5, 2.0], [3.0, 4.0], [5.0, 6.0]], np.float32),
+    "logical": np.array([[True, False], [False, True], [True, True]]),
+    "uint64": np.array([[2**63 + 1, 2], [3, 4]], np.uint64),
+    "int8": np.array([[-128, 127], [0, 1]], np.int8),
+    "four bytes": np.array([[1, 2], [3, 4]], np.uint8),
+    "one entry": np.array([[0.25]]),
+    "four axes": np.arange(48.0).reshape(4, 3, 2, 2),
+    "sparse": scipy.sparse.csc_array(([0.5, 0.25, 1.0, 2.0], ([1, 5, 0, 1], [0, 0, 2, 2])), shape=(6, 4)),
+    "sparse twice": scipy.sparse.csc_array(([0.5, 0.25], [3, 3], [0, 0, 2])),
+    "sparse logical": scipy.sparse.csc_array(np.eye(5, 3, dtype=bool)),
+    "sparse and empty": scipy.sparse.csc_array((3, 2)),
+}
+
+
+@pytest.mark.parametrize("name", MATLAB)
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("max_bytes", [1, 1 << 21])
+def test_mat_against_scipy(tmp_path: Path, name: str, compressed: bool, max_bytes: int) -> None:
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"x": MATLAB[name]}, do_compression=compressed)
+    expected = scipy.io.loadmat(path, mat_dtype=True, spmatrix=False)["x"]
+    if scipy.sparse.issparse(expected):
+        expected = expected.toarray().astype(MATLAB[name].dtype)  # scipy leaves logical ones as uint8
+    source = open_data(path)
+    features, _ = collect(source, max_bytes)
+    assert source.dtype == features.dtype == expected.dtype
+    assert (features == flat(expected)).all()
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_mat_of_either_byte_order(tmp_path: Path, order: str) -> None:
+    """Doubles that MATLAB stored as 16-bit integers, on a machine of the other byte order too."""
+    array = np.array([[1.0, 300.0], [2.0, 4.0], [3.0, 5.0]])
+
+    def part(kind: int, data: bytes) -> bytes:
+        return struct.pack(order + "II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+    inside = part(6, struct.pack(order + "II", 6, 0)) + part(5, struct.pack(order + "ii", 3, 2))
+    name = struct.pack(order + "I", 1 << 16 | 1) + b"x\0\0\0"
+    inside += name + part(4, array.astype(order + "u2").tobytes(order="F"))
+    mark = {"<": b"\x00\x01IM", ">": b"\x01\x00MI"}[order]
+    (tmp_path / "a.mat").write_bytes(b" " * 124 + mark + part(14, inside))
+    assert (scipy.io.loadmat(tmp_path / "a.mat")["x"] == array).all()
+    source = open_data(tmp_path / "a.mat")
+    assert source.dtype == np.float64
+    assert (collect(source)[0] == array).all()
+
+
+def test_mat_takes_no_labels_for_features(tmp_path: Path) -> None:
+    """What cannot be taken as features is named, and so is what is passed over."""
+    labels = np.arange(6)[:, None]
+    scipy.io.savemat(tmp_path / "a.mat", {"fea": MATLAB["sparse"], "gnd": labels})
+    with pytest.raises(DataError, match=r"holds fea sparse \(6, 4\), gnd \(6, 1\) and none is called x"):
+        open_data(tmp_path / "a.mat")
+    features, targets = collect(open_data(tmp_path / "a.mat", array="fea", target="gnd"))
+    assert (features == MATLAB["sparse"].toarray()).all()
+    assert targets is not None
+    assert (targets == labels).all()
+    scipy.io.savemat(tmp_path / "b.mat", {"x": np.ones((6, 2)) * 1j, "gnd": labels})
+    with pytest.raises(DataError, match="'x': holds complex numbers"):
+        open_data(tmp_path / "b.mat")
+    scipy.io.savemat(tmp_path / "c.mat", {"s": {"a": 1}, "names": "ab", "gnd": labels})
+    (note,) = open_data(tmp_path / "c.mat").notes
+    assert note == (
+        "The features are array 'gnd'; passed over, since only numbers are read: s (struct), names (char)."
+    )
+    assert not open_data(tmp_path / "c.mat", array="gnd").notes
 
 
 def test_mat_names_must_be_chosen(tmp_path: Path) -> None:

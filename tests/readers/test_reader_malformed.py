@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +39,22 @@ def refusal(path: Path, **options: Any) -> str:
     assert "\n" not in message
     assert str(path) in message
     return message
+
+
+def matlab(
+    *,
+    flags: int = 6,
+    shape: tuple[int, ...] = (3, 1),
+    name: bytes = b"x",
+    kind: int = 9,
+    data: bytes = bytes(24),
+) -> bytes:
+    """One array in a MATLAB 5 file, its entries the tag `kind` and `data`."""
+    parts = [(6, struct.pack("<II", flags, 0)), (5, struct.pack(f"<{len(shape)}i", *shape)), (1, name)]
+    inside = b"".join(
+        struct.pack("<II", k, len(d)) + d + bytes(-len(d) % 8) for k, d in [*parts, (kind, data)]
+    )
+    return b" " * 124 + b"\x00\x01IM" + struct.pack("<II", 14, len(inside)) + inside
 
 
 def npy(shape: tuple[int, ...], descr: str = "<f8", data: bytes = b"") -> bytes:
@@ -135,6 +153,20 @@ CASES: dict[str, tuple[str, bytes, str]] = {
         "cannot be read",
     ),
     "mat: bad kind": ("a.mat", b" " * 124 + b"\x00\x01IM" + struct.pack("<II", 99, 0), "cannot be read"),
+    "mat: entries of no kind": ("a.mat", matlab(kind=0), "'x': cannot be read: .* unknown kind 0"),
+    "mat: narrow entries": ("a.mat", matlab(flags=9, data=bytes(24)), "uint8 are stored as float64"),
+    "mat: fewer entries": ("a.mat", matlab(shape=(4, 1)), "claims 24 bytes .* shape"),
+    "mat: absurd shape": ("a.mat", matlab(shape=(2**31 - 1,) * 2), "more than 200 times"),
+    "mat: negative shape": ("a.mat", matlab(shape=(-3, 1)), "claims the shape"),
+    "mat: one axis": ("a.mat", matlab(shape=(3,)), "claims the shape"),
+    "mat: zero rows": ("a.mat", matlab(shape=(0, 1), data=b""), "zero rows"),
+    "mat: complex": ("a.mat", matlab(flags=6 | 0x800), "holds complex numbers"),
+    "mat: sparse and not": ("a.mat", matlab(flags=5), "cannot be read"),
+    "mat: long name": ("a.mat", matlab(name=b"x" * 5000), "at most 4096 make sense"),
+    "mat: odd name": ("a.mat", matlab(name=b"\n\x1b") + matlab(name=b"z")[128:], r"'\\n\\x1b'"),
+    "mat: cut tag": ("a.mat", matlab()[:131], "ends inside an element"),
+    "mat: cut array": ("a.mat", matlab()[:-8], "claims 80 bytes and 72 are left"),
+    "mat: only words": ("a.mat", matlab(flags=4), "no numeric array"),
     "pickle: list": ("batch", pickle.dumps([1], 2), "not a batch"),
     "pickle: escape": ("batch", b"\x80\x02S'\\u'\n.", "not a batch"),
     "pickle: truncated": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2)[:-9], "."),
@@ -311,6 +343,59 @@ def test_expansion_is_free_below_a_gigabyte(tmp_path: Path) -> None:
     assert read_all(tmp_path / "zeros.npz") == 1000
 
 
+def sparse(*, down: tuple[int, ...] = (1,), starts: tuple[int, ...] = (0, 1, 1), claim: int = 8) -> bytes:
+    """A sparse array of 3 x 2 in a MATLAB file; its last part claims so many bytes."""
+    parts = b""
+    for kind, form, numbers in ((5, "i", down), (5, "i", starts), (9, "d", (0.5,))):
+        data = struct.pack(f"<{len(numbers)}{form}", *numbers)
+        size = claim if form == "d" else len(data)
+        parts += struct.pack("<II", kind, size) + data + bytes(-len(data) % 8)
+    flags = struct.pack("<IIII", 6, 8, 5, 1) + struct.pack("<IIii", 5, 8, 3, 2)
+    return flags + struct.pack("<II", 1, 1) + b"x" + bytes(7) + parts
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_sparse_arrays_of_a_mat_file_are_checked(tmp_path: Path, packed: bool) -> None:
+    path = tmp_path / "a.mat"
+
+    def written(inside: bytes) -> Path:
+        inside = struct.pack("<II", 14, len(inside)) + inside
+        if packed:
+            data = zlib.compress(inside)
+            inside = struct.pack("<II", 15, len(data)) + data
+        path.write_bytes(b" " * 124 + b"\x00\x01IM" + inside)
+        return path
+
+    features = [block.tolist() for block, _ in open_data(written(sparse())).chunks()]
+    assert features == [[[0.0, 0.0], [0.5, 0.0], [0.0, 0.0]]]
+    wrongs: list[dict[str, tuple[int, ...]]] = [
+        {"down": (3,)},
+        {"down": (-1,)},
+        {"down": ()},
+        {"starts": (0, 1)},
+        {"starts": (1, 1, 1)},
+        {"starts": (0, 2, 1)},
+        {"starts": (0, 1, 2)},
+    ]
+    for wrong in wrongs:
+        places = {"down": (1,), "starts": (0, 1, 1)} | wrong
+        inside = sparse(down=places["down"], starts=places["starts"])
+        assert "do not fit the shape (3, 2)" in refusal(written(inside))
+    tracemalloc.start()
+    assert "that it claims" in refusal(written(sparse(claim=2**32 - 8)))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+
+
+def test_the_checksum_of_a_packed_mat_array_is_compared(tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    entries = np.random.default_rng(0).integers(0, 256, (30_001, 3), dtype=np.uint8)  # padded at their end
+    scipy.io.savemat(path, {"x": entries}, do_compression=True)
+    assert read_all(path) == 30_001
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert "incorrect data check" in refusal(path)
+
+
 def test_mat_bomb(tmp_path: Path) -> None:
     rows = (1 << 30) // 8 + 1
     header = struct.pack("<IIII", 6, 8, 6, 0) + struct.pack("<IIii", 5, 8, rows, 1)
@@ -333,6 +418,32 @@ def _samples(folder: Path) -> dict[str, bytes]:
     files["batch"] = pickle.dumps({b"data": array, b"labels": list(range(6))}, 2)
     files["s.csv"] = b"a,b,c\n1,2,3\n4,?,6\n7,8,9\n"
     return files
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_arrays_inside_a_mat_file(tmp_path: Path, data: st.DataObject) -> None:
+    """Damage below the compression, where checksums do not reach: read, or refused in one line."""
+    path, content = tmp_path / "a.mat", {"x": scipy.sparse.eye_array(5, 3, format="csc"), "y": np.arange(5.0)}
+    if not path.exists():
+        scipy.io.savemat(path, content)
+        (tmp_path / "a").write_bytes(path.read_bytes())
+    damaged = bytearray((tmp_path / "a").read_bytes())
+    numbers = st.sampled_from([0, 1, 2, 3, 5, 6, 9, 255, 0x806, 0x40001, 2**27, 2**31 - 1, 2**31, 2**32 - 1])
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(32, len(damaged) // 4 - 1)) * 4
+        damaged[place : place + 4] = struct.pack("<I", data.draw(numbers))
+    size = int.from_bytes(damaged[132:136], "little")
+    if data.draw(st.booleans()):
+        packed = zlib.compress(bytes(damaged[128:]))
+        damaged[128:] = struct.pack("<II", 15, len(packed)) + packed
+    else:
+        del damaged[136 + min(size, len(damaged)) :]
+    path.write_bytes(bytes(damaged))
+    try:
+        read_all(path)
+    except RsgadviseError as error:
+        assert "\n" not in str(error)  # noqa: PT017
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
