@@ -72,20 +72,57 @@ def _flow(value: object) -> str:
     return str(value)
 
 
-# Words of other tools for what has another name, or another sense, here.
-_STEPSIZE = "the learning rate is called stepsize and belongs under training"
-_KEEP_PROB = "give keep_prob = 1 - dropout rate, under training or search"
-SYNONYMS = {
-    "learning_rate": _STEPSIZE,
-    "lr": _STEPSIZE,
-    "step_size": _STEPSIZE,
-    "dropout": _KEEP_PROB,
-    "dropout_rate": _KEEP_PROB,
-    "p": _KEEP_PROB,
-    "rate": _KEEP_PROB,
-    "steps": "the number of steps is called iterations and belongs under training or search",
-    "max_steps": "the number of steps is called iterations and belongs under training or search",
+# Words of other tools for what has another name here, or does not exist; without their underscores.
+_MEANT = {
+    "learningrate lr stepsize eta": "the learning rate is called stepsize and belongs under training",
+    "dropout dropoutrate dropoutprob p rate": (
+        "the dropout rate is 1 - keep_prob; give keep_prob under training or search"
+    ),
+    "steps maxsteps numsteps maxiterations": (
+        "the number of steps is called iterations and belongs under training or search"
+    ),
+    "maxepochs numepochs nepochs passes": "the number of passes over the data is limited by budget.epochs",
+    "maxiter": "passes over the data are limited by budget.epochs, steps by search.iterations",
+    "batch batches minibatch minibatchsize": (
+        "the rows of one step are called batch_size, which belongs under training or search"
+    ),
+    "activation activations activationfunction nonlinearity": (
+        "rsgadvise advises for sigmoid units, which its theorems are about; leave it out"
+    ),
+    "optimizer optimiser solver": (
+        "rsgadvise advises for plain stochastic gradient descent, which its theorems are about; leave it out"
+    ),
+    "momentum nesterov beta betas beta1 beta2": (
+        "there is no momentum in the training that the theorems are about; leave it out"
+    ),
+    "weightdecay l1 l2 regularization regularisation": (
+        "nothing is added to the loss here, and training.decay is that of the stepsize; leave it out"
+    ),
+    "loss lossfunction criterion objective": (
+        "the loss is the squared error of sigmoid outputs; its value at the start is training.initial_loss; "
+        "leave it out"
+    ),
+    "bias biases usebias fitintercept intercept": (
+        "units have no biases here; a column of ones in the data does the same for the first layer; leave it "
+        "out"
+    ),
+    "earlystopping earlystop patience": (
+        "the number of steps is training.iterations, and training.stopping draws the one whose weights are "
+        "kept; leave it out"
+    ),
+    "scheduler schedule lrschedule lrscheduler warmup annealing": (
+        "step k uses stepsize * k**-decay; give training.decay, or leave it out"
+    ),
+    "hidden hiddenlayers hiddenlayersizes hiddendim units neurons width depth architecture inputdim "
+    "outputdim": "the lengths of all layers, the input's first, are network.layers",
+    "label labels y targets": "the targets of a data file are named with data.target",
+    "path filename dataset csv": "the data file is named with data.file",
+    "normalize normalise normalization standardize scale scaler": (
+        "how features come into [0, 1] is data.scaling"
+    ),
+    "model": "the network is described under network",
 }
+_SYNONYMS = {word: meant for words, meant in _MEANT.items() for word in words.split()}
 
 
 def unknown_key(path: Path) -> str:
@@ -96,13 +133,17 @@ def unknown_key(path: Path) -> str:
     homes = _homes()
     if key in homes:
         return f"{message}; {key!r} belongs {homes[key]}"
-    if meant := SYNONYMS.get(key.lower().replace("-", "_")):
+    if meant := _SYNONYMS.get(_bare(key)):
         return f"{message}; {meant}"
     if close := look_alike(key, here):
         return f"{message}; did you mean {close!r}?"
     if close := look_alike(key, list(homes)):
         return f"{message}; did you mean {close!r}, which belongs {homes[close]}?"
     return f"{message}; the keys here are {', '.join(here)}"
+
+
+def _bare(key: str) -> str:
+    return key.lower().replace("-", "").replace("_", "")
 
 
 def _homes() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rsgadvise.errors import SpecError
@@ -396,3 +398,50 @@ def test_errors_of_loading_name_the_file(tmp_path: object) -> None:
         load_spec(f"{tmp_path}/a\nb.yaml")
     assert "a\\nb.yaml" in str(caught.value)
     assert "rsgadvise init" in str(caught.value)
+
+
+FOREIGN = [
+    ("network", "activation", "for sigmoid units"),
+    ("network", "Activation_Function", "for sigmoid units"),
+    ("network", "bias", "no biases here"),
+    ("network", "loss", "squared error"),
+    ("network", "hidden_layer_sizes", "network.layers"),
+    ("network", "dropout", "the dropout rate is 1 - keep_prob"),
+    ("training", "optimizer", "plain stochastic gradient descent"),
+    ("training", "momentum", "no momentum"),
+    ("training", "weight_decay", "nothing is added to the loss"),
+    ("training", "learningRate", "called stepsize"),
+    ("training", "learning-rate", "called stepsize"),
+    ("training", "early_stopping", "training.stopping draws"),
+    ("training", "epochs", "'epochs' belongs under budget"),
+    ("training", "max_epochs", "budget.epochs"),
+    ("training", "lr_scheduler", "give training.decay"),
+    ("data", "labels", "data.target"),
+    ("data", "normalize", "data.scaling"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "part"), FOREIGN, ids=[key for _, key, _ in FOREIGN])
+def test_words_of_other_tools_get_a_true_answer(section: str, key: str, part: str) -> None:
+    network = "{kind: single_layer, layers: [784, 10]}"
+    if section == "network":
+        text = f"network: {{kind: single_layer, layers: [784, 10], {key}: 0.1}}"
+    else:
+        text = f"network: {network}\n{section}: {{{key}: 0.1}}"
+    message = fails(text).message
+    assert message.startswith(f"unknown key '{key}'; ")
+    assert part in message
+    assert "did you mean" not in message
+    # At the top level, where a section may be looked for, the answer is the same.
+    assert part in fails(f"network: {network}\n{key}: 0.1").message
+
+
+def test_every_key_that_an_answer_names_exists() -> None:
+    """An answer must not send anybody on to a second error."""
+    from rsgadvise.spec import wording
+
+    known = wording._homes()
+    for meant in wording._SYNONYMS.values():
+        for section, key in re.findall(r"\b(network|data|training|search|budget)\.([a-z_]+)", meant):
+            assert section in known[key], meant
+    assert not set(wording._SYNONYMS) & {key.replace("_", "") for key in known} - {"stepsize"}
