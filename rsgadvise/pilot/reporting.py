@@ -24,6 +24,7 @@ from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.training_plan import calibrated_plan, raced_plan
 from rsgadvise.rsg import Training
 from rsgadvise.stopping import Stopping
 
@@ -79,8 +80,12 @@ class Reporter:
             reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
             report = self._without_winner(ranked, tournament, spent / best.samples)
+            assert advice.train is not None
+            plan = raced_plan(advice.train, report, common=None, spread=None)
             notes = (f"{reason}; this is the advice without it.", *advice.notes)
-            return _piloted(advice, report, notes=notes, cost=report.cost, interrupted=interrupted)
+            return _piloted(
+                advice, report, notes=notes, cost=report.cost, interrupted=interrupted, train=plan
+            )
         winner, finalist = ranked[0].runner.candidate, ranked[0].finalist
         choice = None if finalist is None else self._stopping(winner, finalist)
         stopping = self._used(choice)
@@ -112,6 +117,9 @@ class Reporter:
             "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
         )
+        constant = tournament.constant
+        plan = calibrated_plan(found[0], self.problem, advice.measured, constant=constant)
+        plan = raced_plan(plan, report, common=None, spread=plan.spread)
         dropout = min(low for low, _ in space.keep_probs) < 1
         schedule = Schedule(winner.decay, stopping)
         limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
@@ -128,6 +136,7 @@ class Reporter:
             critical_batch_size=None,
             cost=report.cost,
             interrupted=interrupted,
+            train=plan,
         )
 
     def _used(self, choice: StoppingChoice | None) -> Stopping:

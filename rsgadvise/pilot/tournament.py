@@ -21,8 +21,31 @@ __all__ = ["Finalist", "Tournament", "predictions"]
 
 Progress = Callable[[float, str], None]
 
-_HEATS = ((0.1, 4), (0.3, 3), (0.6, 2), (1.0, 1))
-"""(share of a race's length, how many go on after it)."""
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """How a race is run.
+
+    Attributes:
+        heats: (share of the race's length, how many go on after it).
+        rungs: of the ladder that start, of the lowest so many around 1/U; None for all.
+        added: rungs that may join at its ends.
+        variants: whether others in the knobs that the spec leaves open join.
+    """
+
+    heats: tuple[tuple[float, int], ...] = ((0.1, 4), (0.3, 3), (0.6, 2), (1.0, 1))
+    rungs: int | None = None
+    added: int = MOST_ADDED
+    variants: bool = True
+
+
+_PROGRAMMES = (
+    Programme(),
+    Programme(variants=False),
+    Programme(((0.3, 2), (1.0, 1)), rungs=3, added=0, variants=False),
+    Programme(((1.0, 1),), rungs=3, added=0, variants=False),
+)
+"""The first is that of every race; where its first heat is too short and nothing may fail, the next is."""
 
 _HEATS_PART = 0.85  # of the progress that is shown
 _AGAIN_SHARE = 0.5  # of a race's length: the second run of the winner
@@ -93,6 +116,8 @@ class Tournament:
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
         compared_rows: at most so many.
+        lenient: whether a small allowance means a smaller race, or none, and not an error.
+        programme: by which it is run.
     """
 
     arena: Arena
@@ -107,6 +132,8 @@ class Tournament:
     work: float = 0.0
     comparing: bool = False
     compared_rows: int = _COMPARED_ROWS
+    lenient: bool = False
+    programme: Programme = _PROGRAMMES[0]
 
     @property
     def constant(self) -> float:
@@ -117,17 +144,31 @@ class Tournament:
         """Race until the allowance is used up.
 
         Raises:
-            UsageError: it is too small for the first heat.
+            UsageError: it is too small for the first heat, and not lenient.
         """
-        first = self.proposals.first()
-        variants = self.proposals.variants(first[0])
-        self.comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
-        length = self._planned(first, variants)
+        programmes = _PROGRAMMES if self.lenient else _PROGRAMMES[:1]
+        for programme in programmes:
+            self.programme = programme
+            first = self.proposals.first()[: programme.rungs]
+            variants = self.proposals.variants(first[0]) if programme.variants else []
+            self.comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
+            length = self._planned(first, variants)
+            steps = length * programme.heats[0][0] * first[0].iterations
+            if round(steps) >= _FEWEST_STEPS:
+                break
+        else:
+            if self.lenient:
+                return
+            raise UsageError(
+                f"the pilot is too small for a race of {len(first) + len(variants)} candidates: the first "
+                f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
+                f"{steps:.2g}; raise it, or plan more iterations"
+            )
         heat = Heat(self.arena, key=0, threads=self.threads)
         runners = self.standing = [heat.enter(candidate) for candidate in first]
         self._report(0.0)
-        for number, (share, kept) in enumerate(_HEATS):
-            if number == 1:
+        for number, (share, kept) in enumerate(self.programme.heats):
+            if number == 1 and variants:
                 newcomers = [heat.enter(each) for each in self.proposals.variants(runners[0].candidate)]
                 self.standing += newcomers
                 runners = [*runners, *newcomers]
@@ -147,10 +188,10 @@ class Tournament:
 
     def _planned(self, first: Sequence[Candidate], variants: Sequence[Candidate]) -> float:
         """Length of the race as a share of the training: what the allowance is enough for."""
-        running = len(first) + (MOST_ADDED if first[0].rung is not None else 0)
+        running = len(first) + (self.programme.added if first[0].rung is not None else 0)
         work = before = 0.0
         compared = 1
-        for number, (share, kept) in enumerate(_HEATS):
+        for number, (share, kept) in enumerate(self.programme.heats):
             work += (share - before) * running
             if number == 1:
                 work += share * len(variants)
@@ -164,22 +205,15 @@ class Tournament:
             self.compared_rows = int(max(1, min(_COMPARED_ROWS, _COMPARE_COST * self.allowance / each)))
             aside += each * self.compared_rows
         samples = max(candidate.samples for candidate in (*first, *variants))
-        length = min(1.0, max(0.0, self.allowance - aside) / (samples * work))
-        steps = length * _HEATS[0][0] * first[0].iterations
-        if round(steps) < _FEWEST_STEPS:
-            raise UsageError(
-                f"the pilot is too small for a race of {len(first) + len(variants)} candidates: the first "
-                f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
-                f"{steps:.2g}; raise it, or plan more iterations"
-            )
-        return length
+        return min(1.0, max(0.0, self.allowance - aside) / (samples * work))
 
     def _widened(self, heat: Heat, share: float) -> list[Runner]:
         """Everybody, with the next rungs while the best stands at an end of the ladder."""
         while True:
             leader = min(self.standing, key=log_loss)
             ladder = [runner.candidate.rung for runner in self.standing if runner.candidate.rung is not None]
-            added = self.proposals.beside(leader.candidate, ladder) if ladder else None
+            joins = ladder and self.programme.added > 0
+            added = self.proposals.beside(leader.candidate, ladder) if joins else None
             if added is None:
                 return self.standing
             runner = heat.enter(added)
@@ -316,7 +350,7 @@ class Tournament:
 
     def _comparable(self, runner: Runner) -> list[tuple[float, float]]:
         """(share, loss) of the heats; where masks differ, without the first, whose losses are masked."""
-        first = _HEATS[0][0] * max(share for share, _ in runner.judged)
+        first = self.programme.heats[0][0] * max(share for share, _ in runner.judged)
         return [each for each in runner.judged if not self.comparing or each[0] > 1.5 * first]
 
 

@@ -43,7 +43,7 @@ def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> st
     if all(entry.outcome == NOT_RUN for entry in ranked):
         if interrupted:
             return "The race was interrupted before any candidate had run"
-        return "The pilot is too small for a race of even one iteration; raise it, or plan more iterations"
+        return "The pilot is too small for a race; raise it, or plan more iterations"
     if constant == 0:
         return "The targets are the same in every row, so that a constant prediction cannot be beaten"
     if any(entry.finalist is not None for entry in ranked):
