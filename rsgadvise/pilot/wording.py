@@ -65,8 +65,8 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
         sentences = [
             f"Of {len(ranked)} candidates, {leader} promised the lowest loss and "
             + (
-                "did not repeat it when it was run again from another seed, where the next one of the last "
-                f"heat ended lower: {best.source}, {reached}."
+                "did not repeat it when it was run again from another seed; over both seeds the next one of "
+                f"the last heat is lower: {best.source}, {reached}."
                 if failed[0].outcome == "left behind"
                 else "failed when it was run again from another seed; "
                 f"{best.source} is the next of those that ran as long, {reached}."
