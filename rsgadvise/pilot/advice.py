@@ -18,18 +18,22 @@ from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
 from rsgadvise.errors import UsageError
 from rsgadvise.networks import Data, Network
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.calibration import Calibration, calibrate, layer_smoothness
+from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate, layer_smoothness
 from rsgadvise.pilot.candidates import Proposals, layer_shape
 from rsgadvise.pilot.reporting import Reporter
+from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.tournament import Progress, Tournament
+from rsgadvise.pilot.training_plan import calibrated_plan
+from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["advise_with_data"]
+__all__ = ["advise_automatically", "advise_with_data"]
 
 _CALIBRATION_SHARE = 0.6  # of the allowance: what has to be left after it for the race
 _STATE_SHARE = 0.04  # of the allowance: the curvature after stopping
+_CALIBRATION_PART = 0.1  # of what work is enough for, where it is for less than a training
 _LAYERS = 6  # key of randomness
 
 
@@ -62,14 +66,77 @@ def advise_with_data(
         HypothesisError: nothing can be calibrated.
         UsageError: the pilot is too small for its own calibration, or for a race.
     """
+    return _advise(
+        spec,
+        data,
+        constants=constants,
+        spending=Spending(pilot) if pilot else None,
+        seed=seed,
+        top=top,
+        measured=measured,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def advise_automatically(
+    spec: Spec,
+    data: Data,
+    *,
+    constants: ConstantsName = "calibrated",
+    work: float = DEFAULT_WORK,
+    seed: int,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Advice:
+    """Advice of a race whose size nobody gave: one training, or what the work is enough for.
+
+    Where that is too little for all candidates fewer of them race, then none, and the calibration keeps to
+    its fewest rows: some five hundred gradients of single examples are spent in any case. A target is left
+    aside, since a race looks for the smallest loss within a budget.
+
+    Args:
+        spec, data, constants, seed, top, measured, threads, progress: as in `advise_with_data`.
+        work: in multiply-adds, counted by `multiply_adds`; the same seed gives the same advice anywhere.
+
+    Raises:
+        HypothesisError: nothing can be calibrated, since all inputs are zero.
+    """
+    return _advise(
+        spec.model_copy(update={"target": None}),
+        data,
+        constants=constants,
+        spending=Spending(1.0, work),
+        seed=seed,
+        top=top,
+        measured=measured,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def _advise(
+    spec: Spec,
+    data: Data,
+    *,
+    constants: ConstantsName,
+    spending: Spending | None,
+    seed: int,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+    threads: int,
+    progress: Progress | None,
+) -> Advice:
     problem = resolve(spec, measured)
     space = search_space(spec, problem)
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network(problem.kind, problem.layers, problem.weight_bounds, keep_prob)
-    arena = Arena.of(network, data, seed=seed, hold_out=pilot > 0)
+    arena = Arena.of(network, data, seed=seed, hold_out=spending is not None)
     told = progress or (lambda part, name: None)
     told(0.0, "measuring")
-    calibration = _calibration(arena, problem, space)
+    calibration = _calibration(arena, problem, space, spending)
     known = _calibrated(problem, calibration)
     calibrated = rank(known, space, constants="calibrated", top=top)
     advice = calibrated if constants == "calibrated" else rank(known, space, constants=constants, top=top)
@@ -77,13 +144,14 @@ def advise_with_data(
     if calibrated.infeasible is not None or advice.infeasible is not None:
         return advice
     best = calibrated.recommendations[0]
-    cost = calibration.work / best.samples
-    advice = replace(advice, measured=_quantities(known, space, best, calibration), cost=cost)
-    if not pilot:
+    quantities = _quantities(known, space, best, calibration)
+    plan = calibrated_plan(best, known, quantities, constant=constant_loss(arena.data.targets))
+    advice = replace(advice, measured=quantities, cost=calibration.work / best.samples, train=plan)
+    if spending is None:
         return advice
     stopping_is_open = spec.training.stopping is None
     reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.notes)
-    return _raced(advice, best, calibration, reporter, trainings=pilot, threads=threads, progress=told)
+    return _raced(advice, best, calibration, reporter, spending=spending, threads=threads, progress=told)
 
 
 def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
@@ -96,20 +164,28 @@ def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
     )
 
 
-def _calibration(arena: Arena, problem: Problem, space: Space) -> Calibration:
-    """Measure at the cost of a share of the training that may be advised.
+def _calibration(arena: Arena, problem: Problem, space: Space, spending: Spending | None) -> Calibration:
+    """Measure at the cost of a share of the training that may be advised, or of what work is enough for.
 
     How long that is nobody knows where there is a target: the shortest calibration tells about how long.
     """
     batch_size, iterations = _planned(space)
+
+    def allowed() -> float | None:
+        if spending is None or not spending.lenient:
+            return None
+        training = float(batch_size * iterations)
+        enough = spending.samples(arena.network, batch_size=batch_size, training=training)
+        return min(SHARE * max(training, FEWEST_SAMPLES), _CALIBRATION_PART * enough)
+
     if space.goal is None:
-        return calibrate(arena, batch_size=batch_size, iterations=iterations)
+        return calibrate(arena, batch_size=batch_size, iterations=iterations, allowed=allowed())
     short = calibrate(arena, batch_size=batch_size, iterations=1)
     plan = rank(_calibrated(problem, short), space, constants="calibrated", top=1)
     if plan.infeasible is None:
         best = plan.recommendations[0]
         batch_size, iterations = best.batch_size, best.iterations
-    long = calibrate(arena, batch_size=batch_size, iterations=iterations)
+    long = calibrate(arena, batch_size=batch_size, iterations=iterations, allowed=allowed())
     return replace(long, work=short.work + long.work)
 
 
@@ -203,7 +279,7 @@ def _raced(
     calibration: Calibration,
     reporter: Reporter,
     *,
-    trainings: float,
+    spending: Spending,
     threads: int,
     progress: Progress,
 ) -> Advice:
@@ -225,12 +301,12 @@ def _raced(
     # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.
     first = proposals.first()[0]
     samples = min(candidate.samples for candidate in (first, *proposals.variants(first)))
-    budget = trainings * samples
-    if work > _CALIBRATION_SHARE * budget:
+    budget = spending.samples(arena.network, batch_size=best.batch_size, training=samples)
+    if work > _CALIBRATION_SHARE * budget and not spending.lenient:
         raise UsageError(
             f"the pilot must be at least {_rounded_up(work / (_CALIBRATION_SHARE * samples))} for a training "
             f"of {best.samples:,} samples, since calibration alone costs {work / samples:.2g} of it; got "
-            f"{trainings:g}; raise it, or plan more iterations"
+            f"{spending.trainings:g}; raise it, or plan more iterations"
         )
     tournament = Tournament(
         arena=arena,
@@ -238,6 +314,7 @@ def _raced(
         allowance=(1 - _STATE_SHARE) * budget - work,
         threads=threads,
         progress=progress,
+        lenient=spending.lenient,
     )
     try:
         tournament.run()

@@ -79,7 +79,7 @@ class Calibration:
     notes: tuple[str, ...]
 
 
-def calibrate(arena: Arena, *, batch_size: int, iterations: int) -> Calibration:
+def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float | None = None) -> Calibration:
     """Measure the constants of a run of N iterations at a cost of about `SHARE` of it.
 
     Kind: estimates. Smoothness is the largest Hessian eigenvalue on a sample of rows, by Lanczos from
@@ -88,12 +88,13 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int) -> Calibration:
     Args:
         arena: network and rows.
         batch_size, iterations: B and N of the run that is planned.
+        allowed: work in place of that share, but for the fewest rows.
 
     Raises:
         HypothesisError: the loss has no curvature at W^1, such as for inputs that are all zero.
     """
-    allowed = SHARE * iterations * batch_size
-    steps = int(min(_MOST_STEPS, max(1, _STAGE_SHARE * SHARE * iterations)))
+    allowed = SHARE * iterations * batch_size if allowed is None else allowed
+    steps = int(min(_MOST_STEPS, iterations, max(1, _STAGE_SHARE * allowed / batch_size)))
     share = 1 - _STAGES * _STAGE_SHARE - _GRADIENT_SHARE
     # Each stage is measured, and the error of the last curvature by one more product.
     each_row = (1 + _STAGES) * (1 + PRODUCT_COST * _PRODUCTS) + 1 + PRODUCT_COST

@@ -85,6 +85,18 @@ class Proposals:
             return None
         return self._at(rung + 1 if rung == max(ladder) else rung - 1)
 
+    def common(self, leader: Candidate, rung: int) -> Candidate | None:
+        """The leader with one stepsize for all layers, 2^rung times its smallest; None where it has one."""
+        smallest = min(leader.stepsizes)
+        if max(leader.stepsizes) == smallest:
+            return None
+        return replace(
+            leader,
+            stepsizes=(smallest * 2.0**rung,) * len(leader.stepsizes),
+            source=f"{2.0**rung:g} times the smallest, for all layers",
+            rung=rung,
+        )
+
     def _given(self) -> Candidate:
         return Candidate(
             stepsizes=self.advised,

@@ -17,12 +17,13 @@ from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.race import Candidate
+from rsgadvise.pilot.race import Candidate, Runner, fate
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.training_plan import calibrated_plan, raced_plan, raced_spread
 from rsgadvise.rsg import Training
 from rsgadvise.stopping import Stopping
 
@@ -78,8 +79,12 @@ class Reporter:
             reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
             report = self._without_winner(ranked, tournament, spent / best.samples)
+            assert advice.train is not None
+            plan = raced_plan(advice.train, report, spread=advice.train.spread)
             notes = (f"{reason}; this is the advice without it.", *advice.notes)
-            return _piloted(advice, report, notes=notes, cost=report.cost, interrupted=interrupted)
+            return _piloted(
+                advice, report, notes=notes, cost=report.cost, interrupted=interrupted, train=plan
+            )
         winner, finalist = ranked[0].runner.candidate, ranked[0].finalist
         choice = None if finalist is None else self._stopping(winner, finalist)
         stopping = self._used(choice)
@@ -111,6 +116,9 @@ class Reporter:
             "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
         )
+        constant = tournament.constant
+        plan = calibrated_plan(found[0], self.problem, advice.measured, constant=constant)
+        plan = raced_plan(plan, report, spread=raced_spread(tournament))
         dropout = min(low for low, _ in space.keep_probs) < 1
         schedule = Schedule(winner.decay, stopping)
         limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
@@ -127,6 +135,7 @@ class Reporter:
             critical_batch_size=None,
             cost=report.cost,
             interrupted=interrupted,
+            train=plan,
         )
 
     def _used(self, choice: StoppingChoice | None) -> Stopping:
@@ -178,22 +187,26 @@ class Reporter:
         winner = ranked[0].runner if ranked and ranked[0].outcome == "won" else None
         won = {} if winner is None else dict(winner.judged)
         raced = tuple(
-            Raced(
-                stepsizes=entry.runner.candidate.stepsizes,
-                decay=entry.runner.candidate.decay,
-                batch_size=entry.runner.candidate.batch_size,
-                keep_prob=entry.runner.candidate.keep_prob,
-                source=entry.runner.candidate.source,
-                share=0.0 if entry.outcome == NOT_RUN else entry.runner.done,
-                loss=entry.runner.loss,
-                winner_loss=None if entry.runner is winner else won.get(entry.runner.done),
-                outcome=entry.outcome,
+            _raced(
+                entry.runner,
+                entry.outcome,
+                None if entry.runner is winner else won.get(entry.runner.done),
             )
             for entry in ranked
+        )
+        before = {} if winner is None else dict(winner.history)
+        common = tuple(
+            _raced(
+                runner,
+                fate(runner.loss, tournament.constant) or ("left behind" if place else "best of these"),
+                before.get(runner.done),
+            )
+            for place, runner in enumerate(tournament.common)
         )
         return PilotReport(
             seed=self.arena.seed,
             raced=raced,
+            common=common,
             constant_loss=tournament.constant,
             cost=cost,
             again=tuple(
@@ -246,6 +259,21 @@ class Reporter:
             curvature_share=share,
             bound_at=stopping_bound(self.problem, point, self.constants),
         )
+
+
+def _raced(runner: Runner, outcome: str, winner_loss: float | None) -> Raced:
+    candidate = runner.candidate
+    return Raced(
+        stepsizes=candidate.stepsizes,
+        decay=candidate.decay,
+        batch_size=candidate.batch_size,
+        keep_prob=candidate.keep_prob,
+        source=candidate.source,
+        share=0.0 if outcome == NOT_RUN else runner.done,
+        loss=runner.loss,
+        winner_loss=winner_loss,
+        outcome=outcome,
+    )
 
 
 def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int) -> Rows:

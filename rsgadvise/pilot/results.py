@@ -71,6 +71,8 @@ class PilotReport:
         raced: every candidate, best first; the first is the winner if its outcome is "won".
         constant_loss: of the best constant prediction.
         cost: of the whole advice, in trainings with the winner's N and B.
+        common: the winner with one stepsize for all layers, best first and run less far than the winner;
+            empty where it has one stepsize.
         again: every run from another seed, in the order that they were made.
         share: of the training that the second run of the winner took.
         predicted_bound: on the squared gradient in so many iterations, with the constants of the advice;
@@ -91,6 +93,7 @@ class PilotReport:
     raced: tuple[Raced, ...]
     constant_loss: float
     cost: float
+    common: tuple[Raced, ...] = ()
     again: tuple[Rerun, ...] = ()
     share: float | None = None
     predicted_bound: float | None = None

@@ -21,14 +21,41 @@ __all__ = ["Finalist", "Tournament", "predictions"]
 
 Progress = Callable[[float, str], None]
 
-_HEATS = ((0.1, 4), (0.3, 3), (0.6, 2), (1.0, 1))
-"""(share of a race's length, how many go on after it)."""
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """How a race is run.
+
+    Attributes:
+        heats: (share of the race's length, how many go on after it).
+        rungs: of the ladder that start, of the lowest so many around 1/U; None for all.
+        added: rungs that may join at its ends.
+        variants: whether others in the knobs that the spec leaves open join.
+    """
+
+    heats: tuple[tuple[float, int], ...] = ((0.1, 4), (0.3, 3), (0.6, 2), (1.0, 1))
+    rungs: int | None = None
+    added: int = MOST_ADDED
+    variants: bool = True
+
+
+_PROGRAMMES = (
+    Programme(),
+    Programme(variants=False),
+    Programme(((0.3, 2), (1.0, 1)), rungs=3, added=0, variants=False),
+    Programme(((1.0, 1),), rungs=3, added=0, variants=False),
+)
+"""The first is that of every race; where its first heat is too short and nothing may fail, the next is."""
 
 _HEATS_PART = 0.85  # of the progress that is shown
 _AGAIN_SHARE = 0.5  # of a race's length: the second run of the winner
 _SPARE = 0.6  # of that, kept for another one if the winner fails there or does not repeat its first run
 _WORSE = 2.0  # times a loss that the first run had earlier: a larger one does not repeat it
 _SLIGHT = 0.05  # of a constant's loss: a difference below it is none
+_COMMON_RUNGS = range(3)  # of the smallest stepsize of the winner's layers: a common one lies above it
+_COMMON_SHARES = (0.1, 0.3)  # of a race's length: all of them, then the best two
+_COMMON_COST = 0.8  # in such lengths: with one more at an end of that ladder
+_COMMON_SHARE = 0.5  # kept for it in any case, since most races need no third run
 _FEWEST_STEPS = 2  # of the first heat: the loss before the first one is that of W^1, the same for all
 _LOOKS = 12  # along a second run
 _LOOK_ROWS = 256
@@ -64,6 +91,11 @@ class Finalist:
         return self.looks.last / self.runner.candidate.iterations
 
     @property
+    def both(self) -> float:
+        """Mean logarithm of the losses of both runs."""
+        return (log_loss(self.runner) + math.log(max(self.end, 1e-300))) / 2
+
+    @property
     def repeats(self) -> bool:
         """Whether the second run came as far as the first had come much earlier.
 
@@ -88,11 +120,14 @@ class Tournament:
         standing: every runner so far, for when it is interrupted.
         finalists: those that were run again, in that order.
         winner: once it is over; None if nobody who ran the last heat is sound, see `_decide`.
+        common: the winner with one stepsize for all layers, best first; empty where it has one.
         over: whether it ended by itself.
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
         compared_rows: at most so many.
+        lenient: whether a small allowance means a smaller race, or none, and not an error.
+        programme: by which it is run.
     """
 
     arena: Arena
@@ -103,10 +138,13 @@ class Tournament:
     standing: list[Runner] = field(default_factory=list)
     finalists: list[Finalist] = field(default_factory=list)
     winner: Runner | None = None
+    common: list[Runner] = field(default_factory=list)
     over: bool = False
     work: float = 0.0
     comparing: bool = False
     compared_rows: int = _COMPARED_ROWS
+    lenient: bool = False
+    programme: Programme = _PROGRAMMES[0]
 
     @property
     def constant(self) -> float:
@@ -117,17 +155,31 @@ class Tournament:
         """Race until the allowance is used up.
 
         Raises:
-            UsageError: it is too small for the first heat.
+            UsageError: it is too small for the first heat, and not lenient.
         """
-        first = self.proposals.first()
-        variants = self.proposals.variants(first[0])
-        self.comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
-        length = self._planned(first, variants)
+        programmes = _PROGRAMMES if self.lenient else _PROGRAMMES[:1]
+        for programme in programmes:
+            self.programme = programme
+            first = self.proposals.first()[: programme.rungs]
+            variants = self.proposals.variants(first[0]) if programme.variants else []
+            self.comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
+            length = self._planned(first, variants)
+            steps = length * programme.heats[0][0] * first[0].iterations
+            if round(steps) >= _FEWEST_STEPS:
+                break
+        else:
+            if self.lenient:
+                return
+            raise UsageError(
+                f"the pilot is too small for a race of {len(first) + len(variants)} candidates: the first "
+                f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
+                f"{steps:.2g}; raise it, or plan more iterations"
+            )
         heat = Heat(self.arena, key=0, threads=self.threads)
         runners = self.standing = [heat.enter(candidate) for candidate in first]
         self._report(0.0)
-        for number, (share, kept) in enumerate(_HEATS):
-            if number == 1:
+        for number, (share, kept) in enumerate(self.programme.heats):
+            if number == 1 and variants:
                 newcomers = [heat.enter(each) for each in self.proposals.variants(runners[0].candidate)]
                 self.standing += newcomers
                 runners = [*runners, *newcomers]
@@ -142,15 +194,16 @@ class Tournament:
             runners = ranked[:kept]
             self._report(_HEATS_PART * share)
         self._decide(heat, ranked, length)
+        self._find_common(heat, length)
         self.over = True
         self._report(1.0)
 
     def _planned(self, first: Sequence[Candidate], variants: Sequence[Candidate]) -> float:
         """Length of the race as a share of the training: what the allowance is enough for."""
-        running = len(first) + (MOST_ADDED if first[0].rung is not None else 0)
+        running = len(first) + (self.programme.added if first[0].rung is not None else 0)
         work = before = 0.0
         compared = 1
-        for number, (share, kept) in enumerate(_HEATS):
+        for number, (share, kept) in enumerate(self.programme.heats):
             work += (share - before) * running
             if number == 1:
                 work += share * len(variants)
@@ -158,28 +211,23 @@ class Tournament:
             compared += running if number else 0
             running, before = min(kept, running), share
         work += _AGAIN_SHARE * (1 + _SPARE)
+        if self.proposals.common(first[0], 0) is not None:
+            work += _COMMON_SHARE
         aside = _LOOK_COST * self.allowance
         if self.comparing:
             each = LOSS_COST * compared
             self.compared_rows = int(max(1, min(_COMPARED_ROWS, _COMPARE_COST * self.allowance / each)))
             aside += each * self.compared_rows
         samples = max(candidate.samples for candidate in (*first, *variants))
-        length = min(1.0, max(0.0, self.allowance - aside) / (samples * work))
-        steps = length * _HEATS[0][0] * first[0].iterations
-        if round(steps) < _FEWEST_STEPS:
-            raise UsageError(
-                f"the pilot is too small for a race of {len(first) + len(variants)} candidates: the first "
-                f"heat must have {_FEWEST_STEPS} or more of the {first[0].iterations:,} iterations; got "
-                f"{steps:.2g}; raise it, or plan more iterations"
-            )
-        return length
+        return min(1.0, max(0.0, self.allowance - aside) / (samples * work))
 
     def _widened(self, heat: Heat, share: float) -> list[Runner]:
         """Everybody, with the next rungs while the best stands at an end of the ladder."""
         while True:
             leader = min(self.standing, key=log_loss)
             ladder = [runner.candidate.rung for runner in self.standing if runner.candidate.rung is not None]
-            added = self.proposals.beside(leader.candidate, ladder) if ladder else None
+            joins = ladder and self.programme.added > 0
+            added = self.proposals.beside(leader.candidate, ladder) if joins else None
             if added is None:
                 return self.standing
             runner = heat.enter(added)
@@ -190,8 +238,8 @@ class Tournament:
         """Run the best of the last heat again, and another where it fails or does not repeat its first run.
 
         Where it fails, the next of the last heat takes its place if it passes from the same new start. Where
-        it does not repeat its first run, the next does if it repeats its own and ends lower; with no other
-        it runs from a third start. Nobody wins who was left behind before the last heat: where none of that
+        it does not repeat its first run, the next does if its two runs are lower together; with no other it
+        runs from a third start. Nobody wins who was left behind before the last heat: where none of that
         is sound, the best of the others is brought as far first, if the allowance is enough.
         """
         sound = [runner for runner in last if self._sound(runner)] or self._brought_on(heat, last, length)
@@ -216,8 +264,37 @@ class Tournament:
         second = self._again(other, key, share, looking)
         if second is None or fate(second.end, self.constant) is not None:
             return
-        if not passed or (other is not leader and second.repeats and second.end < first.end):
+        if not passed or second.both < first.both:
             self.winner = other
+
+    def _find_common(self, heat: Heat, length: float) -> None:
+        """Race one stepsize for all layers of the winner: for libraries that know no more than one."""
+        if self.winner is None:
+            return
+        leader = self.winner.candidate
+        unit, left = length * leader.samples, self.allowance - self.work
+        full = left >= _COMMON_COST * unit
+        share = _COMMON_SHARES[0] if full else min(_COMMON_SHARES[1], left / (unit * len(_COMMON_RUNGS)))
+        if round(share * length * leader.iterations) < _FEWEST_STEPS:
+            return
+
+        def entered(rung: int) -> list[Runner]:
+            candidate = self.proposals.common(leader, rung)
+            return [] if candidate is None else [heat.enter(candidate)]
+
+        self.common = [runner for rung in _COMMON_RUNGS for runner in entered(rung)]
+        if not self.common:
+            return
+        self._advance(heat, self.common, share * length)
+        ahead = min(self.common, key=log_loss).candidate.rung
+        if full and ahead in (_COMMON_RUNGS[0], _COMMON_RUNGS[-1]):
+            beyond = entered(ahead - 1 if ahead == _COMMON_RUNGS[0] else ahead + 1)
+            self._advance(heat, beyond, share * length)
+            self.common += beyond
+        self.common = _in_order(self.common)
+        if full:
+            self._advance(heat, self.common[:2], _COMMON_SHARES[1] * length)
+            self.common = [*_in_order(self.common[:2]), *self.common[2:]]
 
     def _sound(self, runner: Runner) -> bool:
         return fate(runner.loss, self.constant) is None
@@ -316,8 +393,13 @@ class Tournament:
 
     def _comparable(self, runner: Runner) -> list[tuple[float, float]]:
         """(share, loss) of the heats; where masks differ, without the first, whose losses are masked."""
-        first = _HEATS[0][0] * max(share for share, _ in runner.judged)
+        first = self.programme.heats[0][0] * max(share for share, _ in runner.judged)
         return [each for each in runner.judged if not self.comparing or each[0] > 1.5 * first]
+
+
+def _in_order(runners: Sequence[Runner]) -> list[Runner]:
+    """By score, best first; they differ in the stepsize alone."""
+    return [runners[place] for place in np.argsort(scores(runners), kind="stable")]
 
 
 def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:

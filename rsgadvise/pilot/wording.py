@@ -43,7 +43,7 @@ def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> st
     if all(entry.outcome == NOT_RUN for entry in ranked):
         if interrupted:
             return "The race was interrupted before any candidate had run"
-        return "The pilot is too small for a race of even one iteration; raise it, or plan more iterations"
+        return "The pilot is too small for a race; raise it, or plan more iterations"
     if constant == 0:
         return "The targets are the same in every row, so that a constant prediction cannot be beaten"
     if any(entry.finalist is not None for entry in ranked):
@@ -65,8 +65,8 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
         sentences = [
             f"Of {len(ranked)} candidates, {leader} promised the lowest loss and "
             + (
-                "did not repeat it when it was run again from another seed, where the next one of the last "
-                f"heat ended lower: {best.source}, {reached}."
+                "did not repeat it when it was run again from another seed; over both seeds the next one of "
+                f"the last heat is lower: {best.source}, {reached}."
                 if failed[0].outcome == "left behind"
                 else "failed when it was run again from another seed; "
                 f"{best.source} is the next of those that ran as long, {reached}."

@@ -23,7 +23,7 @@ _NAMES = {
 def measured_blocks(advice: Advice) -> Iterator[Block]:
     """Grids of the race, of the choice of P_R, and of the measured constants."""
     if isinstance(advice, PilotAdvice):
-        yield _race(advice.pilot.raced, advice.measured)
+        yield _race((*advice.pilot.raced, *advice.pilot.common), advice.measured)
         if advice.pilot.stopping is not None:
             yield _stopping(advice.pilot.stopping, advice.recommendations[0].stopping)
     if advice.measured:

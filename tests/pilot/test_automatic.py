@@ -1,0 +1,159 @@
+"""Advice whose size nobody gives: what work it takes, and that nothing is too small for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsgadvise.advise.results import Advice
+from rsgadvise.bounds.moments import moments_of
+from rsgadvise.curvature import Curvature
+from rsgadvise.networks import Data, Network
+from rsgadvise.pilot import calibration, looking, race
+from rsgadvise.pilot.advice import advise_automatically, advise_with_data
+from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending, multiply_adds
+from rsgadvise.rsg import Snapshot, Training, train
+from rsgadvise.spec import Spec
+
+Float = NDArray[np.float64]
+X = np.random.default_rng(0).random((400, 12))
+Y = np.eye(3)[np.argmax((X - 0.5) @ np.random.default_rng(1).standard_normal((12, 3)), axis=1)]
+NETWORK: dict[str, Any] = {"kind": "multilayer", "layers": [12, 6, 3], "weight_bound": 20.0}
+
+
+def automatic(
+    *, rows: int = 400, work: float = DEFAULT_WORK, seed: int = 0, network: Any = NETWORK, **sections: Any
+) -> Advice:
+    data = Data(X[:rows], X[:rows] if network["kind"] == "autoencoder" else Y[:rows])
+    moments = moments_of(data)
+    names = ("mean", "mean_square", "second_moment", "top_eigenvalue")
+    measured = {**{name: getattr(moments, name) for name in names}, "samples": rows}
+    spec = Spec.model_validate({"network": network, **sections})
+    with np.errstate(all="ignore"):
+        return advise_automatically(spec, data, work=work, seed=seed, top=5, measured=measured)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Gradients of single examples, counted where they are computed."""
+    spent = [0.0]
+    built, multiplied = Curvature.__init__, Curvature.product
+
+    def counting_init(self: Curvature, network: Network, data: Data, *rest: Any) -> None:
+        spent[0] += data.rows
+        built(self, network, data, *rest)
+
+    def counting_product(self: Curvature, direction: Sequence[Float]) -> list[Float]:
+        spent[0] += 2 * self.rows
+        return multiplied(self, direction)
+
+    def counting_train(
+        training: Training, start: Any, streams: Any, stops: Any, **rest: Any
+    ) -> Iterator[Snapshot]:
+        spent[0] += training.batch_size * sum(int(stop[-1]) - rest.get("first", 1) for stop in stops)
+        return train(training, start, streams, stops, **rest)
+
+    monkeypatch.setattr(Curvature, "__init__", counting_init)
+    monkeypatch.setattr(Curvature, "product", counting_product)
+    for module in (race, calibration, looking):
+        monkeypatch.setattr(module, "train", counting_train)
+    return spent
+
+
+PLAN = {"batch_size": 16, "iterations": 4000, "keep_prob": 1.0}
+FEWEST = 900  # gradients: calibration with the fewest rows, by layer too
+
+
+def test_one_training_is_enough_where_work_is_not_short(counted: list[float]) -> None:
+    found = automatic(training=PLAN)
+    assert isinstance(found, PilotAdvice)
+    assert 0.5 < found.cost <= 1
+    assert counted[0] <= 64_000
+    plan = found.train
+    assert plan is not None
+    assert (plan.source, plan.learns) == ("raced", True)
+    best = found.recommendations[0]
+    assert (plan.stepsize, plan.batch_size, plan.iterations) == (best.stepsize, 16, 4000)
+    assert plan.epochs == 160
+    assert plan.loss is not None
+    assert plan.constant_loss == found.pilot.constant_loss
+    assert plan.loss < plan.constant_loss
+    assert plan.held_out_error == found.pilot.held_out_error
+    assert plan.weight_bound == 20.0
+    assert plan.spread is not None
+    assert plan.spread >= 1
+
+
+@pytest.mark.parametrize("share", [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3])
+def test_work_is_the_limit(share: float, counted: list[float]) -> None:
+    """Counted in gradients where they are computed, times what one of them takes."""
+    network = Network("multilayer", (12, 6, 3), (20.0, 20.0))
+    training = 64_000 * multiply_adds(network, 16)
+    found = automatic(training=PLAN, work=share * training)
+    assert found.train is not None
+    assert counted[0] <= max(share * 64_000, FEWEST)
+    raced = isinstance(found, PilotAdvice) and any(each.outcome == "won" for each in found.pilot.raced)
+    assert raced == (share >= 0.03)
+    assert found.train.source == ("raced" if raced else "calibrated")
+
+
+@pytest.mark.parametrize("kind", ["single_layer", "autoencoder", "multilayer"])
+@pytest.mark.parametrize("rows", [1, 2, 5, 112])
+@pytest.mark.parametrize("iterations", [1, 2, 3, 5, 8, 35])
+def test_no_training_is_too_short(kind: str, rows: int, iterations: int, counted: list[float]) -> None:
+    layers = {"single_layer": [12, 3], "autoencoder": [12, 4], "multilayer": [12, 4, 3]}[kind]
+    network = {"kind": kind, "layers": layers, "weight_bound": None if kind == "single_layer" else 5.0}
+    network = {key: value for key, value in network.items() if value is not None}
+    found = automatic(rows=rows, network=network, training={"batch_size": 16, "iterations": iterations})
+    assert found.train is not None
+    assert found.train.iterations == iterations
+    assert counted[0] <= max(FEWEST, FEWEST_SAMPLES)
+    assert math.isfinite(found.cost)
+
+
+def test_a_target_does_not_keep_it_from_racing() -> None:
+    """Not even one that no plan meets."""
+    found = automatic(target={"eps": 1e-12, "delta": 1e-6}, training={"batch_size": 16, "keep_prob": 1.0})
+    assert found.infeasible is None
+    assert found.train is not None
+    assert found.train.source == "raced"
+    assert found.train.iterations == 100 * 400 // 16
+
+
+def test_the_same_seed_gives_the_same_advice() -> None:
+    one, two = (automatic(training=PLAN, work=1e9, seed=3) for _ in range(2))
+    assert one == two
+
+
+def test_counts() -> None:
+    """By hand: products of each matrix, three times; an autoencoder passes its matrix twice."""
+    deep = Network("multilayer", (5, 4, 3))
+    tied = Network("autoencoder", (5, 4), (1.0,))
+    assert multiply_adds(deep, 8) == pytest.approx(3 * (20 + 12) + 50 * 12 + 4e5 / 8)
+    assert multiply_adds(tied, 8) == pytest.approx(3 * (20 + 20) + 50 * 14 + 4e5 / 8)
+    assert Spending(0.5).samples(deep, batch_size=8, training=1000) == 500
+    each = multiply_adds(deep, 8)
+    assert Spending(1.0, each * 700).samples(deep, batch_size=8, training=10**6) == pytest.approx(700)
+    assert Spending(1.0, each * 10**9).samples(deep, batch_size=8, training=10**6) == 10**6
+    assert Spending(1.0, each * 10**9).samples(deep, batch_size=8, training=10) == FEWEST_SAMPLES
+
+
+def test_calibration_alone_has_a_plan_too() -> None:
+    spec = Spec.model_validate({"network": NETWORK, "training": PLAN})
+    found = advise_with_data(
+        spec, Data(X, Y), constants="calibrated", pilot=0.0, seed=0, top=3, measured=None
+    )
+    plan = found.train
+    assert plan is not None
+    assert (plan.source, plan.learns, plan.loss) == ("calibrated", None, None)
+    assert isinstance(plan.stepsize, tuple)
+    assert {plan.common_stepsize} == set(plan.stepsize)
+    assert plan.constant_loss == pytest.approx(Y.var(axis=0).sum())
+    moves = [math.log(1 + each.stepsize_change) for each in found.measured]
+    assert plan.spread == pytest.approx(math.exp(2 * math.hypot(*moves)))
