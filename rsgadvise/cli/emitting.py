@@ -20,24 +20,24 @@ __all__ = ["snippet_text"]
 def snippet_text(
     advice: Advice, loaded: LoadedSpec, statistics: DataStatistics | None, target: Target
 ) -> str:
-    """The snippet of the first rank.
+    """The snippet of what the answer says to train with.
 
     Raises:
-        InfeasibleError: there is none.
+        InfeasibleError: it says nothing.
         SpecError: the data file has no targets, and the network needs some.
     """
     from rsgadvise.emit import emit_snippet
 
-    if advice.infeasible is not None:
+    if advice.infeasible is not None and advice.train is None:
         raise InfeasibleError(f"{loaded.source.file}: nothing to emit: {advice.infeasible.reason}")
-    data = None if statistics is None else _data_file(loaded, statistics)
+    data = None if statistics is None else _data_file(advice, loaded, statistics)
     try:
         return emit_snippet(advice, loaded.spec, target=target, data=data)
     except HypothesisError as error:
         raise located(error, loaded) from None
 
 
-def _data_file(loaded: LoadedSpec, statistics: DataStatistics) -> DataFile:
+def _data_file(advice: Advice, loaded: LoadedSpec, statistics: DataStatistics) -> DataFile:
     """How the snippet loads the data: its path is that from the working directory of this program."""
     from rsgadvise.emit import DataFile
     from rsgadvise.readers import plain_arrays
@@ -46,16 +46,18 @@ def _data_file(loaded: LoadedSpec, statistics: DataStatistics) -> DataFile:
     if statistics.output_dim is None and not tied:
         raise without_targets(loaded)
     path = loaded.source.base_dir / (data.file or "")
-    plain = plain_arrays(path, array=data.array, target=data.target)
+    exclude = data.exclude
+    plain = None if exclude else plain_arrays(path, array=data.array, target=data.target)
+    used = None if advice.train is None else advice.train.scaling
     return DataFile(
         path=str(path),
-        scaling=statistics.scaling,
+        scaling=used or statistics.scaling,  # type: ignore[arg-type]
         array=data.array,
         target=data.target,
-        exclude=data.exclude,
-        choice=data.scaling,
-        plain=plain is not None and (tied or plain.labelled) and data.scaling != "robust",
+        exclude=exclude,
+        plain=plain is not None and (tied or plain.labelled),
         features=None if plain is None else plain.features,
         labels=None if plain is None else plain.targets,
         labelled=statistics.target_encoding == "one-hot",
+        rows=statistics.samples,
     )

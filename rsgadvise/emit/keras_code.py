@@ -13,8 +13,9 @@ def snippet(plan: Plan) -> str:
     top = "\n\n".join(
         [
             parts.header(plan),
+            _BACKEND,
             parts.imports(plan, "import keras"),
-            parts.constants(plan, "rate of keras' Dropout"),
+            parts.constants(plan, "rate of keras' Dropout", native=True),
         ]
     )
     return parts.without_empty(
@@ -25,16 +26,26 @@ def snippet(plan: Plan) -> str:
         _make_model(plan),
         _initial_weights(plan),
         _LOSS,
-        _DECAY if plan.best.decay else "",
+        _DECAY if plan.train.decay else "",
         "" if plan.one_stepsize else _layer_sgd(plan),
         _optimizer(plan),
         parts.draw_stop(plan),
         _DRAW_BATCH,
-        _train(plan),
+        parts.SHOW,
+        _TRAIN,
         _squared_gradient(plan) if plan.many_runs else "",
-        _MAIN_MANY if plan.many_runs else _MAIN_ONE,
+        parts.SPLIT,
+        parts.report(plan),
+        _main(plan),
     )
 
+
+_BACKEND = """\
+import os
+
+# The backend that the extra `integrations` brings; tensorflow and jax do as well.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+"""
 
 _BOX = '''
 class Box(keras.constraints.Constraint):
@@ -69,10 +80,13 @@ class Tied(keras.layers.Layer):
         return keras.ops.sigmoid(keras.ops.matmul(hidden, back))
 '''
 
-_MASKS = """\
-        # Dropout divides what it keeps by KEEP, which the theory does not: Rescaling
-        # undoes it, and leaves KEEP * h, the mean, in evaluation.
-        layers += [keras.layers.Dropout(1 - KEEP), keras.layers.Rescaling(KEEP)]
+_MASKED_INPUT = """\
+    # Dropout divides what it keeps by KEEP, which the theory does not: undo it.
+    layers += [keras.layers.Dropout(1 - KEEP), keras.layers.Rescaling(KEEP)]
+"""
+
+_DROPOUT = """\
+        layers.append(keras.layers.Dropout(1 - KEEP))
 """
 
 
@@ -89,14 +103,12 @@ _BOXED_LAYER = """\
 
 def _make_model(plan: Plan) -> str:
     if plan.tied:
-        masks = _MASKS.replace("        ", "    ") if plan.masked else ""
         body = f"""\
     inputs, hidden = LAYERS
     layers = [keras.Input((inputs,))]
-{masks}    layers += [Tied(hidden, BOX[0])]
+{_MASKED_INPUT if plan.masked else ""}    layers += [Tied(hidden, BOX[0])]
 """
     else:
-        masks = _MASKS if plan.masked else ""
         dense = 'keras.layers.Dense(units, activation="sigmoid", use_bias=False)'
         loop, layer = "units in LAYERS[1:]", f"        layers.append({dense})\n"
         if plan.boxes:
@@ -104,7 +116,7 @@ def _make_model(plan: Plan) -> str:
         body = f"""\
     layers = [keras.Input((LAYERS[0],))]
     for {loop}:
-{masks}{layer}"""
+{_DROPOUT if plan.masked else ""}{layer}"""
     return f'''
 def make_model():
     """The network, no biases, sigmoid units everywhere."""
@@ -114,17 +126,20 @@ def make_model():
 
 def _initial_weights(plan: Plan) -> str:
     box = ", clipped to the box" if plan.boxes else ""
-    shapes = "[LAYERS]" if plan.tied else "zip(LAYERS, LAYERS[1:])"
-    draws = f"[rng.normal(0, d**-0.5, (d, units)) for d, units in {shapes}]"
-    if not plan.boxes:
-        body = f"    return {draws}"
-    else:
+    scale = "KEEP * " if plan.rescaled else ""
+    weights = "W_l / KEEP" if plan.rescaled else "W_l"
+    pairs = "[LAYERS]" if plan.tied else "zip(LAYERS, LAYERS[1:])"
+    drawn = f"rng.normal(0, {scale}d**-0.5, (d, units))"
+    body = f"    return [{drawn} for d, units in {pairs}]"
+    if plan.boxes:
         body = f"""\
-    draws = {draws}
-    return [np.clip(w, -bound, bound) for w, bound in zip(draws, BOX)]"""
+    draws = []
+    for bound, (d, units) in zip(BOX, {pairs}):
+        draws.append(np.clip({drawn}, -bound, bound))
+    return draws"""
     return f'''
 def initial_weights(rng):
-    """W^1: W_l ~ N(0, 1 / d_(l-1)){box}; keras keeps W_l^T."""
+    """W^1: {weights} ~ N(0, 1 / d_(l-1)){box}; keras keeps W_l^T."""
 {body}
 '''
 
@@ -143,7 +158,7 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
         self.gamma = gamma
 
     def __call__(self, step):
-        return self.gamma * (keras.ops.cast(step, "float32") + 1) ** -DECAY
+        return self.gamma * (keras.ops.cast(step, keras.config.floatx()) + 1) ** -DECAY
 
     def get_config(self):
         return {"gamma": self.gamma}
@@ -151,7 +166,7 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _layer_sgd(plan: Plan) -> str:
-    rate = "Decay(1.0)" if plan.best.decay else "1.0"
+    rate = "Decay(1.0)" if plan.train.decay else "1.0"
     return f'''
 class LayerSGD(keras.optimizers.SGD):
     """Plain SGD in which every matrix has a stepsize of its own."""
@@ -167,7 +182,7 @@ class LayerSGD(keras.optimizers.SGD):
 
 def _optimizer(plan: Plan) -> str:
     if plan.one_stepsize:
-        rate = "Decay(STEPSIZES[0])" if plan.best.decay else "STEPSIZES[0]"
+        rate = "Decay(STEPSIZES[0])" if plan.train.decay else "STEPSIZES[0]"
         body = f"keras.optimizers.SGD({rate})"
     else:
         body = "LayerSGD()"
@@ -185,8 +200,7 @@ def draw_batch(rng, rows):
 '''
 
 
-def _train(plan: Plan) -> str:
-    return '''
+_TRAIN = '''
 def train(x, y, seed):
     """One run: the trained model and R. W^R has seen R - 1 updates."""
     keras.utils.set_random_seed(seed)
@@ -195,9 +209,12 @@ def train(x, y, seed):
     model = make_model()
     model.set_weights(initial_weights(rng))
     model.compile(optimizer=make_optimizer(), loss=squared_error)
-    for _ in range(stop - 1):
+    losses = []
+    for k in range(1, stop):
         rows = draw_batch(rng, len(x))
-        model.train_on_batch(x[rows], y[rows])
+        model.reset_metrics()  # else the loss is the mean of all batches so far
+        losses.append(float(model.train_on_batch(x[rows], y[rows])))
+        show(k, stop - 1, losses)
     return model, stop
 '''
 
@@ -205,7 +222,9 @@ def train(x, y, seed):
 def _squared_gradient(plan: Plan) -> str:
     masks = "; one mask for each row" if plan.masked else ""
     name = "projected gradient" if plan.boxes else "gradient"
-    gamma = "(gamma * stop**-DECAY)" if plan.best.decay else "gamma"
+    gamma = "(gamma * stop**-DECAY)" if plan.train.decay else "gamma"
+    scale = "KEEP**2 * " if plan.rescaled else ""
+    note = "  # by W, of which the weights are KEEP times" if plan.rescaled else ""
     sizes = "STEPSIZES * len(before)" if plan.one_stepsize else "STEPSIZES"
     return f'''
 def squared_gradient(x, y, model, stop):
@@ -218,34 +237,32 @@ def squared_gradient(x, y, model, stop):
     for a, b, gamma in zip(before, after, {sizes}):
         step = (a.astype(np.float64) - b) / {gamma}
         total += float((step**2).sum())
-    return total
+    return {scale}total{note}
 '''
 
 
-_LOADING = """
-if __name__ == "__main__":
-    x, y = (rows.astype("float32") for rows in load())
+def _main(plan: Plan) -> str:
+    if not plan.many_runs:
+        training = """\
+    model, stop = train(x[rows], y[rows], SEED)
+    print(f"R = {stop:,} of N = {ITERATIONS:,}")
 """
-
-_MAIN_ONE = (
-    _LOADING
-    + """\
-    model, stop = train(x, y, SEED)
-    loss = model.evaluate(x, y, batch_size=1024, verbose=0)
-    print(f"R = {stop:,}, loss {loss:.6g}")
-"""
-)
-
-_MAIN_MANY = (
-    _LOADING
-    + """\
+    else:
+        training = """\
     smallest = float("inf")
     for seed in range(SEED, SEED + RUNS):
-        candidate, stop = train(x, y, seed)
-        loss = candidate.evaluate(x, y, batch_size=1024, verbose=0)
-        size = squared_gradient(x, y, candidate, stop)
-        print(f"R = {stop:,}, loss {loss:.6g}, squared gradient {size:.6g}")
+        candidate, stop = train(x[rows], y[rows], seed)
+        size = squared_gradient(x[rows], y[rows], candidate, stop)
+        print(f"R = {stop:,} of N = {ITERATIONS:,}, squared gradient {size:.4g}")
         if size < smallest:
             smallest, model = size, candidate
 """
-)
+    return f"""
+if __name__ == "__main__":
+    print(f"keras {{keras.__version__}} on {{keras.backend.backend()}}")
+    x, y = (rows.astype("float32") for rows in load())
+    rows, held_out = split(len(x))
+{training}    output, mean = model.predict(x, batch_size=1024, verbose=0), y[rows].mean(axis=0)
+    report("training", y[rows], output[rows], mean)
+    report("held-out", y[held_out], output[held_out], mean)
+"""

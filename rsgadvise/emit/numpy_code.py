@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from rsgadvise.emit import parts
-from rsgadvise.emit.plan import Plan
+from rsgadvise.emit.plan import Plan, call
 
 __all__ = ["training"]
 
 
-def training(plan: Plan, *, masked: bool) -> str:
-    """The functions sigmoid, drop, gradients, squared_error, draw_stop, draw_batch and train."""
+def training(plan: Plan, *, masked: bool, verbose: bool = False) -> str:
+    """The functions sigmoid, drop, gradients, draw_stop, draw_batch and train.
+
+    `masked`: whether units are dropped, if only in some trials. `verbose`: whether `train` has that argument.
+    """
     network = _tied(masked) if plan.tied else _layered(masked)
     return parts.without_empty(
         _SIGMOID,
+        _LOSS,
         _DROP if masked else "",
         *network,
-        _squared_error(masked),
         parts.draw_stop(plan, parameter=True),
         _DRAW_BATCH,
         _initial_weights(plan),
-        _train(plan, masked),
+        parts.SHOW if verbose else "",
+        _train(plan, masked, verbose),
     )
 
 
@@ -42,7 +46,7 @@ def _layered(masked: bool) -> tuple[str, str]:
     hidden = "sigmoid(signals[-1] @ w.T)"
     if masked:
         hidden = f"drop({hidden}, keep, rng)"
-    call = ", keep, rng" if masked else ""
+    masks = ", keep, rng" if masked else ""
     about = "; with an rng all but the last are masked" if masked else ""
     forward = f'''
 def forward(weights, x{extra}):
@@ -54,16 +58,17 @@ def forward(weights, x{extra}):
     return signals
 '''
     gradients = f'''
-def gradients(weights, x, y{call}):
-    """Mean over the rows of the gradients of ||y - h^L||^2, one per matrix."""
-    signals = forward(weights, x{call})
+def gradients(weights, x, y{masks}):
+    """Means over the rows of ||y - h^L||^2 and of its gradients, one per matrix."""
+    signals = forward(weights, x{masks})
+    loss = squared_error(y, signals[-1])
     error = 2 * (signals[-1] - y) / len(x)
     found = []
     for w, after, before in zip(weights[::-1], signals[:0:-1], signals[-2::-1]):
         error = error * after * (1 - after)
         found.append(error.T @ before)
         error = error @ w
-    return found[::-1]
+    return loss, found[::-1]
 '''
     return forward, gradients
 
@@ -71,7 +76,7 @@ def gradients(weights, x, y{call}):
 def _tied(masked: bool) -> tuple[str, str]:
     extra = ", keep, rng=None" if masked else ""
     first = "drop(x, keep, rng)" if masked else "x"
-    call = ", keep, rng" if masked else ""
+    masks = ", keep, rng" if masked else ""
     about = "; with an rng the inputs are masked" if masked else ""
     forward = f'''
 def forward(weights, x{extra}):
@@ -82,25 +87,23 @@ def forward(weights, x{extra}):
     return [inputs, hidden, sigmoid(hidden @ w)]
 '''
     gradients = f'''
-def gradients(weights, x, y{call}):
-    """Mean over the rows of the gradient of ||y - output||^2; W is used twice."""
+def gradients(weights, x, y{masks}):
+    """Means over the rows of ||y - output||^2 and of its gradient; W is used twice."""
     (w,) = weights
-    inputs, hidden, output = forward(weights, x{call})
+    inputs, hidden, output = forward(weights, x{masks})
+    loss = squared_error(y, output)
     error = 2 * (output - y) / len(x) * output * (1 - output)
     below = error @ w.T * hidden * (1 - hidden)
-    return [hidden.T @ error + below.T @ inputs]
+    return loss, [hidden.T @ error + below.T @ inputs]
 '''
     return forward, gradients
 
 
-def _squared_error(masked: bool) -> str:
-    extra = ", keep" if masked else ""
-    return f'''
-def squared_error(weights, x, y{extra}):
+_LOSS = '''
+def squared_error(y, output):
     """The loss: summed over the outputs, averaged over the rows."""
-    return float(((forward(weights, x{extra})[-1] - y) ** 2).sum(axis=1).mean())
+    return float(((output - y) ** 2).sum(axis=1).mean())
 '''
-
 
 _DRAW_BATCH = '''
 def draw_batch(rng, rows, batch_size):
@@ -126,24 +129,33 @@ def initial_weights(rng, shapes{parameter}):
 '''
 
 
-def _train(plan: Plan, masked: bool) -> str:
-    box = "boxes, " if plan.boxes else ""
-    keep = "keep, " if masked else ""
+def _train(plan: Plan, masked: bool, verbose: bool) -> str:
+    names = ["x", "y", "shapes", *(["boxes"] if plan.boxes else [])]
+    names += ["*", "stepsizes", "decay", "batch_size", "iterations"]
+    names += [*(["keep"] if masked else []), "seed", *(["verbose=False"] if verbose else [])]
     start = "shapes, boxes" if plan.boxes else "shapes"
     over = "weights, steps, stepsizes" + (", boxes" if plan.boxes else "")
-    names = "w, g, gamma" + (", box" if plan.boxes else "")
+    each = "w, g, gamma" + (", box" if plan.boxes else "")
     clip = "\n            np.clip(w, -box, box, out=w)" if plan.boxes else ""
-    call = ", keep, rng" if masked else ""
+    extra = ", keep, rng" if masked else ""
+    losses, told = "", ""
+    if verbose:
+        losses = "    losses = []\n"
+        told = """\
+        losses.append(loss)
+        if verbose:
+            show(k, stop - 1, losses)
+"""
     return f'''
-def train(x, y, shapes, {box}*, stepsizes, decay, batch_size, iterations, {keep}seed):
+{call("def train", names, ":")}\
     """One run of SGD that is stopped at R: W^R, which has seen R - 1 updates, and R."""
     rng = np.random.default_rng(seed)
     stop = draw_stop(rng, iterations)
     weights = initial_weights(rng, {start})
-    for k in range(1, stop):
+{losses}    for k in range(1, stop):
         rows = draw_batch(rng, len(x), batch_size)
-        steps = gradients(weights, x[rows], y[rows]{call})
-        for {names} in zip({over}):
+        {"loss" if verbose else "_"}, steps = gradients(weights, x[rows], y[rows]{extra})
+        for {each} in zip({over}):
             w -= gamma * k**-decay * g{clip}
-    return weights, stop
+{told}    return weights, stop
 '''

@@ -11,7 +11,8 @@ __all__ = ["snippet"]
 
 _NEIGHBOURS = 1
 
-_WHY_FACTORS = (
+_WHY_FACTORS = "All stepsizes are searched by one factor, around what was measured for data like these."
+_WHY_WIDER_FACTORS = (
     "All stepsizes are searched by one factor. Below a quarter of the advice the two main terms of "
     "the bound, gamma and 1/gamma, have more than doubled: (4 + 1/4) / 2. Above it the bound is "
     "too careful, since it holds for the largest curvature and noise that data may have: on a small "
@@ -41,7 +42,10 @@ def snippet(plan: Plan) -> str:
         top,
         parts.load(plan),
         training(plan, masked=masked),
-        _objective(plan, masked),
+        _trained(plan, masked),
+        _SHOW,
+        parts.SPLIT.replace("int(HELD_OUT * rows)", "max(1, int(HELD_OUT * rows))"),
+        parts.report(plan),
         _main(plan),
     )
 
@@ -58,7 +62,7 @@ def _work_is_kept(plan: Plan) -> bool:
 
 def _keep_range(plan: Plan) -> tuple[float, ...]:
     """The keep probabilities that the spec allows: one, a list, or the two ends of a range."""
-    spec, best = plan.spec, plan.best
+    spec, best = plan.spec, plan.train
     if spec.network.kind == "single_layer" or spec.training.keep_prob is not None:
         return (best.keep_prob,)
     searched = spec.search.keep_prob
@@ -69,12 +73,12 @@ def _keep_range(plan: Plan) -> tuple[float, ...]:
 
 def _batches(plan: Plan) -> tuple[int, ...]:
     """The advised batch size among its neighbours in the spec."""
-    best, spec = plan.best.batch_size, plan.spec
+    best, spec = plan.train.batch_size, plan.spec
     if spec.training.batch_size is not None or isinstance(plan.stopping, tuple):
         return (best,)
     searched = spec.search.batch_size
     if isinstance(searched, tuple):
-        ordered = sorted(searched)
+        ordered = sorted({*searched, best})
         place = ordered.index(best)
         return tuple(ordered[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1])
     near = (max(searched.min, best // 2), best, min(searched.max, 2 * best))
@@ -83,7 +87,7 @@ def _batches(plan: Plan) -> tuple[int, ...]:
 
 def _decays(plan: Plan) -> tuple[float, ...]:
     fixed = plan.spec.training.decay
-    return (plan.best.decay,) if fixed is not None else tuple(plan.spec.search.decay)
+    return (plan.train.decay,) if fixed is not None else tuple(plan.spec.search.decay)
 
 
 def _tuple(values: tuple[float, ...]) -> str:
@@ -93,8 +97,9 @@ def _tuple(values: tuple[float, ...]) -> str:
 def _space(plan: Plan) -> str:
     lines = ["TRIALS = 20"]
     if _stepsize_is_free(plan):
-        lines.append(comment(_WHY_FACTORS))
-        lines.append("FACTORS = (1 / 4, 128)")
+        worst_case = plan.train.source == "theorem"
+        lines.append(comment(_WHY_WIDER_FACTORS if worst_case else _WHY_FACTORS))
+        lines.append("FACTORS = (1 / 4, 128)" if worst_case else "FACTORS = (1 / 8, 8)")
     batches, keeps, decays = _batches(plan), _keep_range(plan), _decays(plan)
     if len(batches) > 1:
         kept = "N B, the work," if _work_is_kept(plan) else "N, fixed by the spec,"
@@ -113,8 +118,8 @@ def _ranged(plan: Plan) -> bool:
     return plan.spec.training.keep_prob is None and not isinstance(plan.spec.search.keep_prob, tuple)
 
 
-def _objective(plan: Plan, masked: bool) -> str:
-    best = plan.best
+def _trained(plan: Plan, masked: bool) -> str:
+    best = plan.train
     batches, keeps, decays = _batches(plan), _keep_range(plan), _decays(plan)
     free = _stepsize_is_free(plan)
     lines = ['    factor = trial.suggest_float("stepsize_factor", *FACTORS, log=True)'] if free else []
@@ -133,7 +138,8 @@ def _objective(plan: Plan, masked: bool) -> str:
     kept = len(batches) > 1 and _work_is_kept(plan)
     work = "max(1, ITERATIONS * BATCH // batch_size)" if kept else "ITERATIONS"
     arguments = [
-        "*training_rows",
+        "x",
+        "y",
         shapes,
         *(["BOX"] if plan.boxes else []),
         "stepsizes=[factor * gamma for gamma in STEPSIZES]" if free else "stepsizes=STEPSIZES",
@@ -143,15 +149,23 @@ def _objective(plan: Plan, masked: bool) -> str:
         *([f"keep={keep}"] if masked else []),
         "seed=SEED",
     ]
-    call_lines = "".join(f"        {argument},\n" for argument in arguments)
     extra = f", {keep}" if masked else ""
+    listed = "".join(f"        {argument},\n" for argument in arguments)
     return f'''
-def objective(trial, training_rows, held_out_rows):
-    """Held-out loss of one run; all trials share the seed, W^1 and R / N."""
+def trained(trial, x, y):
+    """The trained network as a function; all trials share the seed, W^1 and R / N."""
 {chr(10).join(lines)}
     weights, _ = train(
-{call_lines}    )
-    return squared_error(weights, *held_out_rows{extra})
+{listed}    )
+    return lambda rows: forward(weights, rows{extra})[-1]
+'''
+
+
+_SHOW = '''
+def show(study, trial):
+    """A line per trial."""
+    found = f"held-out loss {trial.value:.4g}, the best so far {study.best_value:.4g}"
+    print(f"trial {trial.number + 1:>2} of {TRIALS}: {found}", flush=True)
 '''
 
 
@@ -163,7 +177,7 @@ def _first(entries: list[str]) -> str:
 
 
 def _main(plan: Plan) -> str:
-    best = plan.best
+    best = plan.train
     first = ['"stepsize_factor": 1.0'] if _stepsize_is_free(plan) else []
     if len(_batches(plan)) > 1:
         first.append('"batch_size": BATCH')
@@ -175,13 +189,22 @@ def _main(plan: Plan) -> str:
     return f"""
 if __name__ == "__main__":
     x, y = load()
-    order = np.random.default_rng(SEED).permutation(len(x))
-    held, rest = np.split(order, [max(1, len(x) // 5)])  # one fifth is held out
+    rows, held_out = split(len(x))
+
+    def objective(trial):
+        found = trained(trial, x[rows], y[rows])
+        return squared_error(y[held_out], found(x[held_out]))
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=SEED))
 {_first(first)}
     study.enqueue_trial(first)
-    study.optimize(
-        lambda trial: objective(trial, (x[rest], y[rest]), (x[held], y[held])), TRIALS
-    )
-    print(study.best_params, study.best_value)
+    study.optimize(objective, TRIALS, callbacks=[show])
+    for name, value in study.best_params.items():
+        print(f"{{name}} = {{value:.6g}}")
+    output = trained(study.best_trial, x[rows], y[rows])(x)
+    mean = y[rows].mean(axis=0)
+    report("training", y[rows], output[rows], mean)
+    report("held-out", y[held_out], output[held_out], mean)
+    print("The held-out rows chose among the trials, so theirs is a little too good.")
 """

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rsgadvise import __version__
-from rsgadvise.emit.plan import Plan, assignment, comment, literal, quoted, row
+from rsgadvise.emit.plan import WIDTH, Plan, assignment, comment, literal, quoted, row
 from rsgadvise.numerals import lengths
 
-__all__ = ["constants", "draw_stop", "header", "imports", "load", "without_empty"]
+if TYPE_CHECKING:
+    from rsgadvise.advise.answer import Source
+
+__all__ = [
+    "SHOW",
+    "SPLIT",
+    "constants",
+    "dictionary",
+    "draw_stop",
+    "header",
+    "imports",
+    "load",
+    "report",
+    "without_empty",
+]
 
 PLACEHOLDER_ROWS = 1000
 
@@ -25,57 +41,99 @@ def without_empty(*parts: str) -> str:
 
 
 def imports(plan: Plan, *lines: str) -> str:
-    """Import statements in the usual order; `lines` are those of third parties."""
+    """Import statements in the usual order; `lines` are those of other libraries."""
     needed = [*lines, "import numpy as np"]
+    own = []
     if plan.data is not None and not plan.data.plain:
-        needed += ["from rsgadvise.datastats import load_rows, measure"]
-        needed += ["from rsgadvise.readers import open_data"]
-    return "\n".join(sorted(needed, key=lambda line: (not line.startswith("import "), line)))
+        needed.append("from rsgadvise.datastats import load_rows, measure")
+        needed.append("from rsgadvise.readers import open_data")
+        own = ["from dataclasses import replace", ""]
+    return "\n".join([*own, *sorted(needed, key=lambda line: (not line.startswith("import "), line))])
 
 
 def header(plan: Plan) -> str:
     """Where the values come from, and what is proven of them."""
-    advice, best = plan.advice, plan.best
-    widths = lengths(plan.layers)
-    gradient = "gradient" if advice.kind == "single_layer" else "projected gradient"
+    advice, best, train = plan.advice, plan.best, plan.train
+    whose = f"with rank {best.rank} of" if best is not None else "with the values of"
+    epochs = "epochs unknown without data.samples" if train.epochs is None else f"{train.epochs:.4g} epochs"
+    work = (
+        f"Work: N = {train.iterations:,} iterations of B = {train.batch_size:,} rows, "
+        f"{train.iterations * train.batch_size:,} rows in all, {epochs}"
+    )
+    work += f"; {plan.runs} runs of that." if plan.many_runs else "."
+    texts = [
+        f"Randomly stopped SGD for {_KINDS[advice.kind]}, {lengths(plan.layers)}, {whose} "
+        f"`rsgadvise recommend` (version {__version__}).",
+        "",
+        _source(plan),
+        *_measured(plan),
+        *_bound(plan),
+        work,
+    ]
+    if plan.stopping_was_chosen:
+        texts.append(f"P_R: {train.stopping}, chosen by the pilot; the bounds are for it.")
+    if advice.assumed:
+        texts.append("Assumed: " + ", ".join(_assumed(plan)) + ".")
+    pretraining = plan.spec.training.pretraining
+    if pretraining is not None and len(plan.layers) > 2:
+        texts.append(
+            f"The paper's bound is about hidden layers pretrained to alpha = {pretraining.tolerance:g}: "
+            "put such weights in place of the random ones below."
+        )
+    return "\n".join(comment(text) if text else "#" for text in texts)
+
+
+_SOURCES: Mapping[Source, str] = {
+    "raced": "the best of a race of short runs on the data",
+    "calibrated": "by constants measured on the data",
+    "typical": "typical for data of such statistics; neither proven nor measured on the data",
+    "theorem": "",
+}
+
+
+def _source(plan: Plan) -> str:
+    advice, known = plan.advice, _SOURCES[plan.train.source]
+    ranked = f"{advice.constants} constants, {advice.equation}; {advice.objective}"
+    if not known:
+        return f"Values: {ranked}."
+    return f"Values: {known}." if plan.best is None else f"Values: {known} ({ranked})."
+
+
+def _measured(plan: Plan) -> Iterator[str]:
+    """How good the advised training was, where somebody looked."""
+    train = plan.train
+    if train.learns is False:
+        yield "It learned nothing" + (f": {train.reason}" if train.reason else ".")
+    if train.loss is not None:
+        beside = (
+            ""
+            if train.constant_loss is None
+            else f", that of a constant prediction {train.constant_loss:.4g}"
+        )
+        yield f"Measured with these values: training loss {train.loss:.4g}{beside}."
+    if train.held_out_error is not None:
+        beside = (
+            "" if train.constant_error is None else f", by the commonest class {train.constant_error:.3g}"
+        )
+        yield f"Wrong of held-out rows: a share of {train.held_out_error:.3g}{beside}."
+
+
+def _bound(plan: Plan) -> Iterator[str]:
+    """What is proven of the gradient."""
+    best = plan.best
+    if best is None:
+        return
+    gradient = "gradient" if plan.advice.kind == "single_layer" else "projected gradient"
+    if not math.isfinite(best.bound):
+        yield f"No bound on the {gradient}: the stepsize lies outside the range of these constants."
+        return
     said = "proven: the certified bound is at most this" if best.proven else "not proven for this data"
     if best.vacuous:
         said += "; vacuous: no squared gradient can be larger anyway"
-    epochs = "epochs unknown without data.samples" if best.epochs is None else f"{best.epochs:.4g} epochs"
-    work = (
-        f"Work: N = {best.iterations:,} iterations of B = {best.batch_size:,} rows, {best.samples:,} rows in "
-        f"all, {epochs}"
+    yield (
+        f"Bound on E||g||^2, g the {gradient} at W^R over all rows: {best.bound:.6g}, certified "
+        f"{best.certified_bound:.6g}; {said}."
     )
-    work += f"; {best.runs} runs of that." if plan.many_runs else "."
-    lines = [
-        f"Randomly stopped SGD for {_KINDS[advice.kind]}, {widths}, with rank {best.rank} of",
-        f"`rsgadvise recommend` (version {__version__}).",
-    ]
-    parts = [
-        comment(" ".join(lines)),
-        "#",
-        comment(f"Values: {advice.constants} constants, {advice.equation}; {advice.objective}."),
-        comment(
-            f"Bound on E||g||^2, g the {gradient} at W^R: {best.bound:.6g}, certified "
-            f"{best.certified_bound:.6g}; {said}."
-            if math.isfinite(best.bound)
-            else f"No bound on the {gradient}: the stepsize lies outside the range of these constants."
-        ),
-        comment(work),
-    ]
-    if plan.stopping_was_chosen:
-        parts.append(comment(f"P_R: {best.stopping}, chosen by the pilot; the bounds are for it."))
-    if advice.assumed:
-        parts.append(comment("Assumed: " + ", ".join(_assumed(plan)) + "."))
-    pretraining = plan.spec.training.pretraining
-    if pretraining is not None and len(plan.layers) > 2:
-        parts.append(
-            comment(
-                f"The paper's bound is about hidden layers pretrained to alpha = {pretraining.tolerance:g}: "
-                "put such weights in place of the random ones below."
-            )
-        )
-    return "\n".join(parts)
 
 
 def _assumed(plan: Plan) -> list[str]:
@@ -87,31 +145,103 @@ def _assumed(plan: Plan) -> list[str]:
     ]
 
 
-def constants(plan: Plan, dropout: str, *, runs: bool = True) -> str:
+def constants(plan: Plan, dropout: str, *, runs: bool = True, native: bool = False) -> str:
     """The hyper-parameters by name; `dropout` says how the target calls the dropout rate.
 
-    `runs`: whether the target makes several runs and keeps the best.
+    `runs`: whether the target makes several runs and keeps the best. `native`: whether its dropout layers
+    divide what they keep by KEEP.
     """
-    best = plan.best
+    train = plan.train
     lines = [row("LAYERS", plan.layers, "d_x inputs, d_h hidden units" if plan.tied else "d_0..d_L")]
-    if plan.boxes:
-        lines.append(row("BOX", plan.boxes, "every weight of matrix l stays in [-BOX[l], BOX[l]]"))
+    boxes, stepsizes = plan.boxes, plan.stepsizes
     if plan.masked:
-        rate = f"P(unit is kept); {dropout} is 1 - KEEP = {best.dropout_rate:.6g}"
-        lines.append(assignment("KEEP", best.keep_prob, f"zeta, {rate}"))
-    note = "gamma of each matrix" + (", at k = 1" if best.decay else "")
-    lines.append(row("STEPSIZES", plan.stepsizes, note))
-    if best.decay:
-        lines.append(assignment("DECAY", best.decay, "rho: gamma_k = gamma k^-rho"))
-    epochs = "" if best.epochs is None else f", {best.epochs:.4g} epochs at the most"
-    lines.append(assignment("BATCH", best.batch_size, "B, drawn with replacement"))
-    lines.append(assignment("ITERATIONS", best.iterations, f"N{epochs}; stopped at a random R <= N"))
+        rate = f"P(unit is kept); {dropout} is 1 - KEEP = {train.dropout_rate:.6g}"
+        lines.append(assignment("KEEP", train.keep_prob, f"zeta, {rate}"))
+        if native and plan.rescaled:
+            boxes = tuple(train.keep_prob * box for box in boxes)
+            stepsizes = tuple(train.keep_prob**2 * gamma for gamma in stepsizes)
+            lines.append(comment(_scaling_note(plan, dropout.rpartition(" ")[2])))
+    if boxes:
+        lines.append(row("BOX", boxes, "every weight of matrix l stays in [-BOX[l], BOX[l]]"))
+    note = "gamma of each matrix" + (", at k = 1" if train.decay else "")
+    lines.append(row("STEPSIZES", stepsizes, note))
+    if train.decay:
+        lines.append(assignment("DECAY", train.decay, "rho: gamma_k = gamma k^-rho"))
+    epochs = "" if train.epochs is None else f", {train.epochs:.4g} epochs at the most"
+    lines.append(assignment("BATCH", train.batch_size, "B, drawn with replacement"))
+    lines.append(assignment("ITERATIONS", train.iterations, f"N{epochs}; stopped at a random R <= N"))
     if plan.many_runs and runs:
-        lines.append(assignment("RUNS", best.runs, "T; the one with the smallest gradient is kept"))
+        lines.append(assignment("RUNS", plan.runs, "T; the one with the smallest gradient is kept"))
+    use = "to test on; 0 trains on all of them" if runs else "that choose among the trials"
+    lines.append(assignment("HELD_OUT", 0.2, f"share of the rows {use}"))
     lines.append("SEED = 0")
     if isinstance(plan.stopping, tuple):
         lines.append(row("STOPPING", plan.stopping, "P(R = k) for k = 1..N"))
     return "\n".join(lines)
+
+
+def _scaling_note(plan: Plan, layer: str) -> str:
+    """Why the values below differ from those of the advice.
+
+    With masks z that are divided by KEEP, KEEP W (x * z / KEEP) = W (x * z): the weights are V = KEEP W, and
+    the gradient by V is that by W over KEEP, so V - c dV = KEEP (W - gamma dW) for c = KEEP^2 gamma.
+    """
+
+    def shown(values: tuple[float, ...]) -> str:
+        alike = values[:1] if len(set(values)) == 1 else values
+        return ", ".join(f"{value:.6g}" for value in alike)
+
+    box = f"BOX is KEEP times the advised {shown(plan.boxes)} and " if plan.boxes else ""
+    return (
+        f"{layer} divides what it keeps by KEEP, which the theory does not: its weights are KEEP W, so "
+        f"{box}STEPSIZES KEEP^2 times the advised {shown(plan.stepsizes)}."
+    )
+
+
+SHOW = '''
+def show(k, last, losses):
+    """A line per tenth of the way: the mean mini-batch loss since the line before."""
+    if 10 * k // last > 10 * (k - 1) // last:
+        loss = np.mean(losses)
+        print(f"{k:>12,} of {last:,} iterations, loss {loss:.4g}", flush=True)
+        losses.clear()
+'''
+
+SPLIT = '''
+def split(rows):
+    """Indices of the rows to train on, and of those to test on."""
+    order = np.random.default_rng(SEED).permutation(rows)
+    held = int(HELD_OUT * rows)
+    return order[held:], order[:held]
+'''
+
+
+def report(plan: Plan) -> str:
+    """The function that prints how good outputs are."""
+    loss = '''
+def report(name, y, output, mean):
+    """Loss and accuracy, beside that of the same answer to everything, `mean`."""
+    if not len(y):
+        return
+    loss, never = (((found - y) ** 2).sum(axis=1).mean() for found in (output, mean))
+    print(f"{name} rows: loss {loss:.4g}; always predicting the mean: {never:.4g}")
+'''
+    if plan.tied:
+        return loss.replace("Loss and accuracy,", "Loss,").strip("\n")
+    head = '''
+def classes(y):
+    """Which output is the largest, -1 if all are 0; of a single one its side of 1/2."""
+    if y.shape[-1] == 1:
+        return y[..., 0] > 0.5
+    return np.where(y.any(axis=-1), y.argmax(axis=-1), -1)
+'''
+    tail = """\
+    if np.isin(y, (0, 1)).all() and (y.shape[1] == 1 or (y.sum(axis=1) <= 1).all()):
+        right = (classes(output) == classes(y)).mean()
+        never = (classes(mean) == classes(y)).mean()
+        print(f"{name} rows: accuracy {right:.4g}; always the commonest: {never:.4g}")
+"""
+    return f"{head.strip()}\n\n\n{loss.strip()}\n{tail.rstrip()}"
 
 
 def draw_stop(plan: Plan, *, parameter: bool = False) -> str:
@@ -133,7 +263,7 @@ def draw_stop(plan: Plan, *, parameter: bool = False) -> str:
     elif stopping == "matched":
         words = "P(R = k) as iteration k descends"
         body = [
-            f"x = np.arange(1, {n} + 1) ** -{literal(plan.best.decay)}",
+            f"x = np.arange(1, {n} + 1) ** -{literal(plan.train.decay)}",
             f"p = x * (1 - {literal(plan.curvature_share)} * x)",
             f"return int(rng.choice({n}, p=p / p.sum())) + 1",
         ]
@@ -157,6 +287,7 @@ def _placeholder(plan: Plan) -> str:
     lines = [
         "def load():",
         '    """PLACEHOLDER, random rows: replace by your data, inputs and targets in [0, 1]."""',
+        '    print("Random rows stand in for your data: write load() anew.")',
         "    rng = np.random.default_rng(SEED)",
         f"    x = rng.random(({PLACEHOLDER_ROWS}, {inputs}))",
     ]
@@ -165,11 +296,29 @@ def _placeholder(plan: Plan) -> str:
     return "\n".join([*lines, f"    y = rng.random(({PLACEHOLDER_ROWS}, {outputs}))", "    return x, y"])
 
 
+_SCALE: Mapping[str, str] = {
+    "none": "",
+    "divide by 255": """\
+    x /= 255  # images of 8 bits
+""",
+    "min-max per column": """\
+    low, high = x.min(axis=0), x.max(axis=0)
+    x = (x - low) / np.where(high > low, high - low, 1)
+""",
+    "robust, 1st to 99th percentile per column": """\
+    low, high = np.percentile(x, (1, 99), axis=0)
+    low, high = np.where(low < high, (low, high), (x.min(axis=0), x.max(axis=0)))
+    x = np.clip((x - low) / np.where(high > low, high - low, 1), 0, 1)
+""",
+}
+"""What each scaling does to the array x of features, as `datastats` does it."""
+
+
 def _plain(plan: Plan, *, labels: bool) -> str:
     """numpy.load, and the scaling that was measured."""
     data = plan.data
     assert data is not None
-    lines = ["def load():", '    """The rows of the data file, scaled as `rsgadvise stats` measured them."""']
+    lines = ["def load():", '    """The rows of the data file, scaled as the advice has them."""']
     if data.features is None:
         lines.append(f"    x = np.load({quoted(data.path)})")
     else:
@@ -178,11 +327,7 @@ def _plain(plan: Plan, *, labels: bool) -> str:
         if not plan.tied:
             lines.append(f"        y = arrays[{quoted(data.labels or '')}]")
     lines.append("    x = x.reshape(len(x), -1).astype(np.float64)")
-    if data.scaling == "divide by 255":
-        lines.append("    x /= 255  # images of 8 bits")
-    elif data.scaling == "min-max per column":
-        lines.append("    low, high = x.min(axis=0), x.max(axis=0)")
-        lines.append("    x = (x - low) / np.where(high > low, high - low, 1)")
+    lines += _SCALE[data.scaling].splitlines()
     if plan.tied:
         lines.append("    return x, x  # the targets are the clean inputs")
     elif labels:
@@ -200,14 +345,15 @@ def _read(plan: Plan, *, labels: bool) -> str:
     named = [("array", data.array), ("target", data.target)]
     options = [f'"{name}": {quoted(value)}' for name, value in named if value is not None]
     if data.exclude:
-        options.append(f'"exclude": [{", ".join(map(quoted, data.exclude))}]')
-    choice = "" if data.choice == "auto" else f", scaling={quoted(data.choice)}"
+        columns = ", ".join(map(quoted, data.exclude))
+        options.append(f'"exclude": ({columns}{"," if len(data.exclude) == 1 else ""})')
     lines = [
         "def load():",
-        '    """The rows of the data file, read and scaled as `rsgadvise stats` does."""',
+        '    """The rows of the data file, read and scaled as the advice has them."""',
         f"    path = {quoted(data.path)}",
-        f"    options = {{{', '.join(options)}}}",
-        f"    statistics = measure(open_data(path, **options), spectrum=False{choice})",
+        *dictionary("options", options),
+        "    statistics = measure(open_data(path, **options), spectrum=False)",
+        f"    statistics = replace(statistics, scaling={quoted(data.scaling)})",
     ]
     if plan.tied:
         lines.append("    x, _ = load_rows(open_data(path, **options), statistics)")
@@ -216,3 +362,10 @@ def _read(plan: Plan, *, labels: bool) -> str:
         lines.append("    x, y = load_rows(open_data(path, **options), statistics)")
         lines.append("    return x, y.argmax(axis=1)" if labels else "    return x, y")
     return "\n".join(lines)
+
+
+def dictionary(name: str, entries: list[str]) -> list[str]:
+    line = f"    {name} = {{{', '.join(entries)}}}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"    {name} = {{", *(f"        {entry}," for entry in entries), "    }"]

@@ -7,15 +7,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rsgadvise.errors import HypothesisError
+from rsgadvise.advise.answer import TrainingPlan
+from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.stopping import Stopping
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.datastats import ScalingChoice, ScalingKind
+    from rsgadvise.datastats import ScalingKind
     from rsgadvise.spec import Spec
 
-__all__ = ["WIDTH", "DataFile", "Plan", "Target", "assignment", "comment", "literal", "quoted", "row"]
+__all__ = [
+    "WIDTH",
+    "DataFile",
+    "Plan",
+    "Target",
+    "assignment",
+    "call",
+    "comment",
+    "docstring",
+    "literal",
+    "plan_of",
+    "quoted",
+    "row",
+]
 
 Target = Literal["torch", "keras", "sklearn", "optuna"]
 
@@ -29,13 +43,13 @@ class DataFile:
 
     Attributes:
         path: of the file, from where the snippet will run.
-        scaling: of the features, as measured.
+        scaling: of the features, as the advice used it.
         array, target, exclude: as the spec names them.
-        choice: of the scaling, as the spec makes it.
         plain: whether numpy.load gives the features and, where the network needs targets, integer
             labels; else the snippet asks this package's readers.
         features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
         labelled: whether the targets are labels, so that a classifier can be fitted.
+        rows: how many there are, or None where nobody counted them.
     """
 
     path: str
@@ -43,26 +57,28 @@ class DataFile:
     array: str | None = None
     target: str | None = None
     exclude: tuple[str, ...] = ()
-    choice: ScalingChoice = "auto"
     plain: bool = False
     features: str | None = None
     labels: str | None = None
     labelled: bool = False
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One recommendation with all that surrounds it.
+    """What to train with, and all that surrounds it.
 
     Attributes:
         advice, spec: the answer and the question.
-        best: the recommendation to write down.
+        train: the values to write down.
+        best: the recommendation whose bound is for these very values, or None.
         data: the spec's data file, or None for placeholder rows.
     """
 
     advice: Advice
     spec: Spec
-    best: Recommendation
+    train: TrainingPlan
+    best: Recommendation | None
     data: DataFile | None
 
     @property
@@ -78,18 +94,27 @@ class Plan:
     @property
     def boxes(self) -> tuple[float, ...]:
         """w_l of each matrix; empty without a box."""
-        return self.spec.network.weight_bounds
+        bound = self.train.weight_bound
+        return () if bound is None else self._of_each_matrix(bound)
 
     @property
     def masked(self) -> bool:
         """Whether units are dropped."""
-        return self.best.keep_prob < 1
+        return self.train.keep_prob < 1
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether every matrix sees masked units, so that dropout which divides by KEEP is the same
+        network with the weights KEEP W. The second layer of an autoencoder sees W too, and no mask."""
+        return self.masked and not self.tied
 
     @property
     def stepsizes(self) -> tuple[float, ...]:
         """gamma of each matrix."""
-        gamma = self.best.stepsize
-        given = gamma if isinstance(gamma, tuple) else (gamma,)
+        return self._of_each_matrix(self.train.stepsize)
+
+    def _of_each_matrix(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
+        given = value if isinstance(value, tuple) else (value,)
         matrices = 1 if self.tied else len(self.layers) - 1
         return given if len(given) == matrices else given * matrices
 
@@ -99,9 +124,14 @@ class Plan:
         return len(set(self.stepsizes)) == 1
 
     @property
+    def runs(self) -> int:
+        """Independent runs, of which the best is kept."""
+        return 1 if self.best is None else self.best.runs
+
+    @property
     def many_runs(self) -> bool:
         """Whether the best of several runs is kept."""
-        return self.best.runs > 1
+        return self.runs > 1
 
     @property
     def stopping(self) -> Stopping:
@@ -109,24 +139,31 @@ class Plan:
         given = self.spec.training.stopping
         if isinstance(given, tuple):
             return given
-        if self.best.stopping == "matched" and self.best.decay == 0:
+        if self.train.stopping == "matched" and self.train.decay == 0:
             return "uniform"
-        return self.best.stopping  # type: ignore[return-value]
+        return self.train.stopping  # type: ignore[return-value]
 
     @property
     def stopping_was_chosen(self) -> bool:
         """Whether P_R is neither the spec's nor the default, but a pilot's choice."""
-        return self.spec.training.stopping is None and self.best.stopping != "uniform"
+        return self.spec.training.stopping is None and self.train.stopping != "uniform"
 
     @property
     def curvature_share(self) -> float:
         """r of `matched` stopping with a stepsize that decays.
 
         Raises:
-            HypothesisError: the stepsize is so large that probabilities would be negative.
+            HypothesisError: the stepsize is so large that probabilities would be negative, or no bound
+                comes with it that has an r.
         """
+        if self.best is None:
+            raise HypothesisError(
+                "must not be `matched` for a stepsize that no bound ranks, since its probabilities come from "
+                "the bound; got matched; choose another stopping",
+                quantity="stopping",
+            )
         share = self.best.curvature_share
-        if share is None or share > 1 or (share == 1 and self.best.iterations == 1):
+        if share is None or share > 1 or (share == 1 and self.train.iterations == 1):
             raise HypothesisError(
                 "is too large for `stopping: matched`, whose probabilities would be negative with "
                 f"{self.advice.constants} constants; got {max(self.stepsizes):g}; lower it, or choose "
@@ -134,6 +171,51 @@ class Plan:
                 quantity="stepsize",
             )
         return share
+
+
+def plan_of(advice: Advice, spec: Spec, rank: int | None, data: DataFile | None) -> Plan:
+    """The advised training, or that of one rank.
+
+    Raises:
+        InfeasibleError: there is nothing to train with.
+        UsageError: there is no such rank.
+    """
+    rows = advice.recommendations
+    if rank is None and advice.train is not None:
+        best = next((row for row in rows if _trains_like(row, advice.train)), None)
+        return Plan(advice, spec, advice.train, best, data)
+    if not rows:
+        reason = advice.infeasible.reason if advice.infeasible is not None else "there is no recommendation"
+        raise InfeasibleError(f"nothing to emit: {reason}")
+    chosen = 1 if rank is None else rank
+    if not 1 <= chosen <= len(rows):
+        raise UsageError(f"rank must be from 1 to {len(rows)}; got {chosen}; ask for more recommendations")
+    best = rows[chosen - 1]
+    return Plan(advice, spec, _training_by(best, advice, spec), best, data)
+
+
+def _trains_like(row: Recommendation, train: TrainingPlan) -> bool:
+    names = ("stepsize", "decay", "batch_size", "iterations", "keep_prob", "stopping")
+    return all(getattr(row, name) == getattr(train, name) for name in names)
+
+
+def _training_by(best: Recommendation, advice: Advice, spec: Spec) -> TrainingPlan:
+    """A rank as values to train with."""
+    gamma = best.stepsize
+    return TrainingPlan(
+        stepsize=gamma,
+        # No layer takes a larger step than it was advised.
+        common_stepsize=min(gamma) if isinstance(gamma, tuple) else gamma,
+        decay=best.decay,
+        stopping=best.stopping,
+        batch_size=best.batch_size,
+        iterations=best.iterations,
+        epochs=best.epochs,
+        keep_prob=best.keep_prob,
+        dropout_rate=best.dropout_rate,
+        weight_bound=spec.network.weight_bounds or None,
+        source="calibrated" if advice.constants == "calibrated" else "theorem",
+    )
 
 
 def comment(text: str, indent: str = "") -> str:
@@ -146,6 +228,25 @@ def comment(text: str, indent: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def docstring(first: str, more: str) -> str:
+    """A first line and paragraphs below it, as a docstring of a function."""
+    lines = [f'"""{first}', ""]
+    for paragraph in more.splitlines():
+        lines += textwrap.wrap(paragraph, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"    {line}\n" if line else "\n" for line in [*lines, '"""'])
+
+
+def call(head: str, arguments: Sequence[str], tail: str, indent: str = "") -> str:
+    """`head(arguments)tail` on as many lines as the common formatters give it; all end with a line break."""
+    inner = ", ".join(arguments)
+    if len(f"{indent}{head}({inner}){tail}") <= WIDTH:
+        return f"{indent}{head}({inner}){tail}\n"
+    if len(f"{indent}    {inner}") <= WIDTH:
+        return f"{indent}{head}(\n{indent}    {inner}\n{indent}){tail}\n"
+    listed = "".join(f"{indent}    {argument},\n" for argument in arguments)
+    return f"{indent}{head}(\n{listed}{indent}){tail}\n"
 
 
 def quoted(text: str) -> str:

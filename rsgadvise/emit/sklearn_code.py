@@ -1,4 +1,5 @@
-"""scikit-learn: an estimator in numpy, since MLPRegressor has no sigmoid outputs, no box and no masks."""
+"""scikit-learn: an estimator in numpy, since its own MLPs have no sigmoid outputs, no box and no masks; and
+those beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import math
 
 from rsgadvise.emit import parts
 from rsgadvise.emit.numpy_code import training
-from rsgadvise.emit.plan import Plan, comment, literal
+from rsgadvise.emit.plan import Plan, call, docstring, literal
 
 __all__ = ["snippet"]
 
@@ -18,67 +19,92 @@ def snippet(plan: Plan) -> str:
     top = "\n\n".join(
         [
             parts.header(plan),
+            "import warnings",
             parts.imports(
                 plan,
                 f"from sklearn.base import BaseEstimator, {mixin}",
+                "from sklearn.exceptions import ConvergenceWarning",
+                f"from sklearn.neural_network import {_stock_name(labels)}",
                 "from sklearn.utils.validation import check_array, check_is_fitted",
             ),
-            _stock(plan, labels=labels),
             parts.constants(plan, "a dropout rate"),
         ]
     )
     return parts.without_empty(
         top,
         parts.load(plan, labels=labels),
-        training(plan, masked=plan.masked),
+        training(plan, masked=plan.masked, verbose=True),
         _squared_gradient(plan),
         _estimator(plan, mixin),
+        _stock(plan, labels=labels),
+        parts.SPLIT,
+        parts.report(plan),
         _main(plan, labels=labels),
     )
 
 
+def _stock_name(labels: bool) -> str:
+    return "MLPClassifier" if labels else "MLPRegressor"
+
+
+_CURVATURE = 0.154059
+"""Largest second derivative of (y - sigma(s))^2 by s."""
+
+
+def _curvature(plan: Plan, labels: bool) -> tuple[float, str]:
+    """The same of the stock loss in its outputs, and what that loss is."""
+    if not labels:
+        return 1.0, "Half the squared error of linear outputs"
+    if plan.layers[-1] == 2:
+        return 0.25, "Log loss of one logistic output"
+    return 0.5, "Log loss of softmax outputs"
+
+
 def _stock(plan: Plan, *, labels: bool) -> str:
-    """What MLPRegressor or MLPClassifier would get, and in what it differs."""
-    best = plan.best
-    name = "MLPClassifier" if labels else "MLPRegressor"
+    """The function that makes an MLPRegressor or MLPClassifier, and in what it differs."""
+    train, name = plan.train, _stock_name(labels)
     hidden = plan.layers[1:] if plan.tied else plan.layers[1:-1]
-    rate = max(plan.stepsizes) if labels else 2 * max(plan.stepsizes)
-    epochs = "ceil(N B / rows)" if best.epochs is None else f"{math.ceil(best.epochs):_}"
-    sizes = "(" + ", ".join(map(str, hidden)) + ("," if len(hidden) == 1 else "") + ")"
+    curvature, loss = _curvature(plan, labels)
+    differences = [f"{loss}, of which the bounds say nothing", "biases", "shuffled rows"]
+    differences += ["no box"] if plan.boxes else []
+    differences += ["no dropout"] if plan.masked else []
+    differences += ["a matrix of its own for the way back"] if plan.tied else []
+    differences += ["no decay of the stepsize"] if train.decay else []
+    differences.append("the last weights, not those of a random R.")
+    one = "stepsize" if plan.one_stepsize else "one stepsize for all layers,"
+    rate = (
+        f"learning_rate_init is the {one} {train.common_stepsize:.6g} times {_CURVATURE:.3g} / "
+        f"{curvature:g}, the largest curvatures of the two losses in their outputs: about as stable, and a "
+        "place to start from."
+    )
+    text = f"{'; '.join(differences)}\n{rate}"
+    rows = _rows(plan)
+    epochs = math.ceil(train.iterations * train.batch_size / rows)
     arguments = [
-        f"hidden_layer_sizes={sizes}",
+        f"hidden_layer_sizes=({', '.join(map(str, hidden))}{',' if len(hidden) == 1 else ''})",
         'activation="logistic"',
         'solver="sgd"',
         "alpha=0",
-        f"batch_size={literal(best.batch_size)}",
-        f"learning_rate_init={rate:.6g}",
+        f"batch_size={literal(min(train.batch_size, max(1, rows - rows // 5)))}",
+        f"learning_rate_init={train.common_stepsize * _CURVATURE / curvature:.4g}",
         "momentum=0",
-        f"max_iter={epochs}",
+        "nesterovs_momentum=False",
+        f"max_iter={literal(epochs)}",
         "tol=0",
-        f"n_iter_no_change={epochs}",
+        f"n_iter_no_change={literal(epochs)}",
+        "random_state=SEED",
     ]
-    differences = ["it has biases", "shuffles the rows instead of drawing them with replacement"]
-    if labels:
-        differences.insert(0, "it has softmax outputs and log loss, for which the bound says nothing")
-    else:
-        differences.insert(0, "its outputs are linear, not sigmoid")
-    if plan.boxes:
-        differences.append("keeps no box")
-    if plan.masked:
-        differences.append("drops no units")
-    if plan.tied:
-        differences.append("ties no weights")
-    if not plan.one_stepsize:
-        differences.append("has one stepsize for all layers (the largest is shown)")
-    if best.decay:
-        differences.append(
-            'lets its stepsize decay once per epoch, if at all (learning_rate="invscaling", in rows seen)'
-        )
-    differences.append("returns its last weights, not those of a random R")
-    text = f"The stock {name}({', '.join(arguments)}) is another method: {', '.join(differences)}."
-    if not labels:
-        text += " Its loss has a factor 1/2, hence learning_rate_init = 2 gamma."
-    return comment(text)
+    return (
+        f"def stock():\n{docstring(f'The {name} of scikit-learn: another method.', text)}"
+        f"{call(f'return {name}', arguments, '', '    ')}"
+    )
+
+
+def _rows(plan: Plan) -> int:
+    """Rows of the data, or of what stands in for them."""
+    if plan.data is not None and plan.data.rows is not None:
+        return plan.data.rows
+    return plan.spec.data.samples or parts.PLACEHOLDER_ROWS
 
 
 def _estimator(plan: Plan, mixin: str) -> str:
@@ -87,13 +113,13 @@ def _estimator(plan: Plan, mixin: str) -> str:
     parameters = [
         f"hidden=({', '.join(map(str, hidden))}{',' if len(hidden) == 1 else ''})",
         "stepsizes=STEPSIZES",
-        f"decay={'DECAY' if plan.best.decay else '0.0'}",
+        f"decay={'DECAY' if plan.train.decay else '0.0'}",
         "batch_size=BATCH",
         "iterations=ITERATIONS",
     ]
     parameters += ["keep_prob=KEEP"] if masked else []
     parameters += ["boxes=BOX"] if boxed else []
-    parameters += [f"runs={'RUNS' if plan.many_runs else '1'}", "random_state=SEED"]
+    parameters += [f"runs={'RUNS' if plan.many_runs else '1'}", "random_state=SEED", "verbose=False"]
     names = [parameter.partition("=")[0] for parameter in parameters]
     listed = "".join(f"        {parameter},\n" for parameter in parameters)
     kept = "".join(f"        self.{name} = {name}\n" for name in names)
@@ -167,6 +193,7 @@ def _fit(plan: Plan, mixin: str) -> str:
                 batch_size=self.batch_size,
                 iterations=self.iterations,
 {keep_line}                seed=seed,
+                verbose=self.verbose,
             )
             # Of several runs the one with the smallest gradient is kept.
             size = squared_gradient(
@@ -174,7 +201,7 @@ def _fit(plan: Plan, mixin: str) -> str:
             if size < smallest:
                 smallest, self.weights_, self.stop_ = size, weights, stop
         self.n_features_in_ = X.shape[1]
-        self.loss_ = squared_error(self.weights_, X, Y{keep})
+        self.loss_ = squared_error(Y, forward(self.weights_, X{keep})[-1])
         return self
 """
 
@@ -186,12 +213,13 @@ def _squared_gradient(plan: Plan) -> str:
         return f'''
 def squared_gradient(weights, x, y{keep}):
     """Squared norm of the gradient over all rows{masks}."""
-    return sum((g**2).sum() for g in gradients(weights, x, y{keep}))
+    return sum((g**2).sum() for g in gradients(weights, x, y{keep})[1])
 '''
     return f'''
 def squared_gradient(weights, x, y, stepsizes, boxes{keep}):
     """Squared norm of the projected gradient over all rows{masks}."""
-    found, total = gradients(weights, x, y{keep}), 0.0
+    _, found = gradients(weights, x, y{keep})
+    total = 0.0
     for w, g, gamma, box in zip(weights, found, stepsizes, boxes):
         total += (np.clip(g, (w - box) / gamma, (w + box) / gamma) ** 2).sum()
     return total
@@ -217,13 +245,17 @@ def _methods(plan: Plan, mixin: str) -> str:
     def score(self, X, y=None):
         """Minus the loss, so that larger is better."""
         X = check_array(X, dtype=np.float64)
-        return -float(((self.predict(X) - X) ** 2).sum(axis=1).mean())
+        return -squared_error(X, self.predict(X))
 '''
     if mixin == "ClassifierMixin":
-        return f"""{outputs}
+        return f'''{outputs}
+    def outputs(self, X):
+        """One per class; they need not sum to 1."""
+        return self._signals(X)[-1]
+
     def predict(self, X):
-        return self.classes_[self._signals(X)[-1].argmax(axis=1)]
-"""
+        return self.classes_[self.outputs(X).argmax(axis=1)]
+'''
     return f"""{outputs}
     def predict(self, X):
         output = self._signals(X)[-1]
@@ -232,12 +264,36 @@ def _methods(plan: Plan, mixin: str) -> str:
 
 
 def _main(plan: Plan, *, labels: bool) -> str:
-    fit = "fit(x)" if plan.tied else "fit(x, y)"
-    load = "x, _ = load()" if plan.tied else "x, y = load()"
-    score = ', accuracy {model.score(x, y):.4g}"' if labels else '"'
+    name = _stock_name(labels)
+    load, fitted, target, own, its = "x, y = load()", "x[rows], y[rows]", "y", "predict", "predict"
+    encode = ""
+    if plan.tied:
+        load, fitted, target = "x, _ = load()", "x[rows]", "x"
+    elif labels:
+        own, its = "outputs", "predict_proba"
+        encode = "    y = (y[:, None] == model.classes_).astype(float)  # one-hot\n"
+    its_target = {True: "x[rows], x[rows]"}.get(plan.tied, fitted)
+    flat = not labels and not plan.tied and plan.layers[-1] == 1
+    if flat:
+        its_target = "x[rows], y[rows].ravel()"
+    column = ".reshape(len(x), -1)" if flat else ""
     return f"""
 if __name__ == "__main__":
     {load}
-    model = SigmoidNetwork().{fit}
-    print(f"R = {{model.stop_:,}}, loss {{model.loss_:.6g}}{score.replace("{{", "{")})
+    rows, held_out = split(len(x))
+    model = SigmoidNetwork(verbose=True).fit({fitted})
+    print(f"R = {{model.stop_:,}} of N = {{ITERATIONS:,}}")
+    with warnings.catch_warnings():
+        # It warns where max_iter ends the training, as it is meant to.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        other = stock().fit({its_target})
+{encode}    mean = {target}[rows].mean(axis=0)
+    found = {{
+        "{name}": other.{its}(x){column},
+        "SigmoidNetwork": model.{own}(x),
+    }}
+    for name, output in found.items():
+        print(name)
+        report("training", {target}[rows], output[rows], mean)
+        report("held-out", {target}[held_out], output[held_out], mean)
 """

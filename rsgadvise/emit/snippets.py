@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from rsgadvise.emit import keras_code, optuna_code, sklearn_code, torch_code
-from rsgadvise.emit.plan import DataFile, Plan, Target
-from rsgadvise.errors import InfeasibleError, UsageError
+from rsgadvise.emit.plan import DataFile, Plan, Target, plan_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -24,9 +23,9 @@ _TARGETS: Mapping[Target, Callable[[Plan], str]] = {
 
 
 def emit_snippet(
-    advice: Advice, spec: Spec, *, target: Target, rank: int = 1, data: DataFile | None = None
+    advice: Advice, spec: Spec, *, target: Target, rank: int | None = None, data: DataFile | None = None
 ) -> str:
-    """A Python file that trains by one recommendation, in the words of a library.
+    """A Python file that trains as advised, in the words of a library.
 
     What it trains is what the bound is about: sigmoid units without biases, the squared error summed
     over the outputs, plain SGD on mini-batches drawn with replacement, the box, one mask for each
@@ -38,7 +37,7 @@ def emit_snippet(
         spec: the question.
         target: torch, keras, sklearn (an estimator in numpy) or optuna (a study that starts from the
             advice).
-        rank: which recommendation.
+        rank: which recommendation; by default what `advice.train` says, or else the first.
         data: the spec's data file; without it the snippet makes placeholder rows.
 
     Raises:
@@ -54,10 +53,4 @@ def emit_snippet(
         >>> "nn.Linear(*LAYERS, bias=False)" in emit_snippet(recommend(spec), spec, target="torch")
         True
     """
-    rows = advice.recommendations
-    if not rows:
-        reason = advice.infeasible.reason if advice.infeasible is not None else "there is no recommendation"
-        raise InfeasibleError(f"nothing to emit: {reason}")
-    if not 1 <= rank <= len(rows):
-        raise UsageError(f"rank must be from 1 to {len(rows)}; got {rank}; ask for more recommendations")
-    return _TARGETS[target](Plan(advice, spec, rows[rank - 1], data))
+    return _TARGETS[target](plan_of(advice, spec, rank, data))

@@ -14,76 +14,70 @@ def snippet(plan: Plan) -> str:
         [
             parts.header(plan),
             parts.imports(plan, "import torch", "from torch import nn"),
-            parts.constants(plan, "p of nn.Dropout"),
+            parts.constants(plan, "p of nn.Dropout", native=True),
         ]
     )
     return parts.without_empty(
         top,
         parts.load(plan),
-        _MASK if plan.masked else "",
         _autoencoder(plan) if plan.tied else "",
         _make_model(plan),
         _LOSS,
         parts.draw_stop(plan),
         _DRAW_BATCH,
         _project(plan),
+        parts.SHOW,
         _train(plan),
         _squared_gradient(plan) if plan.many_runs else "",
-        _MAIN_MANY if plan.many_runs else _MAIN_ONE,
+        parts.SPLIT,
+        parts.report(plan),
+        _main(plan),
     )
 
 
-_MASK = '''
-class Mask(nn.Module):
-    """h * z, z ~ Bernoulli(KEEP) per example and unit; KEEP * h in evaluation."""
-
-    def __init__(self):
-        super().__init__()
-        self.dropout = nn.Dropout(p=1 - KEEP)
-
-    def forward(self, h):
-        # nn.Dropout divides what it keeps by KEEP, which the theory does not: undo it.
-        return KEEP * self.dropout(h)
-'''
-
-
 def _autoencoder(plan: Plan) -> str:
-    mask = "\n        self.mask = Mask()" if plan.masked else ""
-    inputs = "self.mask(x)" if plan.masked else "x"
+    dropout = "\n        self.dropout = nn.Dropout(p=1 - KEEP)" if plan.masked else ""
+    mask = ""
+    if plan.masked:
+        mask = """
+        # nn.Dropout divides what it keeps by KEEP, which the theory does not: undo it.
+        x = KEEP * self.dropout(x)"""
     return f'''
 class Autoencoder(nn.Module):
     """sigma(W^T sigma(W {"(x * z)" if plan.masked else "x"})), one matrix W for both ways."""
 
     def __init__(self, inputs, hidden):
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(hidden, inputs)){mask}
+        self.weight = nn.Parameter(torch.empty(hidden, inputs)){dropout}
 
-    def forward(self, x):
-        hidden = torch.sigmoid(nn.functional.linear({inputs}, self.weight))
+    def forward(self, x):{mask}
+        hidden = torch.sigmoid(nn.functional.linear(x, self.weight))
         return torch.sigmoid(nn.functional.linear(hidden, self.weight.T))
 '''
 
 
 def _make_model(plan: Plan) -> str:
-    mask = "Mask(), " if plan.masked else ""
     if plan.tied:
         model = "    model = Autoencoder(*LAYERS)\n"
     elif len(plan.layers) == 2 and not plan.masked:
         model = "    model = nn.Sequential(nn.Linear(*LAYERS, bias=False), nn.Sigmoid())\n"
     else:
+        dropout = "        modules.append(nn.Dropout(p=1 - KEEP))\n" if plan.masked else ""
         model = f"""\
     modules = []
     for before, after in zip(LAYERS, LAYERS[1:]):
-        modules += [{mask}nn.Linear(before, after, bias=False), nn.Sigmoid()]
+{dropout}        modules += [nn.Linear(before, after, bias=False), nn.Sigmoid()]
     model = nn.Sequential(*modules)
 """
+    scale = "KEEP * " if plan.rescaled else ""
+    weights = "W_l / KEEP" if plan.rescaled else "W_l"
     box = ", clipped to the box" if plan.boxes else ""
     project = "\n    project(model)" if plan.boxes else ""
     return f'''
 def make_model():
-    """The network at W^1: W_l ~ N(0, 1 / d_(l-1)){box}."""
+    """The network at W^1: {weights} ~ N(0, 1 / d_(l-1)){box}."""
 {model}    for weight in model.parameters():
-        nn.init.normal_(weight, std=weight.shape[1] ** -0.5){project}
+        nn.init.normal_(weight, std={scale}weight.shape[1] ** -0.5){project}
     return model
 '''
 
@@ -122,7 +116,7 @@ def _train(plan: Plan) -> str:
     optimizer = torch.optim.SGD(groups)
 """
     schedule = step = project = ""
-    if plan.best.decay:
+    if plan.train.decay:
         schedule = """\
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (k + 1) ** -DECAY)
 """
@@ -140,30 +134,37 @@ def train(x, y, seed):
     torch.manual_seed(seed)
     stop = draw_stop(np.random.default_rng(seed))
     model = make_model().train()
-{groups}{schedule}    for _ in range(stop - 1):
+    losses = []
+{groups}{schedule}    for k in range(1, stop):
         rows = draw_batch(len(x))
+        loss = squared_error(model(x[rows]), y[rows])
         optimizer.zero_grad()
-        squared_error(model(x[rows]), y[rows]).backward()
+        loss.backward()
         optimizer.step()
-{project}{step}    {result}
+{project}{step}        losses.append(loss.item())
+        show(k, stop - 1, losses)
+    {result}
 '''
 
 
 def _squared_gradient(plan: Plan) -> str:
     masks = "; one mask for each row" if plan.masked else ""
     name = "projected gradient" if plan.boxes else "gradient"
+    about = f"Squared norm of the {name} over all rows{masks}."
+    scale = "KEEP**2 * " if plan.rescaled else ""
+    note = "  # by W, of which the weights are KEEP times" if plan.rescaled else ""
     gammas = "stepsizes = list(stepsizes) * len(weights)\n    " if plan.one_stepsize else ""
     if plan.boxes:
         body = f"""\
     {gammas}total = 0.0
     for w, g, gamma, box in zip(weights, gradients, stepsizes, BOX):
         total += g.clamp((w - box) / gamma, (w + box) / gamma).square().sum().item()
-    return total"""
+    return {scale}total{note}"""
     else:
         body = "    return sum(g.square().sum().item() for g in gradients)"
     return f'''
 def squared_gradient(x, y, model, stepsizes):
-    """Squared norm of the {name} over all rows{masks}."""
+    """{about}"""
     weights = list(model.parameters())
     gradients = torch.autograd.grad(squared_error(model.train()(x), y), weights)
     model.eval()
@@ -171,32 +172,29 @@ def squared_gradient(x, y, model, stepsizes):
 '''
 
 
-_LOADING = """
-if __name__ == "__main__":
-    x, y = (torch.tensor(rows, dtype=torch.float32) for rows in load())
+def _main(plan: Plan) -> str:
+    if not plan.many_runs:
+        training = """\
+    model, stop = train(x[rows], y[rows], SEED)
+    print(f"R = {stop:,} of N = {ITERATIONS:,}")
 """
-
-_MAIN_ONE = (
-    _LOADING
-    + """\
-    model, stop = train(x, y, SEED)
-    with torch.no_grad():
-        loss = squared_error(model(x), y).item()
-    print(f"R = {stop:,}, loss {loss:.6g}")
-"""
-)
-
-_MAIN_MANY = (
-    _LOADING
-    + """\
+    else:
+        training = """\
     smallest = float("inf")
     for seed in range(SEED, SEED + RUNS):
-        candidate, stop, stepsizes = train(x, y, seed)
-        size = squared_gradient(x, y, candidate, stepsizes)
-        with torch.no_grad():
-            loss = squared_error(candidate(x), y).item()
-        print(f"R = {stop:,}, loss {loss:.6g}, squared gradient {size:.6g}")
+        candidate, stop, stepsizes = train(x[rows], y[rows], seed)
+        size = squared_gradient(x[rows], y[rows], candidate, stepsizes)
+        print(f"R = {stop:,} of N = {ITERATIONS:,}, squared gradient {size:.4g}")
         if size < smallest:
             smallest, model = size, candidate
 """
-)
+    return f"""
+if __name__ == "__main__":
+    x, y = (torch.tensor(rows, dtype=torch.float32) for rows in load())
+    rows, held_out = split(len(x))
+{training}    with torch.no_grad():
+        output = model(x).numpy()
+    y, mean = y.numpy(), y[rows].numpy().mean(axis=0)
+    report("training", y[rows], output[rows], mean)
+    report("held-out", y[held_out], output[held_out], mean)
+"""
