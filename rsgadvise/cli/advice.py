@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -133,7 +134,10 @@ def ask_for_advice(
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
         from rsgadvise.cli.piloting import advice_for
 
-        return advice_for(loaded, statistics, measured, effort, top=top, quiet=quiet)
+        found = advice_for(loaded, statistics, measured, effort, top=top, quiet=quiet)
+        if statistics is None or found.train is None or found.train.scaling is not None:
+            return found
+        return replace(found, train=replace(found.train, scaling=statistics.scaling))
 
     return ask(spec, overrides, question, quiet=quiet, options=options or DataOptions(), save=save)
 
@@ -203,13 +207,24 @@ def recommend(
         raise typer.Exit(130)
 
 
+def _command() -> str:
+    """The running command as one that can be typed again, without what a program needs no more."""
+    left_out = {"-q", "--quiet", "--no-color", "--details"}
+    words = [word for word in sys.argv[1:] if word not in left_out]
+    for option in ("-o", "--output", "-f", "--format"):
+        if option in words:
+            place = words.index(option)
+            del words[place : place + 2]
+    return shlex.join(["rsgadvise", *words])
+
+
 def _show(advice: Advice, answer: Answer[Advice], target: Target, *, details: bool) -> None:
     """Write the advice as a report."""
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.report.advice import advice_blocks
 
-        return advice_blocks(advice, details=details, source=answer.loaded.source.file)
+        return advice_blocks(advice, details=details, source=_command())
 
     emit(
         target,

@@ -45,14 +45,25 @@ def advise(
     if rows is None and effort.needs_data:
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
     if rows is not None and effort.trains:
-        from rsgadvise.pilot.advice import advise_with_data
+        from rsgadvise.pilot.advice import advise_automatically, advise_with_data
+        from rsgadvise.pilot.work import DEFAULT_WORK
 
-        auto = effort.constants == "auto"
+        if effort.constants == "auto" and effort.pilot is None:
+            return advise_automatically(
+                spec,
+                rows,
+                work=DEFAULT_WORK if effort.work is None else effort.work,
+                seed=effort.seed,
+                top=top,
+                measured=measured,
+                threads=threads,
+                progress=progress,
+            )
         return advise_with_data(
             spec,
             rows,
             constants="calibrated" if effort.constants == "auto" else effort.constants,
-            pilot=1.0 if auto and effort.pilot is None else effort.pilot or 0.0,
+            pilot=effort.pilot or 0.0,
             seed=effort.seed,
             top=top,
             measured=measured,

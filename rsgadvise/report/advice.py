@@ -33,6 +33,7 @@ __all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"
 _NO_BOUND = "no bound"
 _RANKS_BY_LAYER = 5
 _LAYERS_SHOWN = 12
+_LAYERS_BESIDE = 3
 _OF_BOUNDS = ("loss score", "gradient bound", "bound", "certified", "proven")
 
 
@@ -172,7 +173,7 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
     Args:
         advice: of any kind.
         details: everything; what a theorem was asked for by name comes with it.
-        source: the spec or data file, for the command that comes next.
+        source: the command that gave it, for the one that comes next.
     """
     title = Title(f"Advice for {network(advice.kind, advice.layers)}", _context(advice))
     assumed = sentences("Assumed", assumptions(advice.assumed))
@@ -206,12 +207,21 @@ def _context(advice: Advice) -> str:
 
 def _brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     """The ranks with what to train with; bounds only where they are a theorem's."""
-    grids = ranking_blocks(advice)
-    if advice.measured:
-        return tuple(
-            _without(grid, ("loss bound", "gradient bound", "bound", "certified", "proven")) for grid in grids
-        )
-    return (replace(grids[0], title="Ranks of the theorem", caption=_context(advice)), *grids[1:])
+    if not advice.measured:
+        grids = ranking_blocks(advice)
+        return (replace(grids[0], title="Ranks of the theorem", caption=_context(advice)), *grids[1:])
+    rows = advice.recommendations
+    by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
+    grid = _without(_ranking(advice, by_layer=by_layer), _OF_BOUNDS)
+    if not by_layer:
+        return (grid,)
+    vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in rows]
+    if len(vectors[0]) > _LAYERS_BESIDE:
+        return (grid, _layer_grid(rows))
+    cells = [", ".join(number(gamma, 3) for gamma in vector) for vector in vectors]
+    first = (grid.columns[0], Column("stepsizes by layer"), *grid.columns[1:])
+    body = tuple((row[0], cell, *row[1:]) for row, cell in zip(grid.rows, cells, strict=True))
+    return (replace(grid, columns=first, rows=body),)
 
 
 def _without(grid: Grid, names: Sequence[str]) -> Grid:

@@ -16,6 +16,7 @@ __all__ = ["brief", "lead"]
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
+_MANY = 100  # epochs whose fraction nobody needs
 
 
 def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
@@ -23,7 +24,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
 
     Args:
         advice: with or without a plan.
-        source: the spec or data file that the next command is for; "" for none.
+        source: the command that gave the advice, which the next one goes on from; "" for none.
     """
     plan = advice.train
     if plan is None:
@@ -51,7 +52,9 @@ def _values(plan: TrainingPlan) -> str:
         parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
     steps = "1 iteration" if plan.iterations == 1 else f"{count(plan.iterations)} iterations"
-    parts.append(steps + ("" if plan.epochs is None else f" ({number(plan.epochs, 3)} epochs)"))
+    if plan.epochs is not None:
+        steps += f" ({count(round(plan.epochs)) if plan.epochs >= _MANY else number(plan.epochs, 3)} epochs)"
+    parts.append(steps)
     parts.append(f"dropout {number(plan.dropout_rate, 3)}" if plan.dropout_rate else "no dropout")
     if plan.scaling not in (None, "none"):
         parts.append(f"inputs scaled: {plan.scaling}")
@@ -113,7 +116,7 @@ def brief(advice: Advice, row_notes: Sequence[str]) -> Iterator[str]:
         advice: with a plan.
         row_notes: on its ranks.
     """
-    lines = [advice.chosen, *advice.notes, *row_notes]
+    lines = [advice.chosen, *advice.notes, *([] if advice.measured else row_notes)]
     if advice.assumed:
         lines.append(f"Assumed: {_assumed(advice)}.")
     short = [line for line in lines if line and len(line) <= _SHORT]
