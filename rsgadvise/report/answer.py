@@ -40,7 +40,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         lines.append(_guaranteed(advice))
     if source:
         lines.append(
-            f"Next: rsgadvise recommend {source} --emit torch > train.py (or keras, sklearn, optuna)"
+            f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)"
         )
     return tuple(lines)[:4]
 

@@ -56,7 +56,6 @@ def _lead(block: Lead, console: Console) -> None:
     for place, line in enumerate(block.lines):
         text = escape("\n".join(wrap(line, console.width - 1, subsequent_indent="  ")))
         console.print(text if place else f"[bold]{text}[/]", soft_wrap=True)
-    console.print()
 
 
 def _sentences(block: Sentences, console: Console) -> None:
@@ -75,6 +74,8 @@ def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> N
         return
     about = ""
     for before, block in zip((None, *blocks), blocks, strict=False):
+        if isinstance(before, Lead) and not (isinstance(block, Grid) and not block.title):
+            console.print()  # a grid without a title begins with an empty line of its own
         if isinstance(block, Title):
             about = block.text
             _head(block.text, block.context, console)
