@@ -175,14 +175,14 @@ def _matched_to_other(own: FloatArray, n: FloatArray, decay: float) -> SumsAt:
     h1, h2 = harmonic_number(decay, n), harmonic_number(2 * decay, n)
     scale, end = np.asarray(1 / (h1 - own * h2)), n**-decay
     points, weights = _quadrature(np.ones_like(n), n)
-    x = points**-decay
+    x, error = points**-decay, np.where(n > _SUM_HEAD, _SUM_ERROR, 0.0)
 
     def matched(r: Numeric) -> StoppingSums:
         gap = np.asarray(r - own)
         same = gap == 0
         safe = np.where(same, 0.0, r)  # r = 1 is met only where s = 1, and then q is constant
         terms = weights * x**2 / (1 - safe[..., None] * x)
-        up = np.where(gap > 0, 1 + _SUM_ERROR, 1 - _SUM_ERROR)  # towards a larger bound
+        up = 1 + np.sign(gap) * error  # towards a larger bound
         first = np.where(same, scale, scale * (1 - own) / (1 - safe))
         last = np.where(same, scale, scale * (1 - own * end) / (1 - safe * end))
         return StoppingSums(

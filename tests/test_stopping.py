@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import mpmath
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import Stopping, harmonic_number, probabilities, stopping_sums
+from rsgadvise.stopping import MatchedTo, Stopping, harmonic_number, probabilities, stopping_sums
 
 ORDERS = [0.0, 0.1, 0.5, 0.9, 0.999999, 1.0, 1.0000001, 1.3, 2.0, 3.1, 4.0]
 COUNTS = [1, 2, 31, 32, 33, 34, 100, 10**4, 10**8, 10**12]
@@ -64,6 +65,58 @@ def test_long_sums_against_mpmath() -> None:
             for j in range(160)
         )
     assert float(sums.linear) == pytest.approx(float(total / n), rel=1e-10)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.5, 1.0, 2.0, 7.0])
+@pytest.mark.parametrize(("own", "other"), [(0.1, 0.9), (0.9, 0.1), (0.0, 0.999), (1.0, 0.3), (0.4, 0.4)])
+def test_matched_to_other_constants_against_direct_summation(decay: float, own: float, other: float) -> None:
+    for n in (1, 2, 3, 255, 256, 257, 300, 5000, 200_000):
+        if own == 1 and (n == 1 or decay == 0):
+            continue  # no iteration has a chance
+        drawn = MatchedTo(own)
+        p = probabilities(drawn, iterations=n, decay=decay, curvature_share=other)
+        x = np.arange(1, n + 1.0) ** -decay
+        assert p == pytest.approx(x * (1 - own * x) / (x * (1 - own * x)).sum())
+        q = p / (x * (1 - other * x))
+        sums = stopping_sums(drawn, iterations=float(n), decay=decay, curvature_share=other)
+        assert float(sums.first) == pytest.approx(q[0], rel=1e-10, abs=1e-300)
+        rise = np.maximum(np.diff(q), 0).sum()
+        assert float(sums.variation) == pytest.approx(rise, rel=1e-9, abs=1e-9 * q.max())
+        for found, exact in ((sums.linear, q @ x), (sums.quadratic, q @ x**2)):
+            slack = 2e-8 if n > 256 else 1e-11
+            assert exact * (1 - 1e-11) <= float(found) <= exact * (1 + slack)
+
+
+def test_matched_to_the_same_constants_is_matched_up_to_the_closed_end() -> None:
+    for share in (0.0, 0.5, 1.0):
+        n, r = np.asarray([5.0, 1e12]), np.full(2, share)
+        usual = stopping_sums("matched", iterations=n, decay=0.5, curvature_share=r)
+        same = stopping_sums(MatchedTo(r), iterations=n, decay=0.5, curvature_share=r)
+        for name in ("first", "variation", "linear", "quadratic"):
+            assert getattr(same, name) == pytest.approx(getattr(usual, name), rel=1e-14)
+
+
+@pytest.mark.parametrize(("own", "other"), [(0.2, 0.95), (0.95, 0.2)])
+@pytest.mark.parametrize("decay", [0.05, 0.5, 1.0])
+def test_long_sums_matched_to_other_constants_are_rounded_up(own: float, other: float, decay: float) -> None:
+    """Geometric blocks bracket the sums at N = 1e12: within a block the factor (1 - s x)/(1 - r x) is monotone."""
+    n, head = 10**12, 4096
+    ends = np.unique(np.round(np.geomspace(head, n, 40_000)))
+    k = np.arange(1.0, head + 1)
+
+    def factor(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray((1 - own * x) / (1 - other * x))
+
+    sums = stopping_sums(MatchedTo(own), iterations=float(n), decay=decay, curvature_share=other)
+    total = harmonic_number(decay, float(n)) - own * harmonic_number(2 * decay, float(n))
+    for order, found in ((1, sums.linear), (2, sums.quadratic)):
+        exact = float((k ** (-order * decay) * factor(k**-decay)).sum())
+        mass = np.diff(harmonic_number(order * decay, ends))
+        sides = [float((mass * factor(end**-decay)).sum()) for end in (ends[:-1], ends[1:])]
+        low, high = (float((exact + side) / total) for side in sorted(sides))
+        assert low <= float(found) <= high * (1 + 2e-9)
+        assert high / low - 1 < 1e-3
+        assert float(found) >= (low + high) / 2 * (1 - 1e-7)
 
 
 def test_vectorised_over_candidates() -> None:
