@@ -1,24 +1,31 @@
-"""One-dimensional searches, vectorised over independent problems. They know no domain words."""
+"""Searches over independent problems at once, their grids, and whole numbers. They know no domain words."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.errors import HypothesisError
+
 __all__ = [
     "distinct",
+    "geometric",
     "increasing_root",
     "minimize_grid",
     "minimize_scan",
     "minimize_unimodal",
     "smallest_integer",
+    "whole_grid",
+    "whole_number",
 ]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_ENDS = 1e-300, 1e300  # of a geometric grid; quotients of neighbours are numbers there
 _GOLDEN = (np.sqrt(5.0) - 1) / 2
 
 
@@ -29,6 +36,55 @@ def distinct(values: FloatArray) -> FloatArray:
     """
     ordered = np.sort(values)
     return np.asarray(ordered[np.concatenate([[True], np.diff(ordered) > 0])])
+
+
+def whole_number(value: float, *, most: int = 10**15) -> int:
+    """A computed number that stands for a whole one, rounded to it and held within [-most, most].
+
+    Every float that a formula gave becomes an integer here: infinity, which `int` refuses, is `most`.
+
+    Raises:
+        HypothesisError: the number is none, which nothing could be said of.
+
+    Example:
+        >>> whole_number(2.9999999999), whole_number(float("inf"), most=4096), whole_number(np.floor(2.7))
+        (3, 4096, 2)
+    """
+    if math.isnan(value):
+        raise HypothesisError(
+            "must stay within the range of floating-point numbers; got no number (nan); make the extreme "
+            "values of the spec less extreme"
+        )
+    if abs(value) >= most:
+        return most if value > 0 else -most
+    return round(float(value))
+
+
+def geometric(
+    lower: FloatArray | float, upper: FloatArray | float, points: int, *, axis: int = 0
+) -> FloatArray:
+    """Points at even steps of the logarithm, both ends among them; ends are held where logarithms exist.
+
+    Example:
+        >>> geometric(1.0, 100.0, 3).tolist(), bool(geometric(0.0, 1.0, 3)[0] > 0)
+        ([1.0, 10.0, 100.0], True)
+    """
+    low, high = (np.clip(np.asarray(end, dtype=np.float64), *_ENDS) for end in (lower, upper))
+    grid = np.geomspace(low, high, points, axis=axis)
+    ends = np.expand_dims(low, axis), np.expand_dims(high, axis)
+    return np.asarray(np.clip(grid, *ends))  # by rounding points leave an interval that is short
+
+
+def whole_grid(
+    lower: FloatArray | float, upper: FloatArray | float, points: int, *, axis: int = 0
+) -> FloatArray:
+    """The same rounded to whole numbers, so that neighbours may be equal.
+
+    Example:
+        >>> whole_grid(1, 1000, 4).tolist()
+        [1.0, 10.0, 100.0, 1000.0]
+    """
+    return np.asarray(np.round(geometric(lower, upper, points, axis=axis)))
 
 
 def minimize_unimodal(

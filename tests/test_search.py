@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rsgadvise.errors import HypothesisError
 from rsgadvise.search import (
+    geometric,
     increasing_root,
     minimize_grid,
     minimize_scan,
     minimize_unimodal,
     smallest_integer,
+    whole_grid,
+    whole_number,
 )
 
 FloatArray = NDArray[np.float64]
@@ -86,6 +92,32 @@ def test_smallest_integer(low: int, size: int, at: float) -> None:
     else:
         assert accepted[0]
         assert found[0] == max(threshold, low)
+
+
+@settings(max_examples=100, deadline=None)
+@given(value=st.floats(allow_nan=False), most=st.integers(1, 10**18))
+def test_whole_numbers_are_the_nearest_within_their_limit(value: float, most: int) -> None:
+    nearest = most if value > most else -most if value < -most else round(value)
+    assert whole_number(value, most=most) == nearest
+
+
+def test_what_is_no_number_is_no_whole_one() -> None:
+    with pytest.raises(HypothesisError, match=r"got no number \(nan\); make the extreme values"):
+        whole_number(float("nan"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(low=st.floats(0), high=st.floats(0), points=st.integers(2, 9))
+@example(low=0.0, high=math.inf, points=3)
+def test_geometric_grids_of_any_ends(low: float, high: float, points: int) -> None:
+    low, high = min(low, high), max(low, high)
+    grid = geometric(low, high, points)
+    assert np.isfinite(grid).all()
+    assert (np.diff(grid) >= -1e-12 * grid[1:]).all()
+    assert ((grid >= grid[0]) & (grid <= grid[-1])).all()
+    assert grid[0] == min(max(low, 1e-300), 1e300)
+    assert grid[-1] == min(max(high, 1e-300), 1e300)
+    assert whole_grid(low, high, points).tolist() == [round(value) for value in grid]
 
 
 @settings(max_examples=60, deadline=None)

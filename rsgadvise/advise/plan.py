@@ -15,7 +15,7 @@ from rsgadvise.bounds.judge import Point, certified, check_problem, equation, ob
 from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, whole_grid, whole_number
 from rsgadvise.theory import single_layer
 from rsgadvise.theory.bound import FloatArray
 
@@ -24,6 +24,7 @@ __all__ = ["Request", "plan_iterations"]
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T
 _MOST_RUNS = 10**6
+_MOST_ROWS = 10**30  # of a data set that so many iterations pass over
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def plan_iterations(
         feasible=feasible,
         iterations=int(whole) if feasible else None,
         iterations_real=float(needed[0]) if feasible else None,
-        iterations_paper=None if paper_n is None else int(np.ceil(paper_n)),
+        iterations_paper=None if paper_n is None else whole_number(np.ceil(paper_n)),
         iterations_paper_real=paper_n,
         stepsize=None if reached is None else as_stepsize(reached[0].stepsize),
         keep_prob=keep_prob,
@@ -132,10 +133,14 @@ def plan_iterations(
         recommended_samples=None if best_runs is None else best_runs[0] * best_runs[1] * batch,
         samples=int(whole) * batch if feasible else None,
         total_samples=request.runs * int(whole) * batch if feasible else None,
-        dataset_size=None if paper_n is None else round(paper_n * batch / request.epochs),
-        dataset_size_exact=round(float(needed[0]) * batch / request.epochs) if feasible else None,
+        dataset_size=None
+        if paper_n is None
+        else whole_number(paper_n * batch / request.epochs, most=_MOST_ROWS),
+        dataset_size_exact=whole_number(float(needed[0]) * batch / request.epochs, most=_MOST_ROWS)
+        if feasible
+        else None,
         tradeoff=_tradeoff(case, knee, smallest),
-        min_batch_size=int(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None,
+        min_batch_size=whole_number(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None,
         reason=reason,
         notes=(*_trivial(problem, request), *([] if reason is None else [reason]), *_notes(problem)),
         assumed=(*problem.assumed, *request.assumed, *assumed),
@@ -192,7 +197,7 @@ def _best_runs(case: _Case) -> tuple[int, int] | None:
     while True:
         runs = np.arange(1.0, count + 1)
         if count > _EXHAUSTIVE_RUNS:
-            runs = distinct(np.round(np.geomspace(1, count, _EXHAUSTIVE_RUNS)))
+            runs = distinct(whole_grid(1, count, _EXHAUSTIVE_RUNS))
         whole = case.whole(np.full(runs.shape, float(case.batch)), case.goal.per_run(runs))
         total = whole * runs
         best = int(np.argmin(total))
@@ -226,7 +231,7 @@ def _tradeoff(case: _Case, knee: float, smallest: float) -> tuple[TradeoffPoint,
     low = max(1.0, np.floor(smallest) + 1)
     high = min(max(4 * knee if np.isfinite(knee) else low, 4.0 * case.batch, 4 * low), 1e15)
     extra = [float(case.batch)] if case.batch > smallest else []
-    batches = distinct(np.concatenate([np.round(np.geomspace(low, high, _TRADEOFF_POINTS)), extra]))
+    batches = distinct(np.concatenate([whole_grid(low, high, _TRADEOFF_POINTS), extra]))
     whole = case.whole(batches, np.full(batches.shape, case.target))
     return tuple(
         TradeoffPoint(int(b), int(n), int(n) * int(b))
@@ -242,7 +247,7 @@ def _reason(request: Request, smallest: float) -> str:
     if request.batch_size is None or request.batch_size <= smallest:
         return (
             f"No number of iterations reaches the target: the noise floor needs batch_size >= "
-            f"{int(np.floor(smallest)) + 1:,}, a larger eps, or more runs."
+            f"{whole_number(np.floor(smallest)) + 1:,}, a larger eps, or more runs."
         )
     return "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a larger batch."
 

@@ -12,7 +12,7 @@ from rsgadvise.advise.solve import MOST_RUNS, RUNS_TRIED, Rows, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.objective import Objective
 from rsgadvise.numerals import rounded_up
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, whole_grid, whole_number
 
 __all__ = ["Reach", "infeasible", "smallest_eps"]
 
@@ -93,7 +93,7 @@ def _runs(space: Space, goal: Goal, *, exact: bool) -> list[float]:
         return sorted({1.0, float(typical)})
     if not space.limits:  # nothing is shared between runs: the more the better
         return [float(MOST_RUNS)]
-    return [float(runs) for runs in distinct(np.round(np.geomspace(1, MOST_RUNS, _COARSE)))]
+    return [float(runs) for runs in distinct(whole_grid(1, MOST_RUNS, _COARSE))]
 
 
 def _least(objective: Objective, space: Space, goal: Goal, runs: float) -> tuple[float, Rows | None]:
@@ -126,7 +126,7 @@ def infeasible(objective: Objective, space: Space) -> Infeasible:
         )
     hardest = goal.eps if goal.runs is None else float(goal.per_run(np.asarray(goal.runs)))
     infimum = min(float(objective.smallest_batch(np.asarray(hardest), low)) for low, _ in space.keep_probs)
-    smallest = int(np.floor(infimum)) + 1 if infimum < MOST_ITERATIONS else None
+    smallest = whole_number(np.floor(infimum)) + 1 if infimum < MOST_ITERATIONS else None
     reach = smallest_eps(objective, space)
     if smallest is None:
         reason = f"no batch size that fits a computer reaches the target {hardest:.4g} per run"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.objective import FixedStepsize, Objective, Range, Schedule
-from rsgadvise.search import distinct, smallest_integer
+from rsgadvise.search import distinct, smallest_integer, whole_grid, whole_number
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["MOST_RUNS", "RUNS_TRIED", "Rows", "critical_batch_size", "fewest_iterations", "solve"]
@@ -148,7 +148,7 @@ def _best_batch(branch: _Branch, low: int, high: int) -> float:
     """The best batch size of a range; `high` where none is feasible."""
     left, right = low, high
     while True:
-        grid = distinct(np.round(np.geomspace(left, right, _GRID)))
+        grid = distinct(whole_grid(left, right, _GRID))
         if right - left < _EXHAUSTIVE:
             grid = np.arange(left, right + 1, dtype=np.float64)
         rows = _solve_for(branch, grid, rough=right - left >= _EXHAUSTIVE)
@@ -173,7 +173,8 @@ def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:
     if not space.limits:
         return np.empty(0)
     middle = min(float(limit.most_iterations(np.asarray(best), np.ones(()))) for limit in space.limits)
-    counts = [*range(1, _KINKS), *range(int(max(middle - _KINKS, 1)), int(min(middle, 1e15)) + _KINKS)]
+    around = whole_number(middle, most=MOST_ITERATIONS)
+    counts = [*range(1, _KINKS), *range(max(around - _KINKS, 1), around + _KINKS)]
     counts += [space.iterations[1]]
     batches = np.asarray([min(limit.largest_batch(float(n)) for limit in space.limits) for n in counts])
     return np.asarray(distinct(np.clip(batches, low, high)))
@@ -207,7 +208,7 @@ def _largest_batch(space: Space) -> int:
     most = float(space.batch_sizes[1])
     for limit in space.limits:
         most = min(most, limit.largest_batch(float(space.iterations[0])))
-    return int(most)
+    return whole_number(most)
 
 
 def _solve_for(branch: _Branch, batch: FloatArray, *, rough: bool = False) -> Rows:
@@ -251,7 +252,7 @@ def _iterations_for_bound(branch: _Branch, batch: FloatArray) -> FloatArray:
     left = np.full(most.shape, float(branch.space.iterations[0]))
     right = np.maximum(most, left)
     for _ in range(_ITERATION_ROUNDS):
-        grid = np.asarray(np.round(np.geomspace(left, right, _ITERATION_POINTS, axis=-1)), dtype=np.float64)
+        grid = whole_grid(left, right, _ITERATION_POINTS, axis=-1)
         wide = np.broadcast_to(batch[:, None], grid.shape)
         at = np.argmin(_best_value(branch, wide, grid), axis=1)[:, None]
         if np.all(at == _ITERATION_POINTS - 1):
@@ -287,7 +288,7 @@ def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> 
     if goal.runs is not None:
         choices = np.full((batch.size, 1), float(goal.runs))
         return plan(choices)[0][:, 0], choices[:, 0]
-    coarse = distinct(np.round(np.geomspace(1, MOST_RUNS, 44)))
+    coarse = distinct(whole_grid(1, MOST_RUNS, 44))
     best = plan(np.broadcast_to(coarse, (batch.size, coarse.size)))[1]
     # T N(T) has one minimum up to rounding: it lies between the neighbours of the best T.
     left, right = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, coarse.size - 1)]
@@ -328,7 +329,7 @@ def _plan_searched(
     N for `matched`; elsewhere the answer meets the target but a smaller N may, too.
     """
     low, high = (float(n) for n in branch.space.iterations)
-    grid = distinct(np.round(np.geomspace(low, high, 12 if rough else _PLAN_POINTS)))
+    grid = distinct(whole_grid(low, high, 12 if rough else _PLAN_POINTS))
     table = np.broadcast_to(grid, (batch.size, grid.size))
     values = _best_value(branch, np.broadcast_to(batch[:, None], table.shape), table)
     runs = np.asarray([float(goal.runs)]) if goal.runs is not None else RUNS_TRIED

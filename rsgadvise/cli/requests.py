@@ -41,8 +41,10 @@ class GivenOptions:
             name = f"--{field.name.replace('_', '-')}"
             if isinstance(value, float) and not (math.isfinite(value) and value > 0):
                 raise UsageError(f"{name} must be a finite number above 0; got {value:g}; give another value")
-        if self.eps is not None and self.eps > 1e100:
-            raise UsageError(f"--eps must be at most 1e100; got {self.eps:g}; give a smaller value")
+            if isinstance(value, float) and not 1e-300 <= value <= 1e100:
+                raise UsageError(
+                    f"{name} must lie between 1e-300 and 1e100; got {value:g}; give another value"
+                )
         if self.delta is not None and self.delta >= 1:
             raise UsageError(f"--delta must be a probability below 1; got {self.delta:g}; give e.g. 0.05")
 

@@ -18,7 +18,7 @@ from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_
 from rsgadvise.bounds.objective import FixedStepsize, Objective, Schedule
 from rsgadvise.curves.results import Curve, Curves, Edge, Mark, Series, Stack
 from rsgadvise.curves.tradeoff import tradeoff_of
-from rsgadvise.search import distinct, minimize_scan
+from rsgadvise.search import distinct, geometric, minimize_scan, whole_grid
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -160,7 +160,7 @@ def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) 
 
 def _whole(base: _Base, low: float, high: float, at: float) -> FloatArray:
     """Whole numbers spaced evenly on a log scale, the advised one among them."""
-    grid = np.round(np.geomspace(low, high, _POINTS if base.schedule.plain else _FEWER_POINTS))
+    grid = whole_grid(low, high, _POINTS if base.schedule.plain else _FEWER_POINTS)
     return distinct(np.concatenate([grid[grid < 2**53], [at]]))
 
 
@@ -287,8 +287,8 @@ def _factors(low: float, own: float, certified_end: float) -> FloatArray:
     if np.isfinite(certified_end):  # where the advice lies far beyond the certified range, that is shown too
         low = min(low, max(certified_end / 10, _SMALLEST_FACTOR))
     end = own if np.isfinite(own) else _STEPSIZE_SPAN
-    grid = np.geomspace(low, end * (1 - _NEAR_END), _POINTS)
-    close = end * (1 - np.geomspace(0.6, _NEAR_END, _CLOSE_POINTS))  # where the bound climbs steeply
+    grid = geometric(low, end * (1 - _NEAR_END), _POINTS)
+    close = end * (1 - geometric(0.6, _NEAR_END, _CLOSE_POINTS))  # where the bound climbs steeply
     factors = distinct(np.concatenate([grid, close, [1.0]]))
     inside = (factors >= low) & ((factors < end) | (factors == 1.0))
     return np.asarray(factors[inside])

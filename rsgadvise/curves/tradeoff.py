@@ -8,7 +8,7 @@ import numpy as np
 
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
 from rsgadvise.curves.results import Mark, Tradeoff
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, whole_grid
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Recommendation
@@ -47,7 +47,7 @@ def tradeoff_of(
     low = max(1.0, np.floor(smallest) + 1)
     useful = knee if np.isfinite(knee) else low
     high = min(max(_BEYOND_KNEE * useful, 4.0 * best.batch_size, 4 * low), _LARGEST_BATCH)
-    grid = np.round(np.geomspace(low, max(high, low), _POINTS))
+    grid = whole_grid(low, max(high, low), _POINTS)
     batch = distinct(np.concatenate([grid, [float(best.batch_size)]]))
     fewest = _fewest(objective, batch, target, keep_range)
     reached = np.isfinite(fewest)

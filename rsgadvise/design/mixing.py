@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.design.stages import Stages
+from rsgadvise.search import geometric
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = [
@@ -259,8 +260,8 @@ def flip_of(
         ]
 
     found = []
-    for cell in changes(np.geomspace(low, high, points)):
-        for left, right in changes(np.geomspace(*cell, within + 1)):
+    for cell in changes(geometric(low, high, points)):
+        for left, right in changes(geometric(*cell, within + 1)):
             before, low_end, high_end = choice(left), left, right
             for _ in range(steps):
                 middle = float(np.sqrt(low_end * high_end))

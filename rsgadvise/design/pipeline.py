@@ -23,7 +23,7 @@ from rsgadvise.design.mixing import (
 from rsgadvise.design.results import SCRATCH, FineTuning, Flip, Mix, Pipeline, PretrainedLayer
 from rsgadvise.design.screening import work_of
 from rsgadvise.design.stages import Stages, layer_problem, stages_of
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, whole_grid
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = ["plan_pipeline"]
@@ -137,7 +137,7 @@ def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Point, 
             low, high = float(stages.batches[0]), float(stages.batches[-1])
             for reach in _REACHES:
                 ends = np.clip([batch[0] / reach, batch[0] * reach], low, high)
-                near = distinct(np.append(np.round(np.geomspace(ends[0], ends[1], _POINTS)), batch))
+                near = distinct(np.append(whole_grid(ends[0], ends[1], _POINTS), batch))
                 n, batch = _least_samples(objective, near, target, keep_range)
         if not np.isfinite(n[0]) or (best is not None and float(n[0] * batch[0]) >= best[0]):
             continue

@@ -19,7 +19,7 @@ from rsgadvise.bounds.problem import Problem
 from rsgadvise.design.joint import joint_objective, one_space
 from rsgadvise.design.lattice import Block, Lattice
 from rsgadvise.design.shortcut import SMALL, STEPS, candidates_for_bound, plans_for_goal
-from rsgadvise.search import distinct, minimize_unimodal
+from rsgadvise.search import distinct, minimize_unimodal, whole_grid
 from rsgadvise.theory.bound import FloatArray, Numeric
 
 __all__ = ["BLOCK", "Metric", "Progress", "Screened", "cost_of", "first_batches", "screen", "work_of"]
@@ -160,7 +160,7 @@ def first_batches(space: Space) -> FloatArray:
     low, high = space.batch_sizes
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
     ends = np.asarray([float(low), float(high)])
-    return distinct(np.concatenate([ends, powers, np.round(np.geomspace(low, high, _GRID))]))
+    return distinct(np.concatenate([ends, powers, whole_grid(low, high, _GRID)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ def _searched(
     for _ in range(_ROUNDS if asked.space.batch_range else 0):
         left = np.take_along_axis(batch, np.maximum(at - 1, 0), axis=1)[:, 0]
         right = np.take_along_axis(batch, np.minimum(at + 1, batch.shape[1] - 1), axis=1)[:, 0]
-        batch = np.asarray(np.round(np.geomspace(left, right, _INNER, axis=1)), dtype=np.float64)
+        batch = whole_grid(left, right, _INNER, axis=1)
         found = asked.tried(block, picked, batch)
         count += batch.size
         at = np.argmin(found[0], axis=1)[:, None]

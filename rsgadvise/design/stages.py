@@ -19,7 +19,7 @@ from rsgadvise.bounds.kinds import PaperMultilayer
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.design.joint import joint_objective
-from rsgadvise.search import distinct, increasing_root
+from rsgadvise.search import distinct, increasing_root, whole_grid
 from rsgadvise.theory import autoencoder, multilayer, multilayer_plan
 from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.constants import InputMoments
@@ -233,7 +233,7 @@ def stages_of(
     batches = np.asarray(space.batch_sizes, dtype=np.float64)
     if space.batch_range:
         low, high = space.batch_sizes
-        grid = np.asarray(np.round(np.geomspace(low, high, _BATCHES)), dtype=np.float64)
+        grid = whole_grid(low, high, _BATCHES)
         batches = distinct(grid if also is None else np.append(grid, also))
     return Stages(
         problem=bare,

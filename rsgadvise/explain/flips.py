@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rsgadvise.errors import HypothesisError, SpecError
 from rsgadvise.explain.data_checks import moments_used
 from rsgadvise.explain.results import Flip
 from rsgadvise.explain.situation import TAKES_LONG, Ranking, Situation, ranking_of
-from rsgadvise.search import distinct
+from rsgadvise.search import distinct, geometric, whole_number
 from rsgadvise.spec import changed_spec
 
 if TYPE_CHECKING:
@@ -142,7 +140,7 @@ def _flip(spec: Spec, constants: ConstantsName, ranking: Ranking, moved: _Input)
     if not found:
         return Flip(moved.key, moved.value, None, None, words, None, low, high, "; ".join(notes))
     nearest = min(found, key=lambda way: abs(math.log((way.at or 1) / (moved.value or 1))))
-    at = nearest.at if nearest.at is None or not moved.whole else float(max(1, round(nearest.at)))
+    at = nearest.at if nearest.at is None or not moved.whole else float(max(1, whole_number(nearest.at)))
     factor = at / moved.value if at is not None and moved.value else None
     return Flip(moved.key, moved.value, at, factor, words, nearest.then, low, high, "; ".join(notes))
 
@@ -163,7 +161,7 @@ def _search(
     outcome: Callable[[float], str | None], allowed: Callable[[float], Spec], start: float, end: float
 ) -> _Found:
     """Look from start to end at even steps of the logarithm, then bisect the first step with a flip."""
-    steps = max(1, round(abs(math.log10(end / start)) * _PER_DECADE))
+    steps = max(1, whole_number(abs(math.log10(end) - math.log10(start)) * _PER_DECADE))
 
     def same(value: float) -> bool:
         try:
@@ -172,7 +170,7 @@ def _search(
             return True
 
     last = start
-    for value in np.geomspace(start, end, steps + 1).tolist():
+    for value in geometric(start, end, steps + 1).tolist():
         here, end_note = value, ""
         try:
             then = outcome(here)
@@ -244,7 +242,7 @@ def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
             yield _Input(
                 "budget.samples",
                 float(spec.budget.samples),
-                lambda v: {"budget.samples": max(1, round(v))},
+                lambda v: {"budget.samples": max(1, whole_number(v))},
                 whole=True,
             )
         for name in ("epochs", "seconds"):

@@ -26,6 +26,7 @@ from rsgadvise.report.blocks import (
     terms_grid,
     verdict,
 )
+from rsgadvise.search import whole_number
 
 __all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"]
 
@@ -144,7 +145,7 @@ def _why(advice: Advice) -> Iterator[str]:
         yield from measured_sentences(advice)
     yield from _limits(advice)
     if advice.critical_batch_size is not None:
-        knee = count(round(advice.critical_batch_size))
+        knee = count(whole_number(advice.critical_batch_size))
         yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."
     if advice.work:
         less, same, more = advice.work

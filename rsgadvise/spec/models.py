@@ -54,6 +54,7 @@ UNIT = Number(ge=0, le=1)
 POSITIVE = Number(gt=0)
 NON_NEGATIVE = Number(ge=0)
 BOX = Number(ge=0, le=1e6)
+AMOUNT = Number(gt=0, le=1e100)
 SECONDS = Number(ge=0, le=1e100)
 TOLERANCE = Number(gt=0, le=1e12)
 KEEP_PROB = Number(ge=1e-6, le=1)
@@ -331,7 +332,7 @@ class Search(Section):
 class Target(Section):
     """The guarantee to reach; with it, cost is minimised subject to the target."""
 
-    eps: Annotated[float, Number(gt=0, le=1e100)] = Field(
+    eps: Annotated[float, AMOUNT] = Field(
         description="Bound on the expected squared norm of the gradient.", examples=[0.05]
     )
     delta: Annotated[float, Number(gt=0, lt=1)] = Field(
@@ -346,8 +347,8 @@ class Budget(Section):
     """Limits that a recommendation keeps to."""
 
     samples: Annotated[int, COUNT] | None = Field(default=None, description="Most samples processed, N B.")
-    epochs: Annotated[float, POSITIVE] | None = Field(default=None, description="Most passes over the data.")
-    seconds: Annotated[float, POSITIVE] | None = Field(
+    epochs: Annotated[float, AMOUNT] | None = Field(default=None, description="Most passes over the data.")
+    seconds: Annotated[float, AMOUNT] | None = Field(
         default=None, description="Longest training time; needs `cost`."
     )
 

@@ -311,6 +311,37 @@ BAD = [
     ("epochs, no samples", single("budget: {epochs: 5}"), "budget.epochs", ["data.samples or data.file"]),
     ("free", single("cost: {per_iteration: 0}"), "2:1 cost", ["above 0"]),
     ("negative cost", single("cost: {per_sample: -1}"), "cost.per_sample", ["from 0 to 1e+100"]),
+    # Numbers at the ends of the floats.
+    (
+        "a mean of no size",
+        single("data: {mean: 5e-324}"),
+        "data.mean",
+        ["0 or at least 1e-300", "write 0, or"],
+    ),
+    (
+        "a loss of no size",
+        single("training: {initial_loss: 5e-324}"),
+        "2:26 training.initial_loss",
+        ["must be at least 1e-300", "raise it to 1e-300"],
+    ),
+    (
+        "a step without end",
+        single("training: {stepsize: 1e308}"),
+        "training.stepsize",
+        ["lower it to 1e+300"],
+    ),
+    (
+        "epochs without end",
+        single("data: {samples: 1}\nbudget: {epochs: 1e101}"),
+        "budget.epochs",
+        ["at most 1e+100; got 1e+101"],
+    ),
+    (
+        "a box of no size",
+        "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: [1, 1e-301]}",
+        "network.weight_bound[1]",
+        ["0 or at least 1e-300"],
+    ),
     # Unknown keys.
     (
         "slip",
