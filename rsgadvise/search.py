@@ -27,6 +27,7 @@ IntArray = NDArray[np.int64]
 
 _ENDS = 1e-300, 1e300  # of a geometric grid; quotients of neighbours are numbers there
 _GOLDEN = (np.sqrt(5.0) - 1) / 2
+_SCAN = 2048  # points of a scan asked for in one call: a call costs as much as so many elements
 
 
 def distinct(values: FloatArray) -> FloatArray:
@@ -133,21 +134,38 @@ def minimize_scan(
     *,
     points: int = 97,
     steps: int = 45,
+    valleys: int = 1,
 ) -> FloatArray:
     """Minimiser of each function on [lower, upper] where unimodality is not proven.
 
-    The best of `points` equally spaced points (ends included), refined by golden section between
-    its two neighbours. Exact for a unimodal function; for any other the best local minimum among
-    those that the scan resolves.
+    The lowest `valleys` local minima among `points` equally spaced points (ends included), each refined
+    by golden section between its two neighbours. Exact for a unimodal function; for any other the best
+    local minimum among those that the scan resolves: a narrow valley can look shallower on the grid than
+    a wide one, so more than one is refined where both occur.
+
+    Args:
+        function: maps points, along new first axes, to values of the same shape; may return inf.
+        lower, upper: interval ends, one per problem.
+        points, valleys: of the scan. steps: of each golden section.
     """
     first, last = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
     shares = np.linspace(0.0, 1.0, points)
-    values = np.stack([function(first + share * (last - first)) for share in shares])
-    best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
+    at_once = max(1, _SCAN // max(first.size, 1))
+    blocks = [shares[k : k + at_once].reshape(-1, *(1,) * first.ndim) for k in range(0, points, at_once)]
+    values = np.concatenate([function(first + block * (last - first)) for block in blocks])
+    values = np.where(np.isnan(values), np.inf, values)
+    if valleys == 1:
+        best = np.argmin(values, axis=0)[None, ...]
+    else:
+        wall = np.full((1, *first.shape), np.inf)
+        low = (values <= np.concatenate([wall, values[:-1]])) & (values <= np.concatenate([values[1:], wall]))
+        best = np.argsort(np.where(low, values, np.inf), axis=0, kind="stable")[:valleys]
     step = (last - first) / (points - 1)
     left = first + np.maximum(best - 1, 0) * step
     right = np.minimum(first + np.minimum(best + 1, points - 1) * step, last)
-    return minimize_unimodal(function, left, right, steps=steps)
+    found = minimize_unimodal(function, left, right, steps=steps)
+    at = np.argmin(function(found), axis=0)[None, ...] if valleys > 1 else np.zeros((1, *first.shape), int)
+    return np.asarray(np.take_along_axis(found, at, axis=0)[0])
 
 
 def minimize_grid(

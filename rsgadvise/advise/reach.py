@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rsgadvise.advise.results import Infeasible
-from rsgadvise.advise.solve import MOST_RUNS, RUNS_TRIED, Rows, solve
+from rsgadvise.advise.solve import MOST_RUNS, Rows, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.objective import Objective
 from rsgadvise.numerals import rounded_up
@@ -54,8 +54,8 @@ def smallest_eps(objective: Objective, space: Space) -> Reach | None:
     goal = space.goal
     if goal is None:
         raise ValueError("a goal is needed")
-    # Else plans have no closed form, and only some of them are tried here.
-    exact = all(space.closed_plan(schedule) for schedule in space.schedules)
+    # Else N itself is searched, and only some numbers of runs are tried here.
+    exact = all(schedule.monotone for schedule in space.schedules)
     if not exact and space.batch_range:  # a range of such bounds takes minutes
         low, high = space.batch_sizes
         powers = 2 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
@@ -88,11 +88,11 @@ def _runs(space: Space, goal: Goal, *, exact: bool) -> list[float]:
     """Numbers of runs to try."""
     if goal.runs is not None:
         return [float(goal.runs)]
-    if not exact:  # near the cheapest number far from the noise floor, and one
-        typical = RUNS_TRIED[np.argmin(np.abs(RUNS_TRIED - 2 * math.log(1 / goal.delta)))]
-        return sorted({1.0, float(typical)})
     if not space.limits:  # nothing is shared between runs: the more the better
         return [float(MOST_RUNS)]
+    if not exact:  # near the cheapest number far from the noise floor, and one
+        typical = min(max(1, round(2 * math.log(1 / goal.delta))), MOST_RUNS)
+        return sorted({1.0, float(typical)})
     return [float(runs) for runs in distinct(whole_grid(1, MOST_RUNS, _COARSE))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,17 +14,19 @@ from rsgadvise.bounds.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.search import distinct, smallest_integer, whole_grid, whole_number
 from rsgadvise.theory.bound import FloatArray
 
-__all__ = ["MOST_RUNS", "RUNS_TRIED", "Rows", "critical_batch_size", "fewest_iterations", "solve"]
+__all__ = ["MOST_RUNS", "Rows", "critical_batch_size", "fewest_iterations", "solve"]
 
+MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _KINKS = 96  # numbers of iterations whose largest batch is tried
 _GRID = 33  # batch sizes tried at each narrowing
-_ITERATION_POINTS = 13  # numbers of iterations tried at once where more is not always better
-_ITERATION_ROUNDS = 2
+_EVERY = 24  # so few iterations are all tried: there rounding to whole ones matters most
+_ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not always better
+_ITERATION_ROUNDS = 3
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
-RUNS_TRIED = np.asarray([*range(1, 17), 18, 20, 23, 26, 30, 35, 40, 50], dtype=np.float64)
 _RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
-MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
+_PAIRS = 16  # numbers of few iterations and of runs whose smallest batch is found
+_COARSE_RUNS = distinct(whole_grid(1, MOST_RUNS, 44))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,8 @@ def solve(objective: Objective, space: Space) -> Rows:
 
     Discrete choices (listed batch sizes, keep probabilities and decays) are enumerated. A range of
     batch sizes contributes its ends, the powers of two between them, and the best integer, found
-    by narrowing a geometric grid down to at most 64 consecutive integers, which are enumerated. (Not
-    the last where N itself has to be searched: decaying stepsizes with P_R other than `matched`.)
+    by narrowing a geometric grid down to at most 64 consecutive integers, which are enumerated, and among
+    the batches that few whole iterations and runs leave or need.
 
     Returns:
         The candidates, unranked; none if nothing is feasible.
@@ -134,12 +137,17 @@ def _batch_candidates(branch: _Branch) -> FloatArray:
     low, high = space.batch_sizes[0], _largest_batch(space)
     if high < low:
         return np.asarray([float(low)])
-    best = _best_batch(branch, low, high) if branch.schedule.monotone or branch.for_loss else float(high)
-    kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
-    if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
-        rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
-        if rows.batch.size:
-            best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
+    if space.goal is None and not (branch.schedule.monotone or branch.for_loss):
+        best = _best_on_limits(branch, low, high)
+    else:
+        best = _best_batch(branch, low, high)
+        few = _few_iterations(branch, low, high)
+        kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
+        kinks = np.concatenate([kinks, few])
+        if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
+            rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
+            if rows.batch.size:
+                best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
     return distinct(np.concatenate([[low, best, high], powers]))
 
@@ -201,6 +209,60 @@ def _goal_kinks(branch: _Branch, low: int, high: int, best: float) -> FloatArray
     ends = np.full((2, counts.size), [[low], [high]], dtype=np.int64)
     batches, found = smallest_integer(meets, ends[0], ends[1])
     return np.asarray(distinct(batches[found].astype(np.float64)))
+
+
+def _best_on_limits(branch: _Branch, low: int, high: int) -> float:
+    """The best batch size where N is searched too: for given N the largest that the limits leave."""
+    space, one = branch.space, np.ones(1)
+    if not space.limits:
+        return float(high)
+    left = float(space.iterations[0])
+    right = float(max(left, space.most_iterations(low * one, one)[0]))
+    while True:
+        short = right - left < _EXHAUSTIVE
+        grid = np.arange(left, right + 1) if short else distinct(whole_grid(left, right, _EXHAUSTIVE))
+        most = [min(float(high), *(limit.largest_batch(n) for limit in space.limits)) for n in grid]
+        batch = np.maximum(np.asarray(most), low)
+        at = int(np.argmin(_best_value(branch, batch, grid)))
+        if short:
+            return float(batch[at])
+        left, right = float(grid[max(at - 1, 0)]), float(grid[min(at + 1, grid.size - 1)])
+
+
+def _few_iterations(branch: _Branch, low: int, high: int) -> FloatArray:
+    """The smallest batches with which few iterations and some number of runs meet the target.
+
+    For given N and T a larger batch is never worse, so the best batch is the smallest that will do. The batch
+    is interpolated in a table of the best bound over N and B, and found exactly for the cheapest pairs of N
+    and T: for all pairs it would take minutes.
+    """
+    space, goal = branch.space, branch.space.goal
+    if goal is None:
+        return np.empty(0)
+    first = float(space.iterations[0])
+    counts = np.arange(first, min(first + _EVERY, space.iterations[1] + 1.0))
+    sizes = distinct(whole_grid(low, high, _GRID))
+    wide = np.broadcast_to(sizes, (counts.size, sizes.size))
+    table = np.log(_best_value(branch, wide, np.broadcast_to(counts[:, None], wide.shape)))
+    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else _runs_tried(1, 64)
+    targets = np.log(goal.per_run(runs))
+    found = np.stack([np.exp(np.interp(-targets, -row, np.log(sizes), right=np.nan)) for row in table])
+    n, t = (grid.ravel() for grid in np.meshgrid(counts, runs, indexing="ij"))
+    guess = found.ravel()
+    least = np.maximum(np.floor(0.97 * guess), low)  # interpolated from above, the table being convex
+    cost = n * t * least if space.cost is None else space.seconds(least, n * t)
+    keep = np.isfinite(guess) & (n <= space.most_iterations(least, t))
+    pick = np.argsort(np.where(keep, cost, np.inf), kind="stable")[: min(_PAIRS, int(keep.sum()))]
+    if not pick.size:
+        return np.empty(0)
+    n, q = n[pick], goal.per_run(t[pick])
+
+    def meets(batch: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return _best_value(branch, batch.astype(np.float64), np.broadcast_to(n, batch.shape)) <= q
+
+    ends = [np.clip(np.floor(guess[pick] * scale), low, high).astype(np.int64) for scale in (0.9, 1.1)]
+    batches, met = smallest_integer(meets, ends[0], np.minimum(ends[1] + 1, high))
+    return np.asarray(batches[met].astype(np.float64))
 
 
 def _largest_batch(space: Space) -> int:
@@ -276,25 +338,75 @@ def _iterations_for_goal(branch: _Branch, batch: FloatArray, *, rough: bool) -> 
     if not branch.space.closed_plan(branch.schedule):
         return _plan_searched(branch, goal, batch, rough=rough)
 
-    def plan(runs: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-        """N for each batch size (rows) and T (columns), and the column with the least T N."""
-        wide, lowest = np.broadcast_to(batch[:, None], runs.shape), float(branch.space.iterations[0])
-        needed = fewest_iterations(
-            branch.objective, wide, goal.per_run(runs), branch.keep_range, lowest=lowest
+    lowest = float(branch.space.iterations[0])
+
+    def real(runs: FloatArray) -> FloatArray:
+        """N, at least the fewest allowed and not rounded, for each batch size (rows) and T (columns)."""
+        wide = np.broadcast_to(batch[:, None], runs.shape)
+        return np.maximum(
+            branch.objective.required_iterations(goal.per_run(runs), wide, branch.keep_range)[0], lowest
         )
-        needed = np.where(needed <= branch.space.most_iterations(wide, runs), needed, np.inf)
-        return needed, np.argmin(needed * runs, axis=1)[:, None]
+
+    def whole(runs: FloatArray) -> FloatArray:
+        """The same, rounded up and checked."""
+        wide = np.broadcast_to(batch[:, None], runs.shape)
+        n = fewest_iterations(branch.objective, wide, goal.per_run(runs), branch.keep_range, lowest=lowest)
+        return np.where(n <= branch.space.iterations[1], n, np.inf)
 
     if goal.runs is not None:
         choices = np.full((batch.size, 1), float(goal.runs))
-        return plan(choices)[0][:, 0], choices[:, 0]
-    coarse = distinct(whole_grid(1, MOST_RUNS, 44))
-    best = plan(np.broadcast_to(coarse, (batch.size, coarse.size)))[1]
-    # T N(T) has one minimum up to rounding: it lies between the neighbours of the best T.
-    left, right = coarse[np.maximum(best - 1, 0)], coarse[np.minimum(best + 1, coarse.size - 1)]
-    choices = np.round(left + (right - left) * np.linspace(0, 1, 17))
-    needed, best = plan(choices)
+        return whole(choices)[:, 0], choices[:, 0]
+    choices = _runs_worth_trying(real, float(branch.space.iterations[1]), batch.size, rough=rough)
+    needed = whole(choices)
+    best = np.argmin(needed * choices, axis=1)[:, None]
     return np.take_along_axis(needed, best, axis=1)[:, 0], np.take_along_axis(choices, best, axis=1)[:, 0]
+
+
+def _runs_worth_trying(
+    real: Callable[[FloatArray], FloatArray], highest: float, size: int, *, rough: bool
+) -> FloatArray:
+    """The few T, one row per batch size, among which the one with the least T N(T) is.
+
+    For real N the logarithm of T N(T) is convex in 1/T: log N is convex in the logarithm of the target, which
+    is linear in 1/T, and -log(1/T) is convex. So the T for which it is below the cost of one whole plan are an
+    interval; beyond it no T can be cheaper. Whole N make T N(T) jagged inside, so there every T counts.
+
+    Args:
+        real: N before rounding of T. highest: the most iterations allowed. size: number of rows.
+        rough: whether to be content with the T near the cheapest of a coarse list.
+    """
+
+    def rounded(runs: FloatArray, needed: FloatArray) -> FloatArray:
+        n = np.ceil(needed)
+        return np.where(n <= highest, n * runs, np.inf)
+
+    coarse = np.broadcast_to(_COARSE_RUNS, (size, _COARSE_RUNS.size))
+    needed = real(coarse)
+    costs = rounded(coarse, needed)
+    best = np.argmin(costs, axis=1)
+    if rough:
+        left, right = best, best
+    else:
+        promising = coarse * needed <= np.min(costs, axis=1, keepdims=True)
+        left, right = (
+            np.argmax(promising, axis=1),
+            coarse.shape[1] - 1 - np.argmax(promising[:, ::-1], axis=1),
+        )
+    low, high = (
+        _COARSE_RUNS[np.maximum(left - 1, 0)],
+        _COARSE_RUNS[np.minimum(right + 1, coarse.shape[1] - 1)],
+    )
+    if rough:
+        return np.round(low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 17))
+    every = np.minimum(low[:, None] + np.arange(np.max(high - low) + 1), high[:, None])
+    costs = rounded(every, real(every))
+    pick = np.argsort(costs, axis=1, kind="stable")[:, :_RUNS_REFINED]
+    return np.take_along_axis(every, pick, axis=1)
+
+
+def _runs_tried(first: float, last: float) -> FloatArray:
+    """Every T from the first to the last, and a few beyond on either side."""
+    return distinct(np.concatenate([_COARSE_RUNS, np.arange(first, last + 1)]))
 
 
 def fewest_iterations(
@@ -324,36 +436,76 @@ def _plan_searched(
 ) -> tuple[FloatArray, FloatArray]:
     """(N, T) by search, where the plan has no closed form.
 
-    The best bound at N does not depend on T, so it is tabulated once over N; T is chosen by
-    interpolation in that table and its N narrowed down to the smallest integer. The bound falls with
-    N for `matched`; elsewhere the answer meets the target but a smaller N may, too.
+    The best bound F at N does not depend on T, so it is tabulated once over N; few N are all in it. For given
+    N the fewest runs are ln(1/delta) / ln(eps/F), rounded up. Between two entries T is chosen by interpolation,
+    and its N narrowed down to the smallest integer. The bound falls with N for `matched`; elsewhere the answer
+    meets the target but a smaller N of many may, too.
     """
     low, high = (float(n) for n in branch.space.iterations)
-    grid = distinct(whole_grid(low, high, 12 if rough else _PLAN_POINTS))
-    table = np.broadcast_to(grid, (batch.size, grid.size))
-    values = _best_value(branch, np.broadcast_to(batch[:, None], table.shape), table)
-    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else RUNS_TRIED
+    every = np.arange(low, min(low + (4 if rough else _EVERY), high + 1))
+    coarse = whole_grid(low, high, 12 if rough else _PLAN_POINTS)
+    grid = distinct(np.concatenate([every, coarse]))
+    values = _best_value(branch, *np.broadcast_arrays(batch[:, None], grid))
+    best_n, best_runs = _fewest_runs(branch, goal, batch, grid, values)
+    if goal.runs is None:
+        coarse_plan = _guessed(branch, goal, batch, grid, values, _COARSE_RUNS)
+        at = np.argmin(coarse_plan * _COARSE_RUNS, axis=1)
+        ends = (
+            _COARSE_RUNS[max(int(at.min()) - 1, 0)],
+            _COARSE_RUNS[min(int(at.max()) + 1, _COARSE_RUNS.size - 1)],
+        )
+        runs = _runs_tried(*ends)
+    else:
+        runs = np.asarray([float(goal.runs)])
+    guess = _guessed(branch, goal, batch, grid, values, runs)
+    rows = np.arange(batch.size)
+    for pick in np.argsort(guess * runs, axis=1, kind="stable").T[: 1 if rough else _RUNS_REFINED]:
+        n, target = guess[rows, pick], goal.per_run(runs)[pick]
+        if not rough:
+            first = np.argmax(values <= target[:, None], axis=1)
+            n = np.where(
+                np.isfinite(n),
+                _narrowed(branch, batch, target, (grid[np.maximum(first - 1, 0)], grid[first])),
+                n,
+            )
+        n = np.where(n <= branch.space.most_iterations(batch, runs[pick]), n, np.inf)
+        better = n * runs[pick] < best_n * best_runs
+        best_n, best_runs = np.where(better, n, best_n), np.where(better, runs[pick], best_runs)
+    return best_n, best_runs
+
+
+def _fewest_runs(
+    branch: _Branch, goal: Goal, batch: FloatArray, grid: FloatArray, values: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(N, T) with the least T N among the tabulated N; N is inf where none meets the target."""
+    if goal.runs is not None:
+        runs = np.full(values.shape, float(goal.runs))
+    else:
+        with np.errstate(divide="ignore"):
+            shortfall = np.log(goal.eps / values)  # what a factor of delta^(1/T) may take away
+            needed = np.where(shortfall > 0, -np.log(goal.delta) / shortfall, np.inf)
+        runs = np.clip(np.ceil(needed * (1 - 1e-12)), 1.0, MOST_RUNS)
+        runs = np.where(values <= goal.per_run(runs), runs, np.minimum(runs + 1, MOST_RUNS))
+    allowed = grid <= branch.space.most_iterations(batch[:, None], runs)
+    total = np.where((values <= goal.per_run(runs)) & allowed, grid * runs, np.inf)
+    at = np.argmin(total, axis=1)
+    rows = np.arange(batch.size)
+    return np.where(np.isfinite(total[rows, at]), grid[at], np.inf), runs[rows, at]
+
+
+def _guessed(
+    branch: _Branch, goal: Goal, batch: FloatArray, grid: FloatArray, values: FloatArray, runs: FloatArray
+) -> FloatArray:
+    """N for each batch size (rows) and T (columns), interpolated in the table; inf where out of reach."""
     met = values[:, None, :] <= goal.per_run(runs)[None, :, None]
     first = np.argmax(met, axis=2)
-    below = np.maximum(first - 1, 0)
-    rows = np.arange(batch.size)[:, None]
+    below, rows = np.maximum(first - 1, 0), np.arange(batch.size)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         drop = np.log(values[rows, below] / values[rows, first])
         part = np.clip(np.log(values[rows, below] / goal.per_run(runs)) / drop, 0, 1)
     guess = np.ceil(grid[below] * (grid[first] / grid[below]) ** np.where(np.isfinite(part), part, 1.0))
-    allowed = branch.space.most_iterations(np.broadcast_to(batch[:, None], guess.shape), runs)
-    guess = np.where(met.any(axis=2) & (grid[below] <= allowed), guess, np.inf)
-    best_n, best_runs = np.full(batch.shape, np.inf), np.full(batch.shape, runs[0])
-    for pick in np.argsort(guess * runs, axis=1, kind="stable").T[: 1 if rough else _RUNS_REFINED]:
-        chosen = rows[:, 0], pick
-        n = guess[chosen]
-        if not rough:
-            fails = np.where(first[chosen] == 0, grid[first[chosen]], grid[below[chosen]])
-            n = _narrowed(branch, batch, goal.per_run(runs)[pick], (fails, grid[first[chosen]]))
-        n = np.where(np.isfinite(guess[chosen]) & (n <= allowed[chosen]), n, np.inf)
-        better = n * runs[pick] < best_n * best_runs
-        best_n, best_runs = np.where(better, n, best_n), np.where(better, runs[pick], best_runs)
-    return best_n, best_runs
+    allowed = branch.space.most_iterations(batch[:, None], runs[None, :])
+    return np.where(met.any(axis=2) & (grid[below] <= allowed), guess, np.inf)
 
 
 def _narrowed(

@@ -39,9 +39,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     if advice.guarantee is not None and plan.source != "theorem":
         lines.append(_guaranteed(advice))
     if source:
-        lines.append(
-            f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)"
-        )
+        lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
     return tuple(lines)[:4]
 
 

@@ -43,6 +43,11 @@ __all__ = [
     "start_weight",
 ]
 
+_POINTS = 65  # shares of the curvature scanned
+_STEPS = 38  # golden sections around the best of them
+_VALLEYS = 2
+_LARGEST_SHARE = 1 - 1e-9  # the range is open
+
 
 class Geometry(Enum):
     """Which gradient a bound is about, and how its noise enters.
@@ -223,22 +228,52 @@ def optimal_stepsize(
     if stopping == "matched":
         return gamma
 
-    spread = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
-    n, curve, floor, lowest, top = np.broadcast_arrays(
-        np.asarray(iterations, dtype=np.float64), u, spread, start, np.asarray(ceiling, dtype=np.float64)
+    floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    n, floor, lowest, top, curve = np.broadcast_arrays(
+        np.asarray(iterations, dtype=np.float64), floor, start, np.asarray(ceiling, dtype=np.float64), u
     )
+    return np.asarray(2 / curve * _best_share(stopping, n, decay, floor * 2 / curve, lowest, top))
+
+
+def _best_share(
+    stopping: Stopping, n: FloatArray, decay: float, noise: FloatArray, start: FloatArray, top: FloatArray
+) -> FloatArray:
+    """r = U gamma/2 that minimises C(r)/r + noise r sum q_k x_k^2, C(r) = q_1 D_f + F_max sum (q_k - q_{k-1})_+.
+
+    That is A up to a factor and, for a projected gradient, a summand that r does not enter. It can have two
+    valleys, one near r = 1/2 where the q_k of a decaying stepsize stop rising, and one at 1 - r << 1 where
+    D_f << F_max; so it is scanned over log r/(1 - r), which resolves both ends.
+
+    From r to r' > r the q_k grow by (1 - r x_k)/(1 - r' x_k), the less the larger k is, so C(r') (1 - r') <=
+    C(r) (1 - r). Hence with C_0 = C(0) and c = noise sum p_k x_k a minimum at r <= 1/2 lies below 4 sqrt(C_0/c),
+    and every one above sqrt(C_min/c)/3, C_min = min(D_f, F_max) max_k q_k(0) <= C(r).
+    """
     sums_at = prepare_sums(stopping, iterations=n, decay=decay)
+    tiny = sums_at(np.zeros_like(n))
+    humps = float(len(stopping)) if isinstance(stopping, tuple) else 1.0
+    with np.errstate(divide="ignore", over="ignore"):
+        slope = noise * tiny.quadratic
+        least = np.sqrt((tiny.first + tiny.variation) / humps * np.minimum(start, top) / slope) / 3
+        most = 4 * np.sqrt((tiny.first * start + tiny.variation * top) / slope)
+    low = np.clip(least, 1e-200, 1 / 64)
+    high = np.where(most <= 0.5, np.maximum(most, 2 * low), _LARGEST_SHARE)
 
-    def value(stepsize: FloatArray) -> FloatArray:
-        sums = sums_at(np.minimum(curve * stepsize / 2, 1.0))
-        whole = (sums.first * lowest + sums.variation * top) / stepsize
-        return np.asarray(whole + _noise(sums, stepsize, curve, floor, geometry))
+    def value(logit: FloatArray) -> FloatArray:
+        share = 1 / (1 + np.exp(-logit))
+        sums = sums_at(share)
+        return np.asarray(
+            (sums.first * start + sums.variation * top) / share + noise * share * sums.quadratic
+        )
 
-    # The stochastic bound A decides: the printed and the exact projected bounds increase with it.
-    highest = np.log(2 / curve) - 1e-9
-    bottom = np.minimum(np.log(gamma) - 14.0, highest - 14.0)
-    found = minimize_scan(lambda t: value(np.exp(t)), bottom, highest, points=33, steps=30)
-    return np.asarray(np.exp(found))
+    found = minimize_scan(
+        value,
+        np.log(low / (1 - low)),
+        np.log(high / (1 - high)),
+        points=_POINTS,
+        steps=_STEPS,
+        valleys=_VALLEYS,
+    )
+    return np.asarray(1 / (1 + np.exp(-found)))
 
 
 def layerwise_bound(

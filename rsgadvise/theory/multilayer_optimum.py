@@ -8,15 +8,17 @@ what remains is convex in log g and solved here for many candidates at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rsgadvise.search import increasing_root, minimize_grid, minimize_scan, minimize_unimodal
-from rsgadvise.stopping import Stopping, prepare_sums
+from rsgadvise.search import increasing_root, minimize_scan
+from rsgadvise.stopping import Stopping, StoppingSums, prepare_sums
 from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
-from rsgadvise.theory.multilayer import Structure, descent_scale, dropout_terms
+from rsgadvise.theory.multilayer import Structure
 
 __all__ = [
     "best_keep_prob",
@@ -27,7 +29,11 @@ __all__ = [
     "stepsizes_at",
 ]
 
-_FEW = 24  # candidates up to which a call costs more than its elements
+_POINTS = 65  # shares of the curvature scanned where stepsizes decay
+_STEPS = 30  # golden sections around the best of them
+_VALLEYS = 2
+_SHARE_LOGIT = 20.7  # shares from 1e-9, as good as none, to 1 - 1e-9: their range is open
+_EDGE_LOGIT = 17.0
 _BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
 
 
@@ -242,56 +248,103 @@ def _searched_single(
 def _searched(
     net: Structure, candidates: _Candidates, keep_prob: tuple[float, float], decay: float, stopping: Stopping
 ) -> tuple[FloatArray, FloatArray]:
-    """`optimal_hyperparameters` for decaying stepsizes, by a search over two numbers.
+    """`optimal_hyperparameters` for decaying stepsizes, by a search over one number.
 
-    The bound depends on the stepsizes through their noise, which rises with each, through
-    g = min gamma_l - b_l gamma_l^2 and through m = min b_l gamma_l^2. So for given g and m each
-    layer takes the smallest stepsize that allows both, max(gamma_l(g), sqrt(m / b_l)).
+    The bound knows the stepsizes by their noise, by g = min gamma_l - b_l gamma_l^2 and by the share
+    r = m / (g + m), m = min b_l gamma_l^2, on which alone the sums over P_R depend. At given r what is left is
+    a geometric program again, see `_at_share`, and over r the optimum is scanned as in `descent`.
     """
     if not net.hidden_noise:
         return _searched_single(net, candidates, keep_prob, decay, stopping)
-    edge = largest_shared(net)
     sums_at = prepare_sums(stopping, iterations=candidates["iterations"], decay=decay)
     shape = candidates["batch_size"].shape
-    # A box of width 0 has layers without curvature: then m is 0 whatever the stepsizes.
-    bends = all(np.all(np.greater(b, 0)) for b in net.curvatures)
 
-    def at(logit: FloatArray, rise: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
-        shared = shared_at(logit, edge)
-        gammas = smallest = stepsizes_at(net, shared)
-        if bends:
-            low = [np.asarray(b * g**2) for b, g in zip(net.curvatures, smallest, strict=True)]
-            high = [np.asarray(b * (1 / b - g) ** 2) for b, g in zip(net.curvatures, smallest, strict=True)]
-            least, most = np.minimum.reduce(low), np.minimum.reduce(high)
-            bend = least * (np.maximum(most, least) / least) ** rise
-            gammas = [np.maximum(g, np.sqrt(bend / b)) for b, g in zip(net.curvatures, smallest, strict=True)]
-        scale, share = descent_scale(net, gammas)
-        bound = dropout_terms(
-            net=net,
-            stepsizes=gammas,
-            scale=scale,
-            sums=sums_at(share),
-            keep_prob=1.0,
-            batch_size=candidates["batch_size"],
-            initial_loss=candidates["initial_loss"],
-            ceiling=candidates["ceiling"],
-        )
-        zeta = best_keep_prob(bound, *keep_prob)
-        terms = bound.terms
-        value = (terms["initial_error"] + terms.get("late_stopping", 0.0)) / zeta**2
-        value = value + terms["output_noise"] / zeta + terms.get("top_hidden_noise", 0.0)
-        return np.asarray(value + terms.get("lower_hidden_noise", 0.0) * zeta), gammas, zeta
+    def solved(share: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
+        return _at_share(net, candidates, keep_prob, share, sums_at(share))
 
-    def best_rise(logit: FloatArray) -> FloatArray:
-        if not bends:
-            return np.zeros(shape)
-        ends = np.zeros(shape), np.full(shape, 1 - 1e-9)
-        if np.prod(shape) > _FEW:
-            return minimize_unimodal(lambda t: at(logit, t)[0], *ends, steps=22)
-        return minimize_grid(lambda t: at(logit, t)[0], *ends)
+    def value(logit: FloatArray) -> FloatArray:
+        return solved(1 / (1 + np.exp(-logit)))[0]
 
-    logit = minimize_scan(
-        lambda t: at(t, best_rise(t))[0], np.full(shape, -30.0), np.full(shape, 12.0), points=33, steps=22
-    )
-    _, gammas, zeta = at(logit, best_rise(logit))
-    return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta
+    flat, gammas, zeta = solved(np.zeros(shape))
+    # A layer in a box of width 0 has no curvature: then m is 0 whatever the stepsizes.
+    if not all(np.all(np.greater(b, 0)) for b in net.curvatures):
+        return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta
+    ends = np.full(shape, -_SHARE_LOGIT), np.full(shape, _SHARE_LOGIT)
+    found = minimize_scan(value, *ends, points=_POINTS, steps=_STEPS, valleys=_VALLEYS)
+    bent, others, other_zeta = solved(1 / (1 + np.exp(-found)))
+    better = bent < flat
+    gammas = [np.where(better, other, gamma) for other, gamma in zip(others, gammas, strict=True)]
+    return np.stack(np.broadcast_arrays(*gammas), axis=-1), np.where(better, other_zeta, zeta)
+
+
+def _at_share(
+    net: Structure,
+    candidates: _Candidates,
+    keep_prob: tuple[float, float],
+    share: FloatArray,
+    sums: StoppingSums,
+) -> tuple[FloatArray, list[FloatArray], FloatArray]:
+    """(bound, stepsizes, zeta) at the best g for a given share r, or less of it, of the curvature.
+
+    With s = r / (1 - r) each layer takes the smallest stepsize that allows both g and m = s g,
+    max(gamma_l(g), sqrt(s g / b_l)), and g (1 + s) times the bound is
+    C/zeta^2 + e_L/zeta + alpha e_{L-1} + alpha zeta sum e_l: a posynomial with log-convex stepsizes, so its
+    minimum over g is the one change of sign of the derivative. For r >= 1/2 every layer takes the second
+    form, the bound falls with g, and the layer with the largest b_l allows g = r (1 - r) / b_l.
+    """
+    edge, batch, (lower, upper) = largest_shared(net), candidates["batch_size"], keep_prob
+    start = sums.first * candidates["initial_loss"] + sums.variation * candidates["ceiling"]
+    output = net.output_noise * sums.quadratic / batch
+    weights = [net.pretraining * k * sums.linear / batch for k in net.hidden_noise]
+    # Where a layer's two stepsizes meet, b_l gamma_l = r. The largest b_l meets first, and begins the search.
+    small = np.minimum(share, 0.5)
+    with np.errstate(divide="ignore"):
+        meets = [np.minimum(small * (1 - small) / (np.asarray(b) * edge), 1.0) for b in net.curvatures]
+    kinks = [np.minimum(logit_of(np.clip(at, 1e-20, 1 - 1e-15)), _EDGE_LOGIT) for at in meets]
+    first = np.minimum.reduce(np.broadcast_arrays(*kinks))
+
+    def stepsizes(shared: FloatArray, held: Sequence[NDArray[np.bool_]]) -> list[FloatArray]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bent = [np.sqrt(share / (1 - share) * shared / np.asarray(b)) for b in net.curvatures]
+        plain = stepsizes_at(net, shared)
+        return [np.where(*choice) for choice in zip(held, bent, plain, strict=True)]
+
+    def noises(gammas: list[FloatArray]) -> tuple[list[FloatArray], FloatArray]:
+        """Each term but the first without its zeta, and zeta."""
+        terms = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
+        terms.append(output * gammas[-1] ** 2)
+        if lower == upper:
+            return terms, np.full(terms[-1].shape, lower)
+        rising = np.asarray(sum(terms[:-2], np.zeros(())))
+        return terms, _best_keep_prob(start, terms[-1], rising, lower, upper)
+
+    def slope(logit: FloatArray, held: Sequence[NDArray[np.bool_]]) -> FloatArray:
+        """log of the part of g^2 dF/dg that rises with g over the part that falls."""
+        gammas = stepsizes(shared_at(logit, edge), held)
+        terms, zeta = noises(gammas)
+        rise, fall = np.zeros(terms[-1].shape), start / zeta**2
+        for index, (term, gamma, b) in enumerate(zip(terms, gammas, net.curvatures, strict=True)):
+            steep = np.maximum(1 - 2 * b * gamma, 1e-16)
+            if index == len(weights):
+                rise = rise + np.where(held[index], 0.0, term / (zeta * steep))
+                continue
+            damped = term if index == len(weights) - 1 else term * zeta
+            rise = rise + np.where(held[index], 0.0, damped * b * gamma / steep)
+            fall = fall + np.where(held[index], damped / 2, 0.0)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(rise / fall))
+
+    # Between two kinks the derivative is smooth, and which layers are held is known.
+    low, high = first, np.full(first.shape, _EDGE_LOGIT)
+    falls = [slope(np.broadcast_to(kink, first.shape), [at > kink for at in kinks]) < 0 for kink in kinks]
+    for kink, down in zip(kinks, falls, strict=True):
+        low = np.where(down, np.maximum(low, kink), low)
+    for kink in kinks:
+        high = np.where(kink > low, np.minimum(high, kink), high)
+    held = [np.broadcast_to(kink > low, low.shape) for kink in kinks]
+    logit = increasing_root(lambda t: slope(t, held), low, high, tolerance=1e-6)
+    shared = np.where(share >= 0.5, 4 * edge * share * (1 - share), shared_at(logit, edge))
+    gammas = stepsizes(shared, [here | (share >= 0.5) for here in held])
+    terms, zeta = noises(gammas)
+    value = start / zeta**2 + terms[-1] / zeta + terms[-2] + zeta * np.asarray(sum(terms[:-2], np.zeros(())))
+    return np.asarray(value * (1 - share) / shared), gammas, zeta
