@@ -14,6 +14,7 @@ from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
 from rsgadvise.advise.reach import infeasible
 from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
+from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.calibrated import LossObjective
@@ -66,15 +67,21 @@ def recommend(
     return rank(problem, search_space(spec, problem), constants=constants, top=top)
 
 
-def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) -> Advice:
+def rank(
+    problem: Problem, space: Space, *, constants: ConstantsName, top: int, rows: Rows | None = None
+) -> Advice:
     """`recommend` for a spec that is already read; calibrated constants are in the problem.
+
+    Args:
+        problem, space, constants, top: as there.
+        rows: of the same ranking, where it is known already.
 
     Raises:
         HypothesisError: a fixed stepsize lies outside the paper's range.
     """
     check_problem(problem, constants)
     objective = ranking_objective(problem, space, constants)
-    ranked = ranked_rows(objective, space, constants=constants)
+    ranked = ranked_rows(objective, space, constants=constants) if rows is None else rows
     # Of (12) and (13) the second covers both, as long as there are no rows.
     dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
@@ -87,7 +94,12 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
-        return replace(advice, infeasible=infeasible(objective, space))
+        none = infeasible(objective, space)
+        if space.goal is not None:
+            from rsgadvise.advise.chosen import elsewhere
+
+            none = replace(none, reason=f"{none.reason}; {elsewhere(problem, space, constants)}")
+        return replace(advice, infeasible=none)
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
@@ -108,7 +120,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         critical_batch_size=knee,
         work=_work(objective, space, ranked, problem.samples),
         why=_why(problem, constants, best, shown[0]),
-        notes=_notes(space, ranked, knee, wording.LOSS_SCORE if for_loss else wording.BOUND),
+        notes=_notes(problem, space, ranked, knee, wording.LOSS_SCORE if for_loss else wording.BOUND),
     )
 
 
@@ -309,7 +321,7 @@ def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recomme
     return tuple(sentences)
 
 
-def _notes(space: Space, rows: Rows, knee: float | None, bound: str) -> tuple[str, ...]:
+def _notes(problem: Problem, space: Space, rows: Rows, knee: float | None, bound: str) -> tuple[str, ...]:
     notes = []
     cost = rows.cost(space.goal)
     close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + NEAR)]})
@@ -324,7 +336,8 @@ def _notes(space: Space, rows: Rows, knee: float | None, bound: str) -> tuple[st
         q = float(space.goal.per_run(rows.runs[0]))
         notes.append(
             f"{'The target asks for' if space.goal.runs is not None else 'Cheapest are'} "
-            f"{int(rows.runs[0])} independent runs; keep the one with the smallest gradient."
-            f" Each run must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
+            f"{int(rows.runs[0])} independent runs. "
+            f"Each must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
         )
+        notes.append(choosing(problem, space.goal, int(rows.runs[0]), float(rows.keep_prob[0])))
     return tuple(notes)

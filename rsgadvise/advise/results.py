@@ -44,8 +44,8 @@ class Recommendation:
         bound: on the expected squared gradient norm, with the chosen constants; inf (null in JSON)
             where their theorem does not reach.
         loss_score: what ranks with calibrated constants and no target: what the convex half of the theorem
-            would promise for the loss, were f convex with a minimum of 0 at the smallest distance possible. No
-            bound: f is not convex, and the score knows nothing of P_R. Else None.
+            would promise for the loss, were f convex with a minimum of 0 at the smallest distance possible.
+            No bound: f is not convex, and the score knows nothing of P_R. Else None.
         certified_bound: the same with certified constants, never above `largest_gradient`.
         largest_gradient: no squared gradient norm of this network exceeds it at this keep_prob.
         proven: certified_bound <= bound, so the bound holds for this data; never with measured constants.

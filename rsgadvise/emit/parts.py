@@ -107,7 +107,9 @@ def constants(plan: Plan, dropout: str, *, runs: bool = True) -> str:
     lines.append(assignment("BATCH", best.batch_size, "B, drawn with replacement"))
     lines.append(assignment("ITERATIONS", best.iterations, f"N{epochs}; stopped at a random R <= N"))
     if plan.many_runs and runs:
-        lines.append(assignment("RUNS", best.runs, "T; the one with the smallest gradient is kept"))
+        kept = "T; the one with the smallest gradient over all rows is kept"
+        kept += " (an estimate: one mask a row)" if plan.masked else ""
+        lines.append(assignment("RUNS", best.runs, kept))
     lines.append("SEED = 0")
     if isinstance(plan.stopping, tuple):
         lines.append(row("STOPPING", plan.stopping, "P(R = k) for k = 1..N"))
