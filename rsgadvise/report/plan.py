@@ -37,6 +37,7 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
         f"{plan.runs} runs",
     )
     deep, runs = plan.kind != "single_layer", f"{plan.runs:,} runs" if plan.runs > 1 else "1 run"
+    fewer = plan.least_batch_size != plan.min_batch_size
     facts = [
         ("target per run, eps delta^(1/T)", number(plan.per_run_target)),
         ("batch size", count(plan.batch_size)),
@@ -54,8 +55,7 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
         ("data set size by equation (9)", _if(plan.dataset_size, count)),
         (f"critical batch size, {runs}", _if(plan.critical_batch_size, number)),
         (f"smallest feasible batch size, {runs}", _if(plan.min_batch_size, count)),
-        ("  with any number of runs", _if(plan.least_batch_size, count)),
-        ("rows a run to compare sampled gradients", _if(plan.comparison_rows or None, count)),
+        ("  with any number of runs", _if(plan.least_batch_size if fewer else None, count)),
         ("runs with the fewest samples in all", _if(plan.recommended_runs, count)),
         ("  iterations of each of these", _if(plan.recommended_iterations, count)),
         ("  samples in all of these", _if(plan.recommended_samples, count)),
