@@ -66,7 +66,7 @@ def _row(data: str, kind: str, constants: str, cases: list[dict[str, Any]], seco
     cells += [_number(paper["measured"]), _number(paper["upper"])]
     for case in cases:
         mark = "vacuous, " if case["vacuous"] else ""
-        cells += [_number(case["bound"]), f"{mark}{case['verdict']}{' ~' if case['approximate'] else ''}"]
+        cells += [_number(case["bound"]), mark + ("approximate" if case["approximate"] else case["verdict"])]
         cells += [_number(case["looseness"])]
     cells += [
         f"{_number(certified['initial_loss'])} to {_number(certified['final_loss'])}",

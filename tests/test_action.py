@@ -7,12 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from verifications import CASE, verification
+
+from rsgadvise.report.documents import as_document, as_json
+from rsgadvise.verify.results import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = ROOT / ".github" / "actions" / "verify" / "action.yml"
@@ -26,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 RECORDER = """#!/bin/sh
 printf '%s\\n' "$@" > "$RECORD"
 while [ $# -gt 0 ]; do
-  if [ "$1" = --output ] && [ "$REPORTS" = yes ]; then printf '{}' > "$2"; fi
+  if [ "$1" = --output ] && [ "$REPORTS" = yes ]; then printf '%s' "$WRITTEN" > "$2"; fi
   shift
 done
 exit "$CODE"
@@ -96,7 +100,7 @@ def run_step(step: dict[str, Any], place: Path, inputs: dict[str, str], **env: s
     )
 
 
-def verify(place: Path, *, code: int = 0, reports: bool = True, **inputs: str) -> Done:
+def verify(place: Path, *, code: int = 0, reports: bool = True, written: str = "{}", **inputs: str) -> Done:
     """Run the step that verifies; an input's name is written with underscores."""
     bin_ = script(place / "bin" / "rsgadvise", RECORDER).parent
     return run_step(
@@ -106,6 +110,7 @@ def verify(place: Path, *, code: int = 0, reports: bool = True, **inputs: str) -
         PATH=f"{bin_}{os.pathsep}{os.environ['PATH']}",
         CODE=str(code),
         REPORTS="yes" if reports else "no",
+        WRITTEN=written,
     )
 
 
@@ -243,6 +248,23 @@ def test_only_an_inconclusive_outcome_can_be_allowed(code: int, expected: int, t
 @pytest.mark.parametrize("value", ["false", "", "yes"])
 def test_what_is_not_true_does_not_allow_it(value: str, tmp_path: Path) -> None:
     assert verify(tmp_path, code=3, allow_inconclusive=value).code == 3
+
+
+def test_approximate_cases_are_let_be_where_the_caller_says_so(tmp_path: Path) -> None:
+    assert "--allow-approximate" not in verify(tmp_path, allow_approximate="yes").arguments
+    assert verify(tmp_path, allow_approximate="true").arguments == [
+        *("verify", *END[:2], "--allow-approximate"),
+        *END[2:],
+    ]
+
+
+@pytest.mark.parametrize("verdict", ["consistent", "inconclusive"])
+def test_a_step_that_was_let_be_claims_no_verdict(verdict: Verdict, tmp_path: Path) -> None:
+    """The report as the command writes it, with the verdicts of its cases inside."""
+    cases = CASE, replace(CASE, verdict="inconclusive", approximate=True)
+    whole = replace(verification(*cases, verdict=verdict), allow_approximate=True)
+    done = verify(tmp_path, allow_approximate="true", written=as_json(as_document("verify", whole)))
+    assert (done.code, done.outputs["verdict"]) == (0, verdict)
 
 
 def test_a_report_path_cannot_add_an_output(tmp_path: Path) -> None:

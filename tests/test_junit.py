@@ -20,6 +20,7 @@ CASE = replace(ONE, notes=("First note.", "Second note."))
 FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)
 MISSED = replace(CASE, name="missed", expected="falsified")
 OPEN = replace(CASE, name="open", verdict="inconclusive")
+ROUGH = replace(OPEN, name="rough", approximate=True)
 UNBOUNDED = replace(CASE, name="no bound", verdict="inconclusive", bound=None, checked=False)
 
 
@@ -86,7 +87,13 @@ def test_counts_are_those_of_the_outcomes() -> None:
 
 def test_properties_tell_how_to_repeat_it() -> None:
     found = {each.attrib["name"]: each.attrib["value"] for each in suite_of(CASE).iter("property")}
-    assert found == {"seed": "7", "confidence": "0.99", "complete": "true", "verdict": "consistent"}
+    assert found == {
+        "seed": "7",
+        "confidence": "0.99",
+        "complete": "true",
+        "verdict": "consistent",
+        "approximate": "0",
+    }
 
 
 def test_a_case_is_named_by_its_setting_and_its_constants() -> None:
@@ -156,7 +163,22 @@ def test_numbers_that_are_missing_or_not_finite_are_named_so(value: float | None
 
 
 def test_an_approximate_limit_is_called_so() -> None:
-    assert "0.375 (upper limit approximate)" in summary(replace(CASE, approximate=True))
+    said = summary(ROUGH)
+    assert "0.375 (upper limit approximate)" in said
+    assert said.endswith("verdict approximate, expected consistent")
+
+
+@pytest.mark.parametrize(("allowed", "tag"), [(False, "error"), (True, "skipped")])
+def test_an_approximate_case_never_passes(allowed: bool, tag: str) -> None:
+    whole = replace(verification(CASE, ROUGH), verdict="inconclusive", allow_approximate=allowed)
+    root = parsed(junit_xml(whole))
+    conform(root)
+    (inside,) = root.findall("testsuite/testcase")[1]
+    assert (inside.tag, inside.attrib["type"]) == (tag, "approximate")
+    suite = root.find("testsuite")
+    assert suite is not None
+    assert (suite.attrib["errors"], suite.attrib["skipped"]) == (("0", "1") if allowed else ("1", "0"))
+    assert root.find("testsuite/properties/property[@name='approximate'][@value='1']") is not None
 
 
 def test_long_and_tiny_durations_have_no_exponent() -> None:

@@ -82,6 +82,11 @@ class Guarantee:
         proven: certified_bound <= bound, at the very P_R, N, B and gamma shown.
         vacuous: it is no better than the largest squared gradient norm possible.
         growth: the same for other boxes, where the network has one.
+        decay, stopping, keep_prob: rho of gamma_k = gamma k^-rho, P_R by name, and zeta.
+        eps, delta: of the target that it meets; None without one.
+        claim: the sentence without its assumptions.
+        comparison_rows: fresh rows for each run, if the runs are compared by gradients of a sample, with
+            which the kept one has at most 4 eps with probability 1 - 2 delta; 0 for one run.
     """
 
     statement: str
@@ -96,3 +101,10 @@ class Guarantee:
     proven: bool
     vacuous: bool
     growth: tuple[BoxGrowth, ...] = ()
+    decay: float = 0.0
+    stopping: str = "uniform"
+    keep_prob: float = 1.0
+    eps: float | None = None
+    delta: float | None = None
+    claim: str = ""
+    comparison_rows: int = 0

@@ -54,6 +54,8 @@ def batch_end(objective: Objective, space: Space, rows: Rows) -> BatchEnd | None
     quick = all(schedule.monotone for schedule in space.schedules)
     powers = [2**k for k in range(1, (_DOUBLINGS if quick else _FEW_DOUBLINGS) + 1)]
     beyond = [high * power for power in powers] if largest else [low // power for power in powers]
+    if largest and high == space.samples:
+        return None  # what lies beyond holds no more rows
     sizes = tuple(size for size in beyond if 1 <= size <= _LARGEST)
     if not sizes:
         return None

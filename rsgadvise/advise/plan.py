@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.results import as_stepsize
+from rsgadvise.advise.runs import choosing, rows_to_compare
 from rsgadvise.advise.solve import critical_batch_size, fewest_iterations, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
 from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
 from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem
+from rsgadvise.errors import HypothesisError
 from rsgadvise.search import distinct, whole_grid, whole_number
 from rsgadvise.theory import single_layer
 from rsgadvise.theory.bound import FloatArray
 
-__all__ = ["Request", "plan_iterations"]
+__all__ = ["Request", "plan_for", "plan_iterations"]
 
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T
@@ -127,7 +129,7 @@ def plan_iterations(
         bound=None if reached is None else reached[1],
         certified_bound=None if reached is None else reached[2],
         proven=None if reached is None else reached[2] <= reached[1],
-        critical_batch_size=knee if np.isfinite(knee) else None,
+        critical_batch_size=_finite(knee),
         recommended_runs=None if best_runs is None else best_runs[0],
         recommended_iterations=None if best_runs is None else best_runs[1],
         recommended_samples=None if best_runs is None else best_runs[0] * best_runs[1] * batch,
@@ -140,11 +142,61 @@ def plan_iterations(
         if feasible
         else None,
         tradeoff=_tradeoff(case, knee, smallest),
-        min_batch_size=whole_number(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None,
+        min_batch_size=_above(np.asarray(smallest)),
         reason=reason,
-        notes=(*_trivial(problem, request), *([] if reason is None else [reason]), *_notes(problem)),
+        notes=(
+            *_trivial(problem, request),
+            *([] if reason is None else [reason]),
+            *_notes(problem, goal, batch, keep_prob),
+        ),
         assumed=(*problem.assumed, *request.assumed, *assumed),
+        least_batch_size=_above(objective.smallest_batch(np.asarray(request.eps), request.keep_prob[0])),
+        recommended_critical_batch_size=None
+        if best_runs is None
+        else _finite(
+            critical_batch_size(
+                objective, float(goal.per_run(np.asarray(float(best_runs[0])))), request.keep_prob
+            )
+        ),
+        comparison_rows=None
+        if keep_prob is None
+        else rows_to_compare(problem, goal, request.runs, keep_prob),
     )
+
+
+def plan_for(problem: Problem, request: Request, *, constants: ConstantsName | None) -> IterationPlan:
+    """The plan by these constants; where nobody named any, by the paper's, or else by certified ones.
+
+    Where the named ones have no plan the reason says whether the others do.
+    """
+    first = plan_iterations(problem, request, constants=constants or "paper")
+    if first.reason is None:
+        return first
+    name: ConstantsName = "certified" if first.constants == "paper" else "paper"
+    try:
+        other = plan_iterations(problem, request, constants=name)
+    except HypothesisError:
+        return first
+    if other.iterations is None:
+        told = wording.no_other_plan([name])
+    elif constants is None:
+        return replace(other, notes=(wording.taken(first.constants, name), *other.notes))
+    else:
+        told = wording.other_plan(
+            name, other.runs, other.iterations, other.batch_size, proven=bool(other.proven)
+        )
+    reason = f"{first.reason} {told[0].upper()}{told[1:]}."
+    return replace(first, reason=reason, notes=(reason, *first.notes[1:]))
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _above(infimum: FloatArray) -> int | None:
+    """The smallest whole batch size above it."""
+    smallest = float(infimum)
+    return int(np.floor(smallest)) + 1 if smallest < MOST_ITERATIONS else None
 
 
 def _batch_size(objective: Objective, request: Request, goal: Goal) -> tuple[int, tuple[Assumption, ...]]:
@@ -245,9 +297,10 @@ def _reason(request: Request, smallest: float) -> str:
     if not smallest < MOST_ITERATIONS:
         return "No batch size that fits a computer reaches the target: raise eps."
     if request.batch_size is None or request.batch_size <= smallest:
+        given = "" if request.batch_size is not None else " (--batch-size takes it, larger than listed)"
         return (
             f"No number of iterations reaches the target: the noise floor needs batch_size >= "
-            f"{whole_number(np.floor(smallest)) + 1:,}, a larger eps, or more runs."
+            f"{whole_number(np.floor(smallest)) + 1:,}{given}, a larger eps, or more runs."
         )
     return "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a larger batch."
 
@@ -258,7 +311,12 @@ def _trivial(problem: Problem, request: Request) -> tuple[str, ...]:
     return (wording.ABOVE_THE_LIMIT,) if met else ()
 
 
-def _notes(problem: Problem) -> tuple[str, ...]:
-    if problem.kind == "single_layer":
-        return ()
-    return ("The paper has no such plan for this network; this one solves its bound for N.",)
+def _notes(problem: Problem, goal: Goal, batch: int, keep_prob: float | None) -> tuple[str, ...]:
+    notes = []
+    if problem.kind != "single_layer":
+        notes.append("The paper has no such plan for this network; this one solves its bound for N.")
+    if problem.samples is not None and batch > problem.samples:
+        notes.append(wording.LARGER_THAN_DATA)
+    if keep_prob is not None and goal.runs is not None and goal.runs > 1:
+        notes.append(choosing(problem, goal, goal.runs, keep_prob))
+    return tuple(notes)

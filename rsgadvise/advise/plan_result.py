@@ -37,7 +37,11 @@ class IterationPlan:
         dataset_size: S = B N / C with the paper's N; dataset_size_exact with the exact one. Both to the
             nearest row, as S C ~ B N is itself approximate.
         tradeoff: (B, N, N B) over batch sizes.
-        min_batch_size: smallest B for which the target is reachable.
+        min_batch_size: smallest B for which the target is reachable with `runs`. least_batch_size: the same
+            with any number of runs, which is `recommend`'s where the spec fixes none.
+        recommended_critical_batch_size: as critical_batch_size, with recommended_runs.
+        comparison_rows: fresh rows for each run, if the runs are compared by gradients of a sample, with
+            which the kept one has at most 4 eps with probability 1 - 2 delta; 0 for one run.
         reason: why there is no plan, or None; among the notes too.
     """
 
@@ -76,3 +80,6 @@ class IterationPlan:
     reason: str | None
     notes: tuple[str, ...]
     assumed: tuple[Assumption, ...]
+    least_batch_size: int | None = None
+    recommended_critical_batch_size: float | None = None
+    comparison_rows: int | None = None

@@ -15,6 +15,7 @@ from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
 from rsgadvise.advise.reach import infeasible
 from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
+from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, critical_batch_size, solve
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.calibrated import LossObjective
@@ -77,15 +78,21 @@ def recommend(
     return rank(problem, search_space(spec, problem), constants=constants, top=top)
 
 
-def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) -> Advice:
+def rank(
+    problem: Problem, space: Space, *, constants: ConstantsName, top: int, rows: Rows | None = None
+) -> Advice:
     """`recommend` for a spec that is already read; calibrated constants are in the problem.
+
+    Args:
+        problem, space, constants, top: as there.
+        rows: of the same ranking, where it is known already.
 
     Raises:
         HypothesisError: as for `recommend`.
     """
     check_problem(problem, constants)
     objective = ranking_objective(problem, space, constants)
-    ranked = ranked_rows(objective, space, constants=constants)
+    ranked = ranked_rows(objective, space, constants=constants) if rows is None else rows
     # Of (12) and (13) the second covers both, as long as there are no rows.
     dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
@@ -98,7 +105,12 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
-        return replace(advice, infeasible=infeasible(objective, space), notes=_trivial(problem, space))
+        none = infeasible(objective, space)
+        if space.goal is not None:
+            from rsgadvise.advise.chosen import elsewhere
+
+            none = replace(none, reason=f"{none.reason}; {elsewhere(problem, space, constants)}")
+        return replace(advice, infeasible=none, notes=_trivial(problem, space))
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
@@ -121,7 +133,7 @@ def rank(problem: Problem, space: Space, *, constants: ConstantsName, top: int) 
         why=_why(problem, constants, best, shown[0]),
         notes=(
             *_trivial(problem, space),
-            *_notes(space, ranked, shown[0], knee, wording.LOSS_SCORE if for_loss else wording.BOUND),
+            *_notes(problem, space, ranked, shown[0], knee),
         ),
         train=training_plan(shown[0], problem),
     )
@@ -362,8 +374,11 @@ def _trivial(problem: Problem, space: Space) -> tuple[str, ...]:
     return (wording.ABOVE_THE_LIMIT,) if met else ()
 
 
-def _notes(space: Space, rows: Rows, best: Recommendation, knee: float | None, bound: str) -> tuple[str, ...]:
+def _notes(
+    problem: Problem, space: Space, rows: Rows, best: Recommendation, knee: float | None
+) -> tuple[str, ...]:
     notes = []
+    bound = wording.BOUND if best.loss_score is None else wording.LOSS_SCORE
     cost = rows.cost(space.goal)
     close = sorted({int(batch) for batch in rows.batch[cost <= cost[0] * (1 + NEAR)]})
     if not math.isfinite(cost[0]) and cost.size > 1:
@@ -379,7 +394,8 @@ def _notes(space: Space, rows: Rows, best: Recommendation, knee: float | None, b
         q = float(space.goal.per_run(rows.runs[0]))
         notes.append(
             f"{'The target asks for' if space.goal.runs is not None else 'Cheapest are'} "
-            f"{int(rows.runs[0])} independent runs; keep the one with the smallest gradient."
-            f" Each run must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
+            f"{int(rows.runs[0])} independent runs. "
+            f"Each must reach eps * delta^(1/T) = {q:.4g} in the mean. Costs count all runs."
         )
+        notes.append(choosing(problem, space.goal, int(rows.runs[0]), float(rows.keep_prob[0])))
     return tuple(notes)

@@ -20,6 +20,7 @@ __all__ = [
     "Goal",
     "Limit",
     "Space",
+    "batch_choices",
     "search_space",
     "without_limits",
 ]
@@ -29,6 +30,8 @@ ASSUMED_EPOCHS = 100.0
 
 MOST_ITERATIONS = 10**15
 """No plan is longer than this."""
+
+_FEW_ROWS = 64  # with fewer, batch sizes below the smallest of the default list are tried too
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Space:
         goal: target, or None.
         cost: seconds per iteration (t0, t1 per sample), or None.
         assumed: what nobody gave.
+        samples: S, or None; batch sizes that nobody listed do not exceed it.
     """
 
     batch_sizes: tuple[int, ...]
@@ -94,6 +98,7 @@ class Space:
     goal: Goal | None
     cost: tuple[float, float] | None
     assumed: tuple[Assumption, ...]
+    samples: int | None = None
 
     @property
     def fixed_iterations(self) -> bool:
@@ -117,13 +122,21 @@ class Space:
         return np.where(most >= self.iterations[0], most, 0.0)
 
 
-def _batches(spec: Spec) -> tuple[tuple[int, ...], bool]:
+def batch_choices(spec: Spec, samples: int | None) -> tuple[tuple[int, ...], bool]:
+    """(batch sizes to choose from, False), or ((min, max), True) for a range.
+
+    The default list ends at the number of rows, if that is known and smaller: powers of two and that number.
+    What the spec lists itself stays.
+    """
     if spec.training.batch_size is not None:
         return (spec.training.batch_size,), False
     listed = spec.search.batch_size
-    if isinstance(listed, tuple):
+    if not isinstance(listed, tuple):
+        return (listed.min, listed.max), listed.min < listed.max
+    if samples is None or samples >= max(listed) or "batch_size" in spec.search.model_fields_set:
         return tuple(listed), False
-    return (listed.min, listed.max), listed.min < listed.max
+    smaller = (1, 2, 4, 8) if samples < _FEW_ROWS else ()
+    return (*(size for size in (*smaller, *listed) if size < samples), samples), False
 
 
 def _keep_probs(spec: Spec) -> tuple[Range, ...]:
@@ -169,9 +182,11 @@ def search_space(spec: Spec, problem: Problem) -> Space:
         iterations, key = (search.iterations.min, search.iterations.max), "search.iterations.max"
         if "iterations" not in search.model_fields_set:
             assumed.append(Assumption("search.iterations.max", iterations[1], "the default limit"))
-    batches, batch_range = _batches(spec)
+    batches, batch_range = batch_choices(spec, problem.samples)
     if training.batch_size is None and "batch_size" not in search.model_fields_set:
-        assumed.append(Assumption("search.batch_size", ", ".join(map(str, batches)), "the default list"))
+        ends = problem.samples is not None and batches[-1] == problem.samples
+        why = "the default list" + (", up to the number of rows" if ends else "")
+        assumed.append(Assumption("search.batch_size", ", ".join(map(str, batches)), why))
     keep_probs = _keep_probs(spec)
     free_keep_prob = training.keep_prob is None and spec.network.kind != "single_layer"
     if free_keep_prob and "keep_prob" not in search.model_fields_set:
@@ -202,6 +217,7 @@ def search_space(spec: Spec, problem: Problem) -> Space:
         goal=goal,
         cost=cost,
         assumed=tuple(assumed),
+        samples=problem.samples,
     )
 
 

@@ -11,6 +11,8 @@ __all__ = [
     "AT_HIGHEST_KEEP_PROB",
     "AT_LOWEST_KEEP_PROB",
     "BOUND",
+    "BY_CERTIFIED",
+    "BY_PAPER",
     "CERTIFIED_SAYS_MORE",
     "GRADIENT_BOUND",
     "LARGER_THAN_DATA",
@@ -19,18 +21,26 @@ __all__ = [
     "NOTHING_PROVEN",
     "NOTHING_RANKS",
     "NOT_PROVEN",
+    "NO_PLAN",
+    "PLAN_BY_CERTIFIED",
+    "PLAN_BY_PAPER",
     "RANKED_BY_LOSS",
     "SMALLEST_BATCH",
     "VACUOUS",
+    "WHOSE",
     "at_batch_end",
+    "by_sample",
     "dominant_term",
     "equations",
     "near_ties",
     "no_bound",
+    "no_other_plan",
+    "other_plan",
     "percent",
     "ranks_by",
     "ranks_in_words",
     "strongest_knob",
+    "taken",
 ]
 
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
@@ -70,6 +80,15 @@ AT_HIGHEST_KEEP_PROB = (
 SMALLEST_BATCH = "search.batch_size (its smallest)"
 LARGEST_BATCH = "search.batch_size (its largest)"
 LARGER_THAN_DATA = "The batch is larger than the data set; rows are drawn with replacement."
+
+WHOSE = {"certified": "certified constants", "paper": "the paper's constants"}
+"""Constants that anyone can have without data, the safer ones first."""
+
+BY_CERTIFIED = "Ranked with certified constants: their bound is proven, not vacuous, and none proven is less."
+BY_PAPER = "Ranked with the paper's constants: no bound below the largest gradient possible is proven."
+PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
+PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
+NO_PLAN = "Neither the paper's nor certified constants have a plan."
 
 _MOST_COMMAS = 3  # in a list of ranks that is still read
 _WIDE_TIE = 4  # batch sizes this far apart are different choices
@@ -135,6 +154,49 @@ def at_batch_end(*, largest: bool, what: str, cost: float, batch: int, allowed: 
         f"beyond it, to {cost:.4g} at {batch:,}: the range decides here, not the theory; allow more with "
         f"search.batch_size: {{min: {allowed[0]}, max: {allowed[1]}}}."
     )
+
+
+def by_sample(
+    *,
+    rows: float,
+    data: int | None,
+    eps: float,
+    delta: float,
+    projected: bool,
+    masks: bool,
+    factor: float,
+    missed: float,
+) -> str:
+    """How to choose among the runs, and what a sample of the rows would have to hold."""
+    over = "all rows of the data" + (" and all masks" if masks else "")
+    gradient = "projected gradient" if projected else "gradient"
+    enough = data is not None and not masks and rows > data
+    return (
+        f"Keep the run with the smallest exact {gradient}, over {over}. Chosen by its {gradient} on a "
+        f"sample, it has a squared norm of at most {factor:g} eps = {factor * eps:.4g} with probability "
+        f"{1 - delta - missed:.4g}, if each run is tried on {rows:,.0f} fresh rows"
+        f"{' with masks of their own' if masks else ''}"
+        f"{f'; all {data:,} rows are fewer, and choose exactly' if enough else ''}."
+    )
+
+
+def other_plan(constants: str, runs: int, iterations: int, batch_size: int, *, proven: bool) -> str:
+    """The plan of other constants than those that have none."""
+    each = "1 run" if runs == 1 else f"{runs:,} runs"
+    return (
+        f"{WHOSE[constants]} have a plan{', proven' if proven else ', not proven for this data'}: {each} of "
+        f"{iterations:,} iterations with batch_size {batch_size:,} (--constants {constants})"
+    )
+
+
+def taken(without: str, constants: str) -> str:
+    """Whose plan it is, where nobody named any constants and the first have none."""
+    return f"By {WHOSE[constants]}: {WHOSE[without]} have no plan for this target."
+
+
+def no_other_plan(others: Sequence[str]) -> str:
+    """That no constants have one."""
+    return f"{' and '.join(WHOSE[each] for each in others)} have no plan either"
 
 
 def equations(names: Sequence[str]) -> str:

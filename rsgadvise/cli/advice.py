@@ -16,6 +16,7 @@ from rsgadvise.cli.options import (
     AdviceConstantsOption,
     Constants,
     ConstantsOption,
+    EitherConstantsOption,
     EmitOption,
     Format,
     FormatOption,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
     from rsgadvise.advise.plan_result import IterationPlan
     from rsgadvise.advise.results import Advice
+    from rsgadvise.bounds.objective import ConstantsName
     from rsgadvise.datastats import DataStatistics
     from rsgadvise.design import Design
     from rsgadvise.explain.results import Explanation
@@ -283,7 +285,7 @@ def iterations(
     input_dim: Annotated[int | None, typer.Option(min=1, max=10**9, help="d_x, without SPEC.")] = None,
     output_dim: Annotated[int | None, typer.Option(min=1, max=10**9, help="d_y, without SPEC.")] = None,
     initial_loss: Annotated[float | None, typer.Option(help="f(W1), without SPEC.")] = None,
-    constants: ConstantsOption = Constants.PAPER,
+    constants: EitherConstantsOption = None,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -293,18 +295,19 @@ def iterations(
 ) -> None:
     """How many iterations, runs and rows a target needs."""
     del version
-    from rsgadvise.advise.plan import plan_iterations
+    from rsgadvise.advise.plan import plan_for
     from rsgadvise.cli.requests import GivenOptions, request_from_options, request_from_spec
 
+    named: ConstantsName | None = None if constants is None else constants.value
     given = GivenOptions(eps, delta, runs, epochs, batch_size, input_dim, output_dim, initial_loss)
     if spec is None:
         if set_:
             raise UsageError("--set overrides a key of a spec; got no SPEC; name one, or leave --set out")
-        plan = plan_iterations(*request_from_options(given), constants=constants.value)
+        plan = plan_for(*request_from_options(given), constants=named)
     else:
 
         def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> IterationPlan:
-            return plan_iterations(*request_from_spec(given, loaded, measured), constants=constants.value)
+            return plan_for(*request_from_spec(given, loaded, measured), constants=named)
 
         answer = ask(spec, set_, question, quiet=quiet)
         plan = answer.result

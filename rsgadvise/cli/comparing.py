@@ -15,8 +15,7 @@ from rsgadvise.cli.computing import check_budget, check_confidence
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
-    Constants,
-    ConstantsOption,
+    EitherConstantsOption,
     Format,
     FormatOption,
     NoColorOption,
@@ -46,7 +45,7 @@ def compare(
         list[str],
         typer.Argument(metavar="SPEC...", help="Two or more spec files; one may be -, standard input."),
     ],
-    constants: ConstantsOption = Constants.PAPER,
+    constants: EitherConstantsOption = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Also train each, and compare the gradients that come out.")
     ] = False,
@@ -104,7 +103,7 @@ def compare(
     from rsgadvise.compare.comparing import compare as compared
 
     with np.errstate(all="ignore"):
-        found = compared(candidates, constants=constants.value)
+        found = compared(candidates, constants=None if constants is None else constants.value)
     behind = {candidate.name: each for candidate, each in zip(candidates, loaded, strict=True)}
     if measure:
         found = _measured(

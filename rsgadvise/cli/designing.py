@@ -11,8 +11,7 @@ import typer
 
 from rsgadvise.cli.advice import Measured, SpecArgument, ask
 from rsgadvise.cli.options import (
-    Constants,
-    ConstantsOption,
+    EitherConstantsOption,
     Format,
     FormatOption,
     NoColorOption,
@@ -81,7 +80,7 @@ def design(
             "best with at least two, the spec's own, none, or that of a rank.",
         ),
     ] = "best",
-    constants: ConstantsOption = Constants.PAPER,
+    constants: EitherConstantsOption = None,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -104,7 +103,7 @@ def design(
                 depths=depths,
                 equal=equal,
                 most_weights=parameters,
-                constants=constants.value,
+                constants=None if constants is None else constants.value,
                 by=None if by is None else by.value,
                 top=top,
                 most_families=families,

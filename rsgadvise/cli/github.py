@@ -49,6 +49,7 @@ def _lines(verification: Verification) -> Iterator[str]:
     """The outcome, the first of the cases that failed, and why the verification is incomplete."""
     checked = sum(case.checked for case in verification.cases)
     # Decided cases come before undecided ones: they are what makes the verdict `falsified`.
+    rough = sum(case.approximate for case in verification.cases)
     failing = sorted(
         (case for case in verification.cases if not case.passed),
         key=lambda case: case.verdict == "inconclusive",
@@ -56,6 +57,7 @@ def _lines(verification: Verification) -> Iterator[str]:
     yield (
         f"{verification.verdict}{'' if verification.complete else ', incomplete'}: "
         f"{checked - len(failing)} of {checked} checked bounds came out as expected"
+        f"{f', {rough} only approximately, which is no pass' if rough else ''}"
     )
     for case in failing[:_MOST_CASES]:
         yield f"{case.name} ({case.constants}): {summary(case)}"

@@ -16,6 +16,7 @@ __all__ = [
     "AdviceConstantsOption",
     "Constants",
     "ConstantsOption",
+    "EitherConstantsOption",
     "Emit",
     "EmitOption",
     "Format",
@@ -118,6 +119,14 @@ SetOption = Annotated[
 ConstantsOption = Annotated[
     Constants,
     typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
+]
+EitherConstantsOption = Annotated[
+    Constants | None,
+    typer.Option(
+        "--constants",
+        help="paper: as published; certified: hold for any data of these moments. The default is paper, "
+        "and certified for a target that the paper's have no plan for.",
+    ),
 ]
 AdviceConstantsOption = Annotated[
     AdviceConstants,

@@ -176,7 +176,7 @@ def verify(
     ] = 4000,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of all randomness.")] = 0,
     confidence: Annotated[
-        float, typer.Option(help="1 minus the probability that any verdict without ~ is wrong.")
+        float, typer.Option(help="1 minus the probability that any verdict is wrong.")
     ] = 0.99,
     constants: Annotated[
         Checked, typer.Option("--constants", help="Whose bounds of a spec count.")
@@ -197,6 +197,10 @@ def verify(
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="SECONDS", help="Stop after so long.")
     ] = None,
+    allow_approximate: Annotated[
+        bool,
+        typer.Option("--allow-approximate", help="Exit 0 where nothing worse than `approximate` came out."),
+    ] = False,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -234,7 +238,14 @@ def verify(
     )
     with CaseProgress(enabled=not quiet) as progress:
         found = run_cases(
-            cases, runner, runs=runs, confidence=confidence, seed=seed, budget=budget, progress=progress
+            cases,
+            runner,
+            runs=runs,
+            confidence=confidence,
+            seed=seed,
+            budget=budget,
+            progress=progress,
+            allow_approximate=allow_approximate,
         )
     if found.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.wording import taken
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.compare.results import Compared, Comparison, Guarantee
 from rsgadvise.compare.wording import notes_on, verdict_of
@@ -57,7 +58,7 @@ class _Answer:
         return self.advice.recommendations[0] if self.advice and self.advice.recommendations else None
 
 
-def compare(candidates: Sequence[Candidate], *, constants: ConstantsName = "paper") -> Comparison:
+def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None = None) -> Comparison:
     """Rank specs by what is guaranteed at equal resources, or by the cost of meeting the same target.
 
     Without a target every spec is advised for the smallest number of samples N B that any of them is
@@ -66,7 +67,8 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName = "pape
 
     Args:
         candidates: two or more.
-        constants: whose ranking and training to show; the verdict is about both.
+        constants: whose ranking and training to show; the verdict is about both. None for the paper's, or
+            for certified ones where only these have a plan.
 
     Raises:
         UsageError: fewer than two, or two different targets.
@@ -83,10 +85,13 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName = "pape
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
     answers = {each: [_answer(spec, each) for spec in specs] for each in _SETS}
+    none = constants is None and not any(answer.best for answer in answers["paper"])
+    other = none and any(answer.best for answer in answers["certified"])
+    constants = constants or ("certified" if other else "paper")
     common = None
     if not to_target:
-        taken = [answer.best.samples for answer in answers[constants] if answer.best is not None]
-        common = min(taken) if taken else None
+        needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
+        common = min(needed) if needed else None
         if common is not None:
             answers = {each: _within(specs, answers[each], each, common) for each in _SETS}
     promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in _SETS}
@@ -113,7 +118,10 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName = "pape
         compared_by=by,
         common_samples=common,
         verdict=verdict_of(rows, by, common=common, beyond=beyond),
-        notes=notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
+        notes=(
+            *([taken("paper", "certified")] if other and to_target else []),
+            *notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
+        ),
     )
 
 

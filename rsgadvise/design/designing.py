@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from rsgadvise.advise.recommend import relevant
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.advise.wording import ranks_by
+from rsgadvise.advise.wording import no_other_plan, ranks_by, taken
 from rsgadvise.bounds.judge import Point, check_problem, equation
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Problem, resolve
@@ -45,7 +46,7 @@ def design(
     depths: Sequence[int],
     equal: bool = False,
     most_weights: int | None = None,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName | None = None,
     by: By | None = None,
     top: int = 10,
     most_families: int = 5,
@@ -62,7 +63,8 @@ def design(
         widths, depths: lengths of hidden layers, and numbers of them; every combination is compared.
         equal: only architectures whose hidden layers all have one length.
         most_weights: cap on the number of weights.
-        constants: the paper's, or certified ones.
+        constants: the paper's, or certified ones; None for the paper's, or for certified ones where only
+            these reach the target.
         by: the cost; by default `seconds` if the spec has a cost model, else `work`.
         top: how many architectures to return. most_families: how many families.
         pipeline: plan the training of the best architecture with a hidden layer, of the best with two or more
@@ -74,6 +76,53 @@ def design(
         HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
         UsageError: the search is too large, or the cost cannot be told.
     """
+    ask = partial(
+        _design,
+        spec,
+        widths=widths,
+        depths=depths,
+        equal=equal,
+        most_weights=most_weights,
+        by=by,
+        top=top,
+        most_families=most_families,
+        pipeline=pipeline,
+        measured=measured,
+        progress=progress,
+    )
+    found = ask(constants=constants or "paper")
+    if found.infeasible is None or spec.target is None:
+        return found
+    name: ConstantsName = "certified" if found.constants == "paper" else "paper"
+    try:
+        other = ask(constants=name)
+    except HypothesisError:
+        return found
+    if other.infeasible is not None:
+        told = no_other_plan([name])
+    elif constants is None:
+        return replace(other, notes=(taken(found.constants, name), *other.notes))
+    else:
+        told = wording.reached_by(name, other.architectures[0].layers)
+    return replace(found, infeasible=replace(found.infeasible, reason=f"{found.infeasible.reason}; {told}"))
+
+
+def _design(
+    spec: Spec,
+    *,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    equal: bool,
+    most_weights: int | None,
+    constants: ConstantsName,
+    by: By | None,
+    top: int,
+    most_families: int,
+    pipeline: Which,
+    measured: Mapping[str, float | int | None] | None,
+    progress: Progress | None,
+) -> Design:
+    """The same with one set of constants."""
     check_which(pipeline, top, "raise --top")
     base = resolve(spec, measured)
     space = search_space(spec, base)

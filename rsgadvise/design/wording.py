@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rsgadvise.advise.wording import AT_HIGHEST_KEEP_PROB, AT_LOWEST_KEEP_PROB
+from rsgadvise.advise.wording import AT_HIGHEST_KEEP_PROB, AT_LOWEST_KEEP_PROB, WHOSE
 from rsgadvise.numerals import lengths
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "objective",
     "of_ranks",
     "pretrained",
+    "reached_by",
     "unreachable",
     "vacuous",
 ]
@@ -115,6 +116,11 @@ def no_room(keys: Sequence[str]) -> str:
         f"no architecture and batch size leave room for an iteration within {', '.join(keys)}; raise it, or "
         "list smaller batch sizes"
     )
+
+
+def reached_by(constants: str, layers: Sequence[int]) -> str:
+    """The best architecture by other constants than those that none reaches the target with."""
+    return f"{WHOSE[constants]} have plans, the best by {lengths(layers)} (--constants {constants})"
 
 
 def unreachable(eps: float, least: str, layers: Sequence[int], keys: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rsgadvise.advise.space import batch_choices
 from rsgadvise.emit import parts
 from rsgadvise.emit.numpy_code import training
 from rsgadvise.emit.plan import WIDTH, Plan, comment, literal
@@ -76,13 +77,14 @@ def _batches(plan: Plan) -> tuple[int, ...]:
     best, spec = plan.train.batch_size, plan.spec
     if spec.training.batch_size is not None or isinstance(plan.stopping, tuple):
         return (best,)
-    searched = spec.search.batch_size
-    if isinstance(searched, tuple):
-        ordered = sorted({*searched, best})
-        place = ordered.index(best)
-        return tuple(ordered[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1])
-    near = (max(searched.min, best // 2), best, min(searched.max, 2 * best))
-    return tuple(sorted(set(near)))
+    train = plan.train
+    rows = None if not train.epochs else round(train.batch_size * train.iterations / train.epochs)
+    searched, is_range = batch_choices(spec, rows)
+    if is_range:
+        return tuple(sorted({max(searched[0], best // 2), best, min(searched[1], 2 * best)}))
+    ordered = sorted({*searched, best})
+    place = ordered.index(best)
+    return tuple(ordered[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1])
 
 
 def _decays(plan: Plan) -> tuple[float, ...]:

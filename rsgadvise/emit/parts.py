@@ -171,7 +171,9 @@ def constants(plan: Plan, dropout: str, *, runs: bool = True, native: bool = Fal
     lines.append(assignment("BATCH", train.batch_size, "B, drawn with replacement"))
     lines.append(assignment("ITERATIONS", train.iterations, f"N{epochs}; stopped at a random R <= N"))
     if plan.many_runs and runs:
-        lines.append(assignment("RUNS", plan.runs, "T; the one with the smallest gradient is kept"))
+        kept = "T; the one with the smallest gradient over all rows is kept"
+        kept += " (an estimate: one mask a row)" if plan.masked else ""
+        lines.append(assignment("RUNS", plan.runs, kept))
     use = "to test on; 0 trains on all of them" if runs else "that choose among the trials"
     lines.append(assignment("HELD_OUT", 0.2, f"share of the rows {use}"))
     lines.append("SEED = 0")

@@ -195,7 +195,7 @@ def _fit(plan: Plan, mixin: str) -> str:
 {keep_line}                seed=seed,
                 verbose=self.verbose,
             )
-            # Of several runs the one with the smallest gradient is kept.
+            # Of several runs the one with the smallest gradient over all rows is kept.
             size = squared_gradient(
 {listed}            )
             if size < smallest:
@@ -208,7 +208,7 @@ def _fit(plan: Plan, mixin: str) -> str:
 
 def _squared_gradient(plan: Plan) -> str:
     keep = ", keep, rng" if plan.masked else ""
-    masks = "; one mask for each row" if plan.masked else ""
+    masks = "; an estimate, one mask for each row" if plan.masked else ""
     if not plan.boxes:
         return f'''
 def squared_gradient(weights, x, y{keep}):

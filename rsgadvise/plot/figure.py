@@ -38,6 +38,7 @@ Role = Literal[
     "consistent",
     "falsified",
     "inconclusive",
+    "approximate",  # inconclusive, where a classical limit alone speaks for the bound
     "unchecked",
 ]
 

@@ -44,6 +44,7 @@ ROLES: Mapping[Role, Look] = {
     "consistent": Look(BLUE, "o", ""),
     "falsified": Look(VERMILLION, "X", ""),
     "inconclusive": Look(ORANGE, "D", ""),
+    "approximate": Look(PURPLE, "v", ""),
     "unchecked": Look(GREY, "x", ""),
 }
 

@@ -14,7 +14,9 @@ from rsgadvise.plot.looks import GREY, GROUPS, PARTS, ROLES, Look
 __all__ = ["LINE", "MARKER", "SMALL", "draw_panel", "look_of", "name_lines", "plain"]
 
 LINE, MARKER, SMALL = 1.5, 6.0, 4.5  # points
-_VERDICTS: frozenset[Role] = frozenset(("consistent", "falsified", "inconclusive", "unchecked"))
+_VERDICTS: frozenset[Role] = frozenset(
+    ("consistent", "falsified", "inconclusive", "approximate", "unchecked")
+)
 _LINES = frozenset("_|x")  # markers without a face
 _POINTED = frozenset("XP*")  # markers that look smaller than they are
 _BEHIND = frozenset[Role](("limit", "initial"))  # context, not data: thin, and without markers where joined

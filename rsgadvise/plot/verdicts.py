@@ -22,6 +22,7 @@ _VERDICTS: dict[str, Role] = {
     "falsified": "falsified",
     "inconclusive": "inconclusive",
 }
+_OUTCOMES: dict[str, Role] = {**_VERDICTS, "approximate": "approximate"}
 _LONGEST_NAME = 40
 
 
@@ -43,10 +44,14 @@ class _Case:
 
     @property
     def label(self) -> str:
-        """Case, constants, and a star where a falsification is expected, a tilde for an approximation."""
-        marks = ("~" if self.approximate else "") + ("*" if self.expected == "falsified" else "")
+        """Case, constants, and a star where a falsification is expected."""
         whose = "" if self.name.endswith(f", {self.constants}") else f", {self.constants}"
-        return f"{self.name}{whose}{f' {marks}' if marks else ''}"
+        return f"{self.name}{whose}{' *' if self.expected == 'falsified' else ''}"
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or that it is none."""
+        return "approximate" if self.approximate else self.verdict
 
 
 def verdicts_chart(document: Entry) -> Chart:
@@ -103,14 +108,14 @@ def _panel(cases: Sequence[_Case], quantity: str, confidence: float) -> Panel:
     found = (measured_point(float(i), c.measured, c.lower, c.upper) for i, c in enumerate(cases))
     measured = tuple(point for point in found if point is not None)
     series = [Series(f"{interval_text(confidence)}, all together", "measured", measured)]
-    for verdict, role in _VERDICTS.items():
+    for outcome, role in _OUTCOMES.items():
         points = tuple(
             Point(float(index), case.bound, hollow=case.vacuous)
             for index, case in enumerate(cases)
-            if case.verdict == verdict and case.checked and case.bound is not None
+            if case.outcome == outcome and case.checked and case.bound is not None
         )
         if points:
-            series.append(Series(f"bound, {verdict}", role, points))
+            series.append(Series(f"bound, {outcome}", role, points))
     without = tuple(
         Point(float(index), case.bound)
         for index, case in enumerate(cases)
@@ -135,7 +140,10 @@ def _caption(cases: Sequence[_Case]) -> Iterator[str]:
     if any(case.expected == "falsified" for case in cases):
         yield "*: the paper's constants are not valid there, and the verification must find it out."
     if any(case.approximate for case in cases):
-        yield "~: the upper limit is approximate, since the runs ended before a rigorous decision."
+        yield (
+            "Approximate: undecided, since the runs ended before a rigorous decision; the upper limit drawn "
+            "is Student's, which promises nothing."
+        )
     if any(case.vacuous for case in cases):
         yield "Hollow: vacuous, no better than the largest squared gradient possible."
     below = sum(1 for case in cases if case.measured is not None and case.measured <= 0)

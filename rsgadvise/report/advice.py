@@ -146,7 +146,9 @@ def _why(advice: Advice) -> Iterator[str]:
     yield from _limits(advice)
     if advice.critical_batch_size is not None:
         knee = count(whole_number(advice.critical_batch_size))
-        yield f"Critical batch size {knee}: there the iterations are twice the fewest possible."
+        runs = advice.recommendations[0].runs
+        at = "" if runs == 1 else f" of {runs:,} runs"
+        yield f"Critical batch size{at} {knee}: there the iterations are twice the fewest possible."
     if advice.work:
         less, same, more = advice.work
         beyond = "" if more.allowed else ", beyond search.iterations.max"

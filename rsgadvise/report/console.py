@@ -32,7 +32,7 @@ def _print_grid(block: Grid, console: Console) -> None:
     )
     for column in block.columns:
         table.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=True)
-    styles = {"yes": "green", "no": "yellow", "vacuous": "red"}
+    styles = {"yes": "green", "no": "yellow", "vacuous": "red", "approximate !": "magenta"}
     for row in block.rows:
         table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
     console.print(table, crop=False)

@@ -30,11 +30,12 @@ def junit_xml(verification: Verification) -> str:
     """The verification as one JUnit test suite with a test case per bound.
 
     A bound that was decided against its expectation is a failure, an undecided one an error, and one that
-    is not checked is skipped.
+    is not checked is skipped, as is an approximate one where that is allowed: it never passes.
     """
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-    outcomes = Counter(_outcome(case) for case in verification.cases)
+    allowed = verification.allow_approximate
+    outcomes = Counter(_outcome(case, allowed) for case in verification.cases)
     totals = {
         "name": _SUITE,
         "tests": str(len(verification.cases)),
@@ -49,7 +50,7 @@ def junit_xml(verification: Verification) -> str:
     for name, value in _properties(verification):
         SubElement(properties, "property", name=name, value=value)
     for case in verification.cases:
-        _add_case(suite, case)
+        _add_case(suite, case, allowed)
     if verification.notes:
         SubElement(suite, "system-out").text = _legal("\n".join(verification.notes))
     indent(root)
@@ -62,15 +63,17 @@ def summary(case: CaseResult) -> str:
     return (
         f"measured {number(case.measured, _DIGITS)}, "
         f"limits {number(case.lower, _DIGITS)} to {number(case.upper, _DIGITS)}{approximate}, "
-        f"bound {number(case.bound, _DIGITS)}; verdict {case.verdict}, expected {case.expected}"
+        f"bound {number(case.bound, _DIGITS)}; verdict {case.outcome}, expected {case.expected}"
     )
 
 
-def _outcome(case: CaseResult) -> _Outcome | None:
+def _outcome(case: CaseResult, allowed: bool) -> _Outcome | None:
     if not case.checked:
         return "skipped"
     if case.passed:
         return None
+    if case.approximate and allowed:
+        return "skipped"
     return "error" if case.verdict == "inconclusive" else "failure"
 
 
@@ -79,21 +82,22 @@ def _properties(verification: Verification) -> Iterator[tuple[str, str]]:
     yield "confidence", number(verification.confidence, 12)
     yield "complete", "true" if verification.complete else "false"
     yield "verdict", verification.verdict
+    yield "approximate", str(sum(case.approximate for case in verification.cases))
 
 
-def _add_case(suite: Element, case: CaseResult) -> None:
+def _add_case(suite: Element, case: CaseResult, allowed: bool) -> None:
     from xml.etree.ElementTree import SubElement
 
     names = {"classname": _legal(case.name), "name": case.constants}
     element = SubElement(suite, "testcase", names, time=_seconds(case.seconds))
-    outcome = _outcome(case)
+    outcome = _outcome(case, allowed)
     if outcome is None:
         SubElement(element, "system-out").text = _legal(f"{summary(case)}\n{_details(case)}")
-    elif outcome == "skipped":
+    elif not case.checked:
         reason = " ".join(case.notes) or "There is no bound to check."
         SubElement(element, "skipped", message=_legal(reason))
     else:
-        found = SubElement(element, outcome, type=case.verdict, message=_legal(summary(case)))
+        found = SubElement(element, outcome, type=case.outcome, message=_legal(summary(case)))
         found.text = _legal(_details(case))
 
 

@@ -37,6 +37,7 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
         f"{plan.runs} runs",
     )
     deep, runs = plan.kind != "single_layer", f"{plan.runs:,} runs" if plan.runs > 1 else "1 run"
+    fewer = plan.least_batch_size != plan.min_batch_size
     facts = [
         ("target per run, eps delta^(1/T)", number(plan.per_run_target)),
         ("batch size", count(plan.batch_size)),
@@ -52,11 +53,13 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
         (f"samples in all, {runs}", _if(plan.total_samples, count)),
         (f"data set size at {number(plan.epochs)} epochs", _if(plan.dataset_size_exact, count)),
         ("data set size by equation (9)", _if(plan.dataset_size, count)),
-        ("critical batch size", _if(plan.critical_batch_size, number)),
-        ("smallest feasible batch size", _if(plan.min_batch_size, count)),
+        (f"critical batch size, {runs}", _if(plan.critical_batch_size, number)),
+        (f"smallest feasible batch size, {runs}", _if(plan.min_batch_size, count)),
+        ("  with any number of runs", _if(plan.least_batch_size if fewer else None, count)),
         ("runs with the fewest samples in all", _if(plan.recommended_runs, count)),
         ("  iterations of each of these", _if(plan.recommended_iterations, count)),
         ("  samples in all of these", _if(plan.recommended_samples, count)),
+        ("  critical batch size of these", _if(plan.recommended_critical_batch_size, number)),
     ]
     shown = tuple((name, text) for name, text in facts if text is not None)
     mind = [note for note in plan.notes if note != plan.reason]

@@ -17,11 +17,9 @@ _QUANTITY = {
 
 def _verdict(case: CaseResult) -> str:
     """The verdict, and how it stands to the one expected."""
-    text: str = case.verdict if case.checked else "no bound"
+    text = case.outcome if case.checked else "no bound"
     if case.vacuous and text == "consistent":  # as in other reports: a bound that nothing can break
         text = "vacuous"
-    if case.approximate:
-        text += " ~"
     if case.checked and not case.passed:
         text += " !"
     elif case.expected == "falsified":
@@ -49,11 +47,10 @@ def verification_blocks(verification: Verification) -> tuple[Block, ...]:
                 names.append(case.name)
     many = len({case.name for case in cases}) > 1
     notes = [f"{', '.join(names)}: {note}" if many else note for note, names in about.items()]
-    those = "those without ~" if any(case.approximate for case in cases) else "all of them"
     return (
         Title(
             f"Verification: {verification.verdict}",
-            f"{len(cases)} bounds; confidence {verification.confidence:.15g} over {those}; "
+            f"{len(cases)} bounds; confidence {verification.confidence:.15g} over all of them; "
             f"seed {verification.seed}; {verification.seconds:.1f} s elapsed",
         ),
         _verdicts(cases),
@@ -120,7 +117,7 @@ def _legend(verification: Verification) -> list[str]:
         f"measured: {'; '.join(_QUANTITY[kind] for kind in kinds)}. at most: its upper limit. A small "
         "gradient alone is no success: look at the loss beside it.",
         "consistent: the upper limit is below the bound; falsified: the lower limit is above it. All "
-        f"verdicts{' without ~' if rough else ''} hold together with probability "
+        "verdicts hold together with probability "
         f"{verification.confidence:.15g} at least.",
         "work s: seconds of computing the runs took, summed over the processes; elapsed: by the clock.",
     ]
@@ -132,8 +129,14 @@ def _legend(verification: Verification) -> list[str]:
         legend.append("! not as expected.")
     if rough:
         legend.append(
-            "~ approximate: the runs ended before a rigorous decision; the upper limit is Student's, on "
-            "trajectory averages, computed once, and no probability is promised for it. More runs decide."
+            "approximate: undecided, and no pass. The runs ended before a rigorous decision; the upper "
+            "limit, Student's on trajectory averages, lies below the bound, but no probability is promised "
+            "for it: rare large gradients escape it. More runs decide"
+            + (
+                "; --allow-approximate lets it be."
+                if not verification.allow_approximate
+                else ". The exit code lets it be, as --allow-approximate asks."
+            )
         )
     if any(case.vacuous for case in cases):
         legend.append(

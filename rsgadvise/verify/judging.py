@@ -117,7 +117,7 @@ class Judge:
             if mean >= claim.bound:
                 return True, self._used  # twice as many as so far
             needed = self._needed(claim.bound, mean)
-            # What cannot be reached is not begun: the trajectories decide it, approximately.
+            # What cannot be reached is not begun: the trajectories stand for it, approximately.
             if needed <= _HOPE * (self.runs - self._used):
                 count = max(PILOT, min(self._used, math.ceil(needed) + 1))
                 longest = max(longest, (False, count))
@@ -184,9 +184,9 @@ class Judge:
                 classical = classical_upper_limit(self._trajectories, alpha=self._alpha / 2)
                 classical = self._widened(0.0, max(classical, lower))[1]
                 if classical < claim.bound:
-                    verdict, approximate, upper = "consistent", True, min(upper, classical)
+                    approximate, upper = True, min(upper, classical)
         final = float(self._losses.mean()) if self._losses.size and not self._overflow else None
-        verdict = self._check_loss(verdict, final, notes)
+        verdict, approximate = self._check_loss(verdict, approximate, final, notes)
         known = mean is not None
         return CaseResult(
             name=self.case.name,
@@ -213,15 +213,17 @@ class Judge:
             else None,
         )
 
-    def _check_loss(self, verdict: Verdict, final: float | None, notes: list[str]) -> Verdict:
-        """A small gradient alone is no success: where training must lower the loss, it has to."""
+    def _check_loss(
+        self, verdict: Verdict, approximate: bool, final: float | None, notes: list[str]
+    ) -> tuple[Verdict, bool]:
+        """(verdict, approximate): a small gradient alone is no success where training must lower the loss."""
         start = self.case.initial_loss
         if final is not None and final > start * (1 + _ROUNDING):
             notes.append(f"The loss rose from {start:.4g} at W1 to {final:.4g} at W^R.")
         if final is None or not self.case.loss_falls or final < start:
-            return verdict
+            return verdict, approximate
         notes.append("The loss has to fall in this case: the gradient that training follows is suspect.")
-        return "falsified" if self._loss.lower > start else "inconclusive"
+        return "falsified" if self._loss.lower > start else "inconclusive", False
 
 
 @dataclass(slots=True)

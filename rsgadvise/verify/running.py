@@ -98,6 +98,7 @@ def run_cases(
     budget: float | None = None,
     progress: Progress | None = None,
     trajectories: int = PILOT,
+    allow_approximate: bool = False,
 ) -> Verification:
     """Judge every case.
 
@@ -112,6 +113,7 @@ def run_cases(
         budget: seconds after which everything stops; what is undecided then is inconclusive.
         progress: called after every block.
         trajectories: measured first, whatever they decide.
+        allow_approximate: see `Verification`.
 
     Raises:
         WorkerDiedError: a block was lost, or failed where it was computed.
@@ -142,6 +144,7 @@ def run_cases(
         interrupted=interrupted,
         seconds=time.monotonic() - begun,
         notes=tuple(notes),
+        allow_approximate=allow_approximate,
     )
 
 

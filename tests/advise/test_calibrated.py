@@ -216,9 +216,7 @@ def test_the_advice_takes_the_stepsize_for_the_loss(kind: str, decay: float) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize(("variance", "loss"), [(0.02, 0.5), (900.0, 0.5), (900.0, 1e-4)])
-def test_batches_are_ranked_by_the_loss_score(
-    kind: str, decay: float, variance: float, loss: float
-) -> None:
+def test_batches_are_ranked_by_the_loss_score(kind: str, decay: float, variance: float, loss: float) -> None:
     known = MeasuredConstants(
         smoothness=2.0, layer_variances=(variance, 0.5 * variance), distance=3.0, loss=loss
     )

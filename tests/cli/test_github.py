@@ -92,6 +92,19 @@ def test_an_inconclusive_verification_is_a_warning(capsys: Captured) -> None:
 
 
 @pytest.mark.usefixtures("actions")
+@pytest.mark.parametrize("allowed", [False, True])
+def test_an_approximate_verification_is_a_warning_that_says_so(capsys: Captured, allowed: bool) -> None:
+    rough = replace(OPEN, approximate=True)
+    found = replace(verification(CASE, rough, verdict="inconclusive"), allow_approximate=allowed)
+    announce(found, unwanted)
+    level, message = command(capsys)
+    assert level == "warning"
+    assert message.startswith(
+        "inconclusive: 1 of 2 checked bounds came out as expected, 1 only approximately, which is no pass\n"
+    )
+
+
+@pytest.mark.usefixtures("actions")
 def test_an_incomplete_verification_is_a_warning_with_the_reason(capsys: Captured) -> None:
     found = replace(verification(CASE), complete=False, notes=("Ended by the budget.",))
     announce(found, unwanted)

@@ -39,10 +39,11 @@ VERIFY: Document = {
     "seed": 3,
     "cases": [
         CASE,
-        {**CASE, "constants": "certified", "bound": 20.0, "vacuous": True, "approximate": True},
+        {**CASE, "constants": "certified", "bound": 20.0, "vacuous": True},
         {**CASE, "name": "b", "bound": 0.1, "verdict": "falsified", "expected": "falsified", "lower": -1},
         {**CASE, "name": "c", "bound": 0.9, "verdict": "inconclusive", "lower": None, "upper": None},
         {**CASE, "name": "d", "bound": None, "checked": False, "notes": ["The stepsize is too large."]},
+        {**CASE, "name": "r", "bound": 0.8, "verdict": "inconclusive", "approximate": True},
         {**CASE, "name": "e", "quantity": "miss_probability", "bound": 0.1, "measured": 0, "lower": 0},
     ],
 }

@@ -130,11 +130,13 @@ def test_verdicts_by_marker() -> None:
     found = chart(VERIFY)
     gradients, misses = found.panels
     labels = [tick.label for tick in gradients.across.ticks]
-    assert labels == ["a, paper", "a, certified ~", "b, paper *", "c, paper", "d, paper"]
+    assert labels == ["a, paper", "a, certified", "b, paper *", "c, paper", "d, paper", "r, paper"]
     by_role = {each.role: [(p.at, p.value, p.hollow) for p in each.points] for each in gradients.series}
     assert by_role["consistent"] == [(0, 2.0, False), (1, 20.0, True)]
     assert by_role["falsified"] == [(2, 0.1, False)]
     assert by_role["inconclusive"] == [(3, 0.9, False)]
+    assert by_role["approximate"] == [(5, 0.8, False)]
+    assert any(line.startswith("Approximate: undecided") for line in found.caption)
     assert by_role["unchecked"] == [(4, None, False)]
     measured = series_of(gradients, "measured").points
     assert [(p.value, p.lower, p.upper) for p in measured[:1]] == [(0.5, 0.25, 1.0)]
@@ -142,7 +144,7 @@ def test_verdicts_by_marker() -> None:
     assert (measured[3].lower, measured[3].upper, measured[3].open_below) == (None, None, False)
     (zero,) = series_of(misses, "measured").points
     assert (zero.value, zero.upper, zero.open_below) == (None, 1.0, True)
-    assert "The paper bound is 0.2 to 4 times the measured, median 1.8." in found.caption
+    assert "The paper bound is 0.2 to 4 times the measured, median 1.7." in found.caption
     assert "No bound (× at the edge) for d, paper: The stepsize is too large." in found.caption
 
 

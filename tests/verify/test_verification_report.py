@@ -33,12 +33,15 @@ def test_rigorous_verdicts_hold_together() -> None:
     assert "All verdicts hold together with probability 0.99 at least" in sentences
 
 
-def test_approximate_verdicts_are_promised_nothing() -> None:
-    context, verdicts, sentences = told(CASE, replace(CASE, name="t.yaml", approximate=True))
-    assert verdicts == ["consistent", "consistent ~"]
-    assert "over those without ~" in context
-    assert "All verdicts without ~ hold together with probability 0.99" in sentences
+def test_approximate_cases_are_promised_nothing() -> None:
+    rough = replace(CASE, name="t.yaml", verdict="inconclusive", approximate=True)
+    context, verdicts, sentences = told(CASE, rough)
+    assert verdicts == ["consistent", "approximate !"]
+    assert "over all of them" in context
+    assert "All verdicts hold together with probability 0.99" in sentences
     assert "no probability is promised" in sentences
+    assert "--allow-approximate lets it be" in sentences
+    assert case_line(rough) in sentences, "among what is not as expected"
 
 
 @pytest.mark.parametrize(

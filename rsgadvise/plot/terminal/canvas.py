@@ -45,6 +45,7 @@ UNICODE = Glyphs(
         "consistent": "●",
         "falsified": "✖",
         "inconclusive": "◆",
+        "approximate": "▼",
         "unchecked": "×",
     },
     hollow={
@@ -54,6 +55,7 @@ UNICODE = Glyphs(
         "consistent": "○",
         "falsified": "☒",
         "inconclusive": "◇",
+        "approximate": "▽",
     },
     fills="█▒░▓▚▞",
     level="─",
@@ -81,6 +83,7 @@ ASCII = Glyphs(
         "consistent": "o",
         "falsified": "f",
         "inconclusive": "i",
+        "approximate": "a",
         "unchecked": "x",
     },
     hollow={
@@ -90,6 +93,7 @@ ASCII = Glyphs(
         "consistent": "O",
         "falsified": "F",
         "inconclusive": "I",
+        "approximate": "A",
     },
     fills="#=+%:o",
     level="-",

@@ -26,6 +26,7 @@ _ROLE_CODES: dict[Role, str] = {
     "consistent": "36",
     "falsified": "31",
     "inconclusive": "33",
+    "approximate": "35",
     "unchecked": "2",
 }
 _GROUP_CODES = ("36", "31", "32", "33", "35", "34")

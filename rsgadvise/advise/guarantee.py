@@ -1,0 +1,212 @@
+"""What a theorem promises for a spec, as one sentence that can be cited, and what another box does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from rsgadvise.advise.answer import BoxGrowth, Guarantee
+from rsgadvise.advise.chosen import Rankings
+from rsgadvise.advise.results import Recommendation
+from rsgadvise.advise.runs import rows_to_compare
+from rsgadvise.advise.solve import solve
+from rsgadvise.advise.space import Goal, Space, without_limits
+from rsgadvise.bounds.judge import objective_for
+from rsgadvise.bounds.kinds import largest_gradient
+from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.errors import HypothesisError
+from rsgadvise.numerals import lengths, rounded_up
+
+__all__ = ["BOXES", "box_growth", "guarantee_for"]
+
+BOXES = (0.05, 0.5, 5.0)
+"""Boxes that every guarantee is given for, beside the spec's own."""
+
+_DIGITS = 3
+_EXACT = 10**6  # numbers of samples below it are given to the last one
+
+
+def guarantee_for(problem: Problem, space: Space, rankings: Rankings | None = None) -> Guarantee | None:
+    """The best that is proven, at the choice that it is proven for; None where that says nothing.
+
+    Without a target it is the smallest bound on the expected squared gradient norm, with one the cheapest
+    plan that meets it: of certified constants, or of the paper's where they are proven. A paper's bound that
+    is proven lies above the certified one at the same choice, so that it can win only by rounding.
+
+    Args:
+        problem, space: of the theorem's ranking: nothing in them may come from a short run.
+        rankings: of the same, to be solved no more than once.
+    """
+    known = rankings or Rankings(problem, space)
+    names: tuple[ConstantsName, ...] = ("certified", "paper")
+    for constants in names:
+        best = known.proven(constants)
+        if best is not None:
+            return _guarantee(problem, space, best, constants)
+    return None
+
+
+def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: ConstantsName) -> Guarantee:
+    goal = space.goal
+    claim = _claim(problem, goal, best)
+    return Guarantee(
+        statement=f"{claim}; {_terms(problem, goal, best)}",
+        stepsize=best.stepsize,
+        batch_size=best.batch_size,
+        iterations=best.iterations,
+        runs=best.runs,
+        bound=best.bound,
+        certified_bound=best.certified_bound,
+        constants=constants,
+        equation=best.equation,
+        proven=best.proven,
+        vacuous=best.vacuous,
+        growth=box_growth(problem, space, best),
+        claim=claim,
+        decay=best.decay,
+        stopping=best.stopping,
+        keep_prob=best.keep_prob,
+        eps=None if goal is None else goal.eps,
+        delta=None if goal is None else goal.delta,
+        comparison_rows=0 if goal is None else rows_to_compare(problem, goal, best.runs, best.keep_prob),
+    )
+
+
+def _claim(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
+    """What holds, and after how much work."""
+    name = "squared gradient norm" if problem.kind == "single_layer" else "squared projected gradient norm"
+    if goal is None:
+        return (
+            f"the expected {name} at the returned iterate is at most {_at_most(best.bound)} after "
+            f"{_counted(best.iterations, 'iteration')} of {_counted(best.batch_size, 'row')}"
+        )
+    which = "the run" if best.runs == 1 else f"the best of {best.runs:,} runs"
+    return (
+        f"with probability at least {1 - goal.delta:.12g} {which} has a {name} of at most {goal.eps:.12g}, "
+        f"after {_samples(best.total_samples)} samples in all"
+    )
+
+
+def _terms(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
+    """What it assumes, which run it is about, and what it is not."""
+    parts = [f"assumes {', '.join(_assumptions(problem, best))}"]
+    if goal is not None:
+        if best.runs > 1:
+            masks = " and all masks" if best.keep_prob < 1 else ""
+            parts.append(f"the best is the one with the smallest exact gradient, over all rows{masks}")
+        parts.append("it is optimisation work, not a sample size for generalisation")
+    return "; ".join(parts)
+
+
+def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
+    """All that the certified bound rests on, and with it every bound that it proves."""
+    tied = problem.kind == "autoencoder"
+    what = "autoencoder with tied weights" if tied else "network"
+    yield f"a {lengths(problem.layers)} {what} of sigmoid units without biases"
+    yield "squared loss" if tied else "squared loss to targets in [0, 1]"
+    yield _inputs(problem)
+    boxes = problem.weight_bounds
+    if boxes:
+        width = f"{boxes[0]:g}" if len(set(boxes)) == 1 else "/".join(f"{each:g}" for each in boxes)
+        yield f"projection of every weight to [-w, w] with w = {width}{' by layer' if '/' in width else ''}"
+    if best.keep_prob < 1:
+        yield f"units kept with probability {best.keep_prob:.4g} by a mask of its own for each row"
+    gammas = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
+    shown = [f"{gamma:.6g}" for gamma in gammas]
+    steps = f"stepsize {shown[0]}" if len(set(shown)) == 1 else f"stepsizes {'/'.join(shown)} by layer"
+    yield f"{steps}{f' k^-{best.decay:g} at iteration k' if best.decay else ''}"
+    yield f"the iteration returned drawn {_drawn(best)}"
+    yield "batches drawn independently with replacement"
+    if problem.initial_loss < problem.largest_loss:
+        yield f"f(W1) of at most {problem.initial_loss:.6g}"
+    if best.runs > 1:
+        yield "independent runs"
+
+
+def _drawn(best: Recommendation) -> str:
+    if best.stopping == "matched" and best.decay:
+        power = f"k^-{best.decay:g}"
+        return f"with probability proportional to {power} (1 - {best.curvature_share or 0:.6g} {power})"
+    return {
+        "increasing": "with probability proportional to its number",
+        "last": "uniformly from the last tenth",
+        "listed": "with the listed probabilities",
+    }.get(best.stopping, "uniformly from all of them")
+
+
+def _inputs(problem: Problem) -> str:
+    """What is assumed of the inputs: what nobody gave is at its worst, so that nothing is assumed of it."""
+    unknown = {item.key for item in problem.assumed}
+    moments = problem.moments
+    parts = []
+    if "data.second_moment" not in unknown:
+        parts.append(f"a mean of their squares of at most {_at_most(moments.second_moment, 6)}")
+    elif "data.mean" not in unknown:
+        parts.append(f"a mean of at most {_at_most(moments.mean, 6)}")
+    if "data.top_eigenvalue" not in unknown:
+        parts.append(f"a largest eigenvalue of E x x^T of at most {_at_most(moments.top_eigenvalue, 6)}")
+    return "inputs in [0, 1]" + (f" with {' and '.join(parts)}" if parts else "")
+
+
+def _at_most(value: float, digits: int = _DIGITS) -> str:
+    return f"{rounded_up(value, digits):.{digits}g}" if value > 0 else "0"
+
+
+def _counted(value: int, noun: str) -> str:
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def _samples(total: int) -> str:
+    """Samples in words: 59,200 or 4.0e7.
+
+    Example:
+        >>> _samples(59200), _samples(39969792)
+        ('59,200', '4.0e7')
+    """
+    if total < _EXACT:
+        return f"{total:,}"
+    mantissa, _, power = f"{total:.1e}".partition("e")
+    return f"{mantissa}e{int(power)}"
+
+
+def box_growth(problem: Problem, space: Space, best: Recommendation) -> tuple[BoxGrowth, ...]:
+    """The certified guarantee in other boxes, with everything but the stepsize and the keep probability held.
+
+    Without a target that is the bound after as many iterations of as many rows; with one the iterations of
+    each run of the cheapest plan, of any batch size that the spec allows, without its limits on the work.
+    Plans without a closed form are left out: they take too long.
+    """
+    if not problem.weight_bounds:
+        return ()
+    schedule = next(each for each in space.schedules if each.decay == best.decay)
+    held = replace(without_limits(space), schedules=(schedule,))
+    if space.goal is None:
+        n = best.iterations
+        held = replace(held, batch_sizes=(best.batch_size,), batch_range=False, iterations=(n, n))
+    elif not space.closed_plan(schedule):
+        return ()
+    found = {width: _in_box(problem, held, width) for width in BOXES if {width} != set(problem.weight_bounds)}
+    if len(set(problem.weight_bounds)) == 1:
+        own, goal = problem.weight_bounds[0], space.goal is not None
+        found[own] = BoxGrowth(own, None if goal else best.certified_bound, best.iterations if goal else None)
+    return tuple(found[width] for width in sorted(found))
+
+
+def _in_box(problem: Problem, space: Space, width: float) -> BoxGrowth:
+    wide = replace(problem, weight_bounds=(width,) * len(problem.weight_bounds))
+    try:
+        rows = solve(objective_for(wide, "certified"), space)
+    except HypothesisError:
+        return BoxGrowth(width, None, None)
+    if rows.batch.size == 0:
+        return BoxGrowth(width, None, None)
+    at = int(np.argmin(rows.cost(space.goal)))
+    limit = float(largest_gradient(wide, np.asarray(rows.keep_prob[at])))
+    if space.goal is not None:
+        says = space.goal.eps < limit
+        return BoxGrowth(width, None, int(rows.iterations[at]) if says else None)
+    value = float(rows.value[at])
+    return BoxGrowth(width, value if value < limit else None, None)

@@ -1,0 +1,314 @@
+"""What is guaranteed, in which box, by whose constants; against the theorems at the very choice."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rsgadvise.advise.chosen import Rankings, choose_constants, elsewhere
+from rsgadvise.advise.guarantee import BOXES, guarantee_for
+from rsgadvise.advise.recommend import rank
+from rsgadvise.advise.space import Space, search_space
+from rsgadvise.bounds.problem import Problem, resolve
+from rsgadvise.spec import Spec
+from rsgadvise.theory.constants import (
+    autoencoder_constants,
+    multilayer_constants,
+    multilayer_limit,
+    single_layer_constants,
+)
+
+Run = Callable[..., Any]
+
+DEEP: dict[str, Any] = {"kind": "multilayer", "layers": [100, 20, 5], "weight_bound": 0.05}
+TARGET = {"eps": 0.05, "delta": 0.05}
+
+
+def asked(network: dict[str, Any], **sections: Any) -> tuple[Problem, Space]:
+    spec = Spec.model_validate({"network": network, **sections})
+    problem = resolve(spec)
+    return problem, search_space(spec, problem)
+
+
+def constants_of(problem: Problem, zeta: float) -> tuple[float, float]:
+    """(U, sigma^2) straight from the theory."""
+    if problem.kind == "single_layer":
+        known = single_layer_constants(layers=problem.layers, moments=problem.moments)
+    elif problem.kind == "autoencoder":
+        known = autoencoder_constants(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds[0],
+            keep_prob=np.asarray(zeta),
+            moments=problem.moments,
+        )
+    else:
+        known = multilayer_constants(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds,
+            keep_prob=np.asarray(zeta),
+            moments=problem.moments,
+        )
+    return float(known.smoothness), float(known.gradient_variance)
+
+
+def by_hand(problem: Problem, *, gamma: float, batch: float, n: float, zeta: float) -> float:
+    """The certified bound at constant stepsize and uniform R, by the formulas of the theory notes."""
+    smooth, variance = constants_of(problem, zeta)
+    d, noise, e = problem.initial_loss / n, variance / batch, 1 - smooth * gamma / 2
+    if problem.kind == "single_layer":
+        return (d / gamma + smooth * gamma * noise / 2) / e
+    return (math.sqrt((d / gamma + noise) / e) + math.sqrt(noise)) ** 2
+
+
+def test_a_target_that_the_paper_has_no_plan_for() -> None:
+    problem, space = asked(DEEP, target=TARGET)
+    assert rank(problem, space, constants="paper", top=1).infeasible is not None
+    assert choose_constants(problem, space)[0] == "certified"
+    found = guarantee_for(problem, space)
+    assert found is not None
+    assert (found.constants, found.proven, found.vacuous, found.runs) == ("certified", True, False, 9)
+    assert isinstance(found.stepsize, tuple)
+    value = by_hand(
+        problem,
+        gamma=found.stepsize[0],
+        batch=found.batch_size,
+        n=found.iterations,
+        zeta=found.keep_prob,
+    )
+    assert value == pytest.approx(found.certified_bound, rel=1e-9)
+    assert value <= 0.05 * 0.05 ** (1 / found.runs) * (1 + 1e-12)
+    total = found.runs * found.iterations * found.batch_size
+    assert found.claim == (
+        "with probability at least 0.95 the best of 9 runs has a squared projected gradient norm of at most "
+        f"0.05, after {total / 1e7:.1f}e7 samples in all"
+    )
+    assert found.statement.startswith(f"{found.claim}; assumes a 100-20-5 network of sigmoid units")
+    assert found.statement.endswith("it is optimisation work, not a sample size for generalisation")
+    assert "smallest exact gradient, over all rows and all masks" in found.statement
+    assert found.comparison_rows > 0
+
+
+KINDS: list[dict[str, Any]] = [
+    {"kind": "single_layer", "layers": [30, 3]},
+    {"kind": "autoencoder", "layers": [12, 4], "weight_bound": 0.02},
+    {"kind": "multilayer", "layers": [20, 6, 2], "weight_bound": 0.1},
+]
+
+
+@pytest.mark.parametrize("network", KINDS)
+def test_without_a_target_it_is_the_best_proven_bound(network: dict[str, Any]) -> None:
+    problem, space = asked(network, data={"mean": 0.1, "samples": 20000})
+    found = guarantee_for(problem, space)
+    assert found is not None
+    gamma = found.stepsize[0] if isinstance(found.stepsize, tuple) else found.stepsize
+    held = {"batch": found.batch_size, "n": found.iterations, "zeta": found.keep_prob}
+    assert by_hand(problem, gamma=gamma, **held) == pytest.approx(found.bound, rel=1e-9)
+    for factor in (0.8, 1.25):
+        assert by_hand(problem, gamma=factor * gamma, **held) > found.bound
+    digits = float(found.claim.split("at most ")[1].split(" ")[0])
+    assert found.bound <= digits <= 1.01 * found.bound, "rounded up, so that it stays true"
+    assert f"after {found.iterations:,} iterations of {found.batch_size:,} rows" in found.claim
+    paper = rank(problem, space, constants="paper", top=1).recommendations[0]
+    assert not paper.proven or found.bound <= paper.bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("network", KINDS)
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+@pytest.mark.parametrize("stopping", ["uniform", "matched", "increasing", "last"])
+def test_only_what_is_assumed_is_said_to_be(network: dict[str, Any], decay: float, stopping: str) -> None:
+    training = {"decay": decay, "stopping": stopping, "keep_prob": 1.0, "initial_loss": 0.5}
+    if network["kind"] == "single_layer":
+        del training["keep_prob"]
+    problem, space = asked(
+        network,
+        data={"mean": 0.1, "second_moment": 0.05, "samples": 2000},
+        training={**training, "batch_size": 64},
+        search={"iterations": {"max": 3000}},
+    )
+    found = guarantee_for(problem, space)
+    if found is None:
+        return
+    said = found.statement
+    assert "inputs in [0, 1] with a mean of their squares of at most 0.05" in said
+    assert "eigenvalue" not in said
+    assert "f(W1) of at most 0.5" in said
+    assert "mask" not in said
+    assert ("projection of every weight" in said) == bool(problem.weight_bounds)
+    assert ("k^-0.5 at iteration k" in said) == (decay > 0)
+    assert ("drawn uniformly from all" in said) == (
+        stopping == "uniform" or (stopping == "matched" and not decay)
+    )
+    assert "independent runs" not in said
+
+
+def test_what_nobody_gave_is_at_its_worst_and_not_assumed() -> None:
+    problem, space = asked({"kind": "single_layer", "layers": [5, 2]}, data={"samples": 10**6})
+    found = guarantee_for(problem, space)
+    assert found is not None
+    assert "inputs in [0, 1], stepsize" in found.statement
+    assert "f(W1)" not in found.statement, "no loss exceeds d_out"
+
+
+def test_nothing_is_promised_where_nothing_is_proven() -> None:
+    problem, space = asked({**DEEP, "weight_bound": 5}, budget={"samples": 100})
+    assert guarantee_for(problem, space) is None
+    constants, why = choose_constants(problem, space)
+    assert constants == "paper"
+    assert "no bound below the largest gradient possible is proven" in why
+    loose = {"eps": 1e4, "delta": 0.1}
+    problem, space = asked(DEEP, target=loose)
+    assert guarantee_for(problem, space) is None, "no gradient is so large: one sample would meet it"
+
+
+@pytest.mark.parametrize("target", [None, {"eps": 0.5, "delta": 0.1}])
+def test_growth_with_the_box(target: dict[str, float] | None) -> None:
+    sections = {"search": {"batch_size": [64, 1024, 65536, 10**6]}}
+    problem, space = asked(
+        {**DEEP, "weight_bound": 0.1}, data={"mean": 0.2, "samples": 10**6}, target=target, **sections
+    )
+    found = guarantee_for(problem, space)
+    assert found is not None
+    assert [each.weight_bound for each in found.growth] == sorted({*BOXES, 0.1})
+    own = next(each for each in found.growth if each.weight_bound == 0.1)
+    if target is None:
+        assert (own.bound, own.iterations) == (found.certified_bound, None)
+        for each in found.growth:
+            wide = replace(problem, weight_bounds=(each.weight_bound,) * 2)
+            limit = multilayer_limit(
+                layers=wide.layers,
+                weight_bound=wide.weight_bounds,
+                keep_prob=np.asarray(0.5),
+                moments=wide.moments,
+            )
+            gammas = np.geomspace(1e-9, 10, 20001)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                smooth, variance = constants_of(wide, 0.5)
+                inside = gammas < 2 / smooth
+                noise, e = variance / found.batch_size, 1 - smooth * gammas[inside] / 2
+                values = problem.initial_loss / found.iterations / gammas[inside] + noise
+                least = float(np.min((np.sqrt(values / e) + math.sqrt(noise)) ** 2))
+            assert each.bound == (pytest.approx(least, rel=1e-4) if least < limit else None)
+    else:
+        assert (own.bound, own.iterations) == (None, found.iterations)
+        for each in found.growth:
+            wide = replace(problem, weight_bounds=(each.weight_bound,) * 2)
+            best = Rankings(wide, space).best("certified")
+            assert each.iterations == (None if best is None else best.iterations)
+    shown = [each.iterations if target else each.bound for each in found.growth]
+    known = [value for value in shown if value is not None]
+    assert known == sorted(known)
+    assert len(known) > 1, "or this tests nothing"
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    layers=st.lists(st.integers(1, 40), min_size=2, max_size=4),
+    mean=st.floats(0.01, 1.0),
+    box=st.floats(0.01, 1.0),
+    loss=st.floats(0.01, 1.0),
+    samples=st.integers(1, 10**6),
+    target=st.one_of(st.none(), st.floats(1e-3, 10.0)),
+)
+def test_no_proven_bound_of_the_papers_is_missed(
+    layers: list[int], mean: float, box: float, loss: float, samples: int, target: float | None
+) -> None:
+    """The choice looks at the paper's ranking only where certified constants say nothing."""
+    kind = "single_layer" if len(layers) == 2 else "multilayer"
+    network: dict[str, Any] = {"kind": kind, "layers": layers}
+    if kind == "multilayer":
+        network["weight_bound"] = box
+    problem, space = asked(
+        network,
+        data={"mean": mean, "samples": samples},
+        training={"initial_loss": loss * layers[-1]},
+        **({} if target is None else {"target": {"eps": target, "delta": 0.1}}),
+    )
+    known = Rankings(problem, space)
+    paper, certified = known.proven("paper"), known.proven("certified")
+    constants, _ = choose_constants(problem, space, known)
+    found = guarantee_for(problem, space, known)
+    assert (found is None) == (paper is None and certified is None)
+    if paper is not None and certified is not None:
+        if target is None:
+            assert certified.bound <= paper.bound * (1 + 1e-6)
+        else:
+            assert certified.total_samples <= paper.total_samples
+    if certified is not None:
+        assert constants == "certified"
+    if target is not None and known.best("paper") is not None and known.best("certified") is None:
+        assert constants == "paper"
+
+
+def test_the_answer_is_no_only_after_both() -> None:
+    problem, space = asked(DEEP, target=TARGET)
+    advice = rank(problem, space, constants="paper", top=1)
+    assert advice.infeasible is not None
+    best = rank(problem, space, constants="certified", top=1).recommendations[0]
+    told = elsewhere(problem, space, "paper")
+    assert told == (
+        f"certified constants have a plan, proven: {best.runs} runs of {best.iterations:,} iterations with "
+        f"batch_size {best.batch_size:,} (--constants certified)"
+    )
+    assert advice.infeasible.reason.endswith(told)
+    problem, space = asked(DEEP, target={"eps": 1e-9, "delta": 0.05})
+    assert elsewhere(problem, space, "paper") == "certified constants have no plan either"
+    assert choose_constants(problem, space) == (
+        "paper",
+        "Neither the paper's nor certified constants have a plan.",
+    )
+
+
+def written(path: Path, **sections: Any) -> Path:
+    path.write_text(json.dumps({"network": DEEP, "target": TARGET, **sections}))
+    return path
+
+
+def test_iterations_takes_the_plan_that_there_is(run: Run, tmp_path: Path) -> None:
+    spec = written(tmp_path / "s.json")
+    done = run("iterations", spec, "-f", "json", "-q")
+    found = json.loads(done.out)
+    assert (done.code, found["constants"], found["proven"]) == (0, "certified", True)
+    assert found["notes"][0] == (
+        "By certified constants: the paper's constants have no plan for this target."
+    )
+    named = run("iterations", spec, "-f", "json", "-q", "--constants", "paper")
+    refused = json.loads(named.out)
+    assert (named.code, refused["constants"], refused["feasible"]) == (1, "paper", False)
+    runs, n, batch = found["runs"], found["iterations"], found["batch_size"]
+    assert refused["reason"].endswith(
+        f"Certified constants have a plan, proven: {runs} runs of {n:,} iterations with batch_size {batch:,} "
+        "(--constants certified)."
+    )
+    certified = run("iterations", spec, "-f", "json", "-q", "--constants", "certified")
+    assert json.loads(certified.out)["iterations"] == n
+
+
+def test_recommend_with_named_constants_says_where_the_plan_is(run: Run, tmp_path: Path) -> None:
+    done = run("recommend", written(tmp_path / "s.json"), "--constants", "paper", "-f", "json")
+    assert done.code == 1
+    assert "certified constants have a plan, proven" in json.loads(done.out)["infeasible"]["reason"]
+
+
+def test_compare_and_design_take_the_plan_that_there_is(run: Run, tmp_path: Path) -> None:
+    specs = [written(tmp_path / "a.json"), written(tmp_path / "b.json", data={"mean": 0.5})]
+    compared = json.loads(run("compare", *specs, "-f", "json").out)
+    assert compared["constants"] == "certified"
+    assert "the paper's constants have no plan" in compared["notes"][0]
+    assert run("compare", *specs, "--constants", "paper").code == 1
+    design = ("design", specs[0], "--widths", "20", "--depth", "1", "--pipeline", "none", "-f", "json", "-q")
+    taken = run(*design)
+    assert (taken.code, json.loads(taken.out)["constants"]) == (0, "certified")
+    refused = run(*design, "--constants", "paper")
+    assert refused.code == 1
+    assert json.loads(refused.out)["infeasible"]["reason"].endswith(
+        "; certified constants have plans, the best by 100-20-5 (--constants certified)"
+    )
