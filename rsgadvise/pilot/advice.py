@@ -150,7 +150,8 @@ def _advise(
     if spending is None:
         return advice
     stopping_is_open = spec.training.stopping is None
-    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.notes)
+    free_box = spec.network.weight_bound is None and bool(problem.weight_bounds)
+    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.notes, free_box)
     return _raced(advice, best, calibration, reporter, spending=spending, threads=threads, progress=told)
 
 

@@ -19,7 +19,15 @@ from rsgadvise.networks import Network, Weights
 from rsgadvise.pilot.arena import Arena, flat, shaped
 from rsgadvise.rsg import Training, train
 
-__all__ = ["SHARE", "Calibration", "Quantity", "calibrate", "layer_smoothness", "steepness"]
+__all__ = [
+    "SHARE",
+    "Calibration",
+    "Quantity",
+    "calibrate",
+    "fewest_work",
+    "layer_smoothness",
+    "steepness",
+]
 
 SHARE = 0.05
 """Of one training: what calibration may cost, but for the fewest rows."""
@@ -207,6 +215,13 @@ def layer_smoothness(
     products = sum(each.products for each in found)
     work = len(calibration.rows) * (1 + PRODUCT_COST * products)
     return tuple(max(each.highest, 0.0) for each in found), work
+
+
+def fewest_work(batch_size: int, *, matrices: int) -> float:
+    """Of the shortest `calibrate` and `layer_smoothness`, at most; in gradients of single examples."""
+    first = (1 + _STAGES) * (1 + PRODUCT_COST * _PRODUCTS) + 1 + PRODUCT_COST
+    by_layer = 1 + PRODUCT_COST * _PRODUCTS * matrices
+    return _FEWEST_ROWS * (first + by_layer + 2) + _STAGES * batch_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,12 @@ from rsgadvise.networks import Weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.rsg import Pace, Training, train
 
-__all__ = ["Candidate", "Heat", "Runner", "fate", "log_loss", "prospects", "scores"]
+__all__ = ["Candidate", "Heat", "Runner", "fate", "learns", "log_loss", "prospects", "scores"]
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
 _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
+_LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
@@ -201,6 +202,16 @@ def fate(loss: float, constant: float) -> str | None:
     if not math.isfinite(loss):
         return "diverged"
     return "no better than a constant" if loss > _SATURATED * constant else None
+
+
+def learns(loss: float, constant: float) -> bool:
+    """Whether a loss is clearly below that of the best constant prediction.
+
+    Example:
+        >>> learns(0.9, 1.0), learns(0.99, 1.0)
+        (True, False)
+    """
+    return loss < _LEARNT * constant
 
 
 def log_loss(runner: Runner) -> float:

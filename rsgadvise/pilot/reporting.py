@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -17,7 +18,8 @@ from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.race import Candidate, Runner, fate
+from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
+from rsgadvise.pilot.race import Candidate, Runner, fate, learns
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
@@ -29,6 +31,9 @@ from rsgadvise.stopping import Stopping
 
 __all__ = ["Reporter"]
 
+_LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
+_TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
+_STATE_PART = 0.2  # of what is left then
 _STATE_PRODUCTS = 10
 _STATE_ROWS = (16, 1024)
 _STATE = 7  # key of randomness
@@ -45,6 +50,7 @@ class Reporter:
         stopping_is_open: whether the spec leaves P_R to the pilot.
         top: rows to return.
         notes: on what was measured; the other notes of an advice are about its own ranking.
+        free_box: whether the spec leaves the box to the pilot.
     """
 
     problem: Problem
@@ -54,6 +60,7 @@ class Reporter:
     stopping_is_open: bool
     top: int
     notes: tuple[str, ...]
+    free_box: bool = False
 
     def report(
         self,
@@ -75,13 +82,23 @@ class Reporter:
         """
         ranked = standings(tournament)
         spent = before + tournament.work
+        tried: tuple[Experiment, ...] = ()
+        if ranked and not interrupted:
+            tried, more = self._explored(ranked, tournament, budget - spent)
+            spent += more
         if not ranked or ranked[0].outcome != "won":
             reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
             report = self._without_winner(ranked, tournament, spent / best.samples)
+            report = replace(report, experiments=tried)
             assert advice.train is not None
             plan = raced_plan(advice.train, report, spread=advice.train.spread)
-            notes = (f"{reason}; this is the advice without it.", *advice.notes)
+            helped = wording.help_note(report)
+            notes = (
+                f"{reason}; this is the advice without it.",
+                *([helped] if helped else []),
+                *advice.notes,
+            )
             return _piloted(
                 advice, report, notes=notes, cost=report.cost, interrupted=interrupted, train=plan
             )
@@ -89,10 +106,16 @@ class Reporter:
         choice = None if finalist is None else self._stopping(winner, finalist)
         stopping = self._used(choice)
         state = None
+        wider, touched = None, boxed_share(self.arena, ranked[0].runner.weights)
+        if self.free_box and not interrupted and touched > _TOUCHED:
+            explorer = self._explorer(ranked[0].runner, tournament, budget - spent)
+            wider = explorer.wider()
+            spent += explorer.work
         if finalist is not None and not interrupted:
             state = self._state(winner, finalist, stopping, budget - spent)
             spent += 0.0 if state is None else state.work
         report = self._without_winner(ranked, tournament, spent / winner.samples)
+        report = replace(report, experiments=tried)
         if finalist is not None and choice is not None:
             report = self._with_winner(report, winner, finalist, choice, stopping)
             report = replace(report, state=state)
@@ -112,6 +135,8 @@ class Reporter:
             wording.INTERRUPTED if interrupted else "",
             wording.repeat_note(report, winner.source),
             wording.plateau_note(report),
+            wording.help_note(report),
+            wording.box_note(wider, touched, max(self.problem.weight_bounds, default=0.0)),
             wording.stopping_note(choice, None if self.stopping_is_open else stopping),
             "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
@@ -119,6 +144,8 @@ class Reporter:
         constant = tournament.constant
         plan = calibrated_plan(found[0], self.problem, advice.measured, constant=constant)
         plan = raced_plan(plan, report, spread=raced_spread(tournament))
+        if wider is not None and wider.helps:
+            plan = replace(plan, weight_bound=wider.value)
         dropout = min(low for low, _ in space.keep_probs) < 1
         schedule = Schedule(winner.decay, stopping)
         limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
@@ -137,6 +164,31 @@ class Reporter:
             interrupted=interrupted,
             train=plan,
         )
+
+    def _explored(
+        self, ranked: list[Entry], tournament: Tournament, left: float
+    ) -> tuple[tuple[Experiment, ...], float]:
+        """(what was tried, work) where the best learns nothing, or stands still far from a loss of 0."""
+        first, constant = ranked[0], tournament.constant
+        runner = first.runner
+        if not runner.loss > 0 or not math.isfinite(runner.loss) or constant == 0:
+            return (), 0.0
+        won, changes = first.outcome == "won", list[Change]()
+        if not won or not learns(runner.loss, constant):
+            changes = ["weight_bound", "scaling", "stepsize", "iterations", "bias"]
+        elif (
+            first.finalist is not None
+            and runner.loss > _LITTLE * constant
+            and not wording.fell(first.finalist)
+        ):
+            # What the curvature after stopping needs comes first.
+            changes, left = ["bias"], left - _STATE_PART * left
+        explorer = self._explorer(runner, tournament, left)
+        return tuple(explorer.explore(changes)), explorer.work
+
+    def _explorer(self, runner: Runner, tournament: Tournament, left: float) -> Explorer:
+        arena = self.arena.keeping(runner.candidate.keep_prob)
+        return Explorer(arena, runner, tournament.constant, left, tournament.threads)
 
     def _used(self, choice: StoppingChoice | None) -> Stopping:
         """P_R of the advice: the spec's, or the chosen one where the spec leaves it open."""

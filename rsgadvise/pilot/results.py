@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsgadvise.advise.results import Advice
+from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 
@@ -74,6 +75,7 @@ class PilotReport:
         common: the winner with one stepsize for all layers, best first and run less far than the winner;
             empty where it has one stepsize.
         again: every run from another seed, in the order that they were made.
+        experiments: what was changed to see why a network learns nothing, or little; empty where it learns.
         share: of the training that the second run of the winner took.
         predicted_bound: on the squared gradient in so many iterations, with the constants of the advice;
             None where they bound nothing.
@@ -95,6 +97,7 @@ class PilotReport:
     cost: float
     common: tuple[Raced, ...] = ()
     again: tuple[Rerun, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
     share: float | None = None
     predicted_bound: float | None = None
     gradient: float | None = None

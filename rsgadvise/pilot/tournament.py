@@ -13,7 +13,7 @@ from rsgadvise.networks import Array, Network
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
-from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, log_loss, scores
+from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.rsg import Training
 
@@ -56,6 +56,7 @@ _COMMON_RUNGS = range(3)  # of the smallest stepsize of the winner's layers: a c
 _COMMON_SHARES = (0.1, 0.3)  # of a race's length: all of them, then the best two
 _COMMON_COST = 0.8  # in such lengths: with one more at an end of that ladder
 _COMMON_SHARE = 0.5  # kept for it in any case, since most races need no third run
+_ENOUGH = 1  # the heat after which a race without anybody sound ends
 _FEWEST_STEPS = 2  # of the first heat: the loss before the first one is that of W^1, the same for all
 _LOOKS = 12  # along a second run
 _LOOK_ROWS = 256
@@ -193,6 +194,9 @@ class Tournament:
             ranked = self._ranked(runners)
             runners = ranked[:kept]
             self._report(_HEATS_PART * share)
+            if number >= _ENOUGH and not any(map(self._sound, self.standing)):
+                ranked = self._brought_on(heat, [], length) if share < 1 else []
+                break
         self._decide(heat, ranked, length)
         self._find_common(heat, length)
         self.over = True
@@ -246,6 +250,10 @@ class Tournament:
         if not sound:
             return
         leader = sound[0]
+        if not learns(leader.loss, self.constant):
+            # On the plateau of a constant seeds tell nothing: what helps is tried with that work instead.
+            self.winner = leader
+            return
         first = self._again(leader, _AGAIN, _AGAIN_SHARE * length, _LOOK_COST * self.allowance)
         if first is None:
             self.winner = leader  # nothing is left to run it again
@@ -269,7 +277,7 @@ class Tournament:
 
     def _find_common(self, heat: Heat, length: float) -> None:
         """Race one stepsize for all layers of the winner: for libraries that know no more than one."""
-        if self.winner is None:
+        if self.winner is None or not learns(self.winner.loss, self.constant):
             return
         leader = self.winner.candidate
         unit, left = length * leader.samples, self.allowance - self.work
@@ -300,8 +308,13 @@ class Tournament:
         return fate(runner.loss, self.constant) is None
 
     def _brought_on(self, heat: Heat, last: Sequence[Runner], length: float) -> list[Runner]:
-        """The best of those left behind before the last heat, run as far; empty if it is unsound there."""
-        behind = [runner for runner in self.standing if runner not in last and self._sound(runner)]
+        """The best of those left behind before the last heat, run as far; empty if it is unsound there.
+
+        A race ends early where nobody does better than a constant: one that goes on alone tells whether that
+        was a question of time, and leaves the rest of the allowance to find out why.
+        """
+        behind = [runner for runner in self.standing if runner not in last and math.isfinite(runner.loss)]
+        behind = [runner for runner in behind if self._sound(runner)] or behind
         if not behind:
             return []
         best = min(behind, key=lambda runner: (-runner.done, runner.loss))

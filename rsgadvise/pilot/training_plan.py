@@ -11,9 +11,10 @@ import numpy as np
 from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.results import MeasuredConstant, Recommendation
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
-from rsgadvise.pilot.second_order import NO_BETTER
 from rsgadvise.pilot.tournament import Finalist, Tournament
+from rsgadvise.pilot.wording import help_note
 
 __all__ = ["calibrated_plan", "calibration_spread", "raced_plan", "raced_spread"]
 
@@ -111,17 +112,26 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
     won = bool(report.raced) and report.raced[0].outcome == "won"
     if not won:
         ran = [each for each in report.raced if math.isfinite(each.loss) and each.share > 0]
-        learns = False if ran and report.constant_loss > 0 else None
+        nothing = False if ran and report.constant_loss > 0 else None
         lowest = min((each.loss for each in ran), default=None)
-        return replace(plan, learns=learns, loss=lowest, constant_loss=report.constant_loss)
+        return replace(
+            plan,
+            learns=nothing,
+            reason=help_note(report) if nothing is False else "",
+            loss=lowest,
+            constant_loss=report.constant_loss,
+        )
     loss = report.raced[0].loss if report.loss is None else report.loss
     ahead = min(loss, report.raced[0].loss)
+    learnt = learns(ahead, report.constant_loss)
     common = [each.stepsizes[0] for each in report.common if each.outcome == "best of these"]
     return replace(
         plan,
         common_stepsize=common[0] if common else plan.common_stepsize,
         source="raced",
-        learns=True if ahead < NO_BETTER * report.constant_loss else None,
+        # On the plateau of a constant, whether it is left later is told only by what helps.
+        learns=learnt or (False if any(each.helps for each in report.experiments) else None),
+        reason="" if learnt else help_note(report),
         loss=loss,
         constant_loss=report.constant_loss,
         held_out_error=report.held_out_error,

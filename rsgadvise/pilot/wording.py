@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rsgadvise.pilot.experiments import Experiment
+from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
-from rsgadvise.pilot.second_order import NO_BETTER, StoppedState
+from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.standings import NOT_RUN, Entry
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.pilot.tournament import Finalist
@@ -17,7 +19,9 @@ __all__ = [
     "INTERRUPTED",
     "NO_TARGET",
     "OTHER_BOUNDS",
+    "box_note",
     "fell",
+    "help_note",
     "plateau_note",
     "reason",
     "repeat_note",
@@ -141,6 +145,20 @@ def fell(finalist: Finalist) -> str:
     )
 
 
+def box_note(wider: Experiment | None, share: float, bound: float) -> str:
+    """What the winner did in a wider box, where none was given and it touched the one it was raced in."""
+    if wider is None:
+        return ""
+    told = (
+        f"No network.weight_bound is given, and {_percent(share)} of the weights stood at the bound of the "
+        f"box of {bound:g} that was raced. In one of {wider.value:g} the winner had {wider.loss:.4g} "
+        f"as its loss against {wider.without:.4g} after {_percent(wider.share)} of the training"
+    )
+    if wider.helps:
+        return f"{told}: train in that one, with network.weight_bound: {wider.value:g}."
+    return f"{told}: the narrower one is kept."
+
+
 def repeat_note(report: PilotReport, winner: str) -> str:
     """That a run from another seed did not repeat the first, and what was tried then."""
     if not report.again or report.again[0].repeats:
@@ -164,12 +182,42 @@ def repeat_note(report: PilotReport, winner: str) -> str:
 
 def plateau_note(report: PilotReport) -> str:
     """Deep networks begin on the plateau of a constant prediction: a win there says little."""
-    if report.loss is None or not report.loss > NO_BETTER * report.constant_loss:
+    loss = report.raced[0].loss if report.loss is None else report.loss
+    if learns(loss, report.constant_loss) or any(each.helps for each in report.experiments):
         return ""
     return (
         f"At rank 1 the loss is still that of a constant prediction, {report.constant_loss:.4g}, where "
         "candidates hardly differ; a larger pilot, or more iterations, may tell them apart."
     )
+
+
+_CAUSES = {
+    "weight_bound": "the box",
+    "scaling": "the data, whose columns are crushed by outliers",
+    "bias": "a network without biases",
+    "stepsize": "the stepsize",
+    "iterations": "too few iterations",
+}
+_MOST_CAUSES = 2
+
+
+def help_note(report: PilotReport) -> str:
+    """What helps where a network learns nothing, or stands still; empty where nothing was tried, or none is
+    known for one that learns."""
+    helped = sorted((each for each in report.experiments if each.helps), key=lambda each: each.loss)
+    if helped:
+        said = "; or ".join(
+            f"with {each.words} the loss was {each.loss:.4g} against {each.without:.4g} after "
+            f"{_percent(each.share)} of the training"
+            for each in helped[:_MOST_CAUSES]
+        )
+        constant = f"A constant prediction has {report.constant_loss:.4g}."
+        return f"What holds it back, by experiment, is {_CAUSES[helped[0].change]}: {said}. {constant}"
+    first = report.raced[0]
+    if not report.experiments or (first.outcome == "won" and learns(first.loss, report.constant_loss)):
+        return ""
+    said = ", ".join(f"{each.words} (loss {each.loss:.4g})" for each in report.experiments)
+    return f"Tried without help, none clearly better than a constant prediction's {report.constant_loss:.4g}: {said}."
 
 
 def stopping_note(choice: StoppingChoice | None, kept: Stopping | None) -> str:

@@ -1,0 +1,290 @@
+"""Why a network learns nothing, found by trying: short runs with one thing changed, each for as much work.
+
+Nothing is concluded from what a spec looks like. A change that helps is named with the loss it reached; where
+none does, that is the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.networks import Array, Data
+from rsgadvise.numerals import stepsizes_by_layer
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.calibration import calibrate, fewest_work, layer_smoothness
+from rsgadvise.pilot.candidates import layer_shape
+from rsgadvise.pilot.race import Candidate, Heat, Runner, log_loss
+
+__all__ = ["USUAL_BOX", "Change", "Experiment", "Explorer", "boxed_share", "robust"]
+
+Change = Literal["weight_bound", "scaling", "bias", "stepsize", "iterations"]
+
+USUAL_BOX = 5.0
+"""One that training hardly touches."""
+
+_WIDER = 10.0  # times a box that is as wide already
+_MULTIPLES = (1.0, 4.0)  # of 1/U, measured afresh where the network or the data are others
+_LONGER = (8.0, 64.0)  # times the stepsizes of the race, whose ladder ended below
+_FEWEST_STEPS = 2
+_HELPS = 0.9  # of the loss without the change: less than that is no help
+_LOWER = 0.98  # of the loss in a narrower box: what the wider one has to be below to be worth its constants
+_LEARNT = 0.95  # of the loss of a constant
+_TAIL = 0.01  # of the rows, at each end of a column, that robust scaling clips
+_CRUSHED = 0.1  # of a column's range: its middle 98 % within less
+_ON_BOX = 1 - 1e-6
+_LAYERS = 8  # key of randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One change, tried.
+
+    Attributes:
+        change: what was changed.
+        words: the same as a phrase, with its number.
+        value: the new weight bound, or how many times the stepsizes or the iterations; None for the others.
+        loss: that the best of its runs reached.
+        share: of the training that they took.
+        without: loss without the change, after no less of the training.
+        helps: it is clearly below that, and below a constant prediction's.
+    """
+
+    change: Change
+    words: str
+    value: float | None
+    loss: float
+    share: float
+    without: float
+    helps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is to be changed: `value` and `words` as in an `Experiment`, and the network and rows with it."""
+
+    change: Change
+    words: str
+    value: float | None
+    arena: Arena
+
+
+def robust(inputs: Array) -> Array | None:
+    """Columns clipped to their 1st and 99th percentile and spread over [0, 1] again; None if that is no help.
+
+    It is none where no column is crushed, that is, has its middle 98 % within a tenth of its range. Columns
+    of which those percentiles are the same are left as they are. Percentiles go along with any increasing
+    linear scaling, so that this is the same for raw and for scaled columns.
+
+    Args:
+        inputs: (rows, d) in [0, 1].
+
+    Example:
+        >>> x = np.append(np.linspace(0, 0.01, 999), 1.0)[:, None]
+        >>> spread = robust(x)
+        >>> float(x[500, 0]) < 0.006, round(float(spread[500, 0]), 2)
+        (True, 0.5)
+        >>> robust(np.linspace(0, 1, 100)[:, None]) is None
+        True
+    """
+    low, high = np.quantile(inputs, (_TAIL, 1 - _TAIL), axis=0)
+    span = high - low
+    crushed = (span > 0) & (span < _CRUSHED * np.ptp(inputs, axis=0))
+    if not crushed.any():
+        return None
+    wide = np.where(span > 0, span, 1.0)
+    scaled = np.clip((inputs - low) / wide, 0.0, 1.0)
+    return np.asarray(np.where(span > 0, scaled, inputs), inputs.dtype)
+
+
+def boxed_share(arena: Arena, weights: Sequence[Array]) -> float:
+    """Share of the weights that stand at the bound of their box."""
+    bounds = arena.network.weight_bounds
+    at = sum(
+        int((np.abs(matrix) >= _ON_BOX * bound).sum()) for matrix, bound in zip(weights, bounds, strict=False)
+    )
+    return at / sum(matrix.size for matrix in weights)
+
+
+@dataclass(slots=True)
+class Explorer:
+    """Tries changes one after the other.
+
+    Attributes:
+        arena: of the race, with the keep probability of `leader`.
+        leader: the best of the race.
+        constant: loss of the best constant prediction.
+        left: work that it may take, in gradients of single examples.
+        threads: for large networks.
+        work: taken so far.
+    """
+
+    arena: Arena
+    leader: Runner
+    constant: float
+    left: float
+    threads: int
+    work: float = 0.0
+
+    def explore(self, changes: Sequence[Change]) -> list[Experiment]:
+        """Try what can be changed, in this order, each with an equal part of the work that is left."""
+        trials = [trial for change in changes for trial in _TRIALS[change](self)]
+        found = []
+        for place, trial in enumerate(trials):
+            part = (self.left - self.work) / (len(trials) - place)
+            experiment = self._tried(trial, part)
+            if experiment is not None:
+                found.append(experiment)
+        return found
+
+    def wider(self) -> Experiment | None:
+        """The leader itself in a box ten times as wide: it helps if its loss is the lower one at that share.
+
+        The start is drawn as before, and differs where the narrow box clipped it.
+        """
+        (trial,) = _boxes(self)
+        share = self._share(self.left - self.work)
+        known = [each for each in self.leader.history if share is not None and each[0] <= share]
+        if not known:
+            return None
+        at, without = known[-1]
+        heat = Heat(trial.arena, key=0, threads=self.threads)
+        runner = heat.enter(self.leader.candidate)
+        self._advance(heat, [runner], at)
+        helps = runner.loss < _LOWER * without
+        return Experiment(trial.change, trial.words, trial.value, runner.loss, at, without, helps)
+
+    def _tried(self, trial: Trial, part: float) -> Experiment | None:
+        """None where there is not enough work."""
+        heat = Heat(trial.arena, key=0, threads=self.threads)
+        if trial.change == "iterations":
+            return self._longer(heat, part)
+        before = self.work
+        runners = [heat.enter(candidate) for candidate in self._candidates(trial, part)]
+        # One run more than that: the same stepsizes without the change, where it seems to help.
+        each = (part - (self.work - before)) / (len(runners) + 1)
+        share = self._share(each)
+        if not runners or share is None:
+            return None
+        self._advance(heat, runners, share)
+        best = min(runners, key=log_loss)
+        found = Experiment(
+            trial.change, trial.words, trial.value, best.loss, best.done, self.leader.loss, False
+        )
+        if not self._helps(best.loss, self.leader.loss) or trial.change == "stepsize":
+            return replace(found, helps=self._helps(best.loss, self.leader.loss))
+        unchanged = Heat(self.arena, key=0, threads=self.threads)
+        control = unchanged.enter(best.candidate)
+        self._advance(unchanged, [control], share)
+        without = min(control.loss, self.leader.loss)
+        if self._helps(best.loss, without):
+            return replace(found, without=without, helps=True)
+        steps = stepsizes_by_layer(control.candidate.stepsizes)
+        helps = self._helps(control.loss, self.leader.loss)
+        return replace(
+            found, change="stepsize", words=f"a stepsize of {steps}", loss=control.loss, helps=helps
+        )
+
+    def _longer(self, heat: Heat, part: float) -> Experiment | None:
+        """The leader of the race by itself for longer."""
+        runner, own = replace(self.leader, history=[]), self.leader.candidate
+        share = min(1.0, self.leader.done + part / own.samples)
+        if (share - self.leader.done) * own.iterations < _FEWEST_STEPS:
+            return None
+        self._advance(heat, [runner], math.floor(share * own.iterations) / own.iterations)
+        times = runner.done / self.leader.done
+        helps = self._helps(runner.loss, self.leader.loss)
+        words = f"{times:.2g} times as many iterations as in the race"
+        return Experiment("iterations", words, times, runner.loss, runner.done, self.leader.loss, helps)
+
+    def _helps(self, loss: float, without: float) -> bool:
+        return loss < _HELPS * without and loss < _LEARNT * self.constant
+
+    def _share(self, work: float) -> float | None:
+        """Of the training, no more than the race took; None where it is less than two steps."""
+        own = self.leader.candidate
+        steps = math.floor(min(self.leader.done, work / own.samples) * own.iterations)
+        return steps / own.iterations if steps >= _FEWEST_STEPS else None
+
+    def _advance(self, heat: Heat, runners: Sequence[Runner], share: float) -> None:
+        before = heat.work
+        try:
+            heat.advance(runners, share=share)
+        finally:
+            self.work += heat.work - before
+
+    def _candidates(self, trial: Trial, part: float) -> list[Candidate]:
+        """Stepsizes to try there: none where not even their unit can be measured."""
+        own = self.leader.candidate
+        if trial.change == "stepsize":
+            times = trial.value or 1.0
+            return [replace(own, stepsizes=tuple(times * gamma for gamma in own.stepsizes))]
+        if part < 2 * fewest_work(own.batch_size, matrices=len(own.stepsizes)):
+            return []
+        try:
+            found = calibrate(trial.arena, batch_size=own.batch_size, iterations=own.iterations, allowed=0.0)
+        except HypothesisError:
+            return []
+        by_layer, work = layer_smoothness(trial.arena, found, trial.arena.rng(_LAYERS))
+        self.work += work + found.work
+        unit, shape = 1 / found.constants.smoothness, layer_shape(by_layer)
+        return [
+            replace(own, stepsizes=tuple(times * unit * length for length in shape)) for times in _MULTIPLES
+        ]
+
+
+def _boxes(explorer: Explorer) -> Iterator[Trial]:
+    network = explorer.arena.network
+    if not network.weight_bounds:
+        return
+    widest = max(network.weight_bounds)
+    wider = USUAL_BOX if widest < USUAL_BOX else _WIDER * widest
+    own = f"{widest:g}" if len(set(network.weight_bounds)) == 1 else f"at most {widest:g}"
+    boxed = replace(network, weight_bounds=(wider,) * len(network.weight_bounds))
+    words = f"a box of {wider:g} instead of {own} (network.weight_bound)"
+    yield Trial("weight_bound", words, wider, replace(explorer.arena, network=boxed))
+
+
+def _scalings(explorer: Explorer) -> Iterator[Trial]:
+    arena = explorer.arena
+    if arena.network.kind == "autoencoder":
+        return  # its targets would be others too, and losses would not compare
+    inputs = robust(arena.data.inputs)
+    if inputs is not None:
+        data = Data(inputs, arena.data.targets)
+        yield Trial("scaling", "robust scaling (data.scaling: robust)", None, replace(arena, data=data))
+
+
+def _biases(explorer: Explorer) -> Iterator[Trial]:
+    arena = explorer.arena
+    if arena.network.kind == "autoencoder":
+        return
+    inputs = arena.data.inputs
+    data = Data(np.hstack([inputs, np.ones((len(inputs), 1), inputs.dtype)]), arena.data.targets)
+    layers = (arena.network.layers[0] + 1, *arena.network.layers[1:])
+    words = "a column of ones beside the inputs"
+    network = replace(arena.network, layers=layers)
+    yield Trial("bias", words, None, replace(arena, data=data, network=network))
+
+
+def _stepsizes(explorer: Explorer) -> Iterator[Trial]:
+    for times in _LONGER:
+        yield Trial("stepsize", f"stepsizes {times:g} times as long", times, explorer.arena)
+
+
+def _iterations(explorer: Explorer) -> Iterator[Trial]:
+    yield Trial("iterations", "more iterations", None, explorer.arena)
+
+
+_TRIALS: dict[Change, Callable[[Explorer], Iterator[Trial]]] = {
+    "weight_bound": _boxes,
+    "scaling": _scalings,
+    "bias": _biases,
+    "stepsize": _stepsizes,
+    "iterations": _iterations,
+}
