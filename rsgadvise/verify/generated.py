@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rsgadvise.errors import HypothesisError
 from rsgadvise.networks import Data
 
-__all__ = ["column_means", "generated_data", "largest_mean_square"]
+__all__ = ["column_entries", "column_means", "generated_data", "largest_mean_square"]
 
 FloatArray = NDArray[np.float64]
 
@@ -58,6 +58,32 @@ def column_means(*, mean: float, mean_square: float, columns: int) -> FloatArray
     return np.asarray(np.clip(mean + share * (extreme - mean), 0.0, 1.0))
 
 
+def column_entries(
+    means: FloatArray, *, mean_square: float, second_moment: float | None, rows: int
+) -> FloatArray:
+    """Entries of each column in falling order, with exactly the means given; any order keeps the moments.
+
+    See `generated_data` for what a second moment does.
+    """
+    ones = np.floor(means * rows + _ROUNDING)
+    entries = (np.arange(rows)[:, None] < ones).astype(np.float64)
+    rest = np.clip(means * rows - ones, 0.0, 1.0)
+    places = np.minimum(ones, rows - 1).astype(np.intp)
+    entries[places, np.arange(len(means))] += np.where(ones < rows, rest, 0.0)
+    if second_moment is None:
+        return entries
+    return _drawn_in(entries, means, mean_square=mean_square, second_moment=second_moment)
+
+
+def _drawn_in(
+    entries: FloatArray, means: FloatArray, *, mean_square: float, second_moment: float
+) -> FloatArray:
+    """The columns drawn towards their means until (1/d) E||x||^2 is as given, as far as they reach."""
+    widest = float((entries**2).mean()) - mean_square
+    share = math.sqrt(min(1.0, max(0.0, second_moment - mean_square) / widest)) if widest > 0 else 0.0
+    return means + share * (entries - means)
+
+
 def generated_data(
     *,
     mean: float,
@@ -84,16 +110,10 @@ def generated_data(
         HypothesisError: no such features exist.
     """
     means = rng.permutation(column_means(mean=mean, mean_square=mean_square, columns=columns))
-    ones = np.floor(means * rows + _ROUNDING)
-    inputs = (np.arange(rows)[:, None] < ones).astype(np.float64)
-    rest = np.clip(means * rows - ones, 0.0, 1.0)
-    places = np.minimum(ones, rows - 1).astype(np.intp)
-    inputs[places, np.arange(columns)] += np.where(ones < rows, rest, 0.0)
+    inputs = column_entries(means, mean_square=mean_square, second_moment=None, rows=rows)
     inputs = rng.permuted(inputs, axis=0)
     if second_moment is not None:
-        widest = float((inputs**2).mean()) - mean_square
-        share = math.sqrt(min(1.0, max(0.0, second_moment - mean_square) / widest)) if widest > 0 else 0.0
-        inputs = means + share * (inputs - means)
+        inputs = _drawn_in(inputs, means, mean_square=mean_square, second_moment=second_moment)
     if outputs is None:
         return Data(inputs, inputs)
     scores = (inputs - means) @ rng.standard_normal((columns, outputs)) + 0.01 * rng.standard_normal(

@@ -1,0 +1,264 @@
+"""A race of stepsizes on twins: the longest that trains, whatever the user's data are like.
+
+The loss at the end of a training falls with the stepsize until the first steps drive the sigmoids into
+saturation, and rises steeply from there. A short race by full gradients on a few twins finds the cliff; the
+stepsize advised keeps a factor from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.bounds.problem import MeasuredConstants
+from rsgadvise.curvature import Curvature
+from rsgadvise.errors import HypothesisError
+from rsgadvise.networks import Kernel, Network, Weights, clip_to_box
+from rsgadvise.pilot.twins import COLUMNS, ROWS, Statistics, Twin, columns_for, make_twin, shared_part
+
+__all__ = ["Rehearsal", "rehearse"]
+
+FloatArray = NDArray[np.float64]
+
+RATIO = 10**0.25
+"""Of neighbouring stepsizes: and one such step the advised one stays away from the cliff."""
+
+_CANDIDATES = 12
+_LENGTHS = ((3, 150), (2, 100), (1, 100), (1, 50))  # twins and steps, as the work allows
+_WORK = 1e11  # multiply-adds: some seconds
+_SHIFTS = 4  # of the candidates, where the best is at their end
+_HIDDEN = 0.29  # E h^2 of a hidden unit at W1, about
+_CENTRE = 32.0  # stepsize in the middle of the candidates, times the steepness of the last layer's inputs
+_FLATTEST = 1e-30
+_FAILED = 10.0  # of a constant prediction's loss: as bad as any that is no number
+_TWIN, _SHARED, _START = 0, 1, 2  # keys of randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What twins tell.
+
+    Attributes:
+        constants: for the bounds; the smoothness is the reciprocal of the stepsize.
+        stepsize: the one advised for full gradients, common to all layers.
+        each: that of every twin alone.
+        spread: the largest factor between one of these and `stepsize`, at least `RATIO`.
+        loss: at its end, as a share of a constant prediction's.
+        twins, steps: how many there were. columns: of a twin.
+        work: in multiply-adds.
+    """
+
+    constants: MeasuredConstants
+    stepsize: float
+    each: tuple[float, ...]
+    spread: float
+    loss: float
+    twins: int
+    steps: int
+    columns: int
+    work: float
+
+
+def rehearse(
+    network: Network, known: Statistics, *, seed: int, iterations: int, keep: int | None = None
+) -> Rehearsal:
+    """Race stepsizes on twins with these statistics.
+
+    Args:
+        network: as it will be trained.
+        known: statistics of its inputs.
+        seed: of all randomness.
+        iterations: N of the training; the race is no longer.
+        keep: columns of a twin; None for the default.
+
+    Raises:
+        HypothesisError: the network is too large for it, or the inputs are all but zero.
+    """
+    tied = network.kind == "autoencoder"
+    columns = known.dim if tied else columns_for(known, fewest=keep or COLUMNS)
+    small = replace(network, layers=(columns, *network.layers[1:]))
+    weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
+    twins, steps, work = _length(weights, iterations)
+    hidden = len(network.widths) > 2
+    steepest = _HIDDEN * network.layers[-1 if tied else -2] if hidden else known.steepest
+    if not (steepest > _FLATTEST and known.steepest > _FLATTEST):
+        raise HypothesisError(
+            f"must be above 0 for typical constants; got {known.mean:g}: inputs that are all but zero have "
+            "no gradient, and any stepsize will do",
+            quantity="data.mean",
+        )
+    shared = shared_part(known, columns=columns, rng=_rng(seed, _SHARED))
+    made = [
+        make_twin(
+            known,
+            columns=columns,
+            outputs=None if tied else network.layers[-1],
+            shared=shared,
+            rng=_rng(seed, _TWIN, number),
+        )
+        for number in range(twins)
+    ]
+    starts = [
+        _start(small, known.dim, made[0].group, network, _rng(seed, _START, number))
+        for number in range(twins)
+    ]
+    boxed = _boxed(small, made[0].group)
+    grid = _CENTRE / steepest * RATIO ** (np.arange(_CANDIDATES) - (_CANDIDATES - 1) / 2)
+    for shift in range(_SHIFTS + 1):
+        ends = [
+            _raced(boxed, twin, start, grid, steps, _rng(seed, _START, 1000 + number))
+            for number, (twin, start) in enumerate(zip(made, starts, strict=True))
+        ]
+        losses = np.array([loss for loss, _ in ends])
+        best = _safest(losses.mean(axis=0))
+        if 0 < best < _CANDIDATES - 2 or shift == _SHIFTS:
+            break
+        grid = grid * RATIO ** ((_CANDIDATES // 2) * (1 if best else -1))
+    own = [float(grid[_safest(loss)]) for loss in losses]
+    gamma = float(grid[best])
+    found = [
+        Curvature(replace(boxed, keep_prob=1.0), twin.data, [matrix[best] for matrix in end])
+        for twin, (_, end) in zip(made, ends, strict=True)
+    ]
+    return Rehearsal(
+        constants=_constants(found, gamma),
+        stepsize=gamma,
+        each=tuple(own),
+        spread=max(RATIO, *(max(other / gamma, gamma / other) for other in own)),
+        loss=float(losses.mean(axis=0)[best]),
+        twins=twins,
+        steps=steps,
+        columns=columns,
+        work=work * (shift + 1),
+    )
+
+
+def _length(weights: int, iterations: int) -> tuple[int, int, float]:
+    """(twins, steps, work) that such a network can afford."""
+    for twins, most in _LENGTHS:
+        steps = min(most, iterations)
+        work = 3.0 * ROWS * weights * _CANDIDATES * twins * steps
+        if work <= _WORK:
+            return twins, steps, work
+    raise HypothesisError(
+        f"has {weights:,} weights to train on made-up data, and {_WORK / (work / weights):,.0f} are the most "
+        "for typical constants; name a data file and use --constants calibrated, or use --constants certified",
+        quantity="network.layers",
+    )
+
+
+def _rng(seed: int, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(5, *key)))
+
+
+def _boxed(small: Network, group: float) -> Network:
+    """The box of the twin's weights, each the sum of a group's over the square root of their number."""
+    if not small.weight_bounds or small.kind == "autoencoder":
+        return small
+    first, *others = small.weight_bounds
+    return replace(small, weight_bounds=(first * math.sqrt(group), *others))
+
+
+def _start(small: Network, dim: int, group: float, network: Network, rng: np.random.Generator) -> Weights:
+    """W^1 as W_l ~ N(0, 1/d_{l-1}) clipped to the box leaves it, the sums of a group's in the first layer."""
+    weights = []
+    for level, (after, before) in enumerate(small.shapes):
+        inputs = dim if level == 0 else before
+        matrix = rng.standard_normal((1, after, before)) / math.sqrt(inputs)
+        if network.weight_bounds:
+            bound = network.weight_bounds[level]
+            if level == 0 and group > 1:
+                matrix *= _clipped_deviation(bound * math.sqrt(inputs))
+            else:
+                matrix.clip(-bound, bound, out=matrix)
+        weights.append(matrix)
+    return weights
+
+
+def _clipped_deviation(bound: float) -> float:
+    """Standard deviation of a standard normal number that is clipped to [-bound, bound].
+
+    Example:
+        >>> round(_clipped_deviation(8.0), 6), round(_clipped_deviation(1e-3), 6)
+        (1.0, 0.001)
+    """
+    inside = math.erf(bound / math.sqrt(2))
+    tail = bound * math.sqrt(2 / math.pi) * math.exp(-(bound**2) / 2)
+    return math.sqrt(max(0.0, inside - tail + min(bound, 1e100) ** 2 * math.erfc(bound / math.sqrt(2))))
+
+
+def _raced(
+    network: Network,
+    twin: Twin,
+    start: Weights,
+    grid: FloatArray,
+    steps: int,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, Weights]:
+    """(final loss over a constant prediction's, final weights) of each stepsize, by full gradients."""
+    count, dtype = len(grid), np.dtype(np.float32)
+    inputs, targets = twin.data.inputs.astype(dtype), twin.data.targets.astype(dtype)
+    kernel = Kernel(network, replicas=count, rows=ROWS, dtype=dtype, shared=True)
+    weights: Weights = [np.repeat(matrix, count, axis=0).astype(dtype) for matrix in start]
+    gammas = grid.astype(dtype)[:, None, None]
+    kernel.inputs[0], kernel.targets[0] = inputs, targets
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(steps):
+            if kernel.masks:
+                _mask(kernel, network.keep_prob, twin.group, rng)
+                kernel.inputs[0] = inputs
+            for matrix, step in zip(weights, kernel.gradient(weights, scale=1 / ROWS), strict=True):
+                step *= gammas
+                matrix -= step
+            clip_to_box(network, weights)
+        if kernel.masks:
+            _mask(kernel, network.keep_prob, twin.group, rng)
+            kernel.inputs[0] = inputs
+        losses = np.asarray(kernel.loss(weights, scale=1 / ROWS), np.float64)
+    constant = float(np.sum(np.var(twin.data.targets, axis=0)))
+    share = losses / constant if constant > 0 else losses
+    return np.where(np.isfinite(share), np.minimum(share, _FAILED), _FAILED), weights
+
+
+def _mask(kernel: Kernel, keep_prob: float, group: float, rng: np.random.Generator) -> None:
+    """New masks; of a group of inputs the share that is kept."""
+    copies = max(1, round(group))
+    kernel.masks[0][:] = rng.binomial(copies, keep_prob, kernel.masks[0].shape) / copies
+    for mask in kernel.masks[1:]:
+        mask[:] = rng.random(mask.shape) < keep_prob
+
+
+def _safest(losses: FloatArray) -> int:
+    """The stepsize for which the worse of its own loss and that of the next longer one is least."""
+    return int(np.maximum(losses[:-1], losses[1:]).argmin())
+
+
+def _constants(found: Sequence[Curvature], gamma: float) -> MeasuredConstants:
+    """Medians over the twins, of logarithms where that differs, at the end of their race."""
+    gradients = [here.gradient for here in found]
+    variances = [
+        [
+            max(0.0, float(squares.mean() - np.sum(part**2)))
+            for squares, part in zip(here.layer_squares, gradient, strict=True)
+        ]
+        for here, gradient in zip(found, gradients, strict=True)
+    ]
+    losses = [float(here.losses.mean()) for here in found]
+    norms = [math.sqrt(sum(float(np.sum(part**2)) for part in gradient)) for gradient in gradients]
+    return MeasuredConstants(
+        smoothness=1 / gamma,
+        layer_variances=tuple(_middle(layer) for layer in zip(*variances, strict=True)),
+        distance=_middle(
+            min(loss / norm, 1e150) if norm > 0 else 1e150 for loss, norm in zip(losses, norms, strict=True)
+        ),
+        loss=_middle(losses),
+    )
+
+
+def _middle(values: Iterable[float]) -> float:
+    """Median in logarithms."""
+    return float(np.exp(np.median(np.log(np.maximum(list(values), 1e-300)))))
