@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.answer import Guarantee
     from rsgadvise.advise.results import Advice
     from rsgadvise.networks import Data
     from rsgadvise.pilot.tournament import Progress
@@ -45,32 +47,72 @@ def advise(
     if rows is None and effort.needs_data:
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
     if rows is not None and effort.trains:
-        from rsgadvise.pilot.advice import advise_automatically, advise_with_data
-        from rsgadvise.pilot.work import DEFAULT_WORK
+        found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
+    else:
+        found = _by_theorem(spec, effort, top, measured)
+    return replace(found, guarantee=_guarantee(spec, measured))
 
-        if effort.constants == "auto" and effort.pilot is None:
-            return advise_automatically(
-                spec,
-                rows,
-                work=DEFAULT_WORK if effort.work is None else effort.work,
-                seed=effort.seed,
-                top=top,
-                measured=measured,
-                threads=threads,
-                progress=progress,
-            )
-        return advise_with_data(
+
+def _by_theorem(
+    spec: Spec, effort: Effort, top: int, measured: Mapping[str, float | int | None] | None
+) -> Advice:
+    from rsgadvise.advise.recommend import rank
+    from rsgadvise.advise.space import search_space
+    from rsgadvise.bounds.problem import resolve
+
+    problem = resolve(spec, measured)
+    space = search_space(spec, problem)
+    if effort.constants != "auto":
+        return rank(problem, space, constants=effort.constants, top=top)
+    from rsgadvise.advise.chosen import choose_constants
+
+    constants, why = choose_constants(problem, space)
+    return replace(rank(problem, space, constants=constants, top=top), chosen=why)
+
+
+def _guarantee(spec: Spec, measured: Mapping[str, float | int | None] | None) -> Guarantee | None:
+    """What is proven for the spec, whatever was measured in short runs."""
+    from rsgadvise.advise.guarantee import guarantee_for
+    from rsgadvise.advise.space import search_space
+    from rsgadvise.bounds.problem import resolve
+
+    problem = resolve(spec, measured)
+    return guarantee_for(problem, search_space(spec, problem))
+
+
+def _measured(
+    spec: Spec,
+    rows: Data,
+    effort: Effort,
+    *,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+    threads: int,
+    progress: Progress | None,
+) -> Advice:
+    """Calibrated on the rows, and raced on them."""
+    from rsgadvise.pilot.advice import advise_automatically, advise_with_data
+    from rsgadvise.pilot.work import DEFAULT_WORK
+
+    if effort.constants == "auto" and effort.pilot is None:
+        return advise_automatically(
             spec,
             rows,
-            constants="calibrated" if effort.constants == "auto" else effort.constants,
-            pilot=effort.pilot or 0.0,
+            work=DEFAULT_WORK if effort.work is None else effort.work,
             seed=effort.seed,
             top=top,
             measured=measured,
             threads=threads,
             progress=progress,
         )
-    from rsgadvise.advise.recommend import recommend
-
-    constants = "paper" if effort.constants == "auto" else effort.constants
-    return recommend(spec, constants=constants, top=top, measured=measured)
+    return advise_with_data(
+        spec,
+        rows,
+        constants="calibrated" if effort.constants == "auto" else effort.constants,
+        pilot=effort.pilot or 0.0,
+        seed=effort.seed,
+        top=top,
+        measured=measured,
+        threads=threads,
+        progress=progress,
+    )

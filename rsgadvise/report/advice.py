@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
-from rsgadvise.report.answer import brief, lead
+from rsgadvise.report.answer import brief, guarantee_sentences, lead
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -195,6 +195,7 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
         *([terms_grid(best.terms, best.bound, _terms_title(best))] if best.terms else []),
         *measured_blocks(advice),
         *reason_blocks(advice),
+        *(sentences("Guaranteed", guarantee_sentences(advice.guarantee)) if advice.guarantee else ()),
         *assumed,
     )
 

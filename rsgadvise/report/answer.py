@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import count, number, percent
+from rsgadvise.numerals import count, number, percent, stepsizes
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.answer import TrainingPlan
+    from rsgadvise.advise.answer import Guarantee, TrainingPlan
     from rsgadvise.advise.results import Advice
 
-__all__ = ["brief", "lead"]
+__all__ = ["brief", "guarantee_sentences", "lead"]
 
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
@@ -37,7 +37,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     if plan.learns is not False:
         lines += _worth(plan)
     if advice.guarantee is not None and plan.source != "theorem":
-        lines.append(_guaranteed(advice))
+        lines.append(_guaranteed(advice.guarantee))
     if source:
         lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
     return tuple(lines)[:4]
@@ -99,12 +99,28 @@ def _worth(plan: TrainingPlan) -> Iterator[str]:
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
 
-def _guaranteed(advice: Advice) -> str:
-    found = advice.guarantee
-    assert found is not None
-    return (
-        f"{'Proven' if found.proven else 'By the paper'}, at stepsizes of a theorem's own: {found.statement}."
-    )
+def _guaranteed(found: Guarantee) -> str:
+    """The claim, and that it is about stepsizes of its own."""
+    gammas = stepsizes(found.stepsize)
+    return f"Proven for stepsize {gammas} instead: {found.claim}."
+
+
+def guarantee_sentences(found: Guarantee) -> Iterator[str]:
+    """The statement whole, and what other boxes would make of it."""
+    yield f"{found.statement[0].upper()}{found.statement[1:]}."
+    values = [
+        f"{number(each.weight_bound)}: "
+        + (
+            "no plan"
+            if each.bound is None and each.iterations is None
+            else f"{count(each.iterations)} iterations"
+            if each.iterations is not None
+            else f"a bound of {number(each.bound)}"
+        )
+        for each in found.growth
+    ]
+    if values:
+        yield f"The same with weights kept within {'; within '.join(values)}."
 
 
 def brief(advice: Advice, row_notes: Sequence[str]) -> Iterator[str]:
