@@ -1,10 +1,11 @@
-"""Whether the constants of a theorem are true for one spec: against certified ones, and against W = 0.
+"""Whether the constants of a theorem hold for one spec: against certified ones, and against W = 0.
 
 Every network has W = 0 in its box, or has no box. There every output is 1/2 and d²/ds² (y - σ(s))² = 1/8
 whatever y is, so that the Hessian in the weights of the last layer is E[h hᵀ]/8, h its inputs. Its largest
 eigenvalue is λ_max(E x xᵀ)/8 for a single layer, and (ζ² d_{L-1} + ζ - ζ²)/32 where hidden units, all 1/2,
-lie below. A theorem that takes less for U is not true of this network: that is proven, while a U between
-this and the certified one cannot be told from a spec.
+lie below. Where a theorem takes less for U, its premise is false for this network: that is proven, while of
+a U between this and the certified one a spec cannot tell. The theorem then promises nothing here; its bound
+may be true all the same, and is where the certified one is no larger.
 """
 
 from __future__ import annotations

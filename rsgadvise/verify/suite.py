@@ -1,4 +1,4 @@
-"""The built-in cases: every theorem where it holds, and settings in which the paper's (7) is false."""
+"""The built-in cases: every theorem where it holds, and settings in which the paper's (7) is exceeded."""
 
 from __future__ import annotations
 

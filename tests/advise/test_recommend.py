@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.recommend import ranking_objective, recommend
 from rsgadvise.advise.results import Advice, Recommendation
-from rsgadvise.bounds.judge import objective_for
+from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.judge import CappedObjective, Point, objective_for
 from rsgadvise.bounds.objective import Schedule
 from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError
@@ -38,8 +39,7 @@ def best_on_a_grid(wanted: Spec, constants: str, batch: float, n: float) -> floa
     objective = objective_for(problem, constants)
     best = np.inf
     for zeta in [1.0] if problem.kind == "single_layer" else np.linspace(0.5, 1.0, 21):
-        inner = objective.inner if constants == "certified" else objective  # type: ignore[attr-defined]
-        top = inner.largest_stepsizes(np.asarray([zeta])).reshape(-1) * (1 - 1e-9)
+        top = objective.inner.largest_stepsizes(np.asarray([zeta])).reshape(-1) * (1 - 1e-9)  # type: ignore[attr-defined]
         if top.size == 2:
             axes = [np.geomspace(3e-5, 1, 160) * t for t in top]
             gammas = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
@@ -204,10 +204,12 @@ def test_a_fixed_stepsize_leaves_the_best_keep_probability() -> None:
     assert row.bound <= min(values) * (1 + 1e-9)
 
 
-def test_stepsizes_outside_the_papers_range_are_an_error_and_certified_ones_fall_back() -> None:
+def test_stepsizes_outside_the_papers_range_have_no_bound_and_certified_ones_fall_back() -> None:
     training = {"stepsize": 1.5, "batch_size": 10, "iterations": 10}
-    with pytest.raises(HypothesisError, match=r"\(0, 1\.23077\)"):
-        recommend(spec("single_layer", training=training))
+    row = recommend(spec("single_layer", training=training)).recommendations[0]
+    assert (row.bound, row.terms, row.proven, row.vacuous) == (np.inf, {}, False, True)
+    assert row.certified_bound == row.largest_gradient
+    assert "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's theorem." in row.notes
     row = recommend(spec("single_layer", training=training), constants="certified").recommendations[0]
     limit = (8 / 27) ** 2 * 10 * 784 * 0.0448
     assert row.bound == row.certified_bound == pytest.approx(limit)
@@ -398,16 +400,22 @@ def test_7_is_proven_where_its_constants_are_at_least_the_certified_ones() -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_certified_bounds_are_capped_at_the_largest_gradient(kind: str) -> None:
     """Also just above it: short runs sweep the certified formula across the limit."""
-    ratios = []
+    shown = set()
     for n in np.unique(np.round(np.geomspace(1, 3000, 60))):
         training = {"batch_size": 1000, "iterations": int(n), "keep_prob": 1.0}
         advice = recommend(spec(kind, training=training), constants="certified")
         (row,) = advice.recommendations
         assert advice.largest_gradient is not None
-        assert row.certified_bound <= advice.largest_gradient
-        assert row.certified_bound == min(row.bound, advice.largest_gradient)
-        ratios.append(row.bound / advice.largest_gradient)
-    assert any(1 < ratio < 2 for ratio in ratios)
+        assert row.bound == row.certified_bound <= advice.largest_gradient
+        assert row.vacuous == (row.bound == advice.largest_gradient) == ("largest_gradient" in row.terms)
+        assert sum(row.terms.values()) == pytest.approx(row.bound, rel=1e-12)
+        shown.add(row.vacuous)
+        problem = resolve(spec(kind, training=training))
+        formula = ranking_objective(problem, search_space(spec(kind, training=training), problem), "certified")
+        assert isinstance(formula, CappedObjective)
+        point = Point(np.asarray(row.stepsize), 1.0, 1000.0, float(n), Schedule())
+        assert row.bound == min(float(point.bound(formula).value), advice.largest_gradient)
+    assert shown == {True, False}
 
 
 def test_a_batch_range_is_searched_although_no_point_of_a_coarse_grid_fits() -> None:
@@ -469,6 +477,31 @@ def test_the_number_of_runs_is_the_cheapest_without_a_closed_plan_too() -> None:
         wanted = spec("single_layer", training=training, target={**target, "runs": runs})
         costs += [row.total_samples for row in recommend(wanted).recommendations]
     assert free.total_samples == min(costs)
+
+
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_a_target_that_no_weights_miss_is_said_to_be_one(constants: Any) -> None:
+    target = {"delta": 0.05, "runs": 3}
+    limit = recommend(spec("multilayer")).largest_gradient
+    assert limit is not None
+    # At the smallest keep probability allowed the limit is lower still.
+    for eps, said in ((limit * 1.001, True), (limit * 0.01, False)):
+        advice = recommend(spec("multilayer", target={**target, "eps": eps}), constants=constants)
+        assert (wording.ABOVE_THE_LIMIT in advice.notes) == said, eps
+
+
+def test_nothing_ranks_choices_without_a_bound() -> None:
+    fixed = {"stepsize": 5.0, "iterations": 10}
+    advice = recommend(spec("single_layer", training=fixed, search={"batch_size": [64, 8]}))
+    assert [row.batch_size for row in advice.recommendations] == [8, 64]
+    assert wording.NOTHING_RANKS in advice.notes
+    assert not any("Near tie" in note for note in advice.notes)
+    layers = {"stepsize": [0.1, 3.0], "iterations": 10}
+    (row, *_) = recommend(spec("multilayer", training=layers)).recommendations
+    assert any("of layer 2 lies outside (0, 1.23077)" in note for note in row.notes)
+    hopeless = recommend(spec("single_layer", training=fixed, target={"eps": 0.1, "delta": 0.1}))
+    assert hopeless.infeasible is not None
+    assert "training.stepsize" in hopeless.infeasible.reason
 
 
 def test_constants_that_overflow_are_refused() -> None:

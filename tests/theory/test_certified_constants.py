@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from networks import Array, Kind, Problem, Quantity
+from scipy import stats
 
 from rsgadvise.theory import constants
 from rsgadvise.theory.constants import InputMoments
@@ -223,6 +224,59 @@ def test_masked_single_unit_attains_the_constants(keep: float) -> None:
         masks, chances = nets.mask_patterns([1], np.array([keep]))
         problem = replace(problem, masks=masks, mask_probability=chances, keep=np.array([keep]))
         assert attainment(problem, np.full((1, 1), logit), np.ones((1, 1)), quantity) > 0.999999
+
+
+def masked_curvature(units: int, keep: float) -> float:
+    """Curvature of a layer of one output over `units` inputs of 1 under masks, all weights at one value.
+
+    Only the number kept counts, K ~ Bin(units, keep): along (1, .., 1)/sqrt(units) the second derivative of
+    E(0 - sigma(c K))^2 is E[l''(c K) K^2]/units, with c K near the most curved logit.
+    """
+    kept = np.arange(units + 1)
+    chance = stats.binom.pmf(kept, units, keep)
+    o = 1 / (1 + np.exp(-nets.MOST_CURVED * kept / max(units * keep, 1)))
+    bend = 2 * (o * (1 - o)) ** 2 + 2 * o * (o * (1 - o)) * (1 - 2 * o)
+    return float(chance @ (bend * kept**2)) / units
+
+
+@pytest.mark.parametrize("keep", [0.9, 0.5, 0.1])
+@pytest.mark.parametrize("units", [1, 30, 3000])
+def test_masked_inputs_and_hidden_units_reach_the_smoothness(keep: float, units: int) -> None:
+    """Masks take the curvature down to zeta^2 lambda + zeta (1 - zeta) m, and no further."""
+    measured = masked_curvature(units, keep)
+    ones = InputMoments(
+        dim=units, mean=1.0, mean_square=1.0, second_moment=1.0, top_eigenvalue=float(units)
+    )
+    # Inputs so small that only hidden weights without bound saturate the units above them.
+    tiny = InputMoments(dim=1, mean=1e-9, mean_square=1e-18, second_moment=1e-18, top_eigenvalue=1e-18)
+    claims = [
+        constants.multilayer_constants(layers=(units, 1), weight_bound=[2.0], keep_prob=keep, moments=ones),
+        constants.multilayer_constants(
+            layers=(1, units, 1), weight_bound=[1e12, 2 / units], keep_prob=keep, moments=tiny
+        ),
+    ]
+    floor = {1: 0.999999, 30: 0.5, 3000: 0.98}[units]
+    for claim in claims:
+        ratio = measured / float(claim.smoothness)
+        assert floor < ratio <= 1 + ROUNDING, f"{units} units, keep {keep}: {ratio:.4f}"
+
+
+def test_masks_never_raise_the_smoothness_above_the_traces() -> None:
+    rng = np.random.default_rng(2)
+    keep = np.linspace(0.01, 1, 100)
+    for _ in range(300):
+        dim = int(rng.choice([1, 2, 10, 40]))
+        inputs = rng.random((3, dim)) ** rng.choice([0.3, 1, 8]) * (rng.random((3, dim)) < rng.choice([0.1, 1]))
+        chance = rng.dirichlet(np.full(3, 0.5))
+        moments = moments_of(inputs, chance)
+        second = (inputs * chance[:, None]).T @ inputs
+        diagonal = np.diag(np.diag(second))
+        found = moments.kept_eigenvalue(keep)
+        for zeta, value in list(zip(keep, found, strict=True))[::33]:
+            exact = np.linalg.eigvalsh(zeta**2 * second + zeta * (1 - zeta) * diagonal)[-1]
+            assert exact <= value * (1 + ROUNDING) + 1e-15
+        assert (found <= keep * moments.squared_norm * (1 + ROUNDING)).all()
+        assert (np.diff(found) >= -1e-12).all(), "it must rise with the keep probability"
 
 
 def test_layer_variances_hold_and_add_up() -> None:
