@@ -501,6 +501,12 @@ def test_percentiles_of_a_range_wider_than_a_float(tmp_path: Path) -> None:
     rows, _ = load_rows(open_data(path), result)
     np.testing.assert_allclose(rows[:, 0], [0, 1, 0.5], rtol=1e-12)
     assert result.mean == pytest.approx(rows.mean())
+    # Of two, they are 1 % of the way from either end, and the way is beyond the largest float.
+    path = saved(tmp_path, ARRAYS["huge range"][:2])
+    assert measure(open_data(path), scaling="robust").mean == pytest.approx(0.5)
+    ends = percentiles.percentiles(2, 2, lambda: [ARRAYS["huge range"][:2]])
+    assert ends.low[0] == pytest.approx(-0.98 * 1.7e308)
+    assert ends.high[0] == pytest.approx(0.98 * 1.7e308)
 
 
 @pytest.mark.parametrize(
@@ -578,6 +584,9 @@ def test_crushed_columns_are_named(tmp_path: Path) -> None:
         assert 0 < high - low < 0.1
     again = measure(open_data(tmp_path / "a.csv", exclude=["id"]), scaling="robust")
     assert again.crushed_columns == ()
+    rows, _ = load_rows(open_data(tmp_path / "a.csv", exclude=["id"]), again)
+    np.testing.assert_allclose(rows, robustly_scaled(table), rtol=1e-12, atol=1e-15)
+    assert again.mean == pytest.approx(rows.mean(), rel=1e-12)
     assert any(note.startswith("3 of 13 columns hold one value from the 1st") for note in again.notes)
     # Without a header they go by number, counted in the file.
     (tmp_path / "b.csv").write_text("\n".join(lines[1:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import NoReturn
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.datastats.moments import Moments, PlainWorker, Spread
+from rsgadvise.datastats.notes import feature_names, notes_on
 from rsgadvise.datastats.percentiles import Percentiles, percentiles
 from rsgadvise.datastats.result import (
     ROBUST,
@@ -41,8 +42,6 @@ Progress = Callable[[int, int | None, str], None]
 
 # A few cache-sized blocks for each of two threads, so that handing them over does not show.
 CHUNK_BYTES = 1 << 23
-
-_NAMES_SHOWN, _LONGEST_NAME = 10, 40
 
 # Rows of one update of the Gram matrix: enough that the product outweighs rewriting the matrix.
 _GRAM_ROWS = 512
@@ -251,7 +250,7 @@ def _measure(
                 collector.update(features)
         else:
             ends = _percentiles(passes, ranges.rows, first="moments", also=collector.update)
-            crushed = _names(source, ends.crushed(low.astype(np.float64), high.astype(np.float64)))
+            crushed = feature_names(source, ends.crushed(low.astype(np.float64), high.astype(np.float64)))
     elif collector.high > 1.0:
         kind = "divide by 255"
         factor = 1.0 / 255.0
@@ -286,10 +285,7 @@ def _measure(
         rows_skipped=source.rows_skipped,
         constant_columns=constants,
         crushed_columns=crushed,
-        notes=(
-            *_notes(source, kind, rows, constants, pair),
-            *_about_outliers(source, crushed, by_range),
-        ),
+        notes=notes_on(source, kind, rows, constants, crushed=crushed, by_range=by_range, pair=pair),
     )
 
 
@@ -400,51 +396,3 @@ def _standard_errors(
 
 def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
-
-
-def _names(source: DataSource, places: NDArray[np.intp]) -> tuple[str | int, ...]:
-    """Feature columns by name or, where the file gives none, by number in it."""
-    names, numbers = source.column_names, source.column_numbers
-    return tuple(
-        (names[place] if names else "") or (int(place) if numbers is None else numbers[place])
-        for place in places
-    )
-
-
-def _about_outliers(source: DataSource, crushed: Sequence[str | int], by_range: int) -> Iterator[str]:
-    columns = source.input_dim
-    if crushed:
-        shown = [str(name)[:_LONGEST_NAME] for name in crushed[:_NAMES_SHOWN]]
-        listed = ", ".join(name if name.isprintable() else ascii(name) for name in shown)
-        more = f" and {len(crushed) - _NAMES_SHOWN} more" if len(crushed) > _NAMES_SHOWN else ""
-        are = "is" if len(crushed) == 1 else "are"
-        yield (
-            f"{len(crushed)} of {columns} columns {are} crushed by outliers: {listed}{more}: the middle 98 % "
-            "of the values lies in less than a tenth of [0, 1]; data.scaling: robust (--scaling robust) "
-            "widens them."
-        )
-    if by_range:
-        yield (
-            f"{by_range} of {columns} columns hold one value from the 1st to the 99th percentile, though not "
-            "throughout, and were scaled from the smallest to the largest value."
-        )
-
-
-def _notes(
-    source: DataSource, kind: ScalingKind, rows: int, constants: int, pair: Eigenpair | None
-) -> tuple[str, ...]:
-    notes = list(source.notes)
-    skipped = source.rows_skipped
-    if skipped:
-        notes.append(f"{skipped} of {skipped + rows} rows have a missing cell and were left out.")
-    if rows == 1:
-        notes.append("There is one row only, so no standard error can be given.")
-    elif constants:
-        end = "" if kind in {"none", "divide by 255"} else ", and became 0"
-        notes.append(f"{constants} of {source.input_dim} columns hold one value only{end}.")
-    if pair is not None and not pair.converged:
-        notes.append(
-            "The largest eigenvalue did not settle: its residual is still"
-            f" {pair.residual / pair.value:.1e} of it."
-        )
-    return tuple(dict.fromkeys(notes))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.datastats.result import ROBUST
 from rsgadvise.explain.results import Hypothesis
 from rsgadvise.verify.generated import largest_mean_square
 
@@ -79,8 +78,8 @@ def _inputs(statistics: DataStatistics | None) -> Hypothesis:
         "divide by 255": "once the 8-bit values of the file are divided by 255",
         "min-max per column": "once each column of the file is mapped from its smallest to its largest "
         "value; later rows can lie outside",
-        ROBUST: "once each column of the file is mapped from its 1st to its 99th percentile, and what lies "
-        "beyond them is clipped",
+        "robust, 1st to 99th percentile per column": "once each column of the file is mapped from its 1st to "
+        "its 99th percentile, and what lies beyond them is clipped",
     }[statistics.scaling]
     return Hypothesis("inputs", text, True, f"{statistics.samples:,} rows were read: {how}")
 

@@ -14,15 +14,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from rsgadvise.spec.agreement import disagreements
+from rsgadvise.spec.names import Names, Text
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
-    Names,
     Number,
     Numbers,
     Probabilities,
     Problem,
-    Text,
     failure,
     number_text,
     refuse,

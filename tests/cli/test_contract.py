@@ -566,7 +566,7 @@ def test_rows_to_train_on_are_the_rows_that_were_measured(
     options += ["--layers", "2,3,2", "--scaling", "robust"]
     assert run("init", "s.yaml", "--data", "w.csv", *options).code == 0
     advice = strict(run("recommend", "s.yaml", "-f", "json").out)
-    assert advice["spec"]["data"]["mean"] == robust["mean"]
+    assert advice["data"]["mean"] == robust["mean"]
     assert advice["spec"]["data"]["exclude"] == ["id", "date"]
 
 

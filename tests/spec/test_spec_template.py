@@ -85,11 +85,12 @@ def test_layers_wrap() -> None:
         {"file": "null", "target": "5", "array": "~"},
         {"mean": 1e-05, "mean_square": 1e-06, "second_moment": 2e-06, "top_eigenvalue": 0.001, "samples": 7},
         {"mean": 0.1, "file": None},
+        {"file": "a.csv", "target": "-1", "exclude": ("id", "0", "a, b]", "null"), "scaling": "robust"},
     ],
 )
 def test_measured_data_are_filled_in(data: dict[str, object]) -> None:
     spec = parse_spec(render_template(kind="autoencoder", data=data), file="s.yaml").spec
-    assert spec.data.model_dump(exclude_none=True) == {k: v for k, v in data.items() if v is not None}
+    assert spec.data.model_dump(exclude_unset=True) == {k: v for k, v in data.items() if v is not None}
 
 
 def test_a_long_file_name_leaves_no_room_for_its_comment() -> None:
