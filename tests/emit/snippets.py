@@ -96,7 +96,7 @@ def run_alone(text: str, *functions: str) -> dict[str, Any]:
         if isinstance(node, ast.Import):
             kept = any(alias.name == "numpy" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            kept = (node.module or "").startswith("rsgadvise")
+            kept = (node.module or "").startswith(("rsgadvise", "dataclasses"))
         elif isinstance(node, ast.FunctionDef):
             kept = node.name in functions
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_loads_what_is_measured(
     np.testing.assert_allclose(y, expected, atol=1e-15)
 
 
-ROBUST = "robust, 1st to 99th percentile per column"
+ROBUST: Any = "robust, 1st to 99th percentile per column"
 
 
 def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
         plain=True,
         features="x",
         labels="y",
-        labelled=True,  # type: ignore[arg-type]
+        labelled=True,
     )
     x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
     expected = np.empty_like(values)
@@ -114,8 +114,8 @@ def test_robust_scaling_of_the_engine_is_the_same(tmp_path: Path) -> None:
     features, _ = load_rows(open_data(tmp_path / "a.npz"), statistics)
     spec = parse_spec("network: {kind: single_layer, layers: [4, 3]}", file="a.yaml").spec
     for file in (
-        DataFile(str(tmp_path / "a.npz"), ROBUST, plain=True, features="x", labels="y"),  # type: ignore[arg-type]
-        DataFile(str(tmp_path / "a.csv"), ROBUST, target="-1"),  # type: ignore[arg-type]
+        DataFile(str(tmp_path / "a.npz"), ROBUST, plain=True, features="x", labels="y"),
+        DataFile(str(tmp_path / "a.csv"), ROBUST, target="-1"),
     ):
         x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
         np.testing.assert_allclose(x, features, atol=1e-12)

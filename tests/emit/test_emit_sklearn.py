@@ -116,7 +116,7 @@ def test_the_rate_of_a_classifier_keeps_the_largest_curvature(outputs: int) -> N
     text = SPECS["single layer"].replace("[6, 3]", f"[6, {outputs}]")
     emitted = snippet(text, "sklearn", FILE)
     rate, gamma = stock(emitted).learning_rate_init, run(emitted)["STEPSIZES"][0]
-    ours = max(largest_curvature(lambda s, y=y: (y - 1 / (1 + np.exp(-s))) ** 2) for y in (0.0, 1.0))
+    ours = largest_curvature(lambda s: (1 / (1 + np.exp(-s))) ** 2)  # y = 0, as bad as y = 1
     # Of log(1 + exp(s)) - y s with one logistic output, of log(1 + exp(s)) in s = a_1 - a_2 along
     # (1, -1) / sqrt(2), the steepest direction of softmax, else.
     theirs = largest_curvature(lambda s: np.log1p(np.exp(s))) * (1 if outputs == 2 else 2)
