@@ -60,4 +60,5 @@ def _data_file(advice: Advice, loaded: LoadedSpec, statistics: DataStatistics) -
         labels=None if plain is None else plain.targets,
         labelled=statistics.target_encoding == "one-hot",
         rows=statistics.samples,
+        squared_norm=statistics.input_dim * statistics.second_moment,
     )

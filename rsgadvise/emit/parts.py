@@ -71,7 +71,10 @@ def header(plan: Plan) -> str:
         work,
     ]
     if plan.stopping_was_chosen:
-        texts.append(f"P_R: {train.stopping}, chosen by the pilot; the bounds are for it.")
+        bounded = plan.best is not None and math.isfinite(plan.best.bound)
+        texts.append(
+            f"P_R: {train.stopping}, chosen by the pilot{'; the bounds are for it' if bounded else ''}."
+        )
     if advice.assumed:
         texts.append("Assumed: " + ", ".join(_assumed(plan)) + ".")
     pretraining = plan.spec.training.pretraining
@@ -87,16 +90,18 @@ _SOURCES: Mapping[Source, str] = {
     "raced": "the best of a race of short runs on the data",
     "calibrated": "by constants measured on the data",
     "typical": "typical for data of such statistics; neither proven nor measured on the data",
-    "theorem": "",
+    "theorem": "those of a theorem",
 }
 
 
 def _source(plan: Plan) -> str:
     advice, known = plan.advice, _SOURCES[plan.train.source]
     ranked = f"{advice.constants} constants, {advice.equation}; {advice.objective}"
-    if not known:
-        return f"Values: {ranked}."
-    return f"Values: {known}." if plan.best is None else f"Values: {known} ({ranked})."
+    if plan.best is None:
+        return f"Values: {known}."
+    return (
+        f"Values: {known} ({ranked})." if plan.train.source in {"raced", "typical"} else f"Values: {ranked}."
+    )
 
 
 def _measured(plan: Plan) -> Iterator[str]:

@@ -50,6 +50,7 @@ class DataFile:
         features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
         labelled: whether the targets are labels, so that a classifier can be fitted.
         rows: how many there are, or None where nobody counted them.
+        squared_norm: E||x||^2 of the scaled rows, or None where nobody measured it.
     """
 
     path: str
@@ -62,6 +63,7 @@ class DataFile:
     labels: str | None = None
     labelled: bool = False
     rows: int | None = None
+    squared_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ those beside it."""
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from rsgadvise.emit import parts
 from rsgadvise.emit.numpy_code import training
@@ -51,42 +52,52 @@ _CURVATURE = 0.154059
 """Largest second derivative of (y - sigma(s))^2 by s."""
 
 
-def _curvature(plan: Plan, labels: bool) -> tuple[float, str]:
-    """The same of the stock loss in its outputs, and what that loss is."""
-    if not labels:
-        return 1.0, "Half the squared error of linear outputs"
-    if plan.layers[-1] == 2:
-        return 0.25, "Log loss of one logistic output"
-    return 0.5, "Log loss of softmax outputs"
+@dataclass(frozen=True, slots=True)
+class _Stock:
+    """What scikit-learn's own estimator has in place of squared sigmoid outputs.
+
+    Attributes:
+        loss: in words.
+        curvature: its largest second derivative by what enters the output units.
+    """
+
+    loss: str
+    curvature: float
+
+    @staticmethod
+    def of(plan: Plan, labels: bool) -> _Stock:
+        if not labels:
+            return _Stock("Half the squared error of linear outputs", 1.0)
+        if plan.layers[-1] == 2:
+            return _Stock("Log loss of one logistic output", 0.25)
+        return _Stock("Log loss of softmax outputs", 0.5)
 
 
 def _stock(plan: Plan, *, labels: bool) -> str:
     """The function that makes an MLPRegressor or MLPClassifier, and in what it differs."""
-    train, name = plan.train, _stock_name(labels)
+    train, name, other = plan.train, _stock_name(labels), _Stock.of(plan, labels)
     hidden = plan.layers[1:] if plan.tied else plan.layers[1:-1]
-    curvature, loss = _curvature(plan, labels)
-    differences = [f"{loss}, of which the bounds say nothing", "biases", "shuffled rows"]
+    differences = [f"{other.loss}, of which the bounds say nothing", "biases", "shuffled rows"]
     differences += ["no box"] if plan.boxes else []
     differences += ["no dropout"] if plan.masked else []
     differences += ["a matrix of its own for the way back"] if plan.tied else []
     differences += ["no decay of the stepsize"] if train.decay else []
     differences.append("the last weights, not those of a random R.")
-    one = "stepsize" if plan.one_stepsize else "one stepsize for all layers,"
-    rate = (
-        f"learning_rate_init is the {one} {train.common_stepsize:.6g} times {_CURVATURE:.3g} / "
-        f"{curvature:g}, the largest curvatures of the two losses in their outputs: about as stable, and a "
-        "place to start from."
-    )
-    text = f"{'; '.join(differences)}\n{rate}"
+    rate, why = _rate(plan, other, linear=not labels)
     rows = _rows(plan)
+    training_rows = max(1, rows - rows // 5)
+    batch = _whole_batches(train.batch_size, training_rows)
+    if batch != train.batch_size:
+        why += f" batch_size is near the advised {train.batch_size:,} and leaves no small last batch"
+        why += "." if batch < training_rows else ", or all of the rows."
     epochs = math.ceil(train.iterations * train.batch_size / rows)
     arguments = [
         f"hidden_layer_sizes=({', '.join(map(str, hidden))}{',' if len(hidden) == 1 else ''})",
         'activation="logistic"',
         'solver="sgd"',
         "alpha=0",
-        f"batch_size={literal(min(train.batch_size, max(1, rows - rows // 5)))}",
-        f"learning_rate_init={train.common_stepsize * _CURVATURE / curvature:.4g}",
+        f"batch_size={literal(batch)}",
+        f"learning_rate_init={rate:.4g}",
         "momentum=0",
         "nesterovs_momentum=False",
         f"max_iter={literal(epochs)}",
@@ -94,10 +105,49 @@ def _stock(plan: Plan, *, labels: bool) -> str:
         f"n_iter_no_change={literal(epochs)}",
         "random_state=SEED",
     ]
-    return (
-        f"def stock():\n{docstring(f'The {name} of scikit-learn: another method.', text)}"
-        f"{call(f'return {name}', arguments, '', '    ')}"
+    about = docstring(f"The {name} of scikit-learn: another method.", f"{'; '.join(differences)}\n{why}")
+    return f"def stock():\n{about}{call(f'return {name}', arguments, '', '    ')}"
+
+
+def _rate(plan: Plan, other: _Stock, *, linear: bool) -> tuple[float, str]:
+    """learning_rate_init, and why: there is no stepsize that makes the two the same."""
+    gamma = plan.train.common_stepsize
+    rate = gamma * _CURVATURE / other.curvature
+    # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
+    largest = 1 / (1 + _entering(plan))
+    if linear and rate > largest:
+        return largest, (
+            "learning_rate_init is 1 over 1 plus the mean squared norm of what enters the last layer, about "
+            f"{1 / largest:.3g}: linear outputs overshoot beyond, where sigmoid ones bear {gamma:.4g}. A "
+            "place to start from."
+        )
+    one = "stepsize" if plan.one_stepsize else "one stepsize for all layers,"
+    return rate, (
+        f"learning_rate_init is the {one} {gamma:.4g} times {_CURVATURE:.3g} / {other.curvature:g}, the "
+        "largest curvatures of the two losses in their outputs: about as stable, and a place to start from."
     )
+
+
+def _entering(plan: Plan) -> float:
+    """Mean squared norm of what enters the last layer; sigmoid units are near 1/2."""
+    if plan.tied or len(plan.layers) > 2:
+        return plan.layers[-1 if plan.tied else -2] / 4
+    if plan.data is not None and plan.data.squared_norm is not None:
+        return plan.data.squared_norm
+    data = plan.spec.data
+    largest = data.second_moment if data.second_moment is not None else data.mean
+    return plan.layers[0] * (1.0 if largest is None else largest)
+
+
+def _whole_batches(wanted: int, rows: int) -> int:
+    """The batch size next to the wanted one whose last batch of an epoch is at least half as large.
+
+    A last batch of one or two rows would be a step of the full length towards these alone.
+    """
+    wanted = min(wanted, rows)
+    sizes = range(max(1, wanted // 2), min(rows, 2 * wanted) + 1)
+    whole = [size for size in sizes if rows % size == 0 or 2 * (rows % size) >= size]
+    return min(whole, key=lambda size: abs(size - wanted))
 
 
 def _rows(plan: Plan) -> int:

@@ -50,8 +50,14 @@ training: {decay: 0.2, stepsize: [0.4, 0.8]}
 search: {batch_size: {min: 3, max: 50}, keep_prob: [0.5, 1.0], iterations: {max: 20}}
 target: {eps: 20.0, delta: 0.05, runs: 2}
 """,
+    "layers with masks, several runs": """
+network: {kind: multilayer, layers: [5, 4, 2], weight_bound: [0.3, 0.4]}
+training: {keep_prob: 0.75, stepsize: [0.9, 0.5]}
+search: {batch_size: [5, 6], iterations: {max: 20}}
+target: {eps: 20.0, delta: 0.05, runs: 2}
+""",
     "one boxed layer with masks": """
-network: {kind: multilayer, layers: [5, 2], weight_bound: 0.5}
+network: {kind: multilayer, layers: [5, 2], weight_bound: 0.05}
 training: {iterations: 20, batch_size: 4, stopping: increasing, stepsize: 0.7}
 search: {keep_prob: [0.5, 0.8]}
 """,
@@ -90,7 +96,7 @@ def run_alone(text: str, *functions: str) -> dict[str, Any]:
         if isinstance(node, ast.Import):
             kept = any(alias.name == "numpy" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            kept = (node.module or "").startswith("rsgadvise")
+            kept = (node.module or "").startswith(("rsgadvise", "dataclasses"))
         elif isinstance(node, ast.FunctionDef):
             kept = node.name in functions
         else:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from conftest import Run
 from snippets import run_alone
 
-from rsgadvise.datastats import load_rows, measure
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.datastats import ScalingKind, load_rows, measure
+from rsgadvise.emit import DataFile, emit_snippet
 from rsgadvise.readers import open_data
+from rsgadvise.spec import parse_spec
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (30, 2, 3), dtype=np.uint8)
@@ -63,6 +68,71 @@ def test_loads_what_is_measured(
     expected = features if kind == "autoencoder" else targets
     assert expected is not None
     np.testing.assert_allclose(y, expected, atol=1e-15)
+
+
+ROBUST: Any = "robust, 1st to 99th percentile per column"
+
+
+def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
+    values = RNG.normal(0, 50, (300, 4))
+    values[0] = 1e6  # an outlier in every column
+    values[:, 2] = 7.0  # constant
+    values[:, 3] = 0.0
+    values[1, 3] = 9.0  # one value among others: the percentiles coincide, the range does not
+    np.savez(tmp_path / "a.npz", x=values, y=np.resize(LABELS, 300))
+    spec = parse_spec("network: {kind: single_layer, layers: [4, 3]}", file="a.yaml").spec
+    file = DataFile(
+        str(tmp_path / "a.npz"),
+        ROBUST,
+        plain=True,
+        features="x",
+        labels="y",
+        labelled=True,
+    )
+    x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
+    expected = np.empty_like(values)
+    for column in range(4):
+        ordered = np.sort(values[:, column])
+        # 299 gaps: the 1st percentile lies 2.99 gaps from the smallest.
+        low = ordered[2] + 0.99 * (ordered[3] - ordered[2])
+        high = ordered[-3] - 0.99 * (ordered[-3] - ordered[-4])
+        if low == high:
+            low, high = ordered[0], ordered[-1]
+        width = high - low or 1.0
+        expected[:, column] = [min(max((value - low) / width, 0.0), 1.0) for value in values[:, column]]
+    np.testing.assert_allclose(x, expected, atol=1e-12)
+    assert x[1, 3] == 1.0
+
+
+@pytest.mark.skipif(ROBUST not in get_args(ScalingKind), reason="this version has no robust scaling")
+def test_robust_scaling_of_the_engine_is_the_same(tmp_path: Path) -> None:
+    values = RNG.normal(0, 50, (300, 4))
+    values[0] = 1e6
+    np.savez(tmp_path / "a.npz", x=values, y=np.resize(LABELS, 300))
+    np.savetxt(tmp_path / "a.csv", np.column_stack([values, np.resize(LABELS, 300)]), "%.17g", ",")
+    statistics = replace(measure(open_data(tmp_path / "a.npz")), scaling=ROBUST)
+    features, _ = load_rows(open_data(tmp_path / "a.npz"), statistics)
+    spec = parse_spec("network: {kind: single_layer, layers: [4, 3]}", file="a.yaml").spec
+    for file in (
+        DataFile(str(tmp_path / "a.npz"), ROBUST, plain=True, features="x", labels="y"),
+        DataFile(str(tmp_path / "a.csv"), ROBUST, target="-1"),
+    ):
+        x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
+        np.testing.assert_allclose(x, features, atol=1e-12)
+
+
+def test_columns_are_left_out_and_labels_may_be_words(tmp_path: Path) -> None:
+    lines = ["id,a,day,b,kind"]
+    lines += [f"{k},{k % 7},d{k},{k % 3},{'abc'[k % 3]}" for k in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    spec = parse_spec("network: {kind: single_layer, layers: [2, 3]}", file="a.yaml").spec
+    file = DataFile(
+        str(tmp_path / "a.csv"), "min-max per column", target="kind", exclude=("id", "day"), labelled=True
+    )
+    x, y = run_alone(emit_snippet(recommend(spec), spec, target="keras", data=file), "load")["load"]()
+    k = np.arange(30)
+    np.testing.assert_allclose(x, np.column_stack([k % 7 / 6, k % 3 / 2]), atol=1e-15)
+    np.testing.assert_array_equal(y, np.eye(3)[k % 3])
 
 
 def test_an_array_alone(run: Run, tmp_path: Path) -> None:

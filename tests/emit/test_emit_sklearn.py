@@ -1,19 +1,26 @@
-"""The emitted estimator among scikit-learn's own tools, and what its comment says of MLPRegressor."""
+"""The emitted estimator among scikit-learn's own tools, and scikit-learn's own beside it."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from snippets import SPECS, run, snippet
 
-from rsgadvise.emit import DataFile
+from rsgadvise.advise.answer import TrainingPlan
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.emit import DataFile, emit_snippet
+from rsgadvise.spec import parse_spec
 
 sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'rsgadvise[integrations]'")
 # scikit-learn's use of scipy and joblib, by their versions.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+Float = NDArray[np.float64]
 
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 6))
@@ -98,22 +105,88 @@ def test_several_runs_keep_the_smallest_gradient() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_twice_gamma_is_the_step_of_mlpregressor() -> None:
-    """Its loss has a factor 1/2 and is summed over the outputs, whatever `loss_` averages."""
-    from sklearn.neural_network import MLPRegressor
+def largest_curvature(loss: Callable[[Float], Float]) -> float:
+    """The largest second difference on a grid."""
+    s, h = np.linspace(-12, 12, 4801), 1e-4
+    return float(((loss(s + h) - 2 * loss(s) + loss(s - h)) / h**2).max())
 
-    text = snippet(SPECS["single layer"], "sklearn")
-    comment = text.partition("LAYERS")[0].replace("\n# ", " ")
-    rate = re.search(r"learning_rate_init=([\d.e-]+)", comment)
-    assert rate is not None
-    gamma = run(text)["STEPSIZES"][0]
-    assert float(rate[1]) == pytest.approx(2 * gamma, rel=1e-5)
-    y = RNG.random((60, 3))
-    model = MLPRegressor(hidden_layer_sizes=(4,), activation="logistic", solver="sgd", alpha=0, batch_size=60)
-    model.set_params(learning_rate_init=2 * gamma, momentum=0, random_state=0).partial_fit(X, y)
-    before = [w.copy() for w in model.coefs_]
-    hidden = 1 / (1 + np.exp(-(X @ before[0] + model.intercepts_[0])))
-    error = 2 * (hidden @ before[1] + model.intercepts_[1] - y) / 60
-    expected = before[1] - gamma * hidden.T @ error
-    model.partial_fit(X, y)
-    np.testing.assert_allclose(model.coefs_[1], expected, atol=1e-12)
+
+@pytest.mark.parametrize("outputs", [2, 3])
+def test_the_rate_of_a_classifier_keeps_the_largest_curvature(outputs: int) -> None:
+    text = SPECS["single layer"].replace("[6, 3]", f"[6, {outputs}]")
+    emitted = snippet(text, "sklearn", FILE)
+    rate, gamma = stock(emitted).learning_rate_init, run(emitted)["STEPSIZES"][0]
+    ours = largest_curvature(lambda s: (1 / (1 + np.exp(-s))) ** 2)  # y = 0, as bad as y = 1
+    # Of log(1 + exp(s)) - y s with one logistic output, of log(1 + exp(s)) in s = a_1 - a_2 along
+    # (1, -1) / sqrt(2), the steepest direction of softmax, else.
+    theirs = largest_curvature(lambda s: np.log1p(np.exp(s))) * (1 if outputs == 2 else 2)
+    assert rate == pytest.approx(gamma * ours / theirs, rel=1e-3)
+
+
+def test_linear_outputs_get_no_rate_beyond_which_they_overshoot() -> None:
+    """One step on one row leaves at most its own error, however large the advised stepsize is."""
+    text = "network: {kind: single_layer, layers: [6, 3]}\ntraining: {stepsize: 40, iterations: 9}\n"
+    file = DataFile("a.npz", "none", labelled=False, rows=60, squared_norm=float((X**2).sum(axis=1).mean()))
+    spec = parse_spec(text, file="a.yaml").spec
+    rate = stock(emit_snippet(recommend(spec, constants="certified"), spec, target="sklearn", data=file))
+    largest = 1 / (1 + (X**2).sum(axis=1).mean())
+    assert rate.learning_rate_init == pytest.approx(largest, rel=1e-3)
+    small = stock(
+        emit_snippet(
+            recommend(
+                spec.model_copy(update={"training": spec.training.model_copy(update={"stepsize": 0.1})})
+            ),
+            spec,
+            target="sklearn",
+            data=file,
+        )
+    )
+    assert small.learning_rate_init == pytest.approx(0.1 * 0.154059, rel=1e-3)
+
+
+@pytest.mark.parametrize("rows", [5, 17, 33, 100, 354, 1279])
+@pytest.mark.parametrize("batch", [1, 2, 16, 32, 1000])
+def test_no_small_last_batch(rows: int, batch: int) -> None:
+    text = (
+        f"network: {{kind: single_layer, layers: [6, 3]}}\ntraining: {{batch_size: {batch}, iterations: 9}}\n"
+    )
+    file = DataFile("a.npz", "none", plain=True, features="x", labels="y", labelled=True, rows=rows)
+    model = stock(snippet(text, "sklearn", file))
+    training_rows = rows - int(0.2 * rows)
+    assert 1 <= model.batch_size <= training_rows
+    left = training_rows % model.batch_size
+    assert left == 0 or 2 * left >= model.batch_size
+    assert min(batch, training_rows) / 2 <= model.batch_size <= 2 * batch
+    assert model.max_iter == -(-9 * batch // rows)
+
+
+def stock(text: str) -> Any:
+    """The estimator of scikit-learn that a snippet makes."""
+    return run(text)["stock"]()
+
+
+def test_the_common_stepsize_is_the_rate() -> None:
+    text = "network: {kind: multilayer, layers: [6, 4, 3], weight_bound: 0.1}\ntraining: {iterations: 30}\n"
+    spec = parse_spec(text, file="a.yaml").spec
+    advice = recommend(spec)
+    least = min(advice.recommendations[0].stepsize)  # type: ignore[arg-type]
+    assert stock(emit_snippet(advice, spec, target="sklearn", data=FILE)).learning_rate_init == pytest.approx(
+        least * 0.154059 / 0.5, rel=1e-3
+    )
+    train = TrainingPlan(
+        stepsize=(30.0, 2.0),
+        common_stepsize=7.0,
+        decay=0.0,
+        stopping="last",
+        batch_size=4,
+        iterations=90,
+        epochs=None,
+        keep_prob=1.0,
+        dropout_rate=0.0,
+        weight_bound=5.0,
+        source="raced",
+    )
+    model = stock(emit_snippet(replace(advice, train=train), spec, target="sklearn", data=FILE))
+    assert model.learning_rate_init == pytest.approx(7.0 * 0.154059 / 0.5, rel=1e-3)
+    assert (model.solver, model.momentum, model.nesterovs_momentum, model.alpha) == ("sgd", 0, False, 0)
+    assert (model.activation, model.hidden_layer_sizes) == ("logistic", (4,))

@@ -7,13 +7,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run
 from snippets import SPECS, TARGETS, advised, run_alone, snippet
 
+from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.emit import Target, emit_snippet
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
@@ -33,14 +36,19 @@ def test_compiles_and_carries_the_advice(name: str, target: Target) -> None:
     assert text.isascii()
     values = run_alone(text)
     assert values["LAYERS"] == tuple(spec.network.layers)
-    assert values.get("BOX", ()) == spec.network.weight_bounds
+    # Dropout of torch and keras divides what it keeps by KEEP, so the weights there are KEEP W (A8).
+    kept = best.keep_prob if target in {"torch", "keras"} and spec.network.kind == "multilayer" else 1.0
+    assert values.get("BOX", ()) == pytest.approx([kept * w for w in spec.network.weight_bounds], rel=1e-15)
     assert (values["BATCH"], values["ITERATIONS"]) == (best.batch_size, best.iterations)
     # A trial of optuna is one run.
     assert values.get("RUNS", 1) == (1 if target == "optuna" else best.runs)
     assert values.get("KEEP", 1.0) == best.keep_prob
     assert values.get("DECAY", 0.0) == best.decay
     gamma = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
-    assert values["STEPSIZES"] == gamma
+    assert values["STEPSIZES"] == pytest.approx([kept**2 * each for each in gamma], rel=1e-15)
+    if kept < 1:
+        said = text.replace("\n# ", " ")
+        assert f"STEPSIZES KEEP^2 times the advised {', '.join(f'{each:.6g}' for each in gamma)}." in said
     assert f"{best.bound:.6g}" in text
     assert f"{best.certified_bound:.6g}" in text
 
@@ -172,6 +180,81 @@ def test_one_stepsize_for_several_layers_is_repeated(target: Target) -> None:
     text = "network: {kind: multilayer, layers: [6, 4, 3], weight_bound: 0.1}\n"
     names = run_alone(snippet(text + "training: {stepsize: 0.3, iterations: 9}\n", target))
     assert names["STEPSIZES"] == (0.3, 0.3)
+
+
+RAN = TrainingPlan(
+    stepsize=(3.0, 0.5),
+    common_stepsize=0.7,
+    decay=0.25,
+    stopping="last",
+    batch_size=7,
+    iterations=90,
+    epochs=2.5,
+    keep_prob=0.8,
+    dropout_rate=0.2,
+    weight_bound=5.0,
+    source="raced",
+    loss=0.0714,
+    constant_loss=0.4771,
+    held_out_error=0.048,
+    constant_error=0.394,
+)
+TWO_LAYERS = """
+network: {kind: multilayer, layers: [6, 4, 3], weight_bound: 0.1}
+training: {iterations: 30}
+"""
+
+
+def emitted(train: TrainingPlan, target: Target, **options: Any) -> str:
+    spec = parse_spec(TWO_LAYERS, file="a.yaml").spec
+    return emit_snippet(replace(recommend(spec), train=train), spec, target=target, **options)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_the_answer_trains_with_is_emitted(target: Target) -> None:
+    text = emitted(RAN, target)
+    values = run_alone(text)
+    kept = 0.8 if target in {"torch", "keras"} else 1.0
+    assert (values["BATCH"], values["ITERATIONS"], values["DECAY"], values["KEEP"]) == (7, 90, 0.25, 0.8)
+    assert values["STEPSIZES"] == pytest.approx((3.0 * kept**2, 0.5 * kept**2))
+    assert values["BOX"] == pytest.approx((5.0 * kept, 5.0 * kept))
+    assert "uniform on the last tenth of 1..N" in text
+    said = plain_comment(text)
+    assert "Values: the best of a race of short runs on the data." in said
+    assert "training loss 0.0714, that of a constant prediction 0.4771." in said
+    assert "Wrong of held-out rows: a share of 0.048, by the commonest class 0.394." in said
+    assert "Bound on" not in said  # no rank has these values
+    if target == "optuna":
+        assert values["FACTORS"] == (1 / 8, 8)
+    ranked = run_alone(emitted(RAN, target, rank=1))
+    assert ranked["ITERATIONS"] == 30
+
+
+def test_a_rank_with_the_same_values_lends_its_bound() -> None:
+    spec = parse_spec(TWO_LAYERS, file="a.yaml").spec
+    best = recommend(spec).recommendations[1]
+    names = ("stepsize", "decay", "stopping", "batch_size", "iterations", "keep_prob", "dropout_rate")
+    same = replace(RAN, source="theorem", **{name: getattr(best, name) for name in names})
+    said = plain_comment(emitted(same, "torch"))
+    assert "with rank 2 of" in said
+    assert f"Bound on E||g||^2, g the projected gradient at W^R over all rows: {best.bound:.6g}" in said
+
+
+def test_a_training_that_learned_nothing_says_so() -> None:
+    text = emitted(replace(RAN, learns=False, reason="the box of 0.1 is too narrow"), "torch")
+    assert "It learned nothing: the box of 0.1 is too narrow" in plain_comment(text)
+
+
+def test_matched_stopping_needs_a_bound() -> None:
+    with pytest.raises(HypothesisError, match="must not be `matched` for a stepsize that no bound ranks"):
+        emitted(replace(RAN, stopping="matched"), "torch")
+
+
+def test_an_answer_without_a_rank_is_emitted() -> None:
+    spec = parse_spec(TWO_LAYERS + "target: {eps: 1.0e-9, delta: 0.05}\n", file="a.yaml").spec
+    advice = recommend(spec)
+    assert advice.infeasible is not None
+    assert "ITERATIONS = 90" in emit_snippet(replace(advice, train=RAN), spec, target="torch")
 
 
 # The command line.
