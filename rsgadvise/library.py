@@ -38,8 +38,8 @@ def recommend(
             or integer labels, which become one output for each class; 0 and 1 may also be the values of a
             single output. Their moments count instead of those in the spec. Without them a `data.file`
             in the spec is left aside.
-        constants: paper, certified, or calibrated: measured on the data; by default paper, with a `pilot`
-            calibrated.
+        constants: paper, certified, calibrated: measured on the data, or typical: measured on made-up
+            data of its statistics; by default paper, with a `pilot` calibrated.
         pilot: at most so many trainings that short runs may cost, 0.1 to 100; 0 for none.
         seed: of all randomness, at least 0.
         top: rows to return, at least 1.
@@ -67,6 +67,8 @@ def recommend(
     if data is None:
         if used == "calibrated" or pilot:
             raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
+        if used == "typical":
+            return _typical(found, seed, top, None)
         return without_data(found, constants=used, top=top)
     from rsgadvise.bounds.moments import moments_of
 
@@ -79,6 +81,8 @@ def recommend(
         "top_eigenvalue": moments.top_eigenvalue,
         "samples": rows.rows,
     }
+    if used == "typical" and not pilot:
+        return _typical(found, seed, top, measured)
     if used != "calibrated" and not pilot:
         return without_data(found, constants=used, top=top, measured=measured)
     from rsgadvise.pilot.advice import advise_with_data
@@ -94,6 +98,13 @@ def recommend(
             measured=measured,
             threads=threads,
         )
+
+
+def _typical(spec: Spec, seed: int, top: int, measured: Mapping[str, float | int | None] | None) -> Advice:
+    from rsgadvise.pilot.typical import advise_typically
+
+    with np.errstate(all="ignore"):
+        return advise_typically(spec, seed=seed, top=top, measured=measured)
 
 
 def _check_options(constants: str | None, pilot: float, seed: int, top: int) -> None:

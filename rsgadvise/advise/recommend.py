@@ -25,7 +25,7 @@ from rsgadvise.bounds.judge import (
     objective_for,
 )
 from rsgadvise.bounds.kinds import curvature_share
-from rsgadvise.bounds.objective import ConstantsName, Objective
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
 from rsgadvise.errors import HypothesisError
 
@@ -116,7 +116,7 @@ def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName)
     """Every feasible candidate, best first: the ranking without its explanations."""
     rows = solve(objective, space)
     # Measured constants tie at all keep probabilities, and are those of the highest.
-    tied = -rows.keep_prob if constants == "calibrated" else np.zeros(rows.batch.size)
+    tied = -rows.keep_prob if constants in MEASURED else np.zeros(rows.batch.size)
     return rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
 
 
@@ -131,7 +131,7 @@ def described(
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
     """What is minimised: the bound; with calibrated constants and no target, that on the loss."""
     objective = objective_for(problem, constants)
-    if constants == "calibrated" and problem.measured is not None and space.goal is None:
+    if constants in MEASURED and problem.measured is not None and space.goal is None:
         return LossObjective(objective, problem.measured)
     return objective
 
@@ -143,7 +143,7 @@ def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ..
 
 
 def _objective_words(space: Space, constants: ConstantsName) -> str:
-    if space.goal is None and constants == "calibrated":
+    if space.goal is None and constants in MEASURED:
         return "smallest bound on the loss, were it convex"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
@@ -187,7 +187,7 @@ def _recommendation(
         notes.append(wording.VACUOUS)
         if constants == "paper" and proven_value < limit:
             notes.append(wording.CERTIFIED_SAYS_MORE)
-    if proven_value > value and constants != "calibrated":
+    if proven_value > value and constants not in MEASURED:
         notes.append(wording.NOT_PROVEN)
         if proven_value >= limit:
             notes.append(wording.NOTHING_PROVEN)
@@ -212,7 +212,7 @@ def _recommendation(
         loss_bound=None,
         certified_bound=proven_value,
         largest_gradient=limit,
-        proven=bounded and proven_value <= value and constants != "calibrated",
+        proven=bounded and proven_value <= value and constants not in MEASURED,
         vacuous=value >= limit,
         terms=terms if bounded else {},
         samples=samples,
@@ -261,7 +261,7 @@ def _at_batch_end(
     end = batch_end(objective, space, rows)
     if end is None:
         return best
-    what = "the bound on the loss falls" if constants == "calibrated" else "the bound falls"
+    what = "the bound on the loss falls" if constants in MEASURED else "the bound falls"
     if space.goal is not None:
         what = "the samples fall" if space.cost is None else "the seconds fall"
     note = wording.at_batch_end(

@@ -9,7 +9,7 @@ import numpy as np
 
 from rsgadvise.bounds.calibrated import calibrated_objective
 from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
-from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Range, Schedule
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import Stopping
@@ -77,11 +77,11 @@ class CappedObjective(DerivedObjective):
 def objective_for(problem: Problem, constants: str) -> Objective:
     """The objective of one set of constants; only the paper's can fail.
 
-    Outside their range certified bounds fall back on the limit, and calibrated ones are infinite.
+    Outside their range certified bounds fall back on the limit, and measured ones are infinite.
     """
     if constants == "paper":
         return paper_objective(problem)
-    if constants == "calibrated":
+    if constants in MEASURED:
         return CappedObjective(calibrated_objective(problem), lambda zeta: np.full(np.shape(zeta), np.inf))
     return CappedObjective(certified_objective(problem), lambda zeta: largest_gradient(problem, zeta))
 
@@ -179,7 +179,7 @@ def certified(problem: Problem, point: Point) -> tuple[float, Bound, float]:
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
     """Where the bound comes from, as the reader would look it up."""
-    if constants == "calibrated":
+    if constants in MEASURED:
         source = "randomized stopping theorem"
         return source if schedule.plain else f"{source}, any stopping distribution [T1]"
     if constants == "certified":

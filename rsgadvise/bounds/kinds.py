@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory import (
     autoencoder,
@@ -325,7 +325,7 @@ def curvature_share(
     The part of the first step's descent that curvature takes away; inf outside the theorem's range.
     """
     zeta = np.asarray(keep_prob, dtype=np.float64)
-    known = problem.measured if constants_name == "calibrated" else None
+    known = problem.measured if constants_name in MEASURED else None
     if known is not None:
         return float(np.max(stepsize)) * known.smoothness / 2
     paper = constants_name == "paper"

@@ -116,6 +116,10 @@ def ask_for_advice(
                 top=top,
                 quiet=quiet,
             )
+        if used == "typical":
+            from rsgadvise.pilot.typical import advise_typically
+
+            return advise_typically(loaded.spec, seed=seed, top=top, measured=measured)
         from rsgadvise.advise.recommend import recommend as advise
 
         return advise(loaded.spec, constants=used, top=top, measured=measured)

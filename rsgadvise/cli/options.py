@@ -62,6 +62,7 @@ class AdviceConstants(StrEnum):
     PAPER = "paper"
     CERTIFIED = "certified"
     CALIBRATED = "calibrated"
+    TYPICAL = "typical"
 
 
 def _show_version(wanted: bool) -> None:
@@ -102,7 +103,8 @@ AdviceConstantsOption = Annotated[
     typer.Option(
         "--constants",
         help="paper: as published; certified: hold for any data of these moments; calibrated: measured "
-        "on the spec's data file, not proven. The default is paper, with --pilot calibrated.",
+        "on the spec's data file; typical: measured on made-up data with these statistics; both not proven. "
+        "The default is paper, with --pilot calibrated.",
     ),
 ]
 PilotOption = Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise import __version__
+from rsgadvise.bounds.objective import MEASURED
 from rsgadvise.cli.advice import Answer, SpecArgument, ask_for_advice
 from rsgadvise.cli.options import (
     AdviceConstantsOption,
@@ -73,7 +74,7 @@ def report(
     check_pilot(pilot, name="--pilot")
     answer = ask_for_advice(spec, set_, constants=constants, pilot=pilot, seed=seed, top=top, quiet=quiet)
     race = ["--pilot", repr(pilot)] if pilot else []
-    if seed and (pilot or answer.result.constants == "calibrated"):
+    if seed and (pilot or answer.result.constants in MEASURED):
         race += ["--seed", str(seed)]
     page = _page(answer, title=title.strip(), written=written, overrides=set_ or (), race=race, top=top)
     if format_ == "html":

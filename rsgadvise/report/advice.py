@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
+from rsgadvise.bounds.objective import CAVEATS
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -164,7 +165,7 @@ def measured_blocks(advice: Advice) -> Iterator[Block]:
 
 def advice_blocks(advice: Advice) -> tuple[Block, ...]:
     """Ranking first, then why, then what was assumed."""
-    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
+    proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
     if advice.recommendations and advice.recommendations[0].stopping != "uniform":
         context += f"; P_R: {advice.recommendations[0].stopping}"

@@ -146,6 +146,7 @@ _WHY_ABOVE = {
     "paper": "the paper's constants do not hold for all data",
     "certified": "it holds in the mean over all runs, and this is one",
     "calibrated": "its constants are measured early in a training from another W1, and not proven",
+    "typical": "its constants are neither proven nor measured on your data",
 }
 
 
