@@ -28,7 +28,7 @@ from rsgadvise.bounds.judge import (
     stepsize_range,
 )
 from rsgadvise.bounds.kinds import largest_gradient
-from rsgadvise.bounds.objective import ConstantsName, Objective
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName)
     """Every feasible candidate, best first: the ranking without its explanations."""
     rows = solve(objective, space)
     # Measured constants tie at all keep probabilities, and are those of the highest.
-    tied = -rows.keep_prob if constants == "calibrated" else np.zeros(rows.batch.size)
+    tied = -rows.keep_prob if constants in MEASURED else np.zeros(rows.batch.size)
     return rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
 
 
@@ -180,7 +180,7 @@ def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) 
     Beyond the largest gradient a certified bound says nothing, but its formula still orders the choices.
     """
     objective = objective_for(problem, constants, everywhere=False)
-    if constants == "calibrated" and problem.measured is not None and space.goal is None:
+    if constants in MEASURED and problem.measured is not None and space.goal is None:
         return LossObjective(objective, problem.measured)
     return objective
 
@@ -192,7 +192,7 @@ def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ..
 
 
 def _objective_words(space: Space, constants: ConstantsName) -> str:
-    if space.goal is None and constants == "calibrated":
+    if space.goal is None and constants in MEASURED:
         return "smallest loss score, which is no bound"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
@@ -234,7 +234,7 @@ def _recommendation(
         notes.append(wording.VACUOUS)
     if value >= limit and constants == "paper" and proven_value < limit:
         notes.append(wording.CERTIFIED_SAYS_MORE)
-    if proven_value > value and constants != "calibrated":
+    if proven_value > value and constants not in MEASURED:
         notes.append(wording.NOT_PROVEN)
         if proven_value >= limit:
             notes.append(wording.NOTHING_PROVEN)
@@ -259,7 +259,7 @@ def _recommendation(
         loss_score=None,
         certified_bound=proven_value,
         largest_gradient=limit,
-        proven=bounded and proven_value <= value and constants != "calibrated",
+        proven=bounded and proven_value <= value and constants not in MEASURED,
         vacuous=value >= limit,
         terms=terms if bounded else {},
         samples=samples,
@@ -315,7 +315,7 @@ def _at_batch_end(
     end = batch_end(objective, space, rows)
     if end is None or (constants == "certified" and space.goal is None and end.cost >= best.largest_gradient):
         return best
-    what = "the loss score falls" if constants == "calibrated" else "the bound falls"
+    what = "the loss score falls" if constants in MEASURED else "the bound falls"
     if space.goal is not None:
         what = "the samples fall" if space.cost is None else "the seconds fall"
     note = wording.at_batch_end(

@@ -9,7 +9,7 @@ import numpy as np
 
 from rsgadvise.bounds.calibrated import calibrated_objective
 from rsgadvise.bounds.kinds import certified_objective, largest_gradient, matched_share, paper_objective
-from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Schedule
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, DerivedObjective, Objective, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import MatchedTo, Stopping
@@ -253,7 +253,7 @@ def certified(problem: Problem, point: Point, drawn_by: ConstantsName) -> tuple[
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
     """Where the bound comes from, as the reader would look it up."""
-    if constants == "calibrated":
+    if constants in MEASURED:
         source = "randomized stopping theorem"
         return source if schedule.plain else f"{source}, any stopping distribution [T1]"
     if constants == "certified":

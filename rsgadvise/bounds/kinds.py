@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory import (
     autoencoder,
@@ -327,7 +327,7 @@ def curvature_share(
 
     The part of the first step's descent that curvature takes away; inf outside the theorem's range.
     """
-    known = problem.measured if constants_name == "calibrated" else None
+    known = problem.measured if constants_name in MEASURED else None
     several = problem.kind == "multilayer"
     if known is None and constants_name == "paper":
         objective = paper_objective(problem)

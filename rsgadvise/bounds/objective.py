@@ -14,9 +14,22 @@ import numpy as np
 from rsgadvise.stopping import Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
 
-__all__ = ["ConstantsName", "DerivedObjective", "FixedStepsize", "Objective", "Range", "Schedule"]
+__all__ = [
+    "CAVEATS",
+    "MEASURED",
+    "ConstantsName",
+    "DerivedObjective",
+    "FixedStepsize",
+    "Objective",
+    "Range",
+    "Schedule",
+]
 
 ConstantsName = Literal["paper", "certified", "typical", "calibrated"]
+MEASURED: frozenset[str] = frozenset(("calibrated", "typical"))
+"""Constants that were measured, on the user's data or on made-up data of its statistics: never proven."""
+CAVEATS = {"calibrated": "measured and not proven", "typical": "neither proven nor measured on your data"}
+"""What is said wherever such constants are named."""
 Range = tuple[float, float]
 
 

@@ -24,7 +24,7 @@ from rsgadvise.bounds.kinds import (
     certified_objective,
     paper_objective,
 )
-from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.objective import MEASURED, ConstantsName
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.explain.data_checks import known_eigenvalue
 from rsgadvise.explain.results import Hypothesis
@@ -58,7 +58,7 @@ def constants_hypotheses(
     """
     ranges = tuple(_stepsize(problem, point, constants))
     yield from ranges
-    if constants == "calibrated":
+    if constants in MEASURED:
         yield from _calibrated(problem, point, {each.name: each for each in measured})
         return
     bounded = constants != "paper" or all(each.holds for each in ranges if each.id == "stepsize")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds.objective import MEASURED, ConstantsName
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.explain.results import Hypothesis
 from rsgadvise.verify.generated import largest_mean_square
@@ -45,7 +45,7 @@ def provenance(spec: Spec, name: str, statistics: DataStatistics | None) -> str:
 
 def moments_used(problem: Problem, constants: ConstantsName) -> tuple[str, ...]:
     """The statistics that enter the bound itself; the others enter only what it is compared with."""
-    if constants == "calibrated":
+    if constants in MEASURED:
         return ()
     if constants == "paper":
         # U_da is the certified one, which depends on the second moment.

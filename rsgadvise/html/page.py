@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rsgadvise.bounds.objective import CAVEATS
 from rsgadvise.html import words
 from rsgadvise.html.blocks import blocks_html, grid_html
 from rsgadvise.html.figures import figures
@@ -151,7 +152,7 @@ def _unbroken(text: str, name: str) -> Markup:
 
 def _header(page: Page, title: str, name: str) -> Markup:
     advice = page.advice
-    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
+    proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
     first, second = words.lead(advice)
     tiles = [_tiles(advice, advice.recommendations[0])] if advice.recommendations else []

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rsgadvise.bounds.objective import CAVEATS
 from rsgadvise.report.blocks import count, number, stepsizes
 
 if TYPE_CHECKING:
@@ -145,9 +146,9 @@ def _worth(advice: Advice, best: Recommendation) -> str:
     start = f"The expected squared gradient norm is then at most {number(best.bound)}"
     if advice.constants == "certified":
         return f"{start}, which is proven for any data in [0, 1] with these moments."
-    if advice.constants == "calibrated":
+    if advice.constants in CAVEATS:
         return (
-            f"{start} by constants that were measured and are not proven; constants that hold for any data "
+            f"{start} by constants that are {CAVEATS[advice.constants]}; constants that hold for any data "
             f"with these moments give {number(best.certified_bound)}."
         )
     if best.proven:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rsgadvise.errors import UsageError
+from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
 __all__ = ["advise"]
+
+TOLD = ("Typical:", "On made-up data", "The targets were taken")
 
 
 def advise(
@@ -62,12 +64,30 @@ def _by_theorem(
 
     problem = resolve(spec, measured)
     space = search_space(spec, problem)
+    if effort.constants == "typical":
+        return _typical(spec, effort, top, measured)
     if effort.constants != "auto":
         return rank(problem, space, constants=effort.constants, top=top)
     from rsgadvise.advise.chosen import choose_constants
 
     constants, why = choose_constants(problem, space)
-    return replace(rank(problem, space, constants=constants, top=top), chosen=why)
+    found = replace(rank(problem, space, constants=constants, top=top), chosen=why)
+    try:
+        typical = _typical(spec, effort, 1, measured)
+    except HypothesisError as error:  # such as a network too large to be tried
+        return replace(found, notes=(f"No typical stepsize: the spec {error}.", *found.notes))
+    if typical.train is None:
+        return found
+    told = tuple(note for note in typical.notes if note.startswith(TOLD))
+    return replace(found, train=typical.train, cost=typical.cost, notes=(*told, *found.notes))
+
+
+def _typical(
+    spec: Spec, effort: Effort, top: int, measured: Mapping[str, float | int | None] | None
+) -> Advice:
+    from rsgadvise.pilot.typical import advise_typically
+
+    return advise_typically(spec, seed=effort.seed, top=top, measured=measured)
 
 
 def _guarantee(spec: Spec, measured: Mapping[str, float | int | None] | None) -> Guarantee | None:

@@ -2,7 +2,7 @@
 
 The loss at the end of a training falls with the stepsize until the first steps drive the sigmoids into
 saturation, and rises steeply from there. A short race by full gradients on a few twins finds the cliff; the
-stepsize advised keeps a factor from it.
+stepsize advised keeps a factor from it. A network too large for that race has 1/U at W^1 of one twin instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.bounds.problem import MeasuredConstants
-from rsgadvise.curvature import Curvature
+from rsgadvise.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
 from rsgadvise.errors import HypothesisError
 from rsgadvise.networks import Kernel, Network, Weights, clip_to_box
 from rsgadvise.pilot.twins import COLUMNS, ROWS, Statistics, Twin, columns_for, make_twin, shared_part
@@ -29,13 +29,14 @@ RATIO = 10**0.25
 
 _CANDIDATES = 12
 _LENGTHS = ((3, 150), (2, 100), (1, 100), (1, 50))  # twins and steps, as the work allows
-_WORK = 1e11  # multiply-adds: some seconds
-_SHIFTS = 4  # of the candidates, where the best is at their end
+_WORK = 1e10  # multiply-adds of one race: about a second
+_PRODUCTS = 6  # of Lanczos, where there is no race
+_SHIFTS = 2  # of the candidates, where the best is at their end
 _HIDDEN = 0.29  # E h^2 of a hidden unit at W1, about
 _CENTRE = 32.0  # stepsize in the middle of the candidates, times the steepness of the last layer's inputs
 _FLATTEST = 1e-30
 _FAILED = 10.0  # of a constant prediction's loss: as bad as any that is no number
-_TWIN, _SHARED, _START = 0, 1, 2  # keys of randomness
+_TWIN, _SHARED, _START, _MASKS = 0, 1, 2, 3  # keys of randomness
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,17 @@ class Rehearsal:
         constants: for the bounds; the smoothness is the reciprocal of the stepsize.
         stepsize: the one advised for full gradients, common to all layers.
         each: that of every twin alone.
-        spread: the largest factor between one of these and `stepsize`, at least `RATIO`.
-        loss: at its end, as a share of a constant prediction's.
-        twins, steps: how many there were. columns: of a twin.
+        spread: the largest factor between one of these and `stepsize`, at least `RATIO`; None from one twin.
+        loss: at its end, as a share of a constant prediction's; None without a race.
+        twins, steps: how many there were; no steps without a race. columns: of a twin.
         work: in multiply-adds.
     """
 
     constants: MeasuredConstants
     stepsize: float
     each: tuple[float, ...]
-    spread: float
-    loss: float
+    spread: float | None
+    loss: float | None
     twins: int
     steps: int
     columns: int
@@ -107,10 +108,12 @@ def rehearse(
         for number in range(twins)
     ]
     boxed = _boxed(small, made[0].group)
+    if not steps:
+        return _unraced(boxed, made[0], starts[0], _rng(seed, _SHARED, 1), mean=known.mean, work=work)
     grid = _CENTRE / steepest * RATIO ** (np.arange(_CANDIDATES) - (_CANDIDATES - 1) / 2)
     for shift in range(_SHIFTS + 1):
         ends = [
-            _raced(boxed, twin, start, grid, steps, _rng(seed, _START, 1000 + number))
+            _raced(boxed, twin, start, _rng(seed, _MASKS, number), grid=grid, steps=steps)
             for number, (twin, start) in enumerate(zip(made, starts, strict=True))
         ]
         losses = np.array([loss for loss, _ in ends])
@@ -128,7 +131,7 @@ def rehearse(
         constants=_constants(found, gamma),
         stepsize=gamma,
         each=tuple(own),
-        spread=max(RATIO, *(max(other / gamma, gamma / other) for other in own)),
+        spread=max(RATIO, *(max(other / gamma, gamma / other) for other in own)) if twins > 1 else None,
         loss=float(losses.mean(axis=0)[best]),
         twins=twins,
         steps=steps,
@@ -144,11 +147,37 @@ def _length(weights: int, iterations: int) -> tuple[int, int, float]:
         work = 3.0 * ROWS * weights * _CANDIDATES * twins * steps
         if work <= _WORK:
             return twins, steps, work
+    work = 3.0 * ROWS * weights * (1 + PRODUCT_COST * _PRODUCTS)
+    if work <= _WORK:
+        return 1, 0, work
     raise HypothesisError(
         f"has {weights:,} weights to train on made-up data, and {_WORK / (work / weights):,.0f} are the most "
-        "for typical constants; name a data file and use --constants calibrated, or use --constants certified",
+        "for typical constants; use --constants certified, or with a data file --constants calibrated",
         quantity="network.layers",
     )
+
+
+def _unraced(
+    network: Network, twin: Twin, start: Weights, rng: np.random.Generator, *, mean: float, work: float
+) -> Rehearsal:
+    """1/U at W^1, without masks."""
+    from rsgadvise.pilot.arena import (  # with it comes the engine, which a race here does not need
+        flat,
+        shaped,
+    )
+
+    here = Curvature(replace(network, keep_prob=1.0), twin.data, [matrix[0] for matrix in start])
+    size = sum(map(math.prod, network.shapes))
+    steepness = extreme_eigenvalues(
+        lambda vector: flat(here.product(shaped(vector, network))), size, rng, products=_PRODUCTS
+    ).highest
+    if not steepness > 0:
+        raise HypothesisError(
+            f"must leave curvature at W1 for typical constants; got {mean:g}; use --constants paper",
+            quantity="data.mean",
+        )
+    gamma = 1 / steepness
+    return Rehearsal(_constants([here], gamma), gamma, (gamma,), None, None, 1, 0, network.layers[0], work)
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:
@@ -192,12 +221,7 @@ def _clipped_deviation(bound: float) -> float:
 
 
 def _raced(
-    network: Network,
-    twin: Twin,
-    start: Weights,
-    grid: FloatArray,
-    steps: int,
-    rng: np.random.Generator,
+    network: Network, twin: Twin, start: Weights, rng: np.random.Generator, *, grid: FloatArray, steps: int
 ) -> tuple[FloatArray, Weights]:
     """(final loss over a constant prediction's, final weights) of each stepsize, by full gradients."""
     count, dtype = len(grid), np.dtype(np.float32)
@@ -211,9 +235,10 @@ def _raced(
             if kernel.masks:
                 _mask(kernel, network.keep_prob, twin.group, rng)
                 kernel.inputs[0] = inputs
-            for matrix, step in zip(weights, kernel.gradient(weights, scale=1 / ROWS), strict=True):
-                step *= gammas
-                matrix -= step
+            moves = kernel.gradient(weights, scale=1 / ROWS)
+            for matrix, move in zip(weights, moves, strict=True):
+                np.multiply(move, gammas, out=move)
+                np.subtract(matrix, move, out=matrix)
             clip_to_box(network, weights)
         if kernel.masks:
             _mask(kernel, network.keep_prob, twin.group, rng)

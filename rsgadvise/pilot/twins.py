@@ -89,7 +89,8 @@ def typical_statistics(
         mean = typical("mean", _MEAN, least, max(most, least), "typical of features scaled to [0, 1]")
     if square is None:
         guess = mean**2 + _SQUARE_SHARE * (mean - mean**2)
-        most = min(known for known in (second, each, mean) if known is not None)
+        reached = largest_mean_square(mean, dim)
+        most = min(known for known in (second, each, reached) if known is not None)
         square = typical("mean_square", guess, mean**2, max(most, mean**2), "a typical one for this mean")
     if second is None:
         guess = square + _SECOND_SHARE * (mean - square)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
+from rsgadvise.bounds.objective import CAVEATS
 from rsgadvise.report.answer import brief, guarantee_sentences, lead
 from rsgadvise.report.blocks import (
     Block,
@@ -202,7 +203,7 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
 
 def _context(advice: Advice) -> str:
     """Whose bounds the ranks show, and what they are ranked by."""
-    proven = ", measured and not proven" if advice.constants == "calibrated" else ""
+    proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
     if advice.recommendations and advice.recommendations[0].stopping != "uniform":
         context += f"; P_R: {advice.recommendations[0].stopping}"

@@ -145,8 +145,8 @@ def measured_sentences(advice: Advice) -> Iterator[str]:
 _WHY_ABOVE = {
     "paper": "the paper's constants do not hold for all data",
     "certified": "it holds in the mean over all runs, and this is one",
-    "typical": "its constants are those of made-up data with these statistics",
     "calibrated": "its constants are measured early in a training from another W1, and not proven",
+    "typical": "its constants are neither proven nor measured on your data",
 }
 
 
