@@ -406,6 +406,7 @@ def test_all_names_what_the_package_exports() -> None:
         "keys",
         "loading",
         "models",
+        "names",
         "overrides",
         "reading",
         "rules",
