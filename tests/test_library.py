@@ -152,9 +152,7 @@ def test_moments_of_the_data_count() -> None:
         "top_eigenvalue": float(np.linalg.eigvalsh(X.T @ X / 60)[-1]),
         "samples": 60,
     }
-    by_hand = recommend(
-        {**SPEC, "training": {}, "budget": {"epochs": 50}, "data": told}, constants="paper"
-    )
+    by_hand = recommend({**SPEC, "training": {}, "budget": {"epochs": 50}, "data": told}, constants="paper")
     one, other = from_data.recommendations[0], by_hand.recommendations[0]
     assert one.epochs == other.epochs
     assert one.epochs is not None

@@ -47,6 +47,7 @@ from rsgadvise.cli.sources import (
     load,
 )
 from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.numerals import number
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
@@ -104,13 +105,17 @@ def ask(
     question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result],
     *,
     quiet: bool,
-    options: DataOptions | None = None,
-    save: Path | None = None,
 ) -> Answer[Result]:
-    """Load the spec, or make one of a data file, measure the data, and put the question."""
+    """Load the spec, measure its data file if it names one, and put the question."""
+    return answered(load(spec, overrides, None, quiet=quiet), question)
+
+
+def answered(
+    source: Loaded, question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result]
+) -> Answer[Result]:
+    """Put the question to a spec whose data is measured."""
     import numpy as np
 
-    source = load(spec, overrides, options, quiet=quiet, save=save)
     try:
         # What overflows at absurd values is reported in the result, not by the numeric library.
         with np.errstate(all="ignore"):
@@ -133,6 +138,34 @@ def ask_for_advice(
 ) -> Answer[Advice]:
     """The advice for a spec or a data file, measured and raced on the data where that is asked for."""
 
+    given = options or DataOptions()
+    source = load(spec, overrides, given, quiet=quiet, save=save)
+    crushed = () if source.statistics is None else source.statistics.crushed_columns
+    automatic = effort.constants == "auto" and effort.pilot is None
+    if not (crushed and automatic and source.loaded.spec.data.scaling == "auto"):
+        return _advised(source, effort, top=top, quiet=quiet)
+    # Outliers leave little of these columns: the other scaling is tried too, for half of the work each.
+    half = replace(effort, work=effort.allowed / 2)
+    one = _advised(source, half, top=top, quiet=quiet)
+    again = replace(given, scaling="robust") if source.from_data else given
+    sets = (*(overrides or ()), *(() if source.from_data else ("data.scaling=robust",)))
+    other = _advised(load(spec, sets, again, quiet=quiet, save=save), half, top=top, quiet=quiet)
+    best, rest = (other, one) if _loss(other.result) < _loss(one.result) else (one, other)
+    chosen, dropped = (each.statistics.scaling.split(",")[0] for each in (best, rest) if each.statistics)
+    note = (
+        f"Outliers crush {len(crushed):,} columns, so two scalings raced: {chosen} reached a loss of "
+        f"{number(_loss(best.result), 3)}, {dropped} {number(_loss(rest.result), 3)}."
+    )
+    return replace(best, result=replace(best.result, notes=(note, *best.result.notes)))
+
+
+def _loss(advice: Advice) -> float:
+    """What its training reached; inf where nobody knows."""
+    plan = advice.train
+    return float("inf") if plan is None or plan.loss is None else plan.loss
+
+
+def _advised(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Answer[Advice]:
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
         from rsgadvise.cli.piloting import advice_for
 
@@ -141,7 +174,7 @@ def ask_for_advice(
             return found
         return replace(found, train=replace(found.train, scaling=statistics.scaling))
 
-    return ask(spec, overrides, question, quiet=quiet, options=options or DataOptions(), save=save)
+    return answered(source, question)
 
 
 def recommend(

@@ -8,7 +8,10 @@ from typing import Literal, get_args
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.errors import UsageError
 
-__all__ = ["LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
+__all__ = ["DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
+
+DEFAULT_WORK = 1e11
+"""Multiply-adds: about ten seconds of one core, at 10^10 a second in single precision."""
 
 SMALLEST_PILOT, LARGEST_PILOT = 0.1, 100.0  # calibration alone takes half of the smallest
 
@@ -31,6 +34,11 @@ class Effort:
     pilot: float | None = None
     work: float | None = None
     seed: int = 0
+
+    @property
+    def allowed(self) -> float:
+        """Multiply-adds that auto may spend on training."""
+        return DEFAULT_WORK if self.work is None else self.work
 
     @property
     def trains(self) -> bool:

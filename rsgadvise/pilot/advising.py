@@ -112,13 +112,12 @@ def _measured(
 ) -> Advice:
     """Calibrated on the rows, and raced on them."""
     from rsgadvise.pilot.advice import advise_automatically, advise_with_data
-    from rsgadvise.pilot.work import DEFAULT_WORK
 
     if effort.constants == "auto" and effort.pilot is None:
         return advise_automatically(
             spec,
             rows,
-            work=DEFAULT_WORK if effort.work is None else effort.work,
+            work=effort.allowed,
             seed=effort.seed,
             top=top,
             measured=measured,

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rsgadvise.networks import Network
+from rsgadvise.pilot import DEFAULT_WORK
 
 __all__ = ["DEFAULT_WORK", "FEWEST_SAMPLES", "Spending", "multiply_adds"]
-
-DEFAULT_WORK = 1e11
-"""Multiply-adds: about ten seconds of one core, at 10^10 a second in single precision."""
 
 FEWEST_SAMPLES = 20_000
 """Examples that a pilot without a size of its own may always take: a training of fewer lasts no second, and

@@ -411,7 +411,9 @@ def test_certified_bounds_are_capped_at_the_largest_gradient(kind: str) -> None:
         assert sum(row.terms.values()) == pytest.approx(row.bound, rel=1e-12)
         shown.add(row.vacuous)
         problem = resolve(spec(kind, training=training))
-        formula = ranking_objective(problem, search_space(spec(kind, training=training), problem), "certified")
+        formula = ranking_objective(
+            problem, search_space(spec(kind, training=training), problem), "certified"
+        )
         assert isinstance(formula, CappedObjective)
         point = Point(np.asarray(row.stepsize), 1.0, 1000.0, float(n), Schedule())
         assert row.bound == min(float(point.bound(formula).value), advice.largest_gradient)

@@ -134,3 +134,25 @@ def test_into_leaves_a_broken_spec_alone(run: Run, config: Path, tmp_path: Path)
     done = run("recommend", str(config), *QUICK, "--into", str(other))
     assert done.code == 2
     assert other.read_text() == "network: {kind: single_layer}\n"
+
+
+def test_columns_crushed_by_outliers_make_two_scalings_race(run: Run, tmp_path: Path) -> None:
+    """Three rows far outside leave a hundredth of the range to all others."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(0, 1, (400, 3))
+    classes = np.where(x @ [1.0, -1.0, 0.5] > 0, "a", "b")
+    x[:3] *= 500
+    path = tmp_path / "far.csv"
+    path.write_text(
+        "\n".join([f"{a},{b},{c},{name}" for (a, b, c), name in zip(x, classes, strict=True)]) + "\n"
+    )
+    done = run("recommend", path, "--hidden", "0", "--epochs", "40", "-f", "json", "-q")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["train"]["scaling"].startswith("robust")
+    assert found["spec"]["data"]["scaling"] == "robust"
+    assert any("two scalings raced: robust" in note for note in found["notes"])
+    kept = run(
+        "recommend", path, "--hidden", "0", "--epochs", "40", "--scaling", "minmax", "-f", "json", "-q"
+    )
+    assert json.loads(kept.out)["train"]["scaling"] == "min-max per column"
