@@ -13,7 +13,7 @@ from rsgadvise.bounds.objective import FixedStepsize, Objective, Range, Schedule
 from rsgadvise.search import distinct, smallest_integer
 from rsgadvise.theory.bound import FloatArray
 
-__all__ = ["MOST_RUNS", "Rows", "critical_batch_size", "fewest_iterations", "solve"]
+__all__ = ["MOST_RUNS", "Rows", "critical_batch_size", "fewest_iterations", "reachable", "solve"]
 
 MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
@@ -87,13 +87,18 @@ class _Branch:
     for_loss: bool  # the stepsize is given by a formula, and no optimum of what ranks
 
 
-def solve(objective: Objective, space: Space) -> Rows:
+def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
     """Every feasible candidate of the space, continuous knobs at their optimum.
 
     Discrete choices (listed batch sizes, keep probabilities and decays) are enumerated. A range of
     batch sizes contributes its ends, the powers of two between them, and the best integer, found
     by narrowing a geometric grid down to at most 64 consecutive integers, which are enumerated, and among
     the batches that few whole iterations and runs leave or need.
+
+    Args:
+        objective, space: what is minimised over what.
+        rough: whether few N will do where there is no closed plan: what meets the target is still right,
+            but it may not be the cheapest.
 
     Returns:
         The candidates, unranked; none if nothing is feasible.
@@ -107,10 +112,17 @@ def solve(objective: Objective, space: Space) -> Rows:
     for schedule_index, schedule in enumerate(space.schedules):
         for range_index, keep_range in enumerate(space.keep_probs):
             branch = _Branch(objective, space, schedule, keep_range, for_loss)
-            rows = _solve_for(branch, _batch_candidates(branch))
+            rows = _solve_for(branch, _batch_candidates(branch), rough=rough)
             labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
             parts.append((rows, labels))
     return _joined(parts)
+
+
+def reachable(objective: Objective, space: Space) -> bool:
+    """Whether a plan of any length meets the goal: the largest batch is never worse, and the N are few."""
+    largest = (max(space.batch_sizes),)
+    free = replace(without_limits(space), batch_sizes=largest, batch_range=False)
+    return bool(solve(objective, free, rough=True).batch.size)
 
 
 def _joined(parts: list[tuple[Rows, tuple[FloatArray, FloatArray]]]) -> Rows:
