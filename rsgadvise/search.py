@@ -116,7 +116,7 @@ def minimize_scan(
     else:
         found = minimize_unimodal(function, left, right, steps=steps)
     if len(best) == 1:
-        return found[0]
+        return np.asarray(found[0])
     at = np.argmin(function(found), axis=0)[None, ...]
     return np.asarray(np.take_along_axis(found, at, axis=0)[0])
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rsgadvise.advise.iterations import MOST_RUNS
 from rsgadvise.advise.results import Infeasible
-from rsgadvise.advise.solve import MOST_RUNS, Rows, reachable, solve
+from rsgadvise.advise.solve import Rows, reachable, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.objective import Objective
 from rsgadvise.numerals import rounded_up

@@ -70,8 +70,13 @@ class CappedObjective(DerivedObjective):
     def best_keep_prob(
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
-        # U, sigma^2 and the largest gradient all rise with the keep probability.
-        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+        # The largest gradient rises with the keep probability: where it is less, the lowest is best.
+        lowest = np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+        zeta = self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+        if np.all(zeta == lowest):
+            return lowest
+        better = self.bound(stepsize, zeta, batch, n, schedule).value < self.limit(lowest)
+        return np.where(better, zeta, lowest)
 
 
 def objective_for(problem: Problem, constants: str) -> Objective:

@@ -252,8 +252,8 @@ def _searched(
     """`optimal_hyperparameters` for decaying stepsizes, by a search over one number.
 
     The bound knows the stepsizes by their noise, by g = min gamma_l - b_l gamma_l^2 and by the share
-    r = m / (g + m), m = min b_l gamma_l^2, on which alone the sums over P_R depend. At given r what is left is
-    a geometric program again, see `_at_share`, and over r the optimum is scanned as in `descent`.
+    r = m / (g + m), m = min b_l gamma_l^2, on which alone the sums over P_R depend. At given r what is left
+    is a geometric program again, see `_at_share`, and over r the optimum is scanned as in `descent`.
     """
     if not net.hidden_noise:
         return _searched_single(net, candidates, keep_prob, decay, stopping)
