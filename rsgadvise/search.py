@@ -27,7 +27,9 @@ IntArray = NDArray[np.int64]
 
 _ENDS = 1e-300, 1e300  # of a geometric grid; quotients of neighbours are numbers there
 _GOLDEN = (np.sqrt(5.0) - 1) / 2
-_SCAN = 2048  # points of a scan asked for in one call: a call costs as much as so many elements
+_SCAN = 2048  # points of a scan asked for in one call, so that their work arrays stay small
+_FEW = 24  # problems up to which a call costs more than its elements
+_SHALLOW = 100.0  # a valley that stands so much higher on the grid of a scan is not worth refining
 
 
 def distinct(values: FloatArray) -> FloatArray:
@@ -154,17 +156,24 @@ def minimize_scan(
     blocks = [shares[k : k + at_once].reshape(-1, *(1,) * first.ndim) for k in range(0, points, at_once)]
     values = np.concatenate([function(first + block * (last - first)) for block in blocks])
     values = np.where(np.isnan(values), np.inf, values)
-    if valleys == 1:
-        best = np.argmin(values, axis=0)[None, ...]
-    else:
+    best = np.argmin(values, axis=0)[None, ...]
+    if valleys > 1:
         wall = np.full((1, *first.shape), np.inf)
         low = (values <= np.concatenate([wall, values[:-1]])) & (values <= np.concatenate([values[1:], wall]))
-        best = np.argsort(np.where(low, values, np.inf), axis=0, kind="stable")[:valleys]
+        lowest = np.where(low, values, np.inf)
+        others = np.argsort(lowest, axis=0, kind="stable")[:valleys]
+        if np.any(np.take_along_axis(lowest, others[1:], axis=0) <= _SHALLOW * lowest.min(axis=0)):
+            best = others
     step = (last - first) / (points - 1)
     left = first + np.maximum(best - 1, 0) * step
     right = np.minimum(first + np.minimum(best + 1, points - 1) * step, last)
-    found = minimize_unimodal(function, left, right, steps=steps)
-    at = np.argmin(function(found), axis=0)[None, ...] if valleys > 1 else np.zeros((1, *first.shape), int)
+    if first.size <= _FEW:
+        found = minimize_grid(function, left, right, points=33, rounds=steps // 6)
+    else:
+        found = minimize_unimodal(function, left, right, steps=steps)
+    if len(best) == 1:
+        return np.asarray(found[0])
+    at = np.argmin(function(found), axis=0)[None, ...]
     return np.asarray(np.take_along_axis(found, at, axis=0)[0])
 
 

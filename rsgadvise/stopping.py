@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -51,6 +52,7 @@ Stopping = Literal["uniform", "matched", "increasing", "last"] | tuple[float, ..
 _HEAD = 32
 _SUM_HEAD = 256
 _SUM_ERROR = 1e-9  # relative, of a long sum
+_WORK = 2**17  # numbers worked on at once, which stay in the second-level cache
 # B_2j / (2j)!, the Euler-Maclaurin coefficients; after 32 terms the next one is below rounding.
 _EULER_MACLAURIN = (1 / 12, -1 / 720, 1 / 30240)
 
@@ -210,11 +212,13 @@ def _given_sums(weights: FloatArray, n: FloatArray, decay: float) -> SumsAt:
         if decay == 0:
             scale = np.asarray(1 / (1 - share))
             return StoppingSums(weights[0] * scale, rise * scale, scale.copy(), scale.copy())
-        sums = np.empty((4, *share.shape))
-        for index in np.ndindex(share.shape):
-            q = weights / (x * (1 - share[index] * x))
-            sums[(slice(None), *index)] = q[0], np.maximum(np.diff(q), 0).sum(), q @ x, q @ x**2
-        return StoppingSums(*sums)
+        flat, sums = share.reshape(-1), np.empty((4, share.size))
+        step = max(1, _WORK // x.size)
+        for begin in range(0, flat.size, step):
+            part = slice(begin, begin + step)
+            q = weights / (x * (1 - flat[part, None] * x))
+            sums[:, part] = q[:, 0], np.maximum(np.diff(q), 0).sum(axis=-1), q @ x, q @ x**2
+        return StoppingSums(*sums.reshape(4, *share.shape))
 
     return given
 
@@ -258,6 +262,11 @@ def _power_sums(growth: float, start: FloatArray, n: FloatArray, decay: float) -
     return decaying
 
 
+@cache
+def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
+    return np.polynomial.legendre.leggauss(24)
+
+
 def _quadrature(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Points and weights that sum term(k) over k = start..stop, for terms slow on the scale of k.
 
@@ -272,7 +281,7 @@ def _quadrature(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatA
         low = start + _SUM_HEAD - 0.5
         high = np.maximum(stop + 0.5, low)
         panels = int(np.ceil(np.max(np.log(high / low)) / 2)) or 1
-        nodes, shares = np.polynomial.legendre.leggauss(24)
+        nodes, shares = _gauss_legendre()
         offsets = (np.arange(panels)[:, None] + 0.5 * (nodes + 1)).ravel() / panels
         span = np.log(high / low)[..., None]
         inner = low[..., None] * np.exp(span * offsets)

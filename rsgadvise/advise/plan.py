@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rsgadvise.advise import wording
+from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.results import as_stepsize
 from rsgadvise.advise.runs import choosing, rows_to_compare
-from rsgadvise.advise.solve import critical_batch_size, fewest_iterations, solve
+from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
 from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
 from rsgadvise.bounds.kinds import largest_gradient

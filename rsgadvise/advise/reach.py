@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rsgadvise.advise.iterations import MOST_RUNS
 from rsgadvise.advise.results import Infeasible
-from rsgadvise.advise.solve import MOST_RUNS, Rows, solve
+from rsgadvise.advise.solve import Rows, reachable, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.objective import Objective
 from rsgadvise.numerals import rounded_up
@@ -182,7 +183,7 @@ def _out_of_reach(
             f"raise {' and '.join(exceeded) or 'it'}, or {_raise_eps(reach)}",
         )
     reason = f"the target {hardest:.4g} per run is out of reach"
-    freeing = [key for key, other in _freed(space) if solve(objective, without_limits(other)).batch.size]
+    freeing = [key for key, other in _freed(space) if reachable(objective, other)]
     if freeing:
         return (
             f"{reason} with {' and '.join(freeing)} as the spec fixes it",

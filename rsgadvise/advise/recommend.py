@@ -13,10 +13,11 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
+from rsgadvise.advise.iterations import critical_batch_size
 from rsgadvise.advise.reach import infeasible
 from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.runs import choosing
-from rsgadvise.advise.solve import Rows, critical_batch_size, solve
+from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.judge import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from rsgadvise.bounds.calibrated import calibrated_objective
 from rsgadvise.bounds.kinds import certified_objective, largest_gradient, matched_share, paper_objective
-from rsgadvise.bounds.objective import MEASURED, ConstantsName, DerivedObjective, Objective, Schedule
+from rsgadvise.bounds.objective import MEASURED, ConstantsName, DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import MatchedTo, Stopping
@@ -81,6 +81,17 @@ class CappedObjective(DerivedObjective):
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
         """Everywhere: there is always the limit to fall back on."""
         return np.full_like(self.inner.largest_stepsizes(keep_prob), np.inf)
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        # The largest gradient rises with the keep probability: where it is less, the lowest is best.
+        lowest = np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+        zeta = self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+        if np.all(zeta == lowest):
+            return lowest
+        better = self.bound(stepsize, zeta, batch, n, schedule).value < self.limit(lowest)
+        return np.where(better, zeta, lowest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.search import minimize_scan
 from rsgadvise.theory import (
     autoencoder,
     constants,
@@ -106,14 +107,12 @@ class DescentObjective:
     def best_keep_prob(
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
-        def value(zeta: FloatArray) -> FloatArray:
-            inside = stepsize < self.largest_stepsizes(zeta)
-            safe = np.where(inside, zeta, keep_prob[0])  # U rises with zeta, so its lowest value is valid
-            return np.where(inside, self.bound(stepsize, safe, batch, n, schedule).value, np.inf)
-
         shape = np.broadcast_shapes(batch.shape, n.shape)
         if np.any(stepsize >= self.largest_stepsizes(np.full(shape, keep_prob[0]))):
             return np.full(shape, keep_prob[0])  # out of range anyway, which the bound will say
+        value = _held(self, stepsize, batch, n, keep_prob=keep_prob, schedule=schedule)
+        if _falls_with_curvature(schedule):
+            return _scanned_keep_prob(value, keep_prob, shape)
         return self._keep_prob(value, keep_prob, shape)
 
     def required_iterations(
@@ -182,7 +181,12 @@ class CertifiedMultilayer:
     def best_keep_prob(
         self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
     ) -> FloatArray:
-        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        lowest = np.full(shape, keep_prob[0])
+        if np.any(stepsize >= self.largest_stepsizes(lowest)) or not _falls_with_curvature(schedule):
+            return lowest
+        value = _held(self, stepsize, batch, n, keep_prob=keep_prob, schedule=schedule)
+        return _scanned_keep_prob(value, keep_prob, shape)
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
@@ -191,6 +195,49 @@ class CertifiedMultilayer:
 
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.total.smallest_batch(target, lowest_keep_prob)
+
+
+def _falls_with_curvature(schedule: Schedule) -> bool:
+    """Whether [T1] at a given stepsize can be smaller for a larger U.
+
+    The cost of stopping late is the rise of q_k = p_k / (gamma_k (1 - U gamma_k/2)), and U lifts the first
+    q_k of a decaying stepsize most.
+    """
+    return schedule.decay > 0 and schedule.stopping != "matched"
+
+
+def _held(
+    objective: DescentObjective | CertifiedMultilayer,
+    stepsize: FloatArray,
+    batch: FloatArray,
+    n: FloatArray,
+    *,
+    keep_prob: Range,
+    schedule: Schedule,
+) -> Callable[[FloatArray], FloatArray]:
+    """The bound at given stepsizes as a function of the keep probability; inf outside their range.
+
+    They must be valid at the lowest keep probability.
+    """
+
+    def value(zeta: FloatArray) -> FloatArray:
+        inside = np.asarray(stepsize < objective.largest_stepsizes(zeta))
+        inside = np.asarray(inside.all(axis=-1)) if inside.ndim > zeta.ndim else inside
+        safe = np.where(inside, zeta, keep_prob[0])  # U rises with zeta, so its lowest value is valid
+        return np.where(inside, objective.bound(stepsize, safe, batch, n, schedule).value, np.inf)
+
+    return value
+
+
+def _scanned_keep_prob(
+    value: Callable[[FloatArray], FloatArray], keep_prob: Range, shape: tuple[int, ...]
+) -> FloatArray:
+    """Minimiser of a bound that may rise and fall with the keep probability; the lowest of those that tie."""
+    lowest = np.full(shape, keep_prob[0])
+    if keep_prob[0] == keep_prob[1]:
+        return lowest
+    found = minimize_scan(value, lowest, np.full(shape, keep_prob[1]), points=33, steps=30, valleys=2)
+    return np.where(value(found) < value(lowest), found, lowest)
 
 
 @dataclass(frozen=True, slots=True)

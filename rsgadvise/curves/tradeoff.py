@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.advise.solve import critical_batch_size, fewest_iterations
+from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.curves.results import Mark, Tradeoff
 from rsgadvise.search import distinct, whole_grid
 

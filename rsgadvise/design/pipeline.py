@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
+from rsgadvise.advise.iterations import fewest_iterations
 from rsgadvise.advise.results import as_stepsize
-from rsgadvise.advise.solve import fewest_iterations
 from rsgadvise.advise.space import Limit, Space
 from rsgadvise.bounds.judge import Point, certified
 from rsgadvise.bounds.kinds import largest_gradient

@@ -232,38 +232,47 @@ def optimal_stepsize(
     n, floor, lowest, top, curve = np.broadcast_arrays(
         np.asarray(iterations, dtype=np.float64), floor, start, np.asarray(ceiling, dtype=np.float64), u
     )
-    return np.asarray(2 / curve * _best_share(stopping, n, decay, floor * 2 / curve, lowest, top))
+    share = _best_share(
+        stopping, iterations=n, decay=decay, noise=floor * 2 / curve, suboptimality=lowest, ceiling=top
+    )
+    return np.asarray(2 / curve * share)
 
 
 def _best_share(
-    stopping: Stopping, n: FloatArray, decay: float, noise: FloatArray, start: FloatArray, top: FloatArray
+    stopping: Stopping,
+    *,
+    iterations: FloatArray,
+    decay: float,
+    noise: FloatArray,
+    suboptimality: FloatArray,
+    ceiling: FloatArray,
 ) -> FloatArray:
-    """r = U gamma/2 that minimises C(r)/r + noise r sum q_k x_k^2, C(r) = q_1 D_f + F_max sum (q_k - q_{k-1})_+.
+    """r = U gamma/2 that minimises C(r)/r + noise r sum q_k x_k^2, C = q_1 D_f + F_max sum (q_k - q_{k-1})_+.
 
     That is A up to a factor and, for a projected gradient, a summand that r does not enter. It can have two
     valleys, one near r = 1/2 where the q_k of a decaying stepsize stop rising, and one at 1 - r << 1 where
     D_f << F_max; so it is scanned over log r/(1 - r), which resolves both ends.
 
     From r to r' > r the q_k grow by (1 - r x_k)/(1 - r' x_k), the less the larger k is, so C(r') (1 - r') <=
-    C(r) (1 - r). Hence with C_0 = C(0) and c = noise sum p_k x_k a minimum at r <= 1/2 lies below 4 sqrt(C_0/c),
-    and every one above sqrt(C_min/c)/3, C_min = min(D_f, F_max) max_k q_k(0) <= C(r).
+    C(r) (1 - r). Hence with C_0 = C(0) and c = noise sum p_k x_k a minimum at r <= 1/2 lies below
+    4 sqrt(C_0/c), and every one above sqrt(C_min/c)/3, C_min = min(D_f, F_max) max_k q_k(0) <= C(r).
     """
-    sums_at = prepare_sums(stopping, iterations=n, decay=decay)
-    tiny = sums_at(np.zeros_like(n))
+    sums_at = prepare_sums(stopping, iterations=iterations, decay=decay)
+    tiny = sums_at(np.zeros_like(iterations))
     humps = float(len(stopping)) if isinstance(stopping, tuple) else 1.0
     with np.errstate(divide="ignore", over="ignore"):
         slope = noise * tiny.quadratic
-        least = np.sqrt((tiny.first + tiny.variation) / humps * np.minimum(start, top) / slope) / 3
-        most = 4 * np.sqrt((tiny.first * start + tiny.variation * top) / slope)
+        lowest = np.minimum(suboptimality, ceiling) * (tiny.first + tiny.variation) / humps
+        least = np.sqrt(lowest / slope) / 3
+        most = 4 * np.sqrt((tiny.first * suboptimality + tiny.variation * ceiling) / slope)
     low = np.clip(least, 1e-200, 1 / 64)
     high = np.where(most <= 0.5, np.maximum(most, 2 * low), _LARGEST_SHARE)
 
     def value(logit: FloatArray) -> FloatArray:
         share = 1 / (1 + np.exp(-logit))
         sums = sums_at(share)
-        return np.asarray(
-            (sums.first * start + sums.variation * top) / share + noise * share * sums.quadratic
-        )
+        start = sums.first * suboptimality + sums.variation * ceiling
+        return np.asarray(start / share + noise * share * sums.quadratic)
 
     found = minimize_scan(
         value,

@@ -90,7 +90,7 @@ def structure(
 
 def stepsize_limits(net: Structure) -> list[FloatArray]:
     """1/b_l, the open upper end of each layer's stepsize; inf where a hidden layer has w_l = 0."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return [1 / np.asarray(curvature, dtype=np.float64) for curvature in net.curvatures]
 
 

@@ -1,0 +1,270 @@
+"""Numbers of iterations and of runs for given batch sizes: within a budget, or those that meet a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
+from rsgadvise.bounds.objective import Objective, Range, Schedule
+from rsgadvise.search import distinct, smallest_integer, whole_grid
+from rsgadvise.theory.bound import FloatArray
+
+__all__ = [
+    "FEW",
+    "MOST_RUNS",
+    "Branch",
+    "best_value",
+    "critical_batch_size",
+    "fewest_iterations",
+    "iterations_for_bound",
+    "iterations_for_goal",
+    "runs_tried",
+]
+
+MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
+_ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not always better
+_ITERATION_ROUNDS = 3
+_PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
+_RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
+_COARSE_RUNS = distinct(whole_grid(1, MOST_RUNS, 44))
+FEW = 24  # so few iterations are all tried: there rounding to whole ones matters most
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One combination of the choices that are neither solved nor vectorised."""
+
+    objective: Objective
+    space: Space
+    schedule: Schedule
+    keep_range: Range
+    for_loss: bool  # the stepsize is given by a formula, and no optimum of what ranks
+
+
+def iterations_for_bound(branch: Branch, batch: FloatArray) -> FloatArray:
+    """N that gives the smallest bound: all that the limits allow, where more is always better.
+
+    It is for constant stepsizes with uniform R and for `matched`. A late start or a decaying
+    stepsize with another P_R can lose by more iterations, so there several N are compared. Where the
+    stepsize is chosen for the loss, N is too: a short run can have the smaller bound, not the smaller loss.
+    """
+    most = branch.space.most_iterations(batch, np.ones_like(batch))
+    if branch.schedule.monotone or branch.space.fixed_iterations or branch.for_loss:
+        return np.where(most > 0, most, np.inf)
+    left = np.full(most.shape, float(branch.space.iterations[0]))
+    right = np.maximum(most, left)
+    for _ in range(_ITERATION_ROUNDS):
+        grid = np.asarray(whole_grid(left, right, _ITERATION_POINTS, axis=-1), dtype=np.float64)
+        wide = np.broadcast_to(batch[:, None], grid.shape)
+        at = np.argmin(best_value(branch, wide, grid), axis=1)[:, None]
+        if np.all(at == _ITERATION_POINTS - 1):
+            break  # all that the limits allow
+        left = np.take_along_axis(grid, np.maximum(at - 1, 0), axis=1)[:, 0]
+        right = np.take_along_axis(grid, np.minimum(at + 1, _ITERATION_POINTS - 1), axis=1)[:, 0]
+    return np.where(most > 0, np.take_along_axis(grid, at, axis=1)[:, 0], np.inf)
+
+
+def best_value(branch: Branch, batch: FloatArray, n: FloatArray) -> FloatArray:
+    """The bound at its optimum."""
+    stepsize, keep_prob = branch.objective.optimum(batch, n, branch.keep_range, branch.schedule)
+    return branch.objective.bound(stepsize, keep_prob, batch, n, branch.schedule).value
+
+
+def iterations_for_goal(branch: Branch, batch: FloatArray, *, rough: bool) -> tuple[FloatArray, FloatArray]:
+    """(N, T) that meet the goal with the least total T N for each batch size; N is inf where none does."""
+    goal = branch.space.goal
+    if goal is None:
+        raise ValueError("a goal is needed")
+    if not branch.space.closed_plan(branch.schedule):
+        return _plan_searched(branch, goal, batch, rough=rough)
+
+    lowest = float(branch.space.iterations[0])
+
+    def real(runs: FloatArray) -> FloatArray:
+        """N, at least the fewest allowed and not rounded, for each batch size (rows) and T (columns)."""
+        wide = np.broadcast_to(batch[:, None], runs.shape)
+        return np.maximum(
+            branch.objective.required_iterations(goal.per_run(runs), wide, branch.keep_range)[0], lowest
+        )
+
+    def whole(runs: FloatArray) -> FloatArray:
+        """The same, rounded up and checked."""
+        wide = np.broadcast_to(batch[:, None], runs.shape)
+        n = fewest_iterations(branch.objective, wide, goal.per_run(runs), branch.keep_range, lowest=lowest)
+        return np.where(n <= branch.space.iterations[1], n, np.inf)
+
+    if goal.runs is not None:
+        choices = np.full((batch.size, 1), float(goal.runs))
+        return whole(choices)[:, 0], choices[:, 0]
+    choices = _runs_worth_trying(real, float(branch.space.iterations[1]), batch.size, rough=rough)
+    needed = whole(choices)
+    best = np.argmin(needed * choices, axis=1)[:, None]
+    return np.take_along_axis(needed, best, axis=1)[:, 0], np.take_along_axis(choices, best, axis=1)[:, 0]
+
+
+def _runs_worth_trying(
+    real: Callable[[FloatArray], FloatArray], highest: float, size: int, *, rough: bool
+) -> FloatArray:
+    """The few T, one row per batch size, among which the one with the least T N(T) is.
+
+    For real N the logarithm of T N(T) is convex in 1/T: log N is convex in the logarithm of the target,
+    which is linear in 1/T, and -log(1/T) is convex. So the T for which it is below the cost of one whole
+    plan are an interval; beyond it no T can be cheaper. Whole N make T N(T) jagged inside, so there every
+    T counts.
+
+    Args:
+        real: N before rounding of T. highest: the most iterations allowed. size: number of rows.
+        rough: whether to be content with the T near the cheapest of a coarse list.
+    """
+
+    def rounded(runs: FloatArray, needed: FloatArray) -> FloatArray:
+        n = np.ceil(needed)
+        return np.where(n <= highest, n * runs, np.inf)
+
+    last = _COARSE_RUNS.size - 1
+    coarse = np.broadcast_to(_COARSE_RUNS, (size, last + 1))
+    needed = real(coarse)
+    costs = rounded(coarse, needed)
+    first, final = np.argmin(costs, axis=1), np.argmin(costs, axis=1)
+    if not rough:
+        promising = coarse * needed <= np.min(costs, axis=1, keepdims=True)
+        first, final = np.argmax(promising, axis=1), last - np.argmax(promising[:, ::-1], axis=1)
+    low, high = _COARSE_RUNS[np.maximum(first - 1, 0)], _COARSE_RUNS[np.minimum(final + 1, last)]
+    if rough:
+        return np.asarray(np.round(low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 17)))
+    every = np.minimum(low[:, None] + np.arange(np.max(high - low) + 1), high[:, None])
+    costs = rounded(every, real(every))
+    pick = np.argsort(costs, axis=1, kind="stable")[:, :_RUNS_REFINED]
+    return np.take_along_axis(every, pick, axis=1)
+
+
+def runs_tried(first: float, last: float) -> FloatArray:
+    """Every T from the first to the last, and a few beyond on either side."""
+    return distinct(np.concatenate([_COARSE_RUNS, np.arange(first, last + 1)]))
+
+
+def fewest_iterations(
+    objective: Objective, batch: FloatArray, target: FloatArray, keep_range: Range, *, lowest: float = 1.0
+) -> FloatArray:
+    """Smallest integer N >= `lowest` from the closed plan, rounded up and checked against the bound.
+
+    For constant stepsizes and uniform R; inf where no N up to 1e15 reaches the target.
+    """
+    schedule = Schedule()
+    needed, _ = objective.required_iterations(target, batch, keep_range)
+    whole = np.maximum(np.ceil(needed), lowest)
+    reachable = np.isfinite(whole) & (whole <= MOST_ITERATIONS)
+    misses = reachable
+    for _ in range(4):
+        if not misses.any():
+            break
+        safe = np.where(reachable, whole, 1.0)
+        stepsize, keep_prob = objective.optimum(batch, safe, keep_range, schedule)
+        misses = reachable & (objective.bound(stepsize, keep_prob, batch, safe, schedule).value > target)
+        whole = np.where(misses, np.maximum(whole + 1, np.ceil(whole * (1 + 1e-12))), whole)
+    return np.where(reachable & ~misses, whole, np.inf)
+
+
+def _plan_searched(
+    branch: Branch, goal: Goal, batch: FloatArray, *, rough: bool
+) -> tuple[FloatArray, FloatArray]:
+    """(N, T) by search, where the plan has no closed form.
+
+    The best bound F at N does not depend on T, so it is tabulated once over N; few N are all in it. For
+    given N the fewest runs are ln(1/delta) / ln(eps/F), rounded up. Between two entries T is chosen by
+    interpolation, and its N narrowed down to the smallest integer. The bound falls with N for `matched`;
+    elsewhere the answer meets the target but a smaller N of many may, too.
+    """
+    low, high = (float(n) for n in branch.space.iterations)
+    every = np.arange(low, min(low + (4 if rough else FEW), high + 1))
+    coarse = whole_grid(low, high, 12 if rough else _PLAN_POINTS)
+    grid = distinct(np.concatenate([every, coarse]))
+    values = best_value(branch, *np.broadcast_arrays(batch[:, None], grid))
+    best_n, best_runs = _fewest_runs(branch, goal, batch, grid, values)
+
+    def guessed(runs: FloatArray) -> FloatArray:
+        """N for each batch size (rows) and T (columns), interpolated in the table; inf out of reach."""
+        target = goal.per_run(runs)
+        met = values[:, None, :] <= target[None, :, None]
+        first = np.argmax(met, axis=2)
+        below, rows = np.maximum(first - 1, 0), np.arange(batch.size)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drop = np.log(values[rows, below] / values[rows, first])
+            part = np.clip(np.log(values[rows, below] / target) / drop, 0, 1)
+        ratio = grid[first] / grid[below]
+        guess = np.ceil(grid[below] * ratio ** np.where(np.isfinite(part), part, 1.0))
+        allowed = branch.space.most_iterations(batch[:, None], runs[None, :])
+        return np.where(met.any(axis=2) & (grid[below] <= allowed), guess, np.inf)
+
+    runs = np.asarray([float(goal.runs or 1)])
+    if goal.runs is None:
+        at = np.argmin(guessed(_COARSE_RUNS) * _COARSE_RUNS, axis=1)
+        before, after = max(int(at.min()) - 1, 0), min(int(at.max()) + 1, _COARSE_RUNS.size - 1)
+        runs = runs_tried(_COARSE_RUNS[before], _COARSE_RUNS[after])
+    guess, rows = guessed(runs), np.arange(batch.size)
+    for pick in np.argsort(guess * runs, axis=1, kind="stable").T[: 1 if rough else _RUNS_REFINED]:
+        n, target = guess[rows, pick], goal.per_run(runs)[pick]
+        if not rough:
+            first = np.argmax(values <= target[:, None], axis=1)
+            whole = _narrowed(branch, batch, target, (grid[np.maximum(first - 1, 0)], grid[first]))
+            n = np.where(np.isfinite(n), whole, n)
+        n = np.where(n <= branch.space.most_iterations(batch, runs[pick]), n, np.inf)
+        better = n * runs[pick] < best_n * best_runs
+        best_n, best_runs = np.where(better, n, best_n), np.where(better, runs[pick], best_runs)
+    return best_n, best_runs
+
+
+def _fewest_runs(
+    branch: Branch, goal: Goal, batch: FloatArray, grid: FloatArray, values: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(N, T) with the least T N among the tabulated N; N is inf where none meets the target."""
+    if goal.runs is not None:
+        runs = np.full(values.shape, float(goal.runs))
+    else:
+        with np.errstate(divide="ignore"):
+            shortfall = np.log(goal.eps / values)  # what a factor of delta^(1/T) may take away
+            needed = np.where(shortfall > 0, -np.log(goal.delta) / shortfall, np.inf)
+        runs = np.clip(np.ceil(needed * (1 - 1e-12)), 1.0, MOST_RUNS)
+        runs = np.where(values <= goal.per_run(runs), runs, np.minimum(runs + 1, MOST_RUNS))
+    allowed = grid <= branch.space.most_iterations(batch[:, None], runs)
+    total = np.where((values <= goal.per_run(runs)) & allowed, grid * runs, np.inf)
+    at = np.argmin(total, axis=1)
+    rows = np.arange(batch.size)
+    return np.where(np.isfinite(total[rows, at]), grid[at], np.inf), runs[rows, at]
+
+
+def _narrowed(
+    branch: Branch, batch: FloatArray, target: FloatArray, bracket: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """Smallest integer N of the bracket whose best bound meets the target."""
+
+    def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return best_value(branch, np.broadcast_to(batch, n.shape), n.astype(np.float64)) <= target
+
+    low, high = (end.astype(np.int64) for end in bracket)
+    return smallest_integer(meets, low, high)[0].astype(np.float64)
+
+
+def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:
+    """B at which the steps are twice the fewest possible, at constant stepsize and uniform R.
+
+    For a single layer this is sigma^2/q in closed form; elsewhere it is found by narrowing
+    a bracket of log B, since N(B) falls with B.
+    """
+    points = 65
+
+    def iterations(batch: FloatArray) -> FloatArray:
+        return objective.required_iterations(np.full(batch.shape, target), batch, keep_range)[0]
+
+    fewest = float(iterations(np.asarray([1e280]))[0])
+    low, high = -60.0, 640.0
+    for _ in range(6):  # each round narrows the bracket 64-fold
+        grid = np.linspace(low, high, points)
+        inside = iterations(np.exp(grid)) <= 2 * fewest
+        first = int(np.argmax(inside)) if inside.any() else points - 1
+        low, high = float(grid[max(first - 1, 0)]), float(grid[first])
+    return float(np.exp(high))
