@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -131,18 +131,21 @@ def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[t
         yield from judged.summed(document)
 
 
-def _tries(job: tuple[int, int, int, float]) -> tuple[int, list[Find], dict[str, int]]:
+def _tries(job: tuple[int, int, int, float]) -> tuple[int, list[Find], dict[str, float]]:
     """The tries from `first` to `last`, in this process."""
     seed, first, last, limit = job
     folder = Path(tempfile.mkdtemp(prefix="explore"))
-    counts: Counter[str] = Counter()
+    counts: dict[str, float] = defaultdict(float)
     finds = []
     try:
         write_data(folder)
         for index in range(first, last):
             one = draw_try(seed, index)
+            begun = time.process_time()
+            broken = attempt(one, folder, limit=limit)
             counts[one.command[0]] += 1
-            for kind, what in attempt(one, folder, limit=limit):
+            counts[f"seconds of {one.command[0]}"] += round(time.process_time() - begun, 3)
+            for kind, what in broken:
                 finds.append(Find(index, kind, what, one.command, as_text(one.spec)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -159,7 +162,7 @@ def _memory(most: int = 4 << 30) -> None:
 
 def explore(
     tries: int, *, seed: int, jobs: int, first: int = 0, limit: float = LIMIT, batch: int = 50
-) -> Iterator[tuple[int, list[Find], dict[str, int]]]:
+) -> Iterator[tuple[int, list[Find], dict[str, float]]]:
     """Results of batches of tries, as they come; the same tries whatever the number of processes."""
     work = [(seed, at, min(at + batch, first + tries), limit) for at in range(first, first + tries, batch)]
     if jobs == 1:
@@ -199,10 +202,12 @@ def main(arguments: list[str] | None = None) -> int:
             "" if one.other is None else as_text(one.other),
             sep="\n",
         )
-    done, kinds, counts, begun = 0, Counter[str](), Counter[str](), time.monotonic()
+    done, kinds, begun = 0, Counter[str](), time.monotonic()
+    counts: dict[str, float] = defaultdict(float)
     for count, finds, commands in explore(tries, seed=seed, jobs=jobs, first=first, limit=given.limit):
         done += count
-        counts.update(commands)
+        for name, number in commands.items():
+            counts[name] += number
         for find in finds:
             label = f"{find.kind}: {find.what}" if find.kind == "traceback" else find.kind
             kinds[label] += 1
@@ -215,7 +220,9 @@ def main(arguments: list[str] | None = None) -> int:
                 )
                 print("  " + find.spec.replace("\n", "").replace("  ", " "), flush=True)
     seconds = time.monotonic() - begun
-    print(f"{done:,} tries of seed {seed} in {seconds:,.0f} s; {sum(kinds.values())} finds; {dict(counts)}")
+    print(f"{done:,} tries of seed {seed} in {seconds:,.0f} s; {sum(kinds.values())} finds")
+    for name in sorted(name for name in counts if " " not in name):
+        print(f"  {counts[name]:6,.0f} {name}, {counts[f'seconds of {name}'] / counts[name]:.2f} s each")
     for label, number in kinds.most_common():
         print(f"  {number:6,} {label}")
     return 1 if kinds else 0
