@@ -180,7 +180,7 @@ def _search(
             here = _bisected(last, value, lambda v, check=check: _succeeds(check, v))[0]  # type: ignore[misc]
             try:
                 then, end_note = outcome(here), f"beyond {here:.4g}: {error}"
-            except _NoPlanError as nothing:
+            except _NotAllowedError as nothing:  # not even now, where the value is only assumed
                 return _Found(None, None, last, f"beyond {last:.4g}: {nothing}")
         if then is not None:
             at = here if here == start else _bisected(last, here, same)[1]

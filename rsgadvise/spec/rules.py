@@ -42,7 +42,7 @@ ROUNDING = 1e-9  # relative: measured statistics may break an inequality by roun
 SHOWN_CHARACTERS = 40
 SUM_TOLERANCE = 1e-9
 SMALLEST, LARGEST = 1e-300, 1e300
-"""Sizes of real numbers other than 0; floats end a little further out, and lose their digits on the way."""
+"""Of numbers other than 0; floats end a little further out, and lose digits on the way."""
 MOST_PROBABILITIES = 1_000_000
 
 Problem = tuple[tuple[int | str, ...], PydanticCustomError]
@@ -171,18 +171,10 @@ class Number(Rule):
             end = f"{number_text(self.le)} or less" if self.le is not None else f"a value below {self.lt:g}"
             raise failure(rule, value, f"lower it to {end}")
         if number and not self.whole and not SMALLEST <= abs(number) <= LARGEST:
-            raise self._extreme(value, number)
+            zero = "" if self.gt is not None else "0, or "
+            fix = f"lower it to {LARGEST:g}" if abs(number) > LARGEST else f"write {zero}{SMALLEST:g} or more"
+            raise failure(f"{zero}between {SMALLEST:g} and {LARGEST:g} in size", value, fix)
         return number
-
-    def _extreme(self, value: Real, number: float) -> PydanticCustomError:
-        """The error of a number whose square or product would be none."""
-        if abs(number) > LARGEST:
-            return failure(
-                f"at most {LARGEST:g} in size, to be computed with", value, f"lower it to {LARGEST:g}"
-            )
-        zero = self.gt is None
-        rule = f"{'0 or ' if zero else ''}at least {SMALLEST:g} in size, to be computed with"
-        return failure(rule, value, f"{'write 0, or ' if zero else ''}raise it to {SMALLEST:g}")
 
     def _whole(self, value: Real, rule: str) -> int:
         if isinstance(value, Integral):

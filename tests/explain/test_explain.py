@@ -517,3 +517,41 @@ def test_data_without_a_gradient_allow_any_stepsize(run: Run, tmp_path: Path) ->
     (own,) = [each for each in json.loads(result.out)["assumptions"] if each["id"] == "certified_stepsize"]
     assert own["holds"] is True
     assert own["reason"] == "there is no curvature, so that any stepsize does"
+
+
+def test_a_flip_whose_start_is_only_assumed(run: Run, tmp_path: Path) -> None:
+    """Without data.mean the worst case of 1 stands, which beside a mean_square of 0 no spec may say."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "network: {kind: autoencoder, layers: [2, 1], weight_bound: 1}\n"
+        "data: {mean_square: 0, samples: 100}\nsearch: {batch_size: [2, 4]}\n"
+    )
+    result = run("explain", path, "-f", "json", "--constants", "certified")
+    assert (result.code, result.err) == (0, "")
+    (flip,) = (each for each in strict(result.out)["flips"] if each["key"] == "data.mean")
+    assert flip["at"] is None
+    assert "data.mean_square must be from mean**2 = 1" in flip["note"]
+
+
+@pytest.mark.parametrize("command", [["explain"], ["recommend"], ["report", "-o", "out.html"]])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "network: {kind: single_layer, layers: [4, 3]}\ndata: {samples: 10}\ntraining: {iterations: 10}\n"
+        "search: {batch_size: {min: 2, max: 9}}\nbudget: {epochs: 1e100}\n",
+        "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: 1e-300}\n",
+        "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: 1}\ndata: {mean: 1e-300}\n",
+        "network: {kind: single_layer, layers: [4, 3]}\ndata: {samples: 1}\nbudget: {epochs: 1e100}\n",
+        "network: {kind: single_layer, layers: [4, 3]}\ntraining: {initial_loss: 1e-300}\n",
+        "network: {kind: single_layer, layers: [4, 3]}\nbudget: {seconds: 1e100}\n"
+        "cost: {per_sample: 1e-300}\nsearch: {batch_size: {min: 2, max: 9}}\n",
+    ],
+)
+def test_values_at_the_ends_of_their_ranges_are_answered(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(spec)
+    name, *options = command
+    result = run(name, "s.yaml", *options)
+    assert (result.code, result.err) == (0, "")

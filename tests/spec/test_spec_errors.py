@@ -316,13 +316,13 @@ BAD = [
         "a mean of no size",
         single("data: {mean: 5e-324}"),
         "data.mean",
-        ["0 or at least 1e-300", "write 0, or"],
+        ["0, or between 1e-300", "write 0, or"],
     ),
     (
         "a loss of no size",
         single("training: {initial_loss: 5e-324}"),
         "2:26 training.initial_loss",
-        ["must be at least 1e-300", "raise it to 1e-300"],
+        ["must be between 1e-300 and 1e+300 in size", "write 1e-300 or more"],
     ),
     (
         "a step without end",
@@ -340,7 +340,7 @@ BAD = [
         "a box of no size",
         "network: {kind: multilayer, layers: [4, 3, 2], weight_bound: [1, 1e-301]}",
         "network.weight_bound[1]",
-        ["0 or at least 1e-300"],
+        ["0, or between 1e-300"],
     ),
     # Unknown keys.
     (

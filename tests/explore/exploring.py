@@ -1,0 +1,232 @@
+"""Tries random specs with every command, and prints each that breaks a rule as a file to repeat it with.
+
+``python tests/explore/exploring.py --tries 10000 --seed 1 --jobs 2``; a find is tried again alone with
+``--only NUMBER``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import judged
+from drawn import Try, as_text, draw_try, write_data
+
+LIMIT = 20.0
+"""Seconds of processor time that one call may take."""
+SHOWN = 3
+"""Finds of one kind that are printed whole."""
+
+
+class _TooLongError(BaseException):
+    """The call took too long; no handler of errors may swallow it."""
+
+
+@dataclass(frozen=True)
+class Find:
+    """A rule that a try broke."""
+
+    index: int
+    kind: str
+    what: str
+    command: tuple[str, ...]
+    spec: str
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _TooLongError
+
+
+def call(command: list[str]) -> tuple[object, str, str]:
+    """Exit code, standard output and standard error of a command run in this process."""
+    from rsgadvise.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    before, sys.argv = sys.argv, ["rsgadvise", *command]
+    code: object = None
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            main()
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        sys.argv = before
+    return code, out.getvalue(), err.getvalue()
+
+
+def _place(error: BaseException) -> str:
+    """Where in the package an exception came from, to tell kinds apart."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "rsgadvise" in f.filename]
+    last = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {str(error)[:80]}{last}"
+
+
+def attempt(one: Try, folder: Path, *, limit: float = LIMIT) -> list[tuple[str, str]]:
+    """What a try breaks: (kind, what) of each."""
+    text = as_text(one.spec)
+    (folder / "SPEC").write_text(text)
+    if one.other is not None:
+        (folder / "OTHER").write_text(as_text(one.other))
+    for name in ("OUT.html", "PLOT.json"):
+        (folder / name).unlink(missing_ok=True)
+    command = [str(folder / word.removeprefix("DATA/")) if _is_path(word) else word for word in one.command]
+    signal.signal(signal.SIGPROF, _stop)
+    signal.setitimer(signal.ITIMER_PROF, limit)
+    try:
+        code, out, err = call(command)
+        signal.setitimer(signal.ITIMER_PROF, limit)
+        finds = list(_judged(one, text, code, out, err))
+        if (folder / "PLOT.json").exists() and not finds:
+            signal.setitimer(signal.ITIMER_PROF, limit)
+            code, out, err = call(["plot", str(folder / "PLOT.json"), "--terminal"])
+            finds += [(f"plot: {kind}", what) for kind, what in judged.streams(code, out, err)]
+    except _TooLongError as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if "rsgadvise/" in f.filename]
+        finds = [("too long", " < ".join(f.name for f in reversed(frames[-6:])))]
+    except Exception as error:  # noqa: BLE001 - whatever escapes is what is looked for
+        finds = [("traceback", _place(error))]
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return finds
+
+
+def _is_path(word: str) -> bool:
+    return word in {"SPEC", "OTHER", "OUT.html", "PLOT.json"} or word.startswith("DATA/")
+
+
+def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[tuple[str, str]]:
+    yield from judged.streams(code, out, err)
+    command = one.command
+    if code == 2 or not out or "--emit" in command or "-f" not in command:
+        return
+    if command[command.index("-f") + 1] != "json":
+        return
+    try:
+        document = judged.strict(out)
+    except ValueError as error:
+        yield "JSON", f"{error}"
+        return
+    yield from judged.numbers(document)
+    if command[0] == "recommend":
+        yield from judged.ranked(document)
+        yield from judged.better(text, document)
+    elif command[0] == "bound":
+        yield from judged.summed(document)
+
+
+def _tries(job: tuple[int, int, int, float]) -> tuple[int, list[Find], dict[str, float]]:
+    """The tries from `first` to `last`, in this process."""
+    seed, first, last, limit = job
+    folder = Path(tempfile.mkdtemp(prefix="explore"))
+    counts: dict[str, float] = defaultdict(float)
+    finds = []
+    try:
+        write_data(folder)
+        for index in range(first, last):
+            one = draw_try(seed, index)
+            begun = time.process_time()
+            broken = attempt(one, folder, limit=limit)
+            counts[one.command[0]] += 1
+            counts[f"seconds of {one.command[0]}"] += round(time.process_time() - begun, 3)
+            for kind, what in broken:
+                finds.append(Find(index, kind, what, one.command, as_text(one.spec)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return last - first, finds, dict(counts)
+
+
+def _memory(most: int = 4 << 30) -> None:
+    """Refuse memory that no spec should need, so that a huge array is a find and not a dead machine."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def explore(
+    tries: int, *, seed: int, jobs: int, first: int = 0, limit: float = LIMIT, batch: int = 50
+) -> Iterator[tuple[int, list[Find], dict[str, float]]]:
+    """Results of batches of tries, as they come; the same tries whatever the number of processes."""
+    work = [(seed, at, min(at + batch, first + tries), limit) for at in range(first, first + tries, batch)]
+    if jobs == 1:
+        yield from map(_tries, work)
+        return
+    with get_context("spawn").Pool(jobs, initializer=_memory) as pool:
+        yield from pool.imap_unordered(_tries, work)
+
+
+def _keep(find: Find, folder: Path | None) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{find.index}_{''.join(c if c.isalnum() else '_' for c in find.kind)[:40]}.yaml"
+    (folder / name).write_text(f"# {' '.join(find.command)}\n# {find.kind}: {find.what}\n{find.spec}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the tries; 1 where one of them found something."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--tries", type=int, default=10_000)
+    options.add_argument("--seed", type=int, default=None, help="default: by the clock")
+    options.add_argument("--first", type=int, default=0, help="number of the first try")
+    options.add_argument("--only", type=int, help="this try alone, in this process")
+    options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options.add_argument("--limit", type=float, default=LIMIT, help="seconds of processor time for one call")
+    options.add_argument("--finds", type=Path, help="folder for a spec file of each find")
+    given: Any = options.parse_args(arguments)
+    seed = int(time.time()) if given.seed is None else given.seed
+    first, tries, jobs = given.first, given.tries, given.jobs
+    if given.only is not None:
+        first, tries, jobs = given.only, 1, 1
+        one = draw_try(seed, first)
+        print(
+            " ".join(one.command),
+            as_text(one.spec),
+            "" if one.other is None else as_text(one.other),
+            sep="\n",
+        )
+    done, kinds, begun = 0, Counter[str](), time.monotonic()
+    counts: dict[str, float] = defaultdict(float)
+    for count, finds, commands in explore(tries, seed=seed, jobs=jobs, first=first, limit=given.limit):
+        done += count
+        for name, number in commands.items():
+            counts[name] += number
+        for find in finds:
+            label = f"{find.kind}: {find.what}" if find.kind == "traceback" else find.kind
+            kinds[label] += 1
+            _keep(find, given.finds)
+            if kinds[label] <= SHOWN:
+                again = f"--seed {seed} --only {find.index}"
+                print(
+                    f"FIND {again}: {find.kind}: {find.what}\n  rsgadvise {' '.join(find.command)}",
+                    flush=True,
+                )
+                print("  " + find.spec.replace("\n", "").replace("  ", " "), flush=True)
+    seconds = time.monotonic() - begun
+    print(f"{done:,} tries of seed {seed} in {seconds:,.0f} s; {sum(kinds.values())} finds")
+    for name in sorted(name for name in counts if " " not in name):
+        print(f"  {counts[name]:6,.0f} {name}, {counts[f'seconds of {name}'] / counts[name]:.2f} s each")
+    for label, number in kinds.most_common():
+        print(f"  {number:6,} {label}")
+    return 1 if kinds else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

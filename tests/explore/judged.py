@@ -1,0 +1,235 @@
+"""What must be true of every answer, however odd the question."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import numpy as np
+
+from rsgadvise.advise.space import Space, search_space
+from rsgadvise.bounds.judge import objective_for, point_at
+from rsgadvise.bounds.objective import Objective, Schedule
+from rsgadvise.bounds.problem import Problem, resolve, stopping_of
+from rsgadvise.errors import HypothesisError
+from rsgadvise.spec import Spec, parse_spec
+
+NEAR = 1e-6
+"""Relative gain of a point near by that counts."""
+_SAME = 1e-9
+Find = tuple[str, str]
+
+
+def strict(text: str) -> Any:
+    """JSON without NaN and Infinity."""
+
+    def refuse(word: str) -> NoReturn:
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def streams(code: object, out: str, err: str) -> Iterator[Find]:
+    """Exit codes, and one line of error alone where there is one."""
+    if code not in {0, 1, 2, 3}:
+        yield "exit code", str(code)
+        return
+    lines = err.splitlines()
+    if code == 2 or (code == 1 and lines):
+        if len(lines) != 1 or not lines[0].startswith("error: "):
+            yield "error not on one line", err[:300]
+        elif "out of memory" in err or "got nan" in err or "(nan)" in err or "got inf" in err:
+            yield "error that nobody can act on", err[:300]
+        if out:
+            yield "output beside an error", out[:100]
+    elif lines:
+        yield "something on stderr", err[:300]
+
+
+def numbers(document: Any, path: str = "") -> Iterator[Find]:
+    """Probabilities and rates that are none."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from numbers(value, f"{path}.{key}")
+            if key in {"bound", "certified_bound"} and isinstance(value, float) and value < 0:
+                yield "a bound below 0", f"{path}.{key} = {value}"
+    elif isinstance(document, list):
+        for place, value in enumerate(document):
+            yield from numbers(value, f"{path}[{place}]")
+
+
+def ranked(document: Any) -> Iterator[Find]:
+    """Ranks in their order, terms that sum to the bound, words that agree with the numbers."""
+    rows = document["recommendations"]
+    if [row["rank"] for row in rows] != list(range(1, len(rows) + 1)):
+        yield "rank numbers", str([row["rank"] for row in rows])
+    spec = document["spec"]
+    if spec["target"] is None:
+        order = "loss_bound" if document["constants"] == "calibrated" else "bound"
+    else:
+        order = "seconds" if spec["cost"] is not None else "total_samples"
+    values = [row[order] for row in rows]
+    for before, after in pairwise(values):
+        if None not in {before, after} and after < before * (1 - _SAME):
+            yield "ranks out of order", f"{order}: {before} before {after}"
+    for row in rows:
+        yield from summed(row)
+        yield from _kept(row, spec)
+
+
+def summed(row: Any) -> Iterator[Find]:
+    """Terms of one bound, and what is said of it."""
+    bound, certified = row.get("bound"), row.get("certified_bound")
+    if bound is not None and row.get("terms"):
+        total = math.fsum(row["terms"].values())
+        if abs(total - bound) > _SAME * max(abs(bound), 1e-290):
+            yield "terms do not sum to the bound", f"{total} and {bound}"
+    if row.get("proven") and bound is not None and certified > bound * (1 + _SAME):
+        yield "proven and not", f"certified {certified}, bound {bound}"
+    if "certified_bound" in row and certified is None:
+        yield "certified bound is null", str(row.get("rank"))
+    limit = row.get("largest_gradient")
+    if None not in {certified, limit} and certified > limit * (1 + _SAME):
+        yield "certified bound above the largest gradient", f"{certified} and {limit}"
+
+
+def _kept(row: Any, spec: Any) -> Iterator[Find]:
+    """A recommendation within the spec's own limits."""
+    training, search, budget = spec["training"], spec["search"], spec["budget"] or {}
+    for key in ("batch_size", "iterations", "keep_prob", "decay"):
+        if training[key] is not None and row[key] != training[key]:
+            yield "a fixed value was moved", f"{key}: {row[key]} for {training[key]}"
+    if training["iterations"] is None and not isinstance(training["stopping"], list):
+        low, high = search["iterations"]["min"], search["iterations"]["max"]
+        if not low <= row["iterations"] <= high:
+            yield "iterations outside their range", f"{row['iterations']} of {low} to {high}"
+    batches = search["batch_size"]
+    if training["batch_size"] is None:
+        inside = (
+            row["batch_size"] in batches
+            if isinstance(batches, list)
+            else (batches["min"] <= row["batch_size"] <= batches["max"])
+        )
+        if not inside:
+            yield "a batch size outside its range", f"{row['batch_size']}"
+    for key, used in (("samples", "total_samples"), ("epochs", "total_epochs"), ("seconds", "seconds")):
+        limit = budget.get(key)
+        if limit is not None and row[used] is not None and row[used] > limit * (1 + 1e-9):
+            yield "over budget", f"{used} {row[used]} of {limit}"
+    target = spec["target"]
+    if target is not None and row["bound"] > target["eps"] * target["delta"] ** (1 / row["runs"]) * (
+        1 + _SAME
+    ):
+        yield "the target is missed", f"bound {row['bound']} with {row['runs']} runs"
+
+
+def better(text: str, document: Any) -> Iterator[Find]:
+    """Points near the first rank with a smaller bound, and neighbours that meet the target for less."""
+    rows = document["recommendations"]
+    if not rows or document["constants"] not in {"paper", "certified"} or document["data"]:
+        return
+    spec = parse_spec(text, file="s.yaml").spec
+    problem = resolve(spec)
+    first, space = rows[0], search_space(spec, problem)
+    objective = objective_for(problem, document["constants"])
+    with np.errstate(all="ignore"):
+        yield from _near(spec, problem, objective, space, first)
+        if space.goal is not None:
+            yield from _cheaper(spec, objective, space, first)
+
+
+def _bound(problem: Problem, objective: Objective, spec: Spec, row: Any, stepsize: Any, keep: float) -> float:
+    point = point_at(
+        problem,
+        stepsize=stepsize,
+        batch_size=row["batch_size"],
+        iterations=row["iterations"],
+        keep_prob=keep,
+        decay=row["decay"],
+        stopping=stopping_of(spec),
+    )
+    try:
+        return float(point.bound(objective).value)
+    except HypothesisError:
+        return math.inf
+
+
+def _near(spec: Spec, problem: Problem, objective: Objective, space: Space, row: Any) -> Iterator[Find]:
+    stepsize = np.asarray(row["stepsize"], dtype=np.float64)
+    keep, here = row["keep_prob"], min(row["bound"], row["largest_gradient"])  # beyond, none is a guarantee
+    keeps = [keep]
+    for low, high in space.keep_probs:
+        if low <= keep <= high:
+            keeps += [min(max(keep * factor, low), high) for factor in (0.97, 0.999, 1.001, 1.03)]
+            keeps += [low, high]
+    moves = [np.ones(stepsize.shape)]
+    if space.stepsize is None:
+        factors = (0.5, 0.97, 0.999, 1.001, 1.03, 2.0)
+        moves += [np.full(stepsize.shape, factor) for factor in factors]
+        for layer in range(stepsize.size if stepsize.ndim else 0):
+            for factor in factors:
+                move = np.ones(stepsize.shape)
+                move[layer] = factor
+                moves.append(move)
+    for each in dict.fromkeys(keeps):
+        for move in moves:
+            there = _bound(problem, objective, spec, row, (stepsize * move).tolist(), each)
+            if there < here * (1 - NEAR):
+                yield "a better point near by", f"{there} below {here} at {move.tolist()}, keep_prob {each}"
+                return
+
+
+def _cheaper(spec: Spec, objective: Objective, space: Space, row: Any) -> Iterator[Find]:
+    goal = space.goal
+    assert goal is not None
+    batch, n, runs = row["batch_size"], row["iterations"], row["runs"]
+    here = _cost(space, batch, n, runs)
+    batches = {batch + step for step in (-2, -1, 0, 1, 2)} | {round(batch * f) for f in (0.5, 0.9, 1.1, 2)}
+    counts = {n + step for step in (-2, -1, 0, 1)} | {round(n * f) for f in (0.5, 0.9, 1.1, 2)}
+    tries = {runs} if goal.runs is not None else {runs - 1, runs, runs + 1}
+    schedule = Schedule(row["decay"], stopping_of(spec))
+    keep = next(ends for ends in space.keep_probs if ends[0] <= row["keep_prob"] <= ends[1])
+    for t in sorted(tries):
+        for b in sorted(batches):
+            for count in sorted(counts):
+                if not (1 <= t <= 4096 and _allowed(space, b, count, t)):
+                    continue
+                if not _cost(space, b, count, t) < here * (1 - _SAME):
+                    continue
+                if _meets(spec, objective, schedule, b, count, keep, goal.eps * goal.delta ** (1 / t)):
+                    yield "a cheaper neighbour", f"B {b}, N {count}, T {t} for B {batch}, N {n}, T {runs}"
+                    return
+
+
+def _cost(space: Space, batch: int, n: int, runs: int) -> float:
+    seconds = space.seconds(np.asarray(float(batch)), np.asarray(float(n * runs)))
+    return float(batch * n * runs) if seconds is None else float(seconds)
+
+
+def _allowed(space: Space, batch: int, n: int, runs: int) -> bool:
+    sizes = space.batch_sizes
+    inside = sizes[0] <= batch <= sizes[1] if space.batch_range else batch in sizes
+    most = float(space.most_iterations(np.asarray(float(batch)), np.asarray(float(runs)))) if inside else 0.0
+    return inside and space.iterations[0] <= n <= most
+
+
+def _meets(
+    spec: Spec,
+    objective: Objective,
+    schedule: Schedule,
+    batch: int,
+    n: int,
+    keep: tuple[float, float],
+    target: float,
+) -> bool:
+    b, count = np.asarray([float(batch)]), np.asarray([float(n)])
+    try:
+        if spec.training.stepsize is not None:
+            return False  # one point alone, which the search has tried or not
+        stepsize, zeta = objective.optimum(b, count, keep, schedule)
+        return bool(objective.bound(stepsize, zeta, b, count, schedule).value[0] <= target)
+    except HypothesisError:
+        return False
