@@ -27,6 +27,7 @@ FloatArray = NDArray[np.float64]
 ADVICE = {
     "paper": ("paper", 0.0),
     "certified": ("certified", 0.0),
+    "typical": ("typical", 0.0),
     "calibrated": ("calibrated", 0.0),
     "pilot": ("calibrated", 1.0),
 }

@@ -110,7 +110,8 @@ def rehearse(
     boxed = _boxed(small, made[0].group)
     if not steps:
         return _unraced(boxed, made[0], starts[0], _rng(seed, _SHARED, 1), mean=known.mean, work=work)
-    grid = _CENTRE / steepest * RATIO ** (np.arange(_CANDIDATES) - (_CANDIDATES - 1) / 2)
+    places = np.arange(_CANDIDATES) - (_CANDIDATES - 1) / 2
+    grid = np.asarray(_CENTRE / steepest * RATIO**places, np.float64)
     for shift in range(_SHIFTS + 1):
         ends = [
             _raced(boxed, twin, start, _rng(seed, _MASKS, number), grid=grid, steps=steps)
@@ -120,7 +121,7 @@ def rehearse(
         best = _safest(losses.mean(axis=0))
         if 0 < best < _CANDIDATES - 2 or shift == _SHIFTS:
             break
-        grid = grid * RATIO ** ((_CANDIDATES // 2) * (1 if best else -1))
+        grid = np.asarray(grid * RATIO ** ((_CANDIDATES // 2) * (1 if best else -1)))
     own = [float(grid[_safest(loss)]) for loss in losses]
     gamma = float(grid[best])
     found = [
@@ -194,7 +195,7 @@ def _boxed(small: Network, group: float) -> Network:
 
 def _start(small: Network, dim: int, group: float, network: Network, rng: np.random.Generator) -> Weights:
     """W^1 as W_l ~ N(0, 1/d_{l-1}) clipped to the box leaves it, the sums of a group's in the first layer."""
-    weights = []
+    weights: Weights = []
     for level, (after, before) in enumerate(small.shapes):
         inputs = dim if level == 0 else before
         matrix = rng.standard_normal((1, after, before)) / math.sqrt(inputs)
