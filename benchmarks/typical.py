@@ -113,12 +113,12 @@ def advised(problem: Problem, *, seeds: int) -> Iterator[tuple[str, list[float],
         known = Statistics(dim, moments.mean, moments.mean_square, moments.second_moment, eigenvalue)
         found = [rehearse(network, known, seed=seed, iterations=ITERATIONS) for seed in range(seeds)]
         stepsizes = [float(loss_stepsize(each.constants, batch_size=batch, iterations=n)) for each in found]
-        yield name, stepsizes, [each.spread or math.inf for each in found]
+        yield name, stepsizes, [each.spread for each in found]
         if eigenvalue is not None:
             yield (
                 "without the noise",
                 [each.stepsize for each in found],
-                [each.spread or math.inf for each in found],
+                [each.spread for each in found],
             )
             yield "closed form 1/U", [closed_form(known, network.layers)], [1.0]
     measured = [
