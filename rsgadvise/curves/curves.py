@@ -15,7 +15,7 @@ import numpy as np
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
 from rsgadvise.bounds.judge import certified_beside, objective_for
 from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
-from rsgadvise.bounds.objective import FixedStepsize, Objective, Schedule
+from rsgadvise.bounds.objective import MEASURED, FixedStepsize, Objective, Schedule
 from rsgadvise.curves.results import Curve, Curves, Edge, Mark, Series, Stack
 from rsgadvise.curves.tradeoff import tradeoff_of
 from rsgadvise.search import distinct, geometric, minimize_scan, whole_grid
@@ -116,7 +116,7 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
         for row in advice.recommendations
         if row.terms and np.isfinite(row.bound)
     )
-    if advice.measured:
+    if advice.measured or advice.constants in MEASURED:
         return Curves(stacks=stacks, absent=(_MEASURED,))
     best, space = advice.recommendations[0], search_space(spec, problem)
     base = _base(problem, space, advice, best)

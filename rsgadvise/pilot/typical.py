@@ -108,10 +108,9 @@ def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
     made = f"{found.twins} made-up data sets" if found.twins > 1 else "one made-up data set"
     classes = "" if problem.kind == "autoencoder" else " and random linear classes"
     how = "Stepsizes were tried" if found.steps else "The curvature at W1 was measured"
-    apart = "" if found.spread is None else f"; each alone within a factor of {found.spread:.2g}"
     notes = [
         f"Typical: neither proven nor measured on your data. {how} on {made} of {ROWS} rows with these "
-        f"statistics{classes}{apart}."
+        f"statistics{classes}; on yours the best stepsize may well differ by a factor of {found.spread:.2g}."
     ]
     if problem.kind != "autoencoder" and problem.layers[-1] == 1:
         notes.append("The targets were taken to be 0 or 1; for other values the stepsize may differ.")

@@ -21,7 +21,10 @@ FASHION = Statistics(784, 0.2894, 0.1218, 0.2081, 112.2)
 
 
 def spec(layers: list[int], data: dict[str, float] | None = None, **training: object) -> Spec:
-    network = {"kind": "single_layer" if len(layers) == 2 else "multilayer", "layers": layers}
+    network: dict[str, object] = {
+        "kind": "single_layer" if len(layers) == 2 else "multilayer",
+        "layers": layers,
+    }
     if len(layers) > 2:
         network["weight_bound"] = 5
     return Spec.model_validate({"network": network, "data": data or {}, "training": training})
@@ -76,7 +79,7 @@ def test_equal_columns_do_what_one_scaled_column_does() -> None:
         for _ in range(20):
             output = 1 / (1 + np.exp(-inputs @ start.T))
             start = start - 0.3 * 2 * ((output - targets) * output * (1 - output)).T @ inputs / 20
-        return inputs @ start.T
+        return np.asarray(inputs @ start.T)
 
     np.testing.assert_allclose(
         descended(many, weights), descended(math.sqrt(group) * few, summed), rtol=1e-10
@@ -117,7 +120,7 @@ def test_what_is_typical_is_called_so() -> None:
     assert train is not None
     assert (train.source, train.learns, advice.constants) == ("typical", None, "typical")
     assert train.spread is not None
-    assert train.spread >= 1
+    assert train.spread >= 4
     assert not any(row.proven for row in advice.recommendations)
     assert "neither proven nor measured on your data" in advice.notes[0]
     assumed = {item.key for item in advice.assumed if "typical" in item.why}
