@@ -16,7 +16,7 @@ from rsgadvise.advise.iterations import (
     iterations_for_goal,
     runs_tried,
 )
-from rsgadvise.advise.space import Goal, Space, without_limits
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.objective import FixedStepsize, Objective
 from rsgadvise.search import distinct, smallest_integer, whole_grid, whole_number

@@ -19,7 +19,7 @@ from rsgadvise.numerals import stepsizes_by_layer
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate, fewest_work, layer_smoothness
 from rsgadvise.pilot.candidates import layer_shape
-from rsgadvise.pilot.race import Candidate, Heat, Runner, log_loss
+from rsgadvise.pilot.race import Candidate, Heat, Runner, learns, log_loss
 
 __all__ = ["USUAL_BOX", "Change", "Experiment", "Explorer", "boxed_share", "robust"]
 
@@ -32,9 +32,8 @@ _WIDER = 10.0  # times a box that is as wide already
 _MULTIPLES = (1.0, 4.0)  # of 1/U, measured afresh where the network or the data are others
 _LONGER = (8.0, 64.0)  # times the stepsizes of the race, whose ladder ended below
 _FEWEST_STEPS = 2
-_HELPS = 0.9  # of the loss without the change: less than that is no help
+_HELPS = 0.95  # of the loss without the change, after no less of the training: above it is no help
 _LOWER = 0.98  # of the loss in a narrower box: what the wider one has to be below to be worth its constants
-_LEARNT = 0.95  # of the loss of a constant
 _TAIL = 0.01  # of the rows, at each end of a column, that robust scaling clips
 _CRUSHED = 0.1  # of a column's range: its middle 98 % within less
 _ON_BOX = 1 - 1e-6
@@ -203,7 +202,7 @@ class Explorer:
         return Experiment("iterations", words, times, runner.loss, runner.done, self.leader.loss, helps)
 
     def _helps(self, loss: float, without: float) -> bool:
-        return loss < _HELPS * without and loss < _LEARNT * self.constant
+        return loss < _HELPS * without and learns(loss, self.constant)
 
     def _share(self, work: float) -> float | None:
         """Of the training, no more than the race took; None where it is less than two steps."""

@@ -49,16 +49,17 @@ _PROGRAMMES = (
 
 _HEATS_PART = 0.85  # of the progress that is shown
 _AGAIN_SHARE = 0.5  # of a race's length: the second run of the winner
-_SPARE = 0.6  # of that, kept for another one if the winner fails there or does not repeat its first run
+_SPARE = 0.4  # of that, kept for another one if the winner fails there or does not repeat its first run
 _WORSE = 2.0  # times a loss that the first run had earlier: a larger one does not repeat it
 _SLIGHT = 0.05  # of a constant's loss: a difference below it is none
 _COMMON_RUNGS = range(3)  # of the smallest stepsize of the winner's layers: a common one lies above it
-_COMMON_SHARES = (0.1, 0.3)  # of a race's length: all of them, then the best two
-_COMMON_COST = 0.8  # in such lengths: with one more at an end of that ladder
+_COMMON_SHARES = (0.1, 0.25)  # of a race's length: all of them, then the best and the next smaller
+_COMMON_COST = 0.7  # in such lengths, where that one joins late
 _COMMON_SHARE = 0.5  # kept for it in any case, since most races need no third run
 _ENOUGH = 1  # the heat after which a race without anybody sound ends
 _FEWEST_STEPS = 2  # of the first heat: the loss before the first one is that of W^1, the same for all
 _LOOKS = 12  # along a second run
+_LAST_LOOKS = 3
 _LOOK_ROWS = 256
 _LOOK_COST = 0.05  # of an allowance: what looking may take
 _SPARE_LOOKS = 0.2  # of what is left then
@@ -74,7 +75,8 @@ class Finalist:
     Attributes:
         runner: its first run.
         looks: along its second.
-        end: loss at the very end of the second, without masks where candidates differ in them.
+        end: loss at the end of the second, in the middle of its last three looks, since a run that oscillates
+            may just be up or down; at the very end without masks where candidates differ in them.
         before: (share, loss) of the first at the last heat that is no later than that; None where the two are
             of different objectives.
         constant: loss of the best constant prediction.
@@ -276,33 +278,34 @@ class Tournament:
             self.winner = other
 
     def _find_common(self, heat: Heat, length: float) -> None:
-        """Race one stepsize for all layers of the winner: for libraries that know no more than one."""
+        """Race one stepsize for all layers of the winner: for libraries that know no more than one.
+
+        Short runs favour long steps, so that the best of a first heat meets the next smaller once more.
+        """
         if self.winner is None or not learns(self.winner.loss, self.constant):
             return
         leader = self.winner.candidate
         unit, left = length * leader.samples, self.allowance - self.work
-        full = left >= _COMMON_COST * unit
+        rounding = (1 + len(_COMMON_RUNGS)) * leader.batch_size  # half an iteration for each, twice
+        full = left - rounding >= _COMMON_COST * unit
         share = _COMMON_SHARES[0] if full else min(_COMMON_SHARES[1], left / (unit * len(_COMMON_RUNGS)))
-        if round(share * length * leader.iterations) < _FEWEST_STEPS:
+        steps = math.floor(share * length * leader.iterations)
+        if steps < _FEWEST_STEPS:
             return
-
-        def entered(rung: int) -> list[Runner]:
-            candidate = self.proposals.common(leader, rung)
-            return [] if candidate is None else [heat.enter(candidate)]
-
-        self.common = [runner for rung in _COMMON_RUNGS for runner in entered(rung)]
-        if not self.common:
+        ladder = {rung: self.proposals.common(leader, rung) for rung in (-1, *_COMMON_RUNGS)}
+        runners = {rung: heat.enter(each) for rung, each in ladder.items() if each is not None}
+        if not runners:
             return
-        self._advance(heat, self.common, share * length)
-        ahead = min(self.common, key=log_loss).candidate.rung
-        if full and ahead in (_COMMON_RUNGS[0], _COMMON_RUNGS[-1]):
-            beyond = entered(ahead - 1 if ahead == _COMMON_RUNGS[0] else ahead + 1)
-            self._advance(heat, beyond, share * length)
-            self.common += beyond
-        self.common = _in_order(self.common)
+        entered = [runners[rung] for rung in _COMMON_RUNGS]
+        self._advance(heat, entered, steps / leader.iterations)
+        best = min(_COMMON_RUNGS, key=lambda rung: log_loss(runners[rung]))
+        self.common = sorted(entered, key=log_loss)
         if full:
-            self._advance(heat, self.common[:2], _COMMON_SHARES[1] * length)
-            self.common = [*_in_order(self.common[:2]), *self.common[2:]]
+            last = [runners[best], runners[best - 1]]
+            self._advance(heat, last, _COMMON_SHARES[1] * length)
+            order = np.argsort(scores(last, entered), kind="stable")
+            rest = [runner for runner in self.common if runner not in last]
+            self.common = [*(last[place] for place in order), *rest]
 
     def _sound(self, runner: Runner) -> bool:
         return fate(runner.loss, self.constant) is None
@@ -395,7 +398,7 @@ class Tournament:
             threads=self.threads,
         )
         self.work += looks.work
-        end = float(looks.losses[0, -1])
+        end = float(np.median(looks.losses[0, -_LAST_LOOKS:]))
         if self.comparing:
             end = self._unmasked(candidate.keep_prob, looks.weights)
         reached = looks.last / candidate.iterations
@@ -408,11 +411,6 @@ class Tournament:
         """(share, loss) of the heats; where masks differ, without the first, whose losses are masked."""
         first = self.programme.heats[0][0] * max(share for share, _ in runner.judged)
         return [each for each in runner.judged if not self.comparing or each[0] > 1.5 * first]
-
-
-def _in_order(runners: Sequence[Runner]) -> list[Runner]:
-    """By score, best first; they differ in the stepsize alone."""
-    return [runners[place] for place in np.argsort(scores(runners), kind="stable")]
 
 
 def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:

@@ -213,10 +213,8 @@ def help_note(report: PilotReport) -> str:
         )
         constant = f"A constant prediction has {report.constant_loss:.4g}."
         return f"What holds it back, by experiment, is {_CAUSES[helped[0].change]}: {said}. {constant}"
-    if not report.raced:
-        return ""
-    first = report.raced[0]
-    if not report.experiments or (first.outcome == "won" and learns(first.loss, report.constant_loss)):
+    first = report.raced[0] if report.experiments else None
+    if first is None or (first.outcome == "won" and learns(first.loss, report.constant_loss)):
         return ""
     said = ", ".join(f"{each.words} (loss {each.loss:.4g})" for each in report.experiments)
     constant = f"{report.constant_loss:.4g}"

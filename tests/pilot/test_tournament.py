@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from rsgadvise import recommend
-from rsgadvise.networks import Data, Network, Weights
+from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot import race
 from rsgadvise.pilot.looking import Looks, look_along
-from rsgadvise.pilot.race import Runner
+from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.pilot.tournament import Tournament, predictions
-from rsgadvise.rsg import Snapshot, Training, train
+from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.training_plan import raced_spread
+from rsgadvise.rsg import Snapshot, Stream, Training, train
 
 Float = NDArray[np.float64]
 X = np.random.default_rng(0).random((400, 12))
@@ -104,7 +106,7 @@ def test_one_keep_probability_is_judged_by_what_it_trains_on(seen: list[Tourname
     (tournament,) = seen
     assert not tournament.comparing
     (finalist,) = tournament.finalists
-    assert finalist.end == finalist.looks.losses[0, -1]
+    assert finalist.end == np.median(finalist.looks.losses[0, -3:])
     assert tournament.work <= tournament.allowance
     heats = [len(runner.history) for runner in tournament.standing]
     assert sorted(heats) == [1] * (len(heats) - 4) + [2, 3, 4, 4]
@@ -112,7 +114,7 @@ def test_one_keep_probability_is_judged_by_what_it_trains_on(seen: list[Tourname
 
 
 class Spoilt:
-    """Ends second runs with a loss that no constant prediction has, for the first so many."""
+    """Ends second runs with losses that no constant prediction has, for the first so many."""
 
     def __init__(self, count: int) -> None:
         self.left, self.seen = count, list[tuple[float, ...]]()
@@ -124,7 +126,7 @@ class Spoilt:
         if self.left < 0:
             return looks
         losses = looks.losses.copy()
-        losses[0, -1] = 5.0
+        losses[0, -3:] = 5.0
         return replace(looks, losses=losses)
 
 
@@ -222,7 +224,7 @@ class Slow:
         if self.left < 0:
             return looks
         losses = looks.losses.copy()
-        losses[0, -1] = 0.64
+        losses[0, -3:] = 0.64
         return replace(looks, losses=losses)
 
 
@@ -266,6 +268,70 @@ def test_a_third_run_where_nobody_else_ran_the_last_heat(
     (said,) = [note for note in found.notes if "did not repeat the first" in note]
     assert "A third run of it had" in said
     assert said.endswith("and did repeat it.")
+
+
+def final_loss(stepsizes: tuple[float, ...], seed: int) -> float:
+    """Of a whole training from another seed, over all rows."""
+    y = np.eye(3)[LABELS]
+    network = Network("multilayer", (12, 6, 3), (20.0, 20.0))
+    start = initial_weights(network, np.random.default_rng(100 + seed))
+    training = Training(network, Data(X, y), stepsizes, 16)
+    (shot,) = train(training, start, [Stream(7, (seed,))], [np.array([4001])])
+    return unmasked_loss(shot.weights, 1.0, Data(X, y))
+
+
+def test_one_stepsize_for_all_layers_is_raced(seen: list[Tournament]) -> None:
+    found = raced([1.0], pilot=1.0)
+    (tournament,) = seen
+    plan, pilot = found.train, found.pilot
+    assert plan is not None
+    assert isinstance(plan.stepsize, tuple)
+    assert plan.stepsize[0] != plan.stepsize[1]
+    assert [each.outcome for each in pilot.common].count("best of these") == 1
+    for each in pilot.common:
+        assert len(set(each.stepsizes)) == 1
+        assert each.stepsizes[0] / min(plan.stepsize) in {0.5, 1.0, 2.0, 4.0}
+        assert each.batch_size == plan.batch_size
+    assert pilot.common[0].stepsizes[0] == plan.common_stepsize
+    assert not {id(each) for each in tournament.common} & {id(each) for each in tournament.standing}
+    assert plan.common_stepsize not in {row.stepsize for row in found.recommendations}
+    # In whole trainings it is worth naming: not far behind the stepsizes of each layer.
+    common = [final_loss((plan.common_stepsize,) * 2, seed) for seed in range(2)]
+    layered = [final_loss(plan.stepsize, seed) for seed in range(2)]
+    assert np.mean(common) < 2 * np.mean(layered)
+    assert max(common) < 0.3 * pilot.constant_loss
+    assert tournament.work <= tournament.allowance
+
+
+def test_a_single_layer_has_one_stepsize_anyway() -> None:
+    spec = {"network": {"kind": "single_layer", "layers": [12, 3]}, "training": SPEC["training"]}
+    found = recommend(spec, data=(X, LABELS), constants="calibrated", pilot=0.5)
+    assert isinstance(found, PilotAdvice)
+    assert found.train is not None
+    assert found.pilot.common == ()
+    assert found.train.common_stepsize == found.train.stepsize
+
+
+def standing(rung: int, *judged: tuple[float, float]) -> Runner:
+    candidate = Candidate((2.0**rung,), 0.0, 16, 1000, 1.0, f"{2.0**rung:g}/U", rung)
+    return Runner(candidate, [], done=judged[-1][0], loss=judged[-1][1], judged=list(judged))
+
+
+@pytest.mark.parametrize(
+    ("end", "spread"),
+    [(0.1, 1), (0.1 * 1.49, 1), (0.1 * 1.51, 2), (0.1 / 1.51, 2), (0.1 * 3.1, 4)],
+)
+def test_spread_counts_rungs_that_another_seed_cannot_tell_apart(end: float, spread: float) -> None:
+    """The second run differs by the factor end/0.1 from the first; rungs lost by 1.5 and by 3."""
+    winner = standing(1, (0.1, 0.2), (0.2, 0.1))
+    near, far = standing(0, (0.1, 0.2), (0.2, 0.15)), standing(3, (0.1, 0.6))
+    looks = Looks(np.array([200]), 200, np.array([[end]]), np.array([[end]]), None, 0.0, [])
+    finalist = Finalist(winner, looks, end, (0.1, 0.2), 0.9)
+
+    over: Any = SimpleNamespace(standing=[winner, near, far], finalists=[finalist], winner=winner)
+    assert raced_spread(over) == pytest.approx(2**0.5 * spread)
+    over.winner = None
+    assert raced_spread(over) is None
 
 
 def test_the_ladder_is_climbed_to_where_the_best_are(

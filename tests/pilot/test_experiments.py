@@ -1,0 +1,193 @@
+"""Why a network learns nothing: whether what is named is what helps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rsgadvise.advise.answer import TrainingPlan
+from rsgadvise.bounds.moments import moments_of
+from rsgadvise.networks import Data, Network
+from rsgadvise.pilot.advice import advise_automatically
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share, robust
+from rsgadvise.pilot.race import Candidate, Heat
+from rsgadvise.pilot.reporting import Reporter
+from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.spec import Spec
+
+Float = NDArray[np.float64]
+RNG = np.random.default_rng(0)
+X = RNG.random((500, 12))
+LABELS = np.argmax((X - 0.5) @ (3 * RNG.standard_normal((12, 3))), axis=1)
+Y = np.eye(3)[LABELS]
+
+
+def found_for(
+    x: Float, y: Float, layers: list[int], box: Any = 5.0, seed: int = 0, **training: Any
+) -> tuple[TrainingPlan, tuple[Experiment, ...], PilotAdvice]:
+    data = Data(x, y)
+    moments = moments_of(data)
+    names = ("mean", "mean_square", "second_moment", "top_eigenvalue")
+    measured = {**{name: getattr(moments, name) for name in names}, "samples": len(x)}
+    fixed = {"batch_size": 16, "iterations": 4000, "keep_prob": 1.0, **training}
+    network = {"kind": "multilayer", "layers": layers, "weight_bound": box}
+    spec = Spec.model_validate({"network": network, "training": fixed})
+    with np.errstate(all="ignore"):
+        advice = advise_automatically(spec, data, seed=seed, top=3, measured=measured)
+    assert isinstance(advice, PilotAdvice)
+    assert advice.train is not None
+    assert advice.cost <= 1
+    return advice.train, advice.pilot.experiments, advice
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_that_is_too_narrow_is_named(seed: int) -> None:
+    plan, tried, advice = found_for(X, Y, [12, 8, 3], 0.05, seed)
+    assert plan.learns is False
+    assert "is the box: with a box of 5 instead of 0.05 (network.weight_bound) the loss was" in plan.reason
+    best = min((each for each in tried if each.helps), key=lambda each: each.loss)
+    assert (best.change, best.value) == ("weight_bound", 5.0)
+    assert best.loss < 0.8 * Y.var(axis=0).sum()
+    assert f"{best.loss:.4g} against {best.without:.4g}" in plan.reason
+    assert plan.reason in advice.notes
+    # The same network learns with it, and nothing was tried there.
+    wide, nothing, _ = found_for(X, Y, [12, 8, 3], 5.0, seed)
+    assert (wide.learns, wide.reason, nothing) == (True, "", ())
+
+
+def test_columns_crushed_by_outliers_are_named() -> None:
+    crushed = X * 1e-3
+    crushed[:4] = RNG.random((4, 12))
+    plan, tried, _ = found_for(crushed, Y, [12, 8, 3])
+    assert plan.learns is not True
+    (scaling,) = [each for each in tried if each.change == "scaling"]
+    assert scaling.helps
+    assert "the data, whose columns are crushed by outliers: with robust scaling" in plan.reason
+
+
+def test_a_network_without_biases_is_named() -> None:
+    """XOR: the output can be no more than half right while every hidden unit says 1/2 at the origin."""
+    x = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+    y = np.array([[0.0], [1], [1], [0]])
+    plan, tried, advice = found_for(x, y, [2, 2, 1], 10.0, batch_size=4, iterations=20_000)
+    assert plan.learns is True
+    (bias,) = tried
+    assert (bias.change, bias.helps) == ("bias", True)
+    assert bias.loss < 0.6 * bias.without
+    said = [note for note in advice.notes if note.startswith("What holds it back")]
+    assert len(said) == 1
+    assert "a column of ones beside the inputs" in said[0]
+
+
+def test_what_needs_no_change_is_not_blamed() -> None:
+    """Targets that have nothing to do with the inputs: nothing helps, and nothing is said to."""
+    noise = np.eye(3)[np.random.default_rng(5).integers(0, 3, len(X))]
+    plan, tried, _ = found_for(X[:, :2], noise, [2, 3, 3])
+    assert plan.learns is not True
+    assert tried
+    assert not any(each.helps for each in tried)
+    assert plan.reason.startswith("Tried without help, none clearly better than a constant prediction's")
+
+
+def explorer_for(gamma: float, layers: tuple[int, ...] = (12, 8, 3), box: float = 5.0) -> Explorer:
+    """After a race whose best took this stepsize for 400 of 4,000 iterations."""
+    network = Network("multilayer", layers, (box,) * (len(layers) - 1))
+    arena = Arena.of(network, Data(X, Y), seed=0, hold_out=False)
+    heat = Heat(arena, key=0, threads=1)
+    leader = heat.enter(Candidate((gamma,) * (len(layers) - 1), 0.0, 16, 4000, 1.0, "planted"))
+    heat.advance([leader], share=0.1)
+    return Explorer(arena, leader, float(Y.var(axis=0).sum()), 60_000.0, 1)
+
+
+def test_a_wider_box_gets_no_credit_for_a_longer_stepsize() -> None:
+    """Both stepsizes that are tried in a wider box would do as well in the old one."""
+    explorer = explorer_for(1e-3)
+    found = explorer.explore(["weight_bound"])
+    (only,) = found
+    assert only.helps
+    assert only.change == "stepsize"
+    assert "box" not in only.words
+    assert explorer.work <= explorer.left
+
+
+def test_longer_stepsizes_and_more_iterations() -> None:
+    by_change: dict[str, list[Experiment]] = {}
+    explorer = explorer_for(0.02)
+    for each in explorer.explore(["stepsize", "iterations"]):
+        by_change.setdefault(each.change, []).append(each)
+    assert [each.value for each in by_change["stepsize"]] == [8.0, 64.0]
+    assert any(each.helps for each in by_change["stepsize"])
+    (longer,) = by_change["iterations"]
+    assert longer.share > explorer.leader.done == 0.1
+    assert longer.value == pytest.approx(longer.share / 0.1)
+    assert explorer.work <= explorer.left
+    assert explorer_for(0.02).explore([]) == []
+
+
+@pytest.mark.parametrize("left", [0.0, 30.0, 500.0, 3_000.0, 20_000.0])
+def test_experiments_keep_to_their_work(left: float) -> None:
+    explorer = replace(explorer_for(1e-3), left=left)
+    found = explorer.explore(["weight_bound", "scaling", "bias", "stepsize", "iterations"])
+    assert explorer.work <= left
+    assert bool(found) == (left >= 500)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(1e-4, 1e4), st.floats(-5, 5))
+def test_robust_scaling_goes_along_with_linear_ones(seed: int, scale: float, shift: float) -> None:
+    """By a loop over columns with sorted values: the oracle of the percentiles."""
+    rng = np.random.default_rng(seed)
+    x = rng.random((300, 3)) * [1.0, 0.01, 0.5]
+    x[0] = 1.0
+    found = robust(x)
+    assert found is not None
+    for column, scaled in zip(x.T, found.T, strict=True):
+        ends = np.interp([0.01 * 299, 0.99 * 299], np.arange(300), np.sort(column))
+        assert scaled == pytest.approx(np.clip((column - ends[0]) / (ends[1] - ends[0]), 0, 1))
+    assert robust(x * scale + shift) == pytest.approx(found, abs=1e-7)
+
+
+def test_robust_scaling_leaves_what_it_cannot_spread() -> None:
+    x = np.zeros((1000, 3))
+    x[:, 0] = np.linspace(0, 0.01, 1000)
+    x[0, 0] = 1.0
+    x[:5, 1] = 1.0  # both percentiles are 0
+    found = robust(x)
+    assert found is not None
+    assert np.array_equal(found[:, 1:], x[:, 1:])
+    assert robust(x[:, 1:]) is None
+
+
+def test_share_of_weights_at_the_box() -> None:
+    arena = explorer_for(0.1).arena
+    weights: Any = [np.zeros((1, 8, 12)), np.zeros((1, 3, 8))]
+    assert boxed_share(arena, weights) == 0
+    weights[0][0, :2] = -5.0
+    weights[1][0, 0, 0] = 5.0
+    weights[1][0, 0, 1] = 4.99
+    assert boxed_share(arena, weights) == 25 / 120
+
+
+@pytest.mark.parametrize(("box", "widened"), [(0.6, True), (50.0, False)])
+def test_a_box_that_nobody_gave_is_widened_where_weights_touch_it(
+    box: float, widened: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def free(*arguments: Any) -> Reporter:
+        return replace(Reporter(*arguments), free_box=True)
+
+    given_box, _, _ = found_for(X, Y, [12, 8, 3], box)
+    assert given_box.weight_bound == box
+    monkeypatch.setattr("rsgadvise.pilot.advice.Reporter", free)
+    plan, _, advice = found_for(X, Y, [12, 8, 3], box)
+    assert plan.weight_bound == (5.0 if widened else box)
+    said = [note for note in advice.notes if note.startswith("No network.weight_bound is given")]
+    assert len(said) == widened
+    if widened:
+        assert said[0].endswith(f"train in that one, with network.weight_bound: 5.")
