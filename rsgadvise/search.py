@@ -168,7 +168,7 @@ def minimize_scan(
     left = first + np.maximum(best - 1, 0) * step
     right = np.minimum(first + np.minimum(best + 1, points - 1) * step, last)
     if first.size <= _FEW:
-        found = minimize_grid(function, left, right, points=33, rounds=steps // 6)
+        found = minimize_grid(function, left, right, points=33, rounds=-(-steps // 6))
     else:
         found = minimize_unimodal(function, left, right, steps=steps)
     if len(best) == 1:

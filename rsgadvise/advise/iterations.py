@@ -169,6 +169,68 @@ def fewest_iterations(
     return np.where(reachable & ~misses, whole, np.inf)
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The best bound over N, each N and bound in a row of its batch size; N never falls along a row."""
+
+    branch: Branch
+    batch: FloatArray
+    grid: FloatArray
+    values: FloatArray
+
+    @classmethod
+    def over(cls, branch: Branch, batch: FloatArray, grid: FloatArray) -> _Table:
+        wide = np.broadcast_to(grid, (batch.size, grid.shape[-1]))
+        return cls(branch, batch, wide, best_value(branch, np.broadcast_to(batch[:, None], wide.shape), wide))
+
+    def with_more(self, grid: FloatArray) -> _Table:
+        """Other N beside these."""
+        more = _Table.over(self.branch, self.batch, grid)
+        whole = np.concatenate([self.grid, more.grid], axis=1)
+        order = np.argsort(whole, axis=1, kind="stable")
+        values = np.concatenate([self.values, more.values], axis=1)
+        pair = (np.take_along_axis(each, order, axis=1) for each in (whole, values))
+        return _Table(self.branch, self.batch, *pair)
+
+    def allowed(self, runs: FloatArray) -> FloatArray:
+        """The most iterations that the limits leave to so many runs (columns, or one per row and column)."""
+        return self.branch.space.most_iterations(self.batch[:, None], runs)
+
+    def cheapest(self, goal: Goal) -> tuple[FloatArray, FloatArray]:
+        """(N, T) with the least T N among these N; N is inf where none meets the target."""
+        if goal.runs is not None:
+            runs = np.full(self.values.shape, float(goal.runs))
+        else:
+            with np.errstate(divide="ignore"):
+                shortfall = np.log(goal.eps / self.values)  # what a factor of delta^(1/T) may take away
+                needed = np.where(shortfall > 0, -np.log(goal.delta) / shortfall, np.inf)
+            runs = np.clip(np.ceil(needed * (1 - 1e-12)), 1.0, MOST_RUNS)
+            runs = np.where(self.values <= goal.per_run(runs), runs, np.minimum(runs + 1, MOST_RUNS))
+        good = (self.values <= goal.per_run(runs)) & (self.grid <= self.allowed(runs))
+        total = np.where(good, self.grid * runs, np.inf)
+        at = np.arange(self.batch.size), np.argmin(total, axis=1)
+        return np.where(np.isfinite(total[at]), self.grid[at], np.inf), runs[at]
+
+    def bracket(self, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The last N that misses each target (columns) and the first that meets it, side by side."""
+        first = np.argmax(self.values[:, None, :] <= target[..., None], axis=2)
+        rows = np.arange(self.batch.size)[:, None]
+        return self.grid[rows, np.maximum(first - 1, 0)], self.grid[rows, first]
+
+    def interpolated(self, goal: Goal, runs: FloatArray) -> FloatArray:
+        """N for each T (columns), interpolated; inf where it is out of reach."""
+        target = goal.per_run(runs)
+        met = self.values[:, None, :] <= target[:, None]
+        first, rows = np.argmax(met, axis=2), np.arange(self.batch.size)[:, None]
+        below = np.maximum(first - 1, 0)
+        low, above = self.grid[rows, below], self.values[rows, below]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.clip(np.log(above / target) / np.log(above / self.values[rows, first]), 0, 1)
+        part = np.where(np.isfinite(part), part, 1.0)
+        guess = np.ceil(low * (self.grid[rows, first] / low) ** part)
+        return np.where(met.any(axis=2) & (low <= self.allowed(runs)), guess, np.inf)
+
+
 def _plan_searched(
     branch: Branch, goal: Goal, batch: FloatArray, *, rough: bool
 ) -> tuple[FloatArray, FloatArray]:
@@ -180,61 +242,33 @@ def _plan_searched(
     elsewhere the answer meets the target but a smaller N of many may, too.
     """
     low, high = (float(n) for n in branch.space.iterations)
+    short = high - low < FEW + _PLAN_POINTS
     every = np.arange(low, min(low + (4 if rough else FEW), high + 1))
-    coarse = whole_grid(low, high, 12 if rough else _PLAN_POINTS)
-    grid = distinct(np.concatenate([every, coarse]))
-    values = best_value(branch, *np.broadcast_arrays(batch[:, None], grid))
-    best_n, best_runs = _fewest_runs(branch, goal, batch, grid, values)
-
-    def guessed(runs: FloatArray) -> FloatArray:
-        """N for each batch size (rows) and T (columns), interpolated in the table; inf out of reach."""
-        target = goal.per_run(runs)
-        met = values[:, None, :] <= target[None, :, None]
-        first = np.argmax(met, axis=2)
-        below, rows = np.maximum(first - 1, 0), np.arange(batch.size)[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            drop = np.log(values[rows, below] / values[rows, first])
-            part = np.clip(np.log(values[rows, below] / target) / drop, 0, 1)
-        ratio = grid[first] / grid[below]
-        guess = np.ceil(grid[below] * ratio ** np.where(np.isfinite(part), part, 1.0))
-        allowed = branch.space.most_iterations(batch[:, None], runs[None, :])
-        return np.where(met.any(axis=2) & (grid[below] <= allowed), guess, np.inf)
-
+    spread = whole_grid(low, high, 12 if rough else _PLAN_POINTS)
+    if short and not rough:
+        every = spread = np.arange(low, high + 1)
+    table, rows = _Table.over(branch, batch, distinct(np.concatenate([every, spread]))), np.arange(batch.size)
     runs = np.asarray([float(goal.runs or 1)])
     if goal.runs is None:
-        at = np.argmin(guessed(_COARSE_RUNS) * _COARSE_RUNS, axis=1)
-        before, after = max(int(at.min()) - 1, 0), min(int(at.max()) + 1, _COARSE_RUNS.size - 1)
+        guess = table.interpolated(goal, _COARSE_RUNS)
+        at = np.argmin(guess * _COARSE_RUNS, axis=1)
+        before, after = max(int(at.min()) - 2, 0), min(int(at.max()) + 2, _COARSE_RUNS.size - 1)
         runs = runs_tried(_COARSE_RUNS[before], _COARSE_RUNS[after])
-    guess, rows = guessed(runs), np.arange(batch.size)
+        if not (rough or short):  # N that lie so far apart tell the best T to a few per cent only
+            middle = np.where(np.isfinite(guess[rows, at]), guess[rows, at], high)
+            near = np.geomspace(0.5, 2.0, _PLAN_POINTS)
+            table = table.with_more(np.clip(np.round(middle[:, None] * near), low, high))
+    best_n, best_runs = table.cheapest(goal)
+    guess = table.interpolated(goal, runs)
     for pick in np.argsort(guess * runs, axis=1, kind="stable").T[: 1 if rough else _RUNS_REFINED]:
         n, target = guess[rows, pick], goal.per_run(runs)[pick]
         if not rough:
-            first = np.argmax(values <= target[:, None], axis=1)
-            whole = _narrowed(branch, batch, target, (grid[np.maximum(first - 1, 0)], grid[first]))
-            n = np.where(np.isfinite(n), whole, n)
+            fails, meets = (end[:, 0] for end in table.bracket(target[:, None]))
+            n = np.where(np.isfinite(n), _narrowed(branch, batch, target, (fails, meets)), n)
         n = np.where(n <= branch.space.most_iterations(batch, runs[pick]), n, np.inf)
         better = n * runs[pick] < best_n * best_runs
         best_n, best_runs = np.where(better, n, best_n), np.where(better, runs[pick], best_runs)
     return best_n, best_runs
-
-
-def _fewest_runs(
-    branch: Branch, goal: Goal, batch: FloatArray, grid: FloatArray, values: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """(N, T) with the least T N among the tabulated N; N is inf where none meets the target."""
-    if goal.runs is not None:
-        runs = np.full(values.shape, float(goal.runs))
-    else:
-        with np.errstate(divide="ignore"):
-            shortfall = np.log(goal.eps / values)  # what a factor of delta^(1/T) may take away
-            needed = np.where(shortfall > 0, -np.log(goal.delta) / shortfall, np.inf)
-        runs = np.clip(np.ceil(needed * (1 - 1e-12)), 1.0, MOST_RUNS)
-        runs = np.where(values <= goal.per_run(runs), runs, np.minimum(runs + 1, MOST_RUNS))
-    allowed = grid <= branch.space.most_iterations(batch[:, None], runs)
-    total = np.where((values <= goal.per_run(runs)) & allowed, grid * runs, np.inf)
-    at = np.argmin(total, axis=1)
-    rows = np.arange(batch.size)
-    return np.where(np.isfinite(total[rows, at]), grid[at], np.inf), runs[rows, at]
 
 
 def _narrowed(

@@ -143,9 +143,7 @@ def _batch_candidates(branch: Branch) -> FloatArray:
         best = _best_on_limits(branch, low, high)
     else:
         best = _best_batch(branch, low, high)
-        few = _few_iterations(branch, low, high)
         kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
-        kinks = np.concatenate([kinks, few])
         if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
             rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
             if rows.batch.size:
@@ -157,18 +155,20 @@ def _batch_candidates(branch: Branch) -> FloatArray:
 def _best_batch(branch: Branch, low: int, high: int) -> float:
     """The best batch size of a range; `high` where none is feasible."""
     left, right = low, high
+    searched = branch.space.goal is not None and not branch.space.closed_plan(branch.schedule)
     while True:
+        last = right - left < _EXHAUSTIVE
         grid = distinct(whole_grid(left, right, _GRID))
-        if right - left < _EXHAUSTIVE:
+        if last and not searched:
             grid = np.arange(left, right + 1, dtype=np.float64)
-        rows = _solve_for(branch, grid, rough=right - left >= _EXHAUSTIVE)
+        rough = searched or not last  # where N is searched too, whole numbers are left to the kinks
+        rows = _solve_for(branch, grid, rough=rough)
         if rows.batch.size == 0:  # nothing on the grid fits: look where the least work is needed
-            free = replace(branch, space=without_limits(branch.space))
-            rows = _solve_for(free, grid, rough=right - left >= _EXHAUSTIVE)
+            rows = _solve_for(replace(branch, space=without_limits(branch.space)), grid, rough=rough)
         if rows.batch.size == 0:
             return float(high)
         best = float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))])
-        if right - left < _EXHAUSTIVE:
+        if last:
             return best
         at = int(np.searchsorted(grid, best))
         left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
@@ -191,17 +191,25 @@ def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:
 
 
 def _goal_kinks(branch: Branch, low: int, high: int, best: float) -> FloatArray:
-    """The smallest batch with which each number of iterations near the best one meets the target.
+    """The smallest batches with which few iterations, and those near the best, meet the target.
 
     N is rounded up to whole iterations, so for given N a smaller batch is never dearer. That saves 1/N of
     the samples at most, and being off by a share x of the best N costs about x^2, which says how far to look.
     """
-    goal, rows = branch.space.goal, _solve_for(branch, np.asarray([best]))
-    if goal is None or not branch.space.closed_plan(branch.schedule) or rows.batch.size == 0:
-        return np.empty(0)
+    space, goal = branch.space, branch.space.goal
+    fewest, most = space.iterations
+    rows = _solve_for(branch, np.asarray([best]))
+    sizes = distinct(whole_grid(low, high, _GRID))
+    few = _smallest_batches(branch, np.arange(float(fewest), min(fewest + FEW, most + 1)), sizes)
+    if goal is None or rows.batch.size == 0:
+        return few
     middle = rows.iterations[0]
+    if not space.closed_plan(branch.schedule):
+        near = np.arange(max(middle - FEW // 2, fewest + FEW), min(middle + FEW // 2, most) + 1)
+        sizes = distinct(np.round(np.geomspace(max(best / 2, low), min(best * 2, high), _GRID // 3)))
+        return np.concatenate([few, _smallest_batches(branch, near, sizes)])
     reach = min(2 * np.ceil(np.sqrt(middle)) + 2, _KINKS)
-    counts = np.arange(max(middle - reach, branch.space.iterations[0]), middle + reach + 1)
+    counts = np.arange(max(middle - reach, fewest), middle + reach + 1)
     target = np.full(counts.shape, goal.per_run(rows.runs[0]))
 
     def meets(batch: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -210,7 +218,40 @@ def _goal_kinks(branch: Branch, low: int, high: int, best: float) -> FloatArray:
 
     ends = np.full((2, counts.size), [[low], [high]], dtype=np.int64)
     batches, found = smallest_integer(meets, ends[0], ends[1])
-    return np.asarray(distinct(batches[found].astype(np.float64)))
+    return np.concatenate([few, batches[found].astype(np.float64)])
+
+
+def _smallest_batches(branch: Branch, counts: FloatArray, sizes: FloatArray) -> FloatArray:
+    """The smallest batch for each of the cheapest pairs of one of these N and some T that meet the target.
+
+    For given N and T a larger batch is never worse. The batch is interpolated in a table of the best bound
+    over N and B, and found exactly for the cheapest pairs only: for all of them it would take minutes.
+    """
+    space, goal = branch.space, branch.space.goal
+    if goal is None or not counts.size:
+        return np.empty(0)
+    wide, long = np.broadcast_arrays(sizes, counts[:, None])
+    table = np.log(best_value(branch, wide, long))
+    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else runs_tried(1, 64)
+    targets = np.log(goal.per_run(runs))
+    found = np.stack([np.exp(np.interp(-targets, -row, np.log(sizes), right=np.nan)) for row in table])
+    n, t = (grid.ravel() for grid in np.meshgrid(counts, runs, indexing="ij"))
+    guess = found.ravel()
+    least = np.maximum(np.floor(0.97 * guess), sizes[0])  # interpolated from above, the table being convex
+    seconds = space.seconds(least, n * t)
+    cost = n * t * least if seconds is None else seconds
+    keep = np.isfinite(guess) & (n <= space.most_iterations(least, t))
+    pick = np.argsort(np.where(keep, cost, np.inf), kind="stable")[: min(_PAIRS, int(keep.sum()))]
+    if not pick.size:
+        return np.empty(0)
+    n, q, guess = n[pick], goal.per_run(t[pick]), guess[pick]
+
+    def meets(batch: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return best_value(branch, *np.broadcast_arrays(batch.astype(np.float64), n)) <= q
+
+    first, last = np.clip(np.floor([0.9 * guess, 1.1 * guess + 1]), sizes[0], sizes[-1]).astype(np.int64)
+    batches, met = smallest_integer(meets, first, last)
+    return np.asarray(batches[met].astype(np.float64))
 
 
 def _best_on_limits(branch: Branch, low: int, high: int) -> float:
@@ -222,50 +263,15 @@ def _best_on_limits(branch: Branch, low: int, high: int) -> float:
     right = float(max(left, space.most_iterations(low * one, one)[0]))
     while True:
         short = right - left < _EXHAUSTIVE
-        grid = np.arange(left, right + 1) if short else distinct(whole_grid(left, right, _EXHAUSTIVE))
+        grid = np.arange(left, right + 1)
+        if not short:
+            grid = distinct(whole_grid(left, right, _EXHAUSTIVE))
         most = [min(float(high), *(limit.largest_batch(n) for limit in space.limits)) for n in grid]
         batch = np.maximum(np.asarray(most), low)
         at = int(np.argmin(best_value(branch, batch, grid)))
         if short:
             return float(batch[at])
         left, right = float(grid[max(at - 1, 0)]), float(grid[min(at + 1, grid.size - 1)])
-
-
-def _few_iterations(branch: Branch, low: int, high: int) -> FloatArray:
-    """The smallest batches with which few iterations and some number of runs meet the target.
-
-    For given N and T a larger batch is never worse, so the best batch is the smallest that will do. The batch
-    is interpolated in a table of the best bound over N and B, and found exactly for the cheapest pairs of N
-    and T: for all pairs it would take minutes.
-    """
-    space, goal = branch.space, branch.space.goal
-    if goal is None:
-        return np.empty(0)
-    first = float(space.iterations[0])
-    counts = np.arange(first, min(first + FEW, space.iterations[1] + 1.0))
-    sizes = distinct(whole_grid(low, high, _GRID))
-    wide = np.broadcast_to(sizes, (counts.size, sizes.size))
-    table = np.log(best_value(branch, wide, np.broadcast_to(counts[:, None], wide.shape)))
-    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else runs_tried(1, 64)
-    targets = np.log(goal.per_run(runs))
-    found = np.stack([np.exp(np.interp(-targets, -row, np.log(sizes), right=np.nan)) for row in table])
-    n, t = (grid.ravel() for grid in np.meshgrid(counts, runs, indexing="ij"))
-    guess = found.ravel()
-    least = np.maximum(np.floor(0.97 * guess), low)  # interpolated from above, the table being convex
-    seconds = space.seconds(least, n * t)
-    cost = n * t * least if seconds is None else seconds
-    keep = np.isfinite(guess) & (n <= space.most_iterations(least, t))
-    pick = np.argsort(np.where(keep, cost, np.inf), kind="stable")[: min(_PAIRS, int(keep.sum()))]
-    if not pick.size:
-        return np.empty(0)
-    n, q = n[pick], goal.per_run(t[pick])
-
-    def meets(batch: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return best_value(branch, batch.astype(np.float64), np.broadcast_to(n, batch.shape)) <= q
-
-    ends = [np.clip(np.floor(guess[pick] * scale), low, high).astype(np.int64) for scale in (0.9, 1.1)]
-    batches, met = smallest_integer(meets, ends[0], np.minimum(ends[1] + 1, high))
-    return np.asarray(batches[met].astype(np.float64))
 
 
 def _largest_batch(space: Space) -> int:

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _POINTS = 65  # shares of the curvature scanned where stepsizes decay
-_STEPS = 30  # golden sections around the best of them
+_STEPS = 26  # golden sections around the best of them
 _VALLEYS = 2
 _SHARE_LOGIT = 20.7  # shares from 1e-9, as good as none, to 1 - 1e-9: their range is open
 _EDGE_LOGIT = 17.0
@@ -343,7 +343,7 @@ def _at_share(
     for kink in kinks:
         high = np.where(kink > low, np.minimum(high, kink), high)
     held = [np.broadcast_to(kink > low, low.shape) for kink in kinks]
-    logit = increasing_root(lambda t: slope(t, held), low, high, tolerance=1e-6)
+    logit = increasing_root(lambda t: slope(t, held), low, high, tolerance=1e-5)
     shared = np.where(share >= 0.5, 4 * edge * share * (1 - share), shared_at(logit, edge))
     gammas = stepsizes(shared, [here | (share >= 0.5) for here in held])
     terms, zeta = noises(gammas)

@@ -1,0 +1,213 @@
+"""The cheapest plan against every (B, N, T) of small ranges, and runs as many as a plan may need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsgadvise.advise.recommend import ranking_objective, recommend
+from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.objective import FixedStepsize
+from rsgadvise.bounds.problem import resolve
+from rsgadvise.spec import Spec
+
+RUNS = np.arange(1.0, 4097.0)
+
+
+def best_bounds(spec: Spec, constants: Any) -> tuple[NDArray[np.float64], ...]:
+    """(B, N, smallest bound) over all of both ranges, as columns."""
+    problem = resolve(spec)
+    space = search_space(spec, problem)
+    objective = ranking_objective(problem, space, constants)
+    if space.stepsize is not None:
+        shape = objective.largest_stepsizes(np.ones(1)).shape[1:]
+        objective = FixedStepsize(
+            objective, np.broadcast_to(np.asarray(space.stepsize), shape or (1,)).reshape(shape)
+        )
+    sizes = np.arange(space.batch_sizes[0], space.batch_sizes[-1] + 1.0)
+    batch, n = np.meshgrid(sizes, np.arange(space.iterations[0], space.iterations[1] + 1.0))
+    schedule = space.schedules[0]
+    stepsize, zeta = objective.optimum(batch.ravel(), n.ravel(), space.keep_probs[0], schedule)
+    value = objective.bound(stepsize, zeta, batch.ravel(), n.ravel(), schedule).value
+    return batch.ravel(), n.ravel(), np.asarray(value)
+
+
+def least_cost(spec: Spec, constants: Any) -> float:
+    """Fewest samples, or seconds, of all plans that meet the target within the budget, or inf."""
+    batch, n, value = best_bounds(spec, constants)
+    target, cost, budget = spec.target, spec.cost, spec.budget
+    assert target is not None
+    runs = RUNS if target.runs is None else np.asarray([float(target.runs)])
+    # eps delta^(1/T) rises with T: the first T that will do is the cheapest.
+    first = np.searchsorted(target.eps * target.delta ** (1 / runs), value)
+    total = n * np.append(runs, np.inf)[first]
+    unit = batch
+    if cost is not None:
+        unit = (cost.per_iteration or 0.0) + (cost.per_sample or 0.0) * batch
+    price = unit * total
+    if budget is not None and budget.samples is not None:
+        price = np.where(batch * total <= budget.samples, price, np.inf)
+    return float(price.min())
+
+
+def random_spec(seed: int) -> tuple[Spec, Any]:
+    """Ranges small enough to enumerate; a target near what they can reach."""
+    rng = np.random.default_rng(seed)
+
+    def between(low: float, high: float) -> float:
+        return float(10 ** rng.uniform(low, high))
+
+    kind = str(rng.choice(["single_layer", "autoencoder", "multilayer"]))
+    depth = int(rng.integers(1, 4)) if kind == "multilayer" else 1
+    layers = [int(between(0, 2.5)) for _ in range(depth + 1)]
+    mean = float(rng.uniform(0.02, 0.98))
+    lowest = int(rng.integers(1, 100))
+    fewest = int(rng.integers(1, 6))
+    training: dict[str, Any] = {
+        "decay": float(rng.choice([0, 0, 0.5, 1.3])),
+        "stopping": str(rng.choice(["uniform", "matched", "increasing", "last"])),
+        "initial_loss": layers[0 if kind == "autoencoder" else -1] * between(-4, 0),
+    }
+    search: dict[str, Any] = {
+        "batch_size": {"min": lowest, "max": lowest + int(between(0.5, 1.8))},
+        "iterations": {"min": fewest, "max": fewest + int(rng.choice([0, 3, 30]))},
+    }
+    network: dict[str, Any] = {"kind": kind, "layers": layers}
+    if kind != "single_layer":
+        network["weight_bound"] = between(-4, 0)
+        training["keep_prob"] = float(rng.choice([0.5, 1.0]))
+    if kind == "multilayer":
+        training["pretraining"] = {"tolerance": between(-4, 0)}
+    if rng.random() < 0.25:
+        training["stepsize"] = between(-4, -1)
+    constants = str(rng.choice(["paper", "certified"])) if "stepsize" not in training else "certified"
+    base = {
+        "network": network, "data": {"mean": mean, "samples": int(between(1, 5))}, "training": training,
+        "search": search,
+    }  # fmt: skip
+    value = best_bounds(Spec.model_validate(base), constants)[2]
+    delta, runs = between(-6, -0.3), int(rng.choice([1, 2, 3, 5, 10, 20]))
+    eps = float(np.quantile(value, rng.random())) * delta ** (-1 / runs) * float(rng.uniform(0.9, 1.1))
+    base["target"] = {"eps": eps, "delta": delta, "runs": runs if rng.random() < 0.3 else None}
+    if rng.random() < 0.3:
+        base["cost"] = {"per_iteration": between(-4, -1), "per_sample": between(-5, -2)}
+    if rng.random() < 0.2:
+        base["budget"] = {"samples": int(between(2, 6))}
+    return Spec.model_validate(base), constants
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_plan_of_the_ranges_is_cheaper(seed: int) -> None:
+    spec, constants = random_spec(seed)
+    advice, least = recommend(spec, constants=constants), least_cost(spec, constants)
+    if not advice.recommendations:
+        assert np.isinf(least)
+        return
+    best = advice.recommendations[0]
+    found = best.total_samples if spec.cost is None else best.seconds
+    assert found == pytest.approx(least, rel=5e-4)
+
+
+def plan(constants: Any = "paper", **sections: Any) -> tuple[int, int, int]:
+    (best, *_) = recommend(Spec.model_validate(sections), constants=constants).recommendations
+    return best.batch_size, best.iterations, best.runs
+
+
+def test_the_product_of_runs_and_iterations_has_more_than_one_minimum() -> None:
+    """T = 5 runs of 2 iterations are a minimum among whole T (220 samples); 9 runs of 1 are cheaper."""
+    sections: dict[str, Any] = {
+        "network": {"kind": "single_layer", "layers": [6, 1]},
+        "training": {"batch_size": 22},
+        "target": {"eps": 6.712273303840405, "delta": 0.0029833350008255507},
+    }
+    assert plan(**sections) == (22, 1, 9)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_number_of_runs_of_a_closed_plan_is_worth_a_look(seed: int) -> None:
+    """(7) by hand: N = 4 D (noise/B + a q)/q^2, rounded up, times T, for all T at once."""
+    rng = np.random.default_rng(seed)
+    inputs, batch = int(rng.integers(1, 40)), int(rng.integers(1, 200))
+    delta, eps = float(10 ** rng.uniform(-12, -0.5)), float(10 ** rng.uniform(-1.5, 1.5))
+    sections: dict[str, Any] = {
+        "network": {"kind": "single_layer", "layers": [inputs, 1]},
+        "training": {"batch_size": batch},
+        "search": {"iterations": {"max": 10**12}},
+        "target": {"eps": eps, "delta": delta},
+    }
+    q, noise = eps * delta ** (1 / RUNS), 13 * inputs / 256 / batch
+    needed = np.ceil(4 * (noise + 13 / 16 * q) / q**2 * (1 - 1e-12))
+    _, iterations, runs = plan(**sections)
+    assert runs * iterations == float((RUNS * needed).min())
+
+
+def test_runs_go_as_far_as_4096_without_a_closed_plan() -> None:
+    """The bound at this stepsize never falls below 0.0063, so no 50 runs reach 0.008 at 1e-20."""
+    sections: dict[str, Any] = {
+        "network": {"kind": "single_layer", "layers": [100, 5]},
+        "training": {"stepsize": 0.01, "batch_size": 50, "initial_loss": 5},
+        "target": {"eps": 0.008, "delta": 1e-20},
+    }
+    a, noise = 13 / 16 * 0.01, 13 * 500 / 256 / 50 * 0.01
+    q = 0.008 * 1e-20 ** (1 / RUNS)
+    room = q * (1 - a) - noise
+    needed = np.where(room > 0, np.ceil(5 / 0.01 / np.where(room > 0, room, 1.0)), np.inf)
+    needed = np.where(needed <= 10**6, needed, np.inf)
+    assert needed[149] == 658_592
+    _, iterations, runs = plan(**sections)
+    assert runs > 50
+    assert runs * iterations == (RUNS * needed).min()
+
+
+@pytest.mark.parametrize("delta", [1e-20, 1e-100, 1e-250])
+def test_many_runs_of_a_closed_plan(delta: float) -> None:
+    """Near the noise floor of the projected gradient the cheapest T are in the hundreds and thousands."""
+    sections: dict[str, Any] = {
+        "network": {"kind": "autoencoder", "layers": [20, 5], "weight_bound": 0.0},
+        "training": {"batch_size": 64, "keep_prob": 1.0},
+        "search": {"iterations": {"max": 10**15}},
+        "target": {"eps": 0.25, "delta": delta},
+    }
+    found = recommend(Spec.model_validate(sections)).recommendations[0]
+    totals = []
+    for runs in (found.runs - 1, found.runs, found.runs + 1, found.runs // 2, found.runs * 2):
+        if runs <= 4096:
+            fixed = {**sections, "target": {**sections["target"], "runs": runs}}
+            totals += [row.total_samples for row in recommend(Spec.model_validate(fixed)).recommendations]
+    assert found.runs > 20
+    assert found.total_samples == min(totals)
+
+
+def test_a_fixed_number_of_iterations_takes_the_smallest_batch_that_will_do() -> None:
+    """Decaying steps have no closed plan: the batch was taken among powers of two, and 28 lies between."""
+    sections: dict[str, Any] = {
+        "network": {"kind": "multilayer", "layers": [1, 1555], "weight_bound": 5.556756910046992},
+        "data": {"mean": 0.5, "mean_square": 0.25420936368085684, "second_moment": 0.44297047899685915},
+        "training": {
+            "pretraining": {"tolerance": 7.467208822774353e-05}, "iterations": 231,
+            "keep_prob": 0.04699945379089537,
+        },
+        "search": {"batch_size": {"min": 2, "max": 69336841}, "decay": 0.5},
+        "target": {"eps": 1, "delta": 0.9999999999999999},
+    }  # fmt: skip
+    batch, iterations, runs = plan("certified", **sections)
+    assert (iterations, runs) == (231, 1)
+    assert batch <= 28
+    every = {**sections, "search": {"batch_size": list(range(2, 60)), "decay": 0.5}}
+    assert plan("certified", **every)[0] == batch
+
+
+def test_few_iterations_with_a_range_of_batches() -> None:
+    sections: dict[str, Any] = {
+        "network": {"kind": "single_layer", "layers": [1, 815]},
+        "data": {"mean": 0.5624428290183011, "mean_square": 0.41657352425705485, "samples": 4494},
+        "training": {"initial_loss": 0.0011042727950286038, "decay": 0.15699099350838264},
+        "search": {"batch_size": {"min": 195, "max": 25677}, "iterations": {"min": 1, "max": 3}},
+        "target": {"eps": 0.004441644160102429, "delta": 0.5},
+        "budget": {"epochs": 1.363190874944243},
+    }
+    batch, iterations, runs = plan("certified", **sections)
+    assert batch * iterations * runs <= 1664  # 832 rows, one iteration, two runs
