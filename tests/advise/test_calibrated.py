@@ -180,7 +180,9 @@ def test_outside_its_range_there_is_no_bound(kind: str) -> None:
         assert (shown["bound"] is None) != inside
         assert not row.proven
         assert math.isfinite(row.certified_bound)
-        assert any(note.startswith("No bound: the stepsize lies outside (0, ") for note in row.notes) != inside
+        assert (
+            any(note.startswith("No bound: the stepsize lies outside (0, ") for note in row.notes) != inside
+        )
         assert any("written as null" in note for note in document["notes"]) != inside
         assert row.terms or not inside
         assert row.vacuous or inside

@@ -244,9 +244,7 @@ def masked_curvature(units: int, keep: float) -> float:
 def test_masked_inputs_and_hidden_units_reach_the_smoothness(keep: float, units: int) -> None:
     """Masks take the curvature down to zeta^2 lambda + zeta (1 - zeta) m, and no further."""
     measured = masked_curvature(units, keep)
-    ones = InputMoments(
-        dim=units, mean=1.0, mean_square=1.0, second_moment=1.0, top_eigenvalue=float(units)
-    )
+    ones = InputMoments(dim=units, mean=1.0, mean_square=1.0, second_moment=1.0, top_eigenvalue=float(units))
     # Inputs so small that only hidden weights without bound saturate the units above them.
     tiny = InputMoments(dim=1, mean=1e-9, mean_square=1e-18, second_moment=1e-18, top_eigenvalue=1e-18)
     claims = [
@@ -266,7 +264,9 @@ def test_masks_never_raise_the_smoothness_above_the_traces() -> None:
     keep = np.linspace(0.01, 1, 100)
     for _ in range(300):
         dim = int(rng.choice([1, 2, 10, 40]))
-        inputs = rng.random((3, dim)) ** rng.choice([0.3, 1, 8]) * (rng.random((3, dim)) < rng.choice([0.1, 1]))
+        inputs = rng.random((3, dim)) ** rng.choice([0.3, 1, 8]) * (
+            rng.random((3, dim)) < rng.choice([0.1, 1])
+        )
         chance = rng.dirichlet(np.full(3, 0.5))
         moments = moments_of(inputs, chance)
         second = (inputs * chance[:, None]).T @ inputs

@@ -156,7 +156,9 @@ def judged(spec: Spec, constants: Any) -> tuple[BoundReport, Recommendation, Kno
     (row,) = recommend(spec, constants=constants).recommendations
     known = known_of(spec, report.keep_prob)
     several = spec.network.kind == "multilayer"
-    gammas = np.broadcast_to(np.asarray(report.stepsize, float), (len(spec.network.layers) - 1 if several else 1,))
+    gammas = np.broadcast_to(
+        np.asarray(report.stepsize, float), (len(spec.network.layers) - 1 if several else 1,)
+    )
     stopping: Any = spec.training.stopping
     share = 0.0
     if stopping == "matched" and report.decay > 0:
@@ -308,7 +310,9 @@ def test_trainings_in_a_box_stay_below_the_certified_bound(kind: Any) -> None:
                 report, row, _, _ = judged(spec, constants)
                 assert row.curvature_share is not None
                 point, squares = theta, []
-                steps = np.repeat(gammas, [a * b for a, b in problem.shapes]) if len(gammas) > 1 else gammas[0]
+                steps = (
+                    np.repeat(gammas, [a * b for a, b in problem.shapes]) if len(gammas) > 1 else gammas[0]
+                )
                 for k in range(1, 61):
                     gamma = steps * k**-0.5
                     moved = np.clip(point - gamma * nets.gradient(problem, point), -box, box)
