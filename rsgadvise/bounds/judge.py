@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.bounds.calibrated import calibrated_objective
-from rsgadvise.bounds.kinds import certified_objective, largest_gradient, matched_share, paper_objective
+from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
+from rsgadvise.bounds.matched import matched_share
 from rsgadvise.bounds.objective import MEASURED, ConstantsName, DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError

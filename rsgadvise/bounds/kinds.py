@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective, Range, Schedule
+from rsgadvise.bounds.objective import Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.search import minimize_scan
 from rsgadvise.theory import (
@@ -25,9 +25,7 @@ from rsgadvise.theory.descent import Geometry
 __all__ = [
     "certified_constants",
     "certified_objective",
-    "curvature_share",
     "largest_gradient",
-    "matched_share",
     "paper_objective",
 ]
 
@@ -365,52 +363,6 @@ def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Co
         keep_prob=keep_prob,
         moments=problem.moments,
     )
-
-
-def curvature_share(
-    problem: Problem, constants_name: ConstantsName, stepsize: FloatArray, keep_prob: FloatArray
-) -> FloatArray:
-    """r of `matched` stopping: iteration k descends by a multiple of x_k (1 - r x_k), x_k = k^-rho.
-
-    The part of the first step's descent that curvature takes away; inf outside the theorem's range.
-    """
-    known = problem.measured if constants_name in MEASURED else None
-    several = problem.kind == "multilayer"
-    if known is None and constants_name == "paper":
-        objective = paper_objective(problem)
-        inside = np.less_equal(stepsize, objective.largest_stepsizes(keep_prob))
-        if isinstance(objective, PaperMultilayer):
-            columns = [stepsize[..., index] for index in range(stepsize.shape[-1])]
-            share = multilayer.descent_scale(objective.net, columns)[1]
-            return np.asarray(np.where(inside.all(axis=-1), share, np.inf))
-        smoothness = np.asarray(2 / objective.largest_stepsizes(keep_prob))
-    elif known is None:
-        smoothness = certified_constants(problem, keep_prob).smoothness
-        inside = np.less_equal(stepsize, certified_objective(problem).largest_stepsizes(keep_prob))
-    else:
-        smoothness = np.full(np.shape(keep_prob), known.smoothness)
-        inside = np.less_equal(stepsize, 2 / known.smoothness)
-    if several:
-        share = descent.layer_scale(stepsize, smoothness)[1]
-        return np.asarray(np.where(inside.all(axis=-1), share, np.inf))
-    return np.asarray(np.where(inside, np.minimum(smoothness * stepsize / 2, 1.0), np.inf))
-
-
-def matched_share(
-    problem: Problem,
-    constants_name: ConstantsName,
-    stepsize: FloatArray,
-    keep_prob: FloatArray,
-    iterations: FloatArray,
-) -> FloatArray:
-    """r of the P_R that is drawn where the spec says `matched` and the stepsize decays.
-
-    It is that of the constants whose bound is shown. Where these leave no probabilities, since the stepsize
-    lies outside their range, certified ones are drawn by; inf where those leave none either.
-    """
-    shares = [curvature_share(problem, name, stepsize, keep_prob) for name in (constants_name, "certified")]
-    drawn, instead = (np.where((r < 1) | ((r == 1) & (iterations > 1)), r, np.inf) for r in shares)
-    return np.where(np.isfinite(drawn), drawn, instead)
 
 
 def certified_objective(problem: Problem) -> Objective:

@@ -158,29 +158,42 @@ def test_bound_json(run: Run, config: Config) -> None:
 
 
 @pytest.mark.parametrize("constants", ["paper", "certified"])
-@pytest.mark.parametrize("command", ["bound", "recommend", "explain"])
-def test_stepsize_out_of_range(run: Run, config: Config, command: str, constants: str) -> None:
+def test_stepsize_out_of_range(run: Run, config: Config, constants: str) -> None:
     """No theorem reaches so far: that is an answer, and the certified bound is the largest gradient."""
     wide = [*FIXED, "--set", "training.stepsize=7"]
-    result = run(command, config("mnist_single_layer"), *wide, "--constants", constants, "-f", "json")
-    assert (result.code, result.err) == (0, "")
+    result = run("bound", config("mnist_single_layer"), *wide, "--constants", constants, "-f", "json")
     document = strict(result.out)
-    found = document["recommendations"][0] if command == "recommend" else document
+    assert (result.code, document["vacuous"]) == (0, True)
+    assert document["certified_bound"] == document["largest_gradient"]
     if constants == "paper":
-        assert found["bound"] is None
+        assert (document["bound"], document["terms"], document["proven"]) == (None, {}, False)
+        assert any("lies outside (0, 1.23077)" in note for note in document["notes"])
     else:
-        assert found["bound"] == pytest.approx(found["certified_bound"])
-    if command != "explain":
-        assert found["certified_bound"] == found["largest_gradient"]
-        assert not found["proven"] or found["vacuous"]
+        assert document["bound"] == document["largest_gradient"]
+
+
+@pytest.mark.parametrize("command", ["recommend", "bound", "explain", "compare", "sweep", "report"])
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_every_command_takes_any_stepsize(
+    run: Run, config: Config, tmp_path: Path, command: str, constants: str
+) -> None:
+    for stepsize in ("1e-12", "5", "1e9"):
+        arguments = [config("mnist_single_layer"), *FIXED, "--set", f"training.stepsize={stepsize}"]
+        more = {
+            "compare": [config("mnist_single_layer")],
+            "sweep": ["--vary", "training.batch_size=8,16"],
+            "report": ["-o", tmp_path / "r.html"],
+        }.get(command, ["--constants", constants])
+        result = run(command, *arguments, *more)
+        assert (result.code, result.err) == (0, ""), (stepsize, result)
 
 
 def test_errors_point_into_the_file(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "s.yaml"
-    spec.write_text("network:\n  kind: single_layer\n  layers: [4, 2]\ntraining:\n  stepsize: -1\n")
-    result = run("recommend", spec)
+    spec.write_text("network:\n  kind: single_layer\n  layers: [4, 2]\ndata:\n  mean: 0\n")
+    result = run("recommend", spec, "--constants", "certified")
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith(f"error: {spec}:5:13: training.stepsize: must be")
+    assert result.err.startswith(f"error: {spec}:5:9: data.mean: must be above 0")
     assert result.err.count("\n") == 1
 
 

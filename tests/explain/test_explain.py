@@ -419,7 +419,6 @@ def test_largest_standard_errors_are_larger_than_real_ones(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--set", "training.stepsize=7"], 2, "training.stepsize: must lie in (0, 1.23077)"),
         (["--set", "budget.samples=1"], 1, "nothing to explain"),
         (["--set", "network.kind=cnn"], 2, "network.kind"),
         (["--constants", "calibrated"], 2, "--constants"),
@@ -555,3 +554,28 @@ def test_values_at_the_ends_of_their_ranges_are_answered(
     name, *options = command
     result = run(name, "s.yaml", *options)
     assert (result.code, result.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "fixed", [(), ("--set", "training.batch_size=10", "--set", "training.iterations=50")]
+)
+def test_outside_the_range_there_is_no_bound_and_the_range_is_named(
+    run: Run, config: Config, fixed: tuple[str, ...]
+) -> None:
+    arguments = (config("mnist_single_layer"), "--set", "training.stepsize=2", *fixed)
+    result = run("explain", *arguments, "-f", "json")
+    found = json.loads(result.out)
+    assert (result.code, found["bound"], found["terms"], found["proven"]) == (0, None, [], False)
+    assert found["certified_bound"] == found["largest_gradient"]
+    assert any("lies outside (0, 1.23077)" in note for note in found["notes"])
+    held = {each["id"]: each for each in found["assumptions"]}
+    assert held["stepsize"]["holds"] is False
+    assert "2 > 1.231" in held["stepsize"]["reason"]
+    assert "proven" not in held
+    knobs = {each["key"]: each for each in found["knobs"]}
+    # Half the stepsize lies inside again, and no other knob reaches a bound.
+    assert "the bound there is" in knobs["training.stepsize"]["note"]
+    assert all(each["factor"] is None for each in found["knobs"])
+    text = run("explain", *arguments).out
+    assert "no bound" in text
+    assert "inf" not in text.replace("information", "").split()

@@ -102,7 +102,6 @@ def test_a_file_is_written_whole_or_not_at_all(run: Run, config: Config, tmp_pat
         (["missing.yaml"], "missing.yaml: must exist"),
         (["CONFIG", "--top", "0"], "Invalid value for '--top'"),
         (["CONFIG", "--top", "101"], "Invalid value for '--top'"),
-        (["CONFIG", "--set", "training.stepsize=7"], "training.stepsize: must lie in (0, 1.23077)"),
         (["CONFIG", "--set", "data.file=no.npz"], "no.npz"),
         (["CONFIG", "--set", "nonsense=1"], "nonsense"),
     ],
@@ -112,6 +111,17 @@ def test_bad_input_is_one_line(run: Run, config: Config, arguments: list[str], m
     result = run("report", *given)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert message in result.err
+
+
+def test_a_page_without_a_bound_names_the_range(run: Run, config: Config, tmp_path: Path) -> None:
+    target = tmp_path / "r.html"
+    result = run("report", config("mnist_single_layer"), "--set", "training.stepsize=7", "-o", target)
+    assert result.code == 0
+    page = target.read_text(encoding="utf-8")
+    assert "These constants give no bound at that stepsize." in page
+    assert "lies outside (0, 1.23077)" in page
+    for word in ("Infinity", "NaN", ">inf<", ">nan<"):
+        assert word not in page
 
 
 def test_characters_that_no_file_can_hold(run: Run, config: Config, tmp_path: Path) -> None:
