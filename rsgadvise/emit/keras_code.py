@@ -203,7 +203,7 @@ def train(x, y, seed):
 
 
 def _squared_gradient(plan: Plan) -> str:
-    masks = "; an estimate, one mask for each row" if plan.masked else ""
+    masks = "; estimated, a mask a row" if plan.masked else ""
     name = "projected gradient" if plan.boxes else "gradient"
     gamma = "(gamma * stop**-DECAY)" if plan.best.decay else "gamma"
     sizes = "STEPSIZES * len(before)" if plan.one_stepsize else "STEPSIZES"

@@ -150,7 +150,7 @@ def train(x, y, seed):
 
 
 def _squared_gradient(plan: Plan) -> str:
-    masks = "; an estimate, one mask for each row" if plan.masked else ""
+    masks = "; estimated, a mask a row" if plan.masked else ""
     name = "projected gradient" if plan.boxes else "gradient"
     gammas = "stepsizes = list(stepsizes) * len(weights)\n    " if plan.one_stepsize else ""
     if plan.boxes:
