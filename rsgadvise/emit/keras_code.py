@@ -220,7 +220,7 @@ def train(x, y, seed):
 
 
 def _squared_gradient(plan: Plan) -> str:
-    masks = "; an estimate, one mask for each row" if plan.masked else ""
+    masks = "; estimated, a mask a row" if plan.masked else ""
     name = "projected gradient" if plan.boxes else "gradient"
     gamma = "(gamma * stop**-DECAY)" if plan.train.decay else "gamma"
     scale = "KEEP**2 * " if plan.rescaled else ""

@@ -258,7 +258,7 @@ def _fit(plan: Plan, mixin: str) -> str:
 
 def _squared_gradient(plan: Plan) -> str:
     keep = ", keep, rng" if plan.masked else ""
-    masks = "; an estimate, one mask for each row" if plan.masked else ""
+    masks = "; estimated, a mask a row" if plan.masked else ""
     if not plan.boxes:
         return f'''
 def squared_gradient(weights, x, y{keep}):
