@@ -290,13 +290,14 @@ def load(plan: Plan, *, labels: bool = False) -> str:
 
 
 def _placeholder(plan: Plan) -> str:
-    inputs, outputs = plan.layers[0], plan.layers[-1]
+    inputs, outputs, mean = plan.layers[0], plan.layers[-1], plan.spec.data.mean
+    power = f" ** {1 / mean - 1:.6g}  # of mean {mean:.6g}" if mean is not None and mean < 1 else ""
     lines = [
         "def load():",
         '    """PLACEHOLDER, random rows: replace by your data, inputs and targets in [0, 1]."""',
         '    print("Random rows stand in for your data: write load() anew.")',
         "    rng = np.random.default_rng(SEED)",
-        f"    x = rng.random(({PLACEHOLDER_ROWS}, {inputs}))",
+        f"    x = rng.random(({PLACEHOLDER_ROWS}, {inputs})){power}",
     ]
     if plan.tied:
         return "\n".join([*lines, "    return x, x  # the targets are the clean inputs"])

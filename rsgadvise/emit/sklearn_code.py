@@ -85,7 +85,8 @@ def _stock(plan: Plan, *, labels: bool) -> str:
     differences.append("the last weights, not those of a random R.")
     rate, why = _rate(plan, other, linear=not labels)
     rows = _rows(plan)
-    training_rows = max(1, rows - rows // 5)
+    there = rows if plan.data is not None else min(rows, parts.PLACEHOLDER_ROWS)
+    training_rows = max(1, there - there // 5)
     batch = _whole_batches(train.batch_size, training_rows)
     if batch != train.batch_size:
         why += f" batch_size is near the advised {train.batch_size:,} and leaves no small last batch"

@@ -29,8 +29,8 @@ def emit_snippet(
 
     What it trains is what the bound is about: sigmoid units without biases, the squared error summed
     over the outputs, plain SGD on mini-batches drawn with replacement, the box, one mask for each
-    example that is not rescaled, and the weights W^R of a random iteration R. The text is made without
-    the library.
+    example, and the weights W^R of a random iteration R. Where the library's own dropout divides what it
+    keeps by keep_prob, stepsizes and box are in its scaling. The text is made without the library.
 
     Args:
         advice: what `recommend` returned for `spec`.

@@ -68,7 +68,9 @@ def from_model(
     model has, so that these very weights are a start W^1 inside the box; divided by keep_prob where units
     are dropped, since `Dropout` scales by 1 / keep_prob what it keeps, and the theory does not. A layer
     whose weights are unknown (not fitted) or all zero gets 1 / sqrt(d_{l-1}), the spread of the random
-    W^1. A wider box leaves more to be learnt, and makes every bound larger.
+    W^1. A wider box leaves more to be learnt, and makes every bound larger. What is advised for such a spec
+    is in the theory's scaling too: the model's own weights are keep_prob W, so their stepsizes are
+    keep_prob^2 times the advised ones and their box is keep_prob times, as `recommend --emit torch` has it.
 
     What contradicts the theory's network is an error: another activation, a missing last `Sigmoid`,
     different dropout, another module. What a library always adds is a warning, and left out of the spec:
