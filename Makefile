@@ -4,8 +4,8 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test test-all explore bench bench-advice bench-agreement figure1 clean
 
-demo: $(VENV)/.installed  ## set up, then advise on the packaged MNIST example
-	$(BIN)/rsgadvise recommend configs/mnist_single_layer.yaml
+demo: $(VENV)/.installed  ## set up, then advise on a made-up table that comes with the project
+	$(BIN)/rsgadvise recommend configs/seedlings.csv
 
 test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and the built-in verification
 	$(BIN)/ruff check .
