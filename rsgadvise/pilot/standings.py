@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rsgadvise.pilot.finalists import Finalist
 from rsgadvise.pilot.race import Runner, fate
-from rsgadvise.pilot.tournament import Finalist, Tournament
+from rsgadvise.pilot.tournament import Tournament
 
 __all__ = ["NOT_RUN", "Entry", "standings"]
 

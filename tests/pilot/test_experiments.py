@@ -190,4 +190,4 @@ def test_a_box_that_nobody_gave_is_widened_where_weights_touch_it(
     said = [note for note in advice.notes if note.startswith("No network.weight_bound is given")]
     assert len(said) == widened
     if widened:
-        assert said[0].endswith(f"train in that one, with network.weight_bound: 5.")
+        assert said[0].endswith("train in that one, with network.weight_bound: 5.")

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from rsgadvise import recommend
 from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot import race
+from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.looking import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.training_plan import raced_spread
 from rsgadvise.rsg import Snapshot, Stream, Training, train
 
