@@ -155,7 +155,8 @@ class Tournament:
             if number >= _ENOUGH and not any(map(self._sound, self.standing)):
                 ranked = self._brought_on(heat, [], length) if share < 1 else []
                 break
-        self._decide(heat, ranked, length)
+        if ranked:
+            self._decide(heat, ranked, length)
         self._find_common(heat, length)
         self.over = True
         self._report(1.0)

@@ -20,6 +20,7 @@ from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.training_plan import raced_spread
+from rsgadvise.pilot.wording import fell
 from rsgadvise.rsg import Snapshot, Stream, Training, train
 
 Float = NDArray[np.float64]
@@ -195,7 +196,7 @@ def test_nobody_wins_who_was_left_behind_before_the_last_heat(
     assert tournament.winner is None
     assert tournament.finalists == []
     assert found.notes[0].startswith("Whoever ran the last heat of the race did no better than a constant")
-    assert tournament.work <= tournament.allowance
+    assert found.cost <= 0.5
 
 
 def test_one_left_behind_is_brought_on_where_the_last_two_fail(
@@ -311,6 +312,25 @@ def test_a_single_layer_has_one_stepsize_anyway() -> None:
     assert found.train is not None
     assert found.pilot.common == ()
     assert found.train.common_stepsize == found.train.stepsize
+
+
+@pytest.mark.parametrize(
+    ("own", "first", "said"),
+    [
+        ((1.0, 0.99, 0.98), (0.9, 0.88), ""),
+        ((1.0, 0.5, 0.3), (0.9, 0.9), "the loss of that very run fell from 0.5 to 0.3 over its second half"),
+        ((0.3, 0.3, 0.3), (0.9, 0.5), "from 60.0 % to 100.0 % of the training the loss of the first run"),
+        ((0.3, 0.4, 0.5), (0.5, 0.9), ""),
+    ],
+)
+def test_what_losses_say_against_a_standstill(
+    own: tuple[float, ...], first: tuple[float, float], said: str
+) -> None:
+    """Of the second run, looked at in 1, 250 and 500 of 1,000; and of the first after that."""
+    runner = standing(0, (0.3, 2.0), (0.6, first[0]), (1.0, first[1]))
+    looks = Looks(np.array([1, 250, 500]), 500, np.ones((1, 3)), np.array([own]), None, 0.0, [])
+    found = fell(Finalist(runner, looks, own[-1], (0.3, 2.0), 3.0))
+    assert found.startswith(said) if said else found == ""
 
 
 def standing(rung: int, *judged: tuple[float, float]) -> Runner:
