@@ -80,7 +80,6 @@ class Tournament:
         finalists: those that were run again, in that order.
         winner: once it is over; None if nobody who ran the last heat is sound, see `_decide`.
         common: the winner with one stepsize for all layers, best first; empty where it has one.
-        over: whether it ended by itself.
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
@@ -98,7 +97,6 @@ class Tournament:
     finalists: list[Finalist] = field(default_factory=list)
     winner: Runner | None = None
     common: list[Runner] = field(default_factory=list)
-    over: bool = False
     work: float = 0.0
     comparing: bool = False
     compared_rows: int = _COMPARED_ROWS
@@ -158,7 +156,6 @@ class Tournament:
         if ranked:
             self._decide(heat, ranked, length)
         self._find_common(heat, length)
-        self.over = True
         self._report(1.0)
 
     def _planned(self, first: Sequence[Candidate], variants: Sequence[Candidate]) -> float:

@@ -18,6 +18,7 @@ from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.looking import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.training_plan import raced_spread
 from rsgadvise.pilot.wording import fell
@@ -331,6 +332,26 @@ def test_what_losses_say_against_a_standstill(
     looks = Looks(np.array([1, 250, 500]), 500, np.ones((1, 3)), np.array([own]), None, 0.0, [])
     found = fell(Finalist(runner, looks, own[-1], (0.3, 2.0), 3.0))
     assert found.startswith(said) if said else found == ""
+
+
+def test_the_verdict_hears_what_the_losses_say(
+    seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def listening(*arguments: Any, fell: str, **options: Any) -> StoppedState:
+        told.append(fell)
+        return stopped_state(*arguments, fell=fell, **options)
+
+    monkeypatch.setattr("rsgadvise.pilot.reporting.stopped_state", listening)
+    found = raced([1.0], pilot=1.0)
+    (tournament,) = seen
+    assert told == [fell(tournament.finalists[0])]
+    assert told[0].startswith("the loss of that very run fell from")
+    state = found.pilot.state
+    assert state is not None
+    assert state.go_on, "a run whose loss falls is never said to have ended"
+    assert not any("promises little" in sentence for sentence in found.why)
 
 
 def standing(rung: int, *judged: tuple[float, float]) -> Runner:
