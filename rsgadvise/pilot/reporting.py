@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -19,12 +21,13 @@ from rsgadvise.bounds.problem import Problem
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
+from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.race import Candidate, Runner, fate, learns
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
-from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.training_plan import calibrated_plan, raced_plan, raced_spread
 from rsgadvise.rsg import Training
 from rsgadvise.stopping import Stopping
@@ -33,7 +36,6 @@ __all__ = ["Reporter"]
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
-_STATE_PART = 0.2  # of what is left then
 _STATE_PRODUCTS = 10
 _STATE_ROWS = (16, 1024)
 _STATE = 7  # key of randomness
@@ -84,8 +86,8 @@ class Reporter:
         spent = before + tournament.work
         tried: tuple[Experiment, ...] = ()
         if ranked and not interrupted:
-            tried, more = self._explored(ranked, tournament, budget - spent)
-            spent += more
+            tried = self._explored(ranked, tournament, budget - spent)
+            spent = before + tournament.work
         if not ranked or ranked[0].outcome != "won":
             reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
@@ -108,9 +110,9 @@ class Reporter:
         state = None
         wider, touched = None, boxed_share(self.arena, ranked[0].runner.weights)
         if self.free_box and not interrupted and touched > _TOUCHED:
-            explorer = self._explorer(ranked[0].runner, tournament, budget - spent)
-            wider = explorer.wider()
-            spent += explorer.work
+            with self._explorer(ranked[0].runner, tournament, budget - spent) as explorer:
+                wider = explorer.wider()
+            spent = before + tournament.work
         if finalist is not None and not interrupted:
             state = self._state(winner, finalist, stopping, budget - spent)
             spent += 0.0 if state is None else state.work
@@ -165,14 +167,12 @@ class Reporter:
             train=plan,
         )
 
-    def _explored(
-        self, ranked: list[Entry], tournament: Tournament, left: float
-    ) -> tuple[tuple[Experiment, ...], float]:
-        """(what was tried, work) where the best learns nothing, or stands still far from a loss of 0."""
+    def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
+        """What was tried where the best learns nothing, or stands still far from a loss of 0."""
         first, constant = ranked[0], tournament.constant
         runner = first.runner
         if not runner.loss > 0 or not math.isfinite(runner.loss) or constant == 0:
-            return (), 0.0
+            return ()
         won, changes = first.outcome == "won", list[Change]()
         if not won or not learns(runner.loss, constant):
             changes = ["weight_bound", "scaling", "stepsize", "iterations", "bias"]
@@ -181,14 +181,20 @@ class Reporter:
             and runner.loss > _LITTLE * constant
             and not wording.fell(first.finalist)
         ):
-            # What the curvature after stopping needs comes first.
-            changes, left = ["bias"], left - _STATE_PART * left
-        explorer = self._explorer(runner, tournament, left)
-        return tuple(explorer.explore(changes)), explorer.work
+            # The curvature after stopping keeps what was laid aside for it.
+            changes, left = ["bias"], tournament.allowance - tournament.work
+        with self._explorer(runner, tournament, left) as explorer:
+            return tuple(explorer.explore(changes))
 
-    def _explorer(self, runner: Runner, tournament: Tournament, left: float) -> Explorer:
+    @contextmanager
+    def _explorer(self, runner: Runner, tournament: Tournament, left: float) -> Iterator[Explorer]:
+        """One whose work counts as the tournament's, an interrupted one's too."""
         arena = self.arena.keeping(runner.candidate.keep_prob)
-        return Explorer(arena, runner, tournament.constant, left, tournament.threads)
+        explorer = Explorer(arena, runner, tournament.constant, left, tournament.threads)
+        try:
+            yield explorer
+        finally:
+            tournament.work += explorer.work
 
     def _used(self, choice: StoppingChoice | None) -> Stopping:
         """P_R of the advice: the spec's, or the chosen one where the spec leaves it open."""

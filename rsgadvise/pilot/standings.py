@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rsgadvise.pilot.finalists import Finalist
 from rsgadvise.pilot.race import Runner, fate
-from rsgadvise.pilot.tournament import Finalist, Tournament
+from rsgadvise.pilot.tournament import Tournament
 
 __all__ = ["NOT_RUN", "Entry", "standings"]
 
@@ -45,7 +46,7 @@ def standings(tournament: Tournament) -> list[Entry]:
         end = runner.loss if found is None else max(found.end, runner.loss)
         outcome = NOT_RUN if runner.iteration == 1 else fate(end, constant) or "left behind"
         (best if outcome == "left behind" else worst).append(Entry(runner, found, outcome))
-    unfinished = tournament.winner is None and not again and not tournament.over
+    unfinished = tournament.winner is None and not again
     if best and (best[0].runner is tournament.winner or (unfinished and best[0].runner.done == farthest)):
         best[0] = replace(best[0], outcome="won")
     return [*best, *worst]

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rsgadvise.errors import UsageError
-from rsgadvise.networks import Array, Network
+from rsgadvise.networks import Array
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
-from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
+from rsgadvise.pilot.finalists import Finalist, predictions
+from rsgadvise.pilot.looking import LOSS_COST, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.rsg import Training
 
-__all__ = ["Finalist", "Tournament", "predictions"]
+__all__ = ["Tournament"]
 
 Progress = Callable[[float, str], None]
 
@@ -50,8 +51,6 @@ _PROGRAMMES = (
 _HEATS_PART = 0.85  # of the progress that is shown
 _AGAIN_SHARE = 0.5  # of a race's length: the second run of the winner
 _SPARE = 0.4  # of that, kept for another one if the winner fails there or does not repeat its first run
-_WORSE = 2.0  # times a loss that the first run had earlier: a larger one does not repeat it
-_SLIGHT = 0.05  # of a constant's loss: a difference below it is none
 _COMMON_RUNGS = range(3)  # of the smallest stepsize of the winner's layers: a common one lies above it
 _COMMON_SHARES = (0.1, 0.25)  # of a race's length: all of them, then the best and the next smaller
 _COMMON_COST = 0.7  # in such lengths, where that one joins late
@@ -68,49 +67,6 @@ _COMPARE_COST = 0.08  # of an allowance: what comparing networks with different 
 _AGAIN, _AND_AGAIN, _LOOKING, _COMPARING = 1, 2, 4, 5  # keys of randomness
 
 
-@dataclass(frozen=True, slots=True)
-class Finalist:
-    """A candidate that was run again from another W^1 and other mini-batches.
-
-    Attributes:
-        runner: its first run.
-        looks: along its second.
-        end: loss at the end of the second, in the middle of its last three looks, since a run that oscillates
-            may just be up or down; at the very end without masks where candidates differ in them.
-        before: (share, loss) of the first at the last heat that is no later than that; None where the two are
-            of different objectives.
-        constant: loss of the best constant prediction.
-    """
-
-    runner: Runner
-    looks: Looks
-    end: float
-    before: tuple[float, float] | None
-    constant: float
-
-    @property
-    def share(self) -> float:
-        """Of the training."""
-        return self.looks.last / self.runner.candidate.iterations
-
-    @property
-    def both(self) -> float:
-        """Mean logarithm of the losses of both runs."""
-        return (log_loss(self.runner) + math.log(max(self.end, 1e-300))) / 2
-
-    @property
-    def repeats(self) -> bool:
-        """Whether the second run came as far as the first had come much earlier.
-
-        Losses of one setting differ by what its seeds draw, most where they fall fast. So this asks for no
-        more than about the loss of the heat before: a run that has not even come there took another way.
-        """
-        if self.before is None:
-            return True
-        _, loss = self.before
-        return self.end <= max(_WORSE * loss, loss + _SLIGHT * self.constant)
-
-
 @dataclass(slots=True)
 class Tournament:
     """Finds the best of the proposals.
@@ -124,7 +80,6 @@ class Tournament:
         finalists: those that were run again, in that order.
         winner: once it is over; None if nobody who ran the last heat is sound, see `_decide`.
         common: the winner with one stepsize for all layers, best first; empty where it has one.
-        over: whether it ended by itself.
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
@@ -142,7 +97,6 @@ class Tournament:
     finalists: list[Finalist] = field(default_factory=list)
     winner: Runner | None = None
     common: list[Runner] = field(default_factory=list)
-    over: bool = False
     work: float = 0.0
     comparing: bool = False
     compared_rows: int = _COMPARED_ROWS
@@ -199,9 +153,9 @@ class Tournament:
             if number >= _ENOUGH and not any(map(self._sound, self.standing)):
                 ranked = self._brought_on(heat, [], length) if share < 1 else []
                 break
-        self._decide(heat, ranked, length)
+        if ranked:
+            self._decide(heat, ranked, length)
         self._find_common(heat, length)
-        self.over = True
         self._report(1.0)
 
     def _planned(self, first: Sequence[Candidate], variants: Sequence[Candidate]) -> float:
@@ -411,27 +365,3 @@ class Tournament:
         """(share, loss) of the heats; where masks differ, without the first, whose losses are masked."""
         first = self.programme.heats[0][0] * max(share for share, _ in runner.judged)
         return [each for each in runner.judged if not self.comparing or each[0] > 1.5 * first]
-
-
-def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:
-    """Outputs of the network as it is used after training: every unit kept, its signal taken times zeta.
-
-    Args:
-        network: which.
-        weights: (1, d_l, d_{l-1}) each.
-        inputs: (rows, d_0).
-
-    Example:
-        >>> net = Network("multilayer", (2, 1), (1.0,), keep_prob=0.5)
-        >>> predictions(net, [np.zeros((1, 1, 2))], np.ones((3, 2))).ravel().tolist()
-        [0.5, 0.5, 0.5]
-    """
-    matrices = [matrix[0] for matrix in weights]
-    if network.kind == "autoencoder":
-        matrices.append(matrices[0].T)
-    signal = inputs
-    for level, matrix in enumerate(matrices):
-        kept = network.keep_prob if level < len(network.masked_widths) else 1.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            signal = np.asarray(1 / (1 + np.exp(-(kept * signal) @ matrix.T)))
-    return signal

@@ -11,9 +11,10 @@ import numpy as np
 from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.results import MeasuredConstant, Recommendation
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.pilot.finalists import Finalist
 from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
-from rsgadvise.pilot.tournament import Finalist, Tournament
+from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.wording import help_note
 
 __all__ = ["calibrated_plan", "calibration_spread", "raced_plan", "raced_spread"]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from rsgadvise.pilot.experiments import Experiment
+from rsgadvise.pilot.finalists import Finalist
 from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
 from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.standings import NOT_RUN, Entry
 from rsgadvise.pilot.stopping_choice import StoppingChoice
-from rsgadvise.pilot.tournament import Finalist
 from rsgadvise.stopping import Stopping
 
 __all__ = [
@@ -213,8 +213,10 @@ def help_note(report: PilotReport) -> str:
         )
         constant = f"A constant prediction has {report.constant_loss:.4g}."
         return f"What holds it back, by experiment, is {_CAUSES[helped[0].change]}: {said}. {constant}"
-    first = report.raced[0] if report.experiments else None
-    if first is None or (first.outcome == "won" and learns(first.loss, report.constant_loss)):
+    if not report.raced:
+        return ""
+    first = report.raced[0]
+    if not report.experiments or (first.outcome == "won" and learns(first.loss, report.constant_loss)):
         return ""
     said = ", ".join(f"{each.words} (loss {each.loss:.4g})" for each in report.experiments)
     constant = f"{report.constant_loss:.4g}"

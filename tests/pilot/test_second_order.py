@@ -259,6 +259,45 @@ def test_a_gradient_within_its_error_is_none() -> None:
     assert sum(one.kind == "descending" for one in found) <= 3
 
 
+def test_few_rows_cannot_tell_a_minimum_from_a_slope() -> None:
+    """At the minimum of all rows, and a little beside it: the few say the same of both, and all tell them."""
+    data = data_for(ONE, rows=400)
+    there = settled(ONE, data, start_for(ONE))
+    beside = there + 0.3 * np.random.default_rng(2).standard_normal(len(there))
+    training = training_for(ONE, data)
+    for vector in (there, beside):
+        few = [state(training, vector, rows=20, seed=seed) for seed in range(10)]
+        unclear = [one for one in few if one.kind == "unclear"]
+        assert len(unclear) >= 7
+        for one in unclear:
+            assert not one.go_on
+            assert one.sentence.startswith("Cannot tell: by iteration 2,000 the loss of ")
+            assert "promises little" not in one.sentence
+    assert state(training, there).kind == "minimum"
+    assert state(training, beside).kind == "descending"
+
+
+def test_measured_losses_outweigh_the_model_of_one_place() -> None:
+    data = data_for(ONE)
+    vector = settled(ONE, data, start_for(ONE))
+    matrices = parted(ONE, vector)
+
+    def found(fell: str, at: Sequence[Float], network: Network = ONE) -> StoppedState:
+        rng = np.random.default_rng(0)
+        training = training_for(network, data)
+        return stopped_state(training, at, iteration=100, iterations=100, rng=rng, fell=fell)
+
+    assert found("", matrices).kind == "minimum"
+    seen = found("the loss fell from 2 to 1", matrices)
+    assert (seen.kind, seen.go_on) == ("unclear", True)
+    assert seen.sentence == (
+        "Cannot tell: the loss fell from 2 to 1, which these rows do not show; "
+        "going on from there is worth it."
+    )
+    # Where the model sees the slope itself, it says so.
+    assert found("the loss fell from 2 to 1", parted(ONE, start_for(ONE))).kind == "descending"
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_converged_network_is_at_a_minimum(seed: int) -> None:
     data = data_for(ONE)

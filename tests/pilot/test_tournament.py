@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from rsgadvise import recommend
 from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot import race
+from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.looking import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.second_order import StoppedState, stopped_state
+from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.training_plan import raced_spread
+from rsgadvise.pilot.wording import fell
 from rsgadvise.rsg import Snapshot, Stream, Training, train
 
 Float = NDArray[np.float64]
@@ -194,7 +197,7 @@ def test_nobody_wins_who_was_left_behind_before_the_last_heat(
     assert tournament.winner is None
     assert tournament.finalists == []
     assert found.notes[0].startswith("Whoever ran the last heat of the race did no better than a constant")
-    assert tournament.work <= tournament.allowance
+    assert found.cost <= 0.5
 
 
 def test_one_left_behind_is_brought_on_where_the_last_two_fail(
@@ -310,6 +313,45 @@ def test_a_single_layer_has_one_stepsize_anyway() -> None:
     assert found.train is not None
     assert found.pilot.common == ()
     assert found.train.common_stepsize == found.train.stepsize
+
+
+@pytest.mark.parametrize(
+    ("own", "first", "said"),
+    [
+        ((1.0, 0.99, 0.98), (0.9, 0.88), ""),
+        ((1.0, 0.5, 0.3), (0.9, 0.9), "the loss of that very run fell from 0.5 to 0.3 over its second half"),
+        ((0.3, 0.3, 0.3), (0.9, 0.5), "from 60.0 % to 100.0 % of the training the loss of the first run"),
+        ((0.3, 0.4, 0.5), (0.5, 0.9), ""),
+    ],
+)
+def test_what_losses_say_against_a_standstill(
+    own: tuple[float, ...], first: tuple[float, float], said: str
+) -> None:
+    """Of the second run, looked at in 1, 250 and 500 of 1,000; and of the first after that."""
+    runner = standing(0, (0.3, 2.0), (0.6, first[0]), (1.0, first[1]))
+    looks = Looks(np.array([1, 250, 500]), 500, np.ones((1, 3)), np.array([own]), None, 0.0, [])
+    found = fell(Finalist(runner, looks, own[-1], (0.3, 2.0), 3.0))
+    assert found.startswith(said) if said else found == ""
+
+
+def test_the_verdict_hears_what_the_losses_say(
+    seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def listening(*arguments: Any, fell: str, **options: Any) -> StoppedState:
+        told.append(fell)
+        return stopped_state(*arguments, fell=fell, **options)
+
+    monkeypatch.setattr("rsgadvise.pilot.reporting.stopped_state", listening)
+    found = raced([1.0], pilot=1.0)
+    (tournament,) = seen
+    assert told == [fell(tournament.finalists[0])]
+    assert told[0].startswith("the loss of that very run fell from")
+    state = found.pilot.state
+    assert state is not None
+    assert state.go_on, "a run whose loss falls is never said to have ended"
+    assert not any("promises little" in sentence for sentence in found.why)
 
 
 def standing(rung: int, *judged: tuple[float, float]) -> Runner:
