@@ -78,7 +78,7 @@ def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
     values[0] = 1e6  # an outlier in every column
     values[:, 2] = 7.0  # constant
     values[:, 3] = 0.0
-    values[1, 3] = 9.0  # one value among others: the percentiles coincide, the range does not
+    values[1:3, 3] = 9.0, 3.0  # two values among others: the percentiles coincide, the range does not
     np.savez(tmp_path / "a.npz", x=values, y=np.resize(LABELS, 300))
     spec = parse_spec("network: {kind: single_layer, layers: [4, 3]}", file="a.yaml").spec
     file = DataFile(
@@ -101,7 +101,7 @@ def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
         width = high - low or 1.0
         expected[:, column] = [min(max((value - low) / width, 0.0), 1.0) for value in values[:, column]]
     np.testing.assert_allclose(x, expected, atol=1e-12)
-    assert x[1, 3] == 1.0
+    assert x[2, 3] == pytest.approx(1 / 3)
 
 
 @pytest.mark.skipif(ROBUST not in get_args(ScalingKind), reason="this version has no robust scaling")
