@@ -88,12 +88,12 @@ def _cost_column(advice: Advice) -> tuple[str, Callable[[Recommendation], str]]:
     return f"{every}samples", lambda row: count(row.total_samples)
 
 
-def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
+def _ranking(advice: Advice, *, by_layer: bool, digits: int = 4) -> Grid:
     rows = advice.recommendations
     cost_name, cost = _cost_column(advice)
     columns: list[tuple[Column, Callable[[Recommendation], str]]] = [(Column("#"), lambda row: str(row.rank))]
     if not by_layer:
-        columns.append((Column("stepsize"), lambda row: stepsizes(row.stepsize)))
+        columns.append((Column("stepsize"), lambda row: number(_first(row), digits)))
     columns.append((Column("batch"), lambda row: count(row.batch_size)))
     if any(row.runs > 1 for row in rows):
         columns.append((Column("runs"), lambda row: str(row.runs)))
@@ -117,6 +117,11 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
     ]
     body = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
     return Grid(tuple(column for column, _ in columns), body)
+
+
+def _first(row: Recommendation) -> float:
+    """The stepsize of the first layer, which is that of all where there is a column for it."""
+    return row.stepsize if isinstance(row.stepsize, float) else row.stepsize[0]
 
 
 def _verdict(row: Recommendation) -> str:
@@ -223,14 +228,15 @@ def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
         )
     rows = advice.recommendations
     by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
-    grid = replace(_without(_ranking(advice, by_layer=by_layer), _OF_BOUNDS), **_order(advice))
+    digits = digits_of(advice)
+    grid = _without(_ranking(advice, by_layer=by_layer, digits=digits), _OF_BOUNDS)
+    grid = replace(grid, **_order(advice))
     if not by_layer:
         return (grid,)
     vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in rows]
     if len(vectors[0]) > _LAYERS_BESIDE:
         return (grid, _layer_grid(rows))
-    digits = min(digits_of(advice), 3)
-    cells = [", ".join(number(gamma, digits) for gamma in vector) for vector in vectors]
+    cells = [", ".join(number(gamma, min(digits, 3)) for gamma in vector) for vector in vectors]
     first = (grid.columns[0], Column("stepsizes by layer"), *grid.columns[1:])
     body = tuple((row[0], cell, *row[1:]) for row, cell in zip(grid.rows, cells, strict=True))
     return (replace(grid, columns=first, rows=body),)

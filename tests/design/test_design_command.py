@@ -107,7 +107,6 @@ def test_an_infeasible_target_names_the_least_eps_and_exits_with_1(run: Run, con
         (("--widths", "1:10000:lin9000", "--depth", "2"), "at most 5,000,000 architectures"),
         ((*RANGE, "--parameters", "100"), "the smallest has 12,704 weights"),
         ((*RANGE, "--by", "seconds"), "set cost.per_iteration"),
-        ((*RANGE, "--set", "training.stepsize=0.1"), "training.stepsize: must be absent"),
         (
             (*RANGE, "--set", "network.weight_bound=[0.1, 0.2, 0.1]"),
             "network.weight_bound: must be one number",

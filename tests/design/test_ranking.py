@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -254,8 +255,6 @@ def test_the_least_eps_is_reachable_and_nothing_below_it(constants: Any) -> None
             {"network": {"kind": "multilayer", "layers": [60, 5, 4], "weight_bound": [0.1, 0.2]}},
             "network.weight_bound",
         ),
-        ({"training": {"stepsize": 0.1}}, "training.stepsize"),
-        ({"training": {"iterations": 100}, "target": TARGET}, "training.iterations"),
         ({"training": {"stopping": "increasing"}}, "training.stopping"),
         ({"training": {"stopping": "increasing"}, "target": TARGET}, "training.stopping"),
         ({"training": {"decay": 0.5}}, "training.decay"),
@@ -269,6 +268,16 @@ def test_what_a_design_cannot_use_is_refused_at_its_key(sections: dict[str, Any]
     with pytest.raises(HypothesisError) as caught:
         design(spec_of(**sections), widths=(4, 8), depths=(1, 2))
     assert caught.value.quantity == key
+
+
+@pytest.mark.parametrize("target", [{}, {"target": TARGET}])
+def test_what_a_design_chooses_is_left_aside_and_said(target: dict[str, Any]) -> None:
+    training = {"stepsize": 50.0, **({"iterations": 7} if target else {})}
+    ask = partial(design, widths=(4, 8), depths=(1,), pipeline="none")
+    fixed, free = ask(spec_of(training=training, **target)), ask(spec_of(**target))
+    assert fixed.architectures == free.architectures
+    keys = "training.stepsize, training.iterations" if target else "training.stepsize"
+    assert fixed.notes == (f"Left aside: {keys}, which a design chooses for every architecture.", *free.notes)
 
 
 def test_a_search_too_large_or_a_cost_unknown_is_a_usage_error() -> None:
