@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "lengths",
     "network",
     "number",
+    "one_style",
     "percent",
     "rounded_up",
     "spans",
@@ -18,6 +20,8 @@ __all__ = [
     "within",
 ]
 
+_NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)(.*)", re.DOTALL)
+_PLAIN, _DIGITS = (1e-4, 1e7), 4  # between which a number is short without an exponent
 _FEWER_DIGITS = ((2.0, 1), (1.2, 2), (1.0, 3))  # spread from which so many digits are left
 
 
@@ -43,6 +47,51 @@ def count(value: int | None) -> str:
     if value is None:
         return "n/a"
     return f"{value:,}" if abs(value) < 10**7 else f"{value:.4g}"
+
+
+def one_style(cells: Sequence[str]) -> tuple[str, ...]:
+    """The cells of a column in one style: all plain where that is short, else all in scientific notation.
+
+    Only a column that mixes the two is changed, and never by what is no number in it.
+
+    Example:
+        >>> one_style(["9678", "1.235e+04"]), one_style(["0.0306", "1.234e-05", "n/a"])
+        (('9,678', '12,350'), ('3.060e-02', '1.234e-05', 'n/a'))
+        >>> one_style(["1,024", "1.678e+15"]), one_style(["0.5 v", "0"])
+        (('1.024e+03', '1.678e+15'), ('0.5 v', '0'))
+    """
+    found = [_NUMBER.match(cell) for cell in cells]
+    parts = [(match[1], match[2]) for match in found if match is not None]
+    values = [abs(float(text.replace(",", ""))) for text, _ in parts]
+    known = [value for value in values if value > 0]
+    long = ["e" in text for (text, _), value in zip(parts, values, strict=True) if value > 0]
+    if all(long) or not any(long) or any(character.isdigit() for _, rest in parts for character in rest):
+        return tuple(cells)
+    plain = _PLAIN[0] <= min(known) and max(known) < _PLAIN[1]
+    digits = max(_digits(text) for text, _ in parts if plain is False or "e" in text)
+    return tuple(
+        cell if match is None else _restyled(match[1], plain, min(digits, _DIGITS)) + match[2]
+        for cell, match in zip(cells, found, strict=True)
+    )
+
+
+def _digits(text: str) -> int:
+    """Significant digits of a number as written."""
+    return len(text.partition("e")[0].replace(",", "").replace(".", "").lstrip("+-0")) or 1
+
+
+def _restyled(text: str, plain: bool, digits: int) -> str:
+    """A number as written, in the other style where it has not this one yet."""
+    value = float(text.replace(",", ""))
+    if value == 0:
+        return text
+    if not plain:
+        return f"{value:.{digits - 1}e}"
+    if "e" not in text:
+        whole, point, rest = text.partition(".")
+        return f"{int(whole.replace(',', '')):,}{point}{rest}" if abs(value) >= 1 else text
+    decimals = max(_digits(text) - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:,.{decimals}f}"
 
 
 def percent(share: float) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import Run
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 
 import rsgadvise
 from rsgadvise import recommend
@@ -218,3 +219,47 @@ def test_it_is_what_the_package_offers() -> None:
     assert "recommend" in rsgadvise.__all__
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = rsgadvise.nothing
+    assert {"recommend", "__version__"} <= set(dir(rsgadvise))
+
+
+@pytest.mark.parametrize("constants", ["auto", "paper", "certified", "typical"])
+def test_the_dictionary_is_the_document_of_the_command_line(run: Run, tmp_path: Path, constants: Any) -> None:
+    path = tmp_path / "s.yaml"
+    # A stepsize outside the paper's range: its bound is infinite, which JSON does not know.
+    path.write_text(
+        "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.5}\n"
+        "training: {stepsize: 9, iterations: 30}\nbudget: {samples: 900}\n"
+    )
+    advice = recommend(path, constants=constants)
+    document = json.loads(run("recommend", path, "--constants", constants, "-f", "json").out)
+    assert document.pop("spec")["network"]["layers"] == [6, 2]
+    assert document.pop("data", {}) == {}
+    own = advice.to_dict()
+    assert {key: value for key, value in own.items() if key not in ("spec", "data")} == document
+    assert json.loads(json.dumps(own, allow_nan=False)) == own
+    shown = run("recommend", path, "--constants", constants).out if constants == "auto" else ""
+    told = [line for line in shown.splitlines() if not line.startswith(("Next:", "  "))]
+    assert all(line.rstrip() in str(advice) for line in told)
+    assert "<table>" in advice._repr_html_()
+
+
+def test_every_face_has_the_same_order(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.5}\nbudget: {samples: 900}\n"
+    )
+    advice = recommend(path)
+    faces = {
+        "str": str(advice),
+        "html": advice._repr_html_(),
+        **{form: run("recommend", path, "-f", form).out for form in ("table", "markdown")},
+    }
+    for name, text in faces.items():
+        places = [text.index(mark) for mark in ("Train with ", "batch", "Mind")]
+        assert places == sorted(places), name
+        assert name == "html" or text.index("Advice for") < places[0]
+        assert len(text.split("Mind")[1].strip().splitlines()) <= 12
+    rows = run("recommend", path, "-f", "csv").out.splitlines()
+    assert len(rows) == 1 + len(advice.recommendations)
+    written = YAML(typ="safe").load(run("recommend", path, "-f", "yaml").out)
+    assert written["train"] == advice.to_dict()["train"]

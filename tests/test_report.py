@@ -9,9 +9,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 import rsgadvise
+from rsgadvise.numerals import count, number
 from rsgadvise.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.report.console import show
 from rsgadvise.report.documents import as_csv, as_document, as_json, as_yaml
@@ -141,3 +144,19 @@ def test_percentages_are_written_one_way() -> None:
             continue
         found = re.findall(r"\.\d%\}|[0-9}]%(?![A-Za-z0-9({])", path.read_text())
         assert not found, path
+
+
+@given(
+    values=st.lists(st.floats(min_value=1e-12, max_value=1e15) | st.just(0.0), min_size=1, max_size=8),
+    whole=st.booleans(),
+)
+def test_a_column_has_one_style_and_no_number_moves(values: list[float], whole: bool) -> None:
+    cells = [count(int(value)) if whole else number(value) for value in values]
+    (column,) = zip(*Grid((Column("value"),), tuple((cell,) for cell in cells)).rows, strict=True)
+    shown = [cell for cell in column if float(cell.replace(",", ""))]
+    assert len({"e" in cell for cell in shown}) <= 1
+    for before, after in zip(cells, column, strict=True):
+        one, other = (float(cell.replace(",", "")) for cell in (before, after))
+        assert other == pytest.approx(one, rel=5.1e-4)  # four digits at least
+    others = Grid((Column("value", alike=False),), tuple((cell,) for cell in cells)).rows
+    assert [cell for (cell,) in others] == cells

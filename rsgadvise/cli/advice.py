@@ -63,10 +63,23 @@ if TYPE_CHECKING:
     from rsgadvise.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
 
-__all__ = ["Answer", "Measured", "SpecArgument", "ask", "ask_for_advice", "bound", "iterations", "recommend"]
+__all__ = [
+    "Answer",
+    "Measured",
+    "SourceArgument",
+    "SpecArgument",
+    "ask",
+    "ask_for_advice",
+    "bound",
+    "iterations",
+    "recommend",
+]
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | Design | Explanation | IterationPlan")
+SourceArgument = Annotated[
+    str, typer.Argument(metavar="SPEC|DATA", help="Spec file, - for standard input, or a data file.")
+]
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or - for standard input.")]
 
 
@@ -178,9 +191,7 @@ def _advised(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Answer
 
 
 def recommend(
-    spec: Annotated[
-        str, typer.Argument(metavar="SPEC|DATA", help="Spec file, - for standard input, or a data file.")
-    ],
+    spec: SourceArgument,
     target: TargetOption = None,
     hidden: HiddenOption = None,
     kind: KindOption = None,
@@ -244,12 +255,14 @@ def recommend(
 
 def _command() -> str:
     """The running command as one that can be typed again, without what a program needs no more."""
-    left_out = {"-q", "--quiet", "--no-color", "--details"}
-    words = [word for word in sys.argv[1:] if word not in left_out]
-    for option in ("-o", "--output", "-f", "--format"):
-        if option in words:
-            place = words.index(option)
-            del words[place : place + 2]
+    alone = {"-q", "--quiet", "--no-color", "--details"}
+    with_value = {"-o", "--output", "-f", "--format", "--save", "--into", "--top"}
+    words, given = list[str](), iter(sys.argv[1:])
+    for word in given:
+        if word in with_value:
+            next(given, None)
+        elif word not in alone and word.partition("=")[0] not in with_value:
+            words.append(word)
     return shlex.join(["rsgadvise", *words])
 
 
@@ -329,7 +342,7 @@ def iterations(
     """How many iterations, runs and rows a target needs."""
     del version
     from rsgadvise.advise.plan import plan_for
-    from rsgadvise.cli.requests import GivenOptions, request_from_options, request_from_spec
+    from rsgadvise.cli.requests import GivenOptions, left_aside, request_from_options, request_from_spec
 
     named: ConstantsName | None = None if constants is None else constants.value
     given = GivenOptions(eps, delta, runs, epochs, batch_size, input_dim, output_dim, initial_loss)
@@ -340,7 +353,8 @@ def iterations(
     else:
 
         def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> IterationPlan:
-            return plan_for(*request_from_spec(given, loaded, measured), constants=named)
+            found = plan_for(*request_from_spec(given, loaded, measured), constants=named)
+            return replace(found, notes=(*left_aside(loaded.spec.training), *found.notes))
 
         answer = ask(spec, set_, question, quiet=quiet)
         plan = answer.result

@@ -183,7 +183,9 @@ def stats(
     array: Annotated[str | None, typer.Option(metavar="NAME", help="Feature array inside the file.")] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help=f"Leave out a column, {COLUMN_NUMBERS}; repeatable."),
+        typer.Option(
+            metavar="COLUMN", help=f"Leave out a column, {COLUMN_NUMBERS}, or several, a,b; repeatable."
+        ),
     ] = None,
     scaling: ScalingOption = ScalingName.AUTO,
     spectrum: Annotated[

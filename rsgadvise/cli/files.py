@@ -84,7 +84,10 @@ def init(
     array: Annotated[str | None, typer.Option(help="Name of the feature array inside --data.")] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help=f"Leave out a column of --data, {COLUMN_NUMBERS}; repeatable."),
+        typer.Option(
+            metavar="COLUMN",
+            help=f"Leave out a column of --data, {COLUMN_NUMBERS}, or several, a,b; repeatable.",
+        ),
     ] = None,
     scaling: ScalingOption = ScalingName.AUTO,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise import __version__
-from rsgadvise.cli.advice import Answer, SpecArgument, ask_for_advice
+from rsgadvise.cli.advice import Answer, SourceArgument, ask_for_advice
 from rsgadvise.cli.options import (
     AdviceConstants,
     AdviceConstantsOption,
@@ -21,18 +21,30 @@ from rsgadvise.cli.options import (
     OutputOption,
     PilotOption,
     QuietOption,
+    ScalingName,
+    ScalingOption,
     SeedOption,
     SetOption,
     VersionOption,
     WorkOption,
 )
 from rsgadvise.cli.output import check_writable, write
+from rsgadvise.cli.sources import (
+    ArrayOption,
+    BatchSizeOption,
+    DataOptions,
+    EpochsOption,
+    ExcludeOption,
+    HiddenOption,
+    KindOption,
+    TargetOption,
+)
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.html import Page
+    from rsgadvise.html import Command, Page
 
 __all__ = ["report"]
 
@@ -41,7 +53,15 @@ _SAVED = "spec.yaml"  # what a spec from standard input is to be saved as
 
 
 def report(
-    spec: SpecArgument,
+    spec: SourceArgument,
+    target: TargetOption = None,
+    hidden: HiddenOption = None,
+    kind: KindOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    exclude: ExcludeOption = None,
+    array: ArrayOption = None,
+    scaling: ScalingOption = ScalingName.AUTO,
     top: Annotated[int, typer.Option(min=1, max=100, help="How many recommendations to show.")] = 5,
     constants: AdviceConstantsOption = AdviceConstants.AUTO,
     work: WorkOption = None,
@@ -75,9 +95,14 @@ def report(
     written = _now(os.environ)
     place = _place(spec, output, format_)
     effort = Effort(constants.value, pilot, work, seed)
-    answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet)
-    race = _effort_options(effort)
-    page = _page(answer, title=title.strip(), written=written, overrides=set_ or (), race=race, top=top)
+    options = DataOptions(
+        target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value
+    )
+    answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet, options=options)
+    asked = [spec, *options.words] if answer.source.from_data else [_SAVED if spec == "-" else spec]
+    asked += [part for override in set_ or () for part in ("--set", override)]
+    commands = tuple(_commands(answer, asked, _effort_options(effort), top))
+    page = _page(answer, title=title.strip(), written=written, commands=commands)
     if format_ == "html":
         from rsgadvise.html import render
 
@@ -95,7 +120,7 @@ def report(
 
 
 def _place(spec: str, output: Path | None, format_: str) -> Path | None:
-    """Where the result goes: what --output says, else a page SPEC.html in the working directory.
+    """Where the result goes: what --output says, else a page in the working directory, named as what is read.
 
     Raises:
         UsageError: the page would replace another file, or the spec has no name to take.
@@ -111,7 +136,7 @@ def _place(spec: str, output: Path | None, format_: str) -> Path | None:
     check_writable(place)
     if place.exists() and Path(spec).exists() and place.samefile(spec):
         raise UsageError(
-            f"--output must name another file than the spec, {spec}; got none; add -o report.html"
+            f"--output must name another file than what is read, {spec}; got none; add -o report.html"
         )
     return place
 
@@ -149,9 +174,7 @@ def _page(
     *,
     title: str,
     written: datetime,
-    overrides: Sequence[str],
-    race: Sequence[str],
-    top: int,
+    commands: tuple[Command, ...],
 ) -> Page:
     from rsgadvise.bounds.problem import resolve
     from rsgadvise.curves import curves_of
@@ -174,33 +197,40 @@ def _page(
         data_name=loaded.spec.data.file or "",
         spec_name=loaded.source.file,
         spec_text=loaded.source.text,
-        commands=tuple(_commands(answer, overrides, race, top)),
+        commands=commands,
     )
 
 
 def _commands(
-    answer: Answer[Advice], overrides: Sequence[str], race: Sequence[str], top: int
-) -> Iterator[Any]:
-    """The command lines behind what the page shows, and those that go on from there."""
+    answer: Answer[Advice], asked: Sequence[str], race: Sequence[str], top: int
+) -> Iterator[Command]:
+    """The command lines behind what the page shows, and those that go on from there.
+
+    Args:
+        answer: what it shows.
+        asked: the spec or the data file with its options, as they are typed.
+        race: options of the effort.
+        top: ranks asked for.
+    """
     from rsgadvise.html import Command
 
-    advice, name = answer.result, answer.loaded.source.file
-    spec = [_SAVED if name.startswith("<") else name]
-    sets = [part for override in overrides for part in ("--set", override)]
+    advice, from_data = answer.result, answer.source.from_data
     many = [] if top == 5 else ["--top", str(top)]
-    from_stdin = f", saved as {_SAVED}" if spec[0] == _SAVED and name != _SAVED else ""
+    from_stdin = f", saved as {_SAVED}" if answer.loaded.source.file == "<stdin>" else ""
 
     def line(what: str, command: str, *more: str) -> Command:
-        return Command(what, shlex.join(["rsgadvise", command, *spec, *sets, *more]))
+        return Command(what, shlex.join(["rsgadvise", command, *asked, *more]))
 
     yield line(f"This page{from_stdin}", "report", *race, *many, "-o", "report.html")
-    yield line("The ranking", "recommend", *race, *many)
+    yield line("The same as text", "recommend", *race, *many)
+    if from_data:
+        yield line("The spec below, for every other command", "recommend", *race, "--save", _SAVED)
     if advice.recommendations:
         best = advice.recommendations[0]
-        if not advice.measured:  # else its bound is not that of the constants that `bound` has
+        if not (advice.measured or from_data):  # else its bound is not that of the constants that `bound` has
             shown = [] if advice.constants == "paper" else ["--constants", advice.constants]
             yield line("The bound of rank 1, term by term", "bound", *shown, *_fixed(best))
-        yield line("Python that trains by rank 1", "recommend", *race, "--emit", "torch")
+        yield line("Python that trains so", "recommend", *race, "--emit", "torch")
 
 
 def _fixed(best: Recommendation) -> Iterator[str]:

@@ -14,8 +14,9 @@ from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.spec.models import Training
 
-__all__ = ["GivenOptions", "request_from_options", "request_from_spec"]
+__all__ = ["GivenOptions", "left_aside", "request_from_options", "request_from_spec"]
 
 # The paper's worked example, in the remarks on Corollary III.3.
 EXAMPLE_INPUTS, EXAMPLE_OUTPUTS, EXAMPLE_BATCH, EXAMPLE_RUNS, EXAMPLE_EPOCHS = 100, 5, 50, 10, 200.0
@@ -121,6 +122,23 @@ def request_from_options(given: GivenOptions) -> tuple[Problem, Request]:
     )
 
 
+def left_aside(training: Training) -> tuple[str, ...]:
+    """A note on what a spec fixes and this plan chooses; none where there is no such thing."""
+    fixed = {
+        "stepsize": training.stepsize is not None,
+        "iterations": training.iterations is not None,
+        "decay": bool(training.decay),
+        "stopping": training.stopping not in (None, "uniform", "matched"),
+    }
+    keys = [f"training.{key}" for key, given in fixed.items() if given]
+    if not keys:
+        return ()
+    return (
+        f"Left aside: {', '.join(keys)}. This plan chooses the iterations, for the best constant stepsize "
+        "and uniform R; `rsgadvise bound` says what the values of the spec promise.",
+    )
+
+
 def request_from_spec(
     given: GivenOptions, loaded: LoadedSpec, measured: Mapping[str, float | int | None] | None
 ) -> tuple[Problem, Request]:
@@ -128,7 +146,6 @@ def request_from_spec(
 
     Raises:
         UsageError: an option contradicts the spec, or is missing in both.
-        SpecError: the spec fixes what this plan chooses.
     """
     for name in ("input_dim", "output_dim", "initial_loss"):
         if getattr(given, name) is not None:
@@ -136,18 +153,6 @@ def request_from_spec(
             raise UsageError(f"{option} is for use without SPEC; got both; set it in the spec or with --set")
     spec = loaded.spec
     training = spec.training
-    for key, usable in (
-        ("stepsize", training.stepsize is None),
-        ("decay", not training.decay),
-        ("stopping", training.stopping in (None, "uniform", "matched")),
-        ("iterations", training.iterations is None),
-    ):
-        if not usable:
-            raise loaded.source.error(
-                f"training.{key}",
-                "must be absent: this plan chooses the iterations, for the optimal constant stepsize and "
-                "uniform R; remove it, or use `rsgadvise recommend` with a target",
-            )
     target = spec.target
     eps, delta = _needed(given, target.eps if target else None, target.delta if target else None)
     runs, epochs, assumed = _runs_and_epochs(given, target.runs if target else None)

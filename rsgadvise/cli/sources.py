@@ -49,7 +49,9 @@ ArrayOption = Annotated[
 ]
 ExcludeOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="COLUMN", help=f"{_OF_DATA} leave out a column {COLUMN_NUMBERS}; repeatable."),
+    typer.Option(
+        metavar="COLUMN", help=f"{_OF_DATA} leave out a column {COLUMN_NUMBERS}, or a,b; repeatable."
+    ),
 ]
 HiddenOption = Annotated[
     str | None,
@@ -100,6 +102,20 @@ class DataOptions:
         """The options that were used."""
         own = (f for f in fields(self) if getattr(self, f.name) != f.default)
         return tuple(f"--{f.name.replace('_', '-')}" for f in own)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same as they are typed, with their values."""
+        typed = list[str]()
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != f.default:
+                for each in value if isinstance(value, tuple) else (value,):
+                    typed += [
+                        f"--{f.name.replace('_', '-')}",
+                        f"{each:g}" if isinstance(each, float) else str(each),
+                    ]
+        return tuple(typed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,9 @@ def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Valu
         return replace(best, source="Trained with the values that the spec fixes.")
     return replace(
         best,
-        source=f"Trained as recommended with {constants} constants: stepsize {stepsizes(best.stepsize)}, "
+        source="What the spec leaves open is the theorem's choice, not what `recommend` says to train with "
+        f"(`recommend --into` writes that into the spec): as ranked with {constants} constants (--advice), "
+        f"stepsize {stepsizes(best.stepsize)}, "
         f"batch size {best.batch_size}, {best.iterations:,} iterations, keep probability "
         f"{best.keep_prob:.4g}, decay {best.decay:g}.",
     )

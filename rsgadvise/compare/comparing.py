@@ -249,5 +249,6 @@ def _compared(
         ratio=own.ratio,
         paper=paper,
         certified=certified,
+        assumed=() if advice is None else advice.assumed,
         notes=tuple(dict.fromkeys(notes)),
     )

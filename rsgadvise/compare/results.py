@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.advise.results import Stepsize
 from rsgadvise.bounds.objective import ConstantsName
+
+if TYPE_CHECKING:
+    from rsgadvise.bounds.problem import Assumption
 
 __all__ = ["Compared", "Comparison", "Guarantee", "Measured", "MeasuredVerdict", "Verdict"]
 
@@ -68,6 +71,7 @@ class Compared:
         equal_resources: whether it takes no more samples than the others; with a target always.
         rank, ratio: by the chosen constants: those of `paper` or `certified`.
         paper, certified: what each set of constants promises at the training that it advises itself.
+        assumed: values of its problem and search that nobody gave.
         measured: with --measure.
         notes: plain sentences.
     """
@@ -94,6 +98,7 @@ class Compared:
     ratio: float | None
     paper: Guarantee
     certified: Guarantee
+    assumed: tuple[Assumption, ...] = ()
     measured: Measured | None = None
     notes: tuple[str, ...] = ()
 

@@ -76,9 +76,11 @@ def design(
         HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
         UsageError: the search is too large, or the cost cannot be told.
     """
+    free, left = _freed(spec)
     ask = partial(
         _design,
-        spec,
+        free,
+        left=left,
         widths=widths,
         depths=depths,
         equal=equal,
@@ -107,9 +109,19 @@ def design(
     return replace(found, infeasible=replace(found.infeasible, reason=f"{found.infeasible.reason}; {told}"))
 
 
+def _freed(spec: Spec) -> tuple[Spec, tuple[str, ...]]:
+    """The spec without what a design chooses for every architecture, and the keys that are left aside."""
+    fixed = {"stepsize": spec.training.stepsize is not None}
+    fixed["iterations"] = spec.training.iterations is not None and spec.target is not None
+    keys = [key for key, given in fixed.items() if given]
+    training = spec.training.model_copy(update=dict.fromkeys(keys))
+    return spec.model_copy(update={"training": training}), tuple(f"training.{key}" for key in keys)
+
+
 def _design(
     spec: Spec,
     *,
+    left: tuple[str, ...],
     widths: Sequence[int],
     depths: Sequence[int],
     equal: bool,
@@ -170,7 +182,7 @@ def _design(
         advice,
         architectures=shown,
         families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
-        notes=_notes(spec, space, lattice, shown, metric),
+        notes=(*wording.left_aside(left), *_notes(spec, space, lattice, shown, metric)),
     )
     check_which(pipeline, len(shown), "no more architectures reach the target")
     chosen = choose(
@@ -206,7 +218,6 @@ def _metric(space: Space, by: By | None) -> Metric:
 
 def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> None:
     """Refuse what has no meaning for a search over architectures."""
-    training = spec.training
     if base.kind == "autoencoder":
         raise HypothesisError(
             "must be multilayer or single_layer for a design; got autoencoder; use kind: multilayer with "
@@ -225,18 +236,8 @@ def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> No
             "give the bound of all layers",
             quantity="network.weight_bound",
         )
-    for key, wrong in (
-        ("stepsize", training.stepsize is not None),
-        ("iterations", training.iterations is not None and space.goal is not None),
-    ):
-        if wrong:
-            what = "chooses it for every architecture" if key == "stepsize" else "with a target chooses them"
-            raise HypothesisError(
-                f"must be absent: a design {what}; got a value; remove it, or use `rsgadvise recommend`",
-                quantity=f"training.{key}",
-            )
     for schedule in space.schedules:
-        decay = "training.decay" if training.decay is not None else "search.decay"
+        decay = "training.decay" if spec.training.decay is not None else "search.decay"
         if space.goal is not None and schedule.decay:
             raise HypothesisError(
                 f"must be 0 for a design with a target; got {schedule.decay:g}; set it to 0, or use "
@@ -302,7 +303,9 @@ def _notes(
     elif not hidden and max(lattice.depths) > 0:
         notes.append(wording.NO_HIDDEN)
     vacuous = sum(row.vacuous for row in shown)
-    if vacuous:
+    if best.vacuous:
+        notes.insert(0, wording.EVERY_VACUOUS)  # others would come first
+    elif vacuous:
         notes.append(wording.vacuous(vacuous, len(shown)))
     unproven = sum(not row.proven and not row.vacuous for row in shown)
     if unproven:

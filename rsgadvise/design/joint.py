@@ -9,14 +9,14 @@ import numpy as np
 
 from rsgadvise.advise.space import Space
 from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective, PaperMultilayer
+from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective, PaperMultilayer, largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Objective
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory import constants, multilayer
 from rsgadvise.theory.bound import FloatArray, Numeric
 from rsgadvise.theory.descent import Geometry
 
-__all__ = ["joint_objective", "one_problem", "one_space"]
+__all__ = ["joint_limit", "joint_objective", "one_problem", "one_space"]
 
 
 def one_problem(base: Problem, layers: tuple[int, ...]) -> Problem:
@@ -35,6 +35,25 @@ def one_problem(base: Problem, layers: tuple[int, ...]) -> Problem:
 def one_space(space: Space, depth: int) -> Space:
     """The search space of an architecture; a single layer has nothing to drop."""
     return replace(space, keep_probs=((1.0, 1.0),)) if depth == 0 else space
+
+
+def joint_limit(base: Problem, layers: Sequence[Numeric], keep_prob: FloatArray) -> FloatArray:
+    """The largest squared gradient norm possible of many architectures at once.
+
+    Args:
+        base: the spec's problem.
+        layers: d_0..d_L, numbers or arrays that broadcast against the keep probabilities.
+        keep_prob: zeta, at which a bound of as much says nothing.
+    """
+    if len(layers) == 2:
+        ends = (base.layers[0], base.layers[-1])
+        return largest_gradient(one_problem(base, ends), keep_prob)
+    return constants.multilayer_limit(
+        layers=layers,
+        weight_bound=base.weight_bounds[:1] * (len(layers) - 1),
+        keep_prob=keep_prob,
+        moments=base.moments,
+    )
 
 
 def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:

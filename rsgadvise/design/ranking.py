@@ -34,6 +34,7 @@ class Solved:
     row: Rows
     cost: float
     weights: int
+    vacuous: bool
 
 
 def solved(
@@ -56,7 +57,9 @@ def solved(
     if not np.isfinite(cost).any():
         return None
     order = np.lexsort((rows.total, np.where(np.isfinite(cost), cost, np.inf)))[:1]
-    return Solved(problem, own, rows.take(order), float(cost[order[0]]), weights)
+    row = rows.take(order)
+    vacuous = bool(row.value[0] >= largest_gradient(problem, row.keep_prob)[0])
+    return Solved(problem, own, row, float(cost[order[0]]), weights, vacuous)
 
 
 def ranked(
@@ -69,22 +72,28 @@ def ranked(
     metric: Metric,
     top: int,
 ) -> tuple[tuple[Solved, ...], tuple[Architecture, ...]]:
-    """The best architectures, solved exactly and ranked by that.
+    """The best architectures, solved exactly and ranked by that; those with a vacuous bound come last.
 
     Args:
-        found: feasible rows from the cheapest on.
+        found: feasible rows in the order of `Screened.order`.
     """
     count = min(top + _MARGIN, found.cost.size)
     if count < found.cost.size:
-        edge = found.cost[min(top, count) - 1] * (1 + _CLOSE)
-        count = max(count, min(int(np.searchsorted(found.cost, edge, side="right")), top + _MOST_CLOSE))
+        last = min(top, count) - 1
+        close = (found.vacuous == found.vacuous[last]) & (found.cost <= found.cost[last] * (1 + _CLOSE))
+        count = max(
+            count,
+            min(int(np.count_nonzero(close | (found.vacuous < found.vacuous[last]))), top + _MOST_CLOSE),
+        )
     exact = []
     for depth, index in zip(found.depth[:count], found.index[:count], strict=True):
         layers = lattice.layers(int(depth), int(index))
         one = solved(base, space, layers, constants=constants, metric=metric)
         if one is not None:
             exact.append(one)
-    exact.sort(key=lambda one: (one.cost, one.weights, len(one.problem.layers), one.problem.layers))
+    exact.sort(
+        key=lambda one: (one.vacuous, one.cost, one.weights, len(one.problem.layers), one.problem.layers)
+    )
     best = exact[:top]
     return tuple(exact), tuple(
         _architecture(one, index + 1, best[0].cost, constants) for index, one in enumerate(best)

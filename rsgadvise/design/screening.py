@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rsgadvise.advise.space import Goal, Space
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.design.joint import joint_objective, one_space
+from rsgadvise.design.joint import joint_limit, joint_objective, one_space
 from rsgadvise.design.lattice import Block, Lattice
 from rsgadvise.design.shortcut import SMALL, STEPS, candidates_for_bound, plans_for_goal
 from rsgadvise.search import distinct, minimize_unimodal, whole_grid
@@ -50,6 +50,7 @@ class Screened:
         cost: what is minimised; inf where nothing is feasible.
         batch, iterations, runs: B, N, T.
         value: the bound, NaN where there is a target instead.
+        vacuous: no squared gradient norm of this network exceeds its bound anyway.
         candidates: combinations of architecture and hyper-parameters that were compared.
     """
 
@@ -61,6 +62,7 @@ class Screened:
     iterations: FloatArray
     runs: FloatArray
     value: FloatArray
+    vacuous: NDArray[np.bool_]
     candidates: int
 
     def take(self, pick: NDArray[np.intp]) -> Screened:
@@ -69,8 +71,12 @@ class Screened:
         return replace(self, **rows)
 
     def order(self) -> NDArray[np.intp]:
-        """Positions from the cheapest on; of equal costs the fewest weights come first."""
-        return np.lexsort((self.index, self.depth, self.weights, self.cost))
+        """Positions of what is feasible, from the cheapest on; of equal costs the fewest weights come first.
+
+        Vacuous ones come last: a small network has a small bound because no gradient of it is large.
+        """
+        infeasible = ~np.isfinite(self.cost)
+        return np.lexsort((self.index, self.depth, self.weights, self.cost, self.vacuous, infeasible))
 
 
 Amount = TypeVar("Amount", int, FloatArray)
@@ -137,6 +143,7 @@ def screen(
     grid = first_batches(space)
     places: list[tuple[NDArray[np.int64], ...]] = [(np.empty(0, dtype=np.int64),) * 3]
     values: list[FloatArray] = [np.empty((5, 0))]
+    vacuous = [np.empty(0, dtype=bool)]
     tried = 0
     # A range has a closed form for all but a few, whose grids are then taken in turns.
     for block in lattice.blocks(BLOCK if space.batch_range else max(BLOCK // grid.size, 1)):
@@ -145,12 +152,14 @@ def screen(
         tried += count
         places.append((np.full(block.index.shape, block.depth), block.index, block.weights))
         values.append(rows)
+        vacuous.append(_vacuous(asked, block, rows))
         if progress is not None:
             done = sum(column[0].size for column in places)
             progress(done, None if lattice.most_weights else lattice.total, "architectures")
     depth, index, weights = (np.concatenate(column) for column in zip(*places, strict=True))
     cost, batch, iterations, runs, value = np.concatenate(values, axis=1)
-    return Screened(depth, index, weights, cost, batch, iterations, runs, value, tried)
+    says_nothing = np.concatenate(vacuous)
+    return Screened(depth, index, weights, cost, batch, iterations, runs, value, says_nothing, tried)
 
 
 def first_batches(space: Space) -> FloatArray:
@@ -175,9 +184,15 @@ class _Asked:
 
     def objective(self, block: Block, picked: NDArray[np.intp]) -> Objective:
         """The bound of some architectures of a block."""
+        return joint_objective(self.base, self._layers(block, picked), self.constants)
+
+    def limit(self, block: Block, picked: NDArray[np.intp], keep_prob: FloatArray) -> FloatArray:
+        """The largest squared gradient norm possible, shape of the keep probabilities."""
+        return joint_limit(self.base, self._layers(block, picked), keep_prob)
+
+    def _layers(self, block: Block, picked: NDArray[np.intp]) -> list[Numeric]:
         lengths = [block.hidden[picked, layer, None].astype(np.float64) for layer in range(block.depth)]
-        layers: list[Numeric] = [float(self.lattice.inputs), *lengths, float(self.lattice.outputs)]
-        return joint_objective(self.base, layers, self.constants)
+        return [float(self.lattice.inputs), *lengths, float(self.lattice.outputs)]
 
     def tried(self, block: Block, picked: NDArray[np.intp], batch: FloatArray) -> FloatArray:
         """(cost, B, N, T, bound) of some architectures, (architectures, batch sizes) each."""
@@ -211,6 +226,39 @@ def _block(asked: _Asked, block: Block, grid: FloatArray) -> tuple[FloatArray, i
         rows[:, part], more = _searched(asked, block, part, grid)
         count += more
     return rows, count
+
+
+def _vacuous(asked: _Asked, block: Block, rows: FloatArray) -> NDArray[np.bool_]:
+    """Which architectures of a block have a bound that no squared gradient norm of theirs exceeds anyway.
+
+    The limit rises with the keep probability, so that most are decided by the ends of its range.
+    """
+    space, goal = asked.space, asked.space.goal
+    feasible, every = np.isfinite(rows[0]), np.arange(block.index.size)
+    # The bound where it was minimised, else what a plan has to reach, which its bound does not exceed.
+    known = rows[4] if goal is None else np.asarray(goal.per_run(rows[3]))
+    low, high = (
+        asked.limit(
+            block, every, np.full((every.size, 1), end(zeta for keep in space.keep_probs for zeta in keep))
+        )
+        for end in (min, max)
+    )
+    unclear = np.flatnonzero(feasible & (known >= low[:, 0]) & ((known < high[:, 0]) | (goal is not None)))
+    found = np.asarray(feasible & (known >= high[:, 0]))
+    if unclear.size:
+        batch, n = rows[1, unclear, None], rows[2, unclear, None]
+        objective, least, keep_prob = (
+            asked.objective(block, unclear),
+            np.full(n.shape, np.inf),
+            np.ones(n.shape),
+        )
+        for schedule in space.schedules:
+            for keep_range in space.keep_probs:
+                stepsize, zeta = objective.optimum(batch, n, keep_range, schedule)
+                value = objective.bound(stepsize, zeta, batch, n, schedule).value
+                keep_prob, least = np.where(value < least, zeta, keep_prob), np.fmin(least, value)
+        found[unclear] = (least >= asked.limit(block, unclear, keep_prob))[:, 0]
+    return found
 
 
 def _shortcut(asked: _Asked, block: Block) -> tuple[FloatArray, NDArray[np.bool_], int]:

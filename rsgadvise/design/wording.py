@@ -9,6 +9,7 @@ from rsgadvise.numerals import lengths
 
 __all__ = [
     "BATCH_RANGE",
+    "EVERY_VACUOUS",
     "GRADIENTS_DIFFER",
     "NARROWEST",
     "NO_HIDDEN",
@@ -19,6 +20,7 @@ __all__ = [
     "SINGLE",
     "SPEC_CANNOT",
     "SPEC_SINGLE",
+    "left_aside",
     "no_room",
     "not_proven",
     "objective",
@@ -40,6 +42,10 @@ NO_HIDDEN = (
 GRADIENTS_DIFFER = (
     "A small gradient is easier to reach for a network whose gradients are all small: compare a bound with "
     "the largest gradient of the same network."
+)
+EVERY_VACUOUS = (
+    "Every network's bound is vacuous here, no better than the largest squared gradient norm that it can "
+    "have; the order says nothing."
 )
 SAME_SPEED = (
     "Seconds follow cost, which is the same for every architecture; --by work counts multiply-adds, "
@@ -89,8 +95,8 @@ def of_ranks(note: str, ranks: Sequence[int], total: int) -> str:
 def vacuous(count: int, total: int) -> str:
     """Bounds that say nothing."""
     return (
-        f"Vacuous, {_all_or(count, total)}: the bound is no better than the largest squared gradient norm "
-        "that the network can have, so their order says nothing about training."
+        f"Vacuous, {_all_or(count, total)}, and after the others: the bound is no better than the largest "
+        "squared gradient norm that the network can have, so their order says nothing about training."
     )
 
 
@@ -108,6 +114,11 @@ def pretrained(alpha: float) -> str:
         f"Every architecture is ranked as if its hidden layers came pretrained to alpha = {alpha:g}, free of "
         "charge; the pipeline counts the cost."
     )
+
+
+def left_aside(keys: Sequence[str]) -> tuple[str, ...]:
+    """What the spec fixes and a design chooses."""
+    return (f"Left aside: {', '.join(keys)}, which a design chooses for every architecture.",) if keys else ()
 
 
 def no_room(keys: Sequence[str]) -> str:

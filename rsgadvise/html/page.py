@@ -13,7 +13,8 @@ from rsgadvise.html.blocks import blocks_html, grid_html
 from rsgadvise.html.figures import figures
 from rsgadvise.html.markup import Markup, element, joined, prose
 from rsgadvise.html.style import sheet
-from rsgadvise.report.advice import measured_blocks, ranking_blocks, reason_blocks
+from rsgadvise.report.advice import brief_ranking, measured_blocks, ranking_blocks, reason_blocks
+from rsgadvise.report.answer import guarantee_sentences, lead, plan_stepsizes
 from rsgadvise.report.blocks import Column, Grid, assumptions, count, network, number, stepsizes_by_layer
 from rsgadvise.report.statistics import statistics_blocks
 
@@ -115,6 +116,9 @@ def _sections(page: Page) -> Iterator[tuple[str, str, Markup]]:
     advice = page.advice
     if advice.recommendations:
         yield "recommendations", "Recommendations", _recommendations(advice)
+        if advice.guarantee is not None:
+            said = (element("li", prose(each)) for each in guarantee_sentences(advice.guarantee))
+            yield "guarantee", "What is guaranteed", element("ul", *said)
         measured = tuple(measured_blocks(advice))
         if measured:
             yield "measured", "Measured", blocks_html(measured, "Measured")
@@ -154,21 +158,53 @@ def _header(page: Page, title: str, name: str) -> Markup:
     advice = page.advice
     proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
-    first, second = words.lead(advice)
-    tiles = [_tiles(advice, advice.recommendations[0])] if advice.recommendations else []
+    plan = advice.train
+    if plan is None or plan.source == "theorem":  # rank 1 is the answer
+        told = [element("p", prose(" ".join(words.lead(advice))), class_="lead")]
+    else:
+        told = [
+            element("p", prose(line), class_="lead" if at == 0 else None)
+            for at, line in enumerate(lead(advice))
+        ]
+        context = f"ranks by {context}"
+    tiles = [_tiles(_facts(advice, advice.recommendations[0]))] if advice.recommendations else []
     return element(
         "header",
         element("h1", _unbroken(title, name)),
-        element("p", _unbroken(f"{name}: {context}", name), class_="meta"),
-        element("p", prose(f"{first} {second}"), class_="lead"),
+        *told,
         *tiles,
+        element("p", _unbroken(f"{name}: {context}", name), class_="meta"),
     )
 
 
-def _tiles(advice: Advice, best: Recommendation) -> Markup:
-    """The numbers of the first rank, large."""
+Facts = Sequence[tuple[str, str, str | None]]
+
+
+def _facts(advice: Advice, best: Recommendation) -> Facts:
+    """The numbers to train with: (name, value, class)."""
+    plan = advice.train
+    if plan is None or plan.source == "theorem":
+        return _facts_of_rank(advice, best)
+    gammas = plan_stepsizes(advice, plan)
+    facts: list[tuple[str, str, str | None]] = [
+        ("stepsize by layer" if "," in gammas else "stepsize", gammas, None),
+        ("batch size", count(plan.batch_size), None),
+        ("iterations", count(plan.iterations), None),
+        ("dropout rate", number(plan.dropout_rate, 3), None),
+    ]
+    if plan.epochs is not None:
+        facts.insert(3, ("epochs", number(plan.epochs, 3), None))
+    if plan.loss is not None and plan.constant_loss is not None:
+        state = {True: "yes", False: "no", None: None}[plan.learns]
+        facts.append(("loss of a short run", number(plan.loss, 3), state))
+        facts.append(("of a constant", number(plan.constant_loss, 3), None))
+    return facts
+
+
+def _facts_of_rank(advice: Advice, best: Recommendation) -> Facts:
+    """Those of the first rank, with its bound."""
     state, word = words.verdict(advice)
-    facts = [
+    facts: list[tuple[str, str, str | None]] = [
         ("stepsize", stepsizes_by_layer(best.stepsize), None),
         ("batch size", count(best.batch_size), None),
         ("iterations", count(best.iterations), None),
@@ -178,6 +214,11 @@ def _tiles(advice: Advice, best: Recommendation) -> Markup:
     ]
     if best.runs > 1:
         facts.insert(3, ("independent runs", f"{best.runs:,}", None))
+    return facts
+
+
+def _tiles(facts: Facts) -> Markup:
+    """Numbers, large."""
     pairs = (
         element("div", element("dt", name), element("dd", value, class_=class_))
         for name, value, class_ in facts
@@ -186,7 +227,7 @@ def _tiles(advice: Advice, best: Recommendation) -> Markup:
 
 
 def _recommendations(advice: Advice) -> Markup:
-    ranking, *others = ranking_blocks(advice)
+    ranking, *others = brief_ranking(advice) if advice.measured else ranking_blocks(advice)
     rows = advice.recommendations[:_RANKS_WITH_ELASTICITIES]
     knobs = list(dict.fromkeys(knob for row in rows for knob in row.elasticities))
     elasticities = Grid(
@@ -261,7 +302,7 @@ def _data(page: Page) -> Markup:
     """What the bounds take of the inputs and where it is from, then what the file holds."""
     columns = (
         Column("statistic of the inputs", numeric=False),
-        Column("value"),
+        Column("value", alike=False),
         Column("source", numeric=False),
     )
     rows = tuple(

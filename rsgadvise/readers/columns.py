@@ -55,12 +55,7 @@ def choose_columns(
     open_target: OpenTarget,
 ) -> tuple[Columns, RowArray | None]:
     """Positions of the columns, and the targets if they lie in a file of their own."""
-    dropped = []
-    for wanted in exclude:
-        column = find_column(path, names, width, wanted)
-        if column is None:
-            raise malformed(path, f"has no column {wanted!r} to exclude; {_known(names, width, wanted)}")
-        dropped.append(column)
+    dropped = [column for wanted in exclude for column in _excluded(path, names, width, wanted)]
     targets: tuple[int, ...] = ()
     external: RowArray | None = None
     if target is not None:
@@ -86,6 +81,17 @@ def choose_columns(
     if dropped:
         notes.append(f"Left out, counted from 0: {_listing(names, sorted(set(dropped)))}.")
     return Columns(features, targets, tuple(notes)), external
+
+
+def _excluded(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> list[int]:
+    """The column of that name; else, where commas separate them, the columns of the names between."""
+    column = find_column(path, names, width, wanted)
+    if column is not None:
+        return [column]
+    parts = [part.strip() for part in wanted.split(",")] if "," in wanted else []
+    if not all(parts) or not parts:
+        raise malformed(path, f"has no column {wanted!r} to exclude; {_known(names, width, wanted)}")
+    return [place for part in parts for place in _excluded(path, names, width, part)]
 
 
 def _listing(names: Sequence[str] | None, places: Sequence[int]) -> str:

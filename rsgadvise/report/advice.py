@@ -9,7 +9,7 @@ from dataclasses import replace
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
 from rsgadvise.bounds.objective import CAVEATS
-from rsgadvise.report.answer import brief, guarantee_sentences, lead
+from rsgadvise.report.answer import brief, digits_of, guarantee_sentences, lead
 from rsgadvise.report.blocks import (
     Block,
     Column,
@@ -29,7 +29,7 @@ from rsgadvise.report.blocks import (
 )
 from rsgadvise.search import whole_number
 
-__all__ = ["advice_blocks", "measured_blocks", "ranking_blocks", "reason_blocks"]
+__all__ = ["advice_blocks", "brief_ranking", "measured_blocks", "ranking_blocks", "reason_blocks"]
 
 
 _NO_BOUND = "no bound"
@@ -56,7 +56,7 @@ def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
     limits = ranks_by((row.rank, held_by) for row in rows if (held_by := _held_by(row)))
     for held_by, ranks in limits.items():
         start = _ranks(ranks, len(rows))
-        yield f"{start}held back by {held_by}." if start else f"Held back by {held_by}."
+        yield f"{start}limited by {held_by}." if start else f"Limited by {held_by}."
     for note, ranks in ranks_by((row.rank, note) for row in rows for note in row.notes).items():
         yield f"{_ranks(ranks, len(rows))}{note}"
 
@@ -88,12 +88,12 @@ def _cost_column(advice: Advice) -> tuple[str, Callable[[Recommendation], str]]:
     return f"{every}samples", lambda row: count(row.total_samples)
 
 
-def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
+def _ranking(advice: Advice, *, by_layer: bool, digits: int = 4) -> Grid:
     rows = advice.recommendations
     cost_name, cost = _cost_column(advice)
     columns: list[tuple[Column, Callable[[Recommendation], str]]] = [(Column("#"), lambda row: str(row.rank))]
     if not by_layer:
-        columns.append((Column("stepsize"), lambda row: stepsizes(row.stepsize)))
+        columns.append((Column("stepsize"), lambda row: number(_first(row), digits)))
     columns.append((Column("batch"), lambda row: count(row.batch_size)))
     if any(row.runs > 1 for row in rows):
         columns.append((Column("runs"), lambda row: str(row.runs)))
@@ -117,6 +117,11 @@ def _ranking(advice: Advice, *, by_layer: bool) -> Grid:
     ]
     body = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
     return Grid(tuple(column for column, _ in columns), body)
+
+
+def _first(row: Recommendation) -> float:
+    """The stepsize of the first layer, which is that of all where there is a column for it."""
+    return row.stepsize if isinstance(row.stepsize, float) else row.stepsize[0]
 
 
 def _verdict(row: Recommendation) -> str:
@@ -186,8 +191,9 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
     asked = advice.train is None or (advice.train.source == "theorem" and not advice.chosen)
     answer = () if asked else (Lead(lead(advice, source)),)
     if not (details or asked):
-        mind = brief(advice, tuple(_row_notes(advice.recommendations)))
-        return (replace(title, context=""), *answer, *_brief_ranking(advice), *sentences("Mind", mind))
+        beside = advice.measured or (advice.train is not None and advice.train.source != "theorem")
+        mind = brief(advice, () if beside else _row_notes(advice.recommendations))
+        return (replace(title, context=""), *answer, *brief_ranking(advice), *sentences("Mind", mind))
     best = advice.recommendations[0]
     return (
         title,
@@ -210,23 +216,43 @@ def _context(advice: Advice) -> str:
     return context
 
 
-def _brief_ranking(advice: Advice) -> tuple[Grid, ...]:
+def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     """The ranks with what to train with; bounds only where they are a theorem's."""
     if not advice.measured:
         grids = ranking_blocks(advice)
-        return (replace(grids[0], title="Ranks of the theorem", caption=_context(advice)), *grids[1:])
+        beside = advice.train is not None and advice.train.source != "theorem"
+        title = "The theorem's ranks: what can be promised, not what to train with"
+        return (
+            replace(grids[0], title=title if beside else "Ranks of the theorem", caption=_context(advice)),
+            *grids[1:],
+        )
     rows = advice.recommendations
     by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
-    grid = _without(_ranking(advice, by_layer=by_layer), _OF_BOUNDS)
+    digits = digits_of(advice)
+    grid = _without(_ranking(advice, by_layer=by_layer, digits=digits), _OF_BOUNDS)
+    grid = replace(grid, **_order(advice))
     if not by_layer:
         return (grid,)
     vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in rows]
     if len(vectors[0]) > _LAYERS_BESIDE:
         return (grid, _layer_grid(rows))
-    cells = [", ".join(number(gamma, 3) for gamma in vector) for vector in vectors]
+    cells = [", ".join(number(gamma, min(digits, 3)) for gamma in vector) for vector in vectors]
     first = (grid.columns[0], Column("stepsizes by layer"), *grid.columns[1:])
     body = tuple((row[0], cell, *row[1:]) for row, cell in zip(grid.rows, cells, strict=True))
     return (replace(grid, columns=first, rows=body),)
+
+
+def _order(advice: Advice) -> dict[str, str]:
+    """What the order of the ranks means, where they are none of a theorem."""
+    from rsgadvise.pilot.results import PilotAdvice
+
+    if not isinstance(advice, PilotAdvice) or not advice.pilot.raced or len(advice.recommendations) < 2:
+        return {}
+    won = advice.pilot.raced[0].outcome == "won"
+    text = (
+        "Rank 1 won a race of short runs; the others lost it" if won else "Nobody won the race of short runs"
+    )
+    return {"title": "Tried on the data", "caption": f"{text}, those that ran longest first."}
 
 
 def _without(grid: Grid, names: Sequence[str]) -> Grid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rsgadvise.numerals import count, number, percent, stepsizes
@@ -11,12 +11,20 @@ if TYPE_CHECKING:
     from rsgadvise.advise.answer import Guarantee, TrainingPlan
     from rsgadvise.advise.results import Advice
 
-__all__ = ["brief", "guarantee_sentences", "lead"]
+__all__ = ["brief", "digits_of", "guarantee_sentences", "lead", "plan_stepsizes"]
 
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
 _MANY = 100  # epochs whose fraction nobody needs
+_GUESSED = "On made-up data no stepsize"
+_SAID = ("Data measured from ", "Typical: ", _GUESSED)  # what the first lines say already
+_GUESSED_TARGET = "is assumed to be what to predict"
+_ASSUMED: Mapping[str, str] = {
+    "network.weight_bound": "weights within {} (network.weight_bound)",
+    "training.initial_loss": "a loss of {} before training (training.initial_loss)",
+    "training.pretraining.tolerance": "no pretraining",
+}
 
 
 def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
@@ -33,19 +41,19 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     lines = []
     if plan.learns is False:
         lines.append(f"This network learns nothing so: {plan.reason or 'no cause was found'}.")
-    lines.append(f"Train with {_values(plan)}.")
+    lines.append(f"Train with {_values(advice, plan)}.")
     if plan.learns is not False:
-        lines += _worth(plan)
+        lines += _worth(advice, plan)
     if advice.guarantee is not None and plan.source != "theorem":
-        lines.append(_guaranteed(advice.guarantee))
+        lines.append(_guaranteed(advice.guarantee, plan))
     if source:
         lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
     return tuple(lines)[:4]
 
 
-def _values(plan: TrainingPlan) -> str:
+def _values(advice: Advice, plan: TrainingPlan) -> str:
     """Every value that a training needs."""
-    parts = [_stepsizes(plan)]
+    parts = [_stepsizes(advice, plan)]
     if plan.decay:
         parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
@@ -63,23 +71,53 @@ def _values(plan: TrainingPlan) -> str:
     return ", ".join(parts)
 
 
-def _stepsizes(plan: TrainingPlan) -> str:
-    """The stepsize with no more digits than are known, by layer where layers differ, and the common one."""
-    digits = 4 if plan.spread is None else 3 if plan.spread < 1.1 else 2
+def digits_of(advice: Advice) -> int:
+    """As many digits of the stepsizes to train with as are known."""
+    plan = advice.train
+    if plan is None or plan.spread is None:
+        return 2 if plan is not None and plan.source == "typical" and not _fixed(advice) else 4
+    return 3 if plan.spread < 1.1 else 2
+
+
+def _fixed(advice: Advice) -> bool:
+    """Whether the spec fixes the stepsize: then the theorem's ranks have the very one that is typical."""
+    plan, ranks = advice.train, advice.recommendations
+    return (
+        plan is not None and bool(ranks) and plan.source == "typical" and plan.stepsize == ranks[0].stepsize
+    )
+
+
+def plan_stepsizes(advice: Advice, plan: TrainingPlan) -> str:
+    """The stepsize with no more digits than are known, one for each layer where layers differ."""
     own = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,)
-    texts = [number(gamma, digits) for gamma in own]
+    texts = [number(gamma, digits_of(advice)) for gamma in own]
     if len(set(texts)) == 1:
-        return f"stepsize {texts[0]}"
+        return texts[0]
     if len(texts) > _LAYERS_NAMED:
         texts = [*texts[:2], "...", texts[-1]]
-    common = number(plan.common_stepsize, digits)
-    return f"stepsizes {', '.join(texts)} by layer (where a library knows one rate only: {common})"
+    return ", ".join(texts)
 
 
-def _worth(plan: TrainingPlan) -> Iterator[str]:
+def _stepsizes(advice: Advice, plan: TrainingPlan) -> str:
+    """The same in words, with the common one."""
+    text = plan_stepsizes(advice, plan)
+    if "," not in text:
+        return f"stepsize {text}"
+    common = number(plan.common_stepsize, digits_of(advice))
+    return f"stepsizes {text} by layer (where a library knows one rate only: {common})"
+
+
+def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
     """How good it was, against a constant prediction; or what it is known by."""
     within = "" if plan.spread is None else f", within a factor of {number(plan.spread, 2)}"
-    if plan.source == "typical":
+    if _fixed(advice):
+        yield "The spec fixes that stepsize; nothing was measured on your data."
+    elif plan.source == "typical" and any(note.startswith(_GUESSED) for note in advice.notes):
+        yield (
+            "That is a guess: on made-up data with these statistics no stepsize learned anything; name a "
+            "data file to have it measured."
+        )
+    elif plan.source == "typical":
         yield (
             f"That is typical for data with these statistics{within}: neither proven nor measured on your "
             "data; name a data file to have it measured."
@@ -99,10 +137,11 @@ def _worth(plan: TrainingPlan) -> Iterator[str]:
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
 
-def _guaranteed(found: Guarantee) -> str:
-    """The claim, and that it is about stepsizes of its own."""
-    gammas = stepsizes(found.stepsize)
-    return f"Proven for stepsize {gammas} instead: {found.claim}."
+def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
+    """The claim, and that it is about a stepsize of its own where it is."""
+    if found.stepsize == plan.stepsize:
+        return f"Proven: {found.claim}."
+    return f"Proven for stepsize {stepsizes(found.stepsize)} instead: {found.claim}."
 
 
 def guarantee_sentences(found: Guarantee) -> Iterator[str]:
@@ -123,24 +162,31 @@ def guarantee_sentences(found: Guarantee) -> Iterator[str]:
         yield f"The same with weights kept within {'; within '.join(values)}."
 
 
-def brief(advice: Advice, row_notes: Sequence[str]) -> Iterator[str]:
+def brief(advice: Advice, row_notes: Iterable[str] = ()) -> Iterator[str]:
     """At most six short lines on what to mind; the rest is for --details.
 
     Args:
         advice: with a plan.
-        row_notes: on its ranks.
+        row_notes: on its ranks, where they are what to train with.
     """
-    lines = [advice.chosen, *advice.notes, *([] if advice.measured else row_notes)]
-    if advice.assumed:
-        lines.append(f"Assumed: {_assumed(advice)}.")
+    guessed = any(_GUESSED_TARGET in note for note in advice.notes)
+    said = (*_SAID, *(["The target is "] if guessed else []))
+    lines = [advice.chosen, *(note for note in advice.notes if not note.startswith(said)), *row_notes]
+    assumed = _assumed(advice)
+    if assumed:
+        lines.append(f"Assumed: {assumed}.")
     short = [line for line in lines if line and len(line) <= _SHORT]
     yield from short[:_MOST_LINES]
 
 
 def _assumed(advice: Advice) -> str:
+    """What nobody gave, in a line; the ranges of the search are left to --details."""
     items = [
-        f"{item.key} {item.value if isinstance(item.value, str) else number(float(item.value))}"
+        _ASSUMED.get(item.key, f"{item.key} {{}}").format(
+            item.value if isinstance(item.value, str) else number(float(item.value))
+        )
         for item in advice.assumed
+        if not item.key.startswith("search.")
     ]
     text = ", ".join(items)
     while len(text) > _SHORT - len("Assumed: .") and len(items) > 1:

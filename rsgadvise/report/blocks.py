@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import count, network, number, percent, stepsizes, stepsizes_by_layer
+from rsgadvise.numerals import count, network, number, one_style, percent, stepsizes, stepsizes_by_layer
 
 if TYPE_CHECKING:
     from rsgadvise.bounds.problem import Assumption
@@ -55,10 +55,11 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A grid column; numbers are right-aligned."""
+    """A grid column; numbers are right-aligned, and of one style where they are of one kind."""
 
     name: str
     numeric: bool = True
+    alike: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,17 @@ class Grid:
     title: str = ""
     keys: int = 1
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        styled = (
+            [
+                one_style(cells) if column.numeric and column.alike else cells
+                for column, cells in zip(self.columns, zip(*self.rows, strict=True), strict=True)
+            ]
+            if self.rows
+            else []
+        )
+        object.__setattr__(self, "rows", tuple(zip(*styled, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

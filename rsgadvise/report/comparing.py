@@ -11,6 +11,7 @@ from rsgadvise.report.blocks import (
     Column,
     Grid,
     Title,
+    assumptions,
     count,
     marked,
     number,
@@ -46,6 +47,7 @@ def comparison_blocks(found: Comparison) -> tuple[Block, ...]:
         _training(found),
         *_measured(found.specs),
         *sentences("Mind", (*found.notes, *_row_notes(found.specs))),
+        *sentences("Assumed", _assumed(found.specs)),
         *sentences("How to read it", _legend(found)),
     )
 
@@ -163,6 +165,16 @@ def _row_notes(rows: Sequence[Compared]) -> Iterator[str]:
             about.setdefault(note, []).append(row.name)
     for note, names in about.items():
         yield f"{', '.join(names)}: {note}"
+
+
+def _assumed(rows: Sequence[Compared]) -> Iterator[str]:
+    """Each value that nobody gave, with the specs that lack it."""
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        for sentence in assumptions(row.assumed):
+            lacking.setdefault(sentence, []).append(row.name)
+    for sentence, names in lacking.items():
+        yield sentence if len(names) == len(rows) else f"{', '.join(names)}: {sentence}"
 
 
 def _legend(found: Comparison) -> Iterator[str]:

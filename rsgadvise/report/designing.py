@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rsgadvise.design.results import SCRATCH, Architecture, Design, Flip, Mix, Pipeline
+from rsgadvise.design.wording import EVERY_VACUOUS
 from rsgadvise.numerals import lengths
 from rsgadvise.report.blocks import (
     VACUOUS_MARK,
     Block,
     Column,
     Grid,
+    Lead,
     Title,
     assumptions,
     count,
@@ -79,7 +81,7 @@ def _best(found: Design) -> Grid:
     ]
     if row.seconds is None:
         facts = [fact for fact in facts if not fact[0].startswith("seconds")]
-    return Grid((Column("rank 1", numeric=False), Column("value")), tuple(facts), "Rank 1")
+    return Grid((Column("rank 1", numeric=False), Column("value", alike=False)), tuple(facts), "Rank 1")
 
 
 def _families(found: Design) -> Iterator[Grid]:
@@ -279,11 +281,12 @@ def design_blocks(found: Design) -> tuple[Block, ...]:
         return (title, *sentences("No architecture", (f"{found.infeasible.reason}.",)), *assumed)
     return (
         title,
+        *([Lead((EVERY_VACUOUS,))] if EVERY_VACUOUS in found.notes else []),
         _ranking(found),
         _best(found),
         *_families(found),
         *_curve(found),
-        *sentences("Mind", found.notes),
+        *sentences("Mind", (note for note in found.notes if note != EVERY_VACUOUS)),
         *_pipeline(found.pipeline),
         *assumed,
     )

@@ -48,7 +48,7 @@ def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
             f"Bound for {network(report.kind, report.layers)}",
             f"{report.constants} constants, {report.equation}",
         ),
-        Grid((Column("quantity", numeric=False), Column("value")), tuple(facts)),
+        Grid((Column("quantity", numeric=False), Column("value", alike=False)), tuple(facts)),
         *([terms_grid(report.terms, report.bound, "Terms of the bound")] if bounded else []),
         terms_grid(report.certified_terms, report.certified_bound, "Terms of the certified bound"),
         *([_elasticities(strongest)] if bounded else []),

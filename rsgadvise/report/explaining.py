@@ -92,7 +92,11 @@ def _facts(found: Explanation) -> Grid:
         ("certified bound", number(found.certified_bound), "for any data in [0, 1] with these moments"),
         ("largest gradient", number(found.largest_gradient), "no squared norm exceeds it"),
     ]
-    columns = (Column("quantity", numeric=False), Column("value"), Column("source", numeric=False))
+    columns = (
+        Column("quantity", numeric=False),
+        Column("value", alike=False),
+        Column("source", numeric=False),
+    )
     return Grid(columns, tuple(rows), "Evaluated at")
 
 
@@ -132,7 +136,12 @@ def _factor(value: float | None) -> str:
 
 def _knobs(found: Explanation) -> Grid:
     anew = any(each.readvised is not None or each.readvised_halved is not None for each in found.knobs)
-    columns = [Column("knob", numeric=False), Column("value"), Column("doubled"), Column("halved")]
+    columns = [
+        Column("knob", numeric=False),
+        Column("value", alike=False),
+        Column("doubled"),
+        Column("halved"),
+    ]
     if anew:
         columns += [Column("doubled, advised anew"), Column("halved, advised anew")]
     rows = []
@@ -184,8 +193,8 @@ def _flips(flips: Sequence[Flip]) -> Iterator[Block]:
     )
     columns = (
         Column("input", numeric=False),
-        Column("value"),
-        Column("flips at"),
+        Column("value", alike=False),
+        Column("flips at", alike=False),
         Column("factor"),
         Column("then first", numeric=False),
         Column("looked at", numeric=False),

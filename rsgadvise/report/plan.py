@@ -67,7 +67,7 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
     trade = tuple((count(p.batch_size), count(p.iterations), count(p.samples)) for p in plan.tradeoff)
     return (
         title,
-        Grid((Column("quantity", numeric=False), Column("value")), shown),
+        Grid((Column("quantity", numeric=False), Column("value", alike=False)), shown),
         *sentences("No plan", [] if plan.reason is None else [plan.reason]),
         *([Grid(columns, trade, "Steps against samples")] if trade else []),
         *sentences("Mind", mind),

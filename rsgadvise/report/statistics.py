@@ -27,7 +27,11 @@ def statistics_blocks(statistics: DataStatistics, name: str) -> tuple[Block, ...
             number(errors.top_eigenvalue, 2),
         ),
     )
-    columns = (Column("statistic", numeric=False), Column("value"), Column("standard error"))
+    columns = (
+        Column("statistic", numeric=False),
+        Column("value", alike=False),
+        Column("standard error", alike=False),
+    )
     targets = "none" if statistics.output_dim is None else str(statistics.output_dim)
     context = (
         f"{count(statistics.samples)} rows of {count(statistics.input_dim)} features, targets: {targets}; "

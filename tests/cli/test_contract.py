@@ -122,9 +122,19 @@ def test_iterations_options_stand_above_the_spec(run: Run, config: Config) -> No
     )
     assert (changed["eps"], changed["runs"], changed["batch_size"]) == (0.1, 6, 500)
     assert "--input-dim is for use without SPEC" in run("iterations", spec, "--input-dim", "5").err
-    fixed = run("iterations", spec, "--set", "training.stepsize=0.1")
-    assert fixed.code == 2
-    assert "--set training.stepsize=0.1: training.stepsize: must be absent" in fixed.err
+    values = (
+        "--set",
+        "training.stepsize=50",
+        "--set",
+        "training.iterations=10",
+        "--set",
+        "training.decay=0.5",
+    )
+    fixed = strict(run("iterations", spec, *values, "-f", "json").out)
+    plain = strict(run("iterations", spec, "-f", "json").out)
+    left = "Left aside: training.stepsize, training.iterations, training.decay. "
+    assert fixed["notes"][0].startswith(left)
+    assert (fixed["iterations"], fixed["notes"][1:]) == (plain["iterations"], plain["notes"])
 
 
 def test_infeasible_is_exit_code_1_with_a_full_answer(run: Run, config: Config) -> None:

@@ -126,7 +126,7 @@ def test_what_the_spec_leaves_open_is_recommended(run: Run, tmp_path: Path) -> N
     )
     found = documents(run, path)
     notes = " ".join(found["cases"][0]["notes"])
-    assert "Trained as recommended" in notes
+    assert "as ranked with paper constants" in notes
     assert "batch size 16, 30 iterations, keep probability 0.8" in notes
     assert "generated rows with mu_x = 0.3 and tau_x = 0.12" in notes
 

@@ -318,3 +318,19 @@ def test_the_training_stands_apart_from_what_each_set_promises(
     assert f"- {common}: the fewest samples" in shown
     for line in shown.splitlines():
         assert "mnist_" not in line or line.split("mnist_")[1].startswith(("single_layer.", "multilayer."))
+
+
+def test_what_was_assumed_is_named_with_the_specs_that_lack_it(run: Run, tmp_path: Path) -> None:
+    for name, box in (("a", ""), ("b", ", weight_bound: 0.5")):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"network: {{kind: multilayer, layers: [6, 3, 2]{box}}}\ndata: {{mean: 0.3, mean_square: 0.12}}\n"
+            "training: {batch_size: 8, iterations: 50}\n"
+        )
+    both = (tmp_path / "a.yaml", tmp_path / "b.yaml")
+    rows = {Path(row["name"]).name: row for row in strict(run("compare", *both, "-f", "json").out)["specs"]}
+    keys = {name: [item["key"] for item in row["assumed"]] for name, row in rows.items()}
+    assert "network.weight_bound" in keys["a.yaml"]
+    assert "network.weight_bound" not in keys["b.yaml"]
+    text = " ".join(run("compare", *both).out.split("Assumed")[1].split())
+    assert "a.yaml: network.weight_bound = 5" in text
+    assert "- training.initial_loss = 2" in text

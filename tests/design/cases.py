@@ -58,7 +58,7 @@ def cost_of(row: Recommendation, by: str, weights: int) -> float:
 def brute_force(
     spec: Spec, widths: Sequence[int], depths: Sequence[int], by: str, constants: ConstantsName
 ) -> list[tuple[float, int, int, tuple[int, ...], Recommendation]]:
-    """(cost, weights, layers, row) of every feasible architecture, best first, by one `recommend` each."""
+    """(cost, weights, layers, row) of every feasible architecture, vacuous ones last, by `recommend`."""
     found = []
     for layers in architectures(widths, depths):
         rows = recommend(spec_for(spec, layers), constants=constants, top=200).recommendations
@@ -67,4 +67,4 @@ def brute_force(
         weights = weights_of(layers)
         best = min(rows, key=lambda row: (cost_of(row, by, weights), row.total_samples))
         found.append((cost_of(best, by, weights), weights, len(layers), layers, best))
-    return sorted(found, key=lambda entry: entry[:4])
+    return sorted(found, key=lambda entry: (entry[-1].vacuous, *entry[:4]))

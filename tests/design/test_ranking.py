@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,10 @@ CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("work", {"target": TARGET, "training": {"pretraining": {"tolerance": 0.2}}}, None, "paper"),
     ("work", {"target": TARGET}, None, "certified"),
     ("work", {"target": {"eps": 0.5, "delta": 0.1}}, None, "certified"),
+    ("work", {"target": {**TARGET, "eps": 3}}, None, "certified"),  # small networks meet it whatever they do
+    ("samples", {"target": {**TARGET, "eps": 10}}, "samples", "paper"),
     ("bound", {"budget": {"epochs": 30}}, None, "paper"),
+    ("bound", {"budget": {"epochs": 0.5}}, None, "paper"),
     ("bound", {"budget": {"epochs": 30}}, None, "certified"),
     ("bound", {"budget": {"epochs": 30}, "training": {"batch_size": 256, "keep_prob": 0.8}}, None, "paper"),
     (
@@ -49,6 +53,22 @@ CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
 
 def ids(case: tuple[str, dict[str, Any], Any, Any]) -> str:
     return f"{case[0]}-{case[3]}-{'-'.join(case[1])}"
+
+
+@pytest.mark.parametrize("search", [{"batch_size": [64, 512]}, {"batch_size": {"min": 16, "max": 4096}}])
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+def test_what_is_vacuous_comes_after_what_is_not_however_little_is_shown(search: Any, constants: Any) -> None:
+    spec = spec_of(target={**TARGET, "eps": 3}, search=search)
+    everything = design(
+        spec, widths=(4, 10, 32), depths=(0, 1, 2), constants=constants, top=1000, pipeline="none"
+    )
+    flags = [row.vacuous for row in everything.architectures]
+    assert flags == sorted(flags)
+    assert set(flags) == {False, True}  # and the cheapest of all are vacuous
+    assert min(row.work for row in everything.architectures) < everything.architectures[0].work
+    one = design(spec, widths=(4, 10, 32), depths=(0, 1, 2), constants=constants, top=1, pipeline="none")
+    assert one.architectures[0].layers == everything.architectures[0].layers
+    assert not any("order says nothing." in note for note in everything.notes)
 
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
@@ -79,6 +99,11 @@ def test_the_ranking_is_that_of_a_loop_over_architectures(case: tuple[str, dict[
         lattice.layers(int(depth), int(index)): float(cost)
         for depth, index, cost in zip(rows.depth, rows.index, rows.cost, strict=True)
     }
+    nothing = {
+        lattice.layers(int(depth), int(index))
+        for depth, index in zip(rows.depth[rows.vacuous], rows.index[rows.vacuous], strict=True)
+    }
+    assert nothing == {layers for *_, layers, best in wanted if best.vacuous}
     exact = {layers: cost for cost, _, _, layers, _ in wanted}
     assert {layers for layers, cost in costs.items() if np.isfinite(cost)} == set(exact)
     for layers, cost in exact.items():
@@ -170,7 +195,7 @@ def test_points_of_the_curve_have_the_bound_of_the_network(
 ) -> None:
     spec = spec_of(
         network={"kind": "multilayer", "layers": [60, 12, 9, 4], "weight_bound": 0.05},
-        **({"budget": {"epochs": 30}} if budget else {"target": {"eps": 2.0, "delta": 0.1, "runs": 4}}),
+        **({"budget": {"epochs": 30}} if budget else {"target": {"eps": 0.5, "delta": 0.1, "runs": 4}}),
     )
     monkeypatch.setattr(designing, "plan_pipeline", lambda *_, **__: None)
     found = design(
@@ -230,8 +255,6 @@ def test_the_least_eps_is_reachable_and_nothing_below_it(constants: Any) -> None
             {"network": {"kind": "multilayer", "layers": [60, 5, 4], "weight_bound": [0.1, 0.2]}},
             "network.weight_bound",
         ),
-        ({"training": {"stepsize": 0.1}}, "training.stepsize"),
-        ({"training": {"iterations": 100}, "target": TARGET}, "training.iterations"),
         ({"training": {"stopping": "increasing"}}, "training.stopping"),
         ({"training": {"stopping": "increasing"}, "target": TARGET}, "training.stopping"),
         ({"training": {"decay": 0.5}}, "training.decay"),
@@ -245,6 +268,16 @@ def test_what_a_design_cannot_use_is_refused_at_its_key(sections: dict[str, Any]
     with pytest.raises(HypothesisError) as caught:
         design(spec_of(**sections), widths=(4, 8), depths=(1, 2))
     assert caught.value.quantity == key
+
+
+@pytest.mark.parametrize("target", [{}, {"target": TARGET}])
+def test_what_a_design_chooses_is_left_aside_and_said(target: dict[str, Any]) -> None:
+    training = {"stepsize": 50.0, **({"iterations": 7} if target else {})}
+    ask = partial(design, widths=(4, 8), depths=(1,), pipeline="none")
+    fixed, free = ask(spec_of(training=training, **target)), ask(spec_of(**target))
+    assert fixed.architectures == free.architectures
+    keys = "training.stepsize, training.iterations" if target else "training.stepsize"
+    assert fixed.notes == (f"Left aside: {keys}, which a design chooses for every architecture.", *free.notes)
 
 
 def test_a_search_too_large_or_a_cost_unknown_is_a_usage_error() -> None:

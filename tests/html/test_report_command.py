@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -129,3 +130,26 @@ def test_characters_that_no_file_can_hold(run: Run, config: Config, tmp_path: Pa
     target = tmp_path / "r.html"
     assert run("report", config("paper_example"), "--title", "a\udcff\x00b", "-o", target).code == 0
     assert "<title>a\ufffd\ufffdb</title>" in target.read_text(encoding="utf-8")
+
+
+def test_a_data_file_stands_for_its_spec(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{k % 5},{k % 7},{'ab'[k % 2]}" for k in range(60)]
+    (tmp_path / "two words.csv").write_text("id,x,y\n" + "\n".join(rows) + "\n")
+    monkeypatch.chdir(tmp_path)
+    options = ("--target", "y", "--exclude", "id", "--hidden", "3", "--epochs", "20", "--work", "3e5")
+    done = run("report", "two words.csv", *options)
+    assert (done.code, done.err) == (0, "wrote two words.html\n")
+    page = Path("two words.html").read_text(encoding="utf-8")
+    assert page.index("Train with") < page.index('class="tiles"') < page.index("What is guaranteed")
+    document = json.loads(run("report", "two words.csv", *options, "-f", "json").out)
+    assert document["advice"]["train"] is not None
+    lines = {each["what"]: shlex.split(each["line"]) for each in document["commands"]}
+    asked = ["two words.csv", "--target", "y", "--exclude", "id", "--hidden", "3", "--epochs", "20"]
+    assert all(line[2:10] == asked for line in lines.values())
+    for line in lines.values():  # each can be typed again
+        assert run(*line[1:]).code == 0, line
+    shown = json.loads(run("recommend", "two words.csv", *options, "-f", "json").out)
+    assert shown["train"] == document["advice"]["train"]
+    assert (
+        run("bound", "spec.yaml", "--set", "training={stepsize: 1, batch_size: 4, iterations: 5}").code == 0
+    )

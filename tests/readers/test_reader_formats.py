@@ -305,6 +305,16 @@ def test_targets_from_a_table(tmp_path: Path) -> None:
     assert targets[:, 0].tolist() == ["4", "5", "4"]
 
 
+def test_a_name_with_a_comma_is_one_column_before_it_is_two(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"a,b",a,b\n0.5,0.25,1\n1,0,2\n')
+    for wanted, left in ({"a,b": ["a", "b"], "a,1": ["a,b", "b"], "b,a,b": ["a,b"]}).items():
+        names = open_data(tmp_path / "a.csv", exclude=[wanted]).column_names
+        assert names == tuple(left)
+    for wrong in ("a,c", "a,", ",", "c"):
+        with pytest.raises(DataError, match="to exclude"):
+            open_data(tmp_path / "a.csv", exclude=[wrong])
+
+
 @pytest.mark.parametrize(
     ("options", "notes"),
     [
@@ -313,6 +323,7 @@ def test_targets_from_a_table(tmp_path: Path) -> None:
         # A name wins over the number that it looks like, which nobody could tell without the note.
         ({"target": "1"}, ["The target is column 2 ('1'), counted from 0; -1 is the last."]),
         ({"exclude": ["b", "0", "a"]}, ["Left out, counted from 0: columns 0 ('a'), 1 ('b')."]),
+        ({"exclude": ["b, a"]}, ["Left out, counted from 0: columns 0 ('a'), 1 ('b')."]),
         ({}, []),
     ],
 )
