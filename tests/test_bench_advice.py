@@ -126,7 +126,9 @@ def test_the_summary_says_what_is_kept() -> None:
         Row("oracle", 0.1, 0.1, 49, "1", most_equivalents(96)),
     )
     worse = (rows[0], Row("pilot", 0.1, 0.1, 0.9, "0.5, 1", 2.0), rows[2])
-    text = render([Verdict("one 4-3-2", 96, True, rows), Verdict("two 4-3-2", 96, False, worse)], "head")
+    none = np.ones(1), np.ones(1)
+    found = [Verdict("one 4-3-2", 96, True, rows, none), Verdict("two 4-3-2", 96, False, worse, none)]
+    text = render(found, "head")
     assert "median ≥ 5, cost ≤ 0.05: kept" in text
     assert "median ≥ 16, least ≥ 6, cost ≤ 1: MISSED" in text
     assert "| one 4-3-2 | 9.0 | >66 | >66 |" in text

@@ -189,7 +189,7 @@ def test_every_command_takes_any_stepsize(
 ) -> None:
     for stepsize in ("1e-12", "5", "1e9"):
         arguments = [config("mnist_single_layer"), *FIXED, "--set", f"training.stepsize={stepsize}"]
-        more = {
+        more: list[str | Path] = {
             "compare": [config("mnist_single_layer")],
             "sweep": ["--vary", "training.batch_size=8,16"],
             "report": ["-o", tmp_path / "r.html"],
