@@ -178,12 +178,12 @@ def test_every_command_takes_any_stepsize(
 ) -> None:
     for stepsize in ("1e-12", "5", "1e9"):
         arguments = [config("mnist_single_layer"), *FIXED, "--set", f"training.stepsize={stepsize}"]
-        more = {
+        more: dict[str, list[Any]] = {
             "compare": [config("mnist_single_layer")],
             "sweep": ["--vary", "training.batch_size=8,16"],
             "report": ["-o", tmp_path / "r.html"],
-        }.get(command, ["--constants", constants])
-        result = run(command, *arguments, *more)
+        }
+        result = run(command, *arguments, *more.get(command, ["--constants", constants]))
         assert (result.code, result.err) == (0, ""), (stepsize, result)
 
 

@@ -1,7 +1,7 @@
 """What is called proven, against [T1] summed term by term at the P_R that is shown, and against trainings.
 
-`matched` stopping is a distribution of its own for each set of constants: a certified bound at the P_R of its own
-constants says nothing of weights that are drawn by another one.
+`matched` stopping is a distribution of its own for each set of constants: a certified bound at the P_R of its
+own constants says nothing of weights that are drawn by another one.
 """
 
 from __future__ import annotations
