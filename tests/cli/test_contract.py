@@ -184,7 +184,10 @@ def test_every_command_takes_any_stepsize(
             "report": ["-o", tmp_path / "r.html"],
         }
         result = run(command, *arguments, *more.get(command, ["--constants", constants]))
-        assert (result.code, result.err) == (0, ""), (stepsize, result)
+        # Of networks that promise nothing none is better: there the answer of a comparison is no.
+        codes = (0, 1) if command == "compare" else (0,)
+        assert result.code in codes, (stepsize, result)
+        assert result.err == ""
 
 
 def test_errors_point_into_the_file(run: Run, tmp_path: Path) -> None:
