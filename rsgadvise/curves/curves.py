@@ -44,6 +44,10 @@ _MEASURED = (
     "The bound against iterations, stepsize and batch size: constants that were measured at W1 and in short "
     "runs say nothing of training far from there."
 )
+_NO_BOUND = (
+    "The bound against iterations, stepsize and batch size: at this stepsize there is none, so there is nothing "
+    "to draw."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
     if advice.measured or advice.constants in MEASURED:
         return Curves(stacks=stacks, absent=(_MEASURED,))
     best, space = advice.recommendations[0], search_space(spec, problem)
+    if not np.isfinite(best.bound):
+        return Curves(stacks=stacks, absent=(_NO_BOUND,))
     base = _base(problem, space, advice, best)
     with np.errstate(all="ignore"):  # what overflows becomes inf, which is not drawn
         curves, absent = [], []

@@ -189,13 +189,16 @@ def test_every_command_takes_any_stepsize(
 ) -> None:
     for stepsize in ("1e-12", "5", "1e9"):
         arguments = [config("mnist_single_layer"), *FIXED, "--set", f"training.stepsize={stepsize}"]
-        more: list[str | Path] = {
+        more: dict[str, list[Any]] = {
             "compare": [config("mnist_single_layer")],
             "sweep": ["--vary", "training.batch_size=8,16"],
             "report": ["-o", tmp_path / "r.html"],
-        }.get(command, ["--constants", constants])
-        result = run(command, *arguments, *more)
-        assert (result.code, result.err) == (0, ""), (stepsize, result)
+        }
+        result = run(command, *arguments, *more.get(command, ["--constants", constants]))
+        # Of networks that promise nothing none is better: there the answer of a comparison is no.
+        codes = (0, 1) if command == "compare" else (0,)
+        assert result.code in codes, (stepsize, result)
+        assert result.err == ""
 
 
 def test_errors_point_into_the_file(run: Run, tmp_path: Path) -> None:
