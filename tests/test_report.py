@@ -92,9 +92,9 @@ def test_a_grid_fits_and_loses_nothing(width: int) -> None:
     show([WIDE], Console(file=stream, width=width, color_system=None))
     assert all(len(line.rstrip()) <= width for line in stream.getvalue().splitlines())
     parts = fitted(WIDE, width)
-    for shown in ("0.123456", "1,234,567", "50.0 %", "12"):
-        assert shown in stream.getvalue()
-        assert sum(row.count(shown) for part in parts for row in part.rows) == 1
+    for text in ("0.123456", "1,234,567", "50.0 %", "12"):
+        assert text in stream.getvalue()
+        assert sum(row.count(text) for part in parts for row in part.rows) == 1
     for part in parts:
         assert "".join(part.rows[0][0].split()) == "a/path/to/a/file.yaml"
         assert [row[1].replace("\n", "") for row in part.rows] == ["paper", "certified"]

@@ -25,7 +25,7 @@ MOST_BYTES = 200_000
 
 
 def page(run: Run, *arguments: str | Path, code: int = 0) -> str:
-    result = run("report", *arguments)
+    result = run("report", *arguments, "-o", "-")
     assert (result.code, result.err) == (code, "")
     return result.out
 
@@ -179,7 +179,8 @@ def commands(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_its_commands_give_the_same_again(run: Run, config: Config, name: str) -> None:
-    text = page(run, config(name), "--set", "data.samples=50000", "--top", "2")
+    asked = ("--set", "data.samples=50000", "--top", "2", "--constants", "paper")
+    text = page(run, config(name), *asked)
     lines = [shlex.split(line) for line in commands(text)]
     assert {line[0] for line in lines} == {"rsgadvise"}
     again, ranking, bound, emitted = (line[1:] for line in lines)
@@ -194,7 +195,7 @@ def test_its_commands_give_the_same_again(run: Run, config: Config, name: str) -
 
 def test_a_spec_from_standard_input_is_shown_and_named(run: Run) -> None:
     spec = "network: {kind: single_layer, layers: [4, 2]}  # <mine>\ndata: {mean: 0.5, samples: 100}\n"
-    result = run("report", "-", stdin=spec)
+    result = run("report", "-", "-o", "-", stdin=spec)
     assert result.code == 0
     reader = read(result.out)
     assert spec in reader.text

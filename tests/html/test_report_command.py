@@ -145,7 +145,7 @@ def test_a_data_file_stands_for_its_spec(run: Run, tmp_path: Path, monkeypatch: 
     assert document["advice"]["train"] is not None
     lines = {each["what"]: shlex.split(each["line"]) for each in document["commands"]}
     asked = ["two words.csv", "--target", "y", "--exclude", "id", "--hidden", "3", "--epochs", "20"]
-    assert all(line[2:10] == asked for line in lines.values())
+    assert all(line[2:11] == asked for line in lines.values())
     for line in lines.values():  # each can be typed again
         assert run(*line[1:]).code == 0, line
     shown = json.loads(run("recommend", "two words.csv", *options, "-f", "json").out)
