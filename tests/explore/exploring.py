@@ -206,6 +206,8 @@ def main(arguments: list[str] | None = None) -> int:
     counts: dict[str, float] = defaultdict(float)
     for count, finds, commands in explore(tries, seed=seed, jobs=jobs, first=first, limit=given.limit):
         done += count
+        if done // 1000 > (done - count) // 1000:
+            print(f"{done:,} tries, {sum(kinds.values())} finds", flush=True)
         for name, number in commands.items():
             counts[name] += number
         for find in finds:
