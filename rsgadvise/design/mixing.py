@@ -264,7 +264,7 @@ def flip_of(
         for left, right in changes(geometric(*cell, within + 1)):
             before, low_end, high_end = choice(left), left, right
             for _ in range(steps):
-                middle = float(np.sqrt(low_end * high_end))
+                middle = float(np.sqrt(low_end) * np.sqrt(high_end))
                 if choice(middle) == before:
                     low_end = middle
                 else:

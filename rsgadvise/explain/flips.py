@@ -201,8 +201,8 @@ def _succeeds(check: Callable[[float], object], value: float) -> bool:
 
 def _bisected(inside: float, outside: float, holds: Callable[[float], bool]) -> tuple[float, float]:
     """Neighbours of the edge, to a relative 1e-9, between a value where it holds and one where not."""
-    while abs(math.log(outside / inside)) > _TOLERANCE:
-        middle = math.sqrt(inside * outside)
+    while abs(math.log(outside) - math.log(inside)) > _TOLERANCE:
+        middle = math.sqrt(inside) * math.sqrt(outside)  # their product may be too small for a number
         if middle in (inside, outside):
             break
         if holds(middle):

@@ -93,7 +93,8 @@ class Draw:
 
     def some(self, low: int, high: int, least: int = 1, most: int = 5) -> list[Any]:
         count = self.random.randint(least, most)
-        return sorted({self.whole(low, high) for _ in range(count)}, key=repr) if count else []
+        drawn = [self.whole(low, high) for _ in range(count)]
+        return list({repr(value): value for value in drawn}.values())
 
     def maybe(self, section: dict[str, Any], probability: float, key: str, value: Callable[[], Any]) -> None:
         if self.chance(probability):
@@ -120,7 +121,7 @@ def _data(draw: Draw, layers: Sequence[Any]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     mean = draw.real(1e-3, 1.0, widest=(0.0, 1.0)) if not draw.chance(0.02) else 0.0
     draw.maybe(data, 0.7, "mean", lambda: mean)
-    if "mean" not in data or not isinstance(mean, float):
+    if "mean" not in data or not (isinstance(mean, float) and 0 <= mean <= 1):
         mean = 1.0
     low = mean**2 if "mean" in data else 0.0
     square = low + (mean - low) * draw.random.choice([0.0, 1.0, draw.random.random() ** 3])

@@ -112,7 +112,8 @@ def _is_path(word: str) -> bool:
 
 
 def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[tuple[str, str]]:
-    yield from judged.streams(code, out, err)
+    given = text if one.other is None else text + as_text(one.other)
+    yield from judged.streams(code, out, err, given)
     command = one.command
     if code == 2 or not out or "--emit" in command or "-f" not in command:
         return
@@ -206,6 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
     counts: dict[str, float] = defaultdict(float)
     for count, finds, commands in explore(tries, seed=seed, jobs=jobs, first=first, limit=given.limit):
         done += count
+        if done // 1000 > (done - count) // 1000:
+            print(f"{done:,} tries, {sum(kinds.values())} finds", flush=True)
         for name, number in commands.items():
             counts[name] += number
         for find in finds:

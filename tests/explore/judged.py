@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ from rsgadvise.spec import Spec, parse_spec
 NEAR = 1e-6
 """Relative gain of a point near by that counts."""
 _SAME = 1e-9
+_NOBODYS = ("out of memory", "got nan", "(nan)", "got inf")
 Find = tuple[str, str]
 
 
@@ -32,8 +34,8 @@ def strict(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-def streams(code: object, out: str, err: str) -> Iterator[Find]:
-    """Exit codes, and one line of error alone where there is one."""
+def streams(code: object, out: str, err: str, given: str = "") -> Iterator[Find]:
+    """Exit codes, and one line of error alone where there is one; `given` is the spec."""
     if code not in {0, 1, 2, 3}:
         yield "exit code", str(code)
         return
@@ -41,7 +43,7 @@ def streams(code: object, out: str, err: str) -> Iterator[Find]:
     if code == 2 or (code == 1 and lines):
         if len(lines) != 1 or not lines[0].startswith("error: "):
             yield "error not on one line", err[:300]
-        elif "out of memory" in err or "got nan" in err or "(nan)" in err or "got inf" in err:
+        elif not re.search(r"\.(nan|inf)", given) and any(words in err for words in _NOBODYS):
             yield "error that nobody can act on", err[:300]
         if out:
             yield "output beside an error", out[:100]

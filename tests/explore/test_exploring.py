@@ -127,6 +127,7 @@ def test_streams() -> None:
     assert kinds(2, "x", "error: no\n") == ["output beside an error"]
     assert kinds(0, "x", "RuntimeWarning\n") == ["something on stderr"]
     assert kinds(2, "", "error: got nan\n") == ["error that nobody can act on"]
+    assert kinds(2, "", "error: got nan\n", "eps: .nan") == []
 
 
 def test_a_traceback_and_a_call_without_end_are_finds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
