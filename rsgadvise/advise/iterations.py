@@ -30,6 +30,9 @@ _ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not 
 _ITERATION_ROUNDS = 3
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
 _RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
+_SHORT = 64  # numbers of iterations narrowed down to one in two calls
+_INTERPOLATIONS = 4
+_CLOSE = 1e-10  # relative error of so many interpolations
 _COARSE_RUNS = distinct(whole_grid(1, MOST_RUNS, 44))
 FEW = 24  # so few iterations are all tried: there rounding to whole ones matters most
 
@@ -264,7 +267,9 @@ def _plan_searched(
         n, target = guess[rows, pick], goal.per_run(runs)[pick]
         if not rough:
             fails, meets = (end[:, 0] for end in table.bracket(target[:, None]))
-            n = np.where(np.isfinite(n), _narrowed(branch, batch, target, (fails, meets)), n)
+            some = np.isfinite(n)
+            if some.any():
+                n[some] = _narrowed(branch, batch[some], target[some], (fails[some], meets[some]))
         n = np.where(n <= branch.space.most_iterations(batch, runs[pick]), n, np.inf)
         better = n * runs[pick] < best_n * best_runs
         best_n, best_runs = np.where(better, n, best_n), np.where(better, runs[pick], best_runs)
@@ -274,13 +279,36 @@ def _plan_searched(
 def _narrowed(
     branch: Branch, batch: FloatArray, target: FloatArray, bracket: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
-    """Smallest integer N of the bracket whose best bound meets the target."""
+    """Smallest integer N of the bracket whose best bound meets the target, as its upper end does.
+
+    A wide bracket is narrowed by interpolation at first: the logarithm of the bound is nearly straight in
+    that of N, while narrowing the integers takes as many calls as the bracket has digits.
+    """
 
     def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
         return best_value(branch, np.broadcast_to(batch, n.shape), n.astype(np.float64)) <= target
 
-    low, high = (end.astype(np.int64) for end in bracket)
-    return smallest_integer(meets, low, high)[0].astype(np.float64)
+    low, high = bracket
+    if np.max(high - low) > _SHORT:
+        above, below = (best_value(branch, batch, end) for end in bracket)
+        for _ in range(_INTERPOLATIONS):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                part = np.log(above / target) / np.log(above / below)
+            part = np.where(np.isfinite(part), np.clip(part, 0, 1), 0.5)
+            middle = np.clip(np.round(low * (high / low) ** part), low, high)
+            value = best_value(branch, batch, middle)
+            good = value <= target
+            low, above = np.where(good, low, middle), np.where(good, above, value)
+            high, below = np.where(good, middle, high), np.where(good, value, below)
+        width = np.maximum(2.0, np.round(middle * _CLOSE))
+        found, met = smallest_integer(
+            meets,
+            np.maximum(middle - width, low).astype(np.int64),
+            np.minimum(middle + width, high).astype(np.int64),
+        )
+        if met.all():
+            return found.astype(np.float64)
+    return smallest_integer(meets, low.astype(np.int64), high.astype(np.int64))[0].astype(np.float64)
 
 
 def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:

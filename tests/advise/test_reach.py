@@ -94,13 +94,34 @@ def test_a_fixed_value_is_named_where_freeing_it_alone_would_do() -> None:
     assert "with training.stepsize and training.iterations as the spec fixes it" in both.reason
 
 
-def test_plans_without_a_closed_form_name_an_eps_that_is_met() -> None:
-    training = {"decay": 0.5, "stopping": "matched"}
+@pytest.mark.parametrize("stopping", ["matched", "uniform"])
+def test_plans_without_a_closed_form_name_an_eps_that_is_met(stopping: str) -> None:
+    """For `matched` more iterations are never worse, so that it is the smallest one, too."""
+    training = {"decay": 0.5, "stopping": stopping}
     sections: dict[str, Any] = {"training": training, "budget": {"epochs": 1}}
     found = refused(spec("single_layer", 1e-6, None, **sections))
-    assert found.smallest_eps is not None
-    assert f"there is a plan for target.eps {found.smallest_eps:.4g}" in found.reason
-    assert recommend(spec("single_layer", found.smallest_eps, None, **sections)).recommendations
+    eps = found.smallest_eps
+    assert eps is not None
+    words = (
+        "the smallest target.eps with a plan is"
+        if stopping == "matched"
+        else "there is a plan for target.eps"
+    )
+    assert f"{words} {eps:.4g}" in found.reason
+    assert recommend(spec("single_layer", eps, None, **sections)).recommendations
+    if stopping == "matched":
+        assert refused(spec("single_layer", eps * 0.99, None, **sections)).smallest_eps == eps
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "multilayer"])
+def test_the_smallest_batch_of_a_projected_gradient_is_exact(kind: str) -> None:
+    """4 sigma^2/q with certified constants: one row fewer, and no number of iterations will do."""
+    sections: dict[str, Any] = {"search": {"batch_size": [1], "iterations": {"max": 10**15}}}
+    least = refused(spec(kind, 5.0, 3, **sections), "certified").min_batch_size
+    assert least is not None
+    for batch, met in ((least - 1, False), (least, True)):
+        sections["search"]["batch_size"] = [batch]
+        assert bool(recommend(spec(kind, 5.0, 3, **sections), constants="certified").recommendations) == met
 
 
 def test_no_room_for_an_iteration_has_no_smallest_eps() -> None:

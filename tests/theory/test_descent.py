@@ -14,6 +14,7 @@ from rsgadvise.stopping import Stopping, probabilities
 from rsgadvise.theory.descent import (
     Geometry,
     descent_bound,
+    largest_noise_share,
     layerwise_bound,
     optimal_stepsize,
     required_iterations,
@@ -151,6 +152,51 @@ def test_decaying_stepsize_optimum_beats_a_dense_grid(
     values = descent_bound(stepsize=grid, **common).value
     assert best <= values.min() * (1 + 1e-8)
     assert values.min() <= best * 1.01
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_decaying_stepsize_optimum_where_the_bound_has_two_valleys(seed: int) -> None:
+    """f(W^1) << F_max makes late stopping dear, but not for stepsizes near 1/U, or near 2/U at small N."""
+    rng = np.random.default_rng(seed)
+    stopping: Stopping = NAMED[int(rng.integers(4))]
+    n = int(10 ** rng.uniform(0, 1 if seed % 2 else 3.5))
+    if seed % 5 == 0:
+        n = min(n, 30)
+        weights = rng.random(n) ** 20 * (rng.random(n) < 0.5) + 1e-9
+        stopping = tuple(weights / weights.sum())
+    common: dict[str, Any] = {
+        "batch_size": 1.0,
+        "iterations": float(n),
+        "suboptimality": 10 ** rng.uniform(-8, 0),
+        "ceiling": 1.0,
+        "smoothness": 10 ** rng.uniform(-3, 3),
+        "gradient_variance": 10 ** rng.uniform(-8, 8),
+        "geometry": GEOMETRIES[int(rng.integers(3))],
+        "decay": float(rng.choice([10 ** rng.uniform(-6, 0), rng.uniform(0, 2)])),
+        "stopping": stopping,
+    }
+    best = float(descent_bound(stepsize=optimal_stepsize(**common), **common).value)
+    share = 1 / (1 + np.exp(-np.linspace(-45, 20.7, 1500)))
+    values = descent_bound(stepsize=2 / common["smoothness"] * share, **common).value
+    assert best <= values.min() * (1 + 1e-9)
+    assert values.min() <= best * 1.01
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_the_largest_noise_share_is_where_plans_end(geometry: Geometry) -> None:
+    """A + S <= q and (sqrt A + sqrt S)^2 <= q, with A > S whatever N: by hand S < q/2 and S < q/4."""
+    share = largest_noise_share(geometry)
+    assert (
+        share
+        == {Geometry.FREE: np.inf, Geometry.PROJECTED_AS_PRINTED: 1 / 2, Geometry.PROJECTED: 1 / 4}[geometry]
+    )
+    if geometry is not Geometry.FREE:
+        noise = np.asarray([share * (1 + 1e-6), share * (1 - 1e-6)])
+        needed = required_iterations(
+            target=3.0, batch_size=3.0 / noise, suboptimality=1.0, smoothness=1.0, gradient_variance=9.0,
+            geometry=geometry,
+        )  # fmt: skip
+        assert np.isfinite(needed).tolist() == [False, True]
 
 
 def test_matched_optimum_is_clipped_at_two_over_u() -> None:
