@@ -230,7 +230,8 @@ def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
     digits = digits_of(advice)
     grid = _without(_ranking(advice, by_layer=by_layer, digits=digits), _OF_BOUNDS)
-    grid = replace(grid, **_order(advice))
+    title, caption = _order(advice)
+    grid = replace(grid, title=title, caption=caption)
     if not by_layer:
         return (grid,)
     vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in rows]
@@ -242,17 +243,17 @@ def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     return (replace(grid, columns=first, rows=body),)
 
 
-def _order(advice: Advice) -> dict[str, str]:
-    """What the order of the ranks means, where they are none of a theorem."""
+def _order(advice: Advice) -> tuple[str, str]:
+    """(title, what the order of the ranks means), where they are none of a theorem."""
     from rsgadvise.pilot.results import PilotAdvice
 
     if not isinstance(advice, PilotAdvice) or not advice.pilot.raced or len(advice.recommendations) < 2:
-        return {}
+        return "", ""
     won = advice.pilot.raced[0].outcome == "won"
     text = (
         "Rank 1 won a race of short runs; the others lost it" if won else "Nobody won the race of short runs"
     )
-    return {"title": "Tried on the data", "caption": f"{text}, those that ran longest first."}
+    return "Tried on the data", f"{text}, those that ran longest first."
 
 
 def _without(grid: Grid, names: Sequence[str]) -> Grid:
