@@ -237,12 +237,8 @@ def _vacuous(asked: _Asked, block: Block, rows: FloatArray) -> NDArray[np.bool_]
     feasible, every = np.isfinite(rows[0]), np.arange(block.index.size)
     # The bound where it was minimised, else what a plan has to reach, which its bound does not exceed.
     known = rows[4] if goal is None else np.asarray(goal.per_run(rows[3]))
-    low, high = (
-        asked.limit(
-            block, every, np.full((every.size, 1), end(zeta for keep in space.keep_probs for zeta in keep))
-        )
-        for end in (min, max)
-    )
+    ends = [zeta for keep_range in space.keep_probs for zeta in keep_range]
+    low, high = (asked.limit(block, every, np.full((every.size, 1), end)) for end in (min(ends), max(ends)))
     unclear = np.flatnonzero(feasible & (known >= low[:, 0]) & ((known < high[:, 0]) | (goal is not None)))
     found = np.asarray(feasible & (known >= high[:, 0]))
     if unclear.size:

@@ -244,7 +244,7 @@ def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
 
 
 def _order(advice: Advice) -> tuple[str, str]:
-    """What the order of the ranks means, where they are none of a theorem."""
+    """(title, what the order of the ranks means), where they are none of a theorem."""
     from rsgadvise.pilot.results import PilotAdvice
 
     if not isinstance(advice, PilotAdvice) or not advice.pilot.raced or len(advice.recommendations) < 2:
