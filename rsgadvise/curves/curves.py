@@ -45,8 +45,8 @@ _MEASURED = (
     "runs say nothing of training far from there."
 )
 _NO_BOUND = (
-    "The bound against iterations, stepsize and batch size: at this stepsize there is none, so there is nothing "
-    "to draw."
+    "The bound against iterations, stepsize and batch size: at this stepsize there is none, so there is "
+    "nothing to draw."
 )
 
 
