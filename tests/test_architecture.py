@@ -103,7 +103,7 @@ def test_advice_never_loads_what_only_statistics_need(command: str) -> None:
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     arguments = {
-        "recommend": ["configs/mnist_autoencoder.yaml"],
+        "recommend": ["configs/mnist_autoencoder.yaml", "--constants", "paper"],
         "bound": [
             "configs/mnist_single_layer.yaml",
             *("--set", "training.stepsize=0.1"),

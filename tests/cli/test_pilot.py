@@ -45,7 +45,7 @@ def written(folder: Path, kind: str, data: str = "data: {file: data.npz}\n", box
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pilot_json(run: Run, tmp_path: Path, kind: str) -> None:
-    result = run("recommend", written(tmp_path, kind), *PILOT, "-f", "json", "-q")
+    result = run("recommend", "--details", written(tmp_path, kind), *PILOT, "-f", "json", "-q")
     assert (result.code, result.err) == (0, "")
     document = strict(result.out)
     assert document["schema"] == "rsgadvise.recommend/1"
@@ -65,16 +65,16 @@ def test_pilot_json(run: Run, tmp_path: Path, kind: str) -> None:
     assert not any(row["proven"] for row in document["recommendations"])
     assert pilot["held_out_rows"] == 40
     assert (pilot["held_out_error"] is None) == (kind == "autoencoder")
-    again = run("recommend", written(tmp_path, kind), *PILOT, "-f", "json", "-q")
+    again = run("recommend", "--details", written(tmp_path, kind), *PILOT, "-f", "json", "-q")
     assert again.out == result.out
-    other = run("recommend", written(tmp_path, kind), *PILOT, "-f", "json", "-q", "--seed", "1")
+    other = run("recommend", "--details", written(tmp_path, kind), *PILOT, "-f", "json", "-q", "--seed", "1")
     assert strict(other.out)["pilot"]["seed"] == 1
     assert strict(other.out)["measured"] != document["measured"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_calibration_alone(run: Run, tmp_path: Path, kind: str) -> None:
-    result = run("recommend", written(tmp_path, kind), "--constants", "calibrated", "-f", "json", "-q")
+    result = run("recommend", "--details", written(tmp_path, kind), "--constants", "calibrated", "-f", "json", "-q")
     document = strict(result.out)
     assert (result.code, result.err) == (0, "")
     assert "pilot" not in document
@@ -85,7 +85,7 @@ def test_calibration_alone(run: Run, tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_report_is_eighty_columns_wide(run: Run, tmp_path: Path, kind: str) -> None:
-    result = run("recommend", written(tmp_path, kind), *PILOT)
+    result = run("recommend", "--details", written(tmp_path, kind), *PILOT)
     assert result.code == 0
     lines = result.out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
@@ -102,7 +102,7 @@ def test_the_report_is_eighty_columns_wide(run: Run, tmp_path: Path, kind: str) 
         (PILOT, "since --pilot trains on it; got none; add it, or leave the pilot out"),
         (
             PILOT[2:],
-            "since --constants calibrated measures on it; got none; add it, or use --constants certified",
+            "since --constants calibrated measures on it; got none; add it, or use --constants typical or certified",
         ),
     ],
 )
@@ -111,44 +111,44 @@ def test_without_data_it_says_where_they_are_named(
 ) -> None:
     for section, place in (("", ":1:1"), ("data: {mean: 0.5, samples: 100}\n", ":2:1")):
         path = written(tmp_path, "single_layer", section)
-        result = run("recommend", path, *options)
+        result = run("recommend", "--details", path, *options)
         assert (result.code, result.out) == (2, "")
         assert result.err == f"error: {path}{place}: data.file: must be given, {rule}\n"
 
 
 def test_a_file_without_targets(run: Run, tmp_path: Path) -> None:
-    result = run("recommend", written(tmp_path, "single_layer", "data: {file: bare.npy}\n"), *PILOT, "-q")
+    result = run("recommend", "--details", written(tmp_path, "single_layer", "data: {file: bare.npy}\n"), *PILOT, "-q")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "single_layer.yaml:2:1: data.target: must be given to train on bare.npy" in result.err
-    tied = run("recommend", written(tmp_path, "autoencoder", "data: {file: bare.npy}\n"), *PILOT, "-q")
+    tied = run("recommend", "--details", written(tmp_path, "autoencoder", "data: {file: bare.npy}\n"), *PILOT, "-q")
     assert tied.code == 0
 
 
 @pytest.mark.parametrize("value", ["-1", "0.05", "1000", "nan", "inf", "-inf", "100.1", "1e-300"])
 def test_pilots_outside_their_range(run: Run, tmp_path: Path, value: str) -> None:
-    result = run("recommend", written(tmp_path, "single_layer"), "--pilot", value)
+    result = run("recommend", "--details", written(tmp_path, "single_layer"), "--pilot", value)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert result.err.startswith("error: --pilot must be 0, or from 0.1 to 100 trainings; got ")
 
 
 @pytest.mark.parametrize("value", ["half", ""])
 def test_pilots_that_are_no_numbers(run: Run, tmp_path: Path, value: str) -> None:
-    result = run("recommend", written(tmp_path, "single_layer"), "--pilot", value)
+    result = run("recommend", "--details", written(tmp_path, "single_layer"), "--pilot", value)
     assert (result.code, result.out) == (2, "")
     assert "--pilot" in result.err
 
 
 def test_no_pilot_needs_no_data(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "single_layer", "data: {mean: 0.5, samples: 100}\n")
-    plain = run("recommend", path, "-f", "json")
+    plain = run("recommend", "--details", path, "-f", "json")
     assert plain.code == 0
-    assert run("recommend", path, "-f", "json", "--pilot", "0").out == plain.out
-    assert strict(plain.out)["cost"] == 0
+    assert run("recommend", "--details", path, "-f", "json", "--pilot", "0").out == plain.out
+    assert strict(plain.out)["train"]["source"] == "typical"
 
 
 def test_a_pilot_too_small_for_its_training(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "multilayer")
-    result = run("recommend", path, "--pilot", "0.1", "--set", "training.iterations=100", "-q")
+    result = run("recommend", "--details", path, "--pilot", "0.1", "--set", "training.iterations=100", "-q")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "the pilot must be at least" in result.err
     assert "for a training of 1,600 samples" in result.err
@@ -156,10 +156,10 @@ def test_a_pilot_too_small_for_its_training(run: Run, tmp_path: Path) -> None:
 
 def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "multilayer")
-    raced = strict(run("recommend", path, *PILOT, "-f", "json", "-q").out)["recommendations"][0]
-    plain = strict(run("recommend", path, *PILOT[2:], "-f", "json", "-q").out)["recommendations"][0]
+    raced = strict(run("recommend", "--details", path, *PILOT, "-f", "json", "-q").out)["recommendations"][0]
+    plain = strict(run("recommend", "--details", path, *PILOT[2:], "-f", "json", "-q").out)["recommendations"][0]
     assert raced["stepsize"] != plain["stepsize"]
-    result = run("recommend", path, *PILOT, "--emit", "torch", "-q")
+    result = run("recommend", "--details", path, *PILOT, "--emit", "torch", "-q")
     assert (result.code, result.err) == (0, "")
     compile(result.out, "emitted", "exec")
     found = re.search(r"^STEPSIZES = \((.*)\)", result.out, re.MULTILINE)
@@ -172,16 +172,16 @@ def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["keras", "sklearn", "optuna"])
 def test_the_other_snippets_are_python_too(run: Run, tmp_path: Path, target: str) -> None:
     kind = "single_layer" if target == "sklearn" else "multilayer"
-    result = run("recommend", written(tmp_path, kind), *PILOT, "--emit", target, "-q")
+    result = run("recommend", "--details", written(tmp_path, kind), *PILOT, "--emit", target, "-q")
     assert (result.code, result.err) == (0, "")
     compile(result.out, "emitted", "exec")
 
 
 def test_csv_has_a_row_for_each_rank(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "multilayer")
-    result = run("recommend", path, *PILOT, "-f", "csv", "-q", "--top", "3")
+    result = run("recommend", "--details", path, *PILOT, "-f", "csv", "-q", "--top", "3")
     rows = list(csv.DictReader(io.StringIO(result.out)))
-    document = strict(run("recommend", path, *PILOT, "-f", "json", "-q", "--top", "3").out)
+    document = strict(run("recommend", "--details", path, *PILOT, "-f", "json", "-q", "--top", "3").out)
     assert (result.code, len(rows)) == (0, 3)
     for row, same in zip(rows, document["recommendations"], strict=True):
         assert [float(part) for part in row["stepsize"].split(";")] == same["stepsize"]
@@ -191,7 +191,7 @@ def test_csv_has_a_row_for_each_rank(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["yaml", "markdown"])
 def test_other_formats(run: Run, tmp_path: Path, form: str) -> None:
-    result = run("recommend", written(tmp_path, "single_layer"), *PILOT, "-f", form, "-q")
+    result = run("recommend", "--details", written(tmp_path, "single_layer"), *PILOT, "-f", form, "-q")
     assert (result.code, result.err) == (0, "")
     assert "nan" not in result.out.lower().split()
 
@@ -203,7 +203,7 @@ def test_ctrl_c_ends_with_the_best_by_then(run: Run, tmp_path: Path, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Tournament, "_again", breaking)
-    result = run("recommend", written(tmp_path, "multilayer"), *PILOT, "-f", "json", "-q")
+    result = run("recommend", "--details", written(tmp_path, "multilayer"), *PILOT, "-f", "json", "-q")
     document = strict(result.out)
     assert result.code == 130
     assert document["interrupted"] is True
@@ -214,6 +214,6 @@ def test_ctrl_c_ends_with_the_best_by_then(run: Run, tmp_path: Path, monkeypatch
 def test_all_zero_inputs(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "single_layer")
     np.savez(tmp_path / "data.npz", x=np.zeros((40, 6)), y=np.arange(40) % 3)
-    result = run("recommend", path, *PILOT, "-q")
+    result = run("recommend", "--details", path, *PILOT, "-q")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "must have curvature at W1 to be calibrated" in result.err

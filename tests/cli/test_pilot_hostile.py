@@ -26,7 +26,7 @@ def advice(run: Run, folder: Path, spec: dict[str, Any], *options: str, targets:
     """The JSON of `recommend` on some rows; it holds nothing that is not a number."""
     np.savez(folder / "rows.npz", x=INPUTS, y=targets)
     given = {"data": {"file": str(folder / "rows.npz")}, **spec}
-    result = run("recommend", "-", *options, "-f", "json", stdin=json.dumps(given))
+    result = run("recommend", "--details", "-", *options, "-f", "json", stdin=json.dumps(given))
     assert result.code in (0, 1), result.err
     assert result.err == ""
 
@@ -104,7 +104,7 @@ def test_a_pilot_that_is_too_small_says_how_large_it_must_be(run: Run, tmp_path:
     spec = {"network": SINGLE, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 20}}
 
     def ask(fraction: str) -> tuple[int, str]:
-        result = run("recommend", "-", *PILOT, fraction, "-f", "json", stdin=json.dumps(spec))
+        result = run("recommend", "--details", "-", *PILOT, fraction, "-f", "json", stdin=json.dumps(spec))
         return result.code, result.err
 
     code, message = ask("0.1")
@@ -133,7 +133,7 @@ def test_who_did_not_run_did_not_diverge(run: Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     file = {"file": str(tmp_path / "rows.npz")}
     spec = {"network": SINGLE, "data": file, "training": {"iterations": 2, "batch_size": 64}}
-    result = run("recommend", "-", *PILOT, "100", "-f", "json", stdin=json.dumps(spec))
+    result = run("recommend", "--details", "-", *PILOT, "100", "-f", "json", stdin=json.dumps(spec))
     found = json.loads(result.out)["pilot"]["raced"] if result.code == 0 else []
     assert all(raced["outcome"] != "diverged" for raced in found)
     assert result.code == 0 or "too small for a race" in result.err
@@ -185,7 +185,7 @@ def test_an_interruption_after_the_race_loses_nothing(
     monkeypatch.setattr("rsgadvise.pilot.reporting.Reporter._state", stop)
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     spec = {"network": SINGLE, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
-    result = run("recommend", "-", *PILOT, "0.5", "-f", "json", stdin=json.dumps(spec))
+    result = run("recommend", "--details", "-", *PILOT, "0.5", "-f", "json", stdin=json.dumps(spec))
     assert result.code == 130
     assert json.loads(result.out)["pilot"]["raced"][0]["outcome"] == "won"
 
@@ -197,7 +197,7 @@ def test_no_sentence_has_a_negative_squared_gradient(
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     spec = {"network": DEEP, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
     text = json.dumps(spec)
-    results = [run("recommend", "-", *PILOT, "1", "--seed", str(seed), stdin=text) for seed in range(3)]
+    results = [run("recommend", "--details", "-", *PILOT, "1", "--seed", str(seed), stdin=text) for seed in range(3)]
     told = [" ".join(result.out.split()) for result in results]
     assert all("gradient was -" not in text for text in told)
     assert any("too small to be told from 0" in text for text in told)
@@ -214,7 +214,7 @@ def test_a_chosen_distribution_without_a_bound_is_not_called_vacuous(run: Run, t
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"constants": "papers"}, "constants must be one of paper, certified, calibrated"),
+        ({"constants": "papers"}, "constants must be one of auto, paper, certified, typical, calibrated"),
         ({"pilot": -1.0}, "pilot must be 0, or from 0.1 to 100"),
         ({"pilot": float("nan")}, "pilot must be 0, or from 0.1 to 100"),
         ({"pilot": float("inf")}, "pilot must be 0, or from 0.1 to 100"),

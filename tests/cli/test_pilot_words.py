@@ -37,7 +37,7 @@ def spec_for(folder: Path, network: dict[str, Any], **sections: Any) -> str:
 
 
 def document(run: Run, spec: str, *options: str) -> dict[str, Any]:
-    result = run("recommend", "-", *options, "-f", "json", "-q", stdin=spec)
+    result = run("recommend", "--details", "-", *options, "-f", "json", "-q", stdin=spec)
     assert (result.code, result.err) == (0, "")
     found = json.loads(result.out)
     assert isinstance(found, dict)
@@ -46,7 +46,7 @@ def document(run: Run, spec: str, *options: str) -> dict[str, Any]:
 
 def words(run: Run, spec: str, *options: str) -> str:
     """The report as one line of words."""
-    result = run("recommend", "-", *options, stdin=spec)
+    result = run("recommend", "--details", "-", *options, stdin=spec)
     assert result.code == 0
     return " ".join(result.out.split())
 
@@ -64,7 +64,7 @@ def test_a_pilot_shows_calibrated_bounds_unless_told_otherwise(
     assert plain["constants"] == "calibrated"
     assert not any(each["key"] == "training.pretraining.tolerance" for each in plain["assumed"])
     assert not any("stand beside them" in note for note in plain["notes"])
-    assert document(run, spec)["constants"] == "paper"
+    assert document(run, spec)["constants"] == "calibrated"
     for constants in ("paper", "certified"):
         kept = document(run, spec, "--pilot", "0.5", "--constants", constants)
         assert kept["constants"] == constants
@@ -131,7 +131,7 @@ def test_the_advice_follows_the_choice_of_stopping(run: Run, tmp_path: Path, net
     assert found["pilot"]["gradient_stopping"] == chosen
     (shown,) = (row for row in found["pilot"]["stopping"]["rows"] if row["stopping"] == chosen)
     assert found["pilot"]["gradient"] == shown["gradient"]["mean"]
-    emitted = run("recommend", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
+    emitted = run("recommend", "--details", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
     assert RULES[chosen] in emitted
     assert f"P_R: {chosen}, chosen by the pilot" in emitted
     said = words(run, spec, *PILOT)
@@ -156,7 +156,7 @@ def test_a_stopping_of_the_spec_is_kept(run: Run, tmp_path: Path, given: str) ->
     assert chosen != given
     assert {row["stopping"] for row in found["recommendations"]} == {given}
     assert found["pilot"]["gradient_stopping"] == ("uniform" if given == "listed" else given)
-    emitted = run("recommend", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
+    emitted = run("recommend", "--details", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
     assert ("STOPPING = (" if given == "listed" else RULES[given]) in emitted
     assert "chosen by the pilot" not in emitted
     said = words(run, spec, *PILOT)
@@ -197,7 +197,7 @@ def test_the_ranks_show_what_ranks_them(run: Run, tmp_path: Path, network: dict[
     assert "Ranked by the loss score" in said
     assert "Terms of the gradient bound at rank 1" in said
     assert "of the bound is" not in said
-    grid = run("recommend", "-", *CALIBRATED, "-q", stdin=spec).out
+    grid = run("recommend", "--details", "-", *CALIBRATED, "-q", stdin=spec).out
     for row in rows:
         assert shown(row["loss_score"]) in grid
         assert shown(row["bound"]) in grid
@@ -219,7 +219,7 @@ def test_the_columns_fit(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     for options in (CALIBRATED, PILOT):
-        lines = run("recommend", "-", *options, stdin=spec_for(tmp_path, network)).out.splitlines()
+        lines = run("recommend", "--details", "-", *options, stdin=spec_for(tmp_path, network)).out.splitlines()
         assert max(len(line.rstrip()) for line in lines if "/" not in line) <= int(columns)
 
 
@@ -255,7 +255,7 @@ def test_the_race_explains_its_words(run: Run, tmp_path: Path, network: dict[str
         assert min(each["stepsizes"]) == pytest.approx(multiple / smoothness)
     assert ("By layer: the steepest layer takes the stepsize named" in said) == (network is DEEP)
     assert "Changes by one standard error (s.e.) are those of the advice without the race." in said
-    markdown = run("recommend", "-", *PILOT, "-f", "markdown", stdin=spec).out
+    markdown = run("recommend", "--details", "-", *PILOT, "-f", "markdown", stdin=spec).out
     assert "U: measured smoothness of the loss" in markdown
 
 

@@ -284,7 +284,7 @@ def test_refuses_a_format_and_unknown_targets(run: Run, config: Config) -> None:
 
 def test_infeasible_is_exit_code_1_and_no_code(run: Run, config: Config) -> None:
     options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "--emit", "torch")
-    shown = run("recommend", config("mnist_autoencoder"), *options)
+    shown = run("recommend", config("mnist_autoencoder"), "--constants", "paper", *options)
     assert (shown.code, shown.out) == (1, "")
     assert shown.err.startswith("error: ")
     assert "nothing to emit: no batch size allowed" in shown.err

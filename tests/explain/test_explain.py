@@ -167,7 +167,8 @@ def test_advised_anew_against_recommend(
     column = {"bound": "bound", "samples": "total_samples"}[found["ranked_by"]]
 
     def cost(changes: dict[str, Any]) -> float | None:
-        result = run("recommend", config(name), "-f", "json", *arguments, *sets(changes))
+        options = ("-f", "json", "--constants", "paper", *arguments)
+        result = run("recommend", config(name), *options, *sets(changes))
         rows = strict(result.out)["recommendations"] if result.code == 0 else []
         return float(rows[0][column]) if rows else None
 
@@ -352,7 +353,8 @@ def test_sampling_errors_of_a_data_file(
         there = strict(run("bound", without, "-f", "json", *sets({**held, **changes})).out)
         assert point["bound"] == pytest.approx(there["bound"], rel=1e-12)
         assert point["certified_bound"] == pytest.approx(there["certified_bound"], rel=1e-12)
-        advice = strict(run("recommend", without, "-f", "json", *sets(changes)).out)["recommendations"][0]
+        paper = ("--constants", "paper", "-f", "json")
+        advice = strict(run("recommend", without, *paper, *sets(changes)).out)["recommendations"][0]
         assert (point["stepsize"], point["advised_bound"]) == (advice["stepsize"], advice["bound"])
         bounds.append(point["bound"])
     alone = 4 * len(sampling["standard_errors"])

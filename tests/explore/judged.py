@@ -70,7 +70,7 @@ def ranked(document: Any) -> Iterator[Find]:
         yield "rank numbers", str([row["rank"] for row in rows])
     spec = document["spec"]
     if spec["target"] is None:
-        order = "loss_bound" if document["constants"] == "calibrated" else "bound"
+        order = "loss_score" if document["constants"] == "calibrated" else "bound"
     else:
         order = "seconds" if spec["cost"] is not None else "total_samples"
     values = [row[order] for row in rows]
@@ -115,7 +115,10 @@ def _kept(row: Any, spec: Any) -> Iterator[Find]:
             if isinstance(batches, list)
             else (batches["min"] <= row["batch_size"] <= batches["max"])
         )
-        if not inside:
+        # The default list ends at the rows, and below 64 of them begins at 1.
+        samples = spec["data"]["samples"]
+        clipped = isinstance(batches, list) and samples is not None and row["batch_size"] <= samples
+        if not inside and not clipped:
             yield "a batch size outside its range", f"{row['batch_size']}"
     for key, used in (("samples", "total_samples"), ("epochs", "total_epochs"), ("seconds", "seconds")):
         limit = budget.get(key)

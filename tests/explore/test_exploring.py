@@ -84,7 +84,7 @@ FAULTS = {
         largest_gradient=0.0
     ),
     "the target is missed": lambda d: d["recommendations"][0].update(runs=1000, bound=9.0),
-    "a batch size outside its range": lambda d: d["recommendations"][0].update(batch_size=7),
+    "a batch size outside its range": lambda d: d["recommendations"][0].update(batch_size=10**7),
     "over budget": lambda d: d["spec"].update(budget={"samples": 1}),
     "a bound below 0": lambda d: d["recommendations"][0].update(bound=-1.0),
 }

@@ -25,9 +25,9 @@ WORDS = {True: "holds", False: "does not hold", None: "not known here"}
 
 def documents(run: Run, *arguments: str | Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     """What `report` and `explain` say of a spec, and the page."""
-    report = json.loads(run("report", *arguments, "-f", "json", "-q").out)
+    report = json.loads(run("report", "-o", "-", *arguments, "-f", "json", "-q").out)
     explained = json.loads(run("explain", *arguments, "-f", "json", "-q").out)
-    return report, explained, run("report", *arguments, "-q").out
+    return report, explained, run("report", "-o", "-", *arguments, "-q").out
 
 
 def check_same(report: dict[str, Any], explained: dict[str, Any], page: str) -> None:
@@ -48,7 +48,7 @@ def test_the_list_is_that_of_explain(run: Run, config: Config, name: str, consta
 
 
 def test_what_explain_crosses_is_crossed(run: Run, config: Config) -> None:
-    report = json.loads(run("report", config("mnist_multilayer"), "-f", "json").out)
+    report = json.loads(run("report", "-o", "-", config("mnist_multilayer"), "--constants", "paper", "-f", "json").out)
     holds = {each["id"]: each["holds"] for each in report["assumptions"]}
     assert len(holds) == 17
     assert [name for name, value in holds.items() if value is False] == [
@@ -67,7 +67,7 @@ def test_data_of_a_file_are_measured(run: Run, tmp_path: Path) -> None:
     spec.write_text(
         "network: {kind: multilayer, layers: [5, 4, 2], weight_bound: 0.5}\ndata: {file: d.npz, mean: 0.1}\n"
     )
-    report, explained, page = documents(run, spec)
+    report, explained, page = documents(run, spec, "--constants", "paper")
     check_same(report, explained, page)
     assert {each["source"] for each in report["inputs"]} == {"measured"}
     values = {each["key"]: each["value"] for each in report["inputs"]}
@@ -80,7 +80,7 @@ def test_without_a_file_the_page_says_what_is_given(run: Run, tmp_path: Path) ->
     spec.write_text(
         "network: {kind: single_layer, layers: [8, 2]}\ndata: {mean: 0.25, second_moment: 0.125}\n"
     )
-    report = json.loads(run("report", spec, "-f", "json").out)
+    report = json.loads(run("report", "-o", "-", spec, "-f", "json").out)
     assert [(each["key"], each["value"], each["source"]) for each in report["inputs"]] == [
         ("mean", 0.25, "given"),
         ("mean_square", 0.125, "assumed"),
@@ -88,7 +88,7 @@ def test_without_a_file_the_page_says_what_is_given(run: Run, tmp_path: Path) ->
         ("top_eigenvalue", 1.0, "assumed"),
         ("samples", None, "unknown"),
     ]
-    page = run("report", spec).out
+    page = run("report", "-o", "-", spec).out
     section = read(page[page.index('<section id="data"') : page.index('<section id="reproduce"')]).text
     for part in ("mean, μ_x0.25given", "0.125assumed", "top eigenvalue, λ_max1assumed", "names no data file"):
         assert part in section
@@ -97,7 +97,7 @@ def test_without_a_file_the_page_says_what_is_given(run: Run, tmp_path: Path) ->
 
 def test_without_a_plan_the_rest_is_still_checked(run: Run, config: Config) -> None:
     options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-f", "json")
-    done = run("report", config("mnist_autoencoder"), *options)
+    done = run("report", "-o", "-", config("mnist_autoencoder"), *options)
     assert done.code == 1
     found = [each["id"] for each in json.loads(done.out)["assumptions"]]
     assert found == ["network", "inputs", "targets", "moments_exist", "moments", "suboptimality", "box"]

@@ -146,7 +146,8 @@ def test_hostile_pieces_are_in_every_place_that_shows_them(run: Run, hostile: Pa
 
 
 def test_the_header_says_what_is_advised(run: Run, config: Config) -> None:
-    text = read(page(run, config("mnist_single_layer"))).text
+    paper = ("--constants", "paper")
+    text = read(page(run, config("mnist_single_layer"), *paper)).text
     for part in (
         "Train with stepsize 0.001034, batches of 16 rows and 375,000 iterations (100 epochs)",
         "at most 0.05156, which is proven for any data in [0, 1] with these moments",
@@ -154,15 +155,15 @@ def test_the_header_says_what_is_advised(run: Run, config: Config) -> None:
         "Near tie: batch sizes 16, 32, 64, 128, 256",
     ):
         assert part in text
-    assert "not proven for this data" in read(page(run, config("mnist_autoencoder"))).text
+    assert "not proven for this data" in read(page(run, config("mnist_autoencoder"), *paper)).text
     vacuous = ("--set", "search.batch_size=[16]", "--set", "budget={epochs: 0.0003}")
     assert (
-        "is vacuous: no squared gradient norm" in read(page(run, config("mnist_autoencoder"), *vacuous)).text
+        "is vacuous: no squared gradient norm" in read(page(run, config("mnist_autoencoder"), *paper, *vacuous)).text
     )
 
 
 def test_without_a_plan_the_page_says_why(run: Run, config: Config) -> None:
-    options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05")
+    options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "--constants", "paper")
     text = page(run, config("mnist_autoencoder"), *options, code=1)
     check_page(text)
     said = read(text).text

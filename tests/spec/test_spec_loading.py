@@ -411,6 +411,6 @@ def test_all_names_what_the_package_exports() -> None:
         "reading",
         "rules",
     }
-    modules |= {"schema", "section", "source", "sweeping", "template", "tree", "wording"}
+    modules |= {"advised", "schema", "section", "source", "sweeping", "template", "tree", "wording"}
     public = {name for name in vars(package) if not name.startswith("_")}
     assert set(package.__all__) == public - modules

@@ -114,8 +114,8 @@ def test_a_stepsize_that_rules_out_all_advice_is_a_gap(run: Run, tmp_path: Path)
     good, bad = found["points"]
     assert good["paper_bound"] > 0
     assert bad["paper_bound"] is None
-    assert bad["notes"][0].startswith("Nothing to advise: training.stepsize must")
-    assert (bad["stepsize"], bad["iterations"], bad["batch_size"]) == (50, 100, None)
+    assert bad["notes"][0].startswith("No paper bound: the stepsize must lie in (0, 1.23077)")
+    assert (bad["stepsize"], bad["iterations"]) == (50, 100)
 
 
 def test_a_network_beyond_all_numbers_is_a_gap(run: Run, tmp_path: Path) -> None:

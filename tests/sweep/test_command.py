@@ -107,7 +107,8 @@ def test_options_stand_above_the_section(run: Run, packaged: Path) -> None:
 
 def test_other_commands_leave_the_section_alone(run: Run, spec: Path, packaged: Path) -> None:
     for command in ("recommend", "bound"):
-        with_section, without = run(command, packaged), run(command, spec)
+        options = ("--constants", "paper")
+        with_section, without = (run(command, path, *options) for path in (packaged, spec))
         assert (with_section.code, with_section.out) == (without.code, without.out)
     packaged.write_text(SPEC + "sweep: {vary: [nonsense]}\n")
     assert run("bound", packaged).code == 0
