@@ -70,7 +70,7 @@ def ranked(document: Any) -> Iterator[Find]:
         yield "rank numbers", str([row["rank"] for row in rows])
     spec = document["spec"]
     if spec["target"] is None:
-        order = "loss_score" if document["constants"] == "calibrated" else "bound"
+        order = "loss_bound" if document["constants"] == "calibrated" else "bound"
     else:
         order = "seconds" if spec["cost"] is not None else "total_samples"
     values = [row[order] for row in rows]
@@ -79,7 +79,7 @@ def ranked(document: Any) -> Iterator[Find]:
             yield "ranks out of order", f"{order}: {before} before {after}"
     for row in rows:
         yield from summed(row)
-        yield from _kept(row, spec)
+        yield from _kept(row, spec, {each["key"] for each in document["assumed"]})
 
 
 def summed(row: Any) -> Iterator[Find]:
@@ -98,8 +98,8 @@ def summed(row: Any) -> Iterator[Find]:
         yield "certified bound above the largest gradient", f"{certified} and {limit}"
 
 
-def _kept(row: Any, spec: Any) -> Iterator[Find]:
-    """A recommendation within the spec's own limits."""
+def _kept(row: Any, spec: Any, assumed: set[str]) -> Iterator[Find]:
+    """A recommendation within the spec's own limits; the default batch sizes end at the number of rows."""
     training, search, budget = spec["training"], spec["search"], spec["budget"] or {}
     for key in ("batch_size", "iterations", "keep_prob", "decay"):
         if training[key] is not None and row[key] != training[key]:
@@ -108,18 +108,16 @@ def _kept(row: Any, spec: Any) -> Iterator[Find]:
         low, high = search["iterations"]["min"], search["iterations"]["max"]
         if not low <= row["iterations"] <= high:
             yield "iterations outside their range", f"{row['iterations']} of {low} to {high}"
-    batches = search["batch_size"]
+    batches, size = search["batch_size"], row["batch_size"]
     if training["batch_size"] is None:
-        inside = (
-            row["batch_size"] in batches
-            if isinstance(batches, list)
-            else (batches["min"] <= row["batch_size"] <= batches["max"])
-        )
-        # The default list ends at the rows, and below 64 of them begins at 1.
-        samples = spec["data"]["samples"]
-        clipped = isinstance(batches, list) and samples is not None and row["batch_size"] <= samples
-        if not inside and not clipped:
-            yield "a batch size outside its range", f"{row['batch_size']}"
+        if "search.batch_size" in assumed:
+            inside = size <= max(batches)
+        else:
+            inside = (
+                size in batches if isinstance(batches, list) else batches["min"] <= size <= batches["max"]
+            )
+        if not inside:
+            yield "a batch size outside its range", str(size)
     for key, used in (("samples", "total_samples"), ("epochs", "total_epochs"), ("seconds", "seconds")):
         limit = budget.get(key)
         if limit is not None and row[used] is not None and row[used] > limit * (1 + 1e-9):

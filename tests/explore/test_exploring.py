@@ -92,7 +92,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("kind", FAULTS)
 def test_rules_find_their_faults(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    _, document = _answer(folder, capsys, target=TARGET)
+    _, document = _answer(folder, capsys, target=TARGET, search={"batch_size": [16, 32, 64]})
     FAULTS[kind](document)
     found = {kind for kind, _ in [*judged.numbers(document), *judged.ranked(document)]}
     assert kind in found
