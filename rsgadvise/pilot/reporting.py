@@ -18,6 +18,7 @@ from rsgadvise.bounds.judge import Point, equation, objective_for
 from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
@@ -227,7 +228,10 @@ class Reporter:
 
     def _bound(self, candidate: Candidate, iterations: int, stopping: Stopping) -> float | None:
         value = self._point(candidate, iterations, stopping)
-        found = float(value.bound(objective_for(self.problem, self.constants)).value)
+        try:
+            found = float(value.bound(objective_for(self.problem, self.constants)).value)
+        except HypothesisError:  # a list of probabilities is for one number of iterations
+            return None
         return found if np.isfinite(found) else None
 
     def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Point:

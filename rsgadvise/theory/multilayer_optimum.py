@@ -299,8 +299,10 @@ def _at_share(
     weights = [net.pretraining * k * sums.linear / batch for k in net.hidden_noise]
     # Where a layer's two stepsizes meet, b_l gamma_l = r. The largest b_l meets first, and begins the search.
     small = np.minimum(share, 0.5)
-    with np.errstate(divide="ignore", over="ignore"):
-        meets = [np.minimum(small * (1 - small) / (np.asarray(b) * edge), 1.0) for b in net.curvatures]
+    with np.errstate(
+        divide="ignore", over="ignore", invalid="ignore"
+    ):  # 0/0 in a box of width 0: fmin drops it
+        meets = [np.fmin(small * (1 - small) / (np.asarray(b) * edge), 1.0) for b in net.curvatures]
     kinks = [np.minimum(logit_of(np.clip(at, 1e-20, 1 - 1e-15)), _EDGE_LOGIT) for at in meets]
     first = np.minimum.reduce(np.broadcast_arrays(*kinks))
 

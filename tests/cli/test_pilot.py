@@ -74,7 +74,9 @@ def test_pilot_json(run: Run, tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_calibration_alone(run: Run, tmp_path: Path, kind: str) -> None:
-    result = run("recommend", "--details", written(tmp_path, kind), "--constants", "calibrated", "-f", "json", "-q")
+    result = run(
+        "recommend", "--details", written(tmp_path, kind), "--constants", "calibrated", "-f", "json", "-q"
+    )
     document = strict(result.out)
     assert (result.code, result.err) == (0, "")
     assert "pilot" not in document
@@ -117,10 +119,14 @@ def test_without_data_it_says_where_they_are_named(
 
 
 def test_a_file_without_targets(run: Run, tmp_path: Path) -> None:
-    result = run("recommend", "--details", written(tmp_path, "single_layer", "data: {file: bare.npy}\n"), *PILOT, "-q")
+    result = run(
+        "recommend", "--details", written(tmp_path, "single_layer", "data: {file: bare.npy}\n"), *PILOT, "-q"
+    )
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "single_layer.yaml:2:1: data.target: must be given to train on bare.npy" in result.err
-    tied = run("recommend", "--details", written(tmp_path, "autoencoder", "data: {file: bare.npy}\n"), *PILOT, "-q")
+    tied = run(
+        "recommend", "--details", written(tmp_path, "autoencoder", "data: {file: bare.npy}\n"), *PILOT, "-q"
+    )
     assert tied.code == 0
 
 
@@ -157,7 +163,9 @@ def test_a_pilot_too_small_for_its_training(run: Run, tmp_path: Path) -> None:
 def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:
     path = written(tmp_path, "multilayer")
     raced = strict(run("recommend", "--details", path, *PILOT, "-f", "json", "-q").out)["recommendations"][0]
-    plain = strict(run("recommend", "--details", path, *PILOT[2:], "-f", "json", "-q").out)["recommendations"][0]
+    plain = strict(run("recommend", "--details", path, *PILOT[2:], "-f", "json", "-q").out)[
+        "recommendations"
+    ][0]
     assert raced["stepsize"] != plain["stepsize"]
     result = run("recommend", "--details", path, *PILOT, "--emit", "torch", "-q")
     assert (result.code, result.err) == (0, "")

@@ -197,7 +197,9 @@ def test_no_sentence_has_a_negative_squared_gradient(
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     spec = {"network": DEEP, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
     text = json.dumps(spec)
-    results = [run("recommend", "--details", "-", *PILOT, "1", "--seed", str(seed), stdin=text) for seed in range(3)]
+    results = [
+        run("recommend", "--details", "-", *PILOT, "1", "--seed", str(seed), stdin=text) for seed in range(3)
+    ]
     told = [" ".join(result.out.split()) for result in results]
     assert all("gradient was -" not in text for text in told)
     assert any("too small to be told from 0" in text for text in told)

@@ -219,7 +219,9 @@ def test_the_columns_fit(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     for options in (CALIBRATED, PILOT):
-        lines = run("recommend", "--details", "-", *options, stdin=spec_for(tmp_path, network)).out.splitlines()
+        lines = run(
+            "recommend", "--details", "-", *options, stdin=spec_for(tmp_path, network)
+        ).out.splitlines()
         assert max(len(line.rstrip()) for line in lines if "/" not in line) <= int(columns)
 
 

@@ -48,7 +48,9 @@ def test_the_list_is_that_of_explain(run: Run, config: Config, name: str, consta
 
 
 def test_what_explain_crosses_is_crossed(run: Run, config: Config) -> None:
-    report = json.loads(run("report", "-o", "-", config("mnist_multilayer"), "--constants", "paper", "-f", "json").out)
+    report = json.loads(
+        run("report", "-o", "-", config("mnist_multilayer"), "--constants", "paper", "-f", "json").out
+    )
     holds = {each["id"]: each["holds"] for each in report["assumptions"]}
     assert len(holds) == 17
     assert [name for name, value in holds.items() if value is False] == [

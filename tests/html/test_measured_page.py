@@ -72,7 +72,9 @@ def test_its_commands_give_the_same_again(run: Run, spec: Path) -> None:
     for line in (again, ranking, emitted):
         assert " ".join(RACED) in " ".join(line)
     best = json.loads(run(*ranking, "-f", "json", "-q").out)["recommendations"][0]
-    shown = json.loads(run("report", "-o", "-", spec, *RACED, "-q", "-f", "json").out)["advice"]["recommendations"][0]
+    shown = json.loads(run("report", "-o", "-", spec, *RACED, "-q", "-f", "json").out)["advice"][
+        "recommendations"
+    ][0]
     assert best == shown
 
 

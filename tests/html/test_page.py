@@ -158,7 +158,8 @@ def test_the_header_says_what_is_advised(run: Run, config: Config) -> None:
     assert "not proven for this data" in read(page(run, config("mnist_autoencoder"), *paper)).text
     vacuous = ("--set", "search.batch_size=[16]", "--set", "budget={epochs: 0.0003}")
     assert (
-        "is vacuous: no squared gradient norm" in read(page(run, config("mnist_autoencoder"), *paper, *vacuous)).text
+        "is vacuous: no squared gradient norm"
+        in read(page(run, config("mnist_autoencoder"), *paper, *vacuous)).text
     )
 
 

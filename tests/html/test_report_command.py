@@ -112,7 +112,16 @@ def test_bad_input_is_one_line(run: Run, config: Config, arguments: list[str], m
 
 def test_a_page_without_a_bound_names_the_range(run: Run, config: Config, tmp_path: Path) -> None:
     target = tmp_path / "r.html"
-    result = run("report", config("mnist_single_layer"), "--set", "training.stepsize=7", "--constants", "paper", "-o", target)
+    result = run(
+        "report",
+        config("mnist_single_layer"),
+        "--set",
+        "training.stepsize=7",
+        "--constants",
+        "paper",
+        "-o",
+        target,
+    )
     assert result.code == 0
     page = target.read_text(encoding="utf-8")
     assert "These constants give no bound at that stepsize." in page

@@ -59,7 +59,9 @@ def test_recommendations_are_stacked_terms_beside_bounds(
 
 
 def test_a_rank_without_a_bound_is_marked(run: Run, config: Config) -> None:
-    document = json.loads(run("recommend", config("mnist_single_layer"), "-f", "json", "--constants", "paper").out)
+    document = json.loads(
+        run("recommend", config("mnist_single_layer"), "-f", "json", "--constants", "paper").out
+    )
     document["recommendations"][1] |= {"bound": None, "terms": {}, "vacuous": True}
     found = chart(document)
     bounds = found.rows[0][1]
@@ -75,7 +77,9 @@ def test_a_rank_without_a_bound_is_marked(run: Run, config: Config) -> None:
 
 def test_each_certified_bound_is_held_against_the_limit_of_its_own_rank(run: Run, config: Config) -> None:
     """At keep probabilities of 1, 0.729 and 0.5 the limits differ; every certified bound is at its own."""
-    document = json.loads(run("recommend", config("mnist_multilayer"), "-f", "json", "--constants", "paper").out)
+    document = json.loads(
+        run("recommend", config("mnist_multilayer"), "-f", "json", "--constants", "paper").out
+    )
     rows = document["recommendations"]
     assert len({row["largest_gradient"] for row in rows}) == 3
     assert all(row["certified_bound"] == row["largest_gradient"] for row in rows)
@@ -87,7 +91,9 @@ def test_each_certified_bound_is_held_against_the_limit_of_its_own_rank(run: Run
 
 
 def test_a_document_with_one_limit_has_it_only_where_it_is_true(run: Run, config: Config) -> None:
-    document = json.loads(run("recommend", config("mnist_multilayer"), "-f", "json", "--constants", "paper").out)
+    document = json.loads(
+        run("recommend", config("mnist_multilayer"), "-f", "json", "--constants", "paper").out
+    )
     limits = [row.pop("largest_gradient") for row in document["recommendations"]]
     bounds = chart(document).rows[0][1]
     assert [(p.at, p.value) for p in series_of(bounds, "limit").points] == [(0.0, limits[0])]
@@ -95,7 +101,9 @@ def test_a_document_with_one_limit_has_it_only_where_it_is_true(run: Run, config
 
 
 def test_many_ranks_are_cut_and_that_is_said(run: Run, config: Config) -> None:
-    document = json.loads(run("recommend", config("mnist_single_layer"), "-f", "json", "--constants", "paper").out)
+    document = json.loads(
+        run("recommend", config("mnist_single_layer"), "-f", "json", "--constants", "paper").out
+    )
     document["recommendations"] *= 10
     found = chart(document)
     assert len(found.rows[0][0].bars) == 30
