@@ -18,11 +18,12 @@ from rsgadvise.networks import Weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.rsg import Pace, Training, train
 
-__all__ = ["Candidate", "Heat", "Runner", "fate", "learns", "log_loss", "prospects", "scores"]
+__all__ = ["Candidate", "Heat", "Runner", "fate", "learns", "log_loss", "prospects", "scores", "stands_still"]
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
 _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
+_FELL = 0.95  # of a loss one heat earlier: above it a run has stopped
 _LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
@@ -212,6 +213,16 @@ def learns(loss: float, constant: float) -> bool:
         (True, False)
     """
     return loss < _LEARNT * constant
+
+
+def stands_still(runner: Runner) -> bool:
+    """Whether its loss fell by less than 5 % between its last two heats, or its whole training is over."""
+    if runner.done >= 1:
+        return True
+    if len(runner.history) < 2:
+        return False
+    (_, before), (_, after) = runner.history[-2:]
+    return not after < _FELL * before
 
 
 def log_loss(runner: Runner) -> float:

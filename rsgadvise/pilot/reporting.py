@@ -23,7 +23,7 @@ from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.finalists import Finalist, predictions
-from rsgadvise.pilot.race import Candidate, Runner, fate, learns
+from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
@@ -93,7 +93,8 @@ class Reporter:
             reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
             report = self._without_winner(ranked, tournament, spent / best.samples)
-            report = replace(report, experiments=tried)
+            still = bool(ranked) and stands_still(ranked[0].runner)
+            report = replace(report, experiments=tried, stands_still=still)
             assert advice.train is not None
             plan = raced_plan(advice.train, report, spread=advice.train.spread)
             helped = wording.help_note(report)
@@ -118,7 +119,7 @@ class Reporter:
             state = self._state(winner, finalist, stopping, budget - spent)
             spent += 0.0 if state is None else state.work
         report = self._without_winner(ranked, tournament, spent / winner.samples)
-        report = replace(report, experiments=tried)
+        report = replace(report, experiments=tried, stands_still=stands_still(ranked[0].runner))
         if finalist is not None and choice is not None:
             report = self._with_winner(report, winner, finalist, choice, stopping)
             report = replace(report, state=state)

@@ -76,6 +76,7 @@ class PilotReport:
             empty where it has one stepsize.
         again: every run from another seed, in the order that they were made.
         experiments: what was changed to see why a network learns nothing, or little; empty where it learns.
+        stands_still: the loss of the first of them had stopped falling, or its training was over.
         share: of the training that the second run of the winner took.
         predicted_bound: on the squared gradient in so many iterations, with the constants of the advice;
             None where they bound nothing.
@@ -98,6 +99,7 @@ class PilotReport:
     common: tuple[Raced, ...] = ()
     again: tuple[Rerun, ...] = ()
     experiments: tuple[Experiment, ...] = ()
+    stands_still: bool = False
     share: float | None = None
     predicted_bound: float | None = None
     gradient: float | None = None

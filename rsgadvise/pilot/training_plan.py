@@ -102,6 +102,21 @@ def _seed_noise(finalist: Finalist) -> float:
     return abs(math.log(finalist.end) - float(np.interp(math.log(finalist.share), shares, losses)))
 
 
+def _learnt(report: PilotReport) -> bool | None:
+    """Whether it ends better than a constant prediction; None where a race of a part of the training cannot
+    tell: whose loss still fell, or stood still without a cause that was found."""
+    if not report.raced or report.constant_loss == 0:
+        return None
+    first = report.raced[0]
+    seen = [first.loss] if report.loss is None else [first.loss, report.loss]
+    if first.outcome == "won" and learns(min(seen), report.constant_loss):
+        return True
+    helped = {each.change for each in report.experiments if each.helps}
+    if "iterations" in helped:
+        return True
+    return False if report.stands_still and (helped or first.share >= 1) else None
+
+
 def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None) -> TrainingPlan:
     """The plan of whoever stands first, with what its race and its second run measured.
 
@@ -111,28 +126,20 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
         spread: factor within which the stepsize lies.
     """
     won = bool(report.raced) and report.raced[0].outcome == "won"
+    learnt = _learnt(report)
+    reason = "" if learnt else help_note(report)
     if not won:
         ran = [each for each in report.raced if math.isfinite(each.loss) and each.share > 0]
-        nothing = False if ran and report.constant_loss > 0 else None
         lowest = min((each.loss for each in ran), default=None)
-        return replace(
-            plan,
-            learns=nothing,
-            reason=help_note(report) if nothing is False else "",
-            loss=lowest,
-            constant_loss=report.constant_loss,
-        )
+        return replace(plan, learns=learnt, reason=reason, loss=lowest, constant_loss=report.constant_loss)
     loss = report.raced[0].loss if report.loss is None else report.loss
-    ahead = min(loss, report.raced[0].loss)
-    learnt = learns(ahead, report.constant_loss)
     common = [each.stepsizes[0] for each in report.common if each.outcome == "best of these"]
     return replace(
         plan,
         common_stepsize=common[0] if common else plan.common_stepsize,
         source="raced",
-        # On the plateau of a constant, whether it is left later is told only by what helps.
-        learns=learnt or (False if any(each.helps for each in report.experiments) else None),
-        reason="" if learnt else help_note(report),
+        learns=learnt,
+        reason=reason,
         loss=loss,
         constant_loss=report.constant_loss,
         held_out_error=report.held_out_error,

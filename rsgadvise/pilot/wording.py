@@ -196,7 +196,6 @@ _CAUSES = {
     "scaling": "the data, whose columns are crushed by outliers",
     "bias": "a network without biases",
     "stepsize": "the stepsize",
-    "iterations": "too few iterations",
 }
 _MOST_CAUSES = 2
 
@@ -212,6 +211,10 @@ def help_note(report: PilotReport) -> str:
             for each in helped[:_MOST_CAUSES]
         )
         constant = f"A constant prediction has {report.constant_loss:.4g}."
+        if helped[0].change == "iterations":
+            return f"It takes longer than the race to learn: {said}. {constant}"
+        if not report.stands_still:
+            return f"Faster, by experiment, while its loss still fell: {said}. {constant}"
         return f"What holds it back, by experiment, is {_CAUSES[helped[0].change]}: {said}. {constant}"
     if not report.raced:
         return ""

@@ -90,7 +90,7 @@ def test_one_training_is_enough_where_work_is_not_short(counted: list[float]) ->
     assert plan.spread >= 1
 
 
-@pytest.mark.parametrize("share", [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3])
+@pytest.mark.parametrize("share", [1e-4, 1e-3, 0.01, 0.02, 0.1, 0.3])
 def test_work_is_the_limit(share: float, counted: list[float]) -> None:
     """Counted in gradients where they are computed, times what one of them takes."""
     network = Network("multilayer", (12, 6, 3), (20.0, 20.0))
@@ -99,8 +99,10 @@ def test_work_is_the_limit(share: float, counted: list[float]) -> None:
     assert found.train is not None
     assert counted[0] <= max(share * 64_000, FEWEST)
     raced = isinstance(found, PilotAdvice) and any(each.outcome == "won" for each in found.pilot.raced)
-    assert raced == (share >= 0.03)
+    assert raced == (share >= 0.1)
     assert found.train.source == ("raced" if raced else "calibrated")
+    # A race of some ten iterations does not say of a training of 4,000 that it learns nothing.
+    assert found.train.learns is not False
 
 
 @pytest.mark.parametrize("kind", ["single_layer", "autoencoder", "multilayer"])

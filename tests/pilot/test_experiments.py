@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,8 @@ from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share, robust
 from rsgadvise.pilot.race import Candidate, Heat
 from rsgadvise.pilot.reporting import Reporter
-from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
+from rsgadvise.pilot.training_plan import raced_plan
 from rsgadvise.spec import Spec
 
 Float = NDArray[np.float64]
@@ -27,6 +29,21 @@ RNG = np.random.default_rng(0)
 X = RNG.random((500, 12))
 LABELS = np.argmax((X - 0.5) @ (3 * RNG.standard_normal((12, 3))), axis=1)
 Y = np.eye(3)[LABELS]
+
+
+PLAN = TrainingPlan(
+    stepsize=1.0,
+    common_stepsize=1.0,
+    decay=0.0,
+    stopping="uniform",
+    batch_size=16,
+    iterations=4000,
+    epochs=None,
+    keep_prob=1.0,
+    dropout_rate=0.0,
+    weight_bound=None,
+    source="calibrated",
+)
 
 
 def found_for(
@@ -66,7 +83,7 @@ def test_columns_crushed_by_outliers_are_named() -> None:
     crushed = X * 1e-3
     crushed[:4] = RNG.random((4, 12))
     plan, tried, _ = found_for(crushed, Y, [12, 8, 3])
-    assert plan.learns is not True
+    assert plan.learns is False
     (scaling,) = [each for each in tried if each.change == "scaling"]
     assert scaling.helps
     assert "the data, whose columns are crushed by outliers: with robust scaling" in plan.reason
@@ -90,10 +107,38 @@ def test_what_needs_no_change_is_not_blamed() -> None:
     """Targets that have nothing to do with the inputs: nothing helps, and nothing is said to."""
     noise = np.eye(3)[np.random.default_rng(5).integers(0, 3, len(X))]
     plan, tried, _ = found_for(X[:, :2], noise, [2, 3, 3])
-    assert plan.learns is not True
+    assert plan.learns is None, "who knows what the rest of the training does"
     assert tried
     assert not any(each.helps for each in tried)
     assert plan.reason.startswith("Tried without help, none clearly better than a constant prediction's")
+
+
+def report_of(outcome: str, loss: float, share: float, *helped: str, still: bool = True) -> PilotReport:
+    first = Raced((1.0,), 0.0, 16, 1.0, "1/U", share, loss, None, outcome)
+    tried: Any = [Experiment(change, "words", None, 0.5, share, loss, True) for change in helped]  # type: ignore[arg-type]
+    return PilotReport(0, (first,), 1.0, 0.9, experiments=tuple(tried), stands_still=still)
+
+
+@pytest.mark.parametrize(
+    ("report", "learns", "said"),
+    [
+        (report_of("won", 0.9, 0.2), True, ""),
+        (report_of("won", 0.99, 0.2), None, ""),
+        (report_of("won", 0.99, 0.2, "scaling"), False, "What holds it back, by experiment, is the data"),
+        (report_of("won", 0.99, 0.2, "scaling", still=False), None, "Faster, by experiment, while its loss"),
+        (report_of("won", 0.99, 1.0), False, ""),
+        (report_of("won", 0.99, 0.2, "iterations", "stepsize"), True, ""),
+        (report_of("no better than a constant", 1.2, 0.2), None, ""),
+        (report_of("no better than a constant", 1.2, 0.2, "weight_bound"), False, "What holds it back"),
+        (report_of("no better than a constant", 1.2, 0.2, "stepsize", still=False), None, "Faster, by exp"),
+        (report_of("no better than a constant", 1.2, 1.0), False, ""),
+        (report_of("not run", math.inf, 0.0, still=False), None, ""),
+    ],
+)
+def test_whether_it_learns(report: PilotReport, learns: bool | None, said: str) -> None:
+    plan = raced_plan(PLAN, report, spread=None)
+    assert plan.learns is learns
+    assert plan.reason.startswith(said) if said else plan.reason == ""
 
 
 def explorer_for(gamma: float, layers: tuple[int, ...] = (12, 8, 3), box: float = 5.0) -> Explorer:

@@ -215,6 +215,22 @@ def test_one_left_behind_is_brought_on_where_the_last_two_fail(
     assert tournament.work <= tournament.allowance
 
 
+def test_nobody_is_brought_on_whose_way_is_too_long(seen: list[Tournament]) -> None:
+    raced([1.0])
+    (tournament,) = seen
+    behind = min(tournament.standing, key=lambda runner: runner.done)
+    tournament.standing, before = [behind], tournament.work
+    length = tournament.finalists[0].runner.done
+    cost = (length - behind.done) * behind.candidate.samples
+    heat = race.Heat(tournament.arena, key=0, threads=1)
+    tournament.allowance = before + 0.9 * cost
+    assert tournament._brought_on(heat, [], length) == []
+    assert tournament.work == before
+    tournament.allowance = before + cost + 1000
+    assert tournament._brought_on(heat, [], length) == [behind]
+    assert tournament.work == pytest.approx(before + cost, abs=17)
+
+
 class Slow:
     """Ends the first so many second runs at a loss that is sound, but far above that of the first run."""
 
@@ -296,6 +312,13 @@ def test_one_stepsize_for_all_layers_is_raced(seen: list[Tournament]) -> None:
         assert each.stepsizes[0] / min(plan.stepsize) in {0.5, 1.0, 2.0, 4.0}
         assert each.batch_size == plan.batch_size
     assert pilot.common[0].stepsizes[0] == plan.common_stepsize
+    # The best of the first heat went on, with the next smaller one.
+    rungs = {each.candidate.rung: each for each in tournament.common}
+    best = min(
+        (rung for rung in rungs if rung is not None and rung >= 0), key=lambda r: rungs[r].history[0][1]
+    )
+    far = max(each.done for each in tournament.common)
+    assert {rung for rung, each in rungs.items() if each.done == far} == {best, best - 1}
     assert not {id(each) for each in tournament.common} & {id(each) for each in tournament.standing}
     assert plan.common_stepsize not in {row.stepsize for row in found.recommendations}
     # In whole trainings it is worth naming: not far behind the stepsizes of each layer.
