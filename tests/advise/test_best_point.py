@@ -123,6 +123,7 @@ def test_no_stepsizes_and_keep_probability_are_better(seed: int) -> None:
     assert advised <= found_by_evolution(spec, constants, row) * 1.001
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in subtract:RuntimeWarning")
 def test_the_deeper_valley_of_an_increasing_distribution() -> None:
     """Two valleys: stepsizes beyond half of their range were advised (65.642); 61.104 lies below it."""
     spec = Spec.model_validate(

@@ -104,7 +104,8 @@ def test_the_report_is_eighty_columns_wide(run: Run, tmp_path: Path, kind: str) 
         (PILOT, "since --pilot trains on it; got none; add it, or leave the pilot out"),
         (
             PILOT[2:],
-            "since --constants calibrated measures on it; got none; add it, or use --constants typical or certified",
+            "since --constants calibrated measures on it; got none; add it, or use --constants typical or "
+            "certified",
         ),
     ],
 )

@@ -159,7 +159,7 @@ def test_a_win_on_the_plateau_of_a_constant_is_called_one(run: Run, tmp_path: Pa
 
 
 def test_a_race_does_not_repeat_what_was_said_of_the_plan_for_a_target(run: Run, tmp_path: Path) -> None:
-    spec = {"network": DEEP, "target": {"eps": 1e-3, "delta": 0.05}}
+    spec = {"network": DEEP, "target": {"eps": 0.003, "delta": 0.05}}
     found = advice(run, tmp_path, spec, *PILOT, "0.3")
     assert found["pilot"]["raced"][0]["outcome"] == "won"
     assert any(note.startswith("The race looks for the smallest loss, not") for note in found["notes"])

@@ -89,7 +89,6 @@ BAD = {
     "data.mean=0.1:0.5": "must be LOW:HIGH:COUNT",
     "data.mean=0.1:0.5:3:4": "must be LOW:HIGH:COUNT",
     "data.mean=0.1:0.5:cub3": "must be LOW:HIGH:COUNT",
-    "data.mean=0.1:0.5": "must be LOW:HIGH:COUNT",
     "training.batch_size=16:8": "must have whole numbers with 1 <= LOW < HIGH",
     "data.mean=0.1:0.5:2.5": "must be LOW:HIGH:COUNT",
     "data.mean=0.1:0.5:-2": "must be LOW:HIGH:COUNT",
