@@ -40,7 +40,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         return (f"No plan meets what the spec asks for.{reason}",)
     lines = []
     if plan.learns is False:
-        lines.append(f"This network learns nothing so: {plan.reason or 'no cause was found'}.")
+        lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or 'no cause was found'}.")
     lines.append(f"Train with {_values(advice, plan)}.")
     if plan.learns is not False:
         lines += _worth(advice, plan)
