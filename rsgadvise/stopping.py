@@ -51,7 +51,7 @@ Stopping = Literal["uniform", "matched", "increasing", "last"] | tuple[float, ..
 
 _HEAD = 32
 _SUM_HEAD = 256
-_SUM_ERROR = 1e-9  # relative, of a long sum
+_SUM_ERROR = 2e-9  # relative, of what comes after the first terms of a long sum; at decays up to 2
 _WORK = 2**17  # numbers worked on at once, which stay in the second-level cache
 # B_2j / (2j)!, the Euler-Maclaurin coefficients; after 32 terms the next one is below rounding.
 _EULER_MACLAURIN = (1 / 12, -1 / 720, 1 / 30240)
@@ -177,21 +177,23 @@ def _matched_to_other(own: FloatArray, n: FloatArray, decay: float) -> SumsAt:
     h1, h2 = harmonic_number(decay, n), harmonic_number(2 * decay, n)
     scale, end = np.asarray(1 / (h1 - own * h2)), n**-decay
     points, weights = _quadrature(np.ones_like(n), n)
-    x, error = points**-decay, np.where(n > _SUM_HEAD, _SUM_ERROR, 0.0)
+    x = points**-decay
+    # The first terms are exact. Rounding them too would be blown up where s is near 1 and they cancel h1.
+    error = np.where(np.arange(points.shape[-1]) < _SUM_HEAD, 0.0, _SUM_ERROR)
 
     def matched(r: Numeric) -> StoppingSums:
         gap = np.asarray(r - own)
         same = gap == 0
         safe = np.where(same, 0.0, r)  # r = 1 is met only where s = 1, and then q is constant
-        terms = weights * x**2 / (1 - safe[..., None] * x)
-        up = 1 + np.sign(gap) * error  # towards a larger bound
+        up = 1 + np.sign(gap)[..., None] * error  # towards a larger bound
+        terms = up * weights * x**2 / (1 - safe[..., None] * x)
         first = np.where(same, scale, scale * (1 - own) / (1 - safe))
         last = np.where(same, scale, scale * (1 - own * end) / (1 - safe * end))
         return StoppingSums(
             first=first,
             variation=np.maximum(last - first, 0.0),
-            linear=np.asarray(scale * (h1 + gap * up * terms.sum(axis=-1))),
-            quadratic=np.asarray(scale * (h2 + gap * up * (terms * x).sum(axis=-1))),
+            linear=np.asarray(scale * (h1 + gap * terms.sum(axis=-1))),
+            quadratic=np.asarray(scale * (h2 + gap * (terms * x).sum(axis=-1))),
         )
 
     return matched

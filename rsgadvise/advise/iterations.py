@@ -22,7 +22,6 @@ __all__ = [
     "fewest_iterations",
     "iterations_for_bound",
     "iterations_for_goal",
-    "runs_tried",
 ]
 
 MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
@@ -134,8 +133,10 @@ def _runs_worth_trying(
     costs = rounded(coarse, needed)
     first, final = np.argmin(costs, axis=1), np.argmin(costs, axis=1)
     if not rough:
-        promising = coarse * needed <= np.min(costs, axis=1, keepdims=True)
-        first, final = np.argmax(promising, axis=1), last - np.argmax(promising[:, ::-1], axis=1)
+        cheapest = np.min(costs, axis=1, keepdims=True)
+        promising = (coarse * needed <= cheapest) & np.isfinite(cheapest)
+        first = np.argmax(promising, axis=1)
+        final = np.where(promising.any(axis=1), last - np.argmax(promising[:, ::-1], axis=1), first)
     low, high = _COARSE_RUNS[np.maximum(first - 1, 0)], _COARSE_RUNS[np.minimum(final + 1, last)]
     if rough:
         return np.asarray(np.round(low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 17)))
@@ -145,7 +146,7 @@ def _runs_worth_trying(
     return np.take_along_axis(every, pick, axis=1)
 
 
-def runs_tried(first: float, last: float) -> FloatArray:
+def _runs_tried(first: float, last: float) -> FloatArray:
     """Every T from the first to the last, and a few beyond on either side."""
     return distinct(np.concatenate([_COARSE_RUNS, np.arange(first, last + 1)]))
 
@@ -256,7 +257,7 @@ def _plan_searched(
         guess = table.interpolated(goal, _COARSE_RUNS)
         at = np.argmin(guess * _COARSE_RUNS, axis=1)
         before, after = max(int(at.min()) - 2, 0), min(int(at.max()) + 2, _COARSE_RUNS.size - 1)
-        runs = runs_tried(_COARSE_RUNS[before], _COARSE_RUNS[after])
+        runs = _runs_tried(_COARSE_RUNS[before], _COARSE_RUNS[after])
         if not (rough or short):  # N that lie so far apart tell the best T to a few per cent only
             middle = np.where(np.isfinite(guess[rows, at]), guess[rows, at], high)
             near = np.geomspace(0.5, 2.0, _PLAN_POINTS)

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.iterations import (
     FEW,
+    MOST_RUNS,
     Branch,
     best_value,
     fewest_iterations,
     iterations_for_bound,
     iterations_for_goal,
-    runs_tried,
 )
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.bounds.calibrated import LossObjective
@@ -27,7 +27,7 @@ __all__ = ["Rows", "reachable", "solve"]
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _KINKS = 96  # numbers of iterations whose largest batch is tried
 _GRID = 33  # batch sizes tried at each narrowing
-_PAIRS = 16  # numbers of few iterations and of runs whose smallest batch is found
+_PAIRS = 24  # numbers of few iterations and of runs whose smallest batch is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:
 
 
 def _goal_kinks(branch: Branch, low: int, high: int, best: float) -> FloatArray:
-    """The smallest batches with which few iterations, and those near the best, meet the target.
+    """The smallest batches with which few iterations, the most, and those near the best meet the target.
 
     N is rounded up to whole iterations, so for given N a smaller batch is never dearer. That saves 1/N of
     the samples at most, and being off by a share x of the best N costs about x^2, which says how far to look.
@@ -200,7 +200,8 @@ def _goal_kinks(branch: Branch, low: int, high: int, best: float) -> FloatArray:
     fewest, most = space.iterations
     rows = _solve_for(branch, np.asarray([best]))
     sizes = distinct(whole_grid(low, high, _GRID))
-    few = _smallest_batches(branch, np.arange(float(fewest), min(fewest + FEW, most + 1)), sizes)
+    every = np.arange(float(fewest), min(fewest + FEW, most + 1))
+    few = _smallest_batches(branch, distinct(np.append(every, float(most))), sizes)
     if goal is None or rows.batch.size == 0:
         return few
     middle = rows.iterations[0]
@@ -232,15 +233,16 @@ def _smallest_batches(branch: Branch, counts: FloatArray, sizes: FloatArray) -> 
         return np.empty(0)
     wide, long = np.broadcast_arrays(sizes, counts[:, None])
     table = np.log(best_value(branch, wide, long))
-    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else runs_tried(1, 64)
+    runs = np.asarray([float(goal.runs)]) if goal.runs is not None else np.arange(1.0, MOST_RUNS + 1)
     targets = np.log(goal.per_run(runs))
     found = np.stack([np.exp(np.interp(-targets, -row, np.log(sizes), right=np.nan)) for row in table])
     n, t = (grid.ravel() for grid in np.meshgrid(counts, runs, indexing="ij"))
     guess = found.ravel()
-    least = np.maximum(np.floor(0.97 * guess), sizes[0])  # interpolated from above, the table being convex
+    least = np.maximum(np.ceil(guess * (1 - 1e-12)), sizes[0])
     seconds = space.seconds(least, n * t)
     cost = n * t * least if seconds is None else seconds
-    keep = np.isfinite(guess) & (n <= space.most_iterations(least, t))
+    fits = n <= space.most_iterations(np.maximum(0.97 * guess, sizes[0]), t)  # interpolated from above
+    keep = np.isfinite(guess) & fits
     pick = np.argsort(np.where(keep, cost, np.inf), kind="stable")[: min(_PAIRS, int(keep.sum()))]
     if not pick.size:
         return np.empty(0)

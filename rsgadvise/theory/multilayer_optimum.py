@@ -65,6 +65,8 @@ def _best_keep_prob(
     clipping is exact. Newton's method from above converges monotonically, as the cubic is convex.
     """
     c = np.asarray(rising, dtype=np.float64)
+    if not np.any(c > 0):  # of two layers neither is below the top hidden one
+        return np.full(np.broadcast_shapes(np.shape(second), np.shape(first), c.shape), upper)
     safe = np.where(c > 0, c, 1.0)
     p, q = np.asarray(first / safe), np.asarray(2 * np.asarray(second) / safe)
     t = np.minimum(np.cbrt(q) + np.sqrt(p), 2 * upper)
@@ -299,11 +301,10 @@ def _at_share(
     weights = [net.pretraining * k * sums.linear / batch for k in net.hidden_noise]
     # Where a layer's two stepsizes meet, b_l gamma_l = r. The largest b_l meets first, and begins the search.
     small = np.minimum(share, 0.5)
-    with np.errstate(
-        divide="ignore", over="ignore", invalid="ignore"
-    ):  # 0/0 in a box of width 0: fmin drops it
-        meets = [np.fmin(small * (1 - small) / (np.asarray(b) * edge), 1.0) for b in net.curvatures]
-    kinks = [np.minimum(logit_of(np.clip(at, 1e-20, 1 - 1e-15)), _EDGE_LOGIT) for at in meets]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        meets = [np.minimum(small * (1 - small) / (np.asarray(b) * edge), 1.0) for b in net.curvatures]
+    # fmax drops 0/0, a layer without curvature that shares none.
+    kinks = [np.minimum(logit_of(np.minimum(np.fmax(at, 1e-20), 1 - 1e-15)), _EDGE_LOGIT) for at in meets]
     first = np.minimum.reduce(np.broadcast_arrays(*kinks))
 
     def stepsizes(shared: FloatArray, held: Sequence[NDArray[np.bool_]]) -> list[FloatArray]:

@@ -144,6 +144,34 @@ def test_every_number_of_runs_of_a_closed_plan_is_worth_a_look(seed: int) -> Non
     assert runs * iterations == float((RUNS * needed).min())
 
 
+@pytest.mark.parametrize("seed", [*range(24), 98, 110, 118, 131, 140, 180, 279, 336])
+def test_the_cheapest_of_a_wide_range_of_batches_by_hand(seed: int) -> None:
+    """(7) solved for B: the smallest batch of every pair of N and T, and what it costs."""
+    rng = np.random.default_rng(seed)
+    inputs, outputs = (int(10 ** rng.uniform(0, 2)) for _ in range(2))
+    loss, eps, delta = (float(10 ** rng.uniform(*ends)) for ends in ((-4, 0), (-2.5, 1), (-4, -0.3)))
+    smallest, most = int(10 ** rng.uniform(0, 2)), int(rng.choice([1, 5, 15, 1000]))
+    fixed = float(10 ** rng.uniform(-4, -1)) if seed % 4 else 0.0
+    sections: dict[str, Any] = {
+        "network": {"kind": "single_layer", "layers": [inputs, outputs]},
+        "training": {"initial_loss": loss},
+        "search": {"batch_size": {"min": smallest, "max": 10**5}, "iterations": {"min": 1, "max": most}},
+        "target": {"eps": eps, "delta": delta},
+        "cost": {"per_iteration": fixed, "per_sample": 1e-4},
+    }
+    n, q = np.arange(1.0, most + 1)[:, None], eps * delta ** (1 / RUNS)
+    noise, a = 13 * inputs * outputs / 256, 13 / 16
+    room = n * q**2 - 4 * a * loss * q
+    batch = np.where(room > 0, 4 * loss * noise / np.where(room > 0, room, 1.0), np.inf)
+    batch = np.maximum(np.ceil(batch * (1 - 1e-12)), smallest)
+    cost = np.where(batch <= 10**5, n * RUNS * (fixed + 1e-4 * batch), np.inf)
+    rows = recommend(Spec.model_validate(sections)).recommendations
+    if not rows:
+        assert np.isinf(cost).all()
+        return
+    assert rows[0].seconds == pytest.approx(float(cost.min()), rel=1e-4)
+
+
 def test_runs_go_as_far_as_4096_without_a_closed_plan() -> None:
     """The bound at this stepsize never falls below 0.0063, so no 50 runs reach 0.008 at 1e-20."""
     sections: dict[str, Any] = {

@@ -526,7 +526,6 @@ def test_a_batch_range_ranks_choices_that_differ() -> None:
     assert set(sizes) == {best, *(2**k for k in range(4, 14))}
 
 
-@pytest.mark.xfail(reason="a box of width 0 leaves the search with decay without a number (0/0)")
 def test_a_box_of_width_0_with_decaying_stepsizes() -> None:
     """Layers without curvature: then no stepsize bends, and one search is left instead of two."""
     spec = Spec.model_validate(

@@ -197,6 +197,37 @@ def test_decaying_optimum_beats_random_choices(seed: int) -> None:
         assert best <= values.min() * (1 + 1e-6)
 
 
+@pytest.mark.parametrize(
+    ("layers", "boxes", "pretraining", "n", "decay", "stopping", "loss", "batch"),
+    [
+        ([7, 70, 11], [7.8e-4, 0.0119], 0.0165, 14, 7e-4, "uniform", 1.16e-5, 82171.0),
+        ([38, 10, 38], [0.092, 1.8e-4], 0.696, 8, 0.707, "uniform", 7.5e-6, 67.5),
+        ([9, 171, 10], [0.054, 0.0111], 0.404, 12, 0.179, "uniform", 4.3e-5, 1853.0),
+        ([30, 31, 20], [0.015, 5e-4], 1.47, 29, 1.415, "increasing", 1.785, 1.98),
+        ([11, 192, 3], [0.0239, 2.5e-4], 0.735, 27, 0.543, "increasing", 2.15, 236.0),
+    ],
+)
+def test_decaying_optimum_where_the_bound_has_two_valleys(
+    layers: list[int], boxes: list[float], pretraining: float, n: int, decay: float, stopping: Any,
+    loss: float, batch: float,
+) -> None:  # fmt: skip
+    """A scan of five or nine shares falls into the wrong one here; a grid of both stepsizes does not."""
+    net = structure(layers=layers, weight_bound=boxes, pretraining=pretraining)
+    common: dict[str, Any] = {
+        "net": net, "batch_size": batch, "iterations": float(n), "initial_loss": loss,
+        "ceiling": float(layers[-1]), "decay": decay, "stopping": stopping,
+    }  # fmt: skip
+    stepsize, zeta = optimal_hyperparameters(keep_prob=(0.5, 1.0), **common)
+    best = float(dropout_bound(stepsize=stepsize, keep_prob=zeta, **common).value)
+    shares = 1 / (1 + np.exp(-np.linspace(-12, 12, 161)))
+    pairs = np.stack(np.meshgrid(*(float(limit) * shares for limit in stepsize_limits(net))), axis=-1)
+    values = [
+        dropout_bound(stepsize=pairs, keep_prob=keep, **common).value.min() for keep in (0.5, 0.75, 1.0)
+    ]
+    assert best <= min(values) * (1 + 1e-9)
+    assert min(values) <= best * 1.1
+
+
 @pytest.mark.parametrize("stopping", ["matched", "uniform", "increasing"])
 def test_decaying_optimum_of_one_layer_is_that_of_the_descent(stopping: Any) -> None:
     net = structure(layers=[100, 5], weight_bound=[1.0])
