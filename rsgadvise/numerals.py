@@ -17,12 +17,10 @@ __all__ = [
     "spans",
     "stepsizes",
     "stepsizes_by_layer",
-    "within",
 ]
 
 _NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)(.*)", re.DOTALL)
 _PLAIN, _DIGITS = (1e-4, 1e7), 4  # between which a number is short without an exponent
-_FEWER_DIGITS = ((2.0, 1), (1.2, 2), (1.0, 3))  # spread from which so many digits are left
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -126,27 +124,6 @@ def stepsizes_by_layer(value: float | Sequence[float]) -> str:
     """
     text = stepsizes(value)
     return f"{text} by layer" if " to " in text else text
-
-
-def within(value: float | Sequence[float], spread: float | None) -> str:
-    """A stepsize, or the span of several, with no more digits than its spread allows.
-
-    One digit moves a number by a factor of up to 1.5, two by 1.05 and three by 1.005.
-
-    Args:
-        value: one, or one for each layer.
-        spread: the factor within which it is known, 1 or more; None for four digits.
-
-    Example:
-        >>> within(11.72, 2.8), within(11.72, 1.41), within(11.72, 1.05), within(0.0312345, None)
-        ('10', '12', '11.7', '0.03123')
-        >>> within((48.28, 10.53), 2.0), within((14.1, 13.9), 2.0)
-        ('50 to 10', '10')
-    """
-    digits = 4 if spread is None else next((d for least, d in _FEWER_DIGITS if spread >= least), 4)
-    values = (value,) if isinstance(value, (int, float)) else tuple(value)
-    texts = [number(float(f"{each:.{digits}g}")) for each in (values[0], values[-1])]
-    return texts[0] if len(set(texts)) == 1 else " to ".join(texts)
 
 
 def lengths(layers: Sequence[int]) -> str:

@@ -58,9 +58,7 @@ class Rankings:
         return None if goal is not None and goal.eps >= best.largest_gradient else best
 
 
-def choose_constants(
-    problem: Problem, space: Space, rankings: Rankings | None = None
-) -> tuple[ConstantsName, str]:
+def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     """The paper's or the certified constants, and why, in one line.
 
     Those of the smaller bound that is proven and not vacuous, or with a target of the cheaper proven plan;
@@ -69,11 +67,9 @@ def choose_constants(
     ranking is only looked at where the certified one has nothing to say.
 
     Args:
-        problem, space: of the ranking.
-        rankings: of the same, to be solved no more than once.
+        known: the rankings to choose from.
     """
-    known = rankings or Rankings(problem, space)
-    if space.goal is None:
+    if known.space.goal is None:
         return (
             ("certified", wording.BY_CERTIFIED) if known.proven("certified") else ("paper", wording.BY_PAPER)
         )

@@ -29,7 +29,7 @@ _DIGITS = 3
 _EXACT = 10**6  # numbers of samples below it are given to the last one
 
 
-def guarantee_for(problem: Problem, space: Space, rankings: Rankings | None = None) -> Guarantee | None:
+def guarantee_for(known: Rankings) -> Guarantee | None:
     """The best that is proven, at the choice that it is proven for; None where that says nothing.
 
     Without a target it is the smallest bound on the expected squared gradient norm, with one the cheapest
@@ -37,15 +37,13 @@ def guarantee_for(problem: Problem, space: Space, rankings: Rankings | None = No
     is proven lies above the certified one at the same choice, so that it can win only by rounding.
 
     Args:
-        problem, space: of the theorem's ranking: nothing in them may come from a short run.
-        rankings: of the same, to be solved no more than once.
+        known: rankings by a theorem: nothing in their problem may come from a short run.
     """
-    known = rankings or Rankings(problem, space)
     names: tuple[ConstantsName, ...] = ("certified", "paper")
     for constants in names:
         best = known.proven(constants)
         if best is not None:
-            return _guarantee(problem, space, best, constants)
+            return _guarantee(known.problem, known.space, best, constants)
     return None
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.answer import TrainingPlan
+from rsgadvise.advise.answer import Source, TrainingPlan
 from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
 from rsgadvise.advise.iterations import critical_batch_size
@@ -140,12 +140,24 @@ def rank(
     )
 
 
-def training_plan(row: Recommendation, problem: Problem) -> TrainingPlan:
-    """A row of a theorem's ranking as what to train with; of what it does to a loss nothing is known."""
+def training_plan(
+    row: Recommendation,
+    problem: Problem,
+    *,
+    source: Source = "theorem",
+    spread: float | None = None,
+    constant_loss: float | None = None,
+) -> TrainingPlan:
+    """A row of a ranking as what to train with; nobody has trained by it yet.
+
+    Args:
+        row, problem: the row, and what it was ranked for.
+        source, spread, constant_loss: as in the plan.
+    """
     boxes = problem.weight_bounds
     return TrainingPlan(
         stepsize=row.stepsize,
-        # No layer may go beyond its own stepsize where all have to share one.
+        # Of several only the shortest is short enough for all layers.
         common_stepsize=min(row.stepsize) if isinstance(row.stepsize, tuple) else row.stepsize,
         decay=row.decay,
         stopping=row.stopping,
@@ -155,7 +167,9 @@ def training_plan(row: Recommendation, problem: Problem) -> TrainingPlan:
         keep_prob=row.keep_prob,
         dropout_rate=row.dropout_rate,
         weight_bound=None if not boxes else boxes[0] if len(set(boxes)) == 1 else boxes,
-        source="theorem",
+        source=source,
+        spread=spread,
+        constant_loss=constant_loss,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.advise.recommend import rank, ranking_objective
+from rsgadvise.advise.recommend import rank, ranking_objective, training_plan
 from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.judge import objective_for
@@ -23,7 +23,7 @@ from rsgadvise.pilot.candidates import Proposals, layer_shape
 from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.tournament import Progress, Tournament
-from rsgadvise.pilot.training_plan import calibrated_plan
+from rsgadvise.pilot.training_plan import calibration_spread
 from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending
 
 if TYPE_CHECKING:
@@ -145,7 +145,13 @@ def _advise(
         return advice
     best = calibrated.recommendations[0]
     quantities = _quantities(known, space, best, calibration)
-    plan = calibrated_plan(best, known, quantities, constant=constant_loss(arena.data.targets))
+    plan = training_plan(
+        best,
+        known,
+        source="calibrated",
+        spread=calibration_spread(quantities),
+        constant_loss=constant_loss(arena.data.targets),
+    )
     advice = replace(advice, measured=quantities, cost=calibration.work / best.samples, train=plan)
     if spending is None:
         return advice

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rsgadvise.advise.chosen import Rankings, choose_constants
+from rsgadvise.advise.guarantee import guarantee_for
+from rsgadvise.advise.recommend import rank
+from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.answer import Guarantee
     from rsgadvise.advise.results import Advice
     from rsgadvise.networks import Data
     from rsgadvise.pilot.tournament import Progress
     from rsgadvise.spec import Spec
 
 __all__ = ["advise"]
-
-TOLD = ("Typical:", "On made-up data", "The targets were taken")
 
 
 def advise(
@@ -48,56 +50,42 @@ def advise(
     """
     if rows is None and effort.needs_data:
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
+    problem = resolve(spec, measured)
+    theorem = Rankings(problem, search_space(spec, problem))
     if rows is not None and effort.trains:
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
     else:
-        found = _by_theorem(spec, effort, top, measured)
-    return replace(found, guarantee=_guarantee(spec, measured))
+        found = _by_theorem(spec, theorem, effort, top, measured)
+    # It is of the theorem alone, whatever was measured in short runs.
+    return replace(found, guarantee=guarantee_for(theorem))
 
 
 def _by_theorem(
-    spec: Spec, effort: Effort, top: int, measured: Mapping[str, float | int | None] | None
+    spec: Spec,
+    theorem: Rankings,
+    effort: Effort,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
-    from rsgadvise.advise.recommend import rank
-    from rsgadvise.advise.space import search_space
-    from rsgadvise.bounds.problem import resolve
-
-    problem = resolve(spec, measured)
-    space = search_space(spec, problem)
+    problem, space = theorem.problem, theorem.space
     if effort.constants == "typical":
-        return _typical(spec, effort, top, measured)
+        from rsgadvise.pilot.typical import advise_typically
+
+        return advise_typically(spec, seed=effort.seed, top=top, measured=measured)
     if effort.constants != "auto":
         return rank(problem, space, constants=effort.constants, top=top)
-    from rsgadvise.advise.chosen import choose_constants
+    from rsgadvise.pilot.typical import typical
 
-    constants, why = choose_constants(problem, space)
-    found = replace(rank(problem, space, constants=constants, top=top), chosen=why)
+    constants, why = choose_constants(theorem)
+    found = rank(problem, space, constants=constants, top=top, rows=theorem.rows(constants))
+    found = replace(found, chosen=why)
     try:
-        typical = _typical(spec, effort, 1, measured)
+        tried = typical(spec, problem, space, seed=effort.seed, top=1, measured=measured)
     except HypothesisError as error:  # such as a network too large to be tried
         return replace(found, notes=(f"No typical stepsize: the spec {error}.", *found.notes))
-    if typical.train is None:
+    if tried.train is None:
         return found
-    told = tuple(note for note in typical.notes if note.startswith(TOLD))
-    return replace(found, train=typical.train, cost=typical.cost, notes=(*told, *found.notes))
-
-
-def _typical(
-    spec: Spec, effort: Effort, top: int, measured: Mapping[str, float | int | None] | None
-) -> Advice:
-    from rsgadvise.pilot.typical import advise_typically
-
-    return advise_typically(spec, seed=effort.seed, top=top, measured=measured)
-
-
-def _guarantee(spec: Spec, measured: Mapping[str, float | int | None] | None) -> Guarantee | None:
-    """What is proven for the spec, whatever was measured in short runs."""
-    from rsgadvise.advise.guarantee import guarantee_for
-    from rsgadvise.advise.space import search_space
-    from rsgadvise.bounds.problem import resolve
-
-    problem = resolve(spec, measured)
-    return guarantee_for(problem, search_space(spec, problem))
+    return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
 
 
 def _measured(

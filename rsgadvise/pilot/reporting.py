@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rsgadvise.advise.recommend import described
+from rsgadvise.advise.recommend import described, training_plan
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
@@ -29,7 +29,7 @@ from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import Tournament
-from rsgadvise.pilot.training_plan import calibrated_plan, raced_plan, raced_spread
+from rsgadvise.pilot.training_plan import raced_plan, raced_spread
 from rsgadvise.rsg import Training
 from rsgadvise.stopping import Stopping
 
@@ -145,9 +145,7 @@ class Reporter:
             "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
         )
-        constant = tournament.constant
-        plan = calibrated_plan(found[0], self.problem, advice.measured, constant=constant)
-        plan = raced_plan(plan, report, spread=raced_spread(tournament))
+        plan = raced_plan(training_plan(found[0], self.problem), report, spread=raced_spread(tournament))
         if wider is not None and wider.helps:
             plan = replace(plan, weight_bound=wider.value)
         dropout = min(low for low, _ in space.keep_probs) < 1

@@ -9,15 +9,14 @@ from dataclasses import replace
 import numpy as np
 
 from rsgadvise.advise.answer import TrainingPlan
-from rsgadvise.advise.results import MeasuredConstant, Recommendation
-from rsgadvise.bounds.problem import Problem
+from rsgadvise.advise.results import MeasuredConstant
 from rsgadvise.pilot.finalists import Finalist
 from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
 from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.wording import help_note
 
-__all__ = ["calibrated_plan", "calibration_spread", "raced_plan", "raced_spread"]
+__all__ = ["calibration_spread", "raced_plan", "raced_spread"]
 
 _BEYOND = 2.0  # standard errors
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
@@ -39,29 +38,6 @@ def calibration_spread(measured: Sequence[MeasuredConstant]) -> float | None:
         return None
     moves = [math.log(max(1 + each.stepsize_change, 1e-6)) for each in measured]
     return math.exp(_BEYOND * math.sqrt(sum(move**2 for move in moves)))
-
-
-def calibrated_plan(
-    best: Recommendation, problem: Problem, measured: Sequence[MeasuredConstant], *, constant: float
-) -> TrainingPlan:
-    """The calibrated advice, which nobody has trained by yet."""
-    steps = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
-    bounds = problem.weight_bounds
-    return TrainingPlan(
-        stepsize=best.stepsize,
-        common_stepsize=min(steps),
-        decay=best.decay,
-        stopping=best.stopping,
-        batch_size=best.batch_size,
-        iterations=best.iterations,
-        epochs=best.epochs,
-        keep_prob=best.keep_prob,
-        dropout_rate=best.dropout_rate,
-        weight_bound=(bounds[0] if len(set(bounds)) == 1 else bounds) if bounds else None,
-        source="calibrated",
-        constant_loss=constant,
-        spread=calibration_spread(measured),
-    )
 
 
 def raced_spread(tournament: Tournament) -> float | None:

@@ -4,26 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rsgadvise.advise.answer import TrainingPlan
-from rsgadvise.advise.recommend import rank
-from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.recommend import rank, training_plan
+from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.networks import Network
+from rsgadvise.pilot.experiments import USUAL_BOX
 from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
 from rsgadvise.pilot.twins import ROWS, typical_statistics
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["advise_typically"]
+__all__ = ["Typical", "advise_typically", "typical"]
 
 _NOTHING_LEARNED = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Typical:
+    """What made-up data tell.
+
+    Attributes:
+        advice: ranked by typical constants.
+        train: what to train with; also where a target cannot be met by these constants.
+        cost: of the rehearsal, in trainings.
+        notes: on the stepsize, and how it was found.
+    """
+
+    advice: Advice
+    train: TrainingPlan | None
+    cost: float
+    notes: tuple[str, ...]
 
 
 def advise_typically(
@@ -33,13 +51,31 @@ def advise_typically(
     top: int = 5,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> Advice:
-    """Advice with constants from twins: made-up data with the spec's statistics.
+    """Advice with constants from twins, as of `typical`."""
+    problem = resolve(spec, measured)
+    found = typical(spec, problem, search_space(spec, problem), seed=seed, top=top, measured=measured)
+    return replace(
+        found.advice, notes=(*found.notes, *found.advice.notes), train=found.train, cost=found.cost
+    )
 
-    Kind: estimates. Nothing is proven, and nothing was measured on the user's data. `train` is filled, also
-        where a target cannot be met by these constants; f(W1) and the certified bounds are as without twins.
+
+def typical(
+    spec: Spec,
+    problem: Problem,
+    space: Space,
+    *,
+    seed: int,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+) -> Typical:
+    """Rank with constants from twins: made-up data with the spec's statistics.
+
+    Kind: estimates. Nothing is proven, and nothing was measured on the user's data. f(W1) and the certified
+        bounds are as without twins.
 
     Args:
         spec: a valid spec; its statistics may be missing, and typical ones are then assumed.
+        problem, space: of the spec.
         seed: of the twins; the same seed gives the same advice.
         top: rows to return.
         measured: statistics of the data by spec key, in place of those in the spec.
@@ -48,27 +84,36 @@ def advise_typically(
         HypothesisError: the network is too large to be trained on twins, the inputs are all but zero, or
             no data have such statistics.
     """
-    problem = resolve(spec, measured)
-    space = search_space(spec, problem)
     known, assumed = typical_statistics(spec, measured)
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network(problem.kind, problem.layers, problem.weight_bounds, keep_prob)
-    found = rehearse(network, known, seed=seed, iterations=_longest(space))
+
+    def tried(each: Network) -> Rehearsal:
+        return rehearse(each, known, seed=seed, iterations=_longest(space))
+
+    found = tried(network)
     known_problem = replace(problem, measured=found.constants)
     advice = rank(known_problem, space, constants="typical", top=top)
+    # What certified bounds assume beside it is another matter, and stays.
+    advice = replace(advice, assumed=(*advice.assumed, *assumed))
+    notes = tuple(_notes(problem, space, found))
     if advice.recommendations:
-        best: Recommendation | None = advice.recommendations[0]
+        best = advice.recommendations[0]
     else:  # the target is out of reach, and still there is something to train with
         freed = rank(known_problem, replace(space, goal=None), constants="typical", top=1)
-        best = freed.recommendations[0] if freed.recommendations else None
-    return replace(
-        advice,
-        # What certified bounds assume beside it is another matter, and stays.
-        assumed=(*advice.assumed, *assumed),
-        notes=(*_notes(problem, space, found), *advice.notes),
-        train=None if best is None else _plan(best, problem, space, found),
-        cost=0.0 if best is None else _cost(best, network, found),
-    )
+        if not freed.recommendations:
+            return Typical(advice, None, 0.0, notes)
+        best = freed.recommendations[0]
+    fixed = space.stepsize is not None
+    plan = training_plan(best, problem, source="typical", spread=None if fixed else found.spread)
+    work = found.work
+    if found.loss is not None and found.loss >= _NOTHING_LEARNED and not fixed:
+        wide = tuple(max(each, USUAL_BOX) for each in network.weight_bounds)
+        other = tried(replace(network, weight_bounds=wide)) if wide != network.weight_bounds else None
+        plan = replace(plan, reason=_reason(network, found, other))
+        work += 0.0 if other is None else other.work
+    weights = sum(math.prod(shape) for shape in network.shapes) * (2 if network.kind == "autoencoder" else 1)
+    return Typical(advice, plan, work / (3.0 * weights * best.samples), notes)
 
 
 def _longest(space: Space) -> int:
@@ -77,31 +122,21 @@ def _longest(space: Space) -> int:
     return int(max(1.0, float(space.most_iterations(sizes, np.ones(len(sizes))).max())))
 
 
-def _plan(best: Recommendation, problem: Problem, space: Space, found: Rehearsal) -> TrainingPlan:
-    gammas = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
-    boxes = problem.weight_bounds
-    same = len(set(boxes)) == 1
-    return TrainingPlan(
-        stepsize=best.stepsize,
-        # Of several only the shortest is short enough for all layers.
-        common_stepsize=min(gammas),
-        decay=best.decay,
-        stopping=best.stopping,
-        batch_size=best.batch_size,
-        iterations=best.iterations,
-        epochs=best.epochs,
-        keep_prob=best.keep_prob,
-        dropout_rate=best.dropout_rate,
-        weight_bound=None if not boxes else boxes[0] if same else boxes,
-        source="typical",
-        spread=None if space.stepsize is not None else found.spread,
+def _reason(network: Network, found: Rehearsal, wide: Rehearsal | None) -> str:
+    """That no stepsize learned anything, and whether one does with weights kept within `USUAL_BOX`."""
+    said = (
+        "on made-up data with these statistics no stepsize got below a constant prediction within "
+        f"{found.steps} steps"
     )
-
-
-def _cost(best: Recommendation, network: Network, found: Rehearsal) -> float:
-    """The multiply-adds of the rehearsal in trainings."""
-    weights = sum(math.prod(shape) for shape in network.shapes) * (2 if network.kind == "autoencoder" else 1)
-    return found.work / (3.0 * weights * best.samples)
+    if wide is None or wide.loss is None:
+        return f"{said}; a data file would tell more"
+    said += f" with weights kept within {min(network.weight_bounds):g}"
+    if wide.loss >= _NOTHING_LEARNED:
+        return f"{said}, nor within {USUAL_BOX:g}; a data file would tell more"
+    return (
+        f"{said}; within {USUAL_BOX:g} one ended at {wide.loss:.0%} of its loss: "
+        f"set network.weight_bound to {USUAL_BOX:g}"
+    )
 
 
 def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
@@ -114,11 +149,6 @@ def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
     ]
     if problem.kind != "autoencoder" and problem.layers[-1] == 1:
         notes.append("The targets were taken to be 0 or 1; for other values the stepsize may differ.")
-    if found.loss is not None and found.loss >= _NOTHING_LEARNED:
-        notes.append(
-            f"On made-up data no stepsize got below a constant prediction within {found.steps} steps, so "
-            "this one is a guess; a data file would tell more."
-        )
     if space.stepsize is not None:
         notes.append(f"The stepsize is fixed; made-up data would have it {found.stepsize:.2g}.")
     return notes

@@ -17,8 +17,7 @@ _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
 _MANY = 100  # epochs whose fraction nobody needs
-_GUESSED = "On made-up data no stepsize"
-_SAID = ("Data measured from ", "Typical: ", _GUESSED)  # what the first lines say already
+_SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
 _GUESSED_TARGET = "is assumed to be what to predict"
 _ASSUMED: Mapping[str, str] = {
     "network.weight_bound": "weights within {} (network.weight_bound)",
@@ -112,11 +111,8 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
     within = "" if plan.spread is None else f", within a factor of {number(plan.spread, 2)}"
     if _fixed(advice):
         yield "The spec fixes that stepsize; nothing was measured on your data."
-    elif plan.source == "typical" and any(note.startswith(_GUESSED) for note in advice.notes):
-        yield (
-            "That is a guess: on made-up data with these statistics no stepsize learned anything; name a "
-            "data file to have it measured."
-        )
+    elif plan.source == "typical" and plan.reason:
+        yield f"That is a guess: {plan.reason}."
     elif plan.source == "typical":
         yield (
             f"That is typical for data with these statistics{within}: neither proven nor measured on your "

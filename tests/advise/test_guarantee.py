@@ -72,8 +72,8 @@ def by_hand(problem: Problem, *, gamma: float, batch: float, n: float, zeta: flo
 def test_a_target_that_the_paper_has_no_plan_for() -> None:
     problem, space = asked(DEEP, target=TARGET)
     assert rank(problem, space, constants="paper", top=1).infeasible is not None
-    assert choose_constants(problem, space)[0] == "certified"
-    found = guarantee_for(problem, space)
+    assert choose_constants(Rankings(problem, space))[0] == "certified"
+    found = guarantee_for(Rankings(problem, space))
     assert found is not None
     assert (found.constants, found.proven, found.vacuous, found.runs) == ("certified", True, False, 9)
     assert isinstance(found.stepsize, tuple)
@@ -107,7 +107,7 @@ KINDS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("network", KINDS)
 def test_without_a_target_it_is_the_best_proven_bound(network: dict[str, Any]) -> None:
     problem, space = asked(network, data={"mean": 0.1, "samples": 20000})
-    found = guarantee_for(problem, space)
+    found = guarantee_for(Rankings(problem, space))
     assert found is not None
     gamma = found.stepsize[0] if isinstance(found.stepsize, tuple) else found.stepsize
     held = {"batch": found.batch_size, "n": found.iterations, "zeta": found.keep_prob}
@@ -134,7 +134,7 @@ def test_only_what_is_assumed_is_said_to_be(network: dict[str, Any], decay: floa
         training={**training, "batch_size": 64},
         search={"iterations": {"max": 3000}},
     )
-    found = guarantee_for(problem, space)
+    found = guarantee_for(Rankings(problem, space))
     if found is None:
         return
     said = found.statement
@@ -152,7 +152,7 @@ def test_only_what_is_assumed_is_said_to_be(network: dict[str, Any], decay: floa
 
 def test_what_nobody_gave_is_at_its_worst_and_not_assumed() -> None:
     problem, space = asked({"kind": "single_layer", "layers": [5, 2]}, data={"samples": 10**6})
-    found = guarantee_for(problem, space)
+    found = guarantee_for(Rankings(problem, space))
     assert found is not None
     assert "inputs in [0, 1], stepsize" in found.statement
     assert "f(W1)" not in found.statement, "no loss exceeds d_out"
@@ -160,13 +160,15 @@ def test_what_nobody_gave_is_at_its_worst_and_not_assumed() -> None:
 
 def test_nothing_is_promised_where_nothing_is_proven() -> None:
     problem, space = asked({**DEEP, "weight_bound": 5}, budget={"samples": 100})
-    assert guarantee_for(problem, space) is None
-    constants, why = choose_constants(problem, space)
+    assert guarantee_for(Rankings(problem, space)) is None
+    constants, why = choose_constants(Rankings(problem, space))
     assert constants == "paper"
     assert "no bound below the largest gradient possible is proven" in why
     loose = {"eps": 1e4, "delta": 0.1}
     problem, space = asked(DEEP, target=loose)
-    assert guarantee_for(problem, space) is None, "no gradient is so large: one sample would meet it"
+    assert guarantee_for(Rankings(problem, space)) is None, (
+        "no gradient is so large: one sample would meet it"
+    )
 
 
 @pytest.mark.parametrize("target", [None, {"eps": 0.5, "delta": 0.1}])
@@ -175,7 +177,7 @@ def test_growth_with_the_box(target: dict[str, float] | None) -> None:
     problem, space = asked(
         {**DEEP, "weight_bound": 0.1}, data={"mean": 0.2, "samples": 10**6}, target=target, **sections
     )
-    found = guarantee_for(problem, space)
+    found = guarantee_for(Rankings(problem, space))
     assert found is not None
     assert [each.weight_bound for each in found.growth] == sorted({*BOXES, 0.1})
     own = next(each for each in found.growth if each.weight_bound == 0.1)
@@ -234,8 +236,8 @@ def test_no_proven_bound_of_the_papers_is_missed(
     )
     known = Rankings(problem, space)
     paper, certified = known.proven("paper"), known.proven("certified")
-    constants, _ = choose_constants(problem, space, known)
-    found = guarantee_for(problem, space, known)
+    constants, _ = choose_constants(known)
+    found = guarantee_for(known)
     assert (found is None) == (paper is None and certified is None)
     if paper is not None and certified is not None:
         if target is None:
@@ -261,7 +263,7 @@ def test_the_answer_is_no_only_after_both() -> None:
     assert advice.infeasible.reason.endswith(told)
     problem, space = asked(DEEP, target={"eps": 1e-9, "delta": 0.05})
     assert elsewhere(problem, space, "paper") == "certified constants have no plan either"
-    assert choose_constants(problem, space) == (
+    assert choose_constants(Rankings(problem, space)) == (
         "paper",
         "Neither the paper's nor certified constants have a plan.",
     )
