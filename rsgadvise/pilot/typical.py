@@ -15,6 +15,7 @@ from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.networks import Network
+from rsgadvise.numerals import percent
 from rsgadvise.pilot.experiments import USUAL_BOX
 from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
 from rsgadvise.pilot.twins import ROWS, typical_statistics
@@ -134,7 +135,7 @@ def _reason(network: Network, found: Rehearsal, wide: Rehearsal | None) -> str:
     if wide.loss >= _NOTHING_LEARNED:
         return f"{said}, nor within {USUAL_BOX:g}; a data file would tell more"
     return (
-        f"{said}; within {USUAL_BOX:g} one ended at {wide.loss:.0%} of its loss: "
+        f"{said}; within {USUAL_BOX:g} one ended at {percent(wide.loss)} of its loss: "
         f"set network.weight_bound to {USUAL_BOX:g}"
     )
 

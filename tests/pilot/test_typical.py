@@ -20,13 +20,15 @@ MNIST = Statistics(784, 0.13066048, 0.04475126, 0.11200258, 38.091071)
 FASHION = Statistics(784, 0.2894, 0.1218, 0.2081, 112.2)
 
 
-def spec(layers: list[int], data: dict[str, float] | None = None, **training: object) -> Spec:
+def spec(
+    layers: list[int], data: dict[str, float] | None = None, *, box: float = 5, **training: object
+) -> Spec:
     network: dict[str, object] = {
         "kind": "single_layer" if len(layers) == 2 else "multilayer",
         "layers": layers,
     }
     if len(layers) > 2:
-        network["weight_bound"] = 5
+        network["weight_bound"] = box
     return Spec.model_validate({"network": network, "data": data or {}, "training": training})
 
 
@@ -128,6 +130,19 @@ def test_what_is_typical_is_called_so() -> None:
     # f(W1) of a twin is no upper bound of the user's.
     plain = [item for item in advice.assumed if item.key == "training.initial_loss"]
     assert plain[0].value == 4
+
+
+def test_a_network_that_learns_nothing_on_twins_is_a_guess_and_what_helps_is_named() -> None:
+    narrow, usual = (
+        advise_typically(spec([30, 20, 10, 3], {"mean": 0.4}, box=box, iterations=400), top=1).train
+        for box in (0.01, 5.0)
+    )
+    assert narrow is not None
+    assert usual is not None
+    assert narrow.learns is None, "nobody trained on the user's data"
+    assert narrow.reason.startswith("on made-up data with these statistics no stepsize got below a constant")
+    assert narrow.reason.endswith("set network.weight_bound to 5")
+    assert usual.reason == ""
 
 
 @pytest.mark.parametrize(
