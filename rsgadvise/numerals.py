@@ -32,7 +32,7 @@ def number(value: float | None, digits: int = 4) -> str:
     """
     if value is None or not math.isfinite(value):
         return "n/a"
-    return f"{value:.{digits}g}"
+    return f"{value:,.{digits}g}"
 
 
 def count(value: int | None) -> str:

@@ -242,7 +242,7 @@ def ranks_by(pairs: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
 
 def near_ties(batches: Sequence[int], *, by_cost: bool, knee: float | None, name: str = BOUND) -> str:
     """Several batch sizes end within 2 % of the best."""
-    listed = ", ".join(str(batch) for batch in batches)
+    listed = ", ".join(f"{batch:,}" for batch in batches)
     if not by_cost:
         start = f"Near tie: batch sizes {listed} are within 2 % of the best."
         if max(batches) < _WIDE_TIE * min(batches):

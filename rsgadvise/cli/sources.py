@@ -220,7 +220,7 @@ def _from_data(
         batch_size=options.batch_size,
     )
     if options.epochs is None:
-        notes.append(f"Assumed: {_epochs(options, statistics.samples):g} epochs; --epochs says otherwise.")
+        notes.append(f"Assumed: {_epochs(options, statistics.samples):,g} epochs; --epochs says otherwise.")
     name = str(save) if save else f"<{path.name}>"
     loaded = parse_spec(text, file=name, overrides=overrides)
     values, about = described(loaded, statistics)

@@ -140,7 +140,6 @@ def _advise(
     known = _calibrated(problem, calibration)
     calibrated = rank(known, space, constants="calibrated", top=top)
     advice = calibrated if constants == "calibrated" else rank(known, space, constants=constants, top=top)
-    advice = replace(advice, notes=(*calibration.notes, *advice.notes))
     if calibrated.infeasible is not None or advice.infeasible is not None:
         return advice
     best = calibrated.recommendations[0]
@@ -157,7 +156,7 @@ def _advise(
         return advice
     stopping_is_open = spec.training.stopping is None
     free_box = spec.network.weight_bound is None and bool(problem.weight_bounds)
-    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.notes, free_box)
+    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, free_box)
     return _raced(advice, best, calibration, reporter, spending=spending, threads=threads, progress=told)
 
 

@@ -73,7 +73,6 @@ class Calibration:
         weights: where the pilot ended, (1, d_l, d_{l-1}) each.
         iterations: of the pilot. rows: for the curvature.
         work: in gradients of single examples.
-        notes: what to mind.
     """
 
     constants: MeasuredConstants
@@ -84,7 +83,6 @@ class Calibration:
     iterations: int
     rows: NDArray[np.int64]
     work: float
-    notes: tuple[str, ...]
 
 
 def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float | None = None) -> Calibration:
@@ -119,7 +117,7 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
             f"{first.highest:g}; use --constants certified",
             quantity="data.file",
         )
-    spectrum, initial, taken_back, gamma, done = first, here, 0, 1 / first.highest, 0
+    spectrum, initial, gamma, done = first, here, 1 / first.highest, 0
     stream = arena.stream(_PILOT)
     for stage in range(_STAGES):
         if stage == _STAGES - 1:
@@ -132,7 +130,7 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
         work += steps * batch_size + len(rows)
         done += steps
         if not there.losses.mean() <= here.losses.mean():
-            taken_back, gamma = taken_back + 1, gamma / _SHORTER
+            gamma /= _SHORTER
             continue
         found = steepness(there, arena.network, rng, products=_PRODUCTS)
         work += PRODUCT_COST * len(rows) * found.products
@@ -146,12 +144,6 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
     work += len(rows) * (1 + PRODUCT_COST)
     loss = float(here.losses.mean())
     distance = loss / math.sqrt(gradient.square) if gradient.square > 0 else math.inf
-    notes = []
-    if taken_back:
-        were = "was" if taken_back == 1 else "were"
-        notes.append(
-            f"{taken_back} of {_STAGES} stages of the calibration raised the loss and {were} taken back."
-        )
     starting = float(initial.losses.mean())
     spread = _spread(arena, len(rows))
     return Calibration(
@@ -180,7 +172,6 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
         iterations=done,
         rows=rows,
         work=work,
-        notes=tuple(notes),
     )
 
 

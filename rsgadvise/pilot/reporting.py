@@ -52,7 +52,6 @@ class Reporter:
         constants: of the bounds that are shown.
         stopping_is_open: whether the spec leaves P_R to the pilot.
         top: rows to return.
-        notes: on what was measured; the other notes of an advice are about its own ranking.
         free_box: whether the spec leaves the box to the pilot.
     """
 
@@ -62,7 +61,6 @@ class Reporter:
     constants: ConstantsName
     stopping_is_open: bool
     top: int
-    notes: tuple[str, ...]
     free_box: bool = False
 
     def report(
@@ -159,7 +157,7 @@ class Reporter:
             recommendations=found,
             work=(),
             why=wording.why(report, ranked),
-            notes=(*(note for note in notes if note), *self.notes),
+            notes=tuple(note for note in notes if note),
             largest_gradient=limit,
             critical_batch_size=None,
             cost=report.cost,
