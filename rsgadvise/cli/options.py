@@ -95,7 +95,9 @@ OutputOption = Annotated[
         help="Write the result to FILE, all of it or nothing; - is standard output.",
     ),
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="The main table only; no progress bar.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="The answer and the main table only; no progress bar.")
+]
 NoColorOption = Annotated[
     bool, typer.Option("--no-color", help="No colour; the NO_COLOR variable does the same.")
 ]

@@ -186,10 +186,11 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
     """
     title = Title(f"Advice for {network(advice.kind, advice.layers)}", _context(advice))
     assumed = sentences("Assumed", assumptions(advice.assumed))
-    if advice.infeasible is not None:
-        return (title, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
     asked = advice.train is None or (advice.train.source == "theorem" and not advice.chosen)
     answer = () if asked else (Lead(lead(advice, source)),)
+    if advice.infeasible is not None:
+        head = title if asked or details else replace(title, context="")
+        return (head, *answer, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
     if not (details or asked):
         beside = advice.measured or (advice.train is not None and advice.train.source != "theorem")
         mind = brief(advice, () if beside else _row_notes(advice.recommendations))

@@ -43,6 +43,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     lines.append(f"Train with {_values(advice, plan)}.")
     if plan.learns is not False:
         lines += _worth(advice, plan)
+    if advice.infeasible is not None:
+        lines.append("No proven plan meets the target: that stepsize is for training, and promises nothing.")
     if advice.guarantee is not None and plan.source != "theorem":
         lines.append(_guaranteed(advice.guarantee, plan))
     if source:

@@ -68,7 +68,7 @@ def _sentences(block: Sentences, console: Console) -> None:
 
 
 def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
-    """Print the blocks; `quiet` keeps the first grid only."""
+    """Print the blocks; `quiet` keeps the answer and the first grid only."""
     if quiet:
         _show_first(blocks, console)
         return
@@ -106,7 +106,10 @@ def as_text(blocks: Sequence[Block], *, width: int = 80) -> str:
 
 
 def _show_first(blocks: Sequence[Block], console: Console) -> None:
-    """The first grid alone; without a table the first sentences are the answer."""
+    """The answer and the first grid, or without a grid the first sentences."""
+    answer = next((block for block in blocks if isinstance(block, Lead)), None)
+    if answer is not None:
+        _lead(answer, console)
     grid = next((block for block in blocks if isinstance(block, Grid)), None)
     if grid is not None:
         for part in fitted(grid, console.width):

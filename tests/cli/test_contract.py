@@ -370,9 +370,10 @@ def test_tables_fit_the_terminal(
                 assert len(line) <= width, line
 
 
-def test_quiet_keeps_the_table_only(run: Run, config: Config) -> None:
+def test_quiet_keeps_the_answer_and_the_table_only(run: Run, config: Config) -> None:
     quiet = run("recommend", config("mnist_single_layer"), "-q").out
-    assert "stepsize" in quiet
+    assert quiet.lstrip().startswith("Train with stepsize ")
+    assert " #  stepsize" in quiet
     assert "Assumed" not in quiet
     assert "Why" not in quiet
 

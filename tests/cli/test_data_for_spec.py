@@ -39,7 +39,7 @@ def test_a_table_alone_is_enough(run: Run, table: Path) -> None:
     assert spec["network"]["layers"] == [2, 32, 2]
     assert spec["budget"]["epochs"] == 1000
     notes = " ".join(map(str, found["notes"]))  # type: ignore[call-overload]
-    for guess in ("'quality' is assumed", "hidden layer of 32 units", "1000 epochs"):
+    for guess in ("'quality' is assumed", "hidden layer of 32 units", "1,000 epochs"):
         assert guess in notes
 
 
