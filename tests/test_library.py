@@ -97,7 +97,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "fewer labels": ((X, LABELS[:50]), "as many rows as each other; got 60 and 50"),
     "too few classes": ((X, LABELS.clip(0, 1)), r"y must have .* rows of 3 values.* got shape \(60, 2\)"),
     "too many classes": ((X, np.arange(60) % 5), r"y must have .* rows of 3 values.* got shape \(60, 5\)"),
-    "negative labels": ((X, LABELS - 1), "y: label -1 is negative"),
     "labels as numbers": ((X, LABELS.astype(float)), r"y must have .* got shape \(60, 1\)"),
     "targets too large": ((X, 2 * Y), r"y must lie in \[0, 1\]; got 0 to 2"),
     "a gap in y": ((X, with_value(np.nan, Y)), "y must have no gaps"),

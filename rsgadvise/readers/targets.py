@@ -92,13 +92,14 @@ def _as_numbers(rows: Array) -> NDArray[np.float64]:
 
 # Beyond this not every whole number is a float, so whole numbers are no labels.
 _LARGEST_LABEL = 2.0**53
+_MOST_BELOW_0 = 20  # different whole numbers, some below 0, that are still labels and no measurements
 
 
 class TargetSummary:
     """Looks at the targets chunk by chunk and decides how they are to be encoded.
 
-    One column is taken as labels if it holds text, integers, or floats that are whole and go beyond 1.
-    Anything else is a real target. Only the distinct labels are kept.
+    One column is taken as labels if it holds text, integers, or floats that are whole and go beyond 1; with
+    numbers below 0 only if few of them differ, such as -1 and 1. Anything else is a real target. Only the distinct labels are kept.
     """
 
     def __init__(self, name: str = "targets") -> None:
@@ -169,7 +170,8 @@ class TargetSummary:
         assert self._low is not None
         assert self._high is not None
         beyond = bool(self._high.max() > 1.0)
-        if self._columns == 1 and self._integral and (beyond or not self._floats):
+        labels = self._integral and (self._low.min() >= 0 or len(self._classes) <= _MOST_BELOW_0)
+        if self._columns == 1 and labels and (beyond or not self._floats):
             return self._one_hot(text=False)
         if self._low.min() >= 0.0 and not beyond:
             return TargetEncoding("none", self._columns)
@@ -188,11 +190,6 @@ class TargetSummary:
                 " them as real numbers"
             )
         labels = sorted(self._classes) if text else sorted({int(item) for item in self._classes})
-        if not text and labels[0] < 0:
-            raise DataError(
-                f"{self._name}: label {labels[0]} is negative; count the classes from 0 or store real targets"
-                " as floats"
-            )
         return TargetEncoding("one-hot", len(labels), classes=np.array(labels))
 
 
@@ -210,7 +207,7 @@ def encode_targets(values: Array, *, name: str = "targets") -> tuple[NDArray[np.
         The encoded (rows, dim) array, and the encoding.
 
     Raises:
-        DataError: a label is negative, there are more than 100,000 classes, or a value is not finite.
+        DataError: there are more than 100,000 classes, or a value is not finite.
 
     Example:
         >>> import numpy as np

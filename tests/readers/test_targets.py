@@ -50,8 +50,6 @@ def test_encoding(label: str) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (np.array([0, -1]), "label -1 is negative"),
-        (np.array(["-1", "1"]), "label -1 is negative"),
         (np.arange(MAX_CLASSES + 1), "more than 100000 different labels"),
         (np.array([0.5, np.nan]), "row 1 is nan"),
         (np.array([[0.5, np.inf]]), "row 0, column 1, is inf"),
@@ -76,3 +74,13 @@ def test_one_hot_that_does_not_fit() -> None:
     summary.update(np.arange(MAX_CLASSES))
     with pytest.raises(DataError, match="fewer rows at a time"):
         summary.finish().encode(np.zeros(20_000, dtype=np.int64))
+
+
+def test_whole_numbers_below_0_are_labels_where_few_differ() -> None:
+    for values in (np.array([1, -1, -1]), np.array(["1", "-1", "-1"])):
+        encoded, encoding = encode_targets(values)
+        assert encoding.kind == "one-hot"
+        assert encoded.tolist() == [[0, 1], [1, 0], [1, 0]]
+    depths, encoding = encode_targets(np.arange(-20, 20))
+    assert encoding.kind == "min-max per column"
+    assert (depths.min(), depths.max()) == (0, 1)
