@@ -99,8 +99,8 @@ class TargetSummary:
     """Looks at the targets chunk by chunk and decides how they are to be encoded.
 
     One column is taken as labels if it holds text, integers, or floats that are whole and go beyond 1; with
-    numbers below 0 only if few of them differ, such as -1 and 1. Anything else is a real target. Only the distinct
-    labels are kept.
+    numbers below 0 only if few of them differ, such as -1 and 1. Anything else is a real target. Only the
+    distinct labels are kept.
     """
 
     def __init__(self, name: str = "targets") -> None:
