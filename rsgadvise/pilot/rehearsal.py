@@ -1,8 +1,9 @@
 """A race of stepsizes on twins: the longest that trains, whatever the user's data are like.
 
 The loss at the end of a training falls with the stepsize until the first steps drive the sigmoids into
-saturation, and rises steeply from there. A short race by full gradients on a few twins finds the cliff; the
-stepsize advised keeps a factor from it. A network too large for that race has 1/U at W^1 of one twin instead.
+saturation, and rises from there; where the classes are noisy it rises long before, by the noise of batches.
+How noisy they are nobody knows, so that the twins differ in it, and the stepsize of the least mean loss is
+advised. A network too large for such a race has 1/U at W^1 of one twin instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from rsgadvise.bounds.problem import MeasuredConstants
 from rsgadvise.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Kernel, Network, Weights, clip_to_box
+from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box
 from rsgadvise.pilot.twins import COLUMNS, ROWS, Statistics, Twin, columns_for, make_twin, shared_part
 
 __all__ = ["Rehearsal", "rehearse"]
@@ -25,15 +26,23 @@ __all__ = ["Rehearsal", "rehearse"]
 FloatArray = NDArray[np.float64]
 
 RATIO = 10**0.25
-"""Of neighbouring stepsizes: and one such step the advised one stays away from the cliff."""
+"""Of neighbouring stepsizes."""
+
+BATCH_SIZE = 32
+"""Of the race."""
+
+NOISE = (0.0, 0.5, 1.0, 0.5)
+"""Share of the rows of each twin whose class is drawn anew. Without noise the stepsize is far too long for
+noisy classes in networks without hidden layers; pure noise tells what the batches alone do."""
 
 LEAST_SPREAD = 4.0
 """Twins agree better with each other, mostly to one `RATIO`, than any of them does with the user's data. The
 best stepsize of a grid was within this factor in 27 of 32 settings of docs/typical.md."""
 
-_CANDIDATES = 12
-_LENGTHS = ((3, 150), (2, 100), (1, 100), (1, 50))  # twins and steps, as the work allows
-_WORK = 1e10  # multiply-adds of one race: about a second
+_CANDIDATES = 13
+_SHALLOW = (4, 150)  # twins and steps without hidden layers, which are soon done
+_LENGTHS = ((2, 1200), (2, 600), (2, 300), (2, 150), (1, 150), (1, 100), (1, 50))
+_WORK = 5e9  # multiply-adds of one race: about a second
 _PRODUCTS = 6  # of Lanczos, where there is no race
 _SHIFTS = 2  # of the candidates, where the best is at their end
 _HIDDEN = 0.29  # E h^2 of a hidden unit at W1, about
@@ -41,6 +50,7 @@ _CENTRE = 32.0  # stepsize in the middle of the candidates, times the steepness 
 _FLATTEST = 1e-30
 _FAILED = 10.0  # of a constant prediction's loss: as bad as any that is no number
 _TWIN, _SHARED, _START, _MASKS = 0, 1, 2, 3  # keys of randomness
+_LOOKED_AT = 64  # rows for curvature and variances
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,8 @@ class Rehearsal:
         stepsize: the one advised for full gradients, common to all layers.
         each: that of every twin alone.
         spread: the largest factor between one of these and `stepsize`, at least `LEAST_SPREAD`.
-        loss: at its end, as a share of a constant prediction's; None without a race.
+        loss: at its end on the first twin, whose classes can be learned, as a share of a constant
+            prediction's; None without a race.
         twins, steps: how many there were; no steps without a race. columns: of a twin.
         work: in multiply-adds.
     """
@@ -87,8 +98,8 @@ def rehearse(
     columns = known.dim if tied else columns_for(known, fewest=keep or COLUMNS)
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
-    twins, steps, work = _length(weights, iterations)
     hidden = len(network.widths) > 2
+    twins, steps, work = _length(weights, iterations, hidden=hidden)
     steepest = _HIDDEN * network.layers[-1 if tied else -2] if hidden else known.steepest
     if not (steepest > _FLATTEST and known.steepest > _FLATTEST):
         raise HypothesisError(
@@ -104,6 +115,7 @@ def rehearse(
             outputs=None if tied else network.layers[-1],
             shared=shared,
             rng=_rng(seed, _TWIN, number),
+            noise=NOISE[number],
         )
         for number in range(twins)
     ]
@@ -122,22 +134,22 @@ def rehearse(
             for number, (twin, start) in enumerate(zip(made, starts, strict=True))
         ]
         losses = np.array([loss for loss, _ in ends])
-        best = _safest(losses.mean(axis=0))
-        if 0 < best < _CANDIDATES - 2 or shift == _SHIFTS:
+        best = int(losses.mean(axis=0).argmin())
+        if 0 < best < _CANDIDATES - 1 or shift == _SHIFTS or work * (shift + 2) > _WORK:
             break
         grid = np.asarray(grid * RATIO ** ((_CANDIDATES // 2) * (1 if best else -1)))
-    own = [float(grid[_safest(loss)]) for loss in losses]
-    gamma = float(grid[best])
+    own = [_lowest(grid, loss) for loss in losses]
+    gamma = _lowest(grid, losses.mean(axis=0))
     found = [
-        Curvature(replace(boxed, keep_prob=1.0), twin.data, [matrix[best] for matrix in end])
+        Curvature(replace(boxed, keep_prob=1.0), _some(twin), [matrix[best] for matrix in end])
         for twin, (_, end) in zip(made, ends, strict=True)
     ]
     return Rehearsal(
-        constants=_constants(found, gamma),
+        constants=_constants(found, gamma, batch_size=BATCH_SIZE),
         stepsize=gamma,
         each=tuple(own),
         spread=max(LEAST_SPREAD, *(max(other / gamma, gamma / other) for other in own)),
-        loss=float(losses.mean(axis=0)[best]),
+        loss=float(losses[0][best]),
         twins=twins,
         steps=steps,
         columns=columns,
@@ -145,14 +157,14 @@ def rehearse(
     )
 
 
-def _length(weights: int, iterations: int) -> tuple[int, int, float]:
+def _length(weights: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:
     """(twins, steps, work) that such a network can afford."""
-    for twins, most in _LENGTHS:
+    for twins, most in _LENGTHS if hidden else (_SHALLOW, *_LENGTHS[-4:]):
         steps = min(most, iterations)
-        work = 3.0 * ROWS * weights * _CANDIDATES * twins * steps
+        work = 3.0 * weights * _CANDIDATES * twins * (BATCH_SIZE * steps + ROWS)
         if work <= _WORK:
             return twins, steps, work
-    work = 3.0 * ROWS * weights * (1 + PRODUCT_COST * _PRODUCTS)
+    work = 3.0 * _LOOKED_AT * weights * (1 + PRODUCT_COST * _PRODUCTS)
     if work <= _WORK:
         return 1, 0, work
     raise HypothesisError(
@@ -171,7 +183,7 @@ def _unraced(
         shaped,
     )
 
-    here = Curvature(replace(network, keep_prob=1.0), twin.data, [matrix[0] for matrix in start])
+    here = Curvature(replace(network, keep_prob=1.0), _some(twin), [matrix[0] for matrix in start])
     size = sum(map(math.prod, network.shapes))
     steepness = extreme_eigenvalues(
         lambda vector: flat(here.product(shaped(vector, network))), size, rng, products=_PRODUCTS
@@ -230,26 +242,27 @@ def _clipped_deviation(bound: float) -> float:
 def _raced(
     network: Network, twin: Twin, start: Weights, rng: np.random.Generator, *, grid: FloatArray, steps: int
 ) -> tuple[FloatArray, Weights]:
-    """(final loss over a constant prediction's, final weights) of each stepsize, by full gradients."""
+    """(final loss over a constant prediction's, final weights) of each stepsize, from the same batches."""
     count, dtype = len(grid), np.dtype(np.float32)
     inputs, targets = twin.data.inputs.astype(dtype), twin.data.targets.astype(dtype)
-    kernel = Kernel(network, replicas=count, rows=ROWS, dtype=dtype, shared=True)
+    kernel = Kernel(network, replicas=count, rows=BATCH_SIZE, dtype=dtype, shared=True)
     weights: Weights = [np.repeat(matrix, count, axis=0).astype(dtype) for matrix in start]
     gammas = grid.astype(dtype)[:, None, None]
-    kernel.inputs[0], kernel.targets[0] = inputs, targets
+    batches = rng.integers(0, ROWS, (steps, BATCH_SIZE))
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(steps):
+        for batch in batches:
             if kernel.masks:
                 _mask(kernel, network.keep_prob, twin.group, rng)
-                kernel.inputs[0] = inputs
-            moves = kernel.gradient(weights, scale=1 / ROWS)
+            kernel.inputs[0], kernel.targets[0] = inputs[batch], targets[batch]
+            moves = kernel.gradient(weights, scale=1 / BATCH_SIZE)
             for matrix, move in zip(weights, moves, strict=True):
                 np.multiply(move, gammas, out=move)
                 np.subtract(matrix, move, out=matrix)
             clip_to_box(network, weights)
+        kernel = Kernel(network, replicas=count, rows=ROWS, dtype=dtype, shared=True)
         if kernel.masks:
             _mask(kernel, network.keep_prob, twin.group, rng)
-            kernel.inputs[0] = inputs
+        kernel.inputs[0], kernel.targets[0] = inputs, targets
         losses = np.asarray(kernel.loss(weights, scale=1 / ROWS), np.float64)
     constant = float(np.sum(np.var(twin.data.targets, axis=0)))
     share = losses / constant if constant > 0 else losses
@@ -264,13 +277,29 @@ def _mask(kernel: Kernel, keep_prob: float, group: float, rng: np.random.Generat
         mask[:] = rng.random(mask.shape) < keep_prob
 
 
-def _safest(losses: FloatArray) -> int:
-    """The stepsize for which the worse of its own loss and that of the next longer one is least."""
-    return int(np.maximum(losses[:-1], losses[1:]).argmin())
+def _lowest(grid: FloatArray, losses: FloatArray) -> float:
+    """The stepsize of the least loss, by the parabola in logarithms through it and its two neighbours."""
+    best = int(losses.argmin())
+    if not 0 < best < len(grid) - 1:
+        return float(grid[best])
+    before, here, after = np.log(losses[best - 1 : best + 2])
+    bend = before - 2 * here + after
+    move = (before - after) / (2 * bend) if bend > 0 else 0.0
+    return float(grid[best] * RATIO ** min(max(move, -0.5), 0.5))
 
 
-def _constants(found: Sequence[Curvature], gamma: float) -> MeasuredConstants:
-    """Medians over the twins, of logarithms where that differs, at the end of their race."""
+def _some(twin: Twin) -> Data:
+    return Data(twin.data.inputs[:_LOOKED_AT], twin.data.targets[:_LOOKED_AT])
+
+
+def _constants(
+    found: Sequence[Curvature], gamma: float, *, batch_size: int | None = None
+) -> MeasuredConstants:
+    """Medians over the twins, of logarithms where that differs, at the end of their race.
+
+    In `loss_stepsize` the stepsize of batches of B is at least 1/(U + sigma^2/(f B)). So that it is gamma for
+    the batches of the race, U is what the noise leaves of 1/gamma, and at least half of it.
+    """
     gradients = [here.gradient for here in found]
     variances = [
         [
@@ -281,7 +310,7 @@ def _constants(found: Sequence[Curvature], gamma: float) -> MeasuredConstants:
     ]
     losses = [float(here.losses.mean()) for here in found]
     norms = [math.sqrt(sum(float(np.sum(part**2)) for part in gradient)) for gradient in gradients]
-    return MeasuredConstants(
+    known = MeasuredConstants(
         smoothness=1 / gamma,
         layer_variances=tuple(_middle(layer) for layer in zip(*variances, strict=True)),
         distance=_middle(
@@ -289,6 +318,10 @@ def _constants(found: Sequence[Curvature], gamma: float) -> MeasuredConstants:
         ),
         loss=_middle(losses),
     )
+    if batch_size is None:
+        return known
+    noise = known.gradient_variance / (known.loss * batch_size)
+    return replace(known, smoothness=max(1 / gamma - noise, 1 / (2 * gamma)))
 
 
 def _middle(values: Iterable[float]) -> float:

@@ -27,7 +27,7 @@ __all__ = ["Statistics", "Twin", "columns_for", "make_twin", "shared_part", "typ
 
 FloatArray = NDArray[np.float64]
 
-ROWS, COLUMNS = 64, 32
+ROWS, COLUMNS = 512, 32
 """Of one twin; docs/typical.md has what others do."""
 
 _MOST_COLUMNS = 4096
@@ -129,6 +129,7 @@ def make_twin(
     outputs: int | None,
     shared: float,
     rng: np.random.Generator,
+    noise: float = 0.0,
 ) -> Twin:
     """Rows with exactly the given mu_x and tau_x, and E||x||^2 as near as so few allow.
 
@@ -138,6 +139,7 @@ def make_twin(
         outputs: d_y, the classes of a random linear map, or its sign for one; None: the inputs themselves.
         shared: see `shared_part`.
         rng: of this twin.
+        noise: share of the rows whose class is drawn anew, whatever their inputs.
 
     Raises:
         HypothesisError: no such features exist.
@@ -150,11 +152,11 @@ def make_twin(
     scores = centred @ rng.standard_normal((columns, outputs))
     width = float(scores.std())
     scores = scores / (width if width > 0 else 1.0) + _NOISE * rng.standard_normal(scores.shape)
-    if outputs == 1:
-        targets = (scores > 0).astype(np.float64)
-    else:
-        targets = np.zeros(scores.shape)
-        targets[np.arange(ROWS), scores.argmax(axis=1)] = 1.0
+    classes = (scores[:, 0] > 0).astype(int) if outputs == 1 else scores.argmax(axis=1)
+    if noise:
+        drawn = rng.random(ROWS) < noise
+        classes[drawn] = rng.integers(0, max(outputs, 2), int(drawn.sum()))
+    targets = classes[:, None].astype(np.float64) if outputs == 1 else np.eye(outputs)[classes]
     return Twin(Data(math.sqrt(group) * inputs, targets), group)
 
 

@@ -142,7 +142,8 @@ def _reason(network: Network, found: Rehearsal, wide: Rehearsal | None) -> str:
 
 def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
     made = f"{found.twins} made-up data sets" if found.twins > 1 else "one made-up data set"
-    classes = "" if problem.kind == "autoencoder" else " and random linear classes"
+    several = "" if found.twins == 1 or not found.steps else ", some of them noisy"
+    classes = "" if problem.kind == "autoencoder" else f" and random linear classes{several}"
     how = "Stepsizes were tried" if found.steps else "The curvature at W1 was measured"
     notes = [
         f"Typical: neither proven nor measured on your data. {how} on {made} of {ROWS} rows with these "

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from rsgadvise.bounds.calibrated import loss_stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.networks import Data, Network
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
-from rsgadvise.pilot.rehearsal import rehearse
+from rsgadvise.pilot.rehearsal import RATIO, _lowest, rehearse
 from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_part, typical_statistics
 from rsgadvise.pilot.typical import advise_typically
 from rsgadvise.spec import Spec
@@ -108,6 +109,35 @@ def test_it_trains_as_long_as_what_is_measured_on_data_does(hidden: tuple[int, .
     assert 1 / 8 < found.stepsize * calibration.constants.smoothness < 8
     assert found.loss is not None
     assert found.loss < 0.9
+
+
+def test_classes_drawn_anew_are_as_many_as_asked() -> None:
+    twins = [
+        make_twin(FASHION, columns=32, outputs=4, shared=0.3, rng=np.random.default_rng(2), noise=noise)
+        for noise in (0.0, 0.5, 1.0)
+    ]
+    clean = twins[0].data.targets.argmax(axis=1)
+    kept = [(twin.data.targets.argmax(axis=1) == clean).mean() for twin in twins]
+    assert kept == pytest.approx([1.0, 0.5 + 0.5 / 4, 1 / 4], abs=0.08)
+
+
+def test_the_stepsize_of_the_race_is_that_of_its_batch_size() -> None:
+    """More noise shortens it and less lengthens it, to no more than twice."""
+    known = Statistics(20, 0.3, 0.1, 0.2, None)
+    found = rehearse(Network("single_layer", (20, 4)), known, seed=1, iterations=500)
+    few, same, many = loss_stepsize(
+        found.constants, batch_size=np.array([1.0, 32.0, 1e9]), iterations=np.array(500.0)
+    )
+    assert same == pytest.approx(found.stepsize, rel=1e-9)
+    assert few < same < many <= 2 * same
+
+
+def test_the_lowest_point_of_a_parabola_is_found_between_candidates() -> None:
+    grid = RATIO ** np.arange(7.0)
+    for place in (2.6, 3.0, 3.4):
+        losses = np.exp((np.arange(7) - place) ** 2)
+        assert _lowest(grid, losses) == pytest.approx(RATIO**place)
+    assert _lowest(grid, np.exp(np.arange(7.0))) == 1.0, "the first is the lowest known"
 
 
 def test_the_seed_decides() -> None:
