@@ -7,8 +7,10 @@ not depend on how many others stand beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -25,6 +27,7 @@ __all__ = [
     "clip_to_box",
     "initial_weights",
     "laid_by_inputs",
+    "one_thread",
     "projected",
 ]
 
@@ -158,6 +161,22 @@ def by_inputs(network: Network, dtype: np.dtype[Any]) -> bool:
 def laid_by_inputs(matrices: Array) -> Array:
     """The same (m, d_l, d_{l-1}) matrices, W^T contiguous in memory."""
     return np.ascontiguousarray(matrices.swapaxes(1, 2)).swapaxes(1, 2)
+
+
+@cache
+def _controller() -> Callable[[], object]:
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController()
+    return lambda: controller.limit(limits=1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold the linear algebra to one thread: replicas are the parallelism, and the sums of a product
+    must not depend on how many threads share it."""
+    with _controller()():  # type: ignore[attr-defined]
+        yield
 
 
 class Kernel:

@@ -8,20 +8,27 @@ randomness from its own `Stream`, so its path is the same, bit for bit, whatever
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Event
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.networks import Data, Kernel, Network, Weights, by_inputs, clip_to_box, laid_by_inputs
+from rsgadvise.networks import (
+    Data,
+    Kernel,
+    Network,
+    Weights,
+    by_inputs,
+    clip_to_box,
+    laid_by_inputs,
+    one_thread,
+)
 
-__all__ = ["Pace", "Snapshot", "Stream", "Training", "one_thread", "train"]
+__all__ = ["Pace", "Snapshot", "Stream", "Training", "train"]
 
 IntArray = NDArray[np.int64]
 
@@ -112,22 +119,6 @@ class Pace:
     def at(self, iteration: int, group: slice) -> NDArray[np.float64]:
         """gamma_k of some replicas, (replicas, matrices)."""
         return np.asarray(self.stepsizes[group] * float(iteration) ** -self.decays[group, None])
-
-
-@cache
-def _controller() -> Callable[[], object]:
-    from threadpoolctl import ThreadpoolController
-
-    controller = ThreadpoolController()
-    return lambda: controller.limit(limits=1)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold the linear algebra to one thread: replicas are the parallelism, and the sums of a product
-    must not depend on how many threads share it."""
-    with _controller()():  # type: ignore[attr-defined]
-        yield
 
 
 def train(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ from rsgadvise.cli import main
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore", derandomize=False)
 settings.load_profile("repeatable")
+
+# Every core has a test of its own; more threads for the small products of this suite only wait for each
+# other. Read where numpy is first imported, which is after this.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _DEFAULT = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -35,6 +40,17 @@ def real_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rehearsed_once() -> Iterator[None]:
+    """A race on made-up data, of a second and more, depends on its arguments alone, and nearly all advice
+    without data asks for one of a few: each is run once. That two are the same is tested beside it."""
+    from rsgadvise.pilot import rehearsal
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsgadvise.pilot.typical.rehearse", cache(rehearsal.rehearse))
+        yield
 
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.advice.problems import Problem
-from rsgadvise.networks import Array, Data, Network, Weights, initial_weights
-from rsgadvise.rsg import Pace, Stream, Training, one_thread, train
+from rsgadvise.networks import Array, Data, Network, Weights, initial_weights, one_thread
+from rsgadvise.rsg import Pace, Stream, Training, train
 
 __all__ = ["BATCH_SIZE", "ITERATIONS", "SEEDS", "Outcome", "first_weights", "judged", "trained"]
 

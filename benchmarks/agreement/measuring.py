@@ -16,10 +16,10 @@ from rsgadvise.bounds.kinds import certified_objective, paper_objective
 from rsgadvise.bounds.problem import MeasuredConstants, Problem
 from rsgadvise.curvature import Curvature
 from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Network, Weights, initial_weights
+from rsgadvise.networks import Data, Network, Weights, initial_weights, one_thread
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import Calibration, calibrate, steepness
-from rsgadvise.rsg import Stream, Training, one_thread, train
+from rsgadvise.rsg import Stream, Training, train
 from rsgadvise.theory.constants import InputMoments
 
 __all__ = ["LOOKS", "PROTOCOL", "Outcome", "measure_one", "measure_sweep", "strata", "with_calibration"]

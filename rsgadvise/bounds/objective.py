@@ -7,10 +7,11 @@ sizes and iterations; stepsizes are (candidates,), or (candidates, L) for multil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from rsgadvise.bounds import CAVEATS, MEASURED, ConstantsName
 from rsgadvise.stopping import Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
 
@@ -25,11 +26,6 @@ __all__ = [
     "Schedule",
 ]
 
-ConstantsName = Literal["paper", "certified", "typical", "calibrated"]
-MEASURED: frozenset[str] = frozenset(("calibrated", "typical"))
-"""Constants that were measured, on the user's data or on made-up data of its statistics: never proven."""
-CAVEATS = {"calibrated": "measured and not proven", "typical": "neither proven nor measured on your data"}
-"""What is said wherever such constants are named."""
 Range = tuple[float, float]
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.advise.space import Goal, Space
+from rsgadvise.advise.space import Goal, Limit, Space
 from rsgadvise.bounds.kinds import CertifiedMultilayer, PaperMultilayer
 from rsgadvise.bounds.objective import Objective, Range
 from rsgadvise.search import increasing_root
@@ -203,7 +203,7 @@ def plans_for_goal(
         be searched; and the number of candidates compared.
     """
     best, done = _nothing(size), np.ones(size, dtype=bool)
-    timed = any(limit.fixed > 0 for limit in space.limits)
+    timed = any(limit.fixed > 0 and not _priced(limit, price) for limit in space.limits)
     if not space.schedules[0].plain or timed or (goal.runs is None and min(price) > 0):
         return best, ~done, 0
     low, high = (float(end) for end in space.batch_sizes)
@@ -219,6 +219,11 @@ def plans_for_goal(
             best, done = np.where(found[0] < best[0], found, best), done & certain
             count += 2 * size
     return best, done, count
+
+
+def _priced(limit: Limit, price: tuple[float, float]) -> bool:
+    """Whether a limit is one on the cost itself, so that nothing fits where the cheapest plan does not."""
+    return limit.fixed * price[1] == limit.each * price[0]
 
 
 def _nothing(size: int) -> FloatArray:
@@ -288,8 +293,9 @@ class _Search:
         best = self._whole(batch, n, elasticity)
         reached, beyond = np.isfinite(n), np.isfinite(n) & (n > most * _SLACK)
         for limit in self.space.limits:
-            if self.price[0] == 0:
-                beyond |= reached & (n * batch * self.runs * limit.each > limit.amount * (1 + 1e-9))
+            if _priced(limit, self.price):
+                unit = self.runs * (limit.fixed + limit.each * batch)
+                beyond |= reached & (n * unit > limit.amount * (1 + 1e-9))
         few = reached & (n < max(self.plans.fewest_whole, float(self.space.iterations[0])))
         return best, certain & ~few & (np.isfinite(best[0]) | ~reached | beyond)
 

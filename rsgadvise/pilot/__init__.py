@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.bounds import ConstantsName
 from rsgadvise.errors import UsageError
 
 __all__ = ["DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]

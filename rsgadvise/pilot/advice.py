@@ -16,7 +16,7 @@ from rsgadvise.bounds.judge import objective_for
 from rsgadvise.bounds.objective import ConstantsName, Schedule
 from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
 from rsgadvise.errors import UsageError
-from rsgadvise.networks import Data, Network
+from rsgadvise.networks import Data, Network, one_thread
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate, layer_smoothness
 from rsgadvise.pilot.candidates import Proposals, layer_shape
@@ -37,6 +37,7 @@ _CALIBRATION_PART = 0.1  # of what work is enough for, where it is for less than
 _LAYERS = 6  # key of randomness
 
 
+@one_thread()
 def advise_with_data(
     spec: Spec,
     data: Data,
@@ -79,6 +80,7 @@ def advise_with_data(
     )
 
 
+@one_thread()
 def advise_automatically(
     spec: Spec,
     data: Data,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.expectation import MOST_TERMS, Expectation
-from rsgadvise.networks import Array, Data, Network, Weights, projected
-from rsgadvise.rsg import Pace, Snapshot, Stream, Training, one_thread, train
+from rsgadvise.networks import Array, Data, Network, Weights, one_thread, projected
+from rsgadvise.rsg import Pace, Snapshot, Stream, Training, train
 from rsgadvise.stopping import probabilities
 
 __all__ = ["LOSS_COST", "Looks", "look_along", "look_iterations"]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rsgadvise.bounds.problem import MeasuredConstants
 from rsgadvise.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box
+from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread
 from rsgadvise.pilot.twins import COLUMNS, ROWS, Statistics, Twin, columns_for, make_twin, shared_part
 
 __all__ = ["Rehearsal", "rehearse"]
@@ -79,6 +79,7 @@ class Rehearsal:
     work: float
 
 
+@one_thread()
 def rehearse(
     network: Network, known: Statistics, *, seed: int, iterations: int, keep: int | None = None
 ) -> Rehearsal:

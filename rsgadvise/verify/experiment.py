@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Weights
-from rsgadvise.rsg import Stream, Training, one_thread, train
+from rsgadvise.networks import Weights, one_thread
+from rsgadvise.rsg import Stream, Training, train
 from rsgadvise.stopping import draw_iterations
 
 __all__ = ["FEWEST_TOGETHER", "Block", "BlockResult", "Experiment", "Look", "run_block"]

@@ -106,7 +106,7 @@ def found_by_evolution(spec: Spec, constants: str, row: Recommendation) -> float
             lambda x: float(value(x)[0]) if 0 <= x[-1] <= 1 else np.inf,
             start,
             method="Nelder-Mead",
-            options={"maxiter": 200},
+            options={"maxiter": 60},
         ).fun
         for start in (far.x, here)
     ]

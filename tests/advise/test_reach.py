@@ -29,27 +29,31 @@ def refused(wanted: Spec, constants: Any = "paper") -> Infeasible:
     return found
 
 
+LIMITS: list[tuple[dict[str, Any], str]] = [
+    ({"budget": {"epochs": 3}}, "budget.epochs"),
+    ({"search": {"iterations": {"max": 3000}, "batch_size": [8, 300]}}, "search.iterations.max"),
+    (
+        {
+            "budget": {"seconds": 2.0},
+            "cost": {"per_iteration": 1e-4, "per_sample": 1e-7},
+            "search": {"batch_size": {"min": 4, "max": 5000}},
+        },
+        "budget.seconds",
+    ),
+    ({"training": {"iterations": 40, "batch_size": 77}}, "training.iterations"),
+]
+# Every two of network, limit and number of runs meet.
+ASKED = [
+    pytest.param(kind, *limit, (1, 7, None)[(row + column) % 3], id=f"{kind}-{limit[1]}")
+    for row, kind in enumerate(NETWORKS)
+    for column, limit in enumerate(LIMITS)
+]
+
+
 @pytest.mark.parametrize("constants", ["paper", "certified"])
-@pytest.mark.parametrize("runs", [1, 7, None])
-@pytest.mark.parametrize("kind", list(NETWORKS))
-@pytest.mark.parametrize(
-    ("sections", "key"),
-    [
-        ({"budget": {"epochs": 3}}, "budget.epochs"),
-        ({"search": {"iterations": {"max": 3000}, "batch_size": [8, 300]}}, "search.iterations.max"),
-        (
-            {
-                "budget": {"seconds": 2.0},
-                "cost": {"per_iteration": 1e-4, "per_sample": 1e-7},
-                "search": {"batch_size": {"min": 4, "max": 5000}},
-            },
-            "budget.seconds",
-        ),
-        ({"training": {"iterations": 40, "batch_size": 77}}, "training.iterations"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "sections", "key", "runs"), ASKED)
 def test_the_smallest_eps_is_met_and_no_smaller_one(
-    sections: dict[str, Any], key: str, kind: str, runs: int | None, constants: Any
+    kind: str, sections: dict[str, Any], key: str, runs: int | None, constants: Any
 ) -> None:
     """The plan for a target is solved for N; the smallest eps comes from the bound at the limits instead."""
     found = refused(spec(kind, 1e-9, runs, **sections), constants)

@@ -554,7 +554,7 @@ def wide_table(tmp_path: Path) -> Path:
         ["explain"],
         ["compare"],
         ["sweep", "--vary", "training.keep_prob=0.5,1"],
-        ["verify", "--runs", "2", *FIXED, "--set", "training.iterations=20"],
+        ["verify", "--jobs", "1", "--runs", "2", *FIXED, "--set", "training.iterations=20"],
         ["report", "-o", "page.html"],
     ],
     ids=lambda command: " ".join(command[:3]),
@@ -773,7 +773,7 @@ def shell(command: str) -> tuple[int, str]:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
-    for command in (f"@ recommend {config('mnist_single_layer')}", "@ schema", "@ init"):
+    for command in (f"@ bound {config('mnist_single_layer')} {' '.join(FIXED)}", "@ schema", "@ init"):
         for redirection in (">/dev/full", ">&-"):
             code, err = shell(f"{command} {redirection}")
             assert code == 2
@@ -803,7 +803,7 @@ def test_odd_terminals(config: Config) -> None:
         "LC_ALL=C",
         "TERM=dumb",
     ):
-        code, err = shell(f"{setting} @ recommend {config('mnist_single_layer')}")
+        code, err = shell(f"{setting} @ recommend {config('mnist_single_layer')} --constants paper")
         assert (code, err) == (0, ""), setting
 
 
@@ -862,7 +862,7 @@ BOXED = [
     ["bound", *FIXED],
     ["compare"],
     ["sweep", "--vary", "training.keep_prob=0.5,1"],
-    ["verify", "--runs", "2", *FIXED, "--set", "training.iterations=20"],
+    ["verify", "--jobs", "1", "--runs", "2", *FIXED, "--set", "training.iterations=20"],
     ["design", "--widths", "3", "--depth", "1", "--pipeline", "none"],
 ]
 

@@ -53,7 +53,6 @@ def screened(
     return base, space, screen(base, space, LATTICE, constants=constants, metric=metric)
 
 
-@pytest.mark.xfail(reason="one certified case in seconds is not the best of its integers", strict=False)
 @pytest.mark.parametrize("constants", ["paper", "certified"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1][0]}-{'-'.join(case[3])}")
 def test_a_range_is_as_good_as_the_list_of_all_its_integers(
@@ -65,9 +64,9 @@ def test_a_range_is_as_good_as_the_list_of_all_its_integers(
     base, space, found = screened(metric, {"min": low, "max": high}, search, sections, constants)
     assert np.array_equal(np.isfinite(found.cost), np.isfinite(wanted.cost))
     done = np.isfinite(found.cost)
-    # Few iterations, and seconds of a budget, are jagged in B and have no closed form.
+    # Few iterations, and the bound that a budget of seconds buys, are jagged in B and have no closed form.
     jagged = wanted.iterations[done] < 40
-    slack = np.where(jagged, 0.03, 5e-3 if "cost" in sections and "budget" in sections else 1e-3)
+    slack = np.where(jagged, 0.03, 5e-3 if "cost" in sections and metric == "bound" else 1e-3)
     assert (found.cost[done] >= wanted.cost[done] * (1 - 1e-9)).all()
     assert (found.cost[done] <= wanted.cost[done] * (1 + slack)).all()
     for row in np.flatnonzero(done)[::5]:

@@ -300,45 +300,39 @@ def test_no_hidden_layer_exceeds_the_moments(
     assert limit.mean_square <= limit.second_moment * slack <= limit.mean * slack**2
 
 
-# Found by a search that solved N anew at every point, before it was made faster.
-KEPT: list[tuple[tuple[int, ...], list[tuple[tuple[float, ...], int]], list[float]]] = [
+# (layers, (alphas, multiply-adds) of each way to train, eps and price where the choice flips), by a search
+# that shares no step with the program's. In real numbers (10) and (13) have their best batch size in closed
+# form: N B = 4 D n / (zeta^2 q g)^2 with n the noise of (13) times B. What is left, g and the logarithms of
+# all alphas, L-BFGS-B finds together, in each set of pretrained layers.
+KEPT: list[tuple[tuple[int, ...], list[tuple[tuple[float, ...], float]], float, float]] = [
     (
         (784, 64, 32, 16, 10),
         [
-            ((1.0, 1.0, 1.0), 2833112045530368),
-            ((1 - 1e-9,) * 3, 163855025927048448),
-            ((1.0, 0.616282506938258, 0.35956198278343476), 2824787046458880),
+            ((1.0, 1.0, 1.0), 2.8329469e15),
+            ((1 - 1e-9,) * 3, 6.1208536e16),
+            ((1.0, 0.55661, 0.33175), 2.8192187e15),
         ],
-        [0.12671007563965797, 6.421600362405069],
+        0.1430088,
+        8.180562,
     ),
     (
         (784, 16, 16, 16, 16, 16, 16, 10),
         [
-            ((1.0,) * 6, 99133751159424),
-            ((1 - 1e-9,) * 6, 5735354003588736),
-            (
-                (
-                    1.0,
-                    0.20027675449818313,
-                    0.18734543720534244,
-                    0.1869418651855523,
-                    0.18774236060109192,
-                    0.22086752415825786,
-                ),
-                93083815422336,
-            ),
+            ((1.0,) * 6, 9.9128273e13),
+            ((1 - 1e-9,) * 6, 1.9849336e15),
+            ((1.0, 0.18988, 0.18036, 0.18028, 0.18111, 0.21307), 9.2980837e13),
         ],
-        [0.33724176882740164, 45.49468599539412],
+        0.3561185,
+        50.728119,
     ),
 ]
 
 
-@pytest.mark.xfail(reason="recorded before the sharper certified constants", strict=False)
 @pytest.mark.parametrize("kept", KEPT, ids=["three", "six"])
 def test_the_plans_of_two_networks_stay(
-    kept: tuple[tuple[int, ...], list[tuple[tuple[float, ...], int]], list[float]],
+    kept: tuple[tuple[int, ...], list[tuple[tuple[float, ...], float]], float, float],
 ) -> None:
-    layers, options, flips = kept
+    layers, options, eps, price = kept
     spec = load_spec(Path(__file__).parents[2] / "configs" / "mnist_design.yaml").spec
     base = resolve(spec)
     space = search_space(spec, base)
@@ -346,8 +340,9 @@ def test_the_plans_of_two_networks_stay(
     assert goal is not None
     target = float(goal.per_run(np.asarray(6.0)))
     found = plan_pipeline(one_problem(base, layers), space, constants="paper", target=target, runs=6)
-    # Kept with another batch size among those tried; in whole numbers that moves a plan a little.
-    assert [option.work for option in found.options] == pytest.approx([work for _, work in options], rel=1e-4)
-    for option, (alpha, _) in zip(found.options, options, strict=True):
-        assert option.alpha == pytest.approx(alpha, rel=1e-6)
-    assert [flip.at for flip in found.flips] == pytest.approx(flips, rel=1e-6)
+    for option, (alpha, work) in zip(found.options, options, strict=True):
+        assert option.alpha == pytest.approx(alpha, rel=3e-4)
+        assert option.work == pytest.approx(work, rel=1e-4)  # in whole numbers it is a little more
+    by_eps, by_price = found.flips
+    assert by_eps.at == pytest.approx(eps, rel=3e-4)
+    assert by_price.at == pytest.approx(price, rel=1e-4)

@@ -173,7 +173,7 @@ def test_errors_are_those_of_repeated_samples() -> None:
 def test_masks_are_sampled_and_never_without_error(name: str) -> None:
     network = MASKED[name]
     deviations = []
-    for seed in range(25):
+    for seed in range(12):
         arena = arena_for(network, 30, seed)
         found = everything(arena)
         assert all(each.standard_error > 0 for each in found.quantities)

@@ -106,7 +106,7 @@ def test_a_sample_of_rows_is_unbiased() -> None:
             rng=np.random.default_rng(seed),
             rows=8,
         )
-        for seed in range(3000)
+        for seed in range(1000)
     ]
     norms = np.array([looks.gradients[0, 0] for looks in found])
     error = norms.std() / len(norms) ** 0.5
@@ -117,7 +117,7 @@ def test_a_sample_of_rows_is_unbiased() -> None:
             for r in range(200)
         ]
     ) - float(true.squared_norm[0])
-    assert variance / 8 > 10 * error, "the plug-in would have been caught"
+    assert variance / 8 > 8 * error, "the plug-in would have been caught"
     losses = np.array([looks.losses[0, 0] for looks in found])
     assert losses.mean() == pytest.approx(float(true.loss[0]), abs=4 * losses.std() / len(losses) ** 0.5)
 

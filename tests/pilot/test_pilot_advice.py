@@ -125,7 +125,8 @@ NO_MASKS = ("single_layer", "dropout")
 @pytest.mark.parametrize(("kind", "what"), [pair for pair in product(KINDS, OPEN) if pair != NO_MASKS])
 def test_it_costs_no_more_than_its_fraction(kind: str, what: str, counted: list[float]) -> None:
     raced = 0
-    for fraction in (0.1, 0.3, 1.0):
+    fractions = (0.1, 0.3, 1.0) if what in ("fixed", "everything") else (0.1, 0.3)
+    for fraction in fractions:
         counted[0] = 0
         try:
             found = piloted(kind, fraction, **OPEN[what])
@@ -140,7 +141,7 @@ def test_it_costs_no_more_than_its_fraction(kind: str, what: str, counted: list[
         assert 0 < counted[0] <= found.cost * most * (1 + 1e-9)
         assert found.pilot.cost == found.cost
         assert_well_formed(found)
-    assert raced >= 2
+    assert raced >= len(fractions) - 1
 
 
 def trained_losses(kind: str, row: Recommendation, data: Any) -> Float:
@@ -150,12 +151,14 @@ def trained_losses(kind: str, row: Recommendation, data: Any) -> Float:
     bounds = () if box is None else (box,) * (len(layers) - 1)
     network = Network(NETWORKS[kind]["kind"], tuple(layers), bounds)
     training = Training(network, Data(x, y), gammas(row), row.batch_size, row.decay)
+    starts = [initial_weights(network, np.random.default_rng(seed)) for seed in range(3)]
+    start = [np.concatenate(matrices) for matrices in zip(*starts, strict=True)]
+    ends = [np.array([row.iterations + 1])] * 3
+    (shot,) = train(training, start, [Stream(99, (seed,)) for seed in range(3)], ends)
     losses = []
     for seed in range(3):
-        start = initial_weights(network, np.random.default_rng(seed))
-        (shot,) = train(training, start, [Stream(99, (seed,))], [np.array([row.iterations + 1])])
         signal = x
-        matrices = [matrix[0] for matrix in shot.weights]
+        matrices = [matrix[seed] for matrix in shot.weights]
         for matrix in (*matrices, *([matrices[0].T] if kind == "autoencoder" else [])):
             signal = 1 / (1 + np.exp(-signal @ matrix.T))
         losses.append(float(np.square(signal - y).sum(axis=1).mean()))

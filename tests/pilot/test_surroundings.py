@@ -55,10 +55,13 @@ def learnt() -> list[Float]:
     return [matrix[0].astype(float) for matrix in weights]
 
 
+def sampled(weights: list[Float]) -> list[Surroundings]:
+    return [around(SMALL, weights, 48, seed) for seed in range(600)]
+
+
 @pytest.fixture(scope="module")
 def samples() -> list[Surroundings]:
-    weights = weights_for(TWO)
-    return [around(SMALL, weights, 48, seed) for seed in range(600)]
+    return sampled(weights_for(TWO))
 
 
 def whole() -> Surroundings:
@@ -66,9 +69,11 @@ def whole() -> Surroundings:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_the_gradient_of_a_sample_is_corrected_and_its_error_is_its_spread(late: bool) -> None:
+def test_the_gradient_of_a_sample_is_corrected_and_its_error_is_its_spread(
+    late: bool, samples: list[Surroundings]
+) -> None:
     weights = learnt() if late else weights_for(TWO)
-    samples = [around(SMALL, weights, 48, seed) for seed in range(600)]
+    samples = sampled(weights) if late else samples
     true = float((around(SMALL, weights, 300, 0).gradient ** 2).sum())
     found = np.array([(s.gradient**2).sum() - s.noise()[0] for s in samples])
     said = np.array([s.noise()[1] for s in samples])

@@ -327,7 +327,8 @@ def test_every_part_of_a_wide_table_has_a_title(
     run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    arguments = ("sweep", spec, "--vary", "network.layers[1]=2,4", "--measure", "--runs", "2")
+    measured = ("--measure", "--runs", "2", "--jobs", "1")
+    arguments = ("sweep", spec, "--vary", "network.layers[1]=2,4", *measured)
     shown = run(*arguments).out
     main = shown.split("Trend over")[0]
     assert main.count("continued") == {40: 2, 80: 0, 200: 0}[columns]

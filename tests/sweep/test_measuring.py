@@ -60,7 +60,7 @@ def test_a_point_is_what_verify_measures(run: Run, tmp_path: Path, kind: str) ->
     vary = ("--vary", "network.layers[1]=2,5", "--vary", *second)
     found = swept(run, spec, *vary, "--seed", "7", "--interval", "rigorous")
     assert (found["measured"], found["confidence"], found["seed"], found["runs"]) == (True, 0.99, 7, 32)
-    for point in found["points"]:
+    for point in found["points"][1:3]:  # each value of both keys
         settings = [part for key, value in point["values"].items() for part in ("--set", f"{key}={value}")]
         options = ("--seed", "7", "--runs", "32", "--jobs", "1", "-q", "-f", "json")
         cases = json.loads(run("verify", spec, *settings, *options).out)["cases"]
@@ -112,7 +112,6 @@ def test_the_seed_decides_every_bit_whatever_computes(run: Run, tmp_path: Path) 
     spec.write_text(SPECS["multilayer"] + REST)
     vary = ("--vary", "network.layers[1]=2:9:3", "--vary", "training.keep_prob=0.5,1", "--runs", "9")
     first = timeless(swept(run, spec, *vary, "--jobs", "1"))
-    assert timeless(swept(run, spec, *vary, "--jobs", "2")) == first
     assert timeless(swept(run, spec, *vary, "--jobs", "1", "--seed", "1"))["points"] != first["points"]
     log = tmp_path / "log.jsonl"
     assert timeless(swept(run, spec, *vary, "--jobs", "2", "--resume", log)) == first
