@@ -118,7 +118,7 @@ def _binding(space: Space, rows: Rows, runs: float) -> tuple[str, ...]:
 def infeasible(objective: Objective, space: Space) -> Infeasible:
     """Why nothing is left, which limits hold it back, and what would be met instead."""
     goal = space.goal
-    if goal is None:
+    if goal is None or goal.unmissable:
         limits = ", ".join(limit.key for limit in space.limits) or space.iterations_key
         return Infeasible(
             f"no batch size allowed leaves room for {space.iterations[0]:,} iteration(s) within {limits}; "

@@ -28,7 +28,6 @@ from rsgadvise.bounds.judge import (
     objective_for,
     stepsize_range,
 )
-from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
 
@@ -92,6 +91,9 @@ def rank(
         HypothesisError: as for `recommend`.
     """
     check_problem(problem, constants)
+    trivial = () if space.goal is None or not space.goal.unmissable else (wording.ABOVE_THE_LIMIT,)
+    if trivial and constants in MEASURED:
+        space = replace(space, goal=None)  # what asks for nothing is nothing to train for
     objective = ranking_objective(problem, space, constants)
     ranked = ranked_rows(objective, space, constants=constants) if rows is None else rows
     # Of (12) and (13) the second covers both, as long as there are no rows.
@@ -111,7 +113,7 @@ def rank(
             from rsgadvise.advise.chosen import elsewhere
 
             none = replace(none, reason=f"{none.reason}; {elsewhere(problem, space, constants)}")
-        return replace(advice, infeasible=none, notes=_trivial(problem, space))
+        return replace(advice, infeasible=none, notes=trivial)
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
@@ -133,7 +135,7 @@ def rank(
         work=_work(problem, constants, objective, space, ranked),
         why=_why(problem, constants, best, shown[0]),
         notes=(
-            *_trivial(problem, space),
+            *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
         train=training_plan(shown[0], problem),
@@ -313,6 +315,8 @@ def _at_batch_end(
     best: Recommendation, objective: Objective, space: Space, rows: Rows, constants: ConstantsName
 ) -> Recommendation:
     """Rank 1, with a note where other batch sizes than those allowed would be better."""
+    if space.goal is not None and space.goal.unmissable:
+        return best
     end = batch_end(objective, space, rows)
     if end is None or (constants == "certified" and space.goal is None and end.cost >= best.largest_gradient):
         return best
@@ -366,15 +370,6 @@ def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recomme
     return tuple(sentences)
 
 
-def _trivial(problem: Problem, space: Space) -> tuple[str, ...]:
-    """That a target says nothing, where no weights of the network can miss it."""
-    if space.goal is None:
-        return ()
-    lowest = np.asarray(min(low for low, _ in space.keep_probs))
-    met = space.goal.eps >= float(largest_gradient(problem, lowest))
-    return (wording.ABOVE_THE_LIMIT,) if met else ()
-
-
 def _notes(
     problem: Problem, space: Space, rows: Rows, best: Recommendation, knee: float | None
 ) -> tuple[str, ...]:
@@ -391,7 +386,7 @@ def _notes(
             "There is neither a target nor a budget, and data.samples is unknown: every row runs the most "
             "iterations allowed, so larger batches win by doing more work."
         )
-    if space.goal is not None and rows.runs[0] > 1:
+    if space.goal is not None and rows.runs[0] > 1 and not space.goal.unmissable:
         q = float(space.goal.per_run(rows.runs[0]))
         notes.append(
             f"{'The target asks for' if space.goal.runs is not None else 'Cheapest are'} "

@@ -102,7 +102,8 @@ def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
     parts = []
     for schedule_index, schedule in enumerate(space.schedules):
         for range_index, keep_range in enumerate(space.keep_probs):
-            branch = Branch(objective, space, schedule, keep_range, for_loss)
+            part = None if space.goal is None else space.goal.met_by_any(keep_range)
+            branch = Branch(objective, space, schedule, part or keep_range, for_loss, part is not None)
             rows = _solve_for(branch, _batch_candidates(branch), rough=rough)
             labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
             parts.append((rows, labels))
@@ -139,7 +140,9 @@ def _batch_candidates(branch: Branch) -> FloatArray:
     low, high = space.batch_sizes[0], _largest_batch(space)
     if high < low:
         return np.asarray([float(low)])
-    if space.goal is None and not (branch.schedule.monotone or branch.for_loss):
+    if branch.free:
+        best = float(low)
+    elif space.goal is None and not (branch.schedule.monotone or branch.for_loss):
         best = _best_on_limits(branch, low, high)
     else:
         best = _best_batch(branch, low, high)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem, stopping_of
 from rsgadvise.theory.bound import FloatArray
@@ -22,6 +24,7 @@ __all__ = [
     "Space",
     "batch_choices",
     "search_space",
+    "unmissable",
     "without_limits",
 ]
 
@@ -36,15 +39,27 @@ _FEW_ROWS = 64  # with fewer, batch sizes below the smallest of the default list
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """An (eps, delta) target; `runs` is None where the number of runs is free."""
+    """An (eps, delta) target.
+
+    Attributes:
+        eps, delta: Pr(min_t ||grad f(W^R_t)||^2 <= eps) >= 1 - delta.
+        runs: T, or None where it is free.
+        unmissable: ranges of keep probabilities in which no weights of the network have a squared gradient
+            above eps: there one run of any length meets the target.
+    """
 
     eps: float
     delta: float
     runs: int | None
+    unmissable: tuple[Range, ...] = ()
 
     def per_run(self, runs: FloatArray) -> FloatArray:
         """eps delta^(1/T): by Markov's inequality, T runs whose mean stays below it suffice."""
         return np.asarray(self.eps * self.delta ** (1 / runs))
+
+    def met_by_any(self, keep_range: Range) -> Range | None:
+        """The part of a range of keep probabilities in which no weights miss it; None where some do."""
+        return next((part for part in self.unmissable if part[0] == keep_range[0]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +154,17 @@ def batch_choices(spec: Spec, samples: int | None) -> tuple[tuple[int, ...], boo
     return (*(size for size in (*smaller, *listed) if size < samples), samples), False
 
 
+def unmissable(problem: Problem, eps: float, keep_probs: Sequence[Range]) -> tuple[Range, ...]:
+    """The parts of these ranges in which the largest squared gradient, rising with zeta, is at most eps."""
+    found = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for low, high in keep_probs:
+            if eps >= float(largest_gradient(problem, np.asarray(low))):
+                all_of_it = eps >= float(largest_gradient(problem, np.asarray(high)))
+                found.append((low, high if all_of_it else low))
+    return tuple(found)
+
+
 def _keep_probs(spec: Spec) -> tuple[Range, ...]:
     if spec.network.kind == "single_layer":
         return ((1.0, 1.0),)
@@ -193,7 +219,9 @@ def search_space(spec: Spec, problem: Problem) -> Space:
         low, high = keep_probs[0]
         assumed.append(Assumption("search.keep_prob", f"{low:g} to {high:g}", "the default range"))
     limits = _limits(spec, problem.samples)
-    goal = None if spec.target is None else Goal(spec.target.eps, spec.target.delta, spec.target.runs)
+    goal, target = None, spec.target
+    if target is not None:
+        goal = Goal(target.eps, target.delta, target.runs, unmissable(problem, target.eps, keep_probs))
     if goal is None and not limits and problem.samples is not None and iterations[0] < iterations[1]:
         limits.append(Limit("budget.epochs", ASSUMED_EPOCHS * problem.samples, 0.0, 1.0))
         assumed.append(

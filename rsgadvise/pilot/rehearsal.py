@@ -34,6 +34,7 @@ best stepsize of a grid was within this factor in 27 of 32 settings of docs/typi
 _CANDIDATES = 12
 _LENGTHS = ((3, 150), (2, 100), (1, 100), (1, 50))  # twins and steps, as the work allows
 _WORK = 1e10  # multiply-adds of one race: about a second
+_UNIT = 20  # multiply-adds that take as long as one unit's sigmoid and its derivative
 _PRODUCTS = 6  # of Lanczos, where there is no race
 _SHIFTS = 2  # of the candidates, where the best is at their end
 _HIDDEN = 0.29  # E h^2 of a hidden unit at W1, about
@@ -87,7 +88,7 @@ def rehearse(
     columns = known.dim if tied else columns_for(known, fewest=keep or COLUMNS)
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
-    twins, steps, work = _length(weights, iterations)
+    twins, steps, work = _length(weights, sum(small.widths[1:]), iterations)
     hidden = len(network.widths) > 2
     steepest = _HIDDEN * network.layers[-1 if tied else -2] if hidden else known.steepest
     if not (steepest > _FLATTEST and known.steepest > _FLATTEST):
@@ -145,12 +146,12 @@ def rehearse(
     )
 
 
-def _length(weights: int, iterations: int) -> tuple[int, int, float]:
-    """(twins, steps, work) that such a network can afford."""
+def _length(weights: int, units: int, iterations: int) -> tuple[int, int, float]:
+    """(twins, steps, work) that such a network can afford; of many units the sigmoids take longest."""
     for twins, most in _LENGTHS:
         steps = min(most, iterations)
         work = 3.0 * ROWS * weights * _CANDIDATES * twins * steps
-        if work <= _WORK:
+        if work * max(1.0, _UNIT * units / weights) <= _WORK:
             return twins, steps, work
     work = 3.0 * ROWS * weights * (1 + PRODUCT_COST * _PRODUCTS)
     if work <= _WORK:

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _POINTS = 65  # shares of the curvature scanned
-_STEPS = 38  # golden sections around the best of them
+_STEPS = 28  # the most that refine the best of them
 _VALLEYS = 2
 _LARGEST_SHARE = 1 - 1e-9  # the range is open
 

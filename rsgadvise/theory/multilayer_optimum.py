@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _POINTS = 65  # shares of the curvature scanned where stepsizes decay
-_STEPS = 26  # golden sections around the best of them
+_STEPS = 26  # the most that refine the best of them
 _VALLEYS = 2
 _SHARE_LOGIT = 20.7  # shares from 1e-9, as good as none, to 1 - 1e-9: their range is open
 _EDGE_LOGIT = 17.0

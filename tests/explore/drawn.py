@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -68,7 +68,8 @@ class Draw:
     random: Random
     odd: float = 0.08
     refused: float = 0.004
-    choices: dict[str, Any] = field(default_factory=dict)
+    trains: bool = False
+    """Whether the constants are those that train something, which is dear: mostly small networks then."""
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability
@@ -103,7 +104,7 @@ class Draw:
 
 def _network(draw: Draw) -> dict[str, Any]:
     kind = draw.random.choice(KINDS)
-    width = draw.random.choice([12, 300, 3000])
+    width = draw.random.choice([12, 300, 3000] if not draw.trains or draw.chance(0.1) else [4, 12])
     depth = (
         2 if kind != "multilayer" else draw.random.choice([2, 3, 3, 4, 5, 7, 20 if draw.chance(0.1) else 3])
     )
@@ -268,15 +269,7 @@ _FORMATS = ("json", "json", "json", "table", "markdown", "yaml", "csv")
 
 def _options(draw: Draw, command: str) -> list[str]:
     options: list[str] = []
-    if command in {
-        "recommend",
-        "explain",
-        "report",
-        "bound",
-        "iterations",
-        "compare",
-        "design",
-    } and draw.chance(0.9):
+    if command in _WITH_CONSTANTS and not draw.trains:
         options += ["--constants", draw.random.choice(["paper", "certified"])]
     if command != "report":
         options += ["-f", draw.random.choice(_FORMATS)]
@@ -303,6 +296,8 @@ def _options(draw: Draw, command: str) -> list[str]:
     return options
 
 
+_TRAINING = 0.1  # of the tries, with the default constants
+_WITH_CONSTANTS = {"recommend", "explain", "report", "bound", "iterations", "compare", "design"}
 _COMMANDS = (
     ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 8), ("report", 5), ("compare", 4),
     ("sweep", 4), ("design", 3), ("plot", 3), ("stats", 2),
@@ -314,6 +309,7 @@ def draw_try(seed: int, index: int) -> Try:
     draw = Draw(Random(f"{seed}/{index}"))
     draw.odd = draw.random.choice([0.0, 0.02, 0.1, 0.3])
     name = draw.random.choices([name for name, _ in _COMMANDS], [weight for _, weight in _COMMANDS])[0]
+    draw.trains = draw.chance(_TRAINING)
     spec = draw_spec(draw)
     if name == "stats":
         return Try(index, ("stats", f"DATA/{draw.random.choice(DATA)}", "-f", "json"), spec)
