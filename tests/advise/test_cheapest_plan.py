@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.recommend import ranking_objective, recommend
 from rsgadvise.advise.space import search_space
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import FixedStepsize
 from rsgadvise.bounds.problem import resolve
 from rsgadvise.spec import Spec
@@ -41,6 +42,9 @@ def least_cost(spec: Spec, constants: Any) -> float:
     target, cost, budget = spec.target, spec.cost, spec.budget
     assert target is not None
     runs = RUNS if target.runs is None else np.asarray([float(target.runs)])
+    lowest = spec.training.keep_prob or 1.0
+    if target.eps >= float(largest_gradient(resolve(spec), np.asarray(lowest))):
+        value = np.zeros_like(value)  # no weights miss it
     # eps delta^(1/T) rises with T: the first T that will do is the cheapest.
     first = np.searchsorted(target.eps * target.delta ** (1 / runs), value)
     total = n * np.append(runs, np.inf)[first]

@@ -291,7 +291,7 @@ def _options(draw: Draw, command: str) -> list[str]:
         for varied in draw.random.sample(_VARIED, draw.random.choice([1, 1, 2])):
             options += ["--vary", varied]
         options += ["--no-measure"]
-    if command == "explain" and draw.chance(0.05):
+    if command == "explain" and draw.chance(0.02):
         options.append("--thorough")
     return options
 
@@ -299,7 +299,7 @@ def _options(draw: Draw, command: str) -> list[str]:
 _TRAINING = 0.1  # of the tries, with the default constants
 _WITH_CONSTANTS = {"recommend", "explain", "report", "bound", "iterations", "compare", "design"}
 _COMMANDS = (
-    ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 8), ("report", 5), ("compare", 4),
+    ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 3), ("report", 5), ("compare", 4),
     ("sweep", 4), ("design", 3), ("plot", 3), ("stats", 2),
 )  # fmt: skip
 
