@@ -302,7 +302,7 @@ def _options(draw: Draw, command: str) -> list[str]:
 _WITH_CONSTANTS = {"recommend", "explain", "report", "bound", "iterations", "compare", "design"}
 _COMMANDS = (
     ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 3), ("report", 5), ("compare", 4),
-    ("sweep", 4), ("design", 3), ("plot", 3), ("stats", 2),
+    ("sweep", 2), ("design", 3), ("plot", 3), ("stats", 2),
 )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ from drawn import Try, as_text, draw_try, write_data
 
 LIMIT = 20.0
 """Seconds of processor time that one call may take."""
+SWEEP = 4
+"""What a sweep may take of these."""
 SHOWN = 3
 """Finds of one kind that are printed whole."""
 
@@ -96,6 +98,8 @@ def _place(error: BaseException) -> str:
 def attempt(one: Try, folder: Path, *, limit: float = LIMIT) -> list[tuple[str, str]]:
     """What a try breaks: (kind, what) of each."""
     text = as_text(one.spec)
+    if one.command[0] == "sweep":  # of a dozen specs, and it shows how far it is
+        limit *= SWEEP
     (folder / "SPEC").write_text(text)
     if one.other is not None:
         (folder / "OTHER").write_text(as_text(one.other))
