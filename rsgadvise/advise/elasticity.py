@@ -35,7 +35,8 @@ def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, fl
 
     def logs(problem: Problem, points: Sequence[Point]) -> list[float]:
         with np.errstate(divide="ignore"):
-            return np.log(bounds_at(objective_for(problem, constants), points)).tolist()
+            values: list[float] = np.log(bounds_at(objective_for(problem, constants), points)).tolist()
+        return values
 
     log_at = dict(zip(points, logs(problem, list(points.values())), strict=True))
     here = log_at["here", 1]

@@ -17,7 +17,7 @@ from rsgadvise.advise.iterations import critical_batch_size
 from rsgadvise.advise.reach import infeasible
 from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.runs import choosing
-from rsgadvise.advise.solve import Rows, solve
+from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.judge import (
@@ -92,8 +92,9 @@ def rank(
     """
     check_problem(problem, constants)
     trivial = () if space.goal is None or not space.goal.unmissable else (wording.ABOVE_THE_LIMIT,)
-    if trivial and constants in MEASURED:
-        space = replace(space, goal=None)  # what asks for nothing is nothing to train for
+    if constants in MEASURED and space.goal is not None:
+        # What short runs tell is to train by: there a plan of the least work would be none.
+        space = replace(space, goal=replace(space.goal, limit=math.inf, unmissable=()))
     objective = ranking_objective(problem, space, constants)
     ranked = ranked_rows(objective, space, constants=constants) if rows is None else rows
     # Of (12) and (13) the second covers both, as long as there are no rows.
@@ -125,7 +126,9 @@ def rank(
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
-        knee = critical_batch_size(objective, float(space.goal.per_run(ranked.runs[0])), keep_range)
+        target = float(space.goal.per_run(ranked.runs[0]))
+        if not trivial or ranked.value[0] <= target:  # else it is not the bound that meets it
+            knee = critical_batch_size(objective, target, keep_range)
     return replace(
         advice,
         equation=wording.equations([row.equation for row in shown]),
@@ -163,7 +166,7 @@ def training_plan(row: Recommendation, problem: Problem) -> TrainingPlan:
 
 def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName) -> Rows:
     """Every feasible candidate, best first: the ranking without its explanations."""
-    rows = solve(objective, space)
+    rows = plans(objective, space)
     # Measured constants tie at all keep probabilities, and are those of the highest.
     tied = -rows.keep_prob if constants in MEASURED else np.zeros(rows.batch.size)
     return rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
@@ -315,8 +318,6 @@ def _at_batch_end(
     best: Recommendation, objective: Objective, space: Space, rows: Rows, constants: ConstantsName
 ) -> Recommendation:
     """Rank 1, with a note where other batch sizes than those allowed would be better."""
-    if space.goal is not None and space.goal.unmissable:
-        return best
     end = batch_end(objective, space, rows)
     if end is None or (constants == "certified" and space.goal is None and end.cost >= best.largest_gradient):
         return best
@@ -386,7 +387,7 @@ def _notes(
             "There is neither a target nor a budget, and data.samples is unknown: every row runs the most "
             "iterations allowed, so larger batches win by doing more work."
         )
-    if space.goal is not None and rows.runs[0] > 1 and not space.goal.unmissable:
+    if space.goal is not None and rows.runs[0] > 1:
         q = float(space.goal.per_run(rows.runs[0]))
         notes.append(
             f"{'The target asks for' if space.goal.runs is not None else 'Cheapest are'} "

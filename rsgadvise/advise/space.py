@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,9 +23,9 @@ __all__ = [
     "Goal",
     "Limit",
     "Space",
+    "aim",
     "batch_choices",
     "search_space",
-    "unmissable",
     "without_limits",
 ]
 
@@ -44,22 +45,28 @@ class Goal:
     Attributes:
         eps, delta: Pr(min_t ||grad f(W^R_t)||^2 <= eps) >= 1 - delta.
         runs: T, or None where it is free.
+        limit: the largest squared gradient at the smallest keep probability allowed; any weights meet a
+            target from there on.
         unmissable: ranges of keep probabilities in which no weights of the network have a squared gradient
             above eps: there one run of any length meets the target.
+        free: whether plans there are such runs, as where the theorem has none.
     """
 
     eps: float
     delta: float
     runs: int | None
+    limit: float = math.inf
     unmissable: tuple[Range, ...] = ()
+    free: bool = False
 
     def per_run(self, runs: FloatArray) -> FloatArray:
         """eps delta^(1/T): by Markov's inequality, T runs whose mean stays below it suffice."""
         return np.asarray(self.eps * self.delta ** (1 / runs))
 
-    def met_by_any(self, keep_range: Range) -> Range | None:
-        """The part of a range of keep probabilities in which no weights miss it; None where some do."""
-        return next((part for part in self.unmissable if part[0] == keep_range[0]), None)
+    def freed(self, keep_range: Range) -> Range | None:
+        """The part of a range of keep probabilities in which plans are free; None where there is none."""
+        parts = self.unmissable if self.free else ()
+        return next((part for part in parts if part[0] == keep_range[0]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +161,16 @@ def batch_choices(spec: Spec, samples: int | None) -> tuple[tuple[int, ...], boo
     return (*(size for size in (*smaller, *listed) if size < samples), samples), False
 
 
-def unmissable(problem: Problem, eps: float, keep_probs: Sequence[Range]) -> tuple[Range, ...]:
-    """The parts of these ranges in which the largest squared gradient, rising with zeta, is at most eps."""
-    found = []
+def aim(problem: Problem, keep_probs: Sequence[Range], *, eps: float, delta: float, runs: int | None) -> Goal:
+    """The goal of a network. Its largest squared gradient rises with the keep probability."""
     with np.errstate(over="ignore", invalid="ignore"):
-        for low, high in keep_probs:
-            if eps >= float(largest_gradient(problem, np.asarray(low))):
-                all_of_it = eps >= float(largest_gradient(problem, np.asarray(high)))
-                found.append((low, high if all_of_it else low))
-    return tuple(found)
+        least, most = largest_gradient(problem, np.asarray(keep_probs, dtype=np.float64)).T
+    parts = [
+        (low, high if eps >= top else low)
+        for (low, high), bottom, top in zip(keep_probs, least, most, strict=True)
+        if eps >= bottom
+    ]
+    return Goal(eps, delta, runs, float(least.min()), tuple(parts))
 
 
 def _keep_probs(spec: Spec) -> tuple[Range, ...]:
@@ -221,7 +229,7 @@ def search_space(spec: Spec, problem: Problem) -> Space:
     limits = _limits(spec, problem.samples)
     goal, target = None, spec.target
     if target is not None:
-        goal = Goal(target.eps, target.delta, target.runs, unmissable(problem, target.eps, keep_probs))
+        goal = aim(problem, keep_probs, eps=target.eps, delta=target.delta, runs=target.runs)
     if goal is None and not limits and problem.samples is not None and iterations[0] < iterations[1]:
         limits.append(Limit("budget.epochs", ASSUMED_EPOCHS * problem.samples, 0.0, 1.0))
         assumed.append(

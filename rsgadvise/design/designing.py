@@ -138,8 +138,6 @@ def _design(
     check_which(pipeline, top, "raise --top")
     base = resolve(spec, measured)
     space = search_space(spec, base)
-    if space.goal is not None:  # which networks cannot miss it is another matter for each of them
-        space = replace(space, goal=replace(space.goal, unmissable=()))
     _check(spec, base, space, depths)
     metric = _metric(space, by)
     lattice = Lattice(base.layers[0], base.layers[-1], tuple(widths), tuple(depths), equal, most_weights)
