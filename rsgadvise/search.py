@@ -93,15 +93,19 @@ def whole_grid(
 def minimize_unimodal(
     function: Callable[[FloatArray], FloatArray], lower: FloatArray, upper: FloatArray, *, steps: int = 60
 ) -> FloatArray:
-    """Minimiser of each unimodal function on [lower, upper], by golden-section search.
+    """Minimiser of each unimodal function on [lower, upper], by Brent's method.
 
-    Each step shrinks every interval by 0.618; 60 steps by 3e-13. The ends are compared with the
-    interior at the close, so a minimum on the boundary is returned exactly.
+    Parabolas through the three best points where they can be trusted, else golden sections. The ends are
+    compared with the interior at the close, so a minimum on the boundary is returned exactly. Where all
+    that was seen of a function is inf the search goes left.
+
+    Source: Brent, Algorithms for Minimization without Derivatives, 1973, chapter 5.
 
     Args:
         function: maps one point per problem to one value per problem; may return inf.
         lower, upper: interval ends, one per problem.
-        steps: number of shrinkages.
+        steps: the most evaluations after the first; the interval shrinks 0.618-fold in each at worst, and
+            the search ends as soon as all have shrunk as much as that.
 
     Returns:
         One minimiser per problem.
@@ -110,23 +114,54 @@ def minimize_unimodal(
         >>> minimize_unimodal(lambda x: (x - 3.0) ** 2, np.array([2.0]), np.array([9.0])).round(6)
         array([3.])
     """
+
+    def value_at(points: FloatArray) -> FloatArray:
+        values = function(points)
+        return np.where(np.isnan(values), np.inf, values)
+
     first, last = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
-    left, right = first.copy(), last.copy()
-    inner = right - _GOLDEN * (right - left)
-    outer = left + _GOLDEN * (right - left)
-    at_inner, at_outer = function(inner), function(outer)
+    left, right, close = first, last, (last - first) * _GOLDEN**steps
+    best = first + (1 - _GOLDEN) * (last - first)
+    second = third = best
+    at_best = at_second = at_third = value_at(best)
+    step, before = np.zeros(best.shape), np.zeros(best.shape)
     for _ in range(steps):
-        keep_left = at_inner <= at_outer
-        right = np.where(keep_left, outer, right)
-        left = np.where(keep_left, left, inner)
-        probe = np.where(keep_left, right - _GOLDEN * (right - left), left + _GOLDEN * (right - left))
-        value = function(probe)
-        inner, outer = np.where(keep_left, probe, outer), np.where(keep_left, inner, probe)
-        at_inner, at_outer = np.where(keep_left, value, at_outer), np.where(keep_left, at_inner, value)
-    points = np.stack([np.where(at_inner <= at_outer, inner, outer), first, last])
-    values = np.stack([function(point) for point in points])
-    best = np.argmin(np.where(np.isnan(values), np.inf, values), axis=0)
-    return np.asarray(np.take_along_axis(points, best[None, ...], axis=0)[0])
+        middle = (left + right) / 2
+        if np.all(np.abs(best - middle) <= 2 * close - (right - left) / 2):
+            break
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            r = (best - second) * (at_best - at_third)
+            q = (best - third) * (at_best - at_second)
+            bend = 2 * (r - q)
+            jump = ((best - third) * q - (best - second) * r) / bend
+            trusted = (np.abs(before) > close) & (np.abs(jump) < np.abs(before) / 2)
+            trusted &= (best + jump > left) & (best + jump < right)
+            edge = (best + jump - left < 2 * close) | (right - best - jump < 2 * close)
+        jump = np.where(edge, np.where(middle >= best, close, -close), jump)
+        side = np.where(best >= middle, left, right) - best
+        before, step = np.where(trusted, step, side), np.where(trusted, jump, (1 - _GOLDEN) * side)
+        probe = np.clip(best + np.where(np.abs(step) >= close, step, np.copysign(close, step)), left, right)
+        value = value_at(probe)
+        on_right = probe >= best
+        better = (value <= at_best) & ~(np.isinf(value) & on_right)
+        left = np.where(better & on_right, best, np.where(~better & ~on_right, probe, left))
+        right = np.where(better & ~on_right, best, np.where(~better & on_right, probe, right))
+        next_best = ~better & ((value <= at_second) | (second == best))
+        fourth = ~(better | next_best) & ((value <= at_third) | (third == best) | (third == second))
+        moved = better | next_best
+        third, at_third = (
+            np.where(moved, old, np.where(fourth, new, kept))
+            for old, new, kept in ((second, probe, third), (at_second, value, at_third))
+        )
+        second, at_second = (
+            np.where(better, old, np.where(next_best, new, kept))
+            for old, new, kept in ((best, probe, second), (at_best, value, at_second))
+        )
+        best, at_best = np.where(better, probe, best), np.where(better, value, at_best)
+    points = np.stack([best, first, last])
+    values = np.stack([at_best, value_at(first), value_at(last)])
+    at = np.argmin(values, axis=0)
+    return np.asarray(np.take_along_axis(points, at[None, ...], axis=0)[0])
 
 
 def minimize_scan(
@@ -141,14 +176,14 @@ def minimize_scan(
     """Minimiser of each function on [lower, upper] where unimodality is not proven.
 
     The lowest `valleys` local minima among `points` equally spaced points (ends included), each refined
-    by golden section between its two neighbours. Exact for a unimodal function; for any other the best
+    by `minimize_unimodal` between its two neighbours. Exact for a unimodal function; for any other the best
     local minimum among those that the scan resolves: a narrow valley can look shallower on the grid than
     a wide one, so more than one is refined where both occur.
 
     Args:
         function: maps points, along new first axes, to values of the same shape; may return inf.
         lower, upper: interval ends, one per problem.
-        points, valleys: of the scan. steps: of each golden section.
+        points, valleys: of the scan. steps: of each refinement.
     """
     first, last = np.broadcast_arrays(np.asarray(lower, float), np.asarray(upper, float))
     shares = np.linspace(0.0, 1.0, points)

@@ -50,7 +50,8 @@ class MatchedTo:
 Stopping = Literal["uniform", "matched", "increasing", "last"] | tuple[float, ...] | MatchedTo
 
 _HEAD = 32
-_SUM_HEAD = 256
+_SUM_HEAD = 64
+_EXACT_HEAD = 256  # where long sums are differences, of which more has to be left
 _SUM_ERROR = 2e-9  # relative, of what comes after the first terms of a long sum; at decays up to 2
 _WORK = 2**17  # numbers worked on at once, which stay in the second-level cache
 # B_2j / (2j)!, the Euler-Maclaurin coefficients; after 32 terms the next one is below rounding.
@@ -176,10 +177,10 @@ def _matched_to_other(own: FloatArray, n: FloatArray, decay: float) -> SumsAt:
     """
     h1, h2 = harmonic_number(decay, n), harmonic_number(2 * decay, n)
     scale, end = np.asarray(1 / (h1 - own * h2)), n**-decay
-    points, weights = _quadrature(np.ones_like(n), n)
+    points, weights = _quadrature(np.ones_like(n), n, head=_EXACT_HEAD)
     x = points**-decay
     # The first terms are exact. Rounding them too would be blown up where s is near 1 and they cancel h1.
-    error = np.where(np.arange(points.shape[-1]) < _SUM_HEAD, 0.0, _SUM_ERROR)
+    error = np.where(np.arange(points.shape[-1]) < _EXACT_HEAD, 0.0, _SUM_ERROR)
 
     def matched(r: Numeric) -> StoppingSums:
         gap = np.asarray(r - own)
@@ -253,13 +254,28 @@ def _power_sums(growth: float, start: FloatArray, n: FloatArray, decay: float) -
             return StoppingSums(*first_and_variation(r), scale.copy(), scale.copy())
 
         return constant
-    points, weights = _quadrature(start, n)
+    points, weights = _quadrature(start, n, head=_SUM_HEAD)
     x = points**-decay
     weights = weights * points**growth / total[..., None]
+    whole, bent = weights.sum(axis=-1), weights * x
+    width = x.shape[-1]
+    flat_x, flat_bent = x.reshape(-1, width), bent.reshape(-1, width)
 
     def decaying(r: Numeric) -> StoppingSums:
-        terms = weights / (1 - np.asarray(r, dtype=np.float64)[..., None] * x)
-        return StoppingSums(*first_and_variation(r), terms.sum(axis=-1), (terms * x).sum(axis=-1))
+        share = np.asarray(r, dtype=np.float64)
+        rows = share.reshape(share.size // max(len(flat_x), 1), len(flat_x))
+        quadratic = np.empty(rows.shape)
+        deep = max(1, _WORK // width // len(flat_x))
+        for top in range(0, len(rows), deep):
+            for left in range(0, len(flat_x), _WORK // width):
+                part = slice(top, top + deep), slice(left, left + _WORK // width)
+                terms = rows[part][..., None] * flat_x[part[1]]
+                np.subtract(1, terms, out=terms)
+                np.divide(flat_bent[part[1]], terms, out=terms)
+                quadratic[part] = terms.sum(axis=-1)
+        # 1/(1 - r x) = 1 + r x/(1 - r x), so that one of the long sums gives the other.
+        bent_sum = quadratic.reshape(share.shape)
+        return StoppingSums(*first_and_variation(r), whole + share * bent_sum, bent_sum)
 
     return decaying
 
@@ -269,18 +285,18 @@ def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     return np.polynomial.legendre.leggauss(24)
 
 
-def _quadrature(start: FloatArray, stop: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _quadrature(start: FloatArray, stop: FloatArray, *, head: int) -> tuple[FloatArray, FloatArray]:
     """Points and weights that sum term(k) over k = start..stop, for terms slow on the scale of k.
 
-    The first 256 terms are added; the rest is the midpoint form of Euler-Maclaurin, its integral
+    The first `head` terms are added; the rest is the midpoint form of Euler-Maclaurin, its integral
     over log k by Gauss-Legendre quadrature on panels of at most two e-folds.
     """
-    longest = int(min(_SUM_HEAD, np.max(stop - start) + 1))
-    head = start[..., None] + np.arange(longest, dtype=np.float64)
-    inside = head <= stop[..., None]
-    points, weights = [np.where(inside, head, stop[..., None])], [inside.astype(np.float64)]
-    if np.any(stop >= start + _SUM_HEAD):
-        low = start + _SUM_HEAD - 0.5
+    longest = int(min(head, np.max(stop - start) + 1))
+    first = start[..., None] + np.arange(longest, dtype=np.float64)
+    inside = first <= stop[..., None]
+    points, weights = [np.where(inside, first, stop[..., None])], [inside.astype(np.float64)]
+    if np.any(stop >= start + head):
+        low = start + head - 0.5
         high = np.maximum(stop + 0.5, low)
         panels = int(np.ceil(np.max(np.log(high / low)) / 2)) or 1
         nodes, shares = _gauss_legendre()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rsgadvise.bounds.judge import Point, objective_for
-from rsgadvise.bounds.objective import Objective
+from rsgadvise.bounds.judge import Point, bounds_at, objective_for
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.stopping import Stopping
 
 __all__ = ["Change", "elasticities", "strongest_change"]
 
@@ -24,41 +22,54 @@ def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, fl
     Central differences of the bound itself, one-sided at the edge of a theorem's range. N moves by
     whole iterations where the stepsize decays. Knobs that cannot be moved alone are absent.
     """
-    objective = objective_for(problem, constants)
+    factors = (1 - _STEP, 1 + _STEP)
+    points = {("here", 1): point}
+    for side, factor in enumerate(factors):
+        points["stepsize", side] = replace(point, stepsize=point.stepsize * factor)
+        points["batch_size", side] = replace(point, batch_size=point.batch_size * factor)
+        if problem.kind != "single_layer":
+            points["keep_prob", side] = replace(point, keep_prob=point.keep_prob * factor)
+    counts = _iterations_around(point)
+    for side, count in enumerate(counts or ()):
+        points["iterations", side] = replace(point, iterations=count)
 
-    def log_at(moved: Point, on: Objective = objective) -> float:
+    def logs(problem: Problem, points: Sequence[Point]) -> list[float]:
         with np.errstate(divide="ignore"):
-            return float(np.log(moved.bound(on).value))
+            values: list[float] = np.log(bounds_at(objective_for(problem, constants), points)).tolist()
+        return values
 
-    here = log_at(point)
+    log_at = dict(zip(points, logs(problem, list(points.values())), strict=True))
+    here = log_at["here", 1]
 
-    def central(value: Callable[[float], float]) -> float:
+    def central(low: float, high: float) -> float:
         """d log bound / d log knob from both sides, or from the side that the theorem covers."""
-        reached: list[tuple[float, float]] = []
-        for factor in (1 - _STEP, 1 + _STEP):
-            there = value(factor)
-            reached.append((float(np.log(factor)), there) if np.isfinite(there) else (0.0, here))
-        (left, low), (right, high) = reached
-        return (high - low) / (right - left) if right > left else 0.0
+        reached = [
+            (float(np.log(factor)), there) if np.isfinite(there) else (0.0, here)
+            for factor, there in zip(factors, (low, high), strict=True)
+        ]
+        (left, below), (right, above) = reached
+        return (above - below) / (right - left) if right > left else 0.0
 
     def rebuilt(change: Callable[[float], Problem]) -> float:
-        return central(lambda f: log_at(point, objective_for(change(f), constants)))
+        return central(*(logs(change(factor), [point])[0] for factor in factors))
+
+    def moved(knob: str) -> float:
+        return central(log_at[knob, 0], log_at[knob, 1])
 
     found: dict[str, float] = {}
-    inner, outer = (replace(point, stepsize=point.stepsize * (1 + step)) for step in (-_STEP, _STEP))
-    found["stepsize"] = (here - log_at(inner)) / -float(np.log1p(-_STEP))
-    beyond = log_at(outer)
+    found["stepsize"] = (here - log_at["stepsize", 0]) / -float(np.log1p(-_STEP))
+    beyond = log_at["stepsize", 1]
     if np.isfinite(beyond):
         from_above = (beyond - here) / float(np.log1p(_STEP))
         # Where layers share one g the bound has a kink, and rises on both sides of a minimum.
         at_minimum = found["stepsize"] <= 0 <= from_above
         found["stepsize"] = 0.0 if at_minimum else 0.5 * (found["stepsize"] + from_above)
-    found["batch_size"] = central(lambda f: log_at(replace(point, batch_size=point.batch_size * f)))
-    steps = _iterations_elasticity(point, log_at)
-    if steps is not None:
-        found["iterations"] = steps
+    found["batch_size"] = moved("batch_size")
+    if counts is not None:
+        rise = log_at["iterations", 1] - log_at["iterations", 0]
+        found["iterations"] = rise / float(np.log(counts[1] / counts[0]))
     if problem.kind != "single_layer":
-        found["keep_prob"] = central(lambda f: log_at(replace(point, keep_prob=point.keep_prob * f)))
+        found["keep_prob"] = moved("keep_prob")
     found["initial_loss"] = rebuilt(lambda f: replace(problem, initial_loss=problem.initial_loss * f))
     if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.kind != "single_layer":
         found["weight_bound"] = rebuilt(
@@ -69,21 +80,17 @@ def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, fl
     return {knob: value + 0.0 for knob, value in found.items() if np.isfinite(value)}
 
 
-def _iterations_elasticity(point: Point, log_at: Callable[[Point], float]) -> float | None:
-    stopping: Stopping = point.schedule.stopping
+def _iterations_around(point: Point) -> tuple[float, float] | None:
+    """Fewer and more iterations; None where N is the length of a list."""
     n = point.iterations
-    if isinstance(stopping, tuple):
-        return None  # N is the length of the list
+    if isinstance(point.schedule.stopping, tuple):
+        return None
     if point.schedule.plain:
-        high, low = n * (1 + _STEP), n * (1 - _STEP)
+        low, high = n * (1 - _STEP), n * (1 + _STEP)
     else:
         gap = max(1.0, round(n * 1e-3))
-        high, low = n + gap, max(n - gap, 1.0)
-    if low < 1:
-        low, high = 1.0, 1 + _STEP
-    return (log_at(replace(point, iterations=high)) - log_at(replace(point, iterations=low))) / float(
-        np.log(high / low)
-    )
+        low, high = max(n - gap, 1.0), n + gap
+    return (low, high) if low >= 1 else (1.0, 1 + _STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,14 @@ def strongest_change(
     Returns:
         None where no change lowers the bound; what the theorem does not cover is passed over.
     """
-    here = float(point.bound(objective_for(problem, constants)).value)
+    changes = [each for each in _changes(problem, constants, point) if each[0] not in fixed]
+    same = [at for _, _, there, at in changes if there is problem]
+    here, *values = bounds_at(objective_for(problem, constants), [point, *same]).tolist()
     found: list[Change] = []
-    for knob, doubled, there, at in _changes(problem, constants, point):
-        if knob in fixed:
-            continue
-        value = float(at.bound(objective_for(there, constants)).value)
+    for knob, doubled, there, at in changes:
+        value = (
+            values.pop(0) if there is problem else float(bounds_at(objective_for(there, constants), [at])[0])
+        )
         if value < here:
             found.append(Change(knob, doubled, value / here))
     return min(found, key=lambda change: change.ratio, default=None)

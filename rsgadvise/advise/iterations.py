@@ -45,6 +45,7 @@ class Branch:
     schedule: Schedule
     keep_range: Range
     for_loss: bool  # the stepsize is given by a formula, and no optimum of what ranks
+    free: bool = False  # any weights meet the target, so that the least work does
 
 
 def iterations_for_bound(branch: Branch, batch: FloatArray) -> FloatArray:
@@ -81,6 +82,8 @@ def iterations_for_goal(branch: Branch, batch: FloatArray, *, rough: bool) -> tu
     goal = branch.space.goal
     if goal is None:
         raise ValueError("a goal is needed")
+    if branch.free:
+        return np.full(batch.shape, float(branch.space.iterations[0])), np.full(batch.shape, goal.runs or 1.0)
     if not branch.space.closed_plan(branch.schedule):
         return _plan_searched(branch, goal, batch, rough=rough)
 

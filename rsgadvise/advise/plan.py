@@ -11,10 +11,9 @@ from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
 from rsgadvise.advise.results import as_stepsize
 from rsgadvise.advise.runs import choosing, rows_to_compare
-from rsgadvise.advise.solve import solve
-from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
+from rsgadvise.advise.solve import plans
+from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
-from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem
 from rsgadvise.errors import HypothesisError
@@ -64,13 +63,18 @@ class _Case:
     target: float
     batch: int
     keep_prob: Range
+    free: bool = False  # any weights meet the target
 
     def real(self, batch: FloatArray, target: FloatArray) -> FloatArray:
         """N before rounding up, for other batches and targets."""
+        if self.free:
+            return np.ones(np.broadcast_shapes(batch.shape, target.shape))
         return self.objective.required_iterations(target, batch, self.keep_prob)[0]
 
     def whole(self, batch: FloatArray, target: FloatArray) -> FloatArray:
         """Smallest integer N, checked against the bound."""
+        if self.free:
+            return self.real(batch, target)
         return fewest_iterations(self.objective, batch, target, self.keep_prob)
 
 
@@ -89,14 +93,17 @@ def plan_iterations(
     """
     check_problem(problem, constants)
     objective = objective_for(problem, constants)
-    goal = Goal(request.eps, request.delta, request.runs)
+    goal = aim(problem, [request.keep_prob], eps=request.eps, delta=request.delta, runs=request.runs)
+    parts = goal.unmissable
     target = float(goal.per_run(np.asarray(float(request.runs))))
     batch, assumed = _batch_size(objective, request, goal)
     case = _Case(objective, goal, target, batch, request.keep_prob)
     here, there = np.asarray([float(batch)]), np.asarray([target])
+    if parts and not np.isfinite(case.whole(here, there)[0]):
+        case = replace(case, keep_prob=parts[0], free=True)
     needed, whole = case.real(here, there), case.whole(here, there)[0]
     feasible = bool(np.isfinite(whole))
-    smallest = float(objective.smallest_batch(np.asarray(target), request.keep_prob[0]))
+    smallest = 0.0 if case.free else float(objective.smallest_batch(np.asarray(target), request.keep_prob[0]))
     schedule = Schedule()
     reached = _reached(problem, constants, case, float(whole)) if feasible else None
     keep_prob = None if reached is None else reached[0].keep_prob
@@ -130,7 +137,7 @@ def plan_iterations(
         bound=None if reached is None else reached[1],
         certified_bound=None if reached is None else reached[2],
         proven=None if reached is None else reached[2] <= reached[1],
-        critical_batch_size=_finite(knee),
+        critical_batch_size=None if case.free else _finite(knee),
         recommended_runs=None if best_runs is None else best_runs[0],
         recommended_iterations=None if best_runs is None else best_runs[1],
         recommended_samples=None if best_runs is None else best_runs[0] * best_runs[1] * batch,
@@ -146,14 +153,16 @@ def plan_iterations(
         min_batch_size=_above(np.asarray(smallest)),
         reason=reason,
         notes=(
-            *_trivial(problem, request),
+            *([wording.ABOVE_THE_LIMIT] if parts else []),
             *([] if reason is None else [reason]),
             *_notes(problem, goal, batch, keep_prob),
         ),
         assumed=(*problem.assumed, *request.assumed, *assumed),
-        least_batch_size=_above(objective.smallest_batch(np.asarray(request.eps), request.keep_prob[0])),
+        least_batch_size=1
+        if case.free
+        else _above(objective.smallest_batch(np.asarray(request.eps), request.keep_prob[0])),
         recommended_critical_batch_size=None
-        if best_runs is None
+        if best_runs is None or case.free
         else _finite(
             critical_batch_size(
                 objective, float(goal.per_run(np.asarray(float(best_runs[0])))), request.keep_prob
@@ -204,7 +213,7 @@ def _batch_size(objective: Objective, request: Request, goal: Goal) -> tuple[int
     """The batch size asked for, or the one that takes the fewest samples, found as `recommend` finds it."""
     if request.batch_size is not None:
         return request.batch_size, ()
-    rows = solve(
+    rows = plans(
         objective,
         Space(
             batch_sizes=request.batch_choices,
@@ -304,12 +313,6 @@ def _reason(request: Request, smallest: float) -> str:
             f"{whole_number(np.floor(smallest)) + 1:,}{given}, a larger eps, or more runs."
         )
     return "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a larger batch."
-
-
-def _trivial(problem: Problem, request: Request) -> tuple[str, ...]:
-    """That a target says nothing, where no weights of the network can miss it."""
-    met = request.eps >= float(largest_gradient(problem, np.asarray(request.keep_prob[0])))
-    return (wording.ABOVE_THE_LIMIT,) if met else ()
 
 
 def _notes(problem: Problem, goal: Goal, batch: int, keep_prob: float | None) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ class Reach:
         exact: whether it is the smallest; where plans have no closed form only some are tried.
         batch_size, iterations, runs: of the choice behind it.
         binding: dotted keys of the limits that it exhausts.
+        free: whether it is the largest squared gradient, which any weights meet, since no plan has less.
     """
 
     eps: float
@@ -41,6 +42,7 @@ class Reach:
     iterations: int
     runs: int
     binding: tuple[str, ...]
+    free: bool = False
 
 
 def smallest_eps(objective: Objective, space: Space) -> Reach | None:
@@ -69,7 +71,13 @@ def smallest_eps(objective: Objective, space: Space) -> Reach | None:
         for runs in distinct(np.round(np.linspace(left, right, _FINE))):
             found.setdefault(float(runs), _least(objective, space, goal, float(runs)))
     runs, (eps, rows) = min(found.items(), key=lambda item: item[1][0])
-    if rows is None or not math.isfinite(eps):
+    if rows is None:
+        return None
+    if goal.limit <= eps:
+        fewest = min(space.batch_sizes), space.iterations[0], goal.runs or 1
+        held = _binding(space, rows, runs)
+        return Reach(rounded_up(goal.limit, _DIGITS), True, *fewest, held, free=True)
+    if not math.isfinite(eps):
         return None
     for slack in _SLACK:
         reached = rounded_up(eps * slack, _DIGITS)
@@ -118,7 +126,7 @@ def _binding(space: Space, rows: Rows, runs: float) -> tuple[str, ...]:
 def infeasible(objective: Objective, space: Space) -> Infeasible:
     """Why nothing is left, which limits hold it back, and what would be met instead."""
     goal = space.goal
-    if goal is None:
+    if goal is None or goal.unmissable:
         limits = ", ".join(limit.key for limit in space.limits) or space.iterations_key
         return Infeasible(
             f"no batch size allowed leaves room for {space.iterations[0]:,} iteration(s) within {limits}; "
@@ -152,16 +160,22 @@ def infeasible(objective: Objective, space: Space) -> Infeasible:
 
 
 def _raise_eps(reach: Reach | None) -> str:
-    return "raise target.eps" + ("" if reach is None else " to that")
+    return "raise target.eps" + ("" if reach is None or reach.free else " to that")
 
 
 def _instead(reach: Reach | None) -> str:
     if reach is None:
         return ""
+    within = f"within {' and '.join(reach.binding) or 'the spec'}"
+    if reach.free:
+        return (
+            f"; {within} no smaller target.eps has a plan than {reach.eps:.4g}, the largest squared gradient "
+            "of this network, which any weights meet"
+        )
     each = "" if reach.runs == 1 else f" in each of {reach.runs:,} runs"
     smallest = "the smallest target.eps with a plan is" if reach.exact else "there is a plan for target.eps"
     return (
-        f"; within {' and '.join(reach.binding) or 'the spec'} {smallest} {reach.eps:.4g} "
+        f"; {within} {smallest} {reach.eps:.4g} "
         f"(batch_size {reach.batch_size:,}, {reach.iterations:,} iterations{each})"
     )
 

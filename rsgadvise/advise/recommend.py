@@ -17,7 +17,7 @@ from rsgadvise.advise.iterations import critical_batch_size
 from rsgadvise.advise.reach import infeasible
 from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.runs import choosing
-from rsgadvise.advise.solve import Rows, solve
+from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.calibrated import LossObjective
 from rsgadvise.bounds.judge import (
@@ -28,7 +28,6 @@ from rsgadvise.bounds.judge import (
     objective_for,
     stepsize_range,
 )
-from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
 
@@ -92,6 +91,10 @@ def rank(
         HypothesisError: as for `recommend`.
     """
     check_problem(problem, constants)
+    trivial = () if space.goal is None or not space.goal.unmissable else (wording.ABOVE_THE_LIMIT,)
+    if constants in MEASURED and space.goal is not None:
+        # What short runs tell is to train by: there a plan of the least work would be none.
+        space = replace(space, goal=replace(space.goal, limit=math.inf, unmissable=()))
     objective = ranking_objective(problem, space, constants)
     ranked = ranked_rows(objective, space, constants=constants) if rows is None else rows
     # Of (12) and (13) the second covers both, as long as there are no rows.
@@ -111,7 +114,7 @@ def rank(
             from rsgadvise.advise.chosen import elsewhere
 
             none = replace(none, reason=f"{none.reason}; {elsewhere(problem, space, constants)}")
-        return replace(advice, infeasible=none, notes=_trivial(problem, space))
+        return replace(advice, infeasible=none, notes=trivial)
     shown = described(problem, space, ranked, constants=constants, top=top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
@@ -123,7 +126,9 @@ def rank(
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
-        knee = critical_batch_size(objective, float(space.goal.per_run(ranked.runs[0])), keep_range)
+        target = float(space.goal.per_run(ranked.runs[0]))
+        if not trivial or ranked.value[0] <= target:  # else it is not the bound that meets it
+            knee = critical_batch_size(objective, target, keep_range)
     return replace(
         advice,
         equation=wording.equations([row.equation for row in shown]),
@@ -133,7 +138,7 @@ def rank(
         work=_work(problem, constants, objective, space, ranked),
         why=_why(problem, constants, best, shown[0]),
         notes=(
-            *_trivial(problem, space),
+            *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
         train=training_plan(shown[0], problem),
@@ -175,7 +180,7 @@ def training_plan(
 
 def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName) -> Rows:
     """Every feasible candidate, best first: the ranking without its explanations."""
-    rows = solve(objective, space)
+    rows = plans(objective, space)
     # Measured constants tie at all keep probabilities, and are those of the highest.
     tied = -rows.keep_prob if constants in MEASURED else np.zeros(rows.batch.size)
     return rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
@@ -378,15 +383,6 @@ def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recomme
             wording.strongest_knob(change.knob, doubled=change.doubled, ratio=change.ratio, name=name)
         )
     return tuple(sentences)
-
-
-def _trivial(problem: Problem, space: Space) -> tuple[str, ...]:
-    """That a target says nothing, where no weights of the network can miss it."""
-    if space.goal is None:
-        return ()
-    lowest = np.asarray(min(low for low, _ in space.keep_probs))
-    met = space.goal.eps >= float(largest_gradient(problem, lowest))
-    return (wording.ABOVE_THE_LIMIT,) if met else ()
 
 
 def _notes(

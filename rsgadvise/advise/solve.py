@@ -22,7 +22,7 @@ from rsgadvise.bounds.objective import FixedStepsize, Objective
 from rsgadvise.search import distinct, smallest_integer, whole_grid, whole_number
 from rsgadvise.theory.bound import FloatArray
 
-__all__ = ["Rows", "reachable", "solve"]
+__all__ = ["Rows", "plans", "reachable", "solve"]
 
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _KINKS = 96  # numbers of iterations whose largest batch is tried
@@ -102,11 +102,20 @@ def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
     parts = []
     for schedule_index, schedule in enumerate(space.schedules):
         for range_index, keep_range in enumerate(space.keep_probs):
-            branch = Branch(objective, space, schedule, keep_range, for_loss)
+            part = None if space.goal is None else space.goal.freed(keep_range)
+            branch = Branch(objective, space, schedule, part or keep_range, for_loss, part is not None)
             rows = _solve_for(branch, _batch_candidates(branch), rough=rough)
             labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
             parts.append((rows, labels))
     return _joined(parts)
+
+
+def plans(objective: Objective, space: Space) -> Rows:
+    """`solve`, or where the theorem has no plan for a target that no weights miss, the least work."""
+    rows, goal = solve(objective, space), space.goal
+    if rows.batch.size or goal is None or not goal.unmissable:
+        return rows
+    return solve(objective, replace(space, goal=replace(goal, free=True)))
 
 
 def reachable(objective: Objective, space: Space) -> bool:
@@ -139,7 +148,9 @@ def _batch_candidates(branch: Branch) -> FloatArray:
     low, high = space.batch_sizes[0], _largest_batch(space)
     if high < low:
         return np.asarray([float(low)])
-    if space.goal is None and not (branch.schedule.monotone or branch.for_loss):
+    if branch.free:
+        best = float(low)
+    elif space.goal is None and not (branch.schedule.monotone or branch.for_loss):
         best = _best_on_limits(branch, low, high)
     else:
         best = _best_batch(branch, low, high)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import Range, Schedule
 from rsgadvise.bounds.problem import Assumption, Problem, stopping_of
 from rsgadvise.theory.bound import FloatArray
@@ -20,6 +23,7 @@ __all__ = [
     "Goal",
     "Limit",
     "Space",
+    "aim",
     "batch_choices",
     "search_space",
     "without_limits",
@@ -36,15 +40,33 @@ _FEW_ROWS = 64  # with fewer, batch sizes below the smallest of the default list
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """An (eps, delta) target; `runs` is None where the number of runs is free."""
+    """An (eps, delta) target.
+
+    Attributes:
+        eps, delta: Pr(min_t ||grad f(W^R_t)||^2 <= eps) >= 1 - delta.
+        runs: T, or None where it is free.
+        limit: the largest squared gradient at the smallest keep probability allowed; any weights meet a
+            target from there on.
+        unmissable: ranges of keep probabilities in which no weights of the network have a squared gradient
+            above eps: there one run of any length meets the target.
+        free: whether plans there are such runs, as where the theorem has none.
+    """
 
     eps: float
     delta: float
     runs: int | None
+    limit: float = math.inf
+    unmissable: tuple[Range, ...] = ()
+    free: bool = False
 
     def per_run(self, runs: FloatArray) -> FloatArray:
         """eps delta^(1/T): by Markov's inequality, T runs whose mean stays below it suffice."""
         return np.asarray(self.eps * self.delta ** (1 / runs))
+
+    def freed(self, keep_range: Range) -> Range | None:
+        """The part of a range of keep probabilities in which plans are free; None where there is none."""
+        parts = self.unmissable if self.free else ()
+        return next((part for part in parts if part[0] == keep_range[0]), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +161,18 @@ def batch_choices(spec: Spec, samples: int | None) -> tuple[tuple[int, ...], boo
     return (*(size for size in (*smaller, *listed) if size < samples), samples), False
 
 
+def aim(problem: Problem, keep_probs: Sequence[Range], *, eps: float, delta: float, runs: int | None) -> Goal:
+    """The goal of a network. Its largest squared gradient rises with the keep probability."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        least, most = largest_gradient(problem, np.asarray(keep_probs, dtype=np.float64)).T
+    parts = [
+        (low, high if eps >= top else low)
+        for (low, high), bottom, top in zip(keep_probs, least, most, strict=True)
+        if eps >= bottom
+    ]
+    return Goal(eps, delta, runs, float(least.min()), tuple(parts))
+
+
 def _keep_probs(spec: Spec) -> tuple[Range, ...]:
     if spec.network.kind == "single_layer":
         return ((1.0, 1.0),)
@@ -193,7 +227,9 @@ def search_space(spec: Spec, problem: Problem) -> Space:
         low, high = keep_probs[0]
         assumed.append(Assumption("search.keep_prob", f"{low:g} to {high:g}", "the default range"))
     limits = _limits(spec, problem.samples)
-    goal = None if spec.target is None else Goal(spec.target.eps, spec.target.delta, spec.target.runs)
+    goal, target = None, spec.target
+    if target is not None:
+        goal = aim(problem, keep_probs, eps=target.eps, delta=target.delta, runs=target.runs)
     if goal is None and not limits and problem.samples is not None and iterations[0] < iterations[1]:
         limits.append(Limit("budget.epochs", ASSUMED_EPOCHS * problem.samples, 0.0, 1.0))
         assumed.append(

@@ -21,6 +21,7 @@ __all__ = [
     "CappedObjective",
     "Point",
     "attempted",
+    "bounds_at",
     "certified",
     "certified_beside",
     "check_problem",
@@ -208,6 +209,17 @@ class Point:
         if terms.get("largest_gradient", np.zeros(1))[0] > 0:  # it stands in for all others
             terms = {"largest_gradient": terms["largest_gradient"]}
         return Bound({name: np.asarray(value[0]) for name, value in terms.items()})
+
+
+def bounds_at(objective: Objective, points: Sequence[Point]) -> FloatArray:
+    """The bounds at points of one schedule, in one call, which costs hardly more than that of one."""
+    return objective.bound(
+        np.stack([point.stepsize for point in points]),
+        np.asarray([point.keep_prob for point in points]),
+        np.asarray([point.batch_size for point in points]),
+        np.asarray([point.iterations for point in points]),
+        points[0].schedule,
+    ).value
 
 
 def point_at(

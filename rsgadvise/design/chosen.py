@@ -71,6 +71,7 @@ def choose(
     shown: int,
     own: tuple[int, ...],
     solve: Callable[[tuple[int, ...]], Solved | None],
+    capped: bool,
 ) -> Chosen:
     """The networks to look at more closely.
 
@@ -83,6 +84,8 @@ def choose(
         lattice: what the rows are numbered in.
         shown: how many of the ranks are shown. own: d_0..d_L of the spec.
         solve: the best row of a network, None if it does not reach the target.
+        capped: whether the bound of a vacuous network is shown as its largest gradient, which other lengths
+            have not in common with it.
     """
     notes = list[str]()
     planned = _planned(which, exact, own, solve)
@@ -94,15 +97,18 @@ def choose(
     if which == "deep" and deep is not None:
         planned = deep
     short = len(planned.problem.layers) < _DEEP
+    curve = None if deep is None or (capped and deep.vacuous) else deep
     if deep is None:
         notes.append(_no_curve(which, lattice))
+    elif curve is None:
+        notes.append(f"No curve of equal bounds: the bound of {lengths(deep.problem.layers)} is vacuous.")
     elif short or len(exact[0].problem.layers) < _DEEP <= len(planned.problem.layers):
         notes.append(_curve_of(deep, exact[:shown]))
     if short and which == "best" and deep is not None:
         notes.append(_deeper(planned, deep, exact[:shown]))
     if which == "deep" and deep is None:
         return Chosen(None, None, tuple(notes))
-    return Chosen(deep, None if which == "none" else planned, tuple(notes))
+    return Chosen(curve, None if which == "none" else planned, tuple(notes))
 
 
 def _planned(

@@ -193,6 +193,7 @@ def _design(
         shown=len(shown),
         own=tuple(spec.network.layers),
         solve=lambda layers: solved(base, space, layers, constants=constants, metric=metric),
+        capped=constants == "certified",
     )
     advice = replace(advice, notes=(*advice.notes, *chosen.notes))
     if chosen.curve is not None:

@@ -43,6 +43,7 @@ _CANDIDATES = 13
 _SHALLOW = (4, 150)  # twins and steps without hidden layers, which are soon done
 _LENGTHS = ((2, 1200), (2, 600), (2, 300), (2, 150), (1, 150), (1, 100), (1, 50))
 _WORK = 5e9  # multiply-adds of one race: about a second
+_UNIT = 20  # multiply-adds that take as long as one unit's sigmoid and its derivative
 _PRODUCTS = 6  # of Lanczos, where there is no race
 _SHIFTS = 2  # of the candidates, where the best is at their end
 _HIDDEN = 0.29  # E h^2 of a hidden unit at W1, about
@@ -100,7 +101,7 @@ def rehearse(
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
     hidden = len(network.widths) > 2
-    twins, steps, work = _length(weights, iterations, hidden=hidden)
+    twins, steps, work = _length(weights, sum(small.widths[1:]), iterations, hidden=hidden)
     steepest = _HIDDEN * network.layers[-1 if tied else -2] if hidden else known.steepest
     if not (steepest > _FLATTEST and known.steepest > _FLATTEST):
         raise HypothesisError(
@@ -158,12 +159,12 @@ def rehearse(
     )
 
 
-def _length(weights: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:
-    """(twins, steps, work) that such a network can afford."""
+def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:
+    """(twins, steps, work) that such a network can afford; of many units the sigmoids take longest."""
     for twins, most in _LENGTHS if hidden else (_SHALLOW, *_LENGTHS[-4:]):
         steps = min(most, iterations)
         work = 3.0 * weights * _CANDIDATES * twins * (BATCH_SIZE * steps + ROWS)
-        if work <= _WORK:
+        if work * max(1.0, _UNIT * units / weights) <= _WORK:
             return twins, steps, work
     work = 3.0 * _LOOKED_AT * weights * (1 + PRODUCT_COST * _PRODUCTS)
     if work <= _WORK:

@@ -174,7 +174,9 @@ def shared_part(known: Statistics, *, columns: int, rng: np.random.Generator) ->
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         inputs = _arranged(entries, middle, *orders)
-        if float(np.linalg.eigvalsh(inputs.T @ inputs / ROWS)[-1]) < wanted:
+        # Of the two products with the same eigenvalue the smaller one: columns can be thousands.
+        product = inputs @ inputs.T if columns > ROWS else inputs.T @ inputs
+        if float(np.linalg.eigvalsh(product / ROWS)[-1]) < wanted:
             low = middle
         else:
             high = middle

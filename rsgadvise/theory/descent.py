@@ -43,8 +43,9 @@ __all__ = [
     "start_weight",
 ]
 
-_POINTS = 65  # shares of the curvature scanned
-_STEPS = 38  # golden sections around the best of them
+_POINTS = 17, 65  # the fewest and the most shares of the curvature that are scanned
+_APART = 0.4  # in log r/(1 - r), where the most allow it
+_STEPS = 28  # the most that refine the best of them
 _VALLEYS = 2
 _LARGEST_SHARE = 1 - 1e-9  # the range is open
 
@@ -274,11 +275,11 @@ def _best_share(
         start = sums.first * suboptimality + sums.variation * ceiling
         return np.asarray(start / share + noise * share * sums.quadratic)
 
+    ends = np.log(low / (1 - low)), np.log(high / (1 - high))
     found = minimize_scan(
         value,
-        np.log(low / (1 - low)),
-        np.log(high / (1 - high)),
-        points=_POINTS,
+        *ends,
+        points=int(np.clip(np.max(ends[1] - ends[0]) / _APART, *_POINTS)),
         steps=_STEPS,
         valleys=_VALLEYS,
     )

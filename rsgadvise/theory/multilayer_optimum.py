@@ -8,7 +8,6 @@ what remains is convex in log g and solved here for many candidates at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -30,7 +29,7 @@ __all__ = [
 ]
 
 _POINTS = 65  # shares of the curvature scanned where stepsizes decay
-_STEPS = 26  # golden sections around the best of them
+_STEPS = 26  # the most that refine the best of them
 _VALLEYS = 2
 _SHARE_LOGIT = 20.7  # shares from 1e-9, as good as none, to 1 - 1e-9: their range is open
 _EDGE_LOGIT = 17.0
@@ -262,7 +261,7 @@ def _searched(
     sums_at = prepare_sums(stopping, iterations=candidates["iterations"], decay=decay)
     shape = candidates["batch_size"].shape
 
-    def solved(share: FloatArray) -> tuple[FloatArray, list[FloatArray], FloatArray]:
+    def solved(share: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         return _at_share(net, candidates, keep_prob, share, sums_at(share))
 
     def value(logit: FloatArray) -> FloatArray:
@@ -271,13 +270,12 @@ def _searched(
     flat, gammas, zeta = solved(np.zeros(shape))
     # A layer in a box of width 0 has no curvature: then m is 0 whatever the stepsizes.
     if not all(np.all(np.greater(b, 0)) for b in net.curvatures):
-        return np.stack(np.broadcast_arrays(*gammas), axis=-1), zeta
+        return np.moveaxis(gammas, 0, -1), zeta
     ends = np.full(shape, -_SHARE_LOGIT), np.full(shape, _SHARE_LOGIT)
     found = minimize_scan(value, *ends, points=_POINTS, steps=_STEPS, valleys=_VALLEYS)
     bent, others, other_zeta = solved(1 / (1 + np.exp(-found)))
     better = bent < flat
-    gammas = [np.where(better, other, gamma) for other, gamma in zip(others, gammas, strict=True)]
-    return np.stack(np.broadcast_arrays(*gammas), axis=-1), np.where(better, other_zeta, zeta)
+    return np.moveaxis(np.where(better, others, gammas), 0, -1), np.where(better, other_zeta, zeta)
 
 
 def _at_share(
@@ -286,8 +284,8 @@ def _at_share(
     keep_prob: tuple[float, float],
     share: FloatArray,
     sums: StoppingSums,
-) -> tuple[FloatArray, list[FloatArray], FloatArray]:
-    """(bound, stepsizes, zeta) at the best g for a given share r, or less of it, of the curvature.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(bound, stepsizes along a first axis, zeta) at the best g for a share r, or less, of the curvature.
 
     With s = r / (1 - r) each layer takes the smallest stepsize that allows both g and m = s g,
     max(gamma_l(g), sqrt(s g / b_l)), and g (1 + s) times the bound is
@@ -297,58 +295,61 @@ def _at_share(
     """
     edge, batch, (lower, upper) = largest_shared(net), candidates["batch_size"], keep_prob
     start = sums.first * candidates["initial_loss"] + sums.variation * candidates["ceiling"]
-    output = net.output_noise * sums.quadratic / batch
-    weights = [net.pretraining * k * sums.linear / batch for k in net.hidden_noise]
+    # Layers are stacked along a first axis, since with few candidates it is the calls that cost.
+    noise = np.stack(
+        [
+            *(np.asarray(net.pretraining * k * sums.linear / batch) for k in net.hidden_noise),
+            np.asarray(net.output_noise * sums.quadratic / batch),
+        ]
+    )
+    b = np.stack([np.broadcast_to(np.asarray(each, np.float64), batch.shape) for each in net.curvatures])
+    b = b.reshape(len(b), *(1,) * (share.ndim - batch.ndim), *batch.shape)
     # Where a layer's two stepsizes meet, b_l gamma_l = r. The largest b_l meets first, and begins the search.
     small = np.minimum(share, 0.5)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        meets = [np.minimum(small * (1 - small) / (np.asarray(b) * edge), 1.0) for b in net.curvatures]
+        meets = np.minimum(small * (1 - small) / (b * edge), 1.0)
+        ratio = share / (1 - share) / b
     # fmax drops 0/0, a layer without curvature that shares none.
-    kinks = [np.minimum(logit_of(np.minimum(np.fmax(at, 1e-20), 1 - 1e-15)), _EDGE_LOGIT) for at in meets]
-    first = np.minimum.reduce(np.broadcast_arrays(*kinks))
+    kinks = np.minimum(logit_of(np.minimum(np.fmax(meets, 1e-20), 1 - 1e-15)), _EDGE_LOGIT)
+    first = kinks.min(axis=0)
 
-    def stepsizes(shared: FloatArray, held: Sequence[NDArray[np.bool_]]) -> list[FloatArray]:
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            bent = [np.sqrt(share / (1 - share) * shared / np.asarray(b)) for b in net.curvatures]
-        plain = stepsizes_at(net, shared)
-        return [np.where(*choice) for choice in zip(held, bent, plain, strict=True)]
+    def stepsizes(shared: FloatArray, held: NDArray[np.bool_]) -> FloatArray:
+        with np.errstate(invalid="ignore", over="ignore"):
+            bent = np.sqrt(ratio * shared)
+        plain = 2 * shared / (1 + np.sqrt(np.maximum(1 - 4 * b * shared, 0.0)))
+        return np.where(held, bent, plain)
 
-    def noises(gammas: list[FloatArray]) -> tuple[list[FloatArray], FloatArray]:
+    def noises(gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Each term but the first without its zeta, and zeta."""
-        terms = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
-        terms.append(output * gammas[-1] ** 2)
+        terms = noise * gammas
+        terms[-1] *= gammas[-1]
         if lower == upper:
             return terms, np.full(terms[-1].shape, lower)
-        rising = np.asarray(sum(terms[:-2], np.zeros(())))
-        return terms, _best_keep_prob(start, terms[-1], rising, lower, upper)
+        return terms, _best_keep_prob(start, terms[-1], terms[:-2].sum(axis=0), lower, upper)
 
-    def slope(logit: FloatArray, held: Sequence[NDArray[np.bool_]]) -> FloatArray:
+    def slope(logit: FloatArray, held: NDArray[np.bool_]) -> FloatArray:
         """log of the part of g^2 dF/dg that rises with g over the part that falls."""
         gammas = stepsizes(shared_at(logit, edge), held)
         terms, zeta = noises(gammas)
-        rise, fall = np.zeros(terms[-1].shape), start / zeta**2
-        for index, (term, gamma, b) in enumerate(zip(terms, gammas, net.curvatures, strict=True)):
-            steep = np.maximum(1 - 2 * b * gamma, 1e-16)
-            if index == len(weights):
-                rise = rise + np.where(held[index], 0.0, term / (zeta * steep))
-                continue
-            damped = term if index == len(weights) - 1 else term * zeta
-            rise = rise + np.where(held[index], 0.0, damped * b * gamma / steep)
-            fall = fall + np.where(held[index], damped / 2, 0.0)
+        terms[:-2] *= zeta
+        terms[-1] /= zeta
+        # A held stepsize grows as the root of g: a hidden layer's term falls by half, the last one's stays.
+        fall = start / zeta**2 + np.where(held[:-1], terms[:-1], 0.0).sum(axis=0) / 2
+        bends = b * gammas
+        steep = np.maximum(1 - 2 * bends, 1e-16)
+        bends[-1] = 1.0
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log(rise / fall))
+            return np.asarray(np.log(np.where(held, 0.0, terms * bends / steep).sum(axis=0) / fall))
 
     # Between two kinks the derivative is smooth, and which layers are held is known.
     low, high = first, np.full(first.shape, _EDGE_LOGIT)
-    falls = [slope(np.broadcast_to(kink, first.shape), [at > kink for at in kinks]) < 0 for kink in kinks]
-    for kink, down in zip(kinks, falls, strict=True):
-        low = np.where(down, np.maximum(low, kink), low)
     for kink in kinks:
-        high = np.where(kink > low, np.minimum(high, kink), high)
-    held = [np.broadcast_to(kink > low, low.shape) for kink in kinks]
+        low = np.where(slope(kink, kinks > kink) < 0, np.maximum(low, kink), low)
+    high = np.where(kinks > low, kinks, high).min(axis=0)
+    held = kinks > low
     logit = increasing_root(lambda t: slope(t, held), low, high, tolerance=1e-5)
     shared = np.where(share >= 0.5, 4 * edge * share * (1 - share), shared_at(logit, edge))
-    gammas = stepsizes(shared, [here | (share >= 0.5) for here in held])
+    gammas = stepsizes(shared, held | (share >= 0.5))
     terms, zeta = noises(gammas)
-    value = start / zeta**2 + terms[-1] / zeta + terms[-2] + zeta * np.asarray(sum(terms[:-2], np.zeros(())))
+    value = start / zeta**2 + terms[-1] / zeta + terms[-2] + zeta * terms[:-2].sum(axis=0)
     return np.asarray(value * (1 - share) / shared), gammas, zeta

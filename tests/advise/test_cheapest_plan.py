@@ -107,6 +107,10 @@ def test_no_plan_of_the_ranges_is_cheaper(seed: int) -> None:
         assert np.isinf(least)
         return
     best = advice.recommendations[0]
+    if np.isinf(least):  # the theorem has no plan, and none is needed
+        assert spec.target is not None
+        assert best.largest_gradient <= spec.target.eps
+        return
     found = best.total_samples if spec.cost is None else best.seconds
     assert found == pytest.approx(least, rel=5e-4)
 

@@ -492,6 +492,32 @@ def test_a_target_that_no_weights_miss_is_said_to_be_one(constants: Any) -> None
         assert (wording.ABOVE_THE_LIMIT in advice.notes) == said, eps
 
 
+@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize("runs", [1, 3])
+def test_where_no_weights_miss_a_target_a_plan_is_the_least_work(constants: Any, runs: int) -> None:
+    """No number of iterations brings a theorem's bound this far down, and none has to."""
+    limit = recommend(spec("autoencoder", training={"keep_prob": 0.6})).largest_gradient
+    assert limit is not None
+    search = {"batch_size": {"min": 3, "max": 9}, "iterations": {"min": 2, "max": 50}}
+    for factor in (1.001, 0.999):
+        target = {"eps": limit * factor, "delta": 1e-300, "runs": runs}
+        parts = {"target": target, "search": {**search, "keep_prob": {"min": 0.6, "max": 1.0}}}
+        wanted = spec("autoencoder", **parts)
+        advice = recommend(wanted, constants=constants)
+        if factor < 1:
+            assert advice.infeasible is not None
+            assert advice.infeasible.smallest_eps == pytest.approx(limit, rel=1e-3)
+            continue
+        best = advice.recommendations[0]
+        # Only at the lowest keep probability no weights miss it.
+        assert (best.batch_size, best.iterations, best.runs, best.keep_prob) == (3, 2, runs, 0.6)
+        assert wording.ABOVE_THE_LIMIT in advice.notes
+        assert advice.critical_batch_size is None
+        short = recommend(spec("autoencoder", budget={"samples": 5}, **parts), constants=constants)
+        assert short.infeasible is not None
+        assert "leaves room for 2 iteration(s) within budget.samples" in short.infeasible.reason
+
+
 def test_nothing_ranks_choices_without_a_bound() -> None:
     fixed = {"stepsize": 5.0, "iterations": 10}
     advice = recommend(spec("single_layer", training=fixed, search={"batch_size": [64, 8]}))

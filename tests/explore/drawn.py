@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -48,6 +48,9 @@ REFUSED: tuple[Any, ...] = (
 )
 DATA = ("features.csv", "classes.npz", "tiny.csv", "flat.csv", "zeros.npy", "digits.mat", "one.csv")
 
+_TRAINING = 0.1  # of the tries, with the default constants
+_DECAYING = 0.12  # of the specs: most of the others take a tenth of the time
+
 Command = tuple[str, ...]
 
 
@@ -68,7 +71,8 @@ class Draw:
     random: Random
     odd: float = 0.08
     refused: float = 0.004
-    choices: dict[str, Any] = field(default_factory=dict)
+    trains: bool = False
+    """Whether the constants are those that train something, which is dear: mostly small networks then."""
 
     def chance(self, probability: float) -> bool:
         return self.random.random() < probability
@@ -103,7 +107,7 @@ class Draw:
 
 def _network(draw: Draw) -> dict[str, Any]:
     kind = draw.random.choice(KINDS)
-    width = draw.random.choice([12, 300, 3000])
+    width = draw.random.choice([12, 300, 3000] if not draw.trains or draw.chance(0.1) else [4, 12])
     depth = (
         2 if kind != "multilayer" else draw.random.choice([2, 3, 3, 4, 5, 7, 20 if draw.chance(0.1) else 3])
     )
@@ -170,7 +174,7 @@ def _training(draw: Draw, network: dict[str, Any]) -> dict[str, Any]:
         draw.maybe(training, 0.15, "keep_prob", lambda: draw.real(0.05, 1.0, widest=(1e-6, 1.0)))
     draw.maybe(
         training,
-        0.25,
+        _DECAYING,
         "decay",
         lambda: draw.random.choice(
             [0, 0.3333333333333333, 0.5, 1, 2, draw.real(1e-3, 2.0, widest=(0.0, 2.0))]
@@ -210,7 +214,7 @@ def _search(draw: Draw, kind: str) -> dict[str, Any]:
     draw.maybe(
         search, 0.3, "iterations", lambda: _span(draw, lambda: draw.whole(1, 10**6, widest=(1, 10**15)))
     )
-    draw.maybe(search, 0.15, "decay", lambda: draw.random.choice([[0], 0.5, [0, 0.5], [1.0, 0.25]]))
+    draw.maybe(search, _DECAYING / 2, "decay", lambda: draw.random.choice([[0], 0.5, [0, 0.5], [1.0, 0.25]]))
     return search
 
 
@@ -268,15 +272,7 @@ _FORMATS = ("json", "json", "json", "table", "markdown", "yaml", "csv")
 
 def _options(draw: Draw, command: str) -> list[str]:
     options: list[str] = []
-    if command in {
-        "recommend",
-        "explain",
-        "report",
-        "bound",
-        "iterations",
-        "compare",
-        "design",
-    } and draw.chance(0.9):
+    if command in _WITH_CONSTANTS and not draw.trains:
         options += ["--constants", draw.random.choice(["paper", "certified"])]
     if command != "report":
         options += ["-f", draw.random.choice(_FORMATS)]
@@ -298,14 +294,15 @@ def _options(draw: Draw, command: str) -> list[str]:
         for varied in draw.random.sample(_VARIED, draw.random.choice([1, 1, 2])):
             options += ["--vary", varied]
         options += ["--no-measure"]
-    if command == "explain" and draw.chance(0.05):
+    if command == "explain" and draw.chance(0.02):
         options.append("--thorough")
     return options
 
 
+_WITH_CONSTANTS = {"recommend", "explain", "report", "bound", "iterations", "compare", "design"}
 _COMMANDS = (
-    ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 8), ("report", 5), ("compare", 4),
-    ("sweep", 4), ("design", 3), ("plot", 3), ("stats", 2),
+    ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 3), ("report", 5), ("compare", 4),
+    ("sweep", 2), ("design", 3), ("plot", 3), ("stats", 2),
 )  # fmt: skip
 
 
@@ -314,6 +311,7 @@ def draw_try(seed: int, index: int) -> Try:
     draw = Draw(Random(f"{seed}/{index}"))
     draw.odd = draw.random.choice([0.0, 0.02, 0.1, 0.3])
     name = draw.random.choices([name for name, _ in _COMMANDS], [weight for _, weight in _COMMANDS])[0]
+    draw.trains = draw.chance(_TRAINING)
     spec = draw_spec(draw)
     if name == "stats":
         return Try(index, ("stats", f"DATA/{draw.random.choice(DATA)}", "-f", "json"), spec)

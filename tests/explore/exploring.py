@@ -20,6 +20,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,8 @@ from drawn import Try, as_text, draw_try, write_data
 
 LIMIT = 20.0
 """Seconds of processor time that one call may take."""
+SWEEP = 4
+"""What a sweep may take of these."""
 SHOWN = 3
 """Finds of one kind that are printed whole."""
 
@@ -53,10 +56,24 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _TooLongError
 
 
+@cache
+def _parsers_built_once() -> None:
+    """Of each command: a process of its own has but one to build."""
+    import typer.main
+
+    from rsgadvise import cli
+
+    make = cache(cli.make_app)
+    build = cache(typer.main.get_command)
+    vars(cli)["make_app"] = lambda names: make(tuple(names))
+    vars(typer.main)["get_command"] = build
+
+
 def call(command: list[str]) -> tuple[object, str, str]:
     """Exit code, standard output and standard error of a command run in this process."""
     from rsgadvise.cli import main
 
+    _parsers_built_once()
     out, err = io.StringIO(), io.StringIO()
     before, sys.argv = sys.argv, ["rsgadvise", *command]
     code: object = None
@@ -81,6 +98,8 @@ def _place(error: BaseException) -> str:
 def attempt(one: Try, folder: Path, *, limit: float = LIMIT) -> list[tuple[str, str]]:
     """What a try breaks: (kind, what) of each."""
     text = as_text(one.spec)
+    if one.command[0] == "sweep":  # of a dozen specs, and it shows how far it is
+        limit *= SWEEP
     (folder / "SPEC").write_text(text)
     if one.other is not None:
         (folder / "OTHER").write_text(as_text(one.other))
