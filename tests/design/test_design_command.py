@@ -65,8 +65,7 @@ def test_every_format_says_the_same(run: Run, config: Config) -> None:
     assert "| 1 | 16 |" in shown
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(("columns", "constants"), [(80, "paper"), (120, "certified")])
 def test_tables_keep_to_the_terminal(
     run: Run, config: Config, columns: int, constants: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
