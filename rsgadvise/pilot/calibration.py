@@ -114,10 +114,14 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
     first = steepness(here, arena.network, rng, products=_PRODUCTS)
     work = len(rows) * (1 + PRODUCT_COST * first.products)
     if not first.highest > 0:
+        largest = float(rows.inputs.max())
+        found = f"a Hessian whose largest eigenvalue is {first.highest:g}; use --constants certified"
+        if largest < _NO_INPUT:
+            found = (
+                f"inputs of at most {largest:g}, which no weights learn from; use features that fill [0, 1]"
+            )
         raise HypothesisError(
-            "must have curvature at W1 to be calibrated; got a Hessian whose largest eigenvalue is "
-            f"{first.highest:g}; use --constants certified",
-            quantity="data.file",
+            f"must have curvature at W1 to be calibrated; got {found}", quantity="data.file"
         )
     spectrum, initial, taken_back, gamma, done = first, here, 0, 1 / first.highest, 0
     stream = arena.stream(_PILOT)
