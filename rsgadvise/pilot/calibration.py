@@ -116,14 +116,10 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
     work = len(rows) * (1 + PRODUCT_COST * first.products)
     if not first.highest > 0:
         largest = float(arena.data.inputs.max())
-        found = f"a Hessian whose largest eigenvalue is {first.highest:g}; use --constants certified"
+        got = f"a Hessian whose largest eigenvalue is {first.highest:g}; use --constants certified"
         if largest < _NO_INPUT:
-            found = (
-                f"inputs of at most {largest:g}, which no weights learn from; use features that fill [0, 1]"
-            )
-        raise HypothesisError(
-            f"must have curvature at W1 to be calibrated; got {found}", quantity="data.file"
-        )
+            got = f"inputs of at most {largest:g}, which no weights learn from; use features that fill [0, 1]"
+        raise HypothesisError(f"must have curvature at W1 to be calibrated; got {got}", quantity="data.file")
     spectrum, initial, taken_back, gamma, done = first, here, 0, 1 / first.highest, 0
     stream = arena.stream(_PILOT)
     for stage in range(_STAGES):
