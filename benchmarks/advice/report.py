@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class _Promise:
 
 PROMISES = {
     "default, data": _Promise(32, 1, 6),
-    "default, statistics only": _Promise(8, 0, 3),
+    "default, statistics only": _Promise(8, math.inf, 3),
     "pilot": _Promise(16, 1, 6),
     "calibrated": _Promise(5, 0.05),
 }
@@ -134,7 +135,7 @@ def _promised(method: str, worth: Sequence[float], costs: Sequence[float]) -> st
         return ""
     limits = [f"median ≥ {promise.median:g}"]
     limits += [f"least ≥ {promise.least:g}"] if promise.least else []
-    limits.append(f"cost ≤ {promise.cost:g}")
+    limits += [f"cost ≤ {promise.cost:g}"] if math.isfinite(promise.cost) else []
     kept = (
         statistics.median(worth) >= promise.median
         and min(worth) >= promise.least

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
 from rsgadvise.bounds.objective import Objective, Range, Schedule
-from rsgadvise.search import distinct, smallest_integer, whole_grid
+from rsgadvise.search import distinct, whole_grid
 from rsgadvise.theory.bound import FloatArray
 
 __all__ = [
@@ -29,9 +28,7 @@ _ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not 
 _ITERATION_ROUNDS = 3
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
 _RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
-_SHORT = 64  # numbers of iterations narrowed down to one in two calls
 _INTERPOLATIONS = 4
-_CLOSE = 1e-10  # relative error of so many interpolations
 _COARSE_RUNS = distinct(whole_grid(1, MOST_RUNS, 44))
 FEW = 24  # so few iterations are all tried: there rounding to whole ones matters most
 
@@ -285,34 +282,30 @@ def _narrowed(
 ) -> FloatArray:
     """Smallest integer N of the bracket whose best bound meets the target, as its upper end does.
 
-    A wide bracket is narrowed by interpolation at first: the logarithm of the bound is nearly straight in
-    that of N, while narrowing the integers takes as many calls as the bracket has digits.
+    Interpolation comes first: the logarithm of the bound is nearly straight in that of N. It moves one end
+    close to the answer, from which ever longer steps are taken towards the other, and the rest is halved.
     """
-
-    def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return best_value(branch, np.broadcast_to(batch, n.shape), n.astype(np.float64)) <= target
-
     low, high = bracket
-    if np.max(high - low) > _SHORT:
-        above, below = (best_value(branch, batch, end) for end in bracket)
-        for _ in range(_INTERPOLATIONS):
+    above, below = (best_value(branch, batch, end) for end in bracket)
+    turn = 0
+    while np.any(high - low > 1):
+        turn += 1
+        if turn <= _INTERPOLATIONS:
             with np.errstate(divide="ignore", invalid="ignore"):
                 part = np.log(above / target) / np.log(above / below)
             part = np.where(np.isfinite(part), np.clip(part, 0, 1), 0.5)
-            middle = np.clip(np.round(low * (high / low) ** part), low, high)
-            value = best_value(branch, batch, middle)
-            good = value <= target
-            low, above = np.where(good, low, middle), np.where(good, above, value)
-            high, below = np.where(good, middle, high), np.where(good, value, below)
-        width = np.maximum(2.0, np.round(middle * _CLOSE))
-        found, met = smallest_integer(
-            meets,
-            np.maximum(middle - width, low).astype(np.int64),
-            np.minimum(middle + width, high).astype(np.int64),
-        )
-        if met.all():
-            return found.astype(np.float64)
-    return smallest_integer(meets, low.astype(np.int64), high.astype(np.int64))[0].astype(np.float64)
+            middle = np.round(low * (high / low) ** part)
+        else:
+            step = 4.0 ** ((turn - _INTERPOLATIONS - 1) // 2)
+            near = high - step if turn % 2 else low + step
+            middle = np.where(high - low <= 4 * step, np.floor((low + high) / 2), near)
+        middle = np.where(high - low > 1, np.clip(middle, low + 1, high - 1), high)
+        value = best_value(branch, batch, middle)
+        good = value <= target
+        good |= middle == high
+        low, above = np.where(good, low, middle), np.where(good, above, value)
+        high, below = np.where(good, middle, high), np.where(good, value, below)
+    return high
 
 
 def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:

@@ -28,6 +28,7 @@ _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one na
 _KINKS = 96  # numbers of iterations whose largest batch is tried
 _GRID = 33  # batch sizes tried at each narrowing
 _PAIRS = 24  # numbers of few iterations and of runs whose smallest batch is found
+_PAIRS_KEPT = 6  # and those of them whose batch is looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +265,10 @@ def _smallest_batches(branch: Branch, counts: FloatArray, sizes: FloatArray) -> 
 
     first, last = np.clip(np.floor([0.9 * guess, 1.1 * guess + 1]), sizes[0], sizes[-1]).astype(np.int64)
     batches, met = smallest_integer(meets, first, last)
-    return np.asarray(batches[met].astype(np.float64))
+    exact = batches.astype(np.float64)
+    seconds = space.seconds(exact, n * t[pick])
+    cost = np.where(met, n * t[pick] * exact if seconds is None else seconds, np.inf)
+    return np.asarray(exact[np.argsort(cost, kind="stable")[: min(_PAIRS_KEPT, int(met.sum()))]])
 
 
 def _best_on_limits(branch: Branch, low: int, high: int) -> float:

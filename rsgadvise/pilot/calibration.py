@@ -38,6 +38,7 @@ _GRADIENT_SHARE = 0.16  # of the cost: rows for the final gradient and its varia
 _MOST_STEPS = 1000  # of one stage
 _PRODUCTS = 6  # of one Lanczos run
 _FEWEST_ROWS, _MOST_ROWS = 8, 512  # for curvature
+_NO_INPUT = 1e-100  # inputs below it have no squares
 _MOST_GRADIENT_ROWS = 4096
 _GROUPS = 4  # of rows, for the sampling error of the curvature
 _SHORTER = 4.0  # divides the stepsize of the last stage, and of one that follows a failure
@@ -112,11 +113,11 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
     first = steepness(here, arena.network, rng, products=_PRODUCTS)
     work = len(rows) * (1 + PRODUCT_COST * first.products)
     if not first.highest > 0:
-        raise HypothesisError(
-            "must have curvature at W1 to be calibrated; got a Hessian whose largest eigenvalue is "
-            f"{first.highest:g}; use --constants certified",
-            quantity="data.file",
-        )
+        largest = float(arena.data.inputs.max())
+        got = f"a Hessian whose largest eigenvalue is {first.highest:g}; use --constants certified"
+        if largest < _NO_INPUT:
+            got = f"inputs of at most {largest:g}, which no weights learn from; use features that fill [0, 1]"
+        raise HypothesisError(f"must have curvature at W1 to be calibrated; got {got}", quantity="data.file")
     spectrum, initial, gamma, done = first, here, 1 / first.highest, 0
     stream = arena.stream(_PILOT)
     for stage in range(_STAGES):

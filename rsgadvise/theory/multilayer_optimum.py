@@ -68,6 +68,9 @@ def _best_keep_prob(
         return np.full(np.broadcast_shapes(np.shape(second), np.shape(first), c.shape), upper)
     safe = np.where(c > 0, c, 1.0)
     p, q = np.asarray(first / safe), np.asarray(2 * np.asarray(second) / safe)
+    rising_at_end = (upper * upper - p) * upper - q > 0
+    if not np.any(rising_at_end & (c > 0)):  # as mostly, and roots take time
+        return np.full(rising_at_end.shape, upper)
     t = np.minimum(np.cbrt(q) + np.sqrt(p), 2 * upper)
     below = (t * t - p) * t - q < 0  # the cap lies left of the root: the answer is the upper end
     p, q = np.where(below, 0.0, p), np.where(below, 0.0, q)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsgadvise.errors import HypothesisError
+from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.descent import Geometry, optimal_stepsize
 from rsgadvise.theory.multilayer import (
     Structure,
@@ -226,6 +227,77 @@ def test_decaying_optimum_where_the_bound_has_two_valleys(
     ]
     assert best <= min(values) * (1 + 1e-9)
     assert min(values) <= best * 1.1
+
+
+@pytest.mark.parametrize(
+    (
+        "hidden_noise",
+        "curvature",
+        "output_noise",
+        "batch",
+        "n",
+        "loss",
+        "ceiling",
+        "decay",
+        "stopping",
+        "low",
+    ),
+    [
+        # The deeper valley is the shallower one on the grid of the scan.
+        ([435.734, 3.01965], [68.7193, 81.0849], 19.6393, 1, 434, 0.0196246, 4.16156, 0.5, "increasing", 1.0),
+        # A hidden layer whose stepsize is held by the share of the curvature makes much of the noise.
+        (
+            [1055.96, 3.47538e-3],
+            [0.480906, 1.24345e-3],
+            9804.95,
+            641,
+            43420,
+            0.02623,
+            3.6489,
+            1 / 3,
+            "last",
+            0.3,
+        ),
+        ([77422.7, 31183.6], [471.76, 1383.80], 1947.3, 444, 104307, 2.25728, 2.25728, 0.2, "uniform", 0.3),
+    ],
+)
+def test_decaying_optimum_of_uneven_layers(
+    hidden_noise: list[float], curvature: list[float], output_noise: float, batch: int, n: int, loss: float,
+    ceiling: float, decay: float, stopping: Any, low: float,
+) -> None:  # fmt: skip
+    """Against all stepsizes on a grid, and then ever closer around the best that was found."""
+    net = Structure(
+        tuple(map(np.asarray, hidden_noise)), tuple(map(np.asarray, curvature)), np.asarray(output_noise),
+        13 / 16, np.ones(()),
+    )  # fmt: skip
+    common: dict[str, Any] = {
+        "net": net, "batch_size": float(batch), "iterations": float(n), "initial_loss": loss,
+        "ceiling": ceiling, "decay": decay, "stopping": stopping,
+    }  # fmt: skip
+    stepsize, zeta = optimal_hyperparameters(keep_prob=(low, 1.0), **common)
+    best = float(dropout_bound(stepsize=stepsize, keep_prob=zeta, **common).value)
+    limits = np.asarray([float(limit) for limit in stepsize_limits(net)])
+
+    def values(logits: FloatArray, keeps: FloatArray) -> FloatArray:
+        stepsizes = limits * np.minimum(1 / (1 + np.exp(-logits)), 1 - 1e-9)
+        return dropout_bound(stepsize=stepsizes, keep_prob=keeps, **common).value
+
+    axis, rng = np.linspace(-16, 20, 25), np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    grids = [
+        (values(grid, np.full(len(grid), keep)), keep) for keep in sorted({low, 0.6, 1.0}) if keep >= low
+    ]
+    found, keep = min(grids, key=lambda pair: float(pair[0].min()))
+    around, least = grid[int(found.argmin())], float(found.min())
+    for scale in np.geomspace(1.5, 1e-4, 60):
+        near = around + rng.normal(size=(500, 3)) * scale
+        keeps = np.clip(keep + rng.normal(size=500) * scale, low, 1.0)
+        found = values(near, keeps)
+        at = int(found.argmin())
+        if found[at] < least:
+            around, keep, least = near[at], float(keeps[at]), float(found[at])
+    assert best <= least * (1 + 1e-9)
+    assert least <= best * 1.001
 
 
 @pytest.mark.parametrize("stopping", ["matched", "uniform", "increasing"])
