@@ -96,7 +96,7 @@ def test_a_number_at_a_tick_can_be_read_back(value: float) -> None:
 @pytest.mark.parametrize(
     ("values", "scale", "labels"),
     [
-        ([16.0, 64.0, 256.0, 1024.0], "log", ["16", "64", "256", "1024"]),
+        ([16.0, 64.0, 256.0, 1024.0], "log", ["16", "64", "256", "1,024"]),
         ([0.5, 0.75, 1.0], "linear", ["0.5", "0.75", "1"]),
         ([64.0], "linear", ["64"]),
         ([-1.0, 1.0], "linear", ["-1", "1"]),
