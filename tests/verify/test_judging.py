@@ -288,7 +288,7 @@ def test_false_alarms_over_the_whole_suite() -> None:
         (lambda _: 0.25, 0.25),
         (lambda rng: float(rng.beta(8, 2)), 0.8),
     ]
-    confidence, suites, wrong = 0.7, 120, 0
+    confidence, suites, wrong = 0.7, 60, 0
     alpha = (1 - confidence) / len(laws)
     cases = [case((mean,), alpha=alpha, name=str(n)) for n, (_, mean) in enumerate(laws)]
     for suite in range(suites):

