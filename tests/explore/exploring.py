@@ -131,7 +131,7 @@ def _is_path(word: str) -> bool:
 
 
 def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[tuple[str, str]]:
-    given = text if one.other is None else text + as_text(one.other)
+    given = " ".join([text, "" if one.other is None else as_text(one.other), *one.command])
     yield from judged.streams(code, out, err, given)
     command = one.command
     if code == 2 or not out or "--emit" in command or "-f" not in command:
