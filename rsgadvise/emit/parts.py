@@ -295,7 +295,7 @@ _NO_MEAN = 1e-9  # below it random numbers to the power that gives the mean are 
 def _placeholder(plan: Plan) -> str:
     inputs, outputs, mean = plan.layers[0], plan.layers[-1], plan.spec.data.mean
     power = ""
-    if mean is not None and mean < 1:  # of a random number u the mean of u^p is 1/(p + 1)
+    if mean is not None:  # of a random number u the mean of u^p is 1/(p + 1)
         power = f" ** {1 / mean - 1:.6g}" if mean > _NO_MEAN else " * 0"
         power += f"  # of mean {mean:.6g}"
     lines = [
