@@ -339,7 +339,8 @@ def _of_data(draw: Draw) -> list[str]:
     for option, (probability, value) in drawn.items():
         if draw.chance(probability):
             options += [option, value()]
-    return [*options, "-f", draw.random.choice(_FORMATS)]
+    quiet = ["-q"] if "--save" in options or draw.chance(0.1) else []  # else it says where it wrote
+    return [*options, *quiet, "-f", draw.random.choice(_FORMATS)]
 
 
 def _verified(draw: Draw, spec: dict[str, Any]) -> list[str]:
