@@ -17,11 +17,11 @@ test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and t
 test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, and the libraries of --emit installed
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
-explore: $(VENV)/.installed-test  ## every property on other examples than before, until one fails or ROUNDS are done; then 1000 random specs a round
+explore: $(VENV)/.installed-test  ## every property on other examples than before, until one fails or ROUNDS are done; then 1000 random specs a round, or TRIES
 	for round in $$(seq $(or $(ROUNDS),10)); do \
 	  $(BIN)/python -m pytest -q -n auto --dist worksteal -m hypothesis --hypothesis-profile=explore tests || exit 1; \
 	done
-	$(BIN)/python tests/explore/exploring.py --tries $$(( $(or $(ROUNDS),10) * 1000 )) $(if $(SEED),--seed $(SEED)) --finds .explore
+	$(BIN)/python tests/explore/exploring.py --tries $(or $(TRIES),$$(( $(or $(ROUNDS),10) * 1000 ))) $(if $(SEED),--seed $(SEED)) --finds .explore
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
 	$(BIN)/python -m benchmarks

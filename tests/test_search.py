@@ -44,6 +44,27 @@ def test_unimodal_minimum_on_shifted_intervals(left: float, width: float, at: fl
         assert float(found[0]) in (left, left + width)
 
 
+def test_a_smooth_minimum_needs_few_evaluations() -> None:
+    calls, at = 0, np.linspace(-3, 3, 1000)
+
+    def function(x: FloatArray) -> FloatArray:
+        nonlocal calls
+        calls += 1
+        return np.asarray(np.exp(2 * (x - at)) + 2 * np.exp(-(x - at)))
+
+    found = minimize_unimodal(function, np.full(1000, -10.0), np.full(1000, 10.0), steps=28)
+    assert np.abs(found - at).max() < 1e-4  # the root of its value's precision
+    assert calls <= 30
+
+
+@pytest.mark.parametrize("target", [0.02, 0.5, 0.97])
+def test_where_nothing_was_seen_but_inf_the_minimum_is_on_the_left(target: float) -> None:
+    found = minimize_unimodal(
+        lambda x: np.where(x > target, np.inf, (x - target / 2) ** 2), np.zeros(1), np.ones(1)
+    )
+    assert float(found[0]) == pytest.approx(target / 2, abs=1e-6)
+
+
 def test_scan_finds_the_better_of_two_valleys_and_survives_inf() -> None:
     def two(x: FloatArray) -> FloatArray:
         return np.where(x > 0.9, np.inf, np.minimum((x - 0.2) ** 2, (x - 0.7) ** 2 - 0.1))

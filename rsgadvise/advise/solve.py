@@ -28,7 +28,7 @@ _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one na
 _KINKS = 96  # numbers of iterations whose largest batch is tried
 _GRID = 33  # batch sizes tried at each narrowing
 _PAIRS = 24  # numbers of few iterations and of runs whose smallest batch is found
-_PAIRS_KEPT = 6  # and those of them whose batch is looked at again
+_PAIRS_KEPT = 12  # and those of them whose batch is looked at again
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,9 +289,15 @@ def load(plan: Plan, *, labels: bool = False) -> str:
     return _plain(plan, labels=labels) if plan.data.plain else _read(plan, labels=labels)
 
 
+_NO_MEAN = 1e-9  # below it random numbers to the power that gives the mean are all but 0
+
+
 def _placeholder(plan: Plan) -> str:
     inputs, outputs, mean = plan.layers[0], plan.layers[-1], plan.spec.data.mean
-    power = f" ** {1 / mean - 1:.6g}  # of mean {mean:.6g}" if mean is not None and mean < 1 else ""
+    power = ""
+    if mean is not None:  # of a random number u the mean of u^p is 1/(p + 1)
+        power = f" ** {1 / mean - 1:.6g}" if mean > _NO_MEAN else " * 0"
+        power += f"  # of mean {mean:.6g}"
     lines = [
         "def load():",
         '    """PLACEHOLDER, random rows: replace by your data, inputs and targets in [0, 1]."""',

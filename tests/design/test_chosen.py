@@ -83,6 +83,18 @@ def test_without_two_hidden_layers_a_note_says_why_there_is_no_curve(which: Any)
     assert "no network with two fits" in said(capped, "No curve")
 
 
+def test_a_vacuous_certified_bound_has_no_curve() -> None:
+    """It is shown as the largest gradient, which other lengths have not in common with the network."""
+    spec = spec_of(training={"iterations": 1})
+    for constants, drawn in (("certified", False), ("paper", True)):
+        found = design(spec, widths=WIDTHS, depths=(2,), constants=constants)  # type: ignore[arg-type]
+        assert all(row.vacuous for row in found.architectures)
+        assert (found.curve_layers is not None) == drawn
+        assert ("is vacuous" in said(found, "No curve")) != drawn
+        if drawn:
+            assert found.curve_bound == pytest.approx(found.architectures[0].bound, rel=1e-9)
+
+
 @pytest.mark.parametrize("text", ["", "0", "-1", "two", "2.5", "\u0662", "99999"])
 def test_other_words_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="must be best, deep, spec, none, or a rank"):

@@ -49,7 +49,7 @@ REFUSED: tuple[Any, ...] = (
 DATA = ("features.csv", "classes.npz", "tiny.csv", "flat.csv", "zeros.npy", "digits.mat", "one.csv")
 
 _TRAINING = 0.1  # of the tries, with the default constants
-_DECAYING = 0.12  # of the specs: most of the others take a tenth of the time
+_DECAYING = 0.06  # of the specs: most of the others take a tenth of the time
 
 Command = tuple[str, ...]
 
@@ -296,13 +296,84 @@ def _options(draw: Draw, command: str) -> list[str]:
         options += ["--no-measure"]
     if command == "explain" and draw.chance(0.02):
         options.append("--thorough")
+    if command in {"recommend", "explain", "bound", "iterations", "compare", "report"} and draw.chance(0.05):
+        options += ["--set", draw.random.choice(_SET)]
+    if command == "recommend":
+        for option in ("--details", "-q", "--no-color"):
+            if draw.chance(0.05):
+                options.append(option)
+        if draw.trains and draw.chance(0.3):
+            options += ["--seed", str(draw.whole(1, 1000, widest=(0, 2**31)))]
+        if draw.trains and draw.chance(0.3):
+            options += ["--constants", draw.random.choice(["auto", "typical", "calibrated"])]
+    return options
+
+
+_SET = (
+    "training.decay=0.5", "training.keep_prob=1", "search.batch_size=[8, 64]", "network.weight_bound=none",
+    "data.mean=null", "target.eps=1e-3", "training.stopping=last", "budget.samples=1e6", "training=1", "x=1",
+)  # fmt: skip
+_TARGETS = ("y", "y", "-1", "0", "9", "z")
+
+
+def _of_data(draw: Draw) -> list[str]:
+    """Options with which a data file stands in place of a spec; the work keeps its training short."""
+    options = ["--target", draw.random.choice(_TARGETS)] if draw.chance(0.9) else []
+    options += ["--work", repr(draw.real(1e3, 1e6))]
+    drawn: dict[str, tuple[float, Callable[[], str]]] = {
+        "--hidden": (0.6, lambda: draw.random.choice(["0", "3", "4,2", "32", "x"])),
+        "--kind": (0.2, lambda: draw.random.choice(KINDS)),
+        "--epochs": (0.3, lambda: repr(draw.real(0.1, 50.0))),
+        "--batch-size": (0.3, lambda: str(draw.whole(1, 64))),
+        "--scaling": (0.2, lambda: draw.random.choice(["auto", "none", "minmax", "robust"])),
+        "--exclude": (0.1, lambda: draw.random.choice(["a", "0", "b,c"])),
+        "--constants": (
+            0.4,
+            lambda: draw.random.choice(["auto", "paper", "certified", "typical", "calibrated"]),
+        ),
+        "--pilot": (0.2, lambda: draw.random.choice(["0", "0.05", "0.1", "1"])),
+        "--seed": (0.2, lambda: str(draw.whole(1, 1000))),
+        "--emit": (0.1, lambda: draw.random.choice(["torch", "keras", "sklearn", "optuna"])),
+        "--save": (0.1, lambda: "OUT.yaml"),
+    }
+    for option, (probability, value) in drawn.items():
+        if draw.chance(probability):
+            options += [option, value()]
+    quiet = ["-q"] if "--save" in options or draw.chance(0.1) else []  # else it says where it wrote
+    return [*options, *quiet, "-f", draw.random.choice(_FORMATS)]
+
+
+def _verified(draw: Draw, spec: dict[str, Any]) -> list[str]:
+    """Options of a verification; the spec becomes one whose training takes no time."""
+    spec["network"]["layers"] = [draw.whole(1, 4) for _ in spec["network"]["layers"]]
+    spec["training"] = {**spec.get("training", {}), "iterations": draw.whole(1, 20)}
+    spec["training"]["batch_size"] = draw.whole(1, 8)
+    if isinstance(spec["training"].get("stopping"), list):
+        del spec["training"]["stopping"]
+    options = ["--runs", str(draw.random.choice([1, 2, 16])), "--jobs", "1", "-q"]
+    if draw.chance(0.3):
+        options += ["--constants", draw.random.choice(["both", "paper", "certified"])]
+    if draw.chance(0.2):
+        options.append("--allow-approximate")
+    return [*options, "-f", draw.random.choice(_FORMATS)]
+
+
+def _begun(draw: Draw) -> list[str]:
+    """Options of a spec to start from."""
+    options = [] if draw.chance(0.3) else ["--kind", draw.random.choice(KINDS)]
+    if draw.chance(0.7):
+        options += ["--layers", ",".join(str(draw.whole(1, 99)) for _ in range(draw.random.randint(1, 4)))]
+    if draw.chance(0.5):
+        options += ["--data", f"DATA/{draw.random.choice(DATA)}"]
+        options += ["--target", draw.random.choice(_TARGETS)] if draw.chance(0.7) else []
     return options
 
 
 _WITH_CONSTANTS = {"recommend", "explain", "report", "bound", "iterations", "compare", "design"}
 _COMMANDS = (
     ("recommend", 60), ("bound", 12), ("iterations", 10), ("explain", 3), ("report", 5), ("compare", 4),
-    ("sweep", 2), ("design", 3), ("plot", 3), ("stats", 2),
+    ("sweep", 2), ("design", 3), ("plot", 3), ("stats", 2), ("data", 3), ("verify", 0.5), ("init", 1),
+    ("schema", 0.1),
 )  # fmt: skip
 
 
@@ -313,8 +384,16 @@ def draw_try(seed: int, index: int) -> Try:
     name = draw.random.choices([name for name, _ in _COMMANDS], [weight for _, weight in _COMMANDS])[0]
     draw.trains = draw.chance(_TRAINING)
     spec = draw_spec(draw)
+    file = f"DATA/{draw.random.choice(DATA)}"
     if name == "stats":
-        return Try(index, ("stats", f"DATA/{draw.random.choice(DATA)}", "-f", "json"), spec)
+        target = ("--target", draw.random.choice(_TARGETS)) if draw.chance(0.5) else ()
+        return Try(index, ("stats", file, *target, "-f", draw.random.choice(_FORMATS)), spec)
+    if name == "data":
+        return Try(index, ("recommend", file, *_of_data(draw)), spec)
+    if name == "verify":
+        return Try(index, ("verify", "SPEC", *_verified(draw, spec)), spec)
+    if name in {"init", "schema"}:
+        return Try(index, (name, *(_begun(draw) if name == "init" else ())), spec)
     if name == "plot":
         of = draw.random.choice(["recommend", "iterations", "sweep"])
         return Try(index, (of, "SPEC", *_drawable(draw, of)), spec)
@@ -342,7 +421,10 @@ def _drawable(draw: Draw, command: str) -> list[str]:
     if "-f" in options:
         at = options.index("-f")
         del options[at : at + 2]
-    return [*(option for option in options if option != "--emit"), "-f", "json", "-o", "PLOT.json"]
+    if "--emit" in options:
+        at = options.index("--emit")
+        del options[at : at + 2]
+    return [*options, "-f", "json", "-o", "PLOT.json"]
 
 
 def write_data(folder: Path) -> None:

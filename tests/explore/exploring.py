@@ -103,7 +103,7 @@ def attempt(one: Try, folder: Path, *, limit: float = LIMIT) -> list[tuple[str, 
     (folder / "SPEC").write_text(text)
     if one.other is not None:
         (folder / "OTHER").write_text(as_text(one.other))
-    for name in ("OUT.html", "PLOT.json"):
+    for name in ("OUT.html", "OUT.yaml", "PLOT.json"):
         (folder / name).unlink(missing_ok=True)
     command = [str(folder / word.removeprefix("DATA/")) if _is_path(word) else word for word in one.command]
     signal.signal(signal.SIGPROF, _stop)
@@ -127,11 +127,11 @@ def attempt(one: Try, folder: Path, *, limit: float = LIMIT) -> list[tuple[str, 
 
 
 def _is_path(word: str) -> bool:
-    return word in {"SPEC", "OTHER", "OUT.html", "PLOT.json"} or word.startswith("DATA/")
+    return word in {"SPEC", "OTHER", "OUT.html", "OUT.yaml", "PLOT.json"} or word.startswith("DATA/")
 
 
 def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[tuple[str, str]]:
-    given = text if one.other is None else text + as_text(one.other)
+    given = " ".join([text, "" if one.other is None else as_text(one.other), *one.command])
     yield from judged.streams(code, out, err, given)
     command = one.command
     if code == 2 or not out or "--emit" in command or "-f" not in command:
@@ -146,7 +146,8 @@ def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[t
     yield from judged.numbers(document)
     if command[0] == "recommend":
         yield from judged.ranked(document)
-        yield from judged.better(text, document)
+        if "SPEC" in command and "--set" not in command:
+            yield from judged.better(text, document)
     elif command[0] == "bound":
         yield from judged.summed(document)
 

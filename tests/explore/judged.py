@@ -35,7 +35,7 @@ def strict(text: str) -> Any:
 
 
 def streams(code: object, out: str, err: str, given: str = "") -> Iterator[Find]:
-    """Exit codes, and one line of error alone where there is one; `given` is the spec."""
+    """Exit codes, and one line of error alone where there is one; `given` are the spec and the command."""
     if code not in {0, 1, 2, 3}:
         yield "exit code", str(code)
         return
@@ -43,7 +43,7 @@ def streams(code: object, out: str, err: str, given: str = "") -> Iterator[Find]
     if code == 2 or (code == 1 and lines):
         if len(lines) != 1 or not lines[0].startswith("error: "):
             yield "error not on one line", err[:300]
-        elif not re.search(r"\.(nan|inf)", given) and any(words in err for words in _NOBODYS):
+        elif not re.search(r"(\.| )(nan|inf)", given) and any(words in err for words in _NOBODYS):
             yield "error that nobody can act on", err[:300]
         if out:
             yield "output beside an error", out[:100]

@@ -32,6 +32,16 @@ def test_the_same_seed_is_the_same_try() -> None:
     assert draw_try(6, 0) != tries[0]
 
 
+def test_every_command_is_drawn() -> None:
+    from rsgadvise.cli import COMMANDS
+
+    tries = [draw_try(7, index) for index in range(4000)]
+    drawn = {one.command[0] for one in tries} | {"plot"}  # which is run on what others wrote
+    assert drawn == set(COMMANDS)
+    assert any("PLOT.json" in one.command for one in tries)
+    assert any(one.command[1].startswith("DATA/") for one in tries if one.command[0] == "recommend")
+
+
 def test_a_find_is_printed_with_what_repeats_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +116,13 @@ def test_points_near_by_are_looked_at(folder: Path, capsys: pytest.CaptureFixtur
     assert [kind for kind, _ in judged.better(text, document)] == ["a better point near by"]
 
 
+def test_outside_a_theorems_range_nothing_is_smaller(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, document = _answer(folder, capsys, training={"stepsize": 9.0})
+    assert document["recommendations"][0]["bound"] is None
+
+
 @pytest.mark.parametrize(("key", "factor"), [("iterations", 1.1), ("batch_size", 2), ("runs", 3)])
 def test_neighbours_are_looked_at(
     folder: Path, capsys: pytest.CaptureFixture[str], key: str, factor: float
@@ -128,6 +145,7 @@ def test_streams() -> None:
     assert kinds(0, "x", "RuntimeWarning\n") == ["something on stderr"]
     assert kinds(2, "", "error: got nan\n") == ["error that nobody can act on"]
     assert kinds(2, "", "error: got nan\n", "eps: .nan") == []
+    assert kinds(2, "", "error: got nan\n", "recommend SPEC --eps nan") == []
 
 
 def test_a_traceback_and_a_call_without_end_are_finds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rsgadvise.bounds.calibrated import loss_stepsize
 from rsgadvise.errors import HypothesisError
@@ -18,6 +19,7 @@ from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_par
 from rsgadvise.pilot.typical import advise_typically
 from rsgadvise.spec import Spec
 
+FloatArray = NDArray[np.float64]
 MNIST = Statistics(784, 0.13066048, 0.04475126, 0.11200258, 38.091071)
 FASHION = Statistics(784, 0.2894, 0.1218, 0.2081, 112.2)
 
@@ -69,6 +71,31 @@ def test_the_top_eigenvalue_is_matched() -> None:
         tops.append(np.linalg.eigvalsh(inputs.T @ inputs / len(inputs))[-1])
     assert 0 < shared < 1
     assert np.median(tops) == pytest.approx(112.2, rel=0.05)
+
+
+def test_the_top_eigenvalue_of_many_columns_is_that_of_a_small_product(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = Statistics(30_000, 0.3, 0.1, 0.2, 4500.0)
+    columns, sizes, eigenvalues = 3000, [], np.linalg.eigvalsh
+
+    def recorded(product: FloatArray) -> FloatArray:
+        sizes.append(len(product))
+        return np.asarray(eigenvalues(product))
+
+    monkeypatch.setattr(np.linalg, "eigvalsh", recorded)
+    shared = shared_part(known, columns=columns, rng=np.random.default_rng(0))
+    assert max(sizes) < columns
+    twin = make_twin(known, columns=columns, outputs=3, shared=shared, rng=np.random.default_rng(1))
+    top = np.linalg.norm(twin.data.inputs, 2) ** 2 / len(twin.data.inputs)
+    assert top == pytest.approx(known.top_eigenvalue, rel=0.05)
+
+
+def test_few_inputs_to_many_units_are_not_raced() -> None:
+    """Their sigmoids take longer than all products of matrices."""
+    known = Statistics(5, 0.3, 0.1, 0.15, None)
+    found = rehearse(Network("multilayer", (5, 20_000, 2), (1.0, 1.0)), known, seed=0, iterations=1000)
+    assert found.steps == 0
 
 
 def test_equal_columns_do_what_one_scaled_column_does() -> None:
