@@ -1,4 +1,4 @@
-"""The built-in suite catches the faults that it is there to catch; that it passes, `make test` sees by itself."""
+"""The built-in suite catches the faults that it is there to catch; `make test` itself sees that it passes."""
 
 from __future__ import annotations
 
