@@ -64,8 +64,9 @@ class CappedObjective(DerivedObjective):
         inside = inside | ((closed[..., None] if last else closed) & np.less_equal(stepsize, highest))
         valid = inside.all(axis=-1) if last else inside
         safe = np.where(inside, stepsize, np.where(np.isfinite(highest), 0.5 * highest, 1.0))
-        # Inputs that are all zero have no gradient and no curvature: the limit below is then 0.
-        with np.errstate(divide="ignore", invalid="ignore"):
+        # Inputs that are all zero have no gradient and no curvature: the limit below is then 0. And what
+        # overflows lies above it.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             terms = self.inner.bound(safe, keep_prob, batch, n, schedule).terms
         value = Bound(terms).value
         valid = valid & np.isfinite(value)

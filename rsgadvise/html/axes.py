@@ -12,6 +12,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FEWEST = 3
 _SHORT = (0.000999, 99_999.0)
 _MOST_DECADES = 60  # between two ticks
+_ENDS = 1e-280, 1e280  # of the values on an axis, so that there is room beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Axis:
     def at(self, value: float) -> float:
         """Coordinate of a value, within a figure's width of the axis whatever the value."""
         if self.log:
-            share = math.log(value / self.low) / math.log(self.high / self.low)
+            share = _decades_between(self.low, value) / _decades_between(self.low, self.high)
         else:
             share = (value - self.low) / (self.high - self.low)
         return self.start + min(max(share, -1.0), 2.0) * (self.end - self.start)
@@ -70,11 +71,16 @@ def log_axis(values: list[float], start: float, end: float, *, room: float = 1.0
         start, end: coordinates.
         room: per cent of the axis at either end.
     """
-    low, high = min(values), max(values)
-    if high / low < 1.02:  # a constant needs an axis too
+    low, high = max(min(values), _ENDS[0]), min(max(values), _ENDS[1])
+    if high < low * 1.02:  # a constant needs an axis too
         low, high = low / 1.1, high * 1.1
-    margin = (high / low) ** (room / 100)
+    margin = 10 ** (_decades_between(low, high) * room / 100)
     return Axis(low / margin, high * margin, start, end)
+
+
+def _decades_between(low: float, high: float) -> float:
+    """The logarithm of a quotient that may be no number."""
+    return math.log10(high) - math.log10(low)
 
 
 def labels(values: Sequence[float]) -> tuple[str, ...]:
