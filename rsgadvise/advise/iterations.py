@@ -27,6 +27,7 @@ MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 _ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not always better
 _ITERATION_ROUNDS = 3
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
+_CLOSE_POINTS = 24  # and as many more close to the best of them
 _RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
 _INTERPOLATIONS = 4
 _COARSE_RUNS = distinct(whole_grid(1, MOST_RUNS, 44))
@@ -261,6 +262,13 @@ def _plan_searched(
         if not (rough or short):  # N that lie so far apart tell the best T to a few per cent only
             middle = np.where(np.isfinite(guess[rows, at]), guess[rows, at], high)
             near = np.geomspace(0.5, 2.0, _PLAN_POINTS)
+            table = table.with_more(np.clip(np.round(middle[:, None] * near), low, high))
+            # Rounding to whole N makes other T as good as the best if N is off by a share of 1/sqrt(N).
+            guess = table.interpolated(goal, runs)
+            best = guess[rows, np.argmin(guess * runs, axis=1)]
+            middle = np.where(np.isfinite(best), best, high)
+            width = np.clip(4 / np.sqrt(middle), 1e-3, 0.1)[:, None]
+            near = 1 + width * np.linspace(-1, 1, _CLOSE_POINTS)
             table = table.with_more(np.clip(np.round(middle[:, None] * near), low, high))
     best_n, best_runs = table.cheapest(goal)
     guess = table.interpolated(goal, runs)

@@ -11,7 +11,7 @@ __all__ = ["Axis", "log_axis"]
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FEWEST = 3
 _SHORT = (0.000999, 99_999.0)
-_MOST_DECADES = 60  # between two ticks
+_MOST_DECADES = 120  # between two ticks
 _ENDS = 1e-280, 1e280  # of the values on an axis, so that there is room beside them
 
 
@@ -71,7 +71,7 @@ def log_axis(values: list[float], start: float, end: float, *, room: float = 1.0
         start, end: coordinates.
         room: per cent of the axis at either end.
     """
-    low, high = max(min(values), _ENDS[0]), min(max(values), _ENDS[1])
+    low, high = (min(max(end, _ENDS[0]), _ENDS[1]) for end in (min(values), max(values)))
     if high < low * 1.02:  # a constant needs an axis too
         low, high = low / 1.1, high * 1.1
     margin = 10 ** (_decades_between(low, high) * room / 100)

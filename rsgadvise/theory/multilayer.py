@@ -170,12 +170,15 @@ def dropout_bound(
 
 
 def descent_scale(net: Structure, stepsizes: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """(u, r) such that iteration k descends by at least u x_k (1 - r x_k) of the squared gradient."""
+    """(u, r) such that iteration k descends by at least u x_k (1 - r x_k) of the squared gradient.
+
+    Where u = 0, at the end of a layer's range beside one without curvature, r is 0.
+    """
     bends = [np.asarray(b * gamma**2) for b, gamma in zip(net.curvatures, stepsizes, strict=True)]
     slopes = [gamma - bend for gamma, bend in zip(stepsizes, bends, strict=True)]
     bend = np.minimum.reduce(np.broadcast_arrays(*bends))
     scale = np.minimum.reduce(np.broadcast_arrays(*slopes)) + bend
-    return np.asarray(scale), np.asarray(bend / scale)
+    return np.asarray(scale), np.divide(bend, scale, out=np.zeros_like(scale), where=scale != 0)
 
 
 def dropout_terms(

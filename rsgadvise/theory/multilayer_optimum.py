@@ -33,6 +33,7 @@ _STEPS = 26  # the most that refine the best of them
 _VALLEYS = 2
 _SHARE_LOGIT = 20.7  # shares from 1e-9, as good as none, to 1 - 1e-9: their range is open
 _EDGE_LOGIT = 17.0
+_LEAST = 1e-280  # share of the largest g at which the search begins
 _BLOCK = 8192  # candidates solved together: their work arrays stay in the second-level cache
 
 
@@ -313,7 +314,7 @@ def _at_share(
         meets = np.minimum(small * (1 - small) / (b * edge), 1.0)
         ratio = share / (1 - share) / b
     # fmax drops 0/0, a layer without curvature that shares none.
-    kinks = np.minimum(logit_of(np.minimum(np.fmax(meets, 1e-20), 1 - 1e-15)), _EDGE_LOGIT)
+    kinks = np.minimum(logit_of(np.minimum(np.fmax(meets, _LEAST), 1 - 1e-15)), _EDGE_LOGIT)
     first = kinks.min(axis=0)
 
     def stepsizes(shared: FloatArray, held: NDArray[np.bool_]) -> FloatArray:

@@ -148,6 +148,25 @@ def test_every_number_of_runs_of_a_closed_plan_is_worth_a_look(seed: int) -> Non
     assert runs * iterations == float((RUNS * needed).min())
 
 
+@pytest.mark.parametrize(
+    ("layers", "mean", "batch", "eps", "delta", "samples"),
+    [
+        ([2, 1], 0.41054738273344576, 66, 0.017197645503837854, 1e-200, 66 * 2153 * 844),
+        ([1, 14], 0.731983576956431, 38, 0.21713059324908054, 1e-300, 38 * 2599 * 1263),
+    ],
+)
+def test_hundreds_of_runs_without_a_closed_plan(
+    layers: list[int], mean: float, batch: int, eps: float, delta: float, samples: int
+) -> None:
+    """Where rounding counts for more than one run too many or too few."""
+    training = {"batch_size": batch, "decay": 0.5, "stopping": "matched"}
+    sections: dict[str, Any] = {
+        "network": {"kind": "single_layer", "layers": layers}, "data": {"mean": mean}, "training": training,
+        "search": {"iterations": {"max": 10**12}}, "target": {"eps": eps, "delta": delta},
+    }  # fmt: skip
+    assert np.prod(plan(**sections)) <= samples
+
+
 @pytest.mark.parametrize("seed", [*range(24), 98, 110, 118, 131, 140, 180, 279, 336])
 def test_the_cheapest_of_a_wide_range_of_batches_by_hand(seed: int) -> None:
     """(7) solved for B: the smallest batch of every pair of N and T, and what it costs."""

@@ -6,6 +6,7 @@ import html
 import math
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -101,6 +102,14 @@ def number_of(name: str) -> float:
         lead, _, power = plain.rpartition("10")
         return float(lead.rstrip("×") or 1) * 10.0 ** int(power.translate(superscripts))
     return float(plain)
+
+
+@pytest.mark.parametrize("values", [[1e-300, 1e308], [5e-324, 1.0], [1e308], [1.7e308, 1.79e308]])
+def test_numbers_at_the_ends_of_the_floats_have_an_axis(values: list[float]) -> None:
+    axis = log_axis(values, 0.0, 300.0, room=4)
+    assert 0 < axis.low < axis.high < math.inf
+    assert axis.ticks()
+    assert all(-300 <= axis.at(value) <= 600 for value in values)
 
 
 @given(st.floats(min_value=1e-6, max_value=1e9))

@@ -300,6 +300,20 @@ def test_decaying_optimum_of_uneven_layers(
     assert least <= best * 1.001
 
 
+def test_a_start_without_loss_has_stepsizes_of_its_own_size() -> None:
+    """With next to nothing to descend the best g is far below any share of the largest."""
+    net = structure(layers=[10**9, 10**9, 10**9], weight_bound=[1e-100, 1e-100])
+    common: dict[str, Any] = {
+        "net": net, "batch_size": 10.0, "iterations": 1.0, "initial_loss": 1e-100, "ceiling": 1e9,
+        "decay": 0.5, "stopping": "uniform",
+    }  # fmt: skip
+    stepsize, zeta = optimal_hyperparameters(keep_prob=(0.5, 1.0), **common)
+    best = float(dropout_bound(stepsize=stepsize, keep_prob=zeta, **common).value)
+    for factor in (1e-30, 1e-3, 0.5, 0.97, 1.03, 2.0, 1e3):
+        other = dropout_bound(stepsize=stepsize * factor, keep_prob=zeta, **common).value
+        assert best <= float(other) * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("stopping", ["matched", "uniform", "increasing"])
 def test_decaying_optimum_of_one_layer_is_that_of_the_descent(stopping: Any) -> None:
     net = structure(layers=[100, 5], weight_bound=[1.0])

@@ -187,9 +187,27 @@ COUNTER_EXAMPLE = Spec.model_validate(
 )
 
 
+FLAT_LAYERS_AT_THE_END = Spec.model_validate(
+    {
+        "network": {"kind": "multilayer", "layers": [1, 1, 1, 1], "weight_bound": 0.0},
+        "data": {"mean": 1.0, "mean_square": 1.0},
+        "training": {
+            "stepsize": [0.0012307692307692308, 0.0012307692307692308, 1.2307692307692308],
+            "batch_size": 1,
+            "iterations": 1,
+            "initial_loss": 1.0,
+            "keep_prob": 1.0,
+            "decay": 0.0,
+            "stopping": "matched",
+        },
+    }
+)
+
+
 @settings(max_examples=200, deadline=None)
 @given(spec=settings_to_judge(), constants=st.sampled_from(["paper", "certified"]))
 @example(spec=COUNTER_EXAMPLE, constants="paper")
+@example(spec=FLAT_LAYERS_AT_THE_END, constants="paper")
 def test_what_is_proven_is_the_theorem_at_what_is_shown(spec: Spec, constants: str) -> None:
     report, row, known, exact = judged(spec, constants)
     for shown in (report, row):
