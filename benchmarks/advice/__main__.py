@@ -44,8 +44,10 @@ Trial equivalents: ln(1/2) / ln(1 - p), p the share of random trials (log-unifor
 that are better by more than 2 %. `random n` is the median best of n of these trials, `TPE n` that of five
 Optuna studies; each trial is chosen by its median loss over the very seeds that it is judged on, and counts
 as one training. The range test is that of torch-lr-finder. Transferred is the one fixed stepsize
-that is best over the settings of all other data sets. The oracle is the best of a dense grid, chosen on
-other seeds. Costs leave out the training with the stepsize that was found."""
+that is best over the settings of all other data sets; `transferred, falling` is the same, falling
+linearly to 0 over the last twentieth as the advice does, and `default, ..., constant` is the advice without
+that. The oracle is the best of a dense grid, chosen on other seeds.
+Costs leave out the training with the stepsize that was found."""
 
 
 def main() -> int:

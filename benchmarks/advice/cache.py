@@ -46,7 +46,7 @@ def _fingerprint(problem: Problem, tuner: str) -> str:
         digest.update(part.inputs.tobytes())
         digest.update(part.targets.tobytes())
     matrices = len(problem.network.shapes)
-    probe = trained(problem, np.full((1, matrices), 0.5), np.zeros(1), SEEDS[:1], _PROBE_STEPS)
+    probe = trained(problem, np.full((1, matrices), 0.5), np.zeros(1), SEEDS[:1], iterations=_PROBE_STEPS)
     known = [problem.network, ITERATIONS, BATCH_SIZE, SEEDS, TUNERS[tuner].constants]
     known.append(f"{probe.losses[0]:.4g}")  # other machines and libraries round otherwise
     if tuner == "tpe" and importlib.util.find_spec("optuna") is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,19 @@ from benchmarks.advice.statistics import MARGIN, best_of, trial_equivalents
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS, judged, trained
 from benchmarks.advice.tuners import COUNTS, Arrays
 from rsgadvise.errors import RsgadviseError
+from rsgadvise.pilot.cooldown import COOLDOWN
 
-__all__ = ["ADVICE", "METHODS", "Row", "Verdict", "best_elsewhere", "judge", "transferred"]
+__all__ = [
+    "ADVICE",
+    "CONSTANT",
+    "COOLED",
+    "METHODS",
+    "Row",
+    "Verdict",
+    "best_elsewhere",
+    "judge",
+    "transferred",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -34,6 +45,11 @@ ADVICE: Mapping[str, tuple[bool, Mapping[str, Any]]] = {
     "pilot": (True, {"constants": "calibrated", "pilot": 1.0}),
 }
 """Whether it sees the data, and what is asked for, by the name of the advice."""
+
+CONSTANT = ", constant"
+"""Of an advice whose stepsize falls at the end: the same without that."""
+
+COOLED = "transferred, falling"
 
 METHODS = (*ADVICE, "random", "tpe", "range-test", "fixed", "transferred", "oracle")
 
@@ -97,7 +113,8 @@ def judge(
         if method not in methods or method == "transferred":
             continue
         if method in ADVICE:
-            add(method, *_advised(problem, method, shift))
+            for advised in _advised(problem, method, shift):
+                add(*advised)
         elif method == "random":
             errors = np.median(population["errors"], axis=1)
             for count in COUNTS:
@@ -125,14 +142,16 @@ def judge(
 def transferred(
     name: str, hidden: tuple[int, ...], folder: Path, verdict: Verdict, stepsize: float
 ) -> Verdict:
-    """The verdict with a row for the stepsize that is best over the other data sets, before the oracle's."""
+    """The verdict with rows for the stepsize that is best over the other data sets, before the oracle's."""
     problem = load_problem(name, hidden, folder)
-    found = judged(problem, [stepsize])
-    loss, error = (float(np.median(values)) for values in (found.losses, found.errors))
-    worth = trial_equivalents(loss, verdict.population[1])
-    row = Row("transferred", loss, error, 0.0, f"{stepsize:.3g}", worth)
+    rows = []
+    for label, cooldown in (("transferred", 0.0), (COOLED, COOLDOWN)):
+        found = judged(problem, [stepsize], cooldown=cooldown)
+        loss, error = (float(np.median(values)) for values in (found.losses, found.errors))
+        worth = trial_equivalents(loss, verdict.population[1])
+        rows.append(Row(label, loss, error, 0.0, f"{stepsize:.3g}", worth))
     last = len(verdict.rows) - (verdict.rows[-1].method == "oracle")
-    return replace(verdict, rows=(*verdict.rows[:last], row, *verdict.rows[last:]))
+    return replace(verdict, rows=(*verdict.rows[:last], *rows, *verdict.rows[last:]))
 
 
 def best_elsewhere(populations: Sequence[tuple[FloatArray, FloatArray]]) -> float:
@@ -169,8 +188,10 @@ def _best_so_far(found: Arrays, count: int) -> tuple[float, float]:
     return float(np.median(losses[studies, best])), float(np.median(errors[studies, best]))
 
 
-def _advised(problem: Problem, method: str, shift: int = 0) -> tuple[float, float, float, str]:
-    """(loss, error, cost, stepsizes) of the advice, which may differ from seed to seed.
+def _advised(problem: Problem, method: str, shift: int = 0) -> Iterator[tuple[str, float, float, float, str]]:
+    """(name, loss, error, cost, stepsizes) of the advice, which may differ from seed to seed.
+
+    Where its stepsize falls at the end, the same advice without that is a row of its own.
 
     Seeds of the advice are those of the trials and `shift` more.
     """
@@ -181,20 +202,28 @@ def _advised(problem: Problem, method: str, shift: int = 0) -> tuple[float, floa
     spec = problem.spec(batch_size=BATCH_SIZE, iterations=ITERATIONS)
     data = (problem.training.inputs, problem.training.targets) if sees else None
     matrices = len(problem.network.shapes)
-    stepsizes, decays, costs = np.empty((len(SEEDS), matrices)), np.empty(len(SEEDS)), np.empty(len(SEEDS))
+    stepsizes = np.empty((len(SEEDS), matrices))
+    decays, cooldowns, costs = (np.empty(len(SEEDS)) for _ in range(3))
     for place, seed in enumerate(SEEDS):
         try:
             advice = recommend(spec, data=data, seed=seed + shift, **options)
         except RsgadviseError as error:
             say(f"{problem.name}: no advice from {method}: {error}")
-            return np.inf, 1.0, 0.0, "none"
+            yield method, np.inf, 1.0, 0.0, "none"
+            return
         best = advice.train
         stepsizes[place], decays[place], costs[place] = best.stepsize, best.decay, advice.cost
+        cooldowns[place] = best.cooldown
     asked = time.perf_counter() - begun
     say(f"{problem.name}: {method}, {asked:.1f} s to advise")
-    found = trained(problem, stepsizes, decays, SEEDS)
-    loss, wrong, cost = (float(np.median(values)) for values in (found.losses, found.errors, costs))
-    return loss, wrong, cost, _choice(stepsizes[0], float(decays[0]))
+    choice = _choice(stepsizes[0], float(decays[0]))
+    tried = [(method, cooldowns)]
+    if method.startswith("default"):
+        tried.append((f"{method}{CONSTANT}", np.zeros(len(SEEDS))))
+    for name, shares in tried:
+        found = trained(problem, stepsizes, decays, SEEDS, cooldowns=shares)
+        loss, wrong, cost = (float(np.median(values)) for values in (found.losses, found.errors, costs))
+        yield name, loss, wrong, cost, choice
 
 
 def _choice(stepsizes: FloatArray, decay: float) -> str:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.advice.judging import ADVICE, Row, Verdict
+from benchmarks.advice.judging import ADVICE, CONSTANT, COOLED, Row, Verdict
 from benchmarks.advice.statistics import most_equivalents
 
 __all__ = ["render"]
@@ -88,14 +88,17 @@ def _against(verdicts: Sequence[Verdict], columns: Sequence[str]) -> list[str]:
     """How often each advice ends at a lower loss than the stepsize that is best over the other data sets."""
     if "transferred" not in columns:
         return []
-    lines = []
-    for column in (column for column in columns if column in ADVICE):
-        losses = [(_row(verdict, column).loss, _row(verdict, "transferred").loss) for verdict in verdicts]
-        lower = sum(own <= other for own, other in losses) / len(losses)
-        promised = column.startswith("default")
-        kept = f" (promised {100 * _BEATING:.0f} %: {'kept' if lower >= _BEATING else 'MISSED'})"
-        lines.append(f"{column} {100 * lower:.0f} %{kept if promised else ''}")
-    return [f"At or below the loss of the transferred stepsize, of the settings: {'; '.join(lines)}."]
+    texts = []
+    for other in ("transferred", COOLED):
+        lines = []
+        for column in (column for column in columns if column.removesuffix(CONSTANT) in ADVICE):
+            losses = [(_row(verdict, column).loss, _row(verdict, other).loss) for verdict in verdicts]
+            lower = sum(own <= its for own, its in losses) / len(losses)
+            promised = column in ADVICE and column.startswith("default") and other == "transferred"
+            kept = f" (promised {100 * _BEATING:.0f} %: {'kept' if lower >= _BEATING else 'MISSED'})"
+            lines.append(f"{column} {100 * lower:.0f} %{kept if promised else ''}")
+        texts.append(f"At or below the loss of `{other}`, of the settings: {'; '.join(lines)}.")
+    return texts
 
 
 def _summary(verdicts: Sequence[Verdict], columns: Sequence[str]) -> str:

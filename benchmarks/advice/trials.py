@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.advice.problems import Problem
+from rsgadvise.advise.answer import cooled
 from rsgadvise.networks import Array, Data, Network, Weights, initial_weights, one_thread
 from rsgadvise.rsg import Pace, Stream, Training, train
 
@@ -40,12 +41,30 @@ def first_weights(network: Network, seed: int) -> Weights:
     return initial_weights(network, np.random.default_rng([seed, _START_KEY]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Cooling(Pace):
+    """Stepsizes that also fall to 0 over the last share of the N iterations, of each replica its own."""
+
+    cooldowns: FloatArray
+    iterations: int
+
+    def of(self, replicas: NDArray[np.int64]) -> _Cooling:
+        plain = Pace.of(self, replicas)
+        return _Cooling(plain.stepsizes, plain.decays, self.cooldowns[replicas], self.iterations)
+
+    def at(self, iteration: int, group: slice) -> FloatArray:
+        factors = [cooled(iteration, self.iterations, each) for each in self.cooldowns[group]]
+        return np.asarray(Pace.at(self, iteration, group) * np.array(factors)[:, None])
+
+
 def trained(
     problem: Problem,
     stepsizes: FloatArray,
     decays: FloatArray,
     seeds: Sequence[int],
+    *,
     iterations: int = ITERATIONS,
+    cooldowns: FloatArray | None = None,
 ) -> Outcome:
     """Train one replica for each row of `stepsizes`, all together.
 
@@ -53,6 +72,7 @@ def trained(
         problem: network and data.
         stepsizes: (replicas, matrices). decays: (replicas,). seeds: one per replica.
         iterations: N.
+        cooldowns: share of these over which each replica's stepsize falls to 0; None for none.
     """
     network, replicas = problem.network, len(stepsizes)
     starts = {seed: first_weights(network, seed) for seed in set(seeds)}
@@ -60,18 +80,25 @@ def trained(
     training = Training(network, problem.training, (1.0,) * len(network.shapes), BATCH_SIZE)
     streams = [Stream(seed, _BATCH_KEY) for seed in seeds]
     stops = [np.array([iterations + 1])] * replicas
-    (end,) = train(training, start, streams, stops, pace=Pace(stepsizes, decays))
+    pace = Pace(stepsizes, decays)
+    if cooldowns is not None:
+        pace = _Cooling(stepsizes, decays, cooldowns, iterations)
+    (end,) = train(training, start, streams, stops, pace=pace)
     order = np.argsort(end.replicas)
     found = [_judge([matrix[replica] for matrix in end.weights], problem) for replica in order]
     losses, errors = np.array(found, dtype=np.float64).T
     return Outcome(losses, errors)
 
 
-def judged(problem: Problem, stepsizes: ArrayLike, seeds: Sequence[int] = SEEDS) -> Outcome:
+def judged(
+    problem: Problem, stepsizes: ArrayLike, seeds: Sequence[int] = SEEDS, cooldown: float = 0.0
+) -> Outcome:
     """Train each common stepsize, without decay, on every seed; the outcome is (stepsizes, seeds)."""
     common = np.repeat(np.asarray(stepsizes, dtype=np.float64), len(seeds))
     paces = np.repeat(common[:, None], len(problem.network.shapes), axis=1)
-    found = trained(problem, paces, np.zeros(len(common)), list(seeds) * (len(common) // len(seeds)))
+    every = list(seeds) * (len(common) // len(seeds))
+    cooldowns = np.full(len(common), cooldown) if cooldown else None
+    found = trained(problem, paces, np.zeros(len(common)), every, cooldowns=cooldowns)
     return Outcome(found.losses.reshape(-1, len(seeds)), found.errors.reshape(-1, len(seeds)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["BoxGrowth", "Guarantee", "Schedule", "Source", "TrainingPlan"]
+__all__ = ["BoxGrowth", "Guarantee", "Schedule", "Source", "TrainingPlan", "cooled"]
 
 Source = Literal["raced", "calibrated", "typical", "theorem"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -20,13 +20,15 @@ class TrainingPlan:
     Attributes:
         stepsize: gamma, or one per matrix for multilayer.
         common_stepsize: the one rate for libraries that know only one; equals `stepsize` where that is one.
-        decay: rho of gamma_k = gamma k^-rho; 0 for a constant stepsize.
-        stopping: P_R by name.
+        decay: rho of gamma_k = gamma k^-rho; 0 for a stepsize that does not fall so.
+        stopping: P_R by name; `end` where the weights after all N iterations are the result.
         batch_size, iterations, epochs: B, N, and N B over the rows.
         keep_prob, dropout_rate: zeta and 1 - zeta.
         weight_bound: the box that it trains in, or one per layer; None without one.
         scaling: of the data file that it trains on; None without one.
         optimizer, schedule, warmup: SGD, what the stepsize does, and iterations of linear warm-up.
+        cooldown: share of the iterations, the last ones, over which the stepsize falls linearly to 0; the
+            schedule is then linear, and `cooled` gives its factor.
         source: raced and calibrated on the user's data, typical for its statistics, or a theorem's.
         learns: whether it ends better than a constant prediction.
         reason: why it does not, found by experiment, and what helps; empty where it does.
@@ -52,6 +54,7 @@ class TrainingPlan:
     optimizer: str = "sgd"
     schedule: Schedule = "constant"
     warmup: int = 0
+    cooldown: float = 0.0
     learns: bool | None = None
     reason: str = ""
     loss: float | None = None
@@ -59,6 +62,20 @@ class TrainingPlan:
     held_out_error: float | None = None
     constant_error: float | None = None
     spread: float | None = None
+
+
+def cooled(iteration: int, iterations: int, cooldown: float) -> float:
+    """Factor min(1, (N + 1 - k) / (c N + 1)) of the stepsize of iteration k, which would be 0 after the last.
+
+    Args:
+        iteration, iterations: k = 1..N, and N.
+        cooldown: c, the share of the iterations over which it falls; 0 for a constant stepsize.
+
+    Example:
+        >>> [cooled(k, 4, 0.5) for k in range(1, 5)]
+        [1.0, 1.0, 0.6666666666666666, 0.3333333333333333]
+    """
+    return min(1.0, (iterations + 1 - iteration) / (cooldown * iterations + 1))
 
 
 @dataclass(frozen=True, slots=True)

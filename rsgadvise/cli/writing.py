@@ -33,7 +33,7 @@ def write_advice(into: Path, advice: Advice) -> None:
     if plan.decay:
         values["decay"] = plan.decay
     if plan.stopping not in ("uniform", "listed"):
-        values["stopping"] = plan.stopping
+        values["stopping"] = "last" if plan.stopping == "end" else plan.stopping
     box = plan.weight_bound
     network = {} if box is None else {"weight_bound": list(box) if isinstance(box, tuple) else box}
     write_training(into, values, network=network)

@@ -26,13 +26,13 @@ def snippet(plan: Plan) -> str:
         _make_model(plan),
         _initial_weights(plan),
         _LOSS,
-        _DECAY if plan.train.decay else "",
+        _schedule(plan) if plan.slowing else "",
         "" if plan.one_stepsize else _layer_sgd(plan),
         _optimizer(plan),
-        parts.draw_stop(plan),
+        "" if plan.to_the_end else parts.draw_stop(plan),
         _DRAW_BATCH,
         parts.SHOW,
-        _TRAIN,
+        _train(plan),
         _squared_gradient(plan) if plan.many_runs else "",
         parts.SPLIT,
         parts.report(plan),
@@ -150,23 +150,37 @@ def squared_error(y, output):
     return keras.ops.sum(keras.ops.square(y - output), axis=-1)
 '''
 
-_DECAY = '''
-class Decay(keras.optimizers.schedules.LearningRateSchedule):
-    """gamma k^-DECAY in iteration k = step + 1."""
+
+def _schedule(plan: Plan) -> str:
+    if plan.train.decay:
+        name, about = "Decay", "gamma k^-DECAY in iteration k = step + 1."
+        value = "self.gamma * k**-DECAY"
+    else:
+        name, about = "Cooldown", "gamma, falling linearly to 0 in the last share COOLDOWN of the iterations."
+        value = "self.gamma * keras.ops.minimum(1.0, (ITERATIONS + 1 - k) / (COOLDOWN * ITERATIONS + 1))"
+    return f'''
+class {name}(keras.optimizers.schedules.LearningRateSchedule):
+    """{about}"""
 
     def __init__(self, gamma):
         self.gamma = gamma
 
     def __call__(self, step):
-        return self.gamma * (keras.ops.cast(step, keras.config.floatx()) + 1) ** -DECAY
+        k = keras.ops.cast(step, keras.config.floatx()) + 1
+        return {value}
 
     def get_config(self):
-        return {"gamma": self.gamma}
+        return {{"gamma": self.gamma}}
 '''
 
 
+def _rate(plan: Plan, gamma: str) -> str:
+    name = {"DECAY": "Decay", "COOLDOWN": "Cooldown", "": ""}[plan.slowing]
+    return f"{name}({gamma})" if name else gamma
+
+
 def _layer_sgd(plan: Plan) -> str:
-    rate = "Decay(1.0)" if plan.train.decay else "1.0"
+    rate = _rate(plan, "1.0")
     return f'''
 class LayerSGD(keras.optimizers.SGD):
     """Plain SGD in which every matrix has a stepsize of its own."""
@@ -181,11 +195,8 @@ class LayerSGD(keras.optimizers.SGD):
 
 
 def _optimizer(plan: Plan) -> str:
-    if plan.one_stepsize:
-        rate = "Decay(STEPSIZES[0])" if plan.train.decay else "STEPSIZES[0]"
-        body = f"keras.optimizers.SGD({rate})"
-    else:
-        body = "LayerSGD()"
+    rate = _rate(plan, "STEPSIZES[0]")
+    body = f"keras.optimizers.SGD({rate})" if plan.one_stepsize else "LayerSGD()"
     return f'''
 def make_optimizer():
     """Plain SGD: no momentum."""
@@ -200,22 +211,26 @@ def draw_batch(rng, rows):
 '''
 
 
-_TRAIN = '''
+def _train(plan: Plan) -> str:
+    about, draw = "the trained model and R. W^R has seen R - 1 updates", "    stop = draw_stop(rng)\n"
+    after, last, result = "stop", "stop - 1", "model, stop"
+    if plan.to_the_end:
+        about, draw, after, last, result = "the trained model", "", "ITERATIONS + 1", "ITERATIONS", "model"
+    return f'''
 def train(x, y, seed):
-    """One run: the trained model and R. W^R has seen R - 1 updates."""
+    """One run: {about}."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
-    stop = draw_stop(rng)
-    model = make_model()
+{draw}    model = make_model()
     model.set_weights(initial_weights(rng))
     model.compile(optimizer=make_optimizer(), loss=squared_error)
     losses = []
-    for k in range(1, stop):
+    for k in range(1, {after}):
         rows = draw_batch(rng, len(x))
         model.reset_metrics()  # else the loss is the mean of all batches so far
         losses.append(float(model.train_on_batch(x[rows], y[rows])))
-        show(k, stop - 1, losses)
-    return model, stop
+        show(k, {last}, losses)
+    return {result}
 '''
 
 
@@ -242,7 +257,11 @@ def squared_gradient(x, y, model, stop):
 
 
 def _main(plan: Plan) -> str:
-    if not plan.many_runs:
+    if plan.to_the_end:
+        training = """\
+    model = train(x[rows], y[rows], SEED)
+"""
+    elif not plan.many_runs:
         training = """\
     model, stop = train(x[rows], y[rows], SEED)
     print(f"R = {stop:,} of N = {ITERATIONS:,}")

@@ -19,7 +19,7 @@ def training(plan: Plan, *, masked: bool, verbose: bool = False) -> str:
         _LOSS,
         _DROP if masked else "",
         *network,
-        parts.draw_stop(plan, parameter=True),
+        parts.pace(parameter=True) if plan.to_the_end else parts.draw_stop(plan, parameter=True),
         _DRAW_BATCH,
         _initial_weights(plan),
         parts.SHOW if verbose else "",
@@ -131,7 +131,7 @@ def initial_weights(rng, shapes{parameter}):
 
 def _train(plan: Plan, masked: bool, verbose: bool) -> str:
     names = ["x", "y", "shapes", *(["boxes"] if plan.boxes else [])]
-    names += ["*", "stepsizes", "decay", "batch_size", "iterations"]
+    names += ["*", "stepsizes", "cooldown" if plan.to_the_end else "decay", "batch_size", "iterations"]
     names += [*(["keep"] if masked else []), "seed", *(["verbose=False"] if verbose else [])]
     start = "shapes, boxes" if plan.boxes else "shapes"
     over = "weights, steps, stepsizes" + (", boxes" if plan.boxes else "")
@@ -139,23 +139,30 @@ def _train(plan: Plan, masked: bool, verbose: bool) -> str:
     clip = "\n            np.clip(w, -box, box, out=w)" if plan.boxes else ""
     extra = ", keep, rng" if masked else ""
     losses, told = "", ""
+    last = "iterations" if plan.to_the_end else "stop - 1"
     if verbose:
         losses = "    losses = []\n"
-        told = """\
+        told = f"""\
         losses.append(loss)
         if verbose:
-            show(k, stop - 1, losses)
+            show(k, {last}, losses)
 """
+    about, draw = "that is stopped at R: W^R, which has seen R - 1 updates, and R", ""
+    if plan.to_the_end:
+        about, after, result = "to its end: the last weights", "iterations + 1", "weights"
+        factor = "pace(k, iterations, cooldown)"
+    else:
+        draw, after, result = "    stop = draw_stop(rng, iterations)\n", "stop", "weights, stop"
+        factor = "k**-decay"
     return f'''
 {call("def train", names, ":")}\
-    """One run of SGD that is stopped at R: W^R, which has seen R - 1 updates, and R."""
+    """One run of SGD {about}."""
     rng = np.random.default_rng(seed)
-    stop = draw_stop(rng, iterations)
-    weights = initial_weights(rng, {start})
-{losses}    for k in range(1, stop):
+{draw}    weights = initial_weights(rng, {start})
+{losses}    for k in range(1, {after}):
         rows = draw_batch(rng, len(x), batch_size)
         {"loss" if verbose else "_"}, steps = gradients(weights, x[rows], y[rows]{extra})
         for {each} in zip({over}):
-            w -= gamma * k**-decay * g{clip}
-{told}    return weights, stop
+            w -= gamma * {factor} * g{clip}
+{told}    return {result}
 '''

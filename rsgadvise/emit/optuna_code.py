@@ -145,7 +145,7 @@ def _trained(plan: Plan, masked: bool) -> str:
         shapes,
         *(["BOX"] if plan.boxes else []),
         "stepsizes=[factor * gamma for gamma in STEPSIZES]" if free else "stepsizes=STEPSIZES",
-        f"decay={decay}",
+        "cooldown=COOLDOWN" if plan.to_the_end else f"decay={decay}",
         f"batch_size={size}",
         f"iterations={work}",
         *([f"keep={keep}"] if masked else []),
@@ -153,11 +153,12 @@ def _trained(plan: Plan, masked: bool) -> str:
     ]
     extra = f", {keep}" if masked else ""
     listed = "".join(f"        {argument},\n" for argument in arguments)
+    shared = "the seed and W^1" if plan.to_the_end else "the seed, W^1 and R / N"
     return f'''
 def trained(trial, x, y):
-    """The trained network as a function; all trials share the seed, W^1 and R / N."""
+    """The trained network as a function; all trials share {shared}."""
 {chr(10).join(lines)}
-    weights, _ = train(
+    {"weights" if plan.to_the_end else "weights, _"} = train(
 {listed}    )
     return lambda rows: forward(weights, rows{extra})[-1]
 '''

@@ -22,6 +22,7 @@ __all__ = [
     "header",
     "imports",
     "load",
+    "pace",
     "report",
     "without_empty",
 ]
@@ -61,8 +62,9 @@ def header(plan: Plan) -> str:
         f"{train.iterations * train.batch_size:,} rows in all, {epochs}"
     )
     work += f"; {plan.runs} runs of that." if plan.many_runs else "."
+    method = "SGD" if plan.to_the_end else "Randomly stopped SGD"
     texts = [
-        f"Randomly stopped SGD for {_KINDS[advice.kind]}, {lengths(plan.layers)}, {whose} "
+        f"{method} for {_KINDS[advice.kind]}, {lengths(plan.layers)}, {whose} "
         f"`rsgadvise recommend` (version {__version__}).",
         "",
         _source(plan),
@@ -70,7 +72,7 @@ def header(plan: Plan) -> str:
         *_bound(plan),
         work,
     ]
-    if plan.stopping_was_chosen:
+    if plan.stopping_was_chosen and not plan.to_the_end:
         bounded = plan.best is not None and math.isfinite(plan.best.bound)
         texts.append(
             f"P_R: {train.stopping}, chosen by the pilot{'; the bounds are for it' if bounded else ''}."
@@ -168,13 +170,18 @@ def constants(plan: Plan, dropout: str, *, runs: bool = True, native: bool = Fal
             lines.append(comment(_scaling_note(plan, dropout.rpartition(" ")[2])))
     if boxes:
         lines.append(row("BOX", boxes, "every weight of matrix l stays in [-BOX[l], BOX[l]]"))
-    note = "gamma of each matrix" + (", at k = 1" if train.decay else "")
+    note = "gamma of each matrix" + (", at k = 1" if plan.slowing else "")
     lines.append(row("STEPSIZES", stepsizes, note))
     if train.decay:
         lines.append(assignment("DECAY", train.decay, "rho: gamma_k = gamma k^-rho"))
-    epochs = "" if train.epochs is None else f", {train.epochs:.4g} epochs at the most"
+    if train.cooldown:
+        lines.append(
+            assignment("COOLDOWN", train.cooldown, "last share of N; gamma falls linearly to 0 in it")
+        )
+    most, stopped = (" at the most", "; stopped at a random R <= N") if not plan.to_the_end else ("", "")
+    epochs = "" if train.epochs is None else f", {train.epochs:.4g} epochs{most}"
     lines.append(assignment("BATCH", train.batch_size, "B, drawn with replacement"))
-    lines.append(assignment("ITERATIONS", train.iterations, f"N{epochs}; stopped at a random R <= N"))
+    lines.append(assignment("ITERATIONS", train.iterations, f"N{epochs}{stopped}"))
     if plan.many_runs and runs:
         kept = "T; the one with the smallest gradient over all rows is kept"
         kept += " (an estimate: one mask a row)" if plan.masked else ""
@@ -280,6 +287,17 @@ def draw_stop(plan: Plan, *, parameter: bool = False) -> str:
     signature = "def draw_stop(rng, iterations):" if parameter else "def draw_stop(rng):"
     about = f'"""R, whose weights W^R are the result: {words}."""'
     return "\n".join([signature, *(f"    {line}" for line in (about, *body))])
+
+
+def pace(*, parameter: bool) -> str:
+    """The function of the factor of the stepsize; N is a parameter of it, or a constant of the snippet."""
+    head, n, share = ("k", "ITERATIONS", "COOLDOWN")
+    if parameter:
+        head, n, share = "k, iterations, cooldown", "iterations", "cooldown"
+    return f'''\
+def pace({head}):
+    """Factor of the stepsize of iteration k: 1, and falling linearly to 0 at the end."""
+    return min(1.0, ({n} + 1 - k) / ({share} * {n} + 1))'''
 
 
 def load(plan: Plan, *, labels: bool = False) -> str:

@@ -136,6 +136,11 @@ class Plan:
         return self.runs > 1
 
     @property
+    def to_the_end(self) -> bool:
+        """Whether the weights after all N updates are the result, and no R is drawn."""
+        return self.train.stopping == "end"
+
+    @property
     def stopping(self) -> Stopping:
         """P_R as it is to be drawn; `matched` is uniform where the stepsize is constant."""
         given = self.spec.training.stopping
@@ -149,6 +154,11 @@ class Plan:
     def stopping_was_chosen(self) -> bool:
         """Whether P_R is neither the spec's nor the default, but a pilot's choice."""
         return self.spec.training.stopping is None and self.train.stopping != "uniform"
+
+    @property
+    def slowing(self) -> str:
+        """Name of what slows the steps, as a constant of the snippet: `DECAY`, `COOLDOWN`, or none."""
+        return "DECAY" if self.train.decay else "COOLDOWN" if self.train.cooldown else ""
 
     @property
     def curvature_share(self) -> float:

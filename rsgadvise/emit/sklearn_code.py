@@ -4,6 +4,7 @@ those beside it."""
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 from rsgadvise.emit import parts
@@ -35,7 +36,7 @@ def snippet(plan: Plan) -> str:
         top,
         parts.load(plan, labels=labels),
         training(plan, masked=plan.masked, verbose=True),
-        _squared_gradient(plan),
+        "" if plan.to_the_end else _squared_gradient(plan),
         _estimator(plan, mixin),
         _stock(plan, labels=labels),
         parts.SPLIT,
@@ -82,7 +83,9 @@ def _stock(plan: Plan, *, labels: bool) -> str:
     differences += ["no dropout"] if plan.masked else []
     differences += ["a matrix of its own for the way back"] if plan.tied else []
     differences += ["no decay of the stepsize"] if train.decay else []
-    differences.append("the last weights, not those of a random R.")
+    differences += ["a constant stepsize"] if train.cooldown else []
+    differences += [] if plan.to_the_end else ["the last weights, not those of a random R"]
+    differences[-1] += "."
     rate, why = _rate(plan, other, linear=not labels)
     rows = _rows(plan)
     there = rows if plan.data is not None else min(rows, parts.PLACEHOLDER_ROWS)
@@ -164,13 +167,14 @@ def _estimator(plan: Plan, mixin: str) -> str:
     parameters = [
         f"hidden=({', '.join(map(str, hidden))}{',' if len(hidden) == 1 else ''})",
         "stepsizes=STEPSIZES",
-        f"decay={'DECAY' if plan.train.decay else '0.0'}",
+        "cooldown=COOLDOWN" if plan.to_the_end else f"decay={'DECAY' if plan.train.decay else '0.0'}",
         "batch_size=BATCH",
         "iterations=ITERATIONS",
     ]
     parameters += ["keep_prob=KEEP"] if masked else []
     parameters += ["boxes=BOX"] if boxed else []
-    parameters += [f"runs={'RUNS' if plan.many_runs else '1'}", "random_state=SEED", "verbose=False"]
+    parameters += [] if plan.to_the_end else [f"runs={'RUNS' if plan.many_runs else '1'}"]
+    parameters += ["random_state=SEED", "verbose=False"]
     names = [parameter.partition("=")[0] for parameter in parameters]
     listed = "".join(f"        {parameter},\n" for parameter in parameters)
     kept = "".join(f"        self.{name} = {name}\n" for name in names)
@@ -181,7 +185,7 @@ def _estimator(plan: Plan, mixin: str) -> str:
     }[mixin]
     return f'''
 class SigmoidNetwork({mixin}, BaseEstimator):
-    """Sigmoid network without biases, trained by randomly stopped SGD.
+    """Sigmoid network without biases, trained by {"" if plan.to_the_end else "randomly stopped "}SGD.
 
     Inputs lie in [0, 1]; {about}.
     stepsizes{" and boxes" if boxed else ""}: one number, or one per matrix.
@@ -224,12 +228,33 @@ def _fit(plan: Plan, mixin: str) -> str:
     box = "                boxes,\n" if plan.boxes else ""
     boxes = "        boxes = np.broadcast_to(self.boxes, len(shapes))\n" if plan.boxes else ""
     keep_line = "                keep=self.keep_prob,\n" if plan.masked else ""
+    closing = f"""\
+        self.n_features_in_ = X.shape[1]
+        self.loss_ = squared_error(Y, forward(self.weights_, X{keep})[-1])
+        return self
+"""
     arguments = ["weights", "X", "Y"]
     if plan.boxes:
         arguments += ["stepsizes * stop**-self.decay", "boxes"]
     if plan.masked:
         arguments += ["self.keep_prob", "np.random.default_rng(seed)"]
     listed = "".join(f"                {argument},\n" for argument in arguments)
+    if plan.to_the_end:
+        return f"""\
+{opening}        stepsizes = np.broadcast_to(self.stepsizes, len(shapes))
+{boxes}        self.weights_ = train(
+            X,
+            Y,
+            shapes,
+{textwrap.indent(textwrap.dedent(box), " " * 12)}\
+            stepsizes=stepsizes,
+            cooldown=self.cooldown,
+            batch_size=self.batch_size,
+            iterations=self.iterations,
+{textwrap.indent(textwrap.dedent(keep_line), " " * 12)}            seed=self.random_state,
+            verbose=self.verbose,
+        )
+{closing}"""
     return f"""\
 {opening}        stepsizes = np.broadcast_to(self.stepsizes, len(shapes))
 {boxes}        smallest = np.inf
@@ -251,10 +276,7 @@ def _fit(plan: Plan, mixin: str) -> str:
 {listed}            )
             if size < smallest:
                 smallest, self.weights_, self.stop_ = size, weights, stop
-        self.n_features_in_ = X.shape[1]
-        self.loss_ = squared_error(Y, forward(self.weights_, X{keep})[-1])
-        return self
-"""
+{closing}"""
 
 
 def _squared_gradient(plan: Plan) -> str:
@@ -328,13 +350,13 @@ def _main(plan: Plan, *, labels: bool) -> str:
     if flat:
         its_target = "x[rows], y[rows].ravel()"
     column = ".reshape(len(x), -1)" if flat else ""
+    stopped = "" if plan.to_the_end else '    print(f"R = {model.stop_:,} of N = {ITERATIONS:,}")\n'
     return f"""
 if __name__ == "__main__":
     {load}
     rows, held_out = split(len(x))
     model = SigmoidNetwork(verbose=True).fit({fitted})
-    print(f"R = {{model.stop_:,}} of N = {{ITERATIONS:,}}")
-    with warnings.catch_warnings():
+{stopped}    with warnings.catch_warnings():
         # It warns where max_iter ends the training, as it is meant to.
         warnings.simplefilter("ignore", ConvergenceWarning)
         other = stock().fit({its_target})

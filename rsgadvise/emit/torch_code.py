@@ -23,7 +23,7 @@ def snippet(plan: Plan) -> str:
         _autoencoder(plan) if plan.tied else "",
         _make_model(plan),
         _LOSS,
-        parts.draw_stop(plan),
+        parts.pace(parameter=False) if plan.to_the_end else parts.draw_stop(plan),
         _DRAW_BATCH,
         _project(plan),
         parts.SHOW,
@@ -116,33 +116,37 @@ def _train(plan: Plan) -> str:
     optimizer = torch.optim.SGD(groups)
 """
     schedule = step = project = ""
-    if plan.train.decay:
-        schedule = """\
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (k + 1) ** -DECAY)
+    if plan.slowing:
+        factor = "(k + 1) ** -DECAY" if plan.train.decay else "pace(k + 1)"
+        schedule = f"""\
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: {factor})
 """
         step = "        schedule.step()\n"
     if plan.boxes:
         project = "        project(model)\n"
-    lead = "model and R"
-    result = "return model.eval(), stop"
+    about = "model and R; W^R has seen R - 1 updates"
+    draw = "    stop = draw_stop(np.random.default_rng(seed))\n"
+    after, last, result = "stop", "stop - 1", "return model.eval(), stop"
+    if plan.to_the_end:
+        about, draw, after, last = "the trained model", "", "ITERATIONS + 1", "ITERATIONS"
+        result = "return model.eval()"
     if plan.many_runs:
-        lead = "model, R and stepsizes gamma_R"
+        about = "model, R and stepsizes gamma_R; W^R has seen R - 1 updates"
         result = 'return model.eval(), stop, [group["lr"] for group in optimizer.param_groups]'
     return f'''
 def train(x, y, seed):
-    """One run: {lead}; W^R has seen R - 1 updates."""
+    """One run: {about}."""
     torch.manual_seed(seed)
-    stop = draw_stop(np.random.default_rng(seed))
-    model = make_model().train()
+{draw}    model = make_model().train()
     losses = []
-{groups}{schedule}    for k in range(1, stop):
+{groups}{schedule}    for k in range(1, {after}):
         rows = draw_batch(len(x))
         loss = squared_error(model(x[rows]), y[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 {project}{step}        losses.append(loss.item())
-        show(k, stop - 1, losses)
+        show(k, {last}, losses)
     {result}
 '''
 
@@ -173,7 +177,11 @@ def squared_gradient(x, y, model, stepsizes):
 
 
 def _main(plan: Plan) -> str:
-    if not plan.many_runs:
+    if plan.to_the_end:
+        training = """\
+    model = train(x[rows], y[rows], SEED)
+"""
+    elif not plan.many_runs:
         training = """\
     model, stop = train(x[rows], y[rows], SEED)
     print(f"R = {stop:,} of N = {ITERATIONS:,}")

@@ -13,6 +13,7 @@ from rsgadvise.advise.space import search_space
 from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
+from rsgadvise.pilot.cooldown import with_cooldown
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -56,6 +57,8 @@ def advise(
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
     else:
         found = _by_theorem(spec, theorem, effort, top, measured)
+    if found.train is not None:
+        found = replace(found, train=with_cooldown(found.train, spec))
     # It is of the theorem alone, whatever was measured in short runs.
     return replace(found, guarantee=guarantee_for(theorem))
 

@@ -57,6 +57,8 @@ def _values(advice: Advice, plan: TrainingPlan) -> str:
     parts = [_stepsizes(advice, plan)]
     if plan.decay:
         parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
+    if plan.cooldown:
+        parts.append(f"falling linearly to 0 over the last {percent(plan.cooldown)} of the training")
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
     steps = "1 iteration" if plan.iterations == 1 else f"{count(plan.iterations)} iterations"
     if plan.epochs is not None:
@@ -121,7 +123,8 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             "data; name a data file to have it measured."
         )
     elif plan.loss is not None and plan.constant_loss is not None:
-        text = f"A short run with it reached a loss of {number(plan.loss, 3)}, "
+        tried = "that stepsize" if plan.cooldown else "it"
+        text = f"A short run with {tried} reached a loss of {number(plan.loss, 3)}, "
         text += f"a constant prediction has {number(plan.constant_loss, 3)}"
         if plan.held_out_error is not None and plan.constant_error is not None:
             text += (
