@@ -57,13 +57,13 @@ def _values(advice: Advice, plan: TrainingPlan) -> str:
     parts = [_stepsizes(advice, plan)]
     if plan.decay:
         parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
-    if plan.cooldown:
-        parts.append(f"falling linearly to 0 over the last {percent(plan.cooldown)} of the training")
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
     steps = "1 iteration" if plan.iterations == 1 else f"{count(plan.iterations)} iterations"
     if plan.epochs is not None:
         steps += f" ({count(round(plan.epochs)) if plan.epochs >= _MANY else number(plan.epochs, 3)} epochs)"
     parts.append(steps)
+    if plan.cooldown:
+        parts.append(f"the stepsize falling linearly to 0 over the last {percent(plan.cooldown)}")
     parts.append(f"dropout {number(plan.dropout_rate, 3)}" if plan.dropout_rate else "no dropout")
     if plan.scaling not in (None, "none"):
         parts.append(f"inputs scaled: {plan.scaling}")

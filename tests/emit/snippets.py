@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from typing import Any, get_args
 
-from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.recommend import recommend, training_plan
 from rsgadvise.advise.results import Recommendation
+from rsgadvise.bounds.problem import resolve
 from rsgadvise.emit import DataFile, Target, emit_snippet
 from rsgadvise.networks import Network
 from rsgadvise.spec import Spec, parse_spec
@@ -69,6 +71,14 @@ def advised(text: str) -> tuple[Spec, Recommendation]:
     advice = recommend(spec)
     assert advice.recommendations, advice.infeasible
     return spec, advice.recommendations[0]
+
+
+def to_the_end(text: str, target: Target, *, iterations: int, cooldown: float) -> str:
+    """The same values, trained to the end with a stepsize that falls to 0 there."""
+    spec, best = advised(text)
+    plan = training_plan(best, resolve(spec), source="raced")
+    plan = replace(plan, stopping="end", decay=0.0, iterations=iterations, cooldown=cooldown)
+    return emit_snippet(replace(recommend(spec), train=plan), spec, target=target)
 
 
 def snippet(text: str, target: Target, data: DataFile | None = None) -> str:

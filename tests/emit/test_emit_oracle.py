@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from snippets import SPECS, advised, network_of, run, snippet
+from snippets import SPECS, advised, network_of, run, snippet, to_the_end
 
 from rsgadvise.emit import Target
 from rsgadvise.expectation import Expectation
@@ -36,9 +36,10 @@ def library(name: str) -> Any:
 
 
 class Case:
-    """A network with data, W^1 and mini-batches of its own."""
+    """A network with data, W^1 and mini-batches of its own; with a cool-down trained to its end."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, cooldown: float | None = None) -> None:
+        self.cooldown = cooldown
         self.text = SPECS[name]
         self.spec, self.best = advised(self.text)
         self.network = network_of(self.spec, self.best)
@@ -56,6 +57,17 @@ class Case:
         rescaled = target in {"torch", "keras"} and self.network.kind == "multilayer"
         return self.best.keep_prob if rescaled else 1.0
 
+    def text_for(self, target: Target) -> str:
+        if self.cooldown is None:
+            return snippet(self.text, target)
+        return to_the_end(self.text, target, iterations=STEPS, cooldown=self.cooldown)
+
+    def pace(self, k: int) -> float:
+        """Factor of the stepsize in iteration k."""
+        if self.cooldown is None:
+            return float(k**-self.best.decay)
+        return float(np.interp(k, [STEPS - self.cooldown * STEPS, STEPS + 1], [1, 0]))
+
     def engine(self, masks: list[Float]) -> Weights:
         """W^{STEPS + 1} by `Kernel`; masks in the order in which they were drawn."""
         network, batch, drawn = self.network, self.best.batch_size, iter(masks)
@@ -68,7 +80,7 @@ class Case:
                 mask[0] = next(drawn)
             steps = kernel.gradient(weights, scale=1 / batch)
             for level, gamma in enumerate(self.stepsizes):
-                weights[level] -= gamma * k**-self.best.decay * steps[level]
+                weights[level] -= gamma * self.pace(k) * steps[level]
             clip_to_box(network, weights)
         assert next(drawn, None) is None
         return [matrix[0] for matrix in weights]
@@ -145,7 +157,8 @@ def train_keras(case: Case, target_text: str) -> Trained:
     names["draw_stop"] = lambda rng: STEPS + 1
     names["draw_batch"] = lambda rng, rows: next(batches)
     with double_keras() as masks:
-        model = names["train"](case.data.inputs, case.data.targets, 0)[0]
+        found = names["train"](case.data.inputs, case.data.targets, 0)
+        model = found[0] if case.cooldown is None else found
     return [weight.T / case.scale("keras") for weight in model.get_weights()], masks
 
 
@@ -196,18 +209,21 @@ def train_numpy(case: Case, target_text: str) -> Trained:
     names["draw_batch"] = lambda rng, rows, size: next(batches)
     boxes = [case.network.weight_bounds] if case.network.weight_bounds else []
     keep = {"keep": case.best.keep_prob} if "drop" in names else {}
-    weights, stop = names["train"](
+    slowing = {"decay": case.best.decay, "iterations": case.best.iterations}
+    if case.cooldown is not None:
+        slowing = {"cooldown": case.cooldown, "iterations": STEPS}
+    found = names["train"](
         case.data.inputs,
         case.data.targets,
         case.network.shapes,
         *boxes,
         stepsizes=case.stepsizes,
-        decay=case.best.decay,
         batch_size=case.best.batch_size,
-        iterations=case.best.iterations,
         seed=0,
         **keep,
+        **slowing,
     )
+    weights, stop = found if case.cooldown is None else (found, STEPS + 1)
     assert stop == STEPS + 1
     return weights, masks if case.best.keep_prob < 1 else []
 
@@ -220,12 +236,17 @@ TRAINERS: dict[Target, Callable[[Case, str], Trained]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPECS)
+COOLED = ["single layer", "autoencoder", "layers with masks", "layers with masks, several runs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cooldown"), [*((name, None) for name in SPECS), *((name, 0.4) for name in COOLED)]
+)
 @pytest.mark.parametrize("target", TRAINERS)
-def test_the_same_weights_as_the_engine(target: Target, name: str) -> None:
+def test_the_same_weights_as_the_engine(target: Target, name: str, cooldown: float | None) -> None:
     library(target)
-    case = Case(name)
-    ours, masks = TRAINERS[target](case, snippet(case.text, target))
+    case = Case(name, cooldown)
+    ours, masks = TRAINERS[target](case, case.text_for(target))
     theirs = case.engine(masks)
     moved = max(float(np.abs(a - b[0]).max()) for a, b in zip(theirs, case.start, strict=True))
     assert moved > 1e-3  # else nothing was compared
@@ -233,7 +254,8 @@ def test_the_same_weights_as_the_engine(target: Target, name: str) -> None:
     for a, b in zip(ours, theirs, strict=True):
         # Keras keeps its learning rate in single precision.
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6 if target == "keras" else 1e-9)
-    if bounds := case.network.weight_bounds:
+    bounds = case.network.weight_bounds
+    if bounds and cooldown is None:
         assert any((np.abs(b) == bound).any() for b, bound in zip(theirs, bounds, strict=True))
 
 

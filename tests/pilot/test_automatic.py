@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rsgadvise.advise.answer import TrainingPlan, cooled
 from rsgadvise.advise.results import Advice
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.curvature import Curvature
 from rsgadvise.networks import Data, Network
 from rsgadvise.pilot import calibration, looking, race
 from rsgadvise.pilot.advice import advise_automatically, advise_with_data
+from rsgadvise.pilot.cooldown import COOLDOWN, with_cooldown
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending, multiply_adds
-from rsgadvise.rsg import Snapshot, Training, train
+from rsgadvise.rsg import Pace, Snapshot, Stream, Training, train
 from rsgadvise.spec import Spec
 
 Float = NDArray[np.float64]
@@ -159,3 +162,75 @@ def test_calibration_alone_has_a_plan_too() -> None:
     assert plan.constant_loss == pytest.approx(Y.var(axis=0).sum())
     moves = [math.log(1 + each.stepsize_change) for each in found.measured]
     assert plan.spread == pytest.approx(math.exp(2 * math.hypot(*moves)))
+
+
+PLAN = TrainingPlan(
+    stepsize=2.0, common_stepsize=2.0, decay=0.0, stopping="last", batch_size=8, iterations=40, epochs=None,
+    keep_prob=1.0, dropout_rate=0.0, weight_bound=None, source="raced",
+)  # fmt: skip
+
+
+def test_what_was_raced_or_is_typical_ends_at_a_stepsize_of_0() -> None:
+    open_spec = Spec.model_validate({"network": NETWORK})
+    for plan in (PLAN, replace(PLAN, source="typical", stopping="uniform")):
+        found = with_cooldown(plan, open_spec)
+        assert (found.stopping, found.schedule, found.cooldown) == ("end", "linear", COOLDOWN)
+        assert replace(found, stopping=plan.stopping, schedule="constant", cooldown=0.0) == plan
+
+
+@pytest.mark.parametrize(
+    ("change", "sections"),
+    [
+        pytest.param({"source": "theorem"}, {}, id="its bound is about a constant stepsize"),
+        pytest.param({"source": "calibrated"}, {}, id="nothing was trained"),
+        pytest.param({"stopping": "uniform"}, {}, id="earlier weights were better"),
+        pytest.param({"decay": 0.5}, {}, id="it falls already"),
+        pytest.param({}, {"search": {"decay": [0.0, 0.5]}}, id="the spec asks how it should fall"),
+        pytest.param({}, {"training": {"decay": 0.0}}, id="the spec says that it does not fall"),
+        pytest.param({}, {"training": {"stepsize": 2.0}}, id="the spec fixes it"),
+        pytest.param({}, {"training": {"stopping": "last"}}, id="the spec draws R"),
+    ],
+)
+def test_what_stays_as_it_is(change: dict[str, Any], sections: dict[str, Any]) -> None:
+    plan = replace(PLAN, **change)
+    assert with_cooldown(plan, Spec.model_validate({"network": NETWORK, **sections})) == plan
+
+
+@pytest.mark.parametrize(("iterations", "share"), [(1, 0.05), (7, 1.0), (40, 0.05), (1000, 0.3), (50, 0.0)])
+def test_a_stepsize_falls_on_a_line_that_ends_at_0(iterations: int, share: float) -> None:
+    k = np.arange(1, iterations + 1)
+    line = np.interp(k, [iterations * (1 - share), iterations + 1], [1, 0])
+    found = [cooled(each, iterations, share) for each in k.tolist()]
+    np.testing.assert_allclose(found, line, rtol=1e-12)
+    assert min(found) > 0
+
+
+@dataclass(frozen=True)
+class Falling(Pace):
+    """All with one stepsize, whose last share falls to 0."""
+
+    iterations: int
+    share: float
+
+    def of(self, replicas: NDArray[np.int64]) -> Falling:
+        return replace(self, stepsizes=self.stepsizes[replicas], decays=self.decays[replicas])
+
+    def at(self, iteration: int, group: slice) -> Float:
+        return np.asarray(self.stepsizes[group] * cooled(iteration, self.iterations, self.share))
+
+
+def test_the_noise_of_mini_batches_is_gone_at_the_end() -> None:
+    """Labels that are wrong by chance: constant stepsizes keep moving, falling ones come to rest."""
+    rng = np.random.default_rng(3)
+    wrong = rng.random(len(Y)) < 0.3
+    data = Data(X, np.where(wrong[:, None], Y[rng.permutation(len(Y))], Y))
+    network = Network("single_layer", (12, 3), ())
+    training, seeds, n = Training(network, data, (1.0,), 4), range(6), 400
+    ends = []
+    for share in (0.0, COOLDOWN):
+        pace = Falling(np.full((6, 1), 4.0), np.zeros(6), n, share)
+        start = [np.zeros((1, 3, 12))]
+        (end,) = train(training, start, [Stream(s, (1,)) for s in seeds], [np.array([n + 1])] * 6, pace=pace)
+        outputs = 1 / (1 + np.exp(-np.einsum("rcd,nd->rnc", end.weights[0], X)))
+        ends.append(np.square(outputs - data.targets).sum(axis=-1).mean(axis=-1))
+    assert (ends[1] < ends[0]).all()
