@@ -15,7 +15,7 @@ from rsgadvise.advise.answer import TrainingPlan, cooled
 from rsgadvise.advise.results import Advice
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.curvature import Curvature
-from rsgadvise.networks import Data, Network
+from rsgadvise.networks import Data, Network, Weights
 from rsgadvise.pilot import calibration, looking, race
 from rsgadvise.pilot.advice import advise_automatically, advise_with_data
 from rsgadvise.pilot.cooldown import COOLDOWN, with_cooldown
@@ -164,7 +164,7 @@ def test_calibration_alone_has_a_plan_too() -> None:
     assert plan.spread == pytest.approx(math.exp(2 * math.hypot(*moves)))
 
 
-PLAN = TrainingPlan(
+RACED = TrainingPlan(
     stepsize=2.0, common_stepsize=2.0, decay=0.0, stopping="last", batch_size=8, iterations=40, epochs=None,
     keep_prob=1.0, dropout_rate=0.0, weight_bound=None, source="raced",
 )  # fmt: skip
@@ -172,7 +172,7 @@ PLAN = TrainingPlan(
 
 def test_what_was_raced_or_is_typical_ends_at_a_stepsize_of_0() -> None:
     open_spec = Spec.model_validate({"network": NETWORK})
-    for plan in (PLAN, replace(PLAN, source="typical", stopping="uniform")):
+    for plan in (RACED, replace(RACED, source="typical", stopping="uniform")):
         found = with_cooldown(plan, open_spec)
         assert (found.stopping, found.schedule, found.cooldown) == ("end", "linear", COOLDOWN)
         assert replace(found, stopping=plan.stopping, schedule="constant", cooldown=0.0) == plan
@@ -192,7 +192,7 @@ def test_what_was_raced_or_is_typical_ends_at_a_stepsize_of_0() -> None:
     ],
 )
 def test_what_stays_as_it_is(change: dict[str, Any], sections: dict[str, Any]) -> None:
-    plan = replace(PLAN, **change)
+    plan = replace(RACED, **change)
     assert with_cooldown(plan, Spec.model_validate({"network": NETWORK, **sections})) == plan
 
 
@@ -229,7 +229,7 @@ def test_the_noise_of_mini_batches_is_gone_at_the_end() -> None:
     ends = []
     for share in (0.0, COOLDOWN):
         pace = Falling(np.full((6, 1), 4.0), np.zeros(6), n, share)
-        start = [np.zeros((1, 3, 12))]
+        start: Weights = [np.zeros((1, 3, 12))]
         (end,) = train(training, start, [Stream(s, (1,)) for s in seeds], [np.array([n + 1])] * 6, pace=pace)
         outputs = 1 / (1 + np.exp(-np.einsum("rcd,nd->rnc", end.weights[0], X)))
         ends.append(np.square(outputs - data.targets).sum(axis=-1).mean(axis=-1))
