@@ -1,7 +1,8 @@
 """A race of stepsizes on twins: the longest that trains, whatever the user's data are like.
 
 The loss at the end of a training falls with the stepsize until the first steps drive the sigmoids into
-saturation, and rises from there; where the classes are noisy it rises long before, by the noise of batches.
+saturation, and rises from there; where the classes are noisy it rises long before, by the noise of batches,
+even if the stepsize falls to 0 over the last steps, as it does here and in what is advised.
 How noisy they are nobody knows, so that the twins differ in it, and the stepsize of the least mean loss is
 advised. A network too large for such a race has 1/U at W^1 of one twin instead.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.advise.answer import cooled
 from rsgadvise.bounds.problem import MeasuredConstants
 from rsgadvise.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
 from rsgadvise.errors import HypothesisError
@@ -49,6 +51,7 @@ _SHIFTS = 2  # of the candidates, where the best is at their end
 _HIDDEN = 0.29  # E h^2 of a hidden unit at W1, about
 _CENTRE = 32.0  # stepsize in the middle of the candidates, times the steepness of the last layer's inputs
 _FLATTEST = 1e-30
+_COOLDOWN = 0.1  # of the steps: twice that of what is advised, since there are fewer of them
 _FAILED = 10.0  # of a constant prediction's loss: as bad as any that is no number
 _TWIN, _SHARED, _START, _MASKS = 0, 1, 2, 3  # keys of randomness
 _LOOKED_AT = 64  # rows for curvature and variances
@@ -249,16 +252,17 @@ def _raced(
     inputs, targets = twin.data.inputs.astype(dtype), twin.data.targets.astype(dtype)
     kernel = Kernel(network, replicas=count, rows=BATCH_SIZE, dtype=dtype, shared=True)
     weights: Weights = [np.repeat(matrix, count, axis=0).astype(dtype) for matrix in start]
-    gammas = grid.astype(dtype)[:, None, None]
+    paces = [cooled(step, steps, _COOLDOWN) for step in range(1, steps + 1)]
+    gammas = np.multiply.outer(paces, grid).astype(dtype)[:, :, None, None]
     batches = rng.integers(0, ROWS, (steps, BATCH_SIZE))
     with np.errstate(over="ignore", invalid="ignore"):
-        for batch in batches:
+        for batch, gamma in zip(batches, gammas, strict=True):
             if kernel.masks:
                 _mask(kernel, network.keep_prob, twin.group, rng)
             kernel.inputs[0], kernel.targets[0] = inputs[batch], targets[batch]
             moves = kernel.gradient(weights, scale=1 / BATCH_SIZE)
             for matrix, move in zip(weights, moves, strict=True):
-                np.multiply(move, gammas, out=move)
+                np.multiply(move, gamma, out=move)
                 np.subtract(matrix, move, out=matrix)
             clip_to_box(network, weights)
         kernel = Kernel(network, replicas=count, rows=ROWS, dtype=dtype, shared=True)
