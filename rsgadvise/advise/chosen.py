@@ -64,15 +64,16 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     Those of the smaller bound that is proven and not vacuous, or with a target of the cheaper proven plan;
     else the paper's, with a target those that have a plan. Wherever the paper's bound is proven the
     certified one is no larger at the very same choice, so that its own best is no larger either: the paper's
-    ranking is only looked at where the certified one has nothing to say.
+    ranking is only looked at where the certified one has nothing to say. That may be so although the paper's
+    has: among keep probabilities the least certified bound can be the largest gradient that one of them has.
 
     Args:
         known: the rankings to choose from.
     """
     if known.space.goal is None:
-        return (
-            ("certified", wording.BY_CERTIFIED) if known.proven("certified") else ("paper", wording.BY_PAPER)
-        )
+        if known.proven("certified"):
+            return "certified", wording.BY_CERTIFIED
+        return "paper", wording.BY_PROVEN_PAPER if known.proven("paper") else wording.BY_PAPER
     if known.best("certified") is not None:
         return "certified", wording.PLAN_BY_CERTIFIED
     return "paper", wording.PLAN_BY_PAPER if known.best("paper") is not None else wording.NO_PLAN

@@ -13,6 +13,7 @@ __all__ = [
     "BOUND",
     "BY_CERTIFIED",
     "BY_PAPER",
+    "BY_PROVEN_PAPER",
     "CERTIFIED_SAYS_MORE",
     "GRADIENT_BOUND",
     "LARGER_THAN_DATA",
@@ -86,6 +87,9 @@ WHOSE = {"certified": "certified constants", "paper": "the paper's constants"}
 
 BY_CERTIFIED = "Ranked with certified constants: their bound is proven, not vacuous, and none proven is less."
 BY_PAPER = "Ranked with the paper's constants: no bound below the largest gradient possible is proven."
+BY_PROVEN_PAPER = (
+    "Ranked with the paper's constants: their bound is proven; the certified ranks begin with a vacuous one."
+)
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
 NO_PLAN = "Neither the paper's nor certified constants have a plan."

@@ -171,6 +171,23 @@ def test_nothing_is_promised_where_nothing_is_proven() -> None:
     )
 
 
+def test_the_papers_bound_may_be_proven_where_the_certified_ranks_are_vacuous() -> None:
+    """With half of the units kept the largest gradient is smaller than any other bound."""
+    network = {"kind": "multilayer", "layers": [20, 10, 3], "weight_bound": 5}
+    training = {"iterations": 500, "batch_size": 16}
+    problem, space = asked(network, data={"mean": 0.4, "mean_square": 0.2}, training=training)
+    known = Rankings(problem, space)
+    certified, paper = known.best("certified"), known.best("paper")
+    assert certified is not None
+    assert certified.vacuous
+    assert paper is not None
+    assert paper.proven
+    assert paper.bound < paper.largest_gradient
+    constants, why = choose_constants(known)
+    assert constants == "paper"
+    assert "their bound is proven" in why
+
+
 @pytest.mark.parametrize("target", [None, {"eps": 0.5, "delta": 0.1}])
 def test_growth_with_the_box(target: dict[str, float] | None) -> None:
     sections = {"search": {"batch_size": [64, 1024, 65536, 10**6]}}
