@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rich.console import Console
 
 from rsgadvise import recommend
 from rsgadvise import rsg as rsg_module
@@ -23,7 +21,7 @@ from rsgadvise.pilot import calibration, candidates, looking, race, tournament
 from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.report.advice import advice_blocks
-from rsgadvise.report.console import show
+from rsgadvise.report.console import as_text
 from rsgadvise.report.documents import as_document, as_json
 from rsgadvise.rsg import Snapshot, Stream, Training, train
 from rsgadvise.spec import Spec
@@ -74,10 +72,9 @@ def assert_well_formed(advice: Advice) -> str:
     """Strict JSON, and a report of 80 columns."""
     text = as_json(as_document("recommend", advice))
     assert "NaN" not in text
-    stream = io.StringIO()
-    show(advice_blocks(advice), Console(file=stream, width=80, color_system=None))
-    assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
-    return stream.getvalue()
+    shown = as_text(advice_blocks(advice))
+    assert max(map(len, shown.splitlines())) <= 80
+    return shown
 
 
 @pytest.fixture
