@@ -81,7 +81,7 @@ class ConfidenceSequence:
         return max(0.0, self._threshold - self._log_capital(gains))
 
     def _lower_limit(self) -> float:
-        """Largest m > 0 at which K_low has reached the threshold, or 0; no less than what is known already."""
+        """Largest m > 0 at which K_low has reached the threshold, or 0; no less than the limit so far."""
         top = float(self._seen.max())
         if top < _TINY:
             return 0.0
@@ -100,7 +100,7 @@ class ConfidenceSequence:
         return 0.0 if found[0] <= bottom else math.exp(float(found[0]))
 
     def _upper_limit(self) -> float:
-        """Smallest m at which K_high has reached the threshold, or `highest`; no more than is known already."""
+        """Smallest m at which K_high has reached the threshold, or `highest`; no more than the last."""
         room = self.highest - self._seen
 
         def surplus(gap: FloatArray) -> FloatArray:

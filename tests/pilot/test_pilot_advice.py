@@ -122,7 +122,7 @@ NO_MASKS = ("single_layer", "dropout")
 @pytest.mark.parametrize(("kind", "what"), [pair for pair in product(KINDS, OPEN) if pair != NO_MASKS])
 def test_it_costs_no_more_than_its_fraction(kind: str, what: str, counted: list[float]) -> None:
     raced = 0
-    fractions = (0.1, 0.3, 1.0) if what in ("fixed", "everything") else (0.1, 0.3)
+    fractions = (0.1, 0.3, 1.0) if what == "fixed" else (0.1, 0.3)
     for fraction in fractions:
         counted[0] = 0
         try:
@@ -259,11 +259,11 @@ def document_of(advice: Advice) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_seeds_and_threads(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = document_of(piloted(kind, seed=1, batch=[8, 16]))
-    assert document_of(piloted(kind, seed=1, batch=[8, 16])) == first
-    assert document_of(piloted(kind, seed=2, batch=[8, 16])) != first
+    first = document_of(piloted(kind, 0.3, seed=1, batch=[8, 16]))
+    assert document_of(piloted(kind, 0.3, seed=1, batch=[8, 16])) == first
+    assert document_of(piloted(kind, 0.3, seed=2, batch=[8, 16])) != first
     monkeypatch.setattr(rsg_module, "_THREAD_WORK", 0.0)
-    assert document_of(piloted(kind, seed=1, threads=2, batch=[8, 16])) == first
+    assert document_of(piloted(kind, 0.3, seed=1, threads=2, batch=[8, 16])) == first
 
 
 class Stopper:
@@ -306,7 +306,8 @@ def test_an_interrupted_race_gives_the_best_by_then(kind: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         advised(kind, Stopper(1))  # nothing is known yet
     costs = []
-    for at in range(2, len(whole.told) + 1):
+    last = len(whole.told)
+    for at in sorted({2, 3, 4, 5, *range(6, last, 4), last}):
         found = advised(kind, Stopper(at))
         assert found.interrupted
         assert found.recommendations
