@@ -67,12 +67,18 @@ def _advice() -> tuple[Advise, dict[Any, Any]]:
 
 
 @pytest.fixture
-def advised_once(monkeypatch: pytest.MonkeyPatch, _advice: tuple[Advise, dict[Any, Any]]) -> None:
+def advised_once(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    _advice: tuple[Advise, dict[Any, Any]],
+) -> None:
     """One advice for one spec, whatever is written of it and however often.
 
     For tests of what commands say. That the same is asked twice and answered alike is tested in
     `tests/pilot`; a test that changes how the answer comes about asks for `advised_afresh`.
     """
+    if "advised_afresh" in request.fixturenames:
+        return
     advise, known = _advice
 
     def once(spec: Any, rows: Any, effort: Any, **asked: Any) -> Any:
@@ -93,9 +99,8 @@ def advised_once(monkeypatch: pytest.MonkeyPatch, _advice: tuple[Advise, dict[An
 
 
 @pytest.fixture
-def advised_afresh(monkeypatch: pytest.MonkeyPatch, _advice: tuple[Advise, dict[Any, Any]]) -> None:
-    """Without what other tests know already."""
-    monkeypatch.setattr("rsgadvise.pilot.advising.advise", _advice[0])
+def advised_afresh() -> None:
+    """Without what other tests know already: see `advised_once`."""
 
 
 ROOT = Path(__file__).resolve().parents[1]
