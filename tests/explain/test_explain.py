@@ -283,7 +283,7 @@ def test_flips_by_recommend_on_both_sides(
                 assert bounds(key, now * (1 - 1e-3)) == bounds(key, now), key
             if flip["low"] < flip["high"]:
                 same = first(key, now)
-                for inside in np.geomspace(flip["low"] * (1 + 1e-6), flip["high"] * (1 - 1e-6), 5):
+                for inside in np.geomspace(flip["low"] * (1 + 1e-6), flip["high"] * (1 - 1e-6), 7):
                     assert first(key, float(inside)) == same, key
             continue
         flipped += 1
@@ -296,7 +296,7 @@ def test_flips_by_recommend_on_both_sides(
         assert f"batch_size {beyond[0]:,}" in flip["then"]
         if now > 0:
             assert flip["factor"] == pytest.approx(flip["at"] / now)
-            for between in np.geomspace(now, flip["at"] * (1 - outwards * 1e-6), 5):
+            for between in np.geomspace(now, flip["at"] * (1 - outwards * 1e-6), 7):
                 assert first(key, float(between)) == same, key
     assert flipped >= 1
 
