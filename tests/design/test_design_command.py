@@ -101,6 +101,7 @@ def test_tables_keep_to_the_terminal(
         "none",
         "--constants",
         constants,
+        *("--set", "search.batch_size=[262144, 4194304]"),
     )
     done = run("design", config("mnist_design"), *many)
     assert done.code == 0
