@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -51,6 +53,54 @@ def _rehearsed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rsgadvise.pilot.typical.rehearse", cache(rehearsal.rehearse))
         yield
+
+
+Advise = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def _advice() -> tuple[Advise, dict[Any, Any]]:
+    """How an answer comes about, and the answers that are known."""
+    from rsgadvise.pilot import advising
+
+    return advising.advise, {}
+
+
+@pytest.fixture
+def advised_once(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    _advice: tuple[Advise, dict[Any, Any]],
+) -> None:
+    """One advice for one spec, whatever is written of it and however often.
+
+    For tests of what commands say. That the same is asked twice and answered alike is tested in
+    `tests/pilot`; a test that changes how the answer comes about asks for `advised_afresh`.
+    """
+    if "advised_afresh" in request.fixturenames:
+        return
+    advise, known = _advice
+
+    def once(spec: Any, rows: Any, effort: Any, **asked: Any) -> Any:
+        told = {name: value for name, value in asked.items() if name not in ("threads", "progress")}
+        measured = told.pop("measured", None)
+        key = (
+            spec.model_dump_json(exclude={"data": {"file"}}),
+            rows and sha256(rows.inputs.tobytes() + rows.targets.tobytes()).digest(),
+            effort,
+            *sorted((measured or {}).items()),
+            *sorted(told.items()),
+        )
+        if key not in known:
+            known[key] = advise(spec, rows, effort, **asked)
+        return known[key]
+
+    monkeypatch.setattr("rsgadvise.pilot.advising.advise", once)
+
+
+@pytest.fixture
+def advised_afresh() -> None:
+    """Without what other tests know already: see `advised_once`."""
 
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

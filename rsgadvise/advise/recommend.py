@@ -14,7 +14,6 @@ from rsgadvise.advise.answer import Source, TrainingPlan
 from rsgadvise.advise.elasticity import elasticities, strongest_change
 from rsgadvise.advise.ends import NEAR, batch_end
 from rsgadvise.advise.iterations import critical_batch_size
-from rsgadvise.advise.reach import infeasible
 from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
 from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, plans
@@ -109,6 +108,8 @@ def rank(
         assumed=(*relevant(problem, constants), *space.assumed),
     )
     if ranked.batch.size == 0:
+        from rsgadvise.advise.reach import infeasible
+
         none = infeasible(objective, space)
         if space.goal is not None:
             from rsgadvise.advise.chosen import elsewhere

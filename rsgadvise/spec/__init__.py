@@ -5,9 +5,11 @@ starts one, `from_model` takes one from a network that exists and `json_schema` 
 editors. Every rule that a spec breaks is a `SpecError` with file, line, column and key path.
 """
 
-from rsgadvise.spec.advised import write_training
-from rsgadvise.spec.changing import changed_spec, with_statistics
-from rsgadvise.spec.editing import write_statistics
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from rsgadvise.spec.from_model import from_model
 from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec, with_override
 from rsgadvise.spec.models import (
@@ -24,9 +26,16 @@ from rsgadvise.spec.models import (
     Target,
     Training,
 )
-from rsgadvise.spec.schema import json_schema
 from rsgadvise.spec.source import SpecSource
-from rsgadvise.spec.template import render_template, yaml_scalar
+
+if TYPE_CHECKING:
+    from rsgadvise.spec.advised import write_training as write_training
+    from rsgadvise.spec.changing import changed_spec as changed_spec
+    from rsgadvise.spec.changing import with_statistics as with_statistics
+    from rsgadvise.spec.editing import write_statistics as write_statistics
+    from rsgadvise.spec.schema import json_schema as json_schema
+    from rsgadvise.spec.template import render_template as render_template
+    from rsgadvise.spec.template import yaml_scalar as yaml_scalar
 
 __all__ = [
     "Budget",
@@ -55,3 +64,20 @@ __all__ = [
     "write_training",
     "yaml_scalar",
 ]
+
+_LATER = {
+    "changed_spec": "changing",
+    "json_schema": "schema",
+    "render_template": "template",
+    "with_statistics": "changing",
+    "write_statistics": "editing",
+    "write_training": "advised",
+    "yaml_scalar": "template",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what writes and describes specs when it is asked for: those who read one start without it."""
+    if name in _LATER:
+        return getattr(import_module(f"rsgadvise.spec.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

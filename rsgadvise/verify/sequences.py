@@ -81,7 +81,7 @@ class ConfidenceSequence:
         return max(0.0, self._threshold - self._log_capital(gains))
 
     def _lower_limit(self) -> float:
-        """Largest m > 0 at which K_low has reached the threshold; 0 if there is none."""
+        """Largest m > 0 at which K_low has reached the threshold, or 0; no less than the limit so far."""
         top = float(self._seen.max())
         if top < _TINY:
             return 0.0
@@ -91,11 +91,16 @@ class ConfidenceSequence:
             return np.array([self._threshold - self._log_capital(self._seen / m - 1)])
 
         bottom = math.log(top) - 60.0
+        if self.lower > 0:
+            known = math.log(self.lower)
+            if known >= math.log(top) or shortfall(np.array([known]))[0] > 0:
+                return self.lower  # most looks move no limit: one evaluation in place of a search
+            bottom = max(bottom, known)
         found = increasing_root(shortfall, np.array([bottom]), np.array([math.log(top)]), tolerance=1e-10)
         return 0.0 if found[0] <= bottom else math.exp(float(found[0]))
 
     def _upper_limit(self) -> float:
-        """Smallest m at which K_high has reached the threshold; `highest` if there is none."""
+        """Smallest m at which K_high has reached the threshold, or `highest`; no more than the last."""
         room = self.highest - self._seen
 
         def surplus(gap: FloatArray) -> FloatArray:
@@ -107,6 +112,11 @@ class ConfidenceSequence:
         widest, narrowest = float(room.max()), self.highest * 1e-12
         if widest <= narrowest:
             return self.highest
+        known = self.highest - self.upper
+        if known > narrowest:
+            if known >= widest or surplus(np.array([-math.log(known)]))[0] < 0:
+                return self.upper
+            narrowest = known
         found = increasing_root(
             surplus, np.array([-math.log(widest)]), np.array([-math.log(narrowest)]), tolerance=1e-10
         )

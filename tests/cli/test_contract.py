@@ -9,7 +9,7 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,11 @@ import numpy as np
 import pytest
 from conftest import Run
 from ruamel.yaml import YAML
+
+from rsgadvise.report import console
+from rsgadvise.report.blocks import Block
+
+pytestmark = pytest.mark.usefixtures("advised_once")
 
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
@@ -349,25 +354,31 @@ def test_a_dash_is_standard_output(
 def test_tables_fit_the_terminal(
     run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for width in (40, 60, 80, 120):
-        monkeypatch.setenv("COLUMNS", str(width))
-        for arguments in (
-            *(("recommend", config(name)) for name in CONFIGS),
-            *(("recommend", config(name), "--constants", "certified") for name in CONFIGS),
-            (
-                "recommend",
-                config("mnist_single_layer"),
-                "--set",
-                "target.eps=0.1",
-                "--set",
-                "target.delta=0.1",
-            ),
-            ("bound", config("mnist_multilayer"), *FIXED),
-            ("iterations", "--eps", "0.05", "--delta", "0.05"),
-            ("stats", numbers),
-        ):
-            for line in run(*arguments).out.splitlines():
-                assert len(line) <= width, line
+    """Every command's report, drawn for terminals of all widths at once."""
+    drawn = console.as_text
+    asked = []
+
+    def everywhere(blocks: Sequence[Block], *, width: int, **how: Any) -> str:
+        asked.append(width)
+        for narrow in (40, 60, 80, 120):
+            for line in drawn(blocks, width=narrow, **how).splitlines():
+                assert len(line) <= narrow, line
+        return drawn(blocks, width=width, **how)
+
+    monkeypatch.setattr(console, "as_text", everywhere)
+    monkeypatch.setenv("COLUMNS", "72")
+    goal = ("--set", "target.eps=0.1", "--set", "target.delta=0.1")
+    commands: list[tuple[str | Path, ...]] = [
+        *(("recommend", config(name)) for name in CONFIGS),
+        *(("recommend", config(name), "--constants", "certified") for name in CONFIGS),
+        ("recommend", config("mnist_single_layer"), *goal),
+        ("bound", config("mnist_multilayer"), *FIXED),
+        ("iterations", "--eps", "0.05", "--delta", "0.05"),
+        ("stats", numbers),
+    ]
+    for arguments in commands:
+        assert max(map(len, run(*arguments).out.splitlines())) <= 72
+    assert asked == [72] * len(commands)
 
 
 def test_quiet_keeps_the_answer_and_the_table_only(run: Run, config: Config) -> None:
@@ -773,38 +784,41 @@ def shell(command: str) -> tuple[int, str]:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
-    for command in (f"@ bound {config('mnist_single_layer')} {' '.join(FIXED)}", "@ schema", "@ init"):
-        for redirection in (">/dev/full", ">&-"):
-            code, err = shell(f"{command} {redirection}")
-            assert code == 2
-            assert err.startswith("error: cannot write to standard output")
-            assert err.count("\n") == 1
+    bound = f"@ bound {config('mnist_single_layer')} {' '.join(FIXED)}"
+    for command, redirection in ((bound, ">/dev/full"), (bound, ">&-"), ("@ init", ">/dev/full")):
+        code, err = shell(f"{command} {redirection}")
+        assert code == 2
+        assert err.startswith("error: cannot write to standard output")
+        assert err.count("\n") == 1
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
 def test_a_pipe_is_a_place_to_write_to(config: Config) -> None:
-    command = [sys.executable, "-m", "rsgadvise", "recommend", str(config("paper_example"))]
+    given = ("recommend", str(config("paper_example")), "--constants", "paper")
+    command = [sys.executable, "-m", "rsgadvise", *given]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     written = subprocess.run([*command, "-o", "/dev/stdout"], capture_output=True, text=True, check=False)
     assert (written.returncode, written.stdout, written.stderr) == (0, shown.stdout, "")
 
 
 def test_a_reader_that_leaves_is_no_error(config: Config) -> None:
-    code, err = shell(f"bash -c 'set -o pipefail; @ recommend {config('mnist_single_layer')} | true'")
+    given = f"{config('mnist_single_layer')} --constants paper"
+    code, err = shell(f"bash -c 'set -o pipefail; @ recommend {given} | true'")
     assert (code, err) == (0, "")
 
 
-def test_odd_terminals(config: Config) -> None:
-    for setting in (
-        "COLUMNS=0",
-        "COLUMNS=1",
-        "COLUMNS=abc",
-        "PYTHONIOENCODING=ascii",
-        "LC_ALL=C",
-        "TERM=dumb",
-    ):
-        code, err = shell(f"{setting} @ recommend {config('mnist_single_layer')} --constants paper")
-        assert (code, err) == (0, ""), setting
+@pytest.mark.parametrize("setting", ["COLUMNS=0", "COLUMNS=1", "COLUMNS=abc", "COLUMNS=²", "TERM=dumb"])
+def test_odd_terminals(run: Run, config: Config, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv(*setting.split("="))
+    found = run("recommend", config("mnist_single_layer"), "--constants", "paper")
+    assert (found.code, found.err) == (0, "")
+
+
+def test_odd_encodings(config: Config) -> None:
+    setting = "LC_ALL=C PYTHONIOENCODING=ascii"
+    code, err = shell(f"{setting} @ recommend {config('mnist_single_layer')} --constants paper")
+    assert (code, err) == (0, "")
 
 
 def test_a_result_that_cannot_be_written_leaves_the_spec_alone(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from conftest import Run
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 ROWS = 60
 QUICK = ("--constants", "paper")  # nothing is trained: these tests are about what is asked
 

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from conftest import Run
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 KINDS = ["single_layer", "autoencoder", "multilayer"]
 LAYERS = {"single_layer": "[6, 3]", "autoencoder": "[6, 4]", "multilayer": "[6, 5, 3]"}
 PILOT = ("--pilot", "0.3", "--constants", "calibrated")
@@ -205,6 +207,7 @@ def test_other_formats(run: Run, tmp_path: Path, form: str) -> None:
     assert "nan" not in result.out.lower().split()
 
 
+@pytest.mark.usefixtures("advised_afresh")
 def test_ctrl_c_ends_with_the_best_by_then(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rsgadvise.pilot.tournament import Tournament
 

@@ -14,6 +14,8 @@ from conftest import Run
 from rsgadvise import recommend
 from rsgadvise.errors import DataError, UsageError
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 RNG = np.random.default_rng(0)
 INPUTS = RNG.random((300, 6))
 LABELS = (INPUTS[:, 0] + INPUTS[:, 1] > 1).astype(int)
@@ -176,6 +178,7 @@ def test_what_the_spec_says_of_stopping_is_not_advised(run: Run, tmp_path: Path,
     assert any(note.startswith("Choosing P_R") for note in found["notes"]) == (chosen != stopping)
 
 
+@pytest.mark.usefixtures("advised_afresh")
 def test_an_interruption_after_the_race_loses_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +193,7 @@ def test_an_interruption_after_the_race_loses_nothing(
     assert json.loads(result.out)["pilot"]["raced"][0]["outcome"] == "won"
 
 
+@pytest.mark.usefixtures("advised_afresh")
 def test_no_sentence_has_a_negative_squared_gradient(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,8 @@ from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.spec import parse_spec
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 RNG = np.random.default_rng(0)
 INPUTS = RNG.random((300, 6))
 LABELS = np.argmax((INPUTS - 0.5) @ RNG.standard_normal((6, 3)), axis=1)
@@ -75,6 +77,7 @@ def test_a_pilot_shows_calibrated_bounds_unless_told_otherwise(
         ]
 
 
+@pytest.mark.usefixtures("advised_afresh")
 def test_a_measurement_above_its_bound_is_called_one(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +264,7 @@ def test_the_race_explains_its_words(run: Run, tmp_path: Path, network: dict[str
     assert "U: measured smoothness of the loss" in markdown
 
 
+@pytest.mark.usefixtures("advised_afresh")
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("keep", [[1.0], [0.5, 1.0]], ids=["one network", "two"])
 def test_losses_stand_beside_those_of_the_winner_after_as_long(

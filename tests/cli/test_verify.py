@@ -350,12 +350,15 @@ def test_interrupt_leaves_a_partial_report(tmp_path: Path, spec: Path, jobs: str
         text=True,
         start_new_session=True,
     )
-    assert process.stderr is not None
-    told = process.stderr.readline()
-    assert told.startswith("done: ")
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
-    _, rest = process.communicate(timeout=20)
+    try:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert told.startswith("done: ")
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
+        _, rest = process.communicate(timeout=20)
+    finally:
+        process.kill()  # where it does not hear it; its workers end with it
     assert process.returncode == 130
     assert "Traceback" not in rest
     found = json.loads(target.read_text())

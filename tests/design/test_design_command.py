@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,32 @@ import pytest
 from conftest import Run
 from ruamel.yaml import YAML
 
+from rsgadvise.design import Design, designing
+from rsgadvise.spec import Spec
+
 Config = Callable[[str], Path]
 RANGE = ("--widths", "16:64", "--depth", "1:2")
+FEW = ("--widths", "16,32", "--depth", "1:2", "--pipeline", "none")
 ARCHITECTURE = {
     *("rank", "layers", "weights", "depth", "stepsize", "batch_size", "iterations", "keep_prob", "bound"),
     *("certified_bound", "vacuous", "samples", "work", "seconds", "ratio"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _designed_once() -> Iterator[None]:
+    """One answer to one question: these tests are about what is written of it, in several ways."""
+    known: dict[Any, Design] = {}
+
+    def once(spec: Spec, *, progress: Any, **asked: Any) -> Design:
+        key = (spec.model_dump_json(), *sorted(asked.items()))
+        if key not in known:
+            known[key] = designing.design(spec, progress=progress, **asked)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rsgadvise.design.design", once)
+        yield
 
 
 def strict(text: str) -> dict[str, Any]:
@@ -55,7 +75,7 @@ def test_the_document_has_the_keys_that_scripts_rely_on(run: Run, config: Config
 
 
 def test_every_format_says_the_same(run: Run, config: Config) -> None:
-    quick = (config("mnist_design"), *RANGE, "--top", "3", "--pipeline", "none")
+    quick = (config("mnist_design"), *FEW)
     document = strict(run("design", *quick, "-f", "json").out)
     assert YAML(typ="safe", pure=True).load(run("design", *quick, "-f", "yaml").out) == document
     rows = list(csv.DictReader(io.StringIO(run("design", *quick, "-f", "csv").out)))
@@ -81,6 +101,7 @@ def test_tables_keep_to_the_terminal(
         "none",
         "--constants",
         constants,
+        *("--set", "search.batch_size=[262144, 4194304]"),
     )
     done = run("design", config("mnist_design"), *many)
     assert done.code == 0
@@ -93,7 +114,8 @@ def test_an_infeasible_target_names_the_least_eps_and_exits_with_1(run: Run, con
     assert done.code == 1
     least = strict(done.out)["infeasible"]["least_eps"]
     assert "least reachable" in strict(done.out)["infeasible"]["reason"]
-    again = run("design", config("mnist_design"), *RANGE, *small, "--set", f"target.eps={least * 1.0001}")
+    enough = ("--set", f"target.eps={least * 1.0001}", "--pipeline", "none")
+    again = run("design", config("mnist_design"), *RANGE, *small, *enough)
     assert again.code == 0
     assert run("design", config("mnist_design"), *RANGE, *small).out.count("least reachable") == 1
 
@@ -141,7 +163,7 @@ def test_vacuous_bounds_are_called_so(run: Run, config: Config) -> None:
 
 def test_a_file_gets_all_of_it_or_nothing(run: Run, config: Config, tmp_path: Path) -> None:
     place = tmp_path / "design.json"
-    quick = (config("mnist_design"), *RANGE, "--pipeline", "none", "-f", "json", "-o", place)
+    quick = (config("mnist_design"), *FEW, "-f", "json", "-o", place)
     done = run("design", *quick)
     assert done.code == 0
     assert done.out == ""
@@ -207,9 +229,10 @@ def test_the_report_names_its_plan_in_words(run: Run, config: Config) -> None:
     assert "- v: vacuous, no better than the largest squared gradient possible." in shown
     assert "just below 1" in shown
     assert "1- " not in shown
-    kept = run("design", config("mnist_design"), *NETWORKS, "--set", "search.keep_prob=0.5").out
+    one = ("--widths", "16", "--depth", "1")
+    kept = run("design", config("mnist_design"), *one, "--set", "search.keep_prob=0.5").out
     assert "dropout from" in kept.split("Training of")[1]
-    deep = run("design", config("mnist_design"), "--widths", "16", "--depth", "1", "--pipeline", "none").out
+    deep = run("design", config("mnist_design"), *one, "--pipeline", "none").out
     assert "14.82 (vacuous)" in deep.split("Rank 1")[1]
 
 

@@ -304,7 +304,8 @@ def test_no_hidden_layer_exceeds_the_moments(
 # that shares no step with the program's. In real numbers (10) and (13) have their best batch size in closed
 # form: N B = 4 D n / (zeta^2 q g)^2 with n the noise of (13) times B. What is left, g and the logarithms of
 # all alphas, L-BFGS-B finds together, in each set of pretrained layers.
-KEPT: list[tuple[tuple[int, ...], list[tuple[tuple[float, ...], float]], float, float]] = [
+Kept = tuple[tuple[int, ...], list[tuple[tuple[float, ...], float]], float, float]
+KEPT: list[Kept] = [
     (
         (784, 64, 32, 16, 10),
         [
@@ -328,21 +329,39 @@ KEPT: list[tuple[tuple[int, ...], list[tuple[tuple[float, ...], float]], float, 
 ]
 
 
-@pytest.mark.parametrize("kept", KEPT, ids=["three", "six"])
-def test_the_plans_of_two_networks_stay(
-    kept: tuple[tuple[int, ...], list[tuple[tuple[float, ...], float]], float, float],
-) -> None:
-    layers, options, eps, price = kept
+def kept_network(kept: Kept) -> tuple[Problem, Any, float]:
+    """(network, space, target of a run), as the packaged spec has them."""
     spec = load_spec(Path(__file__).parents[2] / "configs" / "mnist_design.yaml").spec
     base = resolve(spec)
     space = search_space(spec, base)
-    goal = space.goal
-    assert goal is not None
-    target = float(goal.per_run(np.asarray(6.0)))
-    found = plan_pipeline(one_problem(base, layers), space, constants="paper", target=target, runs=6)
+    assert space.goal is not None
+    return one_problem(base, kept[0]), space, float(space.goal.per_run(np.asarray(6.0)))
+
+
+def test_the_plans_of_a_network_stay() -> None:
+    _, options, eps, price = KEPT[0]
+    problem, space, target = kept_network(KEPT[0])
+    found = plan_pipeline(problem, space, constants="paper", target=target, runs=6)
     for option, (alpha, work) in zip(found.options, options, strict=True):
         assert option.alpha == pytest.approx(alpha, rel=3e-4)
         assert option.work == pytest.approx(work, rel=1e-4)  # in whole numbers it is a little more
     by_eps, by_price = found.flips
     assert by_eps.at == pytest.approx(eps, rel=3e-4)
     assert by_price.at == pytest.approx(price, rel=1e-4)
+
+
+def test_the_plans_of_a_deep_network_stay() -> None:
+    """Without the search for where the choice flips: both sides of where it does are looked at."""
+    _, options, eps, price = KEPT[1]
+    problem, space, target = kept_network(KEPT[1])
+    stages = stages_of(problem, space, constants="paper", runs=6)
+    plans = [cheapest_uniform(stages, target), cheapest_mix(stages, target)]
+    assert scratch_work(stages, target) == pytest.approx(options[0][1], rel=1e-4)
+    for plan, (alpha, work) in zip(plans, options[1:], strict=True):
+        assert plan is not None
+        assert plan.alpha == pytest.approx(alpha, rel=3e-4)
+        assert plan.total() == pytest.approx(work, rel=1e-4)
+    below, above = (pretraining_pays(stages, eps * (1 + off) * stages.shrink) for off in (-3e-4, 3e-4))
+    assert {below, above} == {False, True}
+    cheap, dear = (pretraining_pays(stages, target, price=price * (1 + off)) for off in (-1e-4, 1e-4))
+    assert (cheap, dear) == (True, False)

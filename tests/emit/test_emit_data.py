@@ -18,6 +18,8 @@ from rsgadvise.emit import DataFile, emit_snippet
 from rsgadvise.readers import open_data
 from rsgadvise.spec import parse_spec
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (30, 2, 3), dtype=np.uint8)
 LABELS = np.resize(np.array([3, 5, 9], np.uint8), 30)

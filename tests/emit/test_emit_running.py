@@ -16,6 +16,8 @@ from snippets import SPECS, snippet
 
 from rsgadvise.emit import Target
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 LIBRARIES: dict[Target, str] = {"torch": "torch", "keras": "keras", "sklearn": "sklearn", "optuna": "optuna"}
 RUN_ALL = """
 import runpy, sys, warnings

@@ -23,6 +23,8 @@ from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.spec import parse_spec
 from rsgadvise.stopping import probabilities
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 Config = Callable[[str], Path]
 ALL = [(name, target) for name in SPECS for target in TARGETS]
 IDS = [f"{name}-{target}" for name, target in ALL]

@@ -17,6 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from rsgadvise.explain import explaining
+from rsgadvise.explain.explaining import explain
+from rsgadvise.explain.results import Explanation
+from rsgadvise.spec import Spec
+
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
 BOTH = ["paper", "certified"]
@@ -41,6 +46,28 @@ def sets(values: dict[str, Any]) -> Iterator[str]:
 def fixed(document: dict[str, Any]) -> dict[str, Any]:
     """The explained training values as overrides."""
     return {f"training.{key}": document["training"][key]["value"] for key in CHOSEN}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _explained_once() -> Iterator[None]:
+    """One explanation of one spec, however often it is asked for and whatever is written of it."""
+    known: dict[Any, Explanation] = {}
+
+    def once(spec: Spec, *, statistics: Any, **asked: Any) -> Explanation:
+        key = (spec.model_dump_json(), repr(statistics), repr(sorted(asked.items())))
+        if key not in known:
+            known[key] = explain(spec, statistics=statistics, **asked)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explaining, "explain", once)
+        yield
+
+
+@pytest.fixture
+def ranks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what is proven beside the ranks, which takes longer than they do."""
+    monkeypatch.setattr("rsgadvise.pilot.advising.guarantee_for", lambda _: None)
 
 
 @pytest.fixture
@@ -158,6 +185,7 @@ def test_knobs_against_bound_with_set(
     assert ("network.weight_bound" in seen) == (name not in CONFIGS[:2])
 
 
+@pytest.mark.usefixtures("ranks_alone")
 @pytest.mark.parametrize("name", CONFIGS)
 def test_advised_anew_against_recommend(
     run: Run, config: Config, explained: Callable[..., dict[str, Any]], name: str
@@ -205,6 +233,7 @@ FLIPPING = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("ranks_alone")
 @pytest.mark.parametrize(("name", "constants", "arguments"), FLIPPING)
 def test_flips_by_recommend_on_both_sides(
     run: Run,
@@ -471,7 +500,7 @@ def test_formats_agree_and_fit(
     assert run("explain", config("mnist_multilayer"), "-o", tmp_path / "no" / "x").code == 2
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_spec_is_explained(run: Run, data: st.DataObject) -> None:
     """Never a traceback, and always terms that add up."""

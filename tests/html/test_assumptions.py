@@ -18,6 +18,8 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.explain.advised import assumptions_of
 from rsgadvise.spec import load_spec
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
 WORDS = {True: "holds", False: "does not hold", None: "not known here"}

@@ -12,6 +12,8 @@ import pytest
 from browser import Browser, Tab, find_chromium, open_browser
 from conftest import Run
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 Config = Callable[[str], Path]
 
 _SPILLS = """

@@ -19,6 +19,8 @@ from rsgadvise.curves import Curve, Curves, Mark, Series, Stack, curves_of
 from rsgadvise.html.figures import figures
 from rsgadvise.spec import load_spec
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 Config = Callable[[str], Path]
 Scale = Callable[[float], float]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]

@@ -13,6 +13,8 @@ from conftest import Run
 from test_markup import read
 from test_page import check_page, commands, tags
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 KINDS = ["single_layer", "autoencoder", "multilayer"]
 LAYERS = {"single_layer": "[6, 3]", "autoencoder": "[6, 4]", "multilayer": "[6, 5, 3]"}
 CALIBRATED = ("--constants", "calibrated")
@@ -121,6 +123,7 @@ def test_bad_requests_are_one_line(run: Run, tmp_path: Path, options: tuple[str,
     assert not (tmp_path / "r.html").exists()
 
 
+@pytest.mark.usefixtures("advised_afresh")
 def test_an_interrupted_pilot_leaves_a_page(
     run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,5 +136,6 @@ def test_an_interrupted_pilot_leaves_a_page(
     assert 'id="measured"' in place.read_text()
 
 
+@pytest.mark.usefixtures("advised_afresh")
 def test_progress_is_told_on_stderr_alone(run: Run, spec: Path) -> None:
     assert tags(run("report", "-o", "-", spec, *CALIBRATED).out)[0][0] == "html"

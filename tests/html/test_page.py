@@ -18,6 +18,8 @@ from test_markup import Reader, read
 
 from rsgadvise.html.style import DARK, FILLS, LIGHT, sheet
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
 HOSTILE = "</title></style><script>window.pwned=1</script><img src=x onerror='window.pwned=1'>\"&\u202e"

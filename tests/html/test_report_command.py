@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import Run
 
+pytestmark = pytest.mark.usefixtures("advised_once")
+
 Config = Callable[[str], Path]
 
 

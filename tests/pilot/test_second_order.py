@@ -55,22 +55,20 @@ def objective(network: Network, data: Data) -> Callable[[Float], Float]:
     widths = network.masked_widths
     keep = network.keep_prob
 
-    def loss(vector: Float, masks: Sequence[Float]) -> Float:
-        weights = parted(network, vector)
-        layers = [weights[0], weights[0].T] if network.kind == "autoencoder" else weights
-        h = data.inputs
-        for level, w in enumerate(layers):
-            h = sigmoid((h * masks[level] if level < len(masks) else h) @ w.T)
-        return anp.mean(anp.sum((data.targets - h) ** 2, axis=1))  # type: ignore[no-any-return]
+    every = np.array(list(product((0.0, 1.0), repeat=sum(widths))))
+    chances = np.prod(np.where(every > 0, keep, 1 - keep), axis=1)
+    masks = np.split(every[:, None, :], np.cumsum(widths)[:-1], axis=2) if widths else []
 
     def expected(vector: Float) -> Float:
-        total: Float = np.zeros(())
-        for bits in product((0.0, 1.0), repeat=sum(widths)):
-            probability = np.prod([keep if bit else 1 - keep for bit in bits])
-            total = total + probability * loss(vector, np.split(np.array(bits), np.cumsum(widths)[:-1]))
-        return total
+        weights = parted(network, vector)
+        layers = [weights[0], weights[0].T] if network.kind == "autoencoder" else weights
+        h = data.inputs[None]
+        for level, w in enumerate(layers):
+            h = sigmoid((h * masks[level] if level < len(masks) else h) @ w.T)
+        losses = anp.mean(anp.sum((data.targets - h) ** 2, axis=2), axis=1)
+        return anp.dot(chances, losses)  # type: ignore[no-any-return]
 
-    return expected if widths else lambda vector: loss(vector, ())
+    return expected
 
 
 def start_for(network: Network, seed: int = 1, scale: float = 1.0) -> Float:

@@ -56,7 +56,7 @@ def learnt() -> list[Float]:
 
 
 def sampled(weights: list[Float]) -> list[Surroundings]:
-    return [around(SMALL, weights, 48, seed) for seed in range(600)]
+    return [around(SMALL, weights, 48, seed) for seed in range(400)]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_a_state_reports_the_corrected_gradient() -> None:
             rows=48,
             products=1,
         ).gradient
-        for seed in range(400)
+        for seed in range(300)
     ]
     true = float((whole().gradient ** 2).sum())
     error = np.std(found) / len(found) ** 0.5
@@ -135,13 +135,14 @@ def test_one_iteration_loses_what_is_predicted_of_it(batch: int) -> None:
     data, gamma = data_for(ONE, 40), 0.6
     training = Training(ONE, data, (gamma,), batch)
     weights = weights_for(ONE)
+    rng = np.random.default_rng(0)
+    rows = [Data(data.inputs[[row]], data.targets[[row]]) for row in range(40)]
+    each = np.array([Expectation(ONE, row).gradient([weights[0][None]], [rng])[1][0][0] for row in rows])
+    picked = np.arange(40)[:, None] if batch == 1 else rng.integers(0, 40, (20_000, batch))
     f = Expectation(ONE, data)
-    before = f.gradient([weights[0][None]], [np.random.default_rng(0)])[0][0]
-    start: Weights = [weights[0][None]]
-    streams = [Stream(0, (run,)) for run in range(20_000)]
-    (shot,) = train(training, start, streams, [np.array([2])] * len(streams))
-    after = f.loss(shot.weights, [np.random.default_rng(0)] * len(streams))
-    fall, error = before - after.mean(), after.std() / len(after) ** 0.5
+    after = f.loss([weights[0] - gamma * each[picked].mean(axis=1)], [rng] * len(picked))
+    fall = f.loss([weights[0][None]], [rng])[0] - after.mean()
+    error = 0.0 if batch == 1 else after.std() / len(after) ** 0.5
     sample = around(training, weights, 40, 0)
     ends = spectrum_ends(sample, products=40, rng=np.random.default_rng(0))
     found = outlook(sample, training, iteration=1, until=2, steepest=ends.highest)

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ def timeless(text: str) -> dict[str, Any]:
     return found
 
 
-def started(spec: Path, log: Path, lines: int, *options: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(spec: Path, log: Path, lines: int, *options: str) -> Iterator[subprocess.Popen[str]]:
     """A sweep of its own process, as soon as its file has so many lines."""
     command = [sys.executable, "-m", "rsgadvise", "sweep", str(spec), *VARY, *OPTIONS, "--resume", str(log)]
     slow = ("--set", "training.iterations=400")
@@ -46,18 +49,22 @@ def started(spec: Path, log: Path, lines: int, *options: str) -> subprocess.Pope
         [*command, *slow, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 60
-    while not (log.exists() and log.read_bytes().count(b"\n") >= lines):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    return process
+    try:
+        while not (log.exists() and log.read_bytes().count(b"\n") >= lines):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        yield process
+    finally:
+        process.kill()  # where it does not hear what ends it
+        process.wait()
 
 
 def test_a_killed_sweep_goes_on_and_ends_alike(run: Run, spec: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    process = started(spec, log, 4)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with started(spec, log, 4) as process:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
     kept = log.read_bytes()
     assert 4 <= kept.count(b"\n") < 13
     slow = ("--set", "training.iterations=400")
@@ -76,9 +83,9 @@ def test_a_killed_sweep_goes_on_and_ends_alike(run: Run, spec: Path, tmp_path: P
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_shows_what_is_finished(run: Run, spec: Path, tmp_path: Path, jobs: str) -> None:
     log = tmp_path / "log.jsonl"
-    process = started(spec, log, 3, "--jobs", jobs)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with started(spec, log, 3, "--jobs", jobs) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     found = json.loads(out)
@@ -199,9 +206,9 @@ def test_a_sweep_without_training_resumes_too(run: Run, spec: Path, tmp_path: Pa
 def test_ctrl_c_before_the_first_point_leaves_a_file_as_it_was(spec: Path, tmp_path: Path) -> None:
     log, kept = tmp_path / "log.jsonl", tmp_path / "kept.json"
     kept.write_text("what was there")
-    process = started(spec, log, 1, "--set", "training.iterations=200000", "-o", str(kept))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with started(spec, log, 1, "--set", "training.iterations=200000", "-o", str(kept)) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "error: interrupted"
     assert kept.read_text() == "what was there"

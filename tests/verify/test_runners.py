@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -307,7 +308,8 @@ print(json.dumps({
 """
 
 
-def suite_until(word: str) -> subprocess.Popen[str]:
+@contextmanager
+def suite_until(word: str) -> Iterator[subprocess.Popen[str]]:
     """The built-in suite in a session of its own, as far as the word."""
     child = subprocess.Popen(
         [sys.executable, "-c", SUITE],
@@ -316,20 +318,23 @@ def suite_until(word: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if line.strip() == word:
-            return child
-    raise AssertionError(child.communicate()[1])
+    try:
+        assert child.stdout is not None
+        if all(line.strip() != word for line in child.stdout):
+            raise AssertionError(child.communicate()[1])
+        yield child
+    finally:
+        child.kill()  # where it does not hear what ends it
+        child.wait()
 
 
 @pytest.mark.parametrize("word", ["workers", "result"])
 def test_ctrl_c_at_a_terminal_ends_the_suite_quietly(word: str) -> None:
     """It reaches the workers too, even those that are only starting."""
-    child = suite_until(word)
-    time.sleep(0.1)
-    os.killpg(child.pid, signal.SIGINT)
-    out, err = child.communicate(timeout=20)
+    with suite_until(word) as child:
+        time.sleep(0.1)
+        os.killpg(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=20)
     assert err == ""
     assert child.returncode == 0
     found = json.loads(out.splitlines()[-1])
@@ -342,9 +347,9 @@ def test_ctrl_c_at_a_terminal_ends_the_suite_quietly(word: str) -> None:
 
 
 def test_workers_end_with_a_killed_parent() -> None:
-    child = suite_until("result")
-    child.kill()
-    _, err = child.communicate(timeout=20)  # until the last process that could write has ended
+    with suite_until("result") as child:
+        child.kill()
+        _, err = child.communicate(timeout=20)  # until the last process that could write has ended
     assert "Traceback" not in err
 
 
