@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -32,7 +33,6 @@ STDOUT = Path("-")
 """Standard output, as - is standard input where a spec is named."""
 
 _NARROWEST = 20  # columns; below this nothing can be laid out
-_USUAL = 80  # columns, where nobody knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,49 +118,36 @@ def _write_stdout(text: str) -> None:
 
 
 def screen(*, no_color: bool) -> tuple[int, bool, bool]:
-    """Columns of the terminal, whether standard output is one, and whether it has colours that are wanted.
+    """Columns of the terminal, whether standard output is one, and whether it has colours that are wanted."""
+    from rich.console import Console
 
-    As the progress bar finds them, with the same variables of the environment.
-    """
-    given = os.environ.get
-    shown, columns = _is_terminal(), given("COLUMNS", "")
-    if shown and given("TERM", "").lower() in ("dumb", "unknown"):
-        width = _USUAL
-    else:
-        width = int(columns) if columns.isdecimal() else _columns()
-    return max(width, _NARROWEST), shown, shown and not (no_color or given("NO_COLOR", ""))
-
-
-def _is_terminal() -> bool:
-    """Whether standard output is a terminal, or passes for one."""
-    told = os.environ.get("TTY_COMPATIBLE")
-    if told in ("0", "1"):
-        return told == "1"
-    forced = os.environ.get("FORCE_COLOR")
-    if forced is not None:
-        return forced != ""
-    try:
-        return sys.stdout is not None and sys.stdout.isatty()
-    except ValueError:  # closed
-        return False
-
-
-def _columns() -> int:
-    """Of the terminal behind any of the standard streams: a pipe is read on one too."""
-    for descriptor in range(3):
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(descriptor).columns or _USUAL
-    return _USUAL
+    terminal = Console(no_color=True if no_color else None)
+    shown = terminal.is_terminal
+    return max(terminal.width, _NARROWEST), shown, shown and not terminal.no_color
 
 
 def _table(blocks: Sequence[Block], target: Target) -> str:
-    from rsgadvise.report.console import as_text
+    from rich.console import Console
+
+    from rsgadvise.report.console import show
 
     # Colour is decided by the terminal behind stdout, but the text is collected first: a result is
     # written whole or not at all.
-    width, _, coloured = screen(no_color=target.no_color)
-    coloured = coloured and is_stdout(target.path)
-    return as_text(blocks, width=width, coloured=coloured, quiet=target.quiet) + "\n"
+    width, shown, coloured = screen(no_color=target.no_color)
+    plain = not is_stdout(target.path) or not shown
+    coloured = coloured and not plain
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=width,
+        force_terminal=not plain,
+        color_system="standard" if coloured else None,
+        no_color=not coloured,
+        highlight=False,
+        emoji=False,
+    )
+    show(blocks, console, quiet=target.quiet)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
 def check_writable(path: Path) -> None:

@@ -1,147 +1,121 @@
-"""Blocks as text, for a terminal, a pipe or a file.
-
-Written here rather than by a library of terminal tables: lines are fitted before, so that little is left to
-do, and such a library takes longer to import than all else that an answer needs.
-"""
+"""Blocks on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from rsgadvise.report.blocks import Block, Grid, Lead, Sentences, Title
 from rsgadvise.report.fitting import content_width, fitted
 
-__all__ = ["as_text"]
+if TYPE_CHECKING:
+    from rich.console import Console
 
-_BOLD, _DIM = "1", "2"
-_COLOURS = {"yes": "32", "no": "33", "vacuous": "31", "approximate !": "35"}
-_SILENT = dict.fromkeys((7, 8, 11, 12, 13))  # characters that ring, or move what follows
-
-
-def as_text(blocks: Sequence[Block], *, width: int = 80, coloured: bool = False, quiet: bool = False) -> str:
-    """The blocks as lines without blanks at their ends; `quiet` keeps the answer and the first grid only."""
-    page = _Page(width, coloured)
-    if quiet:
-        _first(blocks, page)
-    else:
-        _all(blocks, page)
-    text = "".join(f"{line}\n" for line in page.lines).translate(_SILENT)
-    return "\n".join(line.rstrip() for line in text.splitlines())
+__all__ = ["as_text", "show"]
 
 
-class _Page:
-    """Lines of text, as wide as the terminal or narrower."""
-
-    def __init__(self, width: int, coloured: bool) -> None:
-        self.width, self.coloured = width, coloured
-        self.lines: list[str] = []
-
-    def say(self, lines: Iterable[str], style: str = "") -> None:
-        """Add lines, an empty one if there are none."""
-        self.lines += [self.styled(line, style) for line in lines] or [""]
-
-    def wrapped(self, text: str, style: str = "", *, first: str = "", rest: str = "") -> None:
-        """Add a paragraph, its first line and the others indented by what is given."""
-        self.say(wrap(text, self.width - 1, initial_indent=first, subsequent_indent=rest), style)
-
-    def heading(self, title: str, below: str) -> None:
-        if title:
-            long = len(title) > self.width
-            self.say(wrap(title, self.width, break_on_hyphens=False) if long else [title], _BOLD)
-        if below:
-            self.wrapped(below, _DIM)
-
-    def styled(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if style and text and self.coloured else text
-
-
-def _grid(block: Grid, page: _Page) -> None:
+def _print_grid(block: Grid, console: Console) -> None:
     """Two spaces between columns where they fit, else one."""
-    gap = 2 if content_width(block) + 2 * len(block.columns) <= page.width else 1
-    numeric = [column.numeric for column in block.columns]
-    header = [column.name.split("\n") for column in block.columns]
-    rows = [[cell.split("\n") for cell in row] for row in block.rows]
-    widths = [
-        max(_width(line) for cell in cells for line in cell) for cells in zip(header, *rows, strict=True)
-    ]
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
 
-    def line(parts: Sequence[str], styles: Sequence[str]) -> str:
-        shown = []
-        for text, style, right, width in zip(parts, styles, numeric, widths, strict=True):
-            bare = text.rstrip() if right else text
-            blank = " " * (width - _width(bare))
-            marked = page.styled(bare, style)
-            shown.append(blank + marked if right else marked + blank)
-        return " " + (" " * gap).join(shown)
-
-    height = max(map(len, header), default=0)
-    above = [[""] * (height - len(name)) + name for name in header]
-    page.say(["", *(line(parts, [_BOLD] * len(parts)) for parts in zip(*above, strict=True))])
-    page.say([" " + "─" * (sum(widths) + gap * (len(widths) - 1))])
-    for row, cells in zip(block.rows, rows, strict=True):
-        styles = [_COLOURS.get(cell, "") for cell in row]
-        height = max(map(len, cells), default=0)
-        below = [cell + [""] * (height - len(cell)) for cell in cells]
-        page.say(line(parts, styles) for parts in zip(*below, strict=True))
-    page.say([""])
+    content, count = content_width(block), len(block.columns)
+    gap = 1 if content + 2 * count <= console.width else 0
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        width=None if content + count + 1 <= console.width else content + count + 1,
+    )
+    for column in block.columns:
+        table.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=True)
+    styles = {"yes": "green", "no": "yellow", "vacuous": "red", "approximate !": "magenta"}
+    for row in block.rows:
+        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+    console.print(table, crop=False)
 
 
-def _width(text: str) -> int:
-    """Columns of the terminal that a line takes."""
-    if text.isascii() and text.isprintable():
-        return len(text)
-    from rich.cells import cell_len
+def _head(title: str, below: str, console: Console) -> None:
+    from rich.markup import escape
 
-    return cell_len(text)
+    if title:
+        console.print(f"[bold]{escape(title)}[/]")
+    if below:
+        text = "\n".join(wrap(below, console.width - 1))
+        console.print(f"[dim]{escape(text)}[/]", soft_wrap=True)
 
 
-def _lead(block: Lead, page: _Page) -> None:
+def _lead(block: Lead, console: Console) -> None:
     """Each sentence on lines of its own, the first one bold."""
-    page.say([""])
+    from rich.markup import escape
+
+    console.print()
     for place, line in enumerate(block.lines):
-        page.wrapped(line, "" if place else _BOLD, rest="  ")
+        text = escape("\n".join(wrap(line, console.width - 1, subsequent_indent="  ")))
+        console.print(text if place else f"[bold]{text}[/]", soft_wrap=True)
 
 
-def _sentences(block: Sentences, page: _Page) -> None:
-    page.heading(block.title, "")
+def _sentences(block: Sentences, console: Console) -> None:
+    from rich.markup import escape
+
+    console.print(f"[bold]{escape(block.title)}[/]")
     for item in block.items:
-        page.wrapped(item, first="- ", rest="  ")
+        lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
+        console.print(escape("\n".join(lines)), soft_wrap=True)
 
 
-def _all(blocks: Sequence[Block], page: _Page) -> None:
+def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
+    """Print the blocks; `quiet` keeps the answer and the first grid only."""
+    if quiet:
+        _show_first(blocks, console)
+        return
     about = ""
     for before, block in zip((None, *blocks), blocks, strict=False):
         if isinstance(before, Lead) and not (isinstance(block, Grid) and not block.title):
-            page.say([""])  # a grid without a title begins with an empty line of its own
+            console.print()  # a grid without a title begins with an empty line of its own
         if isinstance(block, Title):
             about = block.text
-            page.heading(block.text, block.context)
+            _head(block.text, block.context, console)
         elif isinstance(block, Lead):
-            _lead(block, page)
+            _lead(block, console)
         elif isinstance(block, Grid):
-            page.heading(block.title, block.caption)
-            for place, part in enumerate(fitted(block, page.width)):
+            _head(block.title, block.caption, console)
+            for place, part in enumerate(fitted(block, console.width)):
                 if place:
-                    page.heading(f"{block.title or about}, continued", "")
-                _grid(part, page)
+                    _head(f"{block.title or about}, continued", "", console)
+                _print_grid(part, console)
         else:
             if isinstance(before, Title):
-                page.say([""])  # as a grid begins
-            _sentences(block, page)
-            page.say([""])
+                console.print()  # as a grid begins
+            _sentences(block, console)
+            console.print()
 
 
-def _first(blocks: Sequence[Block], page: _Page) -> None:
+def as_text(blocks: Sequence[Block], *, width: int = 80) -> str:
+    """The blocks as plain text, without colours and without blanks at the ends of lines."""
+    import io
+
+    from rich.console import Console
+
+    buffer = io.StringIO()
+    plain = Console(file=buffer, width=width, no_color=True, highlight=False, emoji=False, color_system=None)
+    show(blocks, plain)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+
+
+def _show_first(blocks: Sequence[Block], console: Console) -> None:
     """The answer and the first grid, or without a grid the first sentences."""
     answer = next((block for block in blocks if isinstance(block, Lead)), None)
     if answer is not None:
-        _lead(answer, page)
+        _lead(answer, console)
     grid = next((block for block in blocks if isinstance(block, Grid)), None)
     if grid is not None:
-        for part in fitted(grid, page.width):
-            _grid(part, page)
+        for part in fitted(grid, console.width):
+            _print_grid(part, console)
         return
     said = next((block for block in blocks if isinstance(block, Sentences)), None)
     if said is not None:
-        _sentences(said, page)
+        _sentences(said, console)
