@@ -35,7 +35,7 @@ SWEEP = 4
 """What a sweep may take of these."""
 SHOWN = 3
 """Finds of one kind that are printed whole."""
-_MEMORY = "/dev/shm"  # noqa: S108 - files of a try live there: a disk takes longer than many a command
+_MEMORY = Path("/dev/shm")  # files of a try live there: a disk takes longer than many a command
 
 
 class _TooLongError(BaseException):
@@ -156,7 +156,7 @@ def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[t
 def _tries(job: tuple[int, int, int, float]) -> tuple[int, list[Find], dict[str, float]]:
     """The tries from `first` to `last`, in this process."""
     seed, first, last, limit = job
-    folder = Path(tempfile.mkdtemp(prefix="explore", dir=_MEMORY if os.path.isdir(_MEMORY) else None))
+    folder = Path(tempfile.mkdtemp(prefix="explore", dir=_MEMORY if _MEMORY.is_dir() else None))
     counts: dict[str, float] = defaultdict(float)
     finds = []
     try:
