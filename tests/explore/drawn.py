@@ -366,6 +366,7 @@ def _begun(draw: Draw) -> list[str]:
     if draw.chance(0.5):
         options += ["--data", f"DATA/{draw.random.choice(DATA)}"]
         options += ["--target", draw.random.choice(_TARGETS)] if draw.chance(0.7) else []
+        options.append("-q")  # else it says so where no column is the target
     return options
 
 
