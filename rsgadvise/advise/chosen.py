@@ -23,32 +23,39 @@ class Rankings:
 
     problem: Problem
     space: Space
-    _rows: dict[ConstantsName, Rows | None] = field(default_factory=dict)
-    _best: dict[ConstantsName, Recommendation] = field(default_factory=dict)
+    _rows: dict[ConstantsName, Rows] = field(default_factory=dict)
+    _shown: dict[ConstantsName, tuple[Recommendation, ...]] = field(default_factory=dict)
 
-    def rows(self, constants: ConstantsName) -> Rows | None:
-        """Candidates, best first; None where nothing is feasible, or outside the theorem."""
+    def solved(self, constants: ConstantsName) -> Rows:
+        """Candidates, best first; empty where nothing is feasible.
+
+        Raises:
+            HypothesisError: the problem is outside the theorem.
+        """
         if constants not in self._rows:
-            self._rows[constants] = self._solved(constants)
-        return self._rows[constants]
-
-    def _solved(self, constants: ConstantsName) -> Rows | None:
-        try:
             check_problem(self.problem, constants)
             objective = ranking_objective(self.problem, self.space, constants)
-            rows = ranked_rows(objective, self.space, constants=constants)
-        except HypothesisError:
-            return None
-        return rows if rows.batch.size else None
+            self._rows[constants] = ranked_rows(objective, self.space, constants=constants)
+        return self._rows[constants]
+
+    def shown(self, constants: ConstantsName, top: int) -> tuple[Recommendation, ...]:
+        """The first of these with their bounds.
+
+        Raises:
+            HypothesisError: as for `solved`.
+        """
+        rows, known = self.solved(constants), self._shown.get(constants, ())
+        known += described(self.problem, self.space, rows, constants=constants, top=top, beyond=len(known))
+        self._shown[constants] = known
+        return known[:top]
 
     def best(self, constants: ConstantsName) -> Recommendation | None:
-        """The first of these, with its bounds."""
-        rows = self.rows(constants)
-        if rows is None:
+        """The first of all; None where nothing is feasible, or outside the theorem."""
+        try:
+            shown = self.shown(constants, 1)
+        except HypothesisError:
             return None
-        if constants not in self._best:
-            (self._best[constants],) = described(self.problem, self.space, rows, constants=constants, top=1)
-        return self._best[constants]
+        return shown[0] if shown else None
 
     def proven(self, constants: ConstantsName) -> Recommendation | None:
         """The same if its bound is proven, and less than the largest squared gradient possible."""
@@ -79,9 +86,8 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     return "paper", wording.PLAN_BY_PAPER if known.best("paper") is not None else wording.NO_PLAN
 
 
-def elsewhere(problem: Problem, space: Space, constants: ConstantsName) -> str:
+def elsewhere(known: Rankings, constants: ConstantsName) -> str:
     """Where these constants have no plan: that others have one, or that they have none either."""
-    known = Rankings(problem, space)
     sets: tuple[ConstantsName, ...] = ("certified", "paper")
     others = [each for each in sets if each != constants]
     for other in others:

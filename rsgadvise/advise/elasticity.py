@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,49 +13,79 @@ from rsgadvise.bounds.problem import Problem
 __all__ = ["Change", "elasticities", "strongest_change"]
 
 _STEP = 1e-4  # relative change of a knob in a central difference; its error is of order 1e-8
+_FACTORS = (1 - _STEP, 1 + _STEP)
 
 
-def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, float]:
-    """d log bound / d log knob at one point, all other knobs held: -0.5 means that one per cent more
+def elasticities(problem: Problem, constants: str, points: Sequence[Point]) -> list[dict[str, float]]:
+    """d log bound / d log knob at each point, all other knobs held: -0.5 means that one per cent more
     of the knob lowers the bound by half a per cent. For what doubling does see `strongest_change`.
 
     Central differences of the bound itself, one-sided at the edge of a theorem's range. N moves by
     whole iterations where the stepsize decays. Knobs that cannot be moved alone are absent.
+
+    Args:
+        problem, constants: what is bounded, and by whose constants.
+        points: of one schedule: they take as many calls of the bound as one of them.
     """
-    factors = (1 - _STEP, 1 + _STEP)
+    if not points:
+        return []
+    around = [_around(problem, point) for point in points]
+    flat = iter(_logs(problem, constants, [there for moved in around for there in moved.values()]))
+    log_at = [dict(zip(moved, flat, strict=False)) for moved in around]
+    rebuilt = {
+        knob: list(zip(*(_logs(changed, constants, points) for changed in changes), strict=True))
+        for knob, changes in _rebuilt(problem, constants)
+    }
+    found = []
+    for at, (point, logs) in enumerate(zip(points, log_at, strict=True)):
+        others = {knob: _central(logs["here", 1], *ends[at]) for knob, ends in rebuilt.items()}
+        slopes = _slopes(point, logs) | others
+        found.append({knob: value + 0.0 for knob, value in slopes.items() if np.isfinite(value)})
+    return found
+
+
+def _around(problem: Problem, point: Point) -> dict[tuple[str, int], Point]:
+    """The point, and those with one knob a little smaller (0) or larger (1)."""
     points = {("here", 1): point}
-    for side, factor in enumerate(factors):
+    for side, factor in enumerate(_FACTORS):
         points["stepsize", side] = replace(point, stepsize=point.stepsize * factor)
         points["batch_size", side] = replace(point, batch_size=point.batch_size * factor)
         if problem.kind != "single_layer":
             points["keep_prob", side] = replace(point, keep_prob=point.keep_prob * factor)
-    counts = _iterations_around(point)
-    for side, count in enumerate(counts or ()):
+    for side, count in enumerate(_iterations_around(point) or ()):
         points["iterations", side] = replace(point, iterations=count)
+    return points
 
-    def logs(problem: Problem, points: Sequence[Point]) -> list[float]:
-        with np.errstate(divide="ignore"):
-            values: list[float] = np.log(bounds_at(objective_for(problem, constants), points)).tolist()
-        return values
 
-    log_at = dict(zip(points, logs(problem, list(points.values())), strict=True))
+def _rebuilt(problem: Problem, constants: str) -> Iterator[tuple[str, list[Problem]]]:
+    """Knobs of the problem itself, and it with each a little smaller and larger."""
+    yield "initial_loss", [replace(problem, initial_loss=problem.initial_loss * f) for f in _FACTORS]
+    if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.kind != "single_layer":
+        boxes = problem.weight_bounds
+        yield "weight_bound", [replace(problem, weight_bounds=tuple(w * f for w in boxes)) for f in _FACTORS]
+    if problem.kind == "multilayer" and len(problem.layers) > 2 and constants == "paper":
+        yield "pretraining", [replace(problem, pretraining=problem.pretraining * f) for f in _FACTORS]
+
+
+def _logs(problem: Problem, constants: str, points: Sequence[Point]) -> list[float]:
+    with np.errstate(divide="ignore"):
+        values: list[float] = np.log(bounds_at(objective_for(problem, constants), points)).tolist()
+    return values
+
+
+def _central(here: float, low: float, high: float) -> float:
+    """d log bound / d log knob from both sides, or from the side that the theorem covers."""
+    reached = [
+        (float(np.log(factor)), there) if np.isfinite(there) else (0.0, here)
+        for factor, there in zip(_FACTORS, (low, high), strict=True)
+    ]
+    (left, below), (right, above) = reached
+    return (above - below) / (right - left) if right > left else 0.0
+
+
+def _slopes(point: Point, log_at: Mapping[tuple[str, int], float]) -> dict[str, float]:
+    """Slopes by the knobs of training."""
     here = log_at["here", 1]
-
-    def central(low: float, high: float) -> float:
-        """d log bound / d log knob from both sides, or from the side that the theorem covers."""
-        reached = [
-            (float(np.log(factor)), there) if np.isfinite(there) else (0.0, here)
-            for factor, there in zip(factors, (low, high), strict=True)
-        ]
-        (left, below), (right, above) = reached
-        return (above - below) / (right - left) if right > left else 0.0
-
-    def rebuilt(change: Callable[[float], Problem]) -> float:
-        return central(*(logs(change(factor), [point])[0] for factor in factors))
-
-    def moved(knob: str) -> float:
-        return central(log_at[knob, 0], log_at[knob, 1])
-
     found: dict[str, float] = {}
     found["stepsize"] = (here - log_at["stepsize", 0]) / -float(np.log1p(-_STEP))
     beyond = log_at["stepsize", 1]
@@ -64,20 +94,14 @@ def elasticities(problem: Problem, constants: str, point: Point) -> dict[str, fl
         # Where layers share one g the bound has a kink, and rises on both sides of a minimum.
         at_minimum = found["stepsize"] <= 0 <= from_above
         found["stepsize"] = 0.0 if at_minimum else 0.5 * (found["stepsize"] + from_above)
-    found["batch_size"] = moved("batch_size")
+    found["batch_size"] = _central(here, log_at["batch_size", 0], log_at["batch_size", 1])
+    counts = _iterations_around(point)
     if counts is not None:
         rise = log_at["iterations", 1] - log_at["iterations", 0]
         found["iterations"] = rise / float(np.log(counts[1] / counts[0]))
-    if problem.kind != "single_layer":
-        found["keep_prob"] = moved("keep_prob")
-    found["initial_loss"] = rebuilt(lambda f: replace(problem, initial_loss=problem.initial_loss * f))
-    if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.kind != "single_layer":
-        found["weight_bound"] = rebuilt(
-            lambda f: replace(problem, weight_bounds=tuple(w * f for w in problem.weight_bounds))
-        )
-    if problem.kind == "multilayer" and len(problem.layers) > 2 and constants == "paper":
-        found["pretraining"] = rebuilt(lambda f: replace(problem, pretraining=problem.pretraining * f))
-    return {knob: value + 0.0 for knob, value in found.items() if np.isfinite(value)}
+    if ("keep_prob", 0) in log_at:
+        found["keep_prob"] = _central(here, log_at["keep_prob", 0], log_at["keep_prob", 1])
+    return found
 
 
 def _iterations_around(point: Point) -> tuple[float, float] | None:

@@ -115,7 +115,7 @@ def evaluate(
         as_printed=_as_printed(problem, constants, point),
         proven=bounded and certified_value <= value,
         vacuous=value >= limit,
-        elasticities=elasticities(problem, constants, point) if bounded else {},
+        elasticities=elasticities(problem, constants, [point])[0] if bounded else {},
         notes=tuple(notes),
         assumed=tuple(assumed),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective
 from rsgadvise.bounds.problem import Assumption, Problem, resolve
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.chosen import Rankings
     from rsgadvise.spec import Spec
 
 __all__ = [
@@ -78,24 +79,27 @@ def recommend(
 
 
 def rank(
-    problem: Problem, space: Space, *, constants: ConstantsName, top: int, rows: Rows | None = None
+    problem: Problem, space: Space, *, constants: ConstantsName, top: int, known: Rankings | None = None
 ) -> Advice:
     """`recommend` for a spec that is already read; calibrated constants are in the problem.
 
     Args:
         problem, space, constants, top: as there.
-        rows: of the same ranking, where it is known already.
+        known: rankings of this problem in this space; what they lack is added to them.
 
     Raises:
         HypothesisError: as for `recommend`.
     """
+    from rsgadvise.advise.chosen import Rankings, elsewhere
+
     check_problem(problem, constants)
     trivial = () if space.goal is None or not space.goal.unmissable else (wording.ABOVE_THE_LIMIT,)
     if constants in MEASURED and space.goal is not None:
         # What short runs tell is to train by: there a plan of the least work would be none.
-        space = replace(space, goal=replace(space.goal, limit=math.inf, unmissable=()))
+        space, known = replace(space, goal=replace(space.goal, limit=math.inf, unmissable=())), None
+    known = known or Rankings(problem, space)
     objective = ranking_objective(problem, space, constants)
-    ranked = ranked_rows(objective, space, constants=constants) if rows is None else rows
+    ranked = known.solved(constants)
     # Of (12) and (13) the second covers both, as long as there are no rows.
     dropout = min(low for low, _ in space.keep_probs) < 1
     advice = Advice(
@@ -112,11 +116,9 @@ def rank(
 
         none = infeasible(objective, space)
         if space.goal is not None:
-            from rsgadvise.advise.chosen import elsewhere
-
-            none = replace(none, reason=f"{none.reason}; {elsewhere(problem, space, constants)}")
+            none = replace(none, reason=f"{none.reason}; {elsewhere(known, constants)}")
         return replace(advice, infeasible=none, notes=trivial)
-    shown = described(problem, space, ranked, constants=constants, top=top)
+    shown = known.shown(constants, top)
     shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
     for_loss = isinstance(objective, LossObjective)
     if for_loss:
@@ -188,11 +190,23 @@ def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName)
 
 
 def described(
-    problem: Problem, space: Space, rows: Rows, *, constants: ConstantsName, top: int
+    problem: Problem, space: Space, rows: Rows, *, constants: ConstantsName, top: int, beyond: int = 0
 ) -> tuple[Recommendation, ...]:
-    """The first rows with their bounds, in the order given."""
-    count = min(top, rows.batch.size)
-    return tuple(_recommendation(problem, constants, space, rows, index) for index in range(count))
+    """The first rows with their bounds, in the order given; without as many as `beyond`."""
+    places = range(beyond, min(top, rows.batch.size))
+    slopes = _slopes_at(problem, constants, [row_point(rows, index, space) for index in places])
+    return tuple(
+        _recommendation(problem, constants, space, rows, index, slopes=each)
+        for index, each in zip(places, slopes, strict=True)
+    )
+
+
+def _slopes_at(problem: Problem, constants: ConstantsName, points: Sequence[Point]) -> list[dict[str, float]]:
+    """Elasticities at each point."""
+    if len({point.schedule for point in points}) == 1 and points[0].schedule.plain:
+        return elasticities(problem, constants, points)
+    # Sums over P_R would be rounded in another way for each set of N that are added together.
+    return [elasticities(problem, constants, [point])[0] for point in points]
 
 
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
@@ -236,7 +250,13 @@ def row_point(rows: Rows, index: int, space: Space) -> Point:
 
 
 def _recommendation(
-    problem: Problem, constants: ConstantsName, space: Space, rows: Rows, index: int
+    problem: Problem,
+    constants: ConstantsName,
+    space: Space,
+    rows: Rows,
+    index: int,
+    *,
+    slopes: dict[str, float],
 ) -> Recommendation:
     point = row_point(rows, index, space)
     bound = point.bound(objective_for(problem, constants))
@@ -244,7 +264,7 @@ def _recommendation(
     value = float(bound.value)
     bounded = math.isfinite(value)
     proven_value, _, limit = certified(problem, point, constants)
-    slopes = elasticities(problem, constants, point) if bounded else {}
+    slopes = slopes if bounded else {}
     samples = int(point.batch_size) * int(point.iterations)
     runs = int(rows.runs[index])
     binding = _binding(space, rows, index, slopes)

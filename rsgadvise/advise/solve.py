@@ -280,9 +280,7 @@ def _best_on_limits(branch: Branch, low: int, high: int) -> float:
     right = float(max(left, space.most_iterations(low * one, one)[0]))
     while True:
         short = right - left < _EXHAUSTIVE
-        grid = np.arange(left, right + 1)
-        if not short:
-            grid = distinct(whole_grid(left, right, _EXHAUSTIVE))
+        grid = np.arange(left, right + 1) if short else distinct(whole_grid(left, right, _EXHAUSTIVE))
         most = [min(float(high), *(limit.largest_batch(n) for limit in space.limits)) for n in grid]
         batch = np.maximum(np.asarray(most), low)
         at = int(np.argmin(best_value(branch, batch, grid)))

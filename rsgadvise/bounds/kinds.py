@@ -365,11 +365,28 @@ def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Co
     )
 
 
+def _remembered(
+    function: Callable[[FloatArray], constants.Constants],
+) -> Callable[[FloatArray], constants.Constants]:
+    """The function with its last value kept: a bound asks for U and sigma^2 at the same zeta."""
+    kept: dict[tuple[tuple[int, ...], bytes], constants.Constants] = {}
+
+    def value(zeta: FloatArray) -> constants.Constants:
+        key = zeta.shape, zeta.tobytes()
+        if key not in kept:
+            kept.clear()
+            kept[key] = function(zeta)
+        return kept[key]
+
+    return value
+
+
 def certified_objective(problem: Problem) -> Objective:
     """The same descent argument with constants that hold for all data with these moments."""
+    constants_at = _remembered(lambda zeta: certified_constants(problem, zeta))
     total = DescentObjective(
-        smoothness=lambda zeta: certified_constants(problem, zeta).smoothness,
-        variance=lambda zeta: certified_constants(problem, zeta).gradient_variance,
+        smoothness=lambda zeta: constants_at(zeta).smoothness,
+        variance=lambda zeta: constants_at(zeta).gradient_variance,
         geometry=Geometry.FREE if problem.kind == "single_layer" else Geometry.PROJECTED,
         initial_loss=problem.initial_loss,
         ceiling=problem.largest_loss,

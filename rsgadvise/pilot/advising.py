@@ -76,11 +76,11 @@ def _by_theorem(
 
         return advise_typically(spec, seed=effort.seed, top=top, measured=measured)
     if effort.constants != "auto":
-        return rank(problem, space, constants=effort.constants, top=top)
+        return rank(problem, space, constants=effort.constants, top=top, known=theorem)
     from rsgadvise.pilot.typical import typical
 
     constants, why = choose_constants(theorem)
-    found = rank(problem, space, constants=constants, top=top, rows=theorem.rows(constants))
+    found = rank(problem, space, constants=constants, top=top, known=theorem)
     found = replace(found, chosen=why)
     try:
         tried = typical(spec, problem, space, seed=effort.seed, top=1, measured=measured)

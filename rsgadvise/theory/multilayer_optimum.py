@@ -73,7 +73,8 @@ def _best_keep_prob(
     if not np.any(rising_at_end & (c > 0)):  # as mostly, and roots take time
         return np.full(rising_at_end.shape, upper)
     t = np.minimum(np.cbrt(q) + np.sqrt(p), 2 * upper)
-    below = (t * t - p) * t - q < 0  # the cap lies left of the root: the answer is the upper end
+    # The cap lies left of the root: the answer is the upper end. Only the cap can, except by rounding.
+    below = (t >= 2 * upper) & ((t * t - p) * t - q < 0)
     p, q = np.where(below, 0.0, p), np.where(below, 0.0, q)
     for _ in range(5):
         square = t * t  # a power of 3 would take ten times as long

@@ -272,14 +272,14 @@ def test_the_answer_is_no_only_after_both() -> None:
     advice = rank(problem, space, constants="paper", top=1)
     assert advice.infeasible is not None
     best = rank(problem, space, constants="certified", top=1).recommendations[0]
-    told = elsewhere(problem, space, "paper")
+    told = elsewhere(Rankings(problem, space), "paper")
     assert told == (
         f"certified constants have a plan, proven: {best.runs} runs of {best.iterations:,} iterations with "
         f"batch_size {best.batch_size:,} (--constants certified)"
     )
     assert advice.infeasible.reason.endswith(told)
     problem, space = asked(DEEP, target={"eps": 1e-9, "delta": 0.05})
-    assert elsewhere(problem, space, "paper") == "certified constants have no plan either"
+    assert elsewhere(Rankings(problem, space), "paper") == "certified constants have no plan either"
     assert choose_constants(Rankings(problem, space)) == (
         "paper",
         "Neither the paper's nor certified constants have a plan.",

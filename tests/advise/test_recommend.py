@@ -454,6 +454,20 @@ def test_a_batch_range_is_as_good_as_every_batch_listed() -> None:
         assert bounds[0] == pytest.approx(bounds[1], rel=1e-12)
 
 
+@pytest.mark.parametrize("stopping", ["last", "increasing"])
+def test_a_wide_batch_range_with_a_budget_takes_no_memory(stopping: str) -> None:
+    """As many iterations as a budget of 1e15 samples leaves are no list; the oracle lists batch sizes."""
+    budget = {"samples": 10**15}
+    training = {"stopping": stopping, "initial_loss": 0.5}
+    ranged = {"batch_size": {"min": 3, "max": 10**12}, "iterations": {"min": 200, "max": 10**15}}
+    listed = {**ranged, "batch_size": sorted({round(3 * 1.5**k) for k in range(65)})}
+    found, others = (
+        recommend(spec("autoencoder", training=training, budget=budget, search=search), constants="certified")
+        for search in (ranged, listed)
+    )
+    assert found.recommendations[0].bound <= others.recommendations[0].bound * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("kind", ["single_layer", "autoencoder"])
 def test_decaying_steps_search_the_iterations_too(kind: str) -> None:
     """More iterations are not always better there; every N is the oracle."""

@@ -35,6 +35,7 @@ SWEEP = 4
 """What a sweep may take of these."""
 SHOWN = 3
 """Finds of one kind that are printed whole."""
+_MEMORY = Path("/dev/shm")  # files of a try live there: a disk takes longer than many a command
 
 
 class _TooLongError(BaseException):
@@ -155,7 +156,7 @@ def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[t
 def _tries(job: tuple[int, int, int, float]) -> tuple[int, list[Find], dict[str, float]]:
     """The tries from `first` to `last`, in this process."""
     seed, first, last, limit = job
-    folder = Path(tempfile.mkdtemp(prefix="explore"))
+    folder = Path(tempfile.mkdtemp(prefix="explore", dir=_MEMORY if _MEMORY.is_dir() else None))
     counts: dict[str, float] = defaultdict(float)
     finds = []
     try:
@@ -252,4 +253,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    _memory()
     raise SystemExit(main())

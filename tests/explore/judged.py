@@ -69,8 +69,11 @@ def ranked(document: Any) -> Iterator[Find]:
     if [row["rank"] for row in rows] != list(range(1, len(rows) + 1)):
         yield "rank numbers", str([row["rank"] for row in rows])
     spec = document["spec"]
+    by_loss = document["constants"] in {"calibrated", "typical"}
+    if by_loss and document["objective"].startswith("smallest loss"):
+        spec = {**spec, "target": None}  # which a race leaves aside
     if spec["target"] is None:
-        order = "loss_score" if document["constants"] in {"calibrated", "typical"} else "bound"
+        order = "loss_score" if by_loss else "bound"
     else:
         order = "seconds" if spec["cost"] is not None else "total_samples"
     values = [row[order] for row in rows]

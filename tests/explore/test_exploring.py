@@ -108,6 +108,22 @@ def test_rules_find_their_faults(folder: Path, capsys: pytest.CaptureFixture[str
     assert kind in found
 
 
+def test_a_race_leaves_a_target_aside_and_a_theorem_does_not(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, document = _answer(folder, capsys, target=TARGET, search={"batch_size": [16, 32, 64]})
+    document["objective"] = "smallest loss score, which is no bound"
+    for place, row in enumerate(document["recommendations"]):
+        row.update(bound=9.0, terms={}, proven=False, seconds=-place, total_samples=-place)
+    assert "ranks out of order" in {kind for kind, _ in judged.ranked(document)}
+    document["constants"] = "calibrated"
+    assert not [*judged.ranked(document)]
+    document["recommendations"][-1]["loss_score"] = -1.0
+    document["recommendations"][0]["loss_score"] = 1.0
+    document["recommendations"][1]["loss_score"] = 0.5
+    assert "ranks out of order" in {kind for kind, _ in judged.ranked(document)}
+
+
 def test_points_near_by_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text, document = _answer(folder, capsys)
     row = document["recommendations"][0]

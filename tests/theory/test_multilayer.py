@@ -314,6 +314,20 @@ def test_a_start_without_loss_has_stepsizes_of_its_own_size() -> None:
         assert best <= float(other) * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("loss", [1e-300, 1e-200, 1e-100, 1e-30, 1e-9, 1.0, 30.0])
+@pytest.mark.parametrize("boxes", [(1.3, 1.3, 1.3), (1e-3, 5.0, 0.1)])
+def test_the_keep_probability_of_the_optimum_is_the_best_of_a_grid(loss: float, boxes: Any) -> None:
+    # Where nearly nothing is to be learned all terms but the lower layers' noise are as good as 0.
+    net = structure(layers=[7, 12, 112, 43], weight_bound=boxes)
+    for n in np.geomspace(1, 1e6, 25).round():
+        case: dict[str, Any] = {"batch_size": 11.0, "iterations": n, "initial_loss": loss, "ceiling": 43.0}
+        stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.5, 1.0), **case)
+        kept = np.linspace(0.5, 1.0, 26)
+        values = dropout_bound(net=net, stepsize=np.tile(stepsize, (26, 1)), keep_prob=kept, **case).value
+        here = dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value
+        assert here <= values.min() * (1 + 1e-9), (n, zeta)
+
+
 @pytest.mark.parametrize("stopping", ["matched", "uniform", "increasing"])
 def test_decaying_optimum_of_one_layer_is_that_of_the_descent(stopping: Any) -> None:
     net = structure(layers=[100, 5], weight_bound=[1.0])
