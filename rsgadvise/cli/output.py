@@ -121,6 +121,8 @@ def screen(*, no_color: bool) -> tuple[int, bool, bool]:
     """Columns of the terminal, whether standard output is one, and whether it has colours that are wanted."""
     from rich.console import Console
 
+    if not os.environ.get("COLUMNS", "0").isdecimal():
+        del os.environ["COLUMNS"]  # a superscript would pass for a digit there
     terminal = Console(no_color=True if no_color else None)
     shown = terminal.is_terminal
     return max(terminal.width, _NARROWEST), shown, shown and not terminal.no_color

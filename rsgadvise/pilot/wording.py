@@ -240,7 +240,7 @@ def stopping_note(choice: StoppingChoice | None, kept: Stopping | None) -> str:
     text = f"Choosing P_R over the length of the second run gave {choice.reason}"
     if kept is None:
         return (
-            f"{text} It is used: the ranks, their bounds and --emit stop by it. "
+            f"{text} It is used: the ranks and their bounds are for it. "
             "A training.stopping in the spec would be kept."
         )
     own = kept if isinstance(kept, str) else "list"

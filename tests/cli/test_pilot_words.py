@@ -135,12 +135,16 @@ def test_the_advice_follows_the_choice_of_stopping(run: Run, tmp_path: Path, net
     (shown,) = (row for row in found["pilot"]["stopping"]["rows"] if row["stopping"] == chosen)
     assert found["pilot"]["gradient"] == shown["gradient"]["mean"]
     emitted = run("recommend", "--details", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
+    assert "COOLDOWN = 0.05" in emitted, "the last weights are the result"
+    assert "P_R" not in emitted
+    constant = spec_for(tmp_path, network, training={"decay": 0.0})
+    emitted = run("recommend", "--details", "-", *PILOT, "--emit", "torch", "-q", stdin=constant).out
     assert RULES[chosen] in emitted
     assert f"P_R: {chosen}, chosen by the pilot" in emitted
     said = words(run, spec, *PILOT)
     assert f"; P_R: {chosen} " in said
     assert f"gave {chosen}: " in said
-    assert "It is used: the ranks, their bounds and --emit stop by it." in said
+    assert "It is used: the ranks and their bounds are for it." in said
     assert "A training.stopping in the spec would be kept." in said
     certified = document(run, spec, "--pilot", "0.5", "--constants", "certified")["recommendations"][0]
     if network["kind"] == "single_layer":  # elsewhere these stepsizes have the largest gradient for a bound
