@@ -36,6 +36,7 @@ __all__ = [
     "near_ties",
     "no_bound",
     "no_other_plan",
+    "no_proven_plan",
     "other_plan",
     "percent",
     "ranks_by",
@@ -182,6 +183,12 @@ def by_sample(
         f"{' with masks of their own' if masks else ''}"
         f"{f'; all {data:,} rows are fewer, and choose exactly' if enough else ''}."
     )
+
+
+def no_proven_plan(eps: float, delta: float) -> str:
+    """That a target was tried, beside what is advised on data."""
+    target = f"eps {eps:g} with delta {delta:g}"
+    return f"No proven plan meets the target, {target}: what to train with is for the smallest loss."
 
 
 def other_plan(constants: str, runs: int, iterations: int, batch_size: int, *, proven: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rsgadvise.advise import wording
 from rsgadvise.advise.chosen import Rankings, choose_constants
 from rsgadvise.advise.guarantee import guarantee_for
 from rsgadvise.advise.recommend import rank
@@ -53,14 +54,20 @@ def advise(
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
     problem = resolve(spec, measured)
     theorem = Rankings(problem, search_space(spec, problem))
-    if rows is not None and effort.trains:
+    trains = rows is not None and effort.trains
+    if rows is not None and trains:
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
     else:
         found = _by_theorem(spec, theorem, effort, top, measured)
     if found.train is not None:
         found = replace(found, train=with_cooldown(found.train, spec))
     # It is of the theorem alone, whatever was measured in short runs.
-    return replace(found, guarantee=guarantee_for(theorem))
+    guarantee = guarantee_for(theorem)
+    # A race leaves the target aside; that any training meets a large one needs no plan.
+    if trains and spec.target is not None and theorem.best("certified") is None:
+        note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
+        found = replace(found, notes=(note, *found.notes))
+    return replace(found, guarantee=guarantee)
 
 
 def _by_theorem(

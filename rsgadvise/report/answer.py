@@ -133,7 +133,7 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             )
         yield f"{text}."
         if plan.learns is None and plan.reason:
-            yield f"{plan.reason[0].upper()}{plan.reason[1:]}."
+            yield f"{plan.reason[0].upper()}{plan.reason[1:].rstrip('.')}."
     elif plan.source == "calibrated":
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 

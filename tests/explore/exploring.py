@@ -29,8 +29,8 @@ from typing import Any
 import judged
 from drawn import Try, as_text, draw_try, write_data
 
-LIMIT = 20.0
-"""Seconds of processor time that one call may take."""
+LIMIT = 60.0
+"""Seconds of processor time that one call may take: a minute in silence is too long."""
 SWEEP = 4
 """What a sweep may take of these."""
 SHOWN = 3

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import rsgadvise
 from rsgadvise.advise.answer import TrainingPlan, cooled
 from rsgadvise.advise.results import Advice
 from rsgadvise.bounds.moments import moments_of
@@ -129,6 +130,16 @@ def test_a_target_does_not_keep_it_from_racing() -> None:
     assert found.train is not None
     assert found.train.source == "raced"
     assert found.train.iterations == 100 * 400 // 16
+
+
+@pytest.mark.parametrize(("eps", "said"), [(1e-12, True), (1e6, False)])
+def test_a_target_that_is_left_aside_is_said_to_be(eps: float, said: bool) -> None:
+    """No plan meets the first, and any training the second."""
+    training = {"batch_size": 16, "keep_prob": 1.0}
+    spec = {"network": NETWORK, "target": {"eps": eps, "delta": 1e-6}, "training": training}
+    found = rsgadvise.recommend(spec, data=(X, Y), work=1e7)
+    assert found.guarantee is None
+    assert any(note.startswith("No proven plan meets the target") for note in found.notes) == said
 
 
 def test_the_same_seed_gives_the_same_advice() -> None:
