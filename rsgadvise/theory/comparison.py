@@ -45,5 +45,5 @@ def comparison_rows(*, eps: float, delta: float, runs: int, gradient_variance: f
     """
     if runs < 2:
         return 0.0
-    slack = (math.sqrt(FACTOR) - 1) ** 2 * eps / 4
-    return runs * gradient_variance / (slack * missed(delta))
+    part = (math.sqrt(FACTOR) - 1) ** 2 / 4
+    return runs * gradient_variance / part / eps / missed(delta)  # one by one, since their product may be 0

@@ -18,6 +18,9 @@ def test_what_may_be_missed_leaves_a_promise(delta: float) -> None:
 
 def test_one_run_needs_no_choice() -> None:
     assert comparison_rows(eps=0.1, delta=0.1, runs=1, gradient_variance=5.0) == 0
+    for eps, delta in ((1e-30, 1e-300), (5e-324, 0.5), (1e-320, 1 - 1e-16)):
+        assert comparison_rows(eps=eps, delta=delta, runs=2, gradient_variance=5.0) == math.inf
+        assert comparison_rows(eps=eps, delta=delta, runs=2, gradient_variance=0.0) == 0
 
 
 def kept_too_large(rows: float, *, seed: int, repetitions: int = 4000) -> float:
