@@ -205,8 +205,8 @@ def optimal_stepsize(
     """Stepsize that minimises `descent_bound`.
 
     With a = U/2, k = U sigma^2/(2B) and d = `start_weight`, constant stepsizes give
-    gamma* = d / (a d + sqrt(a^2 d^2 + k d)), always below 1/(2a). For `matched` and rho > 0, with
-    h1 = H_N(rho) and h2 = H_N(2 rho), gamma* = D_f h1 / (a D_f h2 + sqrt((a D_f h2)^2 + k D_f h1^2 h2)),
+    gamma* = 1 / (a + sqrt(a^2 + k/d)), always below 1/(2a). For `matched` and rho > 0, with
+    h1 = H_N(rho) and h2 = H_N(2 rho), gamma* = h1 / (a h2 + sqrt((a h2)^2 + k h1^2 h2/D_f)),
     clipped to 1/a; both are exact. Other combinations are searched in log gamma.
 
     Source: the roots of k h1 h2 gamma^2 + 2 a D_f h2 gamma - D_f h1 = 0; the clip is exact since the
@@ -218,18 +218,18 @@ def optimal_stepsize(
     """
     u = np.asarray(smoothness, dtype=np.float64)
     half = u / 2
-    noise = half * np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
+    root_k = np.sqrt(half) * np.sqrt(floor)  # factor by factor, as squares of small numbers are 0
     if decay == 0:
         d = start_weight(stopping, iterations=iterations, suboptimality=suboptimality, ceiling=ceiling)
-        return np.asarray(d / (half * d + np.sqrt((half * d) ** 2 + noise * d)))
+        return np.asarray(1 / (half + np.hypot(half, root_k / np.sqrt(d))))
     start = np.asarray(suboptimality, dtype=np.float64)
     h1, h2 = harmonic_number(decay, iterations), harmonic_number(2 * decay, iterations)
-    root = start * h1 / (half * start * h2 + np.sqrt((half * start * h2) ** 2 + noise * start * h1**2 * h2))
+    root = h1 / (half * h2 + np.hypot(half * h2, h1 * np.sqrt(h2) * root_k / np.sqrt(start)))
     gamma = np.asarray(np.minimum(root, 1 / half))
     if stopping == "matched":
         return gamma
 
-    floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
     n, floor, lowest, top, curve = np.broadcast_arrays(
         np.asarray(iterations, dtype=np.float64), floor, start, np.asarray(ceiling, dtype=np.float64), u
     )

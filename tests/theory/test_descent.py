@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -323,3 +324,38 @@ def test_stopping_late_is_costly_but_not_always_vacuous() -> None:
         for n in (1, 10, 10**6)
     ]
     assert weights == pytest.approx([1.0, 5.0, 5e-5])
+
+
+SMALL_AND_LARGE = [
+    (5e-93, 3e-83, 1e-160), (1e-200, 1e-180, 1e-120), (1e120, 1e200, 1e-90), (2.0, 0.3, 1e-300), (1.0, 0.0, 0.1)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+@pytest.mark.parametrize(("smoothness", "variance", "loss"), SMALL_AND_LARGE)
+def test_stepsizes_of_very_small_and_very_large_numbers(
+    smoothness: float, variance: float, loss: float, decay: float
+) -> None:
+    """The root of the derivative in a hundred digits, where squares leave the range of floats."""
+    n, batch = 50, 4
+    found = optimal_stepsize(
+        batch_size=batch,
+        iterations=n,
+        suboptimality=loss,
+        ceiling=1.0,
+        smoothness=smoothness,
+        gradient_variance=variance,
+        geometry=Geometry.FREE,
+        decay=decay,
+        stopping="matched" if decay else "uniform",
+    )
+    with mpmath.workdps(100):
+        a, k = mpmath.mpf(smoothness) / 2, mpmath.mpf(smoothness) * mpmath.mpf(variance) / (2 * batch)
+        start, h1, h2 = mpmath.mpf(loss) / n, mpmath.mpf(1), mpmath.mpf(1)
+        if decay:
+            start = mpmath.mpf(loss)
+            h1, h2 = (mpmath.fsum(mpmath.mpf(i) ** -(c * decay) for i in range(1, n + 1)) for c in (1, 2))
+        # k h1 h2 gamma^2 + 2 a d h2 gamma - d h1 = 0
+        b, c = a * start * h2, k * start * h1**2 * h2
+        expected = float(min(start * h1 / (b + mpmath.sqrt(b**2 + c)), 1 / a))
+    assert float(found) == pytest.approx(expected, rel=1e-12)
