@@ -327,7 +327,8 @@ def test_stopping_late_is_costly_but_not_always_vacuous() -> None:
 
 
 SMALL_AND_LARGE = [
-    (5e-93, 3e-83, 1e-160), (1e-200, 1e-180, 1e-120), (1e120, 1e200, 1e-90), (2.0, 0.3, 1e-300), (1.0, 0.0, 0.1)
+    (5e-93, 3e-83, 1e-160), (1e-200, 1e-180, 1e-120), (1e120, 1e200, 1e-90), (2.0, 0.3, 1e-300),
+    (1.0, 0.0, 0.1),
 ]  # fmt: skip
 
 
