@@ -123,7 +123,7 @@ def _stopping(spec: Spec, point: Point) -> Hypothesis:
             "stopping", text, True, "training.stopping says so; the weights of the last iteration are others"
         )
     if named != "uniform":
-        reason = "the pilot chose this P_R, and the programs of --emit stop by it; the weights of the last "
+        reason = "the pilot chose this P_R, and the bounds are for it; the weights of the last "
         return Hypothesis("stopping", text, None, reason + "iteration are others")
     return Hypothesis(
         "stopping",

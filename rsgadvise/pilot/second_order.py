@@ -34,6 +34,7 @@ _WORTH = 0.01  # of the loss: what further iterations have to promise
 _NEGATIVE = 0.01  # of the highest eigenvalue: a negative one below it is nearly flat
 NO_BETTER = 0.999  # of the best constant prediction's loss
 _BEYOND = 2.0  # standard errors
+_SEEN = 0.1  # per cent: the least that a digit shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +180,10 @@ def stopped_state(
         f"the lowest eigenvalue of the Hessian is {ends.lowest:.2g} ± {ends.lowest_error:.1g}, "
         f"the highest {ends.highest:.2g}"
     )
+    share = 100 * decrease / max(loss, 1e-300)
+    fall = f"about {share:.1f} %" if share >= _SEEN else f"less than {_SEEN} %"
     finding = {
-        "descending": f"Still descending: the loss of {loss:.4g} would fall by about "
-        f"{100 * decrease / max(loss, 1e-300):.1f} % by iteration {until:,}",
+        "descending": f"Still descending: the loss of {loss:.4g} would fall by {fall} by iteration {until:,}",
         "saddle": f"A saddle: {spectrum}",
         "minimum": f"A minimum as far as can be told: {spectrum}",
         "saturated": f"Saturated: hardly any gradient at a loss of {loss:.4g}, where the best constant "

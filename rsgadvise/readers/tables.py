@@ -283,11 +283,12 @@ class TextTable(DataSource):
     def _number(self, line: int, column: int, cell: str) -> float:
         value = parse_number(cell)
         if value is None:
+            named = f"if the column is the target, name it with {self._words.target}, else "
+            perhaps = "" if self._targets else named
             self._refuse(
                 line,
                 column,
-                f"{cell[:40]!r} is not a number; if the column is the target, name it with"
-                f" {self._words.target}, else {self._words.leave_out}",
+                f"{cell[:40]!r} is not a number; {perhaps}{self._words.leave_out}",
             )
         if not math.isfinite(value):
             self._refuse(line, column, f"{cell[:40]!r} is not finite; remove the row or fill in a number")

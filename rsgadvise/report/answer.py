@@ -123,8 +123,10 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             "data; name a data file to have it measured."
         )
     elif plan.loss is not None and plan.constant_loss is not None:
-        tried = "that stepsize" if plan.cooldown else "it"
-        text = f"A short run with {tried} reached a loss of {number(plan.loss, 3)}, "
+        known = f", known to a factor of {number(plan.spread, 2)}," if plan.spread is not None else ""
+        several = "," in plan_stepsizes(advice, plan)
+        tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
+        text = f"A short run with {tried}{known} reached a training loss of {number(plan.loss, 3)}, "
         text += f"a constant prediction has {number(plan.constant_loss, 3)}"
         if plan.held_out_error is not None and plan.constant_error is not None:
             text += (
@@ -142,7 +144,9 @@ def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
     """The claim, and that it is about a stepsize of its own where it is."""
     if found.stepsize == plan.stepsize:
         return f"Proven: {found.claim}."
-    return f"Proven for stepsize {stepsizes(found.stepsize)} instead: {found.claim}."
+    dropped = 1 - found.keep_prob
+    masks = "" if found.keep_prob == plan.keep_prob else f" and dropout {number(dropped, 3)}"
+    return f"Proven for stepsize {stepsizes(found.stepsize)}{masks} instead: {found.claim}."
 
 
 def guarantee_sentences(found: Guarantee) -> Iterator[str]:

@@ -82,6 +82,23 @@ def test_a_target_that_does_not_stand_out_is_asked_for(run: Run, tmp_path: Path)
         assert word in done.err
 
 
+def test_of_many_columns_the_last_is_named_too(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    names = [f"n{i}" for i in range(30)]
+    rows = [",".join(str(round(i * (k + 1.37), 2)) for k in range(30)) for i in range(20)]
+    path.write_text("\n".join([",".join(names), *rows]) + "\n")
+    assert run("recommend", str(path)).err.endswith("'n5', ..., 'n29'\n")
+
+
+def test_text_beside_a_given_target_is_left_out(run: Run, tmp_path: Path) -> None:
+    """Who has named the target is not told to name another."""
+    path = tmp_path / "text.csv"
+    path.write_text("a,b,c\n" + "\n".join(f"{i},north,{i % 2}" for i in range(20)) + "\n")
+    found = run("recommend", str(path), "--target", "c").err
+    assert "'north' is not a number; leave it out with --exclude" in found
+    assert run("recommend", str(path), "--target", "c", "--exclude", "b").code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -12,16 +12,18 @@ import pytest
 from numpy.typing import NDArray
 
 import rsgadvise
-from rsgadvise.advise.answer import TrainingPlan, cooled
+from rsgadvise.advise.answer import Guarantee, TrainingPlan, cooled
 from rsgadvise.advise.results import Advice
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.curvature import Curvature
 from rsgadvise.networks import Data, Network, Weights
+from rsgadvise.numerals import number
 from rsgadvise.pilot import calibration, looking, race
 from rsgadvise.pilot.advice import advise_automatically, advise_with_data
 from rsgadvise.pilot.cooldown import COOLDOWN, with_cooldown
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending, multiply_adds
+from rsgadvise.report.answer import lead
 from rsgadvise.rsg import Pace, Snapshot, Stream, Training, train
 from rsgadvise.spec import Spec
 
@@ -228,6 +230,18 @@ class Falling(Pace):
 
     def at(self, iteration: int, group: slice) -> Float:
         return np.asarray(self.stepsizes[group] * cooled(iteration, self.iterations, self.share))
+
+
+def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
+    found = rsgadvise.recommend({"network": NETWORK}, data=(X, Y), work=1e8)
+    assert found.train is not None
+    assert found.train.spread is not None
+    said = " ".join(str(found).split())
+    assert f"known to a factor of {number(found.train.spread, 2)}, reached a training loss of " in said
+    assert "the stepsize falling linearly to 0 over the last 5 %" in said
+    promise = Guarantee("s", 0.01, 8, 9, 1, 0.5, 0.5, "paper", "(1)", True, False, keep_prob=0.75, claim="c")
+    (proven,) = (line for line in lead(replace(found, guarantee=promise)) if line.startswith("Proven"))
+    assert proven == "Proven for stepsize 0.01 and dropout 0.25 instead: c."
 
 
 def test_the_noise_of_mini_batches_is_gone_at_the_end() -> None:
