@@ -151,6 +151,11 @@ def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
     ]
     if problem.kind != "autoencoder" and problem.layers[-1] == 1:
         notes.append("The targets were taken to be 0 or 1; for other values the stepsize may differ.")
+    if space.goal is None and not space.limits and not space.fixed_iterations:
+        notes.append(
+            "Nothing limits the work, so all of search.iterations.max is used: give budget.epochs, "
+            "budget.samples or training.iterations."
+        )
     if space.stepsize is not None:
         notes.append(f"The stepsize is fixed; made-up data would have it {found.stepsize:.2g}.")
     return notes

@@ -248,3 +248,18 @@ def test_typical_statistics_keep_to_what_is_given() -> None:
         spec([10, 2]), {"mean": 0.5, "mean_square": 0.3, "second_moment": 0.4, "top_eigenvalue": 3.5}
     )
     assert (measured, none) == (Statistics(10, 0.5, 0.3, 0.4, 3.5), ())
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({}, True),
+        ({"training": {"iterations": 100}}, False),
+        ({"budget": {"samples": 1000}}, False),
+        ({"target": {"eps": 0.5, "delta": 0.1}}, False),
+    ],
+)
+def test_work_that_nothing_limits_is_said_to_be(sections: dict[str, object], said: bool) -> None:
+    given = {"network": {"kind": "single_layer", "layers": [5, 3]}, "data": {"mean": 0.3}, **sections}
+    found = advise_typically(Spec.model_validate(given), top=1)
+    assert any(note.startswith("Nothing limits the work") for note in found.notes) == said
