@@ -123,7 +123,7 @@ def test_a_flipped_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["1-NN constant", "no noise", "sampled masks"])
 def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = case(verified(name, runs=12), "certified")
+    plain = case(verified(name, runs=32), "certified")
     assert plain.measured is not None
     tenth = plain.measured / 10
 
@@ -131,7 +131,7 @@ def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.Mo
         return tenth, Bound({"initial_error": np.asarray(tenth)}), 1.0
 
     monkeypatch.setattr(casework, "certified", too_small)
-    found = verified(name, runs=12)
+    found = verified(name, runs=32)
     assert case(found, "certified").verdict == "falsified"
     assert found.exit_code == 1
 
