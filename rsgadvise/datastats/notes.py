@@ -48,7 +48,8 @@ def notes_on(
     notes = list(source.notes)
     skipped = source.rows_skipped
     if skipped:
-        notes.append(f"{skipped} of {skipped + rows} rows have a missing cell and were left out.")
+        they = "has a missing cell and was" if skipped == 1 else "have a missing cell and were"
+        notes.append(f"{skipped} of {skipped + rows} rows {they} left out.")
     if rows == 1:
         notes.append("There is one row only, so no standard error can be given.")
     elif constants:

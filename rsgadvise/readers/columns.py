@@ -76,11 +76,20 @@ def choose_columns(
     if not features:
         raise malformed(path, "has zero feature columns left; keep one besides the target")
     notes = []
-    if targets:
+    by_name = names is not None and targets and names[targets[0]] == target
+    if targets and not (by_name and not _is_number(target)):  # a name that is a number could be meant as one
         notes.append(f"The target is {_listing(names, targets)}, counted from 0; -1 is the last.")
     if dropped:
         notes.append(f"Left out, counted from 0: {_listing(names, sorted(set(dropped)))}.")
     return Columns(features, targets, tuple(notes)), external
+
+
+def _is_number(wanted: str | None) -> bool:
+    try:
+        int(wanted or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _excluded(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> list[int]:

@@ -322,6 +322,7 @@ def test_a_name_with_a_comma_is_one_column_before_it_is_two(tmp_path: Path) -> N
         ({"target": "-1"}, ["The target is column 2 ('1'), counted from 0; -1 is the last."]),
         # A name wins over the number that it looks like, which nobody could tell without the note.
         ({"target": "1"}, ["The target is column 2 ('1'), counted from 0; -1 is the last."]),
+        ({"target": "b"}, []),
         ({"exclude": ["b", "0", "a"]}, ["Left out, counted from 0: columns 0 ('a'), 1 ('b')."]),
         ({"exclude": ["b, a"]}, ["Left out, counted from 0: columns 0 ('a'), 1 ('b')."]),
         ({}, []),
@@ -408,8 +409,11 @@ def test_parquet(tmp_path: Path) -> None:
 
     table = pa.table({"a": [1.0, 2.0, None, 4.0], "b": [1, 2, 3, 4], "c": ["u", "v", "u", "w"]})
     pq.write_table(table, tmp_path / "a.parquet")
+    assert open_data(tmp_path / "a.parquet", target="-1").notes == (
+        "The target is column 2 ('c'), counted from 0; -1 is the last.",
+    )
     source = open_data(tmp_path / "a.parquet", target="c")
-    assert source.notes == ("The target is column 2 ('c'), counted from 0; -1 is the last.",)
+    assert source.notes == ()
     features, targets = collect(source, 1)
     assert features.tolist() == [[1, 1], [2, 2], [4, 4]]
     assert targets is not None
