@@ -18,6 +18,7 @@ from benchmarks.advice.trials import judged, trained
 from benchmarks.advice.tuners import TUNERS
 from rsgadvise.expectation import Expectation
 from rsgadvise.networks import Data, Network, initial_weights
+from rsgadvise.pilot.cooldown import COOLDOWN
 from rsgadvise.rsg import Stream, Training, train
 
 
@@ -82,6 +83,18 @@ def test_a_trial_is_the_engines_loss(problem: Problem, monkeypatch: pytest.Monke
     (end,) = train(training, start, [Stream(6, (4,))], [np.array([41])])
     loss, _ = Expectation(problem.network, problem.training).gradient(end.weights, [])
     assert found.losses[0] == pytest.approx(loss[0], rel=1e-5)
+
+
+def test_the_noise_of_mini_batches_is_gone_where_the_stepsize_falls() -> None:
+    """Labels that are wrong by chance: constant stepsizes keep moving, falling ones come to rest."""
+    rng = np.random.default_rng(3)
+    x, wrong = rng.random((400, 12)).astype(np.float32), rng.random(400) < 0.3
+    classes = np.argmax((x - 0.5) @ rng.standard_normal((12, 3)), axis=1)
+    classes[wrong] = rng.integers(0, 3, int(wrong.sum()))
+    data = Data(x, np.eye(3, dtype=np.float32)[classes])
+    noisy = Problem("noisy 12-3", Network("single_layer", (12, 3), ()), data, data)
+    constant, falling = (judged(noisy, [4.0], range(6), share).losses for share in (0.0, COOLDOWN))
+    assert (falling < constant).all()
 
 
 def test_trials_of_a_seed_differ_in_the_stepsize_only(problem: Problem) -> None:

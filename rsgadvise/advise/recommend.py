@@ -144,13 +144,13 @@ def rank(
             *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
-        train=training_plan(shown[0], problem),
+        train=training_plan(shown[0], problem.weight_bounds),
     )
 
 
 def training_plan(
     row: Recommendation,
-    problem: Problem,
+    boxes: tuple[float, ...],
     *,
     source: Source = "theorem",
     spread: float | None = None,
@@ -159,10 +159,9 @@ def training_plan(
     """A row of a ranking as what to train with; nobody has trained by it yet.
 
     Args:
-        row, problem: the row, and what it was ranked for.
+        row: of the ranking. boxes: w of each matrix, empty without.
         source, spread, constant_loss: as in the plan.
     """
-    boxes = problem.weight_bounds
     return TrainingPlan(
         stepsize=row.stepsize,
         # Of several only the shortest is short enough for all layers.

@@ -78,7 +78,6 @@ _SECTIONS = re.compile(
 )
 _SPEC_SUFFIXES = {".yaml", ".yml", ".json"}
 _TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
-_SHOWN = 8  # names of columns in an error
 _HIDDEN = 32
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
 _SAMPLE_BYTES = 4096
@@ -299,10 +298,9 @@ def _guessed_target(path: Path, source: DataSource, options: DataOptions) -> tup
     if _looks_like_classes(path, options):
         alone = names is not None and names.count(last) == 1
         return last if alone else "-1", f"{'Column ' + repr(last) if names else 'The last column'} {said}"
-    listed = [repr(name) for name in names or ()]
-    if len(listed) > _SHOWN:
-        listed[_SHOWN - 2 : -1] = ["..."]
-    shown = f"; its columns are {', '.join(listed)}" if names else ""
+    from rsgadvise.readers.columns import listed
+
+    shown = f"; its columns are {listed(names)}" if names else ""
     raise DataError(f"{path}: which column is to be predicted? name it with {fix}{shown}")
 
 

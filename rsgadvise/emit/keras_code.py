@@ -153,13 +153,13 @@ def squared_error(y, output):
 
 def _schedule(plan: Plan) -> str:
     if plan.train.decay:
-        name, about = "Decay", "gamma k^-DECAY in iteration k = step + 1."
+        about = "gamma k^-DECAY in iteration k = step + 1."
         value = "self.gamma * k**-DECAY"
     else:
-        name, about = "Cooldown", "gamma, falling linearly to 0 in the last share COOLDOWN of the iterations."
+        about = "gamma, falling linearly to 0 in the last share COOLDOWN of the iterations."
         value = "self.gamma * keras.ops.minimum(1.0, (ITERATIONS + 1 - k) / (COOLDOWN * ITERATIONS + 1))"
     return f'''
-class {name}(keras.optimizers.schedules.LearningRateSchedule):
+class {plan.slowing.capitalize()}(keras.optimizers.schedules.LearningRateSchedule):
     """{about}"""
 
     def __init__(self, gamma):
@@ -175,8 +175,7 @@ class {name}(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _rate(plan: Plan, gamma: str) -> str:
-    name = {"DECAY": "Decay", "COOLDOWN": "Cooldown", "": ""}[plan.slowing]
-    return f"{name}({gamma})" if name else gamma
+    return f"{plan.slowing.capitalize()}({gamma})" if plan.slowing else gamma
 
 
 def _layer_sgd(plan: Plan) -> str:
@@ -213,9 +212,9 @@ def draw_batch(rng, rows):
 
 def _train(plan: Plan) -> str:
     about, draw = "the trained model and R. W^R has seen R - 1 updates", "    stop = draw_stop(rng)\n"
-    after, last, result = "stop", "stop - 1", "model, stop"
+    result, (after, last) = "model, stop", plan.loop()
     if plan.to_the_end:
-        about, draw, after, last, result = "the trained model", "", "ITERATIONS + 1", "ITERATIONS", "model"
+        about, draw, result = "the trained model", "", "model"
     return f'''
 def train(x, y, seed):
     """One run: {about}."""

@@ -139,7 +139,7 @@ def _train(plan: Plan, masked: bool, verbose: bool) -> str:
     clip = "\n            np.clip(w, -box, box, out=w)" if plan.boxes else ""
     extra = ", keep, rng" if masked else ""
     losses, told = "", ""
-    last = "iterations" if plan.to_the_end else "stop - 1"
+    after, last = plan.loop("iterations")
     if verbose:
         losses = "    losses = []\n"
         told = f"""\
@@ -149,11 +149,9 @@ def _train(plan: Plan, masked: bool, verbose: bool) -> str:
 """
     about, draw = "that is stopped at R: W^R, which has seen R - 1 updates, and R", ""
     if plan.to_the_end:
-        about, after, result = "to its end: the last weights", "iterations + 1", "weights"
-        factor = "pace(k, iterations, cooldown)"
+        about, result, factor = "to its end: the last weights", "weights", "pace(k, iterations, cooldown)"
     else:
-        draw, after, result = "    stop = draw_stop(rng, iterations)\n", "stop", "weights, stop"
-        factor = "k**-decay"
+        draw, result, factor = "    stop = draw_stop(rng, iterations)\n", "weights, stop", "k**-decay"
     return f'''
 {call("def train", names, ":")}\
     """One run of SGD {about}."""

@@ -72,7 +72,7 @@ def header(plan: Plan) -> str:
         *_bound(plan),
         work,
     ]
-    if plan.stopping_was_chosen and not plan.to_the_end:
+    if plan.stopping_was_chosen:
         bounded = plan.best is not None and math.isfinite(plan.best.bound)
         texts.append(
             f"P_R: {train.stopping}, chosen by the pilot{'; the bounds are for it' if bounded else ''}."

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rsgadvise.advise.answer import TrainingPlan
+from rsgadvise.advise.answer import Source, TrainingPlan
+from rsgadvise.advise.recommend import training_plan
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.stopping import Stopping
 
@@ -140,6 +141,10 @@ class Plan:
         """Whether the weights after all N updates are the result, and no R is drawn."""
         return self.train.stopping == "end"
 
+    def loop(self, n: str = "ITERATIONS") -> tuple[str, str]:
+        """Where the loop over iterations ends, and how many updates it makes, as code; N is called `n`."""
+        return (f"{n} + 1", n) if self.to_the_end else ("stop", "stop - 1")
+
     @property
     def stopping(self) -> Stopping:
         """P_R as it is to be drawn; `matched` is uniform where the stepsize is constant."""
@@ -153,7 +158,7 @@ class Plan:
     @property
     def stopping_was_chosen(self) -> bool:
         """Whether P_R is neither the spec's nor the default, but a pilot's choice."""
-        return self.spec.training.stopping is None and self.train.stopping != "uniform"
+        return self.spec.training.stopping is None and self.train.stopping not in ("uniform", "end")
 
     @property
     def slowing(self) -> str:
@@ -203,31 +208,14 @@ def plan_of(advice: Advice, spec: Spec, rank: int | None, data: DataFile | None)
     if not 1 <= chosen <= len(rows):
         raise UsageError(f"rank must be from 1 to {len(rows)}; got {chosen}; ask for more recommendations")
     best = rows[chosen - 1]
-    return Plan(advice, spec, _training_by(best, advice, spec), best, data)
+    source: Source = "calibrated" if advice.constants == "calibrated" else "theorem"
+    train = training_plan(best, spec.network.weight_bounds, source=source)
+    return Plan(advice, spec, train, best, data)
 
 
 def _trains_like(row: Recommendation, train: TrainingPlan) -> bool:
     names = ("stepsize", "decay", "batch_size", "iterations", "keep_prob", "stopping")
     return all(getattr(row, name) == getattr(train, name) for name in names)
-
-
-def _training_by(best: Recommendation, advice: Advice, spec: Spec) -> TrainingPlan:
-    """A rank as values to train with."""
-    gamma = best.stepsize
-    return TrainingPlan(
-        stepsize=gamma,
-        # No layer takes a larger step than it was advised.
-        common_stepsize=min(gamma) if isinstance(gamma, tuple) else gamma,
-        decay=best.decay,
-        stopping=best.stopping,
-        batch_size=best.batch_size,
-        iterations=best.iterations,
-        epochs=best.epochs,
-        keep_prob=best.keep_prob,
-        dropout_rate=best.dropout_rate,
-        weight_bound=spec.network.weight_bounds or None,
-        source="calibrated" if advice.constants == "calibrated" else "theorem",
-    )
 
 
 def comment(text: str, indent: str = "") -> str:

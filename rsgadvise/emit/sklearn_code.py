@@ -4,7 +4,6 @@ those beside it."""
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 
 from rsgadvise.emit import parts
@@ -225,58 +224,43 @@ def _fit(plan: Plan, mixin: str) -> str:
 {encode}        layers = (X.shape[1], *self.hidden, Y.shape[1])
         shapes = list(zip(layers[1:], layers))
 """
-    box = "                boxes,\n" if plan.boxes else ""
     boxes = "        boxes = np.broadcast_to(self.boxes, len(shapes))\n" if plan.boxes else ""
-    keep_line = "                keep=self.keep_prob,\n" if plan.masked else ""
-    closing = f"""\
+    slowing = "cooldown" if plan.to_the_end else "decay"
+    given = ["X", "Y", "shapes", *(["boxes"] if plan.boxes else []), "stepsizes=stepsizes"]
+    given += [f"{name}=self.{name}" for name in (slowing, "batch_size", "iterations")]
+    given += ["keep=self.keep_prob"] if plan.masked else []
+    if plan.to_the_end:
+        given += ["seed=self.random_state", "verbose=self.verbose"]
+        training = call("self.weights_ = train", given, "", " " * 8)
+    else:
+        given += ["seed=seed", "verbose=self.verbose"]
+        training = _best_of_runs(plan, call("weights, stop = train", given, "", " " * 12))
+    return f"""\
+{opening}        stepsizes = np.broadcast_to(self.stepsizes, len(shapes))
+{boxes}{training}\
         self.n_features_in_ = X.shape[1]
         self.loss_ = squared_error(Y, forward(self.weights_, X{keep})[-1])
         return self
 """
+
+
+def _best_of_runs(plan: Plan, training: str) -> str:
     arguments = ["weights", "X", "Y"]
     if plan.boxes:
         arguments += ["stepsizes * stop**-self.decay", "boxes"]
     if plan.masked:
         arguments += ["self.keep_prob", "np.random.default_rng(seed)"]
     listed = "".join(f"                {argument},\n" for argument in arguments)
-    if plan.to_the_end:
-        return f"""\
-{opening}        stepsizes = np.broadcast_to(self.stepsizes, len(shapes))
-{boxes}        self.weights_ = train(
-            X,
-            Y,
-            shapes,
-{textwrap.indent(textwrap.dedent(box), " " * 12)}\
-            stepsizes=stepsizes,
-            cooldown=self.cooldown,
-            batch_size=self.batch_size,
-            iterations=self.iterations,
-{textwrap.indent(textwrap.dedent(keep_line), " " * 12)}            seed=self.random_state,
-            verbose=self.verbose,
-        )
-{closing}"""
     return f"""\
-{opening}        stepsizes = np.broadcast_to(self.stepsizes, len(shapes))
-{boxes}        smallest = np.inf
+        smallest = np.inf
         for seed in np.random.SeedSequence(self.random_state).spawn(self.runs):
-            weights, stop = train(
-                X,
-                Y,
-                shapes,
-{box}\
-                stepsizes=stepsizes,
-                decay=self.decay,
-                batch_size=self.batch_size,
-                iterations=self.iterations,
-{keep_line}                seed=seed,
-                verbose=self.verbose,
-            )
+{training}\
             # Of several runs the one with the smallest gradient over all rows is kept.
             size = squared_gradient(
 {listed}            )
             if size < smallest:
                 smallest, self.weights_, self.stop_ = size, weights, stop
-{closing}"""
+"""
 
 
 def _squared_gradient(plan: Plan) -> str:

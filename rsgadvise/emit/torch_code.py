@@ -126,10 +126,9 @@ def _train(plan: Plan) -> str:
         project = "        project(model)\n"
     about = "model and R; W^R has seen R - 1 updates"
     draw = "    stop = draw_stop(np.random.default_rng(seed))\n"
-    after, last, result = "stop", "stop - 1", "return model.eval(), stop"
+    result, (after, last) = "return model.eval(), stop", plan.loop()
     if plan.to_the_end:
-        about, draw, after, last = "the trained model", "", "ITERATIONS + 1", "ITERATIONS"
-        result = "return model.eval()"
+        about, draw, result = "the trained model", "", "return model.eval()"
     if plan.many_runs:
         about = "model, R and stepsizes gamma_R; W^R has seen R - 1 updates"
         result = 'return model.eval(), stop, [group["lr"] for group in optimizer.param_groups]'

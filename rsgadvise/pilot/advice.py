@@ -148,7 +148,7 @@ def _advise(
     quantities = _quantities(known, space, best, calibration)
     plan = training_plan(
         best,
-        known,
+        known.weight_bounds,
         source="calibrated",
         spread=calibration_spread(quantities),
         constant_loss=constant_loss(arena.data.targets),

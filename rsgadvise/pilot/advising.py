@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
     from rsgadvise.networks import Data
     from rsgadvise.pilot.tournament import Progress
+    from rsgadvise.pilot.typical import Typical
     from rsgadvise.spec import Spec
 
 __all__ = ["advise"]
@@ -54,20 +55,18 @@ def advise(
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
     problem = resolve(spec, measured)
     theorem = Rankings(problem, search_space(spec, problem))
-    trains = rows is not None and effort.trains
-    if rows is not None and trains:
-        found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
-    else:
+    if rows is None or not effort.trains:
         found = _by_theorem(spec, theorem, effort, top, measured)
+    else:
+        found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
+        # A race leaves the target aside; that any training meets a large one needs no plan.
+        if spec.target is not None and theorem.best("certified") is None:
+            note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
+            found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
         found = replace(found, train=with_cooldown(found.train, spec))
     # It is of the theorem alone, whatever was measured in short runs.
-    guarantee = guarantee_for(theorem)
-    # A race leaves the target aside; that any training meets a large one needs no plan.
-    if trains and spec.target is not None and theorem.best("certified") is None:
-        note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
-        found = replace(found, notes=(note, *found.notes))
-    return replace(found, guarantee=guarantee)
+    return replace(found, guarantee=guarantee_for(theorem))
 
 
 def _by_theorem(
@@ -77,25 +76,33 @@ def _by_theorem(
     top: int,
     measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
-    problem, space = theorem.problem, theorem.space
     if effort.constants == "typical":
-        from rsgadvise.pilot.typical import advise_typically
-
-        return advise_typically(spec, seed=effort.seed, top=top, measured=measured)
+        return _typical(spec, theorem, effort, top, measured).alone()
+    problem, space = theorem.problem, theorem.space
     if effort.constants != "auto":
         return rank(problem, space, constants=effort.constants, top=top, known=theorem)
-    from rsgadvise.pilot.typical import typical
-
     constants, why = choose_constants(theorem)
-    found = rank(problem, space, constants=constants, top=top, known=theorem)
-    found = replace(found, chosen=why)
+    found = replace(rank(problem, space, constants=constants, top=top, known=theorem), chosen=why)
     try:
-        tried = typical(spec, problem, space, seed=effort.seed, top=1, measured=measured)
+        tried = _typical(spec, theorem, effort, 1, measured)
     except HypothesisError as error:  # such as a network too large to be tried
         return replace(found, notes=(f"No typical stepsize: the spec {error}.", *found.notes))
     if tried.train is None:
         return found
     return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
+
+
+def _typical(
+    spec: Spec,
+    theorem: Rankings,
+    effort: Effort,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+) -> Typical:
+    from rsgadvise.pilot.typical import typical
+
+    problem, space = theorem.problem, theorem.space
+    return typical(spec, problem, space, seed=effort.seed, top=top, measured=measured)
 
 
 def _measured(

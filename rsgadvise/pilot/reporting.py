@@ -143,7 +143,8 @@ class Reporter:
             "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
         )
-        plan = raced_plan(training_plan(found[0], self.problem), report, spread=raced_spread(tournament))
+        plan = training_plan(found[0], self.problem.weight_bounds)
+        plan = raced_plan(plan, report, spread=raced_spread(tournament))
         if wider is not None and wider.helps:
             plan = replace(plan, weight_bound=wider.value)
         dropout = min(low for low, _ in space.keep_probs) < 1

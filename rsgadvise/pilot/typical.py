@@ -44,6 +44,11 @@ class Typical:
     cost: float
     notes: tuple[str, ...]
 
+    def alone(self) -> Advice:
+        """All of it as one advice, without a theorem's ranks."""
+        notes = (*self.notes, *self.advice.notes)
+        return replace(self.advice, notes=notes, train=self.train, cost=self.cost)
+
 
 def advise_typically(
     spec: Spec,
@@ -54,10 +59,7 @@ def advise_typically(
 ) -> Advice:
     """Advice with constants from twins, as of `typical`."""
     problem = resolve(spec, measured)
-    found = typical(spec, problem, search_space(spec, problem), seed=seed, top=top, measured=measured)
-    return replace(
-        found.advice, notes=(*found.notes, *found.advice.notes), train=found.train, cost=found.cost
-    )
+    return typical(spec, problem, search_space(spec, problem), seed=seed, top=top, measured=measured).alone()
 
 
 def typical(
@@ -106,7 +108,9 @@ def typical(
             return Typical(advice, None, 0.0, notes)
         best = freed.recommendations[0]
     fixed = space.stepsize is not None
-    plan = training_plan(best, problem, source="typical", spread=None if fixed else found.spread)
+    plan = training_plan(
+        best, problem.weight_bounds, source="typical", spread=None if fixed else found.spread
+    )
     work = found.work
     if found.loss is not None and found.loss >= _NOTHING_LEARNED and not fixed:
         wide = tuple(max(each, USUAL_BOX) for each in network.weight_bounds)

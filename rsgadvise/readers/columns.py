@@ -120,5 +120,12 @@ def _known(names: Sequence[str] | None, width: int, wanted: str) -> str:
     close = get_close_matches(wanted, names, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
-    shown = ", ".join(repr(name) for name in names[:_SHOWN])
-    return f"its columns are {shown}" + (" and more" if len(names) > _SHOWN else "")
+    return f"its columns are {listed(names)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names of columns and the last, which mostly is the target."""
+    shown = [repr(name) for name in names]
+    if len(shown) > _SHOWN:
+        shown[_SHOWN - 2 : -1] = ["..."]
+    return ", ".join(shown)

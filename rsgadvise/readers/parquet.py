@@ -45,11 +45,8 @@ def _check_features(path: Path, schema: Any, columns: Columns, words: Words) -> 
         if not (
             types.is_integer(field.type) or types.is_floating(field.type) or types.is_boolean(field.type)
         ):
-            raise malformed(
-                path,
-                f"column {index} ({field.name!r}) holds {field.type}, not numbers; if it is the target,"
-                f" name it with {words.target}, else {words.leave_out}",
-            )
+            fix = words.no_number(named=bool(columns.targets))
+            raise malformed(path, f"column {index} ({field.name!r}) holds {field.type}, not numbers; {fix}")
         dtypes.append(np.dtype(field.type.to_pandas_dtype()))
     return np.result_type(*dtypes)
 

@@ -283,13 +283,8 @@ class TextTable(DataSource):
     def _number(self, line: int, column: int, cell: str) -> float:
         value = parse_number(cell)
         if value is None:
-            named = f"if the column is the target, name it with {self._words.target}, else "
-            perhaps = "" if self._targets else named
-            self._refuse(
-                line,
-                column,
-                f"{cell[:40]!r} is not a number; {perhaps}{self._words.leave_out}",
-            )
+            fix = self._words.no_number(named=bool(self._targets))
+            self._refuse(line, column, f"{cell[:40]!r} is not a number; {fix}")
         if not math.isfinite(value):
             self._refuse(line, column, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
         return value

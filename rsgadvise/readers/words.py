@@ -23,3 +23,9 @@ class Words:
     def leave_out(self) -> str:
         """What to do about a column that is no feature."""
         return "take it out of the file" if self.exclude is None else f"leave it out with {self.exclude}"
+
+    def no_number(self, *, named: bool) -> str:
+        """What to do about a column that holds no numbers; `named`: whether the targets are known."""
+        if named:
+            return self.leave_out
+        return f"if the column is the target, name it with {self.target}, else {self.leave_out}"

@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 from rsgadvise.advise.recommend import recommend, training_plan
 from rsgadvise.advise.results import Recommendation
-from rsgadvise.bounds.problem import resolve
 from rsgadvise.emit import DataFile, Target, emit_snippet
 from rsgadvise.networks import Network
 from rsgadvise.spec import Spec, parse_spec
@@ -76,7 +75,7 @@ def advised(text: str) -> tuple[Spec, Recommendation]:
 def to_the_end(text: str, target: Target, *, iterations: int, cooldown: float) -> str:
     """The same values, trained to the end with a stepsize that falls to 0 there."""
     spec, best = advised(text)
-    plan = training_plan(best, resolve(spec), source="raced")
+    plan = training_plan(best, spec.network.weight_bounds, source="raced")
     plan = replace(plan, stopping="end", decay=0.0, iterations=iterations, cooldown=cooldown)
     return emit_snippet(replace(recommend(spec), train=plan), spec, target=target)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from rsgadvise.advise.answer import Guarantee, TrainingPlan, cooled
 from rsgadvise.advise.results import Advice
 from rsgadvise.bounds.moments import moments_of
 from rsgadvise.curvature import Curvature
-from rsgadvise.networks import Data, Network, Weights
+from rsgadvise.networks import Data, Network
 from rsgadvise.numerals import number
 from rsgadvise.pilot import calibration, looking, race
 from rsgadvise.pilot.advice import advise_automatically, advise_with_data
@@ -24,7 +24,7 @@ from rsgadvise.pilot.cooldown import COOLDOWN, with_cooldown
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.report.answer import lead
-from rsgadvise.rsg import Pace, Snapshot, Stream, Training, train
+from rsgadvise.rsg import Snapshot, Training, train
 from rsgadvise.spec import Spec
 
 Float = NDArray[np.float64]
@@ -218,20 +218,6 @@ def test_a_stepsize_falls_on_a_line_that_ends_at_0(iterations: int, share: float
     assert min(found) > 0
 
 
-@dataclass(frozen=True)
-class Falling(Pace):
-    """All with one stepsize, whose last share falls to 0."""
-
-    iterations: int
-    share: float
-
-    def of(self, replicas: NDArray[np.int64]) -> Falling:
-        return replace(self, stepsizes=self.stepsizes[replicas], decays=self.decays[replicas])
-
-    def at(self, iteration: int, group: slice) -> Float:
-        return np.asarray(self.stepsizes[group] * cooled(iteration, self.iterations, self.share))
-
-
 def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
     found = rsgadvise.recommend({"network": NETWORK}, data=(X, Y), work=1e8)
     assert found.train is not None
@@ -242,20 +228,3 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
     promise = Guarantee("s", 0.01, 8, 9, 1, 0.5, 0.5, "paper", "(1)", True, False, keep_prob=0.75, claim="c")
     (proven,) = (line for line in lead(replace(found, guarantee=promise)) if line.startswith("Proven"))
     assert proven == "Proven for stepsize 0.01 and dropout 0.25 instead: c."
-
-
-def test_the_noise_of_mini_batches_is_gone_at_the_end() -> None:
-    """Labels that are wrong by chance: constant stepsizes keep moving, falling ones come to rest."""
-    rng = np.random.default_rng(3)
-    wrong = rng.random(len(Y)) < 0.3
-    data = Data(X, np.where(wrong[:, None], Y[rng.permutation(len(Y))], Y))
-    network = Network("single_layer", (12, 3), ())
-    training, seeds, n = Training(network, data, (1.0,), 4), range(6), 400
-    ends = []
-    for share in (0.0, COOLDOWN):
-        pace = Falling(np.full((6, 1), 4.0), np.zeros(6), n, share)
-        start: Weights = [np.zeros((1, 3, 12))]
-        (end,) = train(training, start, [Stream(s, (1,)) for s in seeds], [np.array([n + 1])] * 6, pace=pace)
-        outputs = 1 / (1 + np.exp(-np.einsum("rcd,nd->rnc", end.weights[0], X)))
-        ends.append(np.square(outputs - data.targets).sum(axis=-1).mean(axis=-1))
-    assert (ends[1] < ends[0]).all()
