@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "count",
+    "epochs",
     "lengths",
     "network",
     "number",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 _NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)(.*)", re.DOTALL)
+_MANY = 100  # epochs
 _PLAIN, _DIGITS = (1e-4, 1e7), 4  # between which a number is short without an exponent
 
 
@@ -90,6 +92,16 @@ def _restyled(text: str, plain: bool, digits: int) -> str:
         return f"{int(whole.replace(',', '')):,}{point}{rest}" if abs(value) >= 1 else text
     decimals = max(_digits(text) - 1 - math.floor(math.log10(abs(value))), 0)
     return f"{value:,.{decimals}f}"
+
+
+def epochs(value: float) -> str:
+    """Passes over the data: from a hundred on nobody needs their fraction.
+
+    Example:
+        >>> epochs(0.5), epochs(99.95), epochs(999.9)
+        ('0.5', '100', '1,000')
+    """
+    return count(round(value)) if value >= _MANY else number(value, 3)
 
 
 def percent(share: float) -> str:

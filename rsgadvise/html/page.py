@@ -13,6 +13,7 @@ from rsgadvise.html.blocks import blocks_html, grid_html
 from rsgadvise.html.figures import figures
 from rsgadvise.html.markup import Markup, element, joined, prose
 from rsgadvise.html.style import sheet
+from rsgadvise.numerals import epochs
 from rsgadvise.report.advice import brief_ranking, measured_blocks, ranking_blocks, reason_blocks
 from rsgadvise.report.answer import guarantee_sentences, lead, plan_stepsizes
 from rsgadvise.report.blocks import Column, Grid, assumptions, count, network, number, stepsizes_by_layer
@@ -193,7 +194,7 @@ def _facts(advice: Advice, best: Recommendation) -> Facts:
         ("dropout rate", number(plan.dropout_rate, 3), None),
     ]
     if plan.epochs is not None:
-        facts.insert(3, ("epochs", number(plan.epochs, 3), None))
+        facts.insert(3, ("epochs", epochs(plan.epochs), None))
     if plan.loss is not None and plan.constant_loss is not None:
         state = {True: "yes", False: "no", None: None}[plan.learns]
         facts.append(("loss of a short run", number(plan.loss, 3), state))

@@ -13,7 +13,7 @@ from rsgadvise.bounds.calibrated import loss_stepsize
 from rsgadvise.bounds.problem import MeasuredConstants
 from rsgadvise.pilot.race import Candidate
 
-__all__ = ["MOST_ADDED", "Proposals", "layer_shape"]
+__all__ = ["LAYER_ROOT", "MOST_ADDED", "Proposals", "layer_shape"]
 
 _Choice = TypeVar("_Choice", int, float)
 
@@ -27,6 +27,10 @@ MOST_ADDED = 2
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
 _ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
 _MOST_VARIANTS = 3  # in one knob
+
+
+LAYER_ROOT = 3
+"""Of the ratio of two layers' curvatures: their stepsizes differ by so much."""
 
 
 def layer_shape(layer_smoothness: Sequence[float]) -> tuple[float, ...]:
@@ -43,7 +47,9 @@ def layer_shape(layer_smoothness: Sequence[float]) -> tuple[float, ...]:
     steepest = max(layer_smoothness)
     if not steepest > 0:
         return (1.0,) * len(layer_smoothness)
-    return tuple((steepest / max(each, _FLATTEST * steepest)) ** (1 / 3) for each in layer_smoothness)
+    return tuple(
+        (steepest / max(each, _FLATTEST * steepest)) ** (1 / LAYER_ROOT) for each in layer_smoothness
+    )
 
 
 @dataclass(frozen=True, slots=True)

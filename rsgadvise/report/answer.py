@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import count, number, percent, stepsizes
+from rsgadvise.numerals import count, epochs, number, percent, stepsizes
 
 if TYPE_CHECKING:
     from rsgadvise.advise.answer import Guarantee, TrainingPlan
@@ -16,7 +16,6 @@ __all__ = ["brief", "digits_of", "guarantee_sentences", "lead", "plan_stepsizes"
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
-_MANY = 100  # epochs whose fraction nobody needs
 _SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
 _GUESSED_TARGET = "is assumed to be what to predict"
 _ASSUMED: Mapping[str, str] = {
@@ -60,7 +59,7 @@ def _values(advice: Advice, plan: TrainingPlan) -> str:
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
     steps = "1 iteration" if plan.iterations == 1 else f"{count(plan.iterations)} iterations"
     if plan.epochs is not None:
-        steps += f" ({count(round(plan.epochs)) if plan.epochs >= _MANY else number(plan.epochs, 3)} epochs)"
+        steps += f" ({epochs(plan.epochs)} epochs)"
     parts.append(steps)
     if plan.cooldown:
         parts.append(f"the stepsize falling linearly to 0 over the last {percent(plan.cooldown)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rsgadvise.advise.results import Advice, MeasuredConstant
 from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.pilot.candidates import LAYER_ROOT
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
 from rsgadvise.report.blocks import Block, Column, Grid, number, percent
@@ -64,8 +65,8 @@ def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) 
         parts.append(f"U: measured smoothness of the loss, {number(smoothness)}.")
         if any("by layer" in each.source for each in raced):
             parts.append(
-                "By layer: the steepest layer takes the stepsize named, layer l (U_max/U_l)^(1/2) times as "
-                "much, U_l being its own smoothness."
+                "By layer: the steepest layer takes the stepsize named, layer l "
+                f"(U_max/U_l)^(1/{LAYER_ROOT}) times as much, U_l being its own smoothness."
             )
         if len({each.batch_size for each in raced}) > 1:
             parts.append("With another batch size: changed as the calibrated stepsize is.")

@@ -263,6 +263,7 @@ def test_the_race_explains_its_words(run: Run, tmp_path: Path, network: dict[str
         multiple = float(each["source"].split("/")[0])
         assert min(each["stepsizes"]) == pytest.approx(multiple / smoothness)
     assert ("By layer: the steepest layer takes the stepsize named" in said) == (network is DEEP)
+    assert ("layer l (U_max/U_l)^(1/3) times as much" in said) == (network is DEEP)
     assert "Changes by one standard error (s.e.) are those of the advice without the race." in said
     markdown = run("recommend", "--details", "-", *PILOT, "-f", "markdown", stdin=spec).out
     assert "U: measured smoothness of the loss" in markdown
