@@ -217,4 +217,5 @@ def smallest_batch_size(*, net: Structure, target: Numeric, lowest_keep_prob: fl
 
     Kind: exact; the target is reachable iff B lies strictly above. 0 for one layer.
     """
-    return np.asarray((net.top_noise + lowest_keep_prob * net.lower_noise) / target)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of targets near the least float
+        return np.asarray((net.top_noise + lowest_keep_prob * net.lower_noise) / target)

@@ -57,14 +57,14 @@ def fewest_iterations(
 ) -> Plan:
     """Smallest real N for which the optimum of (13) meets a target, and the zeta that attains it.
 
-    N = D_f / max_{g, zeta} P, P = zeta^2 q g - (1/B)[zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l]
+    N = (D_f/q) / max_{g, zeta} P, P = zeta^2 g - (zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l)/Bq
     with e_l at gamma_l(g). {P >= c} is convex in logarithms for every c > 0, so the search over g,
     with zeta in closed form, finds the global maximum.
 
     Source: (13) solved for N; the plan that the paper omits. Kind: exact. Assumes: constant
         stepsizes, uniform R.
 
-    By the envelope theorem d log N / d log B = 1 - zeta^2 q g / P: the stepsizes and zeta are at their best.
+    By the envelope theorem d log N / d log B = 1 - zeta^2 g / P: the stepsizes and zeta are at their best.
     """
     q, batch, *_ = np.broadcast_arrays(
         np.asarray(target, dtype=np.float64),
@@ -76,15 +76,16 @@ def fewest_iterations(
     )
     lower, upper = keep_prob
     edge = largest_shared(net)
-    weights = [net.pretraining * k / batch for k in net.hidden_noise]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        weights = [net.pretraining * k / batch / q for k in net.hidden_noise]
 
     def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
         shared = shared_at(logit, edge)
         gammas = stepsizes_at(net, shared)
-        output = net.output_noise * gammas[-1] ** 2 / batch
+        output = net.output_noise * gammas[-1] * (gammas[-1] / batch / q)  # a square may underflow
         hidden = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
-        gain = np.asarray(q * shared - (hidden[-1] if hidden else 0.0))
+        gain = np.asarray(shared - (hidden[-1] if hidden else 0.0))
         low = np.asarray(sum(hidden[:-1], np.zeros(())))
         choices: list[Numeric] = [upper]
         if lower < upper:
@@ -98,20 +99,22 @@ def fewest_iterations(
             value, zeta = np.where(reached > value, reached, value), np.where(reached > value, choice, zeta)
         bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
         slopes = [1 / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
-        falls = 2 * net.output_noise * gammas[-1] * slopes[-1] / (batch * zeta)
+        falls = 2 * net.output_noise * (gammas[-1] / batch / q) * slopes[-1] / zeta
         for index, weight in enumerate(weights):
             falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
-        return value, zeta, np.log(falls / q)
+        return value, zeta, np.log(falls)
 
     # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
-    ends = np.full(batch.shape, -60.0), np.full(batch.shape, 17.0)
-    logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
-    progress, zeta, _ = best(logit)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of targets near the least float
+        most = np.log(q) + np.log(batch) - np.log(2 * net.output_noise)  # what its noise alone leaves to g
+        ends = np.clip(most - np.log(edge) - 40, -690.0, -60.0), np.full(batch.shape, 17.0)
+        logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
+        progress, zeta, _ = best(logit)
     reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
     safe = np.where(progress > 0, progress, 1.0)
     with np.errstate(divide="ignore", over="ignore"):
-        needed = np.where(reached, initial_loss / safe, np.inf)
-        elasticity = np.where(reached, 1 - zeta**2 * q * shared_at(logit, edge) / safe, np.nan)
+        needed = np.where(reached, initial_loss / q / safe, np.inf)
+        elasticity = np.where(reached, 1 - zeta**2 * shared_at(logit, edge) / safe, np.nan)
     return Plan(needed, zeta, elasticity)
 
 

@@ -363,6 +363,27 @@ def test_plan_is_the_inverse_of_the_optimum(seed: int) -> None:
     assert float(needed) == pytest.approx(case["iterations"], rel=1e-10 / share**2 + 1e-9)
 
 
+@pytest.mark.parametrize("target", [1e-1, 1e-30, 1e-102, 1e-160, 1e-290])
+def test_plan_of_targets_of_any_size(target: float) -> None:
+    """Of one layer by hand, N = 4 D (k/B + b q)/q^2: 60 orders of magnitude below the edge is not the end."""
+    net = structure(layers=[174, 126], weight_bound=[0.0013])
+    loss, batch = 1e-300, 49.0
+    needed, _ = required_iterations(net=net, target=target, batch_size=batch, initial_loss=loss)
+    noise = 13 * 174 * 126 / 256 / batch
+    by_hand = 4 * (loss / target) * (noise / target + 13 / 16)
+    assert float(needed) == pytest.approx(by_hand, rel=1e-9)
+
+
+@pytest.mark.parametrize("target", [5e-324, 0.0])
+def test_a_target_that_underflows_is_out_of_reach(target: float) -> None:
+    for box in (0.0, 0.5):
+        net = structure(layers=[17, 12, 3], weight_bound=[box, 1.0])
+        needed, _ = required_iterations(
+            net=net, target=target, batch_size=49.0, initial_loss=1.0, keep_prob=(0.1, 1.0)
+        )
+        assert np.isinf(needed)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_feasibility_edge_is_the_closed_form(seed: int) -> None:
     net, case = network(seed + 300)

@@ -63,7 +63,7 @@ def shown_share(spec: Spec, constants: str, gammas: Array, known: Known) -> floa
         assert isinstance(box, float)
         bends = np.asarray([*(after * box / 20 for after in layers[2:]), 13 / 16]) * gammas**2
     least = bends.min()
-    return float(least / ((gammas - bends).min() + least))
+    return float(least / ((gammas - bends).min() + least)) if least else 0.0
 
 
 def shown_distribution(stopping: str | Sequence[float], n: int, decay: float, share: float) -> Array:
