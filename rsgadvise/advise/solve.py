@@ -27,6 +27,7 @@ __all__ = ["Rows", "plans", "reachable", "solve"]
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _KINKS = 96  # numbers of iterations whose largest batch is tried
 _GRID = 33  # batch sizes tried at each narrowing
+_NEAR = 1.4  # as far from the best of rough plans that of exact ones is looked for
 _PAIRS = 24  # numbers of few iterations and of runs whose smallest batch is found
 _PAIRS_KEPT = 12  # and those of them whose batch is looked at again
 
@@ -156,12 +157,22 @@ def _batch_candidates(branch: Branch) -> FloatArray:
     else:
         best = _best_batch(branch, low, high)
         kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
-        if kinks.size:  # they find the best batch; as rows of a ranking they would all look alike
-            rows = _solve_for(branch, distinct(np.concatenate([[best], kinks])))
-            if rows.batch.size:
-                best = float(rows.batch[int(np.argmin(rows.cost(space.goal)))])
+        if space.goal is None or space.closed_plan(branch.schedule):
+            best = _best_of(branch, np.append(kinks, best), best)
+        else:  # rough plans, each T with a valley of its own, tell the best batch to some ten per cent
+            near = np.clip(whole_grid(best / _NEAR, best * _NEAR, _GRID), low, high)
+            best = _best_of(branch, np.concatenate([[best], near, kinks]), best)
+            step = _NEAR ** (2 / (_GRID - 1))
+            near = np.clip(whole_grid(best / step, best * step, _GRID), low, high)
+            best = _best_of(branch, np.append(near, best), best)
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
     return distinct(np.concatenate([[low, best, high], powers]))
+
+
+def _best_of(branch: Branch, sizes: FloatArray, otherwise: float) -> float:
+    """The best of these batch sizes once N and T are whole, or another where none is feasible."""
+    rows = _solve_for(branch, distinct(sizes))
+    return float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))]) if rows.batch.size else otherwise
 
 
 def _best_batch(branch: Branch, low: int, high: int) -> float:

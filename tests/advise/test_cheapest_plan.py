@@ -262,3 +262,21 @@ def test_few_iterations_with_a_range_of_batches() -> None:
     }
     batch, iterations, runs = plan("certified", **sections)
     assert batch * iterations * runs <= 1664  # 832 rows, one iteration, two runs
+
+
+def test_a_valley_of_other_runs_than_the_rough_plans_show() -> None:
+    """Plans of 4 and of 3 runs have best batches of their own, and rough plans rank the two wrongly."""
+    sections: dict[str, Any] = {
+        "network": {
+            "kind": "multilayer", "layers": [52, 167, 2, 1, 298], "weight_bound": 1.8548580967244401,
+        },
+        "data": {"mean": 0.33, "samples": 19134},
+        "training": {"pretraining": {"tolerance": 0.0064}, "stopping": "increasing"},
+        "search": {
+            "batch_size": {"min": 24, "max": 6153}, "keep_prob": {"min": 0.24, "max": 0.7453764418856749},
+        },
+        "target": {"eps": 1.6942609472614485, "delta": 0.2},
+    }  # fmt: skip
+    found = np.prod(plan(**sections))
+    sections["search"]["batch_size"] = list(range(96, 133))
+    assert found <= np.prod(plan(**sections)) * (1 + 1e-4)
