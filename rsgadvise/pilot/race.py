@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,29 @@ from rsgadvise.networks import Weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.rsg import Pace, Training, train
 
-__all__ = ["Candidate", "Heat", "Runner", "fate", "learns", "log_loss", "prospects", "scores", "stands_still"]
+__all__ = [
+    "Candidate",
+    "Heat",
+    "Runner",
+    "fate",
+    "learns",
+    "log_loss",
+    "merit",
+    "prospects",
+    "scores",
+    "stands_still",
+]
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
 _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
 _FELL = 0.95  # of a loss one heat earlier: above it a run has stopped
 _LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
+_FLAT = 0.97  # of the loss of a constant: from here to saturation, differences are noise and not progress
+_LIKELY = 1.5  # the rung that is best most often
+_DOUBT = (
+    0.01  # in the logarithm of the loss: a rung of the ladder is held so much worse, times its distance^2
+)
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
@@ -144,25 +160,59 @@ class Heat:
         self.work += len(members) * (until - first) * training.examples
 
 
-def scores(runners: Sequence[Runner], retired: Sequence[Runner] = ()) -> NDArray[np.float64]:
+def merit(runner: Runner, constant: float) -> float:
+    """Logarithm of the loss so far, as much of it as tells candidates apart; smaller is better.
+
+    Just about the loss of a constant the noise of long steps is seen and not what they will learn, so that
+    losses there count as equal; and between rungs that do about as well the one that is best most often wins.
+    Both were chosen on the tables of docs/pilot.md, 2.
+    """
+    return log_loss(_levelled(runner, constant)) + _doubt(runner)
+
+
+def scores(
+    runners: Sequence[Runner], retired: Sequence[Runner] = (), *, constant: float | None = None
+) -> NDArray[np.float64]:
     """Logarithm of the loss that each may reach in its whole training; smaller is better.
 
-    It is the loss so far, less what is still to come, see `prospects`, and a part of how much worse the
-    next larger stepsize did by the same share of the training: whoever is below one that fails is close
-    to failing.
+    It is the loss so far, see `merit`, less what is still to come, see `prospects`, and a part of how much
+    worse the next larger stepsize did by the same share of the training: whoever is below one that fails is
+    close to failing.
 
     Args:
         runners: to be compared.
         retired: others of the race, who only count as neighbours.
+        constant: loss of the best constant prediction; None for a ladder whose rungs are none of the race's.
     """
+    doubts = [0.0] * len(runners)
+    if constant is not None:
+        known = [_doubt(runner) for runner in runners if runner.candidate.rung is not None]
+        middle = float(np.median(known)) if known else 0.0
+        doubts = [middle if runner.candidate.rung is None else _doubt(runner) for runner in runners]
+        runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
-    for runner, fall in zip(runners, prospects(runners), strict=True):
-        rung, score = runner.candidate.rung, log_loss(runner) - fall
+    for runner, fall, doubt in zip(runners, prospects(runners), doubts, strict=True):
+        rung, score = runner.candidate.rung, log_loss(runner) - fall + doubt
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
         found.append(score)
     return np.array(found)
+
+
+def _doubt(runner: Runner) -> float:
+    rung = runner.candidate.rung
+    return 0.0 if rung is None else _DOUBT * (rung - _LIKELY) ** 2
+
+
+def _levelled(runner: Runner, constant: float) -> Runner:
+    """The same, with the loss of a constant where its own is about that."""
+
+    def level(loss: float) -> float:
+        return constant if _FLAT * constant < loss < _SATURATED * constant else loss
+
+    history = [(share, level(loss)) for share, loss in runner.history]
+    return replace(runner, loss=level(runner.loss), history=history)
 
 
 def _lead(runner: Runner, larger: Runner) -> float:

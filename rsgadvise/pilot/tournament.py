@@ -14,7 +14,7 @@ from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.looking import LOSS_COST, look_along
-from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, scores
+from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.rsg import Training
 
@@ -184,7 +184,7 @@ class Tournament:
     def _widened(self, heat: Heat, share: float) -> list[Runner]:
         """Everybody, with the next rungs while the best stands at an end of the ladder."""
         while True:
-            leader = min(self.standing, key=log_loss)
+            leader = min(self.standing, key=lambda runner: merit(runner, self.constant))
             ladder = [runner.candidate.rung for runner in self.standing if runner.candidate.rung is not None]
             joins = ladder and self.programme.added > 0
             added = self.proposals.beside(leader.candidate, ladder) if joins else None
@@ -297,7 +297,7 @@ class Tournament:
     def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
         # Losses of the retired are those of mini-batches: no measure for those that were compared.
         retired = [] if self.comparing else [runner for runner in self.standing if runner not in runners]
-        order = np.argsort(scores(runners, retired), kind="stable")
+        order = np.argsort(scores(runners, retired, constant=self.constant), kind="stable")
         return [runners[place] for place in order]
 
     def _compare(self, runners: Sequence[Runner]) -> None:
