@@ -165,7 +165,7 @@ def merit(runner: Runner, constant: float) -> float:
 
     Just about the loss of a constant the noise of long steps is seen and not what they will learn, so that
     losses there count as equal; and between rungs that do about as well the one that is best most often wins.
-    Both were chosen on the tables of docs/pilot.md, 2.
+    Both were chosen on tables that no report uses, see docs/pilot.md, 4.
     """
     return log_loss(_levelled(runner, constant)) + _doubt(runner)
 

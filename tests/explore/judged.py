@@ -19,7 +19,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 
 NEAR = 1e-6
-"""Relative gain of a point near by that counts."""
+"""Relative gain of a point near by, or of a cheaper neighbour, that counts."""
 _SAME = 1e-9
 _NOBODYS = ("out of memory", "got nan", "(nan)", "got inf")
 Find = tuple[str, str]
@@ -194,7 +194,7 @@ def _cheaper(spec: Spec, objective: Objective, space: Space, row: Any) -> Iterat
         for t in sorted(tries)
         for b in sorted(batches)
         for count in sorted(counts)
-        if 1 <= t <= 4096 and _allowed(space, b, count, t) and _cost(space, b, count, t) < here * (1 - _SAME)
+        if 1 <= t <= 4096 and _allowed(space, b, count, t) and _cost(space, b, count, t) < here * (1 - NEAR)
     ]
     if not cheaper or spec.training.stepsize is not None:  # one point alone, which the search has tried
         return
