@@ -38,9 +38,8 @@ _FELL = 0.95  # of a loss one heat earlier: above it a run has stopped
 _LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
 _FLAT = 0.97  # of the loss of a constant: from here to saturation, differences are noise and not progress
 _LIKELY = 1.5  # the rung that is best most often
-_DOUBT = (
-    0.01  # in the logarithm of the loss: a rung of the ladder is held so much worse, times its distance^2
-)
+_UNLIKELY = 9.0  # distance of a variant from it: of equals the leader stays
+_TIE = 1e-6  # in the logarithm of the loss, for each rung of that distance: it decides between equals alone
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
@@ -160,14 +159,22 @@ class Heat:
         self.work += len(members) * (until - first) * training.examples
 
 
-def merit(runner: Runner, constant: float) -> float:
+def merit(runner: Runner, constant: float | None) -> float:
     """Logarithm of the loss so far, as much of it as tells candidates apart; smaller is better.
 
-    Just about the loss of a constant the noise of long steps is seen and not what they will learn, so that
-    losses there count as equal; and between rungs that do about as well the one that is best most often wins.
-    Both were chosen on tables that no report uses, see docs/pilot.md, 4.
+    With hidden layers, just about the loss of a constant the noise of long steps is seen and not what they
+    will learn: losses there count as equal, and of equals the rung that is best most often comes first.
+    Chosen on tables that no report uses, see docs/pilot.md, 4.
+
+    Args:
+        runner: to be judged.
+        constant: loss of the best constant prediction; None without hidden layers, where nothing lingers.
     """
-    return log_loss(_levelled(runner, constant)) + _doubt(runner)
+    if constant is None:
+        return log_loss(runner)
+    rung = runner.candidate.rung
+    distance = _UNLIKELY if rung is None else abs(rung - _LIKELY)
+    return log_loss(_levelled(runner, constant)) + _TIE * distance
 
 
 def scores(
@@ -182,27 +189,18 @@ def scores(
     Args:
         runners: to be compared.
         retired: others of the race, who only count as neighbours.
-        constant: loss of the best constant prediction; None for a ladder whose rungs are none of the race's.
+        constant: as in `merit`.
     """
-    doubts = [0.0] * len(runners)
     if constant is not None:
-        known = [_doubt(runner) for runner in runners if runner.candidate.rung is not None]
-        middle = float(np.median(known)) if known else 0.0
-        doubts = [middle if runner.candidate.rung is None else _doubt(runner) for runner in runners]
         runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
-    for runner, fall, doubt in zip(runners, prospects(runners), doubts, strict=True):
-        rung, score = runner.candidate.rung, log_loss(runner) - fall + doubt
+    for runner, fall in zip(runners, prospects(runners), strict=True):
+        rung, score = runner.candidate.rung, merit(runner, constant) - fall
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
         found.append(score)
     return np.array(found)
-
-
-def _doubt(runner: Runner) -> float:
-    rung = runner.candidate.rung
-    return 0.0 if rung is None else _DOUBT * (rung - _LIKELY) ** 2
 
 
 def _levelled(runner: Runner, constant: float) -> Runner:

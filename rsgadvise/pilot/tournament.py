@@ -108,6 +108,11 @@ class Tournament:
         """Loss of the best constant prediction."""
         return constant_loss(self.arena.data.targets)
 
+    @property
+    def _plateau(self) -> float | None:
+        """A constant's loss, about which a network lingers at first if it has hidden layers; else None."""
+        return self.constant if len(self.arena.network.shapes) > 1 else None
+
     def run(self) -> None:
         """Race until the allowance is used up.
 
@@ -184,7 +189,7 @@ class Tournament:
     def _widened(self, heat: Heat, share: float) -> list[Runner]:
         """Everybody, with the next rungs while the best stands at an end of the ladder."""
         while True:
-            leader = min(self.standing, key=lambda runner: merit(runner, self.constant))
+            leader = min(self.standing, key=lambda runner: merit(runner, self._plateau))
             ladder = [runner.candidate.rung for runner in self.standing if runner.candidate.rung is not None]
             joins = ladder and self.programme.added > 0
             added = self.proposals.beside(leader.candidate, ladder) if joins else None
@@ -297,7 +302,7 @@ class Tournament:
     def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
         # Losses of the retired are those of mini-batches: no measure for those that were compared.
         retired = [] if self.comparing else [runner for runner in self.standing if runner not in runners]
-        order = np.argsort(scores(runners, retired, constant=self.constant), kind="stable")
+        order = np.argsort(scores(runners, retired, constant=self._plateau), kind="stable")
         return [runners[place] for place in order]
 
     def _compare(self, runners: Sequence[Runner]) -> None:
