@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all explore bench bench-advice bench-agreement figure1 clean
+.PHONY: demo test typed tested verified test-all explore bench bench-advice bench-agreement figure1 clean
 
 demo: $(VENV)/.installed  ## set up, then advise on a made-up table that comes with the project
 	$(BIN)/rsgadvise recommend configs/seedlings.csv
@@ -10,8 +10,15 @@ demo: $(VENV)/.installed  ## set up, then advise on a made-up table that comes w
 test: $(VENV)/.installed-test  ## set up, lint, type-check, run every test and the built-in verification
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory --jobs typed tested verified  # together: each leaves a core idle at times
+
+typed:
 	$(BIN)/mypy
+
+tested:
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+verified:
 	$(BIN)/rsgadvise verify --quiet
 
 test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, and the libraries of --emit installed

@@ -104,11 +104,27 @@ def fewest_iterations(
             falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
         return value, zeta, np.log(falls)
 
+    def ends() -> tuple[FloatArray, FloatArray]:
+        """Below and above the root, which is where what lowers dP/dg is 1.
+
+        With x = g/edge and s = 1/sqrt(1 - x), that is at most (A x + h) s and at least A x/2 + h for hidden
+        noise h and A = 4 k_L edge/(B q zeta), since g <= gamma_l <= 2g and 1 <= 1/(1 - 2 b gamma_l) <= s.
+        """
+        *below, top = weights or [np.zeros(())]
+        low = np.asarray(sum(below, np.zeros(())))
+        steep = 4 * net.output_noise * edge / batch / q
+        (most, a), (least, b) = (
+            (top + zeta * low, steep / end) for zeta, end in ((upper, lower), (lower, upper))
+        )
+        middle = 2 * a * most + 1
+        share = 2 * (1 - most**2) / (middle + np.sqrt(middle**2 + 4 * a**2 * (1 - most**2)))
+        first = np.where(most < 1, logit_of(np.maximum(share, 0.0)), -np.inf)
+        last = logit_of(np.clip(2 * (1 - least) / b, 0.0, 1.0))
+        return np.clip(first - 1e-3, -690.0, 17.0), np.clip(last + 1e-3, -690.0, 17.0)
+
     # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of targets near the least float
-        most = np.log(q) + np.log(batch) - np.log(2 * net.output_noise)  # what its noise alone leaves to g
-        ends = np.clip(most - np.log(edge) - 40, -690.0, -60.0), np.full(batch.shape, 17.0)
-        logit = increasing_root(lambda t: best(t)[2], *ends, tolerance=1e-7)
+        logit = increasing_root(lambda t: best(t)[2], *ends(), tolerance=1e-7)
         progress, zeta, _ = best(logit)
     reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
     safe = np.where(progress > 0, progress, 1.0)
