@@ -46,7 +46,7 @@ def sigmoid(s: Float) -> Float:
 
 
 def plain_loss(network: Network, weights: list[Float], x: Float, y: Float, masks: list[Float]) -> Float:
-    """(3), (4) and (5) as the paper writes them, for one example."""
+    """(3), (4) and (5) as the paper writes them, for one example, or the sum over those in columns."""
     if network.kind == "autoencoder":
         (w,) = weights
         return anp.sum((x - sigmoid(w.T @ sigmoid(w @ (x * masks[0])))) ** 2)  # type: ignore[no-any-return]
@@ -57,7 +57,7 @@ def plain_loss(network: Network, weights: list[Float], x: Float, y: Float, masks
 
 
 def expected_loss(network: Network, weights: list[Float], data: Data) -> Float:
-    """The mean over rows and every mask, by plain loops."""
+    """The mean over rows and every mask, by a plain loop."""
     widths = network.masked_widths or tuple(network.layers[:-1])
     keep = network.keep_prob if network.masked_widths else 1.0
     total: Float = np.zeros(())
@@ -65,9 +65,9 @@ def expected_loss(network: Network, weights: list[Float], data: Data) -> Float:
         probability = np.prod([keep if bit else 1 - keep for bit in bits])
         if probability == 0:
             continue
-        masks = np.split(np.array(bits), np.cumsum(widths)[:-1])
-        for x, y in zip(data.inputs, data.targets, strict=True):
-            total = total + probability * plain_loss(network, weights, x, y, masks) / data.rows
+        masks = np.split(np.array(bits)[:, None], np.cumsum(widths)[:-1])
+        loss = plain_loss(network, weights, data.inputs.T, data.targets.T, masks)
+        total = total + probability * loss / data.rows
     return total
 
 
