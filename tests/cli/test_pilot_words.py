@@ -332,3 +332,11 @@ def test_a_span_of_stepsizes_is_said_to_be_over_layers(run: Run) -> None:
     spec = json.dumps({"network": {**DEEP, "weight_bound": [0.01, 0.02]}, "data": {"mean": 0.5}, **target})
     planned = " ".join(run("iterations", "-", stdin=spec).out.split())
     assert "by layer" in planned
+
+
+def test_a_stepsize_of_all_rows_is_within_no_factor_of_itself(run: Run, tmp_path: Path) -> None:
+    """Of three rows nothing is sampled: "within a factor of 1" tells nobody anything."""
+    data = tmp_path / "few.csv"
+    data.write_text("a,b,y\n0.1,0.2,0\n0.5,0.3,1\n0.9,0.8,0\n")
+    found = run("recommend", data, "--target", "y", "--hidden", "4", "--pilot", "0")
+    assert "The stepsize was measured on your data; nothing" in " ".join(found.out.split())

@@ -76,7 +76,8 @@ def ranked(document: Any) -> Iterator[Find]:
         order = "loss_score" if by_loss else "bound"
     else:
         order = "seconds" if spec["cost"] is not None else "total_samples"
-    values = [row[order] for row in rows]
+    raced = document["objective"] == "smallest loss in a race of short runs"  # of which no column tells
+    values = [] if raced else [row[order] for row in rows]
     for before, after in pairwise(values):
         if None not in {before, after} and after < before * (1 - _SAME):
             yield "ranks out of order", f"{order}: {before} before {after}"
@@ -154,7 +155,9 @@ def _near(spec: Spec, problem: Problem, objective: Objective, space: Space, row:
     stepsize = np.asarray(row["stepsize"], dtype=np.float64)
     keep, here = row["keep_prob"], min(row["bound"], row["largest_gradient"])  # beyond, none is a guarantee
     keeps = [keep]
-    for low, high in space.keep_probs:
+    goal = space.goal
+    free = goal is not None and row["bound"] > goal.per_run(np.asarray(float(row["runs"])))
+    for low, high in goal.unmissable if goal is not None and free else space.keep_probs:
         if low <= keep <= high:
             keeps += [min(max(keep * factor, low), high) for factor in (0.97, 0.999, 1.001, 1.03)]
             keeps += [low, high]

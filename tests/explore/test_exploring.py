@@ -122,6 +122,8 @@ def test_a_race_leaves_a_target_aside_and_a_theorem_does_not(
     document["recommendations"][0]["loss_score"] = 1.0
     document["recommendations"][1]["loss_score"] = 0.5
     assert "ranks out of order" in {kind for kind, _ in judged.ranked(document)}
+    document["objective"] = "smallest loss in a race of short runs"
+    assert not [*judged.ranked(document)]
 
 
 def test_points_near_by_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

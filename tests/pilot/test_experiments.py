@@ -194,8 +194,10 @@ def test_robust_scaling_goes_along_with_linear_ones(seed: int, scale: float, shi
     assert found is not None
     for column, scaled in zip(x.T, found.T, strict=True):
         ends = np.interp([0.01 * 299, 0.99 * 299], np.arange(300), np.sort(column))
-        assert scaled == pytest.approx(np.clip((column - ends[0]) / (ends[1] - ends[0]), 0, 1))
-    assert robust(x * scale + shift) == pytest.approx(found, abs=1e-7)
+        np.testing.assert_allclose(
+            scaled, np.clip((column - ends[0]) / (ends[1] - ends[0]), 0, 1), atol=1e-12
+        )
+    np.testing.assert_allclose(robust(x * scale + shift), found, atol=1e-7)
 
 
 def test_robust_scaling_leaves_what_it_cannot_spread() -> None:
