@@ -31,8 +31,8 @@ from drawn import Try, as_text, draw_try, write_data
 
 LIMIT = 60.0
 """Seconds of processor time that one call may take: a minute in silence is too long."""
-SWEEP = 4
-"""What a sweep may take of these."""
+LONGER = 4
+"""What a sweep, or a race whose work is given, may take of these."""
 SHOWN = 3
 """Finds of one kind that are printed whole."""
 _MEMORY = Path("/dev/shm")  # files of a try live there: a disk takes longer than many a command
@@ -99,8 +99,8 @@ def _place(error: BaseException) -> str:
 def attempt(one: Try, folder: Path, *, limit: float = LIMIT) -> list[tuple[str, str]]:
     """What a try breaks: (kind, what) of each."""
     text = as_text(one.spec)
-    if one.command[0] == "sweep":  # of a dozen specs, and it shows how far it is
-        limit *= SWEEP
+    if one.command[0] == "sweep" or "--work" in one.command:  # of a dozen specs; of as much as was asked for
+        limit *= LONGER
     (folder / "SPEC").write_text(text)
     if one.other is not None:
         (folder / "OTHER").write_text(as_text(one.other))
