@@ -197,7 +197,9 @@ def test_robust_scaling_goes_along_with_linear_ones(seed: int, scale: float, shi
         np.testing.assert_allclose(
             scaled, np.clip((column - ends[0]) / (ends[1] - ends[0]), 0, 1), atol=1e-12
         )
-    np.testing.assert_allclose(robust(x * scale + shift), found, atol=1e-7)
+    moved = robust(x * scale + shift)
+    assert moved is not None
+    np.testing.assert_allclose(moved, found, atol=1e-7)
 
 
 def test_robust_scaling_leaves_what_it_cannot_spread() -> None:

@@ -61,12 +61,13 @@ def expected_loss(network: Network, weights: list[Float], data: Data) -> Float:
     widths = network.masked_widths or tuple(network.layers[:-1])
     keep = network.keep_prob if network.masked_widths else 1.0
     total: Float = np.zeros(())
+    inputs, targets = (part.T.astype(np.float64) for part in (data.inputs, data.targets))
     for bits in product((0.0, 1.0), repeat=sum(widths)):
         probability = np.prod([keep if bit else 1 - keep for bit in bits])
         if probability == 0:
             continue
         masks = np.split(np.array(bits)[:, None], np.cumsum(widths)[:-1])
-        loss = plain_loss(network, weights, data.inputs.T, data.targets.T, masks)
+        loss = plain_loss(network, weights, inputs, targets, masks)
         total = total + probability * loss / data.rows
     return total
 
