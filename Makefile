@@ -21,8 +21,8 @@ tested:
 verified:
 	$(BIN)/rsgadvise verify --quiet
 
-test-all: $(VENV)/.installed-all  ## the same with every optional reader, Dask, and the libraries of --emit installed
-	$(BIN)/python -m pytest -q -n auto --dist worksteal
+test-all: $(VENV)/.installed-all  ## the same tests with every optional reader, Dask, and the libraries of --emit installed
+	$(MAKE) --no-print-directory tested
 
 explore: $(VENV)/.installed-test  ## every property on other examples than before, until one fails or ROUNDS are done; then 1000 random specs a round, or TRIES
 	for round in $$(seq $(or $(ROUNDS),10)); do \

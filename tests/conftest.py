@@ -55,20 +55,6 @@ def _rehearsed_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _parsed_once() -> Iterator[None]:
-    """A process has one parser of one command to build; here there are thousands of calls in one."""
-    import typer.main
-
-    from rsgadvise import cli
-
-    make = cache(cli.make_app)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "make_app", lambda names: make(tuple(names)))
-        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
-        yield
-
-
 Advise = Callable[..., Any]
 
 

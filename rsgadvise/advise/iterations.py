@@ -45,6 +45,11 @@ class Branch:
     for_loss: bool  # the stepsize is given by a formula, and no optimum of what ranks
     free: bool = False  # any weights meet the target, so that the least work does
 
+    @property
+    def searched(self) -> bool:
+        """Whether the iterations that a target needs have no closed form."""
+        return self.space.goal is not None and not self.space.closed_plan(self.schedule)
+
 
 def iterations_for_bound(branch: Branch, batch: FloatArray) -> FloatArray:
     """N that gives the smallest bound: all that the limits allow, where more is always better.
@@ -82,7 +87,7 @@ def iterations_for_goal(branch: Branch, batch: FloatArray, *, rough: bool) -> tu
         raise ValueError("a goal is needed")
     if branch.free:
         return np.full(batch.shape, float(branch.space.iterations[0])), np.full(batch.shape, goal.runs or 1.0)
-    if not branch.space.closed_plan(branch.schedule):
+    if branch.searched:
         return _plan_searched(branch, goal, batch, rough=rough)
 
     lowest = float(branch.space.iterations[0])

@@ -79,6 +79,10 @@ class Rows:
             return self.value
         return self.seconds if self.seconds is not None else self.total
 
+    def best_batch(self, goal: Goal | None) -> float:
+        """Batch size of the candidate that the ranking puts first."""
+        return float(self.batch[int(np.argmin(self.cost(goal)))])
+
 
 def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
     """Every feasible candidate of the space, continuous knobs at their optimum.
@@ -157,40 +161,37 @@ def _batch_candidates(branch: Branch) -> FloatArray:
     else:
         best = _best_batch(branch, low, high)
         kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
-        if space.goal is None or space.closed_plan(branch.schedule):
-            best = _best_of(branch, np.append(kinks, best), best)
-        else:  # rough plans, each T with a valley of its own, tell the best batch to some ten per cent
-            near = np.clip(whole_grid(best / _NEAR, best * _NEAR, _GRID), low, high)
-            best = _best_of(branch, np.concatenate([[best], near, kinks]), best)
-            step = _NEAR ** (2 / (_GRID - 1))
-            near = np.clip(whole_grid(best / step, best * step, _GRID), low, high)
-            best = _best_of(branch, np.append(near, best), best)
+        # Rough plans, each T with a valley of its own, tell the best batch to some ten per cent.
+        for reach in (_NEAR, _NEAR ** (2 / (_GRID - 1))) if branch.searched else ():
+            near = np.clip(whole_grid(best / reach, best * reach, _GRID), low, high)
+            best, kinks = _best_of(branch, best, np.concatenate([near, kinks])), np.empty(0)
+        if kinks.size:  # as rows of a ranking they would all look alike
+            best = _best_of(branch, best, kinks)
     powers = 2.0 ** np.arange(np.ceil(np.log2(low)), np.floor(np.log2(high)) + 1)
     return distinct(np.concatenate([[low, best, high], powers]))
 
 
-def _best_of(branch: Branch, sizes: FloatArray, otherwise: float) -> float:
-    """The best of these batch sizes once N and T are whole, or another where none is feasible."""
-    rows = _solve_for(branch, distinct(sizes))
-    return float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))]) if rows.batch.size else otherwise
+def _best_of(branch: Branch, best: float, others: FloatArray) -> float:
+    """The best of a batch size and others once N and T are whole; the one where none is feasible."""
+    rows = _solve_for(branch, distinct(np.append(others, best)))
+    return rows.best_batch(branch.space.goal) if rows.batch.size else best
 
 
 def _best_batch(branch: Branch, low: int, high: int) -> float:
     """The best batch size of a range; `high` where none is feasible."""
     left, right = low, high
-    searched = branch.space.goal is not None and not branch.space.closed_plan(branch.schedule)
     while True:
         last = right - left < _EXHAUSTIVE
         grid = distinct(whole_grid(left, right, _GRID))
-        if last and not searched:
+        if last and not branch.searched:
             grid = np.arange(left, right + 1, dtype=np.float64)
-        rough = searched or not last  # where N is searched too, whole numbers are left to the kinks
+        rough = branch.searched or not last  # where N is searched too, whole numbers are left to the kinks
         rows = _solve_for(branch, grid, rough=rough)
         if rows.batch.size == 0:  # nothing on the grid fits: look where the least work is needed
             rows = _solve_for(replace(branch, space=without_limits(branch.space)), grid, rough=rough)
         if rows.batch.size == 0:
             return float(high)
-        best = float(rows.batch[int(np.argmin(rows.cost(branch.space.goal)))])
+        best = rows.best_batch(branch.space.goal)
         if last:
             return best
         at = int(np.searchsorted(grid, best))
@@ -228,7 +229,7 @@ def _goal_kinks(branch: Branch, low: int, high: int, best: float) -> FloatArray:
     if goal is None or rows.batch.size == 0:
         return few
     middle = rows.iterations[0]
-    if not space.closed_plan(branch.schedule):
+    if branch.searched:
         near = np.arange(max(middle - FEW // 2, fewest + FEW), min(middle + FEW // 2, most) + 1)
         sizes = distinct(np.round(np.geomspace(max(best / 2, low), min(best * 2, high), _GRID // 3)))
         return np.concatenate([few, _smallest_batches(branch, near, sizes)])

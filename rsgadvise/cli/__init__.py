@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from functools import cache
+from typing import Any, NoReturn
 
 import typer
+import typer.main
 
 from rsgadvise.cli.advice import bound, iterations, recommend
 from rsgadvise.cli.comparing import compare
@@ -66,6 +68,12 @@ def make_app(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     return app
 
 
+@cache
+def _parser(names: tuple[str, ...]) -> Any:
+    """What parses a command line with these commands: a process that asks often builds it once."""
+    return typer.main.get_command(make_app(names))
+
+
 def _root(version: VersionOption = False) -> None:
     """Hyper-parameter advice for sigmoid networks from gradient-convergence bounds."""
 
@@ -86,7 +94,7 @@ def main() -> None:
     """Run the command line and exit with its code; errors become one line on stderr."""
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        code = make_app([first] if first in COMMANDS else tuple(COMMANDS))(standalone_mode=False)
+        code = _parser((first,) if first in COMMANDS else tuple(COMMANDS))(standalone_mode=False)
         if code == 130:  # the parser's own answer to Ctrl-C
             _fail("interrupted", 130)
     except RsgadviseError as error:

@@ -170,11 +170,7 @@ def merit(runner: Runner, constant: float | None) -> float:
         runner: to be judged.
         constant: loss of the best constant prediction; None without hidden layers, where nothing lingers.
     """
-    if constant is None:
-        return log_loss(runner)
-    rung = runner.candidate.rung
-    distance = _UNLIKELY if rung is None else abs(rung - _LIKELY)
-    return log_loss(_levelled(runner, constant)) + _TIE * distance
+    return log_loss(_levelled(runner, constant)) + _tie(runner, constant)
 
 
 def scores(
@@ -191,20 +187,27 @@ def scores(
         retired: others of the race, who only count as neighbours.
         constant: as in `merit`.
     """
-    if constant is not None:
-        runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
+    runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
     for runner, fall in zip(runners, prospects(runners), strict=True):
-        rung, score = runner.candidate.rung, merit(runner, constant) - fall
+        rung, score = runner.candidate.rung, log_loss(runner) + _tie(runner, constant) - fall
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
         found.append(score)
     return np.array(found)
 
 
-def _levelled(runner: Runner, constant: float) -> Runner:
+def _tie(runner: Runner, constant: float | None) -> float:
+    """What decides between equals, too little to count elsewhere."""
+    rung = runner.candidate.rung
+    return 0.0 if constant is None else _TIE * (_UNLIKELY if rung is None else abs(rung - _LIKELY))
+
+
+def _levelled(runner: Runner, constant: float | None) -> Runner:
     """The same, with the loss of a constant where its own is about that."""
+    if constant is None:
+        return runner
 
     def level(loss: float) -> float:
         return constant if _FLAT * constant < loss < _SATURATED * constant else loss

@@ -86,6 +86,7 @@ class Tournament:
         compared_rows: at most so many.
         lenient: whether a small allowance means a smaller race, or none, and not an error.
         programme: by which it is run.
+        constant: loss of the best constant prediction.
     """
 
     arena: Arena
@@ -102,11 +103,10 @@ class Tournament:
     compared_rows: int = _COMPARED_ROWS
     lenient: bool = False
     programme: Programme = _PROGRAMMES[0]
+    constant: float = field(init=False)
 
-    @property
-    def constant(self) -> float:
-        """Loss of the best constant prediction."""
-        return constant_loss(self.arena.data.targets)
+    def __post_init__(self) -> None:
+        self.constant = constant_loss(self.arena.data.targets)
 
     @property
     def _plateau(self) -> float | None:

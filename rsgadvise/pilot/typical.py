@@ -12,8 +12,8 @@ import numpy as np
 from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.recommend import rank, training_plan
 from rsgadvise.advise.results import Advice
-from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.problem import Problem, resolve
+from rsgadvise.advise.space import Space
+from rsgadvise.bounds.problem import Problem
 from rsgadvise.networks import Network
 from rsgadvise.numerals import percent
 from rsgadvise.pilot.experiments import USUAL_BOX
@@ -23,7 +23,7 @@ from rsgadvise.pilot.twins import ROWS, typical_statistics
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["Typical", "advise_typically", "typical"]
+__all__ = ["Typical", "typical"]
 
 _NOTHING_LEARNED = 0.999
 
@@ -48,18 +48,6 @@ class Typical:
         """All of it as one advice, without a theorem's ranks."""
         notes = (*self.notes, *self.advice.notes)
         return replace(self.advice, notes=notes, train=self.train, cost=self.cost)
-
-
-def advise_typically(
-    spec: Spec,
-    *,
-    seed: int = 0,
-    top: int = 5,
-    measured: Mapping[str, float | int | None] | None = None,
-) -> Advice:
-    """Advice with constants from twins, as of `typical`."""
-    problem = resolve(spec, measured)
-    return typical(spec, problem, search_space(spec, problem), seed=seed, top=top, measured=measured).alone()
 
 
 def typical(

@@ -32,9 +32,8 @@ def find_column(path: Path, names: Sequence[str] | None, width: int, wanted: str
             )
         if places:
             return places[0]
-    try:
-        index = int(wanted)
-    except ValueError:
+    index = _index(wanted)
+    if index is None:
         return None
     if not -width <= index < width:
         raise malformed(
@@ -77,19 +76,18 @@ def choose_columns(
         raise malformed(path, "has zero feature columns left; keep one besides the target")
     notes = []
     by_name = names is not None and targets and names[targets[0]] == target
-    if targets and not (by_name and not _is_number(target)):  # a name that is a number could be meant as one
+    if target is not None and targets and not (by_name and _index(target) is None):  # else it was named
         notes.append(f"The target is {_listing(names, targets)}, counted from 0; -1 is the last.")
     if dropped:
         notes.append(f"Left out, counted from 0: {_listing(names, sorted(set(dropped)))}.")
     return Columns(features, targets, tuple(notes)), external
 
 
-def _is_number(wanted: str | None) -> bool:
+def _index(wanted: str) -> int | None:
     try:
-        int(wanted or "")
+        return int(wanted)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _excluded(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> list[int]:

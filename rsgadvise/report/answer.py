@@ -111,9 +111,9 @@ def _stepsizes(advice: Advice, plan: TrainingPlan) -> str:
 
 def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
     """How good it was, against a constant prediction; or what it is known by."""
-    within = f", within a factor of {number(plan.spread, 2)}" if plan.spread else ""
-    if plan.spread and plan.spread < 1.05:  # of all rows, where nothing was sampled
-        within = ""
+    within = ""
+    if plan.spread is not None and plan.spread >= 1.05:  # a factor of 1 tells nobody anything
+        within = f", within a factor of {number(plan.spread, 2)}"
     if _fixed(advice):
         yield "The spec fixes that stepsize; nothing was measured on your data."
     elif plan.source == "typical" and plan.reason:

@@ -47,6 +47,7 @@ def required_iterations(
     return plan.iterations, plan.keep_prob
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # of targets near the least float
 def fewest_iterations(
     *,
     net: Structure,
@@ -76,8 +77,7 @@ def fewest_iterations(
     )
     lower, upper = keep_prob
     edge = largest_shared(net)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        weights = [net.pretraining * k / batch / q for k in net.hidden_noise]
+    weights = [net.pretraining * k / batch / q for k in net.hidden_noise]
 
     def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
@@ -90,8 +90,7 @@ def fewest_iterations(
         choices: list[Numeric] = [upper]
         if lower < upper:
             root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                inner = np.where(low > 0, (gain + root) / (3 * low), upper)
+            inner = np.where(low > 0, (gain + root) / (3 * low), upper)
             choices = [lower, upper, np.clip(inner, lower, upper)]
         value, zeta = np.full(batch.shape, -np.inf), np.full(batch.shape, lower)
         for choice in choices:
@@ -113,9 +112,8 @@ def fewest_iterations(
         *below, top = weights or [np.zeros(())]
         low = np.asarray(sum(below, np.zeros(())))
         steep = 4 * net.output_noise * edge / batch / q
-        (most, a), (least, b) = (
-            (top + zeta * low, steep / end) for zeta, end in ((upper, lower), (lower, upper))
-        )
+        most, least = top + upper * low, top + lower * low
+        a, b = steep / lower, steep / upper
         middle = 2 * a * most + 1
         share = 2 * (1 - most**2) / (middle + np.sqrt(middle**2 + 4 * a**2 * (1 - most**2)))
         first = np.where(most < 1, logit_of(np.maximum(share, 0.0)), -np.inf)
@@ -123,14 +121,12 @@ def fewest_iterations(
         return np.clip(first - 1e-3, -690.0, 17.0), np.clip(last + 1e-3, -690.0, 17.0)
 
     # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of targets near the least float
-        logit = increasing_root(lambda t: best(t)[2], *ends(), tolerance=1e-7)
-        progress, zeta, _ = best(logit)
+    logit = increasing_root(lambda t: best(t)[2], *ends(), tolerance=1e-7)
+    progress, zeta, _ = best(logit)
     reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
     safe = np.where(progress > 0, progress, 1.0)
-    with np.errstate(divide="ignore", over="ignore"):
-        needed = np.where(reached, initial_loss / q / safe, np.inf)
-        elasticity = np.where(reached, 1 - zeta**2 * shared_at(logit, edge) / safe, np.nan)
+    needed = np.where(reached, initial_loss / q / safe, np.inf)
+    elasticity = np.where(reached, 1 - zeta**2 * shared_at(logit, edge) / safe, np.nan)
     return Plan(needed, zeta, elasticity)
 
 

@@ -88,7 +88,7 @@ def test_a_range_is_as_good_as_the_list_of_all_its_integers(
 @pytest.mark.parametrize("eps", [1e-3, 0.05])
 def test_in_a_wide_range_the_ranks_are_those_of_a_dense_list(eps: float, constants: Any) -> None:
     low, high = 16, 10**8
-    dense = sorted({round(float(size)) for size in np.geomspace(low, high, 400)})
+    dense = sorted({round(float(size)) for size in np.geomspace(low, high, 950)})
     search = {"iterations": {"max": 10**12}}
     sections = {"target": {"eps": eps, "delta": 0.05, "runs": 4}}
     _, _, wanted = screened("work", dense, search, sections, constants)

@@ -20,7 +20,6 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from types import FrameType
@@ -57,24 +56,10 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise _TooLongError
 
 
-@cache
-def _parsers_built_once() -> None:
-    """Of each command: a process of its own has but one to build."""
-    import typer.main
-
-    from rsgadvise import cli
-
-    make = cache(cli.make_app)
-    build = cache(typer.main.get_command)
-    vars(cli)["make_app"] = lambda names: make(tuple(names))
-    vars(typer.main)["get_command"] = build
-
-
 def call(command: list[str]) -> tuple[object, str, str]:
     """Exit code, standard output and standard error of a command run in this process."""
     from rsgadvise.cli import main
 
-    _parsers_built_once()
     out, err = io.StringIO(), io.StringIO()
     before, sys.argv = sys.argv, ["rsgadvise", *command]
     code: object = None

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rsgadvise.advise.results import Advice
+from rsgadvise.advise.space import search_space
 from rsgadvise.bounds.calibrated import loss_stepsize
+from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError
 from rsgadvise.networks import Data, Network
 from rsgadvise.pilot import typical
@@ -16,12 +19,18 @@ from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
 from rsgadvise.pilot.rehearsal import RATIO, _lowest, rehearse
 from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_part, typical_statistics
-from rsgadvise.pilot.typical import advise_typically
 from rsgadvise.spec import Spec
 
 FloatArray = NDArray[np.float64]
 MNIST = Statistics(784, 0.13066048, 0.04475126, 0.11200258, 38.091071)
 FASHION = Statistics(784, 0.2894, 0.1218, 0.2081, 112.2)
+
+
+def advise_typically(spec: Spec, *, seed: int = 0, top: int = 5) -> Advice:
+    """What is typical, as it is found: without a fall at the end."""
+    problem = resolve(spec)
+    found = typical.typical(spec, problem, search_space(spec, problem), seed=seed, top=top, measured=None)
+    return found.alone()
 
 
 def spec(
