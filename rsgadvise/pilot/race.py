@@ -24,6 +24,7 @@ __all__ = [
     "Runner",
     "fate",
     "learns",
+    "level",
     "log_loss",
     "merit",
     "prospects",
@@ -162,13 +163,13 @@ class Heat:
 def merit(runner: Runner, constant: float | None) -> float:
     """Logarithm of the loss so far, as much of it as tells candidates apart; smaller is better.
 
-    With hidden layers, just about the loss of a constant the noise of long steps is seen and not what they
+    With several matrices, just about the loss of a constant the noise of long steps is seen and not what they
     will learn: losses there count as equal, and of equals the rung that is best most often comes first.
     Chosen on tables that no report uses, see docs/pilot.md, 4.
 
     Args:
         runner: to be judged.
-        constant: loss of the best constant prediction; None without hidden layers, where nothing lingers.
+        constant: loss of the best constant prediction; None with one matrix, which does not linger there.
     """
     return log_loss(_levelled(runner, constant)) + _tie(runner, constant)
 
@@ -208,12 +209,18 @@ def _levelled(runner: Runner, constant: float | None) -> Runner:
     """The same, with the loss of a constant where its own is about that."""
     if constant is None:
         return runner
+    history = [(share, level(loss, constant)) for share, loss in runner.history]
+    return replace(runner, loss=level(runner.loss, constant), history=history)
 
-    def level(loss: float) -> float:
-        return constant if _FLAT * constant < loss < _SATURATED * constant else loss
 
-    history = [(share, level(loss)) for share, loss in runner.history]
-    return replace(runner, loss=level(runner.loss), history=history)
+def level(loss: float, constant: float) -> float:
+    """The loss, or that of a constant from 3 % below to 1 % above it.
+
+    Example:
+        >>> level(0.96, 1.0), level(0.98, 1.0), level(1.009, 1.0)
+        (0.96, 1.0, 1.0)
+    """
+    return constant if _FLAT * constant < loss < _SATURATED * constant else loss
 
 
 def _lead(runner: Runner, larger: Runner) -> float:

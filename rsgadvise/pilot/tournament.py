@@ -110,7 +110,7 @@ class Tournament:
 
     @property
     def _plateau(self) -> float | None:
-        """A constant's loss, about which a network lingers at first if it has hidden layers; else None."""
+        """A constant's loss, about which a network lingers at first if it has several matrices; else None."""
         return self.constant if len(self.arena.network.shapes) > 1 else None
 
     def run(self) -> None:
