@@ -1,13 +1,15 @@
-"""Write docs/commands.md from the programs' own help texts: `python docs/generate.py`."""
+"""Write docs/commands.md from the program's own help texts: `python docs/generate.py`."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
-from rsgadvise.cli import COMMANDS
+from rsgadvise.cli import COMMANDS, main
 
 INTRODUCTION = """# Commands
 
@@ -21,15 +23,15 @@ Results go to standard output, errors to standard error as one line that starts 
 
 def help_text(*arguments: str) -> str:
     """The help of one command at 80 columns."""
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    done = subprocess.run(
-        [Path(sys.executable).parent / "rsgadvise", *arguments, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    return done.stdout.rstrip()
+    shown = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["rsgadvise", *arguments, "--help"]),
+        mock.patch.dict(os.environ, {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}),
+        contextlib.redirect_stdout(shown),
+        contextlib.suppress(SystemExit),
+    ):
+        main()
+    return shown.getvalue().rstrip()
 
 
 def render() -> str:

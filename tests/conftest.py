@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -52,6 +53,18 @@ def _rehearsed_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rsgadvise.pilot.typical.rehearse", cache(rehearsal.rehearse))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parsed_once() -> Iterator[None]:
+    """A few specs are asked about hundreds of times, and their notation takes longer than most answers."""
+    from rsgadvise.spec import tree
+
+    known = cache(tree.build_tree)
+    with pytest.MonkeyPatch.context() as patch:
+        for reader in ("loading", "overrides"):
+            patch.setattr(f"rsgadvise.spec.{reader}.build_tree", lambda text: deepcopy(known(text)))
         yield
 
 

@@ -94,7 +94,9 @@ def main() -> None:
     """Run the command line and exit with its code; errors become one line on stderr."""
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        code = _parser((first,) if first in COMMANDS else tuple(COMMANDS))(standalone_mode=False)
+        code = _parser((first,) if first in COMMANDS else tuple(COMMANDS))(
+            prog_name="rsgadvise", standalone_mode=False
+        )
         if code == 130:  # the parser's own answer to Ctrl-C
             _fail("interrupted", 130)
     except RsgadviseError as error:

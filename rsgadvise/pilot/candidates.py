@@ -24,6 +24,7 @@ that of the whole, and U falls while training goes on."""
 MOST_ADDED = 2
 """At the ends of the ladder, where the best of a first heat stands there."""
 
+_USUAL_RUNG = 1.5  # 2.8/U is best most often: see docs/pilot.md, 4
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
 _ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
 _MOST_VARIANTS = 3  # in one knob
@@ -122,6 +123,7 @@ class Proposals:
             stepsizes=tuple(unit * part for part in self.shape),
             source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
             rung=rung,
+            doublings=abs(rung - _USUAL_RUNG),
         )
 
     def variants(self, leader: Candidate) -> list[Candidate]:

@@ -35,12 +35,11 @@ __all__ = [
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
 _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where deep networks begin
+_ABOUT = 0.95, 1.03  # of the loss of a constant: between these, differences are noise and not progress
 _FELL = 0.95  # of a loss one heat earlier: above it a run has stopped
 _LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
-_FLAT = 0.97  # of the loss of a constant: from here to saturation, differences are noise and not progress
-_LIKELY = 1.5  # the rung that is best most often
-_UNLIKELY = 9.0  # distance of a variant from it: of equals the leader stays
-_TIE = 1e-6  # in the logarithm of the loss, for each rung of that distance: it decides between equals alone
+_TIE = 1e-6  # in the logarithm of the loss, for each doubling from the usual stepsize: between equals alone
+_USUAL = 0.125  # the same at the end of a race, times the share of the training that it has not seen
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
@@ -55,6 +54,7 @@ class Candidate:
         keep_prob: zeta.
         source: where it comes from, in words.
         rung: its place among candidates that differ in the length of the stepsize alone; None if none do.
+        doublings: of its stepsizes, from those that are best most often.
     """
 
     stepsizes: tuple[float, ...]
@@ -64,6 +64,7 @@ class Candidate:
     keep_prob: float
     source: str
     rung: int | None = None
+    doublings: float = 0.0
 
     @property
     def samples(self) -> int:
@@ -164,45 +165,52 @@ def merit(runner: Runner, constant: float | None) -> float:
     """Logarithm of the loss so far, as much of it as tells candidates apart; smaller is better.
 
     With several matrices, just about the loss of a constant the noise of long steps is seen and not what they
-    will learn: losses there count as equal, and of equals the rung that is best most often comes first.
+    will learn: losses there count as equal, and of equals those nearest to the usual stepsize come first.
     Chosen on tables that no report uses, see docs/pilot.md, 4.
 
     Args:
         runner: to be judged.
         constant: loss of the best constant prediction; None with one matrix, which does not linger there.
     """
-    return log_loss(_levelled(runner, constant)) + _tie(runner, constant)
+    return log_loss(_levelled(runner, constant)) + _usual(runner, constant)
 
 
 def scores(
-    runners: Sequence[Runner], retired: Sequence[Runner] = (), *, constant: float | None = None
+    runners: Sequence[Runner],
+    retired: Sequence[Runner] = (),
+    *,
+    constant: float | None = None,
+    last: bool = False,
 ) -> NDArray[np.float64]:
     """Logarithm of the loss that each may reach in its whole training; smaller is better.
 
     It is the loss so far, see `merit`, less what is still to come, see `prospects`, and a part of how much
     worse the next larger stepsize did by the same share of the training: whoever is below one that fails is
-    close to failing.
+    close to failing. At the end of a race with several matrices, an eighth of the share not yet seen is added
+    for each doubling from the stepsizes that are best most often: smaller differences are mostly chance.
 
     Args:
         runners: to be compared.
         retired: others of the race, who only count as neighbours.
         constant: as in `merit`.
+        last: whether the race ends here.
     """
     runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
     for runner, fall in zip(runners, prospects(runners), strict=True):
-        rung, score = runner.candidate.rung, log_loss(runner) + _tie(runner, constant) - fall
+        rung, score = runner.candidate.rung, log_loss(runner) + _usual(runner, constant, last=last) - fall
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
         found.append(score)
     return np.array(found)
 
 
-def _tie(runner: Runner, constant: float | None) -> float:
-    """What decides between equals, too little to count elsewhere."""
-    rung = runner.candidate.rung
-    return 0.0 if constant is None else _TIE * (_UNLIKELY if rung is None else abs(rung - _LIKELY))
+def _usual(runner: Runner, constant: float | None, *, last: bool = False) -> float:
+    """What its distance from the usual stepsize adds to a score."""
+    if constant is None:
+        return 0.0
+    return (_TIE + (_USUAL * max(0.0, 1 - runner.done) if last else 0.0)) * runner.candidate.doublings
 
 
 def _levelled(runner: Runner, constant: float | None) -> Runner:
@@ -214,13 +222,14 @@ def _levelled(runner: Runner, constant: float | None) -> Runner:
 
 
 def level(loss: float, constant: float) -> float:
-    """The loss, or that of a constant from 3 % below to 1 % above it.
+    """The loss, or that of a constant from 5 % below to 3 % above it.
 
     Example:
-        >>> level(0.96, 1.0), level(0.98, 1.0), level(1.009, 1.0)
-        (0.96, 1.0, 1.0)
+        >>> level(0.94, 1.0), level(0.96, 1.0), level(1.029, 1.0)
+        (0.94, 1.0, 1.0)
     """
-    return constant if _FLAT * constant < loss < _SATURATED * constant else loss
+    low, high = _ABOUT
+    return constant if low * constant < loss < high * constant else loss
 
 
 def _lead(runner: Runner, larger: Runner) -> float:

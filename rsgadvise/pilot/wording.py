@@ -72,7 +72,12 @@ def _lower(report: PilotReport) -> Iterator[str]:
                 f"{each.source} ({each.loss:.4g} against {each.winner_loss:.4g} after {_percent(each.share)})"
             )
     for found, why in (
-        (other, "but the trend of the losses, or how the next larger stepsize did, spoke against it"),
+        (
+            other,
+            "but the trend of the losses, how the next larger stepsize did"
+            + (", or that stepsizes so far from 2.8/U are seldom best," if hidden else ",")
+            + " spoke against it",
+        ),
         (equal, f"which counts as equal about the loss of a constant, {report.constant_loss:.4g}"),
     ):
         if found:

@@ -281,9 +281,9 @@ def test_losses_stand_beside_those_of_the_winner_after_as_long(
     seen: list[dict[tuple[str, float], float]] = []
     ranked = Tournament._ranked
 
-    def watching(self: Tournament, runners: Any) -> Any:
+    def watching(self: Tournament, runners: Any, **about: Any) -> Any:
         seen.append({(each.candidate.source, each.done): each.loss for each in runners})
-        return ranked(self, runners)
+        return ranked(self, runners, **about)
 
     monkeypatch.setattr(Tournament, "_ranked", watching)
     search = {"batch_size": [8, 16]} | ({} if network is SINGLE else {"keep_prob": keep})

@@ -275,17 +275,42 @@ def test_the_fate_of_a_loss(loss: float, expected: str | None) -> None:
     assert fate(loss, 1.0) == expected
 
 
-def test_losses_about_a_constants_are_equal_and_the_likely_rung_comes_first() -> None:
+def usual_at(rung: int, losses: Sequence[float], doublings: float, done: float = 0.2) -> Runner:
+    """A runner of the ladder, so many doublings from the usual stepsize."""
+    runner = runner_at(rung, losses, (done / 4, done))
+    return replace(runner, candidate=replace(runner.candidate, doublings=doublings))
+
+
+def test_losses_about_a_constants_are_equal_and_the_usual_stepsize_comes_first() -> None:
     """Of a plateau the noise of long steps is seen, and not what they will learn."""
     plateau = [
-        runner_at(rung, [1.0, loss]) for rung, loss in ((-1, 0.975), (1, 0.999), (3, 1.008), (None, 0.98))
+        usual_at(rung, [1.0, loss], doublings)
+        for rung, loss, doublings in ((-1, 0.955, 2.5), (1, 0.999, 0.5), (3, 1.028, 1.5))
     ]
-    assert np.argsort(scores(plateau, constant=1.0)).tolist() == [1, 2, 0, 3]
-    assert np.argsort([merit(runner, 1.0) for runner in plateau]).tolist() == [1, 2, 0, 3]
+    assert np.argsort(scores(plateau, constant=1.0)).tolist() == [1, 2, 0]
+    assert np.argsort([merit(runner, 1.0) for runner in plateau]).tolist() == [1, 2, 0]
     assert np.ptp(scores(plateau, constant=1.0)) < 1e-5
-    assert scores(plateau) == pytest.approx(
-        [merit(each, None) - f for each, f in zip(plateau, prospects(plateau), strict=True)]
+    neighbourless = plateau[:2]
+    assert scores(neighbourless) == pytest.approx(
+        [merit(each, None) - f for each, f in zip(neighbourless, prospects(neighbourless), strict=True)]
     )
-    for losses in ((0.96, 0.999), (0.999, 1.02)):
-        learnt = [runner_at(rung, [1.0, loss]) for rung, loss in zip((-1, 1), losses, strict=True)]
+    for losses in ((0.94, 0.999), (0.999, 1.04)):
+        learnt = [usual_at(rung, [1.0, loss], 1.5 - rung) for rung, loss in zip((-1, 1), losses, strict=True)]
         assert np.argmin(scores(learnt, constant=1.0)) == 0, "a lower loss counts as ever beyond these"
+
+
+@pytest.mark.parametrize(
+    ("last", "done", "constant", "best"),
+    [
+        (True, 0.2, 1.0, 1),  # 0.125 * 0.8 * 2 doublings > log(0.66 / 0.6) = 0.095
+        (True, 0.7, 1.0, 0),  # 0.125 * 0.3 * 2 is less
+        (True, 1.0, 1.0, 0),
+        (False, 0.2, 1.0, 0),
+        (True, 0.2, None, 0),  # one matrix
+    ],
+)
+def test_at_the_end_small_differences_count_less_the_less_was_seen(
+    last: bool, done: float, constant: float | None, best: int
+) -> None:
+    level = [usual_at(-1, [0.6, 0.6], 2.5, done), usual_at(1, [0.66, 0.66], 0.5, done)]
+    assert np.argmin(scores(level, constant=constant, last=last)) == best
