@@ -1,9 +1,8 @@
-"""What every target needs to know of an advice, and how values are written as code."""
+"""What every target needs to know of an advice."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,25 +16,11 @@ if TYPE_CHECKING:
     from rsgadvise.datastats import ScalingKind
     from rsgadvise.spec import Spec
 
-__all__ = [
-    "WIDTH",
-    "DataFile",
-    "Plan",
-    "Target",
-    "assignment",
-    "call",
-    "comment",
-    "docstring",
-    "literal",
-    "plan_of",
-    "quoted",
-    "row",
-]
+__all__ = ["PLACEHOLDER_ROWS", "DataFile", "Plan", "Target", "plan_of"]
 
 Target = Literal["torch", "keras", "sklearn", "optuna"]
 
-WIDTH = 88
-"""Longest line of a snippet: what the common formatters keep as their default."""
+PLACEHOLDER_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +51,26 @@ class DataFile:
     rows: int | None = None
     squared_norm: float | None = None
 
+    @property
+    def options(self) -> dict[str, str | tuple[str, ...]]:
+        """What this package's readers are to be told of the file."""
+        given = {"array": self.array, "target": self.target, "exclude": self.exclude or None}
+        return {name: value for name, value in given.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to train with, and all that surrounds it.
 
     Attributes:
+        target: the library that the program is for.
         advice, spec: the answer and the question.
         train: the values to write down.
         best: the recommendation whose bound is for these very values, or None.
         data: the spec's data file, or None for placeholder rows.
     """
 
+    target: Target
     advice: Advice
     spec: Spec
     train: TrainingPlan
@@ -95,6 +88,11 @@ class Plan:
         return self.advice.layers
 
     @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of the hidden layers."""
+        return self.layers[1:] if self.tied else self.layers[1:-1]
+
+    @property
     def boxes(self) -> tuple[float, ...]:
         """w_l of each matrix; empty without a box."""
         bound = self.train.weight_bound
@@ -107,14 +105,36 @@ class Plan:
 
     @property
     def rescaled(self) -> bool:
-        """Whether every matrix sees masked units, so that dropout which divides by KEEP is the same
-        network with the weights KEEP W. The second layer of an autoencoder sees W too, and no mask."""
-        return self.masked and not self.tied
+        """Whether the library's dropout divides what it keeps by KEEP, and every matrix sees masked units, so
+        that it is the same network with the weights KEEP W. The second layer of an autoencoder sees W too,
+        and no mask."""
+        return self.masked and not self.tied and self.target in {"torch", "keras"}
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the program fits a classifier to labels."""
+        return self.target == "sklearn" and self.data is not None and self.data.labelled and not self.tied
+
+    @property
+    def reads(self) -> bool:
+        """Whether this package's readers load the data."""
+        return self.data is not None and not self.data.plain
 
     @property
     def stepsizes(self) -> tuple[float, ...]:
         """gamma of each matrix."""
         return self._of_each_matrix(self.train.stepsize)
+
+    @property
+    def library_boxes(self) -> tuple[float, ...]:
+        """`boxes` of the weights as the library has them."""
+        return tuple(self.train.keep_prob * box for box in self.boxes) if self.rescaled else self.boxes
+
+    @property
+    def library_stepsizes(self) -> tuple[float, ...]:
+        """`stepsizes` of the weights as the library has them."""
+        square = self.train.keep_prob**2
+        return tuple(square * gamma for gamma in self.stepsizes) if self.rescaled else self.stepsizes
 
     def _of_each_matrix(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
         given = value if isinstance(value, tuple) else (value,)
@@ -125,6 +145,11 @@ class Plan:
     def one_stepsize(self) -> bool:
         """Whether all matrices share one stepsize."""
         return len(set(self.stepsizes)) == 1
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound for these values."""
+        return self.best is not None and math.isfinite(self.best.bound)
 
     @property
     def runs(self) -> int:
@@ -140,10 +165,6 @@ class Plan:
     def to_the_end(self) -> bool:
         """Whether the weights after all N updates are the result, and no R is drawn."""
         return self.train.stopping == "end"
-
-    def loop(self, n: str = "ITERATIONS") -> tuple[str, str]:
-        """Where the loop over iterations ends, and how many updates it makes, as code; N is called `n`."""
-        return (f"{n} + 1", n) if self.to_the_end else ("stop", "stop - 1")
 
     @property
     def stopping(self) -> Stopping:
@@ -162,8 +183,8 @@ class Plan:
 
     @property
     def slowing(self) -> str:
-        """Name of what slows the steps, as a constant of the snippet: `DECAY`, `COOLDOWN`, or none."""
-        return "DECAY" if self.train.decay else "COOLDOWN" if self.train.cooldown else ""
+        """Name of what slows the steps: `Decay`, `Cooldown`, or none."""
+        return "Decay" if self.train.decay else "Cooldown" if self.train.cooldown else ""
 
     @property
     def curvature_share(self) -> float:
@@ -190,7 +211,7 @@ class Plan:
         return share
 
 
-def plan_of(advice: Advice, spec: Spec, rank: int | None, data: DataFile | None) -> Plan:
+def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: DataFile | None) -> Plan:
     """The advised training, or that of one rank.
 
     Raises:
@@ -200,7 +221,7 @@ def plan_of(advice: Advice, spec: Spec, rank: int | None, data: DataFile | None)
     rows = advice.recommendations
     if rank is None and advice.train is not None:
         best = next((row for row in rows if _trains_like(row, advice.train)), None)
-        return Plan(advice, spec, advice.train, best, data)
+        return Plan(target, advice, spec, advice.train, best, data)
     if not rows:
         reason = advice.infeasible.reason if advice.infeasible is not None else "there is no recommendation"
         raise InfeasibleError(f"nothing to emit: {reason}")
@@ -210,71 +231,9 @@ def plan_of(advice: Advice, spec: Spec, rank: int | None, data: DataFile | None)
     best = rows[chosen - 1]
     source: Source = "calibrated" if advice.constants == "calibrated" else "theorem"
     train = training_plan(best, spec.network.weight_bounds, source=source)
-    return Plan(advice, spec, train, best, data)
+    return Plan(target, advice, spec, train, best, data)
 
 
 def _trains_like(row: Recommendation, train: TrainingPlan) -> bool:
     names = ("stepsize", "decay", "batch_size", "iterations", "keep_prob", "stopping")
     return all(getattr(row, name) == getattr(train, name) for name in names)
-
-
-def comment(text: str, indent: str = "") -> str:
-    """A sentence as comment lines, wrapped."""
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=f"{indent}# ",
-        subsequent_indent=f"{indent}# ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def docstring(first: str, more: str) -> str:
-    """A first line and paragraphs below it, as a docstring of a function."""
-    lines = [f'"""{first}', ""]
-    for paragraph in more.splitlines():
-        lines += textwrap.wrap(paragraph, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    return "".join(f"    {line}\n" if line else "\n" for line in [*lines, '"""'])
-
-
-def call(head: str, arguments: Sequence[str], tail: str, indent: str = "") -> str:
-    """`head(arguments)tail` on as many lines as the common formatters give it; all end with a line break."""
-    inner = ", ".join(arguments)
-    if len(f"{indent}{head}({inner}){tail}") <= WIDTH:
-        return f"{indent}{head}({inner}){tail}\n"
-    if len(f"{indent}    {inner}") <= WIDTH:
-        return f"{indent}{head}(\n{indent}    {inner}\n{indent}){tail}\n"
-    listed = "".join(f"{indent}    {argument},\n" for argument in arguments)
-    return f"{indent}{head}(\n{listed}{indent}){tail}\n"
-
-
-def quoted(text: str) -> str:
-    """A string literal, in double quotes where that needs no escape."""
-    plain = repr(text)
-    return plain if "'" in text or '"' in text else f'"{plain[1:-1]}"'
-
-
-def literal(value: float) -> str:
-    """A number as code: integers with separators, floats exactly."""
-    return f"{value:_}" if isinstance(value, int) else repr(float(value))
-
-
-def assignment(name: str, value: float, note: str) -> str:
-    """`NAME = 1  # note`, the note on lines of its own where that is too long."""
-    return _with_note(f"{name} = {literal(value)}", note)
-
-
-def row(name: str, values: Sequence[float], note: str) -> str:
-    """`NAME = (1, 2)  # note`, or one value per line where that is too long."""
-    inner = ", ".join(map(literal, values)) + ("," if len(values) == 1 else "")
-    line = f"{name} = ({inner})"
-    if len(line) > WIDTH:
-        lines = "".join(f"    {literal(value)},\n" for value in values)
-        return f"{comment(note)}\n{name} = (\n{lines})"
-    return _with_note(line, note)
-
-
-def _with_note(line: str, note: str) -> str:
-    beside = f"{line}  # {note}"
-    return beside if len(beside) <= WIDTH else f"{comment(note)}\n{line}"

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
-from rsgadvise.emit import keras_code, optuna_code, sklearn_code, torch_code
-from rsgadvise.emit.plan import DataFile, Plan, Target, plan_of
+from rsgadvise import __version__
+from rsgadvise.emit.layout import fit, literal, wrap
+from rsgadvise.emit.plan import PLACEHOLDER_ROWS, DataFile, Target, plan_of
+from rsgadvise.emit.space import space_of
+from rsgadvise.emit.stock import stock_of
+from rsgadvise.numerals import lengths
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from rsgadvise.advise.results import Advice
     from rsgadvise.spec import Spec
 
 __all__ = ["emit_snippet"]
-
-_TARGETS: Mapping[Target, Callable[[Plan], str]] = {
-    "torch": torch_code.snippet,
-    "keras": keras_code.snippet,
-    "sklearn": sklearn_code.snippet,
-    "optuna": optuna_code.snippet,
-}
 
 
 def emit_snippet(
@@ -53,4 +52,34 @@ def emit_snippet(
         >>> "nn.Linear(*LAYERS, bias=False)" in emit_snippet(recommend(spec), spec, target="torch")
         True
     """
-    return _TARGETS[target](plan_of(advice, spec, rank, data))
+    plan = plan_of(target, advice, spec, rank, data)
+    names: dict[str, object] = {"plan": plan, "advice": advice, "spec": spec, "data": data}
+    names |= {"train": plan.train, "best": plan.best}
+    if target == "sklearn":
+        names["stock"] = stock_of(plan)
+    if target == "optuna":
+        names["space"] = space_of(plan)
+    return _environment().get_template(f"{target}.py.jinja").render(names)
+
+
+@cache
+def _environment() -> Environment:
+    """The templates, and what they may call."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("rsgadvise.emit"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Python is written, not HTML
+    )
+    environment.filters.update(fit=fit, lengths=lengths, literal=literal, shown=_shown, wrap=wrap)
+    environment.globals.update(placeholder_rows=PLACEHOLDER_ROWS, version=__version__)
+    return environment
+
+
+def _shown(values: tuple[float, ...]) -> str:
+    """Numbers in a sentence; a single one where all are alike."""
+    return ", ".join(f"{value:.6g}" for value in (values[:1] if len(set(values)) == 1 else values))
