@@ -137,6 +137,18 @@ def test_columns_are_left_out_and_labels_may_be_words(tmp_path: Path) -> None:
     np.testing.assert_array_equal(y, np.eye(3)[k % 3])
 
 
+def test_names_of_columns_survive_broken_lines() -> None:
+    spec = parse_spec("network: {kind: single_layer, layers: [2, 3]}", file="a.yaml").spec
+    exclude = ("a, (b", "c] # d", 'e\'s "f"', "{{ g }} {% if h %}", "a name that makes the line longer")
+    file = DataFile("a \\ b.csv", "none", target="k = {1, 2}", exclude=exclude)
+    code = emit_snippet(recommend(spec), spec, target="torch", data=file)
+    body = code.partition("def load():")[2].partition("    statistics")[0]
+    assert "    options = {\n" in body
+    values: dict[str, Any] = {}
+    exec(f"def load():{body}    return path, options", values)
+    assert values["load"]() == ("a \\ b.csv", {"target": "k = {1, 2}", "exclude": exclude})
+
+
 def test_an_array_alone(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "a'b.npy", UNIT)
     spec = tmp_path / "a.yaml"
