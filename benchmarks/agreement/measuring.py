@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from benchmarks.agreement.design import Configuration, Sweep, held
 from benchmarks.agreement.sources import rows_of
-from rsgadvise.bounds.kinds import certified_objective, paper_objective
 from rsgadvise.bounds.problem import MeasuredConstants, Problem
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.curvature import Curvature
 from rsgadvise.expectation import Expectation
 from rsgadvise.networks import Data, Network, Weights, initial_weights, one_thread
@@ -122,7 +122,7 @@ def _limit(
     if configuration.block == "realistic":
         return 2 / known.constants.smoothness
     problem, zeta = _problem(network, moments), np.asarray(network.keep_prob)
-    objectives = paper_objective(problem), certified_objective(problem)
+    objectives = theorem_for(problem, "paper").objective, theorem_for(problem, "certified").objective
     return min(float(np.min(objective.largest_stepsizes(zeta))) for objective in objectives)
 
 

@@ -10,18 +10,16 @@ from typing import TypeVar
 import numpy as np
 
 from benchmarks.agreement.measuring import Outcome, with_calibration
-from rsgadvise.bounds.calibrated import calibrated_objective
 from rsgadvise.bounds.judge import Point, certified
 from rsgadvise.bounds.kinds import (
     CertifiedMultilayer,
     DescentObjective,
     PaperMultilayer,
-    certified_objective,
     largest_gradient,
-    paper_objective,
 )
 from rsgadvise.bounds.objective import ConstantsName, Objective, Schedule
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import harmonic_number
 from rsgadvise.theory.bound import Bound, FloatArray
@@ -120,9 +118,7 @@ def predictions(outcome: Outcome, constants: ConstantsName) -> dict[str, float] 
 
 def _objective(problem: Problem, constants: ConstantsName) -> Objective:
     """Without the cap of certified bounds, which would hide their terms."""
-    if constants == "paper":
-        return paper_objective(problem)
-    return certified_objective(problem) if constants == "certified" else calibrated_objective(problem)
+    return theorem_for(problem, constants).objective
 
 
 def _bound(objective: Objective, point: Point) -> Bound | None:

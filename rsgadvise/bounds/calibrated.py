@@ -35,43 +35,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective
-from rsgadvise.bounds.objective import DerivedObjective, Objective, Range, Schedule
-from rsgadvise.bounds.problem import MeasuredConstants, Problem
+from rsgadvise.bounds.objective import DerivedObjective, Range, Schedule
+from rsgadvise.bounds.problem import MeasuredConstants
 from rsgadvise.stopping import harmonic_number
 from rsgadvise.theory.bound import Bound, FloatArray
-from rsgadvise.theory.descent import Geometry
 
-__all__ = ["LossObjective", "calibrated_objective", "loss_stepsize"]
-
-
-def calibrated_objective(problem: Problem) -> Objective:
-    """The bound on the squared gradient with the problem's measured constants.
-
-    Raises:
-        ValueError: nothing was measured.
-    """
-    known = _measured(problem)
-    total = DescentObjective(
-        smoothness=lambda zeta: np.full(np.shape(zeta), known.smoothness),
-        variance=lambda zeta: np.full(np.shape(zeta), known.gradient_variance),
-        geometry=Geometry.FREE if problem.kind == "single_layer" else Geometry.PROJECTED,
-        initial_loss=problem.initial_loss,
-        ceiling=problem.largest_loss,
-    )
-    if problem.kind != "multilayer":
-        return total
-    return CertifiedMultilayer(
-        total=total,
-        variances=lambda zeta: [np.full(np.shape(zeta), each) for each in known.layer_variances],
-        depth=problem.stepsizes,
-    )
-
-
-def _measured(problem: Problem) -> MeasuredConstants:
-    if problem.measured is None:
-        raise ValueError("calibrated constants have to be measured first")
-    return problem.measured
+__all__ = ["LossObjective", "loss_stepsize"]
 
 
 def loss_stepsize(

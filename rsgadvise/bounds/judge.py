@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.calibrated import calibrated_objective
-from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.matched import matched_share
-from rsgadvise.bounds.objective import MEASURED, ConstantsName, DerivedObjective, Objective, Range, Schedule
+from rsgadvise.bounds.objective import ConstantsName, DerivedObjective, Objective, Range, Schedule
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.bounds.theorems import theorem_for, theorem_of
 from rsgadvise.errors import HypothesisError
 from rsgadvise.stopping import MatchedTo, Stopping
 from rsgadvise.theory.bound import Bound, FloatArray
@@ -132,12 +132,10 @@ def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) 
         problem, constants: what the bound is of.
         everywhere: whether certified bounds are capped at the largest gradient inside their range too.
     """
-    if constants == "certified":
-        return CappedObjective(
-            certified_objective(problem), lambda zeta: largest_gradient(problem, zeta), everywhere
-        )
-    inner = paper_objective(problem) if constants == "paper" else calibrated_objective(problem)
-    return CappedObjective(inner, lambda zeta: np.full(np.shape(zeta), np.inf), everywhere=False)
+    theorem = theorem_for(problem, constants)
+    if theorem.proven:
+        return CappedObjective(theorem.objective, lambda zeta: largest_gradient(problem, zeta), everywhere)
+    return CappedObjective(theorem.objective, lambda zeta: np.full(np.shape(zeta), np.inf), everywhere=False)
 
 
 def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
@@ -157,7 +155,7 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
         HypothesisError: the network's constants overflow; or every input is zero, or so close to it
             that the certified stepsize would be infinite.
     """
-    objectives = certified_objective(problem), paper_objective(problem)
+    objectives = [theorem_for(problem, name).objective for name in ("certified", "paper")]
     one = np.ones(1)
     with np.errstate(over="ignore", invalid="ignore"):
         scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
@@ -242,12 +240,11 @@ def point_at(
 
 def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float | None, str]:
     """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
-    theorem = paper_objective if constants == "paper" else calibrated_objective
     try:
         value = float(point.bound(objective_for(problem, constants)).value)
         if not np.isfinite(value):
             with np.errstate(all="ignore"):
-                point.bound(theorem(problem))
+                point.bound(theorem_for(problem, constants).objective)
     except HypothesisError as error:
         about = error.quantity or "stepsize"
         return None, f"the {about.partition('[')[0]} {error}"
@@ -256,10 +253,7 @@ def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple
 
 def stepsize_range(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float, int]:
     """(open upper end, index of the layer) of a theorem's stepsizes, of the layer that is furthest beyond."""
-    if constants == "certified":
-        objective = certified_objective(problem)
-    else:
-        objective = paper_objective(problem) if constants == "paper" else calibrated_objective(problem)
+    objective = theorem_for(problem, constants).objective
     tops = np.atleast_1d(objective.largest_stepsizes(np.asarray([point.keep_prob]))[0])
     worst = int(np.argmax(np.atleast_1d(point.stepsize) / tops))
     return float(tops[worst]), worst
@@ -278,21 +272,4 @@ def certified(problem: Problem, point: Point, drawn_by: ConstantsName) -> tuple[
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
     """Where the bound comes from, as the reader would look it up."""
-    if constants in MEASURED:
-        source = "randomized stopping theorem"
-        return source if schedule.plain else f"{source}, any stopping distribution [T1]"
-    if constants == "certified":
-        base = "gradient" if kind == "single_layer" else "projected gradient"
-        source = f"randomized stopping theorem for the {base}"
-        return source if schedule.plain else f"{source}, any stopping distribution [T1]"
-    if kind == "single_layer":
-        if schedule.plain:
-            return "Theorem III.1, equation (7)"
-        if schedule.stopping == "matched":
-            return "Corollary III.2, equation (8) in its exact form"
-        return "any stopping distribution [T1] with the constants of equation (7)"
-    if kind == "autoencoder":
-        source = "Theorem IV.1, equation (11)"
-    else:
-        source = "Corollary VI.1, equation (13)" if dropout else "Corollary V.1, equation (12)"
-    return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
+    return theorem_of(kind, constants).equation(schedule, dropout=dropout)

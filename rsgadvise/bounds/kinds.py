@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.bounds.objective import Objective, Range, Schedule
+from rsgadvise.bounds.objective import Range, Schedule
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.search import minimize_scan
 from rsgadvise.theory import (
@@ -17,16 +17,17 @@ from rsgadvise.theory import (
     multilayer,
     multilayer_optimum,
     multilayer_plan,
-    single_layer,
 )
 from rsgadvise.theory.bound import Bound, FloatArray
 from rsgadvise.theory.descent import Geometry
 
 __all__ = [
+    "CertifiedMultilayer",
+    "DescentObjective",
+    "PaperMultilayer",
     "certified_constants",
-    "certified_objective",
     "largest_gradient",
-    "paper_objective",
+    "remembered",
 ]
 
 
@@ -306,44 +307,6 @@ class PaperMultilayer:
         return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
 
 
-def paper_objective(problem: Problem) -> Objective:
-    """The paper's theorem for this kind of network, with the paper's constants."""
-    layers, moments = problem.layers, problem.moments
-    loss, ceiling = problem.initial_loss, problem.largest_loss
-    if problem.kind == "multilayer":
-        net = multilayer.structure(
-            layers=layers, weight_bound=problem.weight_bounds, pretraining=problem.pretraining
-        )
-        return PaperMultilayer(net=net, initial_loss=loss, ceiling=ceiling)
-    if problem.kind == "single_layer":
-        variance = single_layer.gradient_variance(input_dim=layers[0], output_dim=layers[1])
-        return DescentObjective(
-            smoothness=lambda zeta: np.full(np.shape(zeta), single_layer.SMOOTHNESS),
-            variance=lambda zeta: np.full(np.shape(zeta), variance),
-            geometry=Geometry.FREE,
-            initial_loss=loss,
-            ceiling=ceiling,
-        )
-    box = problem.weight_bounds[0]
-    return DescentObjective(
-        smoothness=lambda zeta: autoencoder.smoothness(
-            input_dim=layers[0], hidden_dim=layers[1], weight_bound=box, keep_prob=zeta, moments=moments
-        ),
-        variance=lambda zeta: autoencoder.gradient_variance(
-            input_dim=layers[0],
-            hidden_dim=layers[1],
-            weight_bound=box,
-            keep_prob=zeta,
-            mean=moments.mean,
-            mean_square=moments.mean_square,
-        ),
-        geometry=Geometry.PROJECTED_AS_PRINTED,
-        initial_loss=loss,
-        ceiling=ceiling,
-        exotic=True,
-    )
-
-
 def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Constants:
     """Certified smoothness and gradient variance, shape of the keep probabilities."""
     if problem.kind == "single_layer":
@@ -365,7 +328,7 @@ def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Co
     )
 
 
-def _remembered(
+def remembered(
     function: Callable[[FloatArray], constants.Constants],
 ) -> Callable[[FloatArray], constants.Constants]:
     """The function with its last value kept: a bound asks for U and sigma^2 at the same zeta."""
@@ -379,27 +342,6 @@ def _remembered(
         return kept[key]
 
     return value
-
-
-def certified_objective(problem: Problem) -> Objective:
-    """The same descent argument with constants that hold for all data with these moments."""
-    constants_at = _remembered(lambda zeta: certified_constants(problem, zeta))
-    total = DescentObjective(
-        smoothness=lambda zeta: constants_at(zeta).smoothness,
-        variance=lambda zeta: constants_at(zeta).gradient_variance,
-        geometry=Geometry.FREE if problem.kind == "single_layer" else Geometry.PROJECTED,
-        initial_loss=problem.initial_loss,
-        ceiling=problem.largest_loss,
-    )
-    if problem.kind != "multilayer":
-        return total
-    return CertifiedMultilayer(
-        total=total,
-        variances=lambda zeta: constants.multilayer_layer_variances(
-            layers=problem.layers, weight_bound=problem.weight_bounds, keep_prob=zeta, moments=problem.moments
-        ),
-        depth=problem.stepsizes,
-    )
 
 
 def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:

@@ -14,8 +14,9 @@ import numpy as np
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
 from rsgadvise.bounds.judge import certified_beside, objective_for
-from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.objective import MEASURED, FixedStepsize, Objective, Schedule
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.curves.results import Curve, Curves, Edge, Mark, Series, Stack
 from rsgadvise.curves.tradeoff import tradeoff_of
 from rsgadvise.search import distinct, geometric, minimize_scan, whole_grid
@@ -146,12 +147,15 @@ def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) 
     zeta = np.asarray(best.keep_prob)
     stopping = space.schedules[0].stopping
     paper = advice.constants == "paper"
-    certified_end = certified_objective(problem).largest_stepsizes(zeta)
+    own_end, certified_end = (
+        theorem_for(problem, name).objective.largest_stepsizes(zeta)
+        for name in ("paper" if paper else "certified", "certified")
+    )
     with np.errstate(all="ignore"):
         return _Base(
             objective=objective_for(problem, advice.constants),
             certified=certified_beside(problem, "paper") if paper else None,
-            own_end=paper_objective(problem).largest_stepsizes(zeta) if paper else certified_end,
+            own_end=own_end,
             certified_end=certified_end,
             limit=float(largest_gradient(problem, zeta)),
             stepsize=np.asarray(best.stepsize, dtype=np.float64),

@@ -21,11 +21,10 @@ from rsgadvise.bounds.kinds import (
     DescentObjective,
     PaperMultilayer,
     certified_constants,
-    certified_objective,
-    paper_objective,
 )
 from rsgadvise.bounds.objective import MEASURED, ConstantsName
 from rsgadvise.bounds.problem import Problem
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.explain.data_checks import known_eigenvalue
 from rsgadvise.explain.results import Hypothesis
 from rsgadvise.theory.constants import multilayer_layer_variances
@@ -89,12 +88,10 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
 
 def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Iterator[Hypothesis]:
     """In the theorem's own range, and for the paper's constants in the certified one too."""
-    ranges = {"certified": certified_objective(problem).largest_stepsizes(np.asarray([point.keep_prob]))[0]}
-    if constants == "paper":
-        ranges = {
-            "paper": paper_objective(problem).largest_stepsizes(np.asarray([point.keep_prob]))[0],
-            **ranges,
-        }
+    ranges = {
+        name: theorem_for(problem, name).objective.largest_stepsizes(np.asarray([point.keep_prob]))[0]
+        for name in (("paper", "certified") if constants == "paper" else ("certified",))
+    }
     for name, limits in ranges.items():
         gammas, tops = np.atleast_1d(point.stepsize), np.atleast_1d(limits)
         worst = int(np.argmax(gammas / tops))
@@ -153,7 +150,7 @@ def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenv
     needed = float(certified_constants(problem, zeta).smoothness)
     used, symbol, least = needed, "U", 0.0
     if constants == "paper":
-        objective = paper_objective(problem)
+        objective = theorem_for(problem, "paper").objective
         least = smoothness_at_zero(problem, point.keep_prob, eigenvalue)
         if isinstance(objective, PaperMultilayer):
             curvatures = [2 * float(b) for b in objective.net.curvatures]
@@ -191,7 +188,7 @@ def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypot
     needed = float(certified_constants(problem, zeta).gradient_variance)
     used, where = needed, "σ²"
     if constants == "paper":
-        objective = paper_objective(problem)
+        objective = theorem_for(problem, "paper").objective
         if isinstance(objective, PaperMultilayer):
             used, needed, where = _layer_variance(objective, problem, point)
         elif isinstance(objective, DescentObjective):

@@ -12,9 +12,9 @@ from rsgadvise.advise.recommend import ranked_rows, ranking_objective, recommend
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.bounds.judge import Point, attempted, certified, check_problem, objective_for
-from rsgadvise.bounds.kinds import paper_objective
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Assumption, Problem, resolve, stopping_of
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.errors import InfeasibleError
 from rsgadvise.explain.results import TrainingValue
 from rsgadvise.spec import changed_spec, with_statistics
@@ -159,7 +159,8 @@ def bound_at(spec: Spec, constants: ConstantsName) -> float:
     """
     problem = resolve(spec)
     check_problem(problem, constants)
-    objective = paper_objective(problem) if constants == "paper" else objective_for(problem, constants)
+    theorem = theorem_for(problem, constants)
+    objective = objective_for(problem, constants) if theorem.proven else theorem.objective
     return float(fixed_point(spec, problem).bound(objective).value)
 
 

@@ -13,8 +13,9 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.advise.space import search_space
 from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.kinds import certified_objective, largest_gradient, paper_objective
+from rsgadvise.bounds.kinds import largest_gradient
 from rsgadvise.bounds.problem import resolve
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.spec import Spec
 
 FloatArray = NDArray[np.float64]
@@ -59,7 +60,7 @@ def random_spec(seed: int) -> tuple[Spec, Any]:
     constants = str(rng.choice(["paper", "certified"]))
     if rng.random() < 0.25:
         problem = resolve(Spec.model_validate(spec))
-        objective = paper_objective(problem) if constants == "paper" else certified_objective(problem)
+        objective = theorem_for(problem, constants).objective
         largest = float(np.min(objective.largest_stepsizes(np.ones(1))))
         training["stepsize"] = min(largest, 1e6) * float(rng.choice([0.999, 0.9, 0.5, 0.1]))
     return Spec.model_validate(spec), constants
@@ -69,7 +70,8 @@ def found_by_evolution(spec: Spec, constants: str, row: Recommendation) -> float
     """The smallest bound over (stepsizes, zeta), each stepsize as a share of its range on its own."""
     problem = resolve(spec)
     space = search_space(spec, problem)
-    objective = objective_for(problem, "paper") if constants == "paper" else certified_objective(problem)
+    theorem = theorem_for(problem, constants)
+    objective = theorem.objective if theorem.proven else objective_for(problem, constants)
     (lowest, highest), schedule = space.keep_probs[0], space.schedules[0]
     count = problem.stepsizes
 

@@ -14,10 +14,11 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.recommend import rank, ranking_objective
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.calibrated import LossObjective, calibrated_objective, loss_stepsize
+from rsgadvise.bounds.calibrated import LossObjective, loss_stepsize
 from rsgadvise.bounds.judge import objective_for
 from rsgadvise.bounds.objective import Schedule
 from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
+from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.report.documents import as_document, as_json
 from rsgadvise.spec import Spec
 from rsgadvise.theory.descent import Geometry, descent_bound
@@ -130,7 +131,7 @@ def test_the_bound_is_that_of_the_descent_argument(kind: str, gammas: tuple[floa
     stepsize = np.asarray([gammas]) if kind == "multilayer" else np.asarray(gammas[:1])
     one, batch, n = np.ones(1), np.array([32.0]), np.array([400.0])
     for zeta in (one, 0.5 * one):  # measured at one keep probability, so the same for all
-        for objective in (calibrated_objective(problem), objective_for(problem, "calibrated")):
+        for objective in (theorem_for(problem, "calibrated").objective, objective_for(problem, "calibrated")):
             found = objective.bound(stepsize, zeta, batch, n, Schedule())
             assert float(found.value[0]) == pytest.approx(by_hand(problem, stepsize[0:1].ravel(), 32, 400))
 
@@ -141,7 +142,7 @@ def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str, schedul
     problem = measured_problem(spec(kind))
     depth = problem.stepsizes if kind == "multilayer" else 0
     stepsize = np.full((1, depth) if depth else 1, 0.21)
-    found = calibrated_objective(problem).bound(
+    found = theorem_for(problem, "calibrated").objective.bound(
         stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule
     )
     assert problem.measured is not None
@@ -162,7 +163,7 @@ def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str, schedul
 
 def test_nothing_measured_is_refused() -> None:
     with pytest.raises(ValueError, match="have to be measured first"):
-        calibrated_objective(resolve(spec("single_layer")))
+        _ = theorem_for(resolve(spec("single_layer")), "calibrated").objective
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -248,7 +249,7 @@ def test_the_loss_score_by_hand(gamma: float) -> None:
     """Constant stepsizes: the smaller of the two, and none from 2/U on."""
     known = MeasuredConstants(smoothness=2.0, layer_variances=(3.0,), distance=1.5, loss=0.25)
     problem = measured_problem(spec("single_layer"), known)
-    objective = LossObjective(calibrated_objective(problem), known)
+    objective = LossObjective(theorem_for(problem, "calibrated").objective, known)
     n, batch = 40.0, 8.0
     found = objective.bound(
         np.asarray(gamma), np.asarray(1.0), np.asarray(batch), np.asarray(n), Schedule(0.0)
@@ -268,7 +269,7 @@ def test_the_loss_score_is_no_bound() -> None:
     # f = s^2 and f' = 2 s^2 (1 - s) at z = 0, where f'' = 1/8: U, sigma^2 = 0 and D as they are measured.
     known = MeasuredConstants(smoothness=1 / 8, layer_variances=(0.0,), distance=1.0, loss=0.25)
     problem = measured_problem(spec("single_layer"), known, 0.25)
-    objective = LossObjective(calibrated_objective(problem), known)
+    objective = LossObjective(theorem_for(problem, "calibrated").objective, known)
     n, gamma = 2000, 8.0
     scores = [
         float(

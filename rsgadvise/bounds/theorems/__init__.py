@@ -1,0 +1,43 @@
+"""The theorems that bound E||grad f(W^R)||^2, one file each, by the kind of network and the constants.
+
+A module of this package that holds a `Theorem` is found by its being there: whose constants it has, of which
+networks it is about, its bound, its formulas in symbols and where they come from stand in that one file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.bounds.theorems.theorem import Theorem
+
+__all__ = ["Theorem", "theorem_for", "theorem_of"]
+
+
+def _found() -> Mapping[tuple[str, str], type[Theorem]]:
+    """Theorems by kind and constants; two for the same pair are a mistake of who wrote the second."""
+    found: dict[tuple[str, str], type[Theorem]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        for each in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+            if not (isinstance(each, type) and issubclass(each, Theorem)):
+                continue
+            for kind in getattr(each, "kinds", ()):
+                for name in each.constants:
+                    if found.setdefault((kind, name), each) is not each:
+                        raise TypeError(f"two theorems are about {kind} networks with {name} constants")
+    return found
+
+
+_THEOREMS = _found()
+
+
+def theorem_of(kind: str, constants: str) -> type[Theorem]:
+    """The theorem of a kind of network with these constants."""
+    return _THEOREMS[kind, constants]
+
+
+def theorem_for(problem: Problem, constants: str) -> Theorem:
+    """The same for one problem: its constants are worked out."""
+    return theorem_of(problem.kind, constants)(problem)

@@ -1,0 +1,57 @@
+"""Theorem III.1 and Corollary III.2: a network without hidden layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from rsgadvise.bounds.kinds import DescentObjective
+from rsgadvise.bounds.objective import Schedule
+from rsgadvise.bounds.theorems.theorem import LATE, Theorem
+from rsgadvise.theory import single_layer
+from rsgadvise.theory.bound import FloatArray
+from rsgadvise.theory.descent import Geometry
+
+__all__ = ["SingleLayer"]
+
+
+class SingleLayer(Theorem):
+    """Bounds (7) and (8), with U = 13/8 and the variance e^s."""
+
+    kinds = ("single_layer",)
+    constants = ("paper",)
+    plain: ClassVar[Mapping[str, str]] = {
+        "initial_error": "D_f / (N γ (1 - 13γ/16))",
+        "gradient_noise": "e^s γ / (B (1 - 13γ/16)), e^s = 13 d_x d_y / 256",
+    }
+    general: ClassVar[Mapping[str, str]] = {
+        "initial_error": "q_1 D_f, q_k = p_k / (γ_k (1 - 13γ_k/16))",
+        "late_stopping": LATE,
+        "gradient_noise": "(e^s/B) Σ q_k γ_k², e^s = 13 d_x d_y / 256",
+    }
+
+    @cached_property
+    def objective(self) -> DescentObjective:
+        layers = self.problem.layers
+        variance = single_layer.gradient_variance(input_dim=layers[0], output_dim=layers[1])
+        return DescentObjective(
+            smoothness=self.smoothness,
+            variance=lambda zeta: np.full(np.shape(zeta), variance),
+            geometry=Geometry.FREE,
+            initial_loss=self.problem.initial_loss,
+            ceiling=self.problem.largest_loss,
+        )
+
+    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
+        return np.full(np.shape(keep_prob), single_layer.SMOOTHNESS)
+
+    @classmethod
+    def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
+        if schedule.plain:
+            return "Theorem III.1, equation (7)"
+        if schedule.stopping == "matched":
+            return "Corollary III.2, equation (8) in its exact form"
+        return "any stopping distribution [T1] with the constants of equation (7)"
