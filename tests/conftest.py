@@ -130,6 +130,14 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
+def _theorems_afresh() -> None:
+    """A test that changes what a theorem is made of leaves none of it to the next."""
+    from rsgadvise.bounds.theorems import theorem_for
+
+    theorem_for.cache_clear()
+
+
+@pytest.fixture(autouse=True)
 def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests report to nobody's build, wherever they run."""
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from functools import lru_cache
 
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.bounds.theorems.theorem import Theorem
@@ -38,6 +39,7 @@ def theorem_of(kind: str, constants: str) -> type[Theorem]:
     return _THEOREMS[kind, constants]
 
 
+@lru_cache(maxsize=64)
 def theorem_for(problem: Problem, constants: str) -> Theorem:
-    """The same for one problem: its constants are worked out."""
+    """The same for one problem, whose constants are worked out once."""
     return theorem_of(problem.kind, constants)(problem)

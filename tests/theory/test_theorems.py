@@ -1,0 +1,84 @@
+"""The registry of theorems: each says its formulas and its source itself, and is there by its file alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rsgadvise import recommend
+from rsgadvise.bounds import theorems
+from rsgadvise.bounds.objective import Schedule
+from rsgadvise.bounds.problem import MeasuredConstants, Problem
+from rsgadvise.bounds.theorems import Theorem, theorem_for, theorem_of
+from rsgadvise.theory.constants import InputMoments
+
+KINDS = {"single_layer": (6, 3), "autoencoder": (6, 3), "multilayer": (6, 4, 4, 3)}
+CONSTANTS = ("paper", "certified", "calibrated", "typical")
+
+
+def problem_of(kind: str) -> Problem:
+    layers = KINDS[kind]
+    boxes = () if kind == "single_layer" else (0.05,) * (len(layers) - 1)
+    measured = MeasuredConstants(0.5, (0.1,) * (len(layers) - 1), 1.0, 0.5)
+    moments = InputMoments(6, 0.3, 0.2, 0.25, 1.2)
+    return Problem(kind, layers, boxes, 0.1, moments, 2.0, 100, (), measured)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "constants"), list(product(KINDS, CONSTANTS)))
+@pytest.mark.parametrize("schedule", [Schedule(), Schedule(0.0, "last"), Schedule(0.5, "uniform")])
+def test_every_term_has_a_formula_and_every_bound_a_source(
+    kind: str, constants: str, schedule: Schedule
+) -> None:
+    theorem = theorem_for(problem_of(kind), constants)
+    one = np.ones(1)
+    stepsize = 0.01 * theorem.objective.largest_stepsizes(one)
+    bound = theorem.objective.bound(stepsize, one, 64 * one, 50 * one, schedule)
+    assert set(bound.terms) == set(theorem.plain if schedule.plain else theorem.general)
+    assert theorem.equation(schedule, dropout=False)
+
+
+def test_one_advice_works_the_constants_of_a_problem_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guarantees and slopes are of other problems, of another box or loss; each counts once."""
+    theorem_for.cache_clear()
+    built = Counter[tuple[str, Problem]]()
+    plain = Theorem.__init__
+
+    def counting(self: Theorem, problem: Problem) -> None:
+        built[type(self).__name__, problem] += 1
+        plain(self, problem)
+
+    monkeypatch.setattr(Theorem, "__init__", counting)
+    recommend("configs/mnist_multilayer.yaml", constants="paper")
+    theorem_for.cache_clear()
+    assert built
+    assert set(built.values()) == {1}
+
+
+EXTRA = """
+from rsgadvise.bounds.theorems.single_layer import SingleLayer
+
+
+class Halved(SingleLayer):
+    kinds, constants = ("{kind}",), ("{constants}",)
+"""
+
+
+def test_a_theorem_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "halved.py").write_text(EXTRA.format(kind="single_layer", constants="halved"))
+    monkeypatch.setattr(theorems, "__path__", [*theorems.__path__, str(tmp_path)])
+    monkeypatch.setattr(theorems, "_THEOREMS", theorems._found())
+    assert theorem_of("single_layer", "halved").__name__ == "Halved"
+    assert (
+        theorem_for(problem_of("single_layer"), "halved").equation(Schedule(), dropout=False).endswith("(7)")
+    )
+
+
+def test_two_theorems_for_the_same_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "twice.py").write_text(EXTRA.format(kind="single_layer", constants="paper"))
+    monkeypatch.setattr(theorems, "__path__", [*theorems.__path__, str(tmp_path)])
+    with pytest.raises(TypeError, match="two theorems are about single_layer networks with paper constants"):
+        theorems._found()
