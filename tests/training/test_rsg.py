@@ -217,7 +217,7 @@ class Spread:
 
     def random(self, size: int) -> NDArray[np.float64]:
         self.asked.append(size)
-        return ((len(self.asked) - 0.5) / self.calls + 0.618 * np.arange(size)) % 1
+        return np.asarray(((len(self.asked) - 0.5) / self.calls + 0.618 * np.arange(size)) % 1, np.float64)
 
 
 @pytest.mark.parametrize("strata", [1, 2, 16])
