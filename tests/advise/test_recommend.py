@@ -38,7 +38,7 @@ def best_on_a_grid(wanted: Spec, constants: str, batch: float, n: float) -> floa
     problem = resolve(wanted)
     objective = objective_for(problem, constants)
     best = np.inf
-    for zeta in [1.0] if problem.kind == "single_layer" else np.linspace(0.5, 1.0, 21):
+    for zeta in [1.0] if problem.kind == "single_layer" else np.linspace(0.5, 1.0, 11):
         top = objective.inner.largest_stepsizes(np.asarray([zeta])).reshape(-1) * (1 - 1e-9)  # type: ignore[attr-defined]
         if top.size == 2:
             axes = [np.geomspace(3e-5, 1, 160) * t for t in top]
