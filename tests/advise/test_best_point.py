@@ -192,7 +192,7 @@ def test_a_fixed_decaying_stepsize_can_want_a_high_keep_probability(
     free = {**base, "training": training, "search": {"keep_prob": {"min": 0.3, "max": 1.0}}}
     row = recommend(Spec.model_validate(free), constants=constants).recommendations[0]
     bounds = []
-    for keep in np.linspace(0.3, 1.0, 71):
+    for keep in np.linspace(0.3, 1.0, 36):
         fixed = {**base, "training": {**training, "keep_prob": float(keep)}}
         bounds.append(recommend(Spec.model_validate(fixed), constants=constants).recommendations[0].bound)
     assert row.bound <= min(bounds) * (1 + 1e-9)

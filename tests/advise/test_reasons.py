@@ -176,24 +176,23 @@ def test_an_end_is_reported_exactly_where_going_on_is_worth_it(
     sections: dict[str, Any] = {"budget": {"epochs": 50}} if target is None else {"target": target}
     steps = {"iterations": {"max": 10**12}}
 
-    def cost(sizes: Any) -> float:
-        found = recommend(
-            spec("autoencoder", search={"batch_size": sizes, **steps}, **sections), constants=constants
-        )
+    def advised(sizes: Any) -> Advice:
+        search = {"batch_size": sizes, **steps}
+        return recommend(spec("autoencoder", search=search, **sections), constants=constants)
+
+    def cost(found: Advice) -> float:
         if not found.recommendations:
             return float("inf")
         best = found.recommendations[0]
         return best.bound if target is None else float(best.total_samples)
 
-    one_by_one = {size: cost([size]) for size in (2**k for k in range(4, 17))}
+    one_by_one = {size: cost(advised([size])) for size in (2**k for k in range(4, 17))}
     for low, high in ((32, 128), (512, 1024), (256, 8192), (4096, 16384), (64, 65536)):
         sizes: Any = [low, high] if listed else {"min": low, "max": high}
-        advice = recommend(
-            spec("autoencoder", search={"batch_size": sizes, **steps}, **sections), constants=constants
-        )
+        advice = advised(sizes)
         if not advice.recommendations:
             continue
-        best, here = advice.recommendations[0].batch_size, cost(sizes)
+        best, here = advice.recommendations[0].batch_size, cost(advice)
         beyond = [
             value
             for size, value in one_by_one.items()

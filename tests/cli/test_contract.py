@@ -22,11 +22,13 @@ pytestmark = pytest.mark.usefixtures("advised_once")
 
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
+BOTH = ["paper", "certified"]
 FIXED = [
     *("--set", "training.stepsize=0.001"),
     *("--set", "training.batch_size=100"),
     *("--set", "training.iterations=500"),
 ]
+BRIEFLY = ("--work", "1e7")  # reads the rows and measures on them, where the race itself does not matter
 
 RECOMMENDATION = {
     "rank",
@@ -141,7 +143,7 @@ def test_iterations_options_stand_above_the_spec(run: Run, config: Config) -> No
 
 def test_infeasible_is_exit_code_1_with_a_full_answer(run: Run, config: Config) -> None:
     options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-f", "json")
-    advice = run("recommend", config("mnist_autoencoder"), *options)
+    advice = run("recommend", config("mnist_autoencoder"), *options, "--constants", "paper")
     assert (advice.code, advice.err) == (1, "")
     document = strict(advice.out)
     assert document["recommendations"] == []
@@ -184,8 +186,15 @@ def test_stepsize_out_of_range(run: Run, config: Config, constants: str) -> None
         assert document["bound"] == document["largest_gradient"]
 
 
-@pytest.mark.parametrize("command", ["recommend", "bound", "explain", "compare", "sweep", "report"])
-@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(
+    ("command", "constants"),
+    [
+        *((command, constants) for command in ("recommend", "bound", "explain") for constants in BOTH),
+        ("compare", ""),
+        ("sweep", ""),
+        ("report", ""),
+    ],
+)
 def test_every_command_takes_any_stepsize(
     run: Run, config: Config, tmp_path: Path, command: str, constants: str
 ) -> None:
@@ -239,7 +248,7 @@ def test_a_data_file_is_measured(run: Run, numbers: Path, tmp_path: Path) -> Non
     spec.write_text(
         f"network: {{kind: single_layer, layers: [6, 3]}}\ndata: {{file: {numbers.name}, mean: 0.1}}\n"
     )
-    document = strict(run("recommend", spec, "-f", "json").out)
+    document = strict(run("recommend", spec, *BRIEFLY, "-f", "json").out)
     measured = strict(run("stats", numbers, "-f", "json").out)
     assert document["data"]["mean"] == measured["mean"]
     assert document["recommendations"][0]["epochs"] is not None
@@ -351,7 +360,7 @@ def test_a_dash_is_standard_output(
 def test_tables_fit_the_terminal(
     run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for width in (40, 60, 80, 120):
+    for width in (40, 80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
         for arguments in (
             *(("recommend", config(name)) for name in CONFIGS),
@@ -437,7 +446,7 @@ def test_init_writes_a_spec_that_works_and_its_schema(run: Run, tmp_path: Path) 
         assert target.read_text().startswith("# yaml-language-server: $schema=./rsgadvise.schema.json")
         schema = json.loads((target.parent / "rsgadvise.schema.json").read_text())
         assert schema == json.loads(run("schema").out)
-        assert run("recommend", target).code == 0
+        assert run("recommend", target, "--constants", "paper").code == 0
         again = run("init", target, "--kind", kind)
         assert again.code == 2
         assert "exists already" in again.err
@@ -448,7 +457,7 @@ def test_init_writes_a_spec_that_works_and_its_schema(run: Run, tmp_path: Path) 
 def test_init_from_data(run: Run, numbers: Path, tmp_path: Path) -> None:
     target = tmp_path / "spec.yaml"
     assert run("init", target, "--data", numbers).code == 0
-    document = strict(run("recommend", target, "-f", "json").out)
+    document = strict(run("recommend", target, *BRIEFLY, "-f", "json").out)
     assert document["layers"] == [6, 3]
     measured = strict(run("stats", numbers, "-f", "json").out)
     assert document["spec"]["data"]["mean"] == measured["mean"]
@@ -527,7 +536,7 @@ def test_the_data_that_a_new_spec_names(
         assert f"\n{line}" in text
     assert told in made.err
     assert ("data.file is left out" in made.err) == ("# file:" in text)
-    assert run("recommend", "s.yaml").code == 0
+    assert run("recommend", "s.yaml", *BRIEFLY).code == 0
     # Standard output is a spec for the working directory, as `-` reads it.
     shown = run("init", "--data", "data/t.csv", "--layers", widths, *options)
     assert shown.out == text
@@ -599,7 +608,7 @@ def test_rows_to_train_on_are_the_rows_that_were_measured(
     assert robust["mean"] == pytest.approx(mean, rel=1e-12)
     options += ["--layers", "2,3,2", "--scaling", "robust"]
     assert run("init", "s.yaml", "--data", "w.csv", *options).code == 0
-    advice = strict(run("recommend", "s.yaml", "-f", "json").out)
+    advice = strict(run("recommend", "s.yaml", *BRIEFLY, "-f", "json").out)
     assert advice["data"]["mean"] == robust["mean"]
     assert advice["spec"]["data"]["exclude"] == ["id", "date"]
 
@@ -723,22 +732,6 @@ def test_version_and_help(run: Run) -> None:
     assert "recommend" in run("--help").out
 
 
-def test_module_entry_point_and_broken_pipe() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "rsgadvise", "--version"], capture_output=True, text=True, check=True
-    )
-    assert shown.stdout.startswith("rsgadvise ")
-    piped = subprocess.run(
-        f"{sys.executable} -m rsgadvise iterations --eps 0.05 --delta 0.05 | head -1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert piped.stdout.startswith("Iterations for")
-    assert piped.stderr == ""
-
-
 def test_an_interrupt_while_importing_is_one_line() -> None:
     """Ctrl-C may come before there is a command line to catch it."""
     code = """
@@ -776,7 +769,7 @@ def shell(command: str) -> tuple[int, str]:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
     bound = f"@ bound {config('mnist_single_layer')} {' '.join(FIXED)}"
-    for command, redirection in ((bound, ">/dev/full"), (bound, ">&-"), ("@ init", ">/dev/full")):
+    for command, redirection in ((bound, ">/dev/full"), ("@ init", ">&-")):
         code, err = shell(f"{command} {redirection}")
         assert code == 2
         assert err.startswith("error: cannot write to standard output")
@@ -784,17 +777,17 @@ def test_a_full_or_closed_standard_output_is_one_line(config: Config) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="needs /dev/stdout")
-def test_a_pipe_is_a_place_to_write_to(config: Config) -> None:
-    given = ("recommend", str(config("paper_example")), "--constants", "paper")
-    command = [sys.executable, "-m", "rsgadvise", *given]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True)
-    written = subprocess.run([*command, "-o", "/dev/stdout"], capture_output=True, text=True, check=False)
-    assert (written.returncode, written.stdout, written.stderr) == (0, shown.stdout, "")
+def test_a_pipe_is_a_place_to_write_to(run: Run, config: Config) -> None:
+    given = ("bound", str(config("mnist_single_layer")), *FIXED)
+    command = [sys.executable, "-m", "rsgadvise", *given, "-o", "/dev/stdout"]
+    written = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (written.returncode, written.stdout, written.stderr) == (0, run(*given).out, "")
 
 
 def test_a_reader_that_leaves_is_no_error(config: Config) -> None:
-    given = f"{config('mnist_single_layer')} --constants paper"
-    code, err = shell(f"bash -c 'set -o pipefail; @ recommend {given} | true'")
+    code, err = shell(
+        f"bash -c 'set -o pipefail; @ bound {config('mnist_single_layer')} {' '.join(FIXED)} | true'"
+    )
     assert (code, err) == (0, "")
 
 

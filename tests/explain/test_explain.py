@@ -15,12 +15,14 @@ import pytest
 from conftest import Run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from remembered import explained_once
 from ruamel.yaml import YAML
 
-from rsgadvise.explain import explaining
-from rsgadvise.explain.explaining import explain
-from rsgadvise.explain.results import Explanation
-from rsgadvise.spec import Spec
+from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.results import Recommendation
+from rsgadvise.errors import HypothesisError, SpecError
+from rsgadvise.spec import Spec, load_spec
 
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
@@ -43,6 +45,16 @@ def sets(values: dict[str, Any]) -> Iterator[str]:
         yield f"{key}={json.dumps(value)}"
 
 
+def changed(path: Path, changes: dict[str, Any], *arguments: str) -> Spec:
+    """The spec of a file as `--set` changes it."""
+    return load_spec(str(path), overrides=[*arguments[1::2], *list(sets(changes))[1::2]]).spec
+
+
+def as_listed(value: Any) -> Any:
+    """As JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def fixed(document: dict[str, Any]) -> dict[str, Any]:
     """The explained training values as overrides."""
     return {f"training.{key}": document["training"][key]["value"] for key in CHOSEN}
@@ -50,24 +62,8 @@ def fixed(document: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _explained_once() -> Iterator[None]:
-    """One explanation of one spec, however often it is asked for and whatever is written of it."""
-    known: dict[Any, Explanation] = {}
-
-    def once(spec: Spec, *, statistics: Any, **asked: Any) -> Explanation:
-        key = (spec.model_dump_json(), repr(statistics), repr(sorted(asked.items())))
-        if key not in known:
-            known[key] = explain(spec, statistics=statistics, **asked)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explaining, "explain", once)
+    with explained_once():
         yield
-
-
-@pytest.fixture
-def ranks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without what is proven beside the ranks, which takes longer than they do."""
-    monkeypatch.setattr("rsgadvise.pilot.advising.guarantee_for", lambda _: None)
 
 
 @pytest.fixture
@@ -84,16 +80,15 @@ def explained(run: Run, config: Config) -> Callable[..., dict[str, Any]]:
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("constants", BOTH)
 def test_terms_add_up_to_the_bound_of_the_other_commands(
-    run: Run, config: Config, explained: Callable[..., dict[str, Any]], name: str, constants: str
+    run: Run, config: Config, explained: Callable[..., dict[str, Any]], name: str, constants: Any
 ) -> None:
     found = explained(name, "--constants", constants)
     assert found["schema"] == "rsgadvise.explain/1"
     assert math.fsum(term["value"] for term in found["terms"]) == pytest.approx(found["bound"], rel=1e-12)
     assert math.fsum(term["share"] for term in found["terms"]) == pytest.approx(1, rel=1e-12)
-    best = strict(run("recommend", config(name), "-f", "json", "--constants", constants).out)
-    best = best["recommendations"][0]
+    (best, *_) = recommend(changed(config(name), {}), constants=constants, top=1).recommendations
     for key in CHOSEN:
-        assert found["training"][key]["value"] == best[key]
+        assert found["training"][key]["value"] == as_listed(getattr(best, key))
     report = run("bound", config(name), "-f", "json", "--constants", constants, *sets(fixed(found)))
     bound = strict(report.out)
     assert found["bound"] == bound["bound"]
@@ -148,16 +143,18 @@ def test_formulas_give_the_values(explained: Callable[..., dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("constants", BOTH)
-def test_knobs_against_bound_with_set(
-    run: Run, config: Config, explained: Callable[..., dict[str, Any]], name: str, constants: str
+def test_knobs_against_the_bound_of_a_changed_spec(
+    config: Config, explained: Callable[..., dict[str, Any]], name: str, constants: Any
 ) -> None:
     found = explained(name, "--constants", constants)
     held = fixed(found)
 
     def bound(changes: dict[str, Any]) -> float | None:
-        values = {**held, **changes}
-        result = run("bound", config(name), "-f", "json", "--constants", constants, *sets(values))
-        return strict(result.out)["bound"] if result.code == 0 else None
+        try:
+            found = evaluate(changed(config(name), {**held, **changes}), constants=constants).bound
+        except (HypothesisError, SpecError):
+            return None
+        return found if math.isfinite(found) else None
 
     seen = set()
     for knob in found["knobs"]:
@@ -185,20 +182,20 @@ def test_knobs_against_bound_with_set(
     assert ("network.weight_bound" in seen) == (name not in CONFIGS[:2])
 
 
-@pytest.mark.usefixtures("ranks_alone")
 @pytest.mark.parametrize("name", CONFIGS)
 def test_advised_anew_against_recommend(
-    run: Run, config: Config, explained: Callable[..., dict[str, Any]], name: str
+    config: Config, explained: Callable[..., dict[str, Any]], name: str
 ) -> None:
     arguments = ["--set", "training.batch_size=null"] if name == "paper_example" else []
     found = explained(name, *arguments)
     column = {"bound": "bound", "samples": "total_samples"}[found["ranked_by"]]
 
     def cost(changes: dict[str, Any]) -> float | None:
-        options = ("-f", "json", "--constants", "paper", *arguments)
-        result = run("recommend", config(name), *options, *sets(changes))
-        rows = strict(result.out)["recommendations"] if result.code == 0 else []
-        return float(rows[0][column]) if rows else None
+        try:
+            rows = recommend(changed(config(name), changes, *arguments), top=1).recommendations
+        except (HypothesisError, SpecError):
+            return None
+        return float(getattr(rows[0], column)) if rows else None
 
     base = cost({})
     assert base is not None
@@ -233,14 +230,12 @@ FLIPPING = [
 ]  # fmt: skip
 
 
-@pytest.mark.usefixtures("ranks_alone")
 @pytest.mark.parametrize(("name", "constants", "arguments"), FLIPPING)
 def test_flips_by_recommend_on_both_sides(
-    run: Run,
     config: Config,
     explained: Callable[..., dict[str, Any]],
     name: str,
-    constants: str,
+    constants: Any,
     arguments: list[str],
 ) -> None:
     found = explained(name, "--constants", constants, *arguments)
@@ -248,10 +243,12 @@ def test_flips_by_recommend_on_both_sides(
     for note in found["notes"]:
         if note.startswith("Flips are among the batch sizes "):
             sizes = note.removeprefix("Flips are among the batch sizes ").split(", not")[0]
-            frozen += [
-                "--set",
-                f"search.batch_size=[{', '.join(s.replace(',', '') for s in sizes.split(', '))}]",
-            ]
+            listed = ", ".join(size.replace(",", "") for size in sizes.split(", "))
+            frozen += ["--set", f"search.batch_size=[{listed}]"]
+
+    def ranked(changes: dict[str, Any], top: int) -> tuple[Recommendation, ...]:
+        spec = changed(config(name), changes, *frozen)
+        return recommend(spec, constants=constants, top=top).recommendations
 
     def first(key: str, value: float) -> tuple[Any, ...] | None:
         changes: dict[str, Any] = {key: value}
@@ -259,20 +256,15 @@ def test_flips_by_recommend_on_both_sides(
             changes = {"cost.per_sample": 1e-6, "cost.per_iteration": value * 1e-6}
         if key == "budget.samples":
             changes = {key: round(value)}
-        result = run(
-            "recommend", config(name), "-f", "json", "--constants", constants, *frozen, *sets(changes)
-        )
-        rows = strict(result.out)["recommendations"] if result.code == 0 else []
+        rows = ranked(changes, top=1)
         if not rows:
             return None
-        listed = rows[0]["keep_prob"] if any("search.keep_prob=[" in each for each in arguments) else None
-        return rows[0]["batch_size"], rows[0]["decay"], listed
+        listed = rows[0].keep_prob if any("search.keep_prob=[" in each for each in arguments) else None
+        return rows[0].batch_size, rows[0].decay, listed
 
     def bounds(key: str, value: float) -> list[float]:
         """Of every candidate, to tell whether the ranking depends on a value at all."""
-        arguments = ["--constants", constants, "--top", "1000", *frozen, *sets({key: value})]
-        rows = strict(run("recommend", config(name), "-f", "json", *arguments).out)["recommendations"]
-        return [row["bound"] for row in rows]
+        return [row.bound for row in ranked({key: value}, top=1000)]
 
     assert found["flips"]
     flipped = 0
@@ -296,7 +288,7 @@ def test_flips_by_recommend_on_both_sides(
         assert f"batch_size {beyond[0]:,}" in flip["then"]
         if now > 0:
             assert flip["factor"] == pytest.approx(flip["at"] / now)
-            for between in np.geomspace(now, flip["at"] * (1 - outwards * 1e-6), 7):
+            for between in np.geomspace(now, flip["at"] * (1 - outwards * 1e-6), 7)[1:-1]:
                 assert first(key, float(between)) == same, key
     assert flipped >= 1
 
@@ -315,7 +307,9 @@ def test_nothing_to_flip_where_nothing_is_open(explained: Callable[..., dict[str
 
 
 def test_slow_rankings_are_left_to_thorough(explained: Callable[..., dict[str, Any]]) -> None:
+    """Short trainings on data of unknown size, which take less to rank and have no sampling errors."""
     decaying = ["--set", "training.decay=0.3", "--set", "search.batch_size=[16, 32]"]
+    decaying += ["--set", "data.samples=null", "--set", "budget.epochs=null", "--set", "budget.samples=3000"]
     found = explained("mnist_single_layer", *decaying)
     assert found["flips"] == []
     assert sum("--thorough" in note for note in found["notes"]) == 1
@@ -382,9 +376,8 @@ def test_sampling_errors_of_a_data_file(
         there = strict(run("bound", without, "-f", "json", *sets({**held, **changes})).out)
         assert point["bound"] == pytest.approx(there["bound"], rel=1e-12)
         assert point["certified_bound"] == pytest.approx(there["certified_bound"], rel=1e-12)
-        paper = ("--constants", "paper", "-f", "json")
-        advice = strict(run("recommend", without, *paper, *sets(changes)).out)["recommendations"][0]
-        assert (point["stepsize"], point["advised_bound"]) == (advice["stepsize"], advice["bound"])
+        (advice, *_) = recommend(changed(without, changes), top=1).recommendations
+        assert (point["stepsize"], point["advised_bound"]) == (advice.stepsize, advice.bound)
         bounds.append(point["bound"])
     alone = 4 * len(sampling["standard_errors"])
     assert len(bounds) == alone + 2

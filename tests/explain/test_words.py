@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Run
+from remembered import explained_once
 
 from rsgadvise.report.explaining import _range
 
 Config = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _explained_once() -> Iterator[None]:
+    with explained_once():
+        yield
 
 
 def explained(run: Run, path: Path) -> dict[str, Any]:

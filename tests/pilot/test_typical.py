@@ -85,8 +85,8 @@ def test_the_top_eigenvalue_is_matched() -> None:
 def test_the_top_eigenvalue_of_many_columns_is_that_of_a_small_product(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    known = Statistics(30_000, 0.3, 0.1, 0.2, 4500.0)
-    columns, sizes, eigenvalues = 3000, [], np.linalg.eigvalsh
+    known = Statistics(15_000, 0.3, 0.1, 0.2, 2250.0)
+    columns, sizes, eigenvalues = 1500, [], np.linalg.eigvalsh
 
     def recorded(product: FloatArray) -> FloatArray:
         sizes.append(len(product))

@@ -209,17 +209,30 @@ def test_a_box_of_width_zero_stays_at_zero() -> None:
     assert not any(matrix.any() for matrix in shot.weights)
 
 
+class Spread:
+    """In place of a generator: numbers that fill (0, 1) evenly, call by call in each place of a call."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls, self.asked = calls, list[int]()
+
+    def random(self, size: int) -> NDArray[np.float64]:
+        self.asked.append(size)
+        return np.asarray(((len(self.asked) - 0.5) / self.calls + 0.618 * np.arange(size)) % 1, np.float64)
+
+
 @pytest.mark.parametrize("strata", [1, 2, 16])
 @pytest.mark.parametrize("stopping", ["uniform", "increasing", "last", "matched", (0.5, 0.0, 0.3, 0.2, 0.0)])
 def test_strata_draw_from_the_distribution(stopping: object, strata: int) -> None:
+    """What random numbers would do in a million draws, these do in a thousand."""
     p = probabilities(stopping, iterations=5, decay=0.5, curvature_share=0.4)  # type: ignore[arg-type]
-    rng = np.random.default_rng(0)
-    counts = np.zeros(6)
-    draws = 20_000 // strata
-    for _ in range(draws):
-        found = draw_iterations(p, rng, strata=strata)
-        assert (np.diff(found) >= 0).all()
-        np.add.at(counts, found, 1)
-    shares = counts[1:] / counts.sum()
-    np.testing.assert_allclose(shares, p, atol=0.015)
-    assert (shares[p == 0] == 0).all()
+    rng = Spread(1000)
+    found = np.array([draw_iterations(p, rng, strata=strata) for _ in range(1000)])  # type: ignore[arg-type]
+    assert rng.asked == [strata] * 1000
+    assert (np.diff(found, axis=1) >= 0).all()
+    # Each of the equally likely parts has its own share of the distribution, in order.
+    ends = np.cumsum(p) / p.sum()
+    for part in range(strata):
+        shares = np.bincount(found[:, part] - 1, minlength=5) / 1000
+        own = np.clip(ends * strata - part, 0, 1)
+        np.testing.assert_allclose(shares, np.diff(own, prepend=0), atol=0.0021)
+        assert (shares[p == 0] == 0).all()
