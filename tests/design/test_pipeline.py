@@ -54,6 +54,12 @@ def no_target_flips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_target_flips", lambda *_: ())
 
 
+@pytest.fixture
+def no_flips(no_target_flips: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The price takes most of what is left."""
+    monkeypatch.setattr(pipeline, "_price_flips", lambda *_: ())
+
+
 def pretraining_by_hand(problem: Problem, level: int, alpha: float) -> float:
     """Multiply-adds by (10) and (11): N = 2 D U (q - c) / (q - 2c)^2, q = alpha delta^(1/T), c = e^da/B."""
     own = layer_problem(problem, level)
@@ -227,7 +233,7 @@ def test_every_change_of_a_jagged_choice_is_found() -> None:
     assert all(low < end <= high for end, (low, high) in zip(ends, found, strict=True))
 
 
-@pytest.mark.usefixtures("no_target_flips")
+@pytest.mark.usefixtures("no_flips")
 def test_a_plan_adds_up_and_keeps_its_promises() -> None:
     problem, space, _ = network((60, 12, 8, 4))
     target = 0.002 * SHRINK
@@ -262,7 +268,7 @@ def test_certified_constants_never_pretrain_and_say_why() -> None:
     assert any("No certified bound depends on alpha" in note for note in planned.notes)
 
 
-@pytest.mark.usefixtures("no_target_flips")
+@pytest.mark.usefixtures("no_flips")
 def test_small_batches_cannot_pretrain_and_the_note_names_one_that_can() -> None:
     spec = spec_of(search={"batch_size": [16, 64]}, budget={"epochs": 30})
     base = resolve(spec)
