@@ -99,7 +99,7 @@ def counter_example(tmp_path: Path) -> Path:
     path.write_text(
         "network: {kind: single_layer, layers: [784, 1]}\n"
         "data: {file: ones.npz}\n"
-        "training: {stepsize: 0.03, batch_size: 100, iterations: 500}\n"
+        "training: {stepsize: 0.03, batch_size: 100, iterations: 150}\n"
     )
     return path
 
@@ -180,7 +180,7 @@ def test_edges_of_boxed_networks(run: Run, tmp_path: Path, kind: str, bound: flo
     path.write_text(
         f"network: {{kind: {kind}, layers: {layers}, weight_bound: {bound}}}\n"
         f"data: {{mean: 0.3, mean_square: {square}}}\n"
-        "training: {stepsize: 0.1, batch_size: 4, iterations: 5, keep_prob: 0.5}\n"
+        "training: {stepsize: 0.1, batch_size: 4, iterations: 3, keep_prob: 0.5}\n"
     )
     result = run("verify", path, "--jobs", "1", "--runs", "40", "-q", "-f", "json")
     assert result.code in (0, 3)
@@ -330,12 +330,12 @@ def long_running(tmp_path: Path) -> Path:
 
 def test_a_budget_ends_it(run: Run, spec: Path, tmp_path: Path) -> None:
     begun = time.monotonic()
-    result = run("verify", spec, long_running(tmp_path), "--budget", "4", "-q", "-f", "json")
+    result = run("verify", spec, long_running(tmp_path), "--budget", "1", "-q", "-f", "json")
     assert time.monotonic() - begun < 12
     found = json.loads(result.out)
     assert result.code == 3
     assert not found["complete"]
-    assert "budget of 4 seconds" in found["notes"][0]
+    assert "budget of 1 seconds" in found["notes"][0]
     assert {case["verdict"] for case in found["cases"][2:]} == {"inconclusive"}
 
 
@@ -354,7 +354,7 @@ def test_interrupt_leaves_a_partial_report(tmp_path: Path, spec: Path, jobs: str
         assert process.stderr is not None
         told = process.stderr.readline()
         assert told.startswith("done: ")
-        time.sleep(0.5)
+        time.sleep(0.2)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
         _, rest = process.communicate(timeout=20)
     finally:
@@ -391,9 +391,9 @@ def test_stepsizes_at_the_ends_of_the_floats(run: Run, tmp_path: Path, stepsizes
     path.write_text(
         "network: {kind: multilayer, layers: [3, 2, 2], weight_bound: 1}\n"
         "data: {mean: 0.3, mean_square: 0.12}\n"
-        f"training: {{stepsize: {stepsizes}, batch_size: 4, iterations: 200, decay: {decay}}}\n"
+        f"training: {{stepsize: {stepsizes}, batch_size: 4, iterations: 40, decay: {decay}}}\n"
     )
-    result = run("verify", path, "--jobs", "1", "--runs", "32", "-q", "-f", "json")
+    result = run("verify", path, "--jobs", "1", "--runs", "8", "-q", "-f", "json")
     assert result.code == 0
     assert result.err == ""
     assert not any("Diverged" in note for case in json.loads(result.out)["cases"] for note in case["notes"])

@@ -222,7 +222,7 @@ def test_bad_usage_is_one_line(
 def test_formats_agree_and_fit(
     run: Run, config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    paths = [config(name) for name in NAMES]
+    paths = [*(config(name) for name in NAMES), "--set", "search.batch_size=[64]"]
     document = strict(run("compare", *paths, "-f", "json").out)
     assert YAML(typ="safe", pure=True).load(run("compare", *paths, "-f", "yaml").out) == document
     rows = list(csv.DictReader(io.StringIO(run("compare", *paths, "-f", "csv").out)))

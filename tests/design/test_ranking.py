@@ -19,7 +19,7 @@ from rsgadvise.design.lattice import Lattice
 from rsgadvise.design.screening import screen
 from rsgadvise.errors import HypothesisError, UsageError
 
-WIDTHS, DEPTHS = (4, 10, 32), (0, 1, 2)
+WIDTHS, DEPTHS = (4, 32), (0, 1, 2)
 TARGET = {"eps": 0.5, "delta": 0.1, "runs": 4}
 COST = {"per_iteration": 1e-3, "per_sample": 1e-5}
 CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
@@ -55,19 +55,19 @@ def ids(case: tuple[str, dict[str, Any], Any, Any]) -> str:
     return f"{case[0]}-{case[3]}-{'-'.join(case[1])}"
 
 
-@pytest.mark.parametrize("search", [{"batch_size": [64, 512]}, {"batch_size": {"min": 16, "max": 4096}}])
-@pytest.mark.parametrize("constants", ["paper", "certified"])
+@pytest.mark.parametrize(
+    ("search", "constants"),
+    [({"batch_size": [64, 512]}, "paper"), ({"batch_size": {"min": 16, "max": 4096}}, "certified")],
+)
 def test_what_is_vacuous_comes_after_what_is_not_however_little_is_shown(search: Any, constants: Any) -> None:
     spec = spec_of(target={**TARGET, "eps": 3}, search=search)
-    everything = design(
-        spec, widths=(4, 10, 32), depths=(0, 1, 2), constants=constants, top=1000, pipeline="none"
-    )
+    ask = partial(design, spec, widths=WIDTHS, depths=DEPTHS, constants=constants, pipeline="none")
+    everything = ask(top=1000)
     flags = [row.vacuous for row in everything.architectures]
     assert flags == sorted(flags)
     assert set(flags) == {False, True}  # and the cheapest of all are vacuous
     assert min(row.work for row in everything.architectures) < everything.architectures[0].work
-    one = design(spec, widths=(4, 10, 32), depths=(0, 1, 2), constants=constants, top=1, pipeline="none")
-    assert one.architectures[0].layers == everything.architectures[0].layers
+    assert ask(top=1).architectures[0].layers == everything.architectures[0].layers
     assert not any("order says nothing." in note for note in everything.notes)
 
 
@@ -114,12 +114,12 @@ def test_a_range_of_batch_sizes_is_ranked_by_its_best_integer() -> None:
     spec = spec_of(
         target={"eps": 0.4, "delta": 0.1, "runs": 3}, search={"batch_size": {"min": 1, "max": 50_000}}
     )
-    wanted = brute_force(spec, (4, 8), (1, 2), "work", "paper")
-    found = design(spec, widths=(4, 8), depths=(1, 2), pipeline="none")
+    wanted = brute_force(spec, (6,), (1, 2, 3), "work", "paper")
+    found = design(spec, widths=(6,), depths=(1, 2, 3), pipeline="none")
     assert [row.layers for row in found.architectures] == [layers for *_, layers, _ in wanted]
     assert [row.batch_size for row in found.architectures] == [best.batch_size for *_, best in wanted]
     problem = resolve(spec)
-    lattice = Lattice(60, 4, (4, 8), (1, 2))
+    lattice = Lattice(60, 4, (6,), (1, 2, 3))
     rows = screen(problem, search_space(spec, problem), lattice, constants="paper", metric="work")
     exact = {layers: cost for cost, _, _, layers, _ in wanted}
     for depth, index, cost in zip(rows.depth, rows.index, rows.cost, strict=True):
@@ -129,9 +129,9 @@ def test_a_range_of_batch_sizes_is_ranked_by_its_best_integer() -> None:
 
 def test_only_some_are_solved_again_and_the_order_is_that_of_all() -> None:
     spec = spec_of(target=TARGET)
-    everything = design(spec, widths=(4, 7, 10), depths=(1, 2, 3), top=1000, pipeline="none")
-    few = design(spec, widths=(4, 7, 10), depths=(1, 2, 3), top=7, pipeline="none")
-    assert few.architectures == everything.architectures[:7]
+    everything = design(spec, widths=(4, 10), depths=(1, 2, 3), top=1000, pipeline="none")
+    few = design(spec, widths=(4, 10), depths=(1, 2, 3), top=5, pipeline="none")
+    assert few.architectures == everything.architectures[:5]
 
 
 @pytest.mark.parametrize("cap", [256, 272, 511, 512, 2047, 2048, 10**6])
@@ -153,7 +153,7 @@ def test_the_cap_on_weights_is_exact(cap: int) -> None:
 def test_equal_lengths_are_the_diagonal() -> None:
     spec = spec_of(target={"eps": 3.0, "delta": 0.1, "runs": 4})
     found = design(spec, widths=WIDTHS, depths=(1, 2, 3), equal=True, top=1000, pipeline="none")
-    assert found.searched == 9
+    assert found.searched == 6
     assert all(len(set(row.layers[1:-1])) == 1 for row in found.architectures)
 
 
@@ -162,7 +162,7 @@ def test_families_hold_every_member_within_the_tolerance_and_nobody_else(budget:
     spec = spec_of(
         **({"budget": {"epochs": 30}} if budget else {"target": {"eps": 2.0, "delta": 0.1, "runs": 4}})
     )
-    widths = (4, 5, 6, 8, 10, 12)
+    widths = (4, 5, 6, 8, 10)
     found = design(spec, widths=widths, depths=(1, 2), top=1000, most_families=1000, pipeline="none")
     measure = {row.layers: row.bound if budget else float(row.total_samples) for row in found.architectures}
     values, groups = sorted(measure.values()), []

@@ -79,12 +79,22 @@ def written(run: Run, place: Path, *arguments: str | Path) -> Path:
     return target
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [320, 375, 1200])
-@pytest.mark.parametrize("name", ["mnist_multilayer", "paper_example"])
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("mnist_multilayer", 320, "light"),
+        ("mnist_multilayer", 375, "dark"),
+        ("mnist_multilayer", 1200, "light"),
+        ("paper_example", 320, "dark"),
+        ("paper_example", 375, "light"),
+        ("paper_example", 1200, "dark"),
+    ],
+)
 def test_the_page_looks_right(
-    browser: Browser, run: Run, config: Config, tmp_path: Path, name: str, width: int, dark: bool
+    browser: Browser, run: Run, config: Config, tmp_path: Path, name: str, width: int, scheme: str
 ) -> None:
+    """Every two of page, width and scheme are met together."""
+    dark = scheme == "dark"
     page = written(run, tmp_path, config(name))
     tab = Tab(browser, page, width=width, dark=dark)
     assert tab.value("matchMedia('(prefers-color-scheme: dark)').matches") is dark

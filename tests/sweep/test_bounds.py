@@ -96,8 +96,8 @@ def test_what_is_open_is_the_first_rank_of_recommend(
 def test_no_plan_at_some_points_is_a_gap_there(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS["autoencoder"] + "\ndata: {mean: 0.3}\ntarget: {eps: 0.1, delta: 0.1}\n")
-    found = swept(run, spec, "--vary", "target.eps=0.001:5:log4", "--set", "search.batch_size=[16]")
-    first, last = found["points"][0], found["points"][-1]
+    found = swept(run, spec, "--vary", "target.eps=0.001:5:log2", "--set", "search.batch_size=[16]")
+    first, last = found["points"]
     assert run("recommend", spec, "--set", "target.eps=0.001", "--set", "search.batch_size=[16]").code == 1
     assert first["notes"][0].startswith("Nothing to advise: ")
     assert (first["paper_bound"], first["stepsize"], first["batch_size"]) == (None, None, None)

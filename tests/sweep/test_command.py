@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -240,16 +238,20 @@ def test_depth_is_shown_as_text(run: Run, spec: Path) -> None:
     assert "6-4-2" in shown
 
 
-def test_trends_are_plain_where_the_output_cannot_show_bars(spec: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "rsgadvise", "sweep", str(spec), "--vary", "training.stepsize=0.1:0.4:4"]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
-    done = subprocess.run(command, capture_output=True, check=True, env=environment)
-    text = done.stdout.decode("ascii")
+def test_trends_are_plain_where_the_output_cannot_show_bars(
+    run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii", write_through=True))
+    command = ("sweep", spec, "--vary", "training.stepsize=0.1:0.4:4")
+    assert run(*command).code == 0
+    text = output.getvalue().decode("ascii")
     line = next(line for line in text.splitlines() if line.strip().startswith("paper") and "linear" in line)
     assert "?" not in line
     assert set(line.split()[1]) <= set("_.:-=+*#")
     file = tmp_path / "out.txt"
-    subprocess.run([*command, "-o", str(file)], check=True, env=environment)
+    assert run(*command, "-o", file).code == 0
     assert any(bar in file.read_text(encoding="utf-8") for bar in BARS)
 
 

@@ -110,7 +110,7 @@ def test_limits_are_those_of_the_textbook(run: Run, tmp_path: Path, runs: int) -
 def test_the_seed_decides_every_bit_whatever_computes(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS["multilayer"] + REST)
-    vary = ("--vary", "network.layers[1]=2:9:3", "--vary", "training.keep_prob=0.5,1", "--runs", "9")
+    vary = ("--vary", "network.layers[1]=2,9", "--vary", "training.keep_prob=0.5,1", "--runs", "9")
     first = timeless(swept(run, spec, *vary, "--jobs", "1"))
     assert timeless(swept(run, spec, *vary, "--jobs", "1", "--seed", "1"))["points"] != first["points"]
     log = tmp_path / "log.jsonl"

@@ -93,6 +93,8 @@ def test_ctrl_c_shows_what_is_finished(run: Run, spec: Path, tmp_path: Path, job
     assert 2 <= done < 12
     assert found["notes"][-1] == f"Interrupted after {done} of 12 points; run it again to go on."
     assert len(found["axes"][0]["values"]) == 12
+    if jobs == "1":
+        return  # what is on the disk does not depend on what computes
     again = run("sweep", spec, *VARY, *OPTIONS, "--set", "training.iterations=400", "--resume", log)
     assert json.loads(again.out)["points"][:done] == found["points"]
 

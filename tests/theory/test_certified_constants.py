@@ -355,7 +355,7 @@ def descend(problem: Problem, theta: Array, stepsize: float, iterations: int) ->
 
 
 def test_the_printed_bound_fails_where_the_certified_one_holds() -> None:
-    width, stepsize, batch, iterations, seeds = 100, 0.24, 100, 2000, 8
+    width, stepsize, batch, iterations, seeds = 100, 0.24, 100, 500, 8
     base = nets.one("single", (width, 1), np.ones((1, width)), 0.5, [math.inf])
     problem = replace(
         base,
@@ -370,7 +370,7 @@ def test_the_printed_bound_fails_where_the_certified_one_holds() -> None:
     a, noise = 13 / 16, 13 * width / 256 / batch
     printed = (start / (iterations * stepsize) + noise * stepsize) / (1 - a * stepsize)
     measured = descend(problem, theta, stepsize, iterations)
-    assert printed == pytest.approx(0.0152, abs=2e-4)
+    assert printed == pytest.approx(0.0158, abs=2e-4)
     assert measured == pytest.approx(0.893, abs=0.02)
     assert measured > 50 * printed
 
@@ -380,8 +380,8 @@ def test_the_printed_bound_fails_where_the_certified_one_holds() -> None:
     assert measured <= limit
     for fraction in (0.5, 1.0, 1.9):
         allowed = fraction / smoothness
-        bound = start / (300 * allowed * (1 - smoothness * allowed / 2))
-        assert descend(problem, theta, allowed, 300) <= bound
+        bound = start / (100 * allowed * (1 - smoothness * allowed / 2))
+        assert descend(problem, theta, allowed, 100) <= bound
 
 
 # ---------------------------------------------------------------------- mini-batches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import mpmath
@@ -99,7 +100,7 @@ def test_given_probabilities_equal_the_named_distribution() -> None:
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(u=logs, var=logs, d=logs, b=st.floats(0, 4), n=st.floats(0, 9), top=st.floats(0, 2))
 @pytest.mark.parametrize("stopping", NAMED)
 def test_constant_stepsize_optimum_beats_a_dense_grid(
@@ -126,9 +127,10 @@ def test_constant_stepsize_optimum_beats_a_dense_grid(
     assert values.min() <= best * 1.01, "the grid comes close, so the comparison means something"
 
 
-@pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("stopping", NAMED)
-@pytest.mark.parametrize("rho", [0.2, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize(
+    ("geometry", "rho"), list(zip(itertools.cycle(GEOMETRIES), [0.2, 0.5, 1.0, 1.5], strict=False))
+)
 @pytest.mark.parametrize(
     ("batch", "n", "start", "variance"),
     [(50, 1000, 1.0, 10 / 16), (1, 30, 5.0, 31.0), (8, 10**7, 0.1, 400.0)],

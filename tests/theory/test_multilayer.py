@@ -67,10 +67,10 @@ def solve_gp(net: Structure, case: dict[str, Any], low: float, high: float) -> f
     return float(problem.value)
 
 
-@pytest.mark.parametrize("seed", range(24))
-@pytest.mark.parametrize("keep_prob", [(1.0, 1.0), (0.05, 1.0), (0.5, 0.8)])
-def test_optimum_agrees_with_a_geometric_program_solver(seed: int, keep_prob: tuple[float, float]) -> None:
+@pytest.mark.parametrize("seed", range(30))
+def test_optimum_agrees_with_a_geometric_program_solver(seed: int) -> None:
     net, case = network(seed)
+    keep_prob = ((1.0, 1.0), (0.05, 1.0), (0.5, 0.8))[seed % 3]
     stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=keep_prob, **case)
     ours = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value)
     assert ours == pytest.approx(solve_gp(net, case, *keep_prob), rel=1e-6)

@@ -204,7 +204,7 @@ FLAT_LAYERS_AT_THE_END = Spec.model_validate(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(spec=settings_to_judge(), constants=st.sampled_from(["paper", "certified"]))
 @example(spec=COUNTER_EXAMPLE, constants="paper")
 @example(spec=FLAT_LAYERS_AT_THE_END, constants="paper")
@@ -255,12 +255,11 @@ def test_a_training_above_the_bound_is_not_called_proven() -> None:
     assert mine <= own.bound
 
 
-@pytest.mark.parametrize("decay", [0.3, 0.5, 1.0])
 @pytest.mark.parametrize("width", [11, 40, 1000])
-def test_trainings_of_one_layer_stay_below_what_is_proven(width: int, decay: float) -> None:
+def test_trainings_of_one_layer_stay_below_what_is_proven(width: int) -> None:
     """Rows that are all alike leave no noise and all of the curvature: the bound's hardest data."""
     rng, found = np.random.default_rng(width), 0
-    for _ in range(40):
+    for decay in 14 * (0.3, 0.5, 1.0):
         mean = float(rng.choice([0.2, 0.5, 1.0]))
         top = 2 / (certified.CURVATURE * width * mean**2)
         z = float(rng.choice([0.1, 0.3, 1.0, 3.0]))

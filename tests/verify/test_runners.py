@@ -120,9 +120,8 @@ def plain(small: list[Case]) -> Verification:
     return found
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
-def test_processes_change_no_number(small: list[Case], plain: Verification, jobs: int) -> None:
-    found = verified(small, processes(jobs))
+def test_processes_change_no_number(small: list[Case], plain: Verification) -> None:
+    found = verified(small, processes(2))
     assert found.complete
     assert numbers(found) == numbers(plain)
     assert_nobody_is_left()
@@ -197,7 +196,7 @@ def test_a_worker_that_dies_in_a_block_is_one_line(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("delay", [0.0, 1.0])
+@pytest.mark.parametrize("delay", [0.0, 0.7])
 def test_a_killed_worker_is_one_line(endless: Case, capfd: pytest.CaptureFixture[str], delay: float) -> None:
     """While it starts, and while it works."""
 
@@ -220,13 +219,15 @@ def test_a_budget_ends_long_blocks(
     small: list[Case], endless: Case, capfd: pytest.CaptureFixture[str], jobs: int
 ) -> None:
     begun = time.monotonic()
-    found = verified([endless], processes(jobs), budget=1.0)
-    assert 1.0 <= time.monotonic() - begun < 3
+    found = verified([endless], processes(jobs), budget=0.6)
+    assert 0.6 <= time.monotonic() - begun < 3
     assert not found.complete
     assert not found.interrupted
     assert found.verdict == "inconclusive"
     assert [each.verdict for each in found.cases] == ["inconclusive", "inconclusive"]
-    assert found.notes == ("Ended by the budget of 1 seconds: these results depend on the machine's speed.",)
+    assert found.notes == (
+        "Ended by the budget of 0.6 seconds: these results depend on the machine's speed.",
+    )
     assert_nobody_is_left()
     assert capfd.readouterr() == ("", "")
 
@@ -353,7 +354,7 @@ def test_workers_end_with_a_killed_parent() -> None:
     assert "Traceback" not in err
 
 
-def test_workers_need_no_main_thread(small: list[Case], plain: Verification) -> None:
+def test_one_worker_needs_no_main_thread(small: list[Case], plain: Verification) -> None:
     found: list[Verification] = []
     thread = threading.Thread(target=lambda: found.append(verified(small, processes(1))))
     thread.start()

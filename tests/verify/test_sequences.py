@@ -26,10 +26,10 @@ def limits(values: list[float], *, highest: float = 1.0, alpha: float = 0.05) ->
 
 @pytest.fixture(scope="module")
 def tossed() -> list[dict[tuple[int, ...], tuple[float, float]]]:
-    """The limits along every path of ten coin tosses, after each toss, at an alpha of 0.3."""
+    """The limits along every path of nine coin tosses, after each toss, at an alpha of 0.3."""
     level: dict[tuple[int, ...], ConfidenceSequence] = {(): ConfidenceSequence(highest=1.0, alpha=0.3)}
     found = []
-    for _ in range(10):
+    for _ in range(9):
         following: dict[tuple[int, ...], ConfidenceSequence] = {}
         for path, sequence in level.items():
             for toss in (0, 1):
