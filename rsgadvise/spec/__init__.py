@@ -10,7 +10,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rsgadvise.spec.from_model import from_model
 from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec, with_override
 from rsgadvise.spec.models import (
     Budget,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from rsgadvise.spec.changing import changed_spec as changed_spec
     from rsgadvise.spec.changing import with_statistics as with_statistics
     from rsgadvise.spec.editing import write_statistics as write_statistics
+    from rsgadvise.spec.frameworks import from_model as from_model
     from rsgadvise.spec.schema import json_schema as json_schema
     from rsgadvise.spec.template import render_template as render_template
     from rsgadvise.spec.template import yaml_scalar as yaml_scalar
@@ -67,6 +67,7 @@ __all__ = [
 
 _LATER = {
     "changed_spec": "changing",
+    "from_model": "frameworks",
     "json_schema": "schema",
     "render_template": "template",
     "with_statistics": "changing",

@@ -7,9 +7,9 @@ networks it is about, its bound, its formulas in symbols and where they come fro
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 from rsgadvise.bounds.problem import Problem
 from rsgadvise.bounds.theorems.theorem import Theorem
@@ -20,14 +20,15 @@ __all__ = ["Theorem", "theorem_for", "theorem_of"]
 def _found() -> Mapping[tuple[str, str], type[Theorem]]:
     """Theorems by kind and constants; two for the same pair are a mistake of who wrote the second."""
     found: dict[tuple[str, str], type[Theorem]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for each in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+    files = sorted(path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py"))
+    for name in files:
+        for each in vars(importlib.import_module(f"{__name__}.{name}")).values():
             if not (isinstance(each, type) and issubclass(each, Theorem)):
                 continue
             for kind in getattr(each, "kinds", ()):
-                for name in each.constants:
-                    if found.setdefault((kind, name), each) is not each:
-                        raise TypeError(f"two theorems are about {kind} networks with {name} constants")
+                for constants in each.constants:
+                    if found.setdefault((kind, constants), each) is not each:
+                        raise TypeError(f"two theorems are about {kind} networks with {constants} constants")
     return found
 
 
