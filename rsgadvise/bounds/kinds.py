@@ -27,7 +27,6 @@ __all__ = [
     "PaperMultilayer",
     "certified_constants",
     "largest_gradient",
-    "remembered",
 ]
 
 
@@ -326,22 +325,6 @@ def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Co
         keep_prob=keep_prob,
         moments=problem.moments,
     )
-
-
-def remembered(
-    function: Callable[[FloatArray], constants.Constants],
-) -> Callable[[FloatArray], constants.Constants]:
-    """The function with its last value kept: a bound asks for U and sigma^2 at the same zeta."""
-    kept: dict[tuple[tuple[int, ...], bytes], constants.Constants] = {}
-
-    def value(zeta: FloatArray) -> constants.Constants:
-        key = zeta.shape, zeta.tobytes()
-        if key not in kept:
-            kept.clear()
-            kept[key] = function(zeta)
-        return kept[key]
-
-    return value
 
 
 def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:

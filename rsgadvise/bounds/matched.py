@@ -24,12 +24,13 @@ def matched_share(
     It is that of the constants whose bound is shown. Where these leave no probabilities, since the stepsize
     lies outside their range, certified ones are drawn by; inf where those leave none either.
     """
-    names = ("certified" if _unknown(problem, constants_name) else constants_name), "certified"
-    shares = [theorem_for(problem, name).curvature_share(stepsize, keep_prob) for name in names]
-    drawn, instead = (np.where((r < 1) | ((r == 1) & (iterations > 1)), r, np.inf) for r in shares)
-    return np.where(np.isfinite(drawn), drawn, instead)
 
+    def share(name: ConstantsName) -> FloatArray:
+        r = theorem_for(problem, name).curvature_share(stepsize, keep_prob)
+        return np.where((r < 1) | ((r == 1) & (iterations > 1)), r, np.inf)
 
-def _unknown(problem: Problem, constants_name: ConstantsName) -> bool:
-    """Whether these constants have to be measured and were not."""
-    return constants_name in MEASURED and problem.measured is None
+    unknown = constants_name in MEASURED and problem.measured is None
+    if unknown or constants_name == "certified":
+        return share("certified")
+    drawn = share(constants_name)
+    return drawn if np.isfinite(drawn).all() else np.where(np.isfinite(drawn), drawn, share("certified"))

@@ -147,16 +147,15 @@ def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) 
     zeta = np.asarray(best.keep_prob)
     stopping = space.schedules[0].stopping
     paper = advice.constants == "paper"
-    own_end, certified_end = (
-        theorem_for(problem, name).objective.largest_stepsizes(zeta)
-        for name in ("paper" if paper else "certified", "certified")
-    )
+    ends = {
+        name: theorem_for(problem, name).objective.largest_stepsizes(zeta) for name in ("paper", "certified")
+    }
     with np.errstate(all="ignore"):
         return _Base(
             objective=objective_for(problem, advice.constants),
             certified=certified_beside(problem, "paper") if paper else None,
-            own_end=own_end,
-            certified_end=certified_end,
+            own_end=ends["paper" if paper else "certified"],
+            certified_end=ends["certified"],
             limit=float(largest_gradient(problem, zeta)),
             stepsize=np.asarray(best.stepsize, dtype=np.float64),
             keep_prob=best.keep_prob,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from itertools import pairwise
 from tokenize import COMMENT, generate_tokens
 
-__all__ = ["WIDTH", "Value", "fit", "literal", "wrap"]
+__all__ = ["Value", "fit", "literal", "wrap"]
 
-WIDTH = 88
+_WIDTH = 88
 """Longest line of a program: what the common formatters keep as their default."""
 
 Value = float | str | Sequence["Value"] | Mapping[str, "Value"]
@@ -31,22 +31,7 @@ def literal(value: Value) -> str:
 
 def wrap(text: str) -> str:
     """Lines of prose, in comments or not: those that are too long go on below, indented alike."""
-    return "\n".join(map(_wrapped, text.split("\n")))
-
-
-def _wrapped(line: str) -> str:
-    if len(line) <= WIDTH:
-        return line
-    prose = line.lstrip(" #")
-    prefix = line[: len(line) - len(prose)]
-    return textwrap.fill(
-        prose,
-        WIDTH,
-        initial_indent=prefix,
-        subsequent_indent=prefix,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return _relined(text, " #", _filled)
 
 
 def fit(text: str) -> str:
@@ -55,26 +40,42 @@ def fit(text: str) -> str:
     A comment beside such a line moves above it. If that does not help, a call or a definition gets its
     arguments on a line of their own, or else one per line, as do the items of a tuple or a dictionary.
     """
-    return "\n".join(map(_fitted, text.split("\n")))
+    return _relined(text, " ", _fitted)
 
 
-def _fitted(line: str) -> str:
-    if len(line) <= WIDTH:
-        return line
-    code = line.lstrip(" ")
-    indent = line[: len(line) - len(code)]
+def _relined(text: str, margin: str, lines: Callable[[str, str], str]) -> str:
+    """The text with `lines` of (what stands before, the rest) in place of each line that is too long."""
+    found = []
+    for line in text.split("\n"):
+        rest = line.lstrip(margin)
+        found.append(line if len(line) <= _WIDTH else lines(line[: len(line) - len(rest)], rest))
+    return "\n".join(found)
+
+
+def _filled(prefix: str, prose: str) -> str:
+    return textwrap.fill(
+        prose,
+        _WIDTH,
+        initial_indent=prefix,
+        subsequent_indent=prefix,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _fitted(indent: str, code: str) -> str:
     notes = [token for token in generate_tokens(StringIO(code).readline) if token.type == COMMENT]
     if not notes:
         return _broken(indent, code)
-    note = _wrapped(indent + notes[0].string)
+    note = wrap(indent + notes[0].string)
     code = code[: notes[0].start[1]].rstrip()
-    return f"{note}\n{_fitted(indent + code)}" if code else note
+    return f"{note}\n{fit(indent + code)}" if code else note
 
 
 def _broken(indent: str, code: str) -> str:
     head, *items, tail = _parts(code)
     inner = f"{indent}    {', '.join(items)}"
-    if len(inner) > WIDTH or not head[-2].isalnum():
+    if len(inner) > _WIDTH or not head[-2].isalnum():
         inner = "\n".join(f"{indent}    {item}," for item in items)
     return f"{indent}{head}\n{inner}\n{indent}{tail}"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.bounds.judge import Point, certified, objective_for
+from rsgadvise.bounds.judge import Point, certified, objective_for, stepsize_range
 from rsgadvise.bounds.kinds import (
     DescentObjective,
     PaperMultilayer,
@@ -88,14 +88,11 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
 
 def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Iterator[Hypothesis]:
     """In the theorem's own range, and for the paper's constants in the certified one too."""
-    ranges = {
-        name: theorem_for(problem, name).objective.largest_stepsizes(np.asarray([point.keep_prob]))[0]
-        for name in (("paper", "certified") if constants == "paper" else ("certified",))
-    }
-    for name, limits in ranges.items():
-        gammas, tops = np.atleast_1d(point.stepsize), np.atleast_1d(limits)
-        worst = int(np.argmax(gammas / tops))
-        value, limit = float(gammas[worst]), float(tops[worst])
+    names: tuple[ConstantsName, ...] = ("paper", "certified") if constants == "paper" else ("certified",)
+    gammas = np.atleast_1d(point.stepsize)
+    for name in names:
+        limit, worst = stepsize_range(problem, point, name)
+        value = float(gammas[worst])
         closed = point.schedule.stopping == "matched" and point.schedule.decay > 0 and point.iterations > 1
         holds = value <= limit if closed else value < limit
         layer = f"_{worst + 1}" if gammas.size > 1 else ""

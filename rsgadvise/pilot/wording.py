@@ -74,9 +74,9 @@ def _lower(report: PilotReport) -> Iterator[str]:
     for found, why in (
         (
             other,
-            "but the trend of the losses, how the next larger stepsize did"
-            + (", or that stepsizes so far from 2.8/U are seldom best," if hidden else ",")
-            + " spoke against it",
+            "but the trend of the losses, "
+            + ("that stepsizes so far from 2.8/U are seldom best, " if hidden else "")
+            + "or how the next larger stepsize did, spoke against it",
         ),
         (equal, f"which counts as equal about the loss of a constant, {report.constant_loss:.4g}"),
     ):

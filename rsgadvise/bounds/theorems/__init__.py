@@ -1,7 +1,7 @@
 """The theorems that bound E||grad f(W^R)||^2, one file each, by the kind of network and the constants.
 
-A module of this package that holds a `Theorem` is found by its being there: whose constants it has, of which
-networks it is about, its bound, its formulas in symbols and where they come from stand in that one file.
+A `Theorem` with kinds and constants is found by its module being in this package: whose constants it has, of
+which networks it is about, its bound, its formulas and where they come from stand in that one file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 
 from rsgadvise.bounds.problem import Problem
@@ -25,10 +26,10 @@ def _found() -> Mapping[tuple[str, str], type[Theorem]]:
         for each in vars(importlib.import_module(f"{__name__}.{name}")).values():
             if not (isinstance(each, type) and issubclass(each, Theorem)):
                 continue
-            for kind in getattr(each, "kinds", ()):
-                for constants in each.constants:
-                    if found.setdefault((kind, constants), each) is not each:
-                        raise TypeError(f"two theorems are about {kind} networks with {constants} constants")
+            pairs = product(getattr(each, "kinds", ()), getattr(each, "constants", ()))
+            for kind, constants in pairs:
+                if found.setdefault((kind, constants), each) is not each:
+                    raise TypeError(f"two theorems are about {kind} networks with {constants} constants")
     return found
 
 

@@ -2,108 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import ClassVar
-
-from rsgadvise.bounds.kinds import CertifiedMultilayer, DescentObjective, certified_constants, remembered
-from rsgadvise.bounds.objective import Objective, Schedule
-from rsgadvise.bounds.theorems.theorem import GENERAL, LATE, PLAIN, Theorem
-from rsgadvise.theory import constants
+from rsgadvise.bounds.kinds import certified_constants
+from rsgadvise.bounds.problem import Problem
+from rsgadvise.bounds.theorems.randomized import Free, Layers, Randomized, Tied
 from rsgadvise.theory.bound import FloatArray
-from rsgadvise.theory.descent import Geometry
+from rsgadvise.theory.constants import Constants, multilayer_layer_variances
 
 __all__ = ["CertifiedFree", "CertifiedLayers", "CertifiedTied"]
 
-_CROSS = "S + 2 √(A S), S = σ²/B, A the other terms"
 
-
-class _Certified(Theorem):
+class _Certified(Randomized):
     """U and sigma^2 as proven from moments of the data."""
 
     constants = ("certified",)
     proven = True
 
-    @cached_property
-    def _total(self) -> DescentObjective:
-        constants_at = remembered(lambda zeta: certified_constants(self.problem, zeta))
-        return DescentObjective(
-            smoothness=lambda zeta: constants_at(zeta).smoothness,
-            variance=lambda zeta: constants_at(zeta).gradient_variance,
-            geometry=Geometry.FREE if self.problem.kind == "single_layer" else Geometry.PROJECTED,
-            initial_loss=self.problem.initial_loss,
-            ceiling=self.problem.largest_loss,
-        )
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self._last: tuple[tuple[int, ...], bytes, Constants] | None = None
 
-    @cached_property
-    def objective(self) -> Objective:
-        return self._total
+    def _at(self, keep_prob: FloatArray) -> Constants:
+        """Both constants; those of the last call are kept, since a bound asks for each at the same zeta."""
+        key = keep_prob.shape, keep_prob.tobytes()
+        last = self._last
+        if last is None or last[:2] != key:
+            last = self._last = *key, certified_constants(self.problem, keep_prob)
+        return last[2]
 
     def smoothness(self, keep_prob: FloatArray) -> FloatArray:
-        return certified_constants(self.problem, keep_prob).smoothness
+        return self._at(keep_prob).smoothness
+
+    def variance(self, keep_prob: FloatArray) -> FloatArray:
+        return self._at(keep_prob).gradient_variance
 
     @classmethod
-    def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
-        whose = "gradient" if cls.kinds == ("single_layer",) else "projected gradient"
-        source = f"randomized stopping theorem for the {whose}"
-        return source if schedule.plain else f"{source}, any stopping distribution [T1]"
+    def source(cls, *, dropout: bool) -> str:
+        return f"randomized stopping theorem for the {cls.bounded}"
 
 
-class CertifiedFree(_Certified):
-    """Without a box the gradient itself is bounded."""
-
-    kinds = ("single_layer",)
-    plain: ClassVar[Mapping[str, str]] = {"initial_error": PLAIN, "gradient_noise": "U σ² γ / (2 B e)"}
-    general: ClassVar[Mapping[str, str]] = {
-        "initial_error": GENERAL,
-        "late_stopping": LATE,
-        "gradient_noise": "(U σ²/2B) Σ q_k γ_k²",
-    }
+class CertifiedFree(_Certified, Free):
+    """Without a box."""
 
 
-class CertifiedTied(_Certified):
-    """In a box it is the projected gradient."""
-
-    kinds = ("autoencoder",)
-    plain: ClassVar[Mapping[str, str]] = {
-        "initial_error": PLAIN,
-        "gradient_noise": "σ² / (B e)",
-        "projection_noise": _CROSS,
-    }
-    general: ClassVar[Mapping[str, str]] = {
-        "initial_error": GENERAL,
-        "late_stopping": LATE,
-        "gradient_noise": "(σ²/B) Σ q_k γ_k",
-        "projection_noise": _CROSS,
-    }
+class CertifiedTied(_Certified, Tied):
+    """In a box."""
 
 
-class CertifiedLayers(_Certified):
-    """The same with a stepsize and a variance for each layer."""
+class CertifiedLayers(_Certified, Layers):
+    """In a box, with a variance for each layer."""
 
-    kinds = ("multilayer",)
-    plain: ClassVar[Mapping[str, str]] = {
-        "initial_error": "D_f / (N g), g = min_l γ_l (1 - U γ_l/2)",
-        "gradient_noise": "Σ_l γ_l σ_l² / (B g)",
-        "projection_noise": _CROSS,
-    }
-    general: ClassVar[Mapping[str, str]] = {
-        "initial_error": "q_1 D_f, q_k = p_k / g_k, g_k the least descent of iteration k",
-        "late_stopping": LATE,
-        "gradient_noise": "Σ_l (σ_l²/B) Σ q_k γ_{l,k}",
-        "projection_noise": _CROSS,
-    }
-
-    @cached_property
-    def objective(self) -> CertifiedMultilayer:
+    def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:
         problem = self.problem
-        return CertifiedMultilayer(
-            total=self._total,
-            variances=lambda zeta: constants.multilayer_layer_variances(
-                layers=problem.layers,
-                weight_bound=problem.weight_bounds,
-                keep_prob=zeta,
-                moments=problem.moments,
-            ),
-            depth=problem.stepsizes,
+        return multilayer_layer_variances(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds,
+            keep_prob=keep_prob,
+            moments=problem.moments,
         )

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.bounds.kinds import PaperMultilayer
-from rsgadvise.bounds.objective import Schedule
 from rsgadvise.bounds.theorems.theorem import LATE, Theorem
 from rsgadvise.theory import multilayer
 from rsgadvise.theory.bound import FloatArray
@@ -48,9 +47,6 @@ class Multilayer(Theorem):
     def pretrained(self) -> bool:
         return len(self.problem.layers) > 2
 
-    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
-        raise NotImplementedError("each layer has a curvature of its own, see `multilayer.Structure`")
-
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob))
         columns = [stepsize[..., index] for index in range(stepsize.shape[-1])]
@@ -58,6 +54,5 @@ class Multilayer(Theorem):
         return np.asarray(np.where(inside.all(axis=-1), share, np.inf))
 
     @classmethod
-    def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
-        source = "Corollary VI.1, equation (13)" if dropout else "Corollary V.1, equation (12)"
-        return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
+    def source(cls, *, dropout: bool) -> str:
+        return "Corollary VI.1, equation (13)" if dropout else "Corollary V.1, equation (12)"

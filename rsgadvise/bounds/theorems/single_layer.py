@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from rsgadvise.bounds.kinds import DescentObjective
 from rsgadvise.bounds.objective import Schedule
-from rsgadvise.bounds.theorems.theorem import LATE, Theorem
+from rsgadvise.bounds.theorems.theorem import LATE, Descent
 from rsgadvise.theory import single_layer
 from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.descent import Geometry
@@ -18,11 +16,12 @@ from rsgadvise.theory.descent import Geometry
 __all__ = ["SingleLayer"]
 
 
-class SingleLayer(Theorem):
+class SingleLayer(Descent):
     """Bounds (7) and (8), with U = 13/8 and the variance e^s."""
 
     kinds = ("single_layer",)
     constants = ("paper",)
+    geometry = Geometry.FREE
     plain: ClassVar[Mapping[str, str]] = {
         "initial_error": "D_f / (N γ (1 - 13γ/16))",
         "gradient_noise": "e^s γ / (B (1 - 13γ/16)), e^s = 13 d_x d_y / 256",
@@ -33,25 +32,23 @@ class SingleLayer(Theorem):
         "gradient_noise": "(e^s/B) Σ q_k γ_k², e^s = 13 d_x d_y / 256",
     }
 
-    @cached_property
-    def objective(self) -> DescentObjective:
-        layers = self.problem.layers
-        variance = single_layer.gradient_variance(input_dim=layers[0], output_dim=layers[1])
-        return DescentObjective(
-            smoothness=self.smoothness,
-            variance=lambda zeta: np.full(np.shape(zeta), variance),
-            geometry=Geometry.FREE,
-            initial_loss=self.problem.initial_loss,
-            ceiling=self.problem.largest_loss,
-        )
-
     def smoothness(self, keep_prob: FloatArray) -> FloatArray:
         return np.full(np.shape(keep_prob), single_layer.SMOOTHNESS)
+
+    def variance(self, keep_prob: FloatArray) -> FloatArray:
+        inputs, outputs = self.problem.layers
+        return np.full(
+            np.shape(keep_prob), single_layer.gradient_variance(input_dim=inputs, output_dim=outputs)
+        )
+
+    @classmethod
+    def source(cls, *, dropout: bool) -> str:
+        return "Theorem III.1, equation (7)"
 
     @classmethod
     def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
         if schedule.plain:
-            return "Theorem III.1, equation (7)"
+            return cls.source(dropout=dropout)
         if schedule.stopping == "matched":
             return "Corollary III.2, equation (8) in its exact form"
         return "any stopping distribution [T1] with the constants of equation (7)"

@@ -9,12 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from rsgadvise.bounds.kinds import DescentObjective
 from rsgadvise.bounds.objective import Objective, Schedule
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.theory import descent
 from rsgadvise.theory.bound import FloatArray
+from rsgadvise.theory.descent import Geometry
 
-__all__ = ["GENERAL", "LATE", "PLAIN", "Theorem"]
+__all__ = ["GENERAL", "LATE", "PLAIN", "Descent", "Theorem"]
 
 PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
 GENERAL = "q_1 D_f, q_k = p_k / (γ_k (1 - U γ_k/2))"
@@ -48,8 +49,14 @@ class Theorem(ABC):
 
     @classmethod
     @abstractmethod
+    def source(cls, *, dropout: bool) -> str:
+        """Where the bound at constant stepsizes and uniform R stands, as the reader would look it up."""
+
+    @classmethod
     def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
-        """Where the bound comes from, as the reader would look it up."""
+        """Where the bound comes from for a schedule."""
+        source = cls.source(dropout=dropout)
+        return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
 
     @property
     def pretrained(self) -> bool:
@@ -57,17 +64,49 @@ class Theorem(ABC):
         return False
 
     @abstractmethod
-    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
-        """U, where it has one for all layers."""
-
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         """r of its `matched` stopping: iteration k descends by a multiple of x_k (1 - r x_k), x_k = k^-rho.
 
         The part of the first step's descent that curvature takes away; inf outside the range of stepsizes.
         """
+
+
+class Descent(Theorem):
+    """A theorem about a U-smooth loss whose gradient has the variance sigma^2.
+
+    Attributes:
+        geometry: how the box bears on the bound.
+        exotic: whether sigma^2 may fall with the keep probability.
+    """
+
+    geometry: ClassVar[Geometry]
+    exotic: ClassVar[bool] = False
+
+    @abstractmethod
+    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
+        """U."""
+
+    @abstractmethod
+    def variance(self, keep_prob: FloatArray) -> FloatArray:
+        """sigma^2 of one example."""
+
+    @cached_property
+    def descent(self) -> DescentObjective:
+        """The bound with one stepsize for all matrices."""
+        return DescentObjective(
+            smoothness=self.smoothness,
+            variance=self.variance,
+            geometry=self.geometry,
+            initial_loss=self.problem.initial_loss,
+            ceiling=self.problem.largest_loss,
+            exotic=self.exotic,
+        )
+
+    @cached_property
+    def objective(self) -> Objective:
+        return self.descent
+
+    def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob))
-        smoothness = self.smoothness(keep_prob)
-        if self.problem.kind == "multilayer":
-            share = descent.layer_scale(stepsize, smoothness)[1]
-            return np.asarray(np.where(inside.all(axis=-1), share, np.inf))
-        return np.asarray(np.where(inside, np.minimum(smoothness * stepsize / 2, 1.0), np.inf))
+        share = np.minimum(self.smoothness(keep_prob) * stepsize / 2, 1.0)
+        return np.asarray(np.where(inside, share, np.inf))
