@@ -9,7 +9,7 @@ import numpy as np
 
 from rsgadvise.bounds.judge import Point, bounds_at, objective_for
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.bounds.theorems import theorem_for
+from rsgadvise.bounds.theorems import theorem_of
 
 __all__ = ["Change", "elasticities", "strongest_change"]
 
@@ -64,7 +64,7 @@ def _rebuilt(problem: Problem, constants: str) -> Iterator[tuple[str, list[Probl
     if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.kind != "single_layer":
         boxes = problem.weight_bounds
         yield "weight_bound", [replace(problem, weight_bounds=tuple(w * f for w in boxes)) for f in _FACTORS]
-    if theorem_for(problem, constants).pretrained:
+    if theorem_of(problem.kind, constants).pretrained(problem):
         yield "pretraining", [replace(problem, pretraining=problem.pretraining * f) for f in _FACTORS]
 
 
@@ -167,5 +167,5 @@ def _changes(problem: Problem, constants: str, point: Point) -> Iterator[tuple[s
         keep_prob = factor * point.keep_prob
         if problem.kind != "single_layer" and keep_prob <= 1:
             yield "keep_prob", doubled, problem, replace(point, keep_prob=keep_prob)
-    if theorem_for(problem, constants).pretrained:
+    if theorem_of(problem.kind, constants).pretrained(problem):
         yield "pretraining", False, replace(problem, pretraining=problem.pretraining / 2), point

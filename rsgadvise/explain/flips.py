@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rsgadvise.bounds.theorems import theorem_for
+from rsgadvise.bounds.theorems import theorem_of
 from rsgadvise.errors import HypothesisError, SpecError
 from rsgadvise.explain.data_checks import moments_used
 from rsgadvise.explain.results import Flip
@@ -230,7 +230,7 @@ def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
             largest,
             lambda w: {"network.weight_bound": tuple(each * w / largest for each in bounds)},
         )
-    if theorem_for(problem, situation.constants).pretrained:
+    if theorem_of(problem.kind, situation.constants).pretrained(problem):
         alpha = _plain("training.pretraining.tolerance", problem.pretraining)
         yield replace(alpha, end=(1.0, "there is no pretraining, for which alpha = 1 stands"))
     if spec.training.stepsize is not None and not isinstance(spec.training.stepsize, tuple):

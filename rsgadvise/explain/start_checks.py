@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.bounds.problem import Problem
-from rsgadvise.bounds.theorems import theorem_for
+from rsgadvise.bounds.theorems import theorem_of
 from rsgadvise.explain.results import Hypothesis
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def start_hypotheses(
     yield _suboptimality(spec, problem, {each.name: each for each in measured}.get("initial_loss"))
     if problem.kind != "single_layer":
         yield _box(problem)
-    if theorem_for(problem, constants).pretrained:
+    if theorem_of(problem.kind, constants).pretrained(problem):
         yield _pretraining(spec, problem)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def test_every_term_has_a_formula_and_every_bound_a_source(
     bound = theorem.objective.bound(stepsize, one, 64 * one, 50 * one, schedule)
     assert set(bound.terms) == set(theorem.plain if schedule.plain else theorem.general)
     assert theorem.equation(schedule, dropout=False)
+
+
+@pytest.mark.parametrize(("kind", "constants"), list(product(KINDS, CONSTANTS)))
+def test_what_a_theorem_is_about_needs_no_measurement(kind: str, constants: str) -> None:
+    bare = replace(problem_of(kind), measured=None)
+    alpha = theorem_of(kind, constants).pretrained(bare)
+    assert alpha is ((kind, constants) == ("multilayer", "paper"))
 
 
 def test_one_advice_works_the_constants_of_a_problem_out_once(monkeypatch: pytest.MonkeyPatch) -> None:

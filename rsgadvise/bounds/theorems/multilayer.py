@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.bounds.kinds import PaperMultilayer
+from rsgadvise.bounds.problem import Problem
 from rsgadvise.bounds.theorems.theorem import LATE, Theorem
 from rsgadvise.theory import multilayer
 from rsgadvise.theory.bound import FloatArray
@@ -43,9 +44,9 @@ class Multilayer(Theorem):
         )
         return PaperMultilayer(net=net, initial_loss=problem.initial_loss, ceiling=problem.largest_loss)
 
-    @property
-    def pretrained(self) -> bool:
-        return len(self.problem.layers) > 2
+    @classmethod
+    def pretrained(cls, problem: Problem) -> bool:
+        return len(problem.layers) > 2
 
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob))

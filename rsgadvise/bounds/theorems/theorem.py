@@ -58,9 +58,9 @@ class Theorem(ABC):
         source = cls.source(dropout=dropout)
         return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
 
-    @property
-    def pretrained(self) -> bool:
-        """Whether alpha, the tolerance of pretraining, is in it."""
+    @classmethod
+    def pretrained(cls, problem: Problem) -> bool:
+        """Whether alpha, the tolerance of pretraining, is in the bound of a problem."""
         return False
 
     @abstractmethod
