@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -24,7 +25,12 @@ that of the whole, and U falls while training goes on."""
 MOST_ADDED = 2
 """At the ends of the ladder, where the best of a first heat stands there."""
 
-_USUAL_RUNG = 1.5  # 2.8/U is best most often: see docs/pilot.md, 4
+_USUAL = 9.0
+"""The best stepsize of a network with hidden layers, as the geometric mean over them, to a factor of 1.5 (one
+standard deviation), for any number of layers and iterations: see docs/pilot.md, 4."""
+
+_USUAL_MULTIPLE = 2.8  # of 1/U was; in wider layers the best is more of 1/U and less of a stepsize
+_MULTIPLE_COUNTS = 0.25  # of the distance from both, in logarithms
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
 _ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
 _MOST_VARIANTS = 3  # in one knob
@@ -123,8 +129,14 @@ class Proposals:
             stepsizes=tuple(unit * part for part in self.shape),
             source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
             rung=rung,
-            doublings=abs(rung - _USUAL_RUNG),
+            doublings=self._doublings(multiple),
         )
+
+    def _doublings(self, multiple: float) -> float:
+        """From the usual stepsize to the multiple of 1/U by layer."""
+        mean = multiple / self.known.smoothness * math.prod(self.shape) ** (1 / len(self.shape))
+        own, other = math.log2(mean / _USUAL), math.log2(multiple / _USUAL_MULTIPLE)
+        return abs((1 - _MULTIPLE_COUNTS) * own + _MULTIPLE_COUNTS * other)
 
     def variants(self, leader: Candidate) -> list[Candidate]:
         """The leader with another decay, batch size or keep probability, one at a time."""

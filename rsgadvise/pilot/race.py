@@ -38,8 +38,9 @@ _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where de
 _ABOUT = 0.95, 1.03  # of the loss of a constant: between these, differences are noise and not progress
 _FELL = 0.95  # of a loss one heat earlier: above it a run has stopped
 _LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
-_TIE = 1e-6  # in the logarithm of the loss, for each doubling from the usual stepsize: between equals alone
-_USUAL = 0.125  # the same at the end of a race, times the share of the training that it has not seen
+_USUAL = (
+    0.125  # in the logarithm of the loss, for each doubling from the usual stepsize, times the share to come
+)
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
@@ -54,7 +55,7 @@ class Candidate:
         keep_prob: zeta.
         source: where it comes from, in words.
         rung: its place among candidates that differ in the length of the stepsize alone; None if none do.
-        doublings: of its stepsizes, from those that are best most often.
+        doublings: of its stepsizes, from those that are best most often, whatever the sign.
     """
 
     stepsizes: tuple[float, ...]
@@ -165,7 +166,8 @@ def merit(runner: Runner, constant: float | None) -> float:
     """Logarithm of the loss so far, as much of it as tells candidates apart; smaller is better.
 
     With several matrices, just about the loss of a constant the noise of long steps is seen and not what they
-    will learn: losses there count as equal, and of equals those nearest to the usual stepsize come first.
+    will learn: losses there count as equal. And the more of the training is still to come, the more a loss is
+    chance: an eighth of that share is added for each doubling from the stepsizes that are best most often.
     Chosen on tables that no report uses, see docs/pilot.md, 4.
 
     Args:
@@ -180,37 +182,32 @@ def scores(
     retired: Sequence[Runner] = (),
     *,
     constant: float | None = None,
-    last: bool = False,
 ) -> NDArray[np.float64]:
     """Logarithm of the loss that each may reach in its whole training; smaller is better.
 
     It is the loss so far, see `merit`, less what is still to come, see `prospects`, and a part of how much
     worse the next larger stepsize did by the same share of the training: whoever is below one that fails is
-    close to failing. At the end of a race with several matrices, an eighth of the share not yet seen is added
-    for each doubling from the stepsizes that are best most often: smaller differences are mostly chance.
+    close to failing.
 
     Args:
         runners: to be compared.
         retired: others of the race, who only count as neighbours.
         constant: as in `merit`.
-        last: whether the race ends here.
     """
     runners, retired = ([_levelled(each, constant) for each in field] for field in (runners, retired))
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
     for runner, fall in zip(runners, prospects(runners), strict=True):
-        rung, score = runner.candidate.rung, log_loss(runner) + _usual(runner, constant, last=last) - fall
+        rung, score = runner.candidate.rung, log_loss(runner) + _usual(runner, constant) - fall
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
         found.append(score)
     return np.array(found)
 
 
-def _usual(runner: Runner, constant: float | None, *, last: bool = False) -> float:
+def _usual(runner: Runner, constant: float | None) -> float:
     """What its distance from the usual stepsize adds to a score."""
-    if constant is None:
-        return 0.0
-    return (_TIE + (_USUAL * max(0.0, 1 - runner.done) if last else 0.0)) * runner.candidate.doublings
+    return 0.0 if constant is None else _USUAL * max(0.0, 1 - runner.done) * runner.candidate.doublings
 
 
 def _levelled(runner: Runner, constant: float | None) -> Runner:

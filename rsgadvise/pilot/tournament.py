@@ -152,7 +152,7 @@ class Tournament:
                 self._compare(runners)
             for runner in runners:
                 runner.judged.append((runner.done, runner.loss))
-            ranked = self._ranked(runners, last=share == 1)
+            ranked = self._ranked(runners)
             runners = ranked[:kept]
             self._report(_HEATS_PART * share)
             if number >= _ENOUGH and not any(map(self._sound, self.standing)):
@@ -299,10 +299,10 @@ class Tournament:
         finally:  # what was run before an interruption was spent too
             self.work += heat.work - before
 
-    def _ranked(self, runners: Sequence[Runner], *, last: bool) -> list[Runner]:
+    def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
         # Losses of the retired are those of mini-batches: no measure for those that were compared.
         retired = [] if self.comparing else [runner for runner in self.standing if runner not in runners]
-        found = scores(runners, retired, constant=self._plateau, last=last)
+        found = scores(runners, retired, constant=self._plateau)
         order = np.argsort(found, kind="stable")
         return [runners[place] for place in order]
 

@@ -289,28 +289,28 @@ def test_losses_about_a_constants_are_equal_and_the_usual_stepsize_comes_first()
     ]
     assert np.argsort(scores(plateau, constant=1.0)).tolist() == [1, 2, 0]
     assert np.argsort([merit(runner, 1.0) for runner in plateau]).tolist() == [1, 2, 0]
-    assert np.ptp(scores(plateau, constant=1.0)) < 1e-5
+    assert scores(plateau, constant=1.0) == pytest.approx([0.125 * 0.8 * far for far in (2.5, 0.5, 1.5)])
     neighbourless = plateau[:2]
     assert scores(neighbourless) == pytest.approx(
         [merit(each, None) - f for each, f in zip(neighbourless, prospects(neighbourless), strict=True)]
     )
     for losses in ((0.94, 0.999), (0.999, 1.04)):
-        learnt = [usual_at(rung, [1.0, loss], 1.5 - rung) for rung, loss in zip((-1, 1), losses, strict=True)]
+        learnt = [usual_at(rung, [1.0, loss], 0, 1.0) for rung, loss in zip((-1, 1), losses, strict=True)]
         assert np.argmin(scores(learnt, constant=1.0)) == 0, "a lower loss counts as ever beyond these"
 
 
 @pytest.mark.parametrize(
-    ("last", "done", "constant", "best"),
+    ("done", "constant", "best"),
     [
-        (True, 0.2, 1.0, 1),  # 0.125 * 0.8 * 2 doublings > log(0.66 / 0.6) = 0.095
-        (True, 0.7, 1.0, 0),  # 0.125 * 0.3 * 2 is less
-        (True, 1.0, 1.0, 0),
-        (False, 0.2, 1.0, 0),
-        (True, 0.2, None, 0),  # one matrix
+        (0.2, 1.0, 1),  # 0.125 * 0.8 * 2 doublings > log(0.66 / 0.6) = 0.095
+        (0.7, 1.0, 0),  # 0.125 * 0.3 * 2 is less
+        (1.0, 1.0, 0),
+        (0.2, None, 0),  # one matrix
     ],
 )
-def test_at_the_end_small_differences_count_less_the_less_was_seen(
-    last: bool, done: float, constant: float | None, best: int
+def test_small_differences_count_less_the_less_was_seen(
+    done: float, constant: float | None, best: int
 ) -> None:
     level = [usual_at(-1, [0.6, 0.6], 2.5, done), usual_at(1, [0.66, 0.66], 0.5, done)]
-    assert np.argmin(scores(level, constant=constant, last=last)) == best
+    assert np.argmin(scores(level, constant=constant)) == best
+    assert np.argmin([merit(runner, constant) for runner in level]) == best

@@ -91,8 +91,8 @@ def test_masks_alone_do_not_make_a_finalist_fail(
     """With few units kept the loss under masks is that of a constant, and that of the network is not."""
     ranked = Tournament._ranked
 
-    def masked_first(self: Tournament, runners: list[Runner], *, last: bool) -> list[Runner]:
-        return sorted(ranked(self, runners, last=last), key=lambda runner: runner.candidate.keep_prob)
+    def masked_first(self: Tournament, runners: list[Runner]) -> list[Runner]:
+        return sorted(ranked(self, runners), key=lambda runner: runner.candidate.keep_prob)
 
     monkeypatch.setattr(Tournament, "_ranked", masked_first)
     found = raced([0.4, 1.0], pilot=4.0)
