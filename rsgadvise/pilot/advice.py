@@ -19,7 +19,7 @@ from rsgadvise.errors import UsageError
 from rsgadvise.networks import Data, Network, one_thread
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate, layer_smoothness
-from rsgadvise.pilot.candidates import Proposals, layer_shape
+from rsgadvise.pilot.candidates import Proposals, layer_shape, usual_stepsize
 from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.tournament import Progress, Tournament
@@ -305,6 +305,7 @@ def _raced(
         keep_prob=best.keep_prob,
         decay=best.decay,
         advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
+        usual=usual_stepsize(arena.network, arena.data.inputs),
     )
     # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.
     first = proposals.first()[0]

@@ -36,6 +36,7 @@ def proposals(
         keep_prob=1.0,
         decay=decay,
         advised=(0.07, 0.05),
+        usual=9.0,
     )
 
 
@@ -77,11 +78,9 @@ def test_the_ladder(decay: float) -> None:
         assert in_eighth == pytest.approx([2.0**rung * part / 4 for part in (2.0, 1.0)])
         assert (each.batch_size, each.iterations, each.keep_prob, each.decay) == (16, 2000, 1.0, decay)
         assert each.samples == 32_000
-    # Three parts of log2 of the mean stepsize over 9, one of the multiple over 2.8; decay changes neither.
-    expected = [
-        abs(0.75 * np.log2(2.0**rung * 2**0.5 / 4 / 9) + 0.25 * np.log2(2.0**rung / 2.8))
-        for rung in range(-1, 4)
-    ]
+    # Of the geometric mean; decay does not change it.
+    mean = 2**0.5 / 4
+    expected = [abs(np.log2(2.0**rung * mean / 9)) for rung in range(-1, 4)]
     assert [each.doublings for each in first] == pytest.approx(expected)
     assert [each.source for each in first[:3]] == ["0.5/U by layer", "1/U by layer", "2/U by layer"]
     assert proposals(shape=(1.0, 1.0)).first()[1].source == "1/U"
