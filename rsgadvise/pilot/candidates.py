@@ -27,8 +27,8 @@ MOST_ADDED = 2
 """At the ends of the ladder, where the best of a first heat stands there."""
 
 _USUAL = 18.0
-"""The best stepsize times the root mean square norm of a layer's inputs, in the mean of a study: the geometric mean
-over the layers, to a factor of 1.6 (one standard deviation). See docs/pilot.md, 4."""
+"""The best stepsize times the root mean square norm of a layer's inputs, as geometric means over the layers,
+in the mean of a study, to a factor of 1.5 (one standard deviation). See docs/pilot.md, 4."""
 
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
 _ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
@@ -79,7 +79,7 @@ def usual_stepsize(network: Network, inputs: Array) -> float:
 
 def _mean(numbers: Sequence[float]) -> float:
     """The geometric one."""
-    return math.prod(number ** (1 / len(numbers)) for number in numbers)
+    return float(np.exp(np.log(np.maximum(numbers, 1e-300)).mean()))
 
 
 @dataclass(frozen=True, slots=True)
