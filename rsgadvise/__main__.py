@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -17,6 +18,28 @@ def main() -> None:
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            _leave(end.code)
+        raise
+
+
+def _leave(code: int) -> None:
+    """End here: to take apart an interpreter that ends anyway is a quarter of a short command's time.
+
+    Where another thread or the pools of a library may have something left to do, Python ends as usual; so it
+    does where what was printed cannot be flushed, and says so.
+    """
+    threads = sys.modules.get("threading")
+    if "multiprocessing" in sys.modules or (threads is not None and threads.active_count() > 1):
+        return
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(code)
 
 
 if __name__ == "__main__":

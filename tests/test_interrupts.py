@@ -135,3 +135,28 @@ def test_processes_started_meanwhile_never_hear_it() -> None:
     assert inside.stdout == "deaf\n"
     outside = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "KeyboardInterrupt" in outside.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "tidied"),
+    [
+        ("", False),
+        ("import multiprocessing", True),
+        ("threading.Thread(target=time.sleep, args=(1,)).start()", True),
+    ],
+    ids=["alone", "pools", "a thread"],
+)
+def test_a_command_ends_at_once_where_nothing_is_left_to_do(before: str, tidied: bool) -> None:
+    script = (
+        "import atexit, sys, threading, time\n"
+        f"atexit.register(print, 'tidied')\n{before}\n"
+        "sys.argv = ['rsgadvise', 'bound', 'no.yaml' if len(sys.argv) > 1 else '--help']\n"
+        "from rsgadvise.__main__ import main\nmain()\n"
+    )
+    for words, code in (([], 0), (["wrong"], 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], check=False, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code
+        assert ("tidied" in done.stdout) == tidied
+        assert "Usage" in done.stdout or "error: no.yaml" in done.stderr
