@@ -142,6 +142,8 @@ def test_the_cheapest_mix_is_that_of_a_dense_grid(layers: tuple[int, ...], targe
     own = by_hand(problem, np.asarray([mix.alpha]), target)[0]
     assert mix.total() == pytest.approx(own, rel=1e-7)
     assert mix.total() <= values.min() * (1 + 1e-6)
+    near = np.minimum(mix.alpha * np.asarray(list(itertools.product((0.98, 1, 1.02), repeat=hidden))), 1)
+    assert mix.total() <= by_hand(problem, near[(near < 1).any(axis=1)], target).min() * (1 + 1e-6)
     step = (axis[1] / axis[0]) ** 2
     assert values.min() <= mix.total() * step**hidden  # the grid is as coarse as that
     common = cheapest_uniform(stages, target)
