@@ -160,6 +160,8 @@ def _batch_candidates(branch: Branch) -> FloatArray:
         best = _best_on_limits(branch, low, high)
     else:
         best = _best_batch(branch, low, high)
+        if space.goal is not None and space.goal.runs is None and not branch.searched:
+            best = _beside(branch, space.goal, best, (low, high))
         kinks = _kinks(space, low, high, best) if space.goal is None else _goal_kinks(branch, low, high, best)
         # Rough plans, each T with a valley of its own, tell the best batch to some ten per cent.
         for reach in (_NEAR, _NEAR ** (2 / (_GRID - 1))) if branch.searched else ():
@@ -196,6 +198,19 @@ def _best_batch(branch: Branch, low: int, high: int) -> float:
             return best
         at = int(np.searchsorted(grid, best))
         left, right = int(grid[max(at - 1, 0)]), int(grid[min(at + 1, grid.size - 1)])
+
+
+def _beside(branch: Branch, goal: Goal, best: float, ends: tuple[int, int]) -> float:
+    """The best batch size, or that of one run less or more where it is better.
+
+    Each T has a best batch of its own. Where two of them cost nearly the same, which of them a wide grid
+    shows as the better one is chance.
+    """
+    rows = _solve_for(branch, np.asarray([best]))
+    runs = [int(t) + step for t in rows.runs for step in (-1, 1) if 1 <= t + step <= MOST_RUNS]
+    spaces = [replace(branch.space, goal=replace(goal, runs=each)) for each in runs]
+    others = [_best_batch(replace(branch, space=space), *ends) for space in spaces]
+    return _best_of(branch, best, np.asarray(others)) if others else best
 
 
 def _kinks(space: Space, low: int, high: int, best: float) -> FloatArray:

@@ -169,9 +169,8 @@ def _within(
     found = []
     for spec, answer in zip(specs, answers, strict=True):
         if answer.best is not None and answer.best.samples > common:
-            limit = spec.budget.samples if spec.budget is not None else None
-            least = common if limit is None else min(common, limit)
-            again = _answer(changed_spec(spec, {"budget.samples": least}), constants)
+            # A limit of its own is larger, since the answer keeps to it.
+            again = _answer(changed_spec(spec, {"budget.samples": common}), constants)
             found.append(again if again.best is not None else answer)
         else:
             found.append(answer)

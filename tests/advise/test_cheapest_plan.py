@@ -280,3 +280,17 @@ def test_a_valley_of_other_runs_than_the_rough_plans_show() -> None:
     found = np.prod(plan(**sections))
     sections["search"]["batch_size"] = list(range(96, 133))
     assert found <= np.prod(plan(**sections)) * (1 + 1e-4)
+
+
+def test_runs_that_cost_nearly_the_same() -> None:
+    """With delta = 1/2 one run and two do, each with a best batch of its own; a wide grid prefers two."""
+    sections: dict[str, Any] = {
+        "network": {"kind": "multilayer", "layers": [10, 4, 2], "weight_bound": 0.05},
+        "data": {"mean": 0.3, "mean_square": 0.12},
+        "training": {"keep_prob": 1.0},
+        "search": {"batch_size": {"min": 10, "max": 10_000}},
+        "target": {"eps": 0.1, "delta": 0.5},
+    }
+    found = plan(**sections)
+    sections["search"]["batch_size"] = list(range(10, 200))
+    assert found == plan(**sections) == (52, 278, 1)

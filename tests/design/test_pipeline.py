@@ -142,6 +142,8 @@ def test_the_cheapest_mix_is_that_of_a_dense_grid(layers: tuple[int, ...], targe
     own = by_hand(problem, np.asarray([mix.alpha]), target)[0]
     assert mix.total() == pytest.approx(own, rel=1e-7)
     assert mix.total() <= values.min() * (1 + 1e-6)
+    near = np.minimum(mix.alpha * np.asarray(list(itertools.product((0.98, 1, 1.02), repeat=hidden))), 1)
+    assert mix.total() <= by_hand(problem, near[(near < 1).any(axis=1)], target).min() * (1 + 1e-6)
     step = (axis[1] / axis[0]) ** 2
     assert values.min() <= mix.total() * step**hidden  # the grid is as coarse as that
     common = cheapest_uniform(stages, target)
@@ -277,9 +279,11 @@ def test_small_batches_cannot_pretrain_and_the_note_names_one_that_can() -> None
     (note,) = [note for note in planned.notes if note.startswith("Layer 1 cannot")]
     needed = float(note.split("takes more than ")[1].split(".")[0].replace(",", ""))
     for batch, feasible in ((int(needed) + 2, True), (int(needed) - 1, False)):
-        wider = spec_of(search={"batch_size": [batch]}, budget={"epochs": 30})
-        stages = stages_of(problem, search_space(wider, base), constants="paper", runs=1)
+        wider = search_space(spec_of(search={"batch_size": [16, batch]}, budget={"epochs": 30}), base)
+        stages = stages_of(problem, wider, constants="paper", runs=1)
         assert bool(np.isfinite(stages.pretraining_work(0, np.asarray([1 - 1e-12]))[0])) is feasible
+        planned = plan_pipeline(problem, wider, constants="paper", target=3.0, runs=1)
+        assert any(note.startswith("Layer 1 cannot") for note in planned.notes) is not feasible
 
 
 @settings(deadline=None, max_examples=40)

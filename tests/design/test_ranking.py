@@ -134,6 +134,13 @@ def test_only_some_are_solved_again_and_the_order_is_that_of_all() -> None:
     assert few.architectures == everything.architectures[:5]
 
 
+def test_one_that_is_better_than_it_seems_is_found_all_the_same() -> None:
+    """Where a few iterations of a range of batch sizes are enough, the third seems worse than the fourth."""
+    spec = spec_of(target={"eps": 4.0, "delta": 0.01}, search={"batch_size": {"min": 100, "max": 200}})
+    ask = partial(design, spec, widths=(18, 21, 24, 27), depths=(1,), constants="certified", pipeline="none")
+    assert ask(top=3).architectures == ask(top=4).architectures[:3]
+
+
 @pytest.mark.parametrize("cap", [256, 272, 511, 512, 2047, 2048, 10**6])
 def test_the_cap_on_weights_is_exact(cap: int) -> None:
     spec = spec_of(target={"eps": 3.0, "delta": 0.1, "runs": 4})

@@ -219,6 +219,9 @@ def test_advised_anew_against_recommend(
 
 FLIPPING = [
     ("mnist_single_layer", "paper", []),
+    # 28 samples are 4 batches of 7 or 5 of 5; from 30 on 6 of 5 are first again.
+    ("mnist_single_layer", "paper", ["--set", "data.samples=20", "--set", "budget.epochs=1",
+                                     "--set", "search.batch_size=[5, 7]"]),
     ("mnist_autoencoder", "paper", []),
     ("mnist_autoencoder", "certified", ["--set", "search.keep_prob=[0.5, 0.9]"]),
     ("mnist_single_layer", "paper", ["--set", "search.decay=[0.0, 0.1, 0.3]", "--set",
@@ -256,7 +259,10 @@ def test_flips_by_recommend_on_both_sides(
             changes = {"cost.per_sample": 1e-6, "cost.per_iteration": value * 1e-6}
         if key == "budget.samples":
             changes = {key: round(value)}
-        rows = ranked(changes, top=1)
+        try:
+            rows = ranked(changes, top=1)
+        except SpecError:
+            rows = ()
         if not rows:
             return None
         listed = rows[0].keep_prob if any("search.keep_prob=[" in each for each in arguments) else None
@@ -288,8 +294,9 @@ def test_flips_by_recommend_on_both_sides(
         assert f"batch_size {beyond[0]:,}" in flip["then"]
         if now > 0:
             assert flip["factor"] == pytest.approx(flip["at"] / now)
-            for between in np.geomspace(now, flip["at"] * (1 - outwards * 1e-6), 7)[1:-1]:
-                assert first(key, float(between)) == same, key
+            reach = flip["factor"] * (1 - outwards * 1e-6)  # and no nearer one the other way
+            for between in np.geomspace(now / reach, now * reach, 12)[1:-1]:
+                assert first(key, float(between)) in (same, None), key
     assert flipped >= 1
 
 

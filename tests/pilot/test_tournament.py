@@ -83,6 +83,10 @@ def test_networks_with_other_masks_are_compared_without_any(seed: int, seen: lis
     assert finalist.end == pytest.approx(unmasked_loss(finalist.looks.weights, keep, held_out), rel=1e-4)
     assert tournament.work <= tournament.allowance
     assert found.pilot.raced[0].outcome == "won"
+    before = tournament.work
+    tournament._compare(went_far)
+    third = 1 / 3  # of a gradient: a loss alone takes no way back
+    assert tournament.work == pytest.approx(before + third * held_out.rows * len(went_far))
 
 
 def test_masks_alone_do_not_make_a_finalist_fail(

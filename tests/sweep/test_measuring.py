@@ -17,7 +17,7 @@ from rsgadvise.spec import load_spec
 from rsgadvise.sweep.axes import parse_axis
 from rsgadvise.sweep.measuring import Computer, Options, measure_point
 from rsgadvise.sweep.points import plan_points
-from rsgadvise.sweep.running import run_sweep
+from rsgadvise.sweep.running import SweepState, run_sweep
 from rsgadvise.sweep.values import chosen_values
 from rsgadvise.verify.cases import build_case
 from rsgadvise.verify.experiment import Block, run_block
@@ -201,6 +201,13 @@ def test_the_library_computes_without_a_command(tmp_path: Path) -> None:
     assert [point.measured is not None for point in found.points] == [True, True]
     assert [entry[0] for entry in told if entry[2]] == [1, 2]
     assert [entry[0] for entry in told] == sorted(entry[0] for entry in told)
+
+    def interrupt(state: SweepState) -> None:
+        raise KeyboardInterrupt
+
+    ended = run_sweep(points, axes, options=Options(), name="a", progress=interrupt)
+    further = "with --resume FILE a further run would go on from there"
+    assert ended.notes[-1] == f"Interrupted after 1 of 2 points; {further}."
     values, _ = chosen_values(points[0].loaded.spec)
     measuring = measure_point(
         points[0].loaded.spec,

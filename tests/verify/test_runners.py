@@ -168,6 +168,16 @@ class Dying(Experiment):
         raise AssertionError
 
 
+class Telling(Experiment):
+    """What the worker does about Ctrl-C by itself, and what it inherited, which counts while it starts."""
+
+    __slots__ = ()
+
+    def stream(self, replica: int) -> Stream:
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        raise MemoryError(f"{signal.getsignal(signal.SIGINT)!r} {held}")
+
+
 def but(kind: type[Experiment], usual: Case) -> Case:
     known = {field.name: getattr(usual.experiment, field.name) for field in fields(Experiment)}
     return replace(usual, experiment=kind(**known))
@@ -178,6 +188,11 @@ def test_an_error_in_a_block_reaches_the_caller(small: list[Case], endless: Case
     with pytest.raises(MemoryError, match="no room for replica"):
         verified([but(Failing, small[0]), endless], make)
     assert_nobody_is_left()
+
+
+def test_workers_never_hear_ctrl_c(small: list[Case]) -> None:
+    with pytest.raises(MemoryError, match=r"SIG_IGN.* .*SIGINT"):
+        verified([but(Telling, small[0])], processes(1))
 
 
 def test_an_error_that_cannot_be_sent_does_not_hang(small: list[Case]) -> None:
