@@ -142,7 +142,7 @@ def test_processes_started_meanwhile_never_hear_it() -> None:
     [
         ("", False),
         ("import multiprocessing", True),
-        ("threading.Thread(target=time.sleep, args=(1,)).start()", True),
+        ("threading.Thread(target=time.sleep, args=(600,), daemon=True).start()", True),
     ],
     ids=["alone", "pools", "a thread"],
 )
