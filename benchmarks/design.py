@@ -14,13 +14,12 @@ import numpy as np
 
 from rsgadvise.advise.recommend import rank
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.objective import ConstantsName
-from rsgadvise.bounds.problem import Problem, resolve
-from rsgadvise.design.joint import one_problem, one_space
-from rsgadvise.design.lattice import Lattice
-from rsgadvise.design.screening import Metric, screen
-from rsgadvise.design.widths import parse_widths
+from rsgadvise.ask.design.architectures import Lattice, one_problem, one_space
+from rsgadvise.ask.design.designing import parse_widths
+from rsgadvise.ask.design.screening import Metric, screen
 from rsgadvise.spec import Spec
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.problem import Problem, resolve
 
 _PEERS = 150
 WIDTHS, DEPTHS = "16:1024:log12", (1, 2, 3, 4, 5)

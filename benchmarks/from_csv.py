@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.advice.problems import PACKAGED, UNSEEN
-from rsgadvise.networks import Array, Data, Network, initial_weights
-from rsgadvise.rsg import Pace, Stream, Training, train
+from rsgadvise.training.networks import Array, Data, Network, initial_weights
+from rsgadvise.training.rsg import Pace, Stream, Training, train
 
 TABLES = {
     "wine": "tabular/winequality-red.csv",
@@ -45,7 +45,7 @@ _POINTS = 0.02  # of accuracy: so close to the random trials is as good
 _RUNNER = """\
 import json, runpy, sys
 import numpy as np
-from rsgadvise.datastats import load_rows, measure
+from rsgadvise.data import load_rows, measure
 found = runpy.run_path(sys.argv[1], run_name="snippet")
 x, y = found["load"]()
 model = found["SigmoidNetwork"]().fit(x, y)

@@ -11,12 +11,12 @@ from functools import partial
 
 import numpy as np
 
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.objective import Objective, Schedule
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.multilayer import Structure, dropout_bound, structure
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
+from rsgadvise.theory.objective import Objective, Schedule
+from rsgadvise.theory.problem import Problem
 
 _COUNT = 1_000_000
 MOMENTS = InputMoments(784, 0.1307, 0.0448, 0.112, 38.1)

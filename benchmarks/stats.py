@@ -49,8 +49,8 @@ _PEER = textwrap.dedent(
 _PRODUCT = textwrap.dedent(
     """
     import sys, time
-    from rsgadvise.datastats import measure
-    from rsgadvise.readers import open_data
+    from rsgadvise.data import measure
+    from rsgadvise.data import open_data
     start = time.perf_counter()
     measure(open_data(sys.argv[1]), spectrum=SPECTRUM)
     seconds = time.perf_counter() - start

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.networks import Array, Data, Network, Weights, initial_weights
-from rsgadvise.rsg import Stream, Training, train
+from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
 
 __all__ = ["run"]
 

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from benchmarks.advice.problems import HIDDEN, PACKAGED, Problem, is_there, load_problem
 from benchmarks.advice.statistics import MARGIN, trial_equivalents
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, judged
-from rsgadvise.bounds.calibrated import loss_stepsize
-from rsgadvise.bounds.moments import moments_of
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
-from rsgadvise.pilot.rehearsal import rehearse
 from rsgadvise.pilot.twins import Statistics
+from rsgadvise.pilot.typical import rehearse
+from rsgadvise.theory.calibrated import loss_stepsize
+from rsgadvise.training.generated import moments_of
 
 FloatArray = NDArray[np.float64]
 

@@ -17,16 +17,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = [
-    "DataError",
-    "HypothesisError",
-    "InfeasibleError",
-    "MissingExtraError",
-    "RsgadviseError",
-    "SpecError",
-    "UsageError",
-]
-
 
 class RsgadviseError(Exception):
     """Root of the tree; `exit_code` is what the command line returns for it."""

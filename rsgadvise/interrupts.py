@@ -9,8 +9,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["deferred", "install"]
-
 _DEAF = ("<frozen importlib", "threadpoolctl")
 """Files of frames below which an exception may vanish: what extension modules do while they are imported
 ignores errors here and there, and ctypes prints those of its callbacks and goes on."""

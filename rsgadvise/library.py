@@ -13,10 +13,8 @@ from rsgadvise.pilot import Asked, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
-    from rsgadvise.networks import Data
     from rsgadvise.spec import Spec
-
-__all__ = ["recommend"]
+    from rsgadvise.training.networks import Data
 
 
 def recommend(
@@ -71,7 +69,7 @@ def recommend(
     found = _spec(spec, data)
     rows = measured = None
     if data is not None:
-        from rsgadvise.bounds.moments import moments_of
+        from rsgadvise.training.generated import moments_of
 
         rows = _rows(found, data)
         moments = moments_of(rows)
@@ -109,8 +107,8 @@ def _plain(value: Any) -> Any:
 
 
 def _rows(spec: Spec, data: Any) -> Data:
-    from rsgadvise.networks import Data
-    from rsgadvise.readers import encode_targets
+    from rsgadvise.data.targets import encode_targets
+    from rsgadvise.training.networks import Data
 
     network = spec.network
     tied = network.kind == "autoencoder"

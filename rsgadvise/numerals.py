@@ -6,20 +6,6 @@ import math
 import re
 from collections.abc import Sequence
 
-__all__ = [
-    "count",
-    "epochs",
-    "lengths",
-    "network",
-    "number",
-    "one_style",
-    "percent",
-    "rounded_up",
-    "spans",
-    "stepsizes",
-    "stepsizes_by_layer",
-]
-
 _NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)(.*)", re.DOTALL)
 _MANY = 100  # epochs
 _PLAIN, _DIGITS = (1e-4, 1e7), 4  # between which a number is short without an exponent

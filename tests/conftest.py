@@ -49,7 +49,7 @@ def real_data() -> Callable[[str], Path]:
 def _rehearsed_once() -> Iterator[None]:
     """A race on made-up data, of a second and more, depends on its arguments alone, and nearly all advice
     without data asks for one of a few: each is run once. That two are the same is tested beside it."""
-    from rsgadvise.pilot import rehearsal
+    from rsgadvise.pilot import typical as rehearsal
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rsgadvise.pilot.typical.rehearse", cache(rehearsal.rehearse))
@@ -59,11 +59,11 @@ def _rehearsed_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _parsed_once() -> Iterator[None]:
     """A few specs are asked about hundreds of times, and their notation takes longer than most answers."""
-    from rsgadvise.spec import tree
+    from rsgadvise.spec import yaml as tree
 
     known = cache(tree.build_tree)
     with pytest.MonkeyPatch.context() as patch:
-        for reader in ("loading", "overrides"):
+        for reader in ("load",):
             patch.setattr(f"rsgadvise.spec.{reader}.build_tree", lambda text: deepcopy(known(text)))
         yield
 
@@ -132,7 +132,7 @@ Run = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def _theorems_afresh() -> None:
     """A test that changes what a theorem is made of leaves none of it to the next."""
-    from rsgadvise.bounds.theorems import theorem_for
+    from rsgadvise.theory.theorems import theorem_for
 
     theorem_for.cache_clear()
 

@@ -15,8 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 from verifications import CASE, verification
 
-from rsgadvise.report.documents import as_document, as_json
-from rsgadvise.verify.results import Verdict
+from rsgadvise.ask.verify.results import Verdict
+from rsgadvise.show.report.documents import as_document, as_json
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = ROOT / ".github" / "actions" / "verify" / "action.yml"

@@ -16,10 +16,10 @@ from benchmarks.advice.report import render
 from benchmarks.advice.statistics import best_of, most_equivalents, trial_equivalents, weighted_median
 from benchmarks.advice.trials import judged, trained
 from benchmarks.advice.tuners import TUNERS
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Network, initial_weights
-from rsgadvise.pilot.cooldown import COOLDOWN
-from rsgadvise.rsg import Stream, Training, train
+from rsgadvise.pilot.advising import COOLDOWN
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import Data, Network, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 11, 12])

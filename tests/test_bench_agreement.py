@@ -42,12 +42,12 @@ from benchmarks.agreement.predicting import (
 )
 from benchmarks.agreement.report import Setting, Swept, render
 from benchmarks.agreement.statistics import interval, kendall, latin_hypercube, moves, ranks, spearman, untied
-from rsgadvise.bounds.judge import certified, objective_for
-from rsgadvise.bounds.moments import moments_of
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, initial_weights
-from rsgadvise.rsg import Stream, Training, train
-from rsgadvise.stopping import harmonic_number
+from rsgadvise.theory.judge import certified, objective_for
+from rsgadvise.theory.stopping import harmonic_number
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Data, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
 
 FOLDER = Path("nowhere")
 

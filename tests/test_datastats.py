@@ -17,9 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from rsgadvise.datastats import DataStatistics, load_rows, measure, measuring, moments, percentiles
+from rsgadvise.data import moments
+from rsgadvise.data import scaling as percentiles
+from rsgadvise.data import statistics as measuring
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.scaling import DataStatistics
+from rsgadvise.data.statistics import load_rows, measure
+from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError
-from rsgadvise.readers import Array, open_data
 
 CALTECH = "caltech101-silhouettes/caltech101_silhouettes_28_split1.mat"
 GOLDEN = {

@@ -18,13 +18,12 @@ from benchmarks.figure1.report import _few_colours
 from benchmarks.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, span
 from benchmarks.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
 from benchmarks.figure1.tables import Table, generated_table, reduced
-from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.names import fixed_values
+from rsgadvise.ask.sweep.axes import parse_axis, plan_points
+from rsgadvise.ask.sweep.measuring import predict
+from rsgadvise.ask.sweep.results import Measurement, SweepPoint
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.names import fixed_values
 from rsgadvise.spec import load_spec
-from rsgadvise.sweep.axes import parse_axis
-from rsgadvise.sweep.points import plan_points
-from rsgadvise.sweep.predicting import predict
-from rsgadvise.sweep.results import Measurement, SweepPoint
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 REPLICATES = 6

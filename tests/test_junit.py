@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from verifications import CASE as ONE
 from verifications import verification
 
-from rsgadvise.report.junit import junit_xml, summary
-from rsgadvise.verify.results import CaseResult
+from rsgadvise.ask.verify.results import CaseResult
+from rsgadvise.show.report.verification import junit_xml, summary
 
 CASE = replace(ONE, notes=("First note.", "Second note."))
 FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)

@@ -16,7 +16,7 @@ import rsgadvise
 from rsgadvise import recommend
 from rsgadvise.errors import DataError, SpecError, UsageError
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.report.documents import as_document, as_json
+from rsgadvise.show.report.documents import as_document, as_json
 from rsgadvise.spec import Spec
 
 Float = NDArray[np.float64]

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsgadvise.datastats import load_rows, loading, measure
+from rsgadvise.data import statistics as loading
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.statistics import load_rows, measure
 from rsgadvise.errors import DataError
-from rsgadvise.readers import open_data
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,10 @@ from rich.console import Console
 
 import rsgadvise
 from rsgadvise.numerals import count, number
-from rsgadvise.report.blocks import Block, Column, Grid, Sentences, Title
-from rsgadvise.report.console import as_text, show
-from rsgadvise.report.documents import as_csv, as_document, as_json, as_yaml
-from rsgadvise.report.fitting import fitted
-from rsgadvise.report.markdown import as_markdown
+from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title
+from rsgadvise.show.report.console import as_text, fitted, show
+from rsgadvise.show.report.documents import as_csv, as_document, as_json, as_yaml
+from rsgadvise.show.report.markdown import as_markdown
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.search import (
+from rsgadvise.theory.search import (
     geometric,
     increasing_root,
     minimize_grid,

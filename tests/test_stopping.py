@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import MatchedTo, Stopping, harmonic_number, probabilities, stopping_sums
+from rsgadvise.theory.stopping import MatchedTo, Stopping, harmonic_number, probabilities, stopping_sums
 
 ORDERS = [0.0, 0.1, 0.5, 0.9, 0.999999, 1.0, 1.0000001, 1.3, 2.0, 3.1, 4.0]
 COUNTS = [1, 2, 31, 32, 33, 34, 100, 10**4, 10**8, 10**12]

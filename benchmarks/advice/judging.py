@@ -19,7 +19,7 @@ from benchmarks.advice.statistics import MARGIN, best_of, trial_equivalents
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS, judged, trained
 from benchmarks.advice.tuners import COUNTS, Arrays
 from rsgadvise.errors import RsgadviseError
-from rsgadvise.pilot.cooldown import COOLDOWN
+from rsgadvise.pilot.advising import COOLDOWN
 
 __all__ = [
     "ADVICE",

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from rsgadvise.bounds.moments import moments_of
-from rsgadvise.datastats import load_rows, measure
-from rsgadvise.networks import Array, Data, Network
-from rsgadvise.readers import open_data
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.statistics import load_rows, measure
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Array, Data, Network
 
 __all__ = [
     "DATA",

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.advice.problems import Problem
-from rsgadvise.advise.answer import cooled
-from rsgadvise.networks import Array, Data, Network, Weights, initial_weights, one_thread
-from rsgadvise.rsg import Pace, Stream, Training, train
+from rsgadvise.advise.results import cooled
+from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights, one_thread
+from rsgadvise.training.rsg import Pace, Stream, Training, train
 
 __all__ = ["BATCH_SIZE", "ITERATIONS", "SEEDS", "Outcome", "first_weights", "judged", "trained"]
 

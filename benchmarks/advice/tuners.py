@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from benchmarks.advice.problems import Problem
 from benchmarks.advice.trials import BATCH_SIZE, ITERATIONS, SEEDS, first_weights, judged, trained
-from rsgadvise.networks import Kernel, clip_to_box, one_thread
-from rsgadvise.rsg import Stream
+from rsgadvise.training.networks import Kernel, clip_to_box, one_thread
+from rsgadvise.training.rsg import Stream
 
 __all__ = ["COUNTS", "TUNERS", "Arrays", "Tuner"]
 

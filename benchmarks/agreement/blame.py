@@ -21,7 +21,7 @@ from benchmarks.agreement.predicting import (
     vacuity_limit,
 )
 from benchmarks.agreement.statistics import interval, kendall, moves, spearman, untied
-from rsgadvise.bounds.objective import ConstantsName
+from rsgadvise.theory import ConstantsName
 
 __all__ = [
     "AIM",

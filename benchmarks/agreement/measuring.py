@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from benchmarks.agreement.design import Configuration, Sweep, held
 from benchmarks.agreement.sources import rows_of
-from rsgadvise.bounds.problem import MeasuredConstants, Problem
-from rsgadvise.bounds.theorems import theorem_for
-from rsgadvise.curvature import Curvature
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Network, Weights, initial_weights, one_thread
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import Calibration, calibrate, steepness
-from rsgadvise.rsg import Stream, Training, train
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.problem import MeasuredConstants, Problem
+from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.training.curvature import Curvature
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import Data, Network, Weights, initial_weights, one_thread
+from rsgadvise.training.rsg import Stream, Training, train
 
 __all__ = ["LOOKS", "PROTOCOL", "Outcome", "measure_one", "measure_sweep", "strata", "with_calibration"]
 

@@ -10,20 +10,21 @@ from typing import TypeVar
 import numpy as np
 
 from benchmarks.agreement.measuring import Outcome, with_calibration
-from rsgadvise.bounds.judge import Point, certified
-from rsgadvise.bounds.kinds import (
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry
+from rsgadvise.theory.judge import Point, certified
+from rsgadvise.theory.objective import (
     CertifiedMultilayer,
     DescentObjective,
+    Objective,
     PaperMultilayer,
+    Schedule,
     largest_gradient,
 )
-from rsgadvise.bounds.objective import ConstantsName, Objective, Schedule
-from rsgadvise.bounds.problem import Problem
-from rsgadvise.bounds.theorems import theorem_for
-from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import harmonic_number
-from rsgadvise.theory.bound import Bound, FloatArray
-from rsgadvise.theory.descent import Geometry
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.stopping import harmonic_number
+from rsgadvise.theory.theorems import theorem_for
 
 __all__ = [
     "AS_REPORTED",

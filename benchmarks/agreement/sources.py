@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.agreement.design import Configuration
-from rsgadvise.bounds.moments import moments_of
-from rsgadvise.datastats import load_rows, measure
-from rsgadvise.networks import Array, Data
-from rsgadvise.readers import open_data
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.statistics import load_rows, measure
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Array, Data
 
 __all__ = ["DATA", "ROWS", "is_there", "rows_of"]
 

@@ -20,8 +20,8 @@ __all__ = ["Task", "outcomes"]
 
 Task = Configuration | Sweep
 
-_BELOW = ("bounds", "theory", "networks.py", "rsg.py", "expectation.py", "curvature.py", "lanczos.py")
-_MEASURERS = (*_BELOW, "stopping.py", "pilot/arena.py", "pilot/calibration.py")
+_BELOW = ("theory", "training")
+_MEASURERS = (*_BELOW, "pilot/arena.py", "pilot/calibration.py")
 """Parts of the package that decide an outcome: limits of stepsizes, training and measuring."""
 
 

@@ -179,8 +179,8 @@ def write(results: Results, tables: Mapping[str, Table], text: str, folder: Path
         text: the tables of verdicts.
         folder: made if it is not there.
     """
-    from rsgadvise.plot.charts import chart_from
-    from rsgadvise.plot.drawing import draw
+    from rsgadvise.show.plot.charts import chart_from
+    from rsgadvise.show.plot.drawing import draw
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "verdicts.md").write_text(text, encoding="utf-8")

@@ -18,16 +18,14 @@ from scipy.stats import t as student
 
 from benchmarks.figure1.rules import Panel
 from benchmarks.figure1.tables import Table, reduced, statistics_of
-from rsgadvise.networks import Data
-from rsgadvise.report.sweeping import sweep_document
+from rsgadvise.ask.sweep.axes import PlannedPoint, override, parse_axis, plan_points
+from rsgadvise.ask.sweep.measuring import Computer, Options
+from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
+from rsgadvise.ask.sweep.running import SweepLog, identity, run_sweep
+from rsgadvise.ask.verify.runners import make_runner
+from rsgadvise.show.report.sweeping import sweep_document
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
-from rsgadvise.sweep.axes import override, parse_axis
-from rsgadvise.sweep.log import SweepLog, identity
-from rsgadvise.sweep.measuring import Computer, Options
-from rsgadvise.sweep.points import PlannedPoint, plan_points
-from rsgadvise.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
-from rsgadvise.sweep.running import run_sweep
-from rsgadvise.verify.runners import make_runner
+from rsgadvise.training.networks import Data
 
 __all__ = ["CONFIGS", "PANELS", "Plan", "Replicate", "joined", "panel_of", "plan", "run_replicate"]
 

@@ -9,12 +9,10 @@ from rsgadvise.advise.recommend import described, ranked_rows, ranking_objective
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
-from rsgadvise.bounds.judge import check_problem
-from rsgadvise.bounds.objective import ConstantsName
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
-
-__all__ = ["Rankings", "choose_constants", "elsewhere"]
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import check_problem
+from rsgadvise.theory.problem import Problem
 
 
 @dataclass(slots=True)

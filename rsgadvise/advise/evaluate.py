@@ -11,23 +11,14 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.elasticity import elasticities
 from rsgadvise.advise.recommend import out_of_range
 from rsgadvise.advise.results import Stepsize, as_stepsize
-from rsgadvise.bounds.judge import (
-    Point,
-    certified,
-    check_problem,
-    equation,
-    objective_for,
-    point_at,
-)
-from rsgadvise.bounds.objective import ConstantsName
-from rsgadvise.bounds.problem import Assumption, Problem, resolve, stopping_of
 from rsgadvise.errors import HypothesisError
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, point_at
+from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
 from rsgadvise.theory.single_layer import decreasing_stepsize_bound
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
-
-__all__ = ["BoundReport", "evaluate", "fixed_point"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from rsgadvise.advise.answer import BoxGrowth, Guarantee
 from rsgadvise.advise.chosen import Rankings
-from rsgadvise.advise.results import Recommendation
+from rsgadvise.advise.results import BoxGrowth, Guarantee, Recommendation
 from rsgadvise.advise.runs import rows_to_compare
 from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import Goal, Space, without_limits
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.kinds import largest_gradient
-from rsgadvise.bounds.objective import ConstantsName
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import lengths, rounded_up
-
-__all__ = ["BOXES", "box_growth", "guarantee_for"]
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import largest_gradient
+from rsgadvise.theory.problem import Problem
 
 BOXES = (0.05, 0.5, 5.0)
 """Boxes that every guarantee is given for, beside the spec's own."""

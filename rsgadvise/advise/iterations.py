@@ -8,20 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
-from rsgadvise.bounds.objective import Objective, Range, Schedule
-from rsgadvise.search import distinct, whole_grid
-from rsgadvise.theory.bound import FloatArray
-
-__all__ = [
-    "FEW",
-    "MOST_RUNS",
-    "Branch",
-    "best_value",
-    "critical_batch_size",
-    "fewest_iterations",
-    "iterations_for_bound",
-    "iterations_for_goal",
-]
+from rsgadvise.theory.descent import FloatArray
+from rsgadvise.theory.objective import Objective, Range, Schedule
+from rsgadvise.theory.search import distinct, whole_grid
 
 MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 _ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not always better

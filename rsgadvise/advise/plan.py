@@ -8,20 +8,17 @@ import numpy as np
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
-from rsgadvise.advise.plan_result import IterationPlan, TradeoffPoint
-from rsgadvise.advise.results import as_stepsize
+from rsgadvise.advise.results import IterationPlan, TradeoffPoint, as_stepsize
 from rsgadvise.advise.runs import choosing, rows_to_compare
 from rsgadvise.advise.solve import plans
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
-from rsgadvise.bounds.judge import Point, certified, check_problem, equation, objective_for
-from rsgadvise.bounds.objective import ConstantsName, Objective, Range, Schedule
-from rsgadvise.bounds.problem import Assumption, Problem
 from rsgadvise.errors import HypothesisError
-from rsgadvise.search import distinct, whole_grid, whole_number
-from rsgadvise.theory import single_layer
-from rsgadvise.theory.bound import FloatArray
-
-__all__ = ["Request", "plan_for", "plan_iterations"]
+from rsgadvise.theory import ConstantsName, single_layer
+from rsgadvise.theory.descent import FloatArray
+from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for
+from rsgadvise.theory.objective import Objective, Range, Schedule
+from rsgadvise.theory.problem import Assumption, Problem
+from rsgadvise.theory.search import distinct, whole_grid, whole_number
 
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T

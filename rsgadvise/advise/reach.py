@@ -11,11 +11,9 @@ from rsgadvise.advise.iterations import MOST_RUNS
 from rsgadvise.advise.results import Infeasible
 from rsgadvise.advise.solve import Rows, reachable, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
-from rsgadvise.bounds.objective import Objective
 from rsgadvise.numerals import rounded_up
-from rsgadvise.search import distinct, whole_grid, whole_number
-
-__all__ = ["Reach", "infeasible", "smallest_eps"]
+from rsgadvise.theory.objective import Objective
+from rsgadvise.theory.search import distinct, whole_grid, whole_number
 
 _DIGITS = 4
 _COARSE = 12  # numbers of runs tried at first

@@ -10,41 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.answer import Source, TrainingPlan
-from rsgadvise.advise.elasticity import elasticities, strongest_change
-from rsgadvise.advise.ends import NEAR, batch_end
+from rsgadvise.advise.elasticity import NEAR, batch_end, elasticities, strongest_change
 from rsgadvise.advise.iterations import critical_batch_size
-from rsgadvise.advise.results import Advice, Recommendation, WorkPoint, as_stepsize
+from rsgadvise.advise.results import Advice, Recommendation, Source, TrainingPlan, WorkPoint, as_stepsize
 from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.calibrated import LossObjective
-from rsgadvise.bounds.judge import (
-    Point,
-    certified,
-    check_problem,
-    equation,
-    objective_for,
-    stepsize_range,
-)
-from rsgadvise.bounds.objective import MEASURED, ConstantsName, Objective
-from rsgadvise.bounds.problem import Assumption, Problem, resolve
+from rsgadvise.theory import MEASURED, ConstantsName
+from rsgadvise.theory.calibrated import LossObjective
+from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, stepsize_range
+from rsgadvise.theory.objective import Objective
+from rsgadvise.theory.problem import Assumption, Problem, resolve
 
 if TYPE_CHECKING:
     from rsgadvise.advise.chosen import Rankings
     from rsgadvise.spec import Spec
 
-__all__ = [
-    "described",
-    "out_of_range",
-    "rank",
-    "ranked_rows",
-    "ranking_objective",
-    "recommend",
-    "relevant",
-    "row_point",
-    "training_plan",
-]
 
 _BOUNDARY_SLOPE = 1e-4
 _SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence

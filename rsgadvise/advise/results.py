@@ -4,22 +4,135 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from rsgadvise.advise.answer import Guarantee, TrainingPlan
-from rsgadvise.bounds.objective import ConstantsName
-from rsgadvise.bounds.problem import Assumption
-from rsgadvise.theory.bound import FloatArray
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.descent import FloatArray
+from rsgadvise.theory.problem import Assumption
 
-__all__ = [
-    "Advice",
-    "Infeasible",
-    "MeasuredConstant",
-    "Recommendation",
-    "Stepsize",
-    "WorkPoint",
-    "as_stepsize",
-]
+# The two answers of an advice: what to train with, and what is guaranteed. Plain frozen records.
+
+Source = Literal["raced", "calibrated", "typical", "theorem"]
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What to train with, and how good it was.
+
+    What was not measured is None: a theorem knows nothing of `learns`, `loss` or `spread`.
+
+    Attributes:
+        stepsize: gamma, or one per matrix for multilayer.
+        common_stepsize: the one rate for libraries that know only one; equals `stepsize` where that is one.
+        decay: rho of gamma_k = gamma k^-rho; 0 for a stepsize that does not fall so.
+        stopping: P_R by name; `end` where the weights after all N iterations are the result.
+        batch_size, iterations, epochs: B, N, and N B over the rows.
+        keep_prob, dropout_rate: zeta and 1 - zeta.
+        weight_bound: the box that it trains in, or one per layer; None without one.
+        scaling: of the data file that it trains on; None without one.
+        optimizer, schedule, warmup: SGD, what the stepsize does, and iterations of linear warm-up.
+        cooldown: share of the iterations, the last ones, over which the stepsize falls linearly to 0; the
+            schedule is then linear, and `cooled` gives its factor.
+        source: raced and calibrated on the user's data, typical for its statistics, or a theorem's.
+        learns: whether it ends better than a constant prediction.
+        reason: why it does not, found by experiment, and what helps; empty where it does.
+        loss: training loss that it reached, of a constant prediction `constant_loss`.
+        held_out_error: share of held-out rows that are wrong; `constant_error` is that of always saying the
+            commonest class.
+        spread: the stepsize lies within a factor of this of the one shown, as far as halves, twins or seeds
+            of the same measurement tell; 1 or more, or None where nothing was repeated.
+    """
+
+    stepsize: float | tuple[float, ...]
+    common_stepsize: float
+    decay: float
+    stopping: str
+    batch_size: int
+    iterations: int
+    epochs: float | None
+    keep_prob: float
+    dropout_rate: float
+    weight_bound: float | tuple[float, ...] | None
+    source: Source
+    scaling: str | None = None
+    optimizer: str = "sgd"
+    schedule: Schedule = "constant"
+    warmup: int = 0
+    cooldown: float = 0.0
+    learns: bool | None = None
+    reason: str = ""
+    loss: float | None = None
+    constant_loss: float | None = None
+    held_out_error: float | None = None
+    constant_error: float | None = None
+    spread: float | None = None
+
+
+def cooled(iteration: int, iterations: int, cooldown: float) -> float:
+    """Factor min(1, (N + 1 - k) / (c N + 1)) of the stepsize of iteration k, which would be 0 after the last.
+
+    Args:
+        iteration, iterations: k = 1..N, and N.
+        cooldown: c, the share of the iterations over which it falls; 0 for a constant stepsize.
+
+    Example:
+        >>> [cooled(k, 4, 0.5) for k in range(1, 5)]
+        [1.0, 1.0, 0.6666666666666666, 0.3333333333333333]
+    """
+    return min(1.0, (iterations + 1 - iteration) / (cooldown * iterations + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class BoxGrowth:
+    """What another box does to the same guarantee: without a target its bound, with one the iterations."""
+
+    weight_bound: float
+    bound: float | None
+    iterations: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a theorem promises, in one sentence that can be cited.
+
+    Attributes:
+        statement: the sentence, with its assumptions.
+        stepsize, batch_size, iterations, runs: gamma, B, N and T that it holds for.
+        bound, certified_bound: on the expected squared gradient norm.
+        constants, equation: whose bound it is.
+        proven: certified_bound <= bound, at the very P_R, N, B and gamma shown.
+        vacuous: it is no better than the largest squared gradient norm possible.
+        growth: the same for other boxes, where the network has one.
+        decay, stopping, keep_prob: rho of gamma_k = gamma k^-rho, P_R by name, and zeta.
+        eps, delta: of the target that it meets; None without one.
+        claim: the sentence without its assumptions.
+        comparison_rows: fresh rows for each run, if the runs are compared by gradients of a sample, with
+            which the kept one has at most 4 eps with probability 1 - 2 delta; 0 for one run.
+    """
+
+    statement: str
+    stepsize: float | tuple[float, ...]
+    batch_size: int
+    iterations: int
+    runs: int
+    bound: float
+    certified_bound: float
+    constants: str
+    equation: str
+    proven: bool
+    vacuous: bool
+    growth: tuple[BoxGrowth, ...] = ()
+    decay: float = 0.0
+    stopping: str = "uniform"
+    keep_prob: float = 1.0
+    eps: float | None = None
+    delta: float | None = None
+    claim: str = ""
+    comparison_rows: int = 0
+
+
+# What the advisor returns: plain frozen records that a report renders without computing.
 
 Stepsize = float | tuple[float, ...]
 
@@ -193,20 +306,97 @@ class Advice:
 
     def to_dict(self) -> dict[str, Any]:
         """The same keys and values as `rsgadvise recommend --format json` writes, but for the spec's."""
-        from rsgadvise.report.documents import as_document
+        from rsgadvise.show.report.documents import as_document
 
         return as_document("recommend", self)
 
     def __str__(self) -> str:
         """The answer, the ranks and what to mind, as the command line shows them at 80 columns."""
-        from rsgadvise.report.advice import advice_blocks
-        from rsgadvise.report.console import as_text
+        from rsgadvise.show.report.advice import advice_blocks
+        from rsgadvise.show.report.console import as_text
 
         return as_text(advice_blocks(self, details=False))
 
     def _repr_html_(self) -> str:
         """The same for notebooks."""
-        from rsgadvise.html.blocks import blocks_html
-        from rsgadvise.report.advice import advice_blocks
+        from rsgadvise.show.html.markup import blocks_html
+        from rsgadvise.show.report.advice import advice_blocks
 
         return str(blocks_html(advice_blocks(self, details=False), "Advice"))
+
+
+# What `plan_iterations` returns: plain frozen records that a report renders without computing.
+
+
+@dataclass(frozen=True, slots=True)
+class TradeoffPoint:
+    """One point of the trade of steps against samples, for the same target."""
+
+    batch_size: int
+    iterations: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class IterationPlan:
+    """How many iterations, and how much data, an (eps, delta)-solution needs.
+
+    Attributes:
+        iterations: smallest integer N with the optimal stepsize; iterations_real before rounding up.
+        iterations_paper: the integer above equation (9), iterations_paper_real its value; None
+            where (9) does not apply.
+        stepsize: optimal at `iterations`. keep_prob, dropout_rate: as used; None without a plan.
+        bound: at these values; at most per_run_target = eps delta^(1/T).
+        critical_batch_size: where steps are twice the fewest possible.
+        recommended_runs: T with the fewest samples in all, T N(T) B. recommended_iterations: N of each of
+            them. recommended_samples: of all of them.
+        samples: N B of one run. total_samples: T N B of all.
+        dataset_size: S = B N / C with the paper's N; dataset_size_exact with the exact one. Both to the
+            nearest row, as S C ~ B N is itself approximate.
+        tradeoff: (B, N, N B) over batch sizes.
+        min_batch_size: smallest B for which the target is reachable with `runs`. least_batch_size: the same
+            with any number of runs, which is `recommend`'s where the spec fixes none.
+        recommended_critical_batch_size: as critical_batch_size, with recommended_runs.
+        comparison_rows: fresh rows for each run, if the runs are compared by gradients of a sample, with
+            which the kept one has at most 4 eps with probability 1 - 2 delta; 0 for one run.
+        reason: why there is no plan, or None; among the notes too.
+    """
+
+    kind: str
+    layers: tuple[int, ...]
+    constants: ConstantsName
+    equation: str
+    eps: float
+    delta: float
+    runs: int
+    epochs: float
+    batch_size: int
+    initial_loss: float
+    per_run_target: float
+    feasible: bool
+    iterations: int | None
+    iterations_real: float | None
+    iterations_paper: int | None
+    iterations_paper_real: float | None
+    stepsize: Stepsize | None
+    keep_prob: float | None
+    dropout_rate: float | None
+    bound: float | None
+    certified_bound: float | None
+    proven: bool | None
+    critical_batch_size: float | None
+    recommended_runs: int | None
+    recommended_iterations: int | None
+    recommended_samples: int | None
+    samples: int | None
+    total_samples: int | None
+    dataset_size: int | None
+    dataset_size_exact: int | None
+    tradeoff: tuple[TradeoffPoint, ...]
+    min_batch_size: int | None
+    reason: str | None
+    notes: tuple[str, ...]
+    assumed: tuple[Assumption, ...]
+    least_batch_size: int | None = None
+    recommended_critical_batch_size: float | None = None
+    comparison_rows: int | None = None

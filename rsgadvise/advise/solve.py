@@ -17,12 +17,10 @@ from rsgadvise.advise.iterations import (
     iterations_for_goal,
 )
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
-from rsgadvise.bounds.calibrated import LossObjective
-from rsgadvise.bounds.objective import FixedStepsize, Objective
-from rsgadvise.search import distinct, smallest_integer, whole_grid, whole_number
-from rsgadvise.theory.bound import FloatArray
-
-__all__ = ["Rows", "plans", "reachable", "solve"]
+from rsgadvise.theory.calibrated import LossObjective
+from rsgadvise.theory.descent import FloatArray
+from rsgadvise.theory.objective import FixedStepsize, Objective
+from rsgadvise.theory.search import distinct, smallest_integer, whole_grid, whole_number
 
 _EXHAUSTIVE = 64  # a batch-size range this short is enumerated, a longer one narrowed to it
 _KINKS = 96  # numbers of iterations whose largest batch is tried

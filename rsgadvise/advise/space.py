@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.bounds.kinds import largest_gradient
-from rsgadvise.bounds.objective import Range, Schedule
-from rsgadvise.bounds.problem import Assumption, Problem, stopping_of
-from rsgadvise.theory.bound import FloatArray
+from rsgadvise.theory.descent import FloatArray
+from rsgadvise.theory.objective import Range, Schedule, largest_gradient
+from rsgadvise.theory.problem import Assumption, Problem, stopping_of
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = [
-    "ASSUMED_EPOCHS",
-    "MOST_ITERATIONS",
-    "Goal",
-    "Limit",
-    "Space",
-    "aim",
-    "batch_choices",
-    "search_space",
-    "without_limits",
-]
 
 ASSUMED_EPOCHS = 100.0
 """Budget where neither target nor budget is given: a bound alone always prefers more work."""

@@ -6,45 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rsgadvise.numerals import spans
 
-__all__ = [
-    "ABOVE_THE_LIMIT",
-    "AT_HIGHEST_KEEP_PROB",
-    "AT_LOWEST_KEEP_PROB",
-    "BOUND",
-    "BY_CERTIFIED",
-    "BY_PAPER",
-    "BY_PROVEN_PAPER",
-    "CERTIFIED_SAYS_MORE",
-    "GRADIENT_BOUND",
-    "LARGER_THAN_DATA",
-    "LARGEST_BATCH",
-    "LOSS_SCORE",
-    "NOTHING_PROVEN",
-    "NOTHING_RANKS",
-    "NOT_PROVEN",
-    "NO_PLAN",
-    "PLAN_BY_CERTIFIED",
-    "PLAN_BY_PAPER",
-    "RANKED_BY_LOSS",
-    "SMALLEST_BATCH",
-    "VACUOUS",
-    "WHOSE",
-    "at_batch_end",
-    "by_sample",
-    "dominant_term",
-    "equations",
-    "near_ties",
-    "no_bound",
-    "no_other_plan",
-    "no_proven_plan",
-    "other_plan",
-    "percent",
-    "ranks_by",
-    "ranks_in_words",
-    "strongest_knob",
-    "taken",
-]
-
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 """What a sentence is about: the second two where both are shown."""
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from rsgadvise.cli.locating import located
 from rsgadvise.cli.options import (
     AdviceConstants,
     AdviceConstantsOption,
@@ -45,6 +44,7 @@ from rsgadvise.cli.sources import (
     SaveOption,
     TargetOption,
     load,
+    located,
 )
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import number
@@ -54,26 +54,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rsgadvise.advise.evaluate import BoundReport
-    from rsgadvise.advise.plan_result import IterationPlan
-    from rsgadvise.advise.results import Advice
-    from rsgadvise.bounds.objective import ConstantsName
-    from rsgadvise.datastats import DataStatistics
-    from rsgadvise.design import Design
-    from rsgadvise.explain.results import Explanation
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.advise.results import Advice, IterationPlan
+    from rsgadvise.ask.design import Design
+    from rsgadvise.ask.explain.results import Explanation
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.theory import ConstantsName
 
-__all__ = [
-    "Answer",
-    "Measured",
-    "SourceArgument",
-    "SpecArgument",
-    "ask",
-    "ask_for_advice",
-    "bound",
-    "iterations",
-    "recommend",
-]
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | Design | Explanation | IterationPlan")
@@ -106,7 +94,7 @@ class Answer(Generic[Result]):
         return self.source.measured or {}
 
     def document(self, command: str) -> dict[str, Any]:
-        from rsgadvise.report.documents import as_document
+        from rsgadvise.show.report.documents import as_document
 
         spec = self.loaded.spec.model_dump(mode="json")
         return as_document(command, self.result, data=dict(self.measured), spec=spec)
@@ -180,7 +168,7 @@ def _loss(advice: Advice) -> float:
 
 def _advised(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Answer[Advice]:
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Advice:
-        from rsgadvise.cli.piloting import advice_for
+        from rsgadvise.cli.sources import advice_for
 
         found = advice_for(loaded, statistics, measured, effort, top=top, quiet=quiet)
         if statistics is None or found.train is None or found.train.scaling is not None:
@@ -240,7 +228,7 @@ def recommend(
     if save is not None:
         write_text(save, answer.loaded.source.text)
     if into is not None:
-        from rsgadvise.cli.writing import write_advice
+        from rsgadvise.cli.emitting import write_advice
 
         write_advice(into, advice)
     if not quiet:
@@ -270,7 +258,7 @@ def _show(advice: Advice, answer: Answer[Advice], target: Target, *, details: bo
     """Write the advice as a report."""
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.advice import advice_blocks
+        from rsgadvise.show.report.advice import advice_blocks
 
         return advice_blocks(advice, details=details, source=_command())
 
@@ -307,7 +295,7 @@ def bound(
     answer = ask(spec, set_, question, quiet=quiet)
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.evaluation import bound_blocks
+        from rsgadvise.show.report.plan import bound_blocks
 
         return bound_blocks(answer.result)
 
@@ -360,12 +348,12 @@ def iterations(
         plan = answer.result
 
     def document() -> dict[str, Any]:
-        from rsgadvise.report.documents import as_document
+        from rsgadvise.show.report.documents import as_document
 
         return as_document("iterations", plan) if spec is None else answer.document("iterations")
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.plan import plan_blocks
+        from rsgadvise.show.report.plan import plan_blocks
 
         return plan_blocks(plan)
 

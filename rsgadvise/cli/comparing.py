@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.computing import check_budget, check_confidence
 from rsgadvise.cli.data import described, rows_of, statistics_of
-from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
     EitherConstantsOption,
     Format,
@@ -23,19 +21,20 @@ from rsgadvise.cli.options import (
     QuietOption,
     SetOption,
     VersionOption,
+    check_budget,
+    check_confidence,
 )
 from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.sources import located, unique_name
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
-    from rsgadvise.compare.comparing import Candidate
-    from rsgadvise.compare.results import Comparison
-    from rsgadvise.datastats import DataStatistics
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.ask.compare import Candidate, Comparison
+    from rsgadvise.ask.verify.cases import Case
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
-    from rsgadvise.verify.cases import Case
 
-__all__ = ["compare"]
 
 _RUNS, _CONFIDENCE = 32, 0.99
 
@@ -100,7 +99,7 @@ def compare(
     ]
     import numpy as np
 
-    from rsgadvise.compare.comparing import compare as compared
+    from rsgadvise.ask.compare import compare as compared
 
     with np.errstate(all="ignore"):
         found = compared(candidates, constants=None if constants is None else constants.value)
@@ -118,12 +117,12 @@ def compare(
         )
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.comparing import comparison_blocks
+        from rsgadvise.show.report.comparing import comparison_blocks
 
         return comparison_blocks(found)
 
     def document() -> dict[str, Any]:
-        from rsgadvise.report.documents import as_document
+        from rsgadvise.show.report.documents import as_document
 
         return as_document("compare", found)
 
@@ -176,7 +175,7 @@ def _labels(files: Sequence[str]) -> list[str]:
 
 
 def _candidate(name: str, loaded: LoadedSpec, statistics: DataStatistics | None) -> Candidate:
-    from rsgadvise.compare.comparing import Candidate
+    from rsgadvise.ask.compare import Candidate
 
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     return Candidate(name, loaded.spec, measured, tuple(notes))
@@ -200,11 +199,11 @@ def _measured(
     """
     import numpy as np
 
+    from rsgadvise.ask.compare_measured import Trained, cases_of, starts_of, with_measurements
+    from rsgadvise.ask.verify.runners import make_runner
+    from rsgadvise.ask.verify.running import run_cases
+    from rsgadvise.cli.options import usable_cores
     from rsgadvise.cli.progress import CaseProgress
-    from rsgadvise.cli.verify import usable_cores
-    from rsgadvise.compare.measuring import Trained, cases_of, starts_of, with_measurements
-    from rsgadvise.verify.runners import make_runner
-    from rsgadvise.verify.running import run_cases
 
     rows = [row for row in found.specs if row.stepsize is not None]
     starts = starts_of(runs)

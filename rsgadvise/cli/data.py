@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data_keys import Keys, keys_for, same_file, unprintable, width_fix
 from rsgadvise.cli.options import (
     COLUMN_NUMBERS,
     Format,
@@ -26,22 +26,81 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics, ScalingChoice
+    from rsgadvise.data.scaling import DataStatistics, ScalingChoice
+    from rsgadvise.data.stream import DataSource
     from rsgadvise.errors import SpecError
-    from rsgadvise.networks import Data
-    from rsgadvise.readers import DataSource
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.training.networks import Data
 
-__all__ = [
-    "check_fit",
-    "described",
-    "measured",
-    "rows_of",
-    "statistics_for_spec",
-    "statistics_of",
-    "stats",
-    "without_targets",
-]
+
+# How a spec names a data file that a command was given: the keys `file`, `array`, `target` and so on.
+
+Keys = dict[str, str | tuple[str, ...]]
+
+
+def keys_for(
+    source: DataSource,
+    *,
+    array: str | None,
+    target: str | None,
+    exclude: tuple[str, ...],
+    scaling: ScalingChoice,
+    folder: Path,
+) -> Keys:
+    """The keys of `data` with which a spec in `folder` reads this source; defaults are left out.
+
+    The path is relative to the spec, as `data.file` is read, unless an absolute one was given that lies
+    elsewhere; a file of targets is named relative to the data, beside which it is looked for.
+    """
+    if source.target_file is not None:
+        target = _relative(source.target_file, source.path.parent)
+    keys = {
+        "file": _relative(source.path, folder),
+        "array": array,
+        "target": target,
+        "exclude": exclude,
+        "scaling": None if scaling == "auto" else scaling,
+    }
+    return {key: value for key, value in keys.items() if value}
+
+
+def unprintable(keys: Keys) -> str | None:
+    """Why a spec cannot name the data; None if it can."""
+    if all("".join(value).isprintable() for value in keys.values()):
+        return None
+    return "its name does not print; rename it"
+
+
+def width_fix(
+    source: DataSource, width: int, *, tied: bool, target: str = "--target", exclude: str = "--exclude"
+) -> str:
+    """What to do where a first layer of another width meets the features of a file.
+
+    A column too many is most often the target or no feature at all: to widen the layer would make it one.
+    """
+    if source.column_numbers is None or width >= source.input_dim:
+        return "change it"
+    if tied or source.has_targets:
+        return f"leave columns out with {exclude}, or change it"
+    return f"name the column of the target with {target}, and leave others out with {exclude}"
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether both names are of one file that exists."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """The name of a file as seen from a folder."""
+    # Links are followed in the folders only: `..` leaves the real folder, and the file keeps its own name.
+    place = Path(os.path.realpath(path.parent)) / path.name
+    seen = Path(os.path.relpath(place, os.path.realpath(folder)))
+    outside = seen.parts[:1] == ("..",)
+    return (path if path.is_absolute() and outside else seen).as_posix()
+
 
 SPEC_KEYS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
 
@@ -50,7 +109,7 @@ def measured(
     source: DataSource, *, spectrum: bool, quiet: bool, scaling: ScalingChoice = "auto"
 ) -> DataStatistics:
     """Statistics of an open data file, with a progress bar where it takes long."""
-    from rsgadvise.datastats import measure
+    from rsgadvise.data.statistics import measure
 
     with ReadProgress(enabled=not quiet) as progress:
         return measure(source, scaling=scaling, spectrum=spectrum, progress=progress)
@@ -58,7 +117,8 @@ def measured(
 
 def _opened(loaded: LoadedSpec) -> DataSource:
     """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
-    from rsgadvise.readers import Words, open_data
+    from rsgadvise.data.choose import Words
+    from rsgadvise.data.opening import open_data
 
     data = loaded.spec.data
     words = Words("data.array", "data.target", "data.exclude")
@@ -138,8 +198,8 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
     Raises:
         SpecError: they have no targets, and the network needs some.
     """
-    from rsgadvise.datastats import load_rows
-    from rsgadvise.networks import Data
+    from rsgadvise.data.statistics import load_rows
+    from rsgadvise.training.networks import Data
 
     inputs, targets = load_rows(_opened(loaded), statistics)
     if loaded.spec.network.kind == "autoencoder":
@@ -202,7 +262,7 @@ def stats(
 ) -> None:
     """Measure a data file: mean, moments, spectrum and scaling."""
     del version
-    from rsgadvise.readers import open_data
+    from rsgadvise.data.opening import open_data
 
     keep_data_apart(data, target)
     excluded = tuple(exclude or ())
@@ -210,7 +270,7 @@ def stats(
     statistics = measured(source, spectrum=spectrum, quiet=quiet, scaling=scaling.value)
     if into is not None:
         _check_width(into, source)
-    from rsgadvise.report import statistics as report
+    from rsgadvise.show.report import documents as report
 
     name = str(data).encode("utf-8", "replace").decode("utf-8")
     emit(

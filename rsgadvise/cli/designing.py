@@ -24,12 +24,10 @@ from rsgadvise.cli.output import Target, emit
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics
-    from rsgadvise.design import Design
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.ask.design import Design
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
-
-__all__ = ["design"]
 
 
 class By(StrEnum):
@@ -90,8 +88,8 @@ def design(
 ) -> None:
     """Rank network structures for a task, and plan one's training."""
     del version
-    from rsgadvise.design import design as design_networks
-    from rsgadvise.design import parse_depths, parse_which, parse_widths
+    from rsgadvise.ask.design import design as design_networks
+    from rsgadvise.ask.design import parse_depths, parse_which, parse_widths
 
     lengths, depths, planned = parse_widths(widths), parse_depths(depth), parse_which(pipeline)
 
@@ -116,7 +114,7 @@ def design(
     found = answer.result
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.designing import design_blocks
+        from rsgadvise.show.report.designing import design_blocks
 
         return design_blocks(found)
 

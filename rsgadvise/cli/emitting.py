@@ -1,20 +1,53 @@
-"""`recommend --emit`: the advice as code, on the spec's own data file where it names one."""
+"""What an advice is written into besides: code that trains by it, or a spec."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rsgadvise.cli.data import without_targets
-from rsgadvise.cli.locating import located
+from rsgadvise.cli.sources import located
 from rsgadvise.errors import HypothesisError, InfeasibleError
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
-    from rsgadvise.datastats import DataStatistics
-    from rsgadvise.emit import DataFile, Target
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.show.emit import DataFile, Target
     from rsgadvise.spec import LoadedSpec
 
-__all__ = ["snippet_text"]
+
+# `--into`: the advised values written into a spec.
+
+
+def write_advice(into: Path, advice: Advice) -> None:
+    """Fix what the advice trains with in the `training` section of a spec.
+
+    Raises:
+        SpecError: it is no spec, or cannot be written.
+    """
+    from rsgadvise.spec import write_training
+
+    plan = advice.train
+    if plan is None:
+        return
+    gamma = plan.stepsize
+    values: dict[str, Any] = {
+        "stepsize": list(gamma) if isinstance(gamma, tuple) else gamma,
+        "batch_size": plan.batch_size,
+        "iterations": plan.iterations,
+    }
+    if advice.kind != "single_layer":
+        values["keep_prob"] = plan.keep_prob
+    if plan.decay:
+        values["decay"] = plan.decay
+    if plan.stopping not in ("uniform", "listed"):
+        values["stopping"] = "last" if plan.stopping == "end" else plan.stopping
+    box = plan.weight_bound
+    network = {} if box is None else {"weight_bound": list(box) if isinstance(box, tuple) else box}
+    write_training(into, values, network=network)
+
+
+# `recommend --emit`: the advice as code, on the spec's own data file where it names one.
 
 
 def snippet_text(
@@ -26,7 +59,7 @@ def snippet_text(
         InfeasibleError: it says nothing.
         SpecError: the data file has no targets, and the network needs some.
     """
-    from rsgadvise.emit import emit_snippet
+    from rsgadvise.show.emit import emit_snippet
 
     if advice.infeasible is not None and advice.train is None:
         raise InfeasibleError(f"{loaded.source.file}: nothing to emit: {advice.infeasible.reason}")
@@ -39,8 +72,8 @@ def snippet_text(
 
 def _data_file(advice: Advice, loaded: LoadedSpec, statistics: DataStatistics) -> DataFile:
     """How the snippet loads the data: its path is that from the working directory of this program."""
-    from rsgadvise.emit import DataFile
-    from rsgadvise.readers import plain_arrays
+    from rsgadvise.data.opening import plain_arrays
+    from rsgadvise.show.emit import DataFile
 
     data, tied = loaded.spec.data, loaded.spec.network.kind == "autoencoder"
     if statistics.output_dim is None and not tied:

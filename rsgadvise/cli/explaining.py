@@ -23,12 +23,10 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.output import Target, emit
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics
-    from rsgadvise.explain.results import Explanation
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.ask.explain.results import Explanation
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
-
-__all__ = ["explain"]
 
 
 def explain(
@@ -53,7 +51,7 @@ def explain(
     del version
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
-        from rsgadvise.explain.explaining import explain as explained
+        from rsgadvise.ask.explain.explaining import explain as explained
 
         return explained(
             loaded.spec,
@@ -66,7 +64,7 @@ def explain(
     answer = ask(spec, set_, question, quiet=quiet)
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.explaining import explanation_blocks
+        from rsgadvise.show.report.explaining import explanation_blocks
 
         return explanation_blocks(answer.result)
 

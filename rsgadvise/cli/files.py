@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data_keys import keys_for, unprintable, width_fix
+from rsgadvise.cli.data import keys_for, unprintable, width_fix
 from rsgadvise.cli.options import (
     COLUMN_NUMBERS,
     NoColorOption,
@@ -24,10 +24,9 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import ScalingChoice
-    from rsgadvise.readers import DataSource
+    from rsgadvise.data.scaling import ScalingChoice
+    from rsgadvise.data.stream import DataSource
 
-__all__ = ["init", "schema"]
 
 SCHEMA_NAME = "rsgadvise.schema.json"
 
@@ -109,7 +108,7 @@ def init(
     if kind is None:
         kind = "multilayer" if widths is not None and len(widths) > 2 else "single_layer"
     if data is not None:
-        from rsgadvise.readers import open_data
+        from rsgadvise.data.opening import open_data
 
         keep_data_apart(data, target)
         excluded = tuple(exclude or ())

@@ -14,20 +14,7 @@ from typing import Any
 
 from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
-from rsgadvise.report.blocks import Block
-
-__all__ = [
-    "STDOUT",
-    "Target",
-    "can_show",
-    "check_writable",
-    "emit",
-    "is_stdout",
-    "screen",
-    "write",
-    "write_bytes",
-    "write_text",
-]
+from rsgadvise.show.report.blocks import Block
 
 STDOUT = Path("-")
 """Standard output, as - is standard input where a spec is named."""
@@ -56,11 +43,11 @@ def emit(
     if target.format is Format.TABLE:
         text = _table(blocks(), target)
     elif target.format is Format.MARKDOWN:
-        from rsgadvise.report.markdown import as_markdown
+        from rsgadvise.show.report.markdown import as_markdown
 
         text = as_markdown(blocks())
     else:
-        from rsgadvise.report.documents import as_csv, as_json, as_yaml
+        from rsgadvise.show.report.documents import as_csv, as_json, as_yaml
 
         if target.format is Format.CSV:
             text = as_csv(rows())
@@ -131,7 +118,7 @@ def screen(*, no_color: bool) -> tuple[int, bool, bool]:
 def _table(blocks: Sequence[Block], target: Target) -> str:
     from rich.console import Console
 
-    from rsgadvise.report.console import show
+    from rsgadvise.show.report.console import show
 
     # Colour is decided by the terminal behind stdout, but the text is collected first: a result is
     # written whole or not at all.

@@ -17,8 +17,6 @@ from typing import Any
 from rsgadvise.cli.output import check_writable, is_stdout
 from rsgadvise.errors import UsageError
 
-__all__ = ["guarded", "keep_data_apart"]
-
 _WRITTEN = {
     "output": "--output",
     "junit": "--junit",

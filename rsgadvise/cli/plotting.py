@@ -17,11 +17,10 @@ from rsgadvise.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rsgadvise.plot.drawing import Form
-    from rsgadvise.plot.figure import Chart
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.show.plot.drawing import Form
+    from rsgadvise.show.plot.figure import Chart
+    from rsgadvise.show.report.blocks import Block
 
-__all__ = ["plot"]
 
 _DPI = 150
 _LONGEST_TITLE = 300
@@ -81,7 +80,7 @@ def plot(
     _check_size(form, width, height, dpi)
     _check_title(title)
     if output is not None:
-        from rsgadvise.plot.drawing import drawing_library
+        from rsgadvise.show.plot.drawing import drawing_library
 
         drawing_library()  # its absence is told before any work
     chart = _chart(result, title)
@@ -99,7 +98,7 @@ def _form(output: Path) -> Form:
     Raises:
         UsageError: it names none.
     """
-    from rsgadvise.plot.drawing import FORMATS
+    from rsgadvise.show.plot.drawing import FORMATS
 
     for form in FORMATS:
         if output.suffix.lower() == f".{form}":
@@ -137,8 +136,8 @@ def _chart(result: str, title: str | None) -> Chart:
     Raises:
         SpecError: it cannot be read. DataError: it holds nothing to draw.
     """
-    from rsgadvise.plot.charts import chart_from
-    from rsgadvise.spec.reading import STDIN, Wanted, decode, printable, read_file, read_stdin
+    from rsgadvise.show.plot.charts import chart_from
+    from rsgadvise.spec.yaml import STDIN, Wanted, decode, printable, read_file, read_stdin
 
     wanted = Wanted(
         "result",
@@ -163,7 +162,7 @@ def _to_file(
     dpi: int,
     quiet: bool,
 ) -> None:
-    from rsgadvise.plot.drawing import draw
+    from rsgadvise.show.plot.drawing import draw
 
     drawing = draw(chart, form, width=width, height=height, dpi=dpi)
     write_bytes(output, drawing.content)
@@ -173,7 +172,7 @@ def _to_file(
 
 
 def _to_terminal(chart: Chart, *, quiet: bool, no_color: bool) -> None:
-    from rsgadvise.plot.terminal import can_encode, render
+    from rsgadvise.show.plot.terminal import can_encode, render
 
     width, _, colour = screen(no_color=no_color)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -182,8 +181,8 @@ def _to_terminal(chart: Chart, *, quiet: bool, no_color: bool) -> None:
 
 
 def _numbers(chart: Chart, target: Target) -> None:
-    from rsgadvise.report.documents import as_document
-    from rsgadvise.report.picture import chart_blocks, chart_rows
+    from rsgadvise.show.report.documents import as_document
+    from rsgadvise.show.report.pictures import chart_blocks, chart_rows
 
     def blocks() -> Sequence[Block]:
         return chart_blocks(chart)

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from rsgadvise.sweep.running import SweepState
-    from rsgadvise.verify.running import State
+    from rsgadvise.ask.sweep.running import SweepState
+    from rsgadvise.ask.verify.running import State
 
-__all__ = ["CaseProgress", "ReadProgress", "SweepProgress"]
 
 _PATIENCE = 0.7  # seconds before a bar appears
 _MANY_BYTES = 10**8  # data that takes seconds to generate
@@ -125,7 +124,7 @@ class CaseProgress(_Progress):
                 case = min(state.cases_done + 1, state.cases)
                 self._draw(f"case {case} of {state.cases}", state.blocks_done, state.blocks, blocks=True)
             elif self._enabled and state.finished is not None:
-                from rsgadvise.report.verification import case_line
+                from rsgadvise.show.report.verification import case_line
 
                 self._say(case_line(state.finished))
 
@@ -148,11 +147,11 @@ class SweepProgress(_Progress):
             elif self._enabled and state.work is not None and state.done > self._told:
                 self._told = state.done
                 if state.work.data_bytes >= _MANY_BYTES:
-                    from rsgadvise.report.sweeping import work_line
+                    from rsgadvise.show.report.sweeping import work_line
 
                     line = f"now: {state.done + 1} of {state.total}: {work_line(state.work)}"
                     print(line, file=sys.stderr, flush=True)
             elif self._enabled and state.finished is not None:
-                from rsgadvise.report.sweeping import point_line
+                from rsgadvise.show.report.sweeping import point_line
 
                 self._say(f"{state.done} of {state.total}: {point_line(state.finished)}")

@@ -44,9 +44,8 @@ from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.html import Command, Page
+    from rsgadvise.show.html import Command, Page
 
-__all__ = ["report"]
 
 _FORMATS = ("html", "json")
 _SAVED = "spec.yaml"  # what a spec from standard input is to be saved as
@@ -104,11 +103,11 @@ def report(
     commands = tuple(_commands(answer, asked, _effort_options(effort), top))
     page = _page(answer, title=title.strip(), written=written, commands=commands)
     if format_ == "html":
-        from rsgadvise.html import render
+        from rsgadvise.show.html import render
 
         write(place, render(page))
     else:
-        from rsgadvise.report.documents import as_json
+        from rsgadvise.show.report.documents import as_json
 
         write(place, as_json(_document(page, answer)))
     if place is not None and output is None and not quiet:
@@ -176,10 +175,10 @@ def _page(
     written: datetime,
     commands: tuple[Command, ...],
 ) -> Page:
-    from rsgadvise.bounds.problem import resolve
-    from rsgadvise.curves import curves_of
-    from rsgadvise.explain.advised import assumptions_of, input_statistics
-    from rsgadvise.html import Page
+    from rsgadvise.ask.curves import curves_of
+    from rsgadvise.ask.explain.explaining import assumptions_of, input_statistics
+    from rsgadvise.show.html import Page
+    from rsgadvise.theory.problem import resolve
 
     loaded, advice = answer.loaded, answer.result
     problem = resolve(loaded.spec, answer.measured)
@@ -212,7 +211,7 @@ def _commands(
         race: options of the effort.
         top: ranks asked for.
     """
-    from rsgadvise.html import Command
+    from rsgadvise.show.html import Command
 
     advice, from_data = answer.result, answer.source.from_data
     many = [] if top == 5 else ["--top", str(top)]
@@ -249,7 +248,7 @@ def _fixed(best: Recommendation) -> Iterator[str]:
 
 def _document(page: Page, answer: Answer[Advice]) -> dict[str, Any]:
     """What the page shows, for programs."""
-    from rsgadvise.report.documents import as_document
+    from rsgadvise.show.report.documents import as_document
 
     body = {
         "title": page.title,

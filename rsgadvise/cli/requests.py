@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from rsgadvise.advise.plan import Request
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.problem import Assumption, Problem, resolve
 from rsgadvise.errors import UsageError
+from rsgadvise.theory.problem import Assumption, Problem, resolve
 
 if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec
     from rsgadvise.spec.models import Training
 
-__all__ = ["GivenOptions", "left_aside", "request_from_options", "request_from_spec"]
 
 # The paper's worked example, in the remarks on Corollary III.3.
 EXAMPLE_INPUTS, EXAMPLE_OUTPUTS, EXAMPLE_BATCH, EXAMPLE_RUNS, EXAMPLE_EPOCHS = 100, 5, 50, 10, 200.0

@@ -4,38 +4,102 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data import described, measured, statistics_of
-from rsgadvise.cli.data_keys import keys_for
+from rsgadvise.cli.data import described, keys_for, measured, rows_of, statistics_of
 from rsgadvise.cli.options import COLUMN_NUMBERS
 from rsgadvise.cli.places import keep_data_apart
-from rsgadvise.errors import DataError, UsageError
+from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
+from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
-    from rsgadvise.datastats import DataStatistics, ScalingChoice
-    from rsgadvise.readers import DataSource
+    from rsgadvise.advise.results import Advice
+    from rsgadvise.data.scaling import DataStatistics, ScalingChoice
+    from rsgadvise.data.stream import DataSource
     from rsgadvise.spec import LoadedSpec
 
-__all__ = [
-    "ArrayOption",
-    "BatchSizeOption",
-    "DataOptions",
-    "EpochsOption",
-    "ExcludeOption",
-    "HiddenOption",
-    "IntoOption",
-    "KindOption",
-    "Loaded",
-    "SaveOption",
-    "TargetOption",
-    "is_data",
-    "load",
-]
+
+# Errors of the theory, pointed at the key of the spec that they are about.
+
+
+def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
+    """The same error, at the place of its key in the spec."""
+    key = error.quantity
+    if not key:
+        return error
+    if "." not in key:
+        key = f"training.{key}"
+    if not loaded.source.given(key):
+        key = key.partition("[")[0]
+    if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
+        return SpecError(str(error), file=loaded.source.file, key=key)
+    return loaded.source.error(key, str(error))
+
+
+def unique_name(wanted: str, taken: set[str]) -> str:
+    """The name, numbered where it is `taken` already; it is from then on."""
+    name, again = wanted, 1
+    while name in taken:
+        again += 1
+        name = f"{wanted} #{again}"
+    taken.add(name)
+    return name
+
+
+# An advice on the spec's own data file where it names one, with progress.
+
+_NO_TARGETS = "{} holds no targets, so nothing was measured by training; name them with data.target."
+
+
+def advice_for(
+    loaded: LoadedSpec,
+    statistics: DataStatistics | None,
+    measured: Mapping[str, float | int | None] | None,
+    effort: Effort,
+    *,
+    top: int,
+    quiet: bool,
+) -> Advice:
+    """Advice by the effort asked for.
+
+    Raises:
+        UsageError: a value of the effort is out of range.
+        SpecError: it needs a data file, and the spec names none, or one without targets.
+    """
+    from rsgadvise.pilot.advising import advise
+
+    effort.check(option="--")
+    if statistics is None and effort.needs_data:
+        what, instead = "--constants calibrated measures", "use --constants typical or certified"
+        if effort.pilot:
+            what, instead = "--pilot trains", "leave the pilot out"
+        raise loaded.source.error(
+            "data.file", f"must be given, since {what} on it; got none; add it, or {instead}"
+        )
+    if statistics is None or not effort.trains:
+        return advise(loaded.spec, None, effort, top=top, measured=measured)
+    tied = loaded.spec.network.kind == "autoencoder"
+    if statistics.output_dim is None and not tied and not effort.needs_data:
+        found = advise(loaded.spec, None, effort, top=top, measured=measured)
+        return replace(found, notes=(_NO_TARGETS.format(loaded.spec.data.file), *found.notes))
+    from rsgadvise.cli.options import usable_cores
+    from rsgadvise.cli.progress import ReadProgress
+
+    with ReadProgress(enabled=not quiet) as bar:
+        return advise(
+            loaded.spec,
+            rows_of(loaded, statistics),
+            effort,
+            top=top,
+            measured=measured,
+            threads=usable_cores(),
+            progress=lambda part, name: bar(round(100 * part), 100, name),
+        )
+
 
 _OF_DATA = "Of a data file:"
 TargetOption = Annotated[
@@ -187,7 +251,7 @@ def load(
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
-    from rsgadvise.readers import open_data
+    from rsgadvise.data.opening import open_data
     from rsgadvise.spec import parse_spec
 
     kind, hidden = _shape(options)
@@ -298,7 +362,7 @@ def _guessed_target(path: Path, source: DataSource, options: DataOptions) -> tup
     if _looks_like_classes(path, options):
         alone = names is not None and names.count(last) == 1
         return last if alone else "-1", f"{'Column ' + repr(last) if names else 'The last column'} {said}"
-    from rsgadvise.readers.columns import listed
+    from rsgadvise.data.formats.tables import listed
 
     shown = f"; its columns are {listed(names)}" if names else ""
     raise DataError(f"{path}: which column is to be predicted? name it with {fix}{shown}")
@@ -306,7 +370,8 @@ def _guessed_target(path: Path, source: DataSource, options: DataOptions) -> tup
 
 def _looks_like_classes(path: Path, options: DataOptions) -> bool:
     """Whether the last column holds few different values, each more than once."""
-    from rsgadvise.readers import TargetSummary, open_data
+    from rsgadvise.data.opening import open_data
+    from rsgadvise.data.targets import TargetSummary
 
     summary = TargetSummary(f"{path}: targets")
     rows = 0

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.computing import DaskOption, JobsOption, check_confidence, usable_cores
 from rsgadvise.cli.data import check_fit, described, rows_of, statistics_of
 from rsgadvise.cli.options import (
     Constants,
+    DaskOption,
     Format,
     FormatOption,
+    JobsOption,
     NoColorOption,
     OutputOption,
     QuietOption,
     SetOption,
     VersionOption,
+    check_confidence,
+    usable_cores,
 )
 from rsgadvise.cli.output import Target, can_show, emit, is_stdout
 from rsgadvise.errors import RsgadviseError, UsageError
@@ -31,16 +34,15 @@ from rsgadvise.errors import RsgadviseError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rsgadvise.datastats import DataStatistics
-    from rsgadvise.networks import Data
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.ask.sweep.axes import PlannedPoint
+    from rsgadvise.ask.sweep.measuring import Computer, Options
+    from rsgadvise.ask.sweep.results import Axis
+    from rsgadvise.ask.sweep.running import SweepLog
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
-    from rsgadvise.sweep.log import SweepLog
-    from rsgadvise.sweep.measuring import Computer, Options
-    from rsgadvise.sweep.points import PlannedPoint
-    from rsgadvise.sweep.results import Axis
+    from rsgadvise.training.networks import Data
 
-__all__ = ["sweep"]
 
 _EXAMPLE = "--vary network.layers[1]=50:800:log8"
 
@@ -70,8 +72,8 @@ def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], li
     Raises:
         UsageError, SpecError: nothing to vary, or a bad range.
     """
-    from rsgadvise.spec.sweeping import MOST_AXES
-    from rsgadvise.sweep.axes import check_together, parse_axis
+    from rsgadvise.ask.sweep.axes import check_together, parse_axis
+    from rsgadvise.spec.models import MOST_AXES
 
     section = loaded.spec.sweep
     inside = not vary and section is not None
@@ -107,8 +109,8 @@ def _placed(loaded: LoadedSpec, text: str, message: str, place: int | None) -> R
 
 def _plan(spec: str, vary: Sequence[str], overrides: Sequence[str], *, quiet: bool) -> _Plan:
     """Read everything, and find every error of the spec and of its points."""
+    from rsgadvise.ask.sweep.axes import plan_points
     from rsgadvise.spec import load_spec
-    from rsgadvise.sweep.points import plan_points
 
     loaded = load_spec(spec, overrides=tuple(overrides))
     axes, notes, option = _axes(loaded, vary)
@@ -128,7 +130,7 @@ def _log(
     if resume is None:
         yield None
         return
-    from rsgadvise.sweep.log import SweepLog, identity
+    from rsgadvise.ask.sweep.running import SweepLog, identity
 
     known = identity(
         plan.loaded.spec,
@@ -162,7 +164,7 @@ def _options(
     Raises:
         UsageError: an option is about training, and there is none.
     """
-    from rsgadvise.sweep.measuring import Options
+    from rsgadvise.ask.sweep.measuring import Options
 
     section = loaded.spec.sweep
     wanted = measure if measure is not None else section is not None and section.measure
@@ -239,8 +241,8 @@ def sweep(
         advice=advice,
         training={"--runs": runs, "--jobs": jobs, "--dask": dask},
     )
+    from rsgadvise.ask.sweep.running import run_sweep
     from rsgadvise.cli.progress import SweepProgress
-    from rsgadvise.sweep.running import run_sweep
 
     data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
     computer = _computer(jobs, dask) if options.measure else None
@@ -264,10 +266,10 @@ def sweep(
         raise KeyboardInterrupt  # nothing is known that would be worth a file
     if found.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
-    from rsgadvise.report import sweeping as report
+    from rsgadvise.show.report import sweeping as report
 
     def blocks() -> Sequence[Block]:
-        from rsgadvise.report.sparklines import BARS
+        from rsgadvise.show.report.pictures import BARS
 
         return report.sweep_blocks(found, plain=not can_show(BARS, output))
 
@@ -282,7 +284,7 @@ def sweep(
 
 
 def _computer(jobs: int | None, dask: str | None) -> Computer:
-    from rsgadvise.sweep.measuring import Computer
-    from rsgadvise.verify.runners import make_runner
+    from rsgadvise.ask.sweep.measuring import Computer
+    from rsgadvise.ask.verify.runners import make_runner
 
     return Computer(lambda: make_runner([], jobs=jobs or usable_cores(), dask=dask, kill=False))

@@ -3,40 +3,151 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rsgadvise.cli.computing import DaskOption, JobsOption, check_budget, check_confidence, usable_cores
+from rsgadvise.ask.verify.results import Verification
 from rsgadvise.cli.data import described, rows_of, statistics_of
-from rsgadvise.cli.locating import located, unique_name
 from rsgadvise.cli.options import (
     Constants,
+    DaskOption,
     Format,
     FormatOption,
+    JobsOption,
     NoColorOption,
     OutputOption,
     QuietOption,
     SetOption,
     VersionOption,
+    check_budget,
+    check_confidence,
+    usable_cores,
 )
 from rsgadvise.cli.output import Target, emit, is_stdout, write
+from rsgadvise.cli.sources import located, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.show.report.verification import summary
 
 if TYPE_CHECKING:
-    from rsgadvise.bounds.objective import ConstantsName
-    from rsgadvise.report.blocks import Block
+    from rsgadvise.ask.verify.cases import Case
+    from rsgadvise.ask.verify.from_spec import Values
+    from rsgadvise.ask.verify.results import Verification
+    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
-    from rsgadvise.verify.cases import Case
-    from rsgadvise.verify.from_spec import Values
-    from rsgadvise.verify.results import Verification
+    from rsgadvise.theory import ConstantsName
 
-__all__ = ["usable_cores", "verify"]
+
+# GitHub Actions: one annotation for a whole verification, and its report in the step summary.
+
+_TITLE = "rsgadvise verify"
+_MOST_CASES = 10
+_SUMMARY_LIMIT = 1 << 20  # bytes for all that a step writes; GitHub drops a longer summary altogether
+_SHORTENED = b"\n\nThe rest is left out: a step summary holds at most 1 MiB.\n"
+
+_Level = Literal["error", "warning", "notice"]
+
+
+def announce(verification: Verification, markdown: Callable[[], str]) -> None:
+    """Tell GitHub Actions the outcome; elsewhere do nothing.
+
+    Args:
+        verification: what came out.
+        markdown: renders the report; called only where there is a step summary to append it to.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    _tell(_level(verification), "\n".join(_lines(verification)))
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        _append_summary(Path(path), markdown())
+
+
+def _level(verification: Verification) -> _Level:
+    if verification.verdict == "falsified":
+        return "error"
+    if verification.verdict == "inconclusive" or not verification.complete:
+        return "warning"
+    return "notice"
+
+
+def _lines(verification: Verification) -> Iterator[str]:
+    """The outcome, the first of the cases that failed, and why the verification is incomplete."""
+    checked = sum(case.checked for case in verification.cases)
+    # Decided cases come before undecided ones: they are what makes the verdict `falsified`.
+    rough = sum(case.approximate for case in verification.cases)
+    failing = sorted(
+        (case for case in verification.cases if not case.passed),
+        key=lambda case: case.verdict == "inconclusive",
+    )
+    yield (
+        f"{verification.verdict}{'' if verification.complete else ', incomplete'}: "
+        f"{checked - len(failing)} of {checked} checked bounds came out as expected"
+        f"{f', {rough} only approximately, which is no pass' if rough else ''}"
+    )
+    for case in failing[:_MOST_CASES]:
+        yield f"{case.name} ({case.constants}): {summary(case)}"
+    if len(failing) > _MOST_CASES:
+        yield f"and {len(failing) - _MOST_CASES} more"
+    yield from verification.notes
+
+
+def _tell(level: _Level, message: str) -> None:
+    """Write one workflow command to standard error; standard output carries the result alone."""
+    if sys.stderr is None:
+        return
+    with contextlib.suppress(OSError):
+        line = f"::{level} title={_property(_TITLE)}::{_data(message)}"
+        # A file name may hold what no encoding can write.
+        print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+
+
+def _data(text: str) -> str:
+    """Escape the message of a workflow command, which must be one line.
+
+    Example:
+        >>> _data("50 %: one,\\ntwo")
+        '50 %25: one,%0Atwo'
+    """
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """Escape a property of a workflow command, in which `:` and `,` mean something too.
+
+    Example:
+        >>> _property("a: 1, b")
+        'a%3A 1%2C b'
+    """
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _append_summary(path: Path, text: str) -> None:
+    """Append to the step summary; a failure is told, and changes nothing else."""
+    try:
+        with path.open("ab") as stream:
+            begun = stream.tell()
+            data = (b"\n" if begun else b"") + text.encode("utf-8", "replace")
+            stream.write(_fitted(data, _SUMMARY_LIMIT - begun))
+    except OSError as error:
+        _tell("warning", f"cannot write the step summary: {error.strerror or error}")
+
+
+def _fitted(data: bytes, room: int) -> bytes:
+    """As many whole lines as there is room for, and a word on the rest."""
+    if len(data) <= room:
+        return data
+    if room < len(_SHORTENED):
+        return b""
+    kept, _, _ = data[: room - len(_SHORTENED)].rpartition(b"\n")
+    return kept + _SHORTENED
 
 
 class Checked(StrEnum):
@@ -53,8 +164,8 @@ def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Valu
     Raises:
         InfeasibleError: nothing can be recommended.
     """
-    from rsgadvise.report.blocks import stepsizes
-    from rsgadvise.sweep.values import chosen_values
+    from rsgadvise.ask.sweep.axes import chosen_values
+    from rsgadvise.numerals import stepsizes
 
     try:
         best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
@@ -100,9 +211,9 @@ def _case(
     """
     import numpy as np
 
+    from rsgadvise.ask.verify.cases import CONSTANTS, build_case
+    from rsgadvise.ask.verify.from_spec import setting_from_spec
     from rsgadvise.spec import load_spec
-    from rsgadvise.verify.cases import CONSTANTS, build_case
-    from rsgadvise.verify.from_spec import setting_from_spec
 
     loaded = load_spec(path, overrides=tuple(overrides))
     name = unique_name(loaded.source.file, taken)
@@ -146,7 +257,7 @@ def _cases(
             raise UsageError(
                 "--constants chooses the bounds of a spec; got no SPEC; the built-in suite checks both"
             )
-        from rsgadvise.verify.suite import suite
+        from rsgadvise.ask.verify.suite import suite
 
         return suite(seed=seed, confidence=confidence)
     if specs.count("-") > 1:
@@ -228,9 +339,9 @@ def verify(
         confidence=confidence,
         quiet=quiet,
     )
+    from rsgadvise.ask.verify.runners import make_runner
+    from rsgadvise.ask.verify.running import run_cases
     from rsgadvise.cli.progress import CaseProgress
-    from rsgadvise.verify.runners import make_runner
-    from rsgadvise.verify.running import run_cases
 
     runner = make_runner(
         [case.experiment for case in cases],
@@ -256,27 +367,26 @@ def verify(
 
 
 def _report(found: Verification, target: Target, junit: Path | None) -> None:
-    from rsgadvise.report.verification import verification_blocks
+    from rsgadvise.show.report.verification import verification_blocks
 
     def blocks() -> Sequence[Block]:
         return verification_blocks(found)
 
     def document() -> dict[str, Any]:
-        from rsgadvise.report.documents import as_document
+        from rsgadvise.show.report.documents import as_document
 
         return as_document("verify", found)
 
     def markdown() -> str:
-        from rsgadvise.report.markdown import as_markdown
+        from rsgadvise.show.report.markdown import as_markdown
 
         return as_markdown(blocks())
 
     with contextlib.ExitStack() as last:
         if junit is not None:
-            from rsgadvise.report.junit import junit_xml
+            from rsgadvise.show.report.verification import junit_xml
 
             last.callback(lambda: write(junit, junit_xml(found)))
-        from rsgadvise.cli.github import announce
 
         last.callback(announce, found, markdown)
         emit(target, blocks=blocks, document=document, rows=lambda: [asdict(case) for case in found.cases])

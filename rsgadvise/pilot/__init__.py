@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from rsgadvise.bounds import ConstantsName
 from rsgadvise.errors import UsageError
+from rsgadvise.theory import ConstantsName
 
 __all__ = ["DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
 

@@ -12,24 +12,24 @@ import numpy as np
 from rsgadvise.advise.recommend import rank, ranking_objective, training_plan
 from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.objective import ConstantsName, Schedule
-from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
 from rsgadvise.errors import UsageError
-from rsgadvise.networks import Data, Network, one_thread
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot import DEFAULT_WORK
+from rsgadvise.pilot.arena import FEWEST_SAMPLES, Arena, Spending
 from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate, layer_smoothness
 from rsgadvise.pilot.candidates import Proposals, layer_shape, usual_stepsize
 from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.tournament import Progress, Tournament
 from rsgadvise.pilot.training_plan import calibration_spread
-from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import MeasuredConstants, Problem, resolve
+from rsgadvise.training.networks import Data, Network, one_thread
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["advise_automatically", "advise_with_data"]
 
 _CALIBRATION_SHARE = 0.6  # of the allowance: what has to be left after it for the race
 _STATE_SHARE = 0.04  # of the allowance: the curvature after stopping

@@ -11,19 +11,48 @@ from rsgadvise.advise.chosen import Rankings, choose_constants
 from rsgadvise.advise.guarantee import guarantee_for
 from rsgadvise.advise.recommend import rank
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
-from rsgadvise.pilot.cooldown import with_cooldown
+from rsgadvise.theory.problem import resolve
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Advice
-    from rsgadvise.networks import Data
+    from rsgadvise.advise.results import Advice, TrainingPlan
     from rsgadvise.pilot.tournament import Progress
     from rsgadvise.pilot.typical import Typical
     from rsgadvise.spec import Spec
+    from rsgadvise.training.networks import Data
 
-__all__ = ["advise"]
+
+# The end of a training: the stepsize falls to 0, and the last weights are the result.
+
+COOLDOWN = 0.05
+"""Share of the iterations, chosen on other tables than docs/advice_benchmark.md reports on; see there."""
+
+_TO_THE_END = ("last", "increasing")
+
+
+def with_cooldown(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
+    """The plan with a stepsize that falls linearly to 0 at its end, and the last weights as its result.
+
+    A constant stepsize leaves the noise of its mini-batches in the last weights; shorter ones at the end
+    take it out, at the cost of half their iterations' progress. It is for what was raced or is typical: a
+    theorem's own plan stays as its bound has it, and so does what the spec fixes. Where a race found earlier
+    weights better than late ones, it is left alone too.
+
+    Args:
+        plan: to train with.
+        spec: whose `stepsize`, `decay` (also one to search) and `stopping` stay where they are given.
+    """
+    given = spec.training
+    if plan.source not in ("raced", "typical") or plan.decay:
+        return plan
+    if given.stepsize is not None or given.decay is not None or given.stopping is not None:
+        return plan
+    if any(spec.search.decay):
+        return plan
+    if plan.source == "raced" and plan.stopping not in _TO_THE_END:
+        return plan
+    return replace(plan, stopping="end", schedule="linear", cooldown=COOLDOWN)
 
 
 def advise(

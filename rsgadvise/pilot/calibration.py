@@ -12,22 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.bounds.problem import MeasuredConstants
-from rsgadvise.curvature import PRODUCT_COST, Curvature, Spectrum, extreme_eigenvalues
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Network, Weights
 from rsgadvise.pilot.arena import Arena, flat, shaped
-from rsgadvise.rsg import Training, train
-
-__all__ = [
-    "SHARE",
-    "Calibration",
-    "Quantity",
-    "calibrate",
-    "fewest_work",
-    "layer_smoothness",
-    "steepness",
-]
+from rsgadvise.theory.problem import MeasuredConstants
+from rsgadvise.training.curvature import PRODUCT_COST, Curvature, Spectrum, extreme_eigenvalues
+from rsgadvise.training.networks import Network, Weights
+from rsgadvise.training.rsg import Training, train
 
 SHARE = 0.05
 """Of one training: what calibration may cost, but for the fewest rows."""

@@ -10,12 +10,10 @@ from typing import TypeVar
 import numpy as np
 
 from rsgadvise.advise.space import Space
-from rsgadvise.bounds.calibrated import loss_stepsize
-from rsgadvise.bounds.problem import MeasuredConstants
-from rsgadvise.networks import Array, Network
 from rsgadvise.pilot.race import Candidate
-
-__all__ = ["LAYER_ROOT", "MOST_ADDED", "Proposals", "layer_shape", "usual_stepsize"]
+from rsgadvise.theory.calibrated import loss_stepsize
+from rsgadvise.theory.problem import MeasuredConstants
+from rsgadvise.training.networks import Array, Network
 
 _Choice = TypeVar("_Choice", int, float)
 

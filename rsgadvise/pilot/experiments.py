@@ -14,14 +14,12 @@ from typing import Literal
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Array, Data
 from rsgadvise.numerals import stepsizes_by_layer
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate, fewest_work, layer_smoothness
 from rsgadvise.pilot.candidates import layer_shape
 from rsgadvise.pilot.race import Candidate, Heat, Runner, learns, log_loss
-
-__all__ = ["USUAL_BOX", "Change", "Experiment", "Explorer", "boxed_share", "robust"]
+from rsgadvise.training.networks import Array, Data
 
 Change = Literal["weight_bound", "scaling", "bias", "stepsize", "iterations"]
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.expectation import MOST_TERMS, Expectation
-from rsgadvise.networks import Array, Data, Network, Weights, one_thread, projected
-from rsgadvise.rsg import Pace, Snapshot, Stream, Training, train
-from rsgadvise.stopping import probabilities
-
-__all__ = ["LOSS_COST", "Looks", "look_along", "look_iterations"]
+from rsgadvise.theory.stopping import probabilities
+from rsgadvise.training.expectation import MOST_TERMS, Expectation
+from rsgadvise.training.networks import Array, Data, Network, Weights, one_thread, projected
+from rsgadvise.training.rsg import Pace, Snapshot, Stream, Training, train
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

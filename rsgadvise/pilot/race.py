@@ -14,23 +14,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.networks import Weights
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.rsg import Pace, Training, train
-
-__all__ = [
-    "Candidate",
-    "Heat",
-    "Runner",
-    "fate",
-    "learns",
-    "level",
-    "log_loss",
-    "merit",
-    "prospects",
-    "scores",
-    "stands_still",
-]
+from rsgadvise.training.networks import Weights
+from rsgadvise.training.rsg import Pace, Training, train
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse

@@ -14,26 +14,22 @@ from rsgadvise.advise.recommend import described, training_plan
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
-from rsgadvise.bounds.judge import Point, equation, objective_for
-from rsgadvise.bounds.kinds import largest_gradient
-from rsgadvise.bounds.objective import ConstantsName, Schedule
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
-from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
-from rsgadvise.pilot.standings import NOT_RUN, Entry, standings
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
-from rsgadvise.pilot.tournament import Tournament
+from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, predictions, standings
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
-from rsgadvise.rsg import Training
-from rsgadvise.stopping import Stopping
-
-__all__ = ["Reporter"]
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import Point, equation, objective_for
+from rsgadvise.theory.objective import Schedule, largest_gradient
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.stopping import Stopping
+from rsgadvise.training.rsg import Training
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried

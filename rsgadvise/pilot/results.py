@@ -9,8 +9,6 @@ from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 
-__all__ = ["PilotAdvice", "PilotReport", "Raced", "Rerun"]
-
 
 @dataclass(frozen=True, slots=True)
 class Raced:

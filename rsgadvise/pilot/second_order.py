@@ -13,8 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-from rsgadvise.curvature import PRODUCT_COST
-from rsgadvise.networks import Array
 from rsgadvise.pilot.surroundings import (
     BOX_PRODUCTS,
     FEWEST_ROWS,
@@ -23,9 +21,9 @@ from rsgadvise.pilot.surroundings import (
     spectrum_ends,
     surroundings,
 )
-from rsgadvise.rsg import Training
-
-__all__ = ["NO_BETTER", "Errors", "StateKind", "StoppedState", "constant_loss", "stopped_state"]
+from rsgadvise.training.curvature import PRODUCT_COST
+from rsgadvise.training.networks import Array
+from rsgadvise.training.rsg import Training
 
 StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged", "unclear"]
 

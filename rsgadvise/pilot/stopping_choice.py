@@ -15,25 +15,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.bounds.judge import Point, objective_for
-from rsgadvise.bounds.kinds import largest_gradient
-from rsgadvise.bounds.objective import ConstantsName, Schedule
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.pilot.looking import Looks
-from rsgadvise.stopping import probabilities
-
-__all__ = [
-    "DICTIONARY",
-    "BoundAt",
-    "Estimate",
-    "StoppingChoice",
-    "StoppingName",
-    "StoppingRow",
-    "choose_stopping",
-    "look_weights",
-    "stopping_bound",
-    "stopping_distributions",
-]
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import Point, objective_for
+from rsgadvise.theory.objective import Schedule, largest_gradient
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.stopping import probabilities
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

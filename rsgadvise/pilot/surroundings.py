@@ -13,22 +13,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
-from rsgadvise.networks import Data, Network, projected
-from rsgadvise.rsg import Training
-from rsgadvise.stopping import harmonic_number
-
-__all__ = [
-    "BOX_PRODUCTS",
-    "FEWEST_ROWS",
-    "Ends",
-    "Outlook",
-    "Surroundings",
-    "outlook",
-    "remaining_time",
-    "spectrum_ends",
-    "surroundings",
-]
+from rsgadvise.theory.stopping import harmonic_number
+from rsgadvise.training.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
+from rsgadvise.training.networks import Data, Network, projected
+from rsgadvise.training.rsg import Training
 
 FloatArray = NDArray[np.float64]
 

@@ -1,24 +1,96 @@
-"""A whole race within an allowance: heats, variants of the leader, and the finalists from another seed."""
+"""Everybody in a race in final places."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rsgadvise.errors import UsageError
-from rsgadvise.networks import Array
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
-from rsgadvise.pilot.finalists import Finalist, predictions
-from rsgadvise.pilot.looking import LOSS_COST, look_along
+from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
 from rsgadvise.pilot.second_order import constant_loss
-from rsgadvise.rsg import Training
+from rsgadvise.training.networks import Array, Network
+from rsgadvise.training.rsg import Training
 
-__all__ = ["Tournament"]
+# Who ran the last heat, run again from another start; and what a trained network says.
+
+_WORSE = 2.0  # times a loss that the first run had earlier: a larger one does not repeat it
+_SLIGHT = 0.05  # of a constant's loss: a difference below it is none
+
+
+@dataclass(frozen=True, slots=True)
+class Finalist:
+    """A candidate that was run again from another W^1 and other mini-batches.
+
+    Attributes:
+        runner: its first run.
+        looks: along its second.
+        end: loss at the end of the second, in the middle of its last three looks, since a run that oscillates
+            may just be up or down; at the very end without masks where candidates differ in them.
+        before: (share, loss) of the first at the last heat that is no later than that; None where the two are
+            of different objectives.
+        constant: loss of the best constant prediction.
+    """
+
+    runner: Runner
+    looks: Looks
+    end: float
+    before: tuple[float, float] | None
+    constant: float
+
+    @property
+    def share(self) -> float:
+        """Of the training."""
+        return self.looks.last / self.runner.candidate.iterations
+
+    @property
+    def both(self) -> float:
+        """Mean logarithm of the losses of both runs."""
+        return (log_loss(self.runner) + math.log(max(self.end, 1e-300))) / 2
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the second run came as far as the first had come much earlier.
+
+        Losses of one setting differ by what its seeds draw, most where they fall fast. So this asks for no
+        more than about the loss of the heat before: a run that has not even come there took another way.
+        """
+        if self.before is None:
+            return True
+        _, loss = self.before
+        return self.end <= max(_WORSE * loss, loss + _SLIGHT * self.constant)
+
+
+def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:
+    """Outputs of the network as it is used after training: every unit kept, its signal taken times zeta.
+
+    Args:
+        network: which.
+        weights: (1, d_l, d_{l-1}) each.
+        inputs: (rows, d_0).
+
+    Example:
+        >>> net = Network("multilayer", (2, 1), (1.0,), keep_prob=0.5)
+        >>> predictions(net, [np.zeros((1, 1, 2))], np.ones((3, 2))).ravel().tolist()
+        [0.5, 0.5, 0.5]
+    """
+    matrices = [matrix[0] for matrix in weights]
+    if network.kind == "autoencoder":
+        matrices.append(matrices[0].T)
+    signal = inputs
+    for level, matrix in enumerate(matrices):
+        kept = network.keep_prob if level < len(network.masked_widths) else 1.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            signal = np.asarray(1 / (1 + np.exp(-(kept * signal) @ matrix.T)))
+    return signal
+
+
+# A whole race within an allowance: heats, variants of the leader, and the finalists from another seed.
 
 Progress = Callable[[float, str], None]
 
@@ -371,3 +443,45 @@ class Tournament:
         """(share, loss) of the heats; where masks differ, without the first, whose losses are masked."""
         first = self.programme.heats[0][0] * max(share for share, _ in runner.judged)
         return [each for each in runner.judged if not self.comparing or each[0] > 1.5 * first]
+
+
+NOT_RUN = "not run"
+"""Outcome of one whose share of the race was less than one iteration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A runner in its final place."""
+
+    runner: Runner
+    finalist: Finalist | None
+    outcome: str
+
+
+def standings(tournament: Tournament) -> list[Entry]:
+    """Everybody who ran, best first: the winner, then by how far they came and how they did there.
+
+    A saturated network has a tiny gradient at a loss above that of the best constant prediction. It never
+    wins, and neither does one that left the range of numbers, nor one that was left behind before the last
+    heat. In a race that was interrupted the best by then of those that came farthest has won.
+    """
+    constant = tournament.constant
+    again: dict[int, Finalist] = {}
+    for finalist in tournament.finalists:
+        again.setdefault(id(finalist.runner), finalist)  # a third run is shorter than the second
+    farthest = max((runner.done for runner in tournament.standing), default=0.0)
+    best: list[Entry] = []
+    worst: list[Entry] = []
+
+    def place(runner: Runner) -> tuple[bool, bool, float, float]:
+        return runner is not tournament.winner, runner.iteration == 1, -runner.done, runner.loss
+
+    for runner in sorted((each for each in tournament.standing if each.done > 0), key=place):
+        found = again.get(id(runner))
+        end = runner.loss if found is None else max(found.end, runner.loss)
+        outcome = NOT_RUN if runner.iteration == 1 else fate(end, constant) or "left behind"
+        (best if outcome == "left behind" else worst).append(Entry(runner, found, outcome))
+    unfinished = tournament.winner is None and not again
+    if best and (best[0].runner is tournament.winner or (unfinished and best[0].runner.done == farthest)):
+        best[0] = replace(best[0], outcome="won")
+    return [*best, *worst]

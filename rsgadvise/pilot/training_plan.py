@@ -8,15 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rsgadvise.advise.answer import TrainingPlan
-from rsgadvise.advise.results import MeasuredConstant
-from rsgadvise.pilot.finalists import Finalist
+from rsgadvise.advise.results import MeasuredConstant, TrainingPlan
 from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
-from rsgadvise.pilot.tournament import Tournament
+from rsgadvise.pilot.tournament import Finalist, Tournament
 from rsgadvise.pilot.wording import help_note
-
-__all__ = ["calibration_spread", "raced_plan", "raced_spread"]
 
 _BEYOND = 2.0  # standard errors
 _HALF_RUNG = 2**0.5  # the ladder's own resolution

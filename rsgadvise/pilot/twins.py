@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.bounds.problem import Assumption
-from rsgadvise.networks import Data
-from rsgadvise.verify.generated import column_entries, column_means, largest_mean_square
+from rsgadvise.theory.problem import Assumption
+from rsgadvise.training.generated import column_entries, column_means, largest_mean_square
+from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-__all__ = ["Statistics", "Twin", "columns_for", "make_twin", "shared_part", "typical_statistics"]
 
 FloatArray = NDArray[np.float64]
 

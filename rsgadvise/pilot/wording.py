@@ -7,27 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rsgadvise.pilot.experiments import Experiment
-from rsgadvise.pilot.finalists import Finalist
 from rsgadvise.pilot.race import learns, level
 from rsgadvise.pilot.results import PilotReport
 from rsgadvise.pilot.second_order import StoppedState
-from rsgadvise.pilot.standings import NOT_RUN, Entry
 from rsgadvise.pilot.stopping_choice import StoppingChoice
-from rsgadvise.stopping import Stopping
-
-__all__ = [
-    "INTERRUPTED",
-    "NO_TARGET",
-    "OTHER_BOUNDS",
-    "box_note",
-    "fell",
-    "help_note",
-    "plateau_note",
-    "reason",
-    "repeat_note",
-    "stopping_note",
-    "why",
-]
+from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist
+from rsgadvise.theory.stopping import Stopping
 
 _FELL = 0.05  # of a loss: less is no slope
 

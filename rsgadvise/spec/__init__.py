@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rsgadvise.spec.loading import LoadedSpec, load_spec, parse_spec, with_override
+from rsgadvise.spec.load import LoadedSpec, load_spec, parse_spec, with_override
 from rsgadvise.spec.models import (
     Budget,
     Cost,
@@ -25,17 +25,17 @@ from rsgadvise.spec.models import (
     Target,
     Training,
 )
-from rsgadvise.spec.source import SpecSource
+from rsgadvise.spec.yaml import SpecSource
 
 if TYPE_CHECKING:
-    from rsgadvise.spec.advised import write_training as write_training
-    from rsgadvise.spec.changing import changed_spec as changed_spec
-    from rsgadvise.spec.changing import with_statistics as with_statistics
-    from rsgadvise.spec.editing import write_statistics as write_statistics
     from rsgadvise.spec.frameworks import from_model as from_model
+    from rsgadvise.spec.load import changed_spec as changed_spec
+    from rsgadvise.spec.load import with_statistics as with_statistics
     from rsgadvise.spec.schema import json_schema as json_schema
     from rsgadvise.spec.template import render_template as render_template
     from rsgadvise.spec.template import yaml_scalar as yaml_scalar
+    from rsgadvise.spec.write import write_statistics as write_statistics
+    from rsgadvise.spec.write import write_training as write_training
 
 __all__ = [
     "Budget",
@@ -66,13 +66,13 @@ __all__ = [
 ]
 
 _LATER = {
-    "changed_spec": "changing",
+    "changed_spec": "load",
     "from_model": "frameworks",
     "json_schema": "schema",
     "render_template": "template",
-    "with_statistics": "changing",
-    "write_statistics": "editing",
-    "write_training": "advised",
+    "with_statistics": "load",
+    "write_statistics": "write",
+    "write_training": "write",
     "yaml_scalar": "template",
 }
 

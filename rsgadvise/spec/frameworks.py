@@ -16,13 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from rsgadvise.errors import SpecError
+from rsgadvise.spec.load import validation_problems
 from rsgadvise.spec.models import Data, Spec
 from rsgadvise.spec.rules import shown
-from rsgadvise.spec.source import raise_first
-from rsgadvise.spec.tree import build_tree
-from rsgadvise.spec.wording import validation_problems
-
-__all__ = ["from_model"]
+from rsgadvise.spec.yaml import build_tree, raise_first
 
 FILE = "<model>"
 NO_BIASES = "The theory has no biases: the spec describes the same layers without them."

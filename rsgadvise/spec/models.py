@@ -8,43 +8,190 @@ were given is `model_fields_set` of each section. Building a model directly rais
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from rsgadvise.spec.agreement import disagreements
-from rsgadvise.spec.names import Names, Text
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
+    Got,
+    Names,
     Number,
     Numbers,
     Probabilities,
     Problem,
+    Rule,
+    Text,
     failure,
     number_text,
     refuse,
 )
-from rsgadvise.spec.section import Section
-from rsgadvise.spec.sweeping import Sweep
 
-__all__ = [
-    "DEFAULT_WEIGHT_BOUND",
-    "NO_BOX",
-    "Budget",
-    "Cost",
-    "Data",
-    "IntegerRange",
-    "Network",
-    "Pretraining",
-    "RealRange",
-    "Search",
-    "Spec",
-    "Sweep",
-    "Target",
-    "Training",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+# What every section of a spec is: a frozen model whose nulls count as absent.
+
+
+class Section(BaseModel):
+    """A mapping of the spec; `sections` names its keys that are mappings themselves."""
+
+    # Building is deferred: the schemas cost start-up time that only a command with a spec needs.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    sections: ClassVar[Mapping[str, type[Section]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_absent(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            key: value
+            for key, value in data.items()
+            # An unknown key stays, null or not: it is a slip of the pen either way.
+            if not (key in cls.model_fields and is_absent(value, cls.sections.get(key)))
+        }
+
+
+def is_absent(value: object, section: type[Section] | None) -> bool:
+    """Return whether a value is null, or a section of known keys that are all absent."""
+    if value is None:
+        return True
+    if section is None or not isinstance(value, Mapping):
+        return False
+    return all(
+        key in section.model_fields and is_absent(entry, section.sections.get(key))
+        for key, entry in value.items()
+    )
+
+
+# The section that a spec may carry for `rsgadvise sweep`.
+
+MOST_AXES = 2
+RUNS = Number(ge=1, le=10**7, whole=True)
+SEED = Number(ge=0, le=2**63 - 1, whole=True)
+_LONGEST = 4096  # characters of one range
+
+
+class _Flag(Rule):
+    """true or false."""
+
+    def check(self, value: object) -> object:
+        if not isinstance(value, bool):
+            raise failure("true or false", value, "write true, for example")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class _Ranges(Rule):
+    """One or two texts KEY=RANGE; what they say is read by the command that they are for."""
+
+    def check(self, value: object) -> object:
+        rule = f"a list of 1 to {MOST_AXES} ranges KEY=RANGE"
+        fix = "write ['training.keep_prob=0.5:1:6'], for example"
+        if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_AXES:
+            raise failure(rule, value, fix)
+        for entry in value:
+            if not isinstance(entry, str) or not entry.isprintable() or not 1 <= len(entry) <= _LONGEST:
+                raise failure(rule, entry, fix)
+        return tuple(value)
+
+    def schema(self) -> dict[str, Any]:
+        text = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
+        return {"type": "array", "items": text, "minItems": 1, "maxItems": MOST_AXES}
+
+
+class Sweep(Section):
+    """A sweep that the spec carries; options of the command stand above it."""
+
+    vary: Annotated[tuple[str, ...], _Ranges()] | None = Field(
+        default=None,
+        description="One or two ranges: KEY=LOW:HIGH:COUNT, KEY=LOW:HIGH:logCOUNT, KEY=V1,V2,... or "
+        "KEY=[...];[...], as in network.layers[1]=50:800:log8.",
+    )
+    measure: Annotated[bool, _Flag()] = Field(default=False, description="Whether to train at each point.")
+    runs: Annotated[int, RUNS] | None = Field(default=None, description="Replicas trained at each point.")
+    seed: Annotated[int, SEED] | None = Field(default=None, description="Seed of all randomness.")
+
+
+# The rules between sections of a spec, each held to the key that is to be changed.
+
+NO_DROPOUT = "1 for kind single_layer, whose theory has no dropout"
+USE_MULTILAYER = "remove it, or use kind: multilayer"
+
+
+def disagreements(spec: Spec) -> list[Problem]:
+    """Return every rule between sections that the spec breaks."""
+    return [*_eigenvalue(spec), *_training(spec), *_search(spec), *_budget(spec)]
+
+
+def _eigenvalue(spec: Spec) -> Iterator[Problem]:
+    # The trace of E[x x^T], d second_moment, bounds the eigenvalue above; the unit vector of equal
+    # entries bounds it below.
+    data, d = spec.data, spec.network.input_dim
+    if data.top_eigenvalue is None:
+        return
+    uppers = {"second_moment": data.second_moment, "mean": data.mean}
+    lowers = {"mean_square": data.mean_square, "mean**2": None if data.mean is None else data.mean**2}
+    upper_name, upper = next(((n, v) for n, v in uppers.items() if v is not None), ("1", 1.0))
+    lower_name, lower = next(((n, v) for n, v in lowers.items() if v is not None), ("0", 0.0))
+    value = data.top_eigenvalue
+    if d * lower > value * (1 + ROUNDING) or value > d * upper * (1 + ROUNDING):
+        rule = f"from {d} * {lower_name} = {d * lower:.6g} to {d} * {upper_name} = {d * upper:.6g}"
+        fix = "measure it with `rsgadvise stats DATA --into SPEC`"
+        yield ("data", "top_eigenvalue"), failure(rule, value, fix)
+
+
+def _training(spec: Spec) -> Iterator[Problem]:
+    network, training = spec.network, spec.training
+    loss = training.initial_loss
+    if loss is not None and loss > network.output_dim * (1 + ROUNDING):
+        rule = f"at most {network.output_dim}, the number of outputs and so the largest loss possible"
+        fix = f"lower it, or remove it to assume {network.output_dim}"
+        yield ("training", "initial_loss"), failure(rule, loss, fix)
+    if training.pretraining is not None and network.kind != "multilayer":
+        got = Got(f"tolerance {number_text(training.pretraining.tolerance)}")
+        rule = f"absent for kind {network.kind}: only multilayer networks are pretrained layer by layer"
+        yield ("training", "pretraining"), failure(rule, got, USE_MULTILAYER)
+    if isinstance(training.stepsize, tuple):
+        if network.kind != "multilayer":
+            rule = f"one number for kind {network.kind}, all of whose weights share a stepsize"
+            fix = f"write {number_text(training.stepsize[0])}, for example"
+            yield ("training", "stepsize"), failure(rule, training.stepsize, fix)
+        elif len(training.stepsize) != network.depth:
+            rule = f"a number or a list of {network.depth}, one per layer of weights"
+            fix = "give one number for every layer"
+            yield ("training", "stepsize"), failure(rule, training.stepsize, fix)
+    if network.kind == "single_layer" and training.keep_prob not in {None, 1.0}:
+        yield ("training", "keep_prob"), failure(NO_DROPOUT, training.keep_prob, USE_MULTILAYER)
+
+
+def _search(spec: Spec) -> Iterator[Problem]:
+    if spec.network.kind != "single_layer" or "keep_prob" not in spec.search.model_fields_set:
+        return
+    given = spec.search.keep_prob
+    values = given if isinstance(given, tuple) else (given.min, given.max)
+    if (worst := min(values)) != 1:
+        yield ("search", "keep_prob"), failure(NO_DROPOUT, worst, USE_MULTILAYER)
+
+
+def _budget(spec: Spec) -> Iterator[Problem]:
+    if spec.budget is None:
+        return
+    seconds, epochs = spec.budget.seconds, spec.budget.epochs
+    if seconds is not None and spec.cost is None:
+        rule = "absent without a cost section, which says how long a step takes"
+        fix = "add `cost: {per_iteration: , per_sample: }`"
+        yield ("budget", "seconds"), failure(rule, seconds, fix)
+    if epochs is not None and spec.data.samples is None and spec.data.file is None:
+        rule = "absent while the number of samples is unknown"
+        yield ("budget", "epochs"), failure(rule, epochs, "add data.samples or data.file")
+
 
 KINDS = ("single_layer", "autoencoder", "multilayer")
 STOPPING = Choice(("uniform", "matched", "increasing", "last"))

@@ -6,8 +6,6 @@ from typing import Any
 
 from rsgadvise.spec.models import NO_BOX, Spec
 
-__all__ = ["json_schema"]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 # Rules between keys that JSON Schema can express; the others are checked when the spec is read.

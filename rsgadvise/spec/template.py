@@ -11,9 +11,7 @@ from pydantic import ValidationError
 from rsgadvise.errors import UsageError
 from rsgadvise.spec.models import DEFAULT_WEIGHT_BOUND, KINDS, Data, Spec
 from rsgadvise.spec.rules import shown
-from rsgadvise.spec.tree import path_text
-
-__all__ = ["placeholder", "render_template", "yaml_scalar"]
+from rsgadvise.spec.yaml import path_text
 
 DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
     "single_layer": (784, 10),

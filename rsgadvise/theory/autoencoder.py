@@ -10,19 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rsgadvise.search import minimize_scan
-from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 from rsgadvise.theory.constants import InputMoments, autoencoder_constants
-from rsgadvise.theory.descent import Geometry, descent_bound
-
-__all__ = [
-    "balanced_stepsize",
-    "constant_stepsize_bound",
-    "fewest_samples_batch_size",
-    "gradient_variance",
-    "optimal_keep_prob",
-    "smoothness",
-]
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, descent_bound
+from rsgadvise.theory.search import minimize_scan
 
 _ALWAYS_INCREASING = 15 / 16
 """d e^da / d zeta >= 0 up to here whatever the network, since 15 zeta^2/16 - zeta^3 >= 0."""

@@ -13,22 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.theory.bound import FloatArray, Numeric
-
-__all__ = [
-    "CURVATURE",
-    "SIGMOID_CURVATURE",
-    "SLOPE",
-    "Constants",
-    "InputMoments",
-    "autoencoder_constants",
-    "autoencoder_limit",
-    "multilayer_constants",
-    "multilayer_layer_variances",
-    "multilayer_limit",
-    "single_layer_constants",
-    "single_layer_limit",
-]
+from rsgadvise.theory.descent import FloatArray, Numeric
 
 SLOPE = math.nextafter(8 / 27, 1)
 """Largest |d/ds (y - sigma(s))^2| over y in [0, 1]: 2 p^2 (1 - p) at p = 2/3, so 8/27, rounded up."""

@@ -12,15 +12,16 @@ for the stochastic projected gradient g~. The `Geometry` says which gradient is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.search import minimize_scan
-from rsgadvise.stopping import (
+from rsgadvise.theory.search import minimize_scan
+from rsgadvise.theory.stopping import (
     MatchedTo,
     Stopping,
     StoppingSums,
@@ -29,19 +30,29 @@ from rsgadvise.stopping import (
     prepare_sums,
     stopping_sums,
 )
-from rsgadvise.theory.bound import Bound, FloatArray, Numeric
 
-__all__ = [
-    "Geometry",
-    "closed_range",
-    "descent_bound",
-    "largest_noise_share",
-    "layer_scale",
-    "layerwise_bound",
-    "optimal_stepsize",
-    "required_iterations",
-    "start_weight",
-]
+# The result type of every bound: a value, and the terms that sum to it.
+
+FloatArray = NDArray[np.float64]
+Numeric = float | FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An upper bound on the expected squared gradient norm, term by term.
+
+    Attributes:
+        terms: name of each term to its value, arrays of one common shape, one entry per candidate.
+            `initial_error` shrinks with more iterations, every other term with a larger batch.
+    """
+
+    terms: Mapping[str, FloatArray]
+
+    @property
+    def value(self) -> FloatArray:
+        """The bound itself: the sum of its terms, shape of the candidates."""
+        return np.asarray(np.sum(list(self.terms.values()), axis=0, dtype=np.float64))
+
 
 _POINTS = 17, 65  # the fewest and the most shares of the curvature that are scanned
 _APART = 0.4  # in log r/(1 - r), where the most allow it

@@ -16,19 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import Stopping, StoppingSums, stopping_sums
-from rsgadvise.theory.bound import Bound, FloatArray, Numeric
-from rsgadvise.theory.descent import closed_range
-
-__all__ = [
-    "Structure",
-    "descent_scale",
-    "dropout_bound",
-    "dropout_terms",
-    "smallest_batch_size",
-    "stepsize_limits",
-    "structure",
-]
+from rsgadvise.theory.descent import Bound, FloatArray, Numeric, closed_range
+from rsgadvise.theory.stopping import Stopping, StoppingSums, stopping_sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,10 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.search import increasing_root, minimize_scan
-from rsgadvise.stopping import Stopping, StoppingSums, prepare_sums
-from rsgadvise.theory.bound import Bound, FloatArray, Numeric
-from rsgadvise.theory.descent import Geometry, optimal_stepsize, start_weight
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, optimal_stepsize, start_weight
 from rsgadvise.theory.multilayer import Structure
-
-__all__ = [
-    "best_keep_prob",
-    "largest_shared",
-    "logit_of",
-    "optimal_hyperparameters",
-    "shared_at",
-    "stepsizes_at",
-]
+from rsgadvise.theory.search import increasing_root, minimize_scan
+from rsgadvise.theory.stopping import Stopping, StoppingSums, prepare_sums
 
 _POINTS = 65  # shares of the curvature scanned where stepsizes decay
 _STEPS = 26  # the most that refine the best of them

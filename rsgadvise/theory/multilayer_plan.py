@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rsgadvise.search import increasing_root
-from rsgadvise.theory.bound import FloatArray, Numeric
+from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.multilayer import Structure, smallest_batch_size
 from rsgadvise.theory.multilayer_optimum import largest_shared, logit_of, shared_at, stepsizes_at
-
-__all__ = ["Plan", "fewest_iterations", "fewest_samples", "required_iterations"]
+from rsgadvise.theory.search import increasing_root
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import harmonic_number
-from rsgadvise.theory.bound import Bound, FloatArray, Numeric
-from rsgadvise.theory.descent import Geometry, descent_bound, required_iterations
-
-__all__ = [
-    "SMOOTHNESS",
-    "balanced_stepsize",
-    "constant_stepsize_bound",
-    "critical_batch_size",
-    "decreasing_stepsize_bound",
-    "gradient_variance",
-    "required_iterations_balanced",
-    "required_iterations_exact",
-]
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, descent_bound, required_iterations
+from rsgadvise.theory.stopping import harmonic_number
 
 SMOOTHNESS = 13 / 8
 """U behind e_gamma^s = 1 - (13/16) gamma of Theorem III.1. Not valid for all data."""

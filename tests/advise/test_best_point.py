@@ -12,11 +12,11 @@ from scipy.optimize import differential_evolution, minimize
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.kinds import largest_gradient
-from rsgadvise.bounds.problem import resolve
-from rsgadvise.bounds.theorems import theorem_for
 from rsgadvise.spec import Spec
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import largest_gradient
+from rsgadvise.theory.problem import resolve
+from rsgadvise.theory.theorems import theorem_for
 
 FloatArray = NDArray[np.float64]
 

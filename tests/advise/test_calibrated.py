@@ -14,14 +14,14 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.recommend import rank, ranking_objective
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.calibrated import LossObjective, loss_stepsize
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.objective import Schedule
-from rsgadvise.bounds.problem import MeasuredConstants, Problem, resolve
-from rsgadvise.bounds.theorems import theorem_for
-from rsgadvise.report.documents import as_document, as_json
+from rsgadvise.show.report.documents import as_document, as_json
 from rsgadvise.spec import Spec
+from rsgadvise.theory.calibrated import LossObjective, loss_stepsize
 from rsgadvise.theory.descent import Geometry, descent_bound
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import MeasuredConstants, Problem, resolve
+from rsgadvise.theory.theorems import theorem_for
 
 Float = NDArray[np.float64]
 NETWORKS: dict[str, dict[str, Any]] = {

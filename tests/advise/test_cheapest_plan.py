@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.recommend import ranking_objective, recommend
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.objective import FixedStepsize
-from rsgadvise.bounds.problem import resolve
 from rsgadvise.spec import Spec
+from rsgadvise.theory.objective import FixedStepsize
+from rsgadvise.theory.problem import resolve
 
 RUNS = np.arange(1.0, 4097.0)
 

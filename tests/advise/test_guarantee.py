@@ -18,7 +18,6 @@ from rsgadvise.advise.chosen import Rankings, choose_constants, elsewhere
 from rsgadvise.advise.guarantee import BOXES, guarantee_for
 from rsgadvise.advise.recommend import rank
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.problem import Problem, resolve
 from rsgadvise.spec import Spec
 from rsgadvise.theory.constants import (
     autoencoder_constants,
@@ -26,6 +25,7 @@ from rsgadvise.theory.constants import (
     multilayer_limit,
     single_layer_constants,
 )
+from rsgadvise.theory.problem import Problem, resolve
 
 Run = Callable[..., Any]
 

@@ -13,14 +13,14 @@ from conftest import Run
 
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.plan import Request, plan_iterations
-from rsgadvise.advise.plan_result import IterationPlan
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.objective import Schedule
-from rsgadvise.bounds.problem import Problem, resolve
+from rsgadvise.advise.results import IterationPlan
 from rsgadvise.errors import HypothesisError
-from rsgadvise.report.blocks import Grid, Sentences
-from rsgadvise.report.plan import plan_blocks
+from rsgadvise.show.report.blocks import Grid, Sentences
+from rsgadvise.show.report.plan import plan_blocks
 from rsgadvise.spec import Spec
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import Problem, resolve
 
 
 def problem(**network: Any) -> Problem:

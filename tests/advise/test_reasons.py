@@ -14,7 +14,7 @@ from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
-from rsgadvise.report.advice import ranking_blocks, reason_blocks
+from rsgadvise.show.report.advice import ranking_blocks, reason_blocks
 from rsgadvise.spec import Spec
 
 MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}

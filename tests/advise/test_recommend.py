@@ -12,11 +12,11 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.recommend import ranking_objective, recommend
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.judge import CappedObjective, Point, objective_for
-from rsgadvise.bounds.objective import Schedule
-from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
+from rsgadvise.theory.judge import CappedObjective, Point, objective_for
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import resolve
 
 MNIST = {"mean": 0.1307, "mean_square": 0.0448, "second_moment": 0.112, "top_eigenvalue": 38.1}
 NETWORKS: dict[str, dict[str, Any]] = {

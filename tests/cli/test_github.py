@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from verifications import CASE, verification
 
-from rsgadvise.cli.github import announce
+from rsgadvise.cli.verify import announce
 
 FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)
 OPEN = replace(CASE, name="open", verdict="inconclusive")

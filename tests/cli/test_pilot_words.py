@@ -13,12 +13,12 @@ from conftest import Run
 
 from rsgadvise import recommend
 from rsgadvise.advise.evaluate import evaluate
-from rsgadvise.bounds.moments import moments_of
-from rsgadvise.networks import Data
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.wording import why
 from rsgadvise.spec import parse_spec
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Data
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

@@ -279,8 +279,8 @@ def test_welch_against_scipy() -> None:
 
     from scipy.stats import ttest_ind_from_stats
 
-    from rsgadvise.compare.measuring import _welch
-    from rsgadvise.compare.results import Measured
+    from rsgadvise.ask.compare import Measured
+    from rsgadvise.ask.compare_measured import _welch
 
     for gap, errors, runs in (
         (0.3, (0.1, 0.2), (10, 7)),

@@ -8,8 +8,8 @@ from typing import Any
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
-from rsgadvise.bounds.objective import ConstantsName
 from rsgadvise.spec import Spec
+from rsgadvise.theory import ConstantsName
 
 BASE: dict[str, Any] = {
     "network": {"kind": "multilayer", "layers": [60, 16, 4], "weight_bound": 0.05},

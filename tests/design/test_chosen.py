@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cases import spec_of
 
-from rsgadvise.design import Design, design, designing, parse_which, ranking
+from rsgadvise.ask.design import Design, design, designing, parse_which, ranking
 from rsgadvise.errors import UsageError
 
 WIDTHS = (4, 8)

@@ -13,7 +13,7 @@ import pytest
 from conftest import Run
 from ruamel.yaml import YAML
 
-from rsgadvise.design import Design, designing, pipeline, ranking
+from rsgadvise.ask.design import Design, designing, pipeline, ranking
 from rsgadvise.spec import Spec
 
 Config = Callable[[str], Path]
@@ -45,7 +45,7 @@ def _designed_once() -> Iterator[None]:
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rsgadvise.design.design", once)
+        patch.setattr("rsgadvise.ask.design.design", once)
         yield
 
 

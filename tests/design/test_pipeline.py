@@ -15,22 +15,25 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.problem import Problem, resolve
-from rsgadvise.design import pipeline
-from rsgadvise.design.joint import one_problem
-from rsgadvise.design.mixing import (
+from rsgadvise.ask.design import pipeline
+from rsgadvise.ask.design.architectures import one_problem
+from rsgadvise.ask.design.mixing import (
+    Stages,
     cheapest_mix,
     cheapest_uniform,
     flip_of,
+    hidden_moments,
+    layer_problem,
     pretraining_pays,
     price_flip,
     scratch_work,
+    stages_of,
 )
-from rsgadvise.design.pipeline import plan_pipeline
-from rsgadvise.design.results import SCRATCH
-from rsgadvise.design.stages import Stages, hidden_moments, layer_problem, stages_of
+from rsgadvise.ask.design.pipeline import plan_pipeline
+from rsgadvise.ask.design.results import SCRATCH
 from rsgadvise.spec import load_spec
 from rsgadvise.theory.constants import autoencoder_constants
+from rsgadvise.theory.problem import Problem, resolve
 
 BATCHES = (1000, 10_000, 100_000, 1_000_000)
 ZETA, RUNS, DELTA = 0.8, 3, 0.1

@@ -13,11 +13,11 @@ from cases import architectures, brute_force, spec_for, spec_of, weights_of
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.problem import resolve
-from rsgadvise.design import Design, design, designing
-from rsgadvise.design.lattice import Lattice
-from rsgadvise.design.screening import screen
+from rsgadvise.ask.design import Design, design, designing
+from rsgadvise.ask.design.architectures import Lattice
+from rsgadvise.ask.design.screening import screen
 from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.theory.problem import resolve
 
 WIDTHS, DEPTHS = (4, 32), (0, 1, 2)
 TARGET = {"eps": 0.5, "delta": 0.1, "runs": 4}

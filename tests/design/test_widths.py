@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsgadvise.design import parse_depths, parse_widths
+from rsgadvise.ask.design import parse_depths, parse_widths
 from rsgadvise.errors import UsageError
 
 LENGTH = st.integers(1, 10**6)

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from rsgadvise.advise.recommend import recommend, training_plan
 from rsgadvise.advise.results import Recommendation
-from rsgadvise.emit import DataFile, Target, emit_snippet
-from rsgadvise.networks import Network
+from rsgadvise.show.emit import DataFile, Target, emit_snippet
 from rsgadvise.spec import Spec, parse_spec
+from rsgadvise.training.networks import Network
 
 TARGETS: tuple[Target, ...] = get_args(Target)
 

@@ -13,9 +13,10 @@ from conftest import Run
 from snippets import run_alone
 
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.datastats import ScalingKind, load_rows, measure
-from rsgadvise.emit import DataFile, emit_snippet
-from rsgadvise.readers import open_data
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.scaling import ScalingKind
+from rsgadvise.data.statistics import load_rows, measure
+from rsgadvise.show.emit import DataFile, emit_snippet
 from rsgadvise.spec import parse_spec
 
 pytestmark = pytest.mark.usefixtures("advised_once")

@@ -13,10 +13,18 @@ import pytest
 from numpy.typing import NDArray
 from snippets import SPECS, advised, network_of, run, snippet, to_the_end
 
-from rsgadvise.emit import Target
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box, initial_weights, projected
+from rsgadvise.show.emit import Target
 from rsgadvise.spec import from_model
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import (
+    Data,
+    Kernel,
+    Network,
+    Weights,
+    clip_to_box,
+    initial_weights,
+    projected,
+)
 
 Float = NDArray[np.float64]
 

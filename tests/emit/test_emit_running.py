@@ -14,7 +14,7 @@ import pytest
 from conftest import Run
 from snippets import SPECS, snippet
 
-from rsgadvise.emit import Target
+from rsgadvise.show.emit import Target
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

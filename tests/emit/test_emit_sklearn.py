@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from snippets import SPECS, run, snippet
 
-from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.emit import DataFile, emit_snippet
+from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.show.emit import DataFile, emit_snippet
 from rsgadvise.spec import parse_spec
 
 sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'rsgadvise[integrations]'")

@@ -16,12 +16,12 @@ import pytest
 from conftest import Run
 from snippets import SPECS, TARGETS, advised, run_alone, snippet
 
-from rsgadvise.advise.answer import TrainingPlan
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.emit import Target, emit_snippet
+from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.show.emit import Target, emit_snippet
 from rsgadvise.spec import parse_spec
-from rsgadvise.stopping import probabilities
+from rsgadvise.theory.stopping import probabilities
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

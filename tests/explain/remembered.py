@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from rsgadvise.explain import explaining
-from rsgadvise.explain.explaining import explain
-from rsgadvise.explain.results import Explanation
+from rsgadvise.ask.explain import explaining
+from rsgadvise.ask.explain.explaining import explain
+from rsgadvise.ask.explain.results import Explanation
 from rsgadvise.spec import Spec
 
 _KNOWN: dict[Any, Explanation] = {}

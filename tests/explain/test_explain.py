@@ -421,7 +421,7 @@ def test_largest_standard_errors_are_larger_than_real_ones(
     rows: int, columns: int, power: float, seed: int
 ) -> None:
     """Finite populations, whose sampling variances are known: none may exceed the stated limit."""
-    from rsgadvise.explain.sampling import largest_standard_errors
+    from rsgadvise.ask.explain.sampling import largest_standard_errors
     from rsgadvise.theory.constants import InputMoments
 
     generator = np.random.default_rng(seed)

@@ -34,9 +34,9 @@ def loss_at(weights: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.
 
 def test_the_hessian_at_zero_is_as_said() -> None:
     """Second differences of the loss along the top eigenvector, for whatever targets."""
-    from rsgadvise.bounds.problem import Problem
-    from rsgadvise.explain.constants_checks import smoothness_at_zero
+    from rsgadvise.ask.explain.hypotheses import smoothness_at_zero
     from rsgadvise.theory.constants import InputMoments
+    from rsgadvise.theory.problem import Problem
 
     generator = np.random.default_rng(3)
     x, y = generator.random((40, 6)), generator.random((40, 2))

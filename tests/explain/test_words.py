@@ -13,7 +13,7 @@ import pytest
 from conftest import Run
 from remembered import explained_once
 
-from rsgadvise.report.explaining import _range
+from rsgadvise.show.report.explaining import _range
 
 Config = Callable[[str], Path]
 

@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.bounds.judge import objective_for
-from rsgadvise.bounds.objective import Objective, Schedule
-from rsgadvise.bounds.problem import Problem, resolve, stopping_of
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import Objective, Schedule
+from rsgadvise.theory.problem import Problem, resolve, stopping_of
 
 NEAR = 1e-6
 """Relative gain of a point near by, or of a cheaper neighbour, that counts."""

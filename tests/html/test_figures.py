@@ -14,10 +14,10 @@ import pytest
 from test_markup import number_of
 
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.bounds.problem import resolve
-from rsgadvise.curves import Curve, Curves, Mark, Series, Stack, curves_of
-from rsgadvise.html.figures import figures
+from rsgadvise.ask.curves import Curve, Curves, Mark, Series, Stack, curves_of
+from rsgadvise.show.html.figures import figures
 from rsgadvise.spec import load_spec
+from rsgadvise.theory.problem import resolve
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

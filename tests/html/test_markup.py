@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rsgadvise.html.axes import Axis, labels, log_axis
-from rsgadvise.html.markup import Markup, element, joined, prose, text
+from rsgadvise.show.html.figures import Axis, labels, log_axis
+from rsgadvise.show.html.markup import Markup, element, joined, prose, text
 
 ANY = st.text(st.characters(codec=None), max_size=40)
 

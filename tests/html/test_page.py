@@ -16,7 +16,7 @@ import pytest
 from conftest import Run
 from test_markup import Reader, read
 
-from rsgadvise.html.style import DARK, FILLS, LIGHT, sheet
+from rsgadvise.show.html.style import DARK, FILLS, LIGHT, sheet
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

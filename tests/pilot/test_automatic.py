@@ -12,20 +12,19 @@ import pytest
 from numpy.typing import NDArray
 
 import rsgadvise
-from rsgadvise.advise.answer import Guarantee, TrainingPlan, cooled
-from rsgadvise.advise.results import Advice
-from rsgadvise.bounds.moments import moments_of
-from rsgadvise.curvature import Curvature
-from rsgadvise.networks import Data, Network
+from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan, cooled
 from rsgadvise.numerals import number
-from rsgadvise.pilot import calibration, looking, race
+from rsgadvise.pilot import DEFAULT_WORK, calibration, looking, race
 from rsgadvise.pilot.advice import advise_automatically, advise_with_data
-from rsgadvise.pilot.cooldown import COOLDOWN, with_cooldown
+from rsgadvise.pilot.advising import COOLDOWN, with_cooldown
+from rsgadvise.pilot.arena import FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.pilot.work import DEFAULT_WORK, FEWEST_SAMPLES, Spending, multiply_adds
-from rsgadvise.report.answer import lead
-from rsgadvise.rsg import Snapshot, Training, train
+from rsgadvise.show.report.advice import lead
 from rsgadvise.spec import Spec
+from rsgadvise.training.curvature import Curvature
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Data, Network
+from rsgadvise.training.rsg import Snapshot, Training, train
 
 Float = NDArray[np.float64]
 X = np.random.default_rng(0).random((400, 12))

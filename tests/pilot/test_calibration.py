@@ -12,13 +12,13 @@ from autograd import grad, hessian
 from numpy.typing import NDArray
 from test_second_order import objective
 
-from rsgadvise.curvature import Curvature
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot import calibration as module
 from rsgadvise.pilot.arena import Arena, flat, shaped
 from rsgadvise.pilot.calibration import SHARE, Calibration, Quantity, calibrate, layer_smoothness
-from rsgadvise.rsg import Snapshot, Stream, Training, train
+from rsgadvise.training.curvature import Curvature
+from rsgadvise.training.networks import Data, Network, Weights, initial_weights
+from rsgadvise.training.rsg import Snapshot, Stream, Training, train
 
 Float = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.problem import MeasuredConstants, resolve
 from rsgadvise.pilot.candidates import Proposals, layer_shape
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.spec import Spec
+from rsgadvise.theory.problem import MeasuredConstants, resolve
 
 KNOWN = MeasuredConstants(smoothness=4.0, layer_variances=(9.0, 16.0), distance=2.0, loss=0.01)
 

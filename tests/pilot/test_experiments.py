@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise.advise.answer import TrainingPlan
-from rsgadvise.bounds.moments import moments_of
-from rsgadvise.networks import Data, Network
+from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot.advice import advise_automatically
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share, robust
@@ -23,6 +21,8 @@ from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.training_plan import raced_plan
 from rsgadvise.spec import Spec
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Data, Network
 
 Float = NDArray[np.float64]
 RNG = np.random.default_rng(0)

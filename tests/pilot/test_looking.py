@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise import expectation
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot.looking import look_along, look_iterations
-from rsgadvise.rsg import Pace, Stream, Training, train
+from rsgadvise.training import expectation
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import Data, Network, Weights, initial_weights
+from rsgadvise.training.rsg import Pace, Stream, Training, train
 
 Float = NDArray[np.float64]
 ONE = Network("single_layer", (4, 3))

@@ -12,19 +12,19 @@ import pytest
 from numpy.typing import NDArray
 
 from rsgadvise import recommend
-from rsgadvise import rsg as rsg_module
 from rsgadvise.advise.results import Advice, Recommendation
-from rsgadvise.curvature import Curvature
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.networks import Data, Network, initial_weights
 from rsgadvise.pilot import calibration, candidates, looking, race, tournament
 from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.report.advice import advice_blocks
-from rsgadvise.report.console import as_text
-from rsgadvise.report.documents import as_document, as_json
-from rsgadvise.rsg import Snapshot, Stream, Training, train
+from rsgadvise.show.report.advice import advice_blocks
+from rsgadvise.show.report.console import as_text
+from rsgadvise.show.report.documents import as_document, as_json
 from rsgadvise.spec import Spec
+from rsgadvise.training import rsg as rsg_module
+from rsgadvise.training.curvature import Curvature
+from rsgadvise.training.networks import Data, Network, initial_weights
+from rsgadvise.training.rsg import Snapshot, Stream, Training, train
 
 Float = NDArray[np.float64]
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise.networks import Array, Data, Network, Weights
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, log_loss, merit, prospects, scores
-from rsgadvise.rsg import Pace, Training, train
+from rsgadvise.training.networks import Array, Data, Network, Weights
+from rsgadvise.training.rsg import Pace, Training, train
 
 Float = NDArray[np.float64]
 

@@ -14,9 +14,9 @@ from autograd import grad, hessian
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from rsgadvise.networks import Data, Network, initial_weights
 from rsgadvise.pilot.second_order import StateKind, StoppedState, constant_loss, stopped_state
-from rsgadvise.rsg import Training
+from rsgadvise.training.networks import Data, Network, initial_weights
+from rsgadvise.training.rsg import Training
 
 Float = NDArray[np.float64]
 

@@ -10,9 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rsgadvise.bounds.judge import Point
-from rsgadvise.bounds.objective import Schedule
-from rsgadvise.bounds.problem import Problem
 from rsgadvise.pilot.looking import Looks
 from rsgadvise.pilot.stopping_choice import (
     DICTIONARY,
@@ -23,8 +20,11 @@ from rsgadvise.pilot.stopping_choice import (
     stopping_bound,
     stopping_distributions,
 )
-from rsgadvise.stopping import draw_iterations, probabilities
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.judge import Point
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.stopping import draw_iterations, probabilities
 
 Float = NDArray[np.float64]
 N = 400

@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rsgadvise.curvature import Curvature
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot.second_order import stopped_state
-from rsgadvise.pilot.surroundings import (
-    Surroundings,
-    outlook,
-    remaining_time,
-    spectrum_ends,
-    surroundings,
-)
-from rsgadvise.rsg import Stream, Training, train
+from rsgadvise.pilot.surroundings import Surroundings, outlook, remaining_time, spectrum_ends, surroundings
+from rsgadvise.training.curvature import Curvature
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import Data, Network, Weights, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
 
 Float = NDArray[np.float64]
 TWO = Network("multilayer", (4, 3, 2), (1e9, 1e9))

@@ -12,17 +12,16 @@ import pytest
 from numpy.typing import NDArray
 
 from rsgadvise import recommend
-from rsgadvise.networks import Data, Network, Weights, initial_weights
 from rsgadvise.pilot import race
-from rsgadvise.pilot.finalists import Finalist, predictions
 from rsgadvise.pilot.looking import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
-from rsgadvise.pilot.tournament import Tournament
+from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
 from rsgadvise.pilot.training_plan import raced_spread
 from rsgadvise.pilot.wording import fell
-from rsgadvise.rsg import Snapshot, Stream, Training, train
+from rsgadvise.training.networks import Data, Network, Weights, initial_weights
+from rsgadvise.training.rsg import Snapshot, Stream, Training, train
 
 Float = NDArray[np.float64]
 X = np.random.default_rng(0).random((400, 12))

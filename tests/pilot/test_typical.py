@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import search_space
-from rsgadvise.bounds.calibrated import loss_stepsize
-from rsgadvise.bounds.problem import resolve
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Data, Network
 from rsgadvise.pilot import typical
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
-from rsgadvise.pilot.rehearsal import RATIO, _lowest, rehearse
 from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_part, typical_statistics
+from rsgadvise.pilot.typical import RATIO, _lowest, rehearse
 from rsgadvise.spec import Spec
+from rsgadvise.theory.calibrated import loss_stepsize
+from rsgadvise.theory.problem import resolve
+from rsgadvise.training.networks import Data, Network
 
 FloatArray = NDArray[np.float64]
 MNIST = Statistics(784, 0.13066048, 0.04475126, 0.11200258, 38.091071)

@@ -11,7 +11,7 @@ import pytest
 from conftest import Run
 
 from rsgadvise.errors import DataError
-from rsgadvise.plot.charts import chart_from
+from rsgadvise.show.plot.charts import chart_from
 
 Config = Callable[[str], Path]
 # Listed batch sizes: in a range of them each network takes a second.

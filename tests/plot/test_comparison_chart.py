@@ -11,8 +11,8 @@ import pytest
 from conftest import Run
 from documents import CASE, VERIFY, DataError, one_axis
 
-from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.figure import Chart, Panel, Series
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.figure import Chart, Panel, Series
 
 Config = Callable[[str], Path]
 NONE = {"value": None, "rank": None, "ratio": None, "vacuous": False, "notes": ["No plan: too dear."]}

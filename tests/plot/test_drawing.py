@@ -21,10 +21,9 @@ import pytest
 from conftest import Run
 
 from rsgadvise.errors import UsageError
-from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.drawing import _compose, draw
-from rsgadvise.plot.figure import Chart
-from rsgadvise.plot.looks import GROUPS, ROLES
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.drawing import _compose, draw
+from rsgadvise.show.plot.figure import GROUPS, ROLES, Chart
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'rsgadvise[plot]'")
 

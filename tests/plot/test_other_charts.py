@@ -13,8 +13,8 @@ import pytest
 from conftest import Run
 from documents import CASE, VERIFY, changed
 
-from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.figure import Chart, Panel, Point, Series, measured_point
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.figure import Chart, Panel, Point, Series, measured_point
 
 Config = Callable[[str], Path]
 

@@ -8,8 +8,8 @@ from typing import Any
 import documents
 import pytest
 
-from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.figure import Chart, Panel, Series
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.figure import Chart, Panel, Series
 
 
 def chart(document: documents.Document) -> Chart:
@@ -201,6 +201,6 @@ def test_everything_may_be_null() -> None:
 
 
 def test_yaml_gives_the_same_chart() -> None:
-    from rsgadvise.report.documents import as_yaml
+    from rsgadvise.show.report.documents import as_yaml
 
     assert chart_from(as_yaml(documents.two_axes()), "a.yaml") == chart(documents.two_axes())

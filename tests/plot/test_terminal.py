@@ -13,10 +13,10 @@ import documents
 import pytest
 from conftest import Run
 
-from rsgadvise.plot.charts import chart_from
-from rsgadvise.plot.figure import Chart
-from rsgadvise.plot.terminal import can_encode, render
-from rsgadvise.plot.terminal.canvas import ascii_text
+from rsgadvise.show.plot.canvas import ascii_text
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.figure import Chart
+from rsgadvise.show.plot.terminal import can_encode, render
 
 SAMPLES = {
     "one": documents.one_axis(),

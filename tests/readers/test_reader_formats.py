@@ -17,8 +17,9 @@ import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.stream import Array, DataSource
 from rsgadvise.errors import DataError, MissingExtraError, UsageError
-from rsgadvise.readers import Array, DataSource, open_data
 
 
 def collect(source: DataSource, max_bytes: int = 1 << 21) -> tuple[Array, Array | None]:

@@ -22,9 +22,10 @@ import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rsgadvise.datastats import measure
+from rsgadvise.data.formats import binary
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.statistics import measure
 from rsgadvise.errors import DataError, RsgadviseError
-from rsgadvise.readers import binary, open_data
 
 
 def read_all(path: Path, **options: Any) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rsgadvise.data.targets import MAX_CLASSES, TargetSummary, encode_targets
 from rsgadvise.errors import DataError
-from rsgadvise.readers import MAX_CLASSES, TargetSummary, encode_targets
 
 CASES: dict[str, tuple[Any, str, Any]] = {
     "labels": (np.array([2, 0, 1]), "one-hot", np.eye(3)[[2, 0, 1]]),

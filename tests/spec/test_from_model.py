@@ -12,8 +12,8 @@ import pytest
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.errors import SpecError
-from rsgadvise.networks import Kernel, Network
 from rsgadvise.spec import Data, Spec, from_model
+from rsgadvise.training.networks import Kernel, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

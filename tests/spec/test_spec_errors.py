@@ -469,7 +469,7 @@ def test_words_of_other_tools_get_a_true_answer(section: str, key: str, part: st
 
 def test_every_key_that_an_answer_names_exists() -> None:
     """An answer must not send anybody on to a second error."""
-    from rsgadvise.spec import wording
+    from rsgadvise.spec import load as wording
 
     known = wording._homes()
     for meant in wording._SYNONYMS.values():

@@ -9,7 +9,7 @@ import pytest
 
 from rsgadvise.errors import SpecError, UsageError
 from rsgadvise.spec import Spec, json_schema, parse_spec, render_template
-from rsgadvise.spec.section import Section
+from rsgadvise.spec.models import Section
 
 KINDS = ["single_layer", "autoencoder", "multilayer"]
 DEFAULTS = {"single_layer": (784, 10), "autoencoder": (784, 100), "multilayer": (784, 200, 10)}

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsgadvise.ask.sweep.axes import check_together, override, parse_axis
+from rsgadvise.ask.sweep.results import Axis
 from rsgadvise.errors import UsageError
 from rsgadvise.spec import Spec, parse_spec, with_override
-from rsgadvise.spec.keys import rule_of
+from rsgadvise.spec.load import rule_of
 from rsgadvise.spec.rules import Number
-from rsgadvise.sweep.axes import check_together, override, parse_axis
-from rsgadvise.sweep.results import Axis
 
 ENDS = st.floats(1e-6, 1e6)
 TEXT = "network: {kind: multilayer, layers: [6, 4, 2], weight_bound: [0.5, 0.5]}"

@@ -15,10 +15,10 @@ import pytest
 from conftest import Run
 from ruamel.yaml import YAML
 
-from rsgadvise.report.markdown import as_markdown
-from rsgadvise.report.sparklines import BARS
-from rsgadvise.report.sweeping import sweep_blocks, sweep_document, sweep_rows
-from rsgadvise.sweep.results import Axis, Sweep
+from rsgadvise.ask.sweep.results import Axis, Sweep
+from rsgadvise.show.report.markdown import as_markdown
+from rsgadvise.show.report.pictures import BARS
+from rsgadvise.show.report.sweeping import sweep_blocks, sweep_document, sweep_rows
 
 SPEC = """
 network: {kind: multilayer, layers: [6, 4, 2], weight_bound: 0.5}

@@ -12,18 +12,15 @@ import pytest
 from conftest import Run
 from scipy import stats
 
+from rsgadvise.ask.sweep.axes import chosen_values, parse_axis, plan_points
+from rsgadvise.ask.sweep.measuring import Computer, Options, measure_point
+from rsgadvise.ask.sweep.running import SweepState, run_sweep
+from rsgadvise.ask.verify.cases import Block, build_case, run_block
+from rsgadvise.ask.verify.from_spec import setting_from_spec
+from rsgadvise.ask.verify.runners import LocalRunner
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import load_spec
-from rsgadvise.sweep.axes import parse_axis
-from rsgadvise.sweep.measuring import Computer, Options, measure_point
-from rsgadvise.sweep.points import plan_points
-from rsgadvise.sweep.running import SweepState, run_sweep
-from rsgadvise.sweep.values import chosen_values
-from rsgadvise.verify.cases import build_case
-from rsgadvise.verify.experiment import Block, run_block
-from rsgadvise.verify.from_spec import setting_from_spec
-from rsgadvise.verify.runners import LocalRunner
-from rsgadvise.verify.sequences import ConfidenceSequence
+from rsgadvise.training.sequences import ConfidenceSequence
 
 SPECS = {
     "single_layer": "network: {kind: single_layer, layers: [6, 2]}",

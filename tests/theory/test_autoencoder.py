@@ -17,9 +17,14 @@ from rsgadvise.theory.autoencoder import (
     optimal_keep_prob,
     smoothness,
 )
-from rsgadvise.theory.bound import FloatArray
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.descent import Geometry, descent_bound, optimal_stepsize, required_iterations
+from rsgadvise.theory.descent import (
+    FloatArray,
+    Geometry,
+    descent_bound,
+    optimal_stepsize,
+    required_iterations,
+)
 
 
 def test_equation_10_in_exact_arithmetic() -> None:

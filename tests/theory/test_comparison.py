@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from rsgadvise.theory.comparison import FACTOR, comparison_rows, missed
+from rsgadvise.advise.runs import FACTOR, comparison_rows, missed
 
 
 @pytest.mark.parametrize("delta", [0.01, 0.05, 0.3, 0.6, 0.9])

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.stopping import Stopping, probabilities
 from rsgadvise.theory.descent import (
     Geometry,
     descent_bound,
@@ -22,6 +21,7 @@ from rsgadvise.theory.descent import (
     required_iterations,
     start_weight,
 )
+from rsgadvise.theory.stopping import Stopping, probabilities
 
 GEOMETRIES = list(Geometry)
 NAMED: list[Stopping] = ["uniform", "matched", "increasing", "last"]

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.bound import FloatArray
-from rsgadvise.theory.descent import Geometry, optimal_stepsize
+from rsgadvise.theory.descent import FloatArray, Geometry, optimal_stepsize
 from rsgadvise.theory.multilayer import (
     Structure,
     dropout_bound,

@@ -21,9 +21,9 @@ from networks import Array
 from rsgadvise.advise.evaluate import BoundReport, evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
-from rsgadvise.bounds.problem import resolve
 from rsgadvise.spec import Spec
 from rsgadvise.theory import constants as certified
+from rsgadvise.theory.problem import resolve
 
 EXACT = 1e-8  # how closely long sums are computed
 

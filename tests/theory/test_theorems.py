@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from rsgadvise import recommend
-from rsgadvise.bounds import theorems
-from rsgadvise.bounds.objective import Schedule
-from rsgadvise.bounds.problem import MeasuredConstants, Problem
-from rsgadvise.bounds.theorems import Theorem, theorem_for, theorem_of
+from rsgadvise.theory import theorems
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import MeasuredConstants, Problem
+from rsgadvise.theory.theorems import Theorem, theorem_for, theorem_of
 
 KINDS = {"single_layer": (6, 3), "autoencoder": (6, 3), "multilayer": (6, 4, 4, 3)}
 CONSTANTS = ("paper", "certified", "calibrated", "typical")
@@ -67,7 +67,7 @@ def test_one_advice_works_the_constants_of_a_problem_out_once(monkeypatch: pytes
 
 
 EXTRA = """
-from rsgadvise.bounds.theorems.single_layer import SingleLayer
+from rsgadvise.theory.theorems.single_layer import SingleLayer
 
 
 class Halved(SingleLayer):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from test_networks import NETWORKS, data_for, plain_loss, weights_for
 
-from rsgadvise.curvature import Curvature, extreme_eigenvalues
-from rsgadvise.networks import Data, Network
+from rsgadvise.training.curvature import Curvature, extreme_eigenvalues
+from rsgadvise.training.networks import Data, Network
 
 Float = NDArray[np.float64]
 ROWS = 5

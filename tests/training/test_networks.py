@@ -10,9 +10,17 @@ import pytest
 from autograd import value_and_grad
 from numpy.typing import NDArray
 
-from rsgadvise import expectation
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Kernel, Network, Weights, clip_to_box, initial_weights, projected
+from rsgadvise.training import expectation
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import (
+    Data,
+    Kernel,
+    Network,
+    Weights,
+    clip_to_box,
+    initial_weights,
+    projected,
+)
 
 Float = NDArray[np.float64]
 

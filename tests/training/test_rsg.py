@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from test_networks import data_for, plain_loss, weights_for
 
-from rsgadvise import rsg
-from rsgadvise.networks import Data, Network, Weights
-from rsgadvise.rsg import Pace, Stream, Training, train
-from rsgadvise.stopping import draw_iterations, probabilities
+from rsgadvise.theory.stopping import draw_iterations, probabilities
+from rsgadvise.training import rsg
+from rsgadvise.training.networks import Data, Network, Weights
+from rsgadvise.training.rsg import Pace, Stream, Training, train
 
 Stops = Sequence[NDArray[np.int64]]
 

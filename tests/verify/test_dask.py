@@ -18,14 +18,13 @@ import numpy as np
 import pytest
 from test_runners import MASKED, SINGLE, Dying, but, case, numbers, verified
 
+from rsgadvise.ask.verify import runners
+from rsgadvise.ask.verify.cases import Case, Experiment, Setting, build_case
+from rsgadvise.ask.verify.results import Verification
+from rsgadvise.ask.verify.runners import DaskRunner, LocalRunner
+from rsgadvise.ask.verify.running import Runner, State, WorkerDiedError
 from rsgadvise.errors import UsageError
-from rsgadvise.networks import Data, Network
-from rsgadvise.verify import runners
-from rsgadvise.verify.cases import Case, Setting, build_case
-from rsgadvise.verify.experiment import Experiment
-from rsgadvise.verify.results import Verification
-from rsgadvise.verify.runners import DaskRunner, LocalRunner
-from rsgadvise.verify.running import Runner, State, WorkerDiedError
+from rsgadvise.training.networks import Data, Network
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.ask.verify.cases import Case, build_case
+from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
 from rsgadvise.errors import HypothesisError
-from rsgadvise.networks import Data
 from rsgadvise.spec import Spec
-from rsgadvise.verify.cases import Case, build_case, moments_of
-from rsgadvise.verify.from_spec import Values, setting_from_spec
+from rsgadvise.training.generated import moments_of
+from rsgadvise.training.networks import Data
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "single_layer": {"kind": "single_layer", "layers": (6, 2)},

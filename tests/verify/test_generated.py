@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.verify.generated import column_means, generated_data, largest_mean_square
+from rsgadvise.training.generated import column_means, generated_data, largest_mean_square
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rsgadvise.networks import Data, Network
-from rsgadvise.verify.cases import Case, Claim, Miss, Setting, build_case
-from rsgadvise.verify.experiment import Block, BlockResult
-from rsgadvise.verify.judging import Judge
-from rsgadvise.verify.results import CaseResult, Verification
-from rsgadvise.verify.running import overall, run_cases
+from rsgadvise.ask.verify.cases import Block, BlockResult, Case, Claim, Miss, Setting, build_case
+from rsgadvise.ask.verify.judging import Judge
+from rsgadvise.ask.verify.results import CaseResult, Verification
+from rsgadvise.ask.verify.running import overall, run_cases
+from rsgadvise.training.networks import Data, Network
 
 Draw = Callable[[np.random.Generator], float]
 

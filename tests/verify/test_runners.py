@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rsgadvise.ask.verify import cases as experiment
+from rsgadvise.ask.verify import judging
+from rsgadvise.ask.verify.cases import Case, Experiment, Miss, Setting, build_case
+from rsgadvise.ask.verify.results import Verification
+from rsgadvise.ask.verify.runners import LocalRunner, ProcessRunner, make_runner
+from rsgadvise.ask.verify.running import Progress, Runner, State, WorkerDiedError, run_cases
 from rsgadvise.errors import MissingExtraError, UsageError
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Data, Network
-from rsgadvise.rsg import Stream
-from rsgadvise.verify import experiment, judging
-from rsgadvise.verify.cases import Case, Miss, Setting, build_case
-from rsgadvise.verify.experiment import Experiment
-from rsgadvise.verify.results import Verification
-from rsgadvise.verify.runners import LocalRunner, ProcessRunner, make_runner
-from rsgadvise.verify.running import Progress, Runner, State, WorkerDiedError, run_cases
-from rsgadvise.verify.sequences import ConfidenceSequence
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import Data, Network
+from rsgadvise.training.rsg import Stream
+from rsgadvise.training.sequences import ConfidenceSequence
 
 Make = Callable[[Sequence[Experiment]], Runner]
 
@@ -299,9 +299,9 @@ def test_an_interruption_inside_the_judge_leaves_whole_rounds(
 
 SUITE = """
 import json, multiprocessing, sys
-from rsgadvise.verify.runners import make_runner
-from rsgadvise.verify.running import run_cases
-from rsgadvise.verify.suite import suite
+from rsgadvise.ask.verify.runners import make_runner
+from rsgadvise.ask.verify.running import run_cases
+from rsgadvise.ask.verify.suite import suite
 
 cases = suite(seed=0, confidence=0.99)
 print("cases", flush=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from rsgadvise.verify.sequences import ConfidenceSequence, binomial_limits, classical_upper_limit
+from rsgadvise.training.sequences import ConfidenceSequence, binomial_limits, classical_upper_limit
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
 

@@ -8,20 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rsgadvise import networks
-from rsgadvise.bounds import judge
-from rsgadvise.bounds.problem import Problem
-from rsgadvise.expectation import Expectation
-from rsgadvise.networks import Kernel, Weights
-from rsgadvise.theory import constants, descent
-from rsgadvise.theory.bound import Bound
+from rsgadvise.ask.verify import cases as casework
+from rsgadvise.ask.verify.cases import build_case
+from rsgadvise.ask.verify.results import CaseResult, Verification
+from rsgadvise.ask.verify.runners import LocalRunner
+from rsgadvise.ask.verify.running import run_cases
+from rsgadvise.ask.verify.suite import suite, suite_settings
+from rsgadvise.theory import constants, descent, judge
 from rsgadvise.theory.constants import CURVATURE, Constants
-from rsgadvise.verify import cases as casework
-from rsgadvise.verify.cases import build_case
-from rsgadvise.verify.results import CaseResult, Verification
-from rsgadvise.verify.runners import LocalRunner
-from rsgadvise.verify.running import run_cases
-from rsgadvise.verify.suite import suite, suite_settings
+from rsgadvise.theory.descent import Bound
+from rsgadvise.theory.problem import Problem
+from rsgadvise.training import networks
+from rsgadvise.training.expectation import Expectation
+from rsgadvise.training.networks import Kernel, Weights
 
 NAMES = [setting.name for setting in suite_settings(0)]
 ALPHA = 0.01 / len(NAMES)

@@ -9,9 +9,9 @@ import pytest
 from verifications import CASE as ONE
 from verifications import verification
 
-from rsgadvise.report.blocks import Grid, Sentences, Title
-from rsgadvise.report.verification import case_line, verification_blocks
-from rsgadvise.verify.results import CaseResult
+from rsgadvise.ask.verify.results import CaseResult
+from rsgadvise.show.report.blocks import Grid, Sentences, Title
+from rsgadvise.show.report.verification import case_line, verification_blocks
 
 CASE = replace(ONE, name="s.yaml", constants="certified", runs=8, seconds=60.0)
 

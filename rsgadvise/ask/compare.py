@@ -1,0 +1,527 @@
+"""`compare`: which spec has the better guarantee, and by how much.
+
+Bounds are upper limits. A smaller one says that a smaller gradient, or an earlier one, is promised; it never
+says that training is faster, since the other spec may stay as far below its own bound as it likes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.advise.results import Advice, Recommendation, Stepsize
+from rsgadvise.advise.wording import taken
+from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.spec import changed_spec, with_statistics
+from rsgadvise.theory import ConstantsName
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+    from rsgadvise.theory.problem import Assumption
+
+
+# What a comparison holds: plain frozen records that a report renders without computing.
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What one set of constants promises for one spec, at the training that they advise.
+
+    Attributes:
+        value: what is compared: the bound, never above the largest gradient possible with certified
+            constants; or with a target the samples or seconds that it takes. None: there is none.
+        rank: among the specs, 1 is best; equal values share a rank. ratio: to the best value.
+        vacuous: the bound is no better than the largest squared gradient possible.
+        notes: why there is none.
+    """
+
+    value: float | None
+    rank: int | None = None
+    ratio: float | None = None
+    vacuous: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """E||grad f(W^R)||^2 over training runs.
+
+    Attributes:
+        mean: None where no run came to an end.
+        lower, upper: of the mean over the starts; they hold for all specs together, with the
+            comparison's confidence, at any number of runs.
+        standard_error: of the mean over all possible starts.
+        starts: W^1 that were drawn. runs: replicas, over all starts.
+        initial_loss, final_loss: f(W^1), and f(W^R) in the mean.
+        notes: of the training.
+    """
+
+    mean: float | None
+    lower: float | None
+    upper: float | None
+    standard_error: float | None
+    starts: int
+    runs: int
+    initial_loss: float
+    final_loss: float | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One spec, at the training that the chosen constants advise within what all have.
+
+    Attributes:
+        name: the file, with a number where a name comes twice.
+        bound: with the chosen constants; None where there is no plan or no bound.
+        certified_bound, proven, vacuous, stepsize, ...: of that training, as in `recommend`.
+        relative: bound over the largest squared gradient possible.
+        samples, seconds: over all runs.
+        equal_resources: whether it takes no more samples than the others; with a target always.
+        rank, ratio: by the chosen constants: those of `paper` or `certified`.
+        paper, certified: what each set of constants promises at the training that it advises itself.
+        assumed: values of its problem and search that nobody gave.
+        measured: with --measure.
+        notes: plain sentences.
+    """
+
+    name: str
+    kind: str
+    layers: tuple[int, ...]
+    bound: float | None
+    certified_bound: float | None
+    largest_gradient: float | None
+    relative: float | None
+    proven: bool
+    vacuous: bool
+    stepsize: Stepsize | None
+    decay: float | None
+    batch_size: int | None
+    iterations: int | None
+    runs: int | None
+    keep_prob: float | None
+    samples: int | None
+    seconds: float | None
+    equal_resources: bool
+    rank: int | None
+    ratio: float | None
+    paper: Guarantee
+    certified: Guarantee
+    assumed: tuple[Assumption, ...] = ()
+    measured: Measured | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredVerdict:
+    """Whose measured gradient is smaller.
+
+    Attributes:
+        smallest: the spec with the smallest mean; None: too few were measured, or several share it.
+        significant: whether it lies below every other one.
+        approximate: by Welch's test on the means of the starts, not by limits that hold in any case.
+        confidence: 1 minus the probability that the limits are wrong anywhere.
+        text: in a sentence.
+    """
+
+    smallest: str | None
+    significant: bool
+    approximate: bool
+    confidence: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Who has the better guarantee.
+
+    Attributes:
+        text: in sentences.
+        paper, certified: the spec whose guarantee is best with these constants; None: none has one, or
+            several share it.
+        agree: whether both name the same; None where one names nobody.
+        proven: the best guarantee is certified and not vacuous. What is proven is the guarantee, not that
+            training is faster.
+        measured: with --measure.
+    """
+
+    text: str
+    paper: str | None
+    certified: str | None
+    agree: bool | None
+    proven: bool
+    measured: MeasuredVerdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Specs side by side.
+
+    Attributes:
+        specs: in the order of their rank.
+        constants: that rank them.
+        compared_by: bound at equal samples, or the samples or seconds to the target.
+        common_samples: what each may take, N B; None with a target.
+        verdict: see there. notes: what to mind.
+        interrupted: the user ended the measuring early.
+    """
+
+    specs: tuple[Compared, ...]
+    constants: ConstantsName
+    compared_by: Literal["bound", "samples", "seconds"]
+    common_samples: int | None
+    verdict: Verdict
+    notes: tuple[str, ...]
+    interrupted: bool = False
+
+
+# The sentences of a comparison: what follows from bounds, and what does not.
+
+NOT_SPEED = (
+    "A bound is an upper limit: a better guarantee promises more, and does not prove that training is faster."
+)
+_NEAR = 1.02
+_LOSS = {"single_layer": "(3)", "autoencoder": "(4)", "multilayer": "(5)"}
+_WORDS = {
+    "bound": "a bound {ratio} times smaller than that of {next}",
+    "samples": "the target after {ratio} times fewer samples than {next}",
+    "seconds": "the target {ratio} times sooner than {next}",
+}
+
+
+def verdict_of(
+    rows: Sequence[Compared],
+    by: Literal["bound", "samples", "seconds"],
+    *,
+    common: int | None,
+    beyond: Mapping[str, int],
+) -> Verdict:
+    """Who has the better guarantee with each set of constants, and whether they agree.
+
+    Args:
+        rows: compared.
+        by: what is compared.
+        common: samples that each may take; None with a target.
+        beyond: the specs that fix more samples than that, and how many they take.
+    """
+    found: dict[str, str | None] = {}
+    sentences = []
+    for constants in ("paper", "certified"):
+        ranked = sorted(
+            (
+                (row.name, getattr(row, constants))
+                for row in rows
+                if getattr(row, constants).value is not None
+            ),
+            key=lambda pair: pair[1].value,
+        )
+        found[constants], sentence = _best(ranked, constants, by)
+        sentences.append(sentence)
+    paper, certified = found["paper"], found["certified"]
+    promises = {row.name: row.certified for row in rows}
+    proven = certified is not None and not promises[certified].vacuous
+    agree = None if paper is None or certified is None else paper == certified
+    if agree is not None:
+        sentences.append(f"The two sets of constants {'agree' if agree else 'disagree'}.")
+    if beyond:
+        takes = "; ".join(f"{name} takes {many:,}" for name, many in beyond.items())
+        sentences.append(
+            f"These guarantees are not at equal samples, since what is fixed stays: {takes}, where at most "
+            f"{common:,} would be equal."
+        )
+    sentences.append(NOT_SPEED)
+    return Verdict(" ".join(sentences), paper, certified, agree, proven=proven)
+
+
+def _best(ranked: Sequence[tuple[str, Guarantee]], constants: str, by: str) -> tuple[str | None, str]:
+    """The spec whose guarantee is best, and a sentence on it."""
+    start = f"With {constants} constants"
+    if not ranked:
+        return None, f"{start} no spec has a guarantee."
+    if all(promise.vacuous for _, promise in ranked):
+        return None, f"{start} every bound is vacuous, so that no spec has a guarantee."
+    if len(ranked) == 1:
+        return ranked[0][0], f"{start} {ranked[0][0]} alone has a guarantee."
+    (name, first), (other, second) = ranked[:2]
+    if first.value == second.value:
+        return None, f"{start} {name} and {other} have the same guarantee."
+    assert first.value is not None
+    assert second.value is not None
+    if first.value == 0:
+        sentence = f"{start} {name} has the better guarantee: 0."
+    else:
+        ratio = second.value / first.value
+        words = _WORDS[by].format(ratio=f"{ratio:.4g}", next=other)
+        sentence = f"{start} {name} has the better guarantee: {words}."
+        if ratio <= _NEAR:
+            sentence += " That is a near tie."
+    if first.vacuous:
+        sentence += f" It is the largest gradient that {name} can have, trained or not."
+    return name, sentence
+
+
+def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets: bool) -> tuple[str, ...]:
+    """What makes the compared quantities different."""
+    notes = []
+    kinds = sorted({row.kind for row in rows})
+    if len(kinds) > 1:
+        losses = ", ".join(f"{_LOSS[kind]} for {kind}" for kind in kinds)
+        notes.append(
+            f"The specs have different objectives: {losses}. Their gradients are not the same quantity, and "
+            "the ratio of two bounds does not say which network learns better."
+        )
+        if "single_layer" in kinds:
+            notes.append("The gradient of single_layer is the plain one; the others are projected on a box.")
+    elif len({row.layers for row in rows}) > 1:
+        notes.append(
+            "The networks differ in size, and larger ones have larger gradients: `of limit` sets each bound "
+            "against the largest squared gradient that its own network can have."
+        )
+    data = {
+        (spec.data.mean, spec.data.mean_square, spec.data.second_moment, spec.data.top_eigenvalue)
+        for spec in specs
+    }
+    if len(data) > 1:
+        notes.append("The specs describe different data.")
+    losses_given = {spec.training.initial_loss for spec in specs}
+    if None in losses_given and len(losses_given) > 1:
+        notes.append(
+            "f(W1) is given in some specs and assumed to be the largest possible in others, which favours "
+            "those that give it."
+        )
+    if dropped_targets:
+        notes.append("Not every spec has a target, so that all are left aside; set one for all with --set.")
+    if not all(row.equal_resources for row in rows):
+        notes.append("Not every spec could be held to the same number of samples.")
+    return tuple(notes)
+
+
+Measure = Literal["bound", "samples", "seconds"]
+_SETS: tuple[ConstantsName, ...] = ("paper", "certified")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One spec to be compared.
+
+    Attributes:
+        name: unique among them.
+        spec: valid.
+        measured: statistics of its data file by spec key.
+        notes: on its data.
+    """
+
+    name: str
+    spec: Spec
+    measured: Mapping[str, float | int | None] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The advice of one set of constants, or why there is none."""
+
+    advice: Advice | None
+    reason: str = ""
+
+    @property
+    def best(self) -> Recommendation | None:
+        return self.advice.recommendations[0] if self.advice and self.advice.recommendations else None
+
+
+def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None = None) -> Comparison:
+    """Rank specs by what is guaranteed at equal resources, or by the cost of meeting the same target.
+
+    Without a target every spec is advised for the smallest number of samples N B that any of them is
+    advised on its own; what a spec fixes stays. With the same target in all, the cheapest plan of each is
+    compared, in seconds where all say what an iteration costs, else in samples.
+
+    Args:
+        candidates: two or more.
+        constants: whose ranking and training to show; the verdict is about both. None for the paper's, or
+            for certified ones where only these have a plan.
+
+    Raises:
+        UsageError: fewer than two, or two different targets.
+    """
+    if len(candidates) < 2:
+        raise UsageError(f"compare needs two or more specs; got {len(candidates)}; name another")
+    specs = [with_statistics(each.spec, each.measured or {}) for each in candidates]
+    to_target = _same_target(candidates)
+    by: Measure = "bound"
+    if to_target:
+        by = "seconds" if all(spec.cost is not None for spec in specs) else "samples"
+        if by == "samples":  # some have no cost: samples for all, or they could not be compared
+            specs = [_without_cost(spec) for spec in specs]
+    else:
+        specs = [spec.model_copy(update={"target": None}) for spec in specs]
+    answers = {each: [_answer(spec, each) for spec in specs] for each in _SETS}
+    none = constants is None and not any(answer.best for answer in answers["paper"])
+    other = none and any(answer.best for answer in answers["certified"])
+    constants = constants or ("certified" if other else "paper")
+    common = None
+    if not to_target:
+        needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
+        common = min(needed) if needed else None
+        if common is not None:
+            answers = {each: _within(specs, answers[each], each, common) for each in _SETS}
+    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in _SETS}
+    rows = [
+        _compared(
+            candidate,
+            answers[constants][index],
+            common=common,
+            own=promised[constants][index],
+            promised={each: promised[each][index] for each in _SETS},
+        )
+        for index, candidate in enumerate(candidates)
+    ]
+    beyond = {
+        candidate.name: best.samples
+        for index, candidate in enumerate(candidates)
+        for each in _SETS
+        if common is not None and (best := answers[each][index].best) is not None and best.samples > common
+    }
+    rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)
+    return Comparison(
+        specs=tuple(rows),
+        constants=constants,
+        compared_by=by,
+        common_samples=common,
+        verdict=verdict_of(rows, by, common=common, beyond=beyond),
+        notes=(
+            *([taken("paper", "certified")] if other and to_target else []),
+            *notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
+        ),
+    )
+
+
+def _same_target(candidates: Sequence[Candidate]) -> bool:
+    """Whether all have one target.
+
+    Raises:
+        UsageError: some have targets that differ.
+    """
+    targets = {c.name: (c.spec.target.eps, c.spec.target.delta) for c in candidates if c.spec.target}
+    if len(set(targets.values())) > 1:
+        (one, first), (other, second) = next(
+            (pair, other) for pair in targets.items() for other in targets.items() if pair[1] != other[1]
+        )
+        raise UsageError(
+            f"targets must be the same to be compared; got eps {first[0]:g}, delta {first[1]:g} in {one} and "
+            f"eps {second[0]:g}, delta {second[1]:g} in {other}; give one with --set target.eps={first[0]:g} "
+            f"--set target.delta={first[1]:g}"
+        )
+    return len(targets) == len(candidates)
+
+
+def _without_cost(spec: Spec) -> Spec:
+    budget = spec.budget
+    if budget is not None:
+        budget = budget.model_copy(update={"seconds": None})
+    return spec.model_copy(update={"cost": None, "budget": budget})
+
+
+def _answer(spec: Spec, constants: ConstantsName) -> _Answer:
+    try:
+        advice = recommend(spec, constants=constants, top=1)
+    except HypothesisError as error:
+        about = f"{error.quantity} " if error.quantity else ""
+        return _Answer(None, f"No {constants} bound: {about}{error}.")
+    if advice.infeasible is not None:
+        return _Answer(advice, f"No plan with {constants} constants: {advice.infeasible.reason}.")
+    return _Answer(advice)
+
+
+def _within(
+    specs: Sequence[Spec], answers: Sequence[_Answer], constants: ConstantsName, common: int
+) -> list[_Answer]:
+    """The advice for no more samples than all can have; what is fixed beyond that stays."""
+    found = []
+    for spec, answer in zip(specs, answers, strict=True):
+        if answer.best is not None and answer.best.samples > common:
+            # A limit of its own is larger, since the answer keeps to it.
+            again = _answer(changed_spec(spec, {"budget.samples": common}), constants)
+            found.append(again if again.best is not None else answer)
+        else:
+            found.append(answer)
+    return found
+
+
+def _guarantee(answer: _Answer, by: Measure, constants: ConstantsName) -> Guarantee:
+    best = answer.best
+    if best is None:
+        return Guarantee(None, notes=(answer.reason,))
+    if by == "bound":
+        value = best.certified_bound if constants == "certified" else best.bound
+    else:
+        value = float(best.total_samples if best.seconds is None or by == "samples" else best.seconds)
+    if not math.isfinite(value):
+        return Guarantee(None, notes=(f"No {constants} bound at this stepsize.",))
+    return Guarantee(value, vacuous=best.vacuous)
+
+
+def _ranked(found: Sequence[Guarantee]) -> list[Guarantee]:
+    """With ranks, equal ones for equal values, and ratios to the best."""
+    values = sorted(each.value for each in found if each.value is not None)
+    ranked = []
+    for each in found:
+        if each.value is None:
+            ranked.append(each)
+            continue
+        best = values[0]
+        ratio = each.value / best if best > 0 else (1.0 if each.value == best else None)
+        ranked.append(replace(each, rank=values.index(each.value) + 1, ratio=ratio))
+    return ranked
+
+
+def _compared(
+    candidate: Candidate,
+    answer: _Answer,
+    *,
+    common: int | None,
+    own: Guarantee,
+    promised: Mapping[ConstantsName, Guarantee],
+) -> Compared:
+    paper, certified = promised["paper"], promised["certified"]
+    best, advice = answer.best, answer.advice
+    notes = [*candidate.notes, *paper.notes, *certified.notes]
+    equal = common is None or best is None or best.samples <= common
+    if best is not None:
+        notes += best.notes
+        if not equal:
+            notes.append(
+                f"What the spec fixes takes {best.samples:,} samples, more than the {common:,} of the "
+                "others: not equal resources."
+            )
+    bound = best.bound if best is not None and math.isfinite(best.bound) else None
+    limit = advice.largest_gradient if advice is not None else None
+    return Compared(
+        name=candidate.name,
+        kind=candidate.spec.network.kind,
+        layers=tuple(candidate.spec.network.layers),
+        bound=bound,
+        certified_bound=None if best is None else best.certified_bound,
+        largest_gradient=limit,
+        relative=None if bound is None or not limit else bound / limit,
+        proven=best is not None and best.proven,
+        vacuous=best is not None and best.vacuous,
+        stepsize=None if best is None else best.stepsize,
+        decay=None if best is None else best.decay,
+        batch_size=None if best is None else best.batch_size,
+        iterations=None if best is None else best.iterations,
+        runs=None if best is None else best.runs,
+        keep_prob=None if best is None else best.keep_prob,
+        samples=None if best is None else best.total_samples,
+        seconds=None if best is None else best.seconds,
+        equal_resources=equal,
+        rank=own.rank,
+        ratio=own.ratio,
+        paper=paper,
+        certified=certified,
+        assumed=() if advice is None else advice.assumed,
+        notes=tuple(dict.fromkeys(notes)),
+    )

@@ -1,0 +1,480 @@
+"""The bound of the first rank against each knob, the others held.
+
+Every value is that of `rsgadvise bound` with the knob set by hand: the same objective, asked for many
+points at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
+from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
+from rsgadvise.theory import MEASURED
+from rsgadvise.theory.judge import certified_beside, objective_for
+from rsgadvise.theory.objective import FixedStepsize, Objective, Schedule, largest_gradient
+from rsgadvise.theory.search import distinct, geometric, minimize_scan, whole_grid
+from rsgadvise.theory.theorems import theorem_for
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice, Recommendation
+    from rsgadvise.advise.space import Space
+    from rsgadvise.spec import Spec
+    from rsgadvise.theory.descent import FloatArray
+    from rsgadvise.theory.objective import Objective, Range, Schedule
+    from rsgadvise.theory.problem import Problem
+
+
+# What is drawn: plain frozen records, in the words of the code; a renderer finds its own.
+
+Knob = Literal["iterations", "stepsize", "stepsize_factor", "batch_size"]
+SeriesName = Literal["held", "best", "same_work", "same_work_held", "certified"]
+MarkName = Literal["advised", "minimum", "certified_minimum", "critical_batch_size"]
+EdgeName = Literal["range", "certified_range", "largest_gradient", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a curve.
+
+    Attributes:
+        name: held, all other knobs as advised; best, the stepsize optimal at each x; same_work, N B as
+            advised and the stepsize optimal, or same_work_held where the spec fixes that; certified, as held
+            but with certified constants.
+        values: the bound at each x; inf (null in JSON) where there is none.
+    """
+
+    name: SeriesName
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point worth a dot; `minimum` is absent where it is the advised point itself."""
+
+    name: MarkName
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A line across the figure: ranges at a value of x, largest_gradient and target at one of y."""
+
+    name: EdgeName
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The bound against one knob.
+
+    Attributes:
+        knob: what x is. stepsize_factor: the multiple of the advised stepsizes of all layers.
+        x: increasing, the advised value among them.
+        at: value of x that is advised.
+    """
+
+    knob: Knob
+    x: tuple[float, ...]
+    at: float
+    series: tuple[Series, ...]
+    marks: tuple[Mark, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The terms of the bound of one rank; they sum to it."""
+
+    rank: int
+    bound: float
+    terms: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """For each batch size the fewest iterations of one run that meet the target, and their samples."""
+
+    target: float
+    batch_size: tuple[int, ...]
+    iterations: tuple[int, ...]
+    samples: tuple[int, ...]
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Everything that is drawn for one advice.
+
+    Attributes:
+        curves: bound against iterations, stepsize and batch size.
+        stacks: terms by rank.
+        tradeoff: with a target only.
+        absent: what is not drawn, and why.
+    """
+
+    curves: tuple[Curve, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    tradeoff: Tradeoff | None = None
+    absent: tuple[str, ...] = ()
+
+
+# Steps against samples: for each batch size the fewest iterations that meet the target.
+
+_BATCHES = 41
+_BEYOND_KNEE = 8.0
+
+
+def tradeoff_of(
+    space: Space, objective: Objective, best: Recommendation, schedule: Schedule
+) -> tuple[Tradeoff | None, str]:
+    """The trade-off of one run at the target of the first rank, or why there is none.
+
+    The plan is that of `rsgadvise iterations`: constant stepsizes at their optimum and uniform R.
+
+    Returns:
+        The trade-off and "", or None and a sentence; both empty without a target.
+    """
+    if space.goal is None:
+        return None, ""
+    if not schedule.plain or space.stepsize is not None or space.fixed_iterations:
+        return None, (
+            "Iterations against samples: the trade-off is that of constant stepsizes at their optimum, a "
+            "uniform R and free iterations."
+        )
+    target = float(space.goal.per_run(np.asarray(float(best.runs))))
+    keep_range = next(ends for ends in space.keep_probs if ends[0] <= best.keep_prob <= ends[1])
+    smallest = float(objective.smallest_batch(np.asarray(target), keep_range[0]))
+    knee = critical_batch_size(objective, target, keep_range)
+    low = max(1.0, np.floor(smallest) + 1)
+    useful = knee if np.isfinite(knee) else low
+    high = min(max(_BEYOND_KNEE * useful, 4.0 * best.batch_size, 4 * low), float(_LARGEST_BATCH))
+    grid = whole_grid(low, max(high, low), _BATCHES)
+    batch = distinct(np.concatenate([grid, [float(best.batch_size)]]))
+    fewest = _fewest(objective, batch, target, keep_range)
+    reached = np.isfinite(fewest)
+    if not reached.any():
+        return None, "Iterations against samples: no batch size reaches the target of one run."
+    batch, fewest = batch[reached], fewest[reached]
+    samples = tuple(int(b) * int(n) for b, n in zip(batch, fewest, strict=True))
+    marks = [Mark("advised", float(best.samples), float(best.iterations))]
+    if low <= knee <= high:
+        at_knee = np.round(np.asarray([knee]))
+        steps = _fewest(objective, at_knee, target, keep_range)
+        if np.isfinite(steps[0]):
+            marks.append(Mark("critical_batch_size", float(at_knee[0] * steps[0]), float(steps[0])))
+    return Tradeoff(
+        target=target,
+        batch_size=tuple(int(b) for b in batch),
+        iterations=tuple(int(n) for n in fewest),
+        samples=samples,
+        marks=tuple(marks),
+    ), ""
+
+
+def _fewest(objective: Objective, batch: FloatArray, target: float, keep_range: Range) -> FloatArray:
+    return fewest_iterations(objective, batch, np.full(batch.shape, target), keep_range)
+
+
+_POINTS = 45
+_FEWER_POINTS = 23  # where stepsizes decay or R is not uniform, the best stepsize is searched, not solved
+_ITERATIONS_SPAN = 1e3  # times the advised number, upwards; downwards see `_down`
+_BATCH_SPAN = 256.0
+_CLOSE_POINTS = 14
+_STEPSIZE_SPAN = 1e3  # above the advised stepsize, where no range ends
+_DOWN = (1e-3, 0.1)  # how far below the advised value a figure reaches at most and at least
+_NEAR_END = 1e-3  # relative gap to the open end of the stepsizes, where the bound is infinite
+_SAME = 0.005  # a minimum this close to the advised stepsize is the same dot
+_SMALLEST_FACTOR = 1e-6
+_STEPS = 25
+_LARGEST_BATCH = 10**12
+_MEASURED = (
+    "The bound against iterations, stepsize and batch size: constants that were measured at W1 and in short "
+    "runs say nothing of training far from there."
+)
+_NO_BOUND = (
+    "The bound against iterations, stepsize and batch size: at this stepsize there is none, so there is "
+    "nothing to draw."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The advised point, and the objectives that are asked around it."""
+
+    objective: Objective
+    certified: Objective | None  # at the P_R of the other; None where it is the same
+    own_end: FloatArray  # largest stepsizes of the objective's theorem
+    certified_end: FloatArray  # largest certified stepsizes
+    limit: float
+    stepsize: FloatArray
+    keep_prob: float
+    batch: float
+    iterations: float
+    schedule: Schedule
+    fixed_stepsize: bool
+    goal: float | None
+
+    def held(
+        self, objective: Objective, *, factor: FloatArray, batch: FloatArray, iterations: FloatArray
+    ) -> FloatArray:
+        """The bound with the advised stepsizes times `factor`; shapes broadcast."""
+        factor, batch, iterations = np.broadcast_arrays(factor, batch, iterations)
+        wide = factor.reshape(*factor.shape, *(1,) * self.stepsize.ndim) * self.stepsize
+        zeta = np.full(factor.shape, self.keep_prob)
+        value = objective.bound(wide, zeta, batch, iterations, self.schedule).value
+        return np.broadcast_to(value, factor.shape)
+
+    def certified_held(
+        self, *, factor: FloatArray, batch: FloatArray, iterations: FloatArray
+    ) -> FloatArray | None:
+        """The same with certified constants."""
+        if self.certified is None:
+            return None
+        return self.held(self.certified, factor=factor, batch=batch, iterations=iterations)
+
+    def best(self, *, batch: FloatArray, iterations: FloatArray) -> FloatArray:
+        """The bound with the stepsize that is optimal at each point, unless the spec fixes it."""
+        batch, iterations = np.broadcast_arrays(batch, iterations)
+        chooser = FixedStepsize(self.objective, self.stepsize) if self.fixed_stepsize else self.objective
+        zeta = (self.keep_prob, self.keep_prob)
+        stepsize, keep_prob = chooser.optimum(batch, iterations, zeta, self.schedule)
+        return self.objective.bound(stepsize, keep_prob, batch, iterations, self.schedule).value
+
+    def levels(self) -> tuple[Edge, ...]:
+        found = [Edge("largest_gradient", self.limit)]
+        if self.goal is not None:
+            found.append(Edge("target", self.goal))
+        return tuple(found)
+
+
+def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
+    """The curves of an advice with the paper's constants or certified ones.
+
+    What was measured is true near where that was, and the curves go far from there: then only the terms.
+
+    Args:
+        spec: the spec behind the advice.
+        problem: the same as numbers, with what was measured.
+        advice: what `recommend` found for it.
+
+    Returns:
+        The curves; empty where the advice has no rank, and `absent` says so.
+    """
+    if not advice.recommendations:
+        return Curves(absent=("No plan meets the target or the budget, so there is nothing to draw.",))
+    stacks = tuple(
+        Stack(row.rank, row.bound, row.terms)
+        for row in advice.recommendations
+        if row.terms and np.isfinite(row.bound)
+    )
+    if advice.measured or advice.constants in MEASURED:
+        return Curves(stacks=stacks, absent=(_MEASURED,))
+    best, space = advice.recommendations[0], search_space(spec, problem)
+    if not np.isfinite(best.bound):
+        return Curves(stacks=stacks, absent=(_NO_BOUND,))
+    base = _base(problem, space, advice, best)
+    with np.errstate(all="ignore"):  # what overflows becomes inf, which is not drawn
+        curves, absent = [], []
+        if isinstance(base.schedule.stopping, tuple):
+            absent.append(
+                "Bound against iterations: P_R is a list of probabilities, whose length is the number of "
+                "iterations."
+            )
+        else:
+            curves.append(_against_iterations(base))
+        curves += [_against_stepsize(base), _against_batch(base)]
+        tradeoff, reason = tradeoff_of(space, base.objective, best, base.schedule)
+    if reason:
+        absent.append(reason)
+    return Curves(tuple(curves), stacks, tradeoff, tuple(absent))
+
+
+def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) -> _Base:
+    zeta = np.asarray(best.keep_prob)
+    stopping = space.schedules[0].stopping
+    paper = advice.constants == "paper"
+    ends = {
+        name: theorem_for(problem, name).objective.largest_stepsizes(zeta) for name in ("paper", "certified")
+    }
+    with np.errstate(all="ignore"):
+        return _Base(
+            objective=objective_for(problem, advice.constants),
+            certified=certified_beside(problem, "paper") if paper else None,
+            own_end=ends["paper" if paper else "certified"],
+            certified_end=ends["certified"],
+            limit=float(largest_gradient(problem, zeta)),
+            stepsize=np.asarray(best.stepsize, dtype=np.float64),
+            keep_prob=best.keep_prob,
+            batch=float(best.batch_size),
+            iterations=float(best.iterations),
+            schedule=Schedule(best.decay, stopping),
+            fixed_stepsize=space.stepsize is not None,
+            goal=None if space.goal is None else float(space.goal.per_run(np.asarray(float(best.runs)))),
+        )
+
+
+def _whole(base: _Base, low: float, high: float, at: float) -> FloatArray:
+    """Whole numbers spaced evenly on a log scale, the advised one among them."""
+    grid = whole_grid(low, high, _POINTS if base.schedule.plain else _FEWER_POINTS)
+    return distinct(np.concatenate([grid[grid < 2**53], [at]]))
+
+
+def _values(values: FloatArray) -> tuple[float, ...]:
+    return tuple(float(value) if np.isfinite(value) else float("inf") for value in values)
+
+
+def _lines(**named: FloatArray | None) -> tuple[Series, ...]:
+    # The names are those of `SeriesName`; what is None is not drawn.
+    return tuple(
+        Series(name, _values(values))  # type: ignore[arg-type]
+        for name, values in named.items()
+        if values is not None
+    )
+
+
+def _advised(base: _Base, x: float) -> Mark:
+    one = np.ones(1)
+    value = base.held(base.objective, factor=one, batch=base.batch * one, iterations=base.iterations * one)
+    return Mark("advised", x, float(value[0]))
+
+
+def _down(base: _Base) -> float:
+    """The factor below 1 down to which a figure is worth drawing.
+
+    With small stepsizes and few iterations the bound is D_f/(N gamma): so far down it is four times the
+    largest gradient possible, and says nothing.
+    """
+    value = _advised(base, 1.0).y
+    return float(np.clip(value / (4 * base.limit), *_DOWN)) if base.limit > 0 else _DOWN[0]
+
+
+def _against_iterations(base: _Base) -> Curve:
+    low = max(1.0, base.iterations * _down(base))
+    high = min(max(base.iterations * _ITERATIONS_SPAN, 10.0), float(MOST_ITERATIONS))
+    n = _whole(base, low, high, base.iterations)
+    one, batch = np.ones(n.shape), np.full(n.shape, base.batch)
+    return Curve(
+        knob="iterations",
+        x=_values(n),
+        at=base.iterations,
+        series=_lines(
+            held=base.held(base.objective, factor=one, batch=batch, iterations=n),
+            best=None if base.fixed_stepsize else base.best(batch=batch, iterations=n),
+            certified=base.certified_held(factor=one, batch=batch, iterations=n),
+        ),
+        marks=(_advised(base, base.iterations),),
+        edges=base.levels(),
+    )
+
+
+def _against_batch(base: _Base) -> Curve:
+    low = max(1.0, base.batch / _BATCH_SPAN)
+    high = min(max(base.batch * _BATCH_SPAN, 10.0), float(_LARGEST_BATCH))
+    b = _whole(base, low, high, base.batch)
+    one, n = np.ones(b.shape), np.full(b.shape, base.iterations)
+    same_work = None
+    if not isinstance(base.schedule.stopping, tuple):
+        left = np.floor(base.batch * base.iterations / b)
+        inside = left >= 1  # a batch beyond all of the work leaves no iteration
+        same_work = np.full(b.shape, np.inf)
+        same_work[inside] = base.best(batch=b[inside], iterations=left[inside])
+    return Curve(
+        knob="batch_size",
+        x=_values(b),
+        at=base.batch,
+        series=_lines(
+            held=base.held(base.objective, factor=one, batch=b, iterations=n),
+            **{"same_work_held" if base.fixed_stepsize else "same_work": same_work},
+            certified=base.certified_held(factor=one, batch=b, iterations=n),
+        ),
+        marks=(_advised(base, base.batch),),
+        edges=base.levels(),
+    )
+
+
+def _against_stepsize(base: _Base) -> Curve:
+    """Against the stepsize; where layers differ, against one factor for all of them."""
+    flat = base.stepsize.ravel()
+    same = bool(np.all(flat == flat[0]))
+    unit = float(flat[0]) if same else 1.0
+    certified_end = _end(base, base.certified_end)
+    # Beyond its range an objective is flat, at the limit or infinite: nothing to see there.
+    own, both = _end(base, base.own_end), base.certified is not None
+    factor = _factors(_lowest_factor(base), own, certified_end)
+    one = np.ones(factor.shape)
+    n, b = base.iterations * one, base.batch * one
+    return Curve(
+        knob="stepsize" if same else "stepsize_factor",
+        x=_values(factor * unit),
+        at=unit,
+        series=_lines(
+            held=base.held(base.objective, factor=factor, batch=b, iterations=n),
+            certified=base.certified_held(factor=factor, batch=b, iterations=n),
+        ),
+        marks=(_advised(base, unit), *_minima(base, unit, factor)),
+        edges=(
+            *base.levels(),
+            *([Edge("range", own * unit)] if np.isfinite(own) else []),
+            *([Edge("certified_range", certified_end * unit)] if np.isfinite(certified_end) and both else []),
+        ),
+    )
+
+
+def _lowest_factor(base: _Base) -> float:
+    """Where the figure begins: well below the advised stepsize, and below the best one if that is fixed."""
+    low = _down(base)
+    if base.fixed_stepsize:
+        batch, n = np.asarray([base.batch]), np.asarray([base.iterations])
+        zeta = (base.keep_prob, base.keep_prob)
+        best, _ = base.objective.optimum(batch, n, zeta, base.schedule)
+        factor = float(np.min(best[0] / base.stepsize)) / 10
+        low = min(low, factor) if factor > 0 else low
+    return low
+
+
+def _end(base: _Base, largest: FloatArray) -> float:
+    """The open end of the factors: where the first layer leaves its range; inf where none does."""
+    return float(np.min(np.asarray(largest) / base.stepsize))
+
+
+def _factors(low: float, own: float, certified_end: float) -> FloatArray:
+    """Factors on the advised stepsize, from well below it to the open end of its range."""
+    if np.isfinite(certified_end):  # where the advice lies far beyond the certified range, that is shown too
+        low = min(low, max(certified_end / 10, _SMALLEST_FACTOR))
+    end = own if np.isfinite(own) else _STEPSIZE_SPAN
+    grid = geometric(low, end * (1 - _NEAR_END), _POINTS)
+    close = end * (1 - geometric(0.6, _NEAR_END, _CLOSE_POINTS))  # where the bound climbs steeply
+    factors = distinct(np.concatenate([grid, close, [1.0]]))
+    inside = (factors >= low) & ((factors < end) | (factors == 1.0))
+    return np.asarray(factors[inside])
+
+
+def _minima(base: _Base, unit: float, factor: FloatArray) -> Iterator[Mark]:
+    """Where the bound is smallest, unless that is the advised stepsize; the same for certified constants."""
+    own = _minimum(base, base.objective, factor)
+    if own is not None and abs(np.log(own[0])) > _SAME:
+        yield Mark("minimum", own[0] * unit, own[1])
+    if base.certified is None:
+        return
+    certified = _minimum(base, base.certified, factor)
+    if certified is not None and certified[1] < base.limit:
+        yield Mark("certified_minimum", certified[0] * unit, certified[1])
+
+
+def _minimum(base: _Base, objective: Objective, factor: FloatArray) -> tuple[float, float] | None:
+    """(factor, bound) of the smallest bound within the figure, or None where there is no bound."""
+
+    def value(log_factor: FloatArray) -> FloatArray:
+        b, n = np.full(log_factor.shape, base.batch), np.full(log_factor.shape, base.iterations)
+        return base.held(objective, factor=np.exp(log_factor), batch=b, iterations=n)
+
+    low, high = np.log(factor[:1]), np.log(factor[-1:])
+    found = minimize_scan(value, low, high, points=len(factor), steps=_STEPS)
+    lowest = float(value(found)[0])
+    return (float(np.exp(found[0])), lowest) if np.isfinite(lowest) else None

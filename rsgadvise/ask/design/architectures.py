@@ -1,0 +1,188 @@
+"""Architectures as numbers: all of a search, and many of one depth as one objective."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.advise.space import Space
+from rsgadvise.theory import ConstantsName, constants, multilayer
+from rsgadvise.theory.descent import FloatArray, Geometry, Numeric
+from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import (
+    CertifiedMultilayer,
+    DescentObjective,
+    Objective,
+    PaperMultilayer,
+    largest_gradient,
+)
+from rsgadvise.theory.problem import Problem
+
+# All architectures of a search as numbers, so that they are built and forgotten in blocks.
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some architectures of one depth.
+
+    Attributes:
+        depth: number of hidden layers.
+        index: position of each in its depth.
+        hidden: lengths of the hidden layers, (architectures, depth).
+        weights: number of weights of each.
+    """
+
+    depth: int
+    index: IntArray
+    hidden: IntArray
+    weights: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """Every combination of hidden lengths for every depth.
+
+    Attributes:
+        inputs, outputs: d_0 and d_L.
+        widths: lengths that a hidden layer may have.
+        depths: numbers of hidden layers.
+        equal: all hidden layers of one architecture have the same length.
+        most_weights: cap on the number of weights, or None.
+    """
+
+    inputs: int
+    outputs: int
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    equal: bool = False
+    most_weights: int | None = None
+
+    def count(self, depth: int) -> int:
+        """Architectures of one depth, the cap left aside."""
+        return int(len(self.widths) ** (min(depth, 1) if self.equal else depth))
+
+    @property
+    def total(self) -> int:
+        """Architectures of all depths, the cap left aside."""
+        return sum(self.count(depth) for depth in self.depths)
+
+    def hidden(self, depth: int, index: IntArray) -> IntArray:
+        """Lengths of the hidden layers of the architectures at these positions.
+
+        Example:
+            >>> Lattice(4, 2, (8, 16), (2,)).hidden(2, np.arange(4)).tolist()
+            [[8, 8], [8, 16], [16, 8], [16, 16]]
+        """
+        widths = np.asarray(self.widths, dtype=np.int64)
+        if depth == 0:
+            return np.empty((index.size, 0), dtype=np.int64)
+        if self.equal:
+            return np.repeat(widths[index][:, None], depth, axis=1)
+        places = np.unravel_index(index, (widths.size,) * depth)
+        return np.stack([widths[place] for place in places], axis=1)
+
+    def weights(self, hidden: IntArray) -> IntArray:
+        """sum_l d_{l-1} d_l of each architecture."""
+        ends = [np.full((hidden.shape[0], 1), end, dtype=np.int64) for end in (self.inputs, self.outputs)]
+        layers = np.concatenate([ends[0], hidden, ends[1]], axis=1)
+        return np.asarray(np.sum(layers[:, :-1] * layers[:, 1:], axis=1))
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """The architectures within the cap, at most `size` at a time, depth by depth."""
+        for depth in self.depths:
+            for begin in range(0, self.count(depth), size):
+                index = np.arange(begin, min(begin + size, self.count(depth)), dtype=np.int64)
+                hidden = self.hidden(depth, index)
+                weights = self.weights(hidden)
+                if self.most_weights is not None:
+                    fits = weights <= self.most_weights
+                    index, hidden, weights = index[fits], hidden[fits], weights[fits]
+                if index.size:
+                    yield Block(depth, index, hidden, weights)
+
+    def layers(self, depth: int, index: int) -> tuple[int, ...]:
+        """d_0..d_L of one architecture."""
+        hidden = self.hidden(depth, np.asarray([index], dtype=np.int64))[0]
+        return (self.inputs, *(int(width) for width in hidden), self.outputs)
+
+
+# Many architectures of one depth as one objective: their lengths are arrays, not numbers.
+
+
+def one_problem(base: Problem, layers: tuple[int, ...]) -> Problem:
+    """The problem of one architecture; without a hidden layer it is a single layer, without a box.
+
+    Args:
+        base: the spec's problem; its first weight bound is that of every layer.
+        layers: d_0..d_L.
+    """
+    if len(layers) == 2:
+        return replace(base, kind="single_layer", layers=layers, weight_bounds=(), pretraining=1.0)
+    boxes = base.weight_bounds[:1] * (len(layers) - 1)
+    return replace(base, kind="multilayer", layers=layers, weight_bounds=boxes)
+
+
+def one_space(space: Space, depth: int) -> Space:
+    """The search space of an architecture; a single layer has nothing to drop."""
+    return replace(space, keep_probs=((1.0, 1.0),)) if depth == 0 else space
+
+
+def joint_limit(base: Problem, layers: Sequence[Numeric], keep_prob: FloatArray) -> FloatArray:
+    """The largest squared gradient norm possible of many architectures at once.
+
+    Args:
+        base: the spec's problem.
+        layers: d_0..d_L, numbers or arrays that broadcast against the keep probabilities.
+        keep_prob: zeta, at which a bound of as much says nothing.
+    """
+    if len(layers) == 2:
+        ends = (base.layers[0], base.layers[-1])
+        return largest_gradient(one_problem(base, ends), keep_prob)
+    return constants.multilayer_limit(
+        layers=layers,
+        weight_bound=base.weight_bounds[:1] * (len(layers) - 1),
+        keep_prob=keep_prob,
+        moments=base.moments,
+    )
+
+
+def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:
+    """The bound of many architectures at once.
+
+    Args:
+        base: the spec's problem.
+        layers: d_0..d_L, numbers or arrays that broadcast against the candidates.
+        name: the paper's constants or certified ones.
+    """
+    if len(layers) == 2:
+        ends = (base.layers[0], base.layers[-1])
+        return objective_for(one_problem(base, ends), name, everywhere=False)
+    boxes = base.weight_bounds[:1] * (len(layers) - 1)
+    if name == "paper":
+        net = multilayer.structure(layers=layers, weight_bound=boxes, pretraining=base.pretraining)
+        return PaperMultilayer(net=net, initial_loss=base.initial_loss, ceiling=base.largest_loss)
+
+    def certified(zeta: FloatArray) -> constants.Constants:
+        return constants.multilayer_constants(
+            layers=layers, weight_bound=boxes, keep_prob=zeta, moments=base.moments
+        )
+
+    def variances(zeta: FloatArray) -> list[FloatArray]:
+        found = constants.multilayer_layer_variances(
+            layers=layers, weight_bound=boxes, keep_prob=zeta, moments=base.moments
+        )
+        return [np.asarray(value) for value in found]
+
+    total = DescentObjective(
+        smoothness=lambda zeta: certified(zeta).smoothness,
+        variance=lambda zeta: certified(zeta).gradient_variance,
+        geometry=Geometry.PROJECTED,
+        initial_loss=base.initial_loss,
+        ceiling=base.largest_loss,
+    )
+    return CertifiedMultilayer(total=total, variances=variances, depth=len(layers) - 1)

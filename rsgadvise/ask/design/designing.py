@@ -1,0 +1,462 @@
+"""`design`: which architecture, and how to train it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from rsgadvise.advise.recommend import relevant
+from rsgadvise.advise.space import Space, search_space
+from rsgadvise.advise.wording import no_other_plan, ranks_by, taken
+from rsgadvise.ask.design import results as wording
+from rsgadvise.ask.design.architectures import Lattice, one_problem
+from rsgadvise.ask.design.pipeline import plan_pipeline
+from rsgadvise.ask.design.ranking import (
+    TOLERANCE,
+    Solved,
+    Which,
+    check_which,
+    choose,
+    equal_bound_curve,
+    families,
+    least_eps,
+    ranked,
+    solved,
+)
+from rsgadvise.ask.design.results import Architecture, Design, Infeasible
+from rsgadvise.ask.design.screening import Metric, Progress, screen
+from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.numerals import rounded_up
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import Point, check_problem, equation
+from rsgadvise.theory.problem import Problem, resolve
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+
+# What `--widths` and `--depth` say: lengths and numbers of hidden layers.
+
+LARGEST_WIDTH = 10**6
+MOST_HIDDEN = 16
+_MOST_POINTS = 10_000
+
+_WHOLE = r"[0-9]{1,9}"
+_PIECE = re.compile(rf"({_WHOLE})(?::({_WHOLE})(?::(log|lin|)([0-9]{{1,6}}))?)?", flags=re.ASCII)
+_GRAMMAR = "write 16:1024 (powers of two), 16:1024:log7, 16:1024:lin7, or a list such as 16,32,64"
+
+
+def _whole(text: str, option: str, low: int, high: int) -> int:
+    value = int(text)
+    if not low <= value <= high:
+        raise UsageError(f"{option} must lie from {low:,} to {high:,}; got {value}; give another value")
+    return value
+
+
+def _ordered(low: int, high: int, option: str, piece: str) -> None:
+    if low > high:
+        raise UsageError(f"{option} must rise from its first end to its second; got {piece}; swap the two")
+
+
+def parse_widths(text: str, *, option: str = "--widths") -> tuple[int, ...]:
+    """Lengths of hidden layers, in increasing order, each once.
+
+    A list of pieces between commas: `64`; `16:1024`, the powers of two from 16 to 1024 together with both
+    ends; `16:1024:log7` and `16:1024:7` or `16:1024:lin7`, seven whole numbers from end to end, equally
+    spaced in their logarithms or as they are (fewer where two round to the same).
+
+    Args:
+        text: what was given.
+        option: the name of the option, for messages.
+
+    Raises:
+        UsageError: it is not of that form, or a length lies outside 1 to 1,000,000.
+
+    Example:
+        >>> parse_widths("16:100"), parse_widths("4:9:lin3,64,64"), parse_widths("10:1000:log3")
+        ((16, 32, 64, 100), (4, 6, 9, 64), (10, 100, 1000))
+    """
+    found = set[int]()
+    for piece in text.split(","):
+        match = _PIECE.fullmatch(piece.strip())
+        if match is None:
+            raise UsageError(f"{option} must be lengths of layers; got {piece.strip()[:40]!r}; {_GRAMMAR}")
+        first, last, spacing, points = match.groups()
+        low = _whole(first, option, 1, LARGEST_WIDTH)
+        high = low if last is None else _whole(last, option, 1, LARGEST_WIDTH)
+        _ordered(low, high, option, piece.strip())
+        found |= {low, high}
+        if spacing is None:
+            power = 1 << (low - 1).bit_length()
+            while power <= high:
+                found.add(power)
+                power *= 2
+            continue
+        count = _whole(points, f"the number of points in {option}", 2, _MOST_POINTS)
+        space = np.geomspace if spacing == "log" else np.linspace
+        found |= {min(max(round(float(value)), low), high) for value in space(low, high, count)}
+    return tuple(sorted(found))
+
+
+def parse_depths(text: str, *, option: str = "--depth") -> tuple[int, ...]:
+    """Numbers of hidden layers, in increasing order, each once; 0 stands for a single layer of weights.
+
+    Pieces between commas: `3`, or `1:5` for every whole number from 1 to 5.
+
+    Raises:
+        UsageError: it is not of that form, or a number lies outside 0 to 16.
+
+    Example:
+        >>> parse_depths("1:3"), parse_depths("0,2,2")
+        ((1, 2, 3), (0, 2))
+    """
+    found = set[int]()
+    for piece in text.split(","):
+        match = _PIECE.fullmatch(piece.strip())
+        if match is None or match.group(3) is not None:
+            raise UsageError(
+                f"{option} must be numbers of hidden layers; got {piece.strip()[:40]!r}; write 1:5, "
+                "2 or 0,1,3"
+            )
+        low = _whole(match.group(1), option, 0, MOST_HIDDEN)
+        high = low if match.group(2) is None else _whole(match.group(2), option, 0, MOST_HIDDEN)
+        _ordered(low, high, option, piece.strip())
+        found |= set(range(low, high + 1))
+    return tuple(sorted(found))
+
+
+By = Literal["iterations", "samples", "seconds", "work"]
+
+MOST_ARCHITECTURES = 5_000_000
+"""Architectures of one search, the cap on weights left aside."""
+
+
+def design(
+    spec: Spec,
+    *,
+    widths: Sequence[int],
+    depths: Sequence[int],
+    equal: bool = False,
+    most_weights: int | None = None,
+    constants: ConstantsName | None = None,
+    by: By | None = None,
+    top: int = 10,
+    most_families: int = 5,
+    pipeline: Which = "best",
+    measured: Mapping[str, float | int | None] | None = None,
+    progress: Progress | None = None,
+) -> Design:
+    """Rank the architectures between a spec's inputs and outputs, each at its best hyper-parameters.
+
+    With a target the cost to reach it is minimised, else the bound within the budget.
+
+    Args:
+        spec: its first and last layer, its weight bound, data, training, search, target and budget.
+        widths, depths: lengths of hidden layers, and numbers of them; every combination is compared.
+        equal: only architectures whose hidden layers all have one length.
+        most_weights: cap on the number of weights.
+        constants: the paper's, or certified ones; None for the paper's, or for certified ones where only
+            these reach the target.
+        by: the cost; by default `seconds` if the spec has a cost model, else `work`.
+        top: how many architectures to return. most_families: how many families.
+        pipeline: plan the training of the best architecture with a hidden layer, of the best with two or more
+            (`deep`), of the spec's own, of a rank, or of none.
+        measured: statistics of the data file by spec key.
+        progress: told how many architectures are done, of how many, and what they are.
+
+    Raises:
+        HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
+        UsageError: the search is too large, or the cost cannot be told.
+    """
+    free, left = _freed(spec)
+    ask = partial(
+        _design,
+        free,
+        left=left,
+        widths=widths,
+        depths=depths,
+        equal=equal,
+        most_weights=most_weights,
+        by=by,
+        top=top,
+        most_families=most_families,
+        pipeline=pipeline,
+        measured=measured,
+        progress=progress,
+    )
+    found = ask(constants=constants or "paper")
+    if found.infeasible is None or spec.target is None:
+        return found
+    name: ConstantsName = "certified" if found.constants == "paper" else "paper"
+    try:
+        other = ask(constants=name)
+    except HypothesisError:
+        return found
+    if other.infeasible is not None:
+        told = no_other_plan([name])
+    elif constants is None:
+        return replace(other, notes=(taken(found.constants, name), *other.notes))
+    else:
+        told = wording.reached_by(name, other.architectures[0].layers)
+    return replace(found, infeasible=replace(found.infeasible, reason=f"{found.infeasible.reason}; {told}"))
+
+
+def _freed(spec: Spec) -> tuple[Spec, tuple[str, ...]]:
+    """The spec without what a design chooses for every architecture, and the keys that are left aside."""
+    fixed = {"stepsize": spec.training.stepsize is not None}
+    fixed["iterations"] = spec.training.iterations is not None and spec.target is not None
+    keys = [key for key, given in fixed.items() if given]
+    training = spec.training.model_copy(update=dict.fromkeys(keys))
+    return spec.model_copy(update={"training": training}), tuple(f"training.{key}" for key in keys)
+
+
+def _design(
+    spec: Spec,
+    *,
+    left: tuple[str, ...],
+    widths: Sequence[int],
+    depths: Sequence[int],
+    equal: bool,
+    most_weights: int | None,
+    constants: ConstantsName,
+    by: By | None,
+    top: int,
+    most_families: int,
+    pipeline: Which,
+    measured: Mapping[str, float | int | None] | None,
+    progress: Progress | None,
+) -> Design:
+    """The same with one set of constants."""
+    check_which(pipeline, top, "raise --top")
+    base = resolve(spec, measured)
+    space = search_space(spec, base)
+    _check(spec, base, space, depths)
+    metric = _metric(space, by)
+    lattice = Lattice(base.layers[0], base.layers[-1], tuple(widths), tuple(depths), equal, most_weights)
+    if lattice.total > MOST_ARCHITECTURES:
+        raise UsageError(
+            f"--widths and --depth must span at most {MOST_ARCHITECTURES:,} architectures; got "
+            f"{lattice.total:,}; list fewer widths, lower --depth, or use --equal"
+        )
+    widest = (base.layers[0], *(max(widths),) * max(depths), base.layers[-1])
+    check_problem(one_problem(base, widest), constants)
+    found = screen(base, space, lattice, constants=constants, metric=metric, progress=progress)
+    if found.cost.size == 0:
+        raise UsageError(
+            f"--parameters must leave at least one architecture; got {most_weights:,}; the smallest has "
+            f"{_fewest_weights(lattice):,} weights"
+        )
+    order = found.order()
+    feasible = int(np.isfinite(found.cost).sum())
+    rows = found.take(order[:feasible])
+    best_depth = int(rows.depth[0]) if feasible else max(depths)
+    compared = sorted({min(int(depth), 1) for depth in np.unique(found.depth)})
+    advice = Design(
+        constants=constants,
+        equation=_equation(space, best_depth, constants),
+        by=metric,
+        objective=wording.objective(metric, limited=bool(space.limits)),
+        searched=found.cost.size,
+        feasible=feasible,
+        candidates=found.candidates,
+        equations=tuple(_source(space, depth, constants) for depth in compared),
+        tolerance=TOLERANCE,
+        assumed=(*relevant(base, constants), *space.assumed),
+    )
+    exact, shown = (
+        ranked(base, space, lattice, rows, constants=constants, metric=metric, top=top)
+        if feasible
+        else ((), ())
+    )
+    if not shown:
+        return replace(advice, feasible=0, infeasible=_infeasible(base, space, lattice, constants))
+    advice = replace(
+        advice,
+        architectures=shown,
+        families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
+        notes=(*wording.left_aside(left), *_notes(spec, space, lattice, shown, metric)),
+    )
+    check_which(pipeline, len(shown), "no more architectures reach the target")
+    chosen = choose(
+        pipeline,
+        exact,
+        rows,
+        lattice,
+        shown=len(shown),
+        own=tuple(spec.network.layers),
+        solve=lambda layers: solved(base, space, layers, constants=constants, metric=metric),
+        capped=constants == "certified",
+    )
+    advice = replace(advice, notes=(*advice.notes, *chosen.notes))
+    if chosen.curve is not None:
+        advice = _with_curve(advice, base, chosen.curve, widths=widths)
+    return advice if chosen.planned is None else _with_pipeline(advice, chosen.planned)
+
+
+def _metric(space: Space, by: By | None) -> Metric:
+    if space.goal is None:
+        if by is not None:
+            raise UsageError(
+                f"--by needs a target to reach, since without one the bound is ranked; got {by}; set "
+                "target.eps and target.delta, or leave --by out"
+            )
+        return "bound"
+    if by == "seconds" and space.cost is None:
+        raise UsageError(
+            "--by seconds needs the time of an iteration; got a spec without cost; set cost.per_iteration or "
+            "cost.per_sample, or use --by work"
+        )
+    return by or ("seconds" if space.cost is not None else "work")
+
+
+def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> None:
+    """Refuse what has no meaning for a search over architectures."""
+    if base.kind == "autoencoder":
+        raise HypothesisError(
+            "must be multilayer or single_layer for a design; got autoencoder; use kind: multilayer with "
+            "layers: [inputs, outputs]",
+            quantity="network.kind",
+        )
+    if max(depths) > 0 and not base.weight_bounds:
+        raise HypothesisError(
+            "must be multilayer where hidden layers are allowed; got single_layer; use kind: multilayer, "
+            "or --depth 0",
+            quantity="network.kind",
+        )
+    if len(set(base.weight_bounds)) > 1:
+        raise HypothesisError(
+            "must be one number for a design, whose number of layers varies; got a list of different ones; "
+            "give the bound of all layers",
+            quantity="network.weight_bound",
+        )
+    for schedule in space.schedules:
+        decay = "training.decay" if spec.training.decay is not None else "search.decay"
+        if space.goal is not None and schedule.decay:
+            raise HypothesisError(
+                f"must be 0 for a design with a target; got {schedule.decay:g}; set it to 0, or use "
+                "`rsgadvise recommend`",
+                quantity=decay,
+            )
+        if schedule.stopping == "uniform" and schedule.decay:
+            raise HypothesisError(
+                f"must be 0 for a design whose training.stopping is uniform, as it is unless given; got "
+                f"{schedule.decay:g}; set training.stopping to matched, or this to 0, or "
+                "use `rsgadvise recommend`",
+                quantity=decay,
+            )
+        if not schedule.monotone:
+            raise HypothesisError(
+                "must be uniform or matched without decay, or matched with it, for a design; got another "
+                "distribution; change it, or use `rsgadvise recommend`",
+                quantity="training.stopping",
+            )
+
+
+def _fewest_weights(lattice: Lattice) -> int:
+    least = []
+    for depth in lattice.depths:
+        index = np.zeros(1, dtype=np.int64)  # the lengths are in increasing order
+        least.append(int(lattice.weights(lattice.hidden(depth, index))[0]))
+    return min(least)
+
+
+def _source(space: Space, depth: int, constants: ConstantsName) -> str:
+    kind = "multilayer" if depth else "single_layer"
+    dropout = min(low for low, _ in space.keep_probs) < 1
+    return equation(kind, constants, space.schedules[0], dropout=dropout)
+
+
+def _equation(space: Space, depth: int, constants: ConstantsName) -> str:
+    source = _source(space, depth, constants)
+    return source if space.goal is None else f"solved for N: {source}"
+
+
+def _infeasible(base: Problem, space: Space, lattice: Lattice, constants: ConstantsName) -> Infeasible:
+    goal = space.goal
+    if goal is None:
+        return Infeasible(
+            wording.no_room([limit.key for limit in space.limits] or [space.iterations_key]), None, None
+        )
+    reached = least_eps(base, space, lattice, goal, constants=constants)
+    if reached is None:
+        return Infeasible(wording.no_room([limit.key for limit in space.limits]), None, None)
+    eps, layers = reached
+    told = f"{rounded_up(eps, 6):.6g}"  # what is told has to be reachable
+    keys = [space.iterations_key, *(limit.key for limit in space.limits)]
+    return Infeasible(wording.unreachable(goal.eps, told, layers, keys), eps, layers)
+
+
+def _notes(
+    spec: Spec, space: Space, lattice: Lattice, shown: Sequence[Architecture], metric: Metric
+) -> tuple[str, ...]:
+    best, notes = shown[0], []
+    hidden = best.layers[1:-1]
+    if hidden and len(lattice.widths) > 1 and set(hidden) == {min(lattice.widths)}:
+        notes.append(wording.NARROWEST)
+    elif not hidden and max(lattice.depths) > 0:
+        notes.append(wording.NO_HIDDEN)
+    vacuous = sum(row.vacuous for row in shown)
+    if best.vacuous:
+        notes.insert(0, wording.EVERY_VACUOUS)  # others would come first
+    elif vacuous:
+        notes.append(wording.vacuous(vacuous, len(shown)))
+    unproven = sum(not row.proven and not row.vacuous for row in shown)
+    if unproven:
+        notes.append(wording.not_proven(unproven, len(shown)))
+    notes.append(wording.GRADIENTS_DIFFER)
+    if metric == "seconds":
+        notes.append(wording.SAME_SPEED)
+    if spec.training.initial_loss is not None:
+        notes.append(wording.SAME_START)
+    if spec.training.pretraining is not None and spec.training.pretraining.tolerance < 1:
+        notes.append(wording.pretrained(spec.training.pretraining.tolerance))
+    if 0 in lattice.depths and max(lattice.depths) > 0:
+        notes.append(wording.SINGLE)
+    if space.batch_range:
+        notes.append(wording.BATCH_RANGE)
+    about = ranks_by((row.rank, note) for row in shown for note in row.notes if note in wording.SHARED_NOTES)
+    shared = [wording.of_ranks(note, ranks, len(shown)) for note, ranks in about.items()]
+    return (*notes, *shared)
+
+
+def _with_curve(advice: Design, base: Problem, one: Solved, *, widths: Sequence[int]) -> Design:
+    """The curve of equal bounds of a network with at least two hidden layers."""
+    layers, row, space = one.problem.layers, one.row, one.space
+    level, points = equal_bound_curve(
+        base,
+        layers,
+        constants=advice.constants,
+        batch_size=int(row.batch[0]),
+        iterations=int(row.iterations[0]),
+        keep_prob=space.keep_probs[int(row.keep_range[0])],
+        schedule=space.schedules[int(row.schedule[0])],
+        firsts=widths,
+    )
+    return replace(advice, curve=points, curve_layers=layers, curve_bound=level)
+
+
+def _with_pipeline(advice: Design, one: Solved) -> Design:
+    """The training of a network with hidden layers."""
+    row, goal = one.row, one.space.goal
+    runs = int(row.runs[0])
+    target = float(row.value[0]) if goal is None else float(goal.per_run(np.asarray(float(runs))))
+    pipeline = plan_pipeline(
+        one.problem,
+        one.space,
+        constants=advice.constants,
+        target=target,
+        runs=runs,
+        ranked=Point(
+            row.stepsize[0],
+            float(row.keep_prob[0]),
+            float(row.batch[0]),
+            float(row.iterations[0]),
+            one.space.schedules[int(row.schedule[0])],
+        ),
+    )
+    return replace(advice, pipeline=pipeline)

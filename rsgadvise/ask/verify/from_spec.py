@@ -1,0 +1,251 @@
+"""A spec as a setting to verify."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rsgadvise.ask.verify.cases import CONSTANTS, FEWEST_TOGETHER, Setting, case_key
+from rsgadvise.ask.verify.results import Verdict
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.constants import InputMoments, autoencoder_constants
+from rsgadvise.theory.judge import check_problem
+from rsgadvise.theory.problem import resolve, stopping_of
+from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
+from rsgadvise.training.generated import generated_data, moments_of
+from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
+
+
+# Layer-wise pretraining: each hidden layer as a denoising autoencoder of the layer below.
+
+_ROUND = 50  # iterations
+_MOST_WORK = 3e11  # multiplications per layer: some ten seconds
+_MOST_ROUNDS = 200
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """Where fine-tuning starts.
+
+    Attributes:
+        weights: W^1, hidden layers pretrained, the output layer random.
+        reached: largest squared projected gradient norm among the hidden layers: alpha.
+        iterations: of each hidden layer.
+    """
+
+    weights: Weights
+    reached: float
+    iterations: tuple[int, ...]
+
+
+def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.Generator) -> Pretrained:
+    """Train every hidden layer until its squared projected gradient norm is at most `tolerance`.
+
+    Layer l is the encoder of an autoencoder (4) with the network's keep probability and the layer's box,
+    trained on what the layers below it, without masks, make of the data. The stepsize starts at 1/U with
+    the certified U; after each round of 50 iterations it is doubled if the loss fell, else the round is
+    taken back and the stepsize halved. A layer that does not get there with the work allowed is left at
+    its best. The projected gradient is that of the first stepsize.
+
+    Args:
+        network: multilayer.
+        data: its inputs are used.
+        tolerance: alpha of the (alpha, delta)-solution.
+        rng: of starts, mini-batches and masks.
+    """
+    weights = initial_weights(network, rng)
+    signal = data.inputs
+    reached, iterations = 0.0, []
+    for level, (after, before) in enumerate(network.shapes[:-1]):
+        layer = Network("autoencoder", (before, after), (network.weight_bounds[level],), network.keep_prob)
+        seed = int(rng.integers(2**63))
+        found, norm, steps = _layer(layer, Data(signal, signal), [weights[level]], tolerance, seed)
+        weights[level] = found
+        reached = max(reached, norm)
+        iterations.append(steps)
+        with np.errstate(over="ignore"):
+            signal = np.asarray(1 / (1 + np.exp(-(signal @ found[0].T))))
+    return Pretrained(weights, reached, tuple(iterations))
+
+
+def _layer(
+    network: Network, data: Data, start: Weights, tolerance: float, seed: int
+) -> tuple[Array, float, int]:
+    """(weights, squared projected gradient norm, iterations) of one layer."""
+    known = autoencoder_constants(
+        layers=network.layers,
+        weight_bound=network.weight_bounds[0],
+        keep_prob=network.keep_prob,
+        moments=moments_of(data),
+    )
+    first = gamma = 1 / float(known.smoothness)
+    objective = Expectation(network, data, mask_samples=16)
+    work = _ROUND * _BATCH * 6 * start[0].size + 6 * objective.samples * start[0].size
+    rounds = int(min(_MOST_ROUNDS, max(1, _MOST_WORK // work)))
+    here = objective.measure(start, (first,), [Stream(seed, (0,)).measuring])
+    done = 0
+    for round_ in range(1, rounds + 1):
+        if float(here.squared_norm[0]) <= tolerance:
+            break
+        stream = Stream(seed, (round_,))
+        training = Training(network, data, (gamma,), _BATCH)
+        (shot,) = train(training, start, [stream], [np.array([_ROUND + 1])])
+        there = objective.measure(shot.weights, (first,), [stream.measuring])
+        done += _ROUND
+        if there.loss[0] < here.loss[0]:
+            start, here, gamma = shot.weights, there, 2 * gamma
+        else:
+            gamma /= 2
+    return start[0], float(here.squared_norm[0]), done
+
+
+MOST_ITERATIONS = 10**7
+LARGEST_BYTES = 1 << 32
+GENERATED_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The hyper-parameters to train with: those that a spec fixes, or those recommended for it.
+
+    Attributes:
+        stepsize: gamma, or one per layer.
+        batch_size, iterations, keep_prob, decay: B, N, zeta, rho.
+        source: where they come from, for the report.
+    """
+
+    stepsize: float | tuple[float, ...]
+    batch_size: int
+    iterations: int
+    keep_prob: float
+    decay: float
+    source: str
+
+
+def setting_from_spec(
+    spec: Spec,
+    values: Values,
+    *,
+    name: str,
+    seed: int,
+    data: Data | None = None,
+    measured: Mapping[str, float | int | None] | None = None,
+    constants: tuple[ConstantsName, ...] = CONSTANTS,
+    notes: tuple[str, ...] = (),
+) -> tuple[Setting, InputMoments]:
+    """What to train, on which data, and the moments of exactly that data.
+
+    Args:
+        spec: the network and what is known of its data.
+        values: hyper-parameters.
+        name: of the case.
+        seed: of generated data and of pretraining.
+        data: rows of the data file; without them, rows are generated with the spec's mu_x and tau_x.
+        measured: statistics of those rows by spec key.
+        constants: whose bounds to check.
+        notes: for the report.
+
+    Raises:
+        HypothesisError: too large to be trained here, or no data have the spec's moments.
+    """
+    problem = resolve(spec, measured)
+    for each in constants:
+        check_problem(problem, each)
+    layers = problem.layers
+    network = Network(problem.kind, layers, problem.weight_bounds, values.keep_prob)
+    rows = GENERATED_ROWS if data is None else data.rows
+    _check_size(network, values, rows)
+    said = [*notes, values.source]
+    said += [f"{a.key} = {a.value:g}: {a.why}." for a in problem.assumed if a.key == "network.weight_bound"]
+    if data is None:
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 4)))
+        data = generated_data(
+            mean=problem.moments.mean,
+            mean_square=problem.moments.mean_square,
+            second_moment=spec.data.second_moment,
+            columns=layers[0],
+            outputs=None if problem.kind == "autoencoder" else layers[-1],
+            rows=rows,
+            rng=rng,
+        )
+        said.append(
+            f"Trained on {rows:,} generated rows with mu_x = {problem.moments.mean:.6g} and tau_x = "
+            f"{problem.moments.mean_square:.6g}; name a data.file to train on your own."
+        )
+        moments = moments_of(data)
+    else:
+        moments = problem.moments
+    start, alpha, about = _start(spec, network, data, seed, name)
+    stepsizes = values.stepsize if isinstance(values.stepsize, tuple) else (values.stepsize,)
+    matrices = len(network.shapes)
+    setting = Setting(
+        name=name,
+        network=network,
+        data=data,
+        stepsizes=stepsizes if len(stepsizes) == matrices else stepsizes * matrices,
+        batch_size=values.batch_size,
+        iterations=values.iterations,
+        decay=values.decay,
+        stopping=stopping_of(spec),
+        start=start,
+        pretraining=alpha,
+        constants=constants,
+        expected=tuple[Verdict, ...]("consistent" for _ in constants),
+        notes=(*said, *about),
+    )
+    return setting, moments
+
+
+def _start(
+    spec: Spec, network: Network, data: Data, seed: int, name: str
+) -> tuple[Weights | None, float, tuple[str, ...]]:
+    """(W^1 or None, alpha, notes): hidden layers are pretrained where the spec asks for it."""
+    wanted = spec.training.pretraining
+    if wanted is None or network.kind != "multilayer" or len(network.layers) == 2:
+        return None, 1.0, ()
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 2)))
+    done = pretrain(network, data, tolerance=wanted.tolerance, rng=rng)
+    steps = ", ".join(f"{count:,}" for count in done.iterations)
+    alpha = max(done.reached, wanted.tolerance)
+    note = (
+        f"Hidden layers pretrained for {steps} iterations, to a squared gradient of {done.reached:.4g}; the "
+        f"bound uses alpha = {alpha:.4g}"
+    )
+    short = done.reached > wanted.tolerance
+    note += f", since the spec's {wanted.tolerance:g} was not reached." if short else "."
+    return done.weights, alpha, (note,)
+
+
+def _check_size(network: Network, values: Values, rows: int) -> None:
+    """Refuse what cannot be trained here, before any memory is taken."""
+    if values.iterations > MOST_ITERATIONS:
+        raise HypothesisError(
+            f"must be at most {MOST_ITERATIONS:,} to be trained; got {values.iterations:,}; verify a shorter "
+            "run with --set training.iterations=10000",
+            quantity="training.iterations",
+        )
+    weights = 8 * sum(math.prod(shape) for shape in network.shapes) * 3 * FEWEST_TOGETHER
+    data = 24 * max(rows, FEWEST_ROWS) * max(network.widths)
+    if weights > LARGEST_BYTES or data > 3 * LARGEST_BYTES:
+        raise HypothesisError(
+            f"need more than {LARGEST_BYTES >> 30} GiB to be trained; got "
+            f"{'-'.join(map(str, network.layers))}; verify a smaller network",
+            quantity="network.layers",
+        )
+    examples = 24 * values.batch_size * sum(network.widths)
+    if examples > LARGEST_BYTES:
+        raise HypothesisError(
+            f"needs more than {LARGEST_BYTES >> 30} GiB for the examples of one step; got "
+            f"{values.batch_size:,}; verify with a smaller one",
+            quantity="training.batch_size",
+        )

@@ -1,0 +1,238 @@
+"""CIFAR-10 python batches: pickles, read without ever running what is in them.
+
+A pickle is a program. Here its opcodes are first checked against a short list, and the few names that an
+array needs resolve to inert stand-ins, so that neither numpy's own reconstruction nor any import runs.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
+
+_MAX_BYTES = 1 << 29
+_MAX_TUPLES = 20_000
+
+_ALLOWED_NAMES = """
+    PROTO STOP FRAME MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT
+    BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE BINUNICODE
+    SHORT_BINUNICODE BINUNICODE8 EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
+    EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
+    REDUCE BUILD
+"""
+_ALLOWED = frozenset(_ALLOWED_NAMES.split())
+_PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+
+
+def looks_like_pickle(start: bytes) -> bool:
+    """The protocol opcode that every pickle since protocol 2 begins with."""
+    return len(start) >= 2 and start[0] == 0x80 and 2 <= start[1] <= 5
+
+
+class _Inert:
+    """Base of the stand-ins: no attribute of them can be set from a pickle."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> NoReturn:
+        raise pickle.UnpicklingError("the pickle changes something that is not an array")
+
+
+def _native(descr: object) -> np.dtype[Any]:
+    text = descr.decode("latin1") if isinstance(descr, bytes) else descr
+    if not isinstance(text, str) or text[:1] not in {"b", "i", "u", "f"} or not text[1:].isdecimal():
+        raise pickle.UnpicklingError(f"the pickle holds an array of type {text!r}, not of numbers")
+    return np.dtype(text[:3])
+
+
+class _Dtype:
+    """Stands in for numpy.dtype."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, descr: object) -> None:
+        self.value = _native(descr)
+
+    def __setstate__(self, state: Any) -> None:
+        order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
+        if order not in {"<", ">", "|", "="}:
+            raise pickle.UnpicklingError(f"the pickle holds an array of byte order {order!r}")
+        self.value = np.dtype(order.replace("=", "|") + self.value.str[1:])
+
+
+class _PickledArray:
+    """Stands in for numpy.ndarray while its state is put together and checked."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: Array | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran, data = state
+        self.value = _assemble(shape, dtype, "F" if fortran else "C", data)
+
+
+def _assemble(shape: Any, dtype: Any, order: str, data: Any) -> Array:
+    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
+        raise pickle.UnpicklingError("the pickle holds an array of objects, which could run code")
+    if not all(isinstance(size, int) and size >= 0 for size in shape) or len(shape) > 8:
+        raise pickle.UnpicklingError(f"the pickle holds an array of shape {str(shape)[:60]}")
+    if math.prod(shape) * dtype.value.itemsize != len(data):
+        raise pickle.UnpicklingError(f"an array of shape {shape} does not fit its {len(data)} bytes")
+    flat = np.frombuffer(data, dtype=dtype.value)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+class _NewArray(_Inert):
+    def __call__(self, *arguments: object) -> _PickledArray:
+        return _PickledArray()
+
+
+class _NewDtype(_Inert):
+    def __call__(self, descr: object, *arguments: object) -> _Dtype:
+        return _Dtype(descr)
+
+
+class _FromBuffer(_Inert):
+    def __call__(self, data: Any, dtype: Any, shape: Any, order: Any) -> _PickledArray:
+        array = _PickledArray()
+        array.value = _assemble(shape, dtype, order, data)
+        return array
+
+
+class _Scalar(_Inert):
+    def __call__(self, dtype: Any, data: Any) -> object:
+        return _assemble((1,), dtype, "C", data)[0].item()
+
+
+class _Encode(_Inert):
+    """Python 3 writes bytes into protocol 2 as text to be encoded in latin1."""
+
+    def __call__(self, text: Any, encoding: Any) -> bytes:
+        if not isinstance(text, str) or encoding not in {"latin1", b"latin1"}:
+            raise pickle.UnpicklingError("the pickle encodes text in a way that arrays do not")
+        return text.encode("latin1")
+
+
+_STAND_INS = {
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): _NewArray for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _FromBuffer for core in ("core", "_core")},
+    ("numpy", "ndarray"): _Inert,
+    ("numpy", "dtype"): _NewDtype,
+    ("_codecs", "encode"): _Encode,
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        stand_in = _STAND_INS.get((module_name, global_name))
+        if stand_in is None:
+            raise pickle.UnpicklingError(
+                f"the pickle asks for {module_name}.{global_name}, which arrays and labels do not need and"
+                " which could run code"
+            )
+        return stand_in()
+
+
+def _check_opcodes(data: bytes) -> None:
+    """Refuse opcodes that data does not need, absurd memo slots and deep tuples.
+
+    Unpickling fills the memo up to its largest slot, and hashing a deep tuple recurses without a guard.
+    """
+    tuples = end = 0
+    for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
+        if opcode.name not in _ALLOWED:
+            raise pickle.UnpicklingError(
+                f"the pickle uses {opcode.name}, which arrays and labels do not need"
+            )
+        if opcode.name in _PUTS and not (isinstance(argument, int) and 0 <= argument <= 2 * count + 1000):
+            raise pickle.UnpicklingError(f"the pickle claims memo slot {argument} after {count} steps")
+        tuples = tuples + 1 if opcode.name in {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"} else tuples
+        if tuples > _MAX_TUPLES:
+            raise pickle.UnpicklingError(f"the pickle builds more than {_MAX_TUPLES} tuples")
+        end = (position or 0) + 1
+    if end != len(data):
+        raise pickle.UnpicklingError(f"{len(data) - end} bytes follow the end of the pickle")
+
+
+def _load(path: Path) -> dict[str, object]:
+    size = path.stat().st_size
+    if size > _MAX_BYTES:
+        raise malformed(
+            path, f"is a pickle of {size} bytes; at most {_MAX_BYTES} are read, so store it as npy"
+        )
+    data = path.read_bytes()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in a text that is odd anyway
+            _check_opcodes(data)
+            batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+    except pickle.UnpicklingError as error:
+        raise malformed(path, f"is not a safe CIFAR batch: {error}; store it as npz") from error
+    if not isinstance(batch, dict):
+        raise malformed(path, "is a pickle but not a batch: a batch is a dict with data and labels")
+    return {
+        key.decode("latin1") if isinstance(key, bytes) else str(key): value
+        for key, value in batch.items()
+        if isinstance(key, bytes | str)
+    }
+
+
+def _in_memory(label: str, value: object, *, targets: bool) -> RowArray:
+    if isinstance(value, _PickledArray) and value.value is not None:
+        array = value.value
+    elif targets and isinstance(value, list) and all(isinstance(item, int) for item in value):
+        array = np.array(value)
+    else:
+        raise malformed(
+            label, "is not an array of numbers; a batch holds data as an array, labels as integers"
+        )
+    rows, columns = row_shape(label, array.shape, targets=targets)
+    flat = np.ascontiguousarray(array).reshape(rows, columns)
+
+    def blocks(max_bytes: int) -> Any:
+        step = max(1, max_bytes // max(1, columns * flat.itemsize))
+        return (flat[start : start + step] for start in range(0, rows, step))
+
+    return RowArray(
+        label=label, rows=rows, columns=columns, dtype=numeric_dtype(label, flat.dtype), blocks=blocks
+    )
+
+
+class BatchArchive:
+    """The arrays of one batch."""
+
+    passed_over: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path):
+            self._batch = _load(path)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Arrays and lists of labels."""
+        return tuple(
+            name
+            for name, value in self._batch.items()
+            if isinstance(value, _PickledArray) or "labels" in name
+        )
+
+    def describe(self) -> str:
+        """Names for a message."""
+        return ", ".join(self.names) or "no array"
+
+    def rows(self, name: str, *, targets: bool = False) -> RowArray:
+        """The array called `name` as a stream of rows."""
+        with reading(self.path):
+            return _in_memory(f"{self.path}: {name}", self._batch[name], targets=targets)

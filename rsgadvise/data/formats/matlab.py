@@ -1,0 +1,323 @@
+"""MATLAB 5 `.mat` files: numeric, logical and sparse arrays, each streamed from where it lies.
+
+Read here and not through scipy, whose reader ends the process on some damaged files. Every size that a
+file claims is checked against what it holds before anything of that size is made.
+
+Source: MathWorks, "MAT-File Format", chapter 1 (level 5).
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from rsgadvise.data.formats.binary import ExpansionGuard, RawArray, check_expansion
+from rsgadvise.data.stream import Array, RowArray, malformed, reading, row_shape
+
+_HEADER = 128
+_MATRIX, _COMPRESSED = 14, 15
+_STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+"""How entries lie in the file: MATLAB stores a matrix of doubles in the narrowest type that holds it."""
+_ENTRIES = dict(zip(range(6, 16), ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"), strict=True))
+"""What the entries are, by class, however they are stored."""
+_SPARSE = 5
+_OTHER = {1: "cell", 2: "struct", 3: "object", 4: "char", 16: "function", 17: "object"}
+_COMPLEX_FLAG, _LOGICAL_FLAG = 0x08, 0x02
+_LONGEST_NAME, _MOST_AXES = 4096, 32
+_CHUNK = 1 << 16
+_MOST_INFLATED = 1040  # zlib packs at most 1032 bytes into one; its header and checksum take a few more
+
+
+def looks_like_mat5(start: bytes) -> bool:
+    """The version and byte-order mark at the end of the 128-byte header."""
+    return len(start) >= _HEADER and start[124:128] in {b"\x00\x01IM", b"\x01\x00MI"}
+
+
+class _Inflating:
+    """The unpacked bytes of a compressed element; past the first `end` of them the checksum is compared."""
+
+    def __init__(self, file: BinaryIO, packed: int, end: int | None) -> None:
+        self._file, self._packed, self._left = file, packed, end
+        self._zlib = zlib.decompressobj()
+
+    def read(self, size: int, /) -> bytes:
+        if self._left is None:
+            return self._more(size)
+        if not self._left:
+            self._more(_CHUNK)  # padding, of less than 8 bytes
+            return b""
+        data = self._more(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def _more(self, size: int) -> bytes:
+        while not self._zlib.eof:
+            packed = self._zlib.unconsumed_tail
+            if not packed:
+                packed = self._file.read(min(_CHUNK, self._packed))
+                self._packed -= len(packed)
+            if data := self._zlib.decompress(packed, size):
+                return data
+            if not packed:
+                break  # cut short, which whoever needs more bytes than there are finds out
+        return b""
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Element:
+    """Where one top-level element lies: its bytes in the file, packed or plain, and their order."""
+
+    path: Path
+    place: int
+    size: int
+    packed: bool
+    order: str
+
+    def open(self, *, skip: int = 0, end: int | None = None) -> BinaryIO:
+        """Its bytes from `skip` on, unpacked; up to `end` where it is packed."""
+        file = self.path.open("rb", buffering=0)
+        if not self.packed:
+            file.seek(self.place + skip)
+            return file
+        file.seek(self.place)
+        unpacked = _Inflating(file, self.size, end)
+        stream = io.BufferedReader(ExpansionGuard(unpacked, self.path, self.size))
+        while skip:
+            skip -= len(stream.read(min(skip, _CHUNK))) or skip
+        return stream
+
+    @property
+    def most(self) -> int:
+        """No more bytes than this can be in it."""
+        return self.size * _MOST_INFLATED if self.packed else self.size
+
+
+class _Parts:
+    """The parts of an element one after the other, each of no more bytes than are left."""
+
+    def __init__(self, element: _Element, stream: BinaryIO, at: int = 0) -> None:
+        self._element, self._stream, self.at = element, stream, at
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        data = self._stream.read(size) if size <= self._element.most - self.at else b""
+        if len(data) < size:
+            raise ValueError(f"it ends before {size} bytes that it claims")
+        self.at += size
+        return data
+
+    def tag(self) -> tuple[int, int]:
+        """Kind and size of the part that follows; parts of up to 4 bytes may share the 8 of their tag."""
+        kind = self._number()
+        if kind >> 16 > 4:
+            raise ValueError(f"{kind >> 16} bytes are claimed where 4 are left")
+        return (kind & 0xFFFF, kind >> 16) if kind >> 16 else (kind, self._number())
+
+    def _number(self) -> int:
+        return int(np.frombuffer(self.take(4), self._element.order + "u4")[0])
+
+    def data(self, most: int) -> tuple[int, bytes]:
+        """Kind and bytes of the part that follows, `most` of them."""
+        begun = self.at
+        kind, size = self.tag()
+        if size > most:
+            raise ValueError(f"{size} bytes are claimed where at most {most} make sense")
+        data = self.take(size)
+        self.take(min((begun - self.at) % 8, max(0, self._element.most - self.at)))  # padding
+        return kind, data
+
+    def stored(self, kind: int) -> np.dtype[Any]:
+        """The type in which entries of that kind lie."""
+        if kind not in _STORED:
+            raise ValueError(f"its entries are of the unknown kind {kind}")
+        return np.dtype(self._element.order + _STORED[kind])
+
+    def numbers(self, most: int = 1 << 32) -> Array:
+        """The entries of the part that follows."""
+        kind, data = self.data(most)
+        return np.frombuffer(data, self.stored(kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Matrix:
+    """One named array: where it lies, what it is, and how many bytes of it come before its entries."""
+
+    element: _Element
+    name: str
+    shape: tuple[int, ...]
+    code: int
+    logical: bool
+    complex: bool
+    before: int
+
+    @property
+    def numeric(self) -> bool:
+        return self.code == _SPARSE or self.code in _ENTRIES
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the entries, however they are stored."""
+        return np.dtype("?" if self.logical else _ENTRIES.get(self.code, "f8"))
+
+    def described(self) -> str:
+        """Its name, and its shape, or its kind where it holds no numbers."""
+        name = self.name if self.name.isprintable() else ascii(self.name)
+        if not self.numeric:
+            return f"{name} ({_OTHER.get(self.code, f'of kind {self.code}')})"
+        return f"{name} {'complex ' * self.complex}{'sparse ' * (self.code == _SPARSE)}{self.shape}"
+
+
+def _head(element: _Element) -> _Matrix | None:
+    """What an element holds; None for what has no name, which MATLAB hides there for itself."""
+    with element.open() as stream:
+        parts = _Parts(element, stream)
+        if element.packed and parts.tag()[0] != _MATRIX:
+            raise ValueError("a compressed element holds no array")
+        flags = parts.numbers(8)
+        if flags.dtype != np.dtype(element.order + "u4") or len(flags) != 2:
+            raise ValueError("an array without the flags that say what it is")
+        code = int(flags[0]) & 0xFF
+        if code == 17:  # an object of a class, which is laid out in another way
+            return None
+        shape = tuple(int(length) for length in parts.numbers(4 * _MOST_AXES))
+        name = parts.data(_LONGEST_NAME)[1].decode("latin1")
+        if len(shape) < 2 or min(shape) < 0:
+            raise ValueError(f"array {name!r} claims the shape {shape}")
+    if not name:
+        return None
+    return _Matrix(
+        element=element,
+        name=name,
+        shape=shape,
+        code=code,
+        logical=bool(int(flags[0]) >> 8 & _LOGICAL_FLAG),
+        complex=bool(int(flags[0]) >> 8 & _COMPLEX_FLAG),
+        before=parts.at,
+    )
+
+
+class MatArchive:
+    """The arrays of one MATLAB 5 file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path):
+            found = [_head(element) for element in self._elements()]
+        self._matrices = {matrix.name: matrix for matrix in found if matrix is not None}
+        self.passed_over = tuple(m.described() for m in self._matrices.values() if not m.numeric)
+        if not self.names:
+            raise malformed(path, "holds no numeric array; save the features as a matrix")
+
+    def _elements(self) -> Iterator[_Element]:
+        length = self.path.stat().st_size
+        with self.path.open("rb") as file:
+            order = "<" if file.read(_HEADER)[126:] == b"IM" else ">"
+            while len(tag := file.read(8)) == 8:
+                kind, size = (int(word) for word in np.frombuffer(tag, order + "u4"))
+                place = file.tell()
+                if kind not in {_MATRIX, _COMPRESSED}:
+                    raise ValueError(f"an element of the unknown kind {kind}")
+                if size > length - place:
+                    raise ValueError(f"an element claims {size} bytes and {length - place} are left")
+                yield _Element(
+                    path=self.path, place=place, size=size, packed=kind == _COMPRESSED, order=order
+                )
+                file.seek(place + size)
+            if tag:
+                raise ValueError("it ends inside an element")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, matrix in self._matrices.items() if matrix.numeric)
+
+    def describe(self) -> str:
+        """Names, and shapes or kinds, for a message."""
+        return ", ".join(matrix.described() for matrix in list(self._matrices.values())[:20])
+
+    def rows(self, name: str, *, targets: bool = False) -> RowArray:
+        """The array called `name` as a stream of rows."""
+        label = f"{self.path}: array {name!r}"
+        matrix = self._matrices[name]
+        if matrix.complex:
+            raise malformed(label, "holds complex numbers; only real numbers are read, so convert it")
+        with reading(label):
+            return (_sparse if matrix.code == _SPARSE else _full)(matrix, label, targets)
+
+
+def _full(matrix: _Matrix, label: str, targets: bool) -> RowArray:
+    """An array whose entries lie in the file column by column."""
+    element, shape, wanted = matrix.element, matrix.shape, matrix.dtype
+    with element.open(skip=matrix.before) as stream:
+        parts = _Parts(element, stream, matrix.before)
+        kind, size = parts.tag()
+        stored, begin = parts.stored(kind), parts.at
+    if targets and len(shape) == 2 and shape[0] == 1:
+        shape = shape[1:]  # MATLAB has no vectors; labels are as often a row as a column
+    raw = RawArray(
+        path=element.path,
+        label=label,
+        shape=shape,
+        dtype=stored,
+        fortran=True,
+        open=lambda: element.open(skip=begin, end=begin + size),
+        seekable=not element.packed,
+        ends=element.packed,
+    )
+    check_expansion(label, raw.nbytes, element.size)
+    if raw.nbytes != size or size > element.most - begin:
+        raise ValueError(f"it claims {size} bytes for entries of {stored.name} in the shape {matrix.shape}")
+    if not matrix.logical and not np.can_cast(stored, wanted):
+        raise ValueError(f"entries of {wanted.name} are stored as {stored.name}")
+    rows = raw.row_array(targets=targets)
+    if stored == wanted:
+        return rows
+
+    def blocks(max_bytes: int) -> Iterator[Array]:
+        for block in rows.blocks(max(1, max_bytes * stored.itemsize // wanted.itemsize)):
+            yield block.astype(wanted)
+
+    return RowArray(label=label, rows=rows.rows, columns=rows.columns, dtype=wanted, blocks=blocks)
+
+
+def _sparse(matrix: _Matrix, label: str, targets: bool) -> RowArray:
+    """A sparse array, kept as it is stored and laid out a few rows at a time."""
+    element, dtype = matrix.element, matrix.dtype
+    rows, columns = row_shape(label, matrix.shape, targets=targets)
+    with element.open(skip=matrix.before) as stream:
+        parts = _Parts(element, stream, matrix.before)
+        down, starts, values = (parts.numbers() for _ in range(3))
+    widths = np.diff(starts)
+    count = int(starts[-1]) if starts.size else 0
+    down, values = down[:count], values[:count]
+    if (
+        {down.dtype.kind, starts.dtype.kind} - {"i", "u"}
+        or (starts.size, down.size, values.size) != (columns + 1, count, count)
+        or starts[0] != 0
+        or (starts[1:] < starts[:-1]).any()
+        or (down < 0).any()
+        or (down >= rows).any()
+    ):
+        raise ValueError(f"the places of its entries do not fit the shape {matrix.shape}")
+    check_expansion(label, rows * columns * dtype.itemsize, down.nbytes + starts.nbytes + values.nbytes)
+    order = np.argsort(down, kind="stable")
+    down, values = down[order].astype(np.int64), values[order].astype(dtype)
+    across = np.repeat(np.arange(columns), widths)[order]
+
+    def blocks(max_bytes: int) -> Iterator[Array]:
+        step = max(1, max_bytes // (columns * dtype.itemsize))
+        for start in range(0, rows, step):
+            block = np.zeros((min(step, rows - start), columns), dtype)
+            first, last = np.searchsorted(down, (start, start + len(block)))
+            np.add.at(block, (down[first:last] - start, across[first:last]), values[first:last])
+            yield block
+
+    return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)

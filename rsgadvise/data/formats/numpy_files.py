@@ -1,0 +1,137 @@
+"""`.npy` and `.npz`: headers are parsed by pattern, so that nothing in them is ever evaluated."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from rsgadvise.data.formats.binary import RawArray, check_expansion
+from rsgadvise.data.stream import RowArray, malformed, reading
+
+NPY_MAGIC = b"\x93NUMPY"
+
+_MAX_HEADER = 10_000
+_DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([^'"]*)['"]""")
+_ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""")
+_SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(((?:\s*\d{1,19}L?\s*,?)*)\s*\)""")
+_PLAIN_DESCR = re.compile(r"[<>|=]?[biuf]\d{1,2}|\?")
+
+
+def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtype[np.generic], bool, int]:
+    """Shape, dtype, column-major and the length of the header."""
+    start = stream.read(10)
+    if len(start) < 10 or start[:6] != NPY_MAGIC:
+        raise malformed(label, "does not start with a complete npy header; write it with numpy.save")
+    major = start[6]
+    if major not in {1, 2, 3}:
+        raise malformed(label, f"has npy format version {major}; versions 1 to 3 are read")
+    length, prefix = int.from_bytes(start[8:10], "little"), 10
+    if major > 1:
+        length, prefix = int.from_bytes(start[8:10] + stream.read(2), "little"), 12
+    if length > _MAX_HEADER:
+        raise malformed(label, f"has a header of {length} bytes; at most {_MAX_HEADER} are read")
+    text = stream.read(length)
+    if len(text) < length:
+        raise malformed(label, "ends inside its header; the file is cut short")
+    header = text.decode("utf-8" if major == 3 else "latin1")
+    order, shape = _ORDER.search(header), _SHAPE.search(header)
+    if "descr" not in header or order is None or shape is None:
+        raise malformed(
+            label, "has a header without descr, fortran_order and shape; write it with numpy.save"
+        )
+    descr = _DESCR.search(header)
+    if descr is None or not _PLAIN_DESCR.fullmatch(descr[1]):
+        found = descr[1] if descr else "a record"
+        raise malformed(
+            label,
+            f"holds entries of type {found!r}; only real numbers and booleans are read, and objects never"
+            " (they could run code), so convert it",
+        )
+    sizes = tuple(int(size.strip().rstrip("L")) for size in shape[1].split(",") if size.strip())
+    return sizes, np.dtype(descr[1]), order[1] == "True", prefix + length
+
+
+def _npy_raw(
+    path: Path, label: str, open_stream: Callable[[], BinaryIO], size: int, *, seekable: bool
+) -> RawArray:
+    with open_stream() as stream:
+        shape, dtype, fortran, header = _read_header(stream, label)
+
+    def open_data() -> BinaryIO:
+        stream = open_stream()
+        if seekable:
+            stream.seek(header)
+        else:
+            stream.read(header)
+        return stream
+
+    raw = RawArray(
+        path=path, label=label, shape=shape, dtype=dtype, fortran=fortran, open=open_data, seekable=seekable
+    )
+    if 0 not in shape and raw.nbytes != size - header:
+        raise malformed(
+            label,
+            f"holds {size - header} bytes after its header, which claims {raw.nbytes} for shape {shape};"
+            " the file is cut short or holds something else too",
+        )
+    return raw
+
+
+def read_npy(path: Path, *, targets: bool = False) -> RowArray:
+    """The rows of one `.npy` file."""
+    with reading(path):
+        raw = _npy_raw(
+            path, str(path), lambda: path.open("rb", buffering=0), path.stat().st_size, seekable=True
+        )
+        return raw.row_array(targets=targets)
+
+
+class NpzArchive:
+    """The arrays of one `.npz`, each streamed from the zip."""
+
+    passed_over: tuple[str, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with reading(path), zipfile.ZipFile(path) as archive:
+            self._members = {
+                info.filename.removesuffix(".npy"): info
+                for info in archive.infolist()
+                if info.filename.endswith(".npy")
+            }
+        if not self._members:
+            raise malformed(path, "is a zip file without npy arrays; write it with numpy.savez")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._members)
+
+    def raw(self, name: str) -> RawArray:
+        """The array called `name`, header checked."""
+        info = self._members[name]
+        label = f"{self.path}: array {name!r}"
+        if info.flag_bits & 1:
+            raise malformed(label, "is encrypted; store it without a password")
+        stored = min(info.compress_size, self.path.stat().st_size)
+        check_expansion(label, info.file_size, stored)
+
+        def open_stream() -> BinaryIO:
+            # The member keeps the archive's file open until it is closed itself.
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.open(info)  # type: ignore[return-value]
+
+        with reading(label):
+            return _npy_raw(self.path, label, open_stream, info.file_size, seekable=False)
+
+    def rows(self, name: str, *, targets: bool = False) -> RowArray:
+        """The array called `name` as a stream of rows."""
+        return self.raw(name).row_array(targets=targets)
+
+    def describe(self) -> str:
+        """Names and shapes for a message."""
+        return ", ".join(f"{name} {self.raw(name).shape}" for name in list(self._members)[:20])

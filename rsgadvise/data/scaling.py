@@ -1,0 +1,342 @@
+"""Scaling of features to [0, 1], and the checks that come before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.data.stream import Array, DataSource
+from rsgadvise.errors import DataError
+
+# What is measured from a data file.
+
+ScalingChoice = Literal["auto", "none", "minmax", "robust"]
+RealTargets = Literal["none", "divide by 255", "min-max per column"]
+ScalingKind = Literal[RealTargets, "robust, 1st to 99th percentile per column"]
+ROBUST: ScalingKind = "robust, 1st to 99th percentile per column"
+SpectrumMethod = Literal["gram", "lanczos"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardErrors:
+    """One standard error of each estimate, the rows being independent draws; None where it is unknown."""
+
+    mean: float | None = None
+    mean_square: float | None = None
+    second_moment: float | None = None
+    top_eigenvalue: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataStatistics:
+    """Statistics of the features of one file after scaling to [0, 1].
+
+    Attributes:
+        mean: mu_x, the mean over features of the column means.
+        mean_square: tau_x, the mean over features of the squared column means. This plug-in value is
+            exact when the file itself is the distribution, as in training on it.
+        mean_square_unbiased: tau_x of the distribution that the rows were drawn from,
+            tau - (m2 - tau)/(n - 1); None for one row. It can be negative when tau is tiny.
+        second_moment: m2_x = E||x||²/d.
+        standard_errors: of the four estimates.
+        top_eigenvalue: the largest eigenvalue of E[x xᵀ], or None if it was not asked for.
+        spectrum_method: "gram" (the d × d matrix), "lanczos" (products with the data) or None.
+        samples: n, rows used.
+        input_dim: d.
+        output_dim: length of one encoded target, or None without targets.
+        target_encoding: "one-hot" for labels; "none", "divide by 255" or "min-max per column" for real
+            targets; or None without targets.
+        scaling: "none", "divide by 255", "min-max per column" or `ROBUST`, where what lies beyond the two
+            percentiles of a column is clipped.
+        passes: passes over the file.
+        rows_skipped: rows left out because a cell was missing.
+        constant_columns: features that have one value only.
+        crushed_columns: features, by name or else by number in the file, that outliers crush under min-max:
+            the middle 98 % of the values, which differ, lies in less than a tenth of [0, 1].
+        notes: plain sentences about what a reader of the numbers should know.
+    """
+
+    mean: float
+    mean_square: float
+    mean_square_unbiased: float | None
+    second_moment: float
+    standard_errors: StandardErrors
+    top_eigenvalue: float | None
+    spectrum_method: SpectrumMethod | None
+    samples: int
+    input_dim: int
+    output_dim: int | None
+    target_encoding: Literal["one-hot"] | RealTargets | None
+    scaling: ScalingKind
+    passes: int
+    rows_skipped: int
+    constant_columns: int
+    crushed_columns: tuple[str | int, ...]
+    notes: tuple[str, ...]
+
+
+# The 1st and the 99th percentile of each column, exactly, from the two ends of a stream.
+
+LOW, HIGH = 0.01, 0.99
+NARROW = 0.1
+"""Share of the range of a column below which its middle 98 % counts as crushed."""
+
+# Most memory of the ends of all columns in one pass; more columns take more passes.
+TAIL_BYTES = 1 << 28
+_SPARE_ROWS = 4096
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Of each column.
+
+    Attributes:
+        low, high: percentiles 1 and 99, by linear interpolation between neighbours in order.
+        below, above: the neighbours further out, which are values of the column: at least 98 % lie between.
+    """
+
+    low: Vector
+    high: Vector
+    below: Vector
+    above: Vector
+
+    def crushed(self, smallest: Vector, largest: Vector) -> NDArray[np.intp]:
+        """Columns whose range is due to outliers: the middle 98 % lies in less than a tenth of it.
+
+        A column with one value in the middle, such as one of few ones among zeros, is rare and not crushed.
+        Up to 100 rows nothing is, since one of them is already more than 1 %.
+
+        Args:
+            smallest, largest: value of each column.
+        """
+        # Halves, since the width of a column may be beyond the largest float.
+        middle = self.above / 2 - self.below / 2
+        return np.flatnonzero((middle > 0) & (middle < NARROW * (largest / 2 - smallest / 2)))
+
+
+class Tails:
+    """The smallest and the largest values of some columns, in memory of a few per cent of theirs.
+
+    Args:
+        rows: of the whole stream.
+        columns: first and last but one.
+    """
+
+    def __init__(self, rows: int, columns: slice) -> None:
+        self._rows, self._columns = rows, columns
+        self._keep = kept_rows(rows)
+        self._held = np.empty((columns.stop - columns.start, _capacity(rows)))
+        self._count = 0
+
+    def update(self, chunk: Array) -> None:
+        """Take in the next rows."""
+        done = 0
+        while done < len(chunk):
+            if self._count == self._held.shape[1]:
+                self._drop_middle()
+            part = chunk[done : done + self._held.shape[1] - self._count, self._columns]
+            self._held[:, self._count : self._count + len(part)] = part.T
+            self._count += len(part)
+            done += len(part)
+
+    def _drop_middle(self) -> None:
+        keep, size = self._keep, self._held.shape[1]
+        self._held.partition((keep - 1, size - keep), axis=1)
+        self._held[:, keep : 2 * keep] = self._held[:, size - keep :]
+        self._count = 2 * keep
+
+    def finish(self) -> Percentiles:
+        """The percentiles of all rows, which have been seen."""
+        held = self._held[:, : self._count]
+        held.sort(axis=1)
+        last = self._rows - 1
+        place = LOW * last
+        rank, share = math.floor(place), place - math.floor(place)
+        low, next_low = held[:, rank], held[:, min(rank + 1, self._count - 1)]
+        place = HIGH * last
+        rank, top = math.floor(place), self._count - 1
+        high, next_high = held[:, top - last + rank], held[:, min(top - last + rank + 1, top)]
+        above = high if place == rank else next_high
+        ends = _between(low, next_low, share), _between(high, next_high, place - rank)
+        return Percentiles(*ends, below=low.copy(), above=above.copy())
+
+
+def kept_rows(rows: int) -> int:
+    """How many values of each end decide the percentiles; one more than needed, against rounding."""
+    return math.floor(LOW * (rows - 1)) + 3
+
+
+def _capacity(rows: int) -> int:
+    return 3 * kept_rows(rows) + _SPARE_ROWS
+
+
+def _between(one: Vector, other: Vector, share: float) -> Vector:
+    """Linear interpolation from the nearer side, as numpy does it, so that the ends come out exactly."""
+    with np.errstate(over="ignore"):
+        step = other - one
+        found = one + step * share if share < 0.5 else other - step * (1 - share)
+    # A step beyond the largest float is taken in parts.
+    return np.where(np.isfinite(step), found, one * (1 - share) + other * share)
+
+
+def percentiles(rows: int, columns: int, start: Callable[[], Iterable[Array]]) -> Percentiles:
+    """The percentiles of all columns, in as many passes as memory asks for: one up to some 10 GB.
+
+    Args:
+        rows, columns: of the data.
+        start: starts a pass over all of it, in chunks of rows.
+    """
+    width = max(1, TAIL_BYTES // (8 * _capacity(rows)))
+    parts = []
+    for first in range(0, columns, width):
+        tails = Tails(rows, slice(first, min(first + width, columns)))
+        for chunk in start():
+            tails.update(chunk)
+        parts.append(tails.finish())
+    low, high, below, above = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("low", "high", "below", "above")
+    )
+    return Percentiles(low, high, below, above)
+
+
+# A block of this many bytes as float64 stays in a second-level cache through all its kernels.
+BLOCK_BYTES = 1 << 20
+_MIN_BLOCK_ROWS = 8
+
+
+def block_rows(columns: int) -> int:
+    """Rows of one cache-sized block."""
+    return max(_MIN_BLOCK_ROWS, BLOCK_BYTES // (8 * columns))
+
+
+def is_eight_bit(dtype: np.dtype[Any]) -> bool:
+    """Whether features of this type are images of 8 bits unless they stay within [0, 1]."""
+    return dtype == np.uint8
+
+
+# The largest bit pattern of a float in [+0, 1]; negative numbers, infinities and NaN all lie above.
+_ONE_BITS = {
+    np.dtype(t): (np.dtype(f"u{np.dtype(t).itemsize}"), t(1.0).view(f"u{np.dtype(t).itemsize}"))
+    for t in (np.float16, np.float32, np.float64)
+}
+
+
+def surely_unit(block: Array) -> bool:
+    """Whether all entries are floats in [+0, 1], by one reduction where minimum and maximum take two.
+
+    False means only that this quick look cannot tell.
+    """
+    bits = _ONE_BITS.get(block.dtype)
+    if bits is None or not block.dtype.isnative or not block.flags.c_contiguous:
+        return False
+    unsigned, one = bits
+    return bool(block.view(unsigned).max() <= one)
+
+
+def refuse_nonfinite(source: DataSource, block: Array, first_row: int) -> None:
+    """Raise for the first NaN or infinity of a block that is known to hold one."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        places = np.argwhere(~np.isfinite(block.astype(np.float64)))
+    row, column = (int(place) for place in places[0])
+    value = block[row, column]
+    raise DataError(
+        f"{source.path}: row {first_row + row}, {source.column_label(column)}, is {value}; every feature must"
+        " be finite, so remove the row or fill in a number (rows and columns count from 0)"
+    )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How raw features become numbers in [0, 1].
+
+    `divisor` and `low` are per column, in the units of `factor` times the raw value; a factor of 1/2
+    keeps the range of a column finite when it is wider than the largest float.
+    """
+
+    kind: ScalingKind
+    low: NDArray[np.float64] | None = None
+    divisor: NDArray[np.float64] | None = None
+    factor: float = 1.0
+
+    def apply(self, block: Array, out: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Write the scaled block into `out`."""
+        np.copyto(out, block)
+        if self.kind == "divide by 255":
+            out /= 255.0
+        elif self.low is not None and self.divisor is not None:
+            if self.factor != 1.0:
+                out *= self.factor
+            if self.kind == ROBUST:
+                with np.errstate(over="ignore"):  # what is infinite is clipped
+                    out -= self.low
+                    out /= self.divisor
+                return np.clip(out, 0.0, 1.0, out=out)
+            out -= self.low
+            out /= self.divisor
+        return out
+
+
+def min_max(low: Array, high: Array) -> tuple[Scaling, int]:
+    """Min-max scaling from the ranges of the columns, and how many of these are constant."""
+    bottom, top = low.astype(np.float64), high.astype(np.float64)
+    factor = 1.0
+    with np.errstate(over="ignore"):
+        span = top - bottom
+    if not np.isfinite(span).all():
+        factor = 0.5
+        bottom, top = bottom * factor, top * factor
+        span = top - bottom
+    # Dividing, unlike multiplying by a reciprocal, takes the largest entry to exactly 1.
+    divisor = np.where(span > 0, span, 1.0)
+    scaling = Scaling("min-max per column", low=bottom, divisor=divisor, factor=factor)
+    return scaling, int(np.count_nonzero(low == high))
+
+
+def robust(ends: Percentiles, low: Array, high: Array) -> tuple[Scaling, int]:
+    """Scaling from the 1st to the 99th percentile, and for how many columns these coincide.
+
+    Such a column is scaled from its smallest to its largest value, unless it is constant.
+    """
+    usable = ends.low < ends.high
+    scaling, _ = min_max(np.where(usable, ends.low, low), np.where(usable, ends.high, high))
+    return replace(scaling, kind=ROBUST), int(np.count_nonzero(~usable & (low != high)))
+
+
+class Ranges:
+    """Smallest and largest raw value of each column."""
+
+    def __init__(self, source: DataSource) -> None:
+        self._source = source
+        self.rows = 0
+        self.low: Array | None = None
+        self.high: Array | None = None
+
+    def update(self, chunk: Array) -> None:
+        """Take in the next rows."""
+        for block in blocks(chunk):
+            with np.errstate(invalid="ignore"):
+                low, high = np.minimum.reduce(block, axis=0), np.maximum.reduce(block, axis=0)
+            if not (_all_finite(low) and _all_finite(high)):
+                refuse_nonfinite(self._source, block, self.rows)
+            self.low = low if self.low is None else np.minimum(self.low, low)
+            self.high = high if self.high is None else np.maximum(self.high, high)
+            self.rows += len(block)
+
+
+def _all_finite(values: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(values.astype(np.float64)).all())
+
+
+def blocks(chunk: Array) -> Iterator[Array]:
+    """The cache-sized blocks of a chunk."""
+    step = block_rows(chunk.shape[1])
+    for start in range(0, len(chunk), step):
+        yield chunk[start : start + step]

@@ -1,0 +1,264 @@
+"""What every reader hands out: a data file as a stream of row blocks that can be read again.
+
+Memory stays bounded by the block size, whatever the size of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import lzma
+import math
+import struct
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.errors import DataError
+
+Array = NDArray[Any]
+Chunk = tuple[Array, Array | None]
+
+# Large enough to hide the cost of a system call, small enough to stay in a last-level cache.
+DEFAULT_CHUNK_BYTES = 1 << 21
+
+# What the standard library, numpy and the optional readers raise on bytes that make no sense.
+_LOW_LEVEL_ERRORS = (
+    OSError,  # also a truncated or corrupt gzip stream
+    EOFError,
+    ValueError,  # also bad UTF-8 and pyarrow's invalid files
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,  # also RecursionError, NotImplementedError and encrypted zip members
+    MemoryError,
+    csv.Error,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def malformed(path: Path | str, message: str) -> DataError:
+    """A DataError of one line that starts with the file."""
+    return DataError(" ".join(f"{path}: {message}".split()))
+
+
+@contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turn every low-level failure of the block into a DataError of one line."""
+    try:
+        yield
+    except _LOW_LEVEL_ERRORS as error:
+        detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        detail = " ".join(detail.split())[:200] or type(error).__name__
+        if isinstance(error, MemoryError):
+            detail = "it asks for more memory than there is"
+        raise malformed(path, f"cannot be read: {detail}; check that the file is complete") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowArray:
+    """One two-dimensional array that is read a few rows at a time.
+
+    Args:
+        label: file, and the array inside it, as messages show them.
+        rows: number of rows, or None if only a full pass can tell.
+        columns: entries of one row, trailing axes flattened in C order.
+        dtype: type of the entries as stored.
+        blocks: starts a new pass; takes the largest block in bytes. A block is only valid until the
+            next one is asked for.
+    """
+
+    label: str
+    rows: int | None
+    columns: int
+    dtype: np.dtype[Any]
+    blocks: Callable[[int], Iterator[Array]]
+
+
+class RowTaker:
+    """Takes a given number of rows at a time from a RowArray, so that two streams stay in step."""
+
+    def __init__(self, array: RowArray, max_bytes: int) -> None:
+        self._label = array.label
+        self._blocks = array.blocks(max_bytes)
+        self._rest: Array | None = None
+
+    def take(self, count: int) -> Array:
+        """The next `count` rows, as a copy."""
+        parts: list[Array] = []
+        missing = count
+        while missing:
+            if self._rest is None or not len(self._rest):
+                self._rest = next(self._blocks, None)
+                if self._rest is None:
+                    raise malformed(self._label, "has fewer rows than the features; give one target per row")
+            part = self._rest[:missing]
+            parts.append(np.array(part))
+            self._rest = self._rest[len(part) :]
+            missing -= len(part)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def finish(self) -> None:
+        """Check that no row is left over."""
+        if (self._rest is not None and len(self._rest)) or next(self._blocks, None) is not None:
+            raise malformed(self._label, "has more rows than the features; give one target per row")
+
+
+class DataSource(ABC):
+    """A data file, opened and checked, whose rows are read as a stream.
+
+    Attributes:
+        path: the file.
+        format: short name of its format ("npy", "idx", "csv", ...).
+        rows: rows in the file, or None if only a full pass can tell.
+        input_dim: d, the features of one row.
+        dtype: type of the features as stored.
+        has_targets: whether chunks carry targets.
+        target_dim: length of one encoded target where the header tells, else None.
+        column_names: names of the feature columns, or None.
+        column_numbers: places of the feature columns in the file, counted from 0, where other columns stand
+            among them; else None.
+        notes: plain sentences about choices made while opening.
+        target_file: the file of the targets where they have one of their own; `open_data` sets it.
+    """
+
+    target_file: Path | None = None
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        format: str,  # noqa: A002
+        rows: int | None,
+        input_dim: int,
+        dtype: np.dtype[Any],
+        has_targets: bool,
+        target_dim: int | None = None,
+        column_names: tuple[str, ...] | None = None,
+        column_numbers: tuple[int, ...] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.path = path
+        self.format = format
+        self.rows = rows
+        self.input_dim = input_dim
+        self.dtype = dtype
+        self.has_targets = has_targets
+        self.target_dim = target_dim
+        self.column_names = column_names
+        self.column_numbers = column_numbers
+        self.notes = notes
+
+    @property
+    def rows_skipped(self) -> int:
+        """Rows that the last full pass left out because a cell was missing."""
+        return 0
+
+    @abstractmethod
+    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
+        """Start a new pass over the file.
+
+        Args:
+            max_bytes: largest block of features; a block always holds at least one row.
+
+        Yields:
+            features (rows, d) in the file's own type, and targets (rows, k) or None. The buffers are
+            reused: a chunk is only valid until the next one is asked for, so copy what must last.
+        """
+
+    def column_label(self, index: int) -> str:
+        """How messages call one feature column: by the number and the name that the file gives it."""
+        number = index if self.column_numbers is None else self.column_numbers[index]
+        name = "" if self.column_names is None else f" ({self.column_names[index]!r})"
+        return f"column {number}{name}"
+
+
+class ArraySource(DataSource):
+    """A source whose features and targets are two arrays."""
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        format: str,  # noqa: A002
+        features: RowArray,
+        targets: RowArray | None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(
+            path=path,
+            format=format,
+            rows=features.rows,
+            input_dim=features.columns,
+            dtype=features.dtype,
+            has_targets=targets is not None,
+            target_dim=None if targets is None else known_target_dim(targets),
+            notes=notes,
+        )
+        self._features = features
+        self._targets = targets
+        check_sizes(features, targets)
+
+    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
+        """See `DataSource.chunks`."""
+        if self._targets is None:
+            for block in self._features.blocks(max_bytes):
+                yield block, None
+            return
+        taker = RowTaker(self._targets, max_bytes)
+        for block in self._features.blocks(max_bytes):
+            yield block, taker.take(len(block))
+        taker.finish()
+
+
+def known_target_dim(targets: RowArray) -> int | None:
+    """Several columns are the target itself; one column may hold labels, so only a pass can tell."""
+    return targets.columns if targets.columns > 1 else None
+
+
+def check_sizes(features: RowArray, targets: RowArray | None) -> None:
+    """Refuse an empty array and features and targets of different lengths."""
+    for array in (features, targets):
+        if array is None:
+            continue
+        if array.rows == 0:
+            raise malformed(array.label, "has zero rows; at least one is needed")
+        if array.columns == 0:
+            raise malformed(array.label, "has zero columns; at least one is needed")
+    if targets is not None and None not in (features.rows, targets.rows) and features.rows != targets.rows:
+        raise malformed(
+            targets.label,
+            f"has {targets.rows} rows and the features have {features.rows}; give one target per row",
+        )
+
+
+def row_shape(label: str, shape: tuple[int, ...], *, targets: bool) -> tuple[int, int]:
+    """(rows, columns) of an N-D array; only targets may be one-dimensional."""
+    if len(shape) == 1 and targets:
+        return shape[0], 1
+    if len(shape) < 2:
+        kind = "scalar" if not shape else "one-dimensional array"
+        raise malformed(
+            label, f"is a {kind} of shape {shape}; features need rows and columns, so store it as (rows, d)"
+        )
+    return shape[0], math.prod(shape[1:])
+
+
+def numeric_dtype(label: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype itself if it holds plain real numbers or booleans."""
+    if dtype.kind not in "biuf":
+        raise malformed(
+            label, f"holds {dtype.name} entries; only real numbers and booleans are read, so convert it"
+        )
+    return dtype

@@ -1,6 +1,0 @@
-"""A recommendation as Python code that trains by it: `emit_snippet`."""
-
-from rsgadvise.emit.plan import DataFile, Target
-from rsgadvise.emit.snippets import emit_snippet
-
-__all__ = ["DataFile", "Target", "emit_snippet"]

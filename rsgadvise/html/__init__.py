@@ -1,5 +1,0 @@
-"""An advice as one self-contained HTML page. This room computes nothing that is about the bounds."""
-
-from rsgadvise.html.page import Command, Page, render
-
-__all__ = ["Command", "Page", "render"]

@@ -1,0 +1,1 @@
+"""Results as tables, documents, pages, pictures and programs. This room computes nothing about bounds."""

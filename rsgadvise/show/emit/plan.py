@@ -1,0 +1,401 @@
+"""The values of scikit-learn's own estimator, which stands beside the advised one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from rsgadvise.advise.recommend import training_plan
+from rsgadvise.advise.results import Source, TrainingPlan
+from rsgadvise.advise.space import batch_choices
+from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.theory.stopping import Stopping
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice, Recommendation
+    from rsgadvise.data.scaling import ScalingKind
+    from rsgadvise.spec import Spec
+
+
+# What every target needs to know of an advice.
+
+Target = Literal["torch", "keras", "sklearn", "optuna"]
+
+PLACEHOLDER_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """The data file of a spec, as a snippet is to load it.
+
+    Attributes:
+        path: of the file, from where the snippet will run.
+        scaling: of the features, as the advice used it.
+        array, target, exclude: as the spec names them.
+        plain: whether numpy.load gives the features and, where the network needs targets, integer
+            labels; else the snippet asks this package's readers.
+        features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
+        labelled: whether the targets are labels, so that a classifier can be fitted.
+        rows: how many there are, or None where nobody counted them.
+        squared_norm: E||x||^2 of the scaled rows, or None where nobody measured it.
+    """
+
+    path: str
+    scaling: ScalingKind
+    array: str | None = None
+    target: str | None = None
+    exclude: tuple[str, ...] = ()
+    plain: bool = False
+    features: str | None = None
+    labels: str | None = None
+    labelled: bool = False
+    rows: int | None = None
+    squared_norm: float | None = None
+
+    @property
+    def options(self) -> dict[str, str | tuple[str, ...]]:
+        """What this package's readers are to be told of the file."""
+        given = {"array": self.array, "target": self.target, "exclude": self.exclude or None}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to train with, and all that surrounds it.
+
+    Attributes:
+        target: the library that the program is for.
+        advice, spec: the answer and the question.
+        train: the values to write down.
+        best: the recommendation whose bound is for these very values, or None.
+        data: the spec's data file, or None for placeholder rows.
+    """
+
+    target: Target
+    advice: Advice
+    spec: Spec
+    train: TrainingPlan
+    best: Recommendation | None
+    data: DataFile | None
+
+    @property
+    def tied(self) -> bool:
+        """Whether this is an autoencoder, whose one matrix is used twice."""
+        return self.advice.kind == "autoencoder"
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """d_0..d_L; (d_x, d_h) for an autoencoder."""
+        return self.advice.layers
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of the hidden layers."""
+        return self.layers[1:] if self.tied else self.layers[1:-1]
+
+    @property
+    def boxes(self) -> tuple[float, ...]:
+        """w_l of each matrix; empty without a box."""
+        bound = self.train.weight_bound
+        return () if bound is None else self._of_each_matrix(bound)
+
+    @property
+    def masked(self) -> bool:
+        """Whether units are dropped."""
+        return self.train.keep_prob < 1
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether the library's dropout divides what it keeps by KEEP, and every matrix sees masked units, so
+        that it is the same network with the weights KEEP W. The second layer of an autoencoder sees W too,
+        and no mask."""
+        return self.masked and not self.tied and self.target in {"torch", "keras"}
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the program fits a classifier to labels."""
+        return self.target == "sklearn" and self.data is not None and self.data.labelled and not self.tied
+
+    @property
+    def reads(self) -> bool:
+        """Whether this package's readers load the data."""
+        return self.data is not None and not self.data.plain
+
+    @property
+    def stepsizes(self) -> tuple[float, ...]:
+        """gamma of each matrix."""
+        return self._of_each_matrix(self.train.stepsize)
+
+    @property
+    def library_boxes(self) -> tuple[float, ...]:
+        """`boxes` of the weights as the library has them."""
+        return tuple(self.train.keep_prob * box for box in self.boxes) if self.rescaled else self.boxes
+
+    @property
+    def library_stepsizes(self) -> tuple[float, ...]:
+        """`stepsizes` of the weights as the library has them."""
+        square = self.train.keep_prob**2
+        return tuple(square * gamma for gamma in self.stepsizes) if self.rescaled else self.stepsizes
+
+    def _of_each_matrix(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
+        given = value if isinstance(value, tuple) else (value,)
+        matrices = 1 if self.tied else len(self.layers) - 1
+        return given if len(given) == matrices else given * matrices
+
+    @property
+    def one_stepsize(self) -> bool:
+        """Whether all matrices share one stepsize."""
+        return len(set(self.stepsizes)) == 1
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound for these values."""
+        return self.best is not None and math.isfinite(self.best.bound)
+
+    @property
+    def runs(self) -> int:
+        """Independent runs, of which the best is kept."""
+        return 1 if self.best is None else self.best.runs
+
+    @property
+    def many_runs(self) -> bool:
+        """Whether the best of several runs is kept."""
+        return self.runs > 1
+
+    @property
+    def to_the_end(self) -> bool:
+        """Whether the weights after all N updates are the result, and no R is drawn."""
+        return self.train.stopping == "end"
+
+    @property
+    def stopping(self) -> Stopping:
+        """P_R as it is to be drawn; `matched` is uniform where the stepsize is constant."""
+        given = self.spec.training.stopping
+        if isinstance(given, tuple):
+            return given
+        if self.train.stopping == "matched" and self.train.decay == 0:
+            return "uniform"
+        return self.train.stopping  # type: ignore[return-value]
+
+    @property
+    def stopping_was_chosen(self) -> bool:
+        """Whether P_R is neither the spec's nor the default, but a pilot's choice."""
+        return self.spec.training.stopping is None and self.train.stopping not in ("uniform", "end")
+
+    @property
+    def slowing(self) -> str:
+        """Name of what slows the steps: `Decay`, `Cooldown`, or none."""
+        return "Decay" if self.train.decay else "Cooldown" if self.train.cooldown else ""
+
+    @property
+    def curvature_share(self) -> float:
+        """r of `matched` stopping with a stepsize that decays.
+
+        Raises:
+            HypothesisError: the stepsize is so large that probabilities would be negative, or no bound
+                comes with it that has an r.
+        """
+        if self.best is None:
+            raise HypothesisError(
+                "must not be `matched` for a stepsize that no bound ranks, since its probabilities come from "
+                "the bound; got matched; choose another stopping",
+                quantity="stopping",
+            )
+        share = self.best.curvature_share
+        if share is None or share > 1 or (share == 1 and self.train.iterations == 1):
+            raise HypothesisError(
+                "is too large for `stopping: matched`, whose probabilities would be negative with "
+                f"{self.advice.constants} constants; got {max(self.stepsizes):g}; lower it, or choose "
+                "another stopping",
+                quantity="stepsize",
+            )
+        return share
+
+
+def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: DataFile | None) -> Plan:
+    """The advised training, or that of one rank.
+
+    Raises:
+        InfeasibleError: there is nothing to train with.
+        UsageError: there is no such rank.
+    """
+    rows = advice.recommendations
+    if rank is None and advice.train is not None:
+        best = next((row for row in rows if _trains_like(row, advice.train)), None)
+        return Plan(target, advice, spec, advice.train, best, data)
+    if not rows:
+        reason = advice.infeasible.reason if advice.infeasible is not None else "there is no recommendation"
+        raise InfeasibleError(f"nothing to emit: {reason}")
+    chosen = 1 if rank is None else rank
+    if not 1 <= chosen <= len(rows):
+        raise UsageError(f"rank must be from 1 to {len(rows)}; got {chosen}; ask for more recommendations")
+    best = rows[chosen - 1]
+    source: Source = "calibrated" if advice.constants == "calibrated" else "theorem"
+    train = training_plan(best, spec.network.weight_bounds, source=source)
+    return Plan(target, advice, spec, train, best, data)
+
+
+def _trains_like(row: Recommendation, train: TrainingPlan) -> bool:
+    names = ("stepsize", "decay", "batch_size", "iterations", "keep_prob", "stopping")
+    return all(getattr(row, name) == getattr(train, name) for name in names)
+
+
+# What a study of optuna searches: what the spec leaves free, around the advice.
+
+_NEIGHBOURS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The values that may be tried; a single one is not searched.
+
+    Attributes:
+        stepsize_is_free: whether the spec leaves it open.
+        work_is_kept: whether a larger batch is paid for with fewer iterations; not where the spec fixes N.
+        batches: the advised batch size among its neighbours in the spec.
+        keeps: the keep probabilities that the spec allows: one, a list, or the two ends of a range.
+        keeps_are_ends: whether `keeps` are the ends of a range.
+        decays: as listed in the spec.
+    """
+
+    stepsize_is_free: bool
+    work_is_kept: bool
+    batches: tuple[int, ...]
+    keeps: tuple[float, ...]
+    keeps_are_ends: bool
+    decays: tuple[float, ...]
+
+
+def space_of(plan: Plan) -> Space:
+    """What is searched around a plan.
+
+    Raises:
+        UsageError: the spec leaves nothing free.
+    """
+    training, search = plan.spec.training, plan.spec.search
+    space = Space(
+        stepsize_is_free=training.stepsize is None,
+        work_is_kept=training.iterations is None,
+        batches=_batches(plan),
+        keeps=_keeps(plan),
+        keeps_are_ends=training.keep_prob is None and not isinstance(search.keep_prob, tuple),
+        decays=tuple(search.decay) if training.decay is None else (plan.train.decay,),
+    )
+    searched = (space.batches, space.keeps, space.decays)
+    if not space.stepsize_is_free and all(len(values) == 1 for values in searched):
+        raise UsageError(
+            "optuna needs something to search; got a spec that fixes the stepsize, the batch size, the keep "
+            "probability and the decay; free one of them, or emit for another library"
+        )
+    return space
+
+
+def _keeps(plan: Plan) -> tuple[float, ...]:
+    spec, searched = plan.spec, plan.spec.search.keep_prob
+    if spec.network.kind == "single_layer" or spec.training.keep_prob is not None:
+        return (plan.train.keep_prob,)
+    if isinstance(searched, tuple):
+        return searched
+    return (searched.min, searched.max) if searched.min < searched.max else (searched.min,)
+
+
+def _batches(plan: Plan) -> tuple[int, ...]:
+    spec, train, best = plan.spec, plan.train, plan.train.batch_size
+    if spec.training.batch_size is not None or isinstance(plan.stopping, tuple):
+        return (best,)
+    rows = None if not train.epochs else round(train.batch_size * train.iterations / train.epochs)
+    searched, is_range = batch_choices(spec, rows)
+    if is_range:
+        return tuple(sorted({max(searched[0], best // 2), best, min(searched[1], 2 * best)}))
+    ordered = sorted({*searched, best})
+    place = ordered.index(best)
+    return tuple(ordered[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1])
+
+
+_CURVATURE = 0.154059
+"""Largest second derivative of (y - sigma(s))^2 by s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What an MLPRegressor or MLPClassifier is made with.
+
+    Attributes:
+        loss: what it has in place of the squared error of sigmoid outputs, in words.
+        curvature, own_curvature: largest second derivatives of that loss, and of the squared error, by what
+            enters the output units.
+        rate: learning_rate_init.
+        overshoots: whether a rate of the same stability would be too large for linear outputs.
+        batch_size: near the advised one.
+        whole: whether that is all rows that are trained on.
+        epochs: as many as make the advised work.
+    """
+
+    loss: str
+    curvature: float
+    rate: float
+    overshoots: bool
+    batch_size: int
+    whole: bool
+    epochs: int
+    own_curvature: float = _CURVATURE
+
+
+def stock_of(plan: Plan) -> Stock:
+    """Values that are about as stable: there is no stepsize that makes the two methods the same."""
+    loss, curvature = _loss(plan)
+    rate = plan.train.common_stepsize * _CURVATURE / curvature
+    # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
+    largest = math.inf if plan.classifies else 1 / (1 + _entering(plan))
+    rows = _rows(plan)
+    there = rows if plan.data is not None else min(rows, PLACEHOLDER_ROWS)
+    training_rows = max(1, there - there // 5)
+    batch_size = _whole_batches(plan.train.batch_size, training_rows)
+    return Stock(
+        loss=loss,
+        curvature=curvature,
+        rate=min(rate, largest),
+        overshoots=rate > largest,
+        batch_size=batch_size,
+        whole=batch_size >= training_rows,
+        epochs=math.ceil(plan.train.iterations * plan.train.batch_size / rows),
+    )
+
+
+def _loss(plan: Plan) -> tuple[str, float]:
+    """In words, and its largest curvature."""
+    if not plan.classifies:
+        return "Half the squared error of linear outputs", 1.0
+    if plan.layers[-1] == 2:
+        return "Log loss of one logistic output", 0.25
+    return "Log loss of softmax outputs", 0.5
+
+
+def _entering(plan: Plan) -> float:
+    """Mean squared norm of what enters the last layer; sigmoid units are near 1/2."""
+    if plan.hidden:
+        return plan.hidden[-1] / 4
+    if plan.data is not None and plan.data.squared_norm is not None:
+        return plan.data.squared_norm
+    data = plan.spec.data
+    largest = data.second_moment if data.second_moment is not None else data.mean
+    return plan.layers[0] * (1.0 if largest is None else largest)
+
+
+def _whole_batches(wanted: int, rows: int) -> int:
+    """The batch size next to the wanted one whose last batch of an epoch is at least half as large.
+
+    A last batch of one or two rows would be a step of the full length towards these alone.
+    """
+    wanted = min(wanted, rows)
+    sizes = range(max(1, wanted // 2), min(rows, 2 * wanted) + 1)
+    whole = [size for size in sizes if rows % size == 0 or 2 * (rows % size) >= size]
+    return min(whole, key=lambda size: abs(size - wanted))
+
+
+def _rows(plan: Plan) -> int:
+    """Rows of the data, or of what stands in for them."""
+    if plan.data is not None and plan.data.rows is not None:
+        return plan.data.rows
+    return plan.spec.data.samples or PLACEHOLDER_ROWS

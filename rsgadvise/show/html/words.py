@@ -1,0 +1,180 @@
+"""What the page says in words, and the names of what its figures show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rsgadvise.numerals import count, number, stepsizes
+from rsgadvise.theory import CAVEATS
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice, Recommendation
+    from rsgadvise.ask.curves import Curve, Mark, Tradeoff
+
+
+BOUND = "bound on E‖∇f‖²"
+_BEST_STEPSIZE = "best stepsize at each point"
+
+CURVE: Mapping[str, tuple[str, str]] = {
+    "iterations": ("Bound against iterations", "Batch size and keep probability as advised."),
+    "stepsize": ("Bound against stepsize", "Batch size, iterations and keep probability as advised."),
+    "stepsize_factor": (
+        "Bound against stepsize",
+        "The stepsizes of all layers times one factor; all else as advised.",
+    ),
+    "batch_size": ("Bound against batch size", "Keep probability as advised."),
+}
+AXIS: Mapping[str, str] = {
+    "iterations": "iterations N",
+    "stepsize": "stepsize γ",
+    "stepsize_factor": "multiple of the advised stepsizes",
+    "batch_size": "batch size B, in rows",
+}
+SERIES: Mapping[str, Mapping[str, str]] = {
+    "iterations": {
+        "held": "stepsize as advised",
+        "best": _BEST_STEPSIZE,
+        "certified": "certified bound, stepsize as advised",
+    },
+    "stepsize": {"held": "bound", "certified": "certified bound"},
+    "stepsize_factor": {"held": "bound", "certified": "certified bound"},
+    "batch_size": {
+        "held": "same iterations and stepsize",
+        "same_work": "same work N B, best stepsize",
+        "same_work_held": "same work N B, same stepsize",
+        "certified": "certified bound, same iterations and stepsize",
+    },
+}
+MARK: Mapping[str, str] = {
+    "advised": "advised",
+    "minimum": "smallest bound",
+    "certified_minimum": "smallest certified bound",
+    "critical_batch_size": "critical batch size, twice the fewest iterations possible",
+}
+TERM: Mapping[str, str] = {
+    "initial_error": "initial error",
+    "late_stopping": "late stopping",
+    "gradient_noise": "gradient noise",
+    "projection_noise": "projection noise",
+    "output_noise": "output noise",
+    "top_hidden_noise": "top hidden noise",
+    "lower_hidden_noise": "lower hidden noise",
+    "largest_gradient": "largest gradient",
+}
+
+
+def shown(knob: str, value: float) -> str:
+    """A value of a knob: whole numbers in full, others with four digits."""
+    return count(int(value)) if knob in ("iterations", "batch_size") else number(value)
+
+
+def title_of(advice: Advice, network: str) -> str:
+    """The title of a page that was given none."""
+    return f"{'No plan' if advice.infeasible else 'Advice'} for {network}"
+
+
+def verdict(advice: Advice) -> tuple[str, str]:
+    """(class, word) for the first rank: proven, unproven, vacuous or absent; none without a plan."""
+    if not advice.recommendations:
+        return "no", "no plan"
+    best = advice.recommendations[0]
+    if not math.isfinite(best.bound):
+        return "no", "absent"
+    if best.vacuous:
+        return "no", "vacuous"
+    return ("yes", "proven") if best.proven else ("no", "not proven")
+
+
+def lead(advice: Advice) -> tuple[str, str]:
+    """What is advised, and what that is worth, in a sentence each."""
+    if advice.infeasible is not None:
+        reason = advice.infeasible.reason
+        return "Nothing is recommended, since no plan meets what the spec asks for.", _sentence(reason)
+    best = advice.recommendations[0]
+    return _advised(advice, best), _worth(advice, best)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _advised(advice: Advice, best: Recommendation) -> str:
+    one = isinstance(best.stepsize, float) or " to " not in stepsizes(best.stepsize)
+    gamma = f"stepsize {stepsizes(best.stepsize)}"
+    if not one:
+        gamma = f"stepsizes from {stepsizes(best.stepsize)}, by layer"
+    if best.decay:
+        gamma += f", decaying as k^-{number(best.decay)}"
+    rows = "1 row" if best.batch_size == 1 else f"{count(best.batch_size)} rows"
+    steps = "1 iteration" if best.iterations == 1 else f"{count(best.iterations)} iterations"
+    epochs = "" if best.epochs is None else f" ({number(best.epochs)} epochs)"
+    unit = "input" if advice.kind == "autoencoder" else "unit"
+    keep = f"keep each {unit} with probability {number(best.keep_prob, 3)}"
+    keep += f" (dropout rate {number(best.dropout_rate, 3)})"
+    if best.keep_prob == 1:
+        keep = f"keep every {unit}"
+    often = "" if best.runs == 1 else f", in each of {best.runs:,} independent runs"
+    joint = "; " if not one or best.decay else ", "
+    return f"Train with {gamma}{joint}batches of {rows} and {steps}{epochs}{often}, and {keep}."
+
+
+def _worth(advice: Advice, best: Recommendation) -> str:
+    limit = number(advice.largest_gradient)
+    if not math.isfinite(best.bound):
+        return "These constants give no bound at that stepsize."
+    if best.vacuous:
+        return (
+            f"The bound on the expected squared gradient norm, {number(best.bound)}, is vacuous: no squared "
+            f"gradient norm of this network exceeds {limit} anyway."
+        )
+    start = f"The expected squared gradient norm is then at most {number(best.bound)}"
+    if advice.constants == "certified":
+        return f"{start}, which is proven for any data in [0, 1] with these moments."
+    if advice.constants in CAVEATS:
+        return (
+            f"{start} by constants that are {CAVEATS[advice.constants]}; constants that hold for any data "
+            f"with these moments give {number(best.certified_bound)}."
+        )
+    if best.proven:
+        return (
+            f"{start}, which is proven for any data in [0, 1] with these moments: the certified bound is "
+            f"{number(best.certified_bound)}."
+        )
+    return (
+        f"{start} by the paper's constants, which is not proven for this data: constants that "
+        f"hold for any data with these moments give {number(best.certified_bound)}."
+    )
+
+
+def describe(curve: Curve) -> str:
+    """A figure in sentences, for whoever does not see it."""
+    advised = curve.marks[0]
+    values = curve.series[0].values
+    finite = [(x, y) for x, y in zip(curve.x, values, strict=True) if math.isfinite(y)]
+    knob, name = curve.knob, AXIS[curve.knob]
+    text = "Both axes are logarithmic."
+    if finite:
+        (first, at_first), (last, at_last) = finite[0], finite[-1]
+        text += (
+            f" From {shown(knob, first)} to {shown(knob, last)} the bound goes from {number(at_first)} to "
+            f"{number(at_last)}."
+        )
+    text += f" Advised is a {name} of {shown(knob, advised.x)}, where the bound is {number(advised.y)}."
+    for mark in curve.marks[1:]:
+        text += f" The {MARK[mark.name]} is {number(mark.y)}, at {shown(knob, mark.x)}."
+    return text
+
+
+def describe_tradeoff(tradeoff: Tradeoff) -> str:
+    """The same for iterations against samples."""
+    first, last = 0, len(tradeoff.batch_size) - 1
+    advised: Mark = tradeoff.marks[0]
+    return (
+        f"Both axes are logarithmic. From batch size {count(tradeoff.batch_size[first])} to "
+        f"{count(tradeoff.batch_size[last])} the iterations go from {count(tradeoff.iterations[first])} to "
+        f"{count(tradeoff.iterations[last])}, and the rows processed from "
+        f"{count(tradeoff.samples[first])} to {count(tradeoff.samples[last])}. Advised are "
+        f"{count(int(advised.y))} iterations with {count(int(advised.x))} rows."
+    )

@@ -1,0 +1,152 @@
+"""A verification as a chart: each bound beside what was measured, coloured by its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rsgadvise.show.plot.charts import Entry
+from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series, measured_point
+from rsgadvise.show.plot.names import GRADIENT, interval_text, looseness_text, shortened
+from rsgadvise.show.plot.scales import categories, log_axis, values_of
+
+_PANELS = {
+    "squared_gradient": ("Squared gradient norms", GRADIENT),
+    "miss_probability": ("(ε, δ)-solutions", "share of repetitions that miss ε"),
+}
+_VERDICTS: dict[str, Role] = {
+    "consistent": "consistent",
+    "falsified": "falsified",
+    "inconclusive": "inconclusive",
+}
+_OUTCOMES: dict[str, Role] = {**_VERDICTS, "approximate": "approximate"}
+_LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    name: str
+    constants: str
+    quantity: str
+    bound: float | None
+    measured: float | None
+    lower: float | None
+    upper: float | None
+    verdict: str
+    expected: str
+    approximate: bool
+    vacuous: bool
+    checked: bool
+    notes: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Case, constants, and a star where a falsification is expected."""
+        whose = "" if self.name.endswith(f", {self.constants}") else f", {self.constants}"
+        return f"{self.name}{whose}{' *' if self.expected == 'falsified' else ''}"
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or that it is none."""
+        return "approximate" if self.approximate else self.verdict
+
+
+def verdicts_chart(document: Entry) -> Chart:
+    """One row for each bound: the measured mean with its interval, and the bound by its verdict.
+
+    Raises:
+        DataError: there are no cases, a key is missing, or a value is of another kind.
+    """
+    entries = document["cases"].entries()
+    if not entries:
+        document["cases"].fail("must hold at least one case", "verify a spec, or the built-in suite")
+    cases = [_case(entry) for entry in entries]
+    confidence = document["confidence"].probability()
+    seed = document["seed"].whole()
+    panels = [
+        _panel([case for case in cases if case.quantity == quantity], quantity, confidence)
+        for quantity in dict.fromkeys(case.quantity for case in cases)
+    ]
+    return Chart(
+        title=f"Verification: {document['verdict'].text()}",
+        subtitle=f"{len(cases)} bounds; confidence {confidence:.15g} over all of them; seed {seed}",
+        rows=tuple((panel,) for panel in panels),
+        caption=tuple(_caption(cases)),
+    )
+
+
+def _case(entry: Entry) -> _Case:
+    verdict, quantity = entry["verdict"], entry.get("quantity")
+    if verdict.text() not in _VERDICTS:
+        verdict.fail(f"must be one of {', '.join(_VERDICTS)}")
+    if quantity is not None and quantity.text() not in _PANELS:
+        quantity.fail(f"must be one of {', '.join(_PANELS)}")
+    checked = entry.get("checked")
+    measured, lower, upper = entry.interval("measured")
+    return _Case(
+        name=shortened(entry["name"].text(), _LONGEST_NAME),
+        constants=entry["constants"].text(),
+        quantity="squared_gradient" if quantity is None else quantity.text(),
+        bound=entry.maybe_positive("bound"),
+        measured=measured,
+        lower=lower,
+        upper=upper,
+        verdict=verdict.text(),
+        expected=entry["expected"].text(),
+        approximate=entry["approximate"].flag(),
+        vacuous=(vacuous := entry.get("vacuous")) is not None and vacuous.flag(),
+        checked=True if checked is None else checked.flag(),
+        notes=entry.sentences("notes"),
+    )
+
+
+def _panel(cases: Sequence[_Case], quantity: str, confidence: float) -> Panel:
+    title, label = _PANELS[quantity]
+    found = (measured_point(float(i), c.measured, c.lower, c.upper) for i, c in enumerate(cases))
+    measured = tuple(point for point in found if point is not None)
+    series = [Series(f"{interval_text(confidence)}, all together", "measured", measured)]
+    for outcome, role in _OUTCOMES.items():
+        points = tuple(
+            Point(float(index), case.bound, hollow=case.vacuous)
+            for index, case in enumerate(cases)
+            if case.outcome == outcome and case.checked and case.bound is not None
+        )
+        if points:
+            series.append(Series(f"bound, {outcome}", role, points))
+    without = tuple(
+        Point(float(index), case.bound)
+        for index, case in enumerate(cases)
+        if case.bound is None or not case.checked
+    )
+    if without:
+        series.append(Series("no bound to check", "unchecked", without))
+    across = categories("case and constants", [case.label for case in cases])
+    return Panel(title, across, log_axis(label, values_of(series)), tuple(series), horizontal=True)
+
+
+def _caption(cases: Sequence[_Case]) -> Iterator[str]:
+    """Tightness of the two kinds of bounds, and what the marks mean."""
+    gradients = [case for case in cases if case.quantity == "squared_gradient"]
+    for constants in dict.fromkeys(case.constants for case in gradients):
+        pairs = [
+            (case.bound, case.measured)
+            for case in gradients
+            if case.constants == constants and case.bound is not None and case.measured is not None
+        ]
+        yield from looseness_text(f"{constants} bound", pairs, "cases")
+    if any(case.expected == "falsified" for case in cases):
+        yield "*: the paper's constants are not valid there, and the verification must find it out."
+    if any(case.approximate for case in cases):
+        yield (
+            "Approximate: undecided, since the runs ended before a rigorous decision; the upper limit drawn "
+            "is Student's, which promises nothing."
+        )
+    if any(case.vacuous for case in cases):
+        yield "Hollow: vacuous, no better than the largest squared gradient possible."
+    below = sum(1 for case in cases if case.measured is not None and case.measured <= 0)
+    if below:
+        yield f"At {below} of {len(cases)} bounds the measured mean is 0, so that only its upper limit shows."
+    for case in cases:
+        if case.bound is None:
+            why = f": {case.notes[0].rstrip('.')}" if case.notes else ""
+            yield f"No bound (× at the edge) for {case.label}{shortened(why, 160)}."

@@ -1,0 +1,472 @@
+"""Advice, bounds and plans as blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.wording import ranks_by, ranks_in_words
+from rsgadvise.numerals import count, epochs, network, number, percent, stepsizes
+from rsgadvise.show.report.blocks import (
+    Block,
+    Column,
+    Grid,
+    Lead,
+    Sentences,
+    Title,
+    assumptions,
+    one_stepsize,
+    sentences,
+    terms_grid,
+    verdict,
+)
+from rsgadvise.theory import CAVEATS
+from rsgadvise.theory.search import whole_number
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan
+
+
+# The answer that comes first: what to train with, how good it was, what is guaranteed, what next.
+
+_MOST_LINES = 6
+_SHORT = 150  # characters of a line that is still read in passing
+_LAYERS_NAMED = 4
+_SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
+_GUESSED_TARGET = "is assumed to be what to predict"
+_ASSUMED: Mapping[str, str] = {
+    "network.weight_bound": "weights within {} (network.weight_bound)",
+    "training.initial_loss": "a loss of {} before training (training.initial_loss)",
+    "training.pretraining.tolerance": "no pretraining",
+}
+
+
+def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
+    """At most four sentences, the most important first.
+
+    Args:
+        advice: with or without a plan.
+        source: the command that gave the advice, which the next one goes on from; "" for none.
+    """
+    plan = advice.train
+    if plan is None:
+        reason = "" if advice.infeasible is None else f" {advice.infeasible.reason}."
+        return (f"No plan meets what the spec asks for.{reason}",)
+    lines = []
+    if plan.learns is False:
+        lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or 'no cause was found'}.")
+    lines.append(f"Train with {_values(advice, plan)}.")
+    if plan.learns is not False:
+        lines += _worth(advice, plan)
+    if advice.infeasible is not None:
+        lines.append("No proven plan meets the target: that stepsize is for training, and promises nothing.")
+    if advice.guarantee is not None and plan.source != "theorem":
+        lines.append(_guaranteed(advice.guarantee, plan))
+    if source:
+        lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
+    return tuple(lines)[:4]
+
+
+def _values(advice: Advice, plan: TrainingPlan) -> str:
+    """Every value that a training needs."""
+    parts = [_stepsizes(advice, plan)]
+    if plan.decay:
+        parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
+    parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
+    steps = "1 iteration" if plan.iterations == 1 else f"{count(plan.iterations)} iterations"
+    if plan.epochs is not None:
+        steps += f" ({epochs(plan.epochs)} epochs)"
+    parts.append(steps)
+    if plan.cooldown:
+        parts.append(f"the stepsize falling linearly to 0 over the last {percent(plan.cooldown)}")
+    parts.append(f"dropout {number(plan.dropout_rate, 3)}" if plan.dropout_rate else "no dropout")
+    if plan.scaling not in (None, "none"):
+        parts.append(f"inputs scaled: {plan.scaling}")
+    if plan.weight_bound is not None and plan.source != "theorem":
+        box = plan.weight_bound if isinstance(plan.weight_bound, tuple) else (plan.weight_bound,)
+        low, high = number(min(box)), number(max(box))
+        parts.append(f"weights kept within {high if low == high else f'{low} to {high}'}")
+    return ", ".join(parts)
+
+
+def digits_of(advice: Advice) -> int:
+    """As many digits of the stepsizes to train with as are known."""
+    plan = advice.train
+    if plan is None or plan.spread is None:
+        return 2 if plan is not None and plan.source == "typical" and not _fixed(advice) else 4
+    return 3 if plan.spread < 1.1 else 2
+
+
+def _fixed(advice: Advice) -> bool:
+    """Whether the spec fixes the stepsize: then the theorem's ranks have the very one that is typical."""
+    plan, ranks = advice.train, advice.recommendations
+    return (
+        plan is not None and bool(ranks) and plan.source == "typical" and plan.stepsize == ranks[0].stepsize
+    )
+
+
+def plan_stepsizes(advice: Advice, plan: TrainingPlan) -> str:
+    """The stepsize with no more digits than are known, one for each layer where layers differ."""
+    own = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,)
+    texts = [number(gamma, digits_of(advice)) for gamma in own]
+    if len(set(texts)) == 1:
+        return texts[0]
+    if len(texts) > _LAYERS_NAMED:
+        texts = [*texts[:2], "...", texts[-1]]
+    return ", ".join(texts)
+
+
+def _stepsizes(advice: Advice, plan: TrainingPlan) -> str:
+    """The same in words, with the common one."""
+    text = plan_stepsizes(advice, plan)
+    if "," not in text:
+        return f"stepsize {text}"
+    common = number(plan.common_stepsize, digits_of(advice))
+    return f"stepsizes {text} by layer (where a library knows one rate only: {common})"
+
+
+def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
+    """How good it was, against a constant prediction; or what it is known by."""
+    within = ""
+    if plan.spread is not None and plan.spread >= 1.05:  # a factor of 1 tells nobody anything
+        within = f", within a factor of {number(plan.spread, 2)}"
+    if _fixed(advice):
+        yield "The spec fixes that stepsize; nothing was measured on your data."
+    elif plan.source == "typical" and plan.reason:
+        yield f"That is a guess: {plan.reason}."
+    elif plan.source == "typical":
+        yield (
+            f"That is typical for data with these statistics{within}: neither proven nor measured on your "
+            "data; name a data file to have it measured."
+        )
+    elif plan.loss is not None and plan.constant_loss is not None:
+        known = f", known to a factor of {number(plan.spread, 2)}," if plan.spread is not None else ""
+        several = "," in plan_stepsizes(advice, plan)
+        tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
+        text = f"A short run with {tried}{known} reached a training loss of {number(plan.loss, 3)}, "
+        text += f"a constant prediction has {number(plan.constant_loss, 3)}"
+        if plan.held_out_error is not None and plan.constant_error is not None:
+            text += (
+                f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the commonest "
+                f"class {percent(plan.constant_error)}"
+            )
+        yield f"{text}."
+        if plan.learns is None and plan.reason:
+            yield f"{plan.reason[0].upper()}{plan.reason[1:].rstrip('.')}."
+    elif plan.source == "calibrated":
+        yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
+
+
+def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
+    """The claim, and that it is about a stepsize of its own where it is."""
+    if found.stepsize == plan.stepsize:
+        return f"Proven: {found.claim}."
+    dropped = 1 - found.keep_prob
+    masks = "" if found.keep_prob == plan.keep_prob else f" and dropout {number(dropped, 3)}"
+    return f"Proven for stepsize {stepsizes(found.stepsize)}{masks} instead: {found.claim}."
+
+
+def guarantee_sentences(found: Guarantee) -> Iterator[str]:
+    """The statement whole, and what other boxes would make of it."""
+    yield f"{found.statement[0].upper()}{found.statement[1:]}."
+    values = [
+        f"{number(each.weight_bound)}: "
+        + (
+            "no plan"
+            if each.bound is None and each.iterations is None
+            else f"{count(each.iterations)} iterations"
+            if each.iterations is not None
+            else f"a bound of {number(each.bound)}"
+        )
+        for each in found.growth
+    ]
+    if values:
+        yield f"The same with weights kept within {'; within '.join(values)}."
+
+
+def brief(advice: Advice, row_notes: Iterable[str] = ()) -> Iterator[str]:
+    """At most six short lines on what to mind; the rest is for --details.
+
+    Args:
+        advice: with a plan.
+        row_notes: on its ranks, where they are what to train with.
+    """
+    guessed = any(_GUESSED_TARGET in note for note in advice.notes)
+    said = (*_SAID, *(["The target is "] if guessed else []))
+    lines = [advice.chosen, *(note for note in advice.notes if not note.startswith(said)), *row_notes]
+    assumed = _assumed(advice)
+    if assumed:
+        lines.append(f"Assumed: {assumed}.")
+    short = [line for line in lines if line and len(line) <= _SHORT]
+    yield from short[:_MOST_LINES]
+
+
+def _assumed(advice: Advice) -> str:
+    """What nobody gave, in a line; the ranges of the search are left to --details."""
+    items = [
+        _ASSUMED.get(item.key, f"{item.key} {{}}").format(
+            item.value if isinstance(item.value, str) else number(float(item.value))
+        )
+        for item in advice.assumed
+        if not item.key.startswith("search.")
+    ]
+    text = ", ".join(items)
+    while len(text) > _SHORT - len("Assumed: .") and len(items) > 1:
+        items.pop()
+        text = f"{', '.join(items)} and more"
+    return text
+
+
+_NO_BOUND = "no bound"
+_RANKS_BY_LAYER = 5
+_LAYERS_SHOWN = 12
+_LAYERS_BESIDE = 3
+_OF_BOUNDS = ("loss score", "gradient bound", "bound", "certified", "proven")
+
+
+def _ranks(ranks: Sequence[int], total: int) -> str:
+    if len(ranks) == total:
+        return "" if total == 1 else "All ranks: "
+    return f"{ranks_in_words(ranks).capitalize()}: "
+
+
+def _held_by(row: Recommendation) -> str:
+    # The ends of keep_prob and of batch_size have a note of their own.
+    own = ("search.keep_prob", "search.batch_size")
+    return ", ".join(key for key in row.binding if not key.startswith(own))
+
+
+def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
+    """Each sentence once, with the ranks that it is about."""
+    limits = ranks_by((row.rank, held_by) for row in rows if (held_by := _held_by(row)))
+    for held_by, ranks in limits.items():
+        start = _ranks(ranks, len(rows))
+        yield f"{start}limited by {held_by}." if start else f"Limited by {held_by}."
+    for note, ranks in ranks_by((row.rank, note) for row in rows for note in row.notes).items():
+        yield f"{_ranks(ranks, len(rows))}{note}"
+
+
+def _layer_grid(rows: Sequence[Recommendation]) -> Grid:
+    """Stepsizes by layer for the first ranks; a deep network shows its first and last layers."""
+    shown = rows[:_RANKS_BY_LAYER]
+    vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in shown]
+    depth = len(vectors[0])
+    indices = list(range(depth))
+    if depth > _LAYERS_SHOWN:
+        indices = [*range(_LAYERS_SHOWN - 2), depth - 2, depth - 1]
+    body = [(str(index + 1), *(number(vector[index]) for vector in vectors)) for index in indices]
+    columns = (Column("layer"), *(Column(f"rank {row.rank}") for row in shown))
+    title = "Stepsizes by layer"
+    if depth > _LAYERS_SHOWN:
+        title += f" (of {depth}; all of them in --format json)"
+    return Grid(columns, tuple(body), title)
+
+
+def _cost_column(advice: Advice) -> tuple[str, Callable[[Recommendation], str]]:
+    """What a choice costs over all its runs: seconds, else epochs, else samples."""
+    best = advice.recommendations[0]
+    if best.seconds is not None:
+        return "seconds", lambda row: number(row.seconds)
+    every = "all " if any(row.runs > 1 for row in advice.recommendations) else ""
+    if best.total_epochs is not None:
+        return f"{every}epochs", lambda row: number(row.total_epochs)
+    return f"{every}samples", lambda row: count(row.total_samples)
+
+
+def _ranking(advice: Advice, *, by_layer: bool, digits: int = 4) -> Grid:
+    rows = advice.recommendations
+    cost_name, cost = _cost_column(advice)
+    columns: list[tuple[Column, Callable[[Recommendation], str]]] = [(Column("#"), lambda row: str(row.rank))]
+    if not by_layer:
+        columns.append((Column("stepsize"), lambda row: number(_first(row), digits)))
+    columns.append((Column("batch"), lambda row: count(row.batch_size)))
+    if any(row.runs > 1 for row in rows):
+        columns.append((Column("runs"), lambda row: str(row.runs)))
+    columns.append((Column("iterations"), lambda row: count(row.iterations)))
+    if any(row.decay for row in rows):
+        columns.append((Column("decay"), lambda row: number(row.decay)))
+    columns += [
+        (Column("keep"), lambda row: number(row.keep_prob, 3)),
+        (Column("drop"), lambda row: number(row.dropout_rate, 3)),
+    ]
+    by_loss = rows[0].loss_score is not None
+    if by_loss:
+        columns.append((Column("loss score"), lambda row: number(row.loss_score)))
+    name = "gradient bound" if by_loss else "bound"
+    columns.append((Column(name), lambda row: number(row.bound) if math.isfinite(row.bound) else _NO_BOUND))
+    if advice.constants != "certified":
+        columns.append((Column("certified"), lambda row: number(row.certified_bound)))
+    columns += [
+        (Column("proven", numeric=False), _verdict),
+        (Column(cost_name), cost),
+    ]
+    body = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
+    return Grid(tuple(column for column, _ in columns), body)
+
+
+def _first(row: Recommendation) -> float:
+    """The stepsize of the first layer, which is that of all where there is a column for it."""
+    return row.stepsize if isinstance(row.stepsize, float) else row.stepsize[0]
+
+
+def _verdict(row: Recommendation) -> str:
+    return verdict(proven=row.proven, vacuous=row.vacuous) if math.isfinite(row.bound) else _NO_BOUND
+
+
+def _limits(advice: Advice) -> Iterator[str]:
+    """The largest gradient possible, which rises with the keep probability."""
+    if advice.largest_gradient is None:
+        return
+    text = f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}"
+    span = stepsizes([row.largest_gradient for row in advice.recommendations])
+    differ = " to " in span
+    yield (
+        f"{text} at rank 1; over all ranks the limit runs from {span}, with keep_prob."
+        if differ
+        else f"{text}."
+    )
+
+
+def _why(advice: Advice) -> Iterator[str]:
+    yield from advice.why
+    if advice.measured:
+        # What only training needs is loaded only where there was some: most advice is without.
+        from rsgadvise.show.report.piloting import measured_sentences
+
+        yield from measured_sentences(advice)
+    yield from _limits(advice)
+    if advice.critical_batch_size is not None:
+        knee = count(whole_number(advice.critical_batch_size))
+        runs = advice.recommendations[0].runs
+        at = "" if runs == 1 else f" of {runs:,} runs"
+        yield f"Critical batch size{at} {knee}: there the iterations are twice the fewest possible."
+    if advice.work:
+        less, same, more = advice.work
+        beyond = "" if more.allowed else ", beyond search.iterations.max"
+        what = "" if same.loss_score is None else "a loss score of "
+        low, high = (
+            number(point.bound if point.loss_score is None else point.loss_score) for point in (less, more)
+        )
+        yield (
+            f"A quarter of the work ({count(less.iterations)} iterations) would give {what}{low}, "
+            f"four times ({count(more.iterations)}{beyond}) {high}."
+        )
+
+
+def measured_blocks(advice: Advice) -> Iterator[Block]:
+    """The race, the choice of P_R and the constants, where anything was measured."""
+    if advice.measured:
+        from rsgadvise.show.report import piloting
+
+        yield from piloting.measured_blocks(advice)
+
+
+def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> tuple[Block, ...]:
+    """The answer, the ranks and a few lines; with details also why, and all that was measured and assumed.
+
+    Args:
+        advice: of any kind.
+        details: everything; what a theorem was asked for by name comes with it.
+        source: the command that gave it, for the one that comes next.
+    """
+    title = Title(f"Advice for {network(advice.kind, advice.layers)}", _context(advice))
+    assumed = sentences("Assumed", assumptions(advice.assumed))
+    asked = advice.train is None or (advice.train.source == "theorem" and not advice.chosen)
+    answer = () if asked else (Lead(lead(advice, source)),)
+    if advice.infeasible is not None:
+        head = title if asked or details else replace(title, context="")
+        return (head, *answer, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
+    if not (details or asked):
+        beside = advice.measured or (advice.train is not None and advice.train.source != "theorem")
+        mind = brief(advice, () if beside else _row_notes(advice.recommendations))
+        return (replace(title, context=""), *answer, *brief_ranking(advice), *sentences("Mind", mind))
+    best = advice.recommendations[0]
+    return (
+        title,
+        *answer,
+        *ranking_blocks(advice),
+        *([terms_grid(best.terms, best.bound, _terms_title(best))] if best.terms else []),
+        *measured_blocks(advice),
+        *reason_blocks(advice),
+        *(sentences("Guaranteed", guarantee_sentences(advice.guarantee)) if advice.guarantee else ()),
+        *assumed,
+    )
+
+
+def _context(advice: Advice) -> str:
+    """Whose bounds the ranks show, and what they are ranked by."""
+    proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
+    context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
+    if advice.recommendations and advice.recommendations[0].stopping != "uniform":
+        context += f"; P_R: {advice.recommendations[0].stopping}"
+    return context
+
+
+def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
+    """The ranks with what to train with; bounds only where they are a theorem's."""
+    if not advice.measured:
+        grids = ranking_blocks(advice)
+        beside = advice.train is not None and advice.train.source != "theorem"
+        title = "The theorem's ranks: what can be promised, not what to train with"
+        return (
+            replace(grids[0], title=title if beside else "Ranks of the theorem", caption=_context(advice)),
+            *grids[1:],
+        )
+    rows = advice.recommendations
+    by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
+    digits = digits_of(advice)
+    grid = _without(_ranking(advice, by_layer=by_layer, digits=digits), _OF_BOUNDS)
+    title, caption = _order(advice)
+    grid = replace(grid, title=title, caption=caption)
+    if not by_layer:
+        return (grid,)
+    vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in rows]
+    if len(vectors[0]) > _LAYERS_BESIDE:
+        return (grid, _layer_grid(rows))
+    cells = [", ".join(number(gamma, min(digits, 3)) for gamma in vector) for vector in vectors]
+    first = (grid.columns[0], Column("stepsizes by layer"), *grid.columns[1:])
+    body = tuple((row[0], cell, *row[1:]) for row, cell in zip(grid.rows, cells, strict=True))
+    return (replace(grid, columns=first, rows=body),)
+
+
+def _order(advice: Advice) -> tuple[str, str]:
+    """(title, what the order of the ranks means), where they are none of a theorem."""
+    from rsgadvise.pilot.results import PilotAdvice
+
+    if not isinstance(advice, PilotAdvice) or not advice.pilot.raced or len(advice.recommendations) < 2:
+        return "", ""
+    won = advice.pilot.raced[0].outcome == "won"
+    text = (
+        "Rank 1 won a race of short runs; the others lost it" if won else "Nobody won the race of short runs"
+    )
+    return "Tried on the data", f"{text}, those that ran longest first."
+
+
+def _without(grid: Grid, names: Sequence[str]) -> Grid:
+    kept = [place for place, column in enumerate(grid.columns) if column.name not in names]
+    return replace(
+        grid,
+        columns=tuple(grid.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in grid.rows),
+    )
+
+
+def _terms_title(best: Recommendation) -> str:
+    kind = "bound" if best.loss_score is None else "gradient bound"
+    return f"Terms of the {kind} at rank 1"
+
+
+def ranking_blocks(advice: Advice) -> tuple[Grid, ...]:
+    """The ranks, and where layers differ their stepsizes."""
+    rows = advice.recommendations
+    by_layer = any(one_stepsize(row.stepsize) is None for row in rows)
+    return (_ranking(advice, by_layer=by_layer), *([_layer_grid(rows)] if by_layer else []))
+
+
+def reason_blocks(advice: Advice) -> tuple[Sentences, ...]:
+    """Why, and what to mind."""
+    mind = (*advice.notes, *_row_notes(advice.recommendations))
+    return (*sentences("Why", _why(advice)), *sentences("Mind", mind))

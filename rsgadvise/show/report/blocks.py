@@ -1,0 +1,124 @@
+"""The neutral form of a report: headings, grids and lists of sentences.
+
+Each result becomes blocks once; the console and the Markdown renderer then show the same text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rsgadvise.numerals import number, one_style, stepsizes
+
+if TYPE_CHECKING:
+    from rsgadvise.theory.problem import Assumption
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What this is, and one line of context."""
+
+    text: str
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The answer: a few sentences, each on lines of its own, the first of them the most important."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A grid column; numbers are right-aligned, and of one style where they are of one kind."""
+
+    name: str
+    numeric: bool = True
+    alike: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Rows of cells that are already text; the first `keys` columns say what a row is about.
+
+    `caption` says what the words in it mean.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    title: str = ""
+    keys: int = 1
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        styled = (
+            [
+                one_style(cells) if column.numeric and column.alike else cells
+                for column, cells in zip(self.columns, zip(*self.rows, strict=True), strict=True)
+            ]
+            if self.rows
+            else []
+        )
+        object.__setattr__(self, "rows", tuple(zip(*styled, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """A short list under a heading. `quiet` ones are left out on request."""
+
+    title: str
+    items: tuple[str, ...]
+
+
+Block = Title | Lead | Grid | Sentences
+
+
+def one_stepsize(value: float | Sequence[float]) -> str | None:
+    """A stepsize as one number, or None where layers differ in four digits."""
+    text = stepsizes(value)
+    return None if " to " in text else text
+
+
+def terms_grid(terms: Mapping[str, float], total: float, title: str) -> Grid:
+    """The terms of a bound with their shares; the last row is their sum."""
+    rows = [
+        (name.replace("_", " "), number(value), f"{100 * value / total:.1f} %" if total > 0 else "")
+        for name, value in terms.items()
+    ]
+    rows.append(("sum", number(total), ""))
+    return Grid((Column("term", numeric=False), Column("value"), Column("share")), tuple(rows), title)
+
+
+def sentences(title: str, items: Iterable[str]) -> tuple[Sentences, ...]:
+    """A list of sentences as a block, or nothing if it is empty."""
+    found = tuple(items)
+    return (Sentences(title, found),) if found else ()
+
+
+VACUOUS_MARK = "v: vacuous, no better than the largest squared gradient possible."
+"""What the mark of `marked` means."""
+
+
+def marked(value: float | None, *, vacuous: bool) -> str:
+    """A bound, with a mark where it says nothing."""
+    return number(value) + (" v" if vacuous else "")
+
+
+def bound_number(value: float, digits: int = 4) -> str:
+    """A bound, or that there is none."""
+    return number(value, digits) if math.isfinite(value) else "no bound"
+
+
+def verdict(*, proven: bool, vacuous: bool) -> str:
+    """Whether a bound can be relied on; a vacuous one says nothing even where it is proven."""
+    return "vacuous" if vacuous else "yes" if proven else "no"
+
+
+def assumptions(assumed: Sequence[Assumption]) -> Iterator[str]:
+    """Each value that nobody gave, as a sentence."""
+    for item in assumed:
+        value = item.value if isinstance(item.value, str) else number(float(item.value), 6)
+        yield f"{item.key} = {value}: {item.why}."

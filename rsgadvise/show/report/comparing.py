@@ -1,0 +1,189 @@
+"""A comparison as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rsgadvise.ask.compare import Compared, Comparison, Guarantee
+from rsgadvise.numerals import count, number, percent, stepsizes
+from rsgadvise.show.report.blocks import (
+    VACUOUS_MARK,
+    Block,
+    Column,
+    Grid,
+    Title,
+    assumptions,
+    marked,
+    sentences,
+    verdict,
+)
+
+_BY = {
+    "bound": "bound at equal samples",
+    "samples": "samples that meet the target",
+    "seconds": "seconds that meet the target",
+}
+
+
+def comparison_blocks(found: Comparison) -> tuple[Block, ...]:
+    """The ranking first, then the verdict, the training behind it, and what was measured."""
+    context = f"{found.constants} constants; {_BY[found.compared_by]}"
+    taken = [row.samples for row in found.specs if row.samples is not None]
+    if found.common_samples is not None and not all(row.equal_resources for row in found.specs):
+        span = f"{count(min(taken))} to {count(max(taken))}"
+        context = f"{found.constants} constants; bound at unequal samples, {span}"
+    elif found.common_samples is not None:
+        context += f", at most {count(found.common_samples)} each"
+    return (
+        Title(f"Comparison of {len(found.specs)} specs", context),
+        _ranking(found),
+        *sentences("Verdict", _verdict(found)),
+        _promises(found),
+        _training(found),
+        *_measured(found.specs),
+        *sentences("Mind", (*found.notes, *_row_notes(found.specs))),
+        *sentences("Assumed", _assumed(found.specs)),
+        *sentences("How to read it", _legend(found)),
+    )
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _ranking(found: Comparison) -> Grid:
+    seconds = any(row.seconds is not None for row in found.specs)
+    names = ["ratio", "bound", "certified", "batch", "iterations"]
+    columns = [Column("#"), Column("spec", numeric=False), *map(Column, names)]
+    columns += [Column("seconds" if seconds else "samples"), Column("proven", numeric=False)]
+    rows = []
+    for row in found.specs:
+        planned = row.stepsize is not None
+        reliable = verdict(proven=row.proven, vacuous=row.vacuous) if row.bound is not None else "no bound"
+        rows.append(
+            (
+                "" if row.rank is None else str(row.rank),
+                row.name,
+                _ratio(row.ratio),
+                number(row.bound),
+                number(row.certified_bound),
+                count(row.batch_size),
+                count(row.iterations),
+                number(row.seconds) if seconds else count(row.samples),
+                reliable if planned else "no plan",
+            )
+        )
+    return Grid(tuple(columns), tuple(rows), keys=2)
+
+
+def _verdict(found: Comparison) -> Iterator[str]:
+    yield found.verdict.text
+    if found.verdict.measured is None:
+        yield "--measure trains them, and compares what comes out."
+    else:
+        yield found.verdict.measured.text
+
+
+def _promises(found: Comparison) -> Grid:
+    """What each set of constants promises, at the training that it advises itself."""
+    columns = (
+        Column("spec", numeric=False),
+        Column("paper"),
+        Column("rank"),
+        Column("certified"),
+        Column("rank"),
+    )
+    rows = []
+    for row in found.specs:
+        cells = [row.name]
+        for promise in (row.paper, row.certified):
+            cells += [_promised(promise), "" if promise.rank is None else str(promise.rank)]
+        rows.append(tuple(cells))
+    what = "bounds" if found.compared_by == "bound" else f"{found.compared_by} to the target"
+    return Grid(columns, tuple(rows), f"Best {what} with each set of constants")
+
+
+def _training(found: Comparison) -> Grid:
+    """The rest of the training that the ranking is about."""
+    columns = [Column("spec", numeric=False), *map(Column, ("of limit", "stepsize", "keep"))]
+    if any((row.runs or 1) > 1 for row in found.specs):
+        columns.append(Column("runs"))
+    rows = []
+    for row in found.specs:
+        cells = (
+            row.name,
+            "" if row.relative is None else percent(row.relative),
+            "" if row.stepsize is None else stepsizes(row.stepsize),
+            number(row.keep_prob, 3),
+            count(row.runs),
+        )
+        rows.append(cells[: len(columns)])
+    return Grid(tuple(columns), tuple(rows), f"The training ranked above, with {found.constants} constants")
+
+
+def _promised(promise: Guarantee) -> str:
+    return "none" if promise.value is None else marked(promise.value, vacuous=promise.vacuous)
+
+
+def _measured(rows: Sequence[Compared]) -> Iterator[Grid]:
+    if all(row.measured is None for row in rows):
+        return
+    columns = [Column("spec", numeric=False)]
+    columns += [
+        Column(name) for name in ("measured", "s.e.", "at least", "at most", "W1", "runs", "f(W1)", "f(W^R)")
+    ]
+    body = []
+    for row in rows:
+        found = row.measured
+        if found is not None:
+            body.append(
+                (
+                    row.name,
+                    number(found.mean),
+                    number(found.standard_error, 2),
+                    number(found.lower),
+                    number(found.upper),
+                    count(found.starts),
+                    count(found.runs),
+                    number(found.initial_loss),
+                    number(found.final_loss),
+                )
+            )
+    yield Grid(tuple(columns), tuple(body), "Measured E‖∇f(W^R)‖²")
+
+
+def _row_notes(rows: Sequence[Compared]) -> Iterator[str]:
+    """Each sentence once, with the specs that it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        for note in (*row.notes, *(row.measured.notes if row.measured else ())):
+            about.setdefault(note, []).append(row.name)
+    for note, names in about.items():
+        yield f"{', '.join(names)}: {note}"
+
+
+def _assumed(rows: Sequence[Compared]) -> Iterator[str]:
+    """Each value that nobody gave, with the specs that lack it."""
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        for sentence in assumptions(row.assumed):
+            lacking.setdefault(sentence, []).append(row.name)
+    for sentence, names in lacking.items():
+        yield sentence if len(names) == len(rows) else f"{', '.join(names)}: {sentence}"
+
+
+def _legend(found: Comparison) -> Iterator[str]:
+    yield "bound, certified: at the training shown, which the chosen constants advise."
+    if found.common_samples is not None:
+        yield (
+            f"at most {count(found.common_samples)} each: the fewest samples that any of these specs takes "
+            "when it is advised alone, so the most that all can have."
+        )
+    yield "of limit: the bound as a share of the largest squared gradient that the network can have."
+    if any(each.vacuous for row in found.specs for each in (row.paper, row.certified)):
+        yield VACUOUS_MARK
+    if any(row.measured is not None for row in found.specs):
+        yield (
+            "at least, at most: limits of the mean over the starts, for all specs together. A small gradient "
+            "alone is no success: look at the loss beside it."
+        )

@@ -1,0 +1,286 @@
+"""Ranked architectures, families, curves and pipelines as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rsgadvise.ask.design.results import EVERY_VACUOUS, SCRATCH, Architecture, Design, Flip, Mix, Pipeline
+from rsgadvise.numerals import count, lengths, number, percent
+from rsgadvise.show.report.blocks import (
+    VACUOUS_MARK,
+    Block,
+    Column,
+    Grid,
+    Lead,
+    Title,
+    assumptions,
+    marked,
+    sentences,
+    verdict,
+)
+
+_MEMBERS = 3  # of a family in a table
+_BELOW_ONE = "just below 1"
+_WEAKEST = (
+    f"alpha {_BELOW_ONE} is the weakest pretraining that counts: for such a layer none at all is cheapest."
+)
+_ALPHAS = 6  # tolerances written out in a cell
+
+
+def _hidden(layers: Sequence[int]) -> str:
+    return lengths(layers[1:-1]) or "none"
+
+
+def _ranking(found: Design) -> Grid:
+    rows = found.architectures
+    columns: list[tuple[Column, Callable[[Architecture], str]]] = [
+        (Column("#"), lambda row: str(row.rank)),
+        (Column("hidden layers", numeric=False), lambda row: _hidden(row.layers)),
+        (Column("weights"), lambda row: count(row.weights)),
+        (Column("batch"), lambda row: count(row.batch_size)),
+    ]
+    if any(row.runs > 1 for row in rows):
+        columns.append((Column("runs"), lambda row: str(row.runs)))
+    columns.append((Column("iterations"), lambda row: count(row.iterations)))
+    if any(row.decay for row in rows):
+        columns.append((Column("decay"), lambda row: number(row.decay)))
+    columns.append((Column("keep"), lambda row: number(row.keep_prob, 3)))
+    if found.by == "bound":
+        columns.append((Column("bound"), lambda row: number(row.bound)))
+    elif found.by == "seconds":
+        columns.append((Column("seconds"), lambda row: number(row.seconds)))
+    elif found.by == "samples":
+        columns.append((Column("samples"), lambda row: count(row.total_samples)))
+    if found.by != "bound":
+        columns.append((Column("work"), lambda row: number(float(row.work), 3)))
+    columns += [
+        (Column("ratio"), lambda row: number(row.ratio, 3)),
+        (Column("proven", numeric=False), lambda row: verdict(proven=row.proven, vacuous=row.vacuous)),
+    ]
+    body = tuple(tuple(cell(row) for _, cell in columns) for row in rows)
+    return Grid(tuple(column for column, _ in columns), body, keys=2)
+
+
+def _best(found: Design) -> Grid:
+    """What the ranking leaves out of its first row."""
+    row = found.architectures[0]
+    facts = [
+        ("bound", number(row.bound)),
+        ("certified bound", number(row.certified_bound) + (" (vacuous)" if row.certified_vacuous else "")),
+        ("largest squared gradient norm possible", number(row.largest_gradient)),
+        ("samples over all runs", count(row.total_samples)),
+        ("multiply-adds over all runs", number(float(row.work))),
+        ("seconds over all runs", number(row.seconds)),
+        ("dropout rate", number(row.dropout_rate, 3)),
+    ]
+    if row.seconds is None:
+        facts = [fact for fact in facts if not fact[0].startswith("seconds")]
+    return Grid((Column("rank 1", numeric=False), Column("value", alike=False)), tuple(facts), "Rank 1")
+
+
+def _families(found: Design) -> Iterator[Grid]:
+    if not found.families:
+        return
+    body = []
+    for family in found.families:
+        some = "; ".join(_hidden(layers) for layers in _ends(family.layers))
+        if family.bound is not None:
+            span = f"{number(family.bound[0])} to {number(family.bound[1])}"
+        elif family.samples is not None:
+            span = f"{number(float(family.samples[0]))} to {number(float(family.samples[1]))}"
+        weights = f"{count(family.weights[0])} to {count(family.weights[1])}"
+        body.append((count(family.members), span, weights, some))
+    columns = (
+        Column("networks"),
+        Column("bound" if found.by == "bound" else "samples of all runs", numeric=False),
+        Column("weights", numeric=False),
+        Column("hidden layers of some", numeric=False),
+    )
+    order = "lowest bound" if found.by == "bound" else "fewest samples"
+    yield Grid(columns, tuple(body), f"Families within {percent(found.tolerance)}, {order} first")
+
+
+def _ends(layers: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+    """The first, a middle one and the last."""
+    if len(layers) <= _MEMBERS:
+        return layers
+    return layers[0], layers[len(layers) // 2], layers[-1]
+
+
+def _curve(found: Design) -> Iterator[Grid]:
+    if found.curve_layers is None or len(found.curve) < 2:
+        return
+    columns = (
+        Column("layer 1"),
+        Column("layer 2, real"),
+        Column("rounded down"),
+        Column("its bound"),
+        Column("rounded up"),
+        Column("its bound"),
+    )
+    body = tuple(
+        (
+            count(point.first),
+            number(point.second, 6),
+            count(point.lower),
+            number(point.lower_bound),
+            count(point.upper),
+            number(point.upper_bound),
+        )
+        for point in found.curve
+    )
+    title = f"Lengths with the bound of {lengths(found.curve_layers)}, {number(found.curve_bound)}"
+    yield Grid(columns, body, title)
+
+
+def _alpha(alpha: float) -> str:
+    return _BELOW_ONE if 0.9995 <= alpha < 1 else number(alpha, 3)
+
+
+def _alphas(alpha: Sequence[float]) -> str:
+    if len(set(alpha)) == 1:
+        return _alpha(alpha[0])
+    shown = [_alpha(a) for a in alpha[:_ALPHAS]]
+    return ", ".join(shown) + (", ..." if len(alpha) > _ALPHAS else "")
+
+
+def _way(name: str, pipeline: Pipeline) -> str:
+    """A way to train, in words; the one from scratch is named for dropout only where it has some."""
+    plans = [
+        mix.fine_tuning for mix in pipeline.options if mix.name == SCRATCH and mix.fine_tuning is not None
+    ]
+    return "from scratch" if name == SCRATCH and any(plan.keep_prob == 1 for plan in plans) else name
+
+
+def _options(pipeline: Pipeline) -> Grid:
+    columns = (
+        Column("way to train", numeric=False),
+        Column("alpha by layer", numeric=False),
+        Column("samples"),
+        Column("work"),
+        Column("pretraining"),
+        Column("rests on", numeric=False),
+    )
+    body = tuple(
+        (
+            _way(mix.name, pipeline) + (" *" if mix.name == pipeline.cheapest else ""),
+            _alphas(mix.alpha) if any(mix.alpha) else "any below 1",
+            count(mix.samples) if mix.feasible else "infeasible",
+            "n/a" if mix.work is None else number(float(mix.work)),
+            "n/a" if mix.share is None else percent(mix.share),
+            mix.claim,
+        )
+        for mix in pipeline.options
+    )
+    title = f"Training of {lengths(pipeline.layers)} to a bound of {number(pipeline.target)} in each run"
+    return Grid(columns, body, title)
+
+
+def _stages(mix: Mix, pipeline: Pipeline) -> Iterator[Grid]:
+    columns = [
+        Column("stage", numeric=False),
+        Column("layers", numeric=False),
+        Column("alpha"),
+        Column("batch"),
+        Column("iterations"),
+        Column("keep"),
+        Column("bound"),
+        Column("certified"),
+        Column("work"),
+    ]
+    body = [
+        [
+            f"layer {layer.layer}",
+            lengths(layer.layers),
+            _alpha(layer.alpha),
+            count(layer.batch_size),
+            count(layer.iterations),
+            number(layer.keep_prob, 3),
+            number(layer.bound),
+            marked(layer.certified_bound, vacuous=layer.certified_vacuous),
+            number(float(layer.work), 3),
+        ]
+        for layer in mix.pretraining
+    ]
+    tuning = mix.fine_tuning
+    if tuning is None:
+        return
+    body.append(
+        [
+            "fine-tuning" if mix.pretraining else "training",
+            "all",
+            "",
+            count(tuning.batch_size),
+            count(tuning.iterations),
+            number(tuning.keep_prob, 3),
+            number(tuning.bound),
+            marked(tuning.certified_bound, vacuous=tuning.certified_vacuous),
+            number(float(tuning.work), 3),
+        ]
+    )
+    if not mix.pretraining:  # alpha is of what is pretrained
+        at = next(place for place, column in enumerate(columns) if column.name == "alpha")
+        columns.pop(at)
+        body[0].pop(at)
+    runs = "" if tuning.runs == 1 else f", {tuning.runs} runs of each stage"
+    yield Grid(tuple(columns), tuple(map(tuple, body)), f"Stages: {_way(mix.name, pipeline)}{runs}")
+
+
+_VARIABLES = {
+    "eps": "target.eps",
+    "target": "bound to reach",
+    "cost ratio": "price of a multiply-add of pretraining over one of fine-tuning",
+}
+
+
+def _flip(flip: Flip, pipeline: Pipeline) -> str:
+    return (
+        f"At {_VARIABLES[flip.variable]} = {number(flip.at)} the cheapest way changes: below it "
+        f"{_way(flip.below, pipeline)}, above it {_way(flip.above, pipeline)}."
+    )
+
+
+def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
+    if pipeline is None:
+        return
+    yield _options(pipeline)
+    for mix in pipeline.options:
+        if mix.name == pipeline.cheapest:
+            yield from _stages(mix, pipeline)
+    yield from sentences("Where the choice flips", (_flip(flip, pipeline) for flip in pipeline.flips))
+    weakest = any(0.9995 <= alpha < 1 for mix in pipeline.options for alpha in mix.alpha)
+    extra = [_WEAKEST] if weakest else []
+    shown = [mix for mix in pipeline.options if mix.name == pipeline.cheapest]
+    stages = [stage for mix in shown for stage in (*mix.pretraining, mix.fine_tuning) if stage is not None]
+    if any(stage.certified_vacuous for stage in stages):
+        extra.append(VACUOUS_MARK)
+    yield from sentences("Mind, on the training", (*extra, *pipeline.notes))
+    yield from sentences("Assumed, and no result of the paper", pipeline.assumed)
+
+
+def design_blocks(found: Design) -> tuple[Block, ...]:
+    """Ranking first, then what converges alike, then the training of one network."""
+    searched = f"{count(found.feasible)} of {count(found.searched)} architectures reach it"
+    if found.by == "bound":
+        searched = f"{count(found.searched)} architectures"
+    equations = found.equation
+    if len(found.equations) > 1:
+        solved = "" if found.by == "bound" else "solved for N: "
+        without, with_ = found.equations
+        equations = f"{solved}{without}, without hidden layers, and {with_}, with them"
+    context = f"{found.constants} constants, {equations}; {found.objective}; {searched}"
+    title = Title("Architectures for the task", context)
+    assumed = sentences("Assumed", assumptions(found.assumed))
+    if found.infeasible is not None:
+        return (title, *sentences("No architecture", (f"{found.infeasible.reason}.",)), *assumed)
+    return (
+        title,
+        *([Lead((EVERY_VACUOUS,))] if EVERY_VACUOUS in found.notes else []),
+        _ranking(found),
+        _best(found),
+        *_families(found),
+        *_curve(found),
+        *sentences("Mind", (note for note in found.notes if note != EVERY_VACUOUS)),
+        *_pipeline(found.pipeline),
+        *assumed,
+    )

@@ -1,0 +1,126 @@
+"""Bounds at given values and iteration plans as blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from rsgadvise.advise.evaluate import BoundReport
+from rsgadvise.advise.results import IterationPlan
+from rsgadvise.numerals import count, network, number, stepsizes_by_layer
+from rsgadvise.show.report.blocks import (
+    Block,
+    Column,
+    Grid,
+    Title,
+    assumptions,
+    bound_number,
+    sentences,
+    terms_grid,
+    verdict,
+)
+
+# A bound at given values as blocks.
+
+
+def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
+    """The bound and its terms beside the certified one."""
+    facts = [
+        ("stepsize", stepsizes_by_layer(report.stepsize)),
+        ("decay", number(report.decay)),
+        ("batch size", count(report.batch_size)),
+        ("iterations", count(report.iterations)),
+        ("keep probability", number(report.keep_prob)),
+        ("dropout rate", number(report.dropout_rate)),
+        ("bound", bound_number(report.bound, 6)),
+        ("certified bound", number(report.certified_bound, 6)),
+        ("largest gradient possible", number(report.largest_gradient, 6)),
+        ("proven", _reliable(report)),
+    ]
+    if report.as_printed is not None:
+        facts.insert(7, ("equation (8) as printed", number(report.as_printed, 6)))
+    bounded = math.isfinite(report.bound)
+    strongest = sorted(report.elasticities.items(), key=lambda pair: -abs(pair[1]))
+    return (
+        Title(
+            f"Bound for {network(report.kind, report.layers)}",
+            f"{report.constants} constants, {report.equation}",
+        ),
+        Grid((Column("quantity", numeric=False), Column("value", alike=False)), tuple(facts)),
+        *([terms_grid(report.terms, report.bound, "Terms of the bound")] if bounded else []),
+        terms_grid(report.certified_terms, report.certified_bound, "Terms of the certified bound"),
+        *([_elasticities(strongest)] if bounded else []),
+        *sentences("Mind", report.notes),
+        *sentences("Assumed", assumptions(report.assumed)),
+    )
+
+
+def _reliable(report: BoundReport) -> str:
+    if not math.isfinite(report.bound):
+        return "no bound"
+    return verdict(proven=report.proven, vacuous=report.vacuous)
+
+
+def _elasticities(strongest: Sequence[tuple[str, float]]) -> Grid:
+    return Grid(
+        (Column("knob", numeric=False), Column("elasticity")),
+        tuple((knob.replace("_", " "), f"{value:+.3f}") for knob, value in strongest),
+        "Elasticities: per cent change of the bound for one per cent more",
+    )
+
+
+# An iteration plan as blocks.
+
+Value = TypeVar("Value")
+
+
+def _if(value: Value | None, text: Callable[[Value], str]) -> str | None:
+    """The text of a value, or None where there is no value."""
+    return None if value is None else text(value)
+
+
+def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
+    """The plan as far as there is one, or why not; then the trade of steps against samples."""
+    title = Title(
+        f"Iterations for {network(plan.kind, plan.layers)}",
+        f"{plan.constants} constants, {plan.equation}; eps {number(plan.eps)}, delta {number(plan.delta)}, "
+        f"{plan.runs} runs",
+    )
+    deep, runs = plan.kind != "single_layer", f"{plan.runs:,} runs" if plan.runs > 1 else "1 run"
+    fewer = plan.least_batch_size != plan.min_batch_size
+    facts = [
+        ("target per run, eps delta^(1/T)", number(plan.per_run_target)),
+        ("batch size", count(plan.batch_size)),
+        ("iterations", _if(plan.iterations, count)),
+        ("iterations by equation (9)", _if(plan.iterations_paper, count)),
+        ("stepsize", None if plan.stepsize is None else stepsizes_by_layer(plan.stepsize)),
+        ("keep probability", _if(plan.keep_prob if deep else None, number)),
+        ("dropout rate", _if(plan.dropout_rate if deep else None, number)),
+        ("bound", _if(plan.bound, number)),
+        ("certified bound", _if(plan.certified_bound, number)),
+        ("proven", _if(plan.proven, lambda proven: "yes" if proven else "no")),
+        ("samples of one run, N B", _if(plan.samples, count)),
+        (f"samples in all, {runs}", _if(plan.total_samples, count)),
+        (f"data set size at {number(plan.epochs)} epochs", _if(plan.dataset_size_exact, count)),
+        ("data set size by equation (9)", _if(plan.dataset_size, count)),
+        (f"critical batch size, {runs}", _if(plan.critical_batch_size, number)),
+        (f"smallest feasible batch size, {runs}", _if(plan.min_batch_size, count)),
+        ("  with any number of runs", _if(plan.least_batch_size if fewer else None, count)),
+        ("runs with the fewest samples in all", _if(plan.recommended_runs, count)),
+        ("  iterations of each of these", _if(plan.recommended_iterations, count)),
+        ("  samples in all of these", _if(plan.recommended_samples, count)),
+        ("  critical batch size of these", _if(plan.recommended_critical_batch_size, number)),
+    ]
+    shown = tuple((name, text) for name, text in facts if text is not None)
+    mind = [note for note in plan.notes if note != plan.reason]
+    columns = (Column("batch size"), Column("iterations"), Column("samples"))
+    trade = tuple((count(p.batch_size), count(p.iterations), count(p.samples)) for p in plan.tradeoff)
+    return (
+        title,
+        Grid((Column("quantity", numeric=False), Column("value", alike=False)), shown),
+        *sentences("No plan", [] if plan.reason is None else [plan.reason]),
+        *([Grid(columns, trade, "Steps against samples")] if trade else []),
+        *sentences("Mind", mind),
+        *sentences("Assumed", assumptions(plan.assumed)),
+    )

@@ -1,0 +1,264 @@
+"""A sweep as blocks, as a document, and as rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+from rsgadvise.ask.sweep.results import Axis, PointWork, Sweep, SweepPoint, Value
+from rsgadvise.numerals import count, network, number, stepsizes
+from rsgadvise.show.report.blocks import VACUOUS_MARK, Block, Column, Grid, Title, marked, sentences
+from rsgadvise.show.report.pictures import flat, logarithmic, sparkline
+
+_Cell = Callable[[SweepPoint], str]
+_Quantity = Callable[[SweepPoint], float | None]
+_REPEATED = 3  # entries in a row that are still written one by one
+_MOST_ENTRIES = 8
+_MOST_LINES = 12  # trends of one quantity, one for each value of the second axis
+_MEASURED = ("gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds")
+
+
+def _short(key: str) -> str:
+    """A key without its section."""
+    return key.partition(".")[2] or key
+
+
+def _value(value: Value) -> str:
+    return _list(value) if isinstance(value, tuple) else number(value, 6)
+
+
+def _list(values: Sequence[float]) -> str:
+    """Entries with dashes between them, what repeats counted, and the middle of what is still long left out.
+
+    Example:
+        >>> _list((784, 100, 100, 10)), _list((784, *[100] * 9, 10)), _list((*range(100, 112), 1))
+        ('784-100-100-10', '784-9x100-10', '100-101-102-...-1')
+    """
+    groups = [(value, len(list(group))) for value, group in groupby(values)]
+    parts = [
+        part
+        for value, times in groups
+        for part in ([f"{times}x{value}"] if times > _REPEATED else [str(value)] * times)
+    ]
+    return "-".join(parts if len(parts) <= _MOST_ENTRIES else [*parts[:3], "...", parts[-1]])
+
+
+def _axis_column(axis: Axis) -> Column:
+    return Column(_short(axis.key), numeric=not any(isinstance(value, tuple) for value in axis.values))
+
+
+def _at(point: SweepPoint) -> str:
+    return ", ".join(f"{_short(key)}={_value(value)}" for key, value in point.values.items())
+
+
+def work_line(work: PointWork) -> str:
+    """What is trained at a point, in one line.
+
+    Example:
+        >>> work_line(PointWork(1024, 100_000, True, 800_010, 156, 4))
+        '4 runs of 156 iterations, 800,010 weights, 1,024 generated rows of 100,000 columns (0.82 GB)'
+    """
+    rows = f"{count(work.rows)} {'generated ' if work.generated else ''}rows"
+    return (
+        f"{count(work.runs)} runs of {count(work.iterations)} iterations, {count(work.weights)} weights, "
+        f"{rows} of {count(work.columns)} columns ({work.data_bytes / 1e9:.2g} GB)"
+    )
+
+
+def point_line(point: SweepPoint) -> str:
+    """One point in one line, for a log."""
+    bound = "no bound" if point.paper_bound is None else f"bound {number(point.paper_bound)}"
+    found = point.measured
+    measured = "not measured"
+    if found is not None:
+        measured = f"measured {number(found.gradient)} [{number(found.lower)}, {number(found.upper)}]"
+    return f"{_at(point)}: {bound}, certified {number(point.certified_bound)}, {measured}"
+
+
+def _stepsize(point: SweepPoint) -> str:
+    return number(None) if point.stepsize is None else stepsizes(point.stepsize)
+
+
+def _measured(name: str) -> _Quantity:
+    def found(point: SweepPoint) -> float | None:
+        value: float | None = None if point.measured is None else getattr(point.measured, name)
+        return value
+
+    return found
+
+
+_CHOICES: tuple[tuple[str, str, _Cell], ...] = (
+    ("stepsize", "training.stepsize", _stepsize),
+    ("batch", "training.batch_size", lambda point: count(point.batch_size)),
+    ("iterations", "training.iterations", lambda point: count(point.iterations)),
+    ("keep", "training.keep_prob", lambda point: number(point.keep_prob, 3)),
+    ("decay", "training.decay", lambda point: number(point.decay)),
+)
+_BOUNDS: tuple[tuple[str, _Quantity], ...] = (
+    ("paper", lambda point: point.paper_bound),
+    ("certified", lambda point: point.certified_bound),
+)
+_TRAINING: tuple[tuple[str, _Quantity], ...] = (
+    ("measured", _measured("gradient")),
+    ("at least", _measured("lower")),
+    ("at most", _measured("upper")),
+    ("f(W1)", _measured("initial_loss")),
+    ("f(W^R)", _measured("final_loss")),
+)
+
+
+def _mark(point: SweepPoint) -> str:
+    return "no bound" if point.paper_bound is None else "vacuous" if point.vacuous else ""
+
+
+def _certified(point: SweepPoint) -> str:
+    return marked(point.certified_bound, vacuous=point.certified_vacuous)
+
+
+def _number_cell(quantity: _Quantity) -> _Cell:
+    return lambda point: number(quantity(point))
+
+
+def _grid(sweep: Sweep) -> tuple[Grid, list[str]]:
+    """(one row for each point, what is the same in all of them)."""
+    varied = {axis.key for axis in sweep.axes}
+    columns: list[tuple[Column, _Cell]] = [
+        (_axis_column(axis), lambda point, key=axis.key: _value(point.values[key]))  # type: ignore[misc]
+        for axis in sweep.axes
+    ]
+    same = []
+    for name, key, cell in _CHOICES:
+        cells = {cell(point) for point in sweep.points}
+        if key in varied:
+            continue
+        if len(cells) == 1:
+            (only,) = cells
+            same += [f"{name} {only}"] if only not in ("0", "n/a") else []
+        else:
+            columns.append((Column(name), cell))
+    quantities = (*_BOUNDS, *(_TRAINING if sweep.measured else ()))
+    columns += [
+        (Column(name), _certified if name == "certified" else _number_cell(quantity))
+        for name, quantity in quantities
+    ]
+    if any(_mark(point) for point in sweep.points):
+        columns.insert(len(columns) - len(quantities) + len(_BOUNDS), (Column("mind", numeric=False), _mark))
+    rows = tuple(tuple(cell(point) for _, cell in columns) for point in sweep.points)
+    return Grid(tuple(column for column, _ in columns), rows, keys=len(sweep.axes)), same
+
+
+def _trends(sweep: Sweep, *, plain: bool) -> Iterator[Grid]:
+    """How each quantity changes along the first axis, for each value of the second."""
+    first, *others = sweep.axes
+    if len(first.values) < 2 or len(sweep.points) < 2:
+        return
+    lines: Sequence[Value | None] = others[0].values if others else (None,)
+    shown = lines[:_MOST_LINES]
+    rows = []
+    for name, quantity in _quantities(sweep):
+        for line in shown:
+            along = [p for p in sweep.points if not others or p.values[others[0].key] == line]
+            values = [quantity(point) for point in along]
+            known = [value for value in values if value is not None]
+            if len(known) < 2:
+                continue
+            row = [name if line in (None, shown[0]) else "", *([] if line is None else [_value(line)])]
+            scale = "flat, < 1 %" if flat(values) else "log" if logarithmic(values) else "linear"
+            row += [sparkline(values, plain=plain), scale, number(min(known)), number(max(known))]
+            rows.append(tuple(row))
+    if rows:
+        title = f"Trend over {first.key}"
+        if len(shown) < len(lines):
+            title += f" (for the first {len(shown)} of {len(lines)} values of {others[0].key})"
+        columns = [Column("quantity", numeric=False), *(_axis_column(axis) for axis in others)]
+        columns += [Column("trend", numeric=False), Column("scale", numeric=False)]
+        columns += [Column("lowest"), Column("highest")]
+        yield Grid(tuple(columns), tuple(rows), title, keys=1 + len(others))
+
+
+def _quantities(sweep: Sweep) -> Iterator[tuple[str, _Quantity]]:
+    """What has a trend: the bounds, what was measured, and the hyper-parameters that change."""
+    yield from _BOUNDS
+    if sweep.measured:
+        yield from (pair for pair in _TRAINING if pair[0] in ("measured", "f(W^R)"))
+    by_layer = any(isinstance(point.stepsize, tuple) for point in sweep.points)
+    chosen: tuple[tuple[str, str, _Quantity], ...] = (
+        ("last stepsize" if by_layer else "stepsize", "training.stepsize", _one_stepsize),
+        ("batch", "training.batch_size", lambda point: point.batch_size),
+        ("iterations", "training.iterations", lambda point: point.iterations),
+        ("keep", "training.keep_prob", lambda point: point.keep_prob),
+    )
+    for name, key, quantity in chosen:
+        if key not in {axis.key for axis in sweep.axes} and len({quantity(p) for p in sweep.points}) > 1:
+            yield name, quantity
+
+
+def _one_stepsize(point: SweepPoint) -> float | None:
+    """The only stepsize, or that of the last layer."""
+    return point.stepsize[-1] if isinstance(point.stepsize, tuple) else point.stepsize
+
+
+def _about_points(points: Sequence[SweepPoint]) -> Iterator[str]:
+    """Each note once, with the points that it is about; those that differ in numbers alone are one."""
+    about: dict[str, dict[str, list[str]]] = {}
+    for point in points:
+        for note in dict.fromkeys(point.notes):
+            alike = re.sub(r"[0-9]+(?:[.,][0-9]+)*(?:e[-+][0-9]+)?", "#", note)
+            about.setdefault(alike, {}).setdefault(note, []).append(_at(point))
+    for notes in about.values():
+        note = next(iter(notes))
+        places = [place for group in notes.values() for place in group]
+        told = note if len(notes) == 1 else f"{note} (So at the first of these points.)"
+        more = f" and {len(places) - 3} more" if len(places) > 4 else ""
+        if len(places) == len(points):
+            yield told
+        else:
+            yield f"{'; '.join(places[:3] if more else places)}{more}: {told}"
+
+
+def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
+    """One row for each point, then trends, then what to mind.
+
+    Args:
+        sweep: the result.
+        plain: no characters beyond ASCII in the trends.
+    """
+    over = " and ".join(axis.key for axis in sweep.axes)
+    grid, same = _grid(sweep)
+    found = f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}"
+    nets = {(point.kind, point.layers) for point in sweep.points}
+    if len(nets) == 1:
+        found += f" of {network(*next(iter(nets)))}"
+    elif len(kinds := {kind for kind, _ in nets}) == 1:
+        found += f" of {next(iter(kinds))} networks"
+    if sweep.measured:
+        found += f"; {count(sweep.runs)} runs at each, seed {sweep.seed}, confidence {sweep.confidence:.15g}"
+    if same and sweep.points:
+        found += f"; everywhere {', '.join(same)}"
+    blocks: list[Block] = [Title(f"Sweep of {over}", found), grid]
+    blocks += _trends(sweep, plain=plain)
+    legend = (VACUOUS_MARK,) if any(point.certified_vacuous for point in sweep.points) else ()
+    return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend)))
+
+
+def sweep_document(sweep: Sweep, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The sweep as a document with its schema name first."""
+    from rsgadvise.show.report.documents import as_document
+
+    body = {key: value for key, value in asdict(sweep).items() if key != "interrupted"}
+    return as_document("sweep", body, spec=spec)
+
+
+def sweep_rows(sweep: Sweep) -> list[dict[str, Any]]:
+    """One row for each point, the varied keys first; all rows have the same columns."""
+    rows = []
+    for point in sweep.points:
+        row = {key: value for key, value in asdict(point).items() if key not in ("values", "measured")}
+        notes = row.pop("notes")
+        found = dict.fromkeys(_MEASURED) if point.measured is None else asdict(point.measured)
+        measured = {f"measured.{name}": found[name] for name in _MEASURED} if sweep.measured else {}
+        rows.append({**point.values, **row, **measured, "notes": " ".join(notes)})
+    return rows

@@ -1,0 +1,286 @@
+"""Whether a bound can be relied on: certified, proven, vacuous."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory import MEASURED, ConstantsName
+from rsgadvise.theory.descent import Bound, FloatArray, closed_range
+from rsgadvise.theory.objective import DerivedObjective, Objective, Range, Schedule, largest_gradient
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.stopping import MatchedTo, Stopping
+from rsgadvise.theory.theorems import theorem_for, theorem_of
+
+# Whose `matched` stopping is drawn: it is a distribution of its own for each set of constants.
+
+
+def matched_share(
+    problem: Problem,
+    constants_name: ConstantsName,
+    stepsize: FloatArray,
+    keep_prob: FloatArray,
+    iterations: FloatArray,
+) -> FloatArray:
+    """r of the P_R that is drawn where the spec says `matched` and the stepsize decays.
+
+    It is that of the constants whose bound is shown. Where these leave no probabilities, since the stepsize
+    lies outside their range, certified ones are drawn by; inf where those leave none either.
+    """
+
+    def share(name: ConstantsName) -> FloatArray:
+        r = theorem_for(problem, name).curvature_share(stepsize, keep_prob)
+        return np.where((r < 1) | ((r == 1) & (iterations > 1)), r, np.inf)
+
+    unknown = constants_name in MEASURED and problem.measured is None
+    if unknown or constants_name == "certified":
+        return share("certified")
+    drawn = share(constants_name)
+    return drawn if np.isfinite(drawn).all() else np.where(np.isfinite(drawn), drawn, share("certified"))
+
+
+_LARGEST = 1e120  # squares and products of such constants are still numbers
+_SMALLEST_NORM = 1 / _LARGEST  # E||x||^2 whose inverse, the certified stepsize, is one of these
+
+
+@dataclass(frozen=True, slots=True)
+class CappedObjective(DerivedObjective):
+    """An objective that is a limit of its own outside its stepsize range, and nowhere above that limit.
+
+    Attributes:
+        limit: of the keep probability; inf where nothing bounds what lies outside.
+        everywhere: whether it caps the bound inside the range too. A ranking goes by the formula instead,
+            which still tells one choice from another where all are above the limit.
+    """
+
+    limit: Callable[[FloatArray], FloatArray]
+    everywhere: bool = True
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        highest = self.inner.largest_stepsizes(keep_prob)
+        shape = np.broadcast_shapes(np.shape(keep_prob), np.shape(batch), np.shape(n))
+        last = stepsize.ndim - len(shape)
+        closed = closed_range(schedule.stopping, schedule.decay, n)
+        inside = np.less(stepsize, highest)
+        inside = inside | ((closed[..., None] if last else closed) & np.less_equal(stepsize, highest))
+        valid = inside.all(axis=-1) if last else inside
+        safe = np.where(inside, stepsize, np.where(np.isfinite(highest), 0.5 * highest, 1.0))
+        # Inputs that are all zero have no gradient and no curvature: the limit below is then 0. And what
+        # overflows lies above it.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            terms = self.inner.bound(safe, keep_prob, batch, n, schedule).terms
+        value = Bound(terms).value
+        valid = valid & np.isfinite(value)
+        if valid.all() and not self.everywhere:
+            return Bound(terms)
+        limit = self.limit(keep_prob)
+        if self.everywhere:
+            valid = valid & (value <= limit)
+            if valid.all():
+                return Bound(terms)
+        capped = {name: np.where(valid, term, 0.0) for name, term in terms.items()}
+        capped["largest_gradient"] = np.where(valid, 0.0, limit)
+        return Bound(capped)
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        """Everywhere: there is always the limit to fall back on."""
+        return np.full_like(self.inner.largest_stepsizes(keep_prob), np.inf)
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        # The largest gradient rises with the keep probability: where it is less, the lowest is best.
+        lowest = np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
+        zeta = self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+        if np.all(zeta == lowest):
+            return lowest
+        better = self.bound(stepsize, zeta, batch, n, schedule).value < self.limit(lowest)
+        return np.where(better, zeta, lowest)
+
+
+@dataclass(frozen=True, slots=True)
+class BesideObjective(DerivedObjective):
+    """A certified bound beside one with other constants: of the very P_R that those draw R by.
+
+    Attributes:
+        share: r of that P_R at stepsizes, keep probabilities and iterations, where it is `matched`.
+    """
+
+    share: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        if schedule.stopping == "matched" and schedule.decay > 0:
+            share = self.share(stepsize, keep_prob, n)
+            # Where there is no such P_R the stepsize is out of the certified range too.
+            drawn = MatchedTo(np.where(np.isfinite(share), share, 0.0))
+            schedule = Schedule(schedule.decay, drawn)
+        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+
+
+def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) -> Objective:
+    """The objective of one set of constants: what its bound says at any stepsize.
+
+    Outside their range certified bounds are the largest gradient possible, and others infinite.
+
+    Args:
+        problem, constants: what the bound is of.
+        everywhere: whether certified bounds are capped at the largest gradient inside their range too.
+    """
+    theorem = theorem_for(problem, constants)
+    if theorem.proven:
+        return CappedObjective(theorem.objective, lambda zeta: largest_gradient(problem, zeta), everywhere)
+    return CappedObjective(theorem.objective, lambda zeta: np.full(np.shape(zeta), np.inf), everywhere=False)
+
+
+def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
+    """The certified bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
+    objective = objective_for(problem, "certified")
+    if drawn_by == "certified":
+        return objective
+    return BesideObjective(
+        objective, lambda stepsize, zeta, n: matched_share(problem, drawn_by, stepsize, zeta, n)
+    )
+
+
+def check_problem(problem: Problem, constants: ConstantsName) -> None:
+    """Refuse what has no useful answer: constants that overflow, and data without a gradient.
+
+    Raises:
+        HypothesisError: the network's constants overflow; or every input is zero, or so close to it
+            that the certified stepsize would be infinite.
+    """
+    objectives = [theorem_for(problem, name).objective for name in ("certified", "paper")]
+    one = np.ones(1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
+        limit = largest_gradient(problem, one)
+    if not all(np.all(value < _LARGEST) for value in (*scales, limit)):
+        raise HypothesisError(
+            f"leads to constants too large for any number with these layers; got "
+            f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
+            quantity="network.weight_bound",
+        )
+    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
+    norm, mean = problem.moments.squared_norm, problem.moments.mean
+    if constants == "certified" and flat and norm < _SMALLEST_NORM:
+        what = (
+            f"a squared norm E||x||^2 of at most {norm:.4g}, below {_SMALLEST_NORM:g}; use features that "
+            "fill [0, 1]"
+            if mean > 0
+            else "inputs that are all zero; the gradient vanishes and any stepsize will do"
+        )
+        raise HypothesisError(
+            f"must be {'larger' if mean > 0 else 'above 0'} for certified constants; got {mean:g}, {what}",
+            quantity="data.mean",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One choice of every hyper-parameter."""
+
+    stepsize: FloatArray
+    keep_prob: float
+    batch_size: float
+    iterations: float
+    schedule: Schedule
+
+    def matched_share(self, problem: Problem, constants: ConstantsName) -> float:
+        """r of the P_R that `matched` stands for here: see the function of this name."""
+        at = np.asarray(self.stepsize), np.asarray(self.keep_prob), np.asarray(self.iterations)
+        return float(matched_share(problem, constants, *at))
+
+    def bound(self, objective: Objective) -> Bound:
+        """The bound here; terms are 0-d arrays."""
+        terms = objective.bound(
+            self.stepsize[None, ...],
+            np.asarray([self.keep_prob]),
+            np.asarray([self.batch_size]),
+            np.asarray([self.iterations]),
+            self.schedule,
+        ).terms
+        if terms.get("largest_gradient", np.zeros(1))[0] > 0:  # it stands in for all others
+            terms = {"largest_gradient": terms["largest_gradient"]}
+        return Bound({name: np.asarray(value[0]) for name, value in terms.items()})
+
+
+def bounds_at(objective: Objective, points: Sequence[Point]) -> FloatArray:
+    """The bounds at points of one schedule, in one call, which costs hardly more than that of one."""
+    return objective.bound(
+        np.stack([point.stepsize for point in points]),
+        np.asarray([point.keep_prob for point in points]),
+        np.asarray([point.batch_size for point in points]),
+        np.asarray([point.iterations for point in points]),
+        points[0].schedule,
+    ).value
+
+
+def point_at(
+    problem: Problem,
+    *,
+    stepsize: float | Sequence[float],
+    batch_size: int,
+    iterations: int,
+    keep_prob: float,
+    decay: float,
+    stopping: Stopping,
+) -> Point:
+    """The point of these hyper-parameters; one stepsize stands for all layers of a multilayer network."""
+    gamma = np.asarray(stepsize, dtype=np.float64)
+    if problem.kind == "multilayer":
+        gamma = np.broadcast_to(gamma, (problem.stepsizes,)).copy()
+    return Point(gamma, keep_prob, float(batch_size), float(iterations), Schedule(decay, stopping))
+
+
+def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float | None, str]:
+    """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
+    try:
+        value = float(point.bound(objective_for(problem, constants)).value)
+        if not np.isfinite(value):
+            with np.errstate(all="ignore"):
+                point.bound(theorem_for(problem, constants).objective)
+    except HypothesisError as error:
+        about = error.quantity or "stepsize"
+        return None, f"the {about.partition('[')[0]} {error}"
+    return (value, "") if np.isfinite(value) else (None, "it is not a finite number")
+
+
+def stepsize_range(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float, int]:
+    """(open upper end, index of the layer) of a theorem's stepsizes, of the layer that is furthest beyond."""
+    objective = theorem_for(problem, constants).objective
+    tops = np.atleast_1d(objective.largest_stepsizes(np.asarray([point.keep_prob]))[0])
+    worst = int(np.argmax(np.atleast_1d(point.stepsize) / tops))
+    return float(tops[worst]), worst
+
+
+def certified(problem: Problem, point: Point, drawn_by: ConstantsName) -> tuple[float, Bound, float]:
+    """(certified bound, its terms, largest possible gradient): the bound never exceeds the limit.
+
+    Args:
+        problem, point: what the bound is of.
+        drawn_by: whose bound stands beside it: `matched` stopping is then that of those constants.
+    """
+    bound = point.bound(certified_beside(problem, drawn_by))
+    return float(bound.value), bound, float(largest_gradient(problem, np.asarray(point.keep_prob)))
+
+
+def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
+    """Where the bound comes from, as the reader would look it up."""
+    return theorem_of(kind, constants).equation(schedule, dropout=dropout)

@@ -1,0 +1,459 @@
+"""The objectives of each kind of network: a bound, its optimum, and the plan that meets a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from rsgadvise.theory import (
+    autoencoder,
+    constants,
+    descent,
+    multilayer,
+    multilayer_optimum,
+    multilayer_plan,
+)
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.search import minimize_scan
+from rsgadvise.theory.stopping import Stopping
+
+# One interface over the theorems: a bound, its optimum, and the plan that meets a target.
+#
+# An objective is a network kind together with a set of constants. Candidates are arrays of batch
+# sizes and iterations; stepsizes are (candidates,), or (candidates, L) for multilayer networks.
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How the stepsize decays (rho) and how R is drawn (P_R)."""
+
+    decay: float = 0.0
+    stopping: Stopping = "uniform"
+
+    @property
+    def plain(self) -> bool:
+        """Constant stepsize and uniform R, the setting of the paper's theorems."""
+        return self.decay == 0 and self.stopping in ("uniform", "matched")
+
+    @property
+    def monotone(self) -> bool:
+        """More iterations never raise the best bound."""
+        return self.plain or self.stopping == "matched"
+
+
+class Objective(Protocol):
+    """What a search needs of a theorem; see the module docstring for shapes."""
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        """The bound at given hyper-parameters; HypothesisError outside the theorem's range."""
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        """Open upper ends of the valid stepsizes, shape of a stepsize."""
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        """Stepsize and keep probability that minimise the bound."""
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        """Keep probability that minimises the bound at given stepsizes."""
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        """Smallest real N, and its keep probability, at constant stepsize and uniform R."""
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        """Infimum of the batch sizes that can reach a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedObjective:
+    """Another objective in all that a subclass leaves alone."""
+
+    inner: Objective
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        return self.inner.largest_stepsizes(keep_prob)
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.inner.optimum(batch, n, keep_prob, schedule)
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        return self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.inner.required_iterations(target, batch, keep_prob)
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return self.inner.smallest_batch(target, lowest_keep_prob)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedStepsize(DerivedObjective):
+    """An objective whose stepsize the user fixed: only the keep probability is left to choose."""
+
+    stepsize: FloatArray
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        raise NotImplementedError("a fixed stepsize has no closed plan; search N with `optimum`")
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        stepsize = np.broadcast_to(self.stepsize, (*shape, *self.stepsize.shape)).copy()
+        return stepsize, self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+
+
+# The objectives of each kind of network, with the paper's constants and with certified ones.
+
+
+@dataclass(frozen=True, slots=True)
+class DescentObjective:
+    """A U-smooth objective with gradient variance sigma^2, both functions of the keep probability.
+
+    `exotic` marks a variance that is not monotone in the keep probability, as (10) can be.
+    """
+
+    smoothness: Callable[[FloatArray], FloatArray]
+    variance: Callable[[FloatArray], FloatArray]
+    geometry: Geometry
+    initial_loss: float
+    ceiling: float
+    exotic: bool = False
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return descent.descent_bound(
+            stepsize=stepsize,
+            batch_size=batch,
+            iterations=n,
+            suboptimality=self.initial_loss,
+            ceiling=self.ceiling,
+            smoothness=self.smoothness(keep_prob),
+            gradient_variance=self.variance(keep_prob),
+            geometry=self.geometry,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return np.asarray(2 / self.smoothness(keep_prob))
+
+    def _stepsize(
+        self, keep_prob: FloatArray, batch: FloatArray, n: FloatArray, schedule: Schedule
+    ) -> FloatArray:
+        return descent.optimal_stepsize(
+            batch_size=batch,
+            iterations=n,
+            suboptimality=self.initial_loss,
+            ceiling=self.ceiling,
+            smoothness=self.smoothness(keep_prob),
+            gradient_variance=self.variance(keep_prob),
+            geometry=self.geometry,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def _keep_prob(
+        self, cost: Callable[[FloatArray], FloatArray], keep_prob: Range, shape: tuple[int, ...]
+    ) -> FloatArray:
+        if keep_prob[0] == keep_prob[1] or not self.exotic:
+            return np.full(shape, keep_prob[0])  # U and sigma^2 both rise with the keep probability
+        return autoencoder.optimal_keep_prob(
+            cost, lower=keep_prob[0], upper=keep_prob[1], variance=self.variance, shape=shape
+        )
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        def value(zeta: FloatArray) -> FloatArray:
+            return self.bound(self._stepsize(zeta, batch, n, schedule), zeta, batch, n, schedule).value
+
+        zeta = self._keep_prob(value, keep_prob, np.broadcast_shapes(batch.shape, n.shape))
+        return self._stepsize(zeta, batch, n, schedule), zeta
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        if np.any(stepsize >= self.largest_stepsizes(np.full(shape, keep_prob[0]))):
+            return np.full(shape, keep_prob[0])  # out of range anyway, which the bound will say
+        value = _held(self, stepsize, batch, n, keep_prob=keep_prob, schedule=schedule)
+        if _falls_with_curvature(schedule):
+            return _scanned_keep_prob(value, keep_prob, shape)
+        return self._keep_prob(value, keep_prob, shape)
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        def needed(zeta: FloatArray) -> FloatArray:
+            return descent.required_iterations(
+                target=target,
+                batch_size=batch,
+                suboptimality=self.initial_loss,
+                smoothness=self.smoothness(zeta),
+                gradient_variance=self.variance(zeta),
+                geometry=self.geometry,
+            )
+
+        zeta = self._keep_prob(needed, keep_prob, np.broadcast_shapes(target.shape, batch.shape))
+        return needed(zeta), zeta
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        share = descent.largest_noise_share(self.geometry)
+        if np.isinf(share):
+            return np.zeros_like(target)
+        return np.asarray(self.variance(np.asarray(lowest_keep_prob)) / (share * target))
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedMultilayer:
+    """Certified constants of a multi-layer network: one smoothness, one variance per layer.
+
+    Equal stepsizes are optimal, so everything but the bound itself is that of the sum.
+    """
+
+    total: DescentObjective
+    variances: Callable[[FloatArray], list[FloatArray]]
+    depth: int
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return descent.layerwise_bound(
+            stepsize=stepsize,
+            batch_size=batch,
+            iterations=n,
+            suboptimality=self.total.initial_loss,
+            ceiling=self.total.ceiling,
+            smoothness=self.total.smoothness(keep_prob),
+            layer_variances=self.variances(keep_prob),
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        return np.repeat(self.total.largest_stepsizes(keep_prob)[..., None], self.depth, axis=-1)
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        stepsize, zeta = self.total.optimum(batch, n, keep_prob, schedule)
+        return np.repeat(stepsize[..., None], self.depth, axis=-1), zeta
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        lowest = np.full(shape, keep_prob[0])
+        if np.any(stepsize >= self.largest_stepsizes(lowest)) or not _falls_with_curvature(schedule):
+            return lowest
+        value = _held(self, stepsize, batch, n, keep_prob=keep_prob, schedule=schedule)
+        return _scanned_keep_prob(value, keep_prob, shape)
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return self.total.required_iterations(target, batch, keep_prob)
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return self.total.smallest_batch(target, lowest_keep_prob)
+
+
+def _falls_with_curvature(schedule: Schedule) -> bool:
+    """Whether [T1] at a given stepsize can be smaller for a larger U.
+
+    The cost of stopping late is the rise of q_k = p_k / (gamma_k (1 - U gamma_k/2)), and U lifts the first
+    q_k of a decaying stepsize most.
+    """
+    return schedule.decay > 0 and schedule.stopping != "matched"
+
+
+def _held(
+    objective: DescentObjective | CertifiedMultilayer,
+    stepsize: FloatArray,
+    batch: FloatArray,
+    n: FloatArray,
+    *,
+    keep_prob: Range,
+    schedule: Schedule,
+) -> Callable[[FloatArray], FloatArray]:
+    """The bound at given stepsizes as a function of the keep probability; inf outside their range.
+
+    They must be valid at the lowest keep probability.
+    """
+
+    def value(zeta: FloatArray) -> FloatArray:
+        inside = np.asarray(stepsize < objective.largest_stepsizes(zeta))
+        inside = np.asarray(inside.all(axis=-1)) if inside.ndim > zeta.ndim else inside
+        safe = np.where(inside, zeta, keep_prob[0])  # U rises with zeta, so its lowest value is valid
+        return np.where(inside, objective.bound(stepsize, safe, batch, n, schedule).value, np.inf)
+
+    return value
+
+
+def _scanned_keep_prob(
+    value: Callable[[FloatArray], FloatArray], keep_prob: Range, shape: tuple[int, ...]
+) -> FloatArray:
+    """Minimiser of a bound that may rise and fall with the keep probability; the lowest of those that tie."""
+    lowest = np.full(shape, keep_prob[0])
+    if keep_prob[0] == keep_prob[1]:
+        return lowest
+    found = minimize_scan(value, lowest, np.full(shape, keep_prob[1]), points=33, steps=30, valleys=2)
+    return np.where(value(found) < value(lowest), found, lowest)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMultilayer:
+    """Corollaries V.1 and VI.1 for one network."""
+
+    net: multilayer.Structure
+    initial_loss: float
+    ceiling: float
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return multilayer.dropout_bound(
+            net=self.net,
+            stepsize=stepsize,
+            keep_prob=keep_prob,
+            batch_size=batch,
+            iterations=n,
+            initial_loss=self.initial_loss,
+            ceiling=self.ceiling,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        limits = np.stack(
+            [np.asarray(limit, dtype=np.float64) for limit in multilayer.stepsize_limits(self.net)]
+        )
+        return np.broadcast_to(limits, (*np.shape(keep_prob), limits.size))
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        return multilayer_optimum.optimal_hyperparameters(
+            net=self.net,
+            batch_size=batch,
+            iterations=n,
+            initial_loss=self.initial_loss,
+            ceiling=self.ceiling,
+            keep_prob=keep_prob,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        if np.any(stepsize >= self.largest_stepsizes(np.ones(()))):
+            return np.full(shape, keep_prob[0])  # out of range at all of them, which the bound will say
+        full = self.bound(stepsize, np.ones(()), batch, n, schedule)
+        return np.broadcast_to(multilayer_optimum.best_keep_prob(full, *keep_prob), shape).copy()
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return multilayer_plan.required_iterations(
+            net=self.net, target=target, batch_size=batch, initial_loss=self.initial_loss, keep_prob=keep_prob
+        )
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
+
+
+def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Constants:
+    """Certified smoothness and gradient variance, shape of the keep probabilities."""
+    if problem.kind == "single_layer":
+        flat = constants.single_layer_constants(layers=problem.layers, moments=problem.moments)
+        unit = np.ones(np.shape(keep_prob))
+        return constants.Constants(flat.smoothness * unit, flat.gradient_variance * unit)
+    if problem.kind == "autoencoder":
+        return constants.autoencoder_constants(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds[0],
+            keep_prob=keep_prob,
+            moments=problem.moments,
+        )
+    return constants.multilayer_constants(
+        layers=problem.layers,
+        weight_bound=problem.weight_bounds,
+        keep_prob=keep_prob,
+        moments=problem.moments,
+    )
+
+
+def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
+    """The vacuity limit: no squared gradient norm of this network can exceed it."""
+    if problem.kind == "single_layer":
+        limit = constants.single_layer_limit(layers=problem.layers, moments=problem.moments)
+        return np.asarray(limit * np.ones(np.shape(keep_prob)))
+    if problem.kind == "autoencoder":
+        return constants.autoencoder_limit(
+            layers=problem.layers,
+            weight_bound=problem.weight_bounds[0],
+            keep_prob=keep_prob,
+            moments=problem.moments,
+        )
+    return constants.multilayer_limit(
+        layers=problem.layers,
+        weight_bound=problem.weight_bounds,
+        keep_prob=keep_prob,
+        moments=problem.moments,
+    )

@@ -1,0 +1,47 @@
+"""The theorems that bound E||grad f(W^R)||^2, one file each, by the kind of network and the constants.
+
+A `Theorem` with kinds and constants is found by its module being in this package: whose constants it has, of
+which networks it is about, its bound, its formulas and where they come from stand in that one file.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems.theorem import Theorem
+
+__all__ = ["Theorem", "theorem_for", "theorem_of"]
+
+
+def _found() -> Mapping[tuple[str, str], type[Theorem]]:
+    """Theorems by kind and constants; two for the same pair are a mistake of who wrote the second."""
+    found: dict[tuple[str, str], type[Theorem]] = {}
+    files = sorted(path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py"))
+    for name in files:
+        for each in vars(importlib.import_module(f"{__name__}.{name}")).values():
+            if not (isinstance(each, type) and issubclass(each, Theorem)):
+                continue
+            pairs = product(getattr(each, "kinds", ()), getattr(each, "constants", ()))
+            for kind, constants in pairs:
+                if found.setdefault((kind, constants), each) is not each:
+                    raise TypeError(f"two theorems are about {kind} networks with {constants} constants")
+    return found
+
+
+_THEOREMS = _found()
+
+
+def theorem_of(kind: str, constants: str) -> type[Theorem]:
+    """The theorem of a kind of network with these constants."""
+    return _THEOREMS[kind, constants]
+
+
+@lru_cache(maxsize=64)
+def theorem_for(problem: Problem, constants: str) -> Theorem:
+    """The same for one problem, whose constants are worked out once."""
+    return theorem_of(problem.kind, constants)(problem)

@@ -1,0 +1,91 @@
+"""The randomized stopping theorem for each kind of network, whatever constants it has."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from rsgadvise.theory import descent
+from rsgadvise.theory.descent import FloatArray, Geometry
+from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Schedule
+from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent
+
+_CROSS = "S + 2 √(A S), S = σ²/B, A the other terms"
+
+
+class Randomized(Descent):
+    """It bounds what `bounded` says, and holds for any stopping distribution as it stands."""
+
+    bounded: ClassVar[str] = "projected gradient"
+    geometry = Geometry.PROJECTED
+
+    @classmethod
+    def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
+        source = cls.source(dropout=dropout)
+        return source if schedule.plain else f"{source}, any stopping distribution [T1]"
+
+
+class Free(Randomized):
+    """Without a box the gradient itself is bounded."""
+
+    kinds = ("single_layer",)
+    bounded = "gradient"
+    geometry = Geometry.FREE
+    plain: ClassVar[Mapping[str, str]] = {"initial_error": PLAIN, "gradient_noise": "U σ² γ / (2 B e)"}
+    general: ClassVar[Mapping[str, str]] = {
+        "initial_error": GENERAL,
+        "late_stopping": LATE,
+        "gradient_noise": "(U σ²/2B) Σ q_k γ_k²",
+    }
+
+
+class Tied(Randomized):
+    """In a box it is the projected gradient."""
+
+    kinds = ("autoencoder",)
+    plain: ClassVar[Mapping[str, str]] = {
+        "initial_error": PLAIN,
+        "gradient_noise": "σ² / (B e)",
+        "projection_noise": _CROSS,
+    }
+    general: ClassVar[Mapping[str, str]] = {
+        "initial_error": GENERAL,
+        "late_stopping": LATE,
+        "gradient_noise": "(σ²/B) Σ q_k γ_k",
+        "projection_noise": _CROSS,
+    }
+
+
+class Layers(Randomized):
+    """The same with a stepsize and a variance for each layer."""
+
+    kinds = ("multilayer",)
+    plain: ClassVar[Mapping[str, str]] = {
+        "initial_error": "D_f / (N g), g = min_l γ_l (1 - U γ_l/2)",
+        "gradient_noise": "Σ_l γ_l σ_l² / (B g)",
+        "projection_noise": _CROSS,
+    }
+    general: ClassVar[Mapping[str, str]] = {
+        "initial_error": "q_1 D_f, q_k = p_k / g_k, g_k the least descent of iteration k",
+        "late_stopping": LATE,
+        "gradient_noise": "Σ_l (σ_l²/B) Σ q_k γ_{l,k}",
+        "projection_noise": _CROSS,
+    }
+
+    @abstractmethod
+    def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:
+        """sigma_l^2 of each matrix."""
+
+    @cached_property
+    def objective(self) -> Objective:
+        return CertifiedMultilayer(
+            total=self.descent, variances=self.layer_variances, depth=self.problem.stepsizes
+        )
+
+    def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
+        inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob)).all(axis=-1)
+        return np.where(inside, descent.layer_scale(stepsize, self.smoothness(keep_prob))[1], np.inf)

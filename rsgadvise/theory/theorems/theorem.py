@@ -1,0 +1,108 @@
+"""What a theorem has to say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from rsgadvise.theory.descent import FloatArray, Geometry
+from rsgadvise.theory.objective import DescentObjective, Objective, Schedule
+from rsgadvise.theory.problem import Problem
+
+PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
+GENERAL = "q_1 D_f, q_k = p_k / (γ_k (1 - U γ_k/2))"
+LATE = "F_max Σ_{k>1} max(0, q_k - q_{k-1})"
+"""Formulas of terms that several theorems share."""
+
+
+class Theorem(ABC):
+    """A bound on E||grad f(W^R)||^2 for some kinds of networks, with the constants that it rests on.
+
+    Attributes:
+        kinds: of the networks that it is about. constants: the names that ask for it.
+        proven: whether it holds for all data with these statistics.
+        plain, general: formula of each term at constant stepsizes and uniform R, and for any, [T1].
+        problem: what it is applied to.
+    """
+
+    kinds: ClassVar[tuple[str, ...]]
+    constants: ClassVar[tuple[str, ...]]
+    proven: ClassVar[bool] = False
+    plain: ClassVar[Mapping[str, str]]
+    general: ClassVar[Mapping[str, str]]
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    @cached_property
+    @abstractmethod
+    def objective(self) -> Objective:
+        """Its bound, within the range of stepsizes that it is about."""
+
+    @classmethod
+    @abstractmethod
+    def source(cls, *, dropout: bool) -> str:
+        """Where the bound at constant stepsizes and uniform R stands, as the reader would look it up."""
+
+    @classmethod
+    def equation(cls, schedule: Schedule, *, dropout: bool) -> str:
+        """Where the bound comes from for a schedule."""
+        source = cls.source(dropout=dropout)
+        return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
+
+    @classmethod
+    def pretrained(cls, problem: Problem) -> bool:
+        """Whether alpha, the tolerance of pretraining, is in the bound of a problem."""
+        return False
+
+    @abstractmethod
+    def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
+        """r of its `matched` stopping: iteration k descends by a multiple of x_k (1 - r x_k), x_k = k^-rho.
+
+        The part of the first step's descent that curvature takes away; inf outside the range of stepsizes.
+        """
+
+
+class Descent(Theorem):
+    """A theorem about a U-smooth loss whose gradient has the variance sigma^2.
+
+    Attributes:
+        geometry: how the box bears on the bound.
+        exotic: whether sigma^2 may fall with the keep probability.
+    """
+
+    geometry: ClassVar[Geometry]
+    exotic: ClassVar[bool] = False
+
+    @abstractmethod
+    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
+        """U."""
+
+    @abstractmethod
+    def variance(self, keep_prob: FloatArray) -> FloatArray:
+        """sigma^2 of one example."""
+
+    @cached_property
+    def descent(self) -> DescentObjective:
+        """The bound with one stepsize for all matrices."""
+        return DescentObjective(
+            smoothness=self.smoothness,
+            variance=self.variance,
+            geometry=self.geometry,
+            initial_loss=self.problem.initial_loss,
+            ceiling=self.problem.largest_loss,
+            exotic=self.exotic,
+        )
+
+    @cached_property
+    def objective(self) -> Objective:
+        return self.descent
+
+    def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
+        inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob))
+        share = np.minimum(self.smoothness(keep_prob) * stepsize / 2, 1.0)
+        return np.asarray(np.where(inside, share, np.inf))

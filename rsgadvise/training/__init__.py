@@ -1,0 +1,1 @@
+"""Networks, their gradients and curvature, and randomly stopped SGD."""

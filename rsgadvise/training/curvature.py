@@ -1,0 +1,167 @@
+"""The Hessian of a loss at given weights: exact products with a vector, and its extreme eigenvalues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.data.spectrum import lanczos_steps
+from rsgadvise.training.networks import Data, Network
+
+Matrix = NDArray[np.float64]
+Matrices = list[Matrix]
+
+PRODUCT_COST = 2.0
+"""Work of one Hessian-vector product in gradients of the same rows: six matrix products for three."""
+
+_BREAKDOWN = 1e-12  # of the largest coefficient: Lanczos has found an invariant subspace
+_CONVERGED = 1e-4  # of the larger eigenvalue in modulus
+
+
+class Curvature:
+    """Loss, gradient and Hessian-vector products of (3), (4) or (5) at one W, over given rows and masks.
+
+    The product is Pearlmutter's: the derivative of the whole gradient computation in one direction, exact
+    up to rounding. The signals and errors that it needs are kept, so that each product costs about two
+    gradients.
+
+    Source: B. A. Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994).
+
+    Args:
+        network: which loss.
+        data: the rows, of which the mean is taken.
+        weights: one (d_l, d_{l-1}) array per matrix.
+        masks: one (rows, width) array of 0 and 1 per masked layer, or none where nothing is dropped.
+    """
+
+    def __init__(
+        self, network: Network, data: Data, weights: Sequence[Matrix], masks: Sequence[Matrix] = ()
+    ) -> None:
+        self._tied = network.kind == "autoencoder"
+        self.rows = data.rows
+        self._weights = [np.asarray(matrix, np.float64) for matrix in weights]
+        self._layers = self._unrolled(self._weights)
+        signal = np.asarray(data.inputs, np.float64)
+        signal = signal * masks[0] if masks else signal
+        self._signals, self._slopes, self._bends = [signal], list[Matrix](), list[Matrix]()
+        for level, matrix in enumerate(self._layers):
+            with np.errstate(over="ignore"):
+                output = 1 / (1 + np.exp(-(signal @ matrix.T)))
+            slope = output * (1 - output)
+            bend = slope * (1 - 2 * output)
+            kept = masks[level + 1] if 0 < level + 1 < len(masks) else None
+            if kept is not None:
+                output, slope, bend = output * kept, slope * kept, bend * kept
+            self._signals.append(output)
+            self._slopes.append(slope)
+            self._bends.append(bend)
+            signal = output
+        difference = signal - np.asarray(data.targets, np.float64)
+        self.losses: Matrix = np.einsum("ij,ij->i", difference, difference)
+        # `_pulls` are derivatives by the outputs of a layer, `errors` by what its sigmoids are applied to.
+        self._pulls = [2 * difference]
+        self._errors = [self._pulls[0] * self._slopes[-1]]
+        for level in range(len(self._layers) - 1, 0, -1):
+            self._pulls.insert(0, self._errors[0] @ self._layers[level])
+            self._errors.insert(0, self._pulls[0] * self._slopes[level - 1])
+
+    def _unrolled(self, weights: Sequence[Matrix]) -> Matrices:
+        """The matrix of each layer that the signal passes."""
+        return [weights[0], weights[0].T] if self._tied else list(weights)
+
+    def _rolled(self, parts: Matrices) -> Matrices:
+        """Derivatives by the matrices from those by each layer's."""
+        return [parts[0] + parts[1].T] if self._tied else parts
+
+    @property
+    def gradient(self) -> Matrices:
+        """Mean over the rows of the loss gradient."""
+        pairs = zip(self._errors, self._signals, strict=False)
+        return self._rolled([error.T @ signal / self.rows for error, signal in pairs])
+
+    @property
+    def squared_gradients(self) -> Matrix:
+        """||gradient||^2 of each row by itself, (rows,), over all matrices together."""
+        return np.asarray(np.sum(self.layer_squares, axis=0))
+
+    @property
+    def layer_squares(self) -> Matrices:
+        """The same for each matrix."""
+        squares = [
+            np.einsum("ij,ij->i", error, error) * np.einsum("ij,ij->i", signal, signal)
+            for error, signal in zip(self._errors, self._signals, strict=False)
+        ]
+        if not self._tied:
+            return squares
+        # e_1 x^T + h e_2^T, one matrix: the product of the two parts counts twice.
+        (e1, e2), (x, h) = self._errors, self._signals[:2]
+        cross = np.einsum("ij,ij->i", e1, h) * np.einsum("ij,ij->i", x, e2)
+        return [squares[0] + squares[1] + 2 * cross]
+
+    def product(self, direction: Sequence[Matrix]) -> Matrices:
+        """The Hessian times a direction of the shapes of the weights."""
+        turns = self._unrolled(direction)
+        depth = len(self._layers)
+        moves: list[Matrix | None] = [None]  # of the signals; the inputs do not move
+        drifts = []
+        for level in range(depth):
+            drift = self._signals[level] @ turns[level].T
+            before = moves[level]
+            if before is not None:
+                drift += before @ self._layers[level].T
+            drifts.append(drift)
+            moves.append(drift * self._slopes[level])
+        found: Matrices = []
+        pull = 2 * np.asarray(moves[-1])
+        for level in range(depth - 1, -1, -1):
+            change = pull * self._slopes[level] + self._pulls[level] * self._bends[level] * drifts[level]
+            part = change.T @ self._signals[level]
+            before = moves[level]
+            if before is not None:
+                part += self._errors[level].T @ before
+            found.insert(0, part / self.rows)
+            pull = change @ self._layers[level] + self._errors[level] @ turns[level]
+        return self._rolled(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Extreme eigenvalues of a symmetric matrix.
+
+    Attributes:
+        lowest, highest: Ritz values, so the true extremes lie at or beyond them.
+        error: residual norm of the less certain of the two: an eigenvalue lies within it of each.
+        products: matrix-vector products that were used.
+        lowest_vector, highest_vector: the Ritz vectors, of length 1.
+    """
+
+    lowest: float
+    highest: float
+    error: float
+    products: int
+    lowest_vector: Matrix
+    highest_vector: Matrix
+
+
+def extreme_eigenvalues(
+    product: Callable[[Matrix], Matrix], size: int, rng: np.random.Generator, *, products: int
+) -> Spectrum:
+    """Both ends of the spectrum by Lanczos from a random vector.
+
+    Args:
+        product: a symmetric linear map of vectors (size,).
+        size: of the vectors.
+        rng: of the first vector.
+        products: at most so many, at least 1; fewer where both ends have converged to four digits.
+    """
+    for done, ritz in enumerate(lanczos_steps(product, rng.standard_normal(size)), start=1):
+        lowest, highest = float(ritz.values[0]), float(ritz.values[-1])
+        scale = max(abs(lowest), abs(highest))
+        ended = done == size or ritz.rest <= _BREAKDOWN * max(scale, 1e-300)
+        error = 0.0 if ended else max(ritz.residual(0), ritz.residual(-1))
+        if ended or done >= products or error <= _CONVERGED * scale:
+            break
+    return Spectrum(lowest, highest, error, done, ritz.vector(0), ritz.vector(-1))

@@ -1,0 +1,300 @@
+"""The losses (3), (4) and (5) of the paper and their gradients, for many replicas in one computation.
+
+A replica is one network with weights of its own. Weights are one array per matrix, of shape
+(replicas, d_l, d_{l-1}); every product is made replica by replica, so what a replica computes does
+not depend on how many others stand beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+Weights: TypeAlias = list[Array]
+_SMALLEST = 5e-324  # what a decaying stepsize may fall below, to 0
+
+Kind = Literal["single_layer", "autoencoder", "multilayer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A sigmoid network and its loss.
+
+    single_layer: ||y - sigma(Wx)||^2, (3). autoencoder: ||x - sigma(W^T sigma(W(x * z)))||^2 with one
+    matrix W, (4). multilayer: h^l = sigma(W_l (h^{l-1} * z^l)), ||y - h^L||^2, (5). Each z is a vector
+    of independent Bernoulli(keep_prob) entries, drawn anew for each example; nothing is rescaled.
+
+    Attributes:
+        layers: d_0..d_L; (d_x, d_h) for an autoencoder.
+        weight_bounds: w_l of each matrix, |W_l| <= w_l; empty without a box.
+        keep_prob: zeta.
+    """
+
+    kind: Kind
+    layers: tuple[int, ...]
+    weight_bounds: tuple[float, ...] = ()
+    keep_prob: float = 1.0
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(d_l, d_{l-1}) of each matrix."""
+        return tuple((after, before) for before, after in pairwise(self.layers))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units from input to output as the signal passes them; an autoencoder ends where it began."""
+        return (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
+
+    @property
+    def masked_widths(self) -> tuple[int, ...]:
+        """Widths of the layers that masks act on, input first; empty where nothing is dropped."""
+        if self.keep_prob == 1 or self.kind == "single_layer":
+            return ()
+        return self.layers[:1] if self.kind == "autoencoder" else self.layers[:-1]
+
+    @property
+    def largest_loss(self) -> float:
+        """Every squared term of the loss is at most 1."""
+        return float(self.widths[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Inputs (rows, d_0) and targets (rows, d_L) in [0, 1]; for an autoencoder the targets are the inputs."""
+
+    inputs: Array
+    targets: Array
+
+    @property
+    def rows(self) -> int:
+        """Number of examples."""
+        return len(self.inputs)
+
+
+def initial_weights(network: Network, rng: np.random.Generator, *, scale: float = 1.0) -> Weights:
+    """W^1 of one replica: W_l ~ scale * N(0, 1/d_{l-1}), clipped to the box; shapes (1, d_l, d_{l-1})."""
+    weights = [
+        scale * rng.standard_normal((1, after, before)) / np.sqrt(before) for after, before in network.shapes
+    ]
+    clip_to_box(network, weights)
+    return weights
+
+
+def clip_to_box(network: Network, weights: Weights) -> None:
+    """Project weights onto the box, in place."""
+    for matrix, bound in zip(weights, network.weight_bounds, strict=False):
+        matrix.clip(-bound, bound, out=matrix)
+
+
+def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: Sequence[float]) -> Weights:
+    """The projected gradient (W - P(W - gamma g)) / gamma of each matrix; g itself without a box.
+
+    Written as clip(g, (W - w)/gamma, (W + w)/gamma), which does not cancel at small stepsizes.
+    """
+    if not network.weight_bounds:
+        return gradient
+    with np.errstate(over="ignore"):
+        return [
+            np.clip(g, (matrix - bound) / gamma, (matrix + bound) / gamma)
+            for matrix, g, bound, gamma in zip(
+                weights,
+                gradient,
+                network.weight_bounds,
+                (max(gamma, _SMALLEST) for gamma in stepsizes),
+                strict=True,
+            )
+        ]
+
+
+def _sigmoid(values: Array) -> None:
+    """1 / (1 + exp(-v)) in place; exp may overflow to inf, which gives the right 0."""
+    if values.dtype == np.float32:
+        # (1 + tanh(v/2))/2: of single precision the hyperbolic tangent is the cheaper one, of double not.
+        values *= 0.5
+        np.tanh(values, out=values)
+        values *= 0.5
+        values += 0.5
+        return
+    np.negative(values, out=values)
+    np.exp(values, out=values)
+    values += 1
+    np.divide(1, values, out=values)  # faster than np.reciprocal, and the same bits
+
+
+_WIDE, _LARGE = 16, 1 << 16
+
+
+def by_inputs(network: Network, dtype: np.dtype[Any]) -> bool:
+    """Whether the first matrix had better lie in memory input by input, as W^T does row by row.
+
+    Its products with inputs and errors then need no transposition, which takes up to a third off them. The
+    product that carries errors further down would lose as much, but from the first matrix there is none.
+    Narrow matrices and large ones of double precision gain nothing.
+    """
+    after, before = network.shapes[0]
+    small = dtype == np.float32 or after * before <= _LARGE
+    return network.kind != "autoencoder" and after >= _WIDE and small
+
+
+def laid_by_inputs(matrices: Array) -> Array:
+    """The same (m, d_l, d_{l-1}) matrices, W^T contiguous in memory."""
+    return np.ascontiguousarray(matrices.swapaxes(1, 2)).swapaxes(1, 2)
+
+
+@cache
+def _controller() -> Callable[[], object]:
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController()
+    return lambda: controller.limit(limits=1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold the linear algebra to one thread: replicas are the parallelism, and the sums of a product
+    must not depend on how many threads share it."""
+    with _controller()():  # type: ignore[attr-defined]
+        yield
+
+
+class Kernel:
+    """Forward and backward pass for up to `replicas` networks and `rows` examples each, in fixed buffers.
+
+    Fill `inputs` and `targets` (and `masks`, values 0 or 1), then call `gradient`. Shapes lead with the
+    number of active replicas m, set by `activate`; inputs and masks that all replicas share lead with 1.
+
+    Args:
+        network: which loss.
+        replicas: most replicas at a time.
+        rows: examples per replica.
+        dtype: of everything.
+        shared: whether all replicas see the same examples and masks.
+    """
+
+    def __init__(
+        self, network: Network, *, replicas: int, rows: int, dtype: np.dtype[Any], shared: bool = False
+    ) -> None:
+        self.network = network
+        self.replicas = replicas
+        self._active = (0, 0)
+        self._shared = shared
+        lead = 1 if shared else replicas
+        widths = network.widths
+        self._tied = network.kind == "autoencoder"
+        self._inputs = np.empty((lead, rows, widths[0]), dtype)
+        # An autoencoder without masks reads the inputs themselves as its targets.
+        own = not self._tied or bool(network.masked_widths)
+        self._targets = np.empty((lead, rows, widths[-1]), dtype) if own else self._inputs
+        self._masks = [np.empty((lead, rows, width), dtype) for width in network.masked_widths]
+        self._signals = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
+        self._errors = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
+        self._gradients = [np.empty((replicas, *shape), dtype) for shape in network.shapes]
+        self._by_inputs = by_inputs(network, np.dtype(dtype))
+        if self._by_inputs:
+            self._gradients[0] = laid_by_inputs(self._gradients[0])
+        self._tied_part = np.empty_like(self._gradients[0]) if self._tied else None
+        self.activate(replicas, rows)
+
+    def activate(self, replicas: int, rows: int) -> None:
+        """Use the first `replicas` and `rows` of the buffers from now on."""
+        if self._active == (replicas, rows):
+            return
+        self._active = (replicas, rows)
+        lead = 1 if self._shared else replicas
+        self.inputs = self._inputs[:lead, :rows]
+        self.targets = self._targets[:lead, :rows]
+        self.masks = [mask[:lead, :rows] for mask in self._masks]
+        self.signals = [signal[:replicas, :rows] for signal in self._signals]
+        self.errors = [error[:replicas, :rows] for error in self._errors]
+        self.gradients: Weights = [gradient[:replicas] for gradient in self._gradients]
+
+    def gradient(
+        self,
+        weights: Weights,
+        *,
+        scale: float,
+        row_weights: Array | None = None,
+        losses: Array | None = None,
+    ) -> Weights:
+        """`scale` times the sum over rows of the loss gradient, one array per matrix; a view of buffers.
+
+        With `scale` = 1/B it is the mini-batch gradient (2).
+
+        Args:
+            weights: one (m, d_l, d_{l-1}) array per matrix.
+            scale: factor of the result.
+            row_weights: further factor per row, (rows,).
+            losses: (m,) array to which `scale` times the (weighted) sum of the losses is added.
+        """
+        self._forward(weights)
+        output, error = self.signals[-1], self.errors[-1]
+        np.subtract(output, self.targets, out=error)
+        if losses is not None:
+            losses += self._losses(scale, row_weights)
+        error *= output
+        np.subtract(1, output, out=output)
+        error *= output
+        error *= 2 * scale
+        if row_weights is not None:
+            error *= row_weights[:, None]
+        return self._backward(weights)
+
+    def loss(self, weights: Weights, *, scale: float, row_weights: Array | None = None) -> Array:
+        """`scale` times the (weighted) sum over rows of the losses, (m,): a third of a gradient's work."""
+        self._forward(weights)
+        np.subtract(self.signals[-1], self.targets, out=self.errors[-1])
+        return self._losses(scale, row_weights)
+
+    def _losses(self, scale: float, row_weights: Array | None) -> Array:
+        """From the differences that the last errors hold."""
+        squares = np.einsum("mbi,mbi->mb", self.errors[-1], self.errors[-1])
+        if row_weights is not None:
+            squares *= row_weights
+        # Not a matrix product: its rounding would depend on the number of replicas.
+        return np.asarray(scale * squares.sum(axis=1))
+
+    def _forward(self, weights: Weights) -> None:
+        signal = self.inputs
+        if self.masks:
+            signal *= self.masks[0]
+        for level, after in enumerate(self.signals):
+            if self._tied and level == 1:
+                np.matmul(signal, weights[0], out=after)
+            else:
+                np.matmul(signal, weights[level].swapaxes(1, 2), out=after)
+            _sigmoid(after)
+            if not self._tied and level + 1 < len(self.masks):
+                np.multiply(after, self.masks[level + 1], out=after)
+            signal = after
+
+    def _backward(self, weights: Weights) -> Weights:
+        """Gradients from the output's error; each signal is used up on the way."""
+        for level in range(len(self.signals) - 1, -1, -1):
+            error = self.errors[level]
+            below = self.signals[level - 1] if level else self.inputs
+            if self._tied and level == 1:
+                np.matmul(below.swapaxes(1, 2), error, out=self.gradients[0])
+                np.matmul(error, weights[0].swapaxes(1, 2), out=self.errors[0])
+            elif self._tied:
+                part = self._tied_part[: len(error)] if self._tied_part is not None else None
+                self.gradients[0] += np.matmul(error.swapaxes(1, 2), below, out=part)
+            elif level == 0 and self._by_inputs:
+                np.matmul(below.swapaxes(1, 2), error, out=self.gradients[0].swapaxes(1, 2))
+            else:
+                np.matmul(error.swapaxes(1, 2), below, out=self.gradients[level])
+                if level:
+                    np.matmul(error, weights[level], out=self.errors[level - 1])
+            if level:
+                # A dropped unit has signal 0, so h (1 - h) is the derivative with masks too.
+                self.errors[level - 1] *= below
+                np.subtract(1, below, out=below)
+                self.errors[level - 1] *= below
+        return self.gradients
