@@ -6,39 +6,18 @@ import gzip
 import math
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rsgadvise.data.choose import Archive, OpenTarget, Words, choose_target_array, chosen_names, open_archive
-from rsgadvise.data.formats.cifar import BatchArchive, looks_like_pickle
-from rsgadvise.data.formats.hdf5 import Hdf5Archive
-from rsgadvise.data.formats.idx import looks_like_idx, named_like_idx, read_idx
-from rsgadvise.data.formats.matlab import MatArchive, looks_like_mat5
-from rsgadvise.data.formats.numpy_files import NPY_MAGIC, NpzArchive, read_npy
-from rsgadvise.data.formats.parquet import open_parquet, read_target_parquet
-from rsgadvise.data.formats.tables import open_table, read_target_table
-from rsgadvise.data.stream import ArraySource, DataSource, RowArray, malformed, reading
+from rsgadvise.data.choose import OpenTarget, Words, chosen_names
+from rsgadvise.data.formats import Asked, Format, all_formats
+from rsgadvise.data.formats.numpy_files import NpzArchive
+from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
 from rsgadvise.errors import UsageError
 
 # Finds the format of a file by its first bytes, then by its name, and hands it to its reader.
 
-FORMATS = ("npy", "npz", "idx", "csv", "tsv", "mat", "cifar", "parquet", "hdf5")
-
-_READ = (
-    ".npy, .npz, IDX (also .gz), CSV and TSV (also .gz), MATLAB 5 .mat, CIFAR-10 python batches,"
-    " Parquet and HDF5"
-)
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_TEXT_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat"}
-_BINARY_SUFFIXES = {".npy", ".npz", ".mat", ".parquet", ".h5", ".hdf5", ".pkl", ".pickle"}
-_ARCHIVES: dict[str, Callable[[Path], Archive]] = {
-    "npz": NpzArchive,
-    "mat": MatArchive,
-    "hdf5": Hdf5Archive,
-    "cifar": BatchArchive,
-}
-_TABLES = {"csv", "parquet"}
 _OPTIONS = Words()
 
 
@@ -62,73 +41,32 @@ def _first_bytes(path: Path) -> bytes:
     return start
 
 
-def _is_text(start: bytes) -> bool:
-    if b"\0" in start:
-        return False
-    try:
-        start.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start >= len(start) - 3 and error.reason == "unexpected end of data"
-    return True
-
-
-def _looks_like_hdf5(start: bytes) -> bool:
-    """HDF5 may leave a block for the user at its start."""
-    return any(start[offset:].startswith(_HDF5_MAGIC) for offset in (0, 512, 1024, 2048))
-
-
-# Asked in this order; the later a test stands, the less it looks at.
-_MAGIC: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
-    ("npy", lambda start: start.startswith(NPY_MAGIC)),
-    ("npz", lambda start: start.startswith((b"PK\x03\x04", b"PK\x05\x06"))),
-    ("parquet", lambda start: start.startswith(b"PAR1")),
-    ("mat73", lambda start: start.startswith(b"MATLAB 7.3")),
-    ("hdf5", _looks_like_hdf5),
-    ("mat", looks_like_mat5),
-    ("cifar", looks_like_pickle),
-    ("idx", looks_like_idx),
-)
-
-
-def _known_magic(path: Path, start: bytes) -> str | None:
-    """The format that the first bytes belong to, if they are anybody's."""
-    found = next((name for name, test in _MAGIC if test(start)), None)
-    if found == "mat73":
-        raise malformed(
-            path, "is a MATLAB 7.3 file, which is HDF5 inside with the axes reversed; save it again with -v7"
-        )
-    return found
-
-
-def _detect(path: Path) -> tuple[str, bool]:
+def _detect(path: Path) -> tuple[Format, bool]:
     """(format, packed with gzip)."""
     start = _first_bytes(path)
     packed = start.startswith(b"\x1f\x8b")
-    name = path.name.lower().removesuffix(".gz")
-    suffix = Path(name).suffix
+    formats = all_formats()
     if packed:
         with reading(path), gzip.open(path) as stream:
             start = stream.read(4096)
-        if looks_like_idx(start) or named_like_idx(path):
-            return "idx", True
-        if start and suffix in _TEXT_SUFFIXES and _is_text(start):
-            return "csv", True
+        formats = tuple(each for each in formats if each.packs)
+    found = [each for each in formats if each.magic(start)] or [
+        each for each in formats if each.named(path, start)
+    ]
+    if found:
+        return found[0], packed
+    if packed:
         raise malformed(path, "is a gzip file with neither IDX nor CSV inside; unpack it first")
-    known = _known_magic(path, start)
-    if known is not None:
-        return known, False
-    if named_like_idx(path):
-        return "idx", False
-    if suffix in _BINARY_SUFFIXES:
+    suffix = path.suffix.lower()
+    if any(suffix in each.suffixes for each in formats):
         raise malformed(
             path,
             f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again",
         )
-    if suffix in _TEXT_SUFFIXES and _is_text(start):
-        return "csv", False
     if suffix in {".csv", ".tsv"}:
         raise malformed(path, "is not UTF-8 text; save the table as UTF-8")
-    raise malformed(path, f"has an unknown format; {_READ} are read")
+    *most, last = [each.words for each in formats]
+    raise malformed(path, f"has an unknown format; {', '.join(most)}, and {last} are read")
 
 
 def format_of(path: Path) -> str:
@@ -137,7 +75,7 @@ def format_of(path: Path) -> str:
     Raises:
         DataError: the file is missing or of an unknown format.
     """
-    return _detect(path)[0]
+    return _detect(path)[0].name
 
 
 def open_data(
@@ -190,58 +128,17 @@ def _open(
     words: Words,
     open_target: OpenTarget,
 ) -> DataSource:
-    format_name, packed = _detect(path)
-    if array is not None and format_name not in _ARCHIVES:
+    form, packed = _detect(path)
+    if array is not None and not form.arrays:
         raise UsageError(
-            f"{path}: {words.array} names one of several arrays, and a {format_name} file holds one; leave it"
-            " out"
+            f"{path}: {words.array} names one of several arrays, and a {form.name} file holds one; leave "
+            "it out"
         )
-    if exclude and format_name not in _TABLES:
+    if exclude and not form.columns:
         raise UsageError(
-            f"{path}: {words.exclude} names columns of a table, and a {format_name} file has none; leave it"
-            " out"
+            f"{path}: {words.exclude} names columns of a table, and a {form.name} file has none; leave it out"
         )
-    if format_name in _ARCHIVES:
-        return open_archive(
-            _archive(format_name, path),
-            format=format_name,
-            array=array,
-            target=target,
-            open_target=open_target,
-            words=words,
-        )
-    if format_name == "csv":
-        return open_table(
-            path, packed=packed, target=target, exclude=exclude, open_target=open_target, words=words
-        )
-    if format_name == "parquet":
-        return open_parquet(path, target=target, exclude=exclude, open_target=open_target, words=words)
-    features = _single_array(format_name, path, packed=packed, targets=False)
-    targets = _target_beside(path, target, words, open_target)
-    return ArraySource(path=path, format=format_name, features=features, targets=targets)
-
-
-def _archive(format_name: str, path: Path) -> Archive:
-    return _ARCHIVES[format_name](path)
-
-
-def _single_array(format_name: str, path: Path, *, packed: bool, targets: bool) -> RowArray:
-    if format_name == "npy":
-        return read_npy(path, targets=targets)
-    return read_idx(path, packed=packed, targets=targets)
-
-
-def _target_beside(path: Path, target: str | None, words: Words, open_target: OpenTarget) -> RowArray | None:
-    if target is None:
-        return None
-    found = open_target(target, beside=path)
-    if found is None:
-        raise malformed(
-            path,
-            f"holds one array, so {words.target} must be a file of targets, and {target!r} is not a file;"
-            " name another or leave it out",
-        )
-    return found
+    return form.open(path, Asked(packed, array, target, exclude, open_target, words))
 
 
 def _target_file(target: str, beside: Path) -> Path | None:
@@ -251,14 +148,8 @@ def _target_file(target: str, beside: Path) -> Path | None:
 
 def _read_targets(path: Path) -> RowArray:
     """The targets in a file of their own."""
-    format_name, packed = _detect(path)
-    if format_name in _ARCHIVES:
-        return choose_target_array(_archive(format_name, path))
-    if format_name == "csv":
-        return read_target_table(path, packed=packed)
-    if format_name == "parquet":
-        return read_target_parquet(path)
-    return _single_array(format_name, path, packed=packed, targets=True)
+    form, packed = _detect(path)
+    return form.targets(path, packed=packed)
 
 
 def _exists(path: Path) -> bool:

@@ -179,7 +179,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "pickle: deep list": ("batch", b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "not a batch"),
     "pickle: deep tuple": ("batch", b"\x80\x02}" + b")" + b"\x85" * 2_000_000 + b"Ns.", "tuples"),
     "pickle: no array": ("batch", pickle.dumps({"data": [1, 2]}, 2), "."),
-    "unknown": ("a.bin", bytes(range(1, 255)), "npy, .npz, IDX"),
+    "unknown": ("a.bin", bytes(range(1, 255)), "unknown format; .npy, .npz, .* are read"),
     "unknown text": ("a.yaml", b"network:\n  kind: single_layer\n", "unknown format"),
 }
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from rsgadvise.data.formats import Archives
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 
 _MAX_BYTES = 1 << 29
@@ -236,3 +237,18 @@ class BatchArchive:
         """The array called `name` as a stream of rows."""
         with reading(self.path):
             return _in_memory(f"{self.path}: {name}", self._batch[name], targets=targets)
+
+
+class Cifar(Archives):
+    """A dictionary of arrays and lists."""
+
+    name, words, order, suffixes = "cifar", "CIFAR-10 python batches", 5, (".pkl", ".pickle")
+
+    def archive(self, path: Path) -> BatchArchive:
+        return BatchArchive(path)
+
+    def magic(self, start: bytes) -> bool:
+        return looks_like_pickle(start)
+
+
+FORMATS = (Cifar(),)

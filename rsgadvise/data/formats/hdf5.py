@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 from rsgadvise.errors import MissingExtraError
@@ -68,3 +69,19 @@ class Hdf5Archive:
                     yield block.reshape(len(block), columns)
 
         return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
+
+
+class Hdf5(Archives):
+    """Datasets in groups."""
+
+    name, words, order, suffixes = "hdf5", "HDF5", 4, (".h5", ".hdf5")
+
+    def archive(self, path: Path) -> Hdf5Archive:
+        return Hdf5Archive(path)
+
+    def magic(self, start: bytes) -> bool:
+        """A file may leave a block for its user at the start."""
+        return any(start[offset:].startswith(b"\x89HDF\r\n\x1a\n") for offset in (0, 512, 1024, 2048))
+
+
+FORMATS = (Hdf5(),)

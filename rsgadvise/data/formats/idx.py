@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from rsgadvise.data.formats import SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion, open_gzip
 from rsgadvise.data.stream import RowArray, malformed, reading
 
@@ -81,3 +82,21 @@ def read_idx(path: Path, *, packed: bool, targets: bool = False) -> RowArray:
             seekable=not packed,
         )
         return raw.row_array(targets=targets)
+
+
+class Idx(SingleArray):
+    """One array."""
+
+    name, words, order, packs = "idx", "IDX (also .gz)", 6, True
+
+    def magic(self, start: bytes) -> bool:
+        return looks_like_idx(start)
+
+    def named(self, path: Path, start: bytes) -> bool:
+        return named_like_idx(path)
+
+    def rows(self, path: Path, *, packed: bool, targets: bool) -> RowArray:
+        return read_idx(path, packed=packed, targets=targets)
+
+
+FORMATS = (Idx(),)

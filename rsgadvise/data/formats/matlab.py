@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import ExpansionGuard, RawArray, check_expansion
 from rsgadvise.data.stream import Array, RowArray, malformed, reading, row_shape
 
@@ -32,6 +33,9 @@ _COMPLEX_FLAG, _LOGICAL_FLAG = 0x08, 0x02
 _LONGEST_NAME, _MOST_AXES = 4096, 32
 _CHUNK = 1 << 16
 _MOST_INFLATED = 1040  # zlib packs at most 1032 bytes into one; its header and checksum take a few more
+
+
+_MATLAB_73 = b"MATLAB 7.3"
 
 
 def looks_like_mat5(start: bytes) -> bool:
@@ -211,6 +215,13 @@ class MatArchive:
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path):
+            with path.open("rb") as file:
+                if file.read(len(_MATLAB_73)) == _MATLAB_73:
+                    raise malformed(
+                        path,
+                        "is a MATLAB 7.3 file, which is HDF5 inside with the axes reversed; save it again "
+                        "with -v7",
+                    )
             found = [_head(element) for element in self._elements()]
         self._matrices = {matrix.name: matrix for matrix in found if matrix is not None}
         self.passed_over = tuple(m.described() for m in self._matrices.values() if not m.numeric)
@@ -321,3 +332,18 @@ def _sparse(matrix: _Matrix, label: str, targets: bool) -> RowArray:
             yield block
 
     return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
+
+
+class Mat(Archives):
+    """Named arrays."""
+
+    name, words, order, suffixes = "mat", "MATLAB 5 .mat", 3, (".mat",)
+
+    def archive(self, path: Path) -> MatArchive:
+        return MatArchive(path)
+
+    def magic(self, start: bytes) -> bool:
+        return start.startswith(_MATLAB_73) or looks_like_mat5(start)
+
+
+FORMATS = (Mat(),)

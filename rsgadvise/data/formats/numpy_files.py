@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from rsgadvise.data.formats import Archives, SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
 from rsgadvise.data.stream import RowArray, malformed, reading
 
@@ -135,3 +136,30 @@ class NpzArchive:
     def describe(self) -> str:
         """Names and shapes for a message."""
         return ", ".join(f"{name} {self.raw(name).shape}" for name in list(self._members)[:20])
+
+
+class Npy(SingleArray):
+    """One array of numpy."""
+
+    name, words, order, suffixes = "npy", ".npy", 0, (".npy",)
+
+    def magic(self, start: bytes) -> bool:
+        return start.startswith(NPY_MAGIC)
+
+    def rows(self, path: Path, *, packed: bool, targets: bool) -> RowArray:
+        return read_npy(path, targets=targets)
+
+
+class Npz(Archives):
+    """Several, in a zip."""
+
+    name, words, order, suffixes = "npz", ".npz", 1, (".npz",)
+
+    def archive(self, path: Path) -> NpzArchive:
+        return NpzArchive(path)
+
+    def magic(self, start: bytes) -> bool:
+        return start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+FORMATS = (Npy(), Npz())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rsgadvise.data.choose import OpenTarget, Words
+from rsgadvise.data.formats import Asked, Format
 from rsgadvise.data.formats.tables import Columns, choose_columns
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
@@ -164,3 +165,27 @@ def read_target_parquet(path: Path) -> RowArray:
                 yield np.column_stack([_values(column, None) for column in batch.columns])
 
     return RowArray(label=str(path), rows=rows, columns=len(names), dtype=np.dtype(np.float64), blocks=blocks)
+
+
+class Parquet(Format):
+    """Tables of columns."""
+
+    name, words, order, suffixes, columns = "parquet", "Parquet", 2, (".parquet",), True
+
+    def magic(self, start: bytes) -> bool:
+        return start.startswith(b"PAR1")
+
+    def open(self, path: Path, asked: Asked) -> DataSource:
+        return open_parquet(
+            path,
+            target=asked.target,
+            exclude=asked.exclude,
+            open_target=asked.open_target,
+            words=asked.words,
+        )
+
+    def targets(self, path: Path, *, packed: bool) -> RowArray:
+        return read_target_parquet(path)
+
+
+FORMATS = (Parquet(),)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.data.choose import OpenTarget, Words
+from rsgadvise.data.formats import Asked, Format
 from rsgadvise.data.formats.binary import open_gzip
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
@@ -448,3 +449,42 @@ def read_target_table(path: Path, *, packed: bool) -> RowArray:
                 yield targets
 
     return RowArray(label=str(path), rows=None, columns=layout.width, dtype=np.dtype(np.str_), blocks=blocks)
+
+
+_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat"}
+
+
+class Text(Format):
+    """Tables of text, which have no first bytes of their own."""
+
+    name, words, order, packs, columns = "csv", "CSV and TSV (also .gz)", 7, True, True
+
+    def named(self, path: Path, start: bytes) -> bool:
+        suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+        return bool(start) and suffix in _SUFFIXES and _is_text(start)
+
+    def open(self, path: Path, asked: Asked) -> DataSource:
+        return open_table(
+            path,
+            packed=asked.packed,
+            target=asked.target,
+            exclude=asked.exclude,
+            open_target=asked.open_target,
+            words=asked.words,
+        )
+
+    def targets(self, path: Path, *, packed: bool) -> RowArray:
+        return read_target_table(path, packed=packed)
+
+
+def _is_text(start: bytes) -> bool:
+    if b"\0" in start:
+        return False
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start >= len(start) - 3 and error.reason == "unexpected end of data"
+    return True
+
+
+FORMATS = (Text(),)
