@@ -18,13 +18,13 @@ from rsgadvise.theory.objective import (
     CertifiedMultilayer,
     DescentObjective,
     Objective,
-    PaperMultilayer,
     Schedule,
     largest_gradient,
 )
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import harmonic_number
 from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 __all__ = [
     "AS_REPORTED",

@@ -15,7 +15,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, point_at
 from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
-from rsgadvise.theory.single_layer import decreasing_stepsize_bound
+from rsgadvise.theory.theorems.single_layer import decreasing_stepsize_bound
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec

@@ -13,12 +13,13 @@ from rsgadvise.advise.runs import choosing, rows_to_compare
 from rsgadvise.advise.solve import plans
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import ConstantsName, single_layer
+from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
+from rsgadvise.theory.theorems import single_layer
 
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T

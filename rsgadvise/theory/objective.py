@@ -8,14 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rsgadvise.theory import (
-    autoencoder,
-    constants,
-    descent,
-    multilayer,
-    multilayer_optimum,
-    multilayer_plan,
-)
+from rsgadvise.theory import constants, descent
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import minimize_scan
@@ -27,6 +20,7 @@ from rsgadvise.theory.stopping import Stopping
 # sizes and iterations; stepsizes are (candidates,), or (candidates, L) for multilayer networks.
 
 Range = tuple[float, float]
+Cost = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +136,16 @@ class FixedStepsize(DerivedObjective):
 # The objectives of each kind of network, with the paper's constants and with certified ones.
 
 
+def lowest_keep_prob(cost: Cost, keep_prob: Range, shape: tuple[int, ...]) -> FloatArray:
+    """The best where U and sigma^2 both rise with the keep probability."""
+    return np.full(shape, keep_prob[0])
+
+
 @dataclass(frozen=True, slots=True)
 class DescentObjective:
     """A U-smooth objective with gradient variance sigma^2, both functions of the keep probability.
 
-    `exotic` marks a variance that is not monotone in the keep probability, as (10) can be.
+    `searched` minimises a cost over the keep probability: a constant may fall with it, as (10) can.
     """
 
     smoothness: Callable[[FloatArray], FloatArray]
@@ -154,7 +153,7 @@ class DescentObjective:
     geometry: Geometry
     initial_loss: float
     ceiling: float
-    exotic: bool = False
+    searched: Callable[[Cost, Range, tuple[int, ...]], FloatArray] = lowest_keep_prob
 
     def bound(
         self,
@@ -196,14 +195,8 @@ class DescentObjective:
             stopping=schedule.stopping,
         )
 
-    def _keep_prob(
-        self, cost: Callable[[FloatArray], FloatArray], keep_prob: Range, shape: tuple[int, ...]
-    ) -> FloatArray:
-        if keep_prob[0] == keep_prob[1] or not self.exotic:
-            return np.full(shape, keep_prob[0])  # U and sigma^2 both rise with the keep probability
-        return autoencoder.optimal_keep_prob(
-            cost, lower=keep_prob[0], upper=keep_prob[1], variance=self.variance, shape=shape
-        )
+    def _keep_prob(self, cost: Cost, keep_prob: Range, shape: tuple[int, ...]) -> FloatArray:
+        return (lowest_keep_prob if keep_prob[0] == keep_prob[1] else self.searched)(cost, keep_prob, shape)
 
     def optimum(
         self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
@@ -348,74 +341,6 @@ def _scanned_keep_prob(
         return lowest
     found = minimize_scan(value, lowest, np.full(shape, keep_prob[1]), points=33, steps=30, valleys=2)
     return np.where(value(found) < value(lowest), found, lowest)
-
-
-@dataclass(frozen=True, slots=True)
-class PaperMultilayer:
-    """Corollaries V.1 and VI.1 for one network."""
-
-    net: multilayer.Structure
-    initial_loss: float
-    ceiling: float
-
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
-        return multilayer.dropout_bound(
-            net=self.net,
-            stepsize=stepsize,
-            keep_prob=keep_prob,
-            batch_size=batch,
-            iterations=n,
-            initial_loss=self.initial_loss,
-            ceiling=self.ceiling,
-            decay=schedule.decay,
-            stopping=schedule.stopping,
-        )
-
-    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
-        limits = np.stack(
-            [np.asarray(limit, dtype=np.float64) for limit in multilayer.stepsize_limits(self.net)]
-        )
-        return np.broadcast_to(limits, (*np.shape(keep_prob), limits.size))
-
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
-        return multilayer_optimum.optimal_hyperparameters(
-            net=self.net,
-            batch_size=batch,
-            iterations=n,
-            initial_loss=self.initial_loss,
-            ceiling=self.ceiling,
-            keep_prob=keep_prob,
-            decay=schedule.decay,
-            stopping=schedule.stopping,
-        )
-
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        shape = np.broadcast_shapes(batch.shape, n.shape)
-        if np.any(stepsize >= self.largest_stepsizes(np.ones(()))):
-            return np.full(shape, keep_prob[0])  # out of range at all of them, which the bound will say
-        full = self.bound(stepsize, np.ones(()), batch, n, schedule)
-        return np.broadcast_to(multilayer_optimum.best_keep_prob(full, *keep_prob), shape).copy()
-
-    def required_iterations(
-        self, target: FloatArray, batch: FloatArray, keep_prob: Range
-    ) -> tuple[FloatArray, FloatArray]:
-        return multilayer_plan.required_iterations(
-            net=self.net, target=target, batch_size=batch, initial_loss=self.initial_loss, keep_prob=keep_prob
-        )
-
-    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
-        return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
 
 
 def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Constants:

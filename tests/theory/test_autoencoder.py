@@ -9,14 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rsgadvise.theory.autoencoder import (
-    balanced_stepsize,
-    constant_stepsize_bound,
-    fewest_samples_batch_size,
-    gradient_variance,
-    optimal_keep_prob,
-    smoothness,
-)
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.descent import (
     FloatArray,
@@ -24,6 +16,14 @@ from rsgadvise.theory.descent import (
     descent_bound,
     optimal_stepsize,
     required_iterations,
+)
+from rsgadvise.theory.theorems.autoencoder import (
+    balanced_stepsize,
+    constant_stepsize_bound,
+    fewest_samples_batch_size,
+    gradient_variance,
+    optimal_keep_prob,
+    smoothness,
 )
 
 

@@ -23,7 +23,7 @@ from rsgadvise.theory.multilayer import (
 )
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
 from rsgadvise.theory.multilayer_plan import fewest_iterations, fewest_samples, required_iterations
-from rsgadvise.theory.single_layer import constant_stepsize_bound
+from rsgadvise.theory.theorems.single_layer import constant_stepsize_bound
 
 
 def network(seed: int) -> tuple[Structure, dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.descent import Geometry, descent_bound, optimal_stepsize
-from rsgadvise.theory.single_layer import (
+from rsgadvise.theory.theorems.single_layer import (
     SMOOTHNESS,
     balanced_stepsize,
     constant_stepsize_bound,

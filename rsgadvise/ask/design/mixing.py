@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
 from rsgadvise.ask.design.architectures import joint_objective
-from rsgadvise.theory import ConstantsName, autoencoder, multilayer, multilayer_plan
+from rsgadvise.theory import ConstantsName, multilayer, multilayer_plan
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import Objective, PaperMultilayer, Range
+from rsgadvise.theory.objective import Objective, Range
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, geometric, increasing_root, whole_grid
+from rsgadvise.theory.theorems import autoencoder
+from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 # What each stage of a pipeline costs, as a function of the pretraining tolerances.
 #

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from rsgadvise.advise.space import Goal, Limit, Space
 from rsgadvise.theory import multilayer_plan
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.objective import CertifiedMultilayer, Objective, PaperMultilayer, Range
+from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Range
 from rsgadvise.theory.search import increasing_root
+from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 _SHARE = 1 - np.sqrt(0.5)  # sqrt(sigma^2/(B q)) at which certified plans take the fewest samples
 _SLACK = 1 + 1e-12

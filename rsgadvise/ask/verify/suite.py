@@ -9,10 +9,10 @@ import numpy as np
 
 from rsgadvise.ask.verify.cases import Case, Miss, Setting, build_case, case_key
 from rsgadvise.ask.verify.from_spec import pretrain
-from rsgadvise.theory import single_layer
 from rsgadvise.theory.constants import single_layer_constants
 from rsgadvise.theory.descent import Geometry, optimal_stepsize, required_iterations
 from rsgadvise.theory.stopping import Stopping
+from rsgadvise.theory.theorems import single_layer
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.generated import generated_data, moments_of
 from rsgadvise.training.networks import Data, Network, initial_weights

@@ -3,16 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
-from rsgadvise.theory import multilayer
-from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.objective import PaperMultilayer
+from rsgadvise.theory import multilayer, multilayer_optimum, multilayer_plan
+from rsgadvise.theory.descent import Bound, FloatArray
+from rsgadvise.theory.objective import Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems.theorem import LATE, Theorem
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMultilayer:
+    """Both for one network."""
+
+    net: multilayer.Structure
+    initial_loss: float
+    ceiling: float
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        return multilayer.dropout_bound(
+            net=self.net,
+            stepsize=stepsize,
+            keep_prob=keep_prob,
+            batch_size=batch,
+            iterations=n,
+            initial_loss=self.initial_loss,
+            ceiling=self.ceiling,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
+        limits = np.stack(
+            [np.asarray(limit, dtype=np.float64) for limit in multilayer.stepsize_limits(self.net)]
+        )
+        return np.broadcast_to(limits, (*np.shape(keep_prob), limits.size))
+
+    def optimum(
+        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> tuple[FloatArray, FloatArray]:
+        return multilayer_optimum.optimal_hyperparameters(
+            net=self.net,
+            batch_size=batch,
+            iterations=n,
+            initial_loss=self.initial_loss,
+            ceiling=self.ceiling,
+            keep_prob=keep_prob,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+
+    def best_keep_prob(
+        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
+    ) -> FloatArray:
+        shape = np.broadcast_shapes(batch.shape, n.shape)
+        if np.any(stepsize >= self.largest_stepsizes(np.ones(()))):
+            return np.full(shape, keep_prob[0])  # out of range at all of them, which the bound will say
+        full = self.bound(stepsize, np.ones(()), batch, n, schedule)
+        return np.broadcast_to(multilayer_optimum.best_keep_prob(full, *keep_prob), shape).copy()
+
+    def required_iterations(
+        self, target: FloatArray, batch: FloatArray, keep_prob: Range
+    ) -> tuple[FloatArray, FloatArray]:
+        return multilayer_plan.required_iterations(
+            net=self.net, target=target, batch_size=batch, initial_loss=self.initial_loss, keep_prob=keep_prob
+        )
+
+    def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
+        return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
 
 
 class Multilayer(Theorem):

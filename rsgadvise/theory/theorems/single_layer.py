@@ -7,10 +7,166 @@ from typing import ClassVar
 
 import numpy as np
 
-from rsgadvise.theory import single_layer
-from rsgadvise.theory.descent import FloatArray, Geometry
+from rsgadvise.errors import HypothesisError
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, descent_bound, required_iterations
 from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.stopping import harmonic_number
 from rsgadvise.theory.theorems.theorem import LATE, Descent
+
+# Single-layer networks: Theorem III.1 (7), Corollary III.2 (8), Corollary III.3 (9).
+#
+# The network is y = sigma(Wx) with loss (3), trained without dropout and without a box.
+
+SMOOTHNESS = 13 / 8
+"""U behind e_gamma^s = 1 - (13/16) gamma of Theorem III.1. Not valid for all data."""
+
+
+def gradient_variance(*, input_dim: Numeric, output_dim: Numeric) -> FloatArray:
+    """sigma^2 = d_x d_y / 16 behind e^s = U sigma^2 / 2 = 13 d_x d_y / 256. Not valid for all data."""
+    return np.asarray(input_dim, dtype=np.float64) * np.asarray(output_dim, dtype=np.float64) / 16
+
+
+def constant_stepsize_bound(
+    *,
+    stepsize: Numeric,
+    batch_size: Numeric,
+    iterations: Numeric,
+    initial_loss: Numeric,
+    input_dim: Numeric,
+    output_dim: Numeric,
+) -> Bound:
+    """Bound on E||grad f(W^R)||^2: (D_f/(N gamma) + e^s gamma/B) / (1 - (13/16) gamma).
+
+    Source: Theorem III.1, equation (7), D_f replaced by f(W^1) since f* >= 0.
+    Kind: upper bound. Assumes: 0 < gamma < 16/13, R uniform, and the paper's constants.
+
+    Example:
+        >>> b = constant_stepsize_bound(stepsize=0.1, batch_size=50, iterations=1000,
+        ...     initial_loss=5, input_dim=100, output_dim=5)
+        >>> round(float(b.value), 6)
+        0.109694
+    """
+    return descent_bound(
+        stepsize=stepsize,
+        batch_size=batch_size,
+        iterations=iterations,
+        suboptimality=initial_loss,
+        ceiling=output_dim,
+        smoothness=SMOOTHNESS,
+        gradient_variance=gradient_variance(input_dim=input_dim, output_dim=output_dim),
+        geometry=Geometry.FREE,
+    )
+
+
+def balanced_stepsize(
+    *,
+    batch_size: Numeric,
+    iterations: Numeric,
+    initial_loss: Numeric,
+    input_dim: Numeric,
+    output_dim: Numeric,
+) -> FloatArray:
+    """The paper's gamma_o = sqrt(B f(W^1) / (e^s N)), which makes the two terms of (7) equal.
+
+    Source: Theorem III.1. Kind: not the minimiser, and only valid below 16/13.
+
+    Raises:
+        HypothesisError: gamma_o is not below 16/13, where (7) turns negative.
+    """
+    noise = SMOOTHNESS / 2 * gradient_variance(input_dim=input_dim, output_dim=output_dim)
+    budget = np.asarray(batch_size, dtype=np.float64) * initial_loss
+    gamma = np.asarray(np.sqrt(budget / (noise * np.asarray(iterations, dtype=np.float64))))
+    if np.any(gamma >= 2 / SMOOTHNESS):
+        raise HypothesisError(
+            f"the balanced stepsize {float(np.max(gamma)):.4g} leaves the theorem's range (0, 16/13); "
+            "use the optimal stepsize or more iterations",
+            quantity="stepsize",
+        )
+    return gamma
+
+
+def decreasing_stepsize_bound(
+    *,
+    stepsize: Numeric,
+    decay: float,
+    batch_size: Numeric,
+    iterations: Numeric,
+    initial_loss: Numeric,
+    input_dim: Numeric,
+    output_dim: Numeric,
+) -> Bound:
+    """Bound for gamma_k = gamma k^-rho: 16/(3 H_N(rho)) (D_f/gamma + e^s gamma H_N(2 rho)/B).
+
+    Source: Corollary III.2, equation (8), as printed. It rests on
+        sum gamma_k (1 - (13/16) gamma_k) >= (3/16) sum gamma_k, which needs gamma <= 1;
+        `descent_bound` with stopping="matched" is the same result without that loss.
+    Kind: upper bound. Assumes: 0 < gamma <= 1, P_R proportional to gamma_k (1 - (13/16) gamma_k).
+
+    Raises:
+        HypothesisError: gamma is not in (0, 1].
+    """
+    gamma = np.asarray(stepsize, dtype=np.float64)
+    wrong = (gamma <= 0) | (gamma > 1)
+    if np.any(wrong):
+        raise HypothesisError(
+            f"must lie in (0, 1] for equation (8); got {gamma[wrong].flat[0]:g}; choose a smaller stepsize",
+            quantity="stepsize",
+        )
+    h1, h2 = harmonic_number(decay, iterations), harmonic_number(2 * decay, iterations)
+    noise = SMOOTHNESS / 2 * gradient_variance(input_dim=input_dim, output_dim=output_dim)
+    scale = 16 / (3 * h1)
+    start = np.asarray(scale * initial_loss / gamma)
+    spread = np.asarray(scale * noise * gamma * h2 / np.asarray(batch_size, dtype=np.float64))
+    start, spread = np.broadcast_arrays(start, spread)
+    return Bound({"initial_error": start, "gradient_noise": spread})
+
+
+def required_iterations_balanced(
+    *, target: Numeric, batch_size: Numeric, initial_loss: Numeric, input_dim: Numeric, output_dim: Numeric
+) -> FloatArray:
+    """Real N of equation (9): 4 f(W^1) e^s / (B q^2) (1 + 13 B q / (32 e^s))^2, q = eps delta^(1/T).
+
+    Source: Corollary III.3, for the balanced stepsize. Kind: exact for that stepsize.
+
+    Example:
+        >>> n = required_iterations_balanced(target=0.05 * 0.05**0.1, batch_size=50, initial_loss=5,
+        ...     input_dim=100, output_dim=5)
+        >>> round(float(n), 2)
+        7841.06
+    """
+    q = np.asarray(target, dtype=np.float64)
+    noise = SMOOTHNESS / 2 * gradient_variance(input_dim=input_dim, output_dim=output_dim)
+    spread = noise / np.asarray(batch_size, dtype=np.float64)
+    with np.errstate(over="ignore", divide="ignore"):
+        return np.asarray(4 * initial_loss * spread / q**2 * (1 + SMOOTHNESS * q / (4 * spread)) ** 2)
+
+
+def required_iterations_exact(
+    *, target: Numeric, batch_size: Numeric, initial_loss: Numeric, input_dim: Numeric, output_dim: Numeric
+) -> FloatArray:
+    """Real N for the optimal stepsize: 4 f(W^1) e^s / (B q^2) (1 + 2 * 13 B q / (32 e^s)), below (9)."""
+    return required_iterations(
+        target=target,
+        batch_size=batch_size,
+        suboptimality=initial_loss,
+        smoothness=SMOOTHNESS,
+        gradient_variance=gradient_variance(input_dim=input_dim, output_dim=output_dim),
+        geometry=Geometry.FREE,
+    )
+
+
+def critical_batch_size(*, target: Numeric, input_dim: Numeric, output_dim: Numeric) -> FloatArray:
+    """B_c = sigma^2 / q = e^s / ((13/16) q): there steps, and samples, are twice the fewest possible.
+
+    N(B) = N_min (1 + B_c/B), so N B = N_min B_c (1 + B/B_c).
+
+    Source: the closed form of the (steps, samples) hyperbola of McCandlish et al. 2018.
+
+    Example:
+        >>> round(float(critical_batch_size(target=0.05, input_dim=100, output_dim=5)), 6)
+        625.0
+    """
+    return np.asarray(gradient_variance(input_dim=input_dim, output_dim=output_dim) / np.asarray(target))
 
 
 class SingleLayer(Descent):
@@ -30,13 +186,11 @@ class SingleLayer(Descent):
     }
 
     def smoothness(self, keep_prob: FloatArray) -> FloatArray:
-        return np.full(np.shape(keep_prob), single_layer.SMOOTHNESS)
+        return np.full(np.shape(keep_prob), SMOOTHNESS)
 
     def variance(self, keep_prob: FloatArray) -> FloatArray:
         inputs, outputs = self.problem.layers
-        return np.full(
-            np.shape(keep_prob), single_layer.gradient_variance(input_dim=inputs, output_dim=outputs)
-        )
+        return np.full(np.shape(keep_prob), gradient_variance(input_dim=inputs, output_dim=outputs))
 
     @classmethod
     def source(cls, *, dropout: bool) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.theory.descent import FloatArray, Geometry
-from rsgadvise.theory.objective import DescentObjective, Objective, Schedule
+from rsgadvise.theory.objective import Cost, DescentObjective, Objective, Range, Schedule, lowest_keep_prob
 from rsgadvise.theory.problem import Problem
 
 PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
@@ -72,11 +72,9 @@ class Descent(Theorem):
 
     Attributes:
         geometry: how the box bears on the bound.
-        exotic: whether sigma^2 may fall with the keep probability.
     """
 
     geometry: ClassVar[Geometry]
-    exotic: ClassVar[bool] = False
 
     @abstractmethod
     def smoothness(self, keep_prob: FloatArray) -> FloatArray:
@@ -85,6 +83,10 @@ class Descent(Theorem):
     @abstractmethod
     def variance(self, keep_prob: FloatArray) -> FloatArray:
         """sigma^2 of one example."""
+
+    def searched(self, cost: Cost, keep_prob: Range, shape: tuple[int, ...]) -> FloatArray:
+        """Keep probability of the smallest cost, which rises with U and sigma^2."""
+        return lowest_keep_prob(cost, keep_prob, shape)
 
     @cached_property
     def descent(self) -> DescentObjective:
@@ -95,7 +97,7 @@ class Descent(Theorem):
             geometry=self.geometry,
             initial_loss=self.problem.initial_loss,
             ceiling=self.problem.largest_loss,
-            exotic=self.exotic,
+            searched=self.searched,
         )
 
     @cached_property
