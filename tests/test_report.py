@@ -15,10 +15,13 @@ from rich.console import Console
 
 import rsgadvise
 from rsgadvise.numerals import count, number
+from rsgadvise.show.formats.csv import as_csv
+from rsgadvise.show.formats.json import as_json
+from rsgadvise.show.formats.markdown import as_markdown
+from rsgadvise.show.formats.yaml import as_yaml
 from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.show.report.console import as_text, fitted, show
-from rsgadvise.show.report.documents import as_csv, as_document, as_json, as_yaml
-from rsgadvise.show.report.markdown import as_markdown
+from rsgadvise.show.report.documents import as_document
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -6,12 +6,13 @@ import math
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsgadvise import __version__
 from rsgadvise.errors import UsageError
+from rsgadvise.show.formats import format_names
 
 # The options of commands that train: where to compute, and how sure to be.
 
@@ -55,14 +56,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-class Format(StrEnum):
-    """Output formats."""
+if TYPE_CHECKING:
 
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
-    MARKDOWN = "markdown"
-    CSV = "csv"
+    class Format(StrEnum):
+        """Output formats: those that are there."""
+
+        TABLE = "table"
+else:
+    Format = StrEnum("Format", {name.upper(): name for name in format_names()})
 
 
 class Constants(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 
 from rsgadvise.cli.options import Format
 from rsgadvise.errors import UsageError
+from rsgadvise.show.formats import Shown, render
 from rsgadvise.show.report.blocks import Block
 
 STDOUT = Path("-")
@@ -40,20 +40,13 @@ def emit(
     rows: Callable[[], Sequence[Mapping[str, Any]]],
 ) -> None:
     """Render one result; only the form that is asked for is built."""
-    if target.format is Format.TABLE:
-        text = _table(blocks(), target)
-    elif target.format is Format.MARKDOWN:
-        from rsgadvise.show.report.markdown import as_markdown
 
-        text = as_markdown(blocks())
-    else:
-        from rsgadvise.show.report.documents import as_csv, as_json, as_yaml
+    def seen() -> tuple[int, bool, bool]:
+        width, shown, coloured = screen(no_color=target.no_color)
+        plain = not is_stdout(target.path) or not shown
+        return width, plain, coloured and not plain
 
-        if target.format is Format.CSV:
-            text = as_csv(rows())
-        else:
-            text = (as_json if target.format is Format.JSON else as_yaml)(document())
-    write(target.path, text)
+    write(target.path, render(target.format, Shown(blocks, document, rows, seen, target.quiet)))
 
 
 def is_stdout(path: Path | None) -> bool:
@@ -113,30 +106,6 @@ def screen(*, no_color: bool) -> tuple[int, bool, bool]:
     terminal = Console(no_color=True if no_color else None)
     shown = terminal.is_terminal
     return max(terminal.width, _NARROWEST), shown, shown and not terminal.no_color
-
-
-def _table(blocks: Sequence[Block], target: Target) -> str:
-    from rich.console import Console
-
-    from rsgadvise.show.report.console import show
-
-    # Colour is decided by the terminal behind stdout, but the text is collected first: a result is
-    # written whole or not at all.
-    width, shown, coloured = screen(no_color=target.no_color)
-    plain = not is_stdout(target.path) or not shown
-    coloured = coloured and not plain
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer,
-        width=width,
-        force_terminal=not plain,
-        color_system="standard" if coloured else None,
-        no_color=not coloured,
-        highlight=False,
-        emoji=False,
-    )
-    show(blocks, console, quiet=target.quiet)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
 def check_writable(path: Path) -> None:

@@ -107,7 +107,7 @@ def report(
 
         write(place, render(page))
     else:
-        from rsgadvise.show.report.documents import as_json
+        from rsgadvise.show.formats.json import as_json
 
         write(place, as_json(_document(page, answer)))
     if place is not None and output is None and not quiet:

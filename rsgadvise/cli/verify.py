@@ -378,7 +378,7 @@ def _report(found: Verification, target: Target, junit: Path | None) -> None:
         return as_document("verify", found)
 
     def markdown() -> str:
-        from rsgadvise.show.report.markdown import as_markdown
+        from rsgadvise.show.formats.markdown import as_markdown
 
         return as_markdown(blocks())
 

@@ -14,7 +14,8 @@ from rsgadvise.advise import wording
 from rsgadvise.advise.recommend import rank, ranking_objective
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.space import search_space
-from rsgadvise.show.report.documents import as_document, as_json
+from rsgadvise.show.formats.json import as_json
+from rsgadvise.show.report.documents import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.theory.calibrated import LossObjective, loss_stepsize
 from rsgadvise.theory.descent import Geometry, descent_bound

@@ -17,9 +17,10 @@ from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import calibration, candidates, looking, race, tournament
 from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.results import PilotAdvice
+from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.report.advice import advice_blocks
 from rsgadvise.show.report.console import as_text
-from rsgadvise.show.report.documents import as_document, as_json
+from rsgadvise.show.report.documents import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.training import rsg as rsg_module
 from rsgadvise.training.curvature import Curvature

@@ -201,6 +201,6 @@ def test_everything_may_be_null() -> None:
 
 
 def test_yaml_gives_the_same_chart() -> None:
-    from rsgadvise.show.report.documents import as_yaml
+    from rsgadvise.show.formats.yaml import as_yaml
 
     assert chart_from(as_yaml(documents.two_axes()), "a.yaml") == chart(documents.two_axes())

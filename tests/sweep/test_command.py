@@ -16,7 +16,7 @@ from conftest import Run
 from ruamel.yaml import YAML
 
 from rsgadvise.ask.sweep.results import Axis, Sweep
-from rsgadvise.show.report.markdown import as_markdown
+from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.report.pictures import BARS
 from rsgadvise.show.report.sweeping import sweep_blocks, sweep_document, sweep_rows
 

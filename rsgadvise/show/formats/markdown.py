@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rsgadvise.show.formats import Shown
 from rsgadvise.show.report.blocks import Block, Grid, Lead, Title
 
 
@@ -36,3 +37,7 @@ def as_markdown(blocks: Sequence[Block]) -> str:
         else:
             lines += [f"### {block.title}", "", *(f"- {item}" for item in block.items), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def render(shown: Shown) -> str:
+    return as_markdown(shown.blocks())
