@@ -21,8 +21,9 @@ tested:
 verified:
 	$(BIN)/rsgadvise verify --quiet
 
-test-all: $(VENV)/.installed-all  ## the same tests with every optional reader, Dask, and the libraries of --emit installed
+test-all: $(VENV)/.installed-all  ## the same tests with every optional reader, Dask, and the libraries of --emit installed; and those of research/
 	$(MAKE) --no-print-directory tested
+	$(BIN)/python -m pytest -q research
 
 explore: $(VENV)/.installed-test  ## every property on other examples than before, until one fails or ROUNDS are done; then 1000 random specs a round, or TRIES
 	for round in $$(seq $(or $(ROUNDS),10)); do \
@@ -37,10 +38,10 @@ bench-advice: $(VENV)/.installed-bench  ## what advice is worth in trials, on th
 	$(BIN)/python -m benchmarks.advice
 
 bench-agreement: $(VENV)/.installed  ## whether bounds rank configurations as training does, on the data sets in RSGADVISE_DATA
-	$(BIN)/python -m benchmarks.agreement
+	$(BIN)/python -m research.agreement
 
 figure1: $(VENV)/.installed-plot  ## the paper's Figure 1 on the data sets in DATA: pictures and verdicts in docs/figure1
-	RSGADVISE_DATA='$(or $(DATA),$(RSGADVISE_DATA))' $(BIN)/python -m benchmarks.figure1 --cache .figure1 -o docs/figure1
+	RSGADVISE_DATA='$(or $(DATA),$(RSGADVISE_DATA))' $(BIN)/python -m research.figure1 --cache .figure1 -o docs/figure1
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

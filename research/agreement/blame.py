@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.agreement.measuring import Outcome
-from benchmarks.agreement.predicting import (
+from research.agreement.measuring import Outcome
+from research.agreement.predicting import (
     AS_REPORTED,
     BACK,
     COMBINED,
@@ -20,7 +20,7 @@ from benchmarks.agreement.predicting import (
     predictions,
     vacuity_limit,
 )
-from benchmarks.agreement.statistics import interval, kendall, moves, spearman, untied
+from research.agreement.statistics import interval, kendall, moves, spearman, untied
 from rsgadvise.theory import ConstantsName
 
 __all__ = [

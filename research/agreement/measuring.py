@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.agreement.design import Configuration, Sweep, held
-from benchmarks.agreement.sources import rows_of
+from research.agreement.design import Configuration, Sweep, held
+from research.agreement.sources import rows_of
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import Calibration, calibrate, steepness
 from rsgadvise.theory.constants import InputMoments

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from benchmarks.agreement.statistics import latin_hypercube
+from research.agreement.statistics import latin_hypercube
 
 __all__ = [
     "BLOCKS",

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.agreement`: does a bound rank configurations as training does, and if not, why not?
+"""`python -m research.agreement`: does a bound rank configurations as training does, and if not, why not?
 
 The data sets lie in the folder that the variable RSGADVISE_DATA names.
 """
@@ -21,8 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import rsgadvise
-from benchmarks.agreement.blame import agreement, dependence, noise
-from benchmarks.agreement.design import (
+from research.agreement.blame import agreement, dependence, noise
+from research.agreement.design import (
     BLOCKS,
     FAMILIES,
     FRACTIONS,
@@ -33,11 +33,11 @@ from benchmarks.agreement.design import (
     design,
     sweeps,
 )
-from benchmarks.agreement.measuring import LOOKS, Outcome
-from benchmarks.agreement.predicting import CONSTANTS
-from benchmarks.agreement.report import Setting, Swept, render
-from benchmarks.agreement.sources import DATA, ROWS, is_there
-from benchmarks.agreement.store import Task, outcomes
+from research.agreement.measuring import LOOKS, Outcome
+from research.agreement.predicting import CONSTANTS
+from research.agreement.report import Setting, Swept, render
+from research.agreement.sources import DATA, ROWS, is_there
+from research.agreement.store import Task, outcomes
 
 _COUNT, _REPLICAS, _SWEEP_REPLICAS = 40, 8, 4
 _QUICK_COUNT, _QUICK_REPLICAS = 12, 4
@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.agreement", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m research.agreement", description=__doc__)
     parser.add_argument("--data", nargs="+", choices=DATA, metavar="NAME", help=", ".join(DATA))
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="NAME")
     parser.add_argument(
@@ -176,7 +176,7 @@ def _swept(found: Sequence[tuple[str, list[Outcome]]], family: str, block: str) 
 
 
 def _head(options: argparse.Namespace, minutes: float) -> str:
-    command = "python -m benchmarks.agreement " + shlex.join(sys.argv[1:])
+    command = "python -m research.agreement " + shlex.join(sys.argv[1:])
     versions = (
         f"Python {platform.python_version()}, rsgadvise {rsgadvise.__version__}, numpy {version('numpy')}"
     )

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchmarks.agreement.measuring import Outcome, with_calibration
+from research.agreement.measuring import Outcome, with_calibration
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.figure1`: Figure 1 of the paper on four kinds of data, with pictures and verdicts.
+"""`python -m research.figure1`: Figure 1 of the paper on four kinds of data, with pictures and verdicts.
 
 The data sets lie in the folder that the variable RSGADVISE_DATA names.
 """
@@ -14,9 +14,9 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.figure1.running import PANELS, Replicate, plan
-from benchmarks.figure1.tables import DATA
-from benchmarks.figure1.tasks import GENERATED, Task, run_task, table_of
+from research.figure1.running import PANELS, Replicate, plan
+from research.figure1.tables import DATA
+from research.figure1.tasks import GENERATED, Task, run_task, table_of
 from rsgadvise.errors import RsgadviseError
 
 _REPLICATES = 6
@@ -51,7 +51,7 @@ def say(text: str) -> None:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.figure1", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m research.figure1", description=__doc__)
     parser.add_argument(
         "--data", nargs="+", choices=[*DATA, GENERATED], default=list(DATA), metavar="NAME",
         help=f"{', '.join(DATA)}, or {GENERATED} rows",
@@ -106,7 +106,7 @@ def _run(names: Sequence[str], folder: Path, options: argparse.Namespace) -> int
     tasks = [(panel, data, seed) for seed in seeds for panel in options.panels for data in names]
     found = _computed(tasks, folder, options)
     say(f"computed in {(time.perf_counter() - begun) / 60:.1f} minutes")
-    from benchmarks.figure1.report import render, write
+    from research.figure1.report import render, write
 
     results = {}
     tables = {data: table_of(data, folder, options.rows) for data in names}

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.figure1.__main__ import main
-from benchmarks.figure1.report import _few_colours
-from benchmarks.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, span
-from benchmarks.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
-from benchmarks.figure1.tables import Table, generated_table, reduced
+from research.figure1.__main__ import main
+from research.figure1.report import _few_colours
+from research.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, span
+from research.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
+from research.figure1.tables import Table, generated_table, reduced
 from rsgadvise.ask.sweep.axes import parse_axis, plan_points
 from rsgadvise.ask.sweep.measuring import predict
 from rsgadvise.ask.sweep.results import Measurement, SweepPoint

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from benchmarks.figure1.running import Replicate, plan, run_replicate
-from benchmarks.figure1.tables import Table, generated_table, load_table
+from research.figure1.running import Replicate, plan, run_replicate
+from research.figure1.tables import Table, generated_table, load_table
 
 __all__ = ["GENERATED", "Task", "run_task", "table_of"]
 

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import rsgadvise
-from benchmarks.agreement.design import Configuration, Sweep
-from benchmarks.agreement.measuring import PROTOCOL, Outcome, measure_one, measure_sweep
-from benchmarks.agreement.sources import DATA, ROWS
+from research.agreement.design import Configuration, Sweep
+from research.agreement.measuring import PROTOCOL, Outcome, measure_one, measure_sweep
+from research.agreement.sources import DATA, ROWS
 
 __all__ = ["Task", "outcomes"]
 

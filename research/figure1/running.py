@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from benchmarks.figure1.rules import Panel
-from benchmarks.figure1.tables import Table, reduced, statistics_of
+from research.figure1.rules import Panel
+from research.figure1.tables import Table, reduced, statistics_of
 from rsgadvise.ask.sweep.axes import PlannedPoint, override, parse_axis, plan_points
 from rsgadvise.ask.sweep.measuring import Computer, Options
 from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value

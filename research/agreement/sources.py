@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.agreement.design import Configuration
+from research.agreement.design import Configuration
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import load_rows, measure
 from rsgadvise.theory.constants import InputMoments

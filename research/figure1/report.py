@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.figure1.rules import (
+from research.figure1.rules import (
     ALIKE,
     CONFIDENCE,
     NEGLIGIBLE,
@@ -22,8 +22,8 @@ from benchmarks.figure1.rules import (
     Statement,
     judge,
 )
-from benchmarks.figure1.running import Plan, Replicate, joined, panel_of
-from benchmarks.figure1.tables import Table
+from research.figure1.running import Plan, Replicate, joined, panel_of
+from research.figure1.tables import Table
 
 __all__ = ["READINGS", "Results", "render", "write"]
 

@@ -1,4 +1,4 @@
-"""The statistics, the variants and the blame of `python -m benchmarks.agreement`; no data sets needed."""
+"""The statistics, the variants and the blame of `python -m research.agreement`; no data sets needed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from benchmarks.agreement import measuring, store
-from benchmarks.agreement.blame import (
+from research.agreement import measuring, store
+from research.agreement.blame import (
     Agreement,
     Noise,
     agreement,
@@ -24,9 +24,9 @@ from benchmarks.agreement.blame import (
     dependence,
     noise,
 )
-from benchmarks.agreement.design import BLOCKS, FAMILIES, KNOBS, Configuration, Family, Sweep, design, sweeps
-from benchmarks.agreement.measuring import Outcome, measure_one, measure_sweep, with_calibration
-from benchmarks.agreement.predicting import (
+from research.agreement.design import BLOCKS, FAMILIES, KNOBS, Configuration, Family, Sweep, design, sweeps
+from research.agreement.measuring import Outcome, measure_one, measure_sweep, with_calibration
+from research.agreement.predicting import (
     ALL_FREE,
     ALL_MEASURED,
     AS_REPORTED,
@@ -40,8 +40,8 @@ from benchmarks.agreement.predicting import (
     predictions,
     vacuity_limit,
 )
-from benchmarks.agreement.report import Setting, Swept, render
-from benchmarks.agreement.statistics import interval, kendall, latin_hypercube, moves, ranks, spearman, untied
+from research.agreement.report import Setting, Swept, render
+from research.agreement.statistics import interval, kendall, latin_hypercube, moves, ranks, spearman, untied
 from rsgadvise.theory.judge import certified, objective_for
 from rsgadvise.theory.stopping import harmonic_number
 from rsgadvise.training.expectation import Expectation

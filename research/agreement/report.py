@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.agreement.blame import AIM, Agreement, Dependence, Noise, costliest, culprit
-from benchmarks.agreement.design import BLOCKS, FAMILIES, Block, Family
-from benchmarks.agreement.predicting import COMBINED, IDEAL
+from research.agreement.blame import AIM, Agreement, Dependence, Noise, costliest, culprit
+from research.agreement.design import BLOCKS, FAMILIES, Block, Family
+from research.agreement.predicting import COMBINED, IDEAL
 
 __all__ = ["Setting", "Swept", "render"]
 
