@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from rsgadvise.cli.options import (
-    AdviceConstants,
     AdviceConstantsOption,
-    Constants,
     ConstantsOption,
     EitherConstantsOption,
     EmitOption,
@@ -195,7 +193,7 @@ def recommend(
         bool, typer.Option("--details", help="Everything: terms, the race, constants, reasons, assumptions.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many ranks to show.")] = 5,
-    constants: AdviceConstantsOption = AdviceConstants.AUTO,
+    constants: AdviceConstantsOption = "auto",
     work: WorkOption = None,
     pilot: PilotOption = None,
     seed: SeedOption = 0,
@@ -212,7 +210,7 @@ def recommend(
         raise UsageError(
             f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
         )
-    effort = Effort(constants.value, pilot, work, seed)
+    effort = Effort(constants, pilot, work, seed)
     options = DataOptions(
         target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value
     )
@@ -277,7 +275,7 @@ def _flat(report: BoundReport) -> dict[str, Any]:
 
 def bound(
     spec: SpecArgument,
-    constants: ConstantsOption = Constants.PAPER,
+    constants: ConstantsOption = "paper",
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,
@@ -290,7 +288,7 @@ def bound(
     from rsgadvise.advise.evaluate import evaluate
 
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> BoundReport:
-        return evaluate(loaded.spec, constants=constants.value, measured=measured)
+        return evaluate(loaded.spec, constants=constants, measured=measured)
 
     answer = ask(spec, set_, question, quiet=quiet)
 
@@ -332,7 +330,7 @@ def iterations(
     from rsgadvise.advise.plan import plan_for
     from rsgadvise.cli.requests import GivenOptions, left_aside, request_from_options, request_from_spec
 
-    named: ConstantsName | None = None if constants is None else constants.value
+    named: ConstantsName | None = None if constants is None else constants
     given = GivenOptions(eps, delta, runs, epochs, batch_size, input_dim, output_dim, initial_loss)
     if spec is None:
         if set_:

@@ -102,7 +102,7 @@ def compare(
     from rsgadvise.ask.compare import compare as compared
 
     with np.errstate(all="ignore"):
-        found = compared(candidates, constants=None if constants is None else constants.value)
+        found = compared(candidates, constants=None if constants is None else constants)
     behind = {candidate.name: each for candidate, each in zip(candidates, loaded, strict=True)}
     if measure:
         found = _measured(

@@ -101,7 +101,7 @@ def design(
                 depths=depths,
                 equal=equal,
                 most_weights=parameters,
-                constants=None if constants is None else constants.value,
+                constants=None if constants is None else constants,
                 by=None if by is None else by.value,
                 top=top,
                 most_families=families,

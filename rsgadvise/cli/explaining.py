@@ -10,7 +10,6 @@ import typer
 
 from rsgadvise.cli.advice import Measured, SpecArgument, ask
 from rsgadvise.cli.options import (
-    Constants,
     ConstantsOption,
     Format,
     FormatOption,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 def explain(
     spec: SpecArgument,
-    constants: ConstantsOption = Constants.PAPER,
+    constants: ConstantsOption = "paper",
     thorough: Annotated[
         bool,
         typer.Option(
@@ -55,7 +54,7 @@ def explain(
 
         return explained(
             loaded.spec,
-            constants=constants.value,
+            constants=constants,
             measured=measured,
             statistics=statistics,
             thorough=thorough,

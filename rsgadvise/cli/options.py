@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ import typer
 from rsgadvise import __version__
 from rsgadvise.errors import UsageError
 from rsgadvise.show.formats import format_names
+from rsgadvise.theory import CONSTANTS, all_constants
 
 # The options of commands that train: where to compute, and how sure to be.
 
@@ -66,13 +68,6 @@ else:
     Format = StrEnum("Format", {name.upper(): name for name in format_names()})
 
 
-class Constants(StrEnum):
-    """Sets of constants behind a bound."""
-
-    PAPER = "paper"
-    CERTIFIED = "certified"
-
-
 class Emit(StrEnum):
     """Libraries in whose words a recommendation can be written down."""
 
@@ -80,16 +75,6 @@ class Emit(StrEnum):
     KERAS = "keras"
     SKLEARN = "sklearn"
     OPTUNA = "optuna"
-
-
-class AdviceConstants(StrEnum):
-    """Sets of constants behind advice."""
-
-    AUTO = "auto"
-    PAPER = "paper"
-    CERTIFIED = "certified"
-    TYPICAL = "typical"
-    CALIBRATED = "calibrated"
 
 
 class ScalingName(StrEnum):
@@ -140,25 +125,60 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the spec, e.g. training.decay=0.5."),
 ]
+
+
+def _constants(*known: str) -> Callable[[str], str]:
+    """Parser of a set of constants: those that every theorem has, or one that a theorem's file brings."""
+
+    def parse(value: str) -> str:
+        if value not in known:
+            own = [name for name in all_constants(value) if name not in CONSTANTS]
+            if value not in own:
+                raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, (*known, *own)))}.")
+        return value
+
+    return parse
+
+
+_THEOREMS = "paper", "certified"
+_ADVICE = "auto", *CONSTANTS
 ConstantsOption = Annotated[
-    Constants,
-    typer.Option("--constants", help="paper: as published; certified: hold for any data of these moments."),
-]
-EitherConstantsOption = Annotated[
-    Constants | None,
+    str,
     typer.Option(
         "--constants",
+        parser=_constants(*_THEOREMS),
+        metavar=f"<{'|'.join(_THEOREMS)}>",
+        help="paper: as published; certified: hold for any data of these moments.",
+    ),
+]
+EitherConstantsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--constants",
+        parser=_constants(*_THEOREMS),
+        metavar=f"<{'|'.join(_THEOREMS)}>",
         help="paper: as published; certified: hold for any data of these moments. The default is paper, "
         "and certified for a target that the paper's have no plan for.",
     ),
 ]
 AdviceConstantsOption = Annotated[
-    AdviceConstants,
+    str,
     typer.Option(
         "--constants",
+        parser=_constants(*_ADVICE),
+        metavar=f"<{'|'.join(_ADVICE)}>",
         help="auto: measured on the data where there are any, else typical for their statistics, with the "
         "theorem's ranks beside it; paper: as published; certified: hold for any data of these moments; "
         "typical and calibrated: from statistics and from data, neither of them proven.",
+    ),
+]
+AdviserOption = Annotated[
+    str,
+    typer.Option(
+        "--advice",
+        parser=_constants(*_THEOREMS),
+        metavar=f"<{'|'.join(_THEOREMS)}>",
+        help="Whose constants choose what a spec leaves open.",
     ),
 ]
 PilotOption = Annotated[

@@ -15,7 +15,6 @@ import typer
 from rsgadvise import __version__
 from rsgadvise.cli.advice import Answer, SourceArgument, ask_for_advice
 from rsgadvise.cli.options import (
-    AdviceConstants,
     AdviceConstantsOption,
     NoColorOption,
     OutputOption,
@@ -62,7 +61,7 @@ def report(
     array: ArrayOption = None,
     scaling: ScalingOption = ScalingName.AUTO,
     top: Annotated[int, typer.Option(min=1, max=100, help="How many recommendations to show.")] = 5,
-    constants: AdviceConstantsOption = AdviceConstants.AUTO,
+    constants: AdviceConstantsOption = "auto",
     work: WorkOption = None,
     pilot: PilotOption = None,
     seed: SeedOption = 0,
@@ -93,7 +92,7 @@ def report(
         )
     written = _now(os.environ)
     place = _place(spec, output, format_)
-    effort = Effort(constants.value, pilot, work, seed)
+    effort = Effort(constants, pilot, work, seed)
     options = DataOptions(
         target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value
     )

@@ -15,7 +15,7 @@ import typer
 
 from rsgadvise.cli.data import check_fit, described, rows_of, statistics_of
 from rsgadvise.cli.options import (
-    Constants,
+    AdviserOption,
     DaskOption,
     Format,
     FormatOption,
@@ -156,7 +156,7 @@ def _options(
     seed: int | None,
     confidence: float,
     interval: Limits,
-    advice: Constants,
+    advice: str,
     training: Mapping[str, object],
 ) -> Options:
     """The command line's options, the spec's where it has none, and defaults.
@@ -180,7 +180,7 @@ def _options(
         seed=next(value for value in (seed, in_spec[1], default.seed) if value is not None),
         confidence=confidence,
         interval=interval.value,
-        advice=advice.value,
+        advice=advice,
     )
 
 
@@ -209,9 +209,7 @@ def sweep(
         Limits,
         typer.Option(help="student: approximate; rigorous: valid for any number of runs, and much wider."),
     ] = Limits.STUDENT,
-    advice: Annotated[
-        Constants, typer.Option("--advice", help="Whose constants choose what the spec leaves open.")
-    ] = Constants.PAPER,
+    advice: AdviserOption = "paper",
     resume: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Keep finished points in FILE; take those that are there."),

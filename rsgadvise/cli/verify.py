@@ -17,7 +17,7 @@ import typer
 from rsgadvise.ask.verify.results import Verification
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.options import (
-    Constants,
+    AdviserOption,
     DaskOption,
     Format,
     FormatOption,
@@ -294,9 +294,7 @@ def verify(
     constants: Annotated[
         Checked, typer.Option("--constants", help="Whose bounds of a spec count.")
     ] = Checked.BOTH,
-    advice: Annotated[
-        Constants, typer.Option("--advice", help="Whose constants choose what a spec leaves open.")
-    ] = Constants.PAPER,
+    advice: AdviserOption = "paper",
     junit: Annotated[
         Path | None,
         typer.Option(
@@ -334,7 +332,7 @@ def verify(
         list(specs or ()),
         overrides=tuple(set_ or ()),
         checked=constants,
-        advice=advice.value,
+        advice=advice,
         seed=seed,
         confidence=confidence,
         quiet=quiet,

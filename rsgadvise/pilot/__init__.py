@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from rsgadvise.errors import UsageError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import ConstantsName, all_constants
 
 __all__ = ["DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
 
@@ -15,7 +14,7 @@ DEFAULT_WORK = 1e11
 
 SMALLEST_PILOT, LARGEST_PILOT = 0.1, 100.0  # calibration alone takes half of the smallest
 
-Asked = ConstantsName | Literal["auto"]
+Asked = ConstantsName  # or auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Effort:
         Raises:
             UsageError: a value is out of range.
         """
-        known = ("auto", *get_args(ConstantsName))
+        known = ("auto", *all_constants("paper" if self.constants == "auto" else self.constants))
         if self.constants not in known:
             raise UsageError(
                 f"{option}constants must be one of {', '.join(known)}; got {self.constants!r}; change it"

@@ -126,7 +126,7 @@ def bound_at(row: dict[str, Any], spec: str, constants: str, stopping: str) -> f
     names = ("mean", "mean_square", "second_moment", "top_eigenvalue")
     measured = {name: getattr(found, name) for name in names}
     parsed = parse_spec(json.dumps(given), file="s").spec
-    return evaluate(parsed, constants=constants, measured=measured).bound  # type: ignore[arg-type]
+    return evaluate(parsed, constants=constants, measured=measured).bound
 
 
 @pytest.mark.parametrize("network", NETWORKS)

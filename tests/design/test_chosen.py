@@ -89,7 +89,7 @@ def test_a_vacuous_certified_bound_has_no_curve() -> None:
     """It is shown as the largest gradient, which other lengths have not in common with the network."""
     spec = spec_of(training={"iterations": 1})
     for constants, drawn in (("certified", False), ("paper", True)):
-        found = design(spec, widths=WIDTHS, depths=(2,), constants=constants)  # type: ignore[arg-type]
+        found = design(spec, widths=WIDTHS, depths=(2,), constants=constants)
         assert all(row.vacuous for row in found.architectures)
         assert (found.curve_layers is not None) == drawn
         assert ("is vacuous" in said(found, "No curve")) != drawn

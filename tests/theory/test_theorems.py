@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -83,6 +85,53 @@ def test_a_theorem_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (
         theorem_for(problem_of("single_layer"), "halved").equation(Schedule(), dropout=False).endswith("(7)")
     )
+
+
+HALVED = """
+from rsgadvise.theory.theorems.single_layer import SingleLayer
+
+
+class Halved(SingleLayer):
+    constants = ("halved",)
+
+    def variance(self, keep_prob):
+        return super().variance(keep_prob) / 2
+
+    @classmethod
+    def source(cls, *, dropout):
+        return "a theorem of half the noise"
+"""
+ASK = """
+import sys
+from rsgadvise.theory import theorems
+theorems.__path__.append(sys.argv.pop(1))
+theorems._THEOREMS = theorems._found()
+from rsgadvise.cli import main
+main()
+"""
+FIXED = ("training.stepsize=0.1", "training.batch_size=5", "training.iterations=9")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("recommend",), "\n gradient noise "),
+        (("bound", *(word for key in FIXED for word in ("--set", key))), " 4.333  26.4 %"),
+        (("explain",), "a theorem of half the noise"),
+        (("recommend", "--emit", "torch"), "def "),
+    ],
+    ids=["recommend", "bound", "explain", "emit"],
+)
+def test_every_command_takes_constants_that_a_file_brings(
+    asked: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "halved.py").write_text(HALVED)
+    command, *options = asked
+    words = [command, "configs/mnist_single_layer.yaml", "--constants", "halved", *options]
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(tmp_path), *words], check=True, capture_output=True, text=True
+    )
+    assert said in done.stdout
 
 
 def test_two_theorems_for_the_same_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

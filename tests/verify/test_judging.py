@@ -58,7 +58,7 @@ def case(
     )
     names = ("paper", "certified")
     claims = tuple(
-        Claim(constants, bound, "(7)", vacuous=False, expected="consistent")  # type: ignore[arg-type]
+        Claim(constants, bound, "(7)", vacuous=False, expected="consistent")
         for constants, bound in zip(names, bounds, strict=False)
     )
     return replace(plain, claims=claims, highest=highest, limit=highest, alpha=alpha)

@@ -15,7 +15,7 @@ from pathlib import Path
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems.theorem import Theorem
 
-__all__ = ["Theorem", "theorem_for", "theorem_of"]
+__all__ = ["Theorem", "constants_names", "theorem_for", "theorem_of"]
 
 
 def _found() -> Mapping[tuple[str, str], type[Theorem]]:
@@ -34,6 +34,11 @@ def _found() -> Mapping[tuple[str, str], type[Theorem]]:
 
 
 _THEOREMS = _found()
+
+
+def constants_names() -> tuple[str, ...]:
+    """Every set of constants that a theorem has."""
+    return tuple(dict.fromkeys(constants for _, constants in _THEOREMS))
 
 
 def theorem_of(kind: str, constants: str) -> type[Theorem]:
