@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rsgadvise.numerals import count, lengths, network, number
-from rsgadvise.show.plot.charts import Entry
+from rsgadvise.show.plot.document import Entry
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series
 from rsgadvise.show.plot.names import GRADIENT
 from rsgadvise.show.plot.scales import log_axis

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rsgadvise.show.plot.charts import Entry
+from rsgadvise.show.plot.document import Entry
 from rsgadvise.show.plot.figure import Axis, Chart, Panel, Point, Role, Series, measured_point
 from rsgadvise.show.plot.names import (
     GRADIENT,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rsgadvise.numerals import count, network, number, percent, stepsizes
-from rsgadvise.show.plot.charts import Entry
+from rsgadvise.show.plot.document import Entry
 from rsgadvise.show.plot.figure import Axis, Bar, Chart, Level, Panel, Point, Segment, Series
 from rsgadvise.show.plot.names import GRADIENT, limit_name
 from rsgadvise.show.plot.scales import categories, linear_axis, log_axis

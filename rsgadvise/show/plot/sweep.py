@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsgadvise.show.plot.charts import Entry
+from rsgadvise.show.plot.document import Entry
 from rsgadvise.show.plot.figure import Axis, Chart, Level, Panel, Point, Role, Series, measured_point
 from rsgadvise.show.plot.names import (
     GRADIENT,

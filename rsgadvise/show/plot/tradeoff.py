@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rsgadvise.numerals import count, network, number
-from rsgadvise.show.plot.charts import Entry
+from rsgadvise.show.plot.document import Entry
 from rsgadvise.show.plot.figure import Chart, Level, Panel, Point, Series
 from rsgadvise.show.plot.scales import across_axis, log_axis
 
