@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rsgadvise.advise.chosen import Rankings
+from rsgadvise.advise.recommend import Rankings
 from rsgadvise.advise.results import BoxGrowth, Guarantee, Recommendation
 from rsgadvise.advise.runs import rows_to_compare
 from rsgadvise.advise.solve import solve

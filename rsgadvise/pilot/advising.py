@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.chosen import Rankings, choose_constants
 from rsgadvise.advise.guarantee import guarantee_for
-from rsgadvise.advise.recommend import rank
+from rsgadvise.advise.recommend import Rankings, choose_constants, rank
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort

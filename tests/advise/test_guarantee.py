@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsgadvise.advise.chosen import Rankings, choose_constants, elsewhere
 from rsgadvise.advise.guarantee import BOXES, guarantee_for
-from rsgadvise.advise.recommend import rank
+from rsgadvise.advise.recommend import Rankings, choose_constants, elsewhere, rank
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.spec import Spec
 from rsgadvise.theory.constants import (
