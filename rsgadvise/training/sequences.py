@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.theory.search import increasing_root
+from rsgadvise.theory.search import one_increasing_root
 
 FloatArray = NDArray[np.float64]
 
@@ -84,27 +84,25 @@ class ConfidenceSequence:
         if top < _TINY:
             return 0.0
 
-        def shortfall(logarithm: FloatArray) -> FloatArray:
-            m = math.exp(float(logarithm[0]))
-            return np.array([self._threshold - self._log_capital(self._seen / m - 1)])
+        def shortfall(logarithm: float) -> float:
+            return self._threshold - self._log_capital(self._seen / math.exp(logarithm) - 1)
 
         bottom = math.log(top) - 60.0
         if self.lower > 0:
             known = math.log(self.lower)
-            if known >= math.log(top) or shortfall(np.array([known]))[0] > 0:
+            if known >= math.log(top) or shortfall(known) > 0:
                 return self.lower  # most looks move no limit: one evaluation in place of a search
             bottom = max(bottom, known)
-        found = increasing_root(shortfall, np.array([bottom]), np.array([math.log(top)]), tolerance=1e-10)
-        return 0.0 if found[0] <= bottom else math.exp(float(found[0]))
+        found = one_increasing_root(shortfall, bottom, math.log(top), tolerance=1e-10)
+        return 0.0 if found <= bottom else math.exp(found)
 
     def _upper_limit(self) -> float:
         """Smallest m at which K_high has reached the threshold, or `highest`; no more than the last."""
         room = self.highest - self._seen
 
-        def surplus(gap: FloatArray) -> FloatArray:
+        def surplus(gap: float) -> float:
             # Searched in the logarithm of highest - m: the capital moves on that scale near the top.
-            left = math.exp(-float(gap[0]))
-            return np.array([-self._threshold + self._log_capital(room / left - 1)])
+            return -self._threshold + self._log_capital(room / math.exp(-gap) - 1)
 
         # K_high rises with m, so it falls with the gap; the gap runs from that of the smallest value up.
         widest, narrowest = float(room.max()), self.highest * 1e-12
@@ -112,15 +110,13 @@ class ConfidenceSequence:
             return self.highest
         known = self.highest - self.upper
         if known > narrowest:
-            if known >= widest or surplus(np.array([-math.log(known)]))[0] < 0:
+            if known >= widest or surplus(-math.log(known)) < 0:
                 return self.upper
             narrowest = known
-        found = increasing_root(
-            surplus, np.array([-math.log(widest)]), np.array([-math.log(narrowest)]), tolerance=1e-10
-        )
-        if found[0] >= -math.log(narrowest):
+        found = one_increasing_root(surplus, -math.log(widest), -math.log(narrowest), tolerance=1e-10)
+        if found >= -math.log(narrowest):
             return self.highest
-        return self.highest - math.exp(-float(found[0])) * (1 - _STEP_BACK)
+        return self.highest - math.exp(-found) * (1 - _STEP_BACK)
 
     def _log_capital(self, gains: FloatArray) -> float:
         """log sum_c s_c prod_i (1 + c gain_i), gains >= -1."""
