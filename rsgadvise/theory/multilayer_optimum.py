@@ -36,9 +36,8 @@ class _Candidates(TypedDict):
 
 def stepsizes_at(net: Structure, shared: FloatArray) -> list[FloatArray]:
     """gamma_l(g) = 2g / (1 + sqrt(1 - 4 b_l g)): the smallest stepsizes that reach g."""
-    return [
-        2 * shared / (1 + np.sqrt(np.maximum(1 - 4 * np.asarray(b) * shared, 0.0))) for b in net.curvatures
-    ]
+    twice = 2 * shared
+    return [twice / (1 + np.sqrt(np.maximum(1 - 4 * np.asarray(b) * shared, 0.0))) for b in net.curvatures]
 
 
 def largest_shared(net: Structure) -> FloatArray:

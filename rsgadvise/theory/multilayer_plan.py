@@ -77,29 +77,39 @@ def fewest_iterations(
     edge = largest_shared(net)
     weights = [net.pretraining * k / batch / q for k in net.hidden_noise]
 
-    def best(logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """P, the best zeta, and the log of what lowers dP/dg over what raises it."""
-        shared = shared_at(logit, edge)
-        gammas = stepsizes_at(net, shared)
+    only = np.full(batch.shape, lower)
+
+    def best(shared: FloatArray, gammas: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """P and the best zeta."""
         output = net.output_noise * gammas[-1] * (gammas[-1] / batch / q)  # a square may underflow
         hidden = [weight * gamma for weight, gamma in zip(weights, gammas[:-1], strict=True)]
         gain = np.asarray(shared - (hidden[-1] if hidden else 0.0))
         low = np.asarray(sum(hidden[:-1], np.zeros(())))
         choices: list[Numeric] = [upper]
         if lower < upper:
-            root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
-            inner = np.where(low > 0, (gain + root) / (3 * low), upper)
-            choices = [lower, upper, np.clip(inner, lower, upper)]
-        value, zeta = np.full(batch.shape, -np.inf), np.full(batch.shape, lower)
+            choices = [lower, upper]
+            if len(hidden) > 1:
+                root = np.sqrt(np.maximum(gain**2 - 3 * output * low, 0.0))
+                inner = np.where(low > 0, (gain + root) / (3 * low), upper)
+                choices.append(np.clip(inner, lower, upper))
+        value, zeta = np.full(batch.shape, -np.inf), only
         for choice in choices:
             reached = choice * (choice * (gain - choice * low) - output)
-            value, zeta = np.where(reached > value, reached, value), np.where(reached > value, choice, zeta)
+            more = reached > value
+            value, zeta = np.where(more, reached, value), np.where(more, choice, zeta)
+        return value, zeta
+
+    def slope(logit: FloatArray) -> FloatArray:
+        """Log of what lowers dP/dg over what raises it."""
+        shared = shared_at(logit, edge)
+        gammas = stepsizes_at(net, shared)
+        zeta = best(shared, gammas)[1] if lower < upper else only
         bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
         slopes = [1 / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
         falls = 2 * net.output_noise * (gammas[-1] / batch / q) * slopes[-1] / zeta
         for index, weight in enumerate(weights):
             falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
-        return value, zeta, np.log(falls)
+        return np.log(falls)
 
     def ends() -> tuple[FloatArray, FloatArray]:
         """Below and above the root, which is where what lowers dP/dg is 1.
@@ -119,12 +129,13 @@ def fewest_iterations(
         return np.clip(first - 1e-3, -690.0, 17.0), np.clip(last + 1e-3, -690.0, 17.0)
 
     # For given zeta P is concave in g and 0 at g = 0, so where P < 0 it falls: one sign change.
-    logit = increasing_root(lambda t: best(t)[2], *ends(), tolerance=1e-7)
-    progress, zeta, _ = best(logit)
+    logit = increasing_root(slope, *ends(), tolerance=1e-7)
+    shared = shared_at(logit, edge)
+    progress, zeta = best(shared, stepsizes_at(net, shared))
     reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
     safe = np.where(progress > 0, progress, 1.0)
     needed = np.where(reached, initial_loss / q / safe, np.inf)
-    elasticity = np.where(reached, 1 - zeta**2 * shared_at(logit, edge) / safe, np.nan)
+    elasticity = np.where(reached, 1 - zeta**2 * shared / safe, np.nan)
     return Plan(needed, zeta, elasticity)
 
 

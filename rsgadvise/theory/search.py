@@ -271,24 +271,31 @@ def increasing_root(
     fixed = np.where(at_newest >= 0, first, last)
     outside = (at_newest >= 0) | (at_other <= 0)
     share: FloatArray = np.full(first.shape, 0.5)
+    above, gap = at_newest > 0, other - newest
     for _ in range(steps):
-        point = newest + share * (other - newest)
+        point = newest + share * gap
         value = function(point)
-        same = (value > 0) == (at_newest > 0)
+        before, above = above, value > 0
+        same = above == before
         third, at_third = np.where(same, newest, other), np.where(same, at_newest, at_other)
         other, at_other = np.where(same, other, newest), np.where(same, at_other, at_newest)
         newest, at_newest = point, value
+        gap = other - newest
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            margin = tolerance / np.abs(other - newest)
-            if np.all(outside | (margin > 0.5) | (value == 0)):
+            margin = tolerance / np.abs(gap)
+            if (outside | (margin > 0.5) | (value == 0)).all():
                 break
-            xi = (newest - other) / (third - other)
-            phi = (at_newest - at_other) / (at_third - at_other)
-            inverse = at_newest / (at_other - at_newest) * at_third / (at_other - at_third) + (
-                third - newest
-            ) / (other - newest) * at_newest / (at_third - at_newest) * at_other / (at_third - at_other)
-            safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
-        share = np.clip(np.where(safe, inverse, 0.5), np.minimum(margin, 0.5), 1 - np.minimum(margin, 0.5))
+            # Every step of a search is here: what two quotients share is computed once, and none by np.clip.
+            near, far = at_other - at_newest, at_other - at_third
+            xi, phi = gap / (other - third), near / far
+            inverse = (
+                at_newest / near * at_third / far
+                - (third - newest) / gap * at_newest / (at_third - at_newest) * at_other / far
+            )
+            rest = 1 - phi
+            safe = (phi * phi < xi) & (rest * rest < 1 - xi)
+        margin = np.minimum(margin, 0.5)
+        share = np.minimum(np.maximum(np.where(safe, inverse, 0.5), margin), 1 - margin)
     closest = np.where(np.abs(at_newest) <= np.abs(at_other), newest, other)
     return np.where(outside, fixed, closest)
 

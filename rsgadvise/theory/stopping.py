@@ -60,12 +60,13 @@ def harmonic_number(order: Numeric, count: Numeric) -> FloatArray:
         >>> harmonic_number(1.0, np.array([1.0, 3.0, 1e12])).round(4).tolist()
         [1.0, 1.8333, 28.2082]
     """
-    s, n = np.broadcast_arrays(np.asarray(order, float), np.asarray(count, float))
+    s, n = np.asarray(order, float), np.asarray(count, float)
     if np.any(n < 1):
         raise HypothesisError(f"the number of iterations must be at least 1; got {np.min(n):g}")
     small = np.minimum(n, _HEAD)
     k = np.arange(1, _HEAD + 1, dtype=np.float64)
-    head = np.where(k <= small[..., None], k ** -s[..., None], 0.0).sum(axis=-1)
+    powers = np.power(k, -s[..., None])  # of one order for all counts only once
+    head = np.where(k <= small[..., None], powers, 0.0).sum(axis=-1)
     far = np.maximum(n, _HEAD)
     gap = np.log(far / _HEAD)
     exponent = (1 - s) * gap
