@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -61,10 +61,10 @@ def _parsed_once() -> Iterator[None]:
     """A few specs are asked about hundreds of times, and their notation takes longer than most answers."""
     from rsgadvise.spec import yaml as tree
 
-    known = cache(tree.build_tree)
+    known = cache(lambda text: pickle.dumps(tree.build_tree(text)))  # a copy of which is soon made
     with pytest.MonkeyPatch.context() as patch:
         for reader in ("load",):
-            patch.setattr(f"rsgadvise.spec.{reader}.build_tree", lambda text: deepcopy(known(text)))
+            patch.setattr(f"rsgadvise.spec.{reader}.build_tree", lambda text: pickle.loads(known(text)))
         yield
 
 

@@ -58,7 +58,8 @@ def test_loads_what_is_measured(
     extra = f", {keys}" if keys else ""
     tail = "[6, 3]}" if kind == "single_layer" else "[6, 2], weight_bound: 0.1}"
     spec = tmp_path / "a.yaml"
-    spec.write_text(f"network: {{kind: {kind}, layers: {tail}\ndata: {{file: {name}{extra}}}\n")
+    short = "budget: {samples: 400}"  # of what is raced before anything is written
+    spec.write_text(f"network: {{kind: {kind}, layers: {tail}\ndata: {{file: {name}{extra}}}\n{short}\n")
     shown = run("recommend", spec, "--emit", "torch", "-q")
     assert (shown.code, shown.err) == (0, "")
     assert ("open_data" not in shown.out) == (plain or (kind == "autoencoder" and name.endswith(".npz")))
