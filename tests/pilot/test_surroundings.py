@@ -17,7 +17,7 @@ from rsgadvise.training.networks import Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Stream, Training, train
 
 Float = NDArray[np.float64]
-TWO = Network("multilayer", (4, 3, 2), (1e9, 1e9))
+TWO = Network("multilayer", (4, 3, 2))
 ONE = Network("single_layer", (3, 2))
 
 
