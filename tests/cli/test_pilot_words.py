@@ -62,7 +62,7 @@ OTHER_BOUNDS = "The stepsizes come from the race: the bounds with {} constants s
 def test_a_pilot_shows_calibrated_bounds_unless_told_otherwise(
     run: Run, tmp_path: Path, network: dict[str, Any]
 ) -> None:
-    spec = spec_for(tmp_path, network)
+    spec = spec_for(tmp_path, network, budget={"epochs": 30})
     plain, asked = document(run, spec, "--pilot", "0.5"), document(run, spec, *PILOT)
     assert plain == asked
     assert plain["constants"] == "calibrated"
