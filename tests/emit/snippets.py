@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from functools import cache
 from typing import Any, get_args
 
 from rsgadvise.advise.recommend import recommend, training_plan
-from rsgadvise.advise.results import Recommendation
+from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.show.emit import DataFile, Target, emit_snippet
 from rsgadvise.spec import Spec, parse_spec
 from rsgadvise.training.networks import Network
@@ -65,9 +66,15 @@ search: {keep_prob: [0.5, 0.8]}
 }
 
 
-def advised(text: str) -> tuple[Spec, Recommendation]:
+@cache
+def answered(text: str) -> tuple[Spec, Advice]:
+    """Once for all that is written of it."""
     spec = parse_spec(text, file="a.yaml").spec
-    advice = recommend(spec)
+    return spec, recommend(spec)
+
+
+def advised(text: str) -> tuple[Spec, Recommendation]:
+    spec, advice = answered(text)
     assert advice.recommendations, advice.infeasible
     return spec, advice.recommendations[0]
 
@@ -77,12 +84,12 @@ def to_the_end(text: str, target: Target, *, iterations: int, cooldown: float) -
     spec, best = advised(text)
     plan = training_plan(best, spec.network.weight_bounds, source="raced")
     plan = replace(plan, stopping="end", decay=0.0, iterations=iterations, cooldown=cooldown)
-    return emit_snippet(replace(recommend(spec), train=plan), spec, target=target)
+    return emit_snippet(replace(answered(text)[1], train=plan), spec, target=target)
 
 
 def snippet(text: str, target: Target, data: DataFile | None = None) -> str:
-    spec = parse_spec(text, file="a.yaml").spec
-    return emit_snippet(recommend(spec), spec, target=target, data=data)
+    spec, advice = answered(text)
+    return emit_snippet(advice, spec, target=target, data=data)
 
 
 def network_of(spec: Spec, best: Recommendation) -> Network:

@@ -21,6 +21,7 @@ from rsgadvise.spec import parse_spec
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
+SHORT = "budget: {samples: 400}\n"  # for what is raced before anything is written
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (30, 2, 3), dtype=np.uint8)
 LABELS = np.resize(np.array([3, 5, 9], np.uint8), 30)
@@ -58,8 +59,7 @@ def test_loads_what_is_measured(
     extra = f", {keys}" if keys else ""
     tail = "[6, 3]}" if kind == "single_layer" else "[6, 2], weight_bound: 0.1}"
     spec = tmp_path / "a.yaml"
-    short = "budget: {samples: 400}"  # of what is raced before anything is written
-    spec.write_text(f"network: {{kind: {kind}, layers: {tail}\ndata: {{file: {name}{extra}}}\n{short}\n")
+    spec.write_text(f"network: {{kind: {kind}, layers: {tail}\ndata: {{file: {name}{extra}}}\n{SHORT}")
     shown = run("recommend", spec, "--emit", "torch", "-q")
     assert (shown.code, shown.err) == (0, "")
     assert ("open_data" not in shown.out) == (plain or (kind == "autoencoder" and name.endswith(".npz")))
@@ -154,9 +154,8 @@ def test_names_of_columns_survive_broken_lines() -> None:
 def test_an_array_alone(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "a'b.npy", UNIT)
     spec = tmp_path / "a.yaml"
-    spec.write_text(
-        'network: {kind: autoencoder, layers: [6, 2], weight_bound: 0.1}\ndata: {file: "a\'b.npy"}\n'
-    )
+    network = "network: {kind: autoencoder, layers: [6, 2], weight_bound: 0.1}\n"
+    spec.write_text(f'{network}data: {{file: "a\'b.npy"}}\n{SHORT}')
     shown = run("recommend", spec, "--emit", "keras", "-q")
     x, y = run_alone(shown.out, "load")["load"]()
     np.testing.assert_array_equal(x, UNIT)
@@ -179,7 +178,8 @@ def test_labels_make_a_classifier(run: Run, tmp_path: Path) -> None:
         write(tmp_path / file)
         extra = f", {keys}" if keys else ""
         spec = tmp_path / "a.yaml"
-        spec.write_text(f"network: {{kind: single_layer, layers: [6, 3]}}\ndata: {{file: {file}{extra}}}\n")
+        network = "network: {kind: single_layer, layers: [6, 3]}\n"
+        spec.write_text(f"{network}data: {{file: {file}{extra}}}\n{SHORT}")
         shown = run("recommend", spec, "--emit", "sklearn", "-q")
         assert "ClassifierMixin" in shown.out
         _, y = run_alone(shown.out, "load")["load"]()

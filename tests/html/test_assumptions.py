@@ -21,7 +21,6 @@ from rsgadvise.spec import load_spec
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 Config = Callable[[str], Path]
-CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
 WORDS = {True: "holds", False: "does not hold", None: "not known here"}
 
 
@@ -49,8 +48,16 @@ def check_same(report: dict[str, Any], explained: dict[str, Any], page: str) -> 
         assert hypothesis["reason"].replace("`", "") in said
 
 
-@pytest.mark.parametrize("constants", ["paper", "certified"])
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    ("name", "constants"),
+    [
+        ("paper_example", "certified"),
+        ("mnist_single_layer", "paper"),
+        ("mnist_autoencoder", "certified"),
+        ("mnist_multilayer", "paper"),
+        ("mnist_multilayer", "certified"),
+    ],
+)
 def test_the_list_is_that_of_explain(run: Run, config: Config, name: str, constants: str) -> None:
     check_same(*documents(run, config(name), "--constants", constants))
 
