@@ -109,7 +109,7 @@ def fewest_iterations(
         falls = 2 * net.output_noise * (gammas[-1] / batch / q) * slopes[-1] / zeta
         for index, weight in enumerate(weights):
             falls = falls + (zeta if index < len(weights) - 1 else 1.0) * weight * slopes[index]
-        return np.log(falls)
+        return np.asarray(np.log(falls))
 
     def ends() -> tuple[FloatArray, FloatArray]:
         """Below and above the root, which is where what lowers dP/dg is 1.
