@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -263,3 +264,24 @@ def test_every_face_has_the_same_order(run: Run, tmp_path: Path) -> None:
     assert len(rows) == 1 + len(advice.recommendations)
     written = YAML(typ="safe").load(run("recommend", path, "-f", "yaml").out)
     assert written["train"] == advice.to_dict()["train"]
+
+
+def test_the_box_that_a_race_took_is_not_called_assumed() -> None:
+    statistics = {
+        "samples": 300,
+        "mean": 0.4,
+        "mean_square": 0.2,
+        "second_moment": 0.25,
+        "top_eigenvalue": 1.2,
+    }
+    spec = {
+        "network": {"kind": "multilayer", "layers": [6, 4, 3]},
+        "budget": {"epochs": 5},
+        "data": statistics,
+        "training": {"initial_loss": 2.0},
+    }
+    advice = rsgadvise.recommend(spec)
+    assert advice.train is not None
+    assert "Assumed: weights within 5 (network.weight_bound)" in str(advice)
+    raced = replace(advice, train=replace(advice.train, weight_bound=50.0))
+    assert "Assumed: for the bounds, weights within 5 (network.weight_bound)" in str(raced)

@@ -306,9 +306,13 @@ def _reason(request: Request, smallest: float) -> str:
         return "No batch size that fits a computer reaches the target: raise eps."
     if request.batch_size is None or request.batch_size <= smallest:
         given = "" if request.batch_size is not None else " (--batch-size takes it, larger than listed)"
+        # With ever more runs each has to reach eps itself, and the floor falls with what each has to reach.
+        largest = max(request.batch_choices) if request.batch_size is None else request.batch_size
+        enough = smallest * request.delta ** (1 / request.runs) < largest
+        others = ", a larger eps, or more runs" if enough else " or a larger eps"
         return (
             f"No number of iterations reaches the target: the noise floor needs batch_size >= "
-            f"{whole_number(np.floor(smallest)) + 1:,}{given}, a larger eps, or more runs."
+            f"{whole_number(np.floor(smallest)) + 1:,}{given}{others}."
         )
     return "The target needs more than 1e15 iterations: raise eps or delta, use more runs or a larger batch."
 

@@ -304,6 +304,16 @@ class Advice:
     guarantee: Guarantee | None = None
     chosen: str = ""
 
+    @property
+    def raced_box(self) -> float | None:
+        """The box that a race took in place of the one that was assumed; None where it kept that."""
+        assumed = [item.value for item in self.assumed if item.key == "network.weight_bound"]
+        if self.train is None or self.train.weight_bound is None or not assumed:
+            return None
+        bound = self.train.weight_bound
+        boxes = bound if isinstance(bound, tuple) else (bound,)
+        return None if all(box == assumed[0] for box in boxes) else max(boxes)
+
     def to_dict(self) -> dict[str, Any]:
         """The same keys and values as `rsgadvise recommend --format json` writes, but for the spec's."""
         from rsgadvise.show.report.documents import as_document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -151,9 +152,19 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
     place = file if file is not None else output
     if place is None or is_stdout(place):
         return None
+    if place.exists() and not _is_spec(place):
+        raise UsageError(f"{place} exists already and is no spec; give the spec another name")
     if place.exists() and not force:
         raise UsageError(f"{place} exists already; give another name, or --force to replace it")
     return place
+
+
+def _is_spec(place: Path) -> bool:
+    """Whether a file may be replaced by a spec: by its name, or by the section that each spec has."""
+    if not place.is_file() or place.suffix.lower() in {".yaml", ".yml"}:
+        return True
+    with place.open("rb") as file:
+        return re.search(rb"^network\s*:", file.read(1 << 16), re.MULTILINE) is not None
 
 
 def _without_targets(source: DataSource) -> str:

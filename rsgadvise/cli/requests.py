@@ -60,13 +60,15 @@ def _needed(given: GivenOptions, eps: float | None, delta: float | None) -> tupl
     return float(eps or 0), float(delta or 0)
 
 
-def _runs_and_epochs(given: GivenOptions, runs: int | None) -> tuple[int, float, list[Assumption]]:
+def _runs_and_epochs(
+    given: GivenOptions, runs: int | None, epochs: float | None
+) -> tuple[int, float, list[Assumption]]:
     assumed = []
     runs = given.runs if given.runs is not None else runs
     if runs is None:
         runs = EXAMPLE_RUNS
         assumed.append(Assumption("--runs", runs, EXAMPLE))
-    epochs = given.epochs
+    epochs = given.epochs if given.epochs is not None else epochs
     if epochs is None:
         epochs = EXAMPLE_EPOCHS
         assumed.append(Assumption("--epochs", epochs, EXAMPLE))
@@ -82,7 +84,7 @@ def request_from_options(given: GivenOptions) -> tuple[Problem, Request]:
     from rsgadvise.spec.models import Spec
 
     eps, delta = _needed(given, None, None)
-    runs, epochs, assumed = _runs_and_epochs(given, None)
+    runs, epochs, assumed = _runs_and_epochs(given, None, None)
     inputs, outputs, batch = given.input_dim, given.output_dim, given.batch_size
     if inputs is None:
         inputs = EXAMPLE_INPUTS
@@ -154,7 +156,9 @@ def request_from_spec(
     training = spec.training
     target = spec.target
     eps, delta = _needed(given, target.eps if target else None, target.delta if target else None)
-    runs, epochs, assumed = _runs_and_epochs(given, target.runs if target else None)
+    runs, epochs, assumed = _runs_and_epochs(
+        given, target.runs if target else None, spec.budget.epochs if spec.budget else None
+    )
     problem = resolve(spec, measured)
     space = search_space(spec, problem)
     batch = given.batch_size if given.batch_size is not None else training.batch_size

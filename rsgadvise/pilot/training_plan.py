@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from rsgadvise.advise.results import MeasuredConstant, TrainingPlan
+from rsgadvise.numerals import number
 from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
 from rsgadvise.pilot.tournament import Finalist, Tournament
@@ -76,17 +77,32 @@ def _seed_noise(finalist: Finalist) -> float:
 
 def _learnt(report: PilotReport) -> bool | None:
     """Whether it ends better than a constant prediction; None where a race of a part of the training cannot
-    tell: whose loss still fell, or stood still without a cause that was found."""
+    tell: its loss still fell, stood still without a cause that was found, or was lower in one of two runs."""
     if not report.raced or report.constant_loss == 0:
         return None
     first = report.raced[0]
     seen = [first.loss] if report.loss is None else [first.loss, report.loss]
-    if first.outcome == "won" and learns(min(seen), report.constant_loss):
+    if first.outcome == "won" and learns(max(seen), report.constant_loss):
         return True
     helped = {each.change for each in report.experiments if each.helps}
     if "iterations" in helped:
         return True
     return False if report.stands_still and (helped or first.share >= 1) else None
+
+
+def _doubt(report: PilotReport, learnt: bool | None) -> str:
+    """What to know of a winner that did no better than a constant prediction when it was run again."""
+    if learnt is not None or not report.raced or report.constant_loss == 0:
+        return ""
+    first = report.raced[0]
+    if first.share == 0:
+        return ""
+    if first.outcome == "won" and learns(first.loss, report.constant_loss):
+        return (
+            "its first run, for longer, had done better than a constant prediction "
+            f"({number(first.loss, 3)}): it may learn from some starts and not from others"
+        )
+    return "by then it had done no better than a constant prediction: it may learn later, or nothing at all"
 
 
 def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None) -> TrainingPlan:
@@ -99,7 +115,7 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
     """
     won = bool(report.raced) and report.raced[0].outcome == "won"
     learnt = _learnt(report)
-    reason = "" if learnt else help_note(report)
+    reason = "" if learnt else help_note(report) or _doubt(report, learnt)
     if not won:
         ran = [each for each in report.raced if math.isfinite(each.loss) and each.share > 0]
         lowest = min((each.loss for each in ran), default=None)

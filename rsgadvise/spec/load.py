@@ -385,8 +385,10 @@ def _parse(text: str, *, file: str, base_dir: Path, overrides: Sequence[str]) ->
     if root is None or root.value is None:
         raise SpecError(f"must hold a spec; got an empty file; {INIT}", file=file)
     if not isinstance(root.value, dict):
-        got = shown(plain(root))
-        message = f"must be sections such as network: and data:; got {got}; {INIT}"
+        got, fix = shown(plain(root)), INIT
+        if Path(file).suffix.lower() not in {"", ".yaml", ".yml"}:
+            fix = f"if it holds data, `rsgadvise recommend {file} --save SPEC` makes a spec of it"
+        message = f"must be sections such as network: and data:; got {got}; {fix}"
         raise SpecError(message, file=file, line=root.line, column=root.column)
     for override in overrides:
         apply_override(root, override)

@@ -454,6 +454,36 @@ def test_init_writes_a_spec_that_works_and_its_schema(run: Run, tmp_path: Path) 
     assert run("init").out.startswith("# yaml-language-server")
 
 
+@pytest.mark.parametrize("force", [(), ("--force",)], ids=["asked", "forced"])
+def test_init_replaces_no_data(force: tuple[str, ...], run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "train.csv"
+    table.write_text("a,b\n1,2\n")
+    refused = run("init", table, *force)
+    assert (refused.code, table.read_text()) == (2, "a,b\n1,2\n")
+    assert "is no spec; give the spec another name" in refused.err
+    for command in ("explain", "iterations"):
+        told = (
+            run(command, table, "--set", "training.decay=0") if command == "explain" else run(command, table)
+        )
+        assert f"`rsgadvise recommend {table} --save SPEC`" in told.err
+    made = tmp_path / "made.yaml"
+    rows = [f"{i % 7},{i % 5},{'yes' if i % 3 else 'no'}" for i in range(60)]
+    table.write_text("\n".join(["a,b,kind", *rows]) + "\n")
+    assert run("recommend", table, "--save", made, "--constants", "paper").code == 0
+    assert run("iterations", made, "--eps", "9", "--delta", "0.5").code == 0, "the fix works"
+
+
+def test_iterations_takes_the_epochs_of_the_spec(run: Run, config: Config) -> None:
+    spec = config("mnist_single_layer")
+    asked = ("iterations", spec, "--eps", "0.5", "--delta", "0.1", "-f", "json")
+    said = {item["key"] for item in strict(run(*asked).out)["assumed"]}
+    assert "--epochs" not in said
+    rows = [
+        strict(run(*asked, "--set", f"budget.epochs={count}").out)["dataset_size_exact"] for count in (10, 20)
+    ]
+    assert rows[0] == pytest.approx(2 * rows[1], rel=1e-3)
+
+
 def test_init_from_data(run: Run, numbers: Path, tmp_path: Path) -> None:
     target = tmp_path / "spec.yaml"
     assert run("init", target, "--data", numbers).code == 0

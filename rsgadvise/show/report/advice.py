@@ -213,6 +213,8 @@ def _assumed(advice: Advice) -> str:
         for item in advice.assumed
         if not item.key.startswith("search.")
     ]
+    if advice.raced_box is not None:
+        items = [item.replace("weights within", "for the bounds, weights within") for item in items]
     text = ", ".join(items)
     while len(text) > _SHORT - len("Assumed: .") and len(items) > 1:
         items.pop()

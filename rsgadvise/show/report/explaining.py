@@ -22,7 +22,7 @@ from rsgadvise.show.report.blocks import (
 _HOLDS = {True: "yes", False: "no", None: "?"}
 _SOURCES = {
     "given": "given in the spec",
-    "advised": "open; rank 1 of recommend",
+    "advised": "open; rank 1 of recommend --constants {}",
     "default": "the default",
 }
 _RANKED_BY = {
@@ -78,7 +78,7 @@ def _terms(found: Explanation) -> Grid:
 
 def _facts(found: Explanation) -> Grid:
     rows = [
-        (name.replace("_", " "), _value(each.value), _SOURCES[each.source])
+        (name.replace("_", " "), _value(each.value), _SOURCES[each.source].format(found.constants))
         for name, each in found.training.items()
     ]
     rows += [
