@@ -24,7 +24,7 @@ from rsgadvise.training.networks import Array, Data
 Change = Literal["weight_bound", "scaling", "bias", "stepsize", "iterations"]
 
 USUAL_BOX = 5.0
-"""One that training hardly touches."""
+"""One that is wide enough for most trainings."""
 
 _WIDER = 10.0  # times a box that is as wide already
 _MULTIPLES = (1.0, 4.0)  # of 1/U, measured afresh where the network or the data are others

@@ -209,7 +209,7 @@ BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
 COUNT = Number(ge=1, le=10**15, whole=True)
 
 DEFAULT_WEIGHT_BOUND = 5
-"""w_m where none is given: wide enough that training hardly touches it."""
+"""w_m where none is given: wide enough for most trainings."""
 NO_BOX = "none"
 
 MEASURE = "measure it with `rsgadvise stats DATA --into SPEC`"

@@ -155,7 +155,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     if network.weight_bounds and network.weight_bound is None:
         box = network.weight_bounds[0]
         assumed.append(
-            Assumption("network.weight_bound", box, "none given: a box that training hardly touches")
+            Assumption("network.weight_bound", box, "none given: the usual one, and a race tries a wider one")
         )
     return Problem(
         kind=network.kind,
