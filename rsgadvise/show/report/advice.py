@@ -143,7 +143,9 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             "data; name a data file to have it measured."
         )
     elif plan.loss is not None and plan.constant_loss is not None:
-        known = f", known to a factor of {number(plan.spread, 2)}," if plan.spread is not None else ""
+        known = ""
+        if plan.spread is not None:
+            known = f" (up to {number(plan.spread, 2)} times longer or shorter may do as well)"
         several = "," in plan_stepsizes(advice, plan)
         tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
         text = f"A short run with {tried}{known} reached a training loss of {number(plan.loss, 3)}, "
