@@ -22,6 +22,7 @@ from rsgadvise.cli.options import (
 )
 from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.cli.places import keep_data_apart
+from rsgadvise.cli.sources import HIDDEN
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def init(
         str | None,
         typer.Option(
             help="single_layer, autoencoder or multilayer; without it multilayer for three lengths or more, "
-            "else single_layer."
+            "and for --data without --layers, else single_layer."
         ),
     ] = None,
     layers: Annotated[str | None, typer.Option(help="Layer lengths, e.g. 784,200,10.")] = None,
@@ -107,7 +108,8 @@ def init(
             raise UsageError(f"{name} is about the file of --data; got no --data; leave it out")
     widths, values, told = _widths(layers), None, []
     if kind is None:
-        kind = "multilayer" if widths is not None and len(widths) > 2 else "single_layer"
+        deep = data is not None if widths is None else len(widths) > 2
+        kind = "multilayer" if deep else "single_layer"
     if data is not None:
         from rsgadvise.data.opening import open_data
 
@@ -193,7 +195,7 @@ def _from_data(
         )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=scaling)
     if widths is None:
-        middle = {"single_layer": [], "autoencoder": [100], "multilayer": [200]}.get(kind, [])
+        middle = {"single_layer": [], "autoencoder": [100], "multilayer": [HIDDEN]}.get(kind, [])
         ends = [] if kind == "autoencoder" else [statistics.output_dim or 0]
         widths = [statistics.input_dim, *middle, *ends]
     elif kind != "autoencoder" and statistics.output_dim not in (None, widths[-1]):

@@ -142,7 +142,7 @@ _SECTIONS = re.compile(
 )
 _SPEC_SUFFIXES = {".yaml", ".yml", ".json"}
 _TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
-_HIDDEN = 32
+HIDDEN = 32  # units, in one layer, where nobody says what to train on a data file
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
 _SAMPLE_BYTES = 4096
 _MOST_CLASSES = 20  # of a last column that is taken as the target
@@ -264,9 +264,9 @@ def _from_data(
         source = open_data(path, array=options.array, target=target, exclude=options.exclude)
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
-        hidden = (_HIDDEN,)
+        hidden = (HIDDEN,)
         if kind != "single_layer":
-            notes.append(f"Assumed: one hidden layer of {_HIDDEN} units; --hidden says otherwise.")
+            notes.append(f"Assumed: one hidden layer of {HIDDEN} units; --hidden says otherwise.")
     ends = () if kind == "autoencoder" else (statistics.output_dim or 1,)
     middle = () if kind == "single_layer" else hidden
     text = _spec_text(

@@ -488,7 +488,7 @@ def test_init_from_data(run: Run, numbers: Path, tmp_path: Path) -> None:
     target = tmp_path / "spec.yaml"
     assert run("init", target, "--data", numbers).code == 0
     document = strict(run("recommend", target, *BRIEFLY, "-f", "json").out)
-    assert document["layers"] == [6, 3]
+    assert document["layers"] == [6, 32, 3], "as `recommend DATA` assumes it"
     measured = strict(run("stats", numbers, "-f", "json").out)
     assert document["spec"]["data"]["mean"] == measured["mean"]
     wrong = run("init", "--data", numbers, "--layers", "7,3")
