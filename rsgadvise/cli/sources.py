@@ -144,6 +144,7 @@ _SPEC_SUFFIXES = {".yaml", ".yml", ".json"}
 _TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
 HIDDEN = 32  # units, in one layer, where nobody says what to train on a data file
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
+_MOST_EPOCHS = 1e100  # as in a spec
 _SAMPLE_BYTES = 4096
 _MOST_CLASSES = 20  # of a last column that is taken as the target
 
@@ -321,6 +322,11 @@ def _shape(options: DataOptions) -> tuple[str, tuple[int, ...] | None]:
 
 def _epochs(options: DataOptions, rows: int) -> float:
     if options.epochs is not None:
+        if not 0 < options.epochs <= _MOST_EPOCHS:
+            raise UsageError(
+                f"--epochs must be a number above 0 and at most {_MOST_EPOCHS:g}; got {options.epochs:g}; "
+                "write e.g. 100"
+            )
         return options.epochs
     return float(min(max(round(_SAMPLES / rows), _EPOCHS[0]), _EPOCHS[1]))
 

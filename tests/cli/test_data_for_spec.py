@@ -104,6 +104,8 @@ def test_text_beside_a_given_target_is_left_out(run: Run, tmp_path: Path) -> Non
     [
         (["--hidden", "many"], "--hidden must be whole numbers"),
         (["--hidden", "-3"], "--hidden must be whole numbers"),
+        (["--epochs", "0"], "--epochs must be a number above 0"),
+        (["--epochs", "nan"], "--epochs must be a number above 0"),
         (["--kind", "recurrent"], "--kind must be one of"),
         (["--kind", "single_layer", "--hidden", "4"], "has no hidden layer"),
         (["--kind", "autoencoder", "--hidden", "4,4"], "has one hidden layer"),
