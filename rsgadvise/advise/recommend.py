@@ -154,7 +154,6 @@ def rank(
     Raises:
         HypothesisError: as for `recommend`.
     """
-
     check_problem(problem, constants)
     trivial = () if space.goal is None or not space.goal.unmissable else (wording.ABOVE_THE_LIMIT,)
     if constants in MEASURED and space.goal is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +21,7 @@ from rsgadvise.cli.options import (
 )
 from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.cli.places import keep_data_apart
-from rsgadvise.cli.sources import HIDDEN
+from rsgadvise.cli.sources import HIDDEN, is_data
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -154,19 +153,11 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
     place = file if file is not None else output
     if place is None or is_stdout(place):
         return None
-    if place.exists() and not _is_spec(place):
+    if place.is_file() and is_data(str(place)):
         raise UsageError(f"{place} exists already and is no spec; give the spec another name")
     if place.exists() and not force:
         raise UsageError(f"{place} exists already; give another name, or --force to replace it")
     return place
-
-
-def _is_spec(place: Path) -> bool:
-    """Whether a file may be replaced by a spec: by its name, or by the section that each spec has."""
-    if not place.is_file() or place.suffix.lower() in {".yaml", ".yml"}:
-        return True
-    with place.open("rb") as file:
-        return re.search(rb"^network\s*:", file.read(1 << 16), re.MULTILINE) is not None
 
 
 def _without_targets(source: DataSource) -> str:

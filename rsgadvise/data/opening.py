@@ -1,4 +1,4 @@
-"""Which data files need no reader of this package: those that `numpy.load` alone understands."""
+"""Finds the format of a file by its first bytes, then by its name, and hands it to its reader."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from rsgadvise.data.formats import Asked, Format, all_formats
 from rsgadvise.data.formats.numpy_files import NpzArchive
 from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
 from rsgadvise.errors import UsageError
-
-# Finds the format of a file by its first bytes, then by its name, and hands it to its reader.
 
 _OPTIONS = Words()
 

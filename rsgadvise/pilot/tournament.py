@@ -1,4 +1,4 @@
-"""Everybody in a race in final places."""
+"""A whole race within an allowance: heats, variants of the leader, and the finalists from another seed."""
 
 from __future__ import annotations
 
@@ -89,8 +89,6 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
             signal = np.asarray(1 / (1 + np.exp(-(kept * signal) @ matrix.T)))
     return signal
 
-
-# A whole race within an allowance: heats, variants of the leader, and the finalists from another seed.
 
 Progress = Callable[[float, str], None]
 

@@ -1,4 +1,9 @@
-"""Names in a spec: of files, of arrays and of columns."""
+"""What a single value of a spec may be: the check, its message and its JSON schema in one place.
+
+Each rule is put on a field with `Annotated`. It accepts what a YAML author may write (`1e6` for
+an integer), and it refuses with ``must be <rule>; got <value>; <fix>``, pointing at the entry of a
+list that is wrong. A rule is a plain validator, so pydantic's own wording never reaches a user.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +19,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 if TYPE_CHECKING:
     from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 
-
-# What a single value of a spec may be: the check, its message and its JSON schema in one place.
-#
-# Each rule is put on a field with `Annotated`. It accepts what a YAML author may write (`1e6` for
-# an integer), and it refuses with ``must be <rule>; got <value>; <fix>``, pointing at the entry of a
-# list that is wrong. A rule is a plain validator, so pydantic's own wording never reaches a user.
 
 # The plain decimal numbers of YAML 1.2, but without leading zeros: YAML 1.1 reads 010 as eight.
 NUMBER = r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"

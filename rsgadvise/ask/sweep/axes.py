@@ -1,4 +1,4 @@
-"""The hyper-parameters of one spec: its own, or those recommended for what it leaves open."""
+"""`KEY=RANGE` -> the values that a key of the spec takes in turn."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from rsgadvise.theory import ConstantsName
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
-
-# `KEY=RANGE` -> the values that a key of the spec takes in turn.
 
 MOST_VALUES = 1000
 MOST_POINTS = 10_000

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsgadvise.data.choose import OpenTarget, Words
+from rsgadvise.data.choose import Words
 from rsgadvise.data.formats import Asked, Format
 from rsgadvise.data.formats.tables import Columns, choose_columns
 from rsgadvise.data.stream import (
@@ -134,19 +134,15 @@ def _values(column: Any, mask: Array | None) -> Array:
     return values.astype(str) if values.dtype.kind == "O" else values
 
 
-def open_parquet(
-    path: Path, *, target: str | None, exclude: Sequence[str], open_target: OpenTarget, words: Words
-) -> ParquetTable:
+def open_parquet(path: Path, asked: Asked) -> ParquetTable:
     """One Parquet file; rows with a null in a column that is read are left out."""
     file = _file(path)
     with reading(path):
         names = list(file.schema_arrow.names)
         if len(set(names)) < len(names):
             raise malformed(path, "has several columns of the same name; rename them")
-        columns, external = choose_columns(
-            path, names, len(names), target=target, exclude=exclude, open_target=open_target
-        )
-        return ParquetTable(path, file, columns, external, words)
+        columns, external = choose_columns(path, names, len(names), asked)
+        return ParquetTable(path, file, columns, external, asked.words)
 
 
 def read_target_parquet(path: Path) -> RowArray:
@@ -176,13 +172,7 @@ class Parquet(Format):
         return start.startswith(b"PAR1")
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return open_parquet(
-            path,
-            target=asked.target,
-            exclude=asked.exclude,
-            open_target=asked.open_target,
-            words=asked.words,
-        )
+        return open_parquet(path, asked)
 
     def targets(self, path: Path, *, packed: bool) -> RowArray:
         return read_target_parquet(path)

@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.choose import OpenTarget, Words
+from rsgadvise.data.choose import Words
 from rsgadvise.data.formats import Asked, Format
 from rsgadvise.data.formats.binary import open_gzip
 from rsgadvise.data.stream import (
@@ -68,19 +68,17 @@ def choose_columns(
     path: Path,
     names: Sequence[str] | None,
     width: int,
-    *,
-    target: str | None,
-    exclude: Sequence[str],
-    open_target: OpenTarget,
+    asked: Asked,
 ) -> tuple[Columns, RowArray | None]:
     """Positions of the columns, and the targets if they lie in a file of their own."""
-    dropped = [column for wanted in exclude for column in _excluded(path, names, width, wanted)]
+    dropped = [column for wanted in asked.exclude for column in _excluded(path, names, width, wanted)]
     targets: tuple[int, ...] = ()
     external: RowArray | None = None
+    target = asked.target
     if target is not None:
         column = find_column(path, names, width, target)
         if column is None:
-            external = open_target(target, beside=path)
+            external = asked.open_target(target, beside=path)
             if external is None:
                 raise malformed(
                     path,
@@ -415,22 +413,12 @@ class TextTable(DataSource):
         raise malformed(self.path, f"line {line}, column {column}{name}: {message}")
 
 
-def open_table(
-    path: Path,
-    *,
-    packed: bool,
-    target: str | None,
-    exclude: Sequence[str],
-    open_target: OpenTarget,
-    words: Words,
-) -> TextTable:
+def open_table(path: Path, asked: Asked) -> TextTable:
     """One CSV or TSV file; columns are named or counted from 0, and from the end with a minus sign."""
     with reading(path):
-        layout = find_layout(path, packed=packed)
-        columns, external = choose_columns(
-            path, layout.names, layout.width, target=target, exclude=exclude, open_target=open_target
-        )
-        return TextTable(layout, columns, external, words)
+        layout = find_layout(path, packed=asked.packed)
+        columns, external = choose_columns(path, layout.names, layout.width, asked)
+        return TextTable(layout, columns, external, asked.words)
 
 
 def read_target_table(path: Path, *, packed: bool) -> RowArray:
@@ -464,14 +452,7 @@ class Text(Format):
         return bool(start) and suffix in _SUFFIXES and _is_text(start)
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return open_table(
-            path,
-            packed=asked.packed,
-            target=asked.target,
-            exclude=asked.exclude,
-            open_target=asked.open_target,
-            words=asked.words,
-        )
+        return open_table(path, asked)
 
     def targets(self, path: Path, *, packed: bool) -> RowArray:
         return read_target_table(path, packed=packed)

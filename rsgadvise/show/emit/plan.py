@@ -1,4 +1,4 @@
-"""The values of scikit-learn's own estimator, which stands beside the advised one."""
+"""What every target needs to know of an advice."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from rsgadvise.data.scaling import ScalingKind
     from rsgadvise.spec import Spec
 
-
-# What every target needs to know of an advice.
 
 Target = Literal["torch", "keras", "sklearn", "optuna"]
 

@@ -1,4 +1,4 @@
-"""The blocks of a report as HTML, in the words of the terminal."""
+"""HTML and SVG as text: whatever is not markup already is escaped, everywhere."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 
 from rsgadvise.show.report.blocks import Block, Grid, Lead, Sentences, Title
-
-# HTML and SVG as text: whatever is not markup already is escaped, everywhere.
 
 _VOID = frozenset({"br", "col", "hr", "link", "meta"})
 # Characters that HTML does not allow, and those that turn the direction of what follows them, so that a

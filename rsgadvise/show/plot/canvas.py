@@ -1,4 +1,4 @@
-"""What marks look like on a page, and the legend of those that were drawn."""
+"""A grid of characters with colours, and the characters that marks have on it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from rsgadvise.show.plot.figure import Axis, Point, Role, Series
-
-# A grid of characters with colours, and the characters that marks have on it.
 
 BOLD, DIM = "1", "2"
 

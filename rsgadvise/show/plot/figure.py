@@ -1,15 +1,14 @@
-"""Colours, markers and dashes that stay apart for every reader, and without colour too."""
+"""The neutral form of a picture: panels of points with their intervals, levels and bars, all as numbers.
+
+A result becomes a chart once; the drawing, the terminal and a report then show the same numbers. Nothing
+here knows how it will be drawn.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-
-# The neutral form of a picture: panels of points with their intervals, levels and bars, all as numbers.
-#
-# A result becomes a chart once; the drawing, the terminal and a report then show the same numbers. Nothing
-# here knows how it will be drawn.
 
 Scale = Literal["linear", "log", "category"]
 Role = Literal[

@@ -1,4 +1,4 @@
-"""Sentences and names that several charts share."""
+"""What axes and groups are called, with the symbol and the unit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from rsgadvise.numerals import count, number, stepsizes
-
-# What axes and groups are called, with the symbol and the unit.
 
 GRADIENT = "E‖∇f(Wᴿ)‖² (squared gradient norm)"
 

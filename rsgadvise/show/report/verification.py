@@ -1,4 +1,4 @@
-"""A verification as JUnit XML, the form in which build servers read test results."""
+"""A verification as blocks."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from rsgadvise.ask.verify.results import CaseResult, Verification
 
-
-# A verification as blocks.
 
 _QUANTITY = {
     "squared_gradient": "E‖∇f(W^R)‖² over the runs (of the projected gradient where there is a box)",
