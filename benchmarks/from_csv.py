@@ -48,7 +48,7 @@ import numpy as np
 from rsgadvise.data import load_rows, measure
 found = runpy.run_path(sys.argv[1], run_name="snippet")
 x, y = found["load"]()
-model = found["SigmoidNetwork"]().fit(x, y)
+model = found["AdvisedNetwork"]().fit(x, y)
 test = np.load(sys.argv[2])
 loss = model.loss_
 print(json.dumps({"predictions": np.asarray(model.predict(test["x"])).tolist(), "loss": float(loss),

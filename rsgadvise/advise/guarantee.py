@@ -16,8 +16,8 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import lengths, rounded_up
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import largest_gradient
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import largest_gradient
 
 BOXES = (0.05, 0.5, 5.0)
 """Boxes that every guarantee is given for, beside the spec's own."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal
-from rsgadvise.theory.objective import certified_constants
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import certified_constants
 
 # Choosing among runs by gradients that are estimated on a sample of rows.
 

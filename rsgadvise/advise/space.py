@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.objective import Range, Schedule, largest_gradient
+from rsgadvise.theory.objective import Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem, stopping_of
+from rsgadvise.theory.theorems import largest_gradient
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec

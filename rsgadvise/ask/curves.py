@@ -16,9 +16,9 @@ from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
 from rsgadvise.theory import MEASURED
 from rsgadvise.theory.judge import certified_beside, objective_for
-from rsgadvise.theory.objective import FixedStepsize, Objective, Schedule, largest_gradient
+from rsgadvise.theory.objective import FixedStepsize, Objective, Schedule
 from rsgadvise.theory.search import distinct, geometric, minimize_scan, whole_grid
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems import largest_gradient, theorem_for
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation

@@ -134,7 +134,7 @@ def _advise(
     problem = resolve(spec, measured)
     space = search_space(spec, problem)
     keep_prob = max(high for _, high in space.keep_probs)
-    network = Network(problem.kind, problem.layers, problem.weight_bounds, keep_prob)
+    network = Network.of(problem, keep_prob)
     arena = Arena.of(network, data, seed=seed, hold_out=spending is not None)
     told = progress or (lambda part, name: None)
     told(0.0, "measuring")

@@ -26,9 +26,10 @@ from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, pre
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import Point, equation, objective_for
-from rsgadvise.theory.objective import Schedule, largest_gradient
+from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
+from rsgadvise.theory.theorems import largest_gradient
 from rsgadvise.training.rsg import Training
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something

@@ -86,7 +86,8 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
     for level, matrix in enumerate(matrices):
         kept = network.keep_prob if level < len(network.masked_widths) else 1.0
         with np.errstate(over="ignore", invalid="ignore"):
-            signal = np.asarray(1 / (1 + np.exp(-(kept * signal) @ matrix.T)))
+            signal = (kept * signal) @ matrix.T
+            (network.units[level] if level < len(network.units) else network.head).forward(signal)
     return signal
 
 

@@ -406,7 +406,7 @@ def typical(
     """
     known, assumed = typical_statistics(spec, measured)
     keep_prob = max(high for _, high in space.keep_probs)
-    network = Network(problem.kind, problem.layers, problem.weight_bounds, keep_prob)
+    network = Network.of(problem, keep_prob)
 
     def tried(each: Network) -> Rehearsal:
         return rehearse(each, known, seed=seed, iterations=_longest(space))

@@ -111,8 +111,8 @@ _MEANT = {
     "batch batches minibatch minibatchsize": (
         "the rows of one step are called batch_size, which belongs under training or search"
     ),
-    "activation activations activationfunction nonlinearity": (
-        "rsgadvise advises for sigmoid units, which its theorems are about; leave it out"
+    "activations activationfunction nonlinearity": (
+        "the units of hidden layers are called activation, which belongs under network"
     ),
     "optimizer optimiser solver": (
         "rsgadvise advises for plain stochastic gradient descent, which its theorems are about; leave it out"
@@ -123,9 +123,9 @@ _MEANT = {
     "weightdecay l1 l2 regularization regularisation": (
         "nothing is added to the loss here, and training.decay is that of the stepsize; leave it out"
     ),
-    "loss lossfunction criterion objective": (
-        "the loss is the squared error of sigmoid outputs; its value at the start is training.initial_loss; "
-        "leave it out"
+    "lossfunction criterion objective": (
+        "what is minimised is called loss, which belongs under network; its value at the start is "
+        "training.initial_loss"
     ),
     "bias biases usebias fitintercept intercept": (
         "units have no biases here; a column of ones in the data does the same for the first layer; leave it "

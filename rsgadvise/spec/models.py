@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
+    Choices,
     Got,
     Names,
     Number,
@@ -28,6 +29,8 @@ from rsgadvise.spec.rules import (
     number_text,
     refuse,
 )
+from rsgadvise.theory.heads import SQUARED, head_names, head_of
+from rsgadvise.theory.units import SIGMOID, unit_names, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,9 +153,10 @@ def _eigenvalue(spec: Spec) -> Iterator[Problem]:
 def _training(spec: Spec) -> Iterator[Problem]:
     network, training = spec.network, spec.training
     loss = training.initial_loss
-    if loss is not None and loss > network.output_dim * (1 + ROUNDING):
-        rule = f"at most {network.output_dim}, the number of outputs and so the largest loss possible"
-        fix = f"lower it, or remove it to assume {network.output_dim}"
+    if loss is not None and loss > (largest := network.largest_loss) * (1 + ROUNDING):
+        why = "the number of outputs and so " if largest == network.output_dim else ""
+        rule = f"at most {number_text(largest)}, {why}the largest loss possible"
+        fix = f"lower it, or remove it to assume {number_text(largest)}"
         yield ("training", "initial_loss"), failure(rule, loss, fix)
     if training.pretraining is not None and network.kind != "multilayer":
         got = Got(f"tolerance {number_text(training.pretraining.tolerance)}")
@@ -263,6 +267,16 @@ class Network(Section):
         f"layer; {DEFAULT_WEIGHT_BOUND} is assumed without it. single_layer needs no box: absent or none.",
     )
 
+    activation: Annotated[str | tuple[str, ...], Choices(unit_names)] | None = Field(
+        default=None,
+        description="Units of the hidden layers: one word, or a list of one for each; sigmoid without it.",
+        examples=[SIGMOID],
+    )
+    loss: Annotated[str, Choice(head_names)] = Field(
+        default=SQUARED,
+        description="Loss, with the output units that go with it: squared is that of sigmoid outputs.",
+    )
+
     @property
     def input_dim(self) -> int:
         """Features per sample, d_0."""
@@ -277,6 +291,26 @@ class Network(Section):
     def depth(self) -> int:
         """Layers of weights in the list, L."""
         return len(self.layers) - 1
+
+    @property
+    def hidden(self) -> int:
+        """Hidden layers."""
+        return 1 if self.kind == "autoencoder" else self.depth - 1
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Unit of each hidden layer."""
+        given = self.activation
+        return given if isinstance(given, tuple) else (given or SIGMOID,) * self.hidden
+
+    @property
+    def largest_loss(self) -> float:
+        """No loss is larger, whatever the weights in the box."""
+        from rsgadvise.theory.constants import largest_loss
+
+        widths = (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
+        units = units_of(self.activations, self.hidden)
+        return largest_loss(head_of(self.loss), widths, self.weight_bounds, units)
 
     @property
     def weight_bounds(self) -> tuple[float, ...]:
@@ -308,6 +342,14 @@ class Network(Section):
             rule = f"a number or a list of {self.depth}, one per layer of weights"
             fix = "give one number for every layer" if self.depth > 1 else "give one number"
             problems.append((("weight_bound",), failure(rule, bound, fix)))
+        units = self.activation
+        if units is not None and self.kind == "single_layer":
+            fix = "remove it; its outputs are those that network.loss goes with"
+            rule = "absent for kind single_layer, which has no hidden units"
+            problems.append((("activation",), failure(rule, units, fix)))
+        elif isinstance(units, tuple) and not problems and len(units) != self.hidden:
+            rule = f"a word or a list of {self.hidden}, one per hidden layer"
+            problems.append((("activation",), failure(rule, units, "give one word for every layer")))
         if problems:
             refuse(problems)
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -318,10 +318,15 @@ class Numbers(Rule):
 
 
 class Choice(Rule):
-    """One of a few words."""
+    """One of a few words, which may be looked up when they are needed."""
 
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self.words = words
+    def __init__(self, words: tuple[str, ...] | Callable[[], tuple[str, ...]]) -> None:
+        self._words = words
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What may be written."""
+        return self._words() if callable(self._words) else self._words
 
     def check(self, value: object) -> object:
         if isinstance(value, str) and value in self.words:
@@ -332,6 +337,25 @@ class Choice(Rule):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.words)}
+
+
+class Choices(Choice):
+    """One word, or a list of one for each hidden layer."""
+
+    def check(self, value: object) -> object:
+        if not isinstance(value, list | tuple) or not value:
+            return super().check(value)
+        words: list[object] = []
+        for place, entry in enumerate(value):
+            try:
+                words.append(super().check(entry))
+            except PydanticCustomError as error:
+                refuse([((place,), error)])
+        return tuple(words)
+
+    def schema(self) -> dict[str, Any]:
+        item = super().schema()
+        return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
 
 
 class Probabilities(Rule):

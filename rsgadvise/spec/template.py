@@ -12,6 +12,8 @@ from rsgadvise.errors import UsageError
 from rsgadvise.spec.models import DEFAULT_WEIGHT_BOUND, KINDS, Data, Spec
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.yaml import path_text
+from rsgadvise.theory.heads import SQUARED, head_names
+from rsgadvise.theory.units import SIGMOID, unit_names
 
 DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
     "single_layer": (784, 10),
@@ -128,6 +130,7 @@ def render_template(
         f"  # {LAYERS_COMMENTS[kind]}",
         *_layers_lines(network.layers),
         *_weight_bound_lines(kind),
+        *_unit_lines(kind),
         "",
         *_data_lines(spec.data, given, network.layers),
         "",
@@ -167,6 +170,13 @@ def _weight_bound_lines(kind: str) -> list[str]:
     if kind == "multilayer":
         comment += "; or one per layer"
     return [f"  weight_bound: {DEFAULT_WEIGHT_BOUND}   # {comment}"]
+
+
+def _unit_lines(kind: str) -> list[str]:
+    units = f"  # activation: {SIGMOID}   # of hidden units: {', '.join(unit_names())}"
+    if kind == "single_layer":
+        units = "  # activation:   # none: a single layer has no hidden units"
+    return [units, f"  # loss: {SQUARED}   # with its outputs: {', '.join(head_names())}"]
 
 
 def _data_lines(data: Data, given: Mapping[str, object], layers: tuple[int, ...]) -> list[str]:

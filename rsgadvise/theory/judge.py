@@ -10,10 +10,10 @@ import numpy as np
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import MEASURED, ConstantsName
 from rsgadvise.theory.descent import Bound, FloatArray, closed_range
-from rsgadvise.theory.objective import DerivedObjective, Objective, Range, Schedule, largest_gradient
+from rsgadvise.theory.objective import DerivedObjective, Objective, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import MatchedTo, Stopping
-from rsgadvise.theory.theorems import theorem_for, theorem_of
+from rsgadvise.theory.theorems import largest_gradient, theorem_for, theorem_of
 
 # Whose `matched` stopping is drawn: it is a distribution of its own for each set of constants.
 

@@ -8,9 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from rsgadvise.theory import constants, descent
+from rsgadvise.theory import descent
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
-from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import minimize_scan
 from rsgadvise.theory.stopping import Stopping
 
@@ -341,44 +340,3 @@ def _scanned_keep_prob(
         return lowest
     found = minimize_scan(value, lowest, np.full(shape, keep_prob[1]), points=33, steps=30, valleys=2)
     return np.where(value(found) < value(lowest), found, lowest)
-
-
-def certified_constants(problem: Problem, keep_prob: FloatArray) -> constants.Constants:
-    """Certified smoothness and gradient variance, shape of the keep probabilities."""
-    if problem.kind == "single_layer":
-        flat = constants.single_layer_constants(layers=problem.layers, moments=problem.moments)
-        unit = np.ones(np.shape(keep_prob))
-        return constants.Constants(flat.smoothness * unit, flat.gradient_variance * unit)
-    if problem.kind == "autoencoder":
-        return constants.autoencoder_constants(
-            layers=problem.layers,
-            weight_bound=problem.weight_bounds[0],
-            keep_prob=keep_prob,
-            moments=problem.moments,
-        )
-    return constants.multilayer_constants(
-        layers=problem.layers,
-        weight_bound=problem.weight_bounds,
-        keep_prob=keep_prob,
-        moments=problem.moments,
-    )
-
-
-def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
-    """The vacuity limit: no squared gradient norm of this network can exceed it."""
-    if problem.kind == "single_layer":
-        limit = constants.single_layer_limit(layers=problem.layers, moments=problem.moments)
-        return np.asarray(limit * np.ones(np.shape(keep_prob)))
-    if problem.kind == "autoencoder":
-        return constants.autoencoder_limit(
-            layers=problem.layers,
-            weight_bound=problem.weight_bounds[0],
-            keep_prob=keep_prob,
-            moments=problem.moments,
-        )
-    return constants.multilayer_limit(
-        layers=problem.layers,
-        weight_bound=problem.weight_bounds,
-        keep_prob=keep_prob,
-        moments=problem.moments,
-    )

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.constants import InputMoments, largest_loss
+from rsgadvise.theory.heads import SQUARED, head_of
+from rsgadvise.theory.heads.head import Head
 from rsgadvise.theory.stopping import Stopping
+from rsgadvise.theory.units import units_of
+from rsgadvise.theory.units.unit import Unit
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -67,6 +71,8 @@ class Problem:
         samples: S, or None.
         assumed: every value that nobody gave.
         measured: constants for the calibrated bound, where they were measured.
+        activations: phi of each hidden layer by name; none stand for sigmoids.
+        loss: by name, with the output units that go with it.
     """
 
     kind: Kind
@@ -78,11 +84,24 @@ class Problem:
     samples: int | None
     assumed: tuple[Assumption, ...]
     measured: MeasuredConstants | None = None
+    activations: tuple[str, ...] = ()
+    loss: str = SQUARED
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """phi of each hidden layer."""
+        return units_of(self.activations, 1 if self.kind == "autoencoder" else len(self.layers) - 2)
+
+    @property
+    def head(self) -> Head:
+        """The loss with its output units."""
+        return head_of(self.loss)
 
     @property
     def largest_loss(self) -> float:
-        """F_max: every squared term of the loss is at most 1."""
-        return float(self.layers[0] if self.kind == "autoencoder" else self.layers[-1])
+        """F_max: no loss is larger, whatever the weights in the box."""
+        widths = (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
+        return largest_loss(self.head, widths, self.weight_bounds, self.units)
 
     @property
     def stepsizes(self) -> int:
@@ -138,10 +157,9 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     network, assumed = spec.network, list[Assumption]()
     moments = _moments(spec, found, assumed)
     layers = tuple(network.layers)
-    largest = float(layers[0] if network.kind == "autoencoder" else layers[-1])
     loss = spec.training.initial_loss
     if loss is None:
-        loss = largest
+        loss = network.largest_loss
         assumed.append(
             Assumption("training.initial_loss", loss, "the largest possible loss, d_out, so a safe f(W1)")
         )
@@ -166,6 +184,8 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         initial_loss=loss,
         samples=int(count) if count is not None else spec.data.samples,
         assumed=tuple(assumed),
+        activations=network.activations,
+        loss=network.loss,
     )
 
 

@@ -47,26 +47,23 @@ class Curvature:
         signal = np.asarray(data.inputs, np.float64)
         signal = signal * masks[0] if masks else signal
         self._signals, self._slopes, self._bends = [signal], list[Matrix](), list[Matrix]()
-        for level, matrix in enumerate(self._layers):
-            with np.errstate(over="ignore"):
-                output = 1 / (1 + np.exp(-(signal @ matrix.T)))
-            slope = output * (1 - output)
-            bend = slope * (1 - 2 * output)
-            kept = masks[level + 1] if 0 < level + 1 < len(masks) else None
-            if kept is not None:
-                output, slope, bend = output * kept, slope * kept, bend * kept
-            self._signals.append(output)
+        *hidden, last = self._layers
+        for level, (matrix, unit) in enumerate(zip(hidden, network.units, strict=True), start=1):
+            found = unit.derivatives(signal @ matrix.T)
+            if level < len(masks):
+                found = found[0] * masks[level], found[1] * masks[level], found[2] * masks[level]
+            signal, slope, bend = found
+            self._signals.append(signal)
             self._slopes.append(slope)
             self._bends.append(bend)
-            signal = output
-        difference = signal - np.asarray(data.targets, np.float64)
-        self.losses: Matrix = np.einsum("ij,ij->i", difference, difference)
-        # `_pulls` are derivatives by the outputs of a layer, `errors` by what its sigmoids are applied to.
-        self._pulls = [2 * difference]
-        self._errors = [self._pulls[0] * self._slopes[-1]]
-        for level in range(len(self._layers) - 1, 0, -1):
-            self._pulls.insert(0, self._errors[0] @ self._layers[level])
-            self._errors.insert(0, self._pulls[0] * self._slopes[level - 1])
+        head = network.head.curvature(signal @ last.T, np.asarray(data.targets, np.float64))
+        self.losses: Matrix = head[0]
+        self._turn = head[2]
+        # `_pulls` are derivatives by the signals of hidden layers, `errors` by what enters a layer's units.
+        self._errors, self._pulls = [head[1]], list[Matrix]()
+        for matrix, slope in zip(self._layers[:0:-1], self._slopes[::-1], strict=True):
+            self._pulls.insert(0, self._errors[0] @ matrix)
+            self._errors.insert(0, self._pulls[0] * slope)
 
     def _unrolled(self, weights: Sequence[Matrix]) -> Matrices:
         """The matrix of each layer that the signal passes."""
@@ -104,26 +101,25 @@ class Curvature:
     def product(self, direction: Sequence[Matrix]) -> Matrices:
         """The Hessian times a direction of the shapes of the weights."""
         turns = self._unrolled(direction)
-        depth = len(self._layers)
-        moves: list[Matrix | None] = [None]  # of the signals; the inputs do not move
-        drifts = []
-        for level in range(depth):
-            drift = self._signals[level] @ turns[level].T
-            before = moves[level]
-            if before is not None:
-                drift += before @ self._layers[level].T
+        drifts, moves = list[Matrix](), list[Matrix]()  # of what enters the units, and of what comes out
+        for level, (turn, signal) in enumerate(zip(turns, self._signals, strict=True)):
+            drift = signal @ turn.T
+            if level:
+                drift += moves[-1] @ self._layers[level].T
             drifts.append(drift)
-            moves.append(drift * self._slopes[level])
+            if level < len(self._slopes):
+                moves.append(drift * self._slopes[level])
         found: Matrices = []
-        pull = 2 * np.asarray(moves[-1])
-        for level in range(depth - 1, -1, -1):
-            change = pull * self._slopes[level] + self._pulls[level] * self._bends[level] * drifts[level]
+        change = self._turn(drifts[-1])
+        for level in range(len(turns) - 1, -1, -1):
             part = change.T @ self._signals[level]
-            before = moves[level]
-            if before is not None:
-                part += self._errors[level].T @ before
+            if level:
+                part += self._errors[level].T @ moves[level - 1]
             found.insert(0, part / self.rows)
-            pull = change @ self._layers[level] + self._errors[level] @ turns[level]
+            if level:
+                pull = change @ self._layers[level] + self._errors[level] @ turns[level]
+                bend = self._pulls[level - 1] * self._bends[level - 1]
+                change = pull * self._slopes[level - 1] + bend * drifts[level - 1]
         return self._rolled(found)
 
 

@@ -17,6 +17,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.theory.constants import largest_loss
+from rsgadvise.theory.heads import SQUARED, head_of
+from rsgadvise.theory.heads.head import Head
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.units import units_of
+from rsgadvise.theory.units.unit import Unit
+
 Array: TypeAlias = NDArray[np.floating[Any]]
 Weights: TypeAlias = list[Array]
 _SMALLEST = 5e-324  # what a decaying stepsize may fall below, to 0
@@ -26,22 +33,48 @@ Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A sigmoid network and its loss.
+    """A network and its loss l, which takes what enters the output units.
 
-    single_layer: ||y - sigma(Wx)||^2, (3). autoencoder: ||x - sigma(W^T sigma(W(x * z)))||^2 with one
-    matrix W, (4). multilayer: h^l = sigma(W_l (h^{l-1} * z^l)), ||y - h^L||^2, (5). Each z is a vector
-    of independent Bernoulli(keep_prob) entries, drawn anew for each example; nothing is rescaled.
+    single_layer: l(Wx, y), (3). autoencoder: l(W^T phi(W(x * z)), x) with one matrix W, (4). multilayer:
+    h^l = phi(W_l (h^{l-1} * z^l)), l(W_L (h^{L-1} * z^L), y), (5). Each z is a vector of independent
+    Bernoulli(keep_prob) entries, drawn anew for each example; nothing is rescaled.
 
     Attributes:
         layers: d_0..d_L; (d_x, d_h) for an autoencoder.
         weight_bounds: w_l of each matrix, |W_l| <= w_l; empty without a box.
         keep_prob: zeta.
+        activations: phi of each hidden layer by name; none stand for sigmoids.
+        loss: l by name.
     """
 
     kind: Kind
     layers: tuple[int, ...]
     weight_bounds: tuple[float, ...] = ()
     keep_prob: float = 1.0
+    activations: tuple[str, ...] = ()
+    loss: str = SQUARED
+
+    @classmethod
+    def of(cls, problem: Problem, keep_prob: float = 1.0) -> Network:
+        """The network of a problem."""
+        return cls(
+            problem.kind,
+            problem.layers,
+            problem.weight_bounds,
+            keep_prob,
+            problem.activations,
+            problem.loss,
+        )
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """phi of each hidden layer."""
+        return units_of(self.activations, len(self.widths) - 2)
+
+    @property
+    def head(self) -> Head:
+        """The loss with its output units."""
+        return head_of(self.loss)
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -62,8 +95,8 @@ class Network:
 
     @property
     def largest_loss(self) -> float:
-        """Every squared term of the loss is at most 1."""
-        return float(self.widths[-1])
+        """No loss is larger, or inf where nothing is known."""
+        return largest_loss(self.head, self.widths, self.weight_bounds, self.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +145,6 @@ def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: 
                 strict=True,
             )
         ]
-
-
-def _sigmoid(values: Array) -> None:
-    """1 / (1 + exp(-v)) in place; exp may overflow to inf, which gives the right 0."""
-    if values.dtype == np.float32:
-        # (1 + tanh(v/2))/2: of single precision the hyperbolic tangent is the cheaper one, of double not.
-        values *= 0.5
-        np.tanh(values, out=values)
-        values *= 0.5
-        values += 0.5
-        return
-    np.negative(values, out=values)
-    np.exp(values, out=values)
-    values += 1
-    np.divide(1, values, out=values)  # faster than np.reciprocal, and the same bits
 
 
 _WIDE, _LARGE = 16, 1 << 16
@@ -196,6 +214,12 @@ class Kernel:
         self._masks = [np.empty((lead, rows, width), dtype) for width in network.masked_widths]
         self._signals = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
         self._errors = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
+        self._units, self._head = network.units, network.head
+        # What entered a unit, where its derivative is not known from what came out.
+        self._entering = [
+            None if unit.by_output else np.empty_like(signal)
+            for unit, signal in zip(self._units, self._signals, strict=False)
+        ]
         self._gradients = [np.empty((replicas, *shape), dtype) for shape in network.shapes]
         self._by_inputs = by_inputs(network, np.dtype(dtype))
         if self._by_inputs:
@@ -214,6 +238,7 @@ class Kernel:
         self.masks = [mask[:lead, :rows] for mask in self._masks]
         self.signals = [signal[:replicas, :rows] for signal in self._signals]
         self.errors = [error[:replicas, :rows] for error in self._errors]
+        self.entering = [values if values is None else values[:replicas, :rows] for values in self._entering]
         self.gradients: Weights = [gradient[:replicas] for gradient in self._gradients]
 
     def gradient(
@@ -239,10 +264,7 @@ class Kernel:
         np.subtract(output, self.targets, out=error)
         if losses is not None:
             losses += self._losses(scale, row_weights)
-        error *= output
-        np.subtract(1, output, out=output)
-        error *= output
-        error *= 2 * scale
+        self._head.backward(error, output, scale)
         if row_weights is not None:
             error *= row_weights[:, None]
         return self._backward(weights)
@@ -255,11 +277,11 @@ class Kernel:
 
     def _losses(self, scale: float, row_weights: Array | None) -> Array:
         """From the differences that the last errors hold."""
-        squares = np.einsum("mbi,mbi->mb", self.errors[-1], self.errors[-1])
+        losses = self._head.losses(self.signals[-1], self.targets, self.errors[-1])
         if row_weights is not None:
-            squares *= row_weights
+            losses *= row_weights
         # Not a matrix product: its rounding would depend on the number of replicas.
-        return np.asarray(scale * squares.sum(axis=1))
+        return np.asarray(scale * losses.sum(axis=1))
 
     def _forward(self, weights: Weights) -> None:
         signal = self.inputs
@@ -270,8 +292,14 @@ class Kernel:
                 np.matmul(signal, weights[0], out=after)
             else:
                 np.matmul(signal, weights[level].swapaxes(1, 2), out=after)
-            _sigmoid(after)
-            if not self._tied and level + 1 < len(self.masks):
+            if level == len(self._units):
+                self._head.forward(after)
+                return
+            entering = self.entering[level]
+            if entering is not None:
+                entering[...] = after
+            self._units[level].forward(after)
+            if level + 1 < len(self.masks):
                 np.multiply(after, self.masks[level + 1], out=after)
             signal = after
 
@@ -293,8 +321,12 @@ class Kernel:
                 if level:
                     np.matmul(error, weights[level], out=self.errors[level - 1])
             if level:
-                # A dropped unit has signal 0, so h (1 - h) is the derivative with masks too.
-                self.errors[level - 1] *= below
-                np.subtract(1, below, out=below)
-                self.errors[level - 1] *= below
+                unit, error, entering = (
+                    self._units[level - 1],
+                    self.errors[level - 1],
+                    self.entering[level - 1],
+                )
+                if level < len(self.masks) and not unit.dies:
+                    error *= self.masks[level]
+                unit.backward(error, below if entering is None else entering)
         return self.gradients

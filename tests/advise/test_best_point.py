@@ -14,9 +14,8 @@ from rsgadvise.advise.results import Recommendation
 from rsgadvise.advise.space import search_space
 from rsgadvise.spec import Spec
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import largest_gradient
 from rsgadvise.theory.problem import resolve
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems import largest_gradient, theorem_for
 
 FloatArray = NDArray[np.float64]
 

@@ -195,17 +195,18 @@ def double_keras() -> Iterator[list[Float]]:
 
 
 def record(names: dict[str, Any], masks: list[Float]) -> None:
-    """Add the masks of the emitted `drop`, if there is one, to the list."""
-    drop = names.get("drop")
-    if drop is None:
+    """Add the masks of the emitted `mask`, if there is one, to the list."""
+    mask = names.get("mask")
+    if mask is None:
         return
 
-    def recording(h: Float, keep: float, rng: Any) -> Float:
-        found: Float = drop(h, keep, rng)
-        masks.append(masked(found))
+    def recording(shape: tuple[int, ...], keep: float, rng: Any) -> Any:
+        found = mask(shape, keep, rng)
+        if rng is not None:
+            masks.append(np.asarray(found, np.float64))
         return found
 
-    names["drop"] = recording
+    names["mask"] = recording
 
 
 def train_numpy(case: Case, target_text: str) -> Trained:
@@ -216,7 +217,7 @@ def train_numpy(case: Case, target_text: str) -> Trained:
     names["draw_stop"] = lambda rng, iterations: STEPS + 1
     names["draw_batch"] = lambda rng, rows, size: next(batches)
     boxes = [case.network.weight_bounds] if case.network.weight_bounds else []
-    keep = {"keep": case.best.keep_prob} if "drop" in names else {}
+    keep = {"keep": case.best.keep_prob} if "mask" in names else {}
     slowing = {"decay": case.best.decay, "iterations": case.best.iterations}
     if case.cooldown is not None:
         slowing = {"cooldown": case.cooldown, "iterations": STEPS}
@@ -279,10 +280,10 @@ def test_evaluation_is_the_mean_field(target: Target, name: str) -> None:
         with module.no_grad():
             for weight, matrix in zip(model.parameters(), case.start, strict=True):
                 weight.copy_(module.tensor(case.scale("torch") * matrix[0]))
-            found = float(names["squared_error"](model.eval()(module.tensor(x)), module.tensor(y)))
+            found = float(names["loss_of"](model.eval()(module.tensor(x)), module.tensor(y)))
     else:
         model.set_weights([case.scale("keras") * matrix[0].T for matrix in case.start])
-        model.compile(loss=names["squared_error"])
+        model.compile(loss=names["loss_of"])
         found = model.evaluate(x, y, verbose=0)
     assert found == pytest.approx(case.loss(), abs=1e-5)
 
@@ -315,7 +316,7 @@ def test_several_runs_are_compared_by_the_squared_gradient(target: Target, name:
         with double_keras() as masks:
             model, start = names["make_model"](), [scale * matrix[0].T for matrix in case.start]
             model.set_weights(start)
-            model.compile(optimizer=names["make_optimizer"](), loss=names["squared_error"])
+            model.compile(optimizer=names["make_optimizer"](), loss=names["loss_of"])
             found = names["squared_gradient"](x, y, model, 1)
         for after, before in zip(model.get_weights(), start, strict=True):
             np.testing.assert_array_equal(after, before)

@@ -118,7 +118,7 @@ def test_the_stock_estimator_beats_a_constant(table: str, run: Run, tmp_path: Pa
         run("recommend", spec, "--constants", "certified", "--emit", "sklearn", "-q", "-o", place).code == 0
     )
     shown = execute("sklearn", place)
-    stock, own = shown.partition("MLP")[2].split("SigmoidNetwork")
+    stock, own = shown.partition("MLP")[2].split("AdvisedNetwork")
     assert better(stock) == {"training", "held-out"}
     assert better(own) == {"training", "held-out"}
     assert "def stock():" in place.read_text()

@@ -29,7 +29,7 @@ FILE = DataFile("a.npz", "none", plain=True, features="x", labels="y", labelled=
 
 
 def estimator(name: str, *, labels: bool = False) -> Any:
-    return run(snippet(SPECS[name], "sklearn", FILE if labels else None))["SigmoidNetwork"]
+    return run(snippet(SPECS[name], "sklearn", FILE if labels else None))["AdvisedNetwork"]
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -56,7 +56,7 @@ def test_pipeline_and_grid_search_of_a_regressor() -> None:
 
     model = make_pipeline(MinMaxScaler(), estimator("layers with masks")(iterations=15))
     search = GridSearchCV(
-        model, {"sigmoidnetwork__stepsizes": [0.1, 0.3], "sigmoidnetwork__keep_prob": [0.7, 1.0]}
+        model, {"advisednetwork__stepsizes": [0.1, 0.3], "advisednetwork__keep_prob": [0.7, 1.0]}
     )
     search.fit(7 * X - 3, RNG.random(60))
     assert search.predict(7 * X - 3).shape == (60,)
@@ -80,7 +80,7 @@ def test_an_autoencoder_transforms_and_is_scored_by_its_loss() -> None:
 
 def test_several_runs_keep_the_smallest_gradient() -> None:
     names = run(snippet(SPECS["layers with masks"], "sklearn"))
-    model = names["SigmoidNetwork"](iterations=40, runs=6, decay=0.0).fit(X, X[:, :3])
+    model = names["AdvisedNetwork"](iterations=40, runs=6, decay=0.0).fit(X, X[:, :3])
     found = []
     for seed in np.random.SeedSequence(0).spawn(6):
         weights, _ = names["train"](

@@ -432,10 +432,9 @@ def test_errors_of_loading_name_the_file(tmp_path: object) -> None:
 
 
 FOREIGN = [
-    ("network", "activation", "for sigmoid units"),
-    ("network", "Activation_Function", "for sigmoid units"),
+    ("network", "Activation_Function", "called activation"),
     ("network", "bias", "no biases here"),
-    ("network", "loss", "squared error"),
+    ("network", "criterion", "called loss"),
     ("network", "hidden_layer_sizes", "network.layers"),
     ("network", "dropout", "the dropout rate is 1 - keep_prob"),
     ("training", "optimizer", "plain stochastic gradient descent"),

@@ -21,6 +21,8 @@ from scipy import stats
 
 from rsgadvise.theory import constants
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.heads import squared
+from rsgadvise.theory.units.sigmoid import Sigmoid
 
 QUANTITIES: tuple[Quantity, ...] = ("curvature", "second moment", "slope")
 ROUNDING = 1e-9
@@ -91,13 +93,13 @@ def test_scalar_constants_are_the_suprema_and_never_rounded_down() -> None:
         top = bend(mpmath.findroot(lambda s: mpmath.diff(bend, s), -1.3))
         p = (15 - mpmath.sqrt(33)) / 24
         closed = (mpmath.mpf(8) / 27, 2 * p**2 * (1 - p) * (2 - 3 * p), 1 / (6 * mpmath.sqrt(3)))
-        floats = (constants.SLOPE, constants.CURVATURE, constants.SIGMOID_CURVATURE)
+        floats = (squared.SLOPE, squared.CURVATURE, Sigmoid.bend)
         for peak, form, value in zip((steepest, curved, top), closed, floats, strict=True):
             assert abs(peak - form) < mpmath.mpf(10) ** -50
             assert abs(value / form - 1) < 1e-15
-        assert Fraction(constants.SLOPE) >= Fraction(8, 27), "c1 is rounded down"
-        assert mpmath.mpf(constants.CURVATURE) >= closed[1], "c2 is rounded down"
-        assert mpmath.mpf(constants.SIGMOID_CURVATURE) >= closed[2], "s2 is rounded down"
+        assert Fraction(squared.SLOPE) >= Fraction(8, 27), "c1 is rounded down"
+        assert mpmath.mpf(squared.CURVATURE) >= closed[1], "c2 is rounded down"
+        assert mpmath.mpf(Sigmoid.bend) >= closed[2], "s2 is rounded down"
 
     # The stationary points above are the global ones: a dense grid over logits and targets stays below.
     s, y = np.meshgrid(np.linspace(-30, 30, 60_001), np.linspace(0, 1, 11))
@@ -105,9 +107,9 @@ def test_scalar_constants_are_the_suprema_and_never_rounded_down() -> None:
     d1 = o * (1 - o)
     d2 = d1 * (1 - 2 * o)
     for grid, value in (
-        (2 * (o - y) * d1, constants.SLOPE),
-        (2 * d1**2 - 2 * (y - o) * d2, constants.CURVATURE),
-        (d2, constants.SIGMOID_CURVATURE),
+        (2 * (o - y) * d1, squared.SLOPE),
+        (2 * d1**2 - 2 * (y - o) * d2, squared.CURVATURE),
+        (d2, Sigmoid.bend),
     ):
         assert value * (1 - 1e-6) < np.abs(grid).max() <= value * (1 + 1e-15)
 

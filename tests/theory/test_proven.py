@@ -23,6 +23,7 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.spec import Spec
 from rsgadvise.theory import constants as certified
+from rsgadvise.theory.heads.squared import CURVATURE
 from rsgadvise.theory.problem import resolve
 
 EXACT = 1e-8  # how closely long sums are computed
@@ -261,7 +262,7 @@ def test_trainings_of_one_layer_stay_below_what_is_proven(width: int) -> None:
     rng, found = np.random.default_rng(width), 0
     for decay in 14 * (0.3, 0.5, 1.0):
         mean = float(rng.choice([0.2, 0.5, 1.0]))
-        top = 2 / (certified.CURVATURE * width * mean**2)
+        top = 2 / (CURVATURE * width * mean**2)
         z = float(rng.choice([0.1, 0.3, 1.0, 3.0]))
         spec = COUNTER_EXAMPLE.model_copy(
             update={

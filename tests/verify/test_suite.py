@@ -16,8 +16,9 @@ from rsgadvise.ask.verify.runners import LocalRunner
 from rsgadvise.ask.verify.running import run_cases
 from rsgadvise.ask.verify.suite import suite, suite_settings
 from rsgadvise.theory import constants, descent, judge
-from rsgadvise.theory.constants import CURVATURE, Constants
+from rsgadvise.theory.constants import Constants
 from rsgadvise.theory.descent import Bound
+from rsgadvise.theory.heads.squared import CURVATURE
 from rsgadvise.theory.problem import Problem
 from rsgadvise.training import networks
 from rsgadvise.training.expectation import Expectation

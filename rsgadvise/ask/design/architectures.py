@@ -12,8 +12,9 @@ from rsgadvise.advise.space import Space
 from rsgadvise.theory import ConstantsName, constants, multilayer
 from rsgadvise.theory.descent import FloatArray, Geometry, Numeric
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, largest_gradient
+from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import largest_gradient
 from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 # All architectures of a search as numbers, so that they are built and forgotten in blocks.

@@ -24,9 +24,10 @@ from rsgadvise.ask.design.screening import work_of
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import Point, certified
-from rsgadvise.theory.objective import Objective, Range, Schedule, largest_gradient
+from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, whole_grid
+from rsgadvise.theory.theorems import largest_gradient
 
 COMMON = "one alpha for all layers"
 EACH = "one alpha per layer"

@@ -18,9 +18,9 @@ from rsgadvise.ask.explain.results import Hypothesis
 from rsgadvise.theory import MEASURED, ConstantsName
 from rsgadvise.theory.constants import multilayer_layer_variances
 from rsgadvise.theory.judge import Point, certified, objective_for, stepsize_range
-from rsgadvise.theory.objective import DescentObjective, certified_constants
+from rsgadvise.theory.objective import DescentObjective
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems import certified_constants, theorem_for
 from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 if TYPE_CHECKING:

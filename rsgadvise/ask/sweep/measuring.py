@@ -19,8 +19,8 @@ from rsgadvise.ask.verify.running import Progress, run_cases
 from rsgadvise.errors import HypothesisError, InfeasibleError
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import attempted, certified, check_problem, point_at
-from rsgadvise.theory.objective import largest_gradient
 from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
+from rsgadvise.theory.theorems import largest_gradient
 from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.judge import Point, attempted, certified, equation
-from rsgadvise.theory.objective import Schedule, certified_constants, largest_gradient
+from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping, draw_iterations, probabilities
+from rsgadvise.theory.theorems import certified_constants, largest_gradient
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.generated import moments_of
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights, one_thread
@@ -269,6 +270,8 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         initial_loss=loss,
         samples=data.rows,
         assumed=(),
+        activations=network.activations,
+        loss=network.loss,
     )
     point = Point(
         stepsize=np.asarray(setting.stepsizes if network.kind == "multilayer" else setting.stepsizes[0]),

@@ -67,14 +67,21 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
     signal = data.inputs
     reached, iterations = 0.0, []
     for level, (after, before) in enumerate(network.shapes[:-1]):
-        layer = Network("autoencoder", (before, after), (network.weight_bounds[level],), network.keep_prob)
+        layer = Network(
+            "autoencoder",
+            (before, after),
+            (network.weight_bounds[level],),
+            network.keep_prob,
+            network.activations[level : level + 1],
+        )
         seed = int(rng.integers(2**63))
         found, norm, steps = _layer(layer, Data(signal, signal), [weights[level]], tolerance, seed)
         weights[level] = found
         reached = max(reached, norm)
         iterations.append(steps)
+        signal = signal @ found[0].T
         with np.errstate(over="ignore"):
-            signal = np.asarray(1 / (1 + np.exp(-(signal @ found[0].T))))
+            network.units[level].forward(signal)
     return Pretrained(weights, reached, tuple(iterations))
 
 
@@ -87,6 +94,7 @@ def _layer(
         weight_bound=network.weight_bounds[0],
         keep_prob=network.keep_prob,
         moments=moments_of(data),
+        unit=network.units[0],
     )
     first = gamma = 1 / float(known.smoothness)
     objective = Expectation(network, data, mask_samples=16)
@@ -162,7 +170,7 @@ def setting_from_spec(
     for each in constants:
         check_problem(problem, each)
     layers = problem.layers
-    network = Network(problem.kind, layers, problem.weight_bounds, values.keep_prob)
+    network = Network.of(problem, values.keep_prob)
     rows = GENERATED_ROWS if data is None else data.rows
     _check_size(network, values, rows)
     said = [*notes, values.source]

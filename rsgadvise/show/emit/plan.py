@@ -10,12 +10,16 @@ from rsgadvise.advise.recommend import training_plan
 from rsgadvise.advise.results import Source, TrainingPlan
 from rsgadvise.advise.space import batch_choices
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.theory.heads import head_of
 from rsgadvise.theory.stopping import Stopping
+from rsgadvise.theory.units import units_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
     from rsgadvise.data.scaling import ScalingKind
     from rsgadvise.spec import Spec
+    from rsgadvise.theory.heads.head import Head
+    from rsgadvise.theory.units.unit import Unit
 
 
 Target = Literal["torch", "keras", "sklearn", "optuna"]
@@ -81,6 +85,37 @@ class Plan:
     def tied(self) -> bool:
         """Whether this is an autoencoder, whose one matrix is used twice."""
         return self.advice.kind == "autoencoder"
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """Of each hidden layer."""
+        network = self.spec.network
+        return units_of(network.activations, network.hidden)
+
+    @property
+    def distinct_units(self) -> tuple[Unit, ...]:
+        """Each unit once, the first first."""
+        return tuple(dict.fromkeys(self.units))
+
+    @property
+    def head(self) -> Head:
+        """The loss, with the output units."""
+        return head_of(self.spec.network.loss)
+
+    @property
+    def torch_modules(self) -> tuple[str, ...]:
+        """What follows each matrix."""
+        return (*(f"{unit.torch_module}()" for unit in self.units), f"{self.head.torch_module}()")
+
+    @property
+    def keras_activations(self) -> tuple[str, ...]:
+        """Of each matrix."""
+        return (*(unit.keras for unit in self.units), self.head.keras_activation)
+
+    @property
+    def own_unit(self) -> str:
+        """What scikit-learn calls the hidden units, or would if it had them."""
+        return self.units[0].sklearn or self.units[0].name if self.units else "logistic"
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -311,39 +346,37 @@ def _batches(plan: Plan) -> tuple[int, ...]:
     return tuple(ordered[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1])
 
 
-_CURVATURE = 0.154059
-"""Largest second derivative of (y - sigma(s))^2 by s."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stock:
     """What an MLPRegressor or MLPClassifier is made with.
 
     Attributes:
-        loss: what it has in place of the squared error of sigmoid outputs, in words.
-        curvature, own_curvature: largest second derivatives of that loss, and of the squared error, by what
-            enters the output units.
+        loss: what it has, in words.
+        curvature, own_curvature: largest second derivatives of that loss, and of the advice's, by what enters
+            the output units.
         rate: learning_rate_init.
         overshoots: whether a rate of the same stability would be too large for linear outputs.
         batch_size: near the advised one.
         whole: whether that is all rows that are trained on.
         epochs: as many as make the advised work.
+        unit: of its hidden layers, tanh where it has not those of the advice.
     """
 
     loss: str
     curvature: float
+    own_curvature: float
     rate: float
     overshoots: bool
     batch_size: int
     whole: bool
     epochs: int
-    own_curvature: float = _CURVATURE
+    unit: str
 
 
 def stock_of(plan: Plan) -> Stock:
     """Values that are about as stable: there is no stepsize that makes the two methods the same."""
     loss, curvature = _loss(plan)
-    rate = plan.train.common_stepsize * _CURVATURE / curvature
+    rate = plan.train.common_stepsize * plan.head.bend / curvature
     # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
     largest = math.inf if plan.classifies else 1 / (1 + _entering(plan))
     rows = _rows(plan)
@@ -353,11 +386,13 @@ def stock_of(plan: Plan) -> Stock:
     return Stock(
         loss=loss,
         curvature=curvature,
+        own_curvature=plan.head.bend,
         rate=min(rate, largest),
         overshoots=rate > largest,
         batch_size=batch_size,
         whole=batch_size >= training_rows,
         epochs=math.ceil(plan.train.iterations * plan.train.batch_size / rows),
+        unit="logistic" if not plan.units else plan.units[0].sklearn or "tanh",
     )
 
 

@@ -1,0 +1,55 @@
+"""What a unit has to say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.floating[Any]]
+Matrix: TypeAlias = NDArray[np.float64]
+
+
+class Unit(ABC):
+    """phi, which hidden units apply to what enters them.
+
+    Attributes:
+        name: as in sentences.
+        slope, bend: sup |phi'| and sup |phi''|, rounded up.
+        height: sup |phi|, or inf.
+        offset, growth: |phi(a)| <= offset + growth |a|.
+        by_output: whether phi' is known from phi: `backward` is then given phi(a), else a.
+        dies: whether phi' is 0 where phi is; a dropped unit then needs no mask on the way back.
+        function: its name in emitted numpy; numpy: body of that function of s, which returns phi(s), phi'(s).
+        torch, torch_module: the function and the module; keras: name of the activation.
+        sklearn: name of the activation, or "" where scikit-learn has none such.
+    """
+
+    name: ClassVar[str]
+    slope: ClassVar[float]
+    bend: ClassVar[float]
+    height: ClassVar[float] = np.inf
+    offset: ClassVar[float]
+    growth: ClassVar[float]
+    by_output: ClassVar[bool] = False
+    dies: ClassVar[bool] = False
+    function: ClassVar[str]
+    numpy: ClassVar[str]
+    torch: ClassVar[str]
+    torch_module: ClassVar[str]
+    keras: ClassVar[str]
+    sklearn: ClassVar[str] = ""
+
+    @abstractmethod
+    def forward(self, values: Array) -> None:
+        """phi(a) in place of a."""
+
+    @abstractmethod
+    def backward(self, errors: Array, known: Array) -> None:
+        """Multiply errors by phi', in place; `known`, phi(a) or a, is used up."""
+
+    @abstractmethod
+    def derivatives(self, values: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        """(phi(a), phi'(a), phi''(a))."""

@@ -1,0 +1,127 @@
+"""Units and losses: what they say of themselves is true, and engine and curvature use it as it is.
+
+The oracles are differences: of a unit's own values, of a network's loss, and of its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rsgadvise.theory import heads, units
+from rsgadvise.theory.heads import head_names, head_of
+from rsgadvise.theory.units import unit_names, unit_of
+from rsgadvise.training.curvature import Curvature
+from rsgadvise.training.networks import Data, Kernel, Network, initial_weights
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+UNITS = sorted({*unit_names(), "softsign"})
+HEADS = sorted({*head_names(), "huber"})
+GRID = np.linspace(-12, 12, 24_001)
+
+
+@pytest.fixture(autouse=True)
+def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A unit and a loss beside those of the package."""
+    for package, cached in ((units, unit_of), (heads, head_of)):
+        folder = RECIPES / package.__name__.rpartition(".")[2]
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+        cached.cache_clear()
+    yield
+    unit_of.cache_clear()
+    head_of.cache_clear()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_what_a_unit_says_of_itself_is_true(name: str) -> None:
+    unit, step = unit_of(name), GRID[1] - GRID[0]
+    value, slope, bend = unit.derivatives(GRID)
+    np.testing.assert_allclose(np.gradient(value, GRID)[1:-1], slope[1:-1], atol=2 * step)
+    jumps = np.abs(GRID) > 2 * step  # where a second derivative may jump
+    np.testing.assert_allclose(np.gradient(slope, GRID)[jumps][1:-1], bend[jumps][1:-1], atol=6 * step)
+    assert 0.9 * unit.slope <= np.abs(slope).max() <= unit.slope
+    assert 0.9 * unit.bend <= np.abs(bend[jumps]).max() <= unit.bend
+    assert np.all(np.abs(value) <= min(unit.height, np.inf))
+    assert np.all(np.abs(value) <= unit.offset + unit.growth * np.abs(GRID) + 1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", UNITS)
+def test_the_engines_form_of_a_unit_is_its_derivatives(name: str, dtype: type) -> None:
+    unit, tolerance = unit_of(name), 1e-14 if dtype is np.float64 else 1e-5
+    value, slope, _ = unit.derivatives(GRID)
+    signal, errors = GRID.astype(dtype), np.ones(GRID.shape, dtype)
+    unit.forward(signal)
+    np.testing.assert_allclose(signal, value, rtol=tolerance, atol=tolerance)
+    unit.backward(errors, signal if unit.by_output else GRID.astype(dtype))
+    np.testing.assert_allclose(errors, slope, rtol=tolerance, atol=tolerance)
+    assert not unit.dies or unit.by_output
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_what_a_loss_says_of_itself_is_true(name: str) -> None:
+    """Its second derivatives are differences of its first, its constants hold and are nearly attained."""
+    head, rng = head_of(name), np.random.default_rng(0)
+    targets = np.eye(3)[rng.integers(3, size=4_000)] * rng.integers(2, size=(4_000, 1))
+    values = rng.normal(0, 2, (4_000, 3))
+    losses, slope, turn = head.curvature(values, targets)
+    way = rng.normal(size=values.shape)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    after, before = (head.curvature(values + sign * 1e-5 * way, targets) for sign in (1, -1))
+    np.testing.assert_allclose((after[0] - before[0]) / 2e-5, (slope * way).sum(axis=1), atol=1e-8)
+    np.testing.assert_allclose((after[1] - before[1]) / 2e-5, turn(way), atol=1e-8)
+    reach = float(np.linalg.norm(values, axis=1).max())
+    steepest = (slope**2).sum(axis=1).max() / float(head.squared_slope(3, reach))
+    assert 0.5 < steepest <= 1
+    assert 0.5 < (way * turn(way)).sum(axis=1).max() / head.bend <= 1
+    assert losses.max() <= head.largest_loss(3, reach)
+    outputs = values[None].copy()
+    head.forward(outputs)
+    differences = outputs - targets
+    np.testing.assert_allclose(head.losses(outputs, targets, differences)[0], losses, rtol=1e-12)
+    head.backward(differences, outputs, 0.5)
+    np.testing.assert_allclose(differences[0], 0.5 * slope, rtol=1e-12, atol=1e-15)
+
+
+def networks() -> list[Network]:
+    """Every unit and loss, alone and with masks, and units that change from layer to layer."""
+    found = [Network("autoencoder", (4, 3), (2.0,), 0.7, (name,)) for name in UNITS]
+    for name in UNITS:
+        found += [Network("multilayer", (4, 3, 5, 2), (2.0,) * 3, keep, (name, name)) for keep in (1.0, 0.6)]
+    found += [Network("single_layer", (4, 3), (), 1.0, (), name) for name in HEADS]
+    return [*found, Network("multilayer", (4, 3, 5, 2), (2.0,) * 3, 0.6, ("softsign", "sigmoid"), "huber")]
+
+
+@pytest.mark.parametrize("network", networks(), ids=str)
+def test_gradients_and_hessians_are_differences(network: Network) -> None:
+    rng, rows = np.random.default_rng(1), 9
+    x, y = rng.random((rows, network.layers[0])), rng.random((rows, network.widths[-1]))
+    data = Data(x, x if network.kind == "autoencoder" else y)
+    masks = [(rng.random((rows, width)) < network.keep_prob) * 1.0 for width in network.masked_widths]
+    weights = initial_weights(network, rng, scale=2.0)
+    way = [rng.normal(size=matrix.shape) for matrix in weights]
+
+    def at(step: float) -> tuple[float, list[np.ndarray]]:
+        kernel = Kernel(network, replicas=1, rows=rows, dtype=np.dtype(np.float64))
+        kernel.inputs[0] = data.inputs
+        kernel.targets[0] = data.targets
+        for own, mask in zip(kernel.masks, masks, strict=True):
+            own[0] = mask
+        loss = np.zeros(1)
+        moved = [matrix + step * part for matrix, part in zip(weights, way, strict=True)]
+        gradient = kernel.gradient(moved, scale=1 / rows, losses=loss)
+        return float(loss[0]), [part.copy() for part in gradient]
+
+    (high, after), (low, before), (_, gradient) = at(1e-5), at(-1e-5), at(0.0)
+    slope = sum(float((part * to).sum()) for part, to in zip(gradient, way, strict=True))
+    assert slope == pytest.approx((high - low) / 2e-5, rel=1e-7, abs=1e-9)
+    curvature = Curvature(network, data, [matrix[0] for matrix in weights], masks)
+    turned = curvature.product([part[0] for part in way])
+    for mine, theirs, up, down, product in zip(
+        curvature.gradient, gradient, after, before, turned, strict=True
+    ):
+        np.testing.assert_allclose(mine, theirs[0], rtol=1e-10, atol=1e-14)
+        np.testing.assert_allclose(product, (up - down)[0] / 2e-5, rtol=1e-5, atol=1e-8)
