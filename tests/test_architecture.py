@@ -13,7 +13,7 @@ import rsgadvise
 
 PACKAGE = Path(rsgadvise.__file__).parent
 ROOMS = (
-    ("errors", "interrupts", "numerals"),
+    ("errors", "interrupts", "kinds", "numerals"),
     ("spec", "data"),
     ("theory",),
     ("training",),

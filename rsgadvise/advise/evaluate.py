@@ -68,7 +68,7 @@ def evaluate(
     problem = resolve(spec, measured)
     check_problem(problem, constants)
     assumed = list(problem.assumed)
-    if spec.training.keep_prob is None and problem.kind != "single_layer":
+    if spec.training.keep_prob is None and problem.masked:
         assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
     point = fixed_point(spec, problem)
     keep_prob = point.keep_prob

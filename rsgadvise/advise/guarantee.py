@@ -13,6 +13,7 @@ from rsgadvise.advise.runs import rows_to_compare
 from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
+from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import lengths, rounded_up
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import objective_for
@@ -72,7 +73,7 @@ def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: 
 
 def _claim(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
     """What holds, and after how much work."""
-    name = "squared gradient norm" if problem.kind == "single_layer" else "squared projected gradient norm"
+    name = f"squared {KINDS[problem.kind].gradient} norm"
     if goal is None:
         return (
             f"the expected {name} at the returned iterate is at most {_at_most(best.bound)} after "
@@ -98,10 +99,9 @@ def _terms(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
 
 def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     """All that the certified bound rests on, and with it every bound that it proves."""
-    tied = problem.kind == "autoencoder"
-    what = "autoencoder with tied weights" if tied else "network"
+    what = "autoencoder with tied weights" if problem.tied else "network"
     yield f"a {lengths(problem.layers)} {what} of sigmoid units without biases"
-    yield "squared loss" if tied else "squared loss to targets in [0, 1]"
+    yield "squared loss" if problem.tied else "squared loss to targets in [0, 1]"
     yield _inputs(problem)
     boxes = problem.weight_bounds
     if boxes:

@@ -63,7 +63,7 @@ def choosing(problem: Problem, goal: Goal, runs: int, keep_prob: float) -> str:
         data=problem.samples,
         eps=goal.eps,
         delta=goal.delta,
-        projected=problem.kind != "single_layer",
+        projected=problem.boxed,
         masks=keep_prob < 1,
         factor=FACTOR,
         missed=missed(goal.delta),

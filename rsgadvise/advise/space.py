@@ -162,7 +162,7 @@ def aim(problem: Problem, keep_probs: Sequence[Range], *, eps: float, delta: flo
 
 
 def _keep_probs(spec: Spec) -> tuple[Range, ...]:
-    if spec.network.kind == "single_layer":
+    if not spec.network.masked:
         return ((1.0, 1.0),)
     fixed = spec.training.keep_prob
     if fixed is not None:
@@ -210,7 +210,7 @@ def search_space(spec: Spec, problem: Problem) -> Space:
         why = "the default list" + (", up to the number of rows" if ends else "")
         assumed.append(Assumption("search.batch_size", ", ".join(map(str, batches)), why))
     keep_probs = _keep_probs(spec)
-    free_keep_prob = training.keep_prob is None and spec.network.kind != "single_layer"
+    free_keep_prob = training.keep_prob is None and spec.network.masked
     if free_keep_prob and "keep_prob" not in search.model_fields_set:
         low, high = keep_probs[0]
         assumed.append(Assumption("search.keep_prob", f"{low:g} to {high:g}", "the default range"))

@@ -15,6 +15,7 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice, Recommendation, Stepsize
 from rsgadvise.advise.wording import taken
 from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.kinds import KINDS
 from rsgadvise.spec import changed_spec, with_statistics
 from rsgadvise.theory import ConstantsName
 
@@ -184,7 +185,6 @@ NOT_SPEED = (
     "A bound is an upper limit: a better guarantee promises more, and does not prove that training is faster."
 )
 _NEAR = 1.02
-_LOSS = {"single_layer": "(3)", "autoencoder": "(4)", "multilayer": "(5)"}
 _WORDS = {
     "bound": "a bound {ratio} times smaller than that of {next}",
     "samples": "the target after {ratio} times fewer samples than {next}",
@@ -268,13 +268,14 @@ def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets
     notes = []
     kinds = sorted({row.kind for row in rows})
     if len(kinds) > 1:
-        losses = ", ".join(f"{_LOSS[kind]} for {kind}" for kind in kinds)
+        losses = ", ".join(f"{KINDS[kind].equation} for {kind}" for kind in kinds)
         notes.append(
             f"The specs have different objectives: {losses}. Their gradients are not the same quantity, and "
             "the ratio of two bounds does not say which network learns better."
         )
-        if "single_layer" in kinds:
-            notes.append("The gradient of single_layer is the plain one; the others are projected on a box.")
+        free = [kind for kind in kinds if not KINDS[kind].boxed]
+        if free:
+            notes.append(f"The gradient of {free[0]} is the plain one; the others are projected on a box.")
     elif len({row.layers for row in rows}) > 1:
         notes.append(
             "The networks differ in size, and larger ones have larger gradients: `of limit` sets each bound "

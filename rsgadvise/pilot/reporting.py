@@ -229,7 +229,7 @@ class Reporter:
         return found if np.isfinite(found) else None
 
     def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Point:
-        many = self.problem.kind == "multilayer"
+        many = self.problem.layered
         return Point(
             stepsize=np.asarray(candidate.stepsizes if many else candidate.stepsizes[0]),
             keep_prob=candidate.keep_prob,
@@ -334,7 +334,7 @@ def _raced(runner: Runner, outcome: str, winner_loss: float | None) -> Raced:
 
 def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int) -> Rows:
     """Candidates as rows of a ranking, each to be run so many times."""
-    many = problem.kind == "multilayer"
+    many = problem.layered
     decays = [schedule.decay for schedule in space.schedules]
 
     def place(keep_prob: float) -> int:

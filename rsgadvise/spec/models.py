@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from rsgadvise.kinds import OfKind
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
@@ -244,7 +245,7 @@ def _require_order(low: float, high: float) -> None:
         refuse([(("min",), failure(f"at most max = {number_text(high)}", low, "swap min and max"))])
 
 
-class Network(Section):
+class Network(Section, OfKind):
     """The network: its kind, the sizes of its layers and the box of its weights."""
 
     kind: Annotated[Literal["single_layer", "autoencoder", "multilayer"], Choice(KINDS)] = Field(

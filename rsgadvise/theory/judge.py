@@ -177,7 +177,7 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
             f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
             quantity="network.weight_bound",
         )
-    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
+    flat = not problem.tied and len(problem.layers) == 2
     norm, mean = problem.moments.squared_norm, problem.moments.mean
     if constants == "certified" and flat and norm < _SMALLEST_NORM:
         what = (
@@ -244,7 +244,7 @@ def point_at(
 ) -> Point:
     """The point of these hyper-parameters; one stepsize stands for all layers of a multilayer network."""
     gamma = np.asarray(stepsize, dtype=np.float64)
-    if problem.kind == "multilayer":
+    if problem.layered:
         gamma = np.broadcast_to(gamma, (problem.stepsizes,)).copy()
     return Point(gamma, keep_prob, float(batch_size), float(iterations), Schedule(decay, stopping))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
+from rsgadvise.kinds import OfKind
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.stopping import Stopping
 
@@ -54,7 +55,7 @@ class MeasuredConstants:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(OfKind):
     """What the theory needs to know of a network, its data and its start.
 
     Attributes:

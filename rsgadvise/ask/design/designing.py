@@ -316,7 +316,7 @@ def _metric(space: Space, by: By | None) -> Metric:
 
 def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> None:
     """Refuse what has no meaning for a search over architectures."""
-    if base.kind == "autoencoder":
+    if base.tied:
         raise HypothesisError(
             "must be multilayer or single_layer for a design; got autoencoder; use kind: multilayer with "
             "layers: [inputs, outputs]",

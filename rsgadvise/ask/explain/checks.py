@@ -28,7 +28,7 @@ def start_hypotheses(
 ) -> Iterator[Hypothesis]:
     """D_f, the box around W¹, and alpha, where they apply."""
     yield _suboptimality(spec, problem, {each.name: each for each in measured}.get("initial_loss"))
-    if problem.kind != "single_layer":
+    if problem.boxed:
         yield _box(problem)
     if theorem_of(problem.kind, constants).pretrained(problem):
         yield _pretraining(spec, problem)
@@ -169,7 +169,7 @@ def _inputs(statistics: DataStatistics | None) -> Hypothesis:
 
 def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
     text = "every target lies in [0, 1]"
-    if problem.kind == "autoencoder":
+    if problem.tied:
         inputs = _inputs(statistics)
         return Hypothesis("targets", text, inputs.holds, f"the targets are the inputs: {inputs.reason}")
     if statistics is None:

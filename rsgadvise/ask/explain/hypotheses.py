@@ -15,6 +15,7 @@ import numpy as np
 
 from rsgadvise.ask.explain.checks import data_hypotheses, known_eigenvalue, start_hypotheses
 from rsgadvise.ask.explain.results import Hypothesis
+from rsgadvise.kinds import KINDS
 from rsgadvise.theory import MEASURED, ConstantsName
 from rsgadvise.theory.constants import multilayer_layer_variances
 from rsgadvise.theory.judge import Point, certified, objective_for, stepsize_range
@@ -65,7 +66,7 @@ def constants_hypotheses(
     bounded = constants != "paper" or all(each.holds for each in ranges if each.id == "stepsize")
     yield _smoothness(problem, point, constants, known_eigenvalue(spec, problem, statistics))
     yield _variance(problem, point, constants)
-    if problem.kind != "single_layer" and bounded:
+    if problem.boxed and bounded:
         yield _projection(problem, point, constants)
     if constants == "paper" and bounded:
         yield _proven(problem, point)
@@ -80,7 +81,7 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
         problem: the network. keep_prob: zeta.
         eigenvalue: what the largest eigenvalue of E[x xᵀ] is at least.
     """
-    if problem.kind == "autoencoder":
+    if problem.tied:
         return 0.0  # its U is the certified one
     zeta = keep_prob
     if len(problem.layers) == 2:
@@ -136,7 +137,7 @@ def _calibrated(
         )
         holds = True if found.value >= needed else None
         yield Hypothesis(identity, text, holds, reason, found.value, needed)
-    if problem.kind != "single_layer":
+    if problem.boxed:
         yield _projection(problem, point, "calibrated")
     text = "the bound is proven"
     yield Hypothesis(
@@ -272,13 +273,6 @@ def _proven(problem: Problem, point: Point) -> Hypothesis:
     return Hypothesis("proven", text, sure <= value, reason, value, sure)
 
 
-_LOSS = {
-    "single_layer": "||y - σ(Wx)||², equation (3)",
-    "autoencoder": "||x - σ(Wᵀσ(W(x * z)))||² with one matrix W, equation (4)",
-    "multilayer": "||y - h^L||², h^l = σ(W_l (h^{l-1} * z^l)), equation (5)",
-}
-
-
 def hypotheses_of(
     spec: Spec,
     problem: Problem,
@@ -307,13 +301,14 @@ def hypotheses_of(
             )
         )
         training = tuple(_training(spec, problem, point))
+    kind = KINDS[problem.kind]
     return (
         Hypothesis(
             "network",
             "sigmoid units, squared loss, no biases",
             True,
-            f"kind {problem.kind} means the loss {_LOSS[problem.kind]}; a network with other units or biases "
-            "is another one",
+            f"kind {kind.name} means the loss {kind.loss}, equation {kind.equation}; a network with other "
+            "units or biases is another one",
         ),
         *data_hypotheses(spec, problem, constants=constants, statistics=statistics),
         *at_point,
@@ -326,7 +321,7 @@ def _training(spec: Spec, problem: Problem, point: Point) -> Iterator[Hypothesis
     """What is up to the program that trains."""
     yield _sampling(problem, point)
     yield _stopping(spec, point)
-    if problem.kind != "single_layer":
+    if problem.masked:
         yield _masks(problem, point)
 
 
@@ -382,8 +377,7 @@ def _stopping(spec: Spec, point: Point) -> Hypothesis:
 
 def _masks(problem: Problem, point: Point) -> Hypothesis:
     zeta = point.keep_prob
-    single = problem.kind == "autoencoder"
-    what = "inputs" if single else "units of every layer but the last"
+    what = "inputs" if problem.tied else "units of every layer but the last"
     text = f"{what} are kept with probability ζ, by a mask of its own for each example, and not rescaled"
     if zeta == 1:
         return Hypothesis("masks", text, True, "keep_prob = 1: nothing is dropped", 1.0, 1.0)

@@ -131,7 +131,7 @@ def spec_at(spec: Spec, values: Mapping[str, Any]) -> Spec:
 def _only_one(spec: Spec, key: str) -> bool:
     """Whether there was nothing to choose, and nobody said so."""
     if key == "keep_prob":
-        return spec.network.kind == "single_layer"
+        return not spec.network.masked
     return key == "decay" and "decay" not in spec.search.model_fields_set
 
 

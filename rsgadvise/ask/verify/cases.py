@@ -271,7 +271,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         assumed=(),
     )
     point = Point(
-        stepsize=np.asarray(setting.stepsizes if network.kind == "multilayer" else setting.stepsizes[0]),
+        stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),
         keep_prob=network.keep_prob,
         batch_size=float(setting.batch_size),
         iterations=float(setting.iterations),

@@ -12,6 +12,7 @@ import numpy as np
 from rsgadvise.ask.verify.cases import CONSTANTS, FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
+from rsgadvise.kinds import KINDS
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.constants import InputMoments, autoencoder_constants
 from rsgadvise.theory.judge import check_problem
@@ -174,7 +175,7 @@ def setting_from_spec(
             mean_square=problem.moments.mean_square,
             second_moment=spec.data.second_moment,
             columns=layers[0],
-            outputs=None if problem.kind == "autoencoder" else layers[-1],
+            outputs=None if problem.tied else layers[-1],
             rows=rows,
             rng=rng,
         )
@@ -211,7 +212,7 @@ def _start(
 ) -> tuple[Weights | None, float, tuple[str, ...]]:
     """(W^1 or None, alpha, notes): hidden layers are pretrained where the spec asks for it."""
     wanted = spec.training.pretraining
-    if wanted is None or network.kind != "multilayer" or len(network.layers) == 2:
+    if wanted is None or not KINDS[network.kind].layered or len(network.layers) == 2:
         return None, 1.0, ()
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 2)))
     done = pretrain(network, data, tolerance=wanted.tolerance, rng=rng)

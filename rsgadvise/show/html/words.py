@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import count, number, stepsizes
 from rsgadvise.theory import CAVEATS
 
@@ -110,7 +111,7 @@ def _advised(advice: Advice, best: Recommendation) -> str:
     rows = "1 row" if best.batch_size == 1 else f"{count(best.batch_size)} rows"
     steps = "1 iteration" if best.iterations == 1 else f"{count(best.iterations)} iterations"
     epochs = "" if best.epochs is None else f" ({number(best.epochs)} epochs)"
-    unit = "input" if advice.kind == "autoencoder" else "unit"
+    unit = "input" if KINDS[advice.kind].tied else "unit"
     keep = f"keep each {unit} with probability {number(best.keep_prob, 3)}"
     keep += f" (dropout rate {number(best.dropout_rate, 3)})"
     if best.keep_prob == 1:
