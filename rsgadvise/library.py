@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rsgadvise.errors import DataError, UsageError
-from rsgadvise.pilot import Asked, Effort
+from rsgadvise.pilot import AUTO, Asked, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -21,7 +21,7 @@ def recommend(
     spec: Spec | Mapping[str, Any] | str | Path,
     *,
     data: tuple[Any, Any] | Any | None = None,
-    constants: Asked = "auto",
+    constants: Asked = AUTO,
     pilot: float | None = None,
     work: float | None = None,
     seed: int = 0,

@@ -15,7 +15,7 @@ from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
 from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import lengths, rounded_up
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import largest_gradient
 from rsgadvise.theory.problem import Problem
@@ -37,8 +37,7 @@ def guarantee_for(known: Rankings) -> Guarantee | None:
     Args:
         known: rankings by a theorem: nothing in their problem may come from a short run.
     """
-    names: tuple[ConstantsName, ...] = ("certified", "paper")
-    for constants in names:
+    for constants in reversed(BY_THEOREM):
         best = known.proven(constants)
         if best is not None:
             return _guarantee(known.problem, known.space, best, constants)

@@ -17,7 +17,7 @@ from rsgadvise.advise.wording import taken
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.kinds import KINDS
 from rsgadvise.spec import changed_spec, with_statistics
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -209,7 +209,7 @@ def verdict_of(
     """
     found: dict[str, str | None] = {}
     sentences = []
-    for constants in ("paper", "certified"):
+    for constants in BY_THEOREM:
         ranked = sorted(
             (
                 (row.name, getattr(row, constants))
@@ -301,7 +301,6 @@ def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets
 
 
 Measure = Literal["bound", "samples", "seconds"]
-_SETS: tuple[ConstantsName, ...] = ("paper", "certified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +358,7 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
             specs = [_without_cost(spec) for spec in specs]
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
-    answers = {each: [_answer(spec, each) for spec in specs] for each in _SETS}
+    answers = {each: [_answer(spec, each) for spec in specs] for each in BY_THEOREM}
     none = constants is None and not any(answer.best for answer in answers["paper"])
     other = none and any(answer.best for answer in answers["certified"])
     constants = constants or ("certified" if other else "paper")
@@ -368,22 +367,22 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
         common = min(needed) if needed else None
         if common is not None:
-            answers = {each: _within(specs, answers[each], each, common) for each in _SETS}
-    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in _SETS}
+            answers = {each: _within(specs, answers[each], each, common) for each in BY_THEOREM}
+    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in BY_THEOREM}
     rows = [
         _compared(
             candidate,
             answers[constants][index],
             common=common,
             own=promised[constants][index],
-            promised={each: promised[each][index] for each in _SETS},
+            promised={each: promised[each][index] for each in BY_THEOREM},
         )
         for index, candidate in enumerate(candidates)
     ]
     beyond = {
         candidate.name: best.samples
         for index, candidate in enumerate(candidates)
-        for each in _SETS
+        for each in BY_THEOREM
         if common is not None and (best := answers[each][index].best) is not None and best.samples > common
     }
     rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)
@@ -457,7 +456,7 @@ def _guarantee(answer: _Answer, by: Measure, constants: ConstantsName) -> Guaran
     if best is None:
         return Guarantee(None, notes=(answer.reason,))
     if by == "bound":
-        value = best.certified_bound if constants == "certified" else best.bound
+        value = best.bound
     else:
         value = float(best.total_samples if best.seconds is None or by == "samples" else best.seconds)
     if not math.isfinite(value):

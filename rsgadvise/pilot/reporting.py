@@ -24,7 +24,7 @@ from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, predictions, standings
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.judge import Point, equation, objective_for
 from rsgadvise.theory.objective import Schedule, largest_gradient
 from rsgadvise.theory.problem import Problem
@@ -136,7 +136,7 @@ class Reporter:
             wording.help_note(report),
             wording.box_note(wider, touched, max(self.problem.weight_bounds, default=0.0)),
             wording.stopping_note(choice, None if self.stopping_is_open else stopping),
-            "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
+            "" if about(self.constants).on_rows else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
         )
         plan = training_plan(found[0], self.problem.weight_bounds)

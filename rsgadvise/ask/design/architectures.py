@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
-from rsgadvise.theory import ConstantsName, constants, multilayer
-from rsgadvise.theory.descent import FloatArray, Geometry, Numeric
+from rsgadvise.theory import ConstantsName, constants
+from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, largest_gradient
+from rsgadvise.theory.objective import Objective, largest_gradient
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.multilayer import PaperMultilayer
+from rsgadvise.theory.theorems import theorem_of
 
 # All architectures of a search as numbers, so that they are built and forgotten in blocks.
 
@@ -157,27 +158,8 @@ def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsNam
     if len(layers) == 2:
         ends = (base.layers[0], base.layers[-1])
         return objective_for(one_problem(base, ends), name, everywhere=False)
+    # Its theorem only multiplies the lengths, so that they may be arrays.
+    lengths = cast("tuple[int, ...]", tuple(layers))
     boxes = base.weight_bounds[:1] * (len(layers) - 1)
-    if name == "paper":
-        net = multilayer.structure(layers=layers, weight_bound=boxes, pretraining=base.pretraining)
-        return PaperMultilayer(net=net, initial_loss=base.initial_loss, ceiling=base.largest_loss)
-
-    def certified(zeta: FloatArray) -> constants.Constants:
-        return constants.multilayer_constants(
-            layers=layers, weight_bound=boxes, keep_prob=zeta, moments=base.moments
-        )
-
-    def variances(zeta: FloatArray) -> list[FloatArray]:
-        found = constants.multilayer_layer_variances(
-            layers=layers, weight_bound=boxes, keep_prob=zeta, moments=base.moments
-        )
-        return [np.asarray(value) for value in found]
-
-    total = DescentObjective(
-        smoothness=lambda zeta: certified(zeta).smoothness,
-        variance=lambda zeta: certified(zeta).gradient_variance,
-        geometry=Geometry.PROJECTED,
-        initial_loss=base.initial_loss,
-        ceiling=base.largest_loss,
-    )
-    return CertifiedMultilayer(total=total, variances=variances, depth=len(layers) - 1)
+    many = replace(base, kind="multilayer", layers=lengths, weight_bounds=boxes)
+    return theorem_of(many.kind, name)(many).objective

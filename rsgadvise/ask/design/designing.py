@@ -32,9 +32,10 @@ from rsgadvise.ask.design.results import Architecture, Design, Infeasible
 from rsgadvise.ask.design.screening import Metric, Progress, screen
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import rounded_up
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import DEFAULT, ConstantsName, other_than
 from rsgadvise.theory.judge import Point, check_problem, equation
 from rsgadvise.theory.problem import Problem, resolve
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -189,10 +190,10 @@ def design(
         measured=measured,
         progress=progress,
     )
-    found = ask(constants=constants or "paper")
+    found = ask(constants=constants or DEFAULT)
     if found.infeasible is None or spec.target is None:
         return found
-    name: ConstantsName = "certified" if found.constants == "paper" else "paper"
+    name = other_than(found.constants)[0]
     try:
         other = ask(constants=name)
     except HypothesisError:
@@ -290,7 +291,7 @@ def _design(
         shown=len(shown),
         own=tuple(spec.network.layers),
         solve=lambda layers: solved(base, space, layers, constants=constants, metric=metric),
-        capped=constants == "certified",
+        capped=theorem_of(base.kind, constants).proven,
     )
     advice = replace(advice, notes=(*advice.notes, *chosen.notes))
     if chosen.curve is not None:

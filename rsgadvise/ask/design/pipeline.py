@@ -84,7 +84,7 @@ def plan_pipeline(
     options = [_mix(stages, SCRATCH, (1.0,) * hidden, target, known if problem.pretraining >= 1 else None)]
     notes, assumed = list[str](), list[str]()
     found = tuple[Flip, ...]()
-    if constants == "certified":
+    if not stages.tuned:
         notes.append(
             "No certified bound depends on alpha, so nothing proven is gained by pretraining; it only "
             "adds cost."
@@ -103,7 +103,7 @@ def plan_pipeline(
             found = (*_target_flips(stages, space, target), *_price_flips(stages, target))
         elif common is None and each is None and problem.pretraining >= 1:
             options.append(
-                Mix(COMMON, (0.0,) * hidden, False, _claim(COMMON, constants), (), None, None, None, None)
+                Mix(COMMON, (0.0,) * hidden, False, _claim(stages, COMMON), (), None, None, None, None)
             )
     feasible = [option for option in options if option.work is not None]
     best = min(feasible, key=lambda option: option.work or 0) if feasible else None
@@ -119,10 +119,11 @@ def plan_pipeline(
     )
 
 
-def _claim(name: str, constants: ConstantsName) -> str:
-    if constants == "certified":
-        return "certified"
-    return {SCRATCH: "paper", EACH: "assumed"}.get(name, "paper, its cost assumed")
+def _claim(stages: Stages, name: str) -> str:
+    whose = stages.constants
+    if not stages.tuned:
+        return whose
+    return {SCRATCH: whose, EACH: "assumed"}.get(name, f"{whose}, its cost assumed")
 
 
 def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Point, int] | None:
@@ -162,7 +163,7 @@ def _mix(
     stages: Stages, name: str, alpha: tuple[float, ...], target: float, known: Point | None = None
 ) -> Mix:
     """One way to train; `known` is a plan of the fine-tuning that is kept where it is as good."""
-    claim = _claim(name, stages.constants)
+    claim = _claim(stages, name)
     layers = list[PretrainedLayer]()
     refused = Mix(name, alpha, False, claim, (), None, None, None, None)
     for level, tolerance in enumerate(alpha):
@@ -284,7 +285,7 @@ def _notes(stages: Stages, space: Space, options: list[Mix], best: Mix | None) -
     if best is None or best.fine_tuning is None:
         return ["No way of training reaches the target with the batch sizes allowed."]
     notes = []
-    if stages.constants == "paper":
+    if stages.tuned:
         trivial = [
             layer.layer for option in options for layer in option.pretraining if layer.alpha >= layer.limit
         ]

@@ -17,7 +17,7 @@ from rsgadvise.ask.explain.sampling import sampling_of
 from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, spec_at
 from rsgadvise.kinds import KINDS
 from rsgadvise.spec import with_statistics
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.problem import resolve
 from rsgadvise.theory.theorems import theorem_of
 
@@ -140,8 +140,6 @@ def assumptions_of(
         statistics=statistics,
         measured=advice.measured,
     )
-    if advice.constants != "paper":
-        return found
     return tuple(beside_the_certified(each, proven=best.proven) for each in found)
 
 
@@ -173,7 +171,7 @@ def input_statistics(
 def explain(
     spec: Spec,
     *,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName = DEFAULT,
     measured: Mapping[str, float | int | None] | None = None,
     statistics: DataStatistics | None = None,
     thorough: bool = False,
@@ -196,7 +194,7 @@ def explain(
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(
-        beside_the_certified(each, proven=report.proven) if constants == "paper" else each
+        beside_the_certified(each, proven=report.proven)
         for each in hypotheses_of(
             spec, situation.problem, situation.point, constants=constants, statistics=statistics
         )

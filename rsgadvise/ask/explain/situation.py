@@ -17,7 +17,7 @@ from rsgadvise.spec import changed_spec, with_statistics
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import Point, attempted, certified, check_problem, objective_for
 from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems import theorem_for, theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -75,7 +75,7 @@ def _takes_long(spec: Spec, constants: ConstantsName) -> bool:
     decay = spec.training.decay
     if not any(spec.search.decay if decay is None else (decay,)):
         return False
-    return stopping_of(spec) != "matched" or (spec.network.kind == "multilayer" and constants == "paper")
+    return stopping_of(spec) != "matched" or theorem_of(spec.network.kind, constants).by_layer
 
 
 def situation_of(

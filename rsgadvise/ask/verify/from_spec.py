@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.ask.verify.cases import CONSTANTS, FEWEST_TOGETHER, Setting, case_key
+from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
 from rsgadvise.kinds import KINDS
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, autoencoder_constants
 from rsgadvise.theory.judge import check_problem
 from rsgadvise.theory.problem import resolve, stopping_of
@@ -141,7 +141,7 @@ def setting_from_spec(
     seed: int,
     data: Data | None = None,
     measured: Mapping[str, float | int | None] | None = None,
-    constants: tuple[ConstantsName, ...] = CONSTANTS,
+    constants: tuple[ConstantsName, ...] = BY_THEOREM,
     notes: tuple[str, ...] = (),
 ) -> tuple[Setting, InputMoments]:
     """What to train, on which data, and the moments of exactly that data.

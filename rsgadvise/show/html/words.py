@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import count, number, stepsizes
-from rsgadvise.theory import CAVEATS
+from rsgadvise.theory import about
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -131,11 +132,12 @@ def _worth(advice: Advice, best: Recommendation) -> str:
             f"gradient norm of this network exceeds {limit} anyway."
         )
     start = f"The expected squared gradient norm is then at most {number(best.bound)}"
-    if advice.constants == "certified":
+    whose = about(advice.constants)
+    if theorem_of(advice.kind, advice.constants).proven:
         return f"{start}, which is proven for any data in [0, 1] with these moments."
-    if advice.constants in CAVEATS:
+    if whose.caveat:
         return (
-            f"{start} by constants that are {CAVEATS[advice.constants]}; constants that hold for any data "
+            f"{start} by constants that are {whose.caveat}; constants that hold for any data "
             f"with these moments give {number(best.certified_bound)}."
         )
     if best.proven:
@@ -144,7 +146,7 @@ def _worth(advice: Advice, best: Recommendation) -> str:
             f"{number(best.certified_bound)}."
         )
     return (
-        f"{start} by the paper's constants, which is not proven for this data: constants that "
+        f"{start} by {whose.whose}, which is not proven for this data: constants that "
         f"hold for any data with these moments give {number(best.certified_bound)}."
     )
 

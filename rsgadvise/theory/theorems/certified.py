@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rsgadvise.theory.constants import Constants, multilayer_layer_variances
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import certified_constants
@@ -14,6 +16,7 @@ class _Certified(Randomized):
 
     constants = ("certified",)
     proven = True
+    moments: ClassVar[tuple[str, ...]] = ("second_moment",)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -40,6 +43,8 @@ class _Certified(Randomized):
 
 class CertifiedFree(_Certified, Free):
     """Without a box."""
+
+    moments = ("second_moment", "top_eigenvalue")
 
 
 class CertifiedTied(_Certified, Tied):
