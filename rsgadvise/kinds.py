@@ -13,7 +13,7 @@ class Kind:
 
     Attributes:
         name: in a spec.
-        hidden: its hidden layers; None for one or more. many: in words.
+        hidden: its hidden layers; None for one or more.
         example: d_0..d_L of one for MNIST. sizes: what such a list holds.
         loss, equation: in symbols, and its number in the paper.
         limit: the largest squared gradient possible, in symbols.
@@ -25,7 +25,6 @@ class Kind:
 
     name: str
     hidden: int | None
-    many: str
     example: tuple[int, ...]
     sizes: str
     loss: str
@@ -36,11 +35,6 @@ class Kind:
     masked: bool = True
     layered: bool = False
 
-    @property
-    def gradient(self) -> str:
-        """Whose norm is bounded."""
-        return "projected gradient" if self.boxed else "gradient"
-
 
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
@@ -48,7 +42,6 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "single_layer",
             hidden=0,
-            many="no hidden layer",
             example=(784, 10),
             sizes="inputs and outputs, [d_in, d_out]",
             loss="||y - σ(Wx)||²",
@@ -60,7 +53,6 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "autoencoder",
             hidden=1,
-            many="one hidden layer",
             example=(784, 100),
             sizes="inputs and hidden units, [d_x, d_h]",
             loss="||x - σ(Wᵀσ(W(x * z)))||² with one matrix W",
@@ -71,7 +63,6 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             "multilayer",
             hidden=None,
-            many="a hidden layer or more",
             example=(784, 200, 10),
             sizes="units per layer, [d_0, ..., d_L], the input first",
             loss="||y - h^L||², h^l = σ(W_l (h^{l-1} * z^l))",

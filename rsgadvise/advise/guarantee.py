@@ -13,7 +13,6 @@ from rsgadvise.advise.runs import rows_to_compare
 from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
-from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import lengths, rounded_up
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.judge import objective_for
@@ -72,7 +71,7 @@ def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: 
 
 def _claim(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
     """What holds, and after how much work."""
-    name = f"squared {KINDS[problem.kind].gradient} norm"
+    name = f"squared {'projected ' if problem.boxed else ''}gradient norm"
     if goal is None:
         return (
             f"the expected {name} at the returned iterate is at most {_at_most(best.bound)} after "

@@ -220,7 +220,7 @@ def verdict_of(
         )
         found[constants], sentence = _best(ranked, constants, by)
         sentences.append(sentence)
-    paper, certified = found["paper"], found["certified"]
+    paper, certified = (found[each] for each in BY_THEOREM)
     promises = {row.name: row.certified for row in rows}
     proven = certified is not None and not promises[certified].vacuous
     agree = None if paper is None or certified is None else paper == certified
@@ -359,9 +359,10 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
     answers = {each: [_answer(spec, each) for spec in specs] for each in BY_THEOREM}
-    none = constants is None and not any(answer.best for answer in answers["paper"])
-    other = none and any(answer.best for answer in answers["certified"])
-    constants = constants or ("certified" if other else "paper")
+    first, second = BY_THEOREM
+    none = constants is None and not any(answer.best for answer in answers[first])
+    other = none and any(answer.best for answer in answers[second])
+    constants = constants or (second if other else first)
     common = None
     if not to_target:
         needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
@@ -393,7 +394,7 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         common_samples=common,
         verdict=verdict_of(rows, by, common=common, beyond=beyond),
         notes=(
-            *([taken("paper", "certified")] if other and to_target else []),
+            *([taken(first, second)] if other and to_target else []),
             *notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
         ),
     )
@@ -486,7 +487,7 @@ def _compared(
     own: Guarantee,
     promised: Mapping[ConstantsName, Guarantee],
 ) -> Compared:
-    paper, certified = promised["paper"], promised["certified"]
+    paper, certified = (promised[each] for each in BY_THEOREM)
     best, advice = answer.best, answer.advice
     notes = [*candidate.notes, *paper.notes, *certified.notes]
     equal = common is None or best is None or best.samples <= common

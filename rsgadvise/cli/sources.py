@@ -315,9 +315,8 @@ def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:
     if hidden is not None and (
         (wanted is not None and len(hidden) != wanted) or (wanted is None and not hidden)
     ):
-        raise UsageError(
-            f"--kind {name} has {kind.many}; got --hidden {options.hidden}; change one of the two"
-        )
+        says = {0: "no hidden layer", 1: "one hidden layer", None: "a hidden layer or more"}[wanted]
+        raise UsageError(f"--kind {name} has {says}; got --hidden {options.hidden}; change one of the two")
     return kind, hidden
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
-from rsgadvise.theory import ConstantsName, constants
-from rsgadvise.theory.descent import FloatArray, Numeric
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.descent import Numeric
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import Objective, largest_gradient
+from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
 
@@ -128,38 +128,20 @@ def one_space(space: Space, depth: int) -> Space:
     return replace(space, keep_probs=((1.0, 1.0),)) if depth == 0 else space
 
 
-def joint_limit(base: Problem, layers: Sequence[Numeric], keep_prob: FloatArray) -> FloatArray:
-    """The largest squared gradient norm possible of many architectures at once.
-
-    Args:
-        base: the spec's problem.
-        layers: d_0..d_L, numbers or arrays that broadcast against the keep probabilities.
-        keep_prob: zeta, at which a bound of as much says nothing.
-    """
-    if len(layers) == 2:
-        ends = (base.layers[0], base.layers[-1])
-        return largest_gradient(one_problem(base, ends), keep_prob)
-    return constants.multilayer_limit(
-        layers=layers,
-        weight_bound=base.weight_bounds[:1] * (len(layers) - 1),
-        keep_prob=keep_prob,
-        moments=base.moments,
-    )
-
-
-def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:
-    """The bound of many architectures at once.
+def joint_problem(base: Problem, layers: Sequence[Numeric]) -> Problem:
+    """The problem of many architectures at once: what reads its layers only multiplies them.
 
     Args:
         base: the spec's problem.
         layers: d_0..d_L, numbers or arrays that broadcast against the candidates.
-        name: the paper's constants or certified ones.
     """
+    ends = base.layers[0], base.layers[-1]
+    return one_problem(base, ends if len(layers) == 2 else cast("tuple[int, ...]", tuple(layers)))
+
+
+def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:
+    """The bound of many architectures at once, as in `joint_problem`, by the constants of this name."""
+    many = joint_problem(base, layers)
     if len(layers) == 2:
-        ends = (base.layers[0], base.layers[-1])
-        return objective_for(one_problem(base, ends), name, everywhere=False)
-    # Its theorem only multiplies the lengths, so that they may be arrays.
-    lengths = cast("tuple[int, ...]", tuple(layers))
-    boxes = base.weight_bounds[:1] * (len(layers) - 1)
-    many = replace(base, kind="multilayer", layers=lengths, weight_bounds=boxes)
+        return objective_for(many, name, everywhere=False)
     return theorem_of(many.kind, name)(many).objective
