@@ -18,8 +18,9 @@ from rsgadvise.ask.design.architectures import Lattice, one_problem, one_space
 from rsgadvise.ask.design.designing import parse_widths
 from rsgadvise.ask.design.screening import Metric, screen
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.problem import Problem, resolve
+from rsgadvise.theory.problem import Problem
 
 _PEERS = 150
 WIDTHS, DEPTHS = "16:1024:log12", (1, 2, 3, 4, 5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rsgadvise.errors import DataError, UsageError
-from rsgadvise.pilot import Asked, Effort
+from rsgadvise.pilot import AUTO, Asked, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -21,7 +21,7 @@ def recommend(
     spec: Spec | Mapping[str, Any] | str | Path,
     *,
     data: tuple[Any, Any] | Any | None = None,
-    constants: Asked = "auto",
+    constants: Asked = AUTO,
     pilot: float | None = None,
     work: float | None = None,
     seed: int = 0,
@@ -111,13 +111,12 @@ def _rows(spec: Spec, data: Any) -> Data:
     from rsgadvise.training.networks import Data
 
     network = spec.network
-    tied = network.kind == "autoencoder"
     pair = data if isinstance(data, tuple) else (data, None)
     if not pair:
         raise DataError("data must be (x, y), or x alone for an autoencoder; got (); pass the arrays")
     inputs = _numbers(pair[0], "x").astype(np.float64, copy=False)
     _check(inputs, "x", network.layers[0])
-    if tied:
+    if network.tied:
         return Data(inputs, inputs)
     if len(pair) != 2 or pair[1] is None:
         got = "x alone" if len(pair) < 3 else f"{len(pair)} values"

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 import rsgadvise
+from rsgadvise.kinds import KINDS
+from rsgadvise.theory import BY_THEOREM
 
 PACKAGE = Path(rsgadvise.__file__).parent
 ROOMS = (
-    ("errors", "interrupts", "numerals"),
-    ("spec", "data"),
-    ("theory",),
+    ("errors", "interrupts", "kinds", "numerals"),
+    ("data", "theory"),
+    ("spec",),
     ("training",),
     ("advise",),
     ("pilot",),
@@ -30,6 +32,14 @@ ROOMS = (
 UPWARDS = {("advise", "show")}  # an advice in a notebook shows itself, and imports how when it is asked to
 
 
+NAMES = {*KINDS, *BY_THEOREM}
+ASKED_BY_NAME = {
+    *("training/networks.py", "training/curvature.py", "theory/problem.py", "theory/objective.py"),
+    *("show/emit/plan.py", "show/html/words.py", "show/report/sweeping.py"),
+}
+"""Where the name of a kind or of a set of constants still decides, beside the spec, theorems and pictures."""
+
+
 def test_imports_point_down() -> None:
     storey = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
     upwards = set()
@@ -42,6 +52,23 @@ def test_imports_point_down() -> None:
                 if here not in ("__init__", there) and storey[there] >= storey[here]:
                     upwards.add((here, there))
     assert upwards == UPWARDS
+
+
+def test_a_network_and_a_theorem_are_asked_what_they_are_and_not_for_their_name() -> None:
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            parts: list[ast.expr | None] = []
+            if isinstance(node, ast.Compare):
+                parts = [node.left, *node.comparators]
+            elif isinstance(node, ast.Dict):
+                parts = [*node.keys]
+            elif isinstance(node, ast.Subscript):
+                parts = [node.slice]
+            if any(isinstance(part, ast.Constant) and part.value in NAMES for part in parts):
+                found.add(path.relative_to(PACKAGE).as_posix())
+    own = ("spec/", "theory/theorems/", "show/plot/")
+    assert {name for name in found if not name.startswith(own)} <= ASKED_BY_NAME
 
 
 @pytest.mark.parametrize("command", ["recommend", "bound", "iterations", "schema"])

@@ -12,12 +12,13 @@ import numpy as np
 from research.agreement.measuring import Outcome, with_calibration
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
 from rsgadvise.theory.judge import Point, certified
 from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import harmonic_number
-from rsgadvise.theory.theorems import largest_gradient, theorem_for
+from rsgadvise.theory.theorems import theorem_for
 from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 __all__ = [

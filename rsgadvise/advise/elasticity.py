@@ -54,7 +54,7 @@ def _around(problem: Problem, point: Point) -> dict[tuple[str, int], Point]:
     for side, factor in enumerate(_FACTORS):
         points["stepsize", side] = replace(point, stepsize=point.stepsize * factor)
         points["batch_size", side] = replace(point, batch_size=point.batch_size * factor)
-        if problem.kind != "single_layer":
+        if problem.masked:
             points["keep_prob", side] = replace(point, keep_prob=point.keep_prob * factor)
     for side, count in enumerate(_iterations_around(point) or ()):
         points["iterations", side] = replace(point, iterations=count)
@@ -64,7 +64,7 @@ def _around(problem: Problem, point: Point) -> dict[tuple[str, int], Point]:
 def _rebuilt(problem: Problem, constants: str) -> Iterator[tuple[str, list[Problem]]]:
     """Knobs of the problem itself, and it with each a little smaller and larger."""
     yield "initial_loss", [replace(problem, initial_loss=problem.initial_loss * f) for f in _FACTORS]
-    if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.kind != "single_layer":
+    if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.boxed:
         boxes = problem.weight_bounds
         yield "weight_bound", [replace(problem, weight_bounds=tuple(w * f for w in boxes)) for f in _FACTORS]
     if theorem_of(problem.kind, constants).pretrained(problem):
@@ -168,7 +168,7 @@ def _changes(problem: Problem, constants: str, point: Point) -> Iterator[tuple[s
         if n >= 1 and not isinstance(point.schedule.stopping, tuple):
             yield "iterations", doubled, problem, replace(point, iterations=float(n))
         keep_prob = factor * point.keep_prob
-        if problem.kind != "single_layer" and keep_prob <= 1:
+        if problem.masked and keep_prob <= 1:
             yield "keep_prob", doubled, problem, replace(point, keep_prob=keep_prob)
     if theorem_of(problem.kind, constants).pretrained(problem):
         yield "pretraining", False, replace(problem, pretraining=problem.pretraining / 2), point

@@ -12,10 +12,11 @@ from rsgadvise.advise.elasticity import elasticities
 from rsgadvise.advise.recommend import out_of_range
 from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.spec.problem import resolve, stopping_of
+from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, point_at
-from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
-from rsgadvise.theory.theorems.single_layer import decreasing_stepsize_bound
+from rsgadvise.theory.problem import Assumption, Problem
+from rsgadvise.theory.theorems import theorem_for
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -51,7 +52,7 @@ class BoundReport:
 def evaluate(
     spec: Spec,
     *,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName = DEFAULT,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> BoundReport:
     """The bound at the spec's fixed training values, its terms, and whether it is proven.
@@ -68,7 +69,7 @@ def evaluate(
     problem = resolve(spec, measured)
     check_problem(problem, constants)
     assumed = list(problem.assumed)
-    if spec.training.keep_prob is None and problem.kind != "single_layer":
+    if spec.training.keep_prob is None and problem.masked:
         assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
     point = fixed_point(spec, problem)
     keep_prob = point.keep_prob
@@ -103,7 +104,9 @@ def evaluate(
         certified_bound=certified_value,
         certified_terms={name: float(term) for name, term in certified_bound.terms.items()},
         largest_gradient=limit,
-        as_printed=_as_printed(problem, constants, point),
+        as_printed=theorem_for(problem, constants).as_printed(
+            point.stepsize, point.batch_size, point.iterations, point.schedule
+        ),
         proven=bounded and certified_value <= value,
         vacuous=value >= limit,
         elasticities=elasticities(problem, constants, [point])[0] if bounded else {},
@@ -140,25 +143,3 @@ def fixed_point(spec: Spec, problem: Problem) -> Point:
         decay=training.decay or 0.0,
         stopping=stopping,
     )
-
-
-def _as_printed(problem: Problem, constants: ConstantsName, point: Point) -> float | None:
-    """(8) as the paper prints it, where that differs from the exact form that `bound` uses."""
-    applies = (
-        problem.kind == "single_layer"
-        and constants == "paper"
-        and point.schedule.stopping == "matched"
-        and float(point.stepsize) <= 1
-    )
-    if not applies:
-        return None
-    printed = decreasing_stepsize_bound(
-        stepsize=point.stepsize,
-        decay=point.schedule.decay,
-        batch_size=point.batch_size,
-        iterations=point.iterations,
-        initial_loss=problem.initial_loss,
-        input_dim=problem.layers[0],
-        output_dim=problem.layers[1],
-    )
-    return float(printed.value)

@@ -14,10 +14,10 @@ from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import lengths, rounded_up
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import largest_gradient
 
 BOXES = (0.05, 0.5, 5.0)
 """Boxes that every guarantee is given for, beside the spec's own."""
@@ -36,8 +36,7 @@ def guarantee_for(known: Rankings) -> Guarantee | None:
     Args:
         known: rankings by a theorem: nothing in their problem may come from a short run.
     """
-    names: tuple[ConstantsName, ...] = ("certified", "paper")
-    for constants in names:
+    for constants in reversed(BY_THEOREM):
         best = known.proven(constants)
         if best is not None:
             return _guarantee(known.problem, known.space, best, constants)
@@ -72,7 +71,7 @@ def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: 
 
 def _claim(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
     """What holds, and after how much work."""
-    name = "squared gradient norm" if problem.kind == "single_layer" else "squared projected gradient norm"
+    name = f"squared {'projected ' if problem.boxed else ''}gradient norm"
     if goal is None:
         return (
             f"the expected {name} at the returned iterate is at most {_at_most(best.bound)} after "
@@ -98,10 +97,9 @@ def _terms(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
 
 def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     """All that the certified bound rests on, and with it every bound that it proves."""
-    tied = problem.kind == "autoencoder"
-    what = "autoencoder with tied weights" if tied else "network"
+    what = "autoencoder with tied weights" if problem.tied else "network"
     yield f"a {lengths(problem.layers)} {what} of sigmoid units without biases"
-    yield "squared loss" if tied else "squared loss to targets in [0, 1]"
+    yield "squared loss" if problem.tied else "squared loss to targets in [0, 1]"
     yield _inputs(problem)
     boxes = problem.weight_bounds
     if boxes:

@@ -31,7 +31,6 @@ class Branch:
     space: Space
     schedule: Schedule
     keep_range: Range
-    for_loss: bool  # the stepsize is given by a formula, and no optimum of what ranks
     free: bool = False  # any weights meet the target, so that the least work does
 
     @property
@@ -48,7 +47,7 @@ def iterations_for_bound(branch: Branch, batch: FloatArray) -> FloatArray:
     stepsize is chosen for the loss, N is too: a short run can have the smaller bound, not the smaller loss.
     """
     most = branch.space.most_iterations(batch, np.ones_like(batch))
-    if branch.schedule.monotone or branch.space.fixed_iterations or branch.for_loss:
+    if branch.schedule.monotone or branch.space.fixed_iterations or branch.objective.for_loss:
         return np.where(most > 0, most, np.inf)
     left = np.full(most.shape, float(branch.space.iterations[0]))
     right = np.maximum(most, left)

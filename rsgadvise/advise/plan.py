@@ -13,13 +13,13 @@ from rsgadvise.advise.runs import choosing, rows_to_compare
 from rsgadvise.advise.solve import plans
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import DEFAULT, ConstantsName, other_than
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
-from rsgadvise.theory.theorems import single_layer
+from rsgadvise.theory.theorems import theorem_for, theorem_of
 
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T
@@ -77,7 +77,7 @@ class _Case:
 
 
 def plan_iterations(
-    problem: Problem, request: Request, *, constants: ConstantsName = "paper"
+    problem: Problem, request: Request, *, constants: ConstantsName = DEFAULT
 ) -> IterationPlan:
     """Plan constant stepsizes with uniform R, the setting of Corollary III.3, for any kind of network.
 
@@ -102,7 +102,7 @@ def plan_iterations(
     needed, whole = case.real(here, there), case.whole(here, there)[0]
     feasible = bool(np.isfinite(whole))
     smallest = 0.0 if case.free else float(objective.smallest_batch(np.asarray(target), request.keep_prob[0]))
-    schedule = Schedule()
+    plan = theorem_of(problem.kind, constants).plan
     reached = _reached(problem, constants, case, float(whole)) if feasible else None
     keep_prob = None if reached is None else reached[0].keep_prob
     dropout = (request.keep_prob[0] if keep_prob is None else keep_prob) < 1
@@ -114,9 +114,9 @@ def plan_iterations(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation="Corollary III.3, equation (9), with the exact stepsize"
-        if problem.kind == "single_layer" and constants == "paper"
-        else "solved for N: " + equation(problem.kind, constants, schedule, dropout=dropout),
+        equation=f"{plan}, with the exact stepsize"
+        if plan
+        else "solved for N: " + equation(problem.kind, constants, Schedule(), dropout=dropout),
         eps=request.eps,
         delta=request.delta,
         runs=request.runs,
@@ -177,10 +177,10 @@ def plan_for(problem: Problem, request: Request, *, constants: ConstantsName | N
 
     Where the named ones have no plan the reason says whether the others do.
     """
-    first = plan_iterations(problem, request, constants=constants or "paper")
+    first = plan_iterations(problem, request, constants=constants or DEFAULT)
     if first.reason is None:
         return first
-    name: ConstantsName = "certified" if first.constants == "paper" else "paper"
+    name = other_than(first.constants)[0]
     try:
         other = plan_iterations(problem, request, constants=name)
     except HypothesisError:
@@ -271,17 +271,9 @@ def _best_runs(case: _Case) -> tuple[int, int] | None:
 
 
 def _paper_iterations(problem: Problem, constants: ConstantsName, target: float, batch: int) -> float | None:
-    """N of equation (9); None for other networks and for certified constants."""
-    if problem.kind != "single_layer" or constants != "paper":
-        return None
-    needed = single_layer.required_iterations_balanced(
-        target=target,
-        batch_size=batch,
-        initial_loss=problem.initial_loss,
-        input_dim=problem.layers[0],
-        output_dim=problem.layers[1],
-    )
-    return float(needed) if needed <= 1e15 else None
+    """N as the paper plans it; None where it does not, and where no computer does so many."""
+    needed = theorem_for(problem, constants).iterations_as_printed(target, batch)
+    return None if needed is None or needed > 1e15 else needed
 
 
 def _tradeoff(case: _Case, knee: float, smallest: float) -> tuple[TradeoffPoint, ...]:
@@ -319,7 +311,7 @@ def _reason(request: Request, smallest: float) -> str:
 
 def _notes(problem: Problem, goal: Goal, batch: int, keep_prob: float | None) -> tuple[str, ...]:
     notes = []
-    if problem.kind != "single_layer":
+    if not theorem_of(problem.kind, DEFAULT).plan:
         notes.append("The paper has no such plan for this network; this one solves its bound for N.")
     if problem.samples is not None and batch > problem.samples:
         notes.append(wording.LARGER_THAN_DATA)

@@ -17,11 +17,13 @@ from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import MEASURED, ConstantsName
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import DEFAULT, ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, stepsize_range
 from rsgadvise.theory.objective import Objective
-from rsgadvise.theory.problem import Assumption, Problem, resolve
+from rsgadvise.theory.problem import Assumption, Problem
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -101,8 +103,7 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
 
 def elsewhere(known: Rankings, constants: ConstantsName) -> str:
     """Where these constants have no plan: that others have one, or that they have none either."""
-    sets: tuple[ConstantsName, ...] = ("certified", "paper")
-    others = [each for each in sets if each != constants]
+    others = other_than(constants)
     for other in others:
         best = known.best(other)
         if best is not None:
@@ -117,7 +118,7 @@ _SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence
 def recommend(
     spec: Spec,
     *,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName = DEFAULT,
     top: int = 5,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> Advice:
@@ -156,7 +157,7 @@ def rank(
     """
     check_problem(problem, constants)
     trivial = () if space.goal is None or not space.goal.unmissable else (wording.ABOVE_THE_LIMIT,)
-    if constants in MEASURED and space.goal is not None:
+    if about(constants).measured and space.goal is not None:
         # What short runs tell is to train by: there a plan of the least work would be none.
         space, known = replace(space, goal=replace(space.goal, limit=math.inf, unmissable=())), None
     known = known or Rankings(problem, space)
@@ -181,9 +182,11 @@ def rank(
             none = replace(none, reason=f"{none.reason}; {elsewhere(known, constants)}")
         return replace(advice, infeasible=none, notes=trivial)
     shown = known.shown(constants, top)
-    shown = (_at_batch_end(shown[0], objective, space, ranked, constants), *shown[1:])
-    for_loss = isinstance(objective, LossObjective)
-    if for_loss:
+    shown = (
+        _at_batch_end(shown[0], objective, space, ranked, problem=problem, constants=constants),
+        *shown[1:],
+    )
+    if objective.for_loss:
         shown = tuple(
             replace(row, loss_score=float(value)) for row, value in zip(shown, ranked.value, strict=False)
         )
@@ -246,7 +249,7 @@ def ranked_rows(objective: Objective, space: Space, *, constants: ConstantsName)
     """Every feasible candidate, best first: the ranking without its explanations."""
     rows = plans(objective, space)
     # Measured constants tie at all keep probabilities, and are those of the highest.
-    tied = -rows.keep_prob if constants in MEASURED else np.zeros(rows.batch.size)
+    tied = -rows.keep_prob if about(constants).measured else np.zeros(rows.batch.size)
     return rows.take(np.lexsort((tied, rows.total, rows.cost(space.goal))))
 
 
@@ -276,19 +279,21 @@ def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) 
     Beyond the largest gradient a certified bound says nothing, but its formula still orders the choices.
     """
     objective = objective_for(problem, constants, everywhere=False)
-    if constants in MEASURED and problem.measured is not None and space.goal is None:
+    if about(constants).measured and problem.measured is not None and space.goal is None:
         return LossObjective(objective, problem.measured)
     return objective
 
 
 def relevant(problem: Problem, constants: ConstantsName) -> tuple[Assumption, ...]:
-    """What was assumed and matters: certified bounds do not depend on pretraining."""
-    unused = "nothing" if constants == "paper" else "training.pretraining"
-    return tuple(item for item in problem.assumed if not item.key.startswith(unused))
+    """What was assumed and matters: pretraining only where the bound depends on it."""
+    pretrained = theorem_of(problem.kind, constants).pretrained(problem)
+    return tuple(
+        item for item in problem.assumed if pretrained or not item.key.startswith("training.pretraining")
+    )
 
 
 def _objective_words(space: Space, constants: ConstantsName) -> str:
-    if space.goal is None and constants in MEASURED:
+    if space.goal is None and about(constants).measured:
         return "smallest loss score, which is no bound"
     if space.goal is None:
         return "smallest bound within the budget" if space.limits else "smallest bound"
@@ -323,7 +328,7 @@ def _recommendation(
     bound = point.bound(objective_for(problem, constants))
     terms = {name: float(value) for name, value in bound.terms.items()}
     value = float(bound.value)
-    bounded = math.isfinite(value)
+    bounded, measured = math.isfinite(value), about(constants).measured
     proven_value, _, limit = certified(problem, point, constants)
     slopes = slopes if bounded else {}
     samples = int(point.batch_size) * int(point.iterations)
@@ -334,9 +339,9 @@ def _recommendation(
         notes.append(out_of_range(problem, point, constants))
     elif value >= limit:
         notes.append(wording.VACUOUS)
-    if value >= limit and constants == "paper" and proven_value < limit:
+    if value >= limit and not measured and proven_value < limit:
         notes.append(wording.CERTIFIED_SAYS_MORE)
-    if proven_value > value and constants not in MEASURED:
+    if proven_value > value and not measured:
         notes.append(wording.NOT_PROVEN)
         if proven_value >= limit:
             notes.append(wording.NOTHING_PROVEN)
@@ -361,7 +366,7 @@ def _recommendation(
         loss_score=None,
         certified_bound=proven_value,
         largest_gradient=limit,
-        proven=bounded and proven_value <= value and constants not in MEASURED,
+        proven=bounded and proven_value <= value and not measured,
         vacuous=value >= limit,
         terms=terms if bounded else {},
         samples=samples,
@@ -379,7 +384,7 @@ def _recommendation(
 def out_of_range(problem: Problem, point: Point, constants: ConstantsName) -> str:
     """That there is no bound at this stepsize, and in which range there is one."""
     largest, layer = stepsize_range(problem, point, constants)
-    several = constants == "paper" and point.stepsize.size > 1
+    several = theorem_of(problem.kind, constants).by_layer and point.stepsize.size > 1
     return wording.no_bound(constants, largest, layer=layer + 1 if several else None)
 
 
@@ -411,13 +416,20 @@ def _binding(space: Space, rows: Rows, index: int, slopes: Mapping[str, float]) 
 
 
 def _at_batch_end(
-    best: Recommendation, objective: Objective, space: Space, rows: Rows, constants: ConstantsName
+    best: Recommendation,
+    objective: Objective,
+    space: Space,
+    rows: Rows,
+    *,
+    problem: Problem,
+    constants: ConstantsName,
 ) -> Recommendation:
     """Rank 1, with a note where other batch sizes than those allowed would be better."""
     end = batch_end(objective, space, rows)
-    if end is None or (constants == "certified" and space.goal is None and end.cost >= best.largest_gradient):
+    proven = theorem_of(problem.kind, constants).proven
+    if end is None or (proven and space.goal is None and end.cost >= best.largest_gradient):
         return best
-    what = "the loss score falls" if constants in MEASURED else "the bound falls"
+    what = "the loss score falls" if about(constants).measured else "the bound falls"
     if space.goal is not None:
         what = "the samples fall" if space.cost is None else "the seconds fall"
     note = wording.at_batch_end(
@@ -435,7 +447,7 @@ def _work(
         return ()
     schedule = space.schedules[int(rows.schedule[0])]
     keep_range = space.keep_probs[int(rows.keep_range[0])]
-    shown, for_loss = objective_for(problem, constants), isinstance(objective, LossObjective)
+    shown = objective_for(problem, constants)
     batch, points, samples = rows.batch[:1], [], problem.samples
     for factor in (0.25, 1.0, 4.0):
         n = np.maximum(np.round(rows.iterations[:1] * factor), 1.0)
@@ -446,7 +458,7 @@ def _work(
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
         allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
-        loss_score = ranked if for_loss else None
+        loss_score = ranked if objective.for_loss else None
         points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_score, allowed))
     return tuple(points)
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal
+from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import certified_constants
 
 # Choosing among runs by gradients that are estimated on a sample of rows.
 
@@ -63,7 +63,7 @@ def choosing(problem: Problem, goal: Goal, runs: int, keep_prob: float) -> str:
         data=problem.samples,
         eps=goal.eps,
         delta=goal.delta,
-        projected=problem.kind != "single_layer",
+        projected=problem.boxed,
         masks=keep_prob < 1,
         factor=FACTOR,
         missed=missed(goal.delta),

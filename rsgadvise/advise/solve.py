@@ -17,7 +17,6 @@ from rsgadvise.advise.iterations import (
     iterations_for_goal,
 )
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
-from rsgadvise.theory.calibrated import LossObjective
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import FixedStepsize, Objective
 from rsgadvise.theory.search import distinct, smallest_integer, whole_grid, whole_number
@@ -98,7 +97,6 @@ def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
     Returns:
         The candidates, unranked; none if nothing is feasible.
     """
-    for_loss = isinstance(objective, LossObjective)
     if space.stepsize is not None:
         shape = objective.largest_stepsizes(np.ones(1)).shape[1:]
         fixed = np.asarray(space.stepsize, dtype=np.float64)
@@ -107,7 +105,7 @@ def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
     for schedule_index, schedule in enumerate(space.schedules):
         for range_index, keep_range in enumerate(space.keep_probs):
             part = None if space.goal is None else space.goal.freed(keep_range)
-            branch = Branch(objective, space, schedule, part or keep_range, for_loss, part is not None)
+            branch = Branch(objective, space, schedule, part or keep_range, part is not None)
             rows = _solve_for(branch, _batch_candidates(branch), rough=rough)
             labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
             parts.append((rows, labels))
@@ -154,7 +152,7 @@ def _batch_candidates(branch: Branch) -> FloatArray:
         return np.asarray([float(low)])
     if branch.free:
         best = float(low)
-    elif space.goal is None and not (branch.schedule.monotone or branch.for_loss):
+    elif space.goal is None and not (branch.schedule.monotone or branch.objective.for_loss):
         best = _best_on_limits(branch, low, high)
     else:
         best = _best_batch(branch, low, high)

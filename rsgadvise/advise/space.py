@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.spec.problem import stopping_of
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Range, Schedule
-from rsgadvise.theory.problem import Assumption, Problem, stopping_of
-from rsgadvise.theory.theorems import largest_gradient
+from rsgadvise.theory.problem import Assumption, Problem
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -163,7 +164,7 @@ def aim(problem: Problem, keep_probs: Sequence[Range], *, eps: float, delta: flo
 
 
 def _keep_probs(spec: Spec) -> tuple[Range, ...]:
-    if spec.network.kind == "single_layer":
+    if not spec.network.masked:
         return ((1.0, 1.0),)
     fixed = spec.training.keep_prob
     if fixed is not None:
@@ -211,7 +212,7 @@ def search_space(spec: Spec, problem: Problem) -> Space:
         why = "the default list" + (", up to the number of rows" if ends else "")
         assumed.append(Assumption("search.batch_size", ", ".join(map(str, batches)), why))
     keep_probs = _keep_probs(spec)
-    free_keep_prob = training.keep_prob is None and spec.network.kind != "single_layer"
+    free_keep_prob = training.keep_prob is None and spec.network.masked
     if free_keep_prob and "keep_prob" not in search.model_fields_set:
         low, high = keep_probs[0]
         assumed.append(Assumption("search.keep_prob", f"{low:g} to {high:g}", "the default range"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rsgadvise.numerals import spans
+from rsgadvise.theory import about
 
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 """What a sentence is about: the second two where both are shown."""
@@ -43,9 +44,6 @@ AT_HIGHEST_KEEP_PROB = (
 SMALLEST_BATCH = "search.batch_size (its smallest)"
 LARGEST_BATCH = "search.batch_size (its largest)"
 LARGER_THAN_DATA = "The batch is larger than the data set; rows are drawn with replacement."
-
-WHOSE = {"certified": "certified constants", "paper": "the paper's constants"}
-"""Constants that anyone can have without data, the safer ones first."""
 
 BY_CERTIFIED = "Ranked with certified constants: their bound is proven, not vacuous, and none proven is less."
 BY_PAPER = "Ranked with the paper's constants: no bound below the largest gradient possible is proven."
@@ -87,7 +85,7 @@ def no_bound(constants: str, largest: float, *, layer: int | None) -> str:
         >>> no_bound("paper", 16 / 13, layer=None)
         "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's theorem."
     """
-    whose = "the measured constants" if constants == "calibrated" else f"the {constants}'s theorem"
+    whose = about(constants).whose if about(constants).on_rows else f"the {constants}'s theorem"
     of_layer = "" if layer is None else f" of layer {layer}"
     return f"No bound: the stepsize{of_layer} lies outside (0, {largest:.6g}), the range of {whose}."
 
@@ -155,20 +153,21 @@ def no_proven_plan(eps: float, delta: float) -> str:
 def other_plan(constants: str, runs: int, iterations: int, batch_size: int, *, proven: bool) -> str:
     """The plan of other constants than those that have none."""
     each = "1 run" if runs == 1 else f"{runs:,} runs"
+    known = "proven" if proven else "not proven for this data"
     return (
-        f"{WHOSE[constants]} have a plan{', proven' if proven else ', not proven for this data'}: {each} of "
-        f"{iterations:,} iterations with batch_size {batch_size:,} (--constants {constants})"
+        f"{about(constants).whose} have a plan, {known}: {each} of {iterations:,} iterations with "
+        f"batch_size {batch_size:,} (--constants {constants})"
     )
 
 
 def taken(without: str, constants: str) -> str:
     """Whose plan it is, where nobody named any constants and the first have none."""
-    return f"By {WHOSE[constants]}: {WHOSE[without]} have no plan for this target."
+    return f"By {about(constants).whose}: {about(without).whose} have no plan for this target."
 
 
 def no_other_plan(others: Sequence[str]) -> str:
     """That no constants have one."""
-    return f"{' and '.join(WHOSE[each] for each in others)} have no plan either"
+    return f"{' and '.join(about(each).whose for each in others)} have no plan either"
 
 
 def equations(names: Sequence[str]) -> str:

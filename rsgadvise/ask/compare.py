@@ -15,8 +15,9 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice, Recommendation, Stepsize
 from rsgadvise.advise.wording import taken
 from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.kinds import KINDS
 from rsgadvise.spec import changed_spec, with_statistics
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -184,7 +185,6 @@ NOT_SPEED = (
     "A bound is an upper limit: a better guarantee promises more, and does not prove that training is faster."
 )
 _NEAR = 1.02
-_LOSS = {"single_layer": "(3)", "autoencoder": "(4)", "multilayer": "(5)"}
 _WORDS = {
     "bound": "a bound {ratio} times smaller than that of {next}",
     "samples": "the target after {ratio} times fewer samples than {next}",
@@ -209,7 +209,7 @@ def verdict_of(
     """
     found: dict[str, str | None] = {}
     sentences = []
-    for constants in ("paper", "certified"):
+    for constants in BY_THEOREM:
         ranked = sorted(
             (
                 (row.name, getattr(row, constants))
@@ -220,7 +220,7 @@ def verdict_of(
         )
         found[constants], sentence = _best(ranked, constants, by)
         sentences.append(sentence)
-    paper, certified = found["paper"], found["certified"]
+    paper, certified = (found[each] for each in BY_THEOREM)
     promises = {row.name: row.certified for row in rows}
     proven = certified is not None and not promises[certified].vacuous
     agree = None if paper is None or certified is None else paper == certified
@@ -268,13 +268,14 @@ def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets
     notes = []
     kinds = sorted({row.kind for row in rows})
     if len(kinds) > 1:
-        losses = ", ".join(f"{_LOSS[kind]} for {kind}" for kind in kinds)
+        losses = ", ".join(f"{KINDS[kind].equation} for {kind}" for kind in kinds)
         notes.append(
             f"The specs have different objectives: {losses}. Their gradients are not the same quantity, and "
             "the ratio of two bounds does not say which network learns better."
         )
-        if "single_layer" in kinds:
-            notes.append("The gradient of single_layer is the plain one; the others are projected on a box.")
+        free = [kind for kind in kinds if not KINDS[kind].boxed]
+        if free:
+            notes.append(f"The gradient of {free[0]} is the plain one; the others are projected on a box.")
     elif len({row.layers for row in rows}) > 1:
         notes.append(
             "The networks differ in size, and larger ones have larger gradients: `of limit` sets each bound "
@@ -300,7 +301,6 @@ def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets
 
 
 Measure = Literal["bound", "samples", "seconds"]
-_SETS: tuple[ConstantsName, ...] = ("paper", "certified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,31 +358,32 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
             specs = [_without_cost(spec) for spec in specs]
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
-    answers = {each: [_answer(spec, each) for spec in specs] for each in _SETS}
-    none = constants is None and not any(answer.best for answer in answers["paper"])
-    other = none and any(answer.best for answer in answers["certified"])
-    constants = constants or ("certified" if other else "paper")
+    answers = {each: [_answer(spec, each) for spec in specs] for each in BY_THEOREM}
+    first, second = BY_THEOREM
+    none = constants is None and not any(answer.best for answer in answers[first])
+    other = none and any(answer.best for answer in answers[second])
+    constants = constants or (second if other else first)
     common = None
     if not to_target:
         needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
         common = min(needed) if needed else None
         if common is not None:
-            answers = {each: _within(specs, answers[each], each, common) for each in _SETS}
-    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in _SETS}
+            answers = {each: _within(specs, answers[each], each, common) for each in BY_THEOREM}
+    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in BY_THEOREM}
     rows = [
         _compared(
             candidate,
             answers[constants][index],
             common=common,
             own=promised[constants][index],
-            promised={each: promised[each][index] for each in _SETS},
+            promised={each: promised[each][index] for each in BY_THEOREM},
         )
         for index, candidate in enumerate(candidates)
     ]
     beyond = {
         candidate.name: best.samples
         for index, candidate in enumerate(candidates)
-        for each in _SETS
+        for each in BY_THEOREM
         if common is not None and (best := answers[each][index].best) is not None and best.samples > common
     }
     rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)
@@ -393,7 +394,7 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         common_samples=common,
         verdict=verdict_of(rows, by, common=common, beyond=beyond),
         notes=(
-            *([taken("paper", "certified")] if other and to_target else []),
+            *([taken(first, second)] if other and to_target else []),
             *notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
         ),
     )
@@ -456,7 +457,7 @@ def _guarantee(answer: _Answer, by: Measure, constants: ConstantsName) -> Guaran
     if best is None:
         return Guarantee(None, notes=(answer.reason,))
     if by == "bound":
-        value = best.certified_bound if constants == "certified" else best.bound
+        value = best.bound
     else:
         value = float(best.total_samples if best.seconds is None or by == "samples" else best.seconds)
     if not math.isfinite(value):
@@ -486,7 +487,7 @@ def _compared(
     own: Guarantee,
     promised: Mapping[ConstantsName, Guarantee],
 ) -> Compared:
-    paper, certified = promised["paper"], promised["certified"]
+    paper, certified = (promised[each] for each in BY_THEOREM)
     best, advice = answer.best, answer.advice
     notes = [*candidate.notes, *paper.notes, *certified.notes]
     equal = common is None or best is None or best.samples <= common

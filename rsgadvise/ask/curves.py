@@ -14,11 +14,12 @@ import numpy as np
 
 from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
-from rsgadvise.theory import MEASURED
+from rsgadvise.theory import about
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import certified_beside, objective_for
 from rsgadvise.theory.objective import FixedStepsize, Objective, Schedule
 from rsgadvise.theory.search import distinct, geometric, minimize_scan, whole_grid
-from rsgadvise.theory.theorems import largest_gradient, theorem_for
+from rsgadvise.theory.theorems import theorem_for
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -273,7 +274,7 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
         for row in advice.recommendations
         if row.terms and np.isfinite(row.bound)
     )
-    if advice.measured or advice.constants in MEASURED:
+    if advice.measured or about(advice.constants).measured:
         return Curves(stacks=stacks, absent=(_MEASURED,))
     best, space = advice.recommendations[0], search_space(spec, problem)
     if not np.isfinite(best.bound):
@@ -298,16 +299,13 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
 def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) -> _Base:
     zeta = np.asarray(best.keep_prob)
     stopping = space.schedules[0].stopping
-    paper = advice.constants == "paper"
-    ends = {
-        name: theorem_for(problem, name).objective.largest_stepsizes(zeta) for name in ("paper", "certified")
-    }
+    own, certified = (theorem_for(problem, name) for name in (advice.constants, "certified"))
     with np.errstate(all="ignore"):
         return _Base(
             objective=objective_for(problem, advice.constants),
-            certified=certified_beside(problem, "paper") if paper else None,
-            own_end=ends["paper" if paper else "certified"],
-            certified_end=ends["certified"],
+            certified=None if own.proven else certified_beside(problem, advice.constants),
+            own_end=own.objective.largest_stepsizes(zeta),
+            certified_end=certified.objective.largest_stepsizes(zeta),
             limit=float(largest_gradient(problem, zeta)),
             stepsize=np.asarray(best.stepsize, dtype=np.float64),
             keep_prob=best.keep_prob,

@@ -140,7 +140,7 @@ def ask_for_advice(
     given = options or DataOptions()
     source = load(spec, overrides, given, quiet=quiet, save=save)
     crushed = () if source.statistics is None else source.statistics.crushed_columns
-    automatic = effort.constants == "auto" and effort.pilot is None
+    automatic = effort.automatic and effort.pilot is None
     if not (crushed and automatic and source.loaded.spec.data.scaling == "auto"):
         return _advised(source, effort, top=top, quiet=quiet)
     # Outliers leave little of these columns: the other scaling is tried too, for half of the work each.

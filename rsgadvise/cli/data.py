@@ -143,8 +143,9 @@ def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
         return None
     source, network = _opened(loaded), loaded.spec.network
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=loaded.spec.data.scaling)
-    tied = network.kind == "autoencoder"
-    fix = width_fix(source, network.layers[0], tied=tied, target="data.target", exclude="data.exclude")
+    fix = width_fix(
+        source, network.layers[0], tied=network.tied, target="data.target", exclude="data.exclude"
+    )
     check_fit(loaded, statistics, fix=fix)
     return statistics
 
@@ -162,7 +163,7 @@ def check_fit(loaded: LoadedSpec, statistics: DataStatistics, *, fix: str = "cha
             f"must be the number of features of {data.file}, {statistics.input_dim}; got {layers[0]}; {fix}",
         )
     outputs = statistics.output_dim
-    if outputs is not None and loaded.spec.network.kind != "autoencoder" and outputs != layers[-1]:
+    if outputs is not None and not loaded.spec.network.tied and outputs != layers[-1]:
         raise loaded.source.error(
             f"network.layers[{len(layers) - 1}]",
             f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
@@ -202,7 +203,7 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
     from rsgadvise.training.networks import Data
 
     inputs, targets = load_rows(_opened(loaded), statistics)
-    if loaded.spec.network.kind == "autoencoder":
+    if loaded.spec.network.tied:
         return Data(inputs, inputs)
     if targets is None:
         raise without_targets(loaded)
@@ -226,7 +227,7 @@ def _check_width(into: Path, source: DataSource) -> None:
         raise loaded.source.error(
             "network.layers[0]",
             f"must be the number of features of {source.path}, {source.input_dim}; got {width}; "
-            + width_fix(source, width, tied=network.kind == "autoencoder"),
+            + width_fix(source, width, tied=network.tied),
         )
 
 

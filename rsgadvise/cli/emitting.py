@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rsgadvise.cli.data import without_targets
 from rsgadvise.cli.sources import located
 from rsgadvise.errors import HypothesisError, InfeasibleError
+from rsgadvise.kinds import KINDS
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -36,7 +37,7 @@ def write_advice(into: Path, advice: Advice) -> None:
         "batch_size": plan.batch_size,
         "iterations": plan.iterations,
     }
-    if advice.kind != "single_layer":
+    if KINDS[advice.kind].masked:
         values["keep_prob"] = plan.keep_prob
     if plan.decay:
         values["decay"] = plan.decay
@@ -75,7 +76,7 @@ def _data_file(advice: Advice, loaded: LoadedSpec, statistics: DataStatistics) -
     from rsgadvise.data.opening import plain_arrays
     from rsgadvise.show.emit import DataFile
 
-    data, tied = loaded.spec.data, loaded.spec.network.kind == "autoencoder"
+    data, tied = loaded.spec.data, loaded.spec.network.tied
     if statistics.output_dim is None and not tied:
         raise without_targets(loaded)
     path = loaded.source.base_dir / (data.file or "")

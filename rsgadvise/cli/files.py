@@ -23,6 +23,7 @@ from rsgadvise.cli.output import is_stdout, write, write_text
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.sources import HIDDEN, is_data
 from rsgadvise.errors import UsageError
+from rsgadvise.kinds import Kind
 
 if TYPE_CHECKING:
     from rsgadvise.data.scaling import ScalingChoice
@@ -98,7 +99,7 @@ def init(
 ) -> None:
     """Write a commented spec to start from."""
     del no_color, version
-    from rsgadvise.spec import render_template
+    from rsgadvise.spec.template import kind_named, render_template
 
     place = _place(file, output, force=force)
     given = {"--target": target, "--array": array, "--exclude": exclude, "--scaling": scaling != "auto"}
@@ -109,13 +110,14 @@ def init(
     if kind is None:
         deep = data is not None if widths is None else len(widths) > 2
         kind = "multilayer" if deep else "single_layer"
+    about = kind_named(kind)
     if data is not None:
         from rsgadvise.data.opening import open_data
 
         keep_data_apart(data, target)
         excluded = tuple(exclude or ())
         source = open_data(data, array=array, target=target, exclude=excluded)
-        widths, values = _from_data(source, kind, widths, scaling=scaling.value, quiet=quiet)
+        widths, values = _from_data(source, about, widths, scaling=scaling.value, quiet=quiet)
         keys = keys_for(
             source,
             array=array,
@@ -129,7 +131,7 @@ def init(
             told.append(f"data.file is left out of it: {blocked}")
         else:
             values |= keys
-        if kind != "autoencoder" and not source.has_targets:
+        if not about.tied and not source.has_targets:
             told.append(_without_targets(source))
     write(place, render_template(kind=kind, layers=widths, data=values))
     if place is not None:
@@ -171,25 +173,25 @@ def _without_targets(source: DataSource) -> str:
 
 
 def _from_data(
-    source: DataSource, kind: str, widths: list[int] | None, *, scaling: ScalingChoice, quiet: bool
+    source: DataSource, kind: Kind, widths: list[int] | None, *, scaling: ScalingChoice, quiet: bool
 ) -> tuple[list[int], dict[str, object]]:
     """Layers that fit the data, and its statistics by spec key."""
     from rsgadvise.cli.data import measured, statistics_for_spec
 
-    data, tied = source.path, kind == "autoencoder"
-    if widths is None and not tied and not source.has_targets:
+    data = source.path
+    if widths is None and not kind.tied and not source.has_targets:
         raise UsageError(f"{data}: {_name_a_target(source)}")
     if widths is not None and widths[0] != source.input_dim:
         raise UsageError(
             f"--layers must start with the number of features of {data}, {source.input_dim}; "
-            f"got {widths[0]}; {width_fix(source, widths[0], tied=tied)}"
+            f"got {widths[0]}; {width_fix(source, widths[0], tied=kind.tied)}"
         )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=scaling)
     if widths is None:
-        middle = {"single_layer": [], "autoencoder": [100], "multilayer": [HIDDEN]}.get(kind, [])
-        ends = [] if kind == "autoencoder" else [statistics.output_dim or 0]
+        middle = [*kind.example[1:]] if kind.tied else [] if kind.hidden == 0 else [HIDDEN]
+        ends = [] if kind.tied else [statistics.output_dim or 0]
         widths = [statistics.input_dim, *middle, *ends]
-    elif kind != "autoencoder" and statistics.output_dim not in (None, widths[-1]):
+    elif not kind.tied and statistics.output_dim not in (None, widths[-1]):
         raise UsageError(
             f"--layers must end with the number of targets of {data}, {statistics.output_dim}; "
             f"got {widths[-1]}; change it"

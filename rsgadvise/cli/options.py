@@ -13,8 +13,9 @@ import typer
 
 from rsgadvise import __version__
 from rsgadvise.errors import UsageError
+from rsgadvise.pilot import AUTO
 from rsgadvise.show.formats import format_names
-from rsgadvise.theory import CONSTANTS, all_constants
+from rsgadvise.theory import BY_THEOREM, CONSTANTS, all_constants
 
 # The options of commands that train: where to compute, and how sure to be.
 
@@ -140,14 +141,13 @@ def _constants(*known: str) -> Callable[[str], str]:
     return parse
 
 
-_THEOREMS = "paper", "certified"
-_ADVICE = "auto", *CONSTANTS
+_ADVICE = AUTO, *CONSTANTS
 ConstantsOption = Annotated[
     str,
     typer.Option(
         "--constants",
-        parser=_constants(*_THEOREMS),
-        metavar=f"<{'|'.join(_THEOREMS)}>",
+        parser=_constants(*BY_THEOREM),
+        metavar=f"<{'|'.join(BY_THEOREM)}>",
         help="paper: as published; certified: hold for any data of these moments.",
     ),
 ]
@@ -155,8 +155,8 @@ EitherConstantsOption = Annotated[
     str | None,
     typer.Option(
         "--constants",
-        parser=_constants(*_THEOREMS),
-        metavar=f"<{'|'.join(_THEOREMS)}>",
+        parser=_constants(*BY_THEOREM),
+        metavar=f"<{'|'.join(BY_THEOREM)}>",
         help="paper: as published; certified: hold for any data of these moments. The default is paper, "
         "and certified for a target that the paper's have no plan for.",
     ),
@@ -176,8 +176,8 @@ AdviserOption = Annotated[
     str,
     typer.Option(
         "--advice",
-        parser=_constants(*_THEOREMS),
-        metavar=f"<{'|'.join(_THEOREMS)}>",
+        parser=_constants(*BY_THEOREM),
+        metavar=f"<{'|'.join(BY_THEOREM)}>",
         help="Whose constants choose what a spec leaves open.",
     ),
 ]

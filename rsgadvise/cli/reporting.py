@@ -40,6 +40,7 @@ from rsgadvise.cli.sources import (
 )
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import Effort
+from rsgadvise.theory import DEFAULT
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -159,7 +160,7 @@ def _now(environment: Mapping[str, str]) -> datetime:
 def _effort_options(effort: Effort) -> list[str]:
     """The options that ask for the same effort again."""
     given = {
-        "--constants": None if effort.constants == "auto" else effort.constants,
+        "--constants": None if effort.automatic else effort.constants,
         "--pilot": None if effort.pilot is None else repr(effort.pilot),
         "--work": None if effort.work is None else f"{effort.work:g}",
         "--seed": str(effort.seed) if effort.seed else None,
@@ -177,7 +178,7 @@ def _page(
     from rsgadvise.ask.curves import curves_of
     from rsgadvise.ask.explain.explaining import assumptions_of, input_statistics
     from rsgadvise.show.html import Page
-    from rsgadvise.theory.problem import resolve
+    from rsgadvise.spec.problem import resolve
 
     loaded, advice = answer.loaded, answer.result
     problem = resolve(loaded.spec, answer.measured)
@@ -226,7 +227,7 @@ def _commands(
     if advice.recommendations:
         best = advice.recommendations[0]
         if not (advice.measured or from_data):  # else its bound is not that of the constants that `bound` has
-            shown = [] if advice.constants == "paper" else ["--constants", advice.constants]
+            shown = [] if advice.constants == DEFAULT else ["--constants", advice.constants]
             yield line("The bound of rank 1, term by term", "bound", *shown, *_fixed(best))
         yield line("Python that trains so", "recommend", *race, "--emit", "torch")
 

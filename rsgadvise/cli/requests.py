@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rsgadvise.advise.plan import Request
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import UsageError
-from rsgadvise.theory.problem import Assumption, Problem, resolve
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory.problem import Assumption, Problem
 
 if TYPE_CHECKING:
     from rsgadvise.spec import LoadedSpec

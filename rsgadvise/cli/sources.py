@@ -14,6 +14,7 @@ from rsgadvise.cli.data import described, keys_for, measured, rows_of, statistic
 from rsgadvise.cli.options import COLUMN_NUMBERS
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
+from rsgadvise.kinds import KINDS, Kind
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
@@ -82,8 +83,7 @@ def advice_for(
         )
     if statistics is None or not effort.trains:
         return advise(loaded.spec, None, effort, top=top, measured=measured)
-    tied = loaded.spec.network.kind == "autoencoder"
-    if statistics.output_dim is None and not tied and not effort.needs_data:
+    if statistics.output_dim is None and not loaded.spec.network.tied and not effort.needs_data:
         found = advise(loaded.spec, None, effort, top=top, measured=measured)
         return replace(found, notes=(_NO_TARGETS.format(loaded.spec.data.file), *found.notes))
     from rsgadvise.cli.options import usable_cores
@@ -259,19 +259,19 @@ def _from_data(
     target, notes = options.target, list[str]()
     keep_data_apart(path, target)
     source = open_data(path, array=options.array, target=target, exclude=options.exclude)
-    if not source.has_targets and kind != "autoencoder":
+    if not source.has_targets and not kind.tied:
         target, note = _guessed_target(path, source, options)
         notes.append(note)
         source = open_data(path, array=options.array, target=target, exclude=options.exclude)
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
         hidden = (HIDDEN,)
-        if kind != "single_layer":
+        if kind.hidden != 0:
             notes.append(f"Assumed: one hidden layer of {HIDDEN} units; --hidden says otherwise.")
-    ends = () if kind == "autoencoder" else (statistics.output_dim or 1,)
-    middle = () if kind == "single_layer" else hidden
+    ends = () if kind.tied else (statistics.output_dim or 1,)
+    middle = () if kind.hidden == 0 else hidden
     text = _spec_text(
-        kind=kind,
+        kind=kind.name,
         layers=(statistics.input_dim, *middle, *ends),
         data=keys_for(
             source,
@@ -292,7 +292,7 @@ def _from_data(
     return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
 
 
-def _shape(options: DataOptions) -> tuple[str, tuple[int, ...] | None]:
+def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:
     """(kind, hidden layers or None where nothing is said of them)."""
     hidden: tuple[int, ...] | None = None
     if options.hidden is not None:
@@ -307,16 +307,16 @@ def _shape(options: DataOptions) -> tuple[str, tuple[int, ...] | None]:
                 f"--hidden must be whole numbers above 0 separated by commas, or 0 for no hidden layer; got "
                 f"{options.hidden!r}; write e.g. 32 or 64,32"
             )
-    kinds = {"single_layer": 0, "autoencoder": 1, "multilayer": None}
-    kind = options.kind or ("single_layer" if hidden == () else "multilayer")
-    if kind not in kinds:
-        raise UsageError(f"--kind must be one of {', '.join(kinds)}; got {kind!r}; choose one")
-    wanted = kinds[kind]
+    name = options.kind or ("single_layer" if hidden == () else "multilayer")
+    if name not in KINDS:
+        raise UsageError(f"--kind must be one of {', '.join(KINDS)}; got {name!r}; choose one")
+    kind = KINDS[name]
+    wanted = kind.hidden
     if hidden is not None and (
         (wanted is not None and len(hidden) != wanted) or (wanted is None and not hidden)
     ):
         says = {0: "no hidden layer", 1: "one hidden layer", None: "a hidden layer or more"}[wanted]
-        raise UsageError(f"--kind {kind} has {says}; got --hidden {options.hidden}; change one of the two")
+        raise UsageError(f"--kind {name} has {says}; got --hidden {options.hidden}; change one of the two")
     return kind, hidden
 
 

@@ -35,6 +35,7 @@ from rsgadvise.cli.output import Target, emit, is_stdout, write
 from rsgadvise.cli.sources import located, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.show.report.verification import summary
+from rsgadvise.theory import BY_THEOREM
 
 if TYPE_CHECKING:
     from rsgadvise.ask.verify.cases import Case
@@ -211,7 +212,7 @@ def _case(
     """
     import numpy as np
 
-    from rsgadvise.ask.verify.cases import CONSTANTS, build_case
+    from rsgadvise.ask.verify.cases import build_case
     from rsgadvise.ask.verify.from_spec import setting_from_spec
     from rsgadvise.spec import load_spec
 
@@ -219,7 +220,7 @@ def _case(
     name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
-    constants = tuple(each for each in CONSTANTS if checked in (Checked.BOTH, each))
+    constants = tuple(each for each in BY_THEOREM if checked in (Checked.BOTH, each))
     data = None if statistics is None else rows_of(loaded, statistics)
     try:
         with np.errstate(all="ignore"):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rsgadvise.errors import UsageError
-from rsgadvise.theory import ConstantsName, all_constants
+from rsgadvise.theory import DEFAULT, ConstantsName, about, all_constants
 
-__all__ = ["DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
+__all__ = ["AUTO", "DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]
 
 DEFAULT_WORK = 1e11
 """Multiply-adds: about ten seconds of one core, at 10^10 a second in single precision."""
 
 SMALLEST_PILOT, LARGEST_PILOT = 0.1, 100.0  # calibration alone takes half of the smallest
 
-Asked = ConstantsName  # or auto
+Asked = ConstantsName  # or AUTO
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,15 @@ class Effort:
         seed: of all randomness.
     """
 
-    constants: Asked = "auto"
+    constants: Asked = AUTO
     pilot: float | None = None
     work: float | None = None
     seed: int = 0
+
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody named any constants."""
+        return self.constants == AUTO
 
     @property
     def allowed(self) -> float:
@@ -47,12 +53,12 @@ class Effort:
             >>> Effort().trains, Effort("paper").trains, Effort("paper", pilot=1.0).trains
             (True, False, True)
         """
-        return self.constants in ("auto", "calibrated") or bool(self.pilot)
+        return self.automatic or self.needs_data
 
     @property
     def needs_data(self) -> bool:
         """Whether it has no answer without rows."""
-        return self.constants == "calibrated" or bool(self.pilot)
+        return about(self.constants).on_rows or bool(self.pilot)
 
     def check(self, *, option: str = "") -> None:
         """Refuse what no advice can have; `option` stands before the names, as -- on the command line.
@@ -60,7 +66,7 @@ class Effort:
         Raises:
             UsageError: a value is out of range.
         """
-        known = ("auto", *all_constants("paper" if self.constants == "auto" else self.constants))
+        known = (AUTO, *all_constants(DEFAULT if self.automatic else self.constants))
         if self.constants not in known:
             raise UsageError(
                 f"{option}constants must be one of {', '.join(known)}; got {self.constants!r}; change it"

@@ -21,10 +21,11 @@ from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.tournament import Progress, Tournament
 from rsgadvise.pilot.training_plan import calibration_spread
-from rsgadvise.theory import ConstantsName
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Schedule
-from rsgadvise.theory.problem import MeasuredConstants, Problem, resolve
+from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.training.networks import Data, Network, one_thread
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _advise(
     calibration = _calibration(arena, problem, space, spending)
     known = _calibrated(problem, calibration)
     calibrated = rank(known, space, constants="calibrated", top=top)
-    advice = calibrated if constants == "calibrated" else rank(known, space, constants=constants, top=top)
+    advice = calibrated if about(constants).on_rows else rank(known, space, constants=constants, top=top)
     if calibrated.infeasible is not None or advice.infeasible is not None:
         return advice
     best = calibrated.recommendations[0]

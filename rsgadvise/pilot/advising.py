@@ -12,7 +12,8 @@ from rsgadvise.advise.recommend import Rankings, choose_constants, rank
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
-from rsgadvise.theory.problem import resolve
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import about
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
@@ -104,10 +105,10 @@ def _by_theorem(
     top: int,
     measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
-    if effort.constants == "typical":
+    if about(effort.constants).on_twins:
         return _typical(spec, theorem, effort, top, measured).alone()
     problem, space = theorem.problem, theorem.space
-    if effort.constants != "auto":
+    if not effort.automatic:
         return rank(problem, space, constants=effort.constants, top=top, known=theorem)
     constants, why = choose_constants(theorem)
     found = replace(rank(problem, space, constants=constants, top=top, known=theorem), chosen=why)
@@ -146,7 +147,7 @@ def _measured(
     """Calibrated on the rows, and raced on them."""
     from rsgadvise.pilot.advice import advise_automatically, advise_with_data
 
-    if effort.constants == "auto" and effort.pilot is None:
+    if effort.automatic and effort.pilot is None:
         return advise_automatically(
             spec,
             rows,
@@ -160,7 +161,7 @@ def _measured(
     return advise_with_data(
         spec,
         rows,
-        constants="calibrated" if effort.constants == "auto" else effort.constants,
+        constants="calibrated" if effort.automatic else effort.constants,
         pilot=effort.pilot or 0.0,
         seed=effort.seed,
         top=top,

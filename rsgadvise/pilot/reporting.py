@@ -24,12 +24,12 @@ from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, predictions, standings
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import ConstantsName, about
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import Point, equation, objective_for
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
-from rsgadvise.theory.theorems import largest_gradient
 from rsgadvise.training.rsg import Training
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
@@ -137,7 +137,7 @@ class Reporter:
             wording.help_note(report),
             wording.box_note(wider, touched, max(self.problem.weight_bounds, default=0.0)),
             wording.stopping_note(choice, None if self.stopping_is_open else stopping),
-            "" if self.constants == "calibrated" else wording.OTHER_BOUNDS.format(self.constants),
+            "" if about(self.constants).on_rows else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
@@ -230,7 +230,7 @@ class Reporter:
         return found if np.isfinite(found) else None
 
     def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Point:
-        many = self.problem.kind == "multilayer"
+        many = self.problem.layered
         return Point(
             stepsize=np.asarray(candidate.stepsizes if many else candidate.stepsizes[0]),
             keep_prob=candidate.keep_prob,
@@ -335,7 +335,7 @@ def _raced(runner: Runner, outcome: str, winner_loss: float | None) -> Raced:
 
 def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int) -> Rows:
     """Candidates as rows of a ranking, each to be run so many times."""
-    many = problem.kind == "multilayer"
+    many = problem.layered
     decays = [schedule.decay for schedule in space.schedules]
 
     def place(keep_prob: float) -> int:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from rsgadvise.pilot.looking import Looks
 from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import Point, objective_for
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import probabilities
-from rsgadvise.theory.theorems import largest_gradient
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rsgadvise.errors import UsageError
+from rsgadvise.kinds import KINDS
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
@@ -80,7 +81,7 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
         [0.5, 0.5, 0.5]
     """
     matrices = [matrix[0] for matrix in weights]
-    if network.kind == "autoencoder":
+    if KINDS[network.kind].tied:
         matrices.append(matrices[0].T)
     signal = inputs
     for level, matrix in enumerate(matrices):

@@ -14,6 +14,7 @@ from rsgadvise.advise.recommend import rank, training_plan
 from rsgadvise.advise.results import Advice, TrainingPlan, cooled
 from rsgadvise.advise.space import Space
 from rsgadvise.errors import HypothesisError
+from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import percent
 from rsgadvise.pilot.experiments import USUAL_BOX
 from rsgadvise.pilot.twins import (
@@ -116,7 +117,7 @@ def rehearse(
     Raises:
         HypothesisError: the network is too large for it, or the inputs are all but zero.
     """
-    tied = network.kind == "autoencoder"
+    tied = KINDS[network.kind].tied
     columns = known.dim if tied else columns_for(known, fewest=keep or COLUMNS)
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
@@ -227,7 +228,7 @@ def _rng(seed: int, *key: int) -> np.random.Generator:
 
 def _boxed(small: Network, group: float) -> Network:
     """The box of the twin's weights, each the sum of a group's over the square root of their number."""
-    if not small.weight_bounds or small.kind == "autoencoder":
+    if not small.weight_bounds or KINDS[small.kind].tied:
         return small
     first, *others = small.weight_bounds
     return replace(small, weight_bounds=(first * math.sqrt(group), *others))
@@ -434,7 +435,7 @@ def typical(
         other = tried(replace(network, weight_bounds=wide)) if wide != network.weight_bounds else None
         plan = replace(plan, reason=_reason(network, found, other))
         work += 0.0 if other is None else other.work
-    weights = sum(math.prod(shape) for shape in network.shapes) * (2 if network.kind == "autoencoder" else 1)
+    weights = sum(math.prod(shape) for shape in network.shapes) * (2 if KINDS[network.kind].tied else 1)
     return Typical(advice, plan, work / (3.0 * weights * best.samples), notes)
 
 
@@ -464,13 +465,13 @@ def _reason(network: Network, found: Rehearsal, wide: Rehearsal | None) -> str:
 def _notes(problem: Problem, space: Space, found: Rehearsal) -> list[str]:
     made = f"{found.twins} made-up data sets" if found.twins > 1 else "one made-up data set"
     several = "" if found.twins == 1 or not found.steps else ", some of them noisy"
-    classes = "" if problem.kind == "autoencoder" else f" and random linear classes{several}"
+    classes = "" if problem.tied else f" and random linear classes{several}"
     how = "Stepsizes were tried" if found.steps else "The curvature at W1 was measured"
     notes = [
         f"Typical: neither proven nor measured on your data. {how} on {made} of {ROWS} rows with these "
         f"statistics{classes}; on yours the best stepsize may well differ by a factor of {found.spread:.2g}."
     ]
-    if problem.kind != "autoencoder" and problem.layers[-1] == 1:
+    if not problem.tied and problem.layers[-1] == 1:
         notes.append("The targets were taken to be 0 or 1; for other values the stepsize may differ.")
     if space.goal is None and not space.limits and not space.fixed_iterations:
         notes.append(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from rsgadvise.kinds import OfKind
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
@@ -248,7 +249,7 @@ def _require_order(low: float, high: float) -> None:
         refuse([(("min",), failure(f"at most max = {number_text(high)}", low, "swap min and max"))])
 
 
-class Network(Section):
+class Network(Section, OfKind):
     """The network: its kind, the sizes of its layers and the box of its weights."""
 
     kind: Annotated[Literal["single_layer", "autoencoder", "multilayer"], Choice(KINDS)] = Field(
@@ -310,7 +311,7 @@ class Network(Section):
 
         widths = (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
         units = units_of(self.activations, self.hidden)
-        return largest_loss(head_of(self.loss), widths, self.weight_bounds, units)
+        return float(largest_loss(head_of(self.loss), widths, self.weight_bounds, units))
 
     @property
     def weight_bounds(self) -> tuple[float, ...]:

@@ -9,17 +9,13 @@ from textwrap import fill
 from pydantic import ValidationError
 
 from rsgadvise.errors import UsageError
-from rsgadvise.spec.models import DEFAULT_WEIGHT_BOUND, KINDS, Data, Spec
+from rsgadvise.kinds import KINDS, Kind
+from rsgadvise.spec.models import DEFAULT_WEIGHT_BOUND, Data, Spec
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.yaml import path_text
 from rsgadvise.theory.heads import SQUARED, head_names
 from rsgadvise.theory.units import SIGMOID, unit_names
 
-DEFAULT_LAYERS: Mapping[str, tuple[int, ...]] = {
-    "single_layer": (784, 10),
-    "autoencoder": (784, 100),
-    "multilayer": (784, 200, 10),
-}
 # Those of MNIST, so that the template gives advice at once.
 EXAMPLE_INPUTS = 784
 EXAMPLE_DATA: Mapping[str, float] = {"mean": 0.1307, "mean_square": 0.0448}
@@ -39,12 +35,6 @@ DATA_COMMENTS: Mapping[str, str] = {
 }
 
 _NAMES = {"file", "array", "target", "exclude", "scaling"}
-
-LAYERS_COMMENTS: Mapping[str, str] = {
-    "single_layer": "inputs and outputs, [d_in, d_out]",
-    "autoencoder": "inputs and hidden units, [d_x, d_h]",
-    "multilayer": "units per layer, [d_0, ..., d_L], the input first",
-}
 
 REST = """\
 # Values given here are fixed; what is left out is searched or assumed.
@@ -110,16 +100,16 @@ def render_template(
         # yaml-language-server: $schema=./rsgadvise.schema.json
     """
     given = {key: value for key, value in (data or {}).items() if value is not None}
-    spec = _validated(kind, layers, given)
+    about = kind_named(kind)
+    spec = _validated(about, layers, given)
     network = spec.network
-    multilayer = kind == "multilayer"
     rest = REST.format(
         output_dim=network.output_dim,
-        pretraining="{tolerance: 0.1}" if multilayer else "",
-        per_layer="; a number or one per layer" if multilayer else "",
-        keep_prob=1 if kind == "single_layer" else 0.8,
+        pretraining="{tolerance: 0.1}" if network.layered else "",
+        per_layer="; a number or one per layer" if network.layered else "",
+        keep_prob=0.8 if network.masked else 1,
         vary="network.layers[1]=50:800:log8",
-        keep_range=1 if kind == "single_layer" else "{min: 0.5, max: 1.0}",
+        keep_range="{min: 0.5, max: 1.0}" if network.masked else 1,
     )
     lines = [
         "# yaml-language-server: $schema=./rsgadvise.schema.json",
@@ -127,10 +117,10 @@ def render_template(
         "# counts as absent.",
         "network:",
         f"  kind: {kind}   # {', '.join(KINDS)}",
-        f"  # {LAYERS_COMMENTS[kind]}",
+        f"  # {about.sizes}",
         *_layers_lines(network.layers),
-        *_weight_bound_lines(kind),
-        *_unit_lines(kind),
+        *_weight_bound_lines(about),
+        *_unit_lines(about),
         "",
         *_data_lines(spec.data, given, network.layers),
         "",
@@ -139,12 +129,21 @@ def render_template(
     return re.sub(r"(: ) +#", r": #", "\n".join(lines) + "\n" + rest)
 
 
-def _validated(kind: str, layers: Sequence[int] | None, data: Mapping[str, object]) -> Spec:
-    if kind not in KINDS:
-        rule = f"--kind must be one of {', '.join(KINDS)}; got {shown(kind)}"
-        raise UsageError(f"{rule}; write --kind {KINDS[0]}, for example")
-    network: dict[str, object] = {"kind": kind, "layers": DEFAULT_LAYERS[kind] if layers is None else layers}
-    if kind != "single_layer":
+def kind_named(name: str) -> Kind:
+    """The kind of network that `--kind` asks for.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in KINDS:
+        rule = f"--kind must be one of {', '.join(KINDS)}; got {shown(name)}"
+        raise UsageError(f"{rule}; write --kind {next(iter(KINDS))}, for example")
+    return KINDS[name]
+
+
+def _validated(kind: Kind, layers: Sequence[int] | None, data: Mapping[str, object]) -> Spec:
+    network: dict[str, object] = {"kind": kind.name, "layers": kind.example if layers is None else layers}
+    if kind.boxed:
         network["weight_bound"] = DEFAULT_WEIGHT_BOUND
     try:
         return Spec.model_validate({"network": network, "data": dict(data)})
@@ -163,18 +162,18 @@ def _layers_lines(layers: tuple[int, ...]) -> list[str]:
     return wrapped.splitlines()
 
 
-def _weight_bound_lines(kind: str) -> list[str]:
+def _weight_bound_lines(kind: Kind) -> list[str]:
     comment = "w_m: weights stay in [-w_m, w_m]"
-    if kind == "single_layer":
+    if not kind.boxed:
         return ["  # weight_bound:   # none: a single layer needs no box for its weights"]
-    if kind == "multilayer":
+    if kind.layered:
         comment += "; or one per layer"
     return [f"  weight_bound: {DEFAULT_WEIGHT_BOUND}   # {comment}"]
 
 
-def _unit_lines(kind: str) -> list[str]:
+def _unit_lines(about: Kind) -> list[str]:
     units = f"  # activation: {SIGMOID}   # of hidden units: {', '.join(unit_names())}"
-    if kind == "single_layer":
+    if about.hidden == 0:
         units = "  # activation:   # none: a single layer has no hidden units"
     return [units, f"  # loss: {SQUARED}   # with its outputs: {', '.join(head_names())}"]
 

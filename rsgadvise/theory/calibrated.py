@@ -76,6 +76,10 @@ class LossObjective(DerivedObjective):
 
     known: MeasuredConstants
 
+    @property
+    def for_loss(self) -> bool:
+        return True
+
     def bound(
         self,
         stepsize: FloatArray,

@@ -136,8 +136,8 @@ def _longest_output(
 
 
 def largest_loss(
-    head: Head, widths: Sequence[int], weight_bound: Sequence[float], units: Sequence[Unit]
-) -> float:
+    head: Head, widths: Sequence[Numeric], weight_bound: Sequence[Numeric], units: Sequence[Unit]
+) -> FloatArray:
     """F_max: no loss of inputs in [0, 1] is larger, whatever the weights in the box.
 
     A layer maps h to at most s_l ||h||, s_l = w_l sqrt(d_l d_{l-1}).
@@ -152,7 +152,7 @@ def largest_loss(
         return head.largest_loss(widths[-1])
     wide = [np.asarray(width, dtype=np.float64) for width in widths]
     boxes = weight_bound if len(weight_bound) > 1 else [weight_bound[0]] * (len(widths) - 1)
-    return head.largest_loss(widths[-1], float(_longest_output(units, wide, _lengths(wide, boxes))))
+    return head.largest_loss(widths[-1], _longest_output(units, wide, _lengths(wide, boxes)))
 
 
 def _lengths(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric]) -> list[FloatArray]:

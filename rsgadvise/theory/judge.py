@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import MEASURED, ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName, about
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, closed_range
 from rsgadvise.theory.objective import DerivedObjective, Objective, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import MatchedTo, Stopping
-from rsgadvise.theory.theorems import largest_gradient, theorem_for, theorem_of
+from rsgadvise.theory.theorems import theorem_for, theorem_of
 
 # Whose `matched` stopping is drawn: it is a distribution of its own for each set of constants.
 
@@ -35,10 +36,8 @@ def matched_share(
         r = theorem_for(problem, name).curvature_share(stepsize, keep_prob)
         return np.where((r < 1) | ((r == 1) & (iterations > 1)), r, np.inf)
 
-    unknown = constants_name in MEASURED and problem.measured is None
-    if unknown or constants_name == "certified":
-        return share("certified")
-    drawn = share(constants_name)
+    unknown = about(constants_name).measured and problem.measured is None
+    drawn = np.asarray(np.inf) if unknown else share(constants_name)
     return drawn if np.isfinite(drawn).all() else np.where(np.isfinite(drawn), drawn, share("certified"))
 
 
@@ -152,7 +151,7 @@ def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) 
 def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
     """The certified bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
     objective = objective_for(problem, "certified")
-    if drawn_by == "certified":
+    if theorem_of(problem.kind, drawn_by) is theorem_of(problem.kind, "certified"):
         return objective
     return BesideObjective(
         objective, lambda stepsize, zeta, n: matched_share(problem, drawn_by, stepsize, zeta, n)
@@ -166,7 +165,7 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
         HypothesisError: the network's constants overflow; or every input is zero, or so close to it
             that the certified stepsize would be infinite.
     """
-    objectives = [theorem_for(problem, name).objective for name in ("certified", "paper")]
+    objectives = [theorem_for(problem, name).objective for name in BY_THEOREM]
     one = np.ones(1)
     with np.errstate(over="ignore", invalid="ignore"):
         scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
@@ -177,9 +176,9 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
             f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
             quantity="network.weight_bound",
         )
-    flat = problem.kind != "autoencoder" and len(problem.layers) == 2
+    flat = not problem.tied and len(problem.layers) == 2
     norm, mean = problem.moments.squared_norm, problem.moments.mean
-    if constants == "certified" and flat and norm < _SMALLEST_NORM:
+    if theorem_of(problem.kind, constants).proven and flat and norm < _SMALLEST_NORM:
         what = (
             f"a squared norm E||x||^2 of at most {norm:.4g}, below {_SMALLEST_NORM:g}; use features that "
             "fill [0, 1]"
@@ -244,7 +243,7 @@ def point_at(
 ) -> Point:
     """The point of these hyper-parameters; one stepsize stands for all layers of a multilayer network."""
     gamma = np.asarray(stepsize, dtype=np.float64)
-    if problem.kind == "multilayer":
+    if problem.layered:
         gamma = np.broadcast_to(gamma, (problem.stepsizes,)).copy()
     return Point(gamma, keep_prob, float(batch_size), float(iterations), Schedule(decay, stopping))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from rsgadvise.theory import descent
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
 from rsgadvise.theory.search import minimize_scan
+from rsgadvise.theory.shortcut import CertifiedShortcut, Shortcut
 from rsgadvise.theory.stopping import Stopping
 
 # One interface over the theorems: a bound, its optimum, and the plan that meets a target.
@@ -43,6 +44,10 @@ class Schedule:
 class Objective(Protocol):
     """What a search needs of a theorem; see the module docstring for shapes."""
 
+    @property
+    def for_loss(self) -> bool:
+        """Whether stepsizes are given by a formula for the loss, and are no optimum of what ranks."""
+
     def bound(
         self,
         stepsize: FloatArray,
@@ -74,12 +79,19 @@ class Objective(Protocol):
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         """Infimum of the batch sizes that can reach a target."""
 
+    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+        """The fewest iterations in closed form, where there is one for many architectures at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class DerivedObjective:
     """Another objective in all that a subclass leaves alone."""
 
     inner: Objective
+
+    @property
+    def for_loss(self) -> bool:
+        return self.inner.for_loss
 
     def bound(
         self,
@@ -111,6 +123,9 @@ class DerivedObjective:
 
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.inner.smallest_batch(target, lowest_keep_prob)
+
+    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+        return None  # nothing is known of what a subclass changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +168,7 @@ class DescentObjective:
     initial_loss: float
     ceiling: float
     searched: Callable[[Cost, Range, tuple[int, ...]], FloatArray] = lowest_keep_prob
+    for_loss: ClassVar[bool] = False
 
     def bound(
         self,
@@ -239,6 +255,9 @@ class DescentObjective:
             return np.zeros_like(target)
         return np.asarray(self.variance(np.asarray(lowest_keep_prob)) / (share * target))
 
+    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class CertifiedMultilayer:
@@ -250,6 +269,7 @@ class CertifiedMultilayer:
     total: DescentObjective
     variances: Callable[[FloatArray], list[FloatArray]]
     depth: int
+    for_loss: ClassVar[bool] = False
 
     def bound(
         self,
@@ -297,6 +317,9 @@ class CertifiedMultilayer:
 
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.total.smallest_batch(target, lowest_keep_prob)
+
+    def shortcut(self, keep_prob: Range) -> Shortcut:
+        return CertifiedShortcut(self.total, keep_prob)
 
 
 def _falls_with_curvature(schedule: Schedule) -> bool:

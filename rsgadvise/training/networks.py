@@ -96,7 +96,7 @@ class Network:
     @property
     def largest_loss(self) -> float:
         """No loss is larger, or inf where nothing is known."""
-        return largest_loss(self.head, self.widths, self.weight_bounds, self.units)
+        return float(largest_loss(self.head, self.widths, self.weight_bounds, self.units))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.advise.space import search_space
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.problem import resolve
-from rsgadvise.theory.theorems import largest_gradient, theorem_for
+from rsgadvise.theory.theorems import theorem_for
 
 FloatArray = NDArray[np.float64]
 

@@ -17,11 +17,12 @@ from rsgadvise.advise.space import search_space
 from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.report.documents import as_document
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.calibrated import LossObjective, loss_stepsize
 from rsgadvise.theory.descent import Geometry, descent_bound
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Schedule
-from rsgadvise.theory.problem import MeasuredConstants, Problem, resolve
+from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.theory.theorems import theorem_for
 
 Float = NDArray[np.float64]

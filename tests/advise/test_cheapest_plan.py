@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rsgadvise.advise.recommend import ranking_objective, recommend
 from rsgadvise.advise.space import search_space
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.objective import FixedStepsize
-from rsgadvise.theory.problem import resolve
 
 RUNS = np.arange(1.0, 4097.0)
 

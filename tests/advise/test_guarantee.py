@@ -18,13 +18,14 @@ from rsgadvise.advise.guarantee import BOXES, guarantee_for
 from rsgadvise.advise.recommend import Rankings, choose_constants, elsewhere, rank
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.constants import (
     autoencoder_constants,
     multilayer_constants,
     multilayer_limit,
     single_layer_constants,
 )
-from rsgadvise.theory.problem import Problem, resolve
+from rsgadvise.theory.problem import Problem
 
 Run = Callable[..., Any]
 

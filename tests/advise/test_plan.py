@@ -18,9 +18,10 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.show.report.blocks import Grid, Sentences
 from rsgadvise.show.report.plan import plan_blocks
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Schedule
-from rsgadvise.theory.problem import Problem, resolve
+from rsgadvise.theory.problem import Problem
 
 
 def problem(**network: Any) -> Problem:

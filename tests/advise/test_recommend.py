@@ -14,9 +14,9 @@ from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.judge import CappedObjective, Point, objective_for
 from rsgadvise.theory.objective import Schedule
-from rsgadvise.theory.problem import resolve
 
 MNIST = {"mean": 0.1307, "mean_square": 0.0448, "second_moment": 0.112, "top_eigenvalue": 38.1}
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -18,8 +18,8 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.ask.curves import Curve, Curves, curves_of
 from rsgadvise.spec import Spec, load_spec, parse_spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.problem import resolve
 
 Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]

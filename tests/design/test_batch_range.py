@@ -13,9 +13,9 @@ from rsgadvise.advise.space import search_space
 from rsgadvise.ask.design import design
 from rsgadvise.ask.design.architectures import Lattice, one_problem, one_space
 from rsgadvise.ask.design.screening import Metric, Screened, screen
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Schedule
-from rsgadvise.theory.problem import resolve
 
 LATTICE = Lattice(60, 4, (4, 10, 32), (0, 1, 2, 3))
 COST = {"per_iteration": 1e-3, "per_sample": 1e-5}

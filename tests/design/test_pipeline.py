@@ -32,8 +32,9 @@ from rsgadvise.ask.design.mixing import (
 from rsgadvise.ask.design.pipeline import plan_pipeline
 from rsgadvise.ask.design.results import SCRATCH
 from rsgadvise.spec import load_spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.constants import autoencoder_constants
-from rsgadvise.theory.problem import Problem, resolve
+from rsgadvise.theory.problem import Problem
 
 BATCHES = (1000, 10_000, 100_000, 1_000_000)
 ZETA, RUNS, DELTA = 0.8, 3, 0.1

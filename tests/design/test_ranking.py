@@ -17,7 +17,7 @@ from rsgadvise.ask.design import Design, design, designing
 from rsgadvise.ask.design.architectures import Lattice
 from rsgadvise.ask.design.screening import screen
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.theory.problem import resolve
+from rsgadvise.spec.problem import resolve
 
 WIDTHS, DEPTHS = (4, 32), (0, 1, 2)
 TARGET = {"eps": 0.5, "delta": 0.1, "runs": 4}

@@ -14,9 +14,10 @@ import numpy as np
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Objective, Schedule
-from rsgadvise.theory.problem import Problem, resolve, stopping_of
+from rsgadvise.theory.problem import Problem
 
 NEAR = 1e-6
 """Relative gain of a point near by, or of a cheaper neighbour, that counts."""

@@ -17,7 +17,7 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.ask.curves import Curve, Curves, Mark, Series, Stack, curves_of
 from rsgadvise.show.html.figures import figures
 from rsgadvise.spec import load_spec
-from rsgadvise.theory.problem import resolve
+from rsgadvise.spec.problem import resolve
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 

@@ -14,7 +14,8 @@ from rsgadvise.advise.space import search_space
 from rsgadvise.pilot.candidates import Proposals, layer_shape
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.spec import Spec
-from rsgadvise.theory.problem import MeasuredConstants, resolve
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory.problem import MeasuredConstants
 
 KNOWN = MeasuredConstants(smoothness=4.0, layer_variances=(9.0, 16.0), distance=2.0, loss=0.01)
 

@@ -17,8 +17,8 @@ from rsgadvise.pilot.calibration import calibrate
 from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_part, typical_statistics
 from rsgadvise.pilot.typical import RATIO, _lowest, rehearse
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.calibrated import loss_stepsize
-from rsgadvise.theory.problem import resolve
 from rsgadvise.training.networks import Data, Network
 
 FloatArray = NDArray[np.float64]

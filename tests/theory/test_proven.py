@@ -22,9 +22,9 @@ from rsgadvise.advise.evaluate import BoundReport, evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.spec import Spec
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import constants as certified
 from rsgadvise.theory.heads.squared import CURVATURE
-from rsgadvise.theory.problem import resolve
 
 EXACT = 1e-8  # how closely long sums are computed
 

@@ -15,7 +15,7 @@ from rsgadvise.theory import heads, units
 from rsgadvise.theory.heads import head_names, head_of
 from rsgadvise.theory.units import unit_names, unit_of
 from rsgadvise.training.curvature import Curvature
-from rsgadvise.training.networks import Data, Kernel, Network, initial_weights
+from rsgadvise.training.networks import Array, Data, Kernel, Network, initial_weights
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 UNITS = sorted({*unit_names(), "softsign"})
@@ -50,10 +50,11 @@ def test_what_a_unit_says_of_itself_is_true(name: str) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", UNITS)
-def test_the_engines_form_of_a_unit_is_its_derivatives(name: str, dtype: type) -> None:
+def test_the_engines_form_of_a_unit_is_its_derivatives(name: str, dtype: type[np.float64]) -> None:
     unit, tolerance = unit_of(name), 1e-14 if dtype is np.float64 else 1e-5
     value, slope, _ = unit.derivatives(GRID)
-    signal, errors = GRID.astype(dtype), np.ones(GRID.shape, dtype)
+    signal: Array = GRID.astype(dtype)
+    errors: Array = np.ones(GRID.shape, dtype)
     unit.forward(signal)
     np.testing.assert_allclose(signal, value, rtol=tolerance, atol=tolerance)
     unit.backward(errors, signal if unit.by_output else GRID.astype(dtype))
@@ -100,25 +101,29 @@ def test_gradients_and_hessians_are_differences(network: Network) -> None:
     rng, rows = np.random.default_rng(1), 9
     x, y = rng.random((rows, network.layers[0])), rng.random((rows, network.widths[-1]))
     data = Data(x, x if network.kind == "autoencoder" else y)
-    masks = [(rng.random((rows, width)) < network.keep_prob) * 1.0 for width in network.masked_widths]
+    masks = [
+        np.asarray(rng.random((rows, width)) < network.keep_prob, np.float64)
+        for width in network.masked_widths
+    ]
     weights = initial_weights(network, rng, scale=2.0)
     way = [rng.normal(size=matrix.shape) for matrix in weights]
 
-    def at(step: float) -> tuple[float, list[np.ndarray]]:
+    def at(step: float) -> tuple[float, list[Array]]:
         kernel = Kernel(network, replicas=1, rows=rows, dtype=np.dtype(np.float64))
         kernel.inputs[0] = data.inputs
         kernel.targets[0] = data.targets
         for own, mask in zip(kernel.masks, masks, strict=True):
             own[0] = mask
         loss = np.zeros(1)
-        moved = [matrix + step * part for matrix, part in zip(weights, way, strict=True)]
+        moved: list[Array] = [matrix + step * part for matrix, part in zip(weights, way, strict=True)]
         gradient = kernel.gradient(moved, scale=1 / rows, losses=loss)
         return float(loss[0]), [part.copy() for part in gradient]
 
     (high, after), (low, before), (_, gradient) = at(1e-5), at(-1e-5), at(0.0)
     slope = sum(float((part * to).sum()) for part, to in zip(gradient, way, strict=True))
     assert slope == pytest.approx((high - low) / 2e-5, rel=1e-7, abs=1e-9)
-    curvature = Curvature(network, data, [matrix[0] for matrix in weights], masks)
+    here = [np.asarray(matrix[0], np.float64) for matrix in weights]
+    curvature = Curvature(network, data, here, masks)
     turned = curvature.product([part[0] for part in way])
     for mine, theirs, up, down, product in zip(
         curvature.gradient, gradient, after, before, turned, strict=True

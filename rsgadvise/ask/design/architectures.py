@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
-from rsgadvise.theory import ConstantsName, constants, multilayer
-from rsgadvise.theory.descent import FloatArray, Geometry, Numeric
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.descent import Numeric
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective
+from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import largest_gradient
-from rsgadvise.theory.theorems.multilayer import PaperMultilayer
+from rsgadvise.theory.theorems import theorem_of
 
 # All architectures of a search as numbers, so that they are built and forgotten in blocks.
 
@@ -114,13 +114,15 @@ def one_problem(base: Problem, layers: tuple[int, ...]) -> Problem:
     """The problem of one architecture; without a hidden layer it is a single layer, without a box.
 
     Args:
-        base: the spec's problem; its first weight bound is that of every layer.
+        base: the spec's problem; its first weight bound and unit are those of every layer.
         layers: d_0..d_L.
     """
     if len(layers) == 2:
-        return replace(base, kind="single_layer", layers=layers, weight_bounds=(), pretraining=1.0)
-    boxes = base.weight_bounds[:1] * (len(layers) - 1)
-    return replace(base, kind="multilayer", layers=layers, weight_bounds=boxes)
+        return replace(
+            base, kind="single_layer", layers=layers, weight_bounds=(), pretraining=1.0, activations=()
+        )
+    boxes, units = base.weight_bounds[:1] * (len(layers) - 1), base.activations[:1] * (len(layers) - 2)
+    return replace(base, kind="multilayer", layers=layers, weight_bounds=boxes, activations=units)
 
 
 def one_space(space: Space, depth: int) -> Space:
@@ -128,57 +130,20 @@ def one_space(space: Space, depth: int) -> Space:
     return replace(space, keep_probs=((1.0, 1.0),)) if depth == 0 else space
 
 
-def joint_limit(base: Problem, layers: Sequence[Numeric], keep_prob: FloatArray) -> FloatArray:
-    """The largest squared gradient norm possible of many architectures at once.
-
-    Args:
-        base: the spec's problem.
-        layers: d_0..d_L, numbers or arrays that broadcast against the keep probabilities.
-        keep_prob: zeta, at which a bound of as much says nothing.
-    """
-    if len(layers) == 2:
-        ends = (base.layers[0], base.layers[-1])
-        return largest_gradient(one_problem(base, ends), keep_prob)
-    return constants.multilayer_limit(
-        layers=layers,
-        weight_bound=base.weight_bounds[:1] * (len(layers) - 1),
-        keep_prob=keep_prob,
-        moments=base.moments,
-    )
-
-
-def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:
-    """The bound of many architectures at once.
+def joint_problem(base: Problem, layers: Sequence[Numeric]) -> Problem:
+    """The problem of many architectures at once: what reads its layers only multiplies them.
 
     Args:
         base: the spec's problem.
         layers: d_0..d_L, numbers or arrays that broadcast against the candidates.
-        name: the paper's constants or certified ones.
     """
+    ends = base.layers[0], base.layers[-1]
+    return one_problem(base, ends if len(layers) == 2 else cast("tuple[int, ...]", tuple(layers)))
+
+
+def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:
+    """The bound of many architectures at once, as in `joint_problem`, by the constants of this name."""
+    many = joint_problem(base, layers)
     if len(layers) == 2:
-        ends = (base.layers[0], base.layers[-1])
-        return objective_for(one_problem(base, ends), name, everywhere=False)
-    boxes = base.weight_bounds[:1] * (len(layers) - 1)
-    if name == "paper":
-        net = multilayer.structure(layers=layers, weight_bound=boxes, pretraining=base.pretraining)
-        return PaperMultilayer(net=net, initial_loss=base.initial_loss, ceiling=base.largest_loss)
-
-    def certified(zeta: FloatArray) -> constants.Constants:
-        return constants.multilayer_constants(
-            layers=layers, weight_bound=boxes, keep_prob=zeta, moments=base.moments
-        )
-
-    def variances(zeta: FloatArray) -> list[FloatArray]:
-        found = constants.multilayer_layer_variances(
-            layers=layers, weight_bound=boxes, keep_prob=zeta, moments=base.moments
-        )
-        return [np.asarray(value) for value in found]
-
-    total = DescentObjective(
-        smoothness=lambda zeta: certified(zeta).smoothness,
-        variance=lambda zeta: certified(zeta).gradient_variance,
-        geometry=Geometry.PROJECTED,
-        initial_loss=base.initial_loss,
-        ceiling=base.largest_loss,
-    )
-    return CertifiedMultilayer(total=total, variances=variances, depth=len(layers) - 1)
+        return objective_for(many, name, everywhere=False)
+    return theorem_of(many.kind, name)(many).objective

@@ -32,9 +32,11 @@ from rsgadvise.ask.design.results import Architecture, Design, Infeasible
 from rsgadvise.ask.design.screening import Metric, Progress, screen
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import rounded_up
-from rsgadvise.theory import ConstantsName
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import DEFAULT, ConstantsName, other_than
 from rsgadvise.theory.judge import Point, check_problem, equation
-from rsgadvise.theory.problem import Problem, resolve
+from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -189,10 +191,10 @@ def design(
         measured=measured,
         progress=progress,
     )
-    found = ask(constants=constants or "paper")
+    found = ask(constants=constants or DEFAULT)
     if found.infeasible is None or spec.target is None:
         return found
-    name: ConstantsName = "certified" if found.constants == "paper" else "paper"
+    name = other_than(found.constants)[0]
     try:
         other = ask(constants=name)
     except HypothesisError:
@@ -290,7 +292,7 @@ def _design(
         shown=len(shown),
         own=tuple(spec.network.layers),
         solve=lambda layers: solved(base, space, layers, constants=constants, metric=metric),
-        capped=constants == "certified",
+        capped=theorem_of(base.kind, constants).proven,
     )
     advice = replace(advice, notes=(*advice.notes, *chosen.notes))
     if chosen.curve is not None:
@@ -316,7 +318,7 @@ def _metric(space: Space, by: By | None) -> Metric:
 
 def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> None:
     """Refuse what has no meaning for a search over architectures."""
-    if base.kind == "autoencoder":
+    if base.tied:
         raise HypothesisError(
             "must be multilayer or single_layer for a design; got autoencoder; use kind: multilayer with "
             "layers: [inputs, outputs]",

@@ -17,16 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
-from rsgadvise.ask.design.architectures import joint_objective
-from rsgadvise.theory import ConstantsName, multilayer, multilayer_plan
+from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Objective, Range
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, geometric, increasing_root, whole_grid
-from rsgadvise.theory.theorems import autoencoder
-from rsgadvise.theory.theorems.multilayer import PaperMultilayer
+from rsgadvise.theory.theorems import autoencoder, theorem_for, theorem_of
 
 # What each stage of a pipeline costs, as a function of the pretraining tolerances.
 #
@@ -113,6 +111,11 @@ class Stages:
     weights: int
 
     @property
+    def tuned(self) -> bool:
+        """Whether the bound of the fine-tuning depends on the tolerances."""
+        return theorem_of(self.problem.kind, self.constants).pretrained(self.problem)
+
+    @property
     def hidden(self) -> int:
         """Number of hidden layers."""
         return len(self.layers)
@@ -133,22 +136,8 @@ class Stages:
         return np.concatenate(np.broadcast_arrays(*best), axis=-1)
 
     def fine_tuning(self, alphas: FloatArray) -> Objective:
-        """The objective of fine-tuning, alpha of each hidden layer along the last axis.
-
-        Reading: alpha_l in place of alpha in b_l and e_l of (12) and (13); the paper has one for all.
-        """
-        if self.constants == "certified":
-            return joint_objective(self.problem, self.problem.layers, "certified")
-        net = multilayer.structure(layers=self.problem.layers, weight_bound=self.problem.weight_bounds)
-        columns = [alphas[..., level, None] for level in range(self.hidden)]
-        scaled = replace(
-            net,
-            hidden_noise=tuple(a * k for a, k in zip(columns, net.hidden_noise, strict=True)),
-            hidden_curvature=tuple(a * b for a, b in zip(columns, net.hidden_curvature, strict=True)),
-        )
-        return PaperMultilayer(
-            net=scaled, initial_loss=self.problem.initial_loss, ceiling=self.problem.largest_loss
-        )
+        """The objective of fine-tuning, alpha of each hidden layer along the last axis."""
+        return theorem_for(self.problem, self.constants).tuned(alphas)
 
     def fine_tuning_work(self, alphas: FloatArray, target: FloatArray) -> FloatArray:
         """Multiply-adds of the fine-tuning; inf where no batch size reaches the target.
@@ -159,15 +148,13 @@ class Stages:
         """
         wide = np.broadcast_to(np.asarray(target, dtype=np.float64), alphas.shape[:-1])[..., None]
         objective = self.fine_tuning(alphas)
-        if self.batch_range and isinstance(objective, PaperMultilayer):
+        if self.batch_range and self.tuned:
             samples = self._range_samples(objective, alphas, wide[..., 0])
         else:
             samples = self._samples(objective, wide, None)
         return samples * (3 * self.weights * self.runs)
 
-    def _range_samples(
-        self, objective: PaperMultilayer, alphas: FloatArray, target: FloatArray
-    ) -> FloatArray:
+    def _range_samples(self, objective: Objective, alphas: FloatArray, target: FloatArray) -> FloatArray:
         """The least N B of a fine-tuning over a range of batch sizes.
 
         Most of the time that is the N B of all real B and N. Where B lies outside the range the nearest end
@@ -175,9 +162,10 @@ class Stages:
         """
         least, low, high = np.full(target.shape, np.inf), self.batches[0], self.batches[-1]
         for keep in self.keep_probs:
-            unit = multilayer_plan.fewest_samples(net=objective.net, highest_keep_prob=keep[1])
+            shortcut = objective.shortcut(keep)
+            assert shortcut is not None
+            unit = shortcut.fewest_samples()
             batch, n = (np.broadcast_to(u[..., 0], target.shape) / target for u in unit)
-            n = n * objective.initial_loss
             samples = batch * n
             outside = (batch < low) | (batch > high) | (n < 1)
             if outside.any():

@@ -22,12 +22,12 @@ from rsgadvise.ask.design.mixing import (
 from rsgadvise.ask.design.results import SCRATCH, FineTuning, Flip, Mix, Pipeline, PretrainedLayer
 from rsgadvise.ask.design.screening import work_of
 from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import Point, certified
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, whole_grid
-from rsgadvise.theory.theorems import largest_gradient
 
 COMMON = "one alpha for all layers"
 EACH = "one alpha per layer"
@@ -85,7 +85,7 @@ def plan_pipeline(
     options = [_mix(stages, SCRATCH, (1.0,) * hidden, target, known if problem.pretraining >= 1 else None)]
     notes, assumed = list[str](), list[str]()
     found = tuple[Flip, ...]()
-    if constants == "certified":
+    if not stages.tuned:
         notes.append(
             "No certified bound depends on alpha, so nothing proven is gained by pretraining; it only "
             "adds cost."
@@ -104,7 +104,7 @@ def plan_pipeline(
             found = (*_target_flips(stages, space, target), *_price_flips(stages, target))
         elif common is None and each is None and problem.pretraining >= 1:
             options.append(
-                Mix(COMMON, (0.0,) * hidden, False, _claim(COMMON, constants), (), None, None, None, None)
+                Mix(COMMON, (0.0,) * hidden, False, _claim(stages, COMMON), (), None, None, None, None)
             )
     feasible = [option for option in options if option.work is not None]
     best = min(feasible, key=lambda option: option.work or 0) if feasible else None
@@ -120,10 +120,11 @@ def plan_pipeline(
     )
 
 
-def _claim(name: str, constants: ConstantsName) -> str:
-    if constants == "certified":
-        return "certified"
-    return {SCRATCH: "paper", EACH: "assumed"}.get(name, "paper, its cost assumed")
+def _claim(stages: Stages, name: str) -> str:
+    whose = stages.constants
+    if not stages.tuned:
+        return whose
+    return {SCRATCH: whose, EACH: "assumed"}.get(name, f"{whose}, its cost assumed")
 
 
 def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Point, int] | None:
@@ -163,7 +164,7 @@ def _mix(
     stages: Stages, name: str, alpha: tuple[float, ...], target: float, known: Point | None = None
 ) -> Mix:
     """One way to train; `known` is a plan of the fine-tuning that is kept where it is as good."""
-    claim = _claim(name, stages.constants)
+    claim = _claim(stages, name)
     layers = list[PretrainedLayer]()
     refused = Mix(name, alpha, False, claim, (), None, None, None, None)
     for level, tolerance in enumerate(alpha):
@@ -285,7 +286,7 @@ def _notes(stages: Stages, space: Space, options: list[Mix], best: Mix | None) -
     if best is None or best.fine_tuning is None:
         return ["No way of training reaches the target with the batch sizes allowed."]
     notes = []
-    if stages.constants == "paper":
+    if stages.tuned:
         trivial = [
             layer.layer for option in options for layer in option.pretraining if layer.alpha >= layer.limit
         ]

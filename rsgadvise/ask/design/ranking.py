@@ -19,11 +19,11 @@ from rsgadvise.ask.design.screening import BLOCK, Metric, Screened, cost_of, fir
 from rsgadvise.errors import UsageError
 from rsgadvise.numerals import lengths
 from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.objective import Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, increasing_root
-from rsgadvise.theory.theorems import largest_gradient
 
 # How small a gradient the architectures can reach at all.
 

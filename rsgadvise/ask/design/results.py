@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rsgadvise.advise.results import Stepsize
-from rsgadvise.advise.wording import AT_HIGHEST_KEEP_PROB, AT_LOWEST_KEEP_PROB, WHOSE
+from rsgadvise.advise.wording import AT_HIGHEST_KEEP_PROB, AT_LOWEST_KEEP_PROB
 from rsgadvise.numerals import lengths
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.problem import Assumption
 
 # What a design is: plain frozen records that a report renders without computing.
@@ -366,7 +366,7 @@ def no_room(keys: Sequence[str]) -> str:
 
 def reached_by(constants: str, layers: Sequence[int]) -> str:
     """The best architecture by other constants than those that none reaches the target with."""
-    return f"{WHOSE[constants]} have plans, the best by {lengths(layers)} (--constants {constants})"
+    return f"{about(constants).whose} have plans, the best by {lengths(layers)} (--constants {constants})"
 
 
 def unreachable(eps: float, least: str, layers: Sequence[int], keys: Sequence[str]) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Goal, Space
-from rsgadvise.ask.design.architectures import Block, Lattice, joint_limit, joint_objective, one_space
+from rsgadvise.ask.design.architectures import Block, Lattice, joint_objective, joint_problem, one_space
 from rsgadvise.ask.design.shortcut import SMALL, STEPS, candidates_for_bound, plans_for_goal
 from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.objective import Objective, Range
 from rsgadvise.theory.problem import Problem
@@ -186,7 +187,7 @@ class _Asked:
 
     def limit(self, block: Block, picked: NDArray[np.intp], keep_prob: FloatArray) -> FloatArray:
         """The largest squared gradient norm possible, shape of the keep probabilities."""
-        return joint_limit(self.base, self._layers(block, picked), keep_prob)
+        return largest_gradient(joint_problem(self.base, self._layers(block, picked)), keep_prob)
 
     def _layers(self, block: Block, picked: NDArray[np.intp]) -> list[Numeric]:
         lengths = [block.hidden[picked, layer, None].astype(np.float64) for layer in range(block.depth)]

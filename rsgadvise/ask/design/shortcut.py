@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Goal, Limit, Space
-from rsgadvise.theory import multilayer_plan
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Range
+from rsgadvise.theory.objective import Objective, Range
 from rsgadvise.theory.search import increasing_root
-from rsgadvise.theory.theorems.multilayer import PaperMultilayer
+from rsgadvise.theory.shortcut import Shortcut
 
-_SHARE = 1 - np.sqrt(0.5)  # sqrt(sigma^2/(B q)) at which certified plans take the fewest samples
 _SLACK = 1 + 1e-12
 SMALL = 2000.0
 """Batch sizes below which it matters what their rounding does to N."""
@@ -29,118 +26,6 @@ STEPS = tuple(float(step) for step in range(-8, 10))
 
 Picked = NDArray[np.intp]
 _Needed = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-
-
-class _Plans(Protocol):
-    """The fewest iterations of one objective, and how they change with the batch size."""
-
-    fewest_whole: ClassVar[float]
-    """Iterations from which on `batch_for` is close to the smallest batch."""
-
-    def fewest_samples(self) -> tuple[FloatArray, FloatArray]:
-        """(B, N) for a target of 1; both go with one over the target."""
-
-    def at(self, target: FloatArray, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(N, d log N / d log B)."""
-
-    def batch_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        """A batch that needs at most `whole` iterations, where `batch` needs `iterations`; inf if none."""
-
-    def iterations_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        """Iterations that do for a batch of `whole`, where `batch` needs `iterations`; inf if none."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Paper:
-    objective: PaperMultilayer
-    keep_range: Range
-    fewest_whole: ClassVar[float] = 16.0
-
-    def fewest_samples(self) -> tuple[FloatArray, FloatArray]:
-        net, loss = self.objective.net, self.objective.initial_loss
-        batch, n = multilayer_plan.fewest_samples(net=net, highest_keep_prob=self.keep_range[1])
-        return batch, loss * n
-
-    def at(self, target: FloatArray, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
-        plan = multilayer_plan.fewest_iterations(
-            net=self.objective.net,
-            target=target,
-            batch_size=batch,
-            initial_loss=self.objective.initial_loss,
-            keep_prob=self.keep_range,
-        )
-        return plan.iterations, plan.elasticity
-
-    def batch_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        """N = D_f / (a - n/B) at the stepsizes and zeta of `batch`: feasible, and close to the best."""
-        room = 1 - elasticity - iterations / whole
-        return np.where(room > 0, batch * -elasticity / np.where(room > 0, room, 1.0), np.inf)
-
-    def iterations_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        room = 1 - elasticity + elasticity * batch / whole
-        return np.where(room > 0, iterations / np.where(room > 0, room, 1.0), np.inf)
-
-
-@dataclass(frozen=True, slots=True)
-class _Certified:
-    """N = 2 D_f U (1 - x)^2 / (q (1 - 2x)^2) with x = sqrt(sigma^2/(B q)), as in `descent`."""
-
-    objective: CertifiedMultilayer
-    keep_range: Range
-    fewest_whole: ClassVar[float] = 1.0
-
-    def fewest_samples(self) -> tuple[FloatArray, FloatArray]:
-        total, zeta = self.objective.total, np.asarray(self.keep_range[0])
-        ratio = ((1 - _SHARE) / (1 - 2 * _SHARE)) ** 2
-        return (
-            np.asarray(total.variance(zeta) / _SHARE**2),
-            np.asarray(2 * total.initial_loss * total.smoothness(zeta) * ratio),
-        )
-
-    def at(self, target: FloatArray, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
-        n, _ = self.objective.required_iterations(target, batch, self.keep_range)
-        x = np.sqrt(self.objective.total.variance(np.asarray(self.keep_range[0])) / (batch * target))
-        reached = np.isfinite(n)
-        return n, np.where(reached, -x / np.where(reached, (1 - x) * (1 - 2 * x), 1.0), np.nan)
-
-    def batch_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        # N fixes x, and x fixes B.
-        before = _noise_share(elasticity)
-        ratio = (1 - before) / (1 - 2 * before) * np.sqrt(whole / iterations)
-        after = (ratio - 1) / (2 * ratio - 1)
-        return np.where(ratio > 1, batch * (before / np.where(ratio > 1, after, 1.0)) ** 2, np.inf)
-
-    def iterations_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        before = _noise_share(elasticity)
-        after = before * np.sqrt(batch / whole)
-        inside = after < 0.5
-        safe = np.where(inside, after, 0.0)
-        ratio = (1 - safe) * (1 - 2 * before) / ((1 - 2 * safe) * (1 - before))
-        return np.where(inside, iterations * ratio**2, np.inf)
-
-
-def _noise_share(elasticity: FloatArray) -> FloatArray:
-    """x of certified plans: the smaller root of x / ((1 - x)(1 - 2x)) = -d log N / d log B."""
-    e = -elasticity
-    return np.asarray(2 * e / (1 + 3 * e + np.sqrt((1 + 3 * e) ** 2 - 8 * e * e)))
-
-
-def _plans(objective: Objective, keep_range: Range) -> _Plans | None:
-    if isinstance(objective, PaperMultilayer):
-        return _Paper(objective, keep_range)
-    return _Certified(objective, keep_range) if isinstance(objective, CertifiedMultilayer) else None
 
 
 def candidates_for_bound(objective: Objective, space: Space, size: int) -> FloatArray | None:
@@ -161,7 +46,7 @@ def candidates_for_bound(objective: Objective, space: Space, size: int) -> Float
     fewest, most = (float(n) for n in space.iterations)
     columns = list[FloatArray]()
     for keep_range in space.keep_probs:
-        plans = _plans(objective, keep_range)
+        plans = objective.shortcut(keep_range)
         if plans is None:
             return None
         batch, n = np.broadcast_arrays(*plans.fewest_samples())
@@ -207,7 +92,7 @@ def plans_for_goal(
     low, high = (float(end) for end in space.batch_sizes)
     every, count = np.arange(size), 0
     for keep_range in space.keep_probs:
-        plans = _plans(objective_of(every), keep_range)
+        plans = objective_of(every).shortcut(keep_range)
         if plans is None:
             return best, np.zeros(size, dtype=bool), count
         unit = [np.broadcast_to(np.ravel(value), size) for value in plans.fewest_samples()]
@@ -264,7 +149,7 @@ class _Search:
     space: Space
     goal: Goal
     keep_range: Range
-    plans: _Plans
+    plans: Shortcut
     price: tuple[float, float]
     runs: FloatArray
 
@@ -301,7 +186,7 @@ class _Search:
         self, picked: Picked, target: FloatArray
     ) -> Callable[[FloatArray], tuple[FloatArray, FloatArray]]:
         """(N, d log N / d log B) of some architectures, as a function of their batch sizes."""
-        plans = _plans(self.objective_of(picked), self.keep_range)
+        plans = self.objective_of(picked).shortcut(self.keep_range)
         assert plans is not None
 
         def needed(batch: FloatArray) -> tuple[FloatArray, FloatArray]:

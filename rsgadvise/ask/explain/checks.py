@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rsgadvise.ask.explain.results import Hypothesis
-from rsgadvise.theory import MEASURED, ConstantsName
+from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.generated import largest_mean_square
@@ -28,7 +28,7 @@ def start_hypotheses(
 ) -> Iterator[Hypothesis]:
     """D_f, the box around W¹, and alpha, where they apply."""
     yield _suboptimality(spec, problem, {each.name: each for each in measured}.get("initial_loss"))
-    if problem.kind != "single_layer":
+    if problem.boxed:
         yield _box(problem)
     if theorem_of(problem.kind, constants).pretrained(problem):
         yield _pretraining(spec, problem)
@@ -126,16 +126,6 @@ def provenance(spec: Spec, name: str, statistics: DataStatistics | None) -> str:
     return "given" if getattr(spec.data, name) is not None else "assumed"
 
 
-def moments_used(problem: Problem, constants: ConstantsName) -> tuple[str, ...]:
-    """The statistics that enter the bound itself; the others enter only what it is compared with."""
-    if constants in MEASURED:
-        return ()
-    if constants == "paper":
-        # U_da is the certified one, which depends on the second moment.
-        return ("mean", "mean_square", "second_moment") if problem.kind == "autoencoder" else ()
-    return ("second_moment", "top_eigenvalue") if problem.kind == "single_layer" else ("second_moment",)
-
-
 def known_eigenvalue(spec: Spec, problem: Problem, statistics: DataStatistics | None) -> float:
     """What λ_max is at least, by the statistics that are no worst case: λ_max itself, d τ_x or d μ_x²."""
     moments, dim = problem.moments, problem.layers[0]
@@ -169,7 +159,7 @@ def _inputs(statistics: DataStatistics | None) -> Hypothesis:
 
 def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
     text = "every target lies in [0, 1]"
-    if problem.kind == "autoencoder":
+    if problem.tied:
         inputs = _inputs(statistics)
         return Hypothesis("targets", text, inputs.holds, f"the targets are the inputs: {inputs.reason}")
     if statistics is None:
@@ -219,7 +209,7 @@ def _consistent(spec: Spec, problem: Problem, statistics: DataStatistics | None)
 def _true_moments(
     spec: Spec, problem: Problem, constants: ConstantsName, statistics: DataStatistics | None
 ) -> Hypothesis:
-    used = moments_used(problem, constants)
+    used = theorem_of(problem.kind, constants).moments
     if used:
         where = "the bound uses " + ", ".join(SYMBOLS[name] for name in used)
     else:

@@ -15,9 +15,10 @@ from rsgadvise.ask.explain.knobs import knobs_of
 from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term
 from rsgadvise.ask.explain.sampling import sampling_of
 from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, spec_at
+from rsgadvise.kinds import KINDS
 from rsgadvise.spec import with_statistics
-from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.problem import resolve
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
 
 
 # The terms of a bound in symbols, words and sources.
-
-_LIMIT = {
-    "single_layer": "c1² d_y d_x τ_x",
-    "autoencoder": "c1² d_h d_x (1 + (w/4) ζ d_x √τ_x)²",
-    "multilayer": "c1² d_L A_L², A_l² = m_{l-1}² + (s_l/4)² A_{l-1}², m_0² = ζ² d_0 τ_x, m_l² = ζ² d_l",
-}
 
 _EVERYWHERE = ("network", "inputs", "targets")
 _RESTS_ON: Mapping[str, tuple[str, ...]] = {
@@ -78,7 +73,7 @@ def explained_terms(
                 name=name,
                 value=value,
                 share=value / total if total > 0 else 0.0,
-                formula=_LIMIT[kind] if limit else formulas[name],
+                formula=KINDS[kind].limit if limit else formulas[name],
                 words=TERM_WORDS[name],
                 source="largest gradient possible, docs/theory.md" if limit else equation,
                 assumptions=tuple(each for each in needed if each in hypotheses),
@@ -145,8 +140,6 @@ def assumptions_of(
         statistics=statistics,
         measured=advice.measured,
     )
-    if advice.constants != "paper":
-        return found
     return tuple(beside_the_certified(each, proven=best.proven) for each in found)
 
 
@@ -178,7 +171,7 @@ def input_statistics(
 def explain(
     spec: Spec,
     *,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName = DEFAULT,
     measured: Mapping[str, float | int | None] | None = None,
     statistics: DataStatistics | None = None,
     thorough: bool = False,
@@ -201,7 +194,7 @@ def explain(
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(
-        beside_the_certified(each, proven=report.proven) if constants == "paper" else each
+        beside_the_certified(each, proven=report.proven)
         for each in hypotheses_of(
             spec, situation.problem, situation.point, constants=constants, statistics=statistics
         )

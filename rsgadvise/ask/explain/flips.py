@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rsgadvise.ask.explain.checks import moments_used
 from rsgadvise.ask.explain.results import Flip
 from rsgadvise.ask.explain.situation import TAKES_LONG, Ranking, Situation, ranking_of
 from rsgadvise.errors import HypothesisError, SpecError
@@ -215,7 +214,8 @@ def _bisected(inside: float, outside: float, holds: Callable[[float], bool]) -> 
 def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
     """The inputs that the ranking could depend on."""
     spec, problem = situation.spec, situation.problem
-    used = moments_used(problem, situation.constants)
+    theorem = theorem_of(problem.kind, situation.constants)
+    used = theorem.moments
     derived = any(getattr(spec.data, name) is None for name in used)  # a worst case, set by the others
     for name in dict.fromkeys(("mean", "mean_square", *used)):
         value = getattr(problem.moments, name)
@@ -229,7 +229,7 @@ def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
             largest,
             lambda w: {"network.weight_bound": tuple(each * w / largest for each in bounds)},
         )
-    if theorem_of(problem.kind, situation.constants).pretrained(problem):
+    if theorem.pretrained(problem):
         alpha = _plain("training.pretraining.tolerance", problem.pretraining)
         yield replace(alpha, end=(1.0, "there is no pretraining, for which alpha = 1 stands"))
     if spec.training.stepsize is not None and not isinstance(spec.training.stepsize, tuple):

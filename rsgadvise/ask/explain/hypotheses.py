@@ -15,13 +15,12 @@ import numpy as np
 
 from rsgadvise.ask.explain.checks import data_hypotheses, known_eigenvalue, start_hypotheses
 from rsgadvise.ask.explain.results import Hypothesis
-from rsgadvise.theory import MEASURED, ConstantsName
-from rsgadvise.theory.constants import multilayer_layer_variances
+from rsgadvise.kinds import KINDS
+from rsgadvise.theory import ConstantsName, about
+from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.judge import Point, certified, objective_for, stepsize_range
-from rsgadvise.theory.objective import DescentObjective
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import certified_constants, theorem_for
-from rsgadvise.theory.theorems.multilayer import PaperMultilayer
+from rsgadvise.theory.theorems import theorem_for, theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import MeasuredConstant
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 _SMOOTH = "the gradient is as smooth as the theorem takes it to be"
 _VARIES = "the gradient of one example varies no more than the theorem takes it to"
-_AS_PRINTED = {"autoencoder": "(11)", "multilayer": "(12) and (13)"}
 
 
 def constants_hypotheses(
@@ -59,16 +57,17 @@ def constants_hypotheses(
     """
     ranges = tuple(_stepsize(problem, point, constants))
     yield from ranges
-    if constants in MEASURED:
-        yield from _calibrated(problem, point, {each.name: each for each in measured})
+    if about(constants).measured:
+        yield from _measured(problem, constants, point, {each.name: each for each in measured})
         return
-    bounded = constants != "paper" or all(each.holds for each in ranges if each.id == "stepsize")
+    proven = theorem_of(problem.kind, constants).proven
+    bounded = proven or all(each.holds for each in ranges if each.id == "stepsize")
     yield _smoothness(problem, point, constants, known_eigenvalue(spec, problem, statistics))
     yield _variance(problem, point, constants)
-    if problem.kind != "single_layer" and bounded:
+    if problem.boxed and bounded:
         yield _projection(problem, point, constants)
-    if constants == "paper" and bounded:
-        yield _proven(problem, point)
+    if bounded and not proven:
+        yield _proven(problem, point, constants)
 
 
 def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) -> float:
@@ -80,7 +79,7 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
         problem: the network. keep_prob: zeta.
         eigenvalue: what the largest eigenvalue of E[x xᵀ] is at least.
     """
-    if problem.kind == "autoencoder":
+    if problem.tied:
         return 0.0  # its U is the certified one
     zeta = keep_prob
     if len(problem.layers) == 2:
@@ -89,8 +88,8 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
 
 
 def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Iterator[Hypothesis]:
-    """In the theorem's own range, and for the paper's constants in the certified one too."""
-    names: tuple[ConstantsName, ...] = ("paper", "certified") if constants == "paper" else ("certified",)
+    """In the theorem's own range unless it was measured, and in the certified one too."""
+    names = dict.fromkeys((*(() if about(constants).measured else (constants,)), "certified"))
     gammas = np.atleast_1d(point.stepsize)
     for name in names:
         limit, worst = stepsize_range(problem, point, name)
@@ -105,7 +104,7 @@ def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Itera
             reason = "there is no curvature, so that any stepsize does"
         elif gammas.size > 1:
             reason += ", the layer nearest to its limit"
-        if not holds and name == "certified":
+        if not holds and theorem_of(problem.kind, name).proven:
             reason += ": there the certified bound is the largest gradient possible"
         text = "the stepsize lies in the range of the theorem"
         yield Hypothesis(
@@ -118,8 +117,8 @@ def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Itera
         )
 
 
-def _calibrated(
-    problem: Problem, point: Point, measured: Mapping[str, MeasuredConstant]
+def _measured(
+    problem: Problem, constants: ConstantsName, point: Point, measured: Mapping[str, MeasuredConstant]
 ) -> Iterator[Hypothesis]:
     """Constants that were measured: true near where that was, and known nowhere else."""
     sure = certified_constants(problem, np.asarray(point.keep_prob))
@@ -136,8 +135,8 @@ def _calibrated(
         )
         holds = True if found.value >= needed else None
         yield Hypothesis(identity, text, holds, reason, found.value, needed)
-    if problem.kind != "single_layer":
-        yield _projection(problem, point, "calibrated")
+    if problem.boxed:
+        yield _projection(problem, point, constants)
     text = "the bound is proven"
     yield Hypothesis(
         "proven", text, False, "its constants were measured, and none is known to hold elsewhere"
@@ -147,25 +146,14 @@ def _calibrated(
 def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenvalue: float) -> Hypothesis:
     zeta = np.asarray(point.keep_prob)
     needed = float(certified_constants(problem, zeta).smoothness)
-    used, symbol, least = needed, "U", 0.0
-    if constants == "paper":
-        objective = theorem_for(problem, "paper").objective
-        least = smoothness_at_zero(problem, point.keep_prob, eigenvalue)
-        if isinstance(objective, PaperMultilayer):
-            curvatures = [2 * float(b) for b in objective.net.curvatures]
-            if least > curvatures[-1]:
-                used, symbol = curvatures[-1], "2 b_L"
-            else:  # what is known at W = 0 is about the last layer alone
-                used, symbol, least = min(curvatures), "2 min_l b_l", 0.0
-        elif isinstance(objective, DescentObjective):
-            used, symbol = float(objective.smoothness(zeta)), "U"
+    at_zero = smoothness_at_zero(problem, point.keep_prob, eigenvalue)
+    used, symbol, least = theorem_for(problem, constants).smoothness_taken(zeta, at_zero)
     text = _SMOOTH
     if used >= needed:
         holds: bool | None = True
-        same = constants == "certified" or problem.kind == "autoencoder"
         reason = f"{symbol} = {used:.4g}" + (
             " is the certified one, for all data in [0, 1] with these moments"
-            if same
+            if used == needed
             else f" is at least the certified U = {needed:.4g}"
         )
     elif least > used:
@@ -183,17 +171,10 @@ def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenv
 
 
 def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
-    zeta = np.asarray(point.keep_prob)
-    needed = float(certified_constants(problem, zeta).gradient_variance)
-    used, where = needed, "σ²"
-    if constants == "paper":
-        objective = theorem_for(problem, "paper").objective
-        if isinstance(objective, PaperMultilayer):
-            used, needed, where = _layer_variance(objective, problem, point)
-        elif isinstance(objective, DescentObjective):
-            used = float(objective.variance(zeta))
+    theorem = theorem_for(problem, constants)
+    used, needed, where = theorem.variance_taken(point.stepsize, np.asarray(point.keep_prob))
     text = _VARIES
-    if constants == "certified":
+    if theorem.proven:
         reason = f"{where} = {used:.4g} is the certified one, for all data in [0, 1] with these moments"
         return Hypothesis("variance", text, True, reason, used, needed)
     if used >= needed:
@@ -203,51 +184,20 @@ def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypot
     return Hypothesis("variance", text, None, reason, used, needed)
 
 
-def _layer_variance(objective: PaperMultilayer, problem: Problem, point: Point) -> tuple[float, float, str]:
-    """(taken, certain, symbol) for the layer that falls shortest: what (13) takes for σ_l²."""
-    zeta, net = point.keep_prob, objective.net
-    alpha = float(net.pretraining)
-    taken = [
-        alpha * float(k) * (1.0 if layer == len(net.hidden_noise) else zeta)
-        for layer, k in enumerate(net.hidden_noise, 1)
-    ]
-    taken.append(float(net.output_noise) * float(point.stepsize[-1]) / zeta)
-    certain = [
-        float(value)
-        for value in multilayer_layer_variances(
-            layers=problem.layers,
-            weight_bound=problem.weight_bounds,
-            keep_prob=zeta,
-            moments=problem.moments,
-        )
-    ]
-    shares = [a / b if b > 0 else np.inf for a, b in zip(taken, certain, strict=True)]
-    worst = int(np.argmin(shares))
-    return taken[worst], certain[worst], f"σ² of layer {worst + 1}"
-
-
 def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
     text = "the bound allows for all that projecting a stochastic gradient adds"
-    if constants != "paper":
+    printed = theorem_of(problem.kind, constants).printed
+    if not printed:
         return Hypothesis("cross_term", text, True, "S + 2 √(A S) is a term of the bound")
-    terms = {name: float(value) for name, value in point.bound(objective_for(problem, "paper")).terms.items()}
-    total = sum(terms.values())
-    if problem.kind == "autoencoder":
-        floor = terms["projection_noise"]
-        missing = 2 * float(np.sqrt((total - floor) * floor))
-        what = "2 √(A S)"
-    else:
-        floor = (
-            float(certified_constants(problem, np.asarray(point.keep_prob)).gradient_variance)
-            / point.batch_size
-        )
-        missing = floor + 2 * float(np.sqrt(total * floor))
-        what = "S + 2 √(A S), S the certified σ²/B"
-    equations = _AS_PRINTED[problem.kind]
+    bound = point.bound(objective_for(problem, constants))
+    terms = {name: float(value) for name, value in bound.terms.items()}
+    total, zeta = sum(terms.values()), np.asarray(point.keep_prob)
+    missing, what = theorem_for(problem, constants).lacking(terms, zeta, point.batch_size)
+    equations = " and ".join(printed)
     if missing == 0:
         return Hypothesis("cross_term", text, True, f"{equations} lack {what}, which is 0 here", 0.0)
     share = missing / total if total > 0 else np.inf
-    verb = "lacks" if problem.kind == "autoencoder" else "lack"
+    verb = "lacks" if len(printed) == 1 else "lack"
     return Hypothesis(
         "cross_term",
         text,
@@ -258,10 +208,10 @@ def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hyp
     )
 
 
-def _proven(problem: Problem, point: Point) -> Hypothesis:
+def _proven(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
     """The whole bound beside the certified one: what the project calls proven."""
-    value = float(point.bound(objective_for(problem, "paper")).value)
-    sure = certified(problem, point, "paper")[0]
+    value = float(point.bound(objective_for(problem, constants)).value)
+    sure = certified(problem, point, constants)[0]
     text = "the bound is at least the certified one, so proven for any data of these moments"
     if sure <= value:
         reason = f"the certified bound is {sure:.4g}, at most {value:.4g}"
@@ -270,13 +220,6 @@ def _proven(problem: Problem, point: Point) -> Hypothesis:
             f"the certified bound is {sure:.4g}, {sure / value:.3g} times {value:.4g}" if value > 0 else ""
         )
     return Hypothesis("proven", text, sure <= value, reason, value, sure)
-
-
-_LOSS = {
-    "single_layer": "||y - σ(Wx)||², equation (3)",
-    "autoencoder": "||x - σ(Wᵀσ(W(x * z)))||² with one matrix W, equation (4)",
-    "multilayer": "||y - h^L||², h^l = σ(W_l (h^{l-1} * z^l)), equation (5)",
-}
 
 
 def hypotheses_of(
@@ -307,13 +250,14 @@ def hypotheses_of(
             )
         )
         training = tuple(_training(spec, problem, point))
+    kind = KINDS[problem.kind]
     return (
         Hypothesis(
             "network",
             "sigmoid units, squared loss, no biases",
             True,
-            f"kind {problem.kind} means the loss {_LOSS[problem.kind]}; a network with other units or biases "
-            "is another one",
+            f"kind {kind.name} means the loss {kind.loss}, equation {kind.equation}; a network with other "
+            "units or biases is another one",
         ),
         *data_hypotheses(spec, problem, constants=constants, statistics=statistics),
         *at_point,
@@ -326,7 +270,7 @@ def _training(spec: Spec, problem: Problem, point: Point) -> Iterator[Hypothesis
     """What is up to the program that trains."""
     yield _sampling(problem, point)
     yield _stopping(spec, point)
-    if problem.kind != "single_layer":
+    if problem.masked:
         yield _masks(problem, point)
 
 
@@ -382,8 +326,7 @@ def _stopping(spec: Spec, point: Point) -> Hypothesis:
 
 def _masks(problem: Problem, point: Point) -> Hypothesis:
     zeta = point.keep_prob
-    single = problem.kind == "autoencoder"
-    what = "inputs" if single else "units of every layer but the last"
+    what = "inputs" if problem.tied else "units of every layer but the last"
     text = f"{what} are kept with probability ζ, by a mask of its own for each example, and not rescaled"
     if zeta == 1:
         return Hypothesis("masks", text, True, "keep_prob = 1: nothing is dropped", 1.0, 1.0)

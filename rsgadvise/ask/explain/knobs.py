@@ -136,14 +136,14 @@ def _handles(situation: Situation) -> list[_Handle]:
             training["iterations"].value,
             lambda _: _Change(note="the stopping list has one probability per iteration"),
         )
-    if problem.kind != "single_layer":
+    if problem.masked:
         handles.append(_keep_prob(training["keep_prob"].value))
     handles.append(_decay(training["decay"].value))
     handles += [_layer(situation, index) for index in range(len(problem.layers))]
     if problem.weight_bounds:
         handles.append(_weight_bound(problem))
     handles.append(_real("training.initial_loss", problem.initial_loss))
-    if problem.kind == "multilayer" and len(problem.layers) > 2:
+    if problem.layered and len(problem.layers) > 2:
         handles.append(_real("training.pretraining.tolerance", problem.pretraining))
     handles += [
         _real(f"data.{name}", getattr(problem.moments, name))

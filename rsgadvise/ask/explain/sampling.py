@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.advise.results import as_stepsize
-from rsgadvise.ask.explain.checks import STATISTICS, moments_used, provenance
+from rsgadvise.ask.explain.checks import STATISTICS, provenance
 from rsgadvise.ask.explain.results import Sampling, SamplingPoint
 from rsgadvise.ask.explain.situation import Situation, bound_at, certified_at, ranking_of
 from rsgadvise.errors import HypothesisError, SpecError
 from rsgadvise.spec import changed_spec
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.data.scaling import DataStatistics
@@ -97,8 +98,8 @@ def sampling_of(situation: Situation, statistics: DataStatistics | None, bound: 
         )
     # What enters neither the bound nor what it is compared with need not be moved.
     used = {
-        *moments_used(problem, situation.constants),
-        *moments_used(problem, "certified"),
+        *theorem_of(problem.kind, situation.constants).moments,
+        *theorem_of(problem.kind, "certified").moments,
         "mean_square",
         "mean",
     }

@@ -14,10 +14,11 @@ from rsgadvise.advise.space import Space, search_space
 from rsgadvise.ask.explain.results import TrainingValue
 from rsgadvise.errors import InfeasibleError
 from rsgadvise.spec import changed_spec, with_statistics
+from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import Point, attempted, certified, check_problem, objective_for
-from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.problem import Assumption, Problem
+from rsgadvise.theory.theorems import theorem_for, theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -75,7 +76,7 @@ def _takes_long(spec: Spec, constants: ConstantsName) -> bool:
     decay = spec.training.decay
     if not any(spec.search.decay if decay is None else (decay,)):
         return False
-    return stopping_of(spec) != "matched" or (spec.network.kind == "multilayer" and constants == "paper")
+    return stopping_of(spec) != "matched" or theorem_of(spec.network.kind, constants).by_layer
 
 
 def situation_of(
@@ -131,7 +132,7 @@ def spec_at(spec: Spec, values: Mapping[str, Any]) -> Spec:
 def _only_one(spec: Spec, key: str) -> bool:
     """Whether there was nothing to choose, and nobody said so."""
     if key == "keep_prob":
-        return spec.network.kind == "single_layer"
+        return not spec.network.masked
     return key == "decay" and "decay" not in spec.search.model_fields_set
 
 

@@ -17,10 +17,11 @@ from rsgadvise.ask.verify.cases import Block, BlockResult, Claim, build_case
 from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
 from rsgadvise.ask.verify.running import Progress, run_cases
 from rsgadvise.errors import HypothesisError, InfeasibleError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.spec.problem import resolve, stopping_of
+from rsgadvise.theory import DEFAULT, ConstantsName
+from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import attempted, certified, check_problem, point_at
-from rsgadvise.theory.problem import Assumption, Problem, resolve, stopping_of
-from rsgadvise.theory.theorems import largest_gradient
+from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def reason(error: HypothesisError) -> str:
 def predict(
     spec: Spec,
     *,
-    constants: ConstantsName = "paper",
+    constants: ConstantsName = DEFAULT,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> Prediction:
     """Both bounds at the spec's hyper-parameters, or at those advised for what it leaves open.
@@ -166,7 +167,7 @@ class Options:
     seed: int = 0
     confidence: float = 0.99
     interval: Interval = "student"
-    advice: ConstantsName = "paper"
+    advice: ConstantsName = DEFAULT
 
 
 class Computer:

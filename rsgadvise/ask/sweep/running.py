@@ -23,6 +23,7 @@ from rsgadvise.ask.verify.from_spec import GENERATED_ROWS
 from rsgadvise.ask.verify.running import State
 from rsgadvise.errors import UsageError
 from rsgadvise.spec import Spec
+from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:
@@ -456,7 +457,8 @@ def _about_proofs(
     note = (
         f"At {where} the certified bound is only the largest gradient possible: nothing more is proven there."
     )
-    if options.advice == "paper" and any(each.advised for each in predictions):
+    proven = all(theorem_of(point.kind, options.advice).proven for point in points)
+    if not proven and any(each.advised for each in predictions):
         note += " --advice certified finds the stepsizes with the best proven bound."
     return [note]
 

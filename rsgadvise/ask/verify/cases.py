@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName
+from rsgadvise.theory.certified import certified_constants, largest_gradient
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.judge import Point, attempted, certified, equation
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping, draw_iterations, probabilities
-from rsgadvise.theory.theorems import certified_constants, largest_gradient
+from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.generated import moments_of
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights, one_thread
@@ -141,7 +142,6 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
     return BlockResult(values, products, losses, time.perf_counter() - begun)
 
 
-CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified")
 _LOSS_SAMPLES = 1 << 17  # (row, mask) pairs behind f(W^1) where masks are sampled
 _MASK_ERROR = 0.05  # of the square root of the smallest bound: what sampling the masks may add
 _MOST_SAMPLES = 1 << 14  # (row, mask) pairs of one half, where that allows one mask per row at all
@@ -188,7 +188,7 @@ class Setting:
     start_scale: float = 1.0
     start: Weights | None = None
     pretraining: float = 1.0
-    constants: tuple[ConstantsName, ...] = CONSTANTS
+    constants: tuple[ConstantsName, ...] = BY_THEOREM
     expected: tuple[Verdict, ...] = ("consistent", "consistent")
     loss_falls: bool = False
     miss: Miss | None = None
@@ -274,7 +274,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         loss=network.loss,
     )
     point = Point(
-        stepsize=np.asarray(setting.stepsizes if network.kind == "multilayer" else setting.stepsizes[0]),
+        stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),
         keep_prob=network.keep_prob,
         batch_size=float(setting.batch_size),
         iterations=float(setting.iterations),
@@ -347,11 +347,11 @@ def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: V
     name = equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
     with np.errstate(all="ignore"):
-        if constants == "certified":
+        if theorem_of(problem.kind, constants).proven:
             found, missing = certified(problem, point, "paper")[0], "it is not a finite number"
             value = found if math.isfinite(found) else None
         else:
-            value, missing = attempted(problem, point, "paper")
+            value, missing = attempted(problem, point, constants)
     if value is None:
         return Claim(constants, None, name, False, expected, (f"No bound: {missing}.",))
     return Claim(constants, value, name, value >= limit, expected)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.ask.verify.cases import CONSTANTS, FEWEST_TOGETHER, Setting, case_key
+from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.kinds import KINDS
+from rsgadvise.spec.problem import resolve, stopping_of
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, autoencoder_constants
 from rsgadvise.theory.judge import check_problem
-from rsgadvise.theory.problem import resolve, stopping_of
 from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
 from rsgadvise.training.generated import generated_data, moments_of
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
@@ -148,7 +149,7 @@ def setting_from_spec(
     seed: int,
     data: Data | None = None,
     measured: Mapping[str, float | int | None] | None = None,
-    constants: tuple[ConstantsName, ...] = CONSTANTS,
+    constants: tuple[ConstantsName, ...] = BY_THEOREM,
     notes: tuple[str, ...] = (),
 ) -> tuple[Setting, InputMoments]:
     """What to train, on which data, and the moments of exactly that data.
@@ -182,7 +183,7 @@ def setting_from_spec(
             mean_square=problem.moments.mean_square,
             second_moment=spec.data.second_moment,
             columns=layers[0],
-            outputs=None if problem.kind == "autoencoder" else layers[-1],
+            outputs=None if problem.tied else layers[-1],
             rows=rows,
             rng=rng,
         )
@@ -219,7 +220,7 @@ def _start(
 ) -> tuple[Weights | None, float, tuple[str, ...]]:
     """(W^1 or None, alpha, notes): hidden layers are pretrained where the spec asks for it."""
     wanted = spec.training.pretraining
-    if wanted is None or network.kind != "multilayer" or len(network.layers) == 2:
+    if wanted is None or not KINDS[network.kind].layered or len(network.layers) == 2:
         return None, 1.0, ()
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 2)))
     done = pretrain(network, data, tolerance=wanted.tolerance, rng=rng)

@@ -9,10 +9,11 @@ import numpy as np
 
 from rsgadvise.ask.verify.cases import Case, Miss, Setting, build_case, case_key
 from rsgadvise.ask.verify.from_spec import pretrain
-from rsgadvise.theory.constants import single_layer_constants
-from rsgadvise.theory.descent import Geometry, optimal_stepsize, required_iterations
+from rsgadvise.theory import BY_THEOREM
+from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
-from rsgadvise.theory.theorems import single_layer
+from rsgadvise.theory.theorems import theorem_for
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.generated import generated_data, moments_of
 from rsgadvise.training.networks import Data, Network, initial_weights
@@ -150,39 +151,19 @@ def _guarantees(seed: int) -> list[Setting]:
     """(eps, delta)-solutions with the N that each set of constants plans from the measured f(W^1)."""
     network, eps, delta, runs, batch = Network("single_layer", (8, 2)), 0.02, 0.1, 2, 32
     found = []
-    for constants in ("certified", "paper"):
+    for constants in reversed(BY_THEOREM):
         name = f"(eps, delta), {constants}"
         data = _data(name, seed, columns=8, outputs=2, mean=0.3, square=0.12)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 0)))
         start = initial_weights(network, rng)
         loss = float(Expectation(network, data).gradient(start, [rng])[0][0])
-        known = single_layer_constants(layers=network.layers, moments=moments_of(data))
-        smoothness = float(known.smoothness) if constants == "certified" else single_layer.SMOOTHNESS
-        variance = (
-            float(known.gradient_variance)
-            if constants == "certified"
-            else float(single_layer.gradient_variance(input_dim=8, output_dim=2))
-        )
-        target = eps * delta ** (1 / runs)
-        iterations = math.ceil(
-            required_iterations(
-                target=target,
-                batch_size=batch,
-                suboptimality=loss,
-                smoothness=smoothness,
-                gradient_variance=variance,
-                geometry=Geometry.FREE,
-            )
-        )
-        stepsize = optimal_stepsize(
-            batch_size=batch,
-            iterations=iterations,
-            suboptimality=loss,
-            ceiling=network.largest_loss,
-            smoothness=smoothness,
-            gradient_variance=variance,
-            geometry=Geometry.FREE,
-        )
+        moments = moments_of(data)
+        problem = Problem(network.kind, network.layers, (), 1.0, moments, loss, data.rows, ())
+        objective = theorem_for(problem, constants).objective
+        size, kept = np.asarray(float(batch)), (1.0, 1.0)
+        needed, _ = objective.required_iterations(np.asarray(eps * delta ** (1 / runs)), size, kept)
+        iterations = math.ceil(needed)
+        stepsize, _ = objective.optimum(size, np.asarray(float(iterations)), kept, Schedule())
         found.append(
             Setting(
                 name=name,
@@ -191,7 +172,7 @@ def _guarantees(seed: int) -> list[Setting]:
                 stepsizes=(float(stepsize),),
                 batch_size=batch,
                 iterations=iterations,
-                constants=("certified",) if constants == "certified" else ("paper",),
+                constants=(constants,),
                 expected=("consistent",),
                 miss=Miss(eps, delta, runs),
             )

@@ -23,7 +23,7 @@ from rsgadvise.show.report.advice import (
 )
 from rsgadvise.show.report.blocks import Column, Grid, assumptions
 from rsgadvise.show.report.documents import statistics_blocks
-from rsgadvise.theory import CAVEATS
+from rsgadvise.theory import about
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -162,7 +162,8 @@ def _unbroken(text: str, name: str) -> Markup:
 
 def _header(page: Page, title: str, name: str) -> Markup:
     advice = page.advice
-    proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
+    caveat = about(advice.constants).caveat
+    proven = f", {caveat}" if caveat else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
     plan = advice.train
     if plan is None or plan.source == "theorem":  # rank 1 is the answer

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import count, number, stepsizes
-from rsgadvise.theory import CAVEATS
+from rsgadvise.theory import about
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -110,7 +112,7 @@ def _advised(advice: Advice, best: Recommendation) -> str:
     rows = "1 row" if best.batch_size == 1 else f"{count(best.batch_size)} rows"
     steps = "1 iteration" if best.iterations == 1 else f"{count(best.iterations)} iterations"
     epochs = "" if best.epochs is None else f" ({number(best.epochs)} epochs)"
-    unit = "input" if advice.kind == "autoencoder" else "unit"
+    unit = "input" if KINDS[advice.kind].tied else "unit"
     keep = f"keep each {unit} with probability {number(best.keep_prob, 3)}"
     keep += f" (dropout rate {number(best.dropout_rate, 3)})"
     if best.keep_prob == 1:
@@ -130,11 +132,12 @@ def _worth(advice: Advice, best: Recommendation) -> str:
             f"gradient norm of this network exceeds {limit} anyway."
         )
     start = f"The expected squared gradient norm is then at most {number(best.bound)}"
-    if advice.constants == "certified":
+    whose = about(advice.constants)
+    if theorem_of(advice.kind, advice.constants).proven:
         return f"{start}, which is proven for any data in [0, 1] with these moments."
-    if advice.constants in CAVEATS:
+    if whose.caveat:
         return (
-            f"{start} by constants that are {CAVEATS[advice.constants]}; constants that hold for any data "
+            f"{start} by constants that are {whose.caveat}; constants that hold for any data "
             f"with these moments give {number(best.certified_bound)}."
         )
     if best.proven:
@@ -143,7 +146,7 @@ def _worth(advice: Advice, best: Recommendation) -> str:
             f"{number(best.certified_bound)}."
         )
     return (
-        f"{start} by the paper's constants, which is not proven for this data: constants that "
+        f"{start} by {whose.whose}, which is not proven for this data: constants that "
         f"hold for any data with these moments give {number(best.certified_bound)}."
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import count, number, stepsizes
 
 GRADIENT = "E‖∇f(Wᴿ)‖² (squared gradient norm)"
@@ -45,7 +46,8 @@ def _quantity(key: str, depth: int, kind: str = "") -> tuple[str, str, str]:
     found = _ONE_LAYER.match(key)
     if found:
         index = int(found[1])
-        final = index == depth - 1 and kind != "autoencoder"  # whose outputs are as many as its inputs
+        tied = kind in KINDS and KINDS[kind].tied  # whose outputs are as many as its inputs
+        final = index == depth - 1 and not tied
         place = "input" if index == 0 else "output" if final else "hidden"
         return f"{place} length", f"d_{index}", "units"
     last = re.sub(r"\[\d+\]$", "", key).rsplit(".", 1)[-1]

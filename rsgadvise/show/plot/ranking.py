@@ -112,7 +112,7 @@ def _terms(ranks: Sequence[_Rank], across: Axis, parts: Sequence[str]) -> Panel:
 def _bounds(ranks: Sequence[_Rank], across: Axis, constants: str) -> Panel:
     chosen = tuple(Point(float(index), rank.bound, hollow=rank.vacuous) for index, rank in enumerate(ranks))
     series = [Series(f"bound with {constants} constants", "chosen", chosen)]
-    if constants != "certified":
+    if any(rank.certified != rank.bound for rank in ranks):
         certified = tuple(
             Point(float(index), rank.certified, hollow=_reaches(rank.certified, rank.limit))
             for index, rank in enumerate(ranks)

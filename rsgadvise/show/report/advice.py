@@ -23,8 +23,9 @@ from rsgadvise.show.report.blocks import (
     terms_grid,
     verdict,
 )
-from rsgadvise.theory import CAVEATS
+from rsgadvise.theory import about
 from rsgadvise.theory.search import whole_number
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan
@@ -301,7 +302,7 @@ def _ranking(advice: Advice, *, by_layer: bool, digits: int = 4) -> Grid:
         columns.append((Column("loss score"), lambda row: number(row.loss_score)))
     name = "gradient bound" if by_loss else "bound"
     columns.append((Column(name), lambda row: number(row.bound) if math.isfinite(row.bound) else _NO_BOUND))
-    if advice.constants != "certified":
+    if not theorem_of(advice.kind, advice.constants).proven:
         columns.append((Column("certified"), lambda row: number(row.certified_bound)))
     columns += [
         (Column("proven", numeric=False), _verdict),
@@ -402,7 +403,8 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
 
 def _context(advice: Advice) -> str:
     """Whose bounds the ranks show, and what they are ranked by."""
-    proven = f", {CAVEATS[advice.constants]}" if advice.constants in CAVEATS else ""
+    caveat = about(advice.constants).caveat
+    proven = f", {caveat}" if caveat else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
     if advice.recommendations and advice.recommendations[0].stopping != "uniform":
         context += f"; P_R: {advice.recommendations[0].stopping}"

@@ -10,7 +10,7 @@ from rsgadvise.pilot.candidates import LAYER_ROOT
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
 from rsgadvise.show.report.blocks import Block, Column, Grid
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import ConstantsName, about
 
 _NAMES = {
     "initial_loss": "f(W1)",
@@ -142,14 +142,6 @@ def measured_sentences(advice: Advice) -> Iterator[str]:
         yield f"This advice cost as much as {advice.cost:.3g} trainings with the N and B of rank 1."
 
 
-_WHY_ABOVE = {
-    "paper": "the paper's constants do not hold for all data",
-    "certified": "it holds in the mean over all runs, and this is one",
-    "calibrated": "its constants are measured early in a training from another W1, and not proven",
-    "typical": "its constants are neither proven nor measured on your data",
-}
-
-
 def _above(choice: StoppingChoice, constants: ConstantsName) -> Iterator[str]:
     """Bounds that the second run exceeded."""
     for row in choice.rows:
@@ -157,7 +149,7 @@ def _above(choice: StoppingChoice, constants: ConstantsName) -> Iterator[str]:
             yield (
                 f"Stopped by P_R: {row.stopping}, the measured squared gradient, "
                 f"{number(row.gradient.mean)}, is {number(row.of_bound, 3)} times its bound, "
-                f"{number(row.bound)}: {_WHY_ABOVE[constants]}."
+                f"{number(row.bound)}: {about(constants).above}."
             )
 
 

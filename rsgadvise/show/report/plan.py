@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from rsgadvise.advise.evaluate import BoundReport
 from rsgadvise.advise.results import IterationPlan
+from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import count, network, number, stepsizes_by_layer
 from rsgadvise.show.report.blocks import (
     Block,
@@ -87,7 +88,7 @@ def plan_blocks(plan: IterationPlan) -> tuple[Block, ...]:
         f"{plan.constants} constants, {plan.equation}; eps {number(plan.eps)}, delta {number(plan.delta)}, "
         f"{plan.runs} runs",
     )
-    deep, runs = plan.kind != "single_layer", f"{plan.runs:,} runs" if plan.runs > 1 else "1 run"
+    deep, runs = KINDS[plan.kind].masked, f"{plan.runs:,} runs" if plan.runs > 1 else "1 run"
     fewer = plan.least_batch_size != plan.min_batch_size
     facts = [
         ("target per run, eps delta^(1/T)", number(plan.per_run_target)),

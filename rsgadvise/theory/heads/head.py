@@ -50,7 +50,7 @@ class Head(ABC):
         return np.sqrt(self.squared_slope(outputs, reach))
 
     @abstractmethod
-    def largest_loss(self, outputs: int, reach: float = math.inf) -> float:
+    def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:
         """No less than l of any row, where ||a|| <= reach."""
 
     @abstractmethod

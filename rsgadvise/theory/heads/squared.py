@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from rsgadvise.theory.descent import FloatArray, Numeric
-from rsgadvise.theory.heads.head import Head, Matrix, Turn
+from rsgadvise.theory.heads.head import Head, Turn
 from rsgadvise.theory.units import SIGMOID, unit_of
-from rsgadvise.theory.units.unit import Array
+from rsgadvise.theory.units.unit import Array, Matrix
 
 SLOPE = math.nextafter(8 / 27, 1)
 """Largest |d/ds (y - sigma(s))^2| over y in [0, 1]: 2 p^2 (1 - p) at p = 2/3, so 8/27, rounded up."""
@@ -40,8 +40,8 @@ class Squared(Head):
     def slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
         return np.asarray(SLOPE * np.sqrt(np.asarray(outputs, dtype=np.float64)))
 
-    def largest_loss(self, outputs: int, reach: float = math.inf) -> float:
-        return float(outputs)
+    def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:
+        return np.asarray(outputs, dtype=np.float64)
 
     def forward(self, values: Array) -> None:
         _UNIT.forward(values)

@@ -11,19 +11,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import cast
 
-from rsgadvise.theory.constants import Constants
-from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.certified import Certified
 from rsgadvise.theory.theorems.theorem import Theorem
 
 __all__ = [
     "Theorem",
-    "certified_constants",
     "constants_names",
-    "largest_gradient",
     "theorem_for",
     "theorem_of",
 ]
@@ -61,18 +55,3 @@ def theorem_of(kind: str, constants: str) -> type[Theorem]:
 def theorem_for(problem: Problem, constants: str) -> Theorem:
     """The same for one problem, whose constants are worked out once."""
     return theorem_of(problem.kind, constants)(problem)
-
-
-def certified_for(problem: Problem) -> Certified:
-    """The one that holds for all data with these statistics."""
-    return cast(Certified, theorem_for(problem, "certified"))
-
-
-def certified_constants(problem: Problem, keep_prob: FloatArray) -> Constants:
-    """Certified smoothness and gradient variance, shape of the keep probabilities."""
-    return certified_for(problem).constants_at(keep_prob)
-
-
-def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
-    """The vacuity limit: no squared gradient norm of this network can exceed it."""
-    return certified_for(problem).limit(keep_prob)

@@ -152,6 +152,8 @@ class Autoencoder(Descent):
 
     kinds = ("autoencoder",)
     constants = ("paper",)
+    moments = ("mean", "mean_square", "second_moment")  # the last for U_da, which is the certified one
+    printed = ("(11)",)
     geometry = Geometry.PROJECTED_AS_PRINTED
     plain: ClassVar[Mapping[str, str]] = {
         "initial_error": PLAIN.replace("U γ", "U_da γ"),
@@ -194,6 +196,10 @@ class Autoencoder(Descent):
         return optimal_keep_prob(
             cost, lower=keep_prob[0], upper=keep_prob[1], variance=self.variance, shape=shape
         )
+
+    def lacking(self, terms: Mapping[str, float], keep_prob: FloatArray, batch: float) -> tuple[float, str]:
+        floor = terms["projection_noise"]
+        return 2 * float(np.sqrt((sum(terms.values()) - floor) * floor)), "2 √(A S)"
 
     @classmethod
     def source(cls, *, dropout: bool) -> str:

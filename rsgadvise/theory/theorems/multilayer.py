@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from rsgadvise.theory import multilayer, multilayer_optimum, multilayer_plan
+from rsgadvise.theory.certified import certified_constants, layer_variances
 from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.objective import Range, Schedule
 from rsgadvise.theory.problem import Problem
@@ -23,6 +24,7 @@ class PaperMultilayer:
     net: multilayer.Structure
     initial_loss: float
     ceiling: float
+    for_loss: ClassVar[bool] = False
 
     def bound(
         self,
@@ -83,12 +85,54 @@ class PaperMultilayer:
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
 
+    def shortcut(self, keep_prob: Range) -> PaperShortcut:
+        return PaperShortcut(self, keep_prob)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperShortcut:
+    """The plan of (13), which is known up to one root."""
+
+    objective: PaperMultilayer
+    keep_range: Range
+    fewest_whole: ClassVar[float] = 16.0
+
+    def fewest_samples(self) -> tuple[FloatArray, FloatArray]:
+        net, loss = self.objective.net, self.objective.initial_loss
+        batch, n = multilayer_plan.fewest_samples(net=net, highest_keep_prob=self.keep_range[1])
+        return batch, loss * n
+
+    def at(self, target: FloatArray, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
+        plan = multilayer_plan.fewest_iterations(
+            net=self.objective.net,
+            target=target,
+            batch_size=batch,
+            initial_loss=self.objective.initial_loss,
+            keep_prob=self.keep_range,
+        )
+        return plan.iterations, plan.elasticity
+
+    def batch_for(
+        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
+    ) -> FloatArray:
+        """N = D_f / (a - n/B) at the stepsizes and zeta of `batch`: feasible, and close to the best."""
+        room = 1 - elasticity - iterations / whole
+        return np.where(room > 0, batch * -elasticity / np.where(room > 0, room, 1.0), np.inf)
+
+    def iterations_for(
+        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
+    ) -> FloatArray:
+        room = 1 - elasticity + elasticity * batch / whole
+        return np.where(room > 0, iterations / np.where(room > 0, room, 1.0), np.inf)
+
 
 class Multilayer(Theorem):
     """Bounds (12) and (13), with a stepsize for each layer and no smoothness of the whole."""
 
     kinds = ("multilayer",)
     constants = ("paper",)
+    by_layer = True
+    printed = ("(12)", "(13)")
     plain: ClassVar[Mapping[str, str]] = {
         "initial_error": "D_f / (N g ζ²), g = min_l γ_l - b_l γ_l²",
         "output_noise": "e_L / (B g ζ), e_L = 13 d_{L-1} d_L γ_L² / 256",
@@ -111,9 +155,45 @@ class Multilayer(Theorem):
         )
         return PaperMultilayer(net=net, initial_loss=problem.initial_loss, ceiling=problem.largest_loss)
 
+    def tuned(self, alphas: FloatArray) -> PaperMultilayer:
+        """Reading: alpha_l in place of alpha in b_l and e_l of (12) and (13); the paper has one for all."""
+        net = self.objective.net
+        columns = [alphas[..., level, None] for level in range(alphas.shape[-1])]
+        scaled = replace(
+            net,
+            hidden_noise=tuple(a * k for a, k in zip(columns, net.hidden_noise, strict=True)),
+            hidden_curvature=tuple(a * b for a, b in zip(columns, net.hidden_curvature, strict=True)),
+        )
+        return replace(self.objective, net=scaled)
+
     @classmethod
     def pretrained(cls, problem: Problem) -> bool:
         return len(problem.layers) > 2
+
+    def smoothness_taken(self, keep_prob: FloatArray, at_zero: float) -> tuple[float, str, float]:
+        curvatures = [2 * float(b) for b in self.objective.net.curvatures]
+        if at_zero > curvatures[-1]:
+            return curvatures[-1], "2 b_L", at_zero
+        return min(curvatures), "2 min_l b_l", 0.0  # what is known at W = 0 is about the last layer alone
+
+    def variance_taken(self, stepsize: FloatArray, keep_prob: FloatArray) -> tuple[float, float, str]:
+        """What (13) takes for sigma_l^2."""
+        zeta, net = float(keep_prob), self.objective.net
+        alpha = float(net.pretraining)
+        taken = [
+            alpha * float(k) * (1.0 if layer == len(net.hidden_noise) else zeta)
+            for layer, k in enumerate(net.hidden_noise, 1)
+        ]
+        taken.append(float(net.output_noise) * float(stepsize[-1]) / zeta)
+        certain = [float(value) for value in layer_variances(self.problem, keep_prob)]
+        shares = [a / b if b > 0 else np.inf for a, b in zip(taken, certain, strict=True)]
+        worst = int(np.argmin(shares))
+        return taken[worst], certain[worst], f"σ² of layer {worst + 1}"
+
+    def lacking(self, terms: Mapping[str, float], keep_prob: FloatArray, batch: float) -> tuple[float, str]:
+        noise = float(certified_constants(self.problem, keep_prob).gradient_variance) / batch
+        missing = noise + 2 * float(np.sqrt(sum(terms.values()) * noise))
+        return missing, "S + 2 √(A S), S the certified σ²/B"
 
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob))

@@ -174,6 +174,7 @@ class SingleLayer(Descent):
 
     kinds = ("single_layer",)
     constants = ("paper",)
+    plan = "Corollary III.3, equation (9)"
     geometry = Geometry.FREE
     plain: ClassVar[Mapping[str, str]] = {
         "initial_error": "D_f / (N γ (1 - 13γ/16))",
@@ -191,6 +192,34 @@ class SingleLayer(Descent):
     def variance(self, keep_prob: FloatArray) -> FloatArray:
         inputs, outputs = self.problem.layers
         return np.full(np.shape(keep_prob), gradient_variance(input_dim=inputs, output_dim=outputs))
+
+    def as_printed(
+        self, stepsize: FloatArray, batch: float, iterations: float, schedule: Schedule
+    ) -> float | None:
+        if schedule.stopping != "matched" or float(stepsize) > 1:
+            return None
+        inputs, outputs = self.problem.layers
+        printed = decreasing_stepsize_bound(
+            stepsize=stepsize,
+            decay=schedule.decay,
+            batch_size=batch,
+            iterations=iterations,
+            initial_loss=self.problem.initial_loss,
+            input_dim=inputs,
+            output_dim=outputs,
+        )
+        return float(printed.value)
+
+    def iterations_as_printed(self, target: float, batch: int) -> float | None:
+        inputs, outputs = self.problem.layers
+        needed = required_iterations_balanced(
+            target=target,
+            batch_size=batch,
+            initial_loss=self.problem.initial_loss,
+            input_dim=inputs,
+            output_dim=outputs,
+        )
+        return float(needed)
 
     @classmethod
     def source(cls, *, dropout: bool) -> str:

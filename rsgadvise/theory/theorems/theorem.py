@@ -9,8 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
+from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.descent import FloatArray, Geometry
-from rsgadvise.theory.objective import Cost, DescentObjective, Objective, Range, Schedule, lowest_keep_prob
+from rsgadvise.theory.objective import (
+    Cost,
+    DescentObjective,
+    Objective,
+    Range,
+    Schedule,
+    lowest_keep_prob,
+)
 from rsgadvise.theory.problem import Problem
 
 PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
@@ -25,6 +33,11 @@ class Theorem(ABC):
     Attributes:
         kinds: of the networks that it is about. constants: the names that ask for it.
         proven: whether it holds for all data with these statistics.
+        moments: statistics of the inputs that are in the bound.
+        by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
+            then searched, whatever the stopping.
+        printed: equations of the paper that say less of the projection than is true; `lacking` says what.
+        plan: where the paper solves it for N; empty where it does not.
         plain, general: formula of each term at constant stepsizes and uniform R, and for any, [T1].
         problem: what it is applied to.
     """
@@ -32,6 +45,10 @@ class Theorem(ABC):
     kinds: ClassVar[tuple[str, ...]]
     constants: ClassVar[tuple[str, ...]]
     proven: ClassVar[bool] = False
+    moments: ClassVar[tuple[str, ...]] = ()
+    by_layer: ClassVar[bool] = False
+    printed: ClassVar[tuple[str, ...]] = ()
+    plan: ClassVar[str] = ""
     plain: ClassVar[Mapping[str, str]]
     general: ClassVar[Mapping[str, str]]
 
@@ -58,6 +75,32 @@ class Theorem(ABC):
     def pretrained(cls, problem: Problem) -> bool:
         """Whether alpha, the tolerance of pretraining, is in the bound of a problem."""
         return False
+
+    def tuned(self, alphas: FloatArray) -> Objective:
+        """`objective` once hidden layers are pretrained, alpha of each along the last axis."""
+        return self.objective
+
+    @abstractmethod
+    def smoothness_taken(self, keep_prob: FloatArray, at_zero: float) -> tuple[float, str, float]:
+        """(U, its symbol, what it is at least), if at W = 0 the last layer has the curvature `at_zero`."""
+
+    @abstractmethod
+    def variance_taken(self, stepsize: FloatArray, keep_prob: FloatArray) -> tuple[float, float, str]:
+        """(sigma^2, what would be certain, symbol), of the layer that falls shortest."""
+
+    def lacking(self, terms: Mapping[str, float], keep_prob: FloatArray, batch: float) -> tuple[float, str]:
+        """(what `printed` equations lack, in symbols) where these are the terms of the bound."""
+        return 0.0, ""
+
+    def as_printed(
+        self, stepsize: FloatArray, batch: float, iterations: float, schedule: Schedule
+    ) -> float | None:
+        """The bound as the paper prints it, where that differs from the exact form that `objective` has."""
+        return None
+
+    def iterations_as_printed(self, target: float, batch: int) -> float | None:
+        """N of its `plan`; None without."""
+        return None
 
     @abstractmethod
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
@@ -103,6 +146,13 @@ class Descent(Theorem):
     @cached_property
     def objective(self) -> Objective:
         return self.descent
+
+    def smoothness_taken(self, keep_prob: FloatArray, at_zero: float) -> tuple[float, str, float]:
+        return float(self.smoothness(keep_prob)), "U", at_zero
+
+    def variance_taken(self, stepsize: FloatArray, keep_prob: FloatArray) -> tuple[float, float, str]:
+        certain = certified_constants(self.problem, keep_prob).gradient_variance
+        return float(self.variance(keep_prob)), float(certain), "σ²"
 
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob))

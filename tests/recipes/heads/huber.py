@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from rsgadvise.theory.descent import FloatArray, Numeric
-from rsgadvise.theory.heads.head import Head, Matrix, Turn
+from rsgadvise.theory.heads.head import Head, Turn
 from rsgadvise.theory.units import SIGMOID, unit_of
-from rsgadvise.theory.units.unit import Array
+from rsgadvise.theory.units.unit import Array, Matrix
 
 _UNIT = unit_of(SIGMOID)
 
@@ -28,8 +28,8 @@ class Huber(Head):
     def squared_slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
         return np.asarray(np.asarray(outputs, dtype=np.float64) / 64)
 
-    def largest_loss(self, outputs: int, reach: float = math.inf) -> float:
-        return outputs * (math.sqrt(2) - 1)
+    def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:
+        return np.asarray(outputs, dtype=np.float64) * (math.sqrt(2) - 1)
 
     def forward(self, values: Array) -> None:
         _UNIT.forward(values)
