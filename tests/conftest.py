@@ -137,6 +137,22 @@ def _theorems_afresh() -> None:
     theorem_for.cache_clear()
 
 
+@pytest.fixture
+def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The unit and the loss of tests/recipes among those of the package."""
+    from rsgadvise.theory import heads, units
+
+    caches = (units.unit_of, heads.head_of)
+    for package in (units, heads):
+        folder = ROOT / "tests" / "recipes" / package.__name__.rpartition(".")[2]
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
 @pytest.fixture(autouse=True)
 def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests report to nobody's build, wherever they run."""

@@ -13,10 +13,10 @@ from rsgadvise.advise.recommend import out_of_range
 from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve, stopping_of
-from rsgadvise.theory import DEFAULT, ConstantsName
+from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, point_at
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems import theorem_for, usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -52,7 +52,7 @@ class BoundReport:
 def evaluate(
     spec: Spec,
     *,
-    constants: ConstantsName = DEFAULT,
+    constants: ConstantsName | None = None,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> BoundReport:
     """The bound at the spec's fixed training values, its terms, and whether it is proven.
@@ -67,6 +67,7 @@ def evaluate(
         HypothesisError: a value is missing, or the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
+    constants = constants or usual_constants(problem)
     check_problem(problem, constants)
     assumed = list(problem.assumed)
     if spec.training.keep_prob is None and problem.masked:

@@ -19,7 +19,7 @@ from rsgadvise.theory.judge import Point, certified, check_problem, equation, ob
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
-from rsgadvise.theory.theorems import theorem_for, theorem_of
+from rsgadvise.theory.theorems import theorem_for, theorem_of, usual_constants
 
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T
@@ -77,7 +77,7 @@ class _Case:
 
 
 def plan_iterations(
-    problem: Problem, request: Request, *, constants: ConstantsName = DEFAULT
+    problem: Problem, request: Request, *, constants: ConstantsName | None = None
 ) -> IterationPlan:
     """Plan constant stepsizes with uniform R, the setting of Corollary III.3, for any kind of network.
 
@@ -89,6 +89,7 @@ def plan_iterations(
     Returns:
         The plan; `feasible` is False, and the numbers None, where no N reaches the target.
     """
+    constants = constants or usual_constants(problem)
     check_problem(problem, constants)
     objective = objective_for(problem, constants)
     goal = aim(problem, [request.keep_prob], eps=request.eps, delta=request.delta, runs=request.runs)
@@ -177,7 +178,7 @@ def plan_for(problem: Problem, request: Request, *, constants: ConstantsName | N
 
     Where the named ones have no plan the reason says whether the others do.
     """
-    first = plan_iterations(problem, request, constants=constants or DEFAULT)
+    first = plan_iterations(problem, request, constants=constants)
     if first.reason is None:
         return first
     name = other_than(first.constants)[0]

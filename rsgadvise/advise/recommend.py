@@ -18,12 +18,12 @@ from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import DEFAULT, ConstantsName, about, other_than
+from rsgadvise.theory import ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective
 from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, stepsize_range
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import theorem_of
+from rsgadvise.theory.theorems import theorem_of, usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -92,13 +92,16 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     Args:
         known: the rankings to choose from.
     """
+    usual = usual_constants(known.problem)
     if known.space.goal is None:
         if known.proven("certified"):
             return "certified", wording.BY_CERTIFIED
-        return "paper", wording.BY_PROVEN_PAPER if known.proven("paper") else wording.BY_PAPER
+        if theorem_of(known.problem.kind, usual).proven:
+            return usual, wording.BY_CERTIFIED_ALONE
+        return usual, wording.BY_PROVEN_PAPER if known.proven(usual) else wording.BY_PAPER
     if known.best("certified") is not None:
         return "certified", wording.PLAN_BY_CERTIFIED
-    return "paper", wording.PLAN_BY_PAPER if known.best("paper") is not None else wording.NO_PLAN
+    return usual, wording.PLAN_BY_PAPER if known.best(usual) is not None else wording.NO_PLAN
 
 
 def elsewhere(known: Rankings, constants: ConstantsName) -> str:
@@ -118,7 +121,7 @@ _SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence
 def recommend(
     spec: Spec,
     *,
-    constants: ConstantsName = DEFAULT,
+    constants: ConstantsName | None = None,
     top: int = 5,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> Advice:
@@ -140,7 +143,8 @@ def recommend(
         HypothesisError: the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
-    return rank(problem, search_space(spec, problem), constants=constants, top=top)
+    named = constants or usual_constants(problem)
+    return rank(problem, search_space(spec, problem), constants=named, top=top)
 
 
 def rank(

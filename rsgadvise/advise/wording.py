@@ -50,6 +50,7 @@ BY_PAPER = "Ranked with the paper's constants: no bound below the largest gradie
 BY_PROVEN_PAPER = (
     "Ranked with the paper's constants: their bound is proven; the certified ranks begin with a vacuous one."
 )
+BY_CERTIFIED_ALONE = "Ranked with certified constants: the paper's theorem is not about such a network."
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
 NO_PLAN = "Neither the paper's nor certified constants have a plan."

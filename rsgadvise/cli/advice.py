@@ -275,7 +275,7 @@ def _flat(report: BoundReport) -> dict[str, Any]:
 
 def bound(
     spec: SpecArgument,
-    constants: ConstantsOption = "paper",
+    constants: ConstantsOption = None,
     set_: SetOption = None,
     format_: FormatOption = Format.TABLE,
     output: OutputOption = None,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def explain(
     spec: SpecArgument,
-    constants: ConstantsOption = "paper",
+    constants: ConstantsOption = None,
     thorough: Annotated[
         bool,
         typer.Option(

@@ -143,12 +143,13 @@ def _constants(*known: str) -> Callable[[str], str]:
 
 _ADVICE = AUTO, *CONSTANTS
 ConstantsOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--constants",
         parser=_constants(*BY_THEOREM),
         metavar=f"<{'|'.join(BY_THEOREM)}>",
-        help="paper: as published; certified: hold for any data of these moments.",
+        help="paper: as published, the default where that is about the network; certified: hold for any data "
+        "of these moments.",
     ),
 ]
 EitherConstantsOption = Annotated[
@@ -173,7 +174,7 @@ AdviceConstantsOption = Annotated[
     ),
 ]
 AdviserOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--advice",
         parser=_constants(*BY_THEOREM),

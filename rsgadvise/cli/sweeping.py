@@ -156,7 +156,7 @@ def _options(
     seed: int | None,
     confidence: float,
     interval: Limits,
-    advice: str,
+    advice: str | None,
     training: Mapping[str, object],
 ) -> Options:
     """The command line's options, the spec's where it has none, and defaults.
@@ -165,6 +165,7 @@ def _options(
         UsageError: an option is about training, and there is none.
     """
     from rsgadvise.ask.sweep.measuring import Options
+    from rsgadvise.theory.theorems import usual_constants
 
     section = loaded.spec.sweep
     wanted = measure if measure is not None else section is not None and section.measure
@@ -180,7 +181,7 @@ def _options(
         seed=next(value for value in (seed, in_spec[1], default.seed) if value is not None),
         confidence=confidence,
         interval=interval.value,
-        advice=advice,
+        advice=advice or usual_constants(loaded.spec.network),
     )
 
 
@@ -209,7 +210,7 @@ def sweep(
         Limits,
         typer.Option(help="student: approximate; rigorous: valid for any number of runs, and much wider."),
     ] = Limits.STUDENT,
-    advice: AdviserOption = "paper",
+    advice: AdviserOption = None,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Keep finished points in FILE; take those that are there."),

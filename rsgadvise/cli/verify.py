@@ -159,7 +159,7 @@ class Checked(StrEnum):
     CERTIFIED = "certified"
 
 
-def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Values:
+def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> Values:
     """The spec's own hyper-parameters, or what `recommend` makes of those that it leaves open.
 
     Raises:
@@ -167,7 +167,9 @@ def _values(loaded: LoadedSpec, measured: Any, constants: ConstantsName) -> Valu
     """
     from rsgadvise.ask.sweep.axes import chosen_values
     from rsgadvise.numerals import stepsizes
+    from rsgadvise.theory.theorems import usual_constants
 
+    constants = asked or usual_constants(loaded.spec.network)
     try:
         best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
     except InfeasibleError as error:
@@ -200,7 +202,7 @@ def _case(
     *,
     overrides: Sequence[str],
     checked: Checked,
-    advice: ConstantsName,
+    advice: ConstantsName | None,
     seed: int,
     alpha: float,
     quiet: bool,
@@ -246,7 +248,7 @@ def _cases(
     *,
     overrides: Sequence[str],
     checked: Checked,
-    advice: ConstantsName,
+    advice: ConstantsName | None,
     seed: int,
     confidence: float,
     quiet: bool,
@@ -295,7 +297,7 @@ def verify(
     constants: Annotated[
         Checked, typer.Option("--constants", help="Whose bounds of a spec count.")
     ] = Checked.BOTH,
-    advice: AdviserOption = "paper",
+    advice: AdviserOption = None,
     junit: Annotated[
         Path | None,
         typer.Option(

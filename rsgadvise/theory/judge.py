@@ -108,6 +108,22 @@ class CappedObjective(DerivedObjective):
 
 
 @dataclass(frozen=True, slots=True)
+class Nowhere(DerivedObjective):
+    """A bound that says nothing, of a network that its theorem is not about."""
+
+    def bound(
+        self,
+        stepsize: FloatArray,
+        keep_prob: FloatArray,
+        batch: FloatArray,
+        n: FloatArray,
+        schedule: Schedule,
+    ) -> Bound:
+        shape = np.broadcast_shapes(np.shape(keep_prob), np.shape(batch), np.shape(n))
+        return Bound({"largest_gradient": np.full(shape, np.inf)})
+
+
+@dataclass(frozen=True, slots=True)
 class BesideObjective(DerivedObjective):
     """A certified bound beside one with other constants: of the very P_R that those draw R by.
 
@@ -143,6 +159,8 @@ def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) 
         everywhere: whether certified bounds are capped at the largest gradient inside their range too.
     """
     theorem = theorem_for(problem, constants)
+    if theorem.refusal(problem):
+        return Nowhere(theorem.objective)
     if theorem.proven:
         return CappedObjective(theorem.objective, lambda zeta: largest_gradient(problem, zeta), everywhere)
     return CappedObjective(theorem.objective, lambda zeta: np.full(np.shape(zeta), np.inf), everywhere=False)
@@ -162,10 +180,13 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
     """Refuse what has no useful answer: constants that overflow, and data without a gradient.
 
     Raises:
-        HypothesisError: the network's constants overflow; or every input is zero, or so close to it
-            that the certified stepsize would be infinite.
+        HypothesisError: the theorem is not about the network; its constants overflow; or every input is
+            zero, or so close to it that the certified stepsize would be infinite.
     """
-    objectives = [theorem_for(problem, name).objective for name in BY_THEOREM]
+    if refused := theorem_of(problem.kind, constants).refusal(problem):
+        raise refused
+    theorems = [theorem_for(problem, name) for name in BY_THEOREM]
+    objectives = [theorem.objective for theorem in theorems if not theorem.refusal(problem)]
     one = np.ones(1)
     with np.errstate(over="ignore", invalid="ignore"):
         scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
@@ -251,6 +272,8 @@ def point_at(
 def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float | None, str]:
     """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
     try:
+        if refused := theorem_of(problem.kind, constants).refusal(problem):
+            raise refused
         value = float(point.bound(objective_for(problem, constants)).value)
         if not np.isfinite(value):
             with np.errstate(all="ignore"):

@@ -93,8 +93,10 @@ def snippet(text: str, target: Target, data: DataFile | None = None) -> str:
 
 
 def network_of(spec: Spec, best: Recommendation) -> Network:
-    kind = spec.network.kind
-    return Network(kind, tuple(spec.network.layers), spec.network.weight_bounds, best.keep_prob)
+    given = spec.network
+    return Network(
+        given.kind, given.layers, given.weight_bounds, best.keep_prob, given.activations, given.loss
+    )
 
 
 def run(text: str) -> dict[str, Any]:

@@ -33,6 +33,22 @@ ROWS = 20
 # Keras' own use of numpy, on some backends.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
+# Units and a loss that stand in files of their own: what the programs do of them is what they say.
+OTHERS = {
+    "another loss": """
+network: {kind: single_layer, layers: [6, 3], loss: huber}
+training: {iterations: 30, batch_size: 4}
+""",
+    "another unit, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: softsign}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "other units with masks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [softsign, sigmoid],
+  loss: huber}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+}
 MASKED = [name for name, text in SPECS.items() if advised(text)[1].keep_prob < 1]
 SEVERAL = [name for name in SPECS if "several runs" in name]
 
@@ -48,7 +64,7 @@ class Case:
 
     def __init__(self, name: str, cooldown: float | None = None) -> None:
         self.cooldown = cooldown
-        self.text = SPECS[name]
+        self.text = (SPECS | OTHERS)[name]
         self.spec, self.best = advised(self.text)
         self.network = network_of(self.spec, self.best)
         rng = np.random.default_rng(7)
@@ -253,8 +269,19 @@ COOLED = ["single layer", "autoencoder", "layers with masks", "layers with masks
 )
 @pytest.mark.parametrize("target", TRAINERS)
 def test_the_same_weights_as_the_engine(target: Target, name: str, cooldown: float | None) -> None:
+    same_weights(target, Case(name, cooldown))
+
+
+@pytest.mark.usefixtures("recipes")
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("target", TRAINERS)
+def test_other_units_and_losses_have_the_same_weights_too(target: Target, name: str) -> None:
+    same_weights(target, Case(name, 0.4))
+
+
+def same_weights(target: Target, case: Case) -> None:
+    """What a program trains is what the engine trains, from the same W^1, rows and masks."""
     library(target)
-    case = Case(name, cooldown)
     ours, masks = TRAINERS[target](case, case.text_for(target))
     theirs = case.engine(masks)
     moved = max(float(np.abs(a - b[0]).max()) for a, b in zip(theirs, case.start, strict=True))
@@ -264,7 +291,7 @@ def test_the_same_weights_as_the_engine(target: Target, name: str, cooldown: flo
         # Keras keeps its learning rate in single precision.
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6 if target == "keras" else 1e-9)
     bounds = case.network.weight_bounds
-    if bounds and cooldown is None:
+    if bounds and case.cooldown is None:
         assert any((np.abs(b) == bound).any() for b, bound in zip(theirs, bounds, strict=True))
 
 

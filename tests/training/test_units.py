@@ -5,34 +5,18 @@ The oracles are differences: of a unit's own values, of a network's loss, and of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from rsgadvise.theory import heads, units
 from rsgadvise.theory.heads import head_names, head_of
 from rsgadvise.theory.units import unit_names, unit_of
 from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Array, Data, Kernel, Network, initial_weights
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+pytestmark = pytest.mark.usefixtures("recipes")
 UNITS = sorted({*unit_names(), "softsign"})
 HEADS = sorted({*head_names(), "huber"})
 GRID = np.linspace(-12, 12, 24_001)
-
-
-@pytest.fixture(autouse=True)
-def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A unit and a loss beside those of the package."""
-    for package, cached in ((units, unit_of), (heads, head_of)):
-        folder = RECIPES / package.__name__.rpartition(".")[2]
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-        cached.cache_clear()
-    yield
-    unit_of.cache_clear()
-    head_of.cache_clear()
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -33,10 +33,10 @@ from rsgadvise.ask.design.screening import Metric, Progress, screen
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import rounded_up
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import DEFAULT, ConstantsName, other_than
+from rsgadvise.theory import ConstantsName, other_than
 from rsgadvise.theory.judge import Point, check_problem, equation
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import theorem_of
+from rsgadvise.theory.theorems import theorem_of, usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -191,7 +191,7 @@ def design(
         measured=measured,
         progress=progress,
     )
-    found = ask(constants=constants or DEFAULT)
+    found = ask(constants=constants or usual_constants(spec.network))
     if found.infeasible is None or spec.target is None:
         return found
     name = other_than(found.constants)[0]

@@ -18,8 +18,8 @@ from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, sp
 from rsgadvise.kinds import KINDS
 from rsgadvise.spec import with_statistics
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import DEFAULT, ConstantsName
-from rsgadvise.theory.theorems import theorem_of
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.theorems import theorem_of, usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -171,7 +171,7 @@ def input_statistics(
 def explain(
     spec: Spec,
     *,
-    constants: ConstantsName = DEFAULT,
+    constants: ConstantsName | None = None,
     measured: Mapping[str, float | int | None] | None = None,
     statistics: DataStatistics | None = None,
     thorough: bool = False,
@@ -191,6 +191,7 @@ def explain(
         InfeasibleError: something is open, and nothing can be recommended.
         HypothesisError: the network or its data lead to no useful constants.
     """
+    constants = constants or usual_constants(spec.network)
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(

@@ -17,7 +17,7 @@ from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
 from rsgadvise.spec.write import STATISTICS
-from rsgadvise.theory import DEFAULT, ConstantsName
+from rsgadvise.theory import ConstantsName
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -301,7 +301,7 @@ def fixed_values(spec: Spec) -> Values | None:
 def chosen_values(
     spec: Spec,
     *,
-    constants: ConstantsName = DEFAULT,
+    constants: ConstantsName | None = None,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> tuple[Values, bool]:
     """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.

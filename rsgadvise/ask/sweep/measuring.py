@@ -75,7 +75,7 @@ def reason(error: HypothesisError) -> str:
 def predict(
     spec: Spec,
     *,
-    constants: ConstantsName = DEFAULT,
+    constants: ConstantsName | None = None,
     measured: Mapping[str, float | int | None] | None = None,
 ) -> Prediction:
     """Both bounds at the spec's hyper-parameters, or at those advised for what it leaves open.

@@ -17,6 +17,7 @@ from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, autoencoder_constants
 from rsgadvise.theory.judge import check_problem
+from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
 from rsgadvise.training.generated import generated_data, moments_of
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
@@ -161,13 +162,15 @@ def setting_from_spec(
         seed: of generated data and of pretraining.
         data: rows of the data file; without them, rows are generated with the spec's mu_x and tau_x.
         measured: statistics of those rows by spec key.
-        constants: whose bounds to check.
+        constants: whose bounds to check, of those that are about the network.
         notes: for the report.
 
     Raises:
         HypothesisError: too large to be trained here, or no data have the spec's moments.
     """
     problem = resolve(spec, measured)
+    about = tuple(each for each in constants if not theorem_of(problem.kind, each).refusal(problem))
+    constants = about or constants
     for each in constants:
         check_problem(problem, each)
     layers = problem.layers

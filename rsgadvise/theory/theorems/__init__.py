@@ -12,14 +12,16 @@ from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.theorem import Theorem
+from rsgadvise.theory.theorems.theorem import HasUnits, Theorem
 
 __all__ = [
     "Theorem",
     "constants_names",
     "theorem_for",
     "theorem_of",
+    "usual_constants",
 ]
 
 
@@ -55,3 +57,8 @@ def theorem_of(kind: str, constants: str) -> type[Theorem]:
 def theorem_for(problem: Problem, constants: str) -> Theorem:
     """The same for one problem, whose constants are worked out once."""
     return theorem_of(problem.kind, constants)(problem)
+
+
+def usual_constants(network: HasUnits) -> ConstantsName:
+    """What is taken where nobody named any: the first of `BY_THEOREM` that is about the network."""
+    return next(name for name in BY_THEOREM if theorem_of(network.kind, name).refusal(network) is None)

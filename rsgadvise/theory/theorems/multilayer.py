@@ -131,6 +131,7 @@ class Multilayer(Theorem):
 
     kinds = ("multilayer",)
     constants = ("paper",)
+    sigmoids = True
     by_layer = True
     printed = ("(12)", "(13)")
     plain: ClassVar[Mapping[str, str]] = {

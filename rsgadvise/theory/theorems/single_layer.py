@@ -174,6 +174,7 @@ class SingleLayer(Descent):
 
     kinds = ("single_layer",)
     constants = ("paper",)
+    sigmoids = True
     plan = "Corollary III.3, equation (9)"
     geometry = Geometry.FREE
     plain: ClassVar[Mapping[str, str]] = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
+from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.descent import FloatArray, Geometry
+from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.objective import (
     Cost,
     DescentObjective,
@@ -20,11 +22,23 @@ from rsgadvise.theory.objective import (
     lowest_keep_prob,
 )
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.units import SIGMOID
 
 PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
 GENERAL = "q_1 D_f, q_k = p_k / (γ_k (1 - U γ_k/2))"
 LATE = "F_max Σ_{k>1} max(0, q_k - q_{k-1})"
 """Formulas of terms that several theorems share."""
+
+
+class HasUnits(Protocol):
+    """A network of a spec, or its problem."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def activations(self) -> tuple[str, ...]: ...
+    @property
+    def loss(self) -> str: ...
 
 
 class Theorem(ABC):
@@ -33,6 +47,7 @@ class Theorem(ABC):
     Attributes:
         kinds: of the networks that it is about. constants: the names that ask for it.
         proven: whether it holds for all data with these statistics.
+        sigmoids: whether it is about sigmoid units with the squared error alone.
         moments: statistics of the inputs that are in the bound.
         by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
             then searched, whatever the stopping.
@@ -45,6 +60,7 @@ class Theorem(ABC):
     kinds: ClassVar[tuple[str, ...]]
     constants: ClassVar[tuple[str, ...]]
     proven: ClassVar[bool] = False
+    sigmoids: ClassVar[bool] = False
     moments: ClassVar[tuple[str, ...]] = ()
     by_layer: ClassVar[bool] = False
     printed: ClassVar[tuple[str, ...]] = ()
@@ -70,6 +86,22 @@ class Theorem(ABC):
         """Where the bound comes from for a schedule."""
         source = cls.source(dropout=dropout)
         return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
+
+    @classmethod
+    def refusal(cls, network: HasUnits) -> HypothesisError | None:
+        """Why it is not about a network with these units and this loss; None if it is."""
+        if not cls.sigmoids:
+            return None
+        pairs = (("activation", SIGMOID, network.activations), ("loss", SQUARED, (network.loss,)))
+        for key, needed, given in pairs:
+            others = [name for name in given if name != needed]
+            if others:
+                return HypothesisError(
+                    f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; "
+                    "use --constants certified",
+                    quantity=f"network.{key}",
+                )
+        return None
 
     @classmethod
     def pretrained(cls, problem: Problem) -> bool:
