@@ -98,8 +98,9 @@ def _terms(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
 def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     """All that the certified bound rests on, and with it every bound that it proves."""
     what = "autoencoder with tied weights" if problem.tied else "network"
-    yield f"a {lengths(problem.layers)} {what} of sigmoid units without biases"
-    yield "squared loss" if problem.tied else "squared loss to targets in [0, 1]"
+    yield f"a {lengths(problem.layers)} {what} of {problem.units_in_words} units without biases"
+    loss = "squared loss" if problem.as_in_the_paper else problem.head.name
+    yield loss if problem.tied else f"{loss} to targets in [0, 1]"
     yield _inputs(problem)
     boxes = problem.weight_bounds
     if boxes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from rsgadvise.kinds import OfKind
+from rsgadvise.kinds import KINDS, OfKind
 from rsgadvise.theory.constants import InputMoments, largest_loss
 from rsgadvise.theory.heads import SQUARED, head_of
 from rsgadvise.theory.heads.head import Head
-from rsgadvise.theory.units import units_of
+from rsgadvise.theory.units import SIGMOID, units_of
 from rsgadvise.theory.units.unit import Unit
 
 Kind = Literal["single_layer", "autoencoder", "multilayer"]
@@ -91,6 +91,28 @@ class Problem(OfKind):
     def head(self) -> Head:
         """The loss with its output units."""
         return head_of(self.loss)
+
+    @property
+    def as_in_the_paper(self) -> bool:
+        """Whether all units are sigmoids and the loss is their squared error."""
+        return self.loss == SQUARED and {*self.activations} <= {SIGMOID}
+
+    @property
+    def outputs(self) -> int:
+        """d_L; an autoencoder has as many outputs as inputs."""
+        return self.layers[0] if self.tied else self.layers[-1]
+
+    @property
+    def limit_in_symbols(self) -> str:
+        """The largest squared gradient possible; docs/theory.md has all that is in it."""
+        others = "C_1² A_L², by the bounds of units and loss"
+        return KINDS[self.kind].limit if self.as_in_the_paper else others
+
+    @property
+    def units_in_words(self) -> str:
+        """As in "a network of sigmoid units", those of the output among them."""
+        names = dict.fromkeys(unit.name for unit in self.units)
+        return " and ".join(names) if names else SIGMOID
 
     @property
     def largest_loss(self) -> float:

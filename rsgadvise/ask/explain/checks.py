@@ -50,15 +50,16 @@ def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | No
     if value >= largest:
         how = "given" if spec.training.initial_loss is not None else "assumed"
         reason = (
-            f"{value:g}, {how}, is the largest loss that {largest:g} outputs in [0, 1] can have, and f* >= 0"
+            f"{value:g}, {how}, is the largest loss that {problem.outputs:g} outputs can have, and f* >= 0"
         )
         return Hypothesis("suboptimality", text, True, reason, value, largest)
+    half = f"outputs near 1/2 give about {largest / 4:g}, and " if problem.as_in_the_paper else ""
     return Hypothesis(
         "suboptimality",
         text,
         None,
-        f"training.initial_loss = {value:g} is taken on trust, as f(W¹) or more; outputs near 1/2 give about "
-        f"{largest / 4:g}, and {largest:g} is always safe",
+        f"training.initial_loss = {value:g} is taken on trust, as f(W¹) or more; "
+        f"{half}{largest:g} is always safe",
         value,
         largest,
     )

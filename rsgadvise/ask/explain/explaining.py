@@ -15,7 +15,6 @@ from rsgadvise.ask.explain.knobs import knobs_of
 from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term
 from rsgadvise.ask.explain.sampling import sampling_of
 from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, spec_at
-from rsgadvise.kinds import KINDS
 from rsgadvise.spec import with_statistics
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName
@@ -46,7 +45,7 @@ _RESTS_ON: Mapping[str, tuple[str, ...]] = {
 def explained_terms(
     terms: Mapping[str, float],
     *,
-    kind: str,
+    problem: Problem,
     constants: str,
     plain: bool,
     equation: str,
@@ -56,13 +55,13 @@ def explained_terms(
 
     Args:
         terms: value by name; they sum to the bound.
-        kind, constants: of the network, and whose.
+        problem, constants: of the network, and whose.
         plain: constant stepsize and uniform R.
         equation: where the bound comes from.
         hypotheses: ids of those that apply to this network.
     """
     total = sum(terms.values())
-    theorem = theorem_of(kind, constants)
+    theorem = theorem_of(problem.kind, constants)
     formulas = theorem.plain if plain else theorem.general
     found = []
     for name, value in terms.items():
@@ -73,7 +72,7 @@ def explained_terms(
                 name=name,
                 value=value,
                 share=value / total if total > 0 else 0.0,
-                formula=KINDS[kind].limit if limit else formulas[name],
+                formula=problem.limit_in_symbols if limit else formulas[name],
                 words=TERM_WORDS[name],
                 source="largest gradient possible, docs/theory.md" if limit else equation,
                 assumptions=tuple(each for each in needed if each in hypotheses),
@@ -215,7 +214,7 @@ def explain(
         training=situation.training,
         terms=explained_terms(
             report.terms,
-            kind=report.kind,
+            problem=situation.problem,
             constants=constants,
             plain=situation.point.schedule.plain,
             equation=report.equation,

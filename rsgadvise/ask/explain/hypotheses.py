@@ -79,7 +79,7 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
         problem: the network. keep_prob: zeta.
         eigenvalue: what the largest eigenvalue of E[x xᵀ] is at least.
     """
-    if problem.tied:
+    if problem.tied or not problem.as_in_the_paper:
         return 0.0  # its U is the certified one
     zeta = keep_prob
     if len(problem.layers) == 2:
@@ -250,20 +250,27 @@ def hypotheses_of(
             )
         )
         training = tuple(_training(spec, problem, point))
-    kind = KINDS[problem.kind]
     return (
         Hypothesis(
             "network",
-            "sigmoid units, squared loss, no biases",
-            True,
-            f"kind {kind.name} means the loss {kind.loss}, equation {kind.equation}; a network with other "
-            "units or biases is another one",
+            *_network(problem),
         ),
         *data_hypotheses(spec, problem, constants=constants, statistics=statistics),
         *at_point,
         *start_hypotheses(spec, problem, constants=constants, measured=measured),
         *training,
     )
+
+
+def _network(problem: Problem) -> tuple[str, bool, str]:
+    """What is assumed of the network, that it holds, and why."""
+    kind = KINDS[problem.kind]
+    what, loss = "sigmoid units, squared loss", f"the loss {kind.loss}, equation {kind.equation}"
+    if not problem.as_in_the_paper:
+        units = f"{problem.units_in_words} units, " if problem.units else ""
+        what, loss = f"{units}{problem.head.name}", kind.sizes
+    why = f"kind {kind.name} means {loss}; a network with other units or biases is another one"
+    return f"{what}, no biases", True, why
 
 
 def _training(spec: Spec, problem: Problem, point: Point) -> Iterator[Hypothesis]:

@@ -22,6 +22,7 @@ from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import attempted, certified, check_problem, point_at
 from rsgadvise.theory.problem import Assumption, Problem
+from rsgadvise.theory.theorems import usual_constants
 from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def predict(
     )
     chosen = values, as_stepsize(point.stepsize), advised
     try:
-        check_problem(problem, "paper")
+        check_problem(problem, usual_constants(problem))
     except HypothesisError as error:  # no constants then have a use, only the limit is left
         limit = float(largest_gradient(problem, np.asarray(values.keep_prob)))
         note = f"No bound: {reason(error)}."
