@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.data import described, keys_for, measured, rows_of, statistics_of
-from rsgadvise.cli.options import COLUMN_NUMBERS
+from rsgadvise.cli.options import (
+    COLUMN_NUMBERS,
+    AdviceConstantsOption,
+    Group,
+    PilotOption,
+    ScalingName,
+    ScalingOption,
+    SeedOption,
+    WorkOption,
+)
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.kinds import KINDS, Kind
-from rsgadvise.pilot import Effort
+from rsgadvise.pilot import AUTO, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -181,6 +190,32 @@ class DataOptions:
                         f"{each:g}" if isinstance(each, float) else str(each),
                     ]
         return tuple(typed)
+
+
+def _data(
+    target: TargetOption = None,
+    hidden: HiddenOption = None,
+    kind: KindOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    exclude: ExcludeOption = None,
+    array: ArrayOption = None,
+    scaling: ScalingOption = ScalingName.AUTO,
+) -> DataOptions:
+    return DataOptions(target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value)
+
+
+def _effort(
+    constants: AdviceConstantsOption = AUTO,
+    work: WorkOption = None,
+    pilot: PilotOption = None,
+    seed: SeedOption = 0,
+) -> Effort:
+    return Effort(constants, pilot, work, seed)
+
+
+AboutData = Annotated[DataOptions, Group(_data)]
+EffortOptions = Annotated[Effort, Group(_effort)]
 
 
 @dataclass(frozen=True, slots=True)
