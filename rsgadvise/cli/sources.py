@@ -149,7 +149,6 @@ BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{_OF_DATA} ro
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
 )
-_SPEC_SUFFIXES = {".yaml", ".yml", ".json"}
 _TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
 HIDDEN = 32  # units, in one layer, where nobody says what to train on a data file
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
@@ -237,8 +236,10 @@ class Loaded:
 
 def is_data(source: str) -> bool:
     """Whether a name on the command line is that of a data file rather than of a spec."""
+    from rsgadvise.spec.load import SUFFIXES
+
     path = Path(source)
-    if source == "-" or path.suffix.lower() in _SPEC_SUFFIXES:
+    if source == "-" or path.suffix.lower() in SUFFIXES:
         return False
     try:
         with path.open("rb") as stream:
