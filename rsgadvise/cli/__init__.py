@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 import typer.main
 
-from rsgadvise.cli.options import VersionOption
+from rsgadvise.cli.options import VersionOption, grouped
 from rsgadvise.cli.places import guarded
 from rsgadvise.errors import RsgadviseError
 
@@ -54,7 +54,7 @@ def make_app(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
     app.callback()(_root)
     for name in names:
         command = getattr(import_module(f"rsgadvise.cli.{COMMANDS[name]}"), name)
-        app.command()(guarded(command))
+        app.command()(guarded(grouped(command)))
     return app
 
 

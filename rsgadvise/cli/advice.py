@@ -10,37 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from rsgadvise.cli.options import (
-    AdviceConstantsOption,
-    ConstantsOption,
-    EitherConstantsOption,
-    EmitOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    OutputOption,
-    PilotOption,
-    QuietOption,
-    ScalingName,
-    ScalingOption,
-    SeedOption,
-    SetOption,
-    VersionOption,
-    WorkOption,
-)
-from rsgadvise.cli.output import Target, emit, write, write_text
+from rsgadvise.cli.options import ConstantsOption, EitherConstantsOption, EmitOption, Format, SetOption
+from rsgadvise.cli.output import Target, TargetOptions, emit, write, write_text
 from rsgadvise.cli.sources import (
-    ArrayOption,
-    BatchSizeOption,
+    AboutData,
     DataOptions,
-    EpochsOption,
-    ExcludeOption,
-    HiddenOption,
+    EffortOptions,
     IntoOption,
-    KindOption,
     Loaded,
     SaveOption,
-    TargetOption,
     load,
     located,
 )
@@ -178,14 +156,7 @@ def _advised(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Answer
 
 def recommend(
     spec: SourceArgument,
-    target: TargetOption = None,
-    hidden: HiddenOption = None,
-    kind: KindOption = None,
-    epochs: EpochsOption = None,
-    batch_size: BatchSizeOption = None,
-    exclude: ExcludeOption = None,
-    array: ArrayOption = None,
-    scaling: ScalingOption = ScalingName.AUTO,
+    options: AboutData,
     save: SaveOption = None,
     into: IntoOption = None,
     emit_: EmitOption = None,
@@ -193,43 +164,32 @@ def recommend(
         bool, typer.Option("--details", help="Everything: terms, the race, constants, reasons, assumptions.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many ranks to show.")] = 5,
-    constants: AdviceConstantsOption = "auto",
-    work: WorkOption = None,
-    pilot: PilotOption = None,
-    seed: SeedOption = 0,
+    *,
+    effort: EffortOptions,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    to: TargetOptions,
 ) -> None:
     """What to train with, how good that is, and ranked alternatives."""
-    del version
-    if emit_ is not None and format_ is not Format.TABLE:
+    if emit_ is not None and to.format is not Format.TABLE:
         raise UsageError(
-            f"--emit prints Python in place of a report; got --format {format_.value} too; leave one out"
+            f"--emit prints Python in place of a report; got --format {to.format.value} too; leave one out"
         )
-    effort = Effort(constants, pilot, work, seed)
-    options = DataOptions(
-        target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value
-    )
-    answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet, options=options, save=save)
+    answer = ask_for_advice(spec, set_, effort, top=top, quiet=to.quiet, options=options, save=save)
     advice = answer.result
     if emit_ is not None:
         from rsgadvise.cli.emitting import snippet_text
 
         text = snippet_text(advice, answer.loaded, answer.statistics, emit_.value)
-        write(output, text)
+        write(to.path, text)
     else:
-        _show(advice, answer, Target(format_, output, quiet, no_color), details=details)
+        _show(advice, answer, to, details=details)
     if save is not None:
         write_text(save, answer.loaded.source.text)
     if into is not None:
         from rsgadvise.cli.emitting import write_advice
 
         write_advice(into, advice)
-    if not quiet:
+    if not to.quiet:
         for path in (save, into):
             if path is not None:
                 print(f"wrote {path}", file=sys.stderr)
@@ -277,32 +237,23 @@ def bound(
     spec: SpecArgument,
     constants: ConstantsOption = None,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Evaluate the bound at the values that a spec fixes."""
-    del version
     from rsgadvise.advise.evaluate import evaluate
 
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> BoundReport:
         return evaluate(loaded.spec, constants=constants, measured=measured)
 
-    answer = ask(spec, set_, question, quiet=quiet)
+    answer = ask(spec, set_, question, quiet=to.quiet)
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.show.report.plan import bound_blocks
 
         return bound_blocks(answer.result)
 
-    emit(
-        Target(format_, output, quiet, no_color),
-        blocks=blocks,
-        document=lambda: answer.document("bound"),
-        rows=lambda: [_flat(answer.result)],
-    )
+    emit(to, blocks=blocks, document=lambda: answer.document("bound"), rows=lambda: [_flat(answer.result)])
 
 
 def iterations(
@@ -319,14 +270,10 @@ def iterations(
     initial_loss: Annotated[float | None, typer.Option(help="f(W1), without SPEC.")] = None,
     constants: EitherConstantsOption = None,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """How many iterations, runs and rows a target needs."""
-    del version
     from rsgadvise.advise.plan import plan_for
     from rsgadvise.cli.requests import GivenOptions, left_aside, request_from_options, request_from_spec
 
@@ -342,7 +289,7 @@ def iterations(
             found = plan_for(*request_from_spec(given, loaded, measured), constants=named)
             return replace(found, notes=(*left_aside(loaded.spec.training), *found.notes))
 
-        answer = ask(spec, set_, question, quiet=quiet)
+        answer = ask(spec, set_, question, quiet=to.quiet)
         plan = answer.result
 
     def document() -> dict[str, Any]:
@@ -355,11 +302,6 @@ def iterations(
 
         return plan_blocks(plan)
 
-    emit(
-        Target(format_, output, quiet, no_color),
-        blocks=blocks,
-        document=document,
-        rows=lambda: [asdict(point) for point in plan.tradeoff],
-    )
+    emit(to, blocks=blocks, document=document, rows=lambda: [asdict(point) for point in plan.tradeoff])
     if not plan.feasible:
         raise typer.Exit(1)

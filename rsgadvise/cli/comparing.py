@@ -12,19 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise.cli.data import described, rows_of, statistics_of
-from rsgadvise.cli.options import (
-    EitherConstantsOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    OutputOption,
-    QuietOption,
-    SetOption,
-    VersionOption,
-    check_budget,
-    check_confidence,
-)
-from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.options import EitherConstantsOption, SetOption, check_budget, check_confidence
+from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.sources import located, unique_name
 from rsgadvise.errors import HypothesisError, UsageError
 
@@ -72,14 +61,10 @@ def compare(
         float | None, typer.Option("--budget", metavar="SECONDS", help="With --measure: stop after so long.")
     ] = None,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Say which spec has the better guarantee, or measured gradient."""
-    del version
     training = {
         "--runs": runs,
         "--seed": seed,
@@ -91,7 +76,7 @@ def compare(
     confidence = _CONFIDENCE if confidence is None else confidence
     check_confidence(confidence)
     check_budget(budget)
-    loaded = [_load(spec, tuple(set_ or ()), quiet=quiet) for spec in specs]
+    loaded = [_load(spec, tuple(set_ or ()), quiet=to.quiet) for spec in specs]
     taken: set[str] = set()
     candidates = [
         _candidate(unique_name(name, taken), *each)
@@ -113,7 +98,7 @@ def compare(
             confidence=confidence,
             jobs=jobs,
             budget=budget,
-            quiet=quiet,
+            quiet=to.quiet,
         )
 
     def blocks() -> Sequence[Block]:
@@ -126,12 +111,7 @@ def compare(
 
         return as_document("compare", found)
 
-    emit(
-        Target(format_, output, quiet, no_color),
-        blocks=blocks,
-        document=document,
-        rows=lambda: [asdict(row) for row in found.specs],
-    )
+    emit(to, blocks=blocks, document=document, rows=lambda: [asdict(row) for row in found.specs])
     if found.interrupted:
         raise typer.Exit(130)
     if all(row.rank is None for row in found.specs):

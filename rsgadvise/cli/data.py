@@ -10,18 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.options import (
-    COLUMN_NUMBERS,
-    Format,
-    FormatOption,
-    NoColorOption,
-    OutputOption,
-    QuietOption,
-    ScalingName,
-    ScalingOption,
-    VersionOption,
-)
-from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.options import COLUMN_NUMBERS, ScalingName, ScalingOption
+from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 
@@ -255,27 +245,23 @@ def stats(
     into: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Also write the statistics into this spec.")
     ] = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Measure a data file: mean, moments, spectrum and scaling."""
-    del version
     from rsgadvise.data.opening import open_data
 
     keep_data_apart(data, target)
     excluded = tuple(exclude or ())
     source = open_data(data, array=array, target=target, exclude=excluded)
-    statistics = measured(source, spectrum=spectrum, quiet=quiet, scaling=scaling.value)
+    statistics = measured(source, spectrum=spectrum, quiet=to.quiet, scaling=scaling.value)
     if into is not None:
         _check_width(into, source)
     from rsgadvise.show.report import documents as report
 
     name = str(data).encode("utf-8", "replace").decode("utf-8")
     emit(
-        Target(format_, output, quiet, no_color),
+        to,
         blocks=lambda: report.statistics_blocks(statistics, name),
         document=lambda: report.statistics_document(statistics, name),
         rows=lambda: [report.statistics_document(statistics, name)],
@@ -284,7 +270,7 @@ def stats(
         from rsgadvise.spec import write_statistics
 
         write_statistics(into, statistics_for_spec(statistics))
-        if not quiet:
+        if not to.quiet:
             keys = keys_for(
                 source,
                 array=array,

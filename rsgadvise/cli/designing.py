@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.advice import Measured, SpecArgument, ask
-from rsgadvise.cli.options import (
-    EitherConstantsOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    OutputOption,
-    QuietOption,
-    SetOption,
-    VersionOption,
-)
-from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.options import EitherConstantsOption, SetOption
+from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.progress import ReadProgress
 
 if TYPE_CHECKING:
@@ -80,21 +71,17 @@ def design(
     ] = "best",
     constants: EitherConstantsOption = None,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Rank network structures for a task, and plan one's training."""
-    del version
     from rsgadvise.ask.design import design as design_networks
     from rsgadvise.ask.design import parse_depths, parse_which, parse_widths
 
     lengths, depths, planned = parse_widths(widths), parse_depths(depth), parse_which(pipeline)
 
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Design:
-        with ReadProgress(enabled=not quiet) as progress:
+        with ReadProgress(enabled=not to.quiet) as progress:
             return design_networks(
                 loaded.spec,
                 widths=lengths,
@@ -110,7 +97,7 @@ def design(
                 progress=progress,
             )
 
-    answer = ask(spec, set_, question, quiet=quiet)
+    answer = ask(spec, set_, question, quiet=to.quiet)
     found = answer.result
 
     def blocks() -> Sequence[Block]:
@@ -119,7 +106,7 @@ def design(
         return design_blocks(found)
 
     emit(
-        Target(format_, output, quiet, no_color),
+        to,
         blocks=blocks,
         document=lambda: answer.document("design"),
         rows=lambda: [asdict(row) for row in found.architectures],

@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.advice import Measured, SpecArgument, ask
-from rsgadvise.cli.options import (
-    ConstantsOption,
-    Format,
-    FormatOption,
-    NoColorOption,
-    OutputOption,
-    QuietOption,
-    SetOption,
-    VersionOption,
-)
-from rsgadvise.cli.output import Target, emit
+from rsgadvise.cli.options import ConstantsOption, SetOption
+from rsgadvise.cli.output import TargetOptions, emit
 
 if TYPE_CHECKING:
     from rsgadvise.ask.explain.results import Explanation
@@ -40,14 +31,10 @@ def explain(
         ),
     ] = False,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Explain a bound: its terms, assumptions, and what changes it."""
-    del version
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
         from rsgadvise.ask.explain.explaining import explain as explained
@@ -60,7 +47,7 @@ def explain(
             thorough=thorough,
         )
 
-    answer = ask(spec, set_, question, quiet=quiet)
+    answer = ask(spec, set_, question, quiet=to.quiet)
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.show.report.explaining import explanation_blocks
@@ -68,7 +55,7 @@ def explain(
         return explanation_blocks(answer.result)
 
     emit(
-        Target(format_, output, quiet, no_color),
+        to,
         blocks=blocks,
         document=lambda: answer.document("explain"),
         rows=lambda: [asdict(term) for term in answer.result.terms],

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +19,38 @@ from rsgadvise.errors import UsageError
 from rsgadvise.pilot import AUTO
 from rsgadvise.show.formats import format_names
 from rsgadvise.theory import BY_THEOREM, CONSTANTS, all_constants
+
+# Options that several commands take together.
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that make one value: a parameter `Annotated[Value, Group(make)]` stands for those of `make`."""
+
+    make: Callable[..., Any]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with the options of each group in the place of its parameter."""
+    made, parameters = dict[str, tuple[Callable[..., Any], list[str]]](), list[Parameter]()
+    for each in signature(command, eval_str=True).parameters.values():
+        marks = getattr(each.annotation, "__metadata__", ())
+        options = [each]
+        for make in (mark.make for mark in marks if isinstance(mark, Group)):
+            options = [*signature(make, eval_str=True).parameters.values()]
+            made[each.name] = make, [option.name for option in options]
+        parameters += [option.replace(kind=Parameter.KEYWORD_ONLY) for option in options]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        for name, (make, options) in made.items():
+            values[name] = make(**{option: values.pop(option) for option in options})
+        command(**values)
+
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
 
 # The options of commands that train: where to compute, and how sure to be.
 

@@ -9,9 +9,17 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rsgadvise.cli.options import Format
+from rsgadvise.cli.options import (
+    Format,
+    FormatOption,
+    Group,
+    NoColorOption,
+    OutputOption,
+    QuietOption,
+    VersionOption,
+)
 from rsgadvise.errors import UsageError
 from rsgadvise.show.formats import Shown, render
 from rsgadvise.show.report.blocks import Block
@@ -30,6 +38,21 @@ class Target:
     path: Path | None = None
     quiet: bool = False
     no_color: bool = False
+
+
+def _target(
+    format_: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+    quiet: QuietOption = False,
+    no_color: NoColorOption = False,
+    version: VersionOption = False,
+) -> Target:
+    del version
+    return Target(format_, output, quiet, no_color)
+
+
+TargetOptions = Annotated[Target, Group(_target)]
+"""The options of every command that has a result to show."""
 
 
 def emit(

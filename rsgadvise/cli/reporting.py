@@ -14,30 +14,9 @@ import typer
 
 from rsgadvise import __version__
 from rsgadvise.cli.advice import Answer, SourceArgument, ask_for_advice
-from rsgadvise.cli.options import (
-    AdviceConstantsOption,
-    NoColorOption,
-    OutputOption,
-    PilotOption,
-    QuietOption,
-    ScalingName,
-    ScalingOption,
-    SeedOption,
-    SetOption,
-    VersionOption,
-    WorkOption,
-)
+from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, SetOption, VersionOption
 from rsgadvise.cli.output import check_writable, write
-from rsgadvise.cli.sources import (
-    ArrayOption,
-    BatchSizeOption,
-    DataOptions,
-    EpochsOption,
-    ExcludeOption,
-    HiddenOption,
-    KindOption,
-    TargetOption,
-)
+from rsgadvise.cli.sources import AboutData, EffortOptions
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import Effort
 from rsgadvise.theory import DEFAULT
@@ -53,19 +32,10 @@ _SAVED = "spec.yaml"  # what a spec from standard input is to be saved as
 
 def report(
     spec: SourceArgument,
-    target: TargetOption = None,
-    hidden: HiddenOption = None,
-    kind: KindOption = None,
-    epochs: EpochsOption = None,
-    batch_size: BatchSizeOption = None,
-    exclude: ExcludeOption = None,
-    array: ArrayOption = None,
-    scaling: ScalingOption = ScalingName.AUTO,
+    options: AboutData,
     top: Annotated[int, typer.Option(min=1, max=100, help="How many recommendations to show.")] = 5,
-    constants: AdviceConstantsOption = "auto",
-    work: WorkOption = None,
-    pilot: PilotOption = None,
-    seed: SeedOption = 0,
+    *,
+    effort: EffortOptions,
     title: Annotated[
         str, typer.Option(metavar="TEXT", help="Title of the page; without it, one from the network.")
     ] = "",
@@ -93,10 +63,6 @@ def report(
         )
     written = _now(os.environ)
     place = _place(spec, output, format_)
-    effort = Effort(constants, pilot, work, seed)
-    options = DataOptions(
-        target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value
-    )
     answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet, options=options)
     asked = [spec, *options.words] if answer.source.from_data else [_SAVED if spec == "-" else spec]
     asked += [part for override in set_ or () for part in ("--set", override)]

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rsgadvise.cli.data import described, keys_for, measured, rows_of, statistics_of
-from rsgadvise.cli.options import COLUMN_NUMBERS
+from rsgadvise.cli.options import (
+    COLUMN_NUMBERS,
+    AdviceConstantsOption,
+    Group,
+    PilotOption,
+    ScalingName,
+    ScalingOption,
+    SeedOption,
+    WorkOption,
+)
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.kinds import KINDS, Kind
-from rsgadvise.pilot import Effort
+from rsgadvise.pilot import AUTO, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -140,7 +149,6 @@ BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{_OF_DATA} ro
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
 )
-_SPEC_SUFFIXES = {".yaml", ".yml", ".json"}
 _TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
 HIDDEN = 32  # units, in one layer, where nobody says what to train on a data file
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
@@ -183,6 +191,32 @@ class DataOptions:
         return tuple(typed)
 
 
+def _data(
+    target: TargetOption = None,
+    hidden: HiddenOption = None,
+    kind: KindOption = None,
+    epochs: EpochsOption = None,
+    batch_size: BatchSizeOption = None,
+    exclude: ExcludeOption = None,
+    array: ArrayOption = None,
+    scaling: ScalingOption = ScalingName.AUTO,
+) -> DataOptions:
+    return DataOptions(target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value)
+
+
+def _effort(
+    constants: AdviceConstantsOption = AUTO,
+    work: WorkOption = None,
+    pilot: PilotOption = None,
+    seed: SeedOption = 0,
+) -> Effort:
+    return Effort(constants, pilot, work, seed)
+
+
+AboutData = Annotated[DataOptions, Group(_data)]
+EffortOptions = Annotated[Effort, Group(_effort)]
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A spec with its data measured.
@@ -202,8 +236,10 @@ class Loaded:
 
 def is_data(source: str) -> bool:
     """Whether a name on the command line is that of a data file rather than of a spec."""
+    from rsgadvise.spec.load import SUFFIXES
+
     path = Path(source)
-    if source == "-" or path.suffix.lower() in _SPEC_SUFFIXES:
+    if source == "-" or path.suffix.lower() in SUFFIXES:
         return False
     try:
         with path.open("rb") as stream:

@@ -17,18 +17,12 @@ from rsgadvise.cli.data import check_fit, described, rows_of, statistics_of
 from rsgadvise.cli.options import (
     AdviserOption,
     DaskOption,
-    Format,
-    FormatOption,
     JobsOption,
-    NoColorOption,
-    OutputOption,
-    QuietOption,
     SetOption,
-    VersionOption,
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import Target, can_show, emit, is_stdout
+from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
 from rsgadvise.errors import RsgadviseError, UsageError
 
 if TYPE_CHECKING:
@@ -218,18 +212,14 @@ def sweep(
     jobs: JobsOption = None,
     dask: DaskOption = None,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Vary one or two keys of a spec: bounds, or measured gradients."""
-    del version
     check_confidence(confidence)
     if resume is not None and is_stdout(resume):
         raise UsageError("--resume must name a file that can be read again; got -; name one")
-    plan = _plan(spec, tuple(vary or ()), tuple(set_ or ()), quiet=quiet)
+    plan = _plan(spec, tuple(vary or ()), tuple(set_ or ()), quiet=to.quiet)
     options = _options(
         plan.loaded,
         measure=measure,
@@ -246,8 +236,8 @@ def sweep(
     data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
     computer = _computer(jobs, dask) if options.measure else None
     with (
-        _log(resume, plan, options, data, quiet=quiet) as log,
-        SweepProgress(enabled=not quiet and options.measure) as progress,
+        _log(resume, plan, options, data, quiet=to.quiet) as log,
+        SweepProgress(enabled=not to.quiet and options.measure) as progress,
     ):
         found = run_sweep(
             plan.points,
@@ -270,10 +260,10 @@ def sweep(
     def blocks() -> Sequence[Block]:
         from rsgadvise.show.report.pictures import BARS
 
-        return report.sweep_blocks(found, plain=not can_show(BARS, output))
+        return report.sweep_blocks(found, plain=not can_show(BARS, to.path))
 
     emit(
-        Target(format_, output, quiet, no_color),
+        to,
         blocks=blocks,
         document=lambda: report.sweep_document(found, plan.loaded.spec.model_dump(mode="json")),
         rows=lambda: report.sweep_rows(found),

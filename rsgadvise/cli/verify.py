@@ -19,19 +19,13 @@ from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.options import (
     AdviserOption,
     DaskOption,
-    Format,
-    FormatOption,
     JobsOption,
-    NoColorOption,
-    OutputOption,
-    QuietOption,
     SetOption,
-    VersionOption,
     check_budget,
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import Target, emit, is_stdout, write
+from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
 from rsgadvise.cli.sources import located, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.show.report.verification import summary
@@ -316,17 +310,13 @@ def verify(
         typer.Option("--allow-approximate", help="Exit 0 where nothing worse than `approximate` came out."),
     ] = False,
     set_: SetOption = None,
-    format_: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: TargetOptions,
 ) -> None:
     """Train many times, and test whether the bound holds."""
-    del version
     check_confidence(confidence)
     check_budget(budget)
-    if junit is not None and is_stdout(junit) and is_stdout(output):
+    if junit is not None and is_stdout(junit) and is_stdout(to.path):
         raise UsageError(
             "--junit - writes to standard output, where the result goes; name a file for one of them, with "
             "--junit or --output"
@@ -338,7 +328,7 @@ def verify(
         advice=advice,
         seed=seed,
         confidence=confidence,
-        quiet=quiet,
+        quiet=to.quiet,
     )
     from rsgadvise.ask.verify.runners import make_runner
     from rsgadvise.ask.verify.running import run_cases
@@ -350,7 +340,7 @@ def verify(
         dask=dask,
         kill=budget is not None,
     )
-    with CaseProgress(enabled=not quiet) as progress:
+    with CaseProgress(enabled=not to.quiet) as progress:
         found = run_cases(
             cases,
             runner,
@@ -363,7 +353,7 @@ def verify(
         )
     if found.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
-    _report(found, Target(format_, output, quiet, no_color), junit)
+    _report(found, to, junit)
     raise SystemExit(found.exit_code)
 
 

@@ -327,6 +327,8 @@ def _entries(holder: Node, path: KeyPath, label: str) -> list[Node]:
 
 INIT = "start from `rsgadvise init FILE`"
 BYTE_ORDER_MARK = "\ufeff"
+SUFFIXES = (".yaml", ".yml", ".json")
+"""Of files that are specs whatever they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +388,7 @@ def _parse(text: str, *, file: str, base_dir: Path, overrides: Sequence[str]) ->
         raise SpecError(f"must hold a spec; got an empty file; {INIT}", file=file)
     if not isinstance(root.value, dict):
         got, fix = shown(plain(root)), INIT
-        if Path(file).suffix.lower() not in {"", ".yaml", ".yml"}:
+        if Path(file).suffix.lower() not in {"", *SUFFIXES}:
             fix = f"if it holds data, `rsgadvise recommend {file} --save SPEC` makes a spec of it"
         message = f"must be sections such as network: and data:; got {got}; {fix}"
         raise SpecError(message, file=file, line=root.line, column=root.column)

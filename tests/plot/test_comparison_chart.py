@@ -125,7 +125,7 @@ def test_a_picture_is_written(run: Run, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"specs": []}, "specs: must hold at least one spec"),
-        ({"compared_by": "luck"}, "compared_by: must be one of bound, samples, seconds; got \"luck\""),
+        ({"compared_by": "luck"}, "compared_by: must be one of bound, samples, seconds; got 'luck'"),
         ({"constants": "mine"}, "constants: must be one of paper, certified"),
         ({"specs": [{**SPEC, "bound": -1}]}, "specs[0].bound: must be above 0; got -1"),
         ({"verdict": {}}, "verdict: must have the key 'text'"),
@@ -138,10 +138,10 @@ def test_bad_comparisons_name_the_place(changes: dict[str, Any], message: str) -
 
 
 IMPOSSIBLE = [
-    ({"lower": 2.0, "upper": 1.0}, "lower: must be at most"),
-    ({"lower": 0.75}, "lower: must be at most {mean}, 0.5; got 0.75"),
-    ({"upper": 0.4}, "{mean}: must be at most upper, 0.4; got 0.5"),
-    ({"lower": 2.0, "mean": None}, "lower: must be at most upper, 1; got 2.0"),
+    ({"lower": 2.0, "upper": 1.0}, "{mean}: must be at least lower, 2; got 0.5"),
+    ({"lower": 0.75}, "{mean}: must be at least lower, 0.75; got 0.5"),
+    ({"upper": 0.4}, "upper: must be at least {mean}, 0.5; got 0.4"),
+    ({"lower": 2.0, "mean": None}, "upper: must be at least lower, 2; got 1"),
 ]
 
 

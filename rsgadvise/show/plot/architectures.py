@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from rsgadvise.numerals import count, lengths, network, number
-from rsgadvise.show.plot.document import Entry
+from rsgadvise.show.plot import typed
+from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series
 from rsgadvise.show.plot.names import GRADIENT
-from rsgadvise.show.plot.scales import log_axis
+from rsgadvise.show.plot.scales import log_axis, values_of
 
 _MOST_DEPTHS = 84  # groups that can be told apart
 _COSTS = {
@@ -21,59 +23,68 @@ _COSTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Network:
-    layers: tuple[int, ...]
-    weights: float
-    depth: int
-    value: float
-    hollow: bool
+    layers: typed.Layers
+    weights: typed.Positive
+    depth: typed.Whole
+    runs: typed.Positive
+    vacuous: typed.Flag
+    work: typed.Positive | None = None
+    total_samples: typed.Positive | None = None
+    seconds: typed.Positive | None = None
+    iterations: typed.Positive | None = None
+    bound: typed.Positive | None = None
+
+    def cost(self, by: str) -> float | None:
+        """What was minimised."""
+        found: float | None = getattr(self, _COSTS[by][0])
+        return found if found is None or by != "iterations" else found * self.runs
 
 
-def architectures_chart(document: Entry) -> Chart:
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    first: typed.Positive
+    second: typed.Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Design:
+    architectures: typed.Entries[_Network]
+    by: Annotated[typed.Text, typed.one_of(_COSTS)]
+    constants: typed.Text
+    objective: typed.Text
+    searched: typed.Whole
+    curve: typed.Entries[_Pair] | None = None
+    curve_layers: typed.Entries[typed.Length] | None = None
+    curve_bound: typed.Positive | None = None
+
+
+def architectures_chart(document: Document) -> Chart:
     """What was minimised over the number of weights, one point per rank, and the curve of equal bounds.
 
     Raises:
-        DataError: there is no architecture, a key is missing, or a value is of another kind.
+        DataError: a key is missing, or a value is of another kind.
     """
-    entries = document["architectures"].entries()
-    if not entries:
-        infeasible = document.get("infeasible")
-        reason = None if infeasible is None else infeasible["reason"].text()
-        document["architectures"].fail(
-            "must hold at least one architecture" + (f"; there is none: {reason}" if reason else ""),
-            "relax the target or the search",
-        )
-    by = document["by"].text()
-    if by not in _COSTS:
-        document["by"].fail(f"must be one of {', '.join(_COSTS)}")
-    networks = [_network(entry, by) for entry in entries]
+    found = document.read(_Design)
+    networks, by = found.architectures, found.by
+    for place, one in enumerate(networks):
+        if one.cost(by) is None:
+            path = ("architectures", place, _COSTS[by][0])
+            raise document.error(path, "must be a number, which the ranks are by", None)
     depths = sorted({one.depth for one in networks})[:_MOST_DEPTHS]
     panels = [_costs(networks, depths, by)]
-    curve = _curve(document)
+    curve = _curve(document, found)
     if curve is not None:
         panels.append(curve)
     ends = (networks[0].layers[0], networks[0].layers[-1])
     return Chart(
         title=f"Architectures between {count(ends[0])} inputs and {count(ends[1])} outputs",
-        subtitle=f"{document['constants'].text()} constants; {document['objective'].text()}",
+        subtitle=f"{found.constants} constants; {found.objective}",
         rows=(tuple(panels),),
         group_name="hidden layers",
         groups=tuple(map(str, depths)),
-        caption=tuple(_caption(document, networks, curve)),
-    )
-
-
-def _network(entry: Entry, by: str) -> _Network:
-    value = entry[_COSTS[by][0]].positive()
-    if by == "iterations":
-        value *= entry["runs"].positive()
-    return _Network(
-        layers=entry.layers(),
-        weights=entry["weights"].positive(),
-        depth=entry["depth"].whole(),
-        value=value,
-        hollow=entry["vacuous"].flag(),
+        caption=tuple(_caption(found, curve)),
     )
 
 
@@ -83,30 +94,27 @@ def _costs(networks: Sequence[_Network], depths: Sequence[int], by: str) -> Pane
     series = []
     for group, depth in enumerate(depths):
         alike = sorted((one for one in networks if one.depth == depth), key=lambda one: one.weights)
-        points = tuple(Point(one.weights, one.value, hollow=one.hollow) for one in alike)
+        points = tuple(Point(one.weights, one.cost(by), hollow=one.vacuous) for one in alike)
         series.append(Series(name, role, points, group))
     best = networks[0]
-    series.append(Series("rank 1", "plan", (Point(best.weights, best.value),)))
+    series.append(Series("rank 1", "plan", (Point(best.weights, best.cost(by)),)))
     return Panel(
         title="Cost of each ranked network" if by != "bound" else "Bound of each ranked network",
         across=log_axis("weights, all layers", [one.weights for one in networks]),
-        value=log_axis(_COSTS[by][1], [one.value for one in networks]),
+        value=log_axis(_COSTS[by][1], values_of(series)),
         series=tuple(series),
     )
 
 
-def _curve(document: Entry) -> Panel | None:
+def _curve(document: Document, found: _Design) -> Panel | None:
     """Second lengths over first ones, None where there are fewer than two to join."""
-    points = [] if document.get("curve") is None else document["curve"].entries()
-    if len(points) < 2:
+    if found.curve is None or len(found.curve) < 2:
         return None
-    pairs = sorted((point["first"].positive(), point["second"].positive()) for point in points)
-    layers = document.layers("curve_layers")
+    pairs = sorted((point.first, point.second) for point in found.curve)
+    layers = found.curve_layers or ()
     if len(layers) < 4:
-        document["curve_layers"].fail("must have at least two hidden layers")
+        raise document.error(("curve_layers",), "must have at least two hidden layers", found.curve_layers)
     own = (float(layers[1]), float(layers[2]))
-    if min(own) <= 0:
-        document["curve_layers"].fail("must be lengths above 0")
     line = Series("the same bound", "limit", tuple(Point(*pair) for pair in pairs), joined=True)
     return Panel(
         title=f"Lengths with the bound of {lengths(layers)}",
@@ -116,24 +124,23 @@ def _curve(document: Entry) -> Panel | None:
     )
 
 
-def _caption(document: Entry, networks: Sequence[_Network], curve: Panel | None) -> Iterator[str]:
+def _caption(found: _Design, curve: Panel | None) -> Iterator[str]:
+    networks, by = found.architectures, found.by
     best = networks[0]
-    by = document["by"].text()
-    told = number(best.value)
+    told = number(best.cost(by))
     told = f"a bound of {told}" if by == "bound" else f"{told} {'multiply-adds' if by == 'work' else by}"
     yield (
         f"Rank 1 is {network('multilayer' if best.depth else 'single_layer', best.layers)} with "
         f"{count(int(best.weights))} weights and {told}."
     )
-    hollow = sum(one.hollow for one in networks)
+    hollow = sum(one.vacuous for one in networks)
     if hollow:
         yield (
             f"Vacuous (hollow), no better than the largest gradient of the network: {hollow} of "
             f"{len(networks)}; their order says nothing."
         )
     if curve is not None:
-        level = number(document["curve_bound"].positive())
+        level = number(found.curve_bound)
         yield f"Along the curve the bound is {level}, at the same batch size and iterations."
-    searched = document["searched"].whole()
-    if searched > len(networks):
-        yield f"The first {len(networks)} of {count(searched)} networks; --top shows more."
+    if found.searched > len(networks):
+        yield f"The first {len(networks)} of {count(found.searched)} networks; --top shows more."

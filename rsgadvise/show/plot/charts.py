@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from rsgadvise.errors import DataError
-from rsgadvise.show.plot.document import Entry, parse_document
+from rsgadvise.show.plot.architectures import architectures_chart
+from rsgadvise.show.plot.comparison import comparison_chart
+from rsgadvise.show.plot.document import Document, parse_document
 from rsgadvise.show.plot.figure import Chart
+from rsgadvise.show.plot.ranking import ranking_chart
+from rsgadvise.show.plot.sweep import sweep_chart
+from rsgadvise.show.plot.tradeoff import tradeoff_chart
+from rsgadvise.show.plot.typed import Text, line
+from rsgadvise.show.plot.verdicts import verdicts_chart
 
-
-def _sweep(document: Entry) -> Chart:
-    from rsgadvise.show.plot.sweep import sweep_chart
-
-    return sweep_chart(document)
-
-
-def _recommend(document: Entry) -> Chart:
-    from rsgadvise.show.plot.ranking import ranking_chart
-
-    return ranking_chart(document)
-
-
-def _iterations(document: Entry) -> Chart:
-    from rsgadvise.show.plot.tradeoff import tradeoff_chart
-
-    return tradeoff_chart(document)
-
-
-def _verify(document: Entry) -> Chart:
-    from rsgadvise.show.plot.verdicts import verdicts_chart
-
-    return verdicts_chart(document)
-
-
-def _design(document: Entry) -> Chart:
-    from rsgadvise.show.plot.architectures import architectures_chart
-
-    return architectures_chart(document)
-
-
-def _compare(document: Entry) -> Chart:
-    from rsgadvise.show.plot.comparison import comparison_chart
-
-    return comparison_chart(document)
-
-
-_CHARTS: dict[str, Callable[[Entry], Chart]] = {
-    "sweep": _sweep,
-    "recommend": _recommend,
-    "iterations": _iterations,
-    "verify": _verify,
-    "design": _design,
-    "compare": _compare,
+_CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
+    # chart, the key of what it shows, what that must hold, and what to do where it is empty
+    "sweep": (sweep_chart, "points", "point", "sweep values that the spec allows"),
+    "recommend": (ranking_chart, "recommendations", "recommendation", "relax the target or the budget"),
+    "iterations": (tradeoff_chart, "tradeoff", "batch size within reach of the target", "use a larger --eps"),
+    "verify": (verdicts_chart, "cases", "case", "verify a spec, or the built-in suite"),
+    "design": (architectures_chart, "architectures", "architecture", "relax the target or the search"),
+    "compare": (comparison_chart, "specs", "spec", "compare two or more"),
 }
-_SCHEMA = re.compile(r"rsgadvise\.([a-z_]+)/(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    schema: Text
 
 
 def chart_from(text: str, name: str, *, title: str | None = None) -> Chart:
@@ -67,24 +40,19 @@ def chart_from(text: str, name: str, *, title: str | None = None) -> Chart:
         title: in place of the chart's own.
 
     Raises:
-        DataError: it is no such document, or there is nothing in it to show.
+        DataError: it is no such document, its schema has no chart, or there is nothing in it to show.
     """
-    return chart_of(parse_document(text, name), title=title)
-
-
-def chart_of(document: Entry, *, title: str | None = None) -> Chart:
-    """The chart of a parsed document.
-
-    Raises:
-        DataError: its schema has no chart, a key is missing, or a value is of another kind.
-    """
-    schema = document["schema"].text()
-    known = ", ".join(f"rsgadvise.{command}/1" for command in _CHARTS)
-    found = _SCHEMA.fullmatch(schema)
-    if found is None:
-        document["schema"].fail(f"must be one of {known}", "give what one of these commands wrote")
-    if found[1] not in _CHARTS or found[2] != "1":
-        why = "is of another version" if found[1] in _CHARTS else "has nothing to plot"
-        raise DataError(f"{document.file}: {schema} {why}; the documents with a picture are {known}")
-    chart = _CHARTS[found[1]](document)
+    document = parse_document(text, name)
+    schema = document.read(_Head).schema
+    charts = {f"rsgadvise.{command}/1": chart for command, chart in _CHARTS.items()}
+    if schema not in charts:
+        fix = "give what this version of one of these commands wrote"
+        raise document.error(("schema",), f"must be one of {', '.join(charts)}", schema, fix)
+    draw, key, least, fix = charts[schema]
+    if document.content.get(key) == []:
+        match document.content:
+            case {"infeasible": {"reason": str(reason)}}:
+                least += f"; there is none: {line(reason)}"
+        raise document.error((key,), f"must hold at least one {least}", [], fix)
+    chart = draw(document)
     return chart if title is None else replace(chart, title=title)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from rsgadvise.numerals import count, network, number, percent, stepsizes
-from rsgadvise.show.plot.document import Entry
+from rsgadvise.show.plot import typed
+from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Axis, Bar, Chart, Level, Panel, Point, Segment, Series
 from rsgadvise.show.plot.names import GRADIENT, limit_name
 from rsgadvise.show.plot.scales import categories, linear_axis, log_axis
@@ -14,80 +16,73 @@ from rsgadvise.show.plot.scales import categories, linear_axis, log_axis
 _MOST = 30  # ranks in one picture
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Rank:
-    label: str
-    bound: float | None
-    certified: float | None
-    limit: float | None
-    vacuous: bool
-    terms: dict[str, float]
+    rank: typed.Whole
+    stepsize: typed.Stepsizes | None = None
+    batch_size: typed.Whole
+    iterations: typed.Whole
+    keep_prob: typed.Number
+    decay: typed.Number | None = None
+    bound: typed.Positive | None
+    certified_bound: typed.Positive | None
+    largest_gradient: typed.Positive | None = None
+    vacuous: typed.Flag
+    terms: typed.Keys[Annotated[typed.Number, typed.must("be at least 0", lambda x: x >= 0)]] = field(
+        default_factory=dict
+    )
+
+    def label(self) -> str:
+        """The hyper-parameters in one line."""
+        words = [
+            f"{self.rank}: γ {stepsizes(self.stepsize) if self.stepsize else 'n/a'}",
+            f"B {count(self.batch_size)}",
+            f"N {count(self.iterations)}",
+        ]
+        if self.keep_prob != 1:
+            words.append(f"ζ {number(self.keep_prob, 3)}")
+        if self.decay:
+            words.append(f"ρ {number(self.decay, 3)}")
+        return ", ".join(words)
 
 
-def ranking_chart(document: Entry) -> Chart:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ranking:
+    recommendations: typed.Entries[_Rank]
+    largest_gradient: typed.Positive | None
+    constants: typed.Text
+    objective: typed.Text | None = None
+    kind: typed.Text
+    layers: typed.Layers
+
+
+def ranking_chart(document: Document) -> Chart:
     """Stacked terms at each rank, and beside them the chosen and the certified bound.
 
     Raises:
-        DataError: there are no recommendations, a key is missing, or a value is of another kind.
+        DataError: a key is missing, or a value is of another kind.
     """
-    entries = document["recommendations"].entries()
-    if not entries:
-        infeasible = document.get("infeasible")
-        reason = None if infeasible is None else infeasible["reason"].text()
-        document["recommendations"].fail(
-            "must hold at least one recommendation" + (f"; there is no plan: {reason}" if reason else ""),
-            "relax the target or the budget",
-        )
-    first = entries[0]["keep_prob"].number(), document.maybe_positive("largest_gradient")
-    ranks = [_rank(entry, *first) for entry in entries[:_MOST]]
-    across = categories("rank", [rank.label for rank in ranks])
-    constants = document["constants"].text()
+    found = document.read(_Ranking)
+    first = found.recommendations[0].keep_prob
+    # A document without limits of its own has that of the first rank, true at its keep probability.
+    ranks = [
+        replace(rank, largest_gradient=found.largest_gradient)
+        if rank.largest_gradient is None and rank.keep_prob == first
+        else rank
+        for rank in found.recommendations[:_MOST]
+    ]
+    across = categories("rank", [rank.label() for rank in ranks])
     parts = tuple(dict.fromkeys(name for rank in ranks for name in rank.terms))
-    panels = [_bounds(ranks, across, constants)]
+    panels = [_bounds(ranks, across, found.constants)]
     if parts:
         panels.insert(0, _terms(ranks, across, parts))
-    objective = document.get("objective")
+    objective = "" if found.objective is None else f"; {found.objective}"
     return Chart(
-        title=f"Recommendations for {network(document['kind'].text(), document.layers())}",
-        subtitle=f"{constants} constants" + ("" if objective is None else f"; {objective.text()}"),
+        title=f"Recommendations for {network(found.kind, found.layers)}",
+        subtitle=f"{found.constants} constants{objective}",
         rows=(tuple(panels),),
         parts=tuple(name.replace("_", " ") for name in parts),
-        caption=tuple(_caption(ranks, len(entries))),
-    )
-
-
-def _rank(entry: Entry, first_keep_prob: float, first_limit: float | None) -> _Rank:
-    """One rank; a document without limits of its own has that of the first, true at its keep probability."""
-    stepsize = entry.stepsize()
-    words = [
-        f"{entry['rank'].whole()}:",
-        f"γ {'n/a' if stepsize is None else stepsizes(stepsize)},",
-        f"B {count(entry['batch_size'].whole())},",
-        f"N {count(entry['iterations'].whole())}",
-    ]
-    keep_prob = entry["keep_prob"].number()
-    if keep_prob != 1:
-        words[-1] += ","
-        words.append(f"ζ {number(keep_prob, 3)}")
-    decay = entry.get("decay")
-    if decay is not None and decay.number() != 0:
-        words[-1] += ","
-        words.append(f"ρ {number(decay.number(), 3)}")
-    own = entry.get("largest_gradient")
-    limit = first_limit if keep_prob == first_keep_prob else None
-    if own is not None:
-        limit = own.positive()
-    terms = {} if entry.get("terms") is None else {k: v.number() for k, v in entry["terms"].items()}
-    for name, value in terms.items():
-        if value < 0:
-            entry["terms"][name].fail("must be at least 0")
-    return _Rank(
-        label=" ".join(words),
-        bound=entry.maybe_positive("bound"),
-        certified=entry.maybe_positive("certified_bound"),
-        limit=limit,
-        vacuous=entry["vacuous"].flag(),
-        terms=terms,
+        caption=tuple(_caption(ranks, len(found.recommendations))),
     )
 
 
@@ -112,14 +107,20 @@ def _terms(ranks: Sequence[_Rank], across: Axis, parts: Sequence[str]) -> Panel:
 def _bounds(ranks: Sequence[_Rank], across: Axis, constants: str) -> Panel:
     chosen = tuple(Point(float(index), rank.bound, hollow=rank.vacuous) for index, rank in enumerate(ranks))
     series = [Series(f"bound with {constants} constants", "chosen", chosen)]
-    if any(rank.certified != rank.bound for rank in ranks):
+    if any(rank.certified_bound != rank.bound for rank in ranks):
         certified = tuple(
-            Point(float(index), rank.certified, hollow=_reaches(rank.certified, rank.limit))
+            Point(
+                float(index),
+                rank.certified_bound,
+                hollow=_reaches(rank.certified_bound, rank.largest_gradient),
+            )
             for index, rank in enumerate(ranks)
         )
         series.append(Series("certified bound", "certified", certified))
     limits = tuple(
-        Point(float(index), rank.limit) for index, rank in enumerate(ranks) if rank.limit is not None
+        Point(float(index), rank.largest_gradient)
+        for index, rank in enumerate(ranks)
+        if rank.largest_gradient is not None
     )
     values = [point.value for each in series for point in (*each.points, *limits) if point.value is not None]
     levels: tuple[Level, ...] = ()
@@ -149,7 +150,7 @@ def _caption(ranks: Sequence[_Rank], total: int) -> Iterator[str]:
         yield f"Largest term at rank 1: {name.replace('_', ' ')}, {share} of the bound {number(best.bound)}."
     loose = [rank for rank in ranks if rank.vacuous]
     if loose:
-        limits = [rank.limit for rank in loose if rank.limit is not None]
+        limits = [rank.largest_gradient for rank in loose if rank.largest_gradient is not None]
         level = "the largest gradient" + (f" {stepsizes(limits)}" if limits else "")
         yield f"Vacuous (hollow), no better than {level}: {len(loose)} of {len(ranks)} bounds."
     lacking = sum(1 for rank in ranks if rank.bound is None)

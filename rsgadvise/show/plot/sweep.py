@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from rsgadvise.show.plot.document import Entry
+from rsgadvise.show.plot import typed
+from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Axis, Chart, Level, Panel, Point, Role, Series, measured_point
 from rsgadvise.show.plot.names import (
     GRADIENT,
@@ -29,167 +30,149 @@ _NAMES: Mapping[Role, str] = {"paper": "paper bound", "certified": "certified bo
 
 
 @dataclass(frozen=True, slots=True)
+class _Axis:
+    """What was varied; numbers keep their distances, anything else is a category."""
+
+    key: typed.Text
+    values: Annotated[
+        typed.Entries[typed.OneOrMany[typed.Scalar]], typed.must("hold at least one value", bool)
+    ]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every value is a number."""
+        return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
+
+    def place(self, value: Any) -> float:
+        """Where one of the values stands on this axis."""
+        return float(value if self.numeric else self.values.index(value))
+
+
+@dataclass(frozen=True, slots=True)
 class _Measured:
-    gradient: float | None
-    lower: float | None
-    upper: float | None
-    runs: int | None
-    initial_loss: float | None
-    final_loss: float | None
+    lower: typed.Number | None
+    gradient: Annotated[typed.Number | None, typed.at_least("lower")]
+    upper: Annotated[typed.Number | None, typed.at_least("lower", "gradient")]
+    initial_loss: typed.Number | None
+    final_loss: typed.Number | None
+    runs: typed.Whole | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    values: typed.Keys[typed.OneOrMany[typed.Scalar]]
+    kind: typed.Text
+    layers: typed.Layers
+    stepsize: typed.Stepsizes | None = None
+    batch_size: typed.Number | None = None
+    iterations: typed.Number | None = None
+    keep_prob: typed.Number | None = None
+    decay: typed.Number | None = None
+    paper_bound: typed.Positive | None
+    certified_bound: typed.Positive | None
+    largest_gradient: typed.Positive | None
+    measured: _Measured | None = None
+    notes: typed.Entries[typed.Text] = ()
+
+    def bound(self, role: Role) -> float | None:
+        """The bound of one set of constants."""
+        return self.paper_bound if role == "paper" else self.certified_bound
+
+    def vacuous(self, role: Role) -> bool:
+        """Whether it is no better than the largest gradient."""
+        bound, limit = self.bound(role), self.largest_gradient
+        return bound is not None and limit is not None and bound >= limit
+
+
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    axes: typed.Entries[_Axis]
+    points: typed.Entries[_Point]
+    confidence: typed.Probability | None = None
+    seed: typed.Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A point of the document; `at` and `group` say where it stands on the axes."""
+    """A point, where it stands on the axes, and what it is called."""
 
     at: float
     group: int | None
     label: str
-    kind: str
-    layers: tuple[int, ...]
-    bounds: Mapping[Role, float | None]
-    limit: float | None
-    measured: _Measured | None
-    fixed: tuple[float | tuple[float, ...] | None, ...]
-    notes: tuple[str, ...]
+    point: _Point
 
 
-@dataclass(frozen=True, slots=True)
-class _Varied:
-    """One axis of the document; numbers keep their distances, anything else is a category."""
-
-    key: str
-    values: tuple[Any, ...]
-
-    @property
-    def numeric(self) -> bool:
-        return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
-
-    def place(self, entry: Entry) -> float:
-        """Where a value stands on this axis."""
-        if entry.value not in self.values:
-            entry.fail(f"must be one of the values of the axis {self.key}")
-        return entry.number() if self.numeric else float(self.values.index(entry.value))
-
-
-def sweep_chart(document: Entry) -> Chart:
+def sweep_chart(document: Document) -> Chart:
     """Predicted bounds, measured gradients and final losses of a sweep.
 
     Raises:
         DataError: the document lacks a key, or holds a value of another kind.
     """
-    varied = [_axis(entry) for entry in document["axes"].entries()]
-    entries = document["points"].entries()
-    if not entries:
-        document["points"].fail("must hold at least one point", "sweep values that the spec allows")
-    groups = _groups(document, varied[1:], entries)
-    rows = [_row(entry, varied, groups) for entry in entries]
-    rows.sort(key=lambda row: row.at)
-    depth = max(len(row.layers) for row in rows)
-    kinds = sorted({row.kind for row in rows})
+    found = document.read(_Sweep)
+    varied, points = found.axes, found.points
+    _check(document, found)
+    groups = _groups(document, varied[1:], points)
+    rows = sorted((_row(point, varied, groups) for point in points), key=lambda row: row.at)
+    depth = max(len(point.layers) for point in points)
+    kinds = sorted({point.kind for point in points})
     kind = kinds[0] if len(kinds) == 1 else ""
     across = _across(varied[:1], rows, depth, kind)
-    confidence = document.get("confidence")
-    named = interval_text(None if confidence is None else confidence.probability())
-    panels = _panels(rows, across, len(groups), named)
+    panels = _panels(rows, across, len(groups), interval_text(found.confidence))
     axes = " and ".join(symbol(axis.key, depth) for axis in varied) or "one point"
-    network = f"{' and '.join(kinds)} {layer_names([row.layers for row in rows])}"
+    network = f"{' and '.join(kinds)} {layer_names([row.point.layers for row in rows])}"
     return Chart(
         title=f"Sweep over {axes}: {network}",
         subtitle=_fixed(rows, varied),
         rows=panels,
         group_name=", ".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
         groups=tuple(groups),
-        caption=tuple(_caption(document, rows)),
+        caption=tuple(_caption(rows, found.seed)),
     )
 
 
-def _axis(entry: Entry) -> _Varied:
-    values = entry["values"].entries()
-    if not values:
-        entry["values"].fail("must hold at least one value")
-    for value in values:
-        parts = value.entries() if isinstance(value.value, list) else [value]
-        for part in parts:
-            if isinstance(part.value, float):
-                part.number()  # finite, or refused
-            elif isinstance(part.value, (list, dict)):
-                part.fail("must be a number, a word, or a list of these")
-    return _Varied(entry["key"].text(), tuple(value.value for value in values))
+def _check(document: Document, found: _Sweep) -> None:
+    """Refuse a point that stands at no value of an axis."""
+    for index, point in enumerate(found.points):
+        for axis in found.axes:
+            value = point.values.get(axis.key)
+            if axis.key not in point.values or value not in axis.values:
+                path = ("points", index, "values", axis.key)
+                raise document.error(path, f"must be one of the values of the axis {axis.key}", value)
 
 
-def _groups(document: Entry, varied: Sequence[_Varied], entries: Sequence[Entry]) -> list[str]:
+def _groups(document: Document, varied: Sequence[_Axis], points: Sequence[_Point]) -> list[str]:
     """The values of the second axis, or the combinations of all further ones, in order of appearance."""
     if not varied:
         return []
-    names = list(dict.fromkeys(_group(entry, varied) for entry in entries))
+    names = list(dict.fromkeys(_group(point, varied) for point in points))
     if len(varied) == 1:
         order = [value_text(value) for value in varied[0].values]
         names.sort(key=lambda name: order.index(name) if name in order else len(order))
     if len(names) > _MOST_GROUPS:
-        document["axes"].fail(
-            f"must have at most {_MOST_GROUPS} values after the first axis, which can be told apart; there "
-            f"are {len(names)}",
-            "sweep fewer, or name the longer axis first",
-        )
+        rule = f"must have at most {_MOST_GROUPS} values after the first axis, which can be told apart"
+        fix = "sweep fewer, or name the longer axis first"
+        raise document.error(("axes",), f"{rule}; there are {len(names)}", document.content["axes"], fix)
     return names
 
 
-def _group(entry: Entry, varied: Sequence[_Varied]) -> str:
-    values = entry["values"]
-    for axis in varied:
-        axis.place(values[axis.key])
-    texts = [value_text(values[axis.key].value) for axis in varied]
+def _group(point: _Point, varied: Sequence[_Axis]) -> str:
+    texts = [value_text(point.values[axis.key]) for axis in varied]
     if len(varied) == 1:
         return texts[0]
     return ", ".join(f"{symbol(a.key, 0)} = {text}" for a, text in zip(varied, texts, strict=True))
 
 
-def _row(entry: Entry, varied: Sequence[_Varied], groups: Sequence[str]) -> _Row:
-    values = entry["values"]
-    at = varied[0].place(values[varied[0].key]) if varied else 0.0
-    layers = entry.layers()
-    label = ", ".join(
-        f"{symbol(axis.key, len(layers))} = {value_text(values[axis.key].value)}" for axis in varied
-    )
-    fixed = [entry.stepsize()]
-    for key in _FIXED[1:]:
-        found = entry.get(key)
-        fixed.append(None if found is None else found.number())
+def _row(point: _Point, varied: Sequence[_Axis], groups: Sequence[str]) -> _Row:
+    values, depth = point.values, len(point.layers)
     return _Row(
-        at=at,
-        group=groups.index(_group(entry, varied[1:])) if groups else None,
-        label=label,
-        kind=entry["kind"].text(),
-        layers=layers,
-        bounds={
-            "paper": entry.maybe_positive("paper_bound"),
-            "certified": entry.maybe_positive("certified_bound"),
-        },
-        limit=entry.maybe_positive("largest_gradient"),
-        measured=_measured(entry),
-        fixed=tuple(fixed),
-        notes=entry.sentences("notes"),
+        at=varied[0].place(values[varied[0].key]) if varied else 0.0,
+        group=groups.index(_group(point, varied[1:])) if groups else None,
+        label=", ".join(f"{symbol(axis.key, depth)} = {value_text(values[axis.key])}" for axis in varied),
+        point=point,
     )
 
 
-def _measured(entry: Entry) -> _Measured | None:
-    found = entry.get("measured")
-    if found is None:
-        return None
-    runs = found.get("runs")
-    gradient, lower, upper = found.interval("gradient")
-    return _Measured(
-        gradient=gradient,
-        lower=lower,
-        upper=upper,
-        runs=None if runs is None else runs.whole(),
-        initial_loss=found.maybe_number("initial_loss"),
-        final_loss=found.maybe_number("final_loss"),
-    )
-
-
-def _across(varied: Sequence[_Varied], rows: Sequence[_Row], depth: int, kind: str) -> Axis:
+def _across(varied: Sequence[_Axis], rows: Sequence[_Row], depth: int, kind: str) -> Axis:
     if not varied:
         return categories("", ("the only point",))
     axis = varied[0]
@@ -247,16 +230,11 @@ def _by_group(
 
 
 def _bound_point(role: Role) -> Any:
-    def point(row: _Row) -> Point:
-        value = row.bounds[role]
-        vacuous = value is not None and row.limit is not None and value >= row.limit
-        return Point(row.at, value, hollow=vacuous)
-
-    return point
+    return lambda row: Point(row.at, row.point.bound(role), hollow=row.point.vacuous(role))
 
 
 def _measured_point(row: _Row) -> Point | None:
-    found = row.measured
+    found = row.point.measured
     if found is None:
         return None
     return measured_point(row.at, found.gradient, found.lower, found.upper)
@@ -266,77 +244,72 @@ def _limits(
     rows: Sequence[_Row], groups: int, *, joined: bool
 ) -> tuple[tuple[Level, ...], tuple[Series, ...]]:
     """The largest gradient possible: one level where it is the same everywhere, else a series."""
-    values = {row.limit for row in rows if row.limit is not None}
+    values = {row.point.largest_gradient for row in rows if row.point.largest_gradient is not None}
     if len(values) <= 1:
         return tuple(Level(limit_name(), "limit", value) for value in values), ()
     same: dict[float, set[float | None]] = {}
     for row in rows:
-        same.setdefault(row.at, set()).add(row.limit)
+        same.setdefault(row.at, set()).add(row.point.largest_gradient)
     split = groups if any(len(found) > 1 for found in same.values()) else 0
     if not split:
-        firsts = {row.at: Point(row.at, row.limit) for row in rows if row.limit is not None}
+        firsts = {
+            row.at: Point(row.at, row.point.largest_gradient)
+            for row in rows
+            if row.point.largest_gradient is not None
+        }
         return (), (Series(limit_name(), "limit", tuple(firsts.values()), None, joined),)
     return (), _by_group(
         rows,
         split,
         limit_name(),
         "limit",
-        lambda row: None if row.limit is None else Point(row.at, row.limit),
+        lambda row: None if row.point.largest_gradient is None else Point(row.at, row.point.largest_gradient),
         joined=joined,
     )
 
 
 def _losses(rows: Sequence[_Row], across: Axis, groups: int, *, joined: bool) -> tuple[Panel, ...]:
-    def initial(row: _Row) -> Point | None:
-        found = None if row.measured is None else row.measured.initial_loss
-        return None if found is None else Point(row.at, found)
+    def point(key: str) -> Any:
+        return lambda row: (
+            None if (at := getattr(row.point.measured, key, None)) is None else Point(row.at, at)
+        )
 
-    def final(row: _Row) -> Point | None:
-        found = None if row.measured is None else row.measured.final_loss
-        return None if found is None else Point(row.at, found)
-
-    ends = _by_group(rows, groups, "final loss f(Wᴿ)", "final", final, joined=joined)
+    ends = _by_group(rows, groups, "final loss f(Wᴿ)", "final", point("final_loss"), joined=joined)
     if not ends:
         return ()
-    starts = _by_group(rows, groups, "initial loss f(W¹)", "initial", initial, joined=joined)
+    starts = _by_group(rows, groups, "initial loss f(W¹)", "initial", point("initial_loss"), joined=joined)
     values = [p.value for series in (*starts, *ends) for p in series.points if p.value is not None]
     title = "Loss where training began and stopped"
     return (Panel(title, across, value_axis("loss (summed over outputs)", values), (*starts, *ends)),)
 
 
-def _fixed(rows: Sequence[_Row], varied: Sequence[_Varied]) -> str:
+def _fixed(rows: Sequence[_Row], varied: Sequence[_Axis]) -> str:
     taken = {axis.key.rsplit(".", 1)[-1] for axis in varied}
-    columns = [
-        (key, [row.fixed[index] for row in rows]) for index, key in enumerate(_FIXED) if key not in taken
-    ]
+    columns = [(key, [getattr(row.point, key) for row in rows]) for key in _FIXED if key not in taken]
     return fixed_values(columns)
 
 
-def _caption(document: Entry, rows: Sequence[_Row]) -> Iterator[str]:
+def _caption(rows: Sequence[_Row], seed: int | None) -> Iterator[str]:
     """How loose the bounds are, what is vacuous, what is missing, and how it was measured."""
-    measured = [(row, row.measured) for row in rows if row.measured is not None]
+    measured = [(row, row.point.measured) for row in rows if row.point.measured is not None]
     for role, name in _NAMES.items():
         pairs = [
             (bound, found.gradient)
             for row, found in measured
-            if (bound := row.bounds[role]) is not None and found.gradient is not None
+            if (bound := row.point.bound(role)) is not None and found.gradient is not None
         ]
         yield from looseness_text(name, pairs)
     for role, name in _NAMES.items():
-        count = sum(
-            1
-            for row in rows
-            if (bound := row.bounds[role]) is not None and row.limit is not None and bound >= row.limit
-        )
+        count = sum(row.point.vacuous(role) for row in rows)
         if count:
             yield f"The {name} is vacuous at {count} of {len(rows)} points: not below the limit."
-        lacking = [(row.label, row.notes) for row in rows if row.bounds[role] is None]
+        lacking = [(row.label, row.point.notes) for row in rows if row.point.bound(role) is None]
         yield from missing_text(name, lacking)
     if measured:
-        yield from _measured_caption(document, [found for _, found in measured], len(rows))
+        yield from _measured_caption(seed, [found for _, found in measured], len(rows))
 
 
-def _measured_caption(document: Entry, found: Sequence[_Measured], points: int) -> Iterator[str]:
+def _measured_caption(seed: int | None, found: Sequence[_Measured], points: int) -> Iterator[str]:
     if len(found) < points:
         yield f"Measured at {len(found)} of {points} points."
     below = sum(1 for each in found if each.lower is not None and each.lower <= 0)
@@ -346,7 +319,6 @@ def _measured_caption(document: Entry, found: Sequence[_Measured], points: int) 
     if lost:
         yield f"At {lost} of {points} points the measured mean is not above 0: only its upper limit shows."
     runs = sorted({each.runs for each in found if each.runs is not None})
-    seed = document.get("seed")
     if runs:
         span = f"{runs[0]:,}" if len(runs) == 1 else f"{runs[0]:,} to {runs[-1]:,}"
-        yield f"Measured over {span} runs a point{'' if seed is None else f', seed {seed.whole()}'}."
+        yield f"Measured over {span} runs a point{'' if seed is None else f', seed {seed}'}."

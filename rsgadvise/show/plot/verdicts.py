@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from rsgadvise.show.plot.document import Entry
+from rsgadvise.show.plot import typed
+from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series, measured_point
 from rsgadvise.show.plot.names import GRADIENT, interval_text, looseness_text, shortened
 from rsgadvise.show.plot.scales import categories, log_axis, values_of
@@ -14,30 +16,25 @@ _PANELS = {
     "squared_gradient": ("Squared gradient norms", GRADIENT),
     "miss_probability": ("(ε, δ)-solutions", "share of repetitions that miss ε"),
 }
-_VERDICTS: dict[str, Role] = {
-    "consistent": "consistent",
-    "falsified": "falsified",
-    "inconclusive": "inconclusive",
-}
-_OUTCOMES: dict[str, Role] = {**_VERDICTS, "approximate": "approximate"}
-_LONGEST_NAME = 40
+_VERDICTS: tuple[Role, ...] = ("consistent", "falsified", "inconclusive")
+_OUTCOMES: tuple[Role, ...] = (*_VERDICTS, "approximate")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    name: str
-    constants: str
-    quantity: str
-    bound: float | None
-    measured: float | None
-    lower: float | None
-    upper: float | None
-    verdict: str
-    expected: str
-    approximate: bool
-    vacuous: bool
-    checked: bool
-    notes: tuple[str, ...]
+    verdict: Annotated[typed.Text, typed.one_of(_VERDICTS)]
+    quantity: Annotated[typed.Text, typed.one_of(_PANELS)] = "squared_gradient"
+    name: typed.Name
+    constants: typed.Text
+    bound: typed.Positive | None
+    lower: typed.Number | None
+    measured: Annotated[typed.Number | None, typed.at_least("lower")]
+    upper: Annotated[typed.Number | None, typed.at_least("lower", "measured")]
+    expected: typed.Text
+    approximate: typed.Flag
+    vacuous: typed.Flag = False
+    checked: typed.Flag = True
+    notes: typed.Entries[typed.Text] = ()
 
     @property
     def label(self) -> str:
@@ -51,52 +48,31 @@ class _Case:
         return "approximate" if self.approximate else self.verdict
 
 
-def verdicts_chart(document: Entry) -> Chart:
+@dataclass(frozen=True, slots=True)
+class _Verification:
+    cases: typed.Entries[_Case]
+    confidence: typed.Probability
+    seed: typed.Whole
+    verdict: typed.Text
+
+
+def verdicts_chart(document: Document) -> Chart:
     """One row for each bound: the measured mean with its interval, and the bound by its verdict.
 
     Raises:
-        DataError: there are no cases, a key is missing, or a value is of another kind.
+        DataError: a key is missing, or a value is of another kind.
     """
-    entries = document["cases"].entries()
-    if not entries:
-        document["cases"].fail("must hold at least one case", "verify a spec, or the built-in suite")
-    cases = [_case(entry) for entry in entries]
-    confidence = document["confidence"].probability()
-    seed = document["seed"].whole()
+    found = document.read(_Verification)
+    cases, confidence = found.cases, found.confidence
     panels = [
         _panel([case for case in cases if case.quantity == quantity], quantity, confidence)
         for quantity in dict.fromkeys(case.quantity for case in cases)
     ]
     return Chart(
-        title=f"Verification: {document['verdict'].text()}",
-        subtitle=f"{len(cases)} bounds; confidence {confidence:.15g} over all of them; seed {seed}",
+        title=f"Verification: {found.verdict}",
+        subtitle=f"{len(cases)} bounds; confidence {confidence:.15g} over all of them; seed {found.seed}",
         rows=tuple((panel,) for panel in panels),
         caption=tuple(_caption(cases)),
-    )
-
-
-def _case(entry: Entry) -> _Case:
-    verdict, quantity = entry["verdict"], entry.get("quantity")
-    if verdict.text() not in _VERDICTS:
-        verdict.fail(f"must be one of {', '.join(_VERDICTS)}")
-    if quantity is not None and quantity.text() not in _PANELS:
-        quantity.fail(f"must be one of {', '.join(_PANELS)}")
-    checked = entry.get("checked")
-    measured, lower, upper = entry.interval("measured")
-    return _Case(
-        name=shortened(entry["name"].text(), _LONGEST_NAME),
-        constants=entry["constants"].text(),
-        quantity="squared_gradient" if quantity is None else quantity.text(),
-        bound=entry.maybe_positive("bound"),
-        measured=measured,
-        lower=lower,
-        upper=upper,
-        verdict=verdict.text(),
-        expected=entry["expected"].text(),
-        approximate=entry["approximate"].flag(),
-        vacuous=(vacuous := entry.get("vacuous")) is not None and vacuous.flag(),
-        checked=True if checked is None else checked.flag(),
-        notes=entry.sentences("notes"),
     )
 
 
@@ -105,14 +81,14 @@ def _panel(cases: Sequence[_Case], quantity: str, confidence: float) -> Panel:
     found = (measured_point(float(i), c.measured, c.lower, c.upper) for i, c in enumerate(cases))
     measured = tuple(point for point in found if point is not None)
     series = [Series(f"{interval_text(confidence)}, all together", "measured", measured)]
-    for outcome, role in _OUTCOMES.items():
+    for outcome in _OUTCOMES:
         points = tuple(
             Point(float(index), case.bound, hollow=case.vacuous)
             for index, case in enumerate(cases)
             if case.outcome == outcome and case.checked and case.bound is not None
         )
         if points:
-            series.append(Series(f"bound, {outcome}", role, points))
+            series.append(Series(f"bound, {outcome}", outcome, points))
     without = tuple(
         Point(float(index), case.bound)
         for index, case in enumerate(cases)
