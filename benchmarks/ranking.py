@@ -35,8 +35,8 @@ def _rank(objective: Objective, count: int, keep_prob: tuple[float, float]) -> f
     n = np.asarray(np.round(np.exp(rng.uniform(3, 14, count))), dtype=np.float64)
     schedule = Schedule()
     begun = time.perf_counter()
-    stepsize, keep = objective.optimum(batch, n, keep_prob, schedule)
-    np.argsort(objective.bound(stepsize, keep, batch, n, schedule).value)
+    plans = objective.optimum(batch, n, keep_prob, schedule)
+    np.argsort(objective.bound(plans).value)
     return time.perf_counter() - begun
 
 

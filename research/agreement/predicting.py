@@ -14,7 +14,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
-from rsgadvise.theory.judge import Point, certified
+from rsgadvise.theory.judge import Plan, certified
 from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import harmonic_number
@@ -61,12 +61,12 @@ _SLIGHT = (
 _LEAST = 1e-12  # decrease of a loss that rose
 
 
-def point_of(outcome: Outcome) -> Point:
+def point_of(outcome: Outcome) -> Plan:
     """The configuration as the bounds take it."""
     configuration = outcome.configuration
     matrices = outcome.problem().stepsizes
     several = configuration.family == "multilayer"
-    return Point(
+    return Plan(
         stepsize=np.full(matrices, outcome.stepsize) if several else np.asarray(outcome.stepsize),
         keep_prob=configuration.keep_prob,
         batch_size=float(configuration.batch_size),
@@ -117,7 +117,7 @@ def _objective(problem: Problem, constants: ConstantsName) -> Objective:
     return theorem_for(problem, constants).objective
 
 
-def _bound(objective: Objective, point: Point) -> Bound | None:
+def _bound(objective: Objective, point: Plan) -> Bound | None:
     """None outside the theorem's range, or where it is no number."""
     try:
         with np.errstate(all="ignore"):
@@ -127,10 +127,10 @@ def _bound(objective: Objective, point: Point) -> Bound | None:
     return found if np.isfinite(found.value) else None
 
 
-Changed = Mapping[str, tuple[Objective, Point]]
+Changed = Mapping[str, tuple[Objective, Plan]]
 
 
-def _variants(objective: Objective, outcome: Outcome, point: Point) -> Changed:
+def _variants(objective: Objective, outcome: Outcome, point: Plan) -> Changed:
     """One part changed at a time, then all of them."""
     matched = replace(point, schedule=Schedule(point.schedule.decay, "matched"))
     single = replace(point, stepsize=np.asarray(outcome.stepsize))
@@ -144,7 +144,7 @@ def _variants(objective: Objective, outcome: Outcome, point: Point) -> Changed:
         parts = _descent(objective, outcome)
         held_back = _falling(objective, _reach(outcome, objective.initial_loss))
         reach, free_reach = held_back, replace(held_back, geometry=Geometry.FREE)
-    changed: dict[str, tuple[Objective, Point]] = {name: (other, point) for name, other in parts.items()}
+    changed: dict[str, tuple[Objective, Plan]] = {name: (other, point) for name, other in parts.items()}
     changed[_MATCHED] = (objective, matched)
     if isinstance(objective, PaperMultilayer):
         changed[_NO_DROPOUT] = (objective, replace(point, keep_prob=1.0))
@@ -174,7 +174,7 @@ def _variants(objective: Objective, outcome: Outcome, point: Point) -> Changed:
     return changed
 
 
-def _assumed(objective: DescentObjective | PaperMultilayer, point: Point) -> DescentObjective:
+def _assumed(objective: DescentObjective | PaperMultilayer, point: Plan) -> DescentObjective:
     """A bound as a descent argument; (12) and (13) as the one with the same D_f, noise and curvature."""
     if isinstance(objective, DescentObjective):
         return objective
@@ -265,7 +265,7 @@ def _several_layers(objective: PaperMultilayer, outcome: Outcome) -> dict[str, O
     }
 
 
-def _descent_share(objective: Objective, point: Point) -> float:
+def _descent_share(objective: Objective, point: Plan) -> float:
     """1 - U gamma / 2 at the first iteration; for several layers min_l (1 - b_l gamma_l)."""
     limits = objective.largest_stepsizes(np.asarray(point.keep_prob))
     return float(np.min(1 - point.stepsize / limits))

@@ -9,7 +9,7 @@ import numpy as np
 
 from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Space
-from rsgadvise.theory.judge import Point, bounds_at, objective_for
+from rsgadvise.theory.judge import Plan, bounds_at, objective_for
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
@@ -20,7 +20,7 @@ _STEP = 1e-4  # relative change of a knob in a central difference; its error is 
 _FACTORS = (1 - _STEP, 1 + _STEP)
 
 
-def elasticities(problem: Problem, constants: str, points: Sequence[Point]) -> list[dict[str, float]]:
+def elasticities(problem: Problem, constants: str, points: Sequence[Plan]) -> list[dict[str, float]]:
     """d log bound / d log knob at each point, all other knobs held: -0.5 means that one per cent more
     of the knob lowers the bound by half a per cent. For what doubling does see `strongest_change`.
 
@@ -48,7 +48,7 @@ def elasticities(problem: Problem, constants: str, points: Sequence[Point]) -> l
     return found
 
 
-def _around(problem: Problem, point: Point) -> dict[tuple[str, int], Point]:
+def _around(problem: Problem, point: Plan) -> dict[tuple[str, int], Plan]:
     """The point, and those with one knob a little smaller (0) or larger (1)."""
     points = {("here", 1): point}
     for side, factor in enumerate(_FACTORS):
@@ -71,7 +71,7 @@ def _rebuilt(problem: Problem, constants: str) -> Iterator[tuple[str, list[Probl
         yield "pretraining", [replace(problem, pretraining=problem.pretraining * f) for f in _FACTORS]
 
 
-def _logs(problem: Problem, constants: str, points: Sequence[Point]) -> list[float]:
+def _logs(problem: Problem, constants: str, points: Sequence[Plan]) -> list[float]:
     with np.errstate(divide="ignore"):
         values: list[float] = np.log(bounds_at(objective_for(problem, constants), points)).tolist()
     return values
@@ -87,7 +87,7 @@ def _central(here: float, low: float, high: float) -> float:
     return (above - below) / (right - left) if right > left else 0.0
 
 
-def _slopes(point: Point, log_at: Mapping[tuple[str, int], float]) -> dict[str, float]:
+def _slopes(point: Plan, log_at: Mapping[tuple[str, int], float]) -> dict[str, float]:
     """Slopes by the knobs of training."""
     here = log_at["here", 1]
     found: dict[str, float] = {}
@@ -108,7 +108,7 @@ def _slopes(point: Point, log_at: Mapping[tuple[str, int], float]) -> dict[str, 
     return found
 
 
-def _iterations_around(point: Point) -> tuple[float, float] | None:
+def _iterations_around(point: Plan) -> tuple[float, float] | None:
     """Fewer and more iterations; None where N is the length of a list."""
     n = point.iterations
     if isinstance(point.schedule.stopping, tuple):
@@ -131,7 +131,7 @@ class Change:
 
 
 def strongest_change(
-    problem: Problem, constants: str, point: Point, *, fixed: Container[str] = ()
+    problem: Problem, constants: str, point: Plan, *, fixed: Container[str] = ()
 ) -> Change | None:
     """The knob of training whose doubling or halving lowers the bound most, by evaluating it there.
 
@@ -158,7 +158,7 @@ def strongest_change(
     return min(found, key=lambda change: change.ratio, default=None)
 
 
-def _changes(problem: Problem, constants: str, point: Point) -> Iterator[tuple[str, bool, Problem, Point]]:
+def _changes(problem: Problem, constants: str, point: Plan) -> Iterator[tuple[str, bool, Problem, Plan]]:
     """(knob, whether doubled, problem, point) of each change that makes sense."""
     for doubled, factor in ((True, 2.0), (False, 0.5)):
         yield "stepsize", doubled, problem, replace(point, stepsize=point.stepsize * factor)

@@ -14,7 +14,7 @@ from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, point_at
+from rsgadvise.theory.judge import Plan, certified, check_problem, equation, objective_for, plan_at
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_for, usual_constants
 
@@ -72,7 +72,7 @@ def evaluate(
     assumed = list(problem.assumed)
     if spec.training.keep_prob is None and problem.masked:
         assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
-    point = fixed_point(spec, problem)
+    point = fixed_plan(spec, problem)
     keep_prob = point.keep_prob
     bound = point.bound(objective_for(problem, constants))
     certified_value, certified_bound, limit = certified(problem, point, constants)
@@ -116,7 +116,7 @@ def evaluate(
     )
 
 
-def fixed_point(spec: Spec, problem: Problem) -> Point:
+def fixed_plan(spec: Spec, problem: Problem) -> Plan:
     """The spec's fixed training values; keep_prob defaults to 1 and decay to 0.
 
     Raises:
@@ -135,7 +135,7 @@ def fixed_point(spec: Spec, problem: Problem) -> Point:
             "`rsgadvise recommend` to have them chosen",
             quantity=absent[0],
         )
-    return point_at(
+    return plan_at(
         problem,
         stepsize=training.stepsize or 0.0,
         batch_size=training.batch_size or 0,

@@ -64,8 +64,9 @@ def iterations_for_bound(branch: Branch, batch: FloatArray) -> FloatArray:
 
 def best_value(branch: Branch, batch: FloatArray, n: FloatArray) -> FloatArray:
     """The bound at its optimum."""
-    stepsize, keep_prob = branch.objective.optimum(batch, n, branch.keep_range, branch.schedule)
-    return branch.objective.bound(stepsize, keep_prob, batch, n, branch.schedule).value
+    return branch.objective.bound(
+        branch.objective.optimum(batch, n, branch.keep_range, branch.schedule)
+    ).value
 
 
 def iterations_for_goal(branch: Branch, batch: FloatArray, *, rough: bool) -> tuple[FloatArray, FloatArray]:
@@ -161,8 +162,8 @@ def fewest_iterations(
         if not misses.any():
             break
         safe = np.where(reachable, whole, 1.0)
-        stepsize, keep_prob = objective.optimum(batch, safe, keep_range, schedule)
-        misses = reachable & (objective.bound(stepsize, keep_prob, batch, safe, schedule).value > target)
+        plans = objective.optimum(batch, safe, keep_range, schedule)
+        misses = reachable & (objective.bound(plans).value > target)
         whole = np.where(misses, np.maximum(whole + 1, np.ceil(whole * (1 + 1e-12))), whole)
     return np.where(reachable & ~misses, whole, np.inf)
 

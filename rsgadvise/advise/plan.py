@@ -15,7 +15,7 @@ from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import DEFAULT, ConstantsName, other_than
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for
+from rsgadvise.theory.judge import Plan, certified, check_problem, equation, objective_for
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
@@ -238,13 +238,13 @@ def _batch_size(objective: Objective, request: Request, goal: Goal) -> tuple[int
 
 def _reached(
     problem: Problem, constants: ConstantsName, case: _Case, iterations: float
-) -> tuple[Point, float, float]:
+) -> tuple[Plan, float, float]:
     """The optimum at the integer N, its bound, and the certified bound there."""
     schedule = Schedule()
-    stepsize, zeta = case.objective.optimum(
+    plans = case.objective.optimum(
         np.asarray([float(case.batch)]), np.asarray([iterations]), case.keep_prob, schedule
     )
-    point = Point(stepsize[0], float(zeta[0]), float(case.batch), iterations, schedule)
+    point = Plan(plans.stepsize[0], float(plans.keep_prob[0]), float(case.batch), iterations, schedule)
     certified_value, _, _ = certified(problem, point, constants)
     return point, float(point.bound(case.objective).value), certified_value
 

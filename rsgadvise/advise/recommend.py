@@ -20,7 +20,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective
-from rsgadvise.theory.judge import Point, certified, check_problem, equation, objective_for, stepsize_range
+from rsgadvise.theory.judge import Plan, certified, check_problem, equation, objective_for, stepsize_range
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_of, usual_constants
@@ -194,7 +194,7 @@ def rank(
         shown = tuple(
             replace(row, loss_score=float(value)) for row, value in zip(shown, ranked.value, strict=False)
         )
-    best = row_point(ranked, 0, space)
+    best = row_plan(ranked, 0, space)
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
@@ -262,14 +262,14 @@ def described(
 ) -> tuple[Recommendation, ...]:
     """The first rows with their bounds, in the order given; without as many as `beyond`."""
     places = range(beyond, min(top, rows.batch.size))
-    slopes = _slopes_at(problem, constants, [row_point(rows, index, space) for index in places])
+    slopes = _slopes_at(problem, constants, [row_plan(rows, index, space) for index in places])
     return tuple(
         _recommendation(problem, constants, space, rows, index, slopes=each)
         for index, each in zip(places, slopes, strict=True)
     )
 
 
-def _slopes_at(problem: Problem, constants: ConstantsName, points: Sequence[Point]) -> list[dict[str, float]]:
+def _slopes_at(problem: Problem, constants: ConstantsName, points: Sequence[Plan]) -> list[dict[str, float]]:
     """Elasticities at each point."""
     if len({point.schedule for point in points}) == 1 and points[0].schedule.plain:
         return elasticities(problem, constants, points)
@@ -308,9 +308,9 @@ def _objective_words(space: Space, constants: ConstantsName) -> str:
     )
 
 
-def row_point(rows: Rows, index: int, space: Space) -> Point:
+def row_plan(rows: Rows, index: int, space: Space) -> Plan:
     """One row of a ranking as a point."""
-    return Point(
+    return Plan(
         stepsize=np.asarray(rows.stepsize[index]),
         keep_prob=float(rows.keep_prob[index]),
         batch_size=float(rows.batch[index]),
@@ -328,7 +328,7 @@ def _recommendation(
     *,
     slopes: dict[str, float],
 ) -> Recommendation:
-    point = row_point(rows, index, space)
+    point = row_plan(rows, index, space)
     bound = point.bound(objective_for(problem, constants))
     terms = {name: float(value) for name, value in bound.terms.items()}
     value = float(bound.value)
@@ -385,14 +385,14 @@ def _recommendation(
     )
 
 
-def out_of_range(problem: Problem, point: Point, constants: ConstantsName) -> str:
+def out_of_range(problem: Problem, point: Plan, constants: ConstantsName) -> str:
     """That there is no bound at this stepsize, and in which range there is one."""
     largest, layer = stepsize_range(problem, point, constants)
     several = theorem_of(problem.kind, constants).by_layer and point.stepsize.size > 1
     return wording.no_bound(constants, largest, layer=layer + 1 if several else None)
 
 
-def _drawn_share(problem: Problem, constants: ConstantsName, point: Point) -> float | None:
+def _drawn_share(problem: Problem, constants: ConstantsName, point: Plan) -> float | None:
     if point.schedule.stopping != "matched":
         return None
     share = point.matched_share(problem, constants)
@@ -455,10 +455,8 @@ def _work(
     batch, points, samples = rows.batch[:1], [], problem.samples
     for factor in (0.25, 1.0, 4.0):
         n = np.maximum(np.round(rows.iterations[:1] * factor), 1.0)
-        stepsize, keep_prob = objective.optimum(batch, n, keep_range, schedule)
-        ranked, value = (
-            float(each.bound(stepsize, keep_prob, batch, n, schedule).value[0]) for each in (objective, shown)
-        )
+        plans = objective.optimum(batch, n, keep_range, schedule)
+        ranked, value = (float(each.bound(plans).value[0]) for each in (objective, shown))
         total = int(n[0]) * int(batch[0])
         epochs = None if samples is None else total / samples
         allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
@@ -467,7 +465,7 @@ def _work(
     return tuple(points)
 
 
-def _why(problem: Problem, constants: ConstantsName, point: Point, best: Recommendation) -> tuple[str, ...]:
+def _why(problem: Problem, constants: ConstantsName, point: Plan, best: Recommendation) -> tuple[str, ...]:
     by_loss = best.loss_score is not None
     ranking = [wording.RANKED_BY_LOSS] if by_loss else []
     if not math.isfinite(best.bound):

@@ -330,8 +330,9 @@ def _solve_for(branch: Branch, batch: FloatArray, *, rough: bool = False) -> Row
     fits = np.isfinite(iterations) & (iterations <= branch.space.most_iterations(batch, runs))
     batch, iterations, runs = batch[fits], iterations[fits], runs[fits]
     if batch.size:
-        stepsize, keep_prob = branch.objective.optimum(batch, iterations, branch.keep_range, branch.schedule)
-        value = branch.objective.bound(stepsize, keep_prob, batch, iterations, branch.schedule).value
+        plans = branch.objective.optimum(batch, iterations, branch.keep_range, branch.schedule)
+        stepsize, keep_prob = plans.stepsize, plans.keep_prob
+        value = branch.objective.bound(plans).value
     else:
         shape = branch.objective.largest_stepsizes(np.ones(1)).shape[1:]
         stepsize, keep_prob, value = np.empty((0, *shape)), np.empty(0), np.empty(0)

@@ -17,7 +17,7 @@ from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
 from rsgadvise.theory import about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import certified_beside, objective_for
-from rsgadvise.theory.objective import FixedStepsize, Objective, Schedule
+from rsgadvise.theory.objective import FixedStepsize, Objective, Plans, Schedule
 from rsgadvise.theory.search import distinct, geometric, minimize_scan, whole_grid
 from rsgadvise.theory.theorems import theorem_for
 
@@ -228,7 +228,7 @@ class _Base:
         factor, batch, iterations = np.broadcast_arrays(factor, batch, iterations)
         wide = factor.reshape(*factor.shape, *(1,) * self.stepsize.ndim) * self.stepsize
         zeta = np.full(factor.shape, self.keep_prob)
-        value = objective.bound(wide, zeta, batch, iterations, self.schedule).value
+        value = objective.bound(Plans(wide, zeta, batch, iterations, self.schedule)).value
         return np.broadcast_to(value, factor.shape)
 
     def certified_held(
@@ -244,8 +244,7 @@ class _Base:
         batch, iterations = np.broadcast_arrays(batch, iterations)
         chooser = FixedStepsize(self.objective, self.stepsize) if self.fixed_stepsize else self.objective
         zeta = (self.keep_prob, self.keep_prob)
-        stepsize, keep_prob = chooser.optimum(batch, iterations, zeta, self.schedule)
-        return self.objective.bound(stepsize, keep_prob, batch, iterations, self.schedule).value
+        return self.objective.bound(chooser.optimum(batch, iterations, zeta, self.schedule)).value
 
     def levels(self) -> tuple[Edge, ...]:
         found = [Edge("largest_gradient", self.limit)]
@@ -430,7 +429,7 @@ def _lowest_factor(base: _Base) -> float:
     if base.fixed_stepsize:
         batch, n = np.asarray([base.batch]), np.asarray([base.iterations])
         zeta = (base.keep_prob, base.keep_prob)
-        best, _ = base.objective.optimum(batch, n, zeta, base.schedule)
+        best = base.objective.optimum(batch, n, zeta, base.schedule).stepsize
         factor = float(np.min(best[0] / base.stepsize)) / 10
         low = min(low, factor) if factor > 0 else low
     return low

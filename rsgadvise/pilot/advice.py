@@ -24,7 +24,7 @@ from rsgadvise.pilot.training_plan import calibration_spread
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.objective import Plans, Schedule
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.training.networks import Data, Network, one_thread
 
@@ -277,8 +277,9 @@ def _at(problem: Problem, space: Space, best: Recommendation) -> tuple[float, fl
             else np.full(shape, space.stepsize[0])
         )
     else:
-        stepsize, _ = objective.optimum(batch, n, (best.keep_prob, best.keep_prob), schedule)
-    bound = objective_for(problem, "calibrated").bound(stepsize, zeta, batch, n, schedule)
+        stepsize = objective.optimum(batch, n, (best.keep_prob, best.keep_prob), schedule).stepsize
+    plans = Plans(stepsize, zeta, batch, n, schedule)
+    bound = objective_for(problem, "calibrated").bound(plans)
     return float(np.max(stepsize)), float(bound.value[0])
 
 

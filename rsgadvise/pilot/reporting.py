@@ -26,7 +26,7 @@ from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, pre
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import Point, equation, objective_for
+from rsgadvise.theory.judge import Plan, equation, objective_for
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
@@ -229,9 +229,9 @@ class Reporter:
             return None
         return found if np.isfinite(found) else None
 
-    def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Point:
+    def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Plan:
         many = self.problem.layered
-        return Point(
+        return Plan(
             stepsize=np.asarray(candidate.stepsizes if many else candidate.stepsizes[0]),
             keep_prob=candidate.keep_prob,
             batch_size=float(candidate.batch_size),

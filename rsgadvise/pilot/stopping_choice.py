@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rsgadvise.pilot.looking import Looks
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import Point, objective_for
+from rsgadvise.theory.judge import Plan, objective_for
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import probabilities
@@ -133,7 +133,7 @@ def stopping_distributions(
     return found
 
 
-def stopping_bound(problem: Problem, point: Point, constants: ConstantsName) -> BoundAt:
+def stopping_bound(problem: Problem, point: Plan, constants: ConstantsName) -> BoundAt:
     """The bound [T1] of each distribution at one choice of the other hyper-parameters.
 
     Args:
@@ -145,7 +145,7 @@ def stopping_bound(problem: Problem, point: Point, constants: ConstantsName) -> 
 
     def bound(stopping: StoppingName) -> tuple[float, float]:
         schedule = Schedule(point.schedule.decay, stopping)
-        here = Point(point.stepsize, point.keep_prob, point.batch_size, point.iterations, schedule)
+        here = Plan(point.stepsize, point.keep_prob, point.batch_size, point.iterations, schedule)
         return float(here.bound(objective).value), limit
 
     return bound

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rsgadvise.theory.descent import Bound, FloatArray
-from rsgadvise.theory.objective import DerivedObjective, Range, Schedule
+from rsgadvise.theory.objective import DerivedObjective, Plans, Range, Schedule
 from rsgadvise.theory.problem import MeasuredConstants
 from rsgadvise.theory.stopping import harmonic_number
 
@@ -80,16 +80,10 @@ class LossObjective(DerivedObjective):
     def for_loss(self) -> bool:
         return True
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
         known = self.known
-        many = stepsize.ndim > np.broadcast(keep_prob, batch, n).ndim
+        stepsize, batch, n, schedule = plans.stepsize, plans.batch_size, plans.iterations, plans.schedule
+        many = stepsize.ndim > np.broadcast(plans.keep_prob, batch, n).ndim
         shortest, longest = (stepsize.min(axis=-1), stepsize.max(axis=-1)) if many else (stepsize, stepsize)
         first, second = (harmonic_number(times * schedule.decay, n) for times in (1, 2))
         noise, start = known.gradient_variance / batch, known.distance**2 / shortest
@@ -102,18 +96,14 @@ class LossObjective(DerivedObjective):
             ]
         return Bound({"loss": np.asarray(np.fmin(*bounds))})
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
         shape = np.broadcast_shapes(batch.shape, n.shape)
         # Measured at the highest keep probability, so that nothing is known of the others.
         zeta = np.full(shape, keep_prob[1])
         gamma = loss_stepsize(self.known, batch_size=batch, iterations=n, decay=schedule.decay)
         tail = self.inner.largest_stepsizes(zeta).shape[len(shape) :]
         wide = np.broadcast_to(gamma, shape).reshape(*shape, *(1,) * len(tail))
-        return np.broadcast_to(wide, (*shape, *tail)).copy(), zeta
+        return Plans(np.broadcast_to(wide, (*shape, *tail)).copy(), zeta, batch, n, schedule)
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        return np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[1])
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
+        return np.full(plans.shape, keep_prob[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import BY_THEOREM, ConstantsName, about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, closed_range
-from rsgadvise.theory.objective import DerivedObjective, Objective, Range, Schedule
+from rsgadvise.theory.objective import DerivedObjective, Objective, Plans, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import MatchedTo, Stopping
 from rsgadvise.theory.theorems import theorem_for, theorem_of
@@ -58,18 +58,12 @@ class CappedObjective(DerivedObjective):
     limit: Callable[[FloatArray], FloatArray]
     everywhere: bool = True
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
+        stepsize, keep_prob = plans.stepsize, plans.keep_prob
         highest = self.inner.largest_stepsizes(keep_prob)
-        shape = np.broadcast_shapes(np.shape(keep_prob), np.shape(batch), np.shape(n))
+        shape = np.broadcast_shapes(keep_prob.shape, plans.shape)
         last = stepsize.ndim - len(shape)
-        closed = closed_range(schedule.stopping, schedule.decay, n)
+        closed = closed_range(plans.schedule.stopping, plans.schedule.decay, plans.iterations)
         inside = np.less(stepsize, highest)
         inside = inside | ((closed[..., None] if last else closed) & np.less_equal(stepsize, highest))
         valid = inside.all(axis=-1) if last else inside
@@ -77,7 +71,7 @@ class CappedObjective(DerivedObjective):
         # Inputs that are all zero have no gradient and no curvature: the limit below is then 0. And what
         # overflows lies above it.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            terms = self.inner.bound(safe, keep_prob, batch, n, schedule).terms
+            terms = self.inner.bound(replace(plans, stepsize=safe)).terms
         value = Bound(terms).value
         valid = valid & np.isfinite(value)
         if valid.all() and not self.everywhere:
@@ -95,15 +89,13 @@ class CappedObjective(DerivedObjective):
         """Everywhere: there is always the limit to fall back on."""
         return np.full_like(self.inner.largest_stepsizes(keep_prob), np.inf)
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
         # The largest gradient rises with the keep probability: where it is less, the lowest is best.
-        lowest = np.full(np.broadcast_shapes(batch.shape, n.shape), keep_prob[0])
-        zeta = self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+        lowest = np.full(plans.shape, keep_prob[0])
+        zeta = self.inner.best_keep_prob(plans, keep_prob)
         if np.all(zeta == lowest):
             return lowest
-        better = self.bound(stepsize, zeta, batch, n, schedule).value < self.limit(lowest)
+        better = self.bound(replace(plans, keep_prob=zeta)).value < self.limit(lowest)
         return np.where(better, zeta, lowest)
 
 
@@ -111,15 +103,8 @@ class CappedObjective(DerivedObjective):
 class Nowhere(DerivedObjective):
     """A bound that says nothing, of a network that its theorem is not about."""
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
-        shape = np.broadcast_shapes(np.shape(keep_prob), np.shape(batch), np.shape(n))
+    def bound(self, plans: Plans) -> Bound:
+        shape = np.broadcast_shapes(plans.keep_prob.shape, plans.shape)
         return Bound({"largest_gradient": np.full(shape, np.inf)})
 
 
@@ -133,20 +118,14 @@ class BesideObjective(DerivedObjective):
 
     share: Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
+        schedule = plans.schedule
         if schedule.stopping == "matched" and schedule.decay > 0:
-            share = self.share(stepsize, keep_prob, n)
+            share = self.share(plans.stepsize, plans.keep_prob, plans.iterations)
             # Where there is no such P_R the stepsize is out of the certified range too.
             drawn = MatchedTo(np.where(np.isfinite(share), share, 0.0))
-            schedule = Schedule(schedule.decay, drawn)
-        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+            plans = replace(plans, schedule=Schedule(schedule.decay, drawn))
+        return self.inner.bound(plans)
 
 
 def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) -> Objective:
@@ -213,7 +192,7 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Plan:
     """One choice of every hyper-parameter."""
 
     stepsize: FloatArray
@@ -229,30 +208,29 @@ class Point:
 
     def bound(self, objective: Objective) -> Bound:
         """The bound here; terms are 0-d arrays."""
-        terms = objective.bound(
-            self.stepsize[None, ...],
-            np.asarray([self.keep_prob]),
-            np.asarray([self.batch_size]),
-            np.asarray([self.iterations]),
-            self.schedule,
-        ).terms
+        terms = objective.bound(_together([self])).terms
         if terms.get("largest_gradient", np.zeros(1))[0] > 0:  # it stands in for all others
             terms = {"largest_gradient": terms["largest_gradient"]}
         return Bound({name: np.asarray(value[0]) for name, value in terms.items()})
 
 
-def bounds_at(objective: Objective, points: Sequence[Point]) -> FloatArray:
-    """The bounds at points of one schedule, in one call, which costs hardly more than that of one."""
-    return objective.bound(
-        np.stack([point.stepsize for point in points]),
-        np.asarray([point.keep_prob for point in points]),
-        np.asarray([point.batch_size for point in points]),
-        np.asarray([point.iterations for point in points]),
-        points[0].schedule,
-    ).value
+def bounds_at(objective: Objective, plans: Sequence[Plan]) -> FloatArray:
+    """The bounds of plans of one schedule, in one call, which costs hardly more than that of one."""
+    return objective.bound(_together(plans)).value
 
 
-def point_at(
+def _together(plans: Sequence[Plan]) -> Plans:
+    """Plans of one schedule as arrays."""
+    return Plans(
+        np.stack([plan.stepsize for plan in plans]),
+        np.asarray([plan.keep_prob for plan in plans]),
+        np.asarray([plan.batch_size for plan in plans]),
+        np.asarray([plan.iterations for plan in plans]),
+        plans[0].schedule,
+    )
+
+
+def plan_at(
     problem: Problem,
     *,
     stepsize: float | Sequence[float],
@@ -261,15 +239,15 @@ def point_at(
     keep_prob: float,
     decay: float,
     stopping: Stopping,
-) -> Point:
+) -> Plan:
     """The point of these hyper-parameters; one stepsize stands for all layers of a multilayer network."""
     gamma = np.asarray(stepsize, dtype=np.float64)
     if problem.layered:
         gamma = np.broadcast_to(gamma, (problem.stepsizes,)).copy()
-    return Point(gamma, keep_prob, float(batch_size), float(iterations), Schedule(decay, stopping))
+    return Plan(gamma, keep_prob, float(batch_size), float(iterations), Schedule(decay, stopping))
 
 
-def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float | None, str]:
+def attempted(problem: Problem, point: Plan, constants: ConstantsName) -> tuple[float | None, str]:
     """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
     try:
         if refused := theorem_of(problem.kind, constants).refusal(problem):
@@ -284,7 +262,7 @@ def attempted(problem: Problem, point: Point, constants: ConstantsName) -> tuple
     return (value, "") if np.isfinite(value) else (None, "it is not a finite number")
 
 
-def stepsize_range(problem: Problem, point: Point, constants: ConstantsName) -> tuple[float, int]:
+def stepsize_range(problem: Problem, point: Plan, constants: ConstantsName) -> tuple[float, int]:
     """(open upper end, index of the layer) of a theorem's stepsizes, of the layer that is furthest beyond."""
     objective = theorem_for(problem, constants).objective
     tops = np.atleast_1d(objective.largest_stepsizes(np.asarray([point.keep_prob]))[0])
@@ -292,7 +270,7 @@ def stepsize_range(problem: Problem, point: Point, constants: ConstantsName) -> 
     return float(tops[worst]), worst
 
 
-def certified(problem: Problem, point: Point, drawn_by: ConstantsName) -> tuple[float, Bound, float]:
+def certified(problem: Problem, point: Plan, drawn_by: ConstantsName) -> tuple[float, Bound, float]:
     """(certified bound, its terms, largest possible gradient): the bound never exceeds the limit.
 
     Args:

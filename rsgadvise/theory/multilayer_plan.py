@@ -16,7 +16,7 @@ from rsgadvise.theory.search import increasing_root
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Least:
     """The fewest iterations of each candidate.
 
     Attributes:
@@ -53,7 +53,7 @@ def fewest_iterations(
     batch_size: Numeric,
     initial_loss: Numeric,
     keep_prob: tuple[float, float] = (1.0, 1.0),
-) -> Plan:
+) -> Least:
     """Smallest real N for which the optimum of (13) meets a target, and the zeta that attains it.
 
     N = (D_f/q) / max_{g, zeta} P, P = zeta^2 g - (zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l)/Bq
@@ -136,7 +136,7 @@ def fewest_iterations(
     safe = np.where(progress > 0, progress, 1.0)
     needed = np.where(reached, initial_loss / q / safe, np.inf)
     elasticity = np.where(reached, 1 - zeta**2 * shared / safe, np.nan)
-    return Plan(needed, zeta, elasticity)
+    return Least(needed, zeta, elasticity)
 
 
 def fewest_samples(*, net: Structure, highest_keep_prob: float) -> tuple[FloatArray, FloatArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -16,8 +16,7 @@ from rsgadvise.theory.stopping import Stopping
 
 # One interface over the theorems: a bound, its optimum, and the plan that meets a target.
 #
-# An objective is a network kind together with a set of constants. Candidates are arrays of batch
-# sizes and iterations; stepsizes are (candidates,), or (candidates, L) for multilayer networks.
+# An objective is a network kind together with a set of constants.
 
 Range = tuple[float, float]
 Cost = Callable[[FloatArray], FloatArray]
@@ -41,35 +40,46 @@ class Schedule:
         return self.plain or self.stopping == "matched"
 
 
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Trainings, each entry of arrays that broadcast against each other.
+
+    Attributes:
+        stepsize: gamma, (...,), or (..., L) where each layer has its own.
+        keep_prob, batch_size, iterations: zeta, B and N, (...,).
+        schedule: of all of them.
+    """
+
+    stepsize: FloatArray
+    keep_prob: FloatArray
+    batch_size: FloatArray
+    iterations: FloatArray
+    schedule: Schedule
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of B and N together."""
+        return np.broadcast_shapes(self.batch_size.shape, self.iterations.shape)
+
+
 class Objective(Protocol):
-    """What a search needs of a theorem; see the module docstring for shapes."""
+    """What a search needs of a theorem."""
 
     @property
     def for_loss(self) -> bool:
         """Whether stepsizes are given by a formula for the loss, and are no optimum of what ranks."""
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
         """The bound at given hyper-parameters; HypothesisError outside the theorem's range."""
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
         """Open upper ends of the valid stepsizes, shape of a stepsize."""
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
-        """Stepsize and keep probability that minimise the bound."""
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
+        """Plans whose stepsizes and keep probabilities minimise the bound."""
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        """Keep probability that minimises the bound at given stepsizes."""
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
+        """Keep probabilities that minimise the bound of plans which are all else; their own do not count."""
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
@@ -93,28 +103,17 @@ class DerivedObjective:
     def for_loss(self) -> bool:
         return self.inner.for_loss
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
-        return self.inner.bound(stepsize, keep_prob, batch, n, schedule)
+    def bound(self, plans: Plans) -> Bound:
+        return self.inner.bound(plans)
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
         return self.inner.largest_stepsizes(keep_prob)
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
         return self.inner.optimum(batch, n, keep_prob, schedule)
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        return self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
+        return self.inner.best_keep_prob(plans, keep_prob)
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
@@ -139,12 +138,11 @@ class FixedStepsize(DerivedObjective):
     ) -> tuple[FloatArray, FloatArray]:
         raise NotImplementedError("a fixed stepsize has no closed plan; search N with `optimum`")
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
         shape = np.broadcast_shapes(batch.shape, n.shape)
         stepsize = np.broadcast_to(self.stepsize, (*shape, *self.stepsize.shape)).copy()
-        return stepsize, self.inner.best_keep_prob(stepsize, batch, n, keep_prob, schedule)
+        plans = Plans(stepsize, np.full(shape, keep_prob[0]), batch, n, schedule)
+        return replace(plans, keep_prob=self.inner.best_keep_prob(plans, keep_prob))
 
 
 # The objectives of each kind of network, with the paper's constants and with certified ones.
@@ -170,25 +168,18 @@ class DescentObjective:
     searched: Callable[[Cost, Range, tuple[int, ...]], FloatArray] = lowest_keep_prob
     for_loss: ClassVar[bool] = False
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
         return descent.descent_bound(
-            stepsize=stepsize,
-            batch_size=batch,
-            iterations=n,
+            stepsize=plans.stepsize,
+            batch_size=plans.batch_size,
+            iterations=plans.iterations,
             suboptimality=self.initial_loss,
             ceiling=self.ceiling,
-            smoothness=self.smoothness(keep_prob),
-            gradient_variance=self.variance(keep_prob),
+            smoothness=self.smoothness(plans.keep_prob),
+            gradient_variance=self.variance(plans.keep_prob),
             geometry=self.geometry,
-            decay=schedule.decay,
-            stopping=schedule.stopping,
+            decay=plans.schedule.decay,
+            stopping=plans.schedule.stopping,
         )
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
@@ -213,25 +204,22 @@ class DescentObjective:
     def _keep_prob(self, cost: Cost, keep_prob: Range, shape: tuple[int, ...]) -> FloatArray:
         return (lowest_keep_prob if keep_prob[0] == keep_prob[1] else self.searched)(cost, keep_prob, shape)
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
+        def at(zeta: FloatArray) -> Plans:
+            return Plans(self._stepsize(zeta, batch, n, schedule), zeta, batch, n, schedule)
+
         def value(zeta: FloatArray) -> FloatArray:
-            return self.bound(self._stepsize(zeta, batch, n, schedule), zeta, batch, n, schedule).value
+            return self.bound(at(zeta)).value
 
-        zeta = self._keep_prob(value, keep_prob, np.broadcast_shapes(batch.shape, n.shape))
-        return self._stepsize(zeta, batch, n, schedule), zeta
+        return at(self._keep_prob(value, keep_prob, np.broadcast_shapes(batch.shape, n.shape)))
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        shape = np.broadcast_shapes(batch.shape, n.shape)
-        if np.any(stepsize >= self.largest_stepsizes(np.full(shape, keep_prob[0]))):
-            return np.full(shape, keep_prob[0])  # out of range anyway, which the bound will say
-        value = _held(self, stepsize, batch, n, keep_prob=keep_prob, schedule=schedule)
-        if _falls_with_curvature(schedule):
-            return _scanned_keep_prob(value, keep_prob, shape)
-        return self._keep_prob(value, keep_prob, shape)
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
+        if np.any(plans.stepsize >= self.largest_stepsizes(np.full(plans.shape, keep_prob[0]))):
+            return np.full(plans.shape, keep_prob[0])  # out of range anyway, which the bound will say
+        value = _held(self, plans, keep_prob)
+        if _falls_with_curvature(plans.schedule):
+            return _scanned_keep_prob(value, keep_prob, plans.shape)
+        return self._keep_prob(value, keep_prob, plans.shape)
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
@@ -271,44 +259,32 @@ class CertifiedMultilayer:
     depth: int
     for_loss: ClassVar[bool] = False
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
         return descent.layerwise_bound(
-            stepsize=stepsize,
-            batch_size=batch,
-            iterations=n,
+            stepsize=plans.stepsize,
+            batch_size=plans.batch_size,
+            iterations=plans.iterations,
             suboptimality=self.total.initial_loss,
             ceiling=self.total.ceiling,
-            smoothness=self.total.smoothness(keep_prob),
-            layer_variances=self.variances(keep_prob),
-            decay=schedule.decay,
-            stopping=schedule.stopping,
+            smoothness=self.total.smoothness(plans.keep_prob),
+            layer_variances=self.variances(plans.keep_prob),
+            decay=plans.schedule.decay,
+            stopping=plans.schedule.stopping,
         )
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
         return np.repeat(self.total.largest_stepsizes(keep_prob)[..., None], self.depth, axis=-1)
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
-        stepsize, zeta = self.total.optimum(batch, n, keep_prob, schedule)
-        return np.repeat(stepsize[..., None], self.depth, axis=-1), zeta
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
+        plans = self.total.optimum(batch, n, keep_prob, schedule)
+        return replace(plans, stepsize=np.repeat(plans.stepsize[..., None], self.depth, axis=-1))
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        shape = np.broadcast_shapes(batch.shape, n.shape)
-        lowest = np.full(shape, keep_prob[0])
-        if np.any(stepsize >= self.largest_stepsizes(lowest)) or not _falls_with_curvature(schedule):
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
+        lowest = np.full(plans.shape, keep_prob[0])
+        outside = np.any(plans.stepsize >= self.largest_stepsizes(lowest))
+        if outside or not _falls_with_curvature(plans.schedule):
             return lowest
-        value = _held(self, stepsize, batch, n, keep_prob=keep_prob, schedule=schedule)
-        return _scanned_keep_prob(value, keep_prob, shape)
+        return _scanned_keep_prob(_held(self, plans, keep_prob), keep_prob, plans.shape)
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
@@ -332,13 +308,7 @@ def _falls_with_curvature(schedule: Schedule) -> bool:
 
 
 def _held(
-    objective: DescentObjective | CertifiedMultilayer,
-    stepsize: FloatArray,
-    batch: FloatArray,
-    n: FloatArray,
-    *,
-    keep_prob: Range,
-    schedule: Schedule,
+    objective: DescentObjective | CertifiedMultilayer, plans: Plans, keep_prob: Range
 ) -> Callable[[FloatArray], FloatArray]:
     """The bound at given stepsizes as a function of the keep probability; inf outside their range.
 
@@ -346,10 +316,10 @@ def _held(
     """
 
     def value(zeta: FloatArray) -> FloatArray:
-        inside = np.asarray(stepsize < objective.largest_stepsizes(zeta))
+        inside = np.asarray(plans.stepsize < objective.largest_stepsizes(zeta))
         inside = np.asarray(inside.all(axis=-1)) if inside.ndim > zeta.ndim else inside
         safe = np.where(inside, zeta, keep_prob[0])  # U rises with zeta, so its lowest value is valid
-        return np.where(inside, objective.bound(stepsize, safe, batch, n, schedule).value, np.inf)
+        return np.where(inside, objective.bound(replace(plans, keep_prob=safe)).value, np.inf)
 
     return value
 

@@ -16,6 +16,7 @@ from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.objective import Plans
 from rsgadvise.theory.theorems import theorem_for
 
 FloatArray = NDArray[np.float64]
@@ -90,7 +91,7 @@ def found_by_evolution(spec: Spec, constants: str, row: Recommendation) -> float
         gamma = np.where(inside[:, None], gamma, top / 2)
         batch, n = np.full(zeta.shape, float(row.batch_size)), np.full(zeta.shape, float(row.iterations))
         shaped = gamma if problem.kind == "multilayer" else gamma[:, 0]
-        bound = np.where(inside, objective.bound(shaped, zeta, batch, n, schedule).value, np.inf)
+        bound = np.where(inside, objective.bound(Plans(shaped, zeta, batch, n, schedule)).value, np.inf)
         if constants == "certified":  # no bound says more than the largest gradient
             bound = np.minimum(bound, largest_gradient(problem, zeta))
         return np.log(bound)

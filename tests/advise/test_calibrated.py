@@ -21,7 +21,7 @@ from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.calibrated import LossObjective, loss_stepsize
 from rsgadvise.theory.descent import Geometry, descent_bound
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.objective import Plans, Schedule
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.theory.theorems import theorem_for
 
@@ -134,7 +134,7 @@ def test_the_bound_is_that_of_the_descent_argument(kind: str, gammas: tuple[floa
     one, batch, n = np.ones(1), np.array([32.0]), np.array([400.0])
     for zeta in (one, 0.5 * one):  # measured at one keep probability, so the same for all
         for objective in (theorem_for(problem, "calibrated").objective, objective_for(problem, "calibrated")):
-            found = objective.bound(stepsize, zeta, batch, n, Schedule())
+            found = objective.bound(Plans(stepsize, zeta, batch, n, Schedule()))
             assert float(found.value[0]) == pytest.approx(by_hand(problem, stepsize[0:1].ravel(), 32, 400))
 
 
@@ -145,7 +145,7 @@ def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str, schedul
     depth = problem.stepsizes if kind == "multilayer" else 0
     stepsize = np.full((1, depth) if depth else 1, 0.21)
     found = theorem_for(problem, "calibrated").objective.bound(
-        stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule
+        Plans(stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule)
     )
     assert problem.measured is not None
     same = descent_bound(
@@ -254,7 +254,7 @@ def test_the_loss_score_by_hand(gamma: float) -> None:
     objective = LossObjective(theorem_for(problem, "calibrated").objective, known)
     n, batch = 40.0, 8.0
     found = objective.bound(
-        np.asarray(gamma), np.asarray(1.0), np.asarray(batch), np.asarray(n), Schedule(0.0)
+        Plans(np.asarray(gamma), np.asarray(1.0), np.asarray(batch), np.asarray(n), Schedule(0.0))
     )
     lasting = (1.5**2 / gamma + gamma * n * 3.0 / batch) / (n * (2 - 2.0 * gamma))
     shrinking = 1.5**2 / gamma / (n * (2 - gamma * (2.0 + 3.0 / (0.25 * batch))))
@@ -276,11 +276,13 @@ def test_the_loss_score_is_no_bound() -> None:
     scores = [
         float(
             objective.bound(
-                np.asarray(gamma),
-                np.asarray(1.0),
-                np.asarray(1e9),
-                np.asarray(float(n)),
-                Schedule(0.0, stopping),
+                Plans(
+                    np.asarray(gamma),
+                    np.asarray(1.0),
+                    np.asarray(1e9),
+                    np.asarray(float(n)),
+                    Schedule(0.0, stopping),
+                )
             ).value
         )
         for stopping in ("uniform", "last")

@@ -30,8 +30,8 @@ def best_bounds(spec: Spec, constants: Any) -> tuple[NDArray[np.float64], ...]:
     sizes = np.arange(space.batch_sizes[0], space.batch_sizes[-1] + 1.0)
     batch, n = np.meshgrid(sizes, np.arange(space.iterations[0], space.iterations[1] + 1.0))
     schedule = space.schedules[0]
-    stepsize, zeta = objective.optimum(batch.ravel(), n.ravel(), space.keep_probs[0], schedule)
-    value = objective.bound(stepsize, zeta, batch.ravel(), n.ravel(), schedule).value
+    plans = objective.optimum(batch.ravel(), n.ravel(), space.keep_probs[0], schedule)
+    value = objective.bound(plans).value
     return batch.ravel(), n.ravel(), np.asarray(value)
 
 

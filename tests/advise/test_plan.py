@@ -108,8 +108,8 @@ def test_plans_of_every_kind_hold_and_are_tight(
         if 1 < found.iterations < 10**10:  # beyond that one iteration is lost in the rounding
             before = np.asarray([float(found.iterations - 1)])
             batch = np.asarray([float(found.batch_size)])
-            stepsize, zeta = objective.optimum(batch, before, keep, Schedule())
-            assert objective.bound(stepsize, zeta, batch, before, Schedule()).value[0] > found.per_run_target
+            plans = objective.optimum(batch, before, keep, Schedule())
+            assert objective.bound(plans).value[0] > found.per_run_target
         needed = [point.iterations for point in found.tradeoff]
         assert needed == sorted(needed, reverse=True)
         assert any(point.batch_size == found.batch_size for point in found.tradeoff)
@@ -170,8 +170,8 @@ def test_the_batch_of_a_range_takes_the_fewest_samples(
     batches = np.arange(low, high + 1.0)
 
     def met(n: Any) -> Any:
-        stepsize, zeta = objective.optimum(batches, n, keep, Schedule())
-        return objective.bound(stepsize, zeta, batches, n, Schedule()).value <= found.per_run_target
+        plans = objective.optimum(batches, n, keep, Schedule())
+        return objective.bound(plans).value <= found.per_run_target
 
     fails, meets = np.zeros(batches.size), np.full(batches.size, 1e9)
     reachable = met(meets)

@@ -15,8 +15,8 @@ from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory.judge import CappedObjective, Point, objective_for
-from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.judge import CappedObjective, Plan, objective_for
+from rsgadvise.theory.objective import Plans, Schedule
 
 MNIST = {"mean": 0.1307, "mean_square": 0.0448, "second_moment": 0.112, "top_eigenvalue": 38.1}
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -47,7 +47,7 @@ def best_on_a_grid(wanted: Spec, constants: str, batch: float, n: float) -> floa
             grid = np.geomspace(1e-7, 1, 1500) * top[0]
             gammas = grid[:, None] if problem.kind == "multilayer" else grid
         full = np.ones(len(gammas))
-        value = objective.bound(gammas, zeta * full, batch * full, n * full, Schedule()).value
+        value = objective.bound(Plans(gammas, zeta * full, batch * full, n * full, Schedule())).value
         best = min(best, float(value.min()))
     return best
 
@@ -83,8 +83,8 @@ def test_cheapest_plan_that_meets_a_target(kind: str, constants: Any, runs: int 
 
     def bound_at(row: Recommendation, n: int) -> float:
         batch, count = np.asarray([float(row.batch_size)]), np.asarray([float(n)])
-        stepsize, zeta = objective.optimum(batch, count, keep, Schedule())
-        return float(objective.bound(stepsize, zeta, batch, count, Schedule()).value[0])
+        plans = objective.optimum(batch, count, keep, Schedule())
+        return float(objective.bound(plans).value[0])
 
     assert advice.recommendations
     totals = [row.total_samples for row in advice.recommendations]
@@ -419,7 +419,7 @@ def test_certified_bounds_are_capped_at_the_largest_gradient(kind: str) -> None:
             problem, search_space(spec(kind, training=training), problem), "certified"
         )
         assert isinstance(formula, CappedObjective)
-        point = Point(np.asarray(row.stepsize), 1.0, 1000.0, float(n), Schedule())
+        point = Plan(np.asarray(row.stepsize), 1.0, 1000.0, float(n), Schedule())
         assert row.bound == min(float(point.bound(formula).value), advice.largest_gradient)
     assert shown == {True, False}
 
@@ -587,4 +587,6 @@ def test_a_box_of_width_0_with_decaying_stepsizes() -> None:
     finite = np.where(np.isfinite(limits), limits, 10.0)
     for _ in range(300):
         gamma = (finite * rng.random(3) * 0.999)[None, :]
-        assert objective.bound(gamma, one, b, n, Schedule(0.5, "matched")).value[0] >= best.bound * (1 - 1e-9)
+        assert objective.bound(Plans(gamma, one, b, n, Schedule(0.5, "matched"))).value[0] >= best.bound * (
+            1 - 1e-9
+        )

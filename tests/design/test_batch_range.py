@@ -77,8 +77,8 @@ def test_a_range_is_as_good_as_the_list_of_all_its_integers(
         assert n[0] <= space.most_iterations(batch, found.runs[[row]])[0]
         values = []
         for keep in one_space(space, len(layers) - 2).keep_probs:
-            stepsize, zeta = own.optimum(batch, n, keep, Schedule())
-            values.append(float(own.bound(stepsize, zeta, batch, n, Schedule()).value[0]))
+            plans = own.optimum(batch, n, keep, Schedule())
+            values.append(float(own.bound(plans).value[0]))
         limit = found.value[row] if space.goal is None else float(space.goal.per_run(found.runs[row]))
         assert min(values) <= limit * (1 + 1e-9)
 

@@ -16,7 +16,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory.judge import objective_for
-from rsgadvise.theory.objective import Objective, Schedule
+from rsgadvise.theory.objective import Objective, Plans, Schedule
 from rsgadvise.theory.problem import Problem
 
 NEAR = 1e-6
@@ -176,7 +176,9 @@ def _near(spec: Spec, problem: Problem, objective: Objective, space: Space, row:
     zetas = np.asarray([each for each, _ in pairs])
     batch, n = (np.full(zetas.shape, float(row[key])) for key in ("batch_size", "iterations"))
     try:
-        there = objective.bound(gammas, zetas, batch, n, Schedule(row["decay"], stopping_of(spec))).value
+        there = objective.bound(
+            Plans(gammas, zetas, batch, n, Schedule(row["decay"], stopping_of(spec)))
+        ).value
     except HypothesisError:
         return
     at = int(np.argmin(np.where(np.isnan(there), np.inf, there)))
@@ -206,8 +208,8 @@ def _cheaper(spec: Spec, objective: Objective, space: Space, row: Any) -> Iterat
     schedule = Schedule(row["decay"], stopping_of(spec))
     keep = next(ends for ends in space.keep_probs if ends[0] <= row["keep_prob"] <= ends[1])
     try:
-        stepsize, zeta = objective.optimum(b, count, keep, schedule)
-        value = objective.bound(stepsize, zeta, b, count, schedule).value
+        plans = objective.optimum(b, count, keep, schedule)
+        value = objective.bound(plans).value
     except HypothesisError:
         return
     for at in np.flatnonzero(value <= goal.eps * goal.delta ** (1 / t))[:1]:

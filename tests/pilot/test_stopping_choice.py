@@ -21,7 +21,7 @@ from rsgadvise.pilot.stopping_choice import (
     stopping_distributions,
 )
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.judge import Point
+from rsgadvise.theory.judge import Plan
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import draw_iterations, probabilities
@@ -219,7 +219,7 @@ PROBLEM = Problem("single_layer", (4, 2), (), 1.0, InputMoments(4, 0.5, 0.25, 0.
 def test_bounds_are_those_of_the_theorem(decay: float) -> None:
     """[T1] by plain sums, with the paper's U = 13/8 and sigma^2 = d_x d_y/16."""
     gamma, batch, u, variance = 0.3, 8, 13 / 8, 0.5
-    point = Point(np.asarray(gamma), 1.0, batch, N, Schedule(decay))
+    point = Plan(np.asarray(gamma), 1.0, batch, N, Schedule(decay))
     bound = stopping_bound(PROBLEM, point, "paper")
     found = choose_stopping(
         looks(FALLING, FALLING), decay=decay, curvature_share=u * gamma / 2, bound_at=bound
@@ -238,7 +238,7 @@ def test_bounds_are_those_of_the_theorem(decay: float) -> None:
 
 
 def test_outside_the_theorem_there_is_no_bound() -> None:
-    point = Point(np.asarray(5.0), 1.0, 8.0, float(N), Schedule())
+    point = Plan(np.asarray(5.0), 1.0, 8.0, float(N), Schedule())
     assert stopping_bound(PROBLEM, point, "paper")("uniform")[0] == np.inf
     row = choose_stopping(
         looks(FALLING, FALLING),
@@ -247,7 +247,7 @@ def test_outside_the_theorem_there_is_no_bound() -> None:
         bound_at=stopping_bound(PROBLEM, point, "paper"),
     ).rows[0]
     assert (row.bound, row.of_bound, row.vacuous) == (np.inf, None, True)
-    certified = stopping_bound(PROBLEM, Point(np.asarray(1e3), 1.0, 8.0, float(N), Schedule()), "certified")
+    certified = stopping_bound(PROBLEM, Plan(np.asarray(1e3), 1.0, 8.0, float(N), Schedule()), "certified")
     value = certified("uniform")
     assert value[0] == value[1]
 

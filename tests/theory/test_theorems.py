@@ -15,7 +15,7 @@ import pytest
 from rsgadvise import recommend
 from rsgadvise.theory import theorems
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.objective import Plans, Schedule
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.theory.theorems import Theorem, theorem_for, theorem_of
 
@@ -39,7 +39,7 @@ def test_every_term_has_a_formula_and_every_bound_a_source(
     theorem = theorem_for(problem_of(kind), constants)
     one = np.ones(1)
     stepsize = 0.01 * theorem.objective.largest_stepsizes(one)
-    bound = theorem.objective.bound(stepsize, one, 64 * one, 50 * one, schedule)
+    bound = theorem.objective.bound(Plans(stepsize, one, 64 * one, 50 * one, schedule))
     assert set(bound.terms) == set(theorem.plain if schedule.plain else theorem.general)
     assert theorem.equation(schedule, dropout=False)
 

@@ -138,7 +138,7 @@ def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.Mo
     assert plain.measured is not None
     tenth = plain.measured / 10
 
-    def too_small(problem: Problem, point: judge.Point, constants: str) -> tuple[float, Bound, float]:
+    def too_small(problem: Problem, point: judge.Plan, constants: str) -> tuple[float, Bound, float]:
         return tenth, Bound({"initial_error": np.asarray(tenth)}), 1.0
 
     monkeypatch.setattr(casework, "certified", too_small)

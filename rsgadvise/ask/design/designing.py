@@ -34,7 +34,7 @@ from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import rounded_up
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, other_than
-from rsgadvise.theory.judge import Point, check_problem, equation
+from rsgadvise.theory.judge import Plan, check_problem, equation
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of, usual_constants
 
@@ -453,7 +453,7 @@ def _with_pipeline(advice: Design, one: Solved) -> Design:
         constants=advice.constants,
         target=target,
         runs=runs,
-        ranked=Point(
+        ranked=Plan(
             row.stepsize[0],
             float(row.keep_prob[0]),
             float(row.batch[0]),

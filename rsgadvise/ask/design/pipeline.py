@@ -24,7 +24,7 @@ from rsgadvise.ask.design.screening import work_of
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.judge import Point, certified
+from rsgadvise.theory.judge import Plan, certified
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, whole_grid
@@ -65,7 +65,7 @@ def plan_pipeline(
     constants: ConstantsName,
     target: float,
     runs: int,
-    ranked: Point | None = None,
+    ranked: Plan | None = None,
 ) -> Pipeline:
     """The ways to train a network, each with the least work that reaches a target, and where it changes.
 
@@ -127,12 +127,12 @@ def _claim(stages: Stages, name: str) -> str:
     return {SCRATCH: whose, EACH: "assumed"}.get(name, f"{whose}, its cost assumed")
 
 
-def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Point, int] | None:
+def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Plan, int] | None:
     """The point of least N B with the smallest whole N of each batch size, checked against the bound.
 
     In a range the best size of the grid is narrowed down to one of the sizes next to it.
     """
-    best: tuple[float, Point] | None = None
+    best: tuple[float, Plan] | None = None
     for keep_range in stages.keep_probs:
         n, batch = _least_samples(objective, stages.batches, target, keep_range)
         if stages.batch_range and np.isfinite(n[0]):
@@ -143,8 +143,9 @@ def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Point, 
                 n, batch = _least_samples(objective, near, target, keep_range)
         if not np.isfinite(n[0]) or (best is not None and float(n[0] * batch[0]) >= best[0]):
             continue
-        stepsize, zeta = objective.optimum(batch, n, keep_range, Schedule())
-        point = Point(stepsize[0], float(zeta[0]), float(batch[0]), float(n[0]), Schedule())
+        plans = objective.optimum(batch, n, keep_range, Schedule())
+        zeta = float(plans.keep_prob[0])
+        point = Plan(plans.stepsize[0], zeta, float(batch[0]), float(n[0]), Schedule())
         best = float(n[0] * batch[0]), point
     return (
         None if best is None else (best[1], int(best[1].iterations) * int(best[1].batch_size) * stages.runs)
@@ -161,7 +162,7 @@ def _least_samples(
 
 
 def _mix(
-    stages: Stages, name: str, alpha: tuple[float, ...], target: float, known: Point | None = None
+    stages: Stages, name: str, alpha: tuple[float, ...], target: float, known: Plan | None = None
 ) -> Mix:
     """One way to train; `known` is a plan of the fine-tuning that is kept where it is as good."""
     claim = _claim(stages, name)
@@ -213,7 +214,7 @@ def _mix(
     )
 
 
-def _pretrained(stages: Stages, level: int, alpha: float, point: Point, samples: int) -> PretrainedLayer:
+def _pretrained(stages: Stages, level: int, alpha: float, point: Plan, samples: int) -> PretrainedLayer:
     own = layer_problem(stages.problem, level + 1)
     proven, _, _ = certified(own, point, "paper")
     limit = float(largest_gradient(own, np.asarray(point.keep_prob)))

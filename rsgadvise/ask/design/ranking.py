@@ -54,8 +54,7 @@ def least_eps(
             n = space.most_iterations(batch, np.full(batch.shape, runs))
             for keep_range in one_space(space, block.depth).keep_probs:
                 safe = np.maximum(n, 1.0)
-                stepsize, zeta = objective.optimum(batch, safe, keep_range, Schedule())
-                bound = objective.bound(stepsize, zeta, batch, safe, Schedule()).value
+                bound = objective.bound(objective.optimum(batch, safe, keep_range, Schedule())).value
                 eps = np.where(n > 0, bound / goal.delta ** (1 / runs), np.inf)
                 at = int(np.nanargmin(eps)) if np.isfinite(eps).any() else -1
                 if at >= 0 and (best is None or float(eps.flat[at]) < best[0]):
@@ -161,8 +160,7 @@ def equal_bound_curve(
         lengths: tuple[Numeric, ...] = (float(layers[0]), first, second, *map(float, layers[3:]))
         objective = joint_objective(base, lengths, constants)
         batch, n = np.full(first.shape, float(batch_size)), np.full(first.shape, float(iterations))
-        stepsize, zeta = objective.optimum(batch, n, keep_prob, schedule)
-        return objective.bound(stepsize, zeta, batch, n, schedule).value
+        return objective.bound(objective.optimum(batch, n, keep_prob, schedule)).value
 
     level = float(bound(np.asarray([float(layers[1])]), np.asarray([float(layers[2])]))[0])
     tried = distinct(np.asarray(firsts, dtype=np.float64))

@@ -249,9 +249,9 @@ def _vacuous(asked: _Asked, block: Block, rows: FloatArray) -> NDArray[np.bool_]
         )
         for schedule in space.schedules:
             for keep_range in space.keep_probs:
-                stepsize, zeta = objective.optimum(batch, n, keep_range, schedule)
-                value = objective.bound(stepsize, zeta, batch, n, schedule).value
-                keep_prob, least = np.where(value < least, zeta, keep_prob), np.fmin(least, value)
+                plans = objective.optimum(batch, n, keep_range, schedule)
+                value = objective.bound(plans).value
+                keep_prob, least = np.where(value < least, plans.keep_prob, keep_prob), np.fmin(least, value)
         found[unclear] = (least >= asked.limit(block, unclear, keep_prob))[:, 0]
     return found
 
@@ -326,8 +326,8 @@ def _smallest_bounds(objective: Objective, space: Space, batch: FloatArray) -> F
     safe, least = np.maximum(n, 1.0), np.full(batch.shape, np.inf)
     for schedule in space.schedules:
         for keep_range in space.keep_probs:
-            stepsize, zeta = objective.optimum(batch, safe, keep_range, schedule)
-            least = np.fmin(least, objective.bound(stepsize, zeta, batch, safe, schedule).value)
+            plans = objective.optimum(batch, safe, keep_range, schedule)
+            least = np.fmin(least, objective.bound(plans).value)
     least = np.where(n > 0, least, np.inf)
     return np.stack([least, batch, n, np.ones_like(batch), least])
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from rsgadvise.advise.evaluate import evaluate, fixed_point
+from rsgadvise.advise.evaluate import evaluate, fixed_plan
 from rsgadvise.advise.wording import TERM_WORDS
 from rsgadvise.ask.explain.checks import STATISTICS, SYMBOLS
 from rsgadvise.ask.explain.flips import flips_of
@@ -134,7 +134,7 @@ def assumptions_of(
     found = hypotheses_of(
         spec,
         problem,
-        fixed_point(fixed, problem),
+        fixed_plan(fixed, problem),
         constants=advice.constants,
         statistics=statistics,
         measured=advice.measured,

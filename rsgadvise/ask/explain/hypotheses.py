@@ -18,7 +18,7 @@ from rsgadvise.ask.explain.results import Hypothesis
 from rsgadvise.kinds import KINDS
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import certified_constants
-from rsgadvise.theory.judge import Point, certified, objective_for, stepsize_range
+from rsgadvise.theory.judge import Plan, certified, objective_for, stepsize_range
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_for, theorem_of
 
@@ -44,7 +44,7 @@ _VARIES = "the gradient of one example varies no more than the theorem takes it 
 def constants_hypotheses(
     spec: Spec,
     problem: Problem,
-    point: Point,
+    point: Plan,
     *,
     constants: ConstantsName,
     statistics: DataStatistics | None,
@@ -87,7 +87,7 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
     return (zeta**2 * problem.layers[-2] + zeta - zeta**2) / 32
 
 
-def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Iterator[Hypothesis]:
+def _stepsize(problem: Problem, point: Plan, constants: ConstantsName) -> Iterator[Hypothesis]:
     """In the theorem's own range unless it was measured, and in the certified one too."""
     names = dict.fromkeys((*(() if about(constants).measured else (constants,)), "certified"))
     gammas = np.atleast_1d(point.stepsize)
@@ -118,7 +118,7 @@ def _stepsize(problem: Problem, point: Point, constants: ConstantsName) -> Itera
 
 
 def _measured(
-    problem: Problem, constants: ConstantsName, point: Point, measured: Mapping[str, MeasuredConstant]
+    problem: Problem, constants: ConstantsName, point: Plan, measured: Mapping[str, MeasuredConstant]
 ) -> Iterator[Hypothesis]:
     """Constants that were measured: true near where that was, and known nowhere else."""
     sure = certified_constants(problem, np.asarray(point.keep_prob))
@@ -143,7 +143,7 @@ def _measured(
     )
 
 
-def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenvalue: float) -> Hypothesis:
+def _smoothness(problem: Problem, point: Plan, constants: ConstantsName, eigenvalue: float) -> Hypothesis:
     zeta = np.asarray(point.keep_prob)
     needed = float(certified_constants(problem, zeta).smoothness)
     at_zero = smoothness_at_zero(problem, point.keep_prob, eigenvalue)
@@ -170,7 +170,7 @@ def _smoothness(problem: Problem, point: Point, constants: ConstantsName, eigenv
     return Hypothesis("smoothness", text, holds, reason, used, needed)
 
 
-def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
+def _variance(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     theorem = theorem_for(problem, constants)
     used, needed, where = theorem.variance_taken(point.stepsize, np.asarray(point.keep_prob))
     text = _VARIES
@@ -184,7 +184,7 @@ def _variance(problem: Problem, point: Point, constants: ConstantsName) -> Hypot
     return Hypothesis("variance", text, None, reason, used, needed)
 
 
-def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
+def _projection(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     text = "the bound allows for all that projecting a stochastic gradient adds"
     printed = theorem_of(problem.kind, constants).printed
     if not printed:
@@ -208,7 +208,7 @@ def _projection(problem: Problem, point: Point, constants: ConstantsName) -> Hyp
     )
 
 
-def _proven(problem: Problem, point: Point, constants: ConstantsName) -> Hypothesis:
+def _proven(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     """The whole bound beside the certified one: what the project calls proven."""
     value = float(point.bound(objective_for(problem, constants)).value)
     sure = certified(problem, point, constants)[0]
@@ -225,7 +225,7 @@ def _proven(problem: Problem, point: Point, constants: ConstantsName) -> Hypothe
 def hypotheses_of(
     spec: Spec,
     problem: Problem,
-    point: Point | None,
+    point: Plan | None,
     *,
     constants: ConstantsName,
     statistics: DataStatistics | None,
@@ -273,7 +273,7 @@ def _network(problem: Problem) -> tuple[str, bool, str]:
     return f"{what}, no biases", True, why
 
 
-def _training(spec: Spec, problem: Problem, point: Point) -> Iterator[Hypothesis]:
+def _training(spec: Spec, problem: Problem, point: Plan) -> Iterator[Hypothesis]:
     """What is up to the program that trains."""
     yield _sampling(problem, point)
     yield _stopping(spec, point)
@@ -281,7 +281,7 @@ def _training(spec: Spec, problem: Problem, point: Point) -> Iterator[Hypothesis
         yield _masks(problem, point)
 
 
-def _sampling(problem: Problem, point: Point) -> Hypothesis:
+def _sampling(problem: Problem, point: Plan) -> Hypothesis:
     work, samples = point.batch_size * point.iterations, problem.samples
     text = "each mini-batch is drawn with replacement, independently of all others"
     if samples is not None and work <= samples:
@@ -309,7 +309,7 @@ def _sampling(problem: Problem, point: Point) -> Hypothesis:
     return Hypothesis("sampling", text, None, reason, work, None if samples is None else float(samples))
 
 
-def _stopping(spec: Spec, point: Point) -> Hypothesis:
+def _stopping(spec: Spec, point: Plan) -> Hypothesis:
     named = point.schedule.stopping
     name = "the list of the spec" if isinstance(named, tuple) else named
     text = f"the weights returned are those of a random iteration R with P_R: {name}"
@@ -331,7 +331,7 @@ def _stopping(spec: Spec, point: Point) -> Hypothesis:
     )
 
 
-def _masks(problem: Problem, point: Point) -> Hypothesis:
+def _masks(problem: Problem, point: Plan) -> Hypothesis:
     zeta = point.keep_prob
     what = "inputs" if problem.tied else "units of every layer but the last"
     text = f"{what} are kept with probability ζ, by a mask of its own for each example, and not rescaled"

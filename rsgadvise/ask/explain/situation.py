@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rsgadvise.advise.evaluate import fixed_point
-from rsgadvise.advise.recommend import ranked_rows, ranking_objective, recommend, row_point
+from rsgadvise.advise.evaluate import fixed_plan
+from rsgadvise.advise.recommend import ranked_rows, ranking_objective, recommend, row_plan
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.ask.explain.results import TrainingValue
@@ -16,7 +16,7 @@ from rsgadvise.errors import InfeasibleError
 from rsgadvise.spec import changed_spec, with_statistics
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.judge import Point, attempted, certified, check_problem, objective_for
+from rsgadvise.theory.judge import Plan, attempted, certified, check_problem, objective_for
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_for, theorem_of
 
@@ -58,8 +58,8 @@ class Situation:
         return resolve(self.fixed)
 
     @property
-    def point(self) -> Point:
-        return fixed_point(self.fixed, self.problem)
+    def point(self) -> Plan:
+        return fixed_plan(self.fixed, self.problem)
 
     @property
     def open(self) -> tuple[str, ...]:
@@ -151,13 +151,13 @@ def bound_at(spec: Spec, constants: ConstantsName) -> float:
     check_problem(problem, constants)
     theorem = theorem_for(problem, constants)
     objective = objective_for(problem, constants) if theorem.proven else theorem.objective
-    return float(fixed_point(spec, problem).bound(objective).value)
+    return float(fixed_plan(spec, problem).bound(objective).value)
 
 
 def certified_at(spec: Spec, drawn_by: ConstantsName) -> float:
     """The certified bound at the spec's fixed values, at the P_R of the bound beside it."""
     problem = resolve(spec)
-    return certified(problem, fixed_point(spec, problem), drawn_by)[0]
+    return certified(problem, fixed_plan(spec, problem), drawn_by)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +215,4 @@ def ranking_of(spec: Spec, constants: ConstantsName) -> Ranking:
         return Ranking(space, rows, "no plan is feasible")
     if math.isfinite(rows.cost(space.goal)[0]):
         return Ranking(space, rows)
-    return Ranking(space, rows, attempted(problem, row_point(rows, 0, space), constants)[1].partition(";")[0])
+    return Ranking(space, rows, attempted(problem, row_plan(rows, 0, space), constants)[1].partition(";")[0])

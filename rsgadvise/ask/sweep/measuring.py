@@ -20,7 +20,7 @@ from rsgadvise.errors import HypothesisError, InfeasibleError
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import attempted, certified, check_problem, point_at
+from rsgadvise.theory.judge import attempted, certified, check_problem, plan_at
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import usual_constants
 from rsgadvise.training.networks import Data
@@ -98,7 +98,7 @@ def predict(
         limit = float(largest_gradient(problem, np.asarray(keep_prob)))
         note = f"Nothing to advise: {why}."
         return _prediction(problem, None, paper=None, proven=limit, limit=limit, notes=(note,))
-    point = point_at(
+    point = plan_at(
         problem,
         stepsize=values.stepsize,
         batch_size=values.batch_size,

@@ -16,7 +16,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.certified import certified_constants, largest_gradient
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.judge import Point, attempted, certified, equation
+from rsgadvise.theory.judge import Plan, attempted, certified, equation
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping, draw_iterations, probabilities
@@ -273,7 +273,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         activations=network.activations,
         loss=network.loss,
     )
-    point = Point(
+    point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),
         keep_prob=network.keep_prob,
         batch_size=float(setting.batch_size),
@@ -328,7 +328,7 @@ def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: 
     return loss
 
 
-def _stopping_probabilities(problem: Problem, point: Point) -> NDArray[np.float64]:
+def _stopping_probabilities(problem: Problem, point: Plan) -> NDArray[np.float64]:
     """P_R: `matched` to the paper's constants, or where they leave no probabilities to certified ones."""
     schedule, n = point.schedule, int(point.iterations)
     plain = schedule.stopping != "matched" or schedule.decay == 0
@@ -342,7 +342,7 @@ def _stopping_probabilities(problem: Problem, point: Point) -> NDArray[np.float6
     )
 
 
-def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: Verdict) -> Claim:
+def _claim(problem: Problem, point: Plan, constants: ConstantsName, expected: Verdict) -> Claim:
     """The bound of one set of constants, or why there is none."""
     name = equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
@@ -357,7 +357,7 @@ def _claim(problem: Problem, point: Point, constants: ConstantsName, expected: V
     return Claim(constants, value, name, value >= limit, expected)
 
 
-def _sampled_masks(problem: Problem, point: Point, claims: tuple[Claim, ...]) -> tuple[int, float]:
+def _sampled_masks(problem: Problem, point: Plan, claims: tuple[Claim, ...]) -> tuple[int, float]:
     """Masks per row and half, and sigma^2/samples, which E||sampled - true gradient||^2 cannot exceed."""
     variance = float(certified_constants(problem, np.asarray(point.keep_prob)).gradient_variance)
     rows = problem.samples or 1

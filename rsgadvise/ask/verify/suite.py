@@ -163,7 +163,7 @@ def _guarantees(seed: int) -> list[Setting]:
         size, kept = np.asarray(float(batch)), (1.0, 1.0)
         needed, _ = objective.required_iterations(np.asarray(eps * delta ** (1 / runs)), size, kept)
         iterations = math.ceil(needed)
-        stepsize, _ = objective.optimum(size, np.asarray(float(iterations)), kept, Schedule())
+        stepsize = objective.optimum(size, np.asarray(float(iterations)), kept, Schedule()).stepsize
         found.append(
             Setting(
                 name=name,

@@ -63,7 +63,7 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Program:
     """What to train with, and all that surrounds it.
 
     Attributes:
@@ -246,7 +246,7 @@ class Plan:
         return share
 
 
-def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: DataFile | None) -> Plan:
+def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: DataFile | None) -> Program:
     """The advised training, or that of one rank.
 
     Raises:
@@ -256,7 +256,7 @@ def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: 
     rows = advice.recommendations
     if rank is None and advice.train is not None:
         best = next((row for row in rows if _trains_like(row, advice.train)), None)
-        return Plan(target, advice, spec, advice.train, best, data)
+        return Program(target, advice, spec, advice.train, best, data)
     if not rows:
         reason = advice.infeasible.reason if advice.infeasible is not None else "there is no recommendation"
         raise InfeasibleError(f"nothing to emit: {reason}")
@@ -266,7 +266,7 @@ def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: 
     best = rows[chosen - 1]
     source: Source = "calibrated" if advice.constants == "calibrated" else "theorem"
     train = training_plan(best, spec.network.weight_bounds, source=source)
-    return Plan(target, advice, spec, train, best, data)
+    return Program(target, advice, spec, train, best, data)
 
 
 def _trains_like(row: Recommendation, train: TrainingPlan) -> bool:
@@ -300,7 +300,7 @@ class Space:
     decays: tuple[float, ...]
 
 
-def space_of(plan: Plan) -> Space:
+def space_of(plan: Program) -> Space:
     """What is searched around a plan.
 
     Raises:
@@ -324,7 +324,7 @@ def space_of(plan: Plan) -> Space:
     return space
 
 
-def _keeps(plan: Plan) -> tuple[float, ...]:
+def _keeps(plan: Program) -> tuple[float, ...]:
     spec, searched = plan.spec, plan.spec.search.keep_prob
     if spec.network.kind == "single_layer" or spec.training.keep_prob is not None:
         return (plan.train.keep_prob,)
@@ -333,7 +333,7 @@ def _keeps(plan: Plan) -> tuple[float, ...]:
     return (searched.min, searched.max) if searched.min < searched.max else (searched.min,)
 
 
-def _batches(plan: Plan) -> tuple[int, ...]:
+def _batches(plan: Program) -> tuple[int, ...]:
     spec, train, best = plan.spec, plan.train, plan.train.batch_size
     if spec.training.batch_size is not None or isinstance(plan.stopping, tuple):
         return (best,)
@@ -373,7 +373,7 @@ class Stock:
     unit: str
 
 
-def stock_of(plan: Plan) -> Stock:
+def stock_of(plan: Program) -> Stock:
     """Values that are about as stable: there is no stepsize that makes the two methods the same."""
     loss, curvature = _loss(plan)
     rate = plan.train.common_stepsize * plan.head.bend / curvature
@@ -396,7 +396,7 @@ def stock_of(plan: Plan) -> Stock:
     )
 
 
-def _loss(plan: Plan) -> tuple[str, float]:
+def _loss(plan: Program) -> tuple[str, float]:
     """In words, and its largest curvature."""
     if not plan.classifies:
         return "Half the squared error of linear outputs", 1.0
@@ -405,7 +405,7 @@ def _loss(plan: Plan) -> tuple[str, float]:
     return "Log loss of softmax outputs", 0.5
 
 
-def _entering(plan: Plan) -> float:
+def _entering(plan: Program) -> float:
     """Mean squared norm of what enters the last layer; sigmoid units are near 1/2."""
     if plan.hidden:
         return plan.hidden[-1] / 4
@@ -427,7 +427,7 @@ def _whole_batches(wanted: int, rows: int) -> int:
     return min(whole, key=lambda size: abs(size - wanted))
 
 
-def _rows(plan: Plan) -> int:
+def _rows(plan: Program) -> int:
     """Rows of the data, or of what stands in for them."""
     if plan.data is not None and plan.data.rows is not None:
         return plan.data.rows

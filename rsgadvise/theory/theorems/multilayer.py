@@ -12,7 +12,7 @@ import numpy as np
 from rsgadvise.theory import multilayer, multilayer_optimum, multilayer_plan
 from rsgadvise.theory.certified import certified_constants, layer_variances
 from rsgadvise.theory.descent import Bound, FloatArray
-from rsgadvise.theory.objective import Range, Schedule
+from rsgadvise.theory.objective import Plans, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems.theorem import LATE, Theorem
 
@@ -26,24 +26,17 @@ class PaperMultilayer:
     ceiling: float
     for_loss: ClassVar[bool] = False
 
-    def bound(
-        self,
-        stepsize: FloatArray,
-        keep_prob: FloatArray,
-        batch: FloatArray,
-        n: FloatArray,
-        schedule: Schedule,
-    ) -> Bound:
+    def bound(self, plans: Plans) -> Bound:
         return multilayer.dropout_bound(
             net=self.net,
-            stepsize=stepsize,
-            keep_prob=keep_prob,
-            batch_size=batch,
-            iterations=n,
+            stepsize=plans.stepsize,
+            keep_prob=plans.keep_prob,
+            batch_size=plans.batch_size,
+            iterations=plans.iterations,
             initial_loss=self.initial_loss,
             ceiling=self.ceiling,
-            decay=schedule.decay,
-            stopping=schedule.stopping,
+            decay=plans.schedule.decay,
+            stopping=plans.schedule.stopping,
         )
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
@@ -52,10 +45,8 @@ class PaperMultilayer:
         )
         return np.broadcast_to(limits, (*np.shape(keep_prob), limits.size))
 
-    def optimum(
-        self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> tuple[FloatArray, FloatArray]:
-        return multilayer_optimum.optimal_hyperparameters(
+    def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
+        stepsize, zeta = multilayer_optimum.optimal_hyperparameters(
             net=self.net,
             batch_size=batch,
             iterations=n,
@@ -65,15 +56,13 @@ class PaperMultilayer:
             decay=schedule.decay,
             stopping=schedule.stopping,
         )
+        return Plans(stepsize, zeta, batch, n, schedule)
 
-    def best_keep_prob(
-        self, stepsize: FloatArray, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule
-    ) -> FloatArray:
-        shape = np.broadcast_shapes(batch.shape, n.shape)
-        if np.any(stepsize >= self.largest_stepsizes(np.ones(()))):
-            return np.full(shape, keep_prob[0])  # out of range at all of them, which the bound will say
-        full = self.bound(stepsize, np.ones(()), batch, n, schedule)
-        return np.broadcast_to(multilayer_optimum.best_keep_prob(full, *keep_prob), shape).copy()
+    def best_keep_prob(self, plans: Plans, keep_prob: Range) -> FloatArray:
+        if np.any(plans.stepsize >= self.largest_stepsizes(np.ones(()))):
+            return np.full(plans.shape, keep_prob[0])  # out of range at all of them, which the bound will say
+        full = self.bound(replace(plans, keep_prob=np.ones(())))
+        return np.broadcast_to(multilayer_optimum.best_keep_prob(full, *keep_prob), plans.shape).copy()
 
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
