@@ -42,7 +42,7 @@ from research.agreement.predicting import (
 )
 from research.agreement.report import Setting, Swept, render
 from research.agreement.statistics import interval, kendall, latin_hypercube, moves, ranks, spearman, untied
-from rsgadvise.theory.judge import certified, objective_for
+from rsgadvise.theory.judge import judge, objective_for
 from rsgadvise.theory.stopping import harmonic_number
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.generated import moments_of
@@ -313,7 +313,7 @@ def test_what_is_reported_is_what_the_product_says(
         known = with_calibration(problem, outcome) if constants == "calibrated" else problem
         expected = float(point.bound(objective_for(known, constants)).value)
         if constants == "certified":
-            expected = certified(known, point, "certified")[0]
+            expected = judge(known, point, "certified").sure
         found = predictions(outcome, constants)
         assert found is not None
         assert found[AS_REPORTED] == pytest.approx(expected)

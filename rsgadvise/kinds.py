@@ -82,6 +82,8 @@ class OfKind:
 
         @property
         def kind(self) -> str: ...
+        @property
+        def layers(self) -> tuple[int, ...]: ...
 
     @property
     def tied(self) -> bool:
@@ -102,3 +104,13 @@ class OfKind:
     def layered(self) -> bool:
         """Whether every matrix has a stepsize of its own."""
         return KINDS[self.kind].layered
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units from input to output as the signal passes them; an autoencoder ends where it began."""
+        return (*self.layers, self.layers[0]) if self.tied else self.layers
+
+    @property
+    def hidden(self) -> int:
+        """Hidden layers."""
+        return len(self.widths) - 2

@@ -14,7 +14,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
-from rsgadvise.theory.judge import Plan, certified
+from rsgadvise.theory.judge import Plan, judge
 from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import harmonic_number
@@ -93,7 +93,7 @@ def predictions(outcome: Outcome, constants: ConstantsName) -> dict[str, float] 
     if plain is None and constants == "paper":
         return None
     value = math.inf if plain is None else float(plain.value)
-    found = {AS_REPORTED: certified(problem, point, constants)[0] if constants == "certified" else value}
+    found = {AS_REPORTED: judge(problem, point, constants).sure if constants == "certified" else value}
     if constants == "certified" and plain is not None:
         found["not capped"] = value
     if isinstance(objective, CertifiedMultilayer):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.judge import Plan, certified, check_problem, equation, objective_for, plan_at
+from rsgadvise.theory.judge import Plan, check_problem, equation, judge, plan_at
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_for, usual_constants
 
@@ -74,18 +73,15 @@ def evaluate(
         assumed.append(Assumption("training.keep_prob", 1.0, "no dropout"))
     point = fixed_plan(spec, problem)
     keep_prob = point.keep_prob
-    bound = point.bound(objective_for(problem, constants))
-    certified_value, certified_bound, limit = certified(problem, point, constants)
-    value = float(bound.value)
-    bounded = math.isfinite(value)
+    judged = judge(problem, point, constants)
     notes = []
-    if not bounded:
+    if not judged.bounded:
         notes.append(out_of_range(problem, point, constants))
-    elif value >= limit:
+    elif judged.vacuous:
         notes.append(wording.VACUOUS)
-    if certified_value > value:
+    if judged.above:
         notes.append(wording.NOT_PROVEN)
-        if certified_value >= limit:
+        if judged.certified_vacuous:
             notes.append(wording.NOTHING_PROVEN)
     if problem.samples is not None and point.batch_size > problem.samples:
         notes.append(wording.LARGER_THAN_DATA)
@@ -100,17 +96,17 @@ def evaluate(
         iterations=int(point.iterations),
         keep_prob=keep_prob,
         dropout_rate=1 - keep_prob,
-        bound=value,
-        terms={name: float(term) for name, term in bound.terms.items()} if bounded else {},
-        certified_bound=certified_value,
-        certified_terms={name: float(term) for name, term in certified_bound.terms.items()},
-        largest_gradient=limit,
+        bound=judged.value,
+        terms=judged.bound.numbers if judged.bounded else {},
+        certified_bound=judged.sure,
+        certified_terms=judged.certified.numbers,
+        largest_gradient=judged.limit,
         as_printed=theorem_for(problem, constants).as_printed(
             point.stepsize, point.batch_size, point.iterations, point.schedule
         ),
-        proven=bounded and certified_value <= value,
-        vacuous=value >= limit,
-        elasticities=elasticities(problem, constants, [point])[0] if bounded else {},
+        proven=judged.proven,
+        vacuous=judged.vacuous,
+        elasticities=elasticities(problem, constants, [point])[0] if judged.bounded else {},
         notes=tuple(notes),
         assumed=tuple(assumed),
     )

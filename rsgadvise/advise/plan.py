@@ -15,7 +15,7 @@ from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import DEFAULT, ConstantsName, other_than
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.judge import Plan, certified, check_problem, equation, objective_for
+from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
@@ -133,9 +133,9 @@ def plan_iterations(
         stepsize=None if reached is None else as_stepsize(reached[0].stepsize),
         keep_prob=keep_prob,
         dropout_rate=None if keep_prob is None else 1 - keep_prob,
-        bound=None if reached is None else reached[1],
-        certified_bound=None if reached is None else reached[2],
-        proven=None if reached is None else reached[2] <= reached[1],
+        bound=None if reached is None else reached[1].value,
+        certified_bound=None if reached is None else reached[1].sure,
+        proven=None if reached is None else reached[1].proven,
         critical_batch_size=None if case.free else _finite(knee),
         recommended_runs=None if best_runs is None else best_runs[0],
         recommended_iterations=None if best_runs is None else best_runs[1],
@@ -238,15 +238,14 @@ def _batch_size(objective: Objective, request: Request, goal: Goal) -> tuple[int
 
 def _reached(
     problem: Problem, constants: ConstantsName, case: _Case, iterations: float
-) -> tuple[Plan, float, float]:
-    """The optimum at the integer N, its bound, and the certified bound there."""
+) -> tuple[Plan, Judged]:
+    """The optimum at the integer N, and its bound beside the certified one."""
     schedule = Schedule()
     plans = case.objective.optimum(
         np.asarray([float(case.batch)]), np.asarray([iterations]), case.keep_prob, schedule
     )
     point = Plan(plans.stepsize[0], float(plans.keep_prob[0]), float(case.batch), iterations, schedule)
-    certified_value, _, _ = certified(problem, point, constants)
-    return point, float(point.bound(case.objective).value), certified_value
+    return point, judge(problem, point, constants, case.objective)
 
 
 def _best_runs(case: _Case) -> tuple[int, int] | None:

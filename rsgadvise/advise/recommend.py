@@ -20,7 +20,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective
-from rsgadvise.theory.judge import Plan, certified, check_problem, equation, objective_for, stepsize_range
+from rsgadvise.theory.judge import Plan, check_problem, equation, judge, objective_for, stepsize_range
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_of, usual_constants
@@ -329,25 +329,21 @@ def _recommendation(
     slopes: dict[str, float],
 ) -> Recommendation:
     point = row_plan(rows, index, space)
-    bound = point.bound(objective_for(problem, constants))
-    terms = {name: float(value) for name, value in bound.terms.items()}
-    value = float(bound.value)
-    bounded, measured = math.isfinite(value), about(constants).measured
-    proven_value, _, limit = certified(problem, point, constants)
-    slopes = slopes if bounded else {}
+    judged = judge(problem, point, constants)
+    slopes = slopes if judged.bounded else {}
     samples = int(point.batch_size) * int(point.iterations)
     runs = int(rows.runs[index])
     binding = _binding(space, rows, index, slopes)
     notes = []
-    if not bounded:
+    if not judged.bounded:
         notes.append(out_of_range(problem, point, constants))
-    elif value >= limit:
+    elif judged.vacuous:
         notes.append(wording.VACUOUS)
-    if value >= limit and not measured and proven_value < limit:
+    if judged.vacuous and not judged.measured and not judged.certified_vacuous:
         notes.append(wording.CERTIFIED_SAYS_MORE)
-    if proven_value > value and not measured:
+    if judged.above:
         notes.append(wording.NOT_PROVEN)
-        if proven_value >= limit:
+        if judged.certified_vacuous:
             notes.append(wording.NOTHING_PROVEN)
     if "search.keep_prob.min" in binding:
         notes.append(wording.AT_LOWEST_KEEP_PROB)
@@ -366,13 +362,13 @@ def _recommendation(
         runs=runs,
         keep_prob=point.keep_prob,
         dropout_rate=1 - point.keep_prob,
-        bound=value,
+        bound=judged.value,
         loss_score=None,
-        certified_bound=proven_value,
-        largest_gradient=limit,
-        proven=bounded and proven_value <= value and not measured,
-        vacuous=value >= limit,
-        terms=terms if bounded else {},
+        certified_bound=judged.sure,
+        largest_gradient=judged.limit,
+        proven=judged.proven,
+        vacuous=judged.vacuous,
+        terms=judged.bound.numbers if judged.bounded else {},
         samples=samples,
         epochs=None if problem.samples is None else samples / problem.samples,
         total_samples=samples * runs,

@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.kinds import KINDS
 from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Stream
@@ -55,11 +54,11 @@ class Arena:
     def of(cls, network: Network, data: Data, *, seed: int, hold_out: bool) -> Arena:
         """Split the rows, a fifth held out, and keep them in single precision."""
         single = Data(data.inputs.astype(np.float32), data.targets.astype(np.float32))
-        if KINDS[network.kind].tied:
+        if network.tied:
             single = Data(single.inputs, single.inputs)
         hot = (data.targets == 0) | (data.targets == 1)
         labelled = (
-            not KINDS[network.kind].tied
+            not network.tied
             and data.targets.shape[1] > 1
             and bool(hot.all() and (data.targets.sum(axis=1) == 1).all())
         )

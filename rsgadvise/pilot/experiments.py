@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import stepsizes_by_layer
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate, fewest_work, layer_smoothness
@@ -250,7 +249,7 @@ def _boxes(explorer: Explorer) -> Iterator[Trial]:
 
 def _scalings(explorer: Explorer) -> Iterator[Trial]:
     arena = explorer.arena
-    if KINDS[arena.network.kind].tied:
+    if arena.network.tied:
         return  # its targets would be others too, and losses would not compare
     inputs = robust(arena.data.inputs)
     if inputs is not None:
@@ -260,7 +259,7 @@ def _scalings(explorer: Explorer) -> Iterator[Trial]:
 
 def _biases(explorer: Explorer) -> Iterator[Trial]:
     arena = explorer.arena
-    if KINDS[arena.network.kind].tied:
+    if arena.network.tied:
         return
     inputs = arena.data.inputs
     data = Data(np.hstack([inputs, np.ones((len(inputs), 1), inputs.dtype)]), arena.data.targets)

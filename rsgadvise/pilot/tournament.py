@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rsgadvise.errors import UsageError
-from rsgadvise.kinds import KINDS
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
@@ -81,7 +80,7 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
         [0.5, 0.5, 0.5]
     """
     matrices = [matrix[0] for matrix in weights]
-    if KINDS[network.kind].tied:
+    if network.tied:
         matrices.append(matrices[0].T)
     signal = inputs
     for level, matrix in enumerate(matrices):

@@ -14,7 +14,6 @@ from rsgadvise.advise.recommend import rank, training_plan
 from rsgadvise.advise.results import Advice, TrainingPlan, cooled
 from rsgadvise.advise.space import Space
 from rsgadvise.errors import HypothesisError
-from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import percent
 from rsgadvise.pilot.experiments import USUAL_BOX
 from rsgadvise.pilot.twins import (
@@ -117,7 +116,7 @@ def rehearse(
     Raises:
         HypothesisError: the network is too large for it, or the inputs are all but zero.
     """
-    tied = KINDS[network.kind].tied
+    tied = network.tied
     columns = known.dim if tied else columns_for(known, fewest=keep or COLUMNS)
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
@@ -228,7 +227,7 @@ def _rng(seed: int, *key: int) -> np.random.Generator:
 
 def _boxed(small: Network, group: float) -> Network:
     """The box of the twin's weights, each the sum of a group's over the square root of their number."""
-    if not small.weight_bounds or KINDS[small.kind].tied:
+    if not small.weight_bounds or small.tied:
         return small
     first, *others = small.weight_bounds
     return replace(small, weight_bounds=(first * math.sqrt(group), *others))
@@ -435,7 +434,7 @@ def typical(
         other = tried(replace(network, weight_bounds=wide)) if wide != network.weight_bounds else None
         plan = replace(plan, reason=_reason(network, found, other))
         work += 0.0 if other is None else other.work
-    weights = sum(math.prod(shape) for shape in network.shapes) * (2 if KINDS[network.kind].tied else 1)
+    weights = sum(math.prod(shape) for shape in network.shapes) * (2 if network.tied else 1)
     return Typical(advice, plan, work / (3.0 * weights * best.samples), notes)
 
 

@@ -286,17 +286,12 @@ class Network(Section, OfKind):
     @property
     def output_dim(self) -> int:
         """Units of the output: d_L, and d_x for an autoencoder, which reconstructs its input."""
-        return self.layers[0] if self.kind == "autoencoder" else self.layers[-1]
+        return self.widths[-1]
 
     @property
     def depth(self) -> int:
         """Layers of weights in the list, L."""
         return len(self.layers) - 1
-
-    @property
-    def hidden(self) -> int:
-        """Hidden layers."""
-        return 1 if self.kind == "autoencoder" else self.depth - 1
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -309,9 +304,8 @@ class Network(Section, OfKind):
         """No loss is larger, whatever the weights in the box."""
         from rsgadvise.theory.constants import largest_loss
 
-        widths = (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
         units = units_of(self.activations, self.hidden)
-        return float(largest_loss(head_of(self.loss), widths, self.weight_bounds, units))
+        return float(largest_loss(head_of(self.loss), self.widths, self.weight_bounds, units))
 
     @property
     def weight_bounds(self) -> tuple[float, ...]:

@@ -66,7 +66,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
             Assumption("training.initial_loss", loss, "the largest possible loss, d_out, so a safe f(W1)")
         )
     alpha = 1.0
-    if network.kind == "multilayer" and len(layers) > 2:
+    if network.layered and len(layers) > 2:
         if spec.training.pretraining is not None:
             alpha = spec.training.pretraining.tolerance
         else:

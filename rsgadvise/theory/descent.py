@@ -53,6 +53,11 @@ class Bound:
         """The bound itself: the sum of its terms, shape of the candidates."""
         return np.asarray(np.sum(list(self.terms.values()), axis=0, dtype=np.float64))
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The terms of a single candidate."""
+        return {name: float(term) for name, term in self.terms.items()}
+
 
 _POINTS = 17, 65  # the fewest and the most shares of the curvature that are scanned
 _APART = 0.4  # in log r/(1 - r), where the most allow it

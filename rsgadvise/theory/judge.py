@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -270,15 +271,71 @@ def stepsize_range(problem: Problem, point: Plan, constants: ConstantsName) -> t
     return float(tops[worst]), worst
 
 
-def certified(problem: Problem, point: Plan, drawn_by: ConstantsName) -> tuple[float, Bound, float]:
-    """(certified bound, its terms, largest possible gradient): the bound never exceeds the limit.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A bound of one plan beside the certified one at the very same P_R: what can be relied on.
+
+    Attributes:
+        bound, certified: with their terms; the certified one never exceeds the limit.
+        limit: the largest squared gradient norm possible.
+        measured: whether the constants of the bound were measured; nothing is proven by such.
+    """
+
+    bound: Bound
+    certified: Bound
+    limit: float
+    measured: bool
+
+    @property
+    def value(self) -> float:
+        """The bound; inf where its theorem does not reach."""
+        return float(self.bound.value)
+
+    @property
+    def sure(self) -> float:
+        """The certified bound."""
+        return float(self.certified.value)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a bound."""
+        return math.isfinite(self.value)
+
+    @property
+    def above(self) -> bool:
+        """Whether the certified bound is above it, so that it is not proven for this data."""
+        return self.sure > self.value and not self.measured
+
+    @property
+    def proven(self) -> bool:
+        """Whether it holds for all data of these moments."""
+        return self.bounded and self.sure <= self.value and not self.measured
+
+    @property
+    def vacuous(self) -> bool:
+        """Whether no squared gradient norm can be larger anyway."""
+        return self.value >= self.limit
+
+    @property
+    def certified_vacuous(self) -> bool:
+        """The same of the certified bound."""
+        return self.sure >= self.limit
+
+
+def judge(
+    problem: Problem, plan: Plan, constants: ConstantsName, objective: Objective | None = None
+) -> Judged:
+    """The bound of a plan by these constants, beside the certified one.
 
     Args:
-        problem, point: what the bound is of.
-        drawn_by: whose bound stands beside it: `matched` stopping is then that of those constants.
+        problem, plan: what the bound is of.
+        constants: whose; `matched` stopping is that of them.
+        objective: in place of the problem's own with these constants.
     """
-    bound = point.bound(certified_beside(problem, drawn_by))
-    return float(bound.value), bound, float(largest_gradient(problem, np.asarray(point.keep_prob)))
+    bound = plan.bound(objective or objective_for(problem, constants))
+    sure = plan.bound(certified_beside(problem, constants))
+    limit = float(largest_gradient(problem, np.asarray(plan.keep_prob)))
+    return Judged(bound, sure, limit, about(constants).measured)
 
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:

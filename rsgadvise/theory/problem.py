@@ -85,7 +85,7 @@ class Problem(OfKind):
     @property
     def units(self) -> tuple[Unit, ...]:
         """phi of each hidden layer."""
-        return units_of(self.activations, 1 if self.kind == "autoencoder" else len(self.layers) - 2)
+        return units_of(self.activations, self.hidden)
 
     @property
     def head(self) -> Head:
@@ -100,7 +100,7 @@ class Problem(OfKind):
     @property
     def outputs(self) -> int:
         """d_L; an autoencoder has as many outputs as inputs."""
-        return self.layers[0] if self.tied else self.layers[-1]
+        return self.widths[-1]
 
     @property
     def limit_in_symbols(self) -> str:
@@ -117,11 +117,10 @@ class Problem(OfKind):
     @property
     def largest_loss(self) -> float:
         """F_max: no loss is larger, whatever the weights in the box."""
-        widths = (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
-        value = largest_loss(self.head, widths, self.weight_bounds, self.units)
+        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units)
         return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too
 
     @property
     def stepsizes(self) -> int:
         """Number of stepsizes: one per layer for multilayer, else one."""
-        return len(self.layers) - 1 if self.kind == "multilayer" else 1
+        return len(self.layers) - 1 if self.layered else 1

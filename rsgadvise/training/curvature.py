@@ -40,7 +40,7 @@ class Curvature:
     def __init__(
         self, network: Network, data: Data, weights: Sequence[Matrix], masks: Sequence[Matrix] = ()
     ) -> None:
-        self._tied = network.kind == "autoencoder"
+        self._tied = network.tied
         self.rows = data.rows
         self._weights = [np.asarray(matrix, np.float64) for matrix in weights]
         self._layers = self._unrolled(self._weights)

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.kinds import OfKind
 from rsgadvise.theory.constants import largest_loss
 from rsgadvise.theory.heads import SQUARED, head_of
 from rsgadvise.theory.heads.head import Head
@@ -32,7 +33,7 @@ Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class Network(OfKind):
     """A network and its loss l, which takes what enters the output units.
 
     single_layer: l(Wx, y), (3). autoencoder: l(W^T phi(W(x * z)), x) with one matrix W, (4). multilayer:
@@ -69,7 +70,7 @@ class Network:
     @property
     def units(self) -> tuple[Unit, ...]:
         """phi of each hidden layer."""
-        return units_of(self.activations, len(self.widths) - 2)
+        return units_of(self.activations, self.hidden)
 
     @property
     def head(self) -> Head:
@@ -82,16 +83,11 @@ class Network:
         return tuple((after, before) for before, after in pairwise(self.layers))
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Units from input to output as the signal passes them; an autoencoder ends where it began."""
-        return (*self.layers, self.layers[0]) if self.kind == "autoencoder" else self.layers
-
-    @property
     def masked_widths(self) -> tuple[int, ...]:
         """Widths of the layers that masks act on, input first; empty where nothing is dropped."""
-        if self.keep_prob == 1 or self.kind == "single_layer":
+        if self.keep_prob == 1 or not self.masked:
             return ()
-        return self.layers[:1] if self.kind == "autoencoder" else self.layers[:-1]
+        return self.layers[:1] if self.tied else self.layers[:-1]
 
     @property
     def largest_loss(self) -> float:
@@ -159,7 +155,7 @@ def by_inputs(network: Network, dtype: np.dtype[Any]) -> bool:
     """
     after, before = network.shapes[0]
     small = dtype == np.float32 or after * before <= _LARGE
-    return network.kind != "autoencoder" and after >= _WIDE and small
+    return not network.tied and after >= _WIDE and small
 
 
 def laid_by_inputs(matrices: Array) -> Array:
@@ -206,7 +202,7 @@ class Kernel:
         self._shared = shared
         lead = 1 if shared else replicas
         widths = network.widths
-        self._tied = network.kind == "autoencoder"
+        self._tied = network.tied
         self._inputs = np.empty((lead, rows, widths[0]), dtype)
         # An autoencoder without masks reads the inputs themselves as its targets.
         own = not self._tied or bool(network.masked_widths)

@@ -22,9 +22,8 @@ from rsgadvise.ask.design.mixing import (
 from rsgadvise.ask.design.results import SCRATCH, FineTuning, Flip, Mix, Pipeline, PretrainedLayer
 from rsgadvise.ask.design.screening import work_of
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.judge import Plan, certified
+from rsgadvise.theory.judge import Plan, judge
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, whole_grid
@@ -184,18 +183,17 @@ def _mix(
     if plan is None:
         return refused
     point, samples = plan
-    proven, _, limit = certified(stages.problem, point, stages.constants)
-    value = float(point.bound(objective).value)
+    judged = judge(stages.problem, point, stages.constants, objective)
     tuning = FineTuning(
         stepsize=as_stepsize(point.stepsize),
         batch_size=int(point.batch_size),
         iterations=int(point.iterations),
         runs=stages.runs,
         keep_prob=point.keep_prob,
-        bound=value,
-        certified_bound=proven,
-        certified_vacuous=proven >= limit,
-        vacuous=value >= limit,
+        bound=judged.value,
+        certified_bound=judged.sure,
+        certified_vacuous=judged.certified_vacuous,
+        vacuous=judged.vacuous,
         samples=samples,
         work=work_of(stages.weights, samples),
     )
@@ -216,8 +214,7 @@ def _mix(
 
 def _pretrained(stages: Stages, level: int, alpha: float, point: Plan, samples: int) -> PretrainedLayer:
     own = layer_problem(stages.problem, level + 1)
-    proven, _, _ = certified(own, point, "paper")
-    limit = float(largest_gradient(own, np.asarray(point.keep_prob)))
+    judged = judge(own, point, "paper", stages.layers[level])
     return PretrainedLayer(
         layer=level + 1,
         layers=(own.layers[0], own.layers[1]),
@@ -227,10 +224,10 @@ def _pretrained(stages: Stages, level: int, alpha: float, point: Plan, samples: 
         iterations=int(point.iterations),
         runs=stages.runs,
         keep_prob=point.keep_prob,
-        bound=float(point.bound(stages.layers[level]).value),
-        certified_bound=proven,
-        certified_vacuous=proven >= limit,
-        limit=limit,
+        bound=judged.value,
+        certified_bound=judged.sure,
+        certified_vacuous=judged.certified_vacuous,
+        limit=judged.limit,
         samples=samples,
         work=stages.layer_weights[level] * samples,
     )

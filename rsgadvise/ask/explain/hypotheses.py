@@ -18,7 +18,7 @@ from rsgadvise.ask.explain.results import Hypothesis
 from rsgadvise.kinds import KINDS
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import certified_constants
-from rsgadvise.theory.judge import Plan, certified, objective_for, stepsize_range
+from rsgadvise.theory.judge import Plan, judge, objective_for, stepsize_range
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_for, theorem_of
 
@@ -210,8 +210,8 @@ def _projection(problem: Problem, point: Plan, constants: ConstantsName) -> Hypo
 
 def _proven(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     """The whole bound beside the certified one: what the project calls proven."""
-    value = float(point.bound(objective_for(problem, constants)).value)
-    sure = certified(problem, point, constants)[0]
+    judged = judge(problem, point, constants)
+    value, sure = judged.value, judged.sure
     text = "the bound is at least the certified one, so proven for any data of these moments"
     if sure <= value:
         reason = f"the certified bound is {sure:.4g}, at most {value:.4g}"

@@ -16,7 +16,7 @@ from rsgadvise.errors import InfeasibleError
 from rsgadvise.spec import changed_spec, with_statistics
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.judge import Plan, attempted, certified, check_problem, objective_for
+from rsgadvise.theory.judge import Plan, attempted, check_problem, judge, objective_for
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_for, theorem_of
 
@@ -157,7 +157,7 @@ def bound_at(spec: Spec, constants: ConstantsName) -> float:
 def certified_at(spec: Spec, drawn_by: ConstantsName) -> float:
     """The certified bound at the spec's fixed values, at the P_R of the bound beside it."""
     problem = resolve(spec)
-    return certified(problem, fixed_plan(spec, problem), drawn_by)[0]
+    return judge(problem, fixed_plan(spec, problem), drawn_by).sure
 
 
 @dataclass(frozen=True, slots=True)

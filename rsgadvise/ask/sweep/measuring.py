@@ -20,7 +20,7 @@ from rsgadvise.errors import HypothesisError, InfeasibleError
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import attempted, certified, check_problem, plan_at
+from rsgadvise.theory.judge import attempted, check_problem, judge, plan_at
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import usual_constants
 from rsgadvise.training.networks import Data
@@ -115,9 +115,9 @@ def predict(
         note = f"No bound: {reason(error)}."
         return _prediction(problem, chosen, paper=None, proven=limit, limit=limit, notes=(note,))
     bound, missing = attempted(problem, point, "paper")
-    value, _, limit = certified(problem, point, "paper")
+    judged = judge(problem, point, "paper")
     notes = (f"No paper bound: {missing}.",) if missing else ()
-    return _prediction(problem, chosen, paper=bound, proven=value, limit=limit, notes=notes)
+    return _prediction(problem, chosen, paper=bound, proven=judged.sure, limit=judged.limit, notes=notes)
 
 
 def _prediction(

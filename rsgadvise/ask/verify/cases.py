@@ -16,7 +16,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.certified import certified_constants, largest_gradient
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.judge import Plan, attempted, certified, equation
+from rsgadvise.theory.judge import Plan, attempted, equation, judge
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping, draw_iterations, probabilities
@@ -348,7 +348,7 @@ def _claim(problem: Problem, point: Plan, constants: ConstantsName, expected: Ve
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
     with np.errstate(all="ignore"):
         if theorem_of(problem.kind, constants).proven:
-            found, missing = certified(problem, point, "paper")[0], "it is not a finite number"
+            found, missing = judge(problem, point, "paper").sure, "it is not a finite number"
             value = found if math.isfinite(found) else None
         else:
             value, missing = attempted(problem, point, constants)

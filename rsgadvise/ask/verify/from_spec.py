@@ -12,7 +12,6 @@ import numpy as np
 from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
-from rsgadvise.kinds import KINDS
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, autoencoder_constants
@@ -223,7 +222,7 @@ def _start(
 ) -> tuple[Weights | None, float, tuple[str, ...]]:
     """(W^1 or None, alpha, notes): hidden layers are pretrained where the spec asks for it."""
     wanted = spec.training.pretraining
-    if wanted is None or not KINDS[network.kind].layered or len(network.layers) == 2:
+    if wanted is None or not network.layered or len(network.layers) == 2:
         return None, 1.0, ()
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 2)))
     done = pretrain(network, data, tolerance=wanted.tolerance, rng=rng)

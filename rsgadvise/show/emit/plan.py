@@ -84,7 +84,7 @@ class Program:
     @property
     def tied(self) -> bool:
         """Whether this is an autoencoder, whose one matrix is used twice."""
-        return self.advice.kind == "autoencoder"
+        return self.spec.network.tied
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -326,7 +326,7 @@ def space_of(plan: Program) -> Space:
 
 def _keeps(plan: Program) -> tuple[float, ...]:
     spec, searched = plan.spec, plan.spec.search.keep_prob
-    if spec.network.kind == "single_layer" or spec.training.keep_prob is not None:
+    if not spec.network.masked or spec.training.keep_prob is not None:
         return (plan.train.keep_prob,)
     if isinstance(searched, tuple):
         return searched
