@@ -1,4 +1,4 @@
-"""The randomized stopping theorem for each kind of network, whatever constants it has."""
+"""The randomized stopping theorem for each kind of network, with constants that are certified or measured."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.theory import descent
+from rsgadvise.theory.certified import certified_constants, layer_variances
+from rsgadvise.theory.constants import Constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Schedule
+from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent
 
 _CROSS = "S + 2 √(A S), S = σ²/B, A the other terms"
@@ -89,3 +92,91 @@ class Layers(Randomized):
     def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
         inside = np.less_equal(stepsize, self.objective.largest_stepsizes(keep_prob)).all(axis=-1)
         return np.where(inside, descent.layer_scale(stepsize, self.smoothness(keep_prob))[1], np.inf)
+
+
+class _Certified(Randomized):
+    """U and sigma^2 as proven from moments of the data."""
+
+    constants = ("certified",)
+    proven = True
+    moments: ClassVar[tuple[str, ...]] = ("second_moment",)
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self._last: tuple[tuple[int, ...], bytes, Constants] | None = None
+
+    def _at(self, keep_prob: FloatArray) -> Constants:
+        """Both constants; those of the last call are kept, since a bound asks for each at the same zeta."""
+        key = keep_prob.shape, keep_prob.tobytes()
+        last = self._last
+        if last is None or last[:2] != key:
+            last = self._last = *key, certified_constants(self.problem, keep_prob)
+        return last[2]
+
+    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
+        return self._at(keep_prob).smoothness
+
+    def variance(self, keep_prob: FloatArray) -> FloatArray:
+        return self._at(keep_prob).gradient_variance
+
+    @classmethod
+    def source(cls, *, dropout: bool) -> str:
+        return f"randomized stopping theorem for the {cls.bounded}"
+
+
+class CertifiedFree(_Certified, Free):
+    """Without a box."""
+
+    moments = ("second_moment", "top_eigenvalue")
+
+
+class CertifiedTied(_Certified, Tied):
+    """In a box."""
+
+
+class CertifiedLayers(_Certified, Layers):
+    """In a box, with a variance for each layer."""
+
+    def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:
+        return layer_variances(self.problem, keep_prob)
+
+
+class _Measured(Randomized):
+    """U and sigma^2 as measured early in a training; proven nowhere.
+
+    Raises:
+        ValueError: nothing was measured.
+    """
+
+    constants = ("calibrated", "typical")
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        if problem.measured is None:
+            raise ValueError("calibrated constants have to be measured first")
+        self.known = problem.measured
+
+    def smoothness(self, keep_prob: FloatArray) -> FloatArray:
+        return np.full(np.shape(keep_prob), self.known.smoothness)
+
+    def variance(self, keep_prob: FloatArray) -> FloatArray:
+        return np.full(np.shape(keep_prob), self.known.gradient_variance)
+
+    @classmethod
+    def source(cls, *, dropout: bool) -> str:
+        return "randomized stopping theorem"
+
+
+class MeasuredFree(_Measured, Free):
+    """Without a box."""
+
+
+class MeasuredTied(_Measured, Tied):
+    """In a box."""
+
+
+class MeasuredLayers(_Measured, Layers):
+    """In a box, with a variance for each layer."""
+
+    def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:
+        return [np.full(np.shape(keep_prob), each) for each in self.known.layer_variances]
