@@ -84,11 +84,10 @@ def no_bound(constants: str, largest: float, *, layer: int | None) -> str:
 
     Example:
         >>> no_bound("paper", 16 / 13, layer=None)
-        "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's theorem."
+        "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's constants."
     """
-    whose = about(constants).whose if about(constants).on_rows else f"the {constants}'s theorem"
-    of_layer = "" if layer is None else f" of layer {layer}"
-    return f"No bound: the stepsize{of_layer} lies outside (0, {largest:.6g}), the range of {whose}."
+    what = "the stepsize" if layer is None else f"the stepsize of layer {layer}"
+    return f"No bound: {what} lies outside (0, {largest:.6g}), the range of {about(constants).whose}."
 
 
 def percent(share: float) -> str:

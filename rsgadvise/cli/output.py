@@ -21,7 +21,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.errors import UsageError
-from rsgadvise.show.formats import Shown, render
+from rsgadvise.show.formats import Result, render
 from rsgadvise.show.report.blocks import Block
 
 STDOUT = Path("-")
@@ -69,7 +69,7 @@ def emit(
         plain = not is_stdout(target.path) or not shown
         return width, plain, coloured and not plain
 
-    write(target.path, render(target.format, Shown(blocks, document, rows, seen, target.quiet)))
+    write(target.path, render(target.format, Result(blocks, document, rows, seen, target.quiet)))
 
 
 def is_stdout(path: Path | None) -> bool:

@@ -209,7 +209,9 @@ def test_stepsizes_outside_the_papers_range_have_no_bound_and_certified_ones_fal
     row = recommend(spec("single_layer", training=training)).recommendations[0]
     assert (row.bound, row.terms, row.proven, row.vacuous) == (np.inf, {}, False, True)
     assert row.certified_bound == row.largest_gradient
-    assert "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's theorem." in row.notes
+    assert (
+        "No bound: the stepsize lies outside (0, 1.23077), the range of the paper's constants." in row.notes
+    )
     row = recommend(spec("single_layer", training=training), constants="certified").recommendations[0]
     limit = (8 / 27) ** 2 * 10 * 784 * 0.0448
     assert row.bound == row.certified_bound == pytest.approx(limit)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rsgadvise.show.report.blocks import Block
 
-__all__ = ["Shown", "format_names", "render"]
+__all__ = ["Result", "format_names", "render"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Result:
     """A result in the forms that a format may want; each is made when it is asked for.
 
     Attributes:
@@ -39,7 +39,7 @@ def format_names() -> tuple[str, ...]:
     return "table", *sorted(names - {"table"})
 
 
-def render(name: str, shown: Shown) -> str:
+def render(name: str, shown: Result) -> str:
     """A result in one format."""
     text: str = import_module(f"{__name__}.{name}").render(shown)
     return text

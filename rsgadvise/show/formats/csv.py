@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsgadvise.show.formats import Shown
+from rsgadvise.show.formats import Result
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -39,5 +39,5 @@ def _flatten(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def render(shown: Shown) -> str:
+def render(shown: Result) -> str:
     return as_csv(shown.rows())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rsgadvise.show.formats import Shown
+from rsgadvise.show.formats import Result
 
 
 def as_json(document: Mapping[str, Any]) -> str:
@@ -14,5 +14,5 @@ def as_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=True) + "\n"
 
 
-def render(shown: Shown) -> str:
+def render(shown: Result) -> str:
     return as_json(shown.document())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rsgadvise.show.formats import Shown
+from rsgadvise.show.formats import Result
 from rsgadvise.show.report.blocks import Block, Grid, Lead, Title
 
 
@@ -39,5 +39,5 @@ def as_markdown(blocks: Sequence[Block]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def render(shown: Shown) -> str:
+def render(shown: Result) -> str:
     return as_markdown(shown.blocks())

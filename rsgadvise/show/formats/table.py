@@ -6,11 +6,11 @@ import io
 
 from rich.console import Console
 
-from rsgadvise.show.formats import Shown
+from rsgadvise.show.formats import Result
 from rsgadvise.show.report.console import show
 
 
-def render(shown: Shown) -> str:
+def render(shown: Result) -> str:
     """Colour is decided by the terminal, but the text is collected: it is written whole or not at all."""
     width, plain, coloured = shown.screen()
     buffer = io.StringIO()

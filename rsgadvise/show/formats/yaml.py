@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from rsgadvise.show.formats import Shown
+from rsgadvise.show.formats import Result
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:
@@ -31,5 +31,5 @@ def _yaml_float(representer: Any, value: float) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
-def render(shown: Shown) -> str:
+def render(shown: Result) -> str:
     return as_yaml(shown.document())
