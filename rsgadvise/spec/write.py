@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -46,7 +45,7 @@ def write_statistics(path: str | Path, values: Mapping[str, float | int]) -> Non
     if Path(path).exists() and not Path(path).resolve().is_file():
         raise SpecError("must be a regular file; got a directory, pipe or device; name a file", file=file)
     text = decode(read_file(Path(path)), file)
-    edited = _edited(text, texts, file)
+    edited = _edited(text, {"data": texts}, file)
     if edited != text:
         replace_file(Path(path), edited.encode("utf-8"), file)
 
@@ -65,16 +64,18 @@ def _number(key: str, value: object) -> str:
     return repr(float(value))  # the shortest text that reads back as the same number
 
 
-def _edited(text: str, values: Mapping[str, str], file: str) -> str:
-    """Return the text with the values in its data section, checked to be what was meant."""
+def _edited(text: str, given: Mapping[str, Mapping[str, str]], file: str) -> str:
+    """Return the text with the values in its sections, checked to be what was meant."""
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     body = text.removeprefix(mark)
     before = plain(_sections(body, file)[1])
-    body = _with_placeholders(body, before.get("data"), values)
-    tree, root, sections = _sections(body, file)
-    result = mark + _Editor(body, tree, root, sections).edit(values)
+    for name, values in given.items():
+        if name == "data":
+            body = _with_placeholders(body, before.get(name), values)
+        body = _Editor(body, *_sections(body, file), name).edit(values)
+    result = mark + body
     try:
-        loaded = parse_spec(result, file=file)
+        parse_spec(result, file=file)
     except SpecError as error:
         raise SpecError(
             f"{error.message}; the file was left as it was",
@@ -83,7 +84,7 @@ def _edited(text: str, values: Mapping[str, str], file: str) -> str:
             column=error.column,
             key=error.key,
         ) from None
-    _require_only(loaded.spec.data.model_dump(), before, result, values, file)
+    _require_only(before, result, given, file)
     return result
 
 
@@ -109,26 +110,38 @@ def _with_placeholders(body: str, data: object, values: Mapping[str, str]) -> st
 
 
 def _require_only(
-    data: Mapping[str, Any], before: Mapping[str, Any], result: str, values: Mapping[str, str], file: str
+    before: Mapping[str, Any], result: str, given: Mapping[str, Mapping[str, str]], file: str
 ) -> None:
     """Hold the edit to its promise: the values are there, and nothing else has changed."""
     after = build_tree(result.removeprefix(BYTE_ORDER_MARK)).root
     assert after is not None  # it was parsed a moment ago
-    kept, old = plain(after), dict(before)
-    rest = {key: entry for key, entry in (kept.pop("data", None) or {}).items() if key not in values}
-    rest_before = {key: entry for key, entry in (old.pop("data", None) or {}).items() if key not in values}
-    written = all(data[key] == float(text) for key, text in values.items())
-    if not written or kept != old or rest != rest_before:
-        fix = "write `data:` and each of its keys on a line of its own"
-        message = f"must have a data section that can be edited in place; got another layout; {fix}"
-        raise SpecError(message, file=file, key="data")
+    wanted, found = dict(before), plain(after)
+    for name, values in given.items():
+        section = wanted.get(name)
+        kept = section if isinstance(section, dict) else {}
+        wanted[name] = {**kept, **{key: plain(_value(text)) for key, text in values.items()}}
+    if found != wanted:
+        name = next((name for name in given if found.get(name) != wanted[name]), next(iter(given)))
+        fix = f"write `{name}:` and each of its keys on a line of its own"
+        message = f"must have a {name} section that can be edited in place; got another layout; {fix}"
+        raise SpecError(message, file=file, key=name)
+
+
+def _value(text: str) -> Node:
+    """The node of a value by itself."""
+    root = build_tree(f"value: {text}").root
+    assert root is not None
+    assert isinstance(root.value, dict)
+    node: Node = root.value["value"]
+    return node
 
 
 class _Editor:
     """Insertions and replacements at the positions of a tree."""
 
-    def __init__(self, text: str, tree: Tree, root: Node, sections: dict[str, Node]) -> None:
+    def __init__(self, text: str, tree: Tree, root: Node, sections: dict[str, Node], name: str) -> None:
         self.text = text
+        self.name = name
         self.end = tree.end
         self.root = root
         self.sections = sections
@@ -140,7 +153,7 @@ class _Editor:
     def edit(self, values: Mapping[str, str]) -> str:
         if not values:
             return self.text
-        data = self.sections.get("data")
+        data = self.sections.get(self.name)
         if data is None:
             edits = [self._new_section(values)]
         elif isinstance(data.value, dict) and data.value:
@@ -158,11 +171,11 @@ class _Editor:
 
     def _new_section(self, values: Mapping[str, str]) -> tuple[int, int, str]:
         if self.root.flow:
-            section = f"{self._quoted('data')}: {self._flow(values)}"
+            section = f"{self._quoted(self.name)}: {self._flow(values)}"
             return self._append(list(self.sections.values()), self.root, section)
         at = self.end
         indent = _indent(next(iter(self.sections.values())))
-        lines = [f"{indent}data:", *(f"{indent}  {key}: {text}" for key, text in values.items())]
+        lines = [f"{indent}{self.name}:", *(f"{indent}  {key}: {text}" for key, text in values.items())]
         lead = "" if self.text[:at].endswith(("\n", "\r")) else self.newline
         return at, at, lead + self.newline.join(lines) + self.newline
 
@@ -194,10 +207,14 @@ class _Editor:
             elif node.end == node.start:
                 at, lead = self._after_colon(node)
                 edits.append((at, at, f"{lead} {text}"))
-            elif not _same(node.value, text):
-                old = self.text[node.start : node.end]
-                # A block of text ends with its line, which the number has to keep.
-                edits.append((node.start, node.end, text + old[len(old.rstrip()) :]))
+            elif plain(node) != plain(_value(text)):
+                # A block of text or a list ends with its line, which the value has to keep.
+                end = node.start + len(self.text[node.start : node.end].rstrip())
+                if node.line == _key(node).line:
+                    edits.append((node.start, end, text))
+                else:
+                    at, lead = self._after_colon(node)
+                    edits += [(at, at, f"{lead} {text}"), (self._line_end(at), end, "")]
         if missing and data.flow:
             pairs = ", ".join(f"{self._quoted(key)}: {text}" for key, text in missing.items())
             edits.append(self._append(list(entries.values()), data, pairs))
@@ -209,7 +226,8 @@ class _Editor:
         first = next(iter(entries.values()))
         indent = _indent(first)
         lines = [f"{indent}{key}: {text}" for key, text in missing.items()]
-        for key in reversed(STATISTICS):
+        known = STATISTICS if self.name == "data" else tuple(entries)
+        for key in reversed(known):
             node = entries.get(key)
             if node is not None and self._on_one_line(node):
                 at = self._line_end(node.end)
@@ -265,10 +283,6 @@ def _indent(node: Node) -> str:
     return " " * (_key(node).column - 1)
 
 
-def _same(value: object, text: str) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == float(text)
-
-
 def replace_file(path: Path, content: bytes, file: str) -> None:
     """Write a file beside the spec and move it into its place, with the same permissions."""
     import errno
@@ -300,18 +314,13 @@ def replace_file(path: Path, content: bytes, file: str) -> None:
                 temporary.unlink()  # gone already if it was moved
 
 
-# Advised values -> the training section of an existing spec file, comments kept.
-
-_WIDTH = 10**6  # no line is folded that was not
-
-
 def write_training(
     path: Path, values: Mapping[str, Any], *, network: Mapping[str, Any] | None = None
 ) -> None:
     """Write advised values into the `training` section of a spec file, and into `network` what was chosen.
 
-    Comments, order and quotes of everything else stay. The file is replaced at once, and only if the result
-    is a valid spec that differs from the old one in these values alone.
+    All else stays as it is, to the byte. The file is replaced at once, and only if the result is a valid spec
+    that differs from the old one in these values alone.
 
     Args:
         path: the spec.
@@ -322,36 +331,24 @@ def write_training(
         UsageError: `path` is standard input.
         SpecError: the spec cannot be read or written, or would not be valid.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
     if str(path) == "-":
         raise UsageError("--into must be a spec file to write into; got -, standard input; name a file")
     file = printable(str(path))
     text = decode(read_file(path), file)
     parse_spec(text, file=str(path))  # says what is wrong with it, before anything is changed
-    yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True
-    yaml.width = _WIDTH
-    root = yaml.load(text)
-    for name, given in (("training", values), ("network", network or {})):
-        if not given:
-            continue
-        if not isinstance(root.get(name), CommentedMap):
-            root[name] = CommentedMap()
-        for key, value in given.items():
-            entry = value
-            if isinstance(value, list | tuple):
-                entry = CommentedSeq(value)
-                entry.fa.set_flow_style()
-            root[name][key] = entry
-    stream = io.StringIO()
-    yaml.dump(root, stream)
-    edited = stream.getvalue().replace("\n", "\r\n" if "\r\n" in text else "\n")
-    try:
-        parse_spec(edited, file=str(path))
-    except SpecError as error:
-        raise SpecError(
-            f"{error.message}; the file was left as it was", file=error.file, key=error.key
-        ) from None
-    replace_file(path, edited.encode("utf-8"), file)
+    given = {"network": network or {}, "training": values}
+    texts = {
+        name: {key: _text(value) for key, value in section.items()}
+        for name, section in given.items()
+        if section
+    }
+    edited = _edited(text, texts, file)
+    if edited != text:
+        replace_file(path, edited.encode("utf-8"), file)
+
+
+def _text(value: object) -> str:
+    """A value on one line."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rsgadvise.errors import SpecError, UsageError
-from rsgadvise.spec import parse_spec, render_template, write_statistics
+from rsgadvise.spec import parse_spec, render_template, write_statistics, write_training
 
 NETWORK = "network: {kind: single_layer, layers: [784, 10]}"
 VALUES = {
@@ -325,3 +325,39 @@ def test_the_templates_placeholders_become_the_keys(tmp_path: Path) -> None:
     assert "  second_moment: 0.2 # E||x||^2" in text
     assert "  # top_eigenvalue: # largest" in text
     assert text.count("samples: 7") == 1
+
+
+ADVISED = {"stepsize": [2.5, 0.125], "batch_size": 16, "keep_prob": 1.0}
+SPEC_START = "network:\n    kind: multilayer   # deep\n    layers: [ 5,8,   3 ]\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("training: {}\n", "training: {stepsize: [2.5, 0.125], batch_size: 16, keep_prob: 1.0}\n"),
+        ("", "training:\n  stepsize: [2.5, 0.125]\n  batch_size: 16\n  keep_prob: 1.0\n"),
+        (
+            "\ntraining:\n    iterations: 500   # long\n    batch_size: 99 # B\n\n# end\n",
+            "\ntraining:\n    iterations: 500   # long\n    batch_size: 16 # B\n"
+            "    stepsize: [2.5, 0.125]\n    keep_prob: 1.0\n\n# end\n",
+        ),
+        (
+            "training:\n    stepsize:   # two\n    -   0.1\n    -   0.2\n    keep_prob:   # all\n"
+            "search: {decay: [0]}\n",
+            "training:\n    batch_size: 16\n    stepsize: [2.5, 0.125]   # two\n    keep_prob: 1.0   # all\n"
+            "search: {decay: [0]}\n",
+        ),
+    ],
+    ids=["empty", "absent", "there", "list"],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_advised_values_change_nothing_else(before: str, after: str, newline: str, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_bytes((SPEC_START + before).replace("\n", newline).encode())
+    write_training(spec, ADVISED)
+    assert spec.read_bytes().decode() == (SPEC_START + after).replace("\n", newline)
+    again = spec.read_bytes()
+    write_training(spec, ADVISED, network={"weight_bound": [3.0, 2]})
+    text = spec.read_bytes().decode()
+    assert f"layers: [ 5,8,   3 ]{newline}    weight_bound: [3.0, 2]{newline}" in text
+    assert text.replace(f"    weight_bound: [3.0, 2]{newline}", "") == again.decode()
