@@ -56,8 +56,10 @@ def layer_shape(layer_smoothness: Sequence[float]) -> tuple[float, ...]:
     )
 
 
-def usual_stepsize(network: Network, inputs: Array) -> float:
+def usual_stepsize(network: Network, inputs: Array) -> float | None:
     """What is best most often of the geometric means of the layers' stepsizes, from the layers' sizes alone.
+
+    It was found with sigmoid units and squared error; of other networks nothing is known, so None.
 
     A step of a layer moves its units by the square of its inputs' norm; the best grew with the first power
     of 1 over that norm, for any number of layers and iterations, from 8 to 256 units and 3 to 1024 inputs.
@@ -70,6 +72,8 @@ def usual_stepsize(network: Network, inputs: Array) -> float:
         >>> usual_stepsize(Network("multilayer", (1, 16, 1), (5.0, 5.0)), np.array([[2.0]]))
         9.0
     """
+    if not network.as_in_the_paper:
+        return None
     norms = [float(np.square(inputs, dtype=np.float64).sum(axis=1).mean())]
     norms += [width / 4 for _, width in network.shapes[1:]]
     return _USUAL / math.sqrt(max(_mean(norms), _FLATTEST))
@@ -91,7 +95,7 @@ class Proposals:
         batch_size, iterations, keep_prob: of the advice before the race.
         decay: rho of the first schedule.
         advised: its stepsizes, one per matrix.
-        usual: see `usual_stepsize`.
+        usual: see `usual_stepsize`; without one it is 1/U.
     """
 
     space: Space
@@ -102,7 +106,7 @@ class Proposals:
     keep_prob: float
     decay: float
     advised: tuple[float, ...]
-    usual: float
+    usual: float | None
 
     def first(self) -> list[Candidate]:
         """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes."""
@@ -152,8 +156,13 @@ class Proposals:
             stepsizes=tuple(unit * part for part in self.shape),
             source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
             rung=rung,
-            doublings=abs(math.log2(multiple * _mean(self.shape) / (self.known.smoothness * self.usual))),
+            doublings=abs(math.log2(multiple / self._usual)),
         )
+
+    @property
+    def _usual(self) -> float:
+        """The usual stepsize as a multiple of 1/U."""
+        return 1.0 if self.usual is None else self.known.smoothness * self.usual / _mean(self.shape)
 
     def variants(self, leader: Candidate) -> list[Candidate]:
         """The leader with another decay, batch size or keep probability, one at a time."""

@@ -22,7 +22,7 @@ from rsgadvise.theory.constants import largest_loss
 from rsgadvise.theory.heads import SQUARED, head_of
 from rsgadvise.theory.heads.head import Head
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.units import units_of
+from rsgadvise.theory.units import SIGMOID, units_of
 from rsgadvise.theory.units.unit import Unit
 
 Array: TypeAlias = NDArray[np.floating[Any]]
@@ -71,6 +71,11 @@ class Network(OfKind):
     def units(self) -> tuple[Unit, ...]:
         """phi of each hidden layer."""
         return units_of(self.activations, self.hidden)
+
+    @property
+    def as_in_the_paper(self) -> bool:
+        """Whether all units are sigmoids and the loss is their squared error."""
+        return self.loss == SQUARED and {*self.activations} <= {SIGMOID}
 
     @property
     def head(self) -> Head:

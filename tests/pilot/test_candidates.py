@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsgadvise.advise.space import search_space
-from rsgadvise.pilot.candidates import Proposals, layer_shape
+from rsgadvise.pilot.candidates import Proposals, layer_shape, usual_stepsize
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.problem import MeasuredConstants
+from rsgadvise.training.networks import Network
 
 KNOWN = MeasuredConstants(smoothness=4.0, layer_variances=(9.0, 16.0), distance=2.0, loss=0.01)
 
@@ -224,3 +225,13 @@ def test_a_single_layer_has_one_stepsize_and_no_masks() -> None:
     flat = proposals(kind="single_layer", shape=(1.0,), search={"batch_size": [4, 16]})
     assert all(len(each.stepsizes) == 1 for each in flat.first())
     assert {each.keep_prob for each in flat.variants(flat.first()[0])} == {1.0}
+
+
+@pytest.mark.usefixtures("recipes")
+def test_of_other_units_and_losses_no_stepsize_is_usual() -> None:
+    """What was found with sigmoids and squared error says nothing of them: 1/U is expected instead."""
+    inputs = np.full((3, 4), 0.5)
+    assert usual_stepsize(Network("multilayer", (4, 16, 2), (5.0, 5.0)), inputs) is not None
+    others = Network("multilayer", (4, 16, 2), (5.0, 5.0), 1.0, ("softsign",))
+    assert usual_stepsize(others, inputs) is None
+    assert usual_stepsize(Network("single_layer", (4, 2), (), 1.0, (), "huber"), inputs) is None
