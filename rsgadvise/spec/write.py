@@ -72,7 +72,7 @@ def _edited(text: str, values: Mapping[str, str], file: str) -> str:
     before = plain(_sections(body, file)[1])
     body = _with_placeholders(body, before.get("data"), values)
     tree, root, sections = _sections(body, file)
-    result = mark + _Editor(body, tree, root, sections).edit(values)
+    result = mark + Editor(body, tree, root, sections).edit(values)
     try:
         loaded = parse_spec(result, file=file)
     except SpecError as error:
@@ -124,7 +124,7 @@ def _require_only(
         raise SpecError(message, file=file, key="data")
 
 
-class _Editor:
+class Editor:
     """Insertions and replacements at the positions of a tree."""
 
     def __init__(self, text: str, tree: Tree, root: Node, sections: dict[str, Node]) -> None:

@@ -14,6 +14,7 @@ from conftest import Run
 from ruamel.yaml import YAML
 
 from rsgadvise.ask.design import Design, designing, pipeline, ranking
+from rsgadvise.ask.design.mixing import flip_of
 from rsgadvise.spec import Spec
 
 Config = Callable[[str], Path]
@@ -38,9 +39,9 @@ def _designed_once() -> Iterator[None]:
         key = (spec.model_dump_json(), *sorted(asked.items()))
         if key not in known:
             with pytest.MonkeyPatch.context() as quick:
-                quick.setattr(ranking, "_MARGIN", 0)
+                quick.setattr(ranking, "MARGIN", 0)
                 if asked["pipeline"] != "spec":
-                    quick.setattr(pipeline, "_target_flips", lambda *_: ())
+                    quick.setattr(pipeline, "flip_of", lambda *_, **__: [])
                 known[key] = designing.design(spec, progress=progress, **asked)
         return known[key]
 
@@ -61,8 +62,10 @@ def strict(text: str) -> dict[str, Any]:
 def test_the_document_has_the_keys_that_scripts_rely_on(
     run: Run, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_DECADES", 1)
-    monkeypatch.setattr(pipeline, "_GRID", 4)
+    def nearby(choice: Any, low: float, high: float, *, points: int) -> list[tuple[float, float]]:
+        return flip_of(choice, low * 100, high / 100, points=points // 2)
+
+    monkeypatch.setattr(pipeline, "flip_of", nearby)
     options = ("--top", "4", "--pipeline", "spec", "--format", "json")
     done = run("design", config("mnist_design"), *RANGE, *options)
     assert done.code == 0

@@ -302,7 +302,7 @@ def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
 
 def test_much_data_is_announced(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What will take long is told before it begins; -q tells nothing."""
-    monkeypatch.setattr("rsgadvise.cli.progress._MANY_BYTES", 1024 * 30 * 8)
+    monkeypatch.setattr("rsgadvise.cli.progress.MANY_BYTES", 1024 * 30 * 8)
     command = ("sweep", spec, "--vary", "network.layers[0]=6,30", "--measure", "--runs", "2", "--jobs", "1")
     done = run(*command)
     told = [line for line in done.err.splitlines() if line.startswith("now: ")]
