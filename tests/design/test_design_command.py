@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Any
 
 import pytest
 from conftest import Run
-from ruamel.yaml import YAML
 
 from rsgadvise.ask.design import Design, designing, pipeline, ranking
 from rsgadvise.ask.design.mixing import flip_of
@@ -90,17 +87,6 @@ def test_the_document_has_the_keys_that_scripts_rely_on(
     assert found["assumed"]
 
 
-def test_every_format_says_the_same(run: Run, config: Config) -> None:
-    quick = (config("mnist_design"), *FEW)
-    document = strict(run("design", *quick, "-f", "json").out)
-    assert YAML(typ="safe", pure=True).load(run("design", *quick, "-f", "yaml").out) == document
-    rows = list(csv.DictReader(io.StringIO(run("design", *quick, "-f", "csv").out)))
-    wanted = [";".join(map(str, row["layers"])) for row in document["architectures"]]
-    assert [row["layers"] for row in rows] == wanted
-    shown = run("design", *quick, "-f", "markdown").out
-    assert "| 1 | 16 |" in shown
-
-
 @pytest.mark.parametrize(("columns", "constants"), [(80, "paper"), (120, "certified")])
 def test_tables_keep_to_the_terminal(
     run: Run, config: Config, columns: int, constants: str, monkeypatch: pytest.MonkeyPatch
@@ -149,7 +135,6 @@ def test_an_infeasible_target_names_the_least_eps_and_exits_with_1(run: Run, con
             "network.weight_bound: must be one number",
         ),
         ((*RANGE, "--set", "network.weight_bound=1000000"), "network.weight_bound"),
-        ((*RANGE, "--output", "/nowhere/x.json"), "its directory does not exist"),
         (("--depth", "1"), "--widths"),
     ],
 )
@@ -175,15 +160,6 @@ def test_vacuous_bounds_are_called_so(run: Run, config: Config) -> None:
     assert table.count("the order says nothing") == 1
     assert table.index("the order says") < table.index("hidden layers")
     assert any("smallest length allowed" in note for note in found["notes"])
-
-
-def test_a_file_gets_all_of_it_or_nothing(run: Run, config: Config, tmp_path: Path) -> None:
-    place = tmp_path / "design.json"
-    quick = (config("mnist_design"), *FEW, "-f", "json", "-o", place)
-    done = run("design", *quick)
-    assert done.code == 0
-    assert done.out == ""
-    assert strict(place.read_text())["architectures"]
 
 
 NETWORKS = ("--widths", "16:256", "--depth", "0:2", "--parameters", "100000")
