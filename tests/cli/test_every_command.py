@@ -228,14 +228,14 @@ def test_colours_are_for_terminals_that_want_them(
     monkeypatch.setenv("FORCE_COLOR", "1")
     coloured = run(*arguments(command)).out
     assert re.search(r"\x1b\[[\d;]*3\d", coloured) or command in {"stats", "iterations"}
+    run(*arguments(command), "-o", "result")
+    assert "\x1b" not in Path("result").read_text(encoding="utf-8")
     for setting in ("--no-color", "NO_COLOR"):
         if setting == "NO_COLOR":
             monkeypatch.setenv(setting, "1")
         bare = run(*arguments(command), *([setting] if setting == "--no-color" else [])).out
         assert not re.search(r"\x1b\[[\d;]*[349]\d", bare)
         assert re.sub(r"\x1b\[[\d;]*m", "", bare).split() == plain.split()
-    run(*arguments(command), "-o", "result")
-    assert "\x1b" not in Path("result").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", ASKED)
