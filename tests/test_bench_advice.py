@@ -77,7 +77,7 @@ def problem() -> Problem:
 def test_a_trial_is_the_engines_loss(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> None:
     start = initial_weights(problem.network, np.random.default_rng(1))
     monkeypatch.setattr("benchmarks.advice.trials.first_weights", lambda *_: start)
-    monkeypatch.setattr("benchmarks.advice.trials._BATCH_KEY", (4,))
+    monkeypatch.setattr("benchmarks.advice.trials.BATCH_KEY", (4,))
     found = trained(problem, np.array([[0.3, 0.2]]), np.array([0.1]), [6], iterations=40)
     training = Training(problem.network, problem.training, (0.3, 0.2), 32, 0.1)
     (end,) = train(training, start, [Stream(6, (4,))], [np.array([41])])

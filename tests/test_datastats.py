@@ -230,7 +230,7 @@ def test_against_the_naive_formulas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str, chunk: int
 ) -> None:
     monkeypatch.setattr(measuring, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(measuring, "_GRAM_ROWS", 1)
+    monkeypatch.setattr(measuring, "GRAM_ROWS", 1)
     result = measure(open_data(saved(tmp_path, ARRAYS[label])))
     check(result, ARRAYS[label])
     in_order(result)
@@ -309,7 +309,7 @@ def test_chunks_and_formats_do_not_matter(tmp_path: Path, array: Array, chunk: i
         assert other.second_moment == whole.second_moment
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "CHUNK_BYTES", chunk)
-        patch.setattr(measuring, "_GRAM_ROWS", 1)
+        patch.setattr(measuring, "GRAM_ROWS", 1)
         pieces = measure(open_data(tmp_path / "a.npy"))
     in_order(pieces)
     for field in ("mean", "mean_square", "second_moment", "top_eigenvalue"):
@@ -444,7 +444,7 @@ def test_the_first_value_that_is_not_finite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, chunk: int, value: float
 ) -> None:
     monkeypatch.setattr(measuring, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(measuring, "_GRAM_ROWS", 1)
+    monkeypatch.setattr(measuring, "GRAM_ROWS", 1)
     array = ARRAYS[base].copy()
     array[217, 31] = array[250, 2] = value
     with pytest.raises(DataError, match=f"row 217, column 31, is {value}"):
@@ -488,8 +488,8 @@ def robustly_scaled(array: Array) -> NDArray[np.float64]:
 def in_small_pieces(patch: pytest.MonkeyPatch, chunk: int) -> None:
     """Chunks of a few rows, ends that are dropped often, and columns in several passes."""
     patch.setattr(measuring, "CHUNK_BYTES", chunk)
-    patch.setattr(measuring, "_GRAM_ROWS", 1)
-    patch.setattr(percentiles, "_SPARE_ROWS", 0)
+    patch.setattr(measuring, "GRAM_ROWS", 1)
+    patch.setattr(percentiles, "SPARE_ROWS", 0)
     patch.setattr(percentiles, "TAIL_BYTES", 3000)
 
 

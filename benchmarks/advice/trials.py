@@ -24,7 +24,7 @@ SEEDS = tuple(range(9))
 
 # Apart from the keys that the advisor's own trainings may use: it must not rehearse on these very batches.
 _START_KEY = 0x5EED
-_BATCH_KEY = (0xADD, 1)
+BATCH_KEY = (0xADD, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def trained(
     starts = {seed: first_weights(network, seed) for seed in set(seeds)}
     start = [np.concatenate(matrices) for matrices in zip(*(starts[seed] for seed in seeds), strict=True)]
     training = Training(network, problem.training, (1.0,) * len(network.shapes), BATCH_SIZE)
-    streams = [Stream(seed, _BATCH_KEY) for seed in seeds]
+    streams = [Stream(seed, BATCH_KEY) for seed in seeds]
     stops = [np.array([iterations + 1])] * replicas
     pace = Pace(stepsizes, decays)
     if cooldowns is not None:

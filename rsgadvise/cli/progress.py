@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 0.7  # seconds before a bar appears
-_MANY_BYTES = 10**8  # data that takes seconds to generate
+MANY_BYTES = 10**8  # data that takes seconds to generate
 
 
 class ReadProgress:
@@ -141,12 +141,12 @@ class SweepProgress(_Progress):
                 point = min(state.done + 1, state.total)
                 done = state.done + state.share
                 what = f"point {point} of {state.total}"
-                if state.work is not None and state.work.data_bytes >= _MANY_BYTES:
+                if state.work is not None and state.work.data_bytes >= MANY_BYTES:
                     what += f": preparing {state.work.data_bytes / 1e9:.2g} GB of data"
                 self._draw(what, done, state.total, blocks=False)
             elif self._enabled and state.work is not None and state.done > self._told:
                 self._told = state.done
-                if state.work.data_bytes >= _MANY_BYTES:
+                if state.work.data_bytes >= MANY_BYTES:
                     from rsgadvise.show.report.sweeping import work_line
 
                     line = f"now: {state.done + 1} of {state.total}: {work_line(state.work)}"

@@ -88,7 +88,7 @@ NARROW = 0.1
 
 # Most memory of the ends of all columns in one pass; more columns take more passes.
 TAIL_BYTES = 1 << 28
-_SPARE_ROWS = 4096
+SPARE_ROWS = 4096
 
 Vector = NDArray[np.float64]
 
@@ -174,7 +174,7 @@ def kept_rows(rows: int) -> int:
 
 
 def _capacity(rows: int) -> int:
-    return 3 * kept_rows(rows) + _SPARE_ROWS
+    return 3 * kept_rows(rows) + SPARE_ROWS
 
 
 def _between(one: Vector, other: Vector, share: float) -> Vector:

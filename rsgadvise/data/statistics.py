@@ -114,7 +114,7 @@ Progress = Callable[[int, int | None, str], None]
 CHUNK_BYTES = 1 << 23
 
 # Rows of one update of the Gram matrix: enough that the product outweighs rewriting the matrix.
-_GRAM_ROWS = 512
+GRAM_ROWS = 512
 
 
 class _Passes:
@@ -292,7 +292,7 @@ def _measure(
 ) -> DataStatistics:
     columns = source.input_dim
     gram = spectrum and columns <= MAX_GRAM_DIM
-    wide = _GRAM_ROWS * columns * source.dtype.itemsize if gram else 0
+    wide = GRAM_ROWS * columns * source.dtype.itemsize if gram else 0
     passes = _Passes(source, progress, max(CHUNK_BYTES, wide))
     targets = TargetSummary(f"{source.path}: targets")
 

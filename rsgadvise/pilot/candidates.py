@@ -17,7 +17,7 @@ from rsgadvise.training.networks import Array, Network
 
 _Choice = TypeVar("_Choice", int, float)
 
-_RUNGS = range(-1, 4)
+RUNGS = range(-1, 4)
 """Powers of two, as multiples of 1/U, that every race begins with: the curvature of a sample is larger than
 that of the whole, and U falls while training goes on."""
 
@@ -112,7 +112,7 @@ class Proposals:
         """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes."""
         if self.space.stepsize is not None:
             return [self._given()]
-        return [self._at(rung) for rung in _RUNGS]
+        return [self._at(rung) for rung in RUNGS]
 
     def beside(self, leader: Candidate, ladder: Sequence[int]) -> Candidate | None:
         """The next multiple of 1/U where the leader stands at an end of the ladder; None elsewhere.
@@ -122,7 +122,7 @@ class Proposals:
             ladder: rungs that were raced.
         """
         rung = leader.rung
-        if rung is None or len(ladder) >= len(_RUNGS) + MOST_ADDED or min(ladder) < rung < max(ladder):
+        if rung is None or len(ladder) >= len(RUNGS) + MOST_ADDED or min(ladder) < rung < max(ladder):
             return None
         return self._at(rung + 1 if rung == max(ladder) else rung - 1)
 

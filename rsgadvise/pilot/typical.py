@@ -160,8 +160,8 @@ def rehearse(
         if 0 < best < _CANDIDATES - 1 or shift == _SHIFTS or work * (shift + 2) > _WORK:
             break
         grid = np.asarray(grid * RATIO ** ((_CANDIDATES // 2) * (1 if best else -1)))
-    own = [_lowest(grid, loss) for loss in losses]
-    gamma = _lowest(grid, losses.mean(axis=0))
+    own = [lowest(grid, loss) for loss in losses]
+    gamma = lowest(grid, losses.mean(axis=0))
     found = [
         Curvature(replace(boxed, keep_prob=1.0), _some(twin), [matrix[best] for matrix in end])
         for twin, (_, end) in zip(made, ends, strict=True)
@@ -300,7 +300,7 @@ def _mask(kernel: Kernel, keep_prob: float, group: float, rng: np.random.Generat
         mask[:] = rng.random(mask.shape) < keep_prob
 
 
-def _lowest(grid: FloatArray, losses: FloatArray) -> float:
+def lowest(grid: FloatArray, losses: FloatArray) -> float:
     """The stepsize of the least loss, by the parabola in logarithms through it and its two neighbours."""
     best = int(losses.argmin())
     if not 0 < best < len(grid) - 1:

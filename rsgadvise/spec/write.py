@@ -72,7 +72,7 @@ def _edited(text: str, given: Mapping[str, Mapping[str, str]], file: str) -> str
     for name, values in given.items():
         if name == "data":
             body = _with_placeholders(body, before.get(name), values)
-        body = _Editor(body, *_sections(body, file), name).edit(values)
+        body = Editor(body, *_sections(body, file), name).edit(values)
     result = mark + body
     try:
         parse_spec(result, file=file)
@@ -136,7 +136,7 @@ def _value(text: str) -> Node:
     return node
 
 
-class _Editor:
+class Editor:
     """Insertions and replacements at the positions of a tree."""
 
     def __init__(self, text: str, tree: Tree, root: Node, sections: dict[str, Node], name: str) -> None:

@@ -26,7 +26,7 @@ MOST_MASKED_UNITS = 12
 MOST_TERMS = 1 << 15
 """Most (row, mask) pairs of one exact expectation."""
 
-_BLOCK_BYTES = 1 << 21  # buffers of one block of rows, for all replicas of one call
+BLOCK_BYTES = 1 << 21  # buffers of one block of rows, for all replicas of one call
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class Expectation:
         self.mask_samples = 1 if self.exact else mask_samples
         self._terms = terms if self.exact else data.rows * self.mask_samples
         width = 8 * (3 * sum(network.widths) + sum(network.masked_widths))
-        self._rows = int(min(self._terms, max(FEWEST_ROWS, _BLOCK_BYTES // width)))
+        self._rows = int(min(self._terms, max(FEWEST_ROWS, BLOCK_BYTES // width)))
         size = 3 * sum(map(math.prod, network.shapes)) * 8
-        self._replicas = int(max(1, _BLOCK_BYTES // (self._rows * width + size)))
+        self._replicas = int(max(1, BLOCK_BYTES // (self._rows * width + size)))
         self._kernel: Kernel | None = None
 
     @property

@@ -30,9 +30,9 @@ from rsgadvise.training.networks import (
 
 IntArray = NDArray[np.int64]
 
-_AHEAD_BYTES = 1 << 22  # indices of mini-batches drawn at once, for all replicas together
-_CACHE_BYTES = 1 << 22  # weights, signals and errors of replicas that advance in one call
-_THREAD_WORK = 5e7  # multiplications of one step below which threads would wait for each other too often
+AHEAD_BYTES = 1 << 22  # indices of mini-batches drawn at once, for all replicas together
+CACHE_BYTES = 1 << 22  # weights, signals and errors of replicas that advance in one call
+THREAD_WORK = 5e7  # multiplications of one step below which threads would wait for each other too often
 _LARGE = 1e30
 _MASK_TYPE = np.float32  # 24 random bits per unit: P(kept) is exact to 6e-8
 
@@ -150,7 +150,7 @@ def train(
     last = np.array([stop[-1] for stop in stops])
     order = np.argsort(-last, kind="stable")  # those that stop first are dropped from the end
     work = 3 * training.examples * sum(math.prod(shape) for shape in training.network.shapes) * len(order)
-    sharing = min(threads, len(order)) if work > _THREAD_WORK else 1
+    sharing = min(threads, len(order)) if work > THREAD_WORK else 1
     shares = [order[share::sharing] for share in range(sharing)]
     runs = [_Run(training, start, streams, share, last[share], first, pace, record) for share in shares]
     due: dict[int, list[tuple[int, int]]] = {}
@@ -247,9 +247,9 @@ class _Run:
         if by_inputs(network, dtype):
             self.weights[0] = laid_by_inputs(self.weights[0])
         work = sum(map(math.prod, network.shapes)) + 2 * batch * sum(network.widths)
-        together = min(replicas, max(1, _CACHE_BYTES // (dtype.itemsize * work)))
+        together = min(replicas, max(1, CACHE_BYTES // (dtype.itemsize * work)))
         self._kernel = Kernel(network, replicas=together, rows=batch, dtype=dtype)
-        self._drawn = max(1, _AHEAD_BYTES // (8 * replicas * batch))
+        self._drawn = max(1, AHEAD_BYTES // (8 * replicas * batch))
         self._used = self._drawn
         self._batches = np.empty((replicas, self._drawn, batch), np.int64)
         self._uniform = [np.empty((batch, width), _MASK_TYPE) for width in network.masked_widths]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run
-from ruamel.yaml import YAML
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
@@ -296,67 +292,6 @@ def test_the_fix_for_a_data_file_is_one_that_the_command_takes(
     assert "data.array" not in direct.err
 
 
-def test_stdin(run: Run) -> None:
-    text = "network: {kind: single_layer, layers: [4, 2]}\ndata: {mean: 0.5, samples: 100}\n"
-    assert strict(run("recommend", "-", "-f", "json", stdin=text).out)["layers"] == [4, 2]
-    assert run("recommend", "-", stdin="network: 3\n").err.startswith("error: <stdin>:1:10: network")
-
-
-@pytest.mark.parametrize("name", CONFIGS[1:])
-def test_the_same_numbers_in_each_format(run: Run, config: Config, name: str) -> None:
-    document = strict(run("recommend", config(name), "-f", "json").out)
-    assert YAML(typ="safe", pure=True).load(run("recommend", config(name), "-f", "yaml").out) == document
-    rows = list(csv.DictReader(io.StringIO(run("recommend", config(name), "-f", "csv").out)))
-    for row, expected in zip(rows, document["recommendations"], strict=True):
-        assert float(row["bound"]) == expected["bound"]
-        assert int(row["iterations"]) == expected["iterations"]
-        for term, value in expected["terms"].items():
-            assert float(row[f"terms.{term}"]) == value
-    for form in ("table", "markdown"):
-        text = run("recommend", config(name), "-f", form).out
-        for row in document["recommendations"]:
-            for value in (row["bound"], row["certified_bound"]):
-                assert f"{value:.4g}" in text
-            assert f"{row['iterations']:,}" in text
-
-
-@pytest.mark.parametrize("form", ["table", "json", "yaml", "markdown", "csv"])
-@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "stats"])
-def test_every_command_writes_every_format_to_a_file(
-    run: Run, config: Config, numbers: Path, tmp_path: Path, command: str, form: str
-) -> None:
-    target = tmp_path / "result"
-    arguments: list[str | Path] = {
-        "recommend": [config("mnist_multilayer")],
-        "iterations": ["--eps", "0.1", "--delta", "0.1"],
-        "bound": [config("mnist_multilayer"), *FIXED],
-        "stats": [numbers],
-    }[command]  # type: ignore[assignment]
-    shown = run(command, *arguments, "-f", form)
-    written = run(command, *arguments, "-f", form, "-o", target)
-    assert (written.code, written.out, written.err) == (0, "", "")
-    assert target.read_text() == shown.out
-    assert "\x1b" not in shown.out
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-@pytest.mark.parametrize("command", ["recommend", "iterations", "bound", "stats", "init", "schema"])
-def test_a_dash_is_standard_output(
-    run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.chdir(numbers.parent)
-    arguments: list[str | Path] = {
-        "recommend": [config("mnist_multilayer")],
-        "iterations": ["--eps", "0.1", "--delta", "0.1"],
-        "bound": [config("mnist_multilayer"), *FIXED],
-        "stats": [numbers],
-    }.get(command, [])  # type: ignore[assignment]
-    shown = run(command, *arguments)
-    assert shown.code == 0
-    assert run(command, *arguments, "-o", "-") == shown
-    assert [path.name for path in numbers.parent.iterdir()] == [numbers.name]
-
-
 def test_tables_fit_the_terminal(
     run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,9 +308,6 @@ def test_tables_fit_the_terminal(
                 "--set",
                 "target.delta=0.1",
             ),
-            ("bound", config("mnist_multilayer"), *FIXED),
-            ("iterations", "--eps", "0.05", "--delta", "0.05"),
-            ("stats", numbers),
         ):
             for line in run(*arguments).out.splitlines():
                 assert len(line) <= width, line
@@ -389,35 +321,12 @@ def test_quiet_keeps_the_answer_and_the_table_only(run: Run, config: Config) -> 
     assert "Why" not in quiet
 
 
-def test_output_failures_leave_nothing_behind(run: Run, config: Config, tmp_path: Path) -> None:
-    folder = run("recommend", config("paper_example"), "-o", tmp_path)
-    assert (folder.code, folder.err.count("\n")) == (2, 1)
-    assert "is a directory" in folder.err
-    missing = run("recommend", config("paper_example"), "-o", tmp_path / "no" / "x")
-    assert missing.code == 2
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_output_keeps_the_mode_of_a_file_and_follows_links(run: Run, config: Config, tmp_path: Path) -> None:
-    real, link = tmp_path / "real", tmp_path / "link"
-    real.write_text("old")
-    real.chmod(0o640)
-    link.symlink_to(real)
-    assert run("recommend", config("paper_example"), "-o", link).code == 0
-    assert link.is_symlink()
-    assert stat.S_IMODE(real.stat().st_mode) == 0o640
-    assert "Advice" in real.read_text()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nosuch"], "No such command 'nosuch'"),
-        (["recommend", "--tpo", "3"], "No such option: --tpo"),
         (["recommend"], "Missing argument 'SPEC"),
         (["recommend", "x.yaml", "--top", "0"], "Invalid value for '--top'"),
-        (["recommend", "x.yaml", "-f", "xml"], "Invalid value for '--format'"),
-        (["recommend", "missing.yaml"], "missing.yaml: must exist"),
         (["iterations", "--eps", "0.05"], "--delta is needed"),
         (["iterations", "--eps", "nan", "--delta", "0.1"], "--eps must be a finite number above 0; got nan"),
         (["iterations", "--eps", "-1", "--delta", "0.1"], "--eps must be a finite number above 0; got -1"),
@@ -871,15 +780,6 @@ def test_absurd_targets_are_infeasible_without_noise(run: Run, options: tuple[st
     result = run("iterations", *options, "-f", "json")
     assert (result.code, result.err) == (1, "")
     assert strict(result.out)["feasible"] is False
-
-
-@pytest.mark.parametrize("command", ["recommend", "explain", "report"])
-def test_a_name_that_no_folder_can_hold(run: Run, config: Config, command: str) -> None:
-    result = run(command, config("mnist_single_layer"), "-o", "a" * 300)
-    assert (result.code, result.out) == (2, "")
-    assert result.err.count("\n") == 1
-    assert "too long; choose another place" in result.err
-    assert "standard output" not in result.err
 
 
 BOXED = [

@@ -209,12 +209,10 @@ def test_other_formats(run: Run, tmp_path: Path, form: str) -> None:
 
 @pytest.mark.usefixtures("advised_afresh")
 def test_ctrl_c_ends_with_the_best_by_then(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rsgadvise.pilot.tournament import Tournament
-
-    def breaking(*_: Any) -> None:
+    def breaking(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Tournament, "_again", breaking)
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", breaking)
     result = run("recommend", "--details", written(tmp_path, "multilayer"), *PILOT, "-f", "json", "-q")
     document = strict(result.out)
     assert result.code == 130

@@ -13,6 +13,7 @@ from conftest import Run
 
 from rsgadvise import recommend
 from rsgadvise.errors import DataError, UsageError
+from rsgadvise.pilot.looking import Looks, look_along
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
@@ -181,10 +182,10 @@ def test_what_the_spec_says_of_stopping_is_not_advised(run: Run, tmp_path: Path,
 def test_an_interruption_after_the_race_loses_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsgadvise.pilot.reporting.Reporter._state", stop)
+    monkeypatch.setattr("rsgadvise.pilot.reporting.stopped_state", stop)
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     spec = {"network": SINGLE, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
     result = run("recommend", "--details", "-", *PILOT, "0.5", "-f", "json", stdin=json.dumps(spec))
@@ -196,7 +197,10 @@ def test_an_interruption_after_the_race_loses_nothing(
 def test_no_sentence_has_a_negative_squared_gradient(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rsgadvise.pilot.tournament._LOOK_ROWS", 4)  # so few that halves point apart
+    def few(*arguments: Any, **options: Any) -> Looks:  # so few rows that halves point apart
+        return look_along(*arguments, **{**options, "rows": 4, "most_terms": 4})
+
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", few)
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     spec = {"network": DEEP, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
     text = json.dumps(spec)

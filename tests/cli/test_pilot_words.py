@@ -13,8 +13,8 @@ from conftest import Run
 
 from rsgadvise import recommend
 from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.pilot.race import scores
 from rsgadvise.pilot.results import PilotAdvice
-from rsgadvise.pilot.tournament import Tournament
 from rsgadvise.pilot.wording import why
 from rsgadvise.spec import parse_spec
 from rsgadvise.training.generated import moments_of
@@ -282,13 +282,12 @@ def test_losses_stand_beside_those_of_the_winner_after_as_long(
 ) -> None:
     """The oracle sees every ranking of the race."""
     seen: list[dict[tuple[str, float], float]] = []
-    ranked = Tournament._ranked
 
-    def watching(self: Tournament, runners: Any, **about: Any) -> Any:
+    def watching(runners: Any, *others: Any, **about: Any) -> Any:
         seen.append({(each.candidate.source, each.done): each.loss for each in runners})
-        return ranked(self, runners, **about)
+        return scores(runners, *others, **about)
 
-    monkeypatch.setattr(Tournament, "_ranked", watching)
+    monkeypatch.setattr("rsgadvise.pilot.tournament.scores", watching)
     search = {"batch_size": [8, 16]} | ({} if network is SINGLE else {"keep_prob": keep})
     spec = spec_for(tmp_path, network, search=search)
     found = document(run, spec, *PILOT)

@@ -75,8 +75,9 @@ def test_every_command_is_here() -> None:
     assert set(SPECS) | OTHERS == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", SPECS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("command", "name"), [*((command, "same") for command in SPECS), *(("recommend", name) for name in NAMES)]
+)
 def test_the_spec_is_not_written_over(run: Run, command: str, name: str) -> None:
     spec = Path("spec.yaml")
     arguments = [part.format(spec) for part in SPECS[command]]

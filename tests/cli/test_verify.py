@@ -262,31 +262,14 @@ def test_progress_goes_to_stderr_in_plain_lines(run: Run, spec: Path) -> None:
     assert "Verification: consistent" in result.out
 
 
-@pytest.mark.parametrize("width", ["40", "80", "120"])
-def test_the_table_fits_the_terminal(run: Run, width: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", width)
-    monkeypatch.chdir(Path(__file__).parent)
-    result = run("verify", "-", "--jobs", "1", stdin=SPEC)
-    assert result.out.count("consistent\n") > 1
-    assert max(map(len, result.out.splitlines())) <= int(width)
-
-
-@pytest.mark.parametrize("format_", ["yaml", "markdown", "csv"])
-def test_every_format(run: Run, spec: Path, format_: str, tmp_path: Path) -> None:
-    target = tmp_path / "out"
-    result = run("verify", spec, "--jobs", "1", "-q", "-f", format_, "-o", target)
-    assert (result.code, result.out) == (0, "")
-    assert "certified" in target.read_text()
-
-
 def test_junit_file(run: Run, spec: Path, tmp_path: Path) -> None:
     target = tmp_path / "report.xml"
     assert run("verify", spec, "--jobs", "1", "--junit", target).code == 0
     root = ElementTree.parse(target).getroot()
     assert [entry.get("name") for entry in root.iter("testcase")] == ["paper", "certified"]
     blocked = run("verify", spec, "--jobs", "1", "--junit", tmp_path / "absent" / "report.xml")
-    assert blocked.code == 2
-    assert "cannot write" in blocked.err
+    assert (blocked.code, blocked.err.count("\n")) == (2, 1), "before any case is trained"
+    assert "its directory does not exist" in blocked.err
 
 
 def test_standard_output_holds_one_document(
@@ -435,24 +418,6 @@ def test_names_are_unique_whatever_the_files_are_called(run: Run, spec: Path) ->
     other.write_text(SPEC)
     names = [case["name"] for case in documents(run, spec, spec, other)["cases"]]
     assert names[::2] == [str(spec), f"{spec} #2", f"{spec} #2 #2"]
-
-
-def test_places_are_checked_before_the_work(run: Run, spec: Path, tmp_path: Path) -> None:
-    long = ["--set", "training.iterations=1000000"]
-    same = tmp_path / "same"
-    for options in (
-        ["-o", tmp_path / "absent" / "x"],
-        ["-o", tmp_path],
-        ["--junit", tmp_path / "absent" / "x"],
-        ["-o", same, "--junit", same],
-        ["-o", spec],
-    ):
-        begun = time.monotonic()
-        result = run("verify", spec, *long, *options)
-        assert (result.code, result.err.count("\n")) == (2, 1)
-        assert time.monotonic() - begun < 3
-    assert spec.read_text() == SPEC
-    assert run("verify", spec, "--jobs", "1", "-o", "/dev/null", "--junit", "/dev/null").code == 0
 
 
 def test_confidence_is_not_rounded_up(run: Run, spec: Path) -> None:

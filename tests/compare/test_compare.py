@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Run
-from ruamel.yaml import YAML
+
+from rsgadvise.ask.compare import Comparison, Verdict
+from rsgadvise.ask.compare_measured import with_measurements
+from rsgadvise.ask.verify.results import CaseResult, Verification
 
 Config = Callable[[str], Path]
 NAMES = ["mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
@@ -186,7 +189,7 @@ def test_a_stepsize_outside_one_range_leaves_the_other(run: Run, small: Callable
         ([], "Missing argument"),
         (["A"], "two or more specs; got 1"),
         (["-", "-"], "can be read once"),
-        (["A", "missing.yaml"], "missing.yaml: must exist"),
+        (["A", "missing.yaml"], "missing.yaml: must exist"),  # the second too
         (["A", "A", "--measure", "--confidence", "1"], "--confidence must be"),
         (["A", "A", "--measure", "--budget", "0"], "--budget must be"),
         (
@@ -219,22 +222,13 @@ def test_bad_usage_is_one_line(
     assert message in result.err
 
 
-def test_formats_agree_and_fit(
-    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_several_kinds_fit_the_terminal(run: Run, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [*(config(name) for name in NAMES), "--set", "search.batch_size=[64]"]
-    document = strict(run("compare", *paths, "-f", "json").out)
-    assert YAML(typ="safe", pure=True).load(run("compare", *paths, "-f", "yaml").out) == document
-    rows = list(csv.DictReader(io.StringIO(run("compare", *paths, "-f", "csv").out)))
-    assert [float(row["bound"]) for row in rows] == [row["bound"] for row in document["specs"]]
     assert "| configs" not in run("compare", *paths, "-f", "markdown").out
     for width in (60, 80, 120):
         monkeypatch.setenv("COLUMNS", str(width))
         shown = run("compare", *paths).out
         assert all(len(line) <= width for line in shown.splitlines())
-    target = tmp_path / "result"
-    assert run("compare", *paths, "-o", target).out == ""
-    assert target.read_text() == shown
     assert "Verdict" not in run("compare", *paths, "-q").out
 
 
@@ -274,28 +268,29 @@ def test_a_budget_that_measures_nothing_is_inconclusive(run: Run, small: Callabl
     assert any("budget of 0.2 seconds" in note for note in document["notes"])
 
 
-def test_welch_against_scipy() -> None:
-    import math
+@pytest.mark.parametrize(("shift", "spreads", "starts"), [(0.3, (0.3, 0.1), 8), (0.1, (0.1, 0.9), 5)])
+def test_welch_against_scipy(shift: float, spreads: tuple[float, float], starts: int) -> None:
+    """Where limits overlap, a difference counts once the confidence leaves room for its p-value."""
+    from scipy.stats import ttest_ind
 
-    from scipy.stats import ttest_ind_from_stats
-
-    from rsgadvise.ask.compare import Measured
-    from rsgadvise.ask.compare_measured import _welch
-
-    for gap, errors, runs in (
-        (0.3, (0.1, 0.2), (10, 7)),
-        (-0.2, (0.1, 0.1), (4, 30)),
-        (0.0, (1.0, 2.0), (5, 5)),
-    ):
-        pair = [
-            Measured(mean, None, None, error, count, 100, 1.0, 1.0, ())
-            for mean, error, count in zip((1.0, 1.0 + gap), errors, runs, strict=True)
-        ]
-        spread = [error * math.sqrt(count) for error, count in zip(errors, runs, strict=True)]
-        expected = ttest_ind_from_stats(
-            1.0, spread[0], runs[0], 1.0 + gap, spread[1], runs[1], equal_var=False, alternative="less"
+    rng = np.random.default_rng(0)
+    around = [spread * rng.permutation(np.linspace(-1, 1, starts) ** 3) for spread in spreads]
+    values = [around[0] + 1.0, around[1] + 1.0 + shift]
+    p = ttest_ind(*values, equal_var=False, alternative="less").pvalue
+    plain = Comparison((), "paper", "bound", None, Verdict("", None, None, None, proven=False), ())
+    plain_case = CaseResult(
+        *("a", "paper", None, None, 0.0, 9.0, False, 4, "inconclusive", "consistent", 1.0, 1.0, None, 0.1),
+        *(False, False, "squared_gradient", ""),
+    )
+    cases = tuple(replace(plain_case, measured=float(value)) for each in values for value in each)
+    for share, decided in ((0.99, False), (1.01, True)):
+        confidence = 1 - share * p
+        found = with_measurements(
+            plain, ("a", "b"), Verification(cases, "consistent", confidence, 0, True, False, 1.0)
         )
-        assert _welch(*pair) == pytest.approx(expected.pvalue)
+        verdict = found.verdict.measured
+        assert verdict is not None
+        assert (verdict.smallest, verdict.significant, verdict.approximate) == ("a", decided, decided)
 
 
 @pytest.mark.parametrize("constants", ["paper", "certified"])

@@ -16,7 +16,7 @@ WIDTHS = (4, 8)
 @pytest.fixture(autouse=True)
 def names_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan is its network, and no network beyond those shown is solved."""
-    monkeypatch.setattr(ranking, "_MARGIN", 0)
+    monkeypatch.setattr(ranking, "MARGIN", 0)
     monkeypatch.setattr(designing, "plan_pipeline", lambda problem, *_, **__: problem.layers)
 
 

@@ -55,13 +55,13 @@ def network(layers: tuple[int, ...]) -> tuple[Problem, Any, Stages]:
 @pytest.fixture
 def no_target_flips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the choice flips takes nearly all the time of a plan."""
-    monkeypatch.setattr(pipeline, "_target_flips", lambda *_: ())
+    monkeypatch.setattr(pipeline, "flip_of", lambda *_, **__: [])
 
 
 @pytest.fixture
 def no_flips(no_target_flips: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The price takes most of what is left."""
-    monkeypatch.setattr(pipeline, "_price_flips", lambda *_: ())
+    monkeypatch.setattr(pipeline, "price_flip", lambda *_: None)
 
 
 def pretraining_by_hand(problem: Problem, level: int, alpha: float) -> float:

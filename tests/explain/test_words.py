@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ import pytest
 from conftest import Run
 from remembered import explained_once
 
-from rsgadvise.show.report.explaining import _range
+from rsgadvise.ask.explain.explaining import explain
+from rsgadvise.show.report.blocks import Grid
+from rsgadvise.show.report.explaining import explanation_blocks
+from rsgadvise.spec import Spec
 
 Config = Callable[[str], Path]
 
@@ -60,7 +64,15 @@ def test_what_was_looked_at_reads_as_a_range(run: Run, config: Config) -> None:
 
 
 def test_a_narrow_range_shows_the_digits_that_tell_its_ends_apart() -> None:
-    assert _range(0.13066, 0.13066) == "-"
-    assert _range(0.01, 100.0) == "0.01 to 100"
-    assert _range(0.130660, 0.130661) == "0.13066 to 0.130661"
-    assert _range(1.0, math.nextafter(1.0, 2)).endswith("1 to 1.0000000000000002")
+    spec = Spec.model_validate({"network": {"kind": "single_layer", "layers": [6, 3]}})
+    found = explain(spec, statistics=None)
+    for low, high, said in (
+        (0.13066, 0.13066, "-"),
+        (0.01, 100.0, "0.01 to 100"),
+        (0.130660, 0.130661, "0.13066 to 0.130661"),
+        (1.0, math.nextafter(1.0, 2), "1 to 1.0000000000000002"),
+    ):
+        narrow = replace(found, flips=tuple(replace(each, low=low, high=high) for each in found.flips))
+        grids = [each for each in explanation_blocks(narrow) if isinstance(each, Grid)]
+        (looked_at,) = [each for each in grids if each.columns[-1].name == "looked at"]
+        assert {row[-1] for row in looked_at.rows} == {said}

@@ -127,10 +127,10 @@ def test_bad_requests_are_one_line(run: Run, tmp_path: Path, options: tuple[str,
 def test_an_interrupted_pilot_leaves_a_page(
     run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(*_: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsgadvise.pilot.reporting.Reporter._state", stop)
+    monkeypatch.setattr("rsgadvise.pilot.reporting.stopped_state", stop)
     place = tmp_path / "r.html"
     assert run("report", spec, *RACED, "-q", "-o", place).code == 130
     assert 'id="measured"' in place.read_text()

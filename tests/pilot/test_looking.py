@@ -167,7 +167,7 @@ def test_runs_that_leave_the_range_of_numbers_say_so_quietly(rows: int) -> None:
 
 def test_the_loss_alone_is_that_of_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """In blocks, for many replicas, with masks enumerated and sampled, from the same random numbers."""
-    monkeypatch.setattr(expectation, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(expectation, "BLOCK_BYTES", 1)
     for most in (expectation.MOST_MASKED_UNITS, 0):
         monkeypatch.setattr(expectation, "MOST_MASKED_UNITS", most)
         for network in (ONE, TWO, DA):

@@ -222,7 +222,7 @@ def test_the_race_is_told_as_it_was() -> None:
 
 def with_ladder(monkeypatch: pytest.MonkeyPatch, *powers: int) -> None:
     """Race these powers of two, and no others."""
-    monkeypatch.setattr(candidates, "_RUNGS", powers)
+    monkeypatch.setattr(candidates, "RUNGS", powers)
     for module in (candidates, tournament):
         monkeypatch.setattr(module, "MOST_ADDED", 0)
 
@@ -268,7 +268,7 @@ def document_of(advice: Advice) -> dict[str, Any]:
 def test_seeds_and_threads(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first = document_of(piloted(kind, 0.3, seed=1, batch=[8, 16]))
     assert document_of(piloted(kind, 0.3, seed=2, batch=[8, 16])) != first
-    monkeypatch.setattr(rsg_module, "_THREAD_WORK", 0.0)
+    monkeypatch.setattr(rsg_module, "THREAD_WORK", 0.0)
     assert document_of(piloted(kind, 0.3, seed=1, threads=2, batch=[8, 16])) == first
 
 

@@ -114,11 +114,8 @@ def test_eigenvalues_lie_within_their_errors_about_as_often_as_they_should(
 
 def _lowest(sample: Surroundings) -> float:
     """Of the Hessian of the whole sample, by all its columns."""
-    signals = (np.concatenate([block._signals[place] for block in sample.blocks]) for place in (0, -1))
-    inputs, outputs = signals
-    pulls = np.concatenate([block._pulls[-1] for block in sample.blocks])
-    whole = Curvature(TWO, Data(inputs, outputs - pulls / 2), sample.weights)
-    columns = [sample.flat(whole.product(sample.matrices(unit))) for unit in np.eye(len(sample.free))]
+    every = range(len(sample.blocks))
+    columns = [sample.product(unit, every) for unit in np.eye(int(sample.free.sum()))]
     return float(np.linalg.eigvalsh(np.array(columns))[0])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +62,10 @@ def unmasked_loss(weights: Weights, keep_prob: float, data: Data) -> float:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_networks_with_other_masks_are_compared_without_any(seed: int, seen: list[Tournament]) -> None:
+def test_networks_with_other_masks_are_compared_without_any(
+    seed: int, seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = counted(monkeypatch)
     found = raced([0.4, 0.7, 1.0], seed=seed)
     (tournament,) = seen
     held_out = tournament.arena.held_out
@@ -82,22 +85,45 @@ def test_networks_with_other_masks_are_compared_without_any(seed: int, seen: lis
     assert finalist.end == pytest.approx(unmasked_loss(finalist.looks.weights, keep, held_out), rel=1e-4)
     assert tournament.work <= tournament.allowance
     assert found.pilot.raced[0].outcome == "won"
-    before = tournament.work
-    tournament._compare(went_far)
-    third = 1 / 3  # of a gradient: a loss alone takes no way back
-    assert tournament.work == pytest.approx(before + third * held_out.rows * len(went_far))
+    assert tournament.work == pytest.approx(spent())
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """What a race spends, by who spends it: heats, second runs, and losses, each a third of a gradient."""
+    heats, looked = list[race.Heat](), list[float]()
+    enter = race.Heat.enter
+
+    def entered(heat: race.Heat, candidate: Candidate) -> Runner:
+        if heat not in heats:
+            heats.append(heat)
+        return enter(heat, candidate)
+
+    def looking(*arguments: Any, **options: Any) -> Looks:
+        looks = look_along(*arguments, **options)
+        looked.append(looks.work)
+        return looks
+
+    def predicting(network: Network, weights: Weights, inputs: Float) -> NDArray[np.floating]:
+        looked.append(len(inputs) / 3)
+        return predictions(network, weights, inputs)
+
+    monkeypatch.setattr(race.Heat, "enter", entered)
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", looking)
+    monkeypatch.setattr("rsgadvise.pilot.reporting.predictions", predictions)  # after the race: not its work
+    monkeypatch.setattr("rsgadvise.pilot.tournament.predictions", predicting)
+    return lambda: sum(heat.work for heat in heats) + sum(looked)
 
 
 def test_masks_alone_do_not_make_a_finalist_fail(
     seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With few units kept the loss under masks is that of a constant, and that of the network is not."""
-    ranked = Tournament._ranked
 
-    def masked_first(self: Tournament, runners: list[Runner]) -> list[Runner]:
-        return sorted(ranked(self, runners), key=lambda runner: runner.candidate.keep_prob)
+    def masked_first(runners: Sequence[Runner], *others: Any, **about: Any) -> Float:
+        keep = np.array([runner.candidate.keep_prob for runner in runners])
+        return np.asarray(race.scores(runners, *others, **about) + 1e3 * keep)
 
-    monkeypatch.setattr(Tournament, "_ranked", masked_first)
+    monkeypatch.setattr("rsgadvise.pilot.tournament.scores", masked_first)
     found = raced([0.4, 1.0], pilot=4.0)
     (tournament,) = seen
     (masked,) = [each for each in tournament.finalists if each.runner.candidate.keep_prob == 0.4]
@@ -218,20 +244,32 @@ def test_one_left_behind_is_brought_on_where_the_last_two_fail(
     assert tournament.work <= tournament.allowance
 
 
-def test_nobody_is_brought_on_whose_way_is_too_long(seen: list[Tournament]) -> None:
-    raced([1.0])
+@pytest.mark.parametrize("enough", [False, True])
+def test_nobody_is_brought_on_whose_way_is_too_long(
+    enough: bool, seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last heat, whose two fail, as much is left as the best of the others needs, or less."""
+    Spoiler(monkeypatch, 2)
+    advance, left = race.Heat.advance, list[float]()
+
+    def spending(heat: race.Heat, runners: Any, *, share: float) -> None:
+        (tournament,) = seen
+        before = tournament.work - heat.work
+        advance(heat, runners, share=share)
+        if all(runner.loss == 5.0 for runner in runners):
+            far = max(each.done for each in tournament.standing if each not in runners)
+            left.append((share - far) * runners[0].candidate.samples)
+            tournament.allowance = before + heat.work + (left[0] + 1000 if enough else 0.9 * left[0])
+
+    monkeypatch.setattr(race.Heat, "advance", spending)
+    found = raced([0.8])
     (tournament,) = seen
-    behind = min(tournament.standing, key=lambda runner: runner.done)
-    tournament.standing, before = [behind], tournament.work
-    length = tournament.finalists[0].runner.done
-    cost = (length - behind.done) * behind.candidate.samples
-    heat = race.Heat(tournament.arena, key=0, threads=1)
-    tournament.allowance = before + 0.9 * cost
-    assert tournament._brought_on(heat, [], length) == []
-    assert tournament.work == before
-    tournament.allowance = before + cost + 1000
-    assert tournament._brought_on(heat, [], length) == [behind]
-    assert tournament.work == pytest.approx(before + cost, abs=17)
+    farthest = max(each.done for each in tournament.standing)
+    assert [each.done for each in tournament.standing].count(farthest) == (3 if enough else 2)
+    assert (tournament.winner is not None) == enough
+    assert ("won" in {each.outcome for each in found.pilot.raced}) == enough
+    assert len(left) == 1
+    assert tournament.work <= tournament.allowance or not enough, "then what would help is tried"
 
 
 class Slow:
@@ -409,7 +447,7 @@ def test_the_ladder_is_climbed_to_where_the_best_are(
     seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a ladder that starts far too low its upper end leads, and two more rungs are raced."""
-    monkeypatch.setattr("rsgadvise.pilot.candidates._RUNGS", range(-9, -4))
+    monkeypatch.setattr("rsgadvise.pilot.candidates.RUNGS", range(-9, -4))
     raced([0.8])
     (tournament,) = seen
     rungs = [runner.candidate.rung for runner in tournament.standing]

@@ -15,7 +15,7 @@ from rsgadvise.pilot import typical
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate
 from rsgadvise.pilot.twins import Statistics, columns_for, make_twin, shared_part, typical_statistics
-from rsgadvise.pilot.typical import RATIO, _lowest, rehearse
+from rsgadvise.pilot.typical import RATIO, lowest, rehearse
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.calibrated import loss_stepsize
@@ -173,8 +173,8 @@ def test_the_lowest_point_of_a_parabola_is_found_between_candidates() -> None:
     grid = RATIO ** np.arange(7.0)
     for place in (2.6, 3.0, 3.4):
         losses = np.exp((np.arange(7) - place) ** 2)
-        assert _lowest(grid, losses) == pytest.approx(RATIO**place)
-    assert _lowest(grid, np.exp(np.arange(7.0))) == 1.0, "the first is the lowest known"
+        assert lowest(grid, losses) == pytest.approx(RATIO**place)
+    assert lowest(grid, np.exp(np.arange(7.0))) == 1.0, "the first is the lowest known"
 
 
 def test_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:

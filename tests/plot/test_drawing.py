@@ -22,7 +22,7 @@ from conftest import Run
 
 from rsgadvise.errors import UsageError
 from rsgadvise.show.plot.charts import chart_from
-from rsgadvise.show.plot.drawing import _compose, draw
+from rsgadvise.show.plot.drawing import draw
 from rsgadvise.show.plot.figure import GROUPS, ROLES, Chart
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'rsgadvise[plot]'")
@@ -146,7 +146,7 @@ def test_a_line_is_broken_where_a_value_is_missing(pictures: dict[str, ElementTr
 
 def boxes(figure: Any) -> tuple[list[Any], list[Any]]:
     """Extents of what surrounds the panels, and of the panels with their labels."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
     around = [each.get_window_extent(renderer) for each in (*figure.texts, *figure.legends)]
     return around, [axes.get_tightbbox(renderer) for axes in figure.axes]
@@ -154,14 +154,23 @@ def boxes(figure: Any) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.parametrize("width", [None, 5.0])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_nothing_overlaps_and_nothing_is_cut(name: str, width: float | None) -> None:
-    figure = _compose(chart(name), width=width, height=None)
-    check_apart(figure, name)
+def test_nothing_overlaps_and_nothing_is_cut(
+    name: str, width: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[str] = []
+
+    def saving(figure: Any, *_: Any, **__: Any) -> None:
+        check_apart(figure, name)
+        saved.append(name)
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", saving)
+    draw(chart(name), "svg", width=width)
     if width is not None:
         with pytest.raises(UsageError, match="--height must be at least") as caught:
-            _compose(chart(name), width=width, height=2.5)
+            draw(chart(name), "svg", width=width, height=2.5)
         least = float(re.findall(r"at least ([0-9.]+) inches", str(caught.value))[0])
-        check_apart(_compose(chart(name), width=width, height=least), name)
+        draw(chart(name), "svg", width=width, height=least)
+    assert len(saved) == (1 if width is None else 2)
 
 
 @pytest.mark.parametrize("dpi", [40, 60, 100])

@@ -261,7 +261,7 @@ def test_an_edit_that_went_wrong_is_not_written(
 ) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(NETWORK)
-    monkeypatch.setattr("rsgadvise.spec.write._Editor.edit", lambda *_: wrong)
+    monkeypatch.setattr("rsgadvise.spec.write.Editor.edit", lambda *_: wrong)
     with pytest.raises(SpecError, match="edited in place"):
         write_statistics(path, PAIR)
     assert path.read_text() == NETWORK

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from rsgadvise.errors import SpecError
-from rsgadvise.spec import load_spec, parse_spec
+from rsgadvise.spec import Spec, load_spec, parse_spec
+from rsgadvise.spec.load import rule_of
 
 NETWORK = "network: {kind: single_layer, layers: [784, 10]}\n"
 AUTOENCODER = "network: {kind: autoencoder, layers: [784, 100], weight_bound: 0.05}\n"
@@ -443,6 +444,11 @@ FOREIGN = [
     ("training", "learningRate", "called stepsize"),
     ("training", "learning-rate", "called stepsize"),
     ("training", "early_stopping", "training.stopping draws"),
+    ("training", "max_steps", "called iterations"),
+    ("training", "max_iter", "budget.epochs"),
+    ("training", "mini_batch_size", "called batch_size"),
+    ("data", "filename", "data.file"),
+    ("network", "model", "under network"),
     ("training", "epochs", "'epochs' belongs under budget"),
     ("training", "max_epochs", "budget.epochs"),
     ("training", "lr_scheduler", "give training.decay"),
@@ -451,27 +457,39 @@ FOREIGN = [
 ]
 
 
+def told(section: str, key: str) -> str:
+    """What is said of a key in a section that does not have it."""
+    inside = f", {key}: 0.1" if section == "network" else ""
+    text = f"network: {{kind: single_layer, layers: [784, 10]{inside}}}\n"
+    return fails(text if inside else f"{text}{section}: {{{key}: 0.1}}").message
+
+
 @pytest.mark.parametrize(("section", "key", "part"), FOREIGN, ids=[key for _, key, _ in FOREIGN])
 def test_words_of_other_tools_get_a_true_answer(section: str, key: str, part: str) -> None:
-    network = "{kind: single_layer, layers: [784, 10]}"
-    if section == "network":
-        text = f"network: {{kind: single_layer, layers: [784, 10], {key}: 0.1}}"
-    else:
-        text = f"network: {network}\n{section}: {{{key}: 0.1}}"
-    message = fails(text).message
+    message = told(section, key)
     assert message.startswith(f"unknown key '{key}'; ")
     assert part in message
     assert "did you mean" not in message
     # At the top level, where a section may be looked for, the answer is the same.
-    assert part in fails(f"network: {network}\n{key}: 0.1").message
+    assert part in fails(f"network: {{kind: single_layer, layers: [784, 10]}}\n{key}: 0.1").message
 
 
 def test_every_key_that_an_answer_names_exists() -> None:
     """An answer must not send anybody on to a second error."""
-    from rsgadvise.spec import load as wording
+    named = set[str]()
+    for section, word, _ in FOREIGN:
+        meant = told(section, word)
+        named |= set(re.findall(r"\b(?:network|data|training|search|budget)\.[a-z_]+", meant))
+        for key, sections in re.findall(r"(\w+),? (?:which |and )?belongs under ((?:\w+ or )?\w+)", meant):
+            named |= {f"{each}.{key}" for each in sections.split(" or ")}
+    for key in named:
+        assert rule_of(key), key
+    assert {"training.stepsize", "search.iterations", "budget.epochs", "network.layers"} <= named
 
-    known = wording._homes()
-    for meant in wording._SYNONYMS.values():
-        for section, key in re.findall(r"\b(network|data|training|search|budget)\.([a-z_]+)", meant):
-            assert section in known[key], meant
-    assert not set(wording._SYNONYMS) & {key.replace("_", "") for key in known} - {"stepsize"}
+
+@pytest.mark.parametrize("section", sorted(Spec.sections))
+def test_a_key_in_the_wrong_place_is_told_its_own(section: str) -> None:
+    """No key of a spec is taken for a word of other tools."""
+    for key in Spec.sections[section].model_fields:
+        if key not in Spec.model_fields:
+            assert re.search(rf"'{key}' belongs under [\w or]*\b{section}\b", fails(f"{key}: 1").message), key

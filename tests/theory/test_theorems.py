@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from rsgadvise import recommend
-from rsgadvise.theory import theorems
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.objective import Plans, Schedule
 from rsgadvise.theory.problem import MeasuredConstants, Problem
@@ -68,25 +67,6 @@ def test_one_advice_works_the_constants_of_a_problem_out_once(monkeypatch: pytes
     assert set(built.values()) == {1}
 
 
-EXTRA = """
-from rsgadvise.theory.theorems.single_layer import SingleLayer
-
-
-class Halved(SingleLayer):
-    kinds, constants = ("{kind}",), ("{constants}",)
-"""
-
-
-def test_a_theorem_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "halved.py").write_text(EXTRA.format(kind="single_layer", constants="halved"))
-    monkeypatch.setattr(theorems, "__path__", [*theorems.__path__, str(tmp_path)])
-    monkeypatch.setattr(theorems, "_THEOREMS", theorems._found())
-    assert theorem_of("single_layer", "halved").__name__ == "Halved"
-    assert (
-        theorem_for(problem_of("single_layer"), "halved").equation(Schedule(), dropout=False).endswith("(7)")
-    )
-
-
 HALVED = """
 from rsgadvise.theory.theorems.single_layer import SingleLayer
 
@@ -103,9 +83,11 @@ class Halved(SingleLayer):
 """
 ASK = """
 import sys
-from rsgadvise.theory import theorems
-theorems.__path__.append(sys.argv.pop(1))
-theorems._THEOREMS = theorems._found()
+from importlib.util import find_spec, module_from_spec
+spec = find_spec("rsgadvise.theory.theorems")
+spec.submodule_search_locations.append(sys.argv.pop(1))
+sys.modules[spec.name] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
 from rsgadvise.cli import main
 main()
 """
@@ -134,8 +116,10 @@ def test_every_command_takes_constants_that_a_file_brings(
     assert said in done.stdout
 
 
-def test_two_theorems_for_the_same_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "twice.py").write_text(EXTRA.format(kind="single_layer", constants="paper"))
-    monkeypatch.setattr(theorems, "__path__", [*theorems.__path__, str(tmp_path)])
-    with pytest.raises(TypeError, match="two theorems are about single_layer networks with paper constants"):
-        theorems._found()
+def test_two_theorems_for_the_same_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(HALVED.replace('("halved",)', '("paper",)'))
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, str(tmp_path)], check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "two theorems are about single_layer networks with paper constants" in done.stderr

@@ -65,7 +65,7 @@ def plain_training(training: Training, start: Weights, stream: Stream, iteration
     """Algorithms 1 to 3 written out: one example and one matrix at a time."""
     network = training.network
     weights = [matrix[0].copy() for matrix in start]
-    ahead = max(1, rsg._AHEAD_BYTES // (8 * training.batch_size))
+    ahead = max(1, rsg.AHEAD_BYTES // (8 * training.batch_size))
     batches = stream.batches.integers(0, training.data.rows, size=(ahead, training.batch_size))
     widths = network.masked_widths
     for k in range(1, iterations):
@@ -99,7 +99,7 @@ def test_same_bits_for_any_company(training: Training, monkeypatch: pytest.Monke
     stops = [np.array([1 + (7 * key) % 23]) for key in keys]
     together = ends(training, start, keys, stops)
     backwards = ends(training, start, keys[::-1], stops[::-1])
-    monkeypatch.setattr(rsg, "_CACHE_BYTES", 1)
+    monkeypatch.setattr(rsg, "CACHE_BYTES", 1)
     one_by_one = ends(training, start, keys, stops)
     for key in keys:
         alone = ends(training, start, [key], [stops[key]])
@@ -113,7 +113,7 @@ def test_same_bits_for_any_number_of_threads(training: Training, monkeypatch: py
     streams = [[Stream(3, (key,)) for key in range(7)] for _ in range(2)]
     stops = [np.array([2, 3 + (7 * key) % 23]) for key in range(7)]
     alone = list(train(training, start, streams[0], stops))
-    monkeypatch.setattr(rsg, "_THREAD_WORK", 0)
+    monkeypatch.setattr(rsg, "THREAD_WORK", 0)
     shared = list(train(training, start, streams[1], stops, threads=3))
     assert [shot.iteration for shot in alone] == [shot.iteration for shot in shared]
     for one, other in zip(alone, shared, strict=True):
@@ -157,7 +157,7 @@ def test_batches_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch: pytest
     training = SETTINGS["single layer"]
     start = weights_for(training.network, 1)
     whole = ends(training, start, [0], [np.array([40])])[0]
-    monkeypatch.setattr(rsg, "_AHEAD_BYTES", 8 * training.batch_size * 3)
+    monkeypatch.setattr(rsg, "AHEAD_BYTES", 8 * training.batch_size * 3)
     pieces = ends(training, start, [0], [np.array([40])])[0]
     assert np.array_equal(whole[0], pieces[0])
 

@@ -175,7 +175,7 @@ def refused(address: str) -> str:
 
 
 def test_an_address_without_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runners, "_CONNECT", 1.0)
+    monkeypatch.setattr(runners, "CONNECT_SECONDS", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         begun = time.monotonic()
@@ -193,7 +193,7 @@ def test_a_worker_is_no_scheduler(cluster: Any, capfd: pytest.CaptureFixture[str
 
 
 def test_a_scheduler_without_workers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runners, "_JOIN", 0.5)
+    monkeypatch.setattr(runners, "JOIN_SECONDS", 0.5)
     with cluster_of(0) as cluster:
         assert "got none within 0.5 seconds; start some with `dask worker" in refused(
             cluster.scheduler_address

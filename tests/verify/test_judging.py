@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from rsgadvise.ask.verify import judging
 from rsgadvise.ask.verify.cases import Block, BlockResult, Case, Claim, Miss, Setting, build_case
-from rsgadvise.ask.verify.judging import Judge
 from rsgadvise.ask.verify.results import CaseResult, Verification
 from rsgadvise.ask.verify.running import overall, run_cases
 from rsgadvise.training.networks import Data, Network
+from rsgadvise.training.sequences import ConfidenceSequence
 
 Draw = Callable[[np.random.Generator], float]
 
@@ -295,8 +296,15 @@ def test_false_alarms_over_the_whole_suite() -> None:
 
 
 @pytest.mark.parametrize("loss_falls", [False, True])
-def test_a_case_spends_no_more_than_its_share(loss_falls: bool) -> None:
+def test_a_case_spends_no_more_than_its_share(loss_falls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sequences of one case together err with at most the probability that the case was given."""
-    judge = Judge(replace(case((0.5,), alpha=0.01), loss_falls=loss_falls), runs=10)
-    thresholds = [judge._sequence._threshold] + [judge._loss._threshold] * loss_falls
-    assert sum(2 * np.exp(-threshold) for threshold in thresholds) == pytest.approx(0.01)
+    spent: list[float] = []
+
+    def sequence(*, highest: float, alpha: float) -> ConfidenceSequence:
+        spent.append(alpha)
+        return ConfidenceSequence(highest=highest, alpha=alpha)
+
+    monkeypatch.setattr(judging, "ConfidenceSequence", sequence)
+    judging.Judge(replace(case((0.5,), alpha=0.01), loss_falls=loss_falls), runs=10)
+    _, on_the_loss = spent  # which decides nothing where no loss has to fall
+    assert sum(spent) - on_the_loss * (not loss_falls) == pytest.approx(0.01)

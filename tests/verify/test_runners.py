@@ -133,7 +133,7 @@ def test_the_size_of_blocks_changes_no_number(
 ) -> None:
     monkeypatch.setattr(judging, "FEWEST_TOGETHER", size)
     monkeypatch.setattr(experiment, "FEWEST_TOGETHER", size)
-    monkeypatch.setattr(experiment, "_MOST_TOGETHER", size)
+    monkeypatch.setattr(experiment, "MOST_TOGETHER", size)
     assert numbers(verified(small, LocalRunner)) == numbers(plain)
 
 

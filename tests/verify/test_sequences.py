@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from itertools import product
 
 import mpmath
@@ -33,10 +34,9 @@ def tossed() -> list[dict[tuple[int, ...], tuple[float, float]]]:
         following: dict[tuple[int, ...], ConfidenceSequence] = {}
         for path, sequence in level.items():
             for toss in (0, 1):
-                copy = ConfidenceSequence(highest=1.0, alpha=0.3)
-                copy._seen, copy.lower, copy.upper = sequence._seen, sequence.lower, sequence.upper
-                copy.update(np.array([float(toss)]))
-                following[*path, toss] = copy
+                after = deepcopy(sequence)
+                after.update(np.array([float(toss)]))
+                following[*path, toss] = after
         level = following
         found.append({path: (each.lower, each.upper) for path, each in level.items()})
     return found

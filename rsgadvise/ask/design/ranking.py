@@ -186,7 +186,7 @@ def equal_bound_curve(
 
 # From screened architectures to ranked ones, solved again one by one with every digit.
 
-_MARGIN = 16  # architectures solved beyond those asked for
+MARGIN = 16  # architectures solved beyond those asked for
 _CLOSE = 1e-3  # and those screened within this of the last of them,
 _MOST_CLOSE = 64  # as far as there are no more than these
 
@@ -243,7 +243,7 @@ def ranked(
     Args:
         found: feasible rows in the order of `Screened.order`.
     """
-    count = min(top + _MARGIN, found.cost.size)
+    count = min(top + MARGIN, found.cost.size)
     if count < found.cost.size:
         last = min(top, count) - 1
         close = (found.vacuous == found.vacuous[last]) & (found.cost <= found.cost[last] * (1 + _CLOSE))

@@ -37,7 +37,7 @@ STRATA = 16
 FEWEST_TOGETHER = 4
 """Replicas of one block, at least: large networks have to fit in memory so many times."""
 
-_MOST_TOGETHER = 64
+MOST_TOGETHER = 64
 _WEIGHTS_TOGETHER = 1 << 23
 
 WHOLE = 32
@@ -75,7 +75,7 @@ class Experiment:
     def together(self) -> int:
         """Replicas of one block that are looked at once; a matter of speed and memory alone."""
         weights = sum(matrix.size for matrix in self.start)
-        return int(max(FEWEST_TOGETHER, min(_MOST_TOGETHER, _WEIGHTS_TOGETHER // max(1, weights))))
+        return int(max(FEWEST_TOGETHER, min(MOST_TOGETHER, _WEIGHTS_TOGETHER // max(1, weights))))
 
     def stream(self, replica: int) -> Stream:
         """The randomness of one replica."""

@@ -29,8 +29,8 @@ from rsgadvise.interrupts import deferred
 LOCAL = "local"
 """In place of an address: a cluster of this machine, for this run."""
 
-_CONNECT = 10.0  # seconds until a Dask scheduler must have answered
-_JOIN = 30.0  # seconds until its first worker must be there
+CONNECT_SECONDS = 10.0  # seconds until a Dask scheduler must have answered
+JOIN_SECONDS = 30.0  # seconds until its first worker must be there
 _ASKED = ("threadpoolctl", "rsgadvise")
 _ALIKE = ("python", "dask", "distributed", "numpy", *_ASKED)  # the others are told unasked
 
@@ -214,15 +214,16 @@ async def _survey(address: str) -> dict[str, dict[str, str]]:
     from distributed import Security, rpc
 
     question = {"packages": _ASKED}
-    options = {"timeout": _CONNECT, "connection_args": Security().get_connection_args("client")}
+    options = {"timeout": CONNECT_SECONDS, "connection_args": Security().get_connection_args("client")}
     async with rpc(address, **options) as scheduler:
-        found = {"its scheduler": await asyncio.wait_for(scheduler.versions(**question), _CONNECT + 2)}
-        until = time.monotonic() + _JOIN
+        found = {"its scheduler": await asyncio.wait_for(scheduler.versions(**question), CONNECT_SECONDS + 2)}
+        until = time.monotonic() + JOIN_SECONDS
         while len(found) == 1:
             found |= await scheduler.broadcast(msg={"op": "versions", **question}, on_error="ignore")
             if time.monotonic() > until:
                 raise UsageError(
-                    f"--dask needs a scheduler with workers; {address} got none within {_JOIN:g} seconds; "
+                    f"--dask needs a scheduler with workers; {address} got none within "
+                    f"{JOIN_SECONDS:g} seconds; "
                     f"start some with `dask worker {address} --nworkers=-1 --nthreads=1`"
                 )
             await asyncio.sleep(0.1)
@@ -256,7 +257,7 @@ def _connect(address: str) -> Any:
                     f"process has {own[name]}; install the same"
                 )
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it logs is raised here
-    return Client(address, timeout=_CONNECT, set_as_default=False)
+    return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
 
 
 def _no_dask() -> MissingExtraError:
