@@ -300,3 +300,11 @@ def test_a_case_spends_no_more_than_its_share(loss_falls: bool) -> None:
     judge = Judge(replace(case((0.5,), alpha=0.01), loss_falls=loss_falls), runs=10)
     thresholds = [judge._sequence._threshold] + [judge._loss._threshold] * loss_falls
     assert sum(2 * np.exp(-threshold) for threshold in thresholds) == pytest.approx(0.01)
+
+
+def test_no_lower_limit_is_left_where_sampled_masks_hide_more_than_was_measured() -> None:
+    noisy = replace(case((0.9,)), mask_error=0.25)
+    (found,) = judged([noisy], Invented([lambda _: 0.01]), runs=400).cases
+    assert found.lower == 0
+    assert found.upper is not None
+    assert found.upper >= (0.01**0.5 + 0.5) ** 2
