@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import mpmath
 import numpy as np
 import numpy.typing as npt
@@ -131,3 +133,17 @@ def test_vectorised_over_candidates() -> None:
 def test_a_list_needs_as_many_iterations() -> None:
     with pytest.raises(HypothesisError, match="exactly 3 iterations; got 4"):
         stopping_sums((0.2, 0.3, 0.5), iterations=np.asarray([3.0, 4.0]), decay=0.0, curvature_share=0.1)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_sums_of_a_list_that_rises_and_falls(decay: float) -> None:
+    """Only the rises of q are paid for; written out, term by term."""
+    p, share = (0.1, 0.4, 0.05, 0.3, 0.15), 0.6
+    x = [k**-decay for k in range(1, 6)]
+    q = [p[k] / (x[k] * (1 - share * x[k])) for k in range(5)]
+    rises = sum(max(after - before, 0.0) for before, after in pairwise(q))
+    sums = stopping_sums(p, iterations=5.0, decay=decay, curvature_share=share)
+    assert float(sums.first) == pytest.approx(q[0])
+    assert float(sums.variation) == pytest.approx(rises)
+    assert float(sums.linear) == pytest.approx(sum(q[k] * x[k] for k in range(5)))
+    assert float(sums.quadratic) == pytest.approx(sum(q[k] * x[k] ** 2 for k in range(5)))

@@ -335,3 +335,14 @@ def test_of_listed_keep_probabilities_the_one_that_was_measured_is_first(listed:
     tied = [row for row in others if row.batch_size == best.batch_size]
     assert tied
     assert all(row.bound == best.bound for row in tied)
+
+
+def test_the_loss_score_of_layers_whose_stepsizes_differ() -> None:
+    """The shortest has to cover the distance, and the longest makes the noise and the curvature."""
+    distance, smoothness, variance, loss, n, batch = 2.5, 3.0, 1.1, 0.02, 90, 400
+    for stepsize in ([0.3, 0.05], [0.05, 0.3]):
+        training = {"stepsize": stepsize, "iterations": n, "batch_size": batch, "keep_prob": 1}
+        (row,) = advice_for("multilayer", training=training).recommendations
+        lasting = (distance**2 / 0.05 + 0.3 * n * variance / batch) / (2 * n - smoothness * 0.3 * n)
+        shrinking = distance**2 / 0.05 / (n * (2 - 0.3 * (smoothness + variance / (loss * batch))))
+        assert row.loss_score == pytest.approx(min(lasting, shrinking))

@@ -15,6 +15,7 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
 from rsgadvise.show.report.advice import ranking_blocks, reason_blocks
+from rsgadvise.show.report.blocks import Grid
 from rsgadvise.spec import Spec
 
 MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}
@@ -293,3 +294,19 @@ def test_a_row_without_a_bound_says_so_in_one_word() -> None:
     said = dict(zip(names, grid.rows[1], strict=True))
     assert said["bound"] == said["proven"] == "no bound"
     assert "n/a" not in grid.rows[1]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 30])
+def test_the_table_of_stepsizes_names_layers_by_their_numbers(depth: int) -> None:
+    """Layer 1 is the first; of many layers the first and the last are shown."""
+    network = {"kind": "multilayer", "layers": [6] * (depth + 1), "weight_bound": 0.05}
+    advice = recommend(
+        Spec.model_validate({"network": network, "training": {"batch_size": 8}, "budget": {"samples": 1000}})
+    )
+    stepsizes = advice.recommendations[0].stepsize
+    assert isinstance(stepsizes, tuple)
+    grids = [block for block in ranking_blocks(advice) if isinstance(block, Grid)]
+    (table,) = [grid for grid in grids if (grid.title or "").startswith("Stepsizes by layer")]
+    assert (table.rows[0][0], table.rows[-1][0]) == ("1", str(depth))
+    for layer, stepsize, *_ in table.rows:
+        assert float(stepsize) == pytest.approx(stepsizes[int(layer) - 1], rel=1e-3)

@@ -592,3 +592,47 @@ def test_a_box_of_width_0_with_decaying_stepsizes() -> None:
         assert objective.bound(Plans(gamma, one, b, n, Schedule(0.5, "matched"))).value[0] >= best.bound * (
             1 - 1e-9
         )
+
+
+def test_the_layer_that_is_named_is_the_one_out_of_its_range() -> None:
+    """The stepsize of layer 1 is by far the larger, and well inside its own range."""
+    fixed = {"iterations": 10, "keep_prob": 1.0}
+    (row, *_) = recommend(spec("multilayer", training={**fixed, "stepsize": [30.0, 2.0]})).recommendations
+    assert "the stepsize of layer 2 lies outside (0, 1.23077)" in row.notes[0]
+    (row, *_) = recommend(spec("multilayer", training={**fixed, "stepsize": [30.0, 1.23]})).recommendations
+    assert np.isfinite(row.bound)
+
+
+@pytest.mark.parametrize(
+    ("sections", "iterations"),
+    [
+        ({"data": {"samples": 100}, "budget": {"epochs": 0.29}}, 29),
+        ({"budget": {"seconds": 4.3}, "cost": {"per_iteration": 0.1}}, 43),
+        ({"budget": {"seconds": 4.29}, "cost": {"per_iteration": 0.1}}, 42),
+    ],
+)
+def test_a_budget_that_is_just_enough_is_used_up(sections: dict[str, Any], iterations: int) -> None:
+    """0.29 * 100 is a little below 29 in floating point, and 4.3 / 0.1 below 43."""
+    assert (0.29 * 100, 4.3 / 0.1) < (29, 43)
+    (row,) = recommend(spec("single_layer", search={"batch_size": [1]}, **sections)).recommendations
+    assert row.iterations == iterations
+
+
+def test_no_range_of_keep_probabilities_ends_below_one_that_keeps_all() -> None:
+    search = {"batch_size": [512], "keep_prob": {"min": 0.5, "max": 1}}
+    (row,) = recommend(spec("multilayer", budget={"samples": 1000}, search=search)).recommendations
+    assert row.keep_prob == 1.0
+    assert row.elasticities["keep_prob"] < -1, "or this tests nothing"
+    assert row.binding == ("budget.samples",)
+    assert wording.AT_HIGHEST_KEEP_PROB not in row.notes
+
+
+def test_a_smaller_batch_is_spoken_of_where_the_largest_is_all_rows() -> None:
+    def best(*sizes: int) -> Recommendation:
+        sections = {"data": {"samples": 500}, "search": {"batch_size": sizes}, "budget": {"samples": 1000}}
+        return recommend(spec("single_layer", **sections)).recommendations[0]
+
+    found = best(250, 500)
+    assert found.batch_size == 250
+    assert wording.SMALLEST_BATCH in found.binding
+    assert best(125).bound < found.bound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import numpy as np
@@ -260,3 +261,13 @@ def test_some_of_the_runs() -> None:
     assert whole.validation is not None
     assert np.array_equal(part.validation, whole.validation[[2, 0]])
     assert (part.runs, part.work, part.last) == (2, 50.0, N)
+
+
+@pytest.mark.parametrize(("scales", "admissible"), [((5, 3), True), ((7, 5), True), ((8, 6), False)])
+def test_what_is_forgiven_is_what_a_t_test_forgives(scales: tuple[int, int], admissible: bool) -> None:
+    """The excess of a run is in proportion to its losses; with two runs Student's law is Cauchy's."""
+    losses = np.array([scale * RISING[AT - 1] for scale in scales])
+    found = choice(Looks(AT, N, np.array([FALLING[AT - 1]] * 2), losses, None, 100.0, []))
+    statistic = sum(scales) / (scales[0] - scales[1])
+    assert admissible == (0.5 - math.atan(statistic) / math.pi >= 0.05)
+    assert {row.stopping: row.admissible for row in found.rows}["last"] == admissible

@@ -84,3 +84,10 @@ def test_whole_numbers_below_0_are_labels_where_few_differ() -> None:
     depths, encoding = encode_targets(np.arange(-20, 20))
     assert encoding.kind == "min-max per column"
     assert (depths.min(), depths.max()) == (0, 1)
+
+
+def test_the_row_of_a_target_that_is_not_finite_counts_from_the_start_of_the_file() -> None:
+    summary = TargetSummary("y")
+    summary.update(np.array([0.5, 0.25, 0.75]))
+    with pytest.raises(DataError, match="y: row 4 is inf"):
+        summary.update(np.array([0.5, np.inf]))

@@ -361,3 +361,9 @@ def test_advised_values_change_nothing_else(before: str, after: str, newline: st
     text = spec.read_bytes().decode()
     assert f"layers: [ 5,8,   3 ]{newline}    weight_bound: [3.0, 2]{newline}" in text
     assert text.replace(f"    weight_bound: [3.0, 2]{newline}", "") == again.decode()
+
+
+def test_new_statistics_follow_the_last_that_is_there(tmp_path: Path) -> None:
+    start = f"{NETWORK}\ndata:\n  mean: 0.25\n  file: x.npy\n  samples: 7  # rows\n"
+    edited = edit(tmp_path / "s.yaml", f"{start}  target: y\n", {"mean_square": 0.125})
+    assert edited == f"{start}  mean_square: 0.125\n  target: y\n"

@@ -493,3 +493,25 @@ def test_a_key_in_the_wrong_place_is_told_its_own(section: str) -> None:
     for key in Spec.sections[section].model_fields:
         if key not in Spec.model_fields:
             assert re.search(rf"'{key}' belongs under [\w or]*\b{section}\b", fails(f"{key}: 1").message), key
+
+
+def test_a_fraction_below_a_half_is_rounded_to_a_number_that_is_allowed() -> None:
+    message = fails(single("training: {batch_size: 0.4}\n")).message
+    assert message.endswith("; got 0.4; round it, for example to 1")
+
+
+def test_an_eigenvalue_at_either_end_of_its_range_may_be_rounded() -> None:
+    """784 * 0.1**2 is not 7.84 in floating point."""
+    assert 784 * 0.1**2 > 7.84
+    for mean, value in ((0.1, 7.84), (0.1, 78.4 * (1 + 1e-12))):
+        assert parse_spec(single(f"data: {{mean: {mean}, top_eigenvalue: {value!r}}}\n"), file="s.yaml")
+    for value in (7.83, 78.5):
+        error = fails(single(f"data: {{mean: 0.1, top_eigenvalue: {value}}}\n"))
+        assert "from 784 * mean**2 = 7.84 to 784 * mean = 78.4" in error.message
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_character_that_cannot_be_used_is_found_whatever_ends_the_lines(newline: str) -> None:
+    error = fails("# one\n# two\n# é\x07\n".replace("\n", newline))
+    assert (error.line, error.column) == (3, 4)
+    assert "U+0007" in error.message

@@ -236,3 +236,14 @@ def test_strata_draw_from_the_distribution(stopping: object, strata: int) -> Non
         own = np.clip(ends * strata - part, 0, 1)
         np.testing.assert_allclose(shares, np.diff(own, prepend=0), atol=0.0021)
         assert (shares[p == 0] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["single layer", "autoencoder", "layers"])
+def test_a_single_row_has_masks_of_its_own_each_time_it_is_drawn(name: str) -> None:
+    whole = SETTINGS[name]
+    row = Data(whole.data.inputs[:1], whole.data.targets[:1])
+    training = Training(whole.network, row, whole.stepsizes, whole.batch_size, whole.decay)
+    start = weights_for(whole.network, 1)
+    found = ends(training, start, [5], [np.array([4])])[5]
+    for a, b in zip(found, plain_training(training, start, Stream(3, (5,)), 4), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)

@@ -308,3 +308,11 @@ def test_a_case_spends_no_more_than_its_share(loss_falls: bool, monkeypatch: pyt
     judging.Judge(replace(case((0.5,), alpha=0.01), loss_falls=loss_falls), runs=10)
     _, on_the_loss = spent  # which decides nothing where no loss has to fall
     assert sum(spent) - on_the_loss * (not loss_falls) == pytest.approx(0.01)
+
+
+def test_no_lower_limit_is_left_where_sampled_masks_hide_more_than_was_measured() -> None:
+    noisy = replace(case((0.9,)), mask_error=0.25)
+    (found,) = judged([noisy], Invented([lambda _: 0.01]), runs=400).cases
+    assert found.lower == 0
+    assert found.upper is not None
+    assert found.upper >= (0.01**0.5 + 0.5) ** 2
