@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -160,3 +161,18 @@ def test_a_command_ends_at_once_where_nothing_is_left_to_do(before: str, tidied:
         assert done.returncode == code
         assert ("tidied" in done.stdout) == tidied
         assert "Usage" in done.stdout or "error: no.yaml" in done.stderr
+
+
+def test_every_press_that_has_to_wait_is_heard() -> None:
+    """One after the other, each below what would swallow it."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        install()
+        swallowing = compile("signal.raise_signal(signal.SIGINT)", "/any/threadpoolctl.py", "exec")
+        for _ in range(3):
+            exec(swallowing)
+            with pytest.raises(KeyboardInterrupt):
+                time.sleep(5)
+    finally:
+        signal.signal(signal.SIGINT, before)

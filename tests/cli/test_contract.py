@@ -936,3 +936,20 @@ def _without_the_box(value: Any) -> Any:
             and not (isinstance(item, dict) and assumed.items() <= item.items())
         ]
     return value
+
+
+def test_a_statistic_of_the_spec_is_held_against_the_file_in_proportion(run: Run, tmp_path: Path) -> None:
+    x = np.full((200, 2), 0.002)
+    x[0] = 0, 1
+    np.savez(tmp_path / "small.npz", x=x, y=np.arange(200) % 2)
+    spec = tmp_path / "s.yaml"
+    mean = float(x.mean())
+    for share, samples, named in ((1.3, 200, ["mean"]), (1.0, 201, []), (0.995, 210, ["samples"])):
+        spec.write_text(
+            "network: {kind: single_layer, layers: [2, 2]}\n"
+            f"data: {{file: small.npz, mean: {mean * share!r}, samples: {samples}}}\n"
+            "training: {stepsize: 0.1, batch_size: 4, iterations: 9}\n"
+        )
+        notes = strict(run("bound", spec, "-f", "json").out)["notes"]
+        found = [note.split()[0] for note in notes if "the file counts" in note]
+        assert found == [f"data.{key}" for key in named]

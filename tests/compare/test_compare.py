@@ -334,3 +334,15 @@ def test_what_was_assumed_is_named_with_the_specs_that_lack_it(run: Run, tmp_pat
     text = " ".join(run("compare", *both).out.split("Assumed")[1].split())
     assert "a.yaml: network.weight_bound = 5" in text
     assert "- training.initial_loss = 2" in text
+
+
+def test_only_an_initial_loss_that_some_specs_lack_favours_those_that_give_it(
+    run: Run, small: Callable[..., Path]
+) -> None:
+    path = small("a.yaml")
+    given = [path.with_name(f"{loss}.yaml") for loss in (0.5, 0.25)]
+    for target in given:
+        target.write_text(path.read_text().replace("8}", f"8, initial_loss: {target.stem}}}"))
+    for others, partly in (([given[1]], False), ([path], True), ([given[1], path], True)):
+        notes = strict(run("compare", given[0], *others, "-f", "json").out)["notes"]
+        assert any("f(W1) is given in some specs" in note for note in notes) == partly

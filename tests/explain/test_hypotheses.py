@@ -160,3 +160,9 @@ def test_a_file_ticks_what_it_shows(run: Run, tmp_path: Path) -> None:
         assert ("mapped" in found["inputs"]["reason"]) == (name == "wide")
         assert found["targets"]["holds"] is targets
         assert found["moments"]["holds"] is True
+
+
+def test_one_pass_over_the_rows_is_as_good_as_independent_draws(run: Run) -> None:
+    """10 * 50 rows are used."""
+    for samples, expected in ((501, True), (500, True), (499, None)):
+        assert holds(run, single(samples=samples))["sampling"]["holds"] is expected, samples
