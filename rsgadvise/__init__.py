@@ -1,4 +1,4 @@
-"""Hyper-parameter advice for sigmoid networks from gradient-convergence bounds."""
+"""Hyper-parameter advice for neural networks from gradient-convergence bounds."""
 
 from __future__ import annotations
 

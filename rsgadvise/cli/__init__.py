@@ -65,7 +65,7 @@ def _parser(names: tuple[str, ...]) -> Any:
 
 
 def _root(version: VersionOption = False) -> None:
-    """Hyper-parameter advice for sigmoid networks from gradient-convergence bounds."""
+    """Hyper-parameter advice for neural networks from gradient-convergence bounds."""
 
 
 # The command-line library ships its own copy of its parser, or depends on one, by version: the
