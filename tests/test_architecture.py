@@ -68,7 +68,7 @@ def test_a_network_and_a_theorem_are_asked_what_they_are_and_not_for_their_name(
     assert {name for name in found if not name.startswith(own)} <= ASKED_BY_NAME
 
 
-@pytest.mark.parametrize("command", ["recommend", "bound", "iterations", "schema"])
+@pytest.mark.parametrize("command", ["recommend", "iterations", "schema"])
 def test_advice_never_loads_what_only_statistics_need(command: str) -> None:
     """Start-up is a feature: these libraries cost more than the whole answer."""
     code = (
@@ -82,12 +82,6 @@ def test_advice_never_loads_what_only_statistics_need(command: str) -> None:
     )
     arguments = {
         "recommend": ["configs/mnist_autoencoder.yaml", "--constants", "paper"],
-        "bound": [
-            "configs/mnist_single_layer.yaml",
-            *("--set", "training.stepsize=0.1"),
-            *("--set", "training.batch_size=5"),
-            *("--set", "training.iterations=9"),
-        ],
         "iterations": ["--eps", "0.05", "--delta", "0.05"],
         "schema": [],
     }[command]

@@ -94,21 +94,21 @@ WIDE = Grid(
 )
 
 
-@pytest.mark.parametrize("width", range(20, 70))
-def test_a_grid_fits_and_loses_nothing(width: int) -> None:
+def test_a_grid_fits_and_loses_nothing() -> None:
     """Numbers stay whole at every width, and what was wrapped reads as before."""
-    stream = StringIO()
-    show([WIDE], Console(file=stream, width=width, color_system=None))
-    assert all(len(line.rstrip()) <= width for line in stream.getvalue().splitlines())
-    parts = fitted(WIDE, width)
-    for text in ("0.123456", "1,234,567", "50.0 %", "12"):
-        assert text in stream.getvalue()
-        assert sum(row.count(text) for part in parts for row in part.rows) == 1
-    for part in parts:
-        assert "".join(part.rows[0][0].split()) == "a/path/to/a/file.yaml"
-        assert [row[1].replace("\n", "") for row in part.rows] == ["paper", "certified"]
-    shown = [" ".join(column.name.split()) for part in parts for column in part.columns if column.numeric]
-    assert shown == ["a number", "another"]
+    for width in range(20, 70):
+        stream = StringIO()
+        show([WIDE], Console(file=stream, width=width, color_system=None))
+        assert all(len(line.rstrip()) <= width for line in stream.getvalue().splitlines())
+        parts = fitted(WIDE, width)
+        for text in ("0.123456", "1,234,567", "50.0 %", "12"):
+            assert text in stream.getvalue()
+            assert sum(row.count(text) for part in parts for row in part.rows) == 1
+        for part in parts:
+            assert "".join(part.rows[0][0].split()) == "a/path/to/a/file.yaml"
+            assert [row[1].replace("\n", "") for row in part.rows] == ["paper", "certified"]
+        shown = [" ".join(column.name.split()) for part in parts for column in part.columns if column.numeric]
+        assert shown == ["a number", "another"]
 
 
 def test_a_grid_that_fits_stays_as_it_is() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -71,18 +72,17 @@ def numerator(gamma: Float, known: MeasuredConstants, batch: float, n: int, deca
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.3, 0.5, 1.0])
-@pytest.mark.parametrize("batch", [1, 40, 5000])
-@pytest.mark.parametrize("n", [1, 17, 2000])
-def test_the_stepsize_is_the_best_of_a_grid(decay: float, batch: int, n: int) -> None:
+def test_the_stepsize_is_the_best_of_a_grid(decay: float) -> None:
     longest = 1 / KNOWN.smoothness
     grid = longest * np.geomspace(1e-6, 1, 200_001)
-    lasting = grid[np.argmin(numerator(grid, KNOWN, batch, n, decay))]
-    # The bound where noise is in proportion to the loss: smallest where gamma (2 - gamma V) is largest.
-    shrinking = grid[np.argmax(grid * (2 - grid * (3.0 + 1.1 / (0.02 * batch))))]
-    best = max(lasting, shrinking)
-    found = loss_stepsize(KNOWN, batch_size=np.asarray(float(batch)), iterations=np.asarray(n), decay=decay)
-    assert float(found) == pytest.approx(best, rel=2e-4)
-    assert found <= longest
+    for batch, n in product((1, 40, 5000), (1, 17, 2000)):
+        lasting = grid[np.argmin(numerator(grid, KNOWN, batch, n, decay))]
+        # The bound where noise is in proportion to the loss: smallest where gamma (2 - gamma V) is largest.
+        shrinking = grid[np.argmax(grid * (2 - grid * (3.0 + 1.1 / (0.02 * batch))))]
+        size, steps = np.asarray(float(batch)), np.asarray(n)
+        found = loss_stepsize(KNOWN, batch_size=size, iterations=steps, decay=decay)
+        assert float(found) == pytest.approx(max(lasting, shrinking), rel=2e-4), (batch, n)
+        assert found <= longest
 
 
 def test_arrays_of_candidates_are_broadcast() -> None:
@@ -127,40 +127,45 @@ def by_hand(problem: Problem, gammas: Float, batch: float, n: float) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("gammas", [(0.2, 0.2), (0.05, 0.3), (0.6, 0.1)])
-def test_the_bound_is_that_of_the_descent_argument(kind: str, gammas: tuple[float, float]) -> None:
-    problem = measured_problem(spec(kind))
-    stepsize = np.asarray([gammas]) if kind == "multilayer" else np.asarray(gammas[:1])
-    one, batch, n = np.ones(1), np.array([32.0]), np.array([400.0])
-    for zeta in (one, 0.5 * one):  # measured at one keep probability, so the same for all
-        for objective in (theorem_for(problem, "calibrated").objective, objective_for(problem, "calibrated")):
-            found = objective.bound(Plans(stepsize, zeta, batch, n, Schedule()))
-            assert float(found.value[0]) == pytest.approx(by_hand(problem, stepsize[0:1].ravel(), 32, 400))
+def test_the_bound_is_that_of_the_descent_argument(kind: str) -> None:
+    for gammas in [(0.2, 0.2), (0.05, 0.3), (0.6, 0.1)]:
+        problem = measured_problem(spec(kind))
+        stepsize = np.asarray([gammas]) if kind == "multilayer" else np.asarray(gammas[:1])
+        one, batch, n = np.ones(1), np.array([32.0]), np.array([400.0])
+        for zeta in (one, 0.5 * one):  # measured at one keep probability, so the same for all
+            for objective in (
+                theorem_for(problem, "calibrated").objective,
+                objective_for(problem, "calibrated"),
+            ):
+                found = objective.bound(Plans(stepsize, zeta, batch, n, Schedule()))
+                assert float(found.value[0]) == pytest.approx(
+                    by_hand(problem, stepsize[0:1].ravel(), 32, 400)
+                )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("schedule", [Schedule(0.5, "matched"), Schedule(0.25, "increasing"), Schedule()])
-def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str, schedule: Schedule) -> None:
-    problem = measured_problem(spec(kind))
-    depth = problem.stepsizes if kind == "multilayer" else 0
-    stepsize = np.full((1, depth) if depth else 1, 0.21)
-    found = theorem_for(problem, "calibrated").objective.bound(
-        Plans(stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule)
-    )
-    assert problem.measured is not None
-    same = descent_bound(
-        stepsize=0.21,
-        batch_size=8,
-        iterations=90,
-        suboptimality=1.3,
-        ceiling=20 if kind == "autoencoder" else 4,
-        smoothness=3.0,
-        gradient_variance=problem.measured.gradient_variance,
-        geometry=Geometry.FREE if kind == "single_layer" else Geometry.PROJECTED,
-        decay=schedule.decay,
-        stopping=schedule.stopping,
-    )
-    assert float(found.value[0]) == pytest.approx(float(same.value))
+def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str) -> None:
+    for schedule in [Schedule(0.5, "matched"), Schedule(0.25, "increasing"), Schedule()]:
+        problem = measured_problem(spec(kind))
+        depth = problem.stepsizes if kind == "multilayer" else 0
+        stepsize = np.full((1, depth) if depth else 1, 0.21)
+        found = theorem_for(problem, "calibrated").objective.bound(
+            Plans(stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule)
+        )
+        assert problem.measured is not None
+        same = descent_bound(
+            stepsize=0.21,
+            batch_size=8,
+            iterations=90,
+            suboptimality=1.3,
+            ceiling=20 if kind == "autoencoder" else 4,
+            smoothness=3.0,
+            gradient_variance=problem.measured.gradient_variance,
+            geometry=Geometry.FREE if kind == "single_layer" else Geometry.PROJECTED,
+            decay=schedule.decay,
+            stopping=schedule.stopping,
+        )
+        assert float(found.value[0]) == pytest.approx(float(same.value))
 
 
 def test_nothing_measured_is_refused() -> None:
@@ -220,30 +225,30 @@ def test_the_advice_takes_the_stepsize_for_the_loss(kind: str, decay: float) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("decay", [0.0, 0.3])
-@pytest.mark.parametrize(("variance", "loss"), [(0.02, 0.5), (900.0, 0.5), (900.0, 1e-4)])
-def test_batches_are_ranked_by_the_loss_score(kind: str, decay: float, variance: float, loss: float) -> None:
-    known = MeasuredConstants(
-        smoothness=2.0, layer_variances=(variance, 0.5 * variance), distance=3.0, loss=loss
-    )
-    advice = advice_for(
-        kind,
-        known,
-        training={"decay": decay},
-        search={"batch_size": [1, 8, 64, 512]},
-        budget={"samples": 50_000},
-    )
-    sigma2 = (1.5 if kind == "multilayer" else 1.0) * variance
-    found = []
-    for row in advice.recommendations:
-        gamma = row.stepsize[0] if isinstance(row.stepsize, tuple) else row.stepsize
-        steps = gamma * np.arange(1, row.iterations + 1) ** -decay
-        noise = sigma2 / row.batch_size
-        lasting = (9.0 + noise * np.sum(steps**2)) / np.sum(steps * (2 - 2.0 * steps))
-        progress = np.sum(steps * (2 - gamma * (2.0 + noise / loss)))
-        found.append(min(lasting, 9.0 / progress) if progress > 0 else lasting)
-    assert len(found) == 4
-    assert found == sorted(found)
-    assert len(set(found)) == 4
+def test_batches_are_ranked_by_the_loss_score(kind: str, decay: float) -> None:
+    for variance, loss in [(0.02, 0.5), (900.0, 0.5), (900.0, 1e-4)]:
+        known = MeasuredConstants(
+            smoothness=2.0, layer_variances=(variance, 0.5 * variance), distance=3.0, loss=loss
+        )
+        advice = advice_for(
+            kind,
+            known,
+            training={"decay": decay},
+            search={"batch_size": [1, 8, 64, 512]},
+            budget={"samples": 50_000},
+        )
+        sigma2 = (1.5 if kind == "multilayer" else 1.0) * variance
+        found = []
+        for row in advice.recommendations:
+            gamma = row.stepsize[0] if isinstance(row.stepsize, tuple) else row.stepsize
+            steps = gamma * np.arange(1, row.iterations + 1) ** -decay
+            noise = sigma2 / row.batch_size
+            lasting = (9.0 + noise * np.sum(steps**2)) / np.sum(steps * (2 - 2.0 * steps))
+            progress = np.sum(steps * (2 - gamma * (2.0 + noise / loss)))
+            found.append(min(lasting, 9.0 / progress) if progress > 0 else lasting)
+        assert len(found) == 4
+        assert found == sorted(found)
+        assert len(set(found)) == 4
 
 
 @pytest.mark.parametrize("gamma", [0.01, 0.3, 0.6, 0.99, 1.01])

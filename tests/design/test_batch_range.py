@@ -17,7 +17,7 @@ from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Schedule
 
-LATTICE = Lattice(60, 4, (4, 10, 32), (0, 1, 2, 3))
+LATTICE = Lattice(60, 4, (4, 32), (0, 1, 2, 3))
 COST = {"per_iteration": 1e-3, "per_sample": 1e-5}
 GOAL = {"eps": 0.3, "delta": 0.1}
 FIXED = {**GOAL, "runs": 3}
@@ -68,7 +68,7 @@ def test_a_range_is_as_good_as_the_list_of_all_its_integers(
     slack = np.where(jagged, 0.03, 5e-3 if "cost" in sections and metric == "bound" else 1e-3)
     assert (found.cost[done] >= wanted.cost[done] * (1 - 1e-9)).all()
     assert (found.cost[done] <= wanted.cost[done] * (1 + slack)).all()
-    for row in np.flatnonzero(done)[::5]:
+    for row in np.flatnonzero(done)[::2]:
         layers = LATTICE.layers(int(found.depth[row]), int(found.index[row]))
         own = objective_for(one_problem(base, layers), constants)
         batch, n = found.batch[[row]], found.iterations[[row]]
@@ -94,7 +94,7 @@ def test_in_a_wide_range_the_ranks_are_those_of_a_dense_list(eps: float, constan
     _, _, found = screened("work", {"min": low, "max": high}, search, sections, constants)
     assert np.array_equal(np.isfinite(found.cost), np.isfinite(wanted.cost))
     done = np.isfinite(wanted.cost)
-    assert done.sum() > 30
+    assert done.sum() > 10
     np.testing.assert_allclose(found.cost[done], wanted.cost[done], rtol=3e-3)
     assert (found.cost[done] <= wanted.cost[done] * (1 + 1e-3)).all()
     if eps < 0.05:

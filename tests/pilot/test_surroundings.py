@@ -107,7 +107,7 @@ def test_eigenvalues_lie_within_their_errors_about_as_often_as_they_should(
     spread = np.std([ends.lowest for ends in found])
     assert np.mean([ends.lowest_error for ends in found]) < 4 * spread, "and they are no wider than needed"
     bias = np.mean([ends.lowest for ends in found]) - true.lowest
-    plain = np.mean([_lowest(s) for s in samples[:150]]) - true.lowest
+    plain = np.mean([_lowest(s) for s in samples[:50]]) - true.lowest
     assert plain < 0
     assert abs(bias) < abs(plain) + 2 * spread / 150**0.5
 
@@ -180,12 +180,12 @@ def test_several_directions_descend_at_least_as_predicted() -> None:
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 1.0, 2.0])
-@pytest.mark.parametrize(("first", "until"), [(1, 2), (1, 50), (7, 8), (30, 61), (5, 5)])
-def test_remaining_time(decay: float, first: int, until: int) -> None:
-    training = Training(ONE, data_for(ONE, 4), (0.5,), 1, decay)
-    gammas = [training.stepsizes_at(k)[0] for k in range(first, until)]
-    expected = sum(gammas) / training.stepsizes_at(first)[0]
-    assert remaining_time(training, iteration=first, until=until) == pytest.approx(expected, rel=1e-10)
+def test_remaining_time(decay: float) -> None:
+    for first, until in [(1, 2), (1, 50), (7, 8), (30, 61), (5, 5)]:
+        training = Training(ONE, data_for(ONE, 4), (0.5,), 1, decay)
+        gammas = [training.stepsizes_at(k)[0] for k in range(first, until)]
+        expected = sum(gammas) / training.stepsizes_at(first)[0]
+        assert remaining_time(training, iteration=first, until=until) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("keep_prob", [1.0, 0.6])

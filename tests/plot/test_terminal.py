@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import documents
@@ -39,16 +40,15 @@ def text_of(name: str, width: int = 80, *, unicode: bool = True, colour: bool = 
     return render(chart(name), width=width, colour=colour, unicode=unicode)
 
 
-@pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
-    for unicode in (True, False):
+def test_no_line_is_wider_than_the_terminal(name: str) -> None:
+    for width, unicode in product((20, 40, 60, 80, 120, 200), (True, False)):
         lines = text_of(name, width, unicode=unicode).splitlines()
         # A word that is longer than the narrowest terminal cannot be helped.
-        assert all(len(line) <= width or " " not in line.strip() for line in lines)
+        assert all(len(line) <= width or " " not in line.strip() for line in lines), width
         assert all(line == line.rstrip() for line in lines)
-    if width >= 40:
-        assert max(map(len, lines)) > 0.9 * width  # and the room is used
+        if width >= 40 and not unicode:
+            assert max(map(len, lines)) > 0.9 * width  # and the room is used
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -7,6 +7,7 @@ import pickle
 import struct
 import warnings
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,28 +58,27 @@ def flat(array: Array) -> Array:
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("max_bytes", [1, 100, 1 << 21])
-def test_npy_and_npz(tmp_path: Path, name: str, order: str, max_bytes: int) -> None:
-    array = np.asarray(ARRAYS[name], order="F" if order == "F" else "C")
-    labels = np.arange(len(array)) % 3
-    np.save(tmp_path / "a.npy", array)
-    np.save(tmp_path / "labels.npy", labels)
-    np.savez(tmp_path / "a.npz", x=array, y=labels)
-    np.savez_compressed(tmp_path / "b.npz", data=array, labels=labels)
-    for source in (
-        open_data(tmp_path / "a.npy", target="labels.npy"),
-        open_data(tmp_path / "a.npz"),
-        open_data(tmp_path / "b.npz"),
-    ):
-        for _ in range(2):  # each call of chunks() is a new pass
-            features, targets = collect(source, max_bytes)
-            assert features.dtype == array.dtype
-            assert (features == flat(array)).all()
-            assert targets is not None
-            assert (targets[:, 0] == labels).all()
-        assert source.rows == len(array)
-        assert source.input_dim == flat(array).shape[1]
+def test_npy_and_npz(tmp_path: Path, name: str) -> None:
+    for order, max_bytes in product(["C", "F"], [1, 100, 1 << 21]):
+        array = np.asarray(ARRAYS[name], order="F" if order == "F" else "C")
+        labels = np.arange(len(array)) % 3
+        np.save(tmp_path / "a.npy", array)
+        np.save(tmp_path / "labels.npy", labels)
+        np.savez(tmp_path / "a.npz", x=array, y=labels)
+        np.savez_compressed(tmp_path / "b.npz", data=array, labels=labels)
+        for source in (
+            open_data(tmp_path / "a.npy", target="labels.npy"),
+            open_data(tmp_path / "a.npz"),
+            open_data(tmp_path / "b.npz"),
+        ):
+            for _ in range(2):  # each call of chunks() is a new pass
+                features, targets = collect(source, max_bytes)
+                assert features.dtype == array.dtype
+                assert (features == flat(array)).all()
+                assert targets is not None
+                assert (targets[:, 0] == labels).all()
+            assert source.rows == len(array)
+            assert source.input_dim == flat(array).shape[1]
 
 
 @pytest.mark.parametrize("dtype", ["?", ">f8", ">i4", "<f2", "u8"])
@@ -118,19 +118,18 @@ def test_idx(tmp_path: Path, name: str, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ARRAYS)
-@pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("max_bytes", [1, 1 << 21])
-def test_mat(tmp_path: Path, name: str, compressed: bool, max_bytes: int) -> None:
-    array = ARRAYS[name]
-    labels = np.arange(len(array))
-    content = {"junk": np.array(["a", "bc"], dtype=object), "x": array, "y": labels, "name": "text"}
-    scipy.io.savemat(tmp_path / "a.mat", content, do_compression=compressed)
-    source = open_data(tmp_path / "a.mat")
-    features, targets = collect(source, max_bytes)
-    assert source.format == "mat"
-    assert (features == flat(array)).all()
-    assert targets is not None
-    assert (targets[:, 0] == labels).all()
+def test_mat(tmp_path: Path, name: str) -> None:
+    for compressed, max_bytes in product([False, True], [1, 1 << 21]):
+        array = ARRAYS[name]
+        labels = np.arange(len(array))
+        content = {"junk": np.array(["a", "bc"], dtype=object), "x": array, "y": labels, "name": "text"}
+        scipy.io.savemat(tmp_path / "a.mat", content, do_compression=compressed)
+        source = open_data(tmp_path / "a.mat")
+        features, targets = collect(source, max_bytes)
+        assert source.format == "mat"
+        assert (features == flat(array)).all()
+        assert targets is not None
+        assert (targets[:, 0] == labels).all()
 
 
 MATLAB = {
@@ -150,18 +149,17 @@ MATLAB = {
 
 
 @pytest.mark.parametrize("name", MATLAB)
-@pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize("max_bytes", [1, 1 << 21])
-def test_mat_against_scipy(tmp_path: Path, name: str, compressed: bool, max_bytes: int) -> None:
-    path = tmp_path / "a.mat"
-    scipy.io.savemat(path, {"x": MATLAB[name]}, do_compression=compressed)
-    expected = scipy.io.loadmat(path, mat_dtype=True, spmatrix=False)["x"]
-    if scipy.sparse.issparse(expected):
-        expected = expected.toarray().astype(MATLAB[name].dtype)  # scipy leaves logical ones as uint8
-    source = open_data(path)
-    features, _ = collect(source, max_bytes)
-    assert source.dtype == features.dtype == expected.dtype
-    assert (features == flat(expected)).all()
+def test_mat_against_scipy(tmp_path: Path, name: str) -> None:
+    for compressed, max_bytes in product([False, True], [1, 1 << 21]):
+        path = tmp_path / "a.mat"
+        scipy.io.savemat(path, {"x": MATLAB[name]}, do_compression=compressed)
+        expected = scipy.io.loadmat(path, mat_dtype=True, spmatrix=False)["x"]
+        if scipy.sparse.issparse(expected):
+            expected = expected.toarray().astype(MATLAB[name].dtype)  # scipy leaves logical ones as uint8
+        source = open_data(path)
+        features, _ = collect(source, max_bytes)
+        assert source.dtype == features.dtype == expected.dtype
+        assert (features == flat(expected)).all()
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -275,19 +273,17 @@ TABLES = {
 
 
 @pytest.mark.parametrize("label", TABLES)
-@pytest.mark.parametrize("max_bytes", [1, 1 << 21])
-@pytest.mark.parametrize("packed", [False, True])
-def test_tables(tmp_path: Path, label: str, max_bytes: int, packed: bool) -> None:
+def test_tables(tmp_path: Path, label: str) -> None:
     text, options, expected, targets = TABLES[label]
-    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
-    data = text.encode()
-    path.write_bytes(gzip.compress(data) if packed else data)
-    source = open_data(path, **options)  # type: ignore[arg-type]
-    for _ in range(2):
-        features, found = collect(source, max_bytes)
-        assert features.tolist() == expected
-        assert (None if found is None else found[:, 0].tolist()) == targets
-    assert source.rows_skipped == (3 if label == "missing" else 0)
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode()))
+    for name, max_bytes in product(("t.csv", "t.csv.gz"), (1, 1 << 21)):
+        source = open_data(tmp_path / name, **options)  # type: ignore[arg-type]
+        for _ in range(2):
+            features, found = collect(source, max_bytes)
+            assert features.tolist() == expected, name
+            assert (None if found is None else found[:, 0].tolist()) == targets
+        assert source.rows_skipped == (3 if label == "missing" else 0)
 
 
 def test_missing_rows_drop_their_targets_from_another_file(tmp_path: Path) -> None:

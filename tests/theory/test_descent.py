@@ -53,27 +53,25 @@ def naive(
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("stopping", NAMED)
-@pytest.mark.parametrize("rho", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("n", [1, 2, 7, 40, 900])
-def test_bound_is_the_statement_written_out(
-    geometry: Geometry, stopping: Stopping, rho: float, n: int
-) -> None:
+def test_bound_is_the_statement_written_out(geometry: Geometry, stopping: Stopping) -> None:
     gamma, b, d, top, u, var = 0.4, 20.0, 2.5, 4.0, 1.625, 31.0
-    p = probabilities(stopping, iterations=n, decay=rho, curvature_share=u * gamma / 2)
-    bound = descent_bound(
-        stepsize=gamma,
-        decay=rho,
-        batch_size=b,
-        iterations=float(n),
-        suboptimality=d,
-        ceiling=top,
-        smoothness=u,
-        gradient_variance=var,
-        geometry=geometry,
-        stopping=stopping,
-    )
-    assert float(bound.value) == pytest.approx(naive(gamma, rho, n, b, d, top, u, var, p, geometry), rel=1e-9)
-    assert float(bound.value) == pytest.approx(sum(float(t) for t in bound.terms.values()), rel=1e-14)
+    for rho, n in itertools.product((0.0, 0.3, 1.0), (1, 2, 7, 40, 900)):
+        p = probabilities(stopping, iterations=n, decay=rho, curvature_share=u * gamma / 2)
+        bound = descent_bound(
+            stepsize=gamma,
+            decay=rho,
+            batch_size=b,
+            iterations=float(n),
+            suboptimality=d,
+            ceiling=top,
+            smoothness=u,
+            gradient_variance=var,
+            geometry=geometry,
+            stopping=stopping,
+        )
+        by_hand = naive(gamma, rho, n, b, d, top, u, var, p, geometry)
+        assert float(bound.value) == pytest.approx(by_hand, rel=1e-9), (rho, n)
+        assert float(bound.value) == pytest.approx(sum(map(float, bound.terms.values())), rel=1e-14)
 
 
 def test_given_probabilities_equal_the_named_distribution() -> None:
@@ -131,58 +129,55 @@ def test_constant_stepsize_optimum_beats_a_dense_grid(
 @pytest.mark.parametrize(
     ("geometry", "rho"), list(zip(itertools.cycle(GEOMETRIES), [0.2, 0.5, 1.0, 1.5], strict=False))
 )
-@pytest.mark.parametrize(
-    ("batch", "n", "start", "variance"),
-    [(50, 1000, 1.0, 10 / 16), (1, 30, 5.0, 31.0), (8, 10**7, 0.1, 400.0)],
-)
 def test_decaying_stepsize_optimum_beats_a_dense_grid(
-    geometry: Geometry, stopping: Stopping, rho: float, batch: float, n: float, start: float, variance: float
+    geometry: Geometry, stopping: Stopping, rho: float
 ) -> None:
-    common: dict[str, Any] = {
-        "batch_size": batch,
-        "iterations": float(n),
-        "suboptimality": start,
-        "ceiling": 6.0,
-        "smoothness": 13 / 8,
-        "gradient_variance": variance,
-        "geometry": geometry,
-        "stopping": stopping,
-        "decay": rho,
-    }
-    gamma = float(optimal_stepsize(**common))
-    best = float(descent_bound(stepsize=gamma, **common).value)
-    grid = np.geomspace(gamma / 30, 16 / 13 * (1 - 1e-9), 600)
-    values = descent_bound(stepsize=grid, **common).value
-    assert best <= values.min() * (1 + 1e-8)
-    assert values.min() <= best * 1.01
+    for batch, n, start, variance in [(50, 1000, 1.0, 10 / 16), (1, 30, 5.0, 31.0), (8, 10**7, 0.1, 400.0)]:
+        common: dict[str, Any] = {
+            "batch_size": batch,
+            "iterations": float(n),
+            "suboptimality": start,
+            "ceiling": 6.0,
+            "smoothness": 13 / 8,
+            "gradient_variance": variance,
+            "geometry": geometry,
+            "stopping": stopping,
+            "decay": rho,
+        }
+        gamma = float(optimal_stepsize(**common))
+        best = float(descent_bound(stepsize=gamma, **common).value)
+        grid = np.geomspace(gamma / 30, 16 / 13 * (1 - 1e-9), 600)
+        values = descent_bound(stepsize=grid, **common).value
+        assert best <= values.min() * (1 + 1e-8)
+        assert values.min() <= best * 1.01
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_decaying_stepsize_optimum_where_the_bound_has_two_valleys(seed: int) -> None:
+def test_decaying_stepsize_optimum_where_the_bound_has_two_valleys() -> None:
     """f(W^1) << F_max makes late stopping dear, but not for stepsizes near 1/U, or near 2/U at small N."""
-    rng = np.random.default_rng(seed)
-    stopping: Stopping = NAMED[int(rng.integers(4))]
-    n = int(10 ** rng.uniform(0, 1 if seed % 2 else 3.5))
-    if seed % 5 == 0:
-        n = min(n, 30)
-        weights = rng.random(n) ** 20 * (rng.random(n) < 0.5) + 1e-9
-        stopping = tuple(weights / weights.sum())
-    common: dict[str, Any] = {
-        "batch_size": 1.0,
-        "iterations": float(n),
-        "suboptimality": 10 ** rng.uniform(-8, 0),
-        "ceiling": 1.0,
-        "smoothness": 10 ** rng.uniform(-3, 3),
-        "gradient_variance": 10 ** rng.uniform(-8, 8),
-        "geometry": GEOMETRIES[int(rng.integers(3))],
-        "decay": float(rng.choice([10 ** rng.uniform(-6, 0), rng.uniform(0, 2)])),
-        "stopping": stopping,
-    }
-    best = float(descent_bound(stepsize=optimal_stepsize(**common), **common).value)
-    share = 1 / (1 + np.exp(-np.linspace(-45, 20.7, 1500)))
-    values = descent_bound(stepsize=2 / common["smoothness"] * share, **common).value
-    assert best <= values.min() * (1 + 1e-9)
-    assert values.min() <= best * 1.01
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        stopping: Stopping = NAMED[int(rng.integers(4))]
+        n = int(10 ** rng.uniform(0, 1 if seed % 2 else 3.5))
+        if seed % 5 == 0:
+            n = min(n, 30)
+            weights = rng.random(n) ** 20 * (rng.random(n) < 0.5) + 1e-9
+            stopping = tuple(weights / weights.sum())
+        common: dict[str, Any] = {
+            "batch_size": 1.0,
+            "iterations": float(n),
+            "suboptimality": 10 ** rng.uniform(-8, 0),
+            "ceiling": 1.0,
+            "smoothness": 10 ** rng.uniform(-3, 3),
+            "gradient_variance": 10 ** rng.uniform(-8, 8),
+            "geometry": GEOMETRIES[int(rng.integers(3))],
+            "decay": float(rng.choice([10 ** rng.uniform(-6, 0), rng.uniform(0, 2)])),
+            "stopping": stopping,
+        }
+        best = float(descent_bound(stepsize=optimal_stepsize(**common), **common).value)
+        share = 1 / (1 + np.exp(-np.linspace(-45, 20.7, 1500)))
+        values = descent_bound(stepsize=2 / common["smoothness"] * share, **common).value
+        assert best <= values.min() * (1 + 1e-9)
+        assert values.min() <= best * 1.01
 
 
 @pytest.mark.parametrize(
@@ -238,7 +233,7 @@ def test_matched_optimum_is_clipped_at_two_over_u() -> None:
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(u=logs, var=logs, d=logs, b=st.floats(0, 6), q=st.floats(-4, 1))
 def test_required_iterations_invert_the_optimal_bound(
     geometry: Geometry, u: float, var: float, d: float, b: float, q: float

@@ -205,7 +205,7 @@ FLAT_LAYERS_AT_THE_END = Spec.model_validate(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(spec=settings_to_judge(), constants=st.sampled_from(["paper", "certified"]))
 @example(spec=COUNTER_EXAMPLE, constants="paper")
 @example(spec=FLAT_LAYERS_AT_THE_END, constants="paper")
