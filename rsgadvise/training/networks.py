@@ -260,7 +260,7 @@ class Kernel:
         np.subtract(output, self.targets, out=error)
         if losses is not None:
             losses += self._losses(scale, row_weights)
-        self._head.backward(error, output, scale)
+        self._head.backward(error, output, self.targets, scale)
         if row_weights is not None:
             error *= row_weights[:, None]
         return self._backward(weights)

@@ -54,16 +54,20 @@ class Head(ABC):
         """No less than l of any row, where ||a|| <= reach."""
 
     @abstractmethod
+    def constant_loss(self, targets: Matrix) -> float:
+        """Mean over the rows of l of the best prediction that ignores the inputs, or the least above it."""
+
+    @abstractmethod
     def forward(self, values: Array) -> None:
-        """Predictions in place of a."""
+        """Predictions in place of a, or what grows with them."""
 
     @abstractmethod
     def losses(self, outputs: Array, targets: Array, differences: Array) -> Array:
-        """l of each row, from predictions and their differences from the targets."""
+        """l of each row, from what `forward` made and its differences from the targets."""
 
     @abstractmethod
-    def backward(self, errors: Array, outputs: Array, scale: float) -> None:
-        """`scale` times dl/da in place of the differences; the predictions are used up."""
+    def backward(self, errors: Array, outputs: Array, targets: Array, scale: float) -> None:
+        """`scale` times dl/da in place of the differences; what `forward` made is used up."""
 
     @abstractmethod
     def curvature(self, values: Matrix, targets: Matrix) -> tuple[Matrix, Matrix, Turn]:
