@@ -105,6 +105,13 @@ def test_a_loss_and_its_slope_are_right_however_large_the_signals_are(
         np.testing.assert_allclose(differences[0], slope, rtol=tolerance, atol=tolerance)
 
 
+def test_cross_entropy_is_the_logarithm_of_a_share() -> None:
+    values = np.array([[3.0, 1.0, -2.0], [5000.0, 0.0, -5000.0]])
+    targets = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    expected = [np.log(np.exp([3.0, 1.0, -2.0]).sum()) - 1, 10_000.0]
+    np.testing.assert_allclose(head_of("cross_entropy").curvature(values, targets)[0], expected, rtol=1e-14)
+
+
 def networks() -> list[Network]:
     """Every unit and loss, alone and with masks, and units that change from layer to layer."""
     found = [Network("autoencoder", (4, 3), (2.0,), 0.7, (name,)) for name in UNITS]
