@@ -14,6 +14,8 @@ from rsgadvise.errors import DataError, SpecError
 
 SEEDLINGS = Path("configs/seedlings.csv").resolve()
 NETWORK = "network: {kind: multilayer, layers: [5, 8, 3], loss: cross_entropy}"
+STATISTICS = "data: {mean: 0.45, mean_square: 0.22, second_moment: 0.27, top_eigenvalue: 1.2, samples: 150}"
+FIXED = "training: {stepsize: 0.3, batch_size: 20, iterations: 2000}"
 X = np.random.default_rng(0).random((60, 4))
 SPEC = {"network": {"kind": "single_layer", "layers": [4, 3], "loss": "cross_entropy"}}
 
@@ -79,3 +81,32 @@ def test_a_race_is_judged_by_it(tmp_path: Path, run: Run) -> None:
     assert train["loss"] < 0.5
     assert train["held_out_error"] < 0.2 < train["constant_error"]
     assert found["pilot"]["held_out_loss"] < 0.5
+
+
+@pytest.mark.parametrize("unit", ["tanh", "softplus"])
+def test_explain_and_verify_name_its_largest_loss(unit: str, tmp_path: Path, run: Run) -> None:
+    spec = tmp_path / "spec.yaml"
+    network = NETWORK.replace("loss:", f"weight_bound: 0.5, activation: {unit}, loss:")
+    spec.write_text(f"{network}\n{STATISTICS}\n{FIXED.replace('0.3', '0.01').replace('2000', '50')}\n")
+    bound = json.loads(run("bound", spec, "-f", "json").out)
+    (largest,) = (each["value"] for each in bound["assumed"] if each["key"] == "training.initial_loss")
+    told = run("explain", spec, "-f", "json").out
+    assert f"{unit} units, cross-entropy of softmax outputs" in told
+    assert "those of a row sum to at most 1" in told
+    told = " ".join(run("verify", spec, "--constants", "certified", "--runs", "20").out.split())
+    assert f"take {largest:g}, assumed as training.initial_loss" in told
+
+
+def test_without_a_box_a_bound_needs_the_loss_at_the_start(tmp_path: Path, run: Run) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"{NETWORK.replace('multilayer, layers: [5, 8, 3]', 'single_layer, layers: [5, 3]')}\n")
+    spec.write_text(f"{spec.read_text()}{STATISTICS}\n{FIXED}\n")
+    found = run("bound", spec)
+    assert "without a box no loss is the largest" in " ".join(found.out.split())
+    assert "is not given, and without a box" in run("explain", spec, "-f", "json").out
+    known = json.loads(run("bound", spec, "--set", "training.initial_loss=1.3", "-f", "json").out)
+    # (D_f/(N gamma) + U sigma^2 gamma/(2B)) / (1 - U gamma/2), U = 1.2/2 and sigma^2 = 2 * 5 * 0.27.
+    expected = (1.3 / 600 + 0.6 * 2.7 * 0.3 / 40) / (1 - 0.09)
+    assert known["bound"] == pytest.approx(expected, rel=1e-9)
+    late = ("--set", "training.initial_loss=1.3", "--set", "training.stopping=increasing")
+    assert json.loads(run("bound", spec, *late, "-f", "json").out)["vacuous"]
