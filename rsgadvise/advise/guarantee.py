@@ -100,7 +100,8 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     what = "autoencoder with tied weights" if problem.tied else "network"
     yield f"a {lengths(problem.layers)} {what} of {problem.units_in_words} units without biases"
     loss = "squared loss" if problem.as_in_the_paper else problem.head.name
-    yield loss if problem.tied else f"{loss} to targets in [0, 1]"
+    targets = "targets in [0, 1] that sum to 1 at most" if problem.head.classes else "targets in [0, 1]"
+    yield loss if problem.tied else f"{loss} to {targets}"
     yield _inputs(problem)
     boxes = problem.weight_bounds
     if boxes:

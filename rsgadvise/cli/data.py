@@ -14,6 +14,7 @@ from rsgadvise.cli.options import COLUMN_NUMBERS, ScalingName, ScalingOption
 from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
+from rsgadvise.theory.heads import head_of
 
 if TYPE_CHECKING:
     from rsgadvise.data.scaling import DataStatistics, ScalingChoice
@@ -158,6 +159,21 @@ def check_fit(loaded: LoadedSpec, statistics: DataStatistics, *, fix: str = "cha
             f"network.layers[{len(layers) - 1}]",
             f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
         )
+    if head_of(loaded.spec.network.loss).classes and statistics.target_encoding not in _CLASSES:
+        raise _no_classes(loaded, f"numbers, which are scaled ({statistics.target_encoding})")
+
+
+_CLASSES = ("one-hot", "none", None)  # what targets that share 1 among classes may be read as
+
+
+def _no_classes(loaded: LoadedSpec, what: str) -> SpecError:
+    """The error that a loss of classes is to be had of other targets."""
+    network = loaded.spec.network
+    return loaded.source.error(
+        "network.loss",
+        f"must be one for the targets in {loaded.spec.data.file}, {what}; got {network.loss}, which is for "
+        "classes that share 1 in every row; name a column of labels as data.target, or write loss: squared",
+    )
 
 
 def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[str, float | int], list[str]]:
@@ -190,13 +206,15 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
         SpecError: they have no targets, and the network needs some.
     """
     from rsgadvise.data.statistics import load_rows
-    from rsgadvise.training.networks import Data
+    from rsgadvise.training.networks import Data, beyond_one
 
     inputs, targets = load_rows(_opened(loaded), statistics)
     if loaded.spec.network.tied:
         return Data(inputs, inputs)
     if targets is None:
         raise without_targets(loaded)
+    if head_of(loaded.spec.network.loss).classes and (row := beyond_one(targets)) is not None:
+        raise _no_classes(loaded, f"which sum to {targets[row].sum():.6g} in row {row} (counted from 0)")
     return Data(inputs, targets)
 
 

@@ -183,7 +183,8 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
 def _about_the_start(loaded: LoadedSpec) -> str:
     """Why the bounds of `recommend`, `bound` and `sweep` for this spec are others."""
     given = loaded.spec.training.initial_loss
-    theirs = f"{given:g}, given" if given is not None else f"{loaded.spec.network.output_dim:g}, assumed"
+    largest = loaded.spec.network.largest_loss
+    theirs = f"{given:g}, given" if given is not None else f"{largest:g}, assumed"
     return (
         f"The bounds here hold for f(W1) as measured; `recommend`, `bound` and `sweep` take {theirs} as "
         "training.initial_loss, so that theirs differ."

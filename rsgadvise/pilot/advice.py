@@ -152,7 +152,7 @@ def _advise(
         known.weight_bounds,
         source="calibrated",
         spread=calibration_spread(quantities),
-        constant_loss=constant_loss(arena.data.targets),
+        constant_loss=constant_loss(arena.network, arena.data.targets),
     )
     advice = replace(advice, measured=quantities, cost=calibration.work / best.samples, train=plan)
     if spending is None:

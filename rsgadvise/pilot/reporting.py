@@ -22,7 +22,7 @@ from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
-from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, predictions, standings
+from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import largest_gradient
@@ -372,7 +372,7 @@ def _held_out(arena: Arena, finalist: Finalist) -> _HeldOut:
         return _HeldOut()
     data = arena.held_out
     outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
-    loss = float(np.square(outputs - data.targets).sum()) / data.rows
+    loss = loss_of(arena.network, outputs, data.targets)
     if not arena.labelled:
         return _HeldOut(loss, rows=data.rows)
     classes = data.targets.argmax(axis=1)

@@ -22,7 +22,7 @@ from rsgadvise.pilot.surroundings import (
     surroundings,
 )
 from rsgadvise.training.curvature import PRODUCT_COST
-from rsgadvise.training.networks import Array
+from rsgadvise.training.networks import Array, Network
 from rsgadvise.training.rsg import Training
 
 StateKind = Literal["descending", "saddle", "minimum", "saturated", "diverged", "unclear"]
@@ -88,14 +88,14 @@ class StoppedState:
     work: float
 
 
-def constant_loss(targets: Array) -> float:
-    """f of the best prediction that ignores the inputs: the sum of the variances of the targets.
+def constant_loss(network: Network, targets: Array) -> float:
+    """f of the best prediction that ignores the inputs.
 
     Example:
-        >>> constant_loss(np.array([[0.0, 1.0], [1.0, 1.0]]))
+        >>> constant_loss(Network("single_layer", (1, 2)), np.array([[0.0, 1.0], [1.0, 1.0]]))
         0.25
     """
-    return float(np.asarray(targets, np.float64).var(axis=0).sum())
+    return network.head.constant_loss(np.asarray(targets, np.float64))
 
 
 def stopped_state(
@@ -143,7 +143,7 @@ def stopped_state(
             outweighs a model of one place. Empty where nothing did.
     """
     matrices = [np.asarray(matrix, np.float64) for matrix in weights]
-    constant = constant_loss(training.data.targets)
+    constant = constant_loss(training.network, training.data.targets)
     bound, longer = (None, None) if bound_at is None else (bound_at(iterations), bound_at(2 * iterations))
     if not all(np.abs(matrix).max() < _LARGEST_WEIGHT for matrix in matrices):
         return _diverged(constant, bound, longer)

@@ -91,6 +91,13 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
     return signal
 
 
+def loss_of(network: Network, outputs: Array, targets: Array) -> float:
+    """Mean loss of the rows with such `predictions`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        losses = network.head.losses(outputs[None], targets[None], (outputs - targets)[None])
+    return float(losses.sum(dtype=np.float64)) / len(outputs)
+
+
 Progress = Callable[[float, str], None]
 
 
@@ -177,7 +184,7 @@ class Tournament:
     constant: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.constant = constant_loss(self.arena.data.targets)
+        self.constant = constant_loss(self.arena.network, self.arena.data.targets)
 
     @property
     def _plateau(self) -> float | None:
@@ -387,9 +394,9 @@ class Tournament:
         data = self.arena.held_out or self.arena.data
         chosen = self.arena.rng(_COMPARING).permutation(data.rows)[: self.compared_rows]
         network = self.arena.keeping(keep_prob).network
-        error = predictions(network, weights, data.inputs[chosen]) - data.targets[chosen]
+        found = predictions(network, weights, data.inputs[chosen])
         self.work += LOSS_COST * len(chosen)
-        loss = float(np.square(error).sum()) / len(chosen)
+        loss = loss_of(network, found, data.targets[chosen])
         return loss if math.isfinite(loss) else math.inf
 
     def _again(self, runner: Runner, key: int, share: float, looking: float) -> Finalist | None:

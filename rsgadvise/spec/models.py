@@ -337,6 +337,11 @@ class Network(Section, OfKind):
             rule = f"a number or a list of {self.depth}, one per layer of weights"
             fix = "give one number for every layer" if self.depth > 1 else "give one number"
             problems.append((("weight_bound",), failure(rule, bound, fix)))
+        if head_of(self.loss).classes and (self.tied or self.output_dim == 1):
+            why = "whose targets are its inputs" if self.tied else "with a single output"
+            rule = f"a loss that needs no classes for kind {self.kind} {why}"
+            fix = f"write {SQUARED}, for example"
+            problems.append((("loss",), failure(rule, self.loss, fix)))
         units = self.activation
         if units is not None and self.kind == "single_layer":
             fix = "remove it; its outputs are those that network.loss goes with"
@@ -431,7 +436,9 @@ class Training(Section):
     sections: ClassVar[Mapping[str, type[Section]]] = {"pretraining": Pretraining}
 
     initial_loss: Annotated[float, POSITIVE] | None = Field(
-        default=None, description="f(W_1), at most the number of outputs, which is assumed without it."
+        default=None,
+        description="f(W_1), at most the largest possible loss, which is assumed without it: for the squared "
+        "error the number of outputs.",
     )
     pretraining: Pretraining | None = Field(
         default=None, description="Multilayer only; without it alpha = 1 is assumed."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
@@ -62,9 +63,11 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     loss = spec.training.initial_loss
     if loss is None:
         loss = network.largest_loss
-        assumed.append(
-            Assumption("training.initial_loss", loss, "the largest possible loss, d_out, so a safe f(W1)")
-        )
+        why = "the largest possible loss" + (", d_out" if loss == network.output_dim else "")
+        why = f"{why}, so a safe f(W1)"
+        if loss == math.inf:
+            why = "unknown, since without a box no loss is the largest; a bound needs it"
+        assumed.append(Assumption("training.initial_loss", loss, why))
     alpha = 1.0
     if network.layered and len(layers) > 2:
         if spec.training.pretraining is not None:

@@ -97,13 +97,19 @@ def start_weight(
     start, top = np.asarray(suboptimality, dtype=np.float64), np.asarray(ceiling, dtype=np.float64)
     if isinstance(stopping, tuple):
         sums = stopping_sums(stopping, iterations=n, decay=0.0, curvature_share=0.0)
-        return sums.first * start + sums.variation * top
+        return sums.first * start + _late(sums.variation, top)
     if stopping == "increasing":
-        return (2 * start + 2 * (n - 1) * top) / (n * (n + 1))
+        return (2 * start + _late(2 * (n - 1), top)) / (n * (n + 1))
     if stopping == "last":
         window = last_share(n)
         return np.where(window < n, top, start) / window
     return start / n
+
+
+def _late(variation: Numeric, ceiling: Numeric) -> FloatArray:
+    """Their product: who does not stop late on purpose loses nothing, even where no loss is the largest."""
+    rise, top = np.broadcast_arrays(*(np.asarray(each, dtype=np.float64) for each in (variation, ceiling)))
+    return np.asarray(np.multiply(rise, top, out=np.zeros(rise.shape), where=rise > 0))
 
 
 def closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> NDArray[np.bool_]:
@@ -190,7 +196,7 @@ def descent_bound(
     sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)
     return _assemble(
         np.asarray(sums.first * suboptimality / gamma),
-        np.asarray(sums.variation * ceiling / gamma),
+        _late(sums.variation, ceiling) / gamma,
         _noise(sums, gamma, u, floor, geometry),
         floor,
         geometry,
@@ -281,14 +287,14 @@ def _best_share(
         slope = noise * tiny.quadratic
         lowest = np.minimum(suboptimality, ceiling) * (tiny.first + tiny.variation) / humps
         least = np.sqrt(lowest / slope) / 3
-        most = 4 * np.sqrt((tiny.first * suboptimality + tiny.variation * ceiling) / slope)
+        most = 4 * np.sqrt((tiny.first * suboptimality + _late(tiny.variation, ceiling)) / slope)
     low = np.clip(least, 1e-200, 1 / 64)
     high = np.where(most <= 0.5, np.maximum(most, 2 * low), _LARGEST_SHARE)
 
     def value(logit: FloatArray) -> FloatArray:
         share = 1 / (1 + np.exp(-logit))
         sums = sums_at(share)
-        start = sums.first * suboptimality + sums.variation * ceiling
+        start = sums.first * suboptimality + _late(sums.variation, ceiling)
         return np.asarray(start / share + noise * share * sums.quadratic)
 
     ends = np.log(low / (1 - low)), np.log(high / (1 - high))
@@ -336,7 +342,7 @@ def layerwise_bound(
     spread = sum(gammas[..., index] * v for index, v in enumerate(layer_variances))
     return _assemble(
         np.asarray(sums.first * suboptimality / scale),
-        np.asarray(sums.variation * ceiling / scale),
+        _late(sums.variation, ceiling) / scale,
         np.asarray(spread * sums.linear / (batch * scale)),
         np.asarray(sum(np.asarray(v, dtype=np.float64) for v in layer_variances) / batch),
         Geometry.PROJECTED,

@@ -27,6 +27,7 @@ from rsgadvise.theory.units.unit import Unit
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Weights: TypeAlias = list[Array]
+_ROUNDING = 1e-6  # of shares in single precision
 _SMALLEST = 5e-324  # what a decaying stepsize may fall below, to 0
 
 Kind = Literal["single_layer", "autoencoder", "multilayer"]
@@ -111,6 +112,12 @@ class Data:
     def rows(self) -> int:
         """Number of examples."""
         return len(self.inputs)
+
+
+def beyond_one(targets: Array) -> int | None:
+    """The first row whose targets sum to more than 1, up to rounding, which no shares of classes do."""
+    beyond = targets.sum(axis=1) > 1 + _ROUNDING
+    return int(beyond.argmax()) if beyond.any() else None
 
 
 def initial_weights(network: Network, rng: np.random.Generator, *, scale: float = 1.0) -> Weights:
@@ -265,7 +272,7 @@ class Kernel:
         np.subtract(output, self.targets, out=error)
         if losses is not None:
             losses += self._losses(scale, row_weights)
-        self._head.backward(error, output, scale)
+        self._head.backward(error, output, self.targets, scale)
         if row_weights is not None:
             error *= row_weights[:, None]
         return self._backward(weights)

@@ -48,6 +48,22 @@ network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation:
   loss: huber}
 training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
 """,
+    "cross-entropy": """
+network: {kind: single_layer, layers: [6, 3], loss: cross_entropy}
+training: {iterations: 30, batch_size: 4}
+""",
+    "cross-entropy of tanh units with masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: tanh, loss: cross_entropy}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "tanh, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: tanh}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "softplus and tanh with masks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [softplus, tanh]}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
 }
 MASKED = [name for name, text in SPECS.items() if advised(text)[1].keep_prob < 1]
 SEVERAL = [name for name in SPECS if "several runs" in name]

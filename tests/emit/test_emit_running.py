@@ -124,6 +124,19 @@ def test_the_stock_estimator_beats_a_constant(table: str, run: Run, tmp_path: Pa
     assert "def stock():" in place.read_text()
 
 
+@pytest.mark.parametrize("target", LIBRARIES)
+def test_what_is_emitted_learns_classes_by_cross_entropy(target: Target, run: Run, tmp_path: Path) -> None:
+    file, spec, place = Path("configs/seedlings.csv").resolve(), tmp_path / "a.yaml", tmp_path / "train.py"
+    spec.write_text(
+        "network: {kind: multilayer, layers: [5, 8, 3], activation: tanh, loss: cross_entropy}\n"
+        f"data: {{file: {file}, target: variety}}\n"
+    )
+    assert run("recommend", spec, "--emit", target, "-q", "-o", place).code == 0
+    shown = execute(target, place)
+    assert better(shown) == {"training", "held-out"}
+    assert max(map(float, re.findall(r"rows: loss ([\d.e-]+);", shown))) < 0.4
+
+
 @pytest.fixture
 def spec_with_labels(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)

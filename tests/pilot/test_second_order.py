@@ -434,8 +434,8 @@ def test_one_row() -> None:
 def test_constant_loss_is_that_of_the_best_constant() -> None:
     targets = np.random.default_rng(0).random((50, 3))
     best = minimize(lambda c: ((targets - c) ** 2).sum(axis=1).mean(), np.zeros(3))
-    assert constant_loss(targets) == pytest.approx(best.fun, rel=1e-6)
-    assert constant_loss(targets.astype(np.float32)) == pytest.approx(best.fun, rel=1e-6)
+    assert constant_loss(ONE, targets) == pytest.approx(best.fun, rel=1e-6)
+    assert constant_loss(ONE, targets.astype(np.float32)) == pytest.approx(best.fun, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["two layers", "autoencoder"])

@@ -17,9 +17,10 @@ from rsgadvise.pilot.looking import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
-from rsgadvise.pilot.tournament import Finalist, Tournament, predictions
+from rsgadvise.pilot.tournament import Finalist, Tournament, loss_of, predictions
 from rsgadvise.pilot.training_plan import raced_spread
 from rsgadvise.pilot.wording import fell
+from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Snapshot, Stream, Training, train
 
@@ -474,6 +475,16 @@ def test_an_autoencoder_is_used_with_one_matrix(keep_prob: float) -> None:
     w, x = np.random.default_rng(0).standard_normal((1, 3, 4)), X[:5, :4]
     hidden = 1 / (1 + np.exp(-keep_prob * x @ w[0].T))
     assert predictions(network, [w], x) == pytest.approx(1 / (1 + np.exp(-hidden @ w[0])))
+
+
+@pytest.mark.usefixtures("recipes")
+@pytest.mark.parametrize("loss", ["squared", "huber"])
+def test_rows_are_judged_by_the_loss_of_the_network(loss: str) -> None:
+    rng = np.random.default_rng(0)
+    network = Network("single_layer", (4, 3), loss=loss)
+    w, x, y = rng.normal(size=(1, 3, 4)), rng.random((5, 4)), np.eye(3)[rng.integers(3, size=5)]
+    expected = Curvature(network, Data(x, y), list(w)).losses.mean()
+    assert loss_of(network, predictions(network, [w], x), y) == pytest.approx(expected)
 
 
 def test_ctrl_c_in_the_middle_of_a_heat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,6 +323,23 @@ def test_stopping_late_is_costly_but_not_always_vacuous() -> None:
     assert weights == pytest.approx([1.0, 5.0, 5e-5])
 
 
+@pytest.mark.parametrize("stopping", [*NAMED, (0.5, 0.5)])
+def test_a_loss_without_a_largest_value_is_bounded_unless_stopped_late_on_purpose(stopping: Stopping) -> None:
+    def bound(ceiling: float) -> float:
+        known: dict[str, Any] = {"batch_size": 4, "iterations": 2.0, "suboptimality": 1.0, "ceiling": ceiling}
+        known |= {
+            "smoothness": 2.0,
+            "gradient_variance": 3.0,
+            "geometry": Geometry.FREE,
+            "stopping": stopping,
+        }
+        gamma = 0.1 if ceiling == np.inf else optimal_stepsize(**known)
+        return float(descent_bound(stepsize=min(0.1, float(gamma)), **known).value)
+
+    assert not np.isnan(bound(np.inf))
+    assert np.isinf(bound(np.inf)) == (bound(1e12) > 1e9)
+
+
 SMALL_AND_LARGE = [
     (5e-93, 3e-83, 1e-160), (1e-200, 1e-180, 1e-120), (1e120, 1e200, 1e-90), (2.0, 0.3, 1e-300),
     (1.0, 0.0, 0.1),

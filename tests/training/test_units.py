@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from rsgadvise.theory.heads import head_names, head_of
 from rsgadvise.theory.units import unit_names, unit_of
@@ -67,8 +68,48 @@ def test_what_a_loss_says_of_itself_is_true(name: str) -> None:
     head.forward(outputs)
     differences = outputs - targets
     np.testing.assert_allclose(head.losses(outputs, targets, differences)[0], losses, rtol=1e-12)
-    head.backward(differences, outputs, 0.5)
+    head.backward(differences, outputs, targets, 0.5)
     np.testing.assert_allclose(differences[0], 0.5 * slope, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_no_constant_has_less_loss_than_the_best(name: str) -> None:
+    head, rng = head_of(name), np.random.default_rng(0)
+    targets = np.eye(3)[rng.choice(3, size=60, p=[0.6, 0.3, 0.1])] * rng.integers(1, 3, (60, 1)) / 2
+
+    def mean(a: Array) -> float:
+        return float(head.curvature(np.tile(np.asarray(a, np.float64), (60, 1)), targets)[0].mean())
+
+    best = min(minimize(mean, start).fun for start in (np.zeros(3), np.array([1.0, -1, -3])))
+    assert head.constant_loss(targets) == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_loss_and_its_slope_are_right_however_large_the_signals_are(
+    name: str, dtype: type[np.float64]
+) -> None:
+    head, tolerance = head_of(name), 1e-12 if dtype is np.float64 else 1e-6
+    values = np.array([[0, 0, 0], [200, 0, 0], [0, 4000, -4000], [1e4, -1e4, 5e3], [-300, -200, -250]], float)
+    for targets in (*np.eye(3), np.zeros(3)):
+        rows = np.tile(targets, (5, 1))
+        losses, slope, _ = head.curvature(values, rows)
+        assert np.all(losses <= head.largest_loss(3, np.linalg.norm(values, axis=1)))
+        outputs: Array = values[None].astype(dtype)
+        with np.errstate(over="ignore"):
+            head.forward(outputs)
+        differences = outputs - rows.astype(dtype)
+        found = head.losses(outputs, rows[None].astype(dtype), differences)
+        np.testing.assert_allclose(found[0], losses, rtol=tolerance, atol=tolerance)
+        head.backward(differences, outputs, rows[None].astype(dtype), 1.0)
+        np.testing.assert_allclose(differences[0], slope, rtol=tolerance, atol=tolerance)
+
+
+def test_cross_entropy_is_the_logarithm_of_a_share() -> None:
+    values = np.array([[3.0, 1.0, -2.0], [5000.0, 0.0, -5000.0]])
+    targets = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    expected = [np.log(np.exp([3.0, 1.0, -2.0]).sum()) - 1, 10_000.0]
+    np.testing.assert_allclose(head_of("cross_entropy").curvature(values, targets)[0], expected, rtol=1e-14)
 
 
 def networks() -> list[Network]:

@@ -47,6 +47,9 @@ def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | No
             measured.value,
             largest,
         )
+    if value == math.inf:
+        reason = "f(W¹) is not given, and without a box no loss is the largest; set training.initial_loss"
+        return Hypothesis("suboptimality", text, None, reason, value, largest)
     if value >= largest:
         how = "given" if spec.training.initial_loss is not None else "assumed"
         reason = (
@@ -59,7 +62,7 @@ def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | No
         text,
         None,
         f"training.initial_loss = {value:g} is taken on trust, as f(W¹) or more; "
-        f"{half}{largest:g} is always safe",
+        f"{half}{'no number' if largest == math.inf else f'{largest:g}'} is always safe",
         value,
         largest,
     )
@@ -159,7 +162,8 @@ def _inputs(statistics: DataStatistics | None) -> Hypothesis:
 
 
 def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
-    text = "every target lies in [0, 1]"
+    classes = problem.head.classes
+    text = "every target lies in [0, 1]" + (", and those of a row sum to at most 1" if classes else "")
     if problem.tied:
         inputs = _inputs(statistics)
         return Hypothesis("targets", text, inputs.holds, f"the targets are the inputs: {inputs.reason}")
@@ -167,6 +171,10 @@ def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
         return Hypothesis("targets", text, None, "the spec names no data.file")
     if statistics.target_encoding is None:
         return Hypothesis("targets", text, None, "data.file holds no targets, and data.target names none")
+    if classes and statistics.target_encoding != "one-hot":
+        return Hypothesis(
+            "targets", text, None, "they are no labels; what trains on them looks at their sums"
+        )
     how = {
         "one-hot": "labels became 0 and 1",
         "none": "they do as they are",

@@ -148,7 +148,8 @@ class Program:
     @property
     def classifies(self) -> bool:
         """Whether the program fits a classifier to labels."""
-        return self.target == "sklearn" and self.data is not None and self.data.labelled and not self.tied
+        labelled = self.head.classes if self.data is None else self.data.labelled
+        return self.target == "sklearn" and labelled and not self.tied
 
     @property
     def reads(self) -> bool:

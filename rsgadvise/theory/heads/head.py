@@ -21,16 +21,20 @@ class Head(ABC):
     Attributes:
         name: as in sentences: "squared error of sigmoid outputs".
         bend: c_2, the largest eigenvalue of d^2 l/da^2 at most, rounded up.
+        classes: whether outputs share 1 among classes, so that what is said here holds where the targets of a
+            row sum to 1 at most; others are refused, and a single output, and an autoencoder.
         numpy_output: body of a function of s, what enters the output units, that returns predictions p.
         numpy_loss, numpy_slope: expressions of p and y, for l of each row and for dl/ds, a product.
         torch_module, torch_function: the output units, nn.Identity where the loss takes s itself.
         torch_loss: expression of `output` and `target` for the mean over rows.
         torch_predict: expression that makes predictions of `output`.
         keras_activation: of the last layer; keras_loss: expression of `y` and `output`, one number a row.
+        keras_predict: expression that makes predictions of `output`, both arrays of numpy.
     """
 
     name: ClassVar[str]
     bend: ClassVar[float]
+    classes: ClassVar[bool] = False
     numpy_output: ClassVar[str]
     numpy_loss: ClassVar[str]
     numpy_slope: ClassVar[str]
@@ -40,6 +44,7 @@ class Head(ABC):
     torch_predict: ClassVar[str] = "output"
     keras_activation: ClassVar[str]
     keras_loss: ClassVar[str]
+    keras_predict: ClassVar[str] = "output"
 
     @abstractmethod
     def squared_slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
@@ -54,16 +59,20 @@ class Head(ABC):
         """No less than l of any row, where ||a|| <= reach."""
 
     @abstractmethod
+    def constant_loss(self, targets: Matrix) -> float:
+        """Mean over the rows of l of the best prediction that ignores the inputs, or the least above it."""
+
+    @abstractmethod
     def forward(self, values: Array) -> None:
-        """Predictions in place of a."""
+        """Predictions in place of a, or what grows with them."""
 
     @abstractmethod
     def losses(self, outputs: Array, targets: Array, differences: Array) -> Array:
-        """l of each row, from predictions and their differences from the targets."""
+        """l of each row, from what `forward` made and its differences from the targets."""
 
     @abstractmethod
-    def backward(self, errors: Array, outputs: Array, scale: float) -> None:
-        """`scale` times dl/da in place of the differences; the predictions are used up."""
+    def backward(self, errors: Array, outputs: Array, targets: Array, scale: float) -> None:
+        """`scale` times dl/da in place of the differences; what `forward` made is used up."""
 
     @abstractmethod
     def curvature(self, values: Matrix, targets: Matrix) -> tuple[Matrix, Matrix, Turn]:

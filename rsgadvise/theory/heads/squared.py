@@ -43,13 +43,16 @@ class Squared(Head):
     def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:
         return np.asarray(outputs, dtype=np.float64)
 
+    def constant_loss(self, targets: Matrix) -> float:
+        return float(targets.var(axis=0).sum())
+
     def forward(self, values: Array) -> None:
         _UNIT.forward(values)
 
     def losses(self, outputs: Array, targets: Array, differences: Array) -> Array:
         return np.asarray(np.einsum("mbi,mbi->mb", differences, differences))
 
-    def backward(self, errors: Array, outputs: Array, scale: float) -> None:
+    def backward(self, errors: Array, outputs: Array, targets: Array, scale: float) -> None:
         _UNIT.backward(errors, outputs)
         errors *= 2 * scale
 
