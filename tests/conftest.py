@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import sys
@@ -127,6 +128,17 @@ class Result:
 
 
 Run = Callable[..., Result]
+
+
+def strict(text: str) -> dict[str, Any]:
+    """A document in JSON, without NaN or Infinity."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in JSON")
+
+    found = json.loads(text, parse_constant=refuse)
+    assert isinstance(found, dict)
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, strict
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
@@ -68,17 +68,6 @@ STATS = {
     "input_dim",
     "scaling",
 }
-
-
-def strict(text: str) -> dict[str, Any]:
-    """JSON without NaN or Infinity."""
-
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} in JSON")
-
-    found = json.loads(text, parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import io
-import json
 import re
 import stat
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Result, Run
+from conftest import Result, Run, strict
 from ruamel.yaml import YAML
 
 from rsgadvise.ask.design import designing
@@ -115,14 +114,10 @@ def flat(entry: Any, name: str = "") -> dict[str, str]:
     return {name[1:]: "" if entry is None else str(entry)}
 
 
-def refuse(name: str) -> None:
-    raise AssertionError(f"{name} in JSON")
-
-
 def document(run: Run, command: str, *options: str) -> dict[str, Any]:
-    found = json.loads(run(*arguments(command), *options, "-f", "json").out, parse_constant=refuse)
+    found = strict(run(*arguments(command), *options, "-f", "json").out)
     assert found["schema"] == f"rsgadvise.{command}/1"
-    return dict(found)
+    return found
 
 
 def answered(result: Result) -> Result:

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, strict
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 KINDS = ["single_layer", "autoencoder", "multilayer"]
 LAYERS = {"single_layer": "[6, 3]", "autoencoder": "[6, 4]", "multilayer": "[6, 5, 3]"}
 PILOT = ("--pilot", "0.3", "--constants", "calibrated")
-
-
-def strict(text: str) -> dict[str, Any]:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} in JSON")
-
-    found = json.loads(text, parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
 
 
 def written(folder: Path, kind: str, data: str = "data: {file: data.npz}\n", box: float = 2.0) -> Path:
@@ -198,13 +188,6 @@ def test_csv_has_a_row_for_each_rank(run: Run, tmp_path: Path) -> None:
         assert [float(part) for part in row["stepsize"].split(";")] == same["stepsize"]
         assert row["proven"] == "False"
         assert int(row["rank"]) == same["rank"]
-
-
-@pytest.mark.parametrize("form", ["yaml", "markdown"])
-def test_other_formats(run: Run, tmp_path: Path, form: str) -> None:
-    result = run("recommend", "--details", written(tmp_path, "single_layer"), *PILOT, "-f", form, "-q")
-    assert (result.code, result.err) == (0, "")
-    assert "nan" not in result.out.lower().split()
 
 
 @pytest.mark.usefixtures("advised_afresh")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, strict
 
 from rsgadvise.ask.compare import Comparison, Verdict
 from rsgadvise.ask.compare_measured import with_measurements
@@ -24,15 +24,6 @@ data: {{mean: 0.3, mean_square: 0.12, samples: 200}}
 training: {{batch_size: 8}}
 budget: {{epochs: {epochs}}}
 """
-
-
-def strict(text: str) -> dict[str, Any]:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} in JSON")
-
-    found = json.loads(text, parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
+from conftest import Run, strict
 
 from rsgadvise.ask.design import Design, designing, pipeline, ranking
 from rsgadvise.ask.design.mixing import flip_of
@@ -45,15 +44,6 @@ def _designed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rsgadvise.ask.design.design", once)
         yield
-
-
-def strict(text: str) -> dict[str, Any]:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} in JSON")
-
-    found = json.loads(text, parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
 
 
 def test_the_document_has_the_keys_that_scripts_rely_on(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, strict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from remembered import explained_once
@@ -25,15 +25,6 @@ Config = Callable[[str], Path]
 CONFIGS = ["paper_example", "mnist_single_layer", "mnist_autoencoder", "mnist_multilayer"]
 BOTH = ["paper", "certified"]
 CHOSEN = ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
-
-
-def strict(text: str) -> dict[str, Any]:
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} in JSON")
-
-    found = json.loads(text, parse_constant=refuse)
-    assert isinstance(found, dict)
-    return found
 
 
 def sets(values: dict[str, Any]) -> Iterator[str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import Run
+from conftest import Run, strict
 
 from rsgadvise.ask.sweep.results import Axis, Sweep
 from rsgadvise.show.formats.markdown import as_markdown
@@ -54,16 +52,6 @@ def packaged(tmp_path: Path) -> Path:
     path = tmp_path / "packaged.yaml"
     path.write_text(SPEC + SECTION)
     return path
-
-
-def strict(text: str) -> dict[str, Any]:
-    """JSON without NaN or Infinity."""
-
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} in JSON")
-
-    found: dict[str, Any] = json.loads(text, parse_constant=refuse)
-    return found
 
 
 def test_the_contract(run: Run, packaged: Path) -> None:
