@@ -138,10 +138,11 @@ def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.Mo
     assert plain.measured is not None
     tenth = plain.measured / 10
 
-    def too_small(problem: Problem, point: judge.Plan, constants: str) -> tuple[float, Bound, float]:
-        return tenth, Bound({"initial_error": np.asarray(tenth)}), 1.0
+    def too_small(problem: Problem, plan: judge.Plan, constants: str) -> judge.Judged:
+        bound = Bound({"initial_error": np.asarray(tenth)})
+        return judge.Judged(bound, bound, 1.0, measured=False)
 
-    monkeypatch.setattr(casework, "certified", too_small)
+    monkeypatch.setattr(casework, "judge", too_small)
     found = verified(name, runs=24)
     assert case(found, "certified").verdict == "falsified"
     assert found.exit_code == 1
