@@ -337,7 +337,9 @@ class Network(Section, OfKind):
             rule = f"a number or a list of {self.depth}, one per layer of weights"
             fix = "give one number for every layer" if self.depth > 1 else "give one number"
             problems.append((("weight_bound",), failure(rule, bound, fix)))
-        if head_of(self.loss).classes and (self.tied or self.output_dim == 1):
+        # Asked of a loss that was named alone: the default needs no classes, and its file needs numpy.
+        named = "loss" in self.model_fields_set
+        if named and (self.tied or self.output_dim == 1) and head_of(self.loss).classes:
             why = "whose targets are its inputs" if self.tied else "with a single output"
             rule = f"a loss that needs no classes for kind {self.kind} {why}"
             fix = f"write {SQUARED}, for example"

@@ -12,8 +12,10 @@ the squared error of d sigmoid outputs are c_1 sqrt(d), c_1 = 8/27, and 0.154.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -78,42 +80,63 @@ class Constants:
     gradient_variance: FloatArray
 
 
-def single_layer_constants(
-    *, layers: Sequence[Numeric], moments: InputMoments, head: Head = _SQUARED
-) -> Constants:
-    """Certified constants of l(Wx, y), without a hidden layer.
+@dataclass(frozen=True, kw_only=True)
+class CertifiedNetwork(ABC):
+    """What is certain of the gradient of a network, for all inputs with the given moments.
 
-    U = c_2 lambda_max(E x x^T), sigma^2 = C_1^2 E||x||^2, both attained by the squared error.
-
-    Source: the second derivative along V is E[(Vx)^T (d^2 l/da^2) Vx], and E||Vx||^2 <= lambda_max ||V||^2.
-    Kind: upper bound. Assumes: x, y in [0, 1].
-
-    Args:
-        layers: (d_x, d_y).
-        moments: of the inputs; d_x is taken from here.
+    Attributes:
+        layers: d_0..d_L; numbers, or arrays of many architectures that broadcast against the candidates.
+        moments: of the uncorrupted inputs; d_0 is taken from here.
         head: the loss l.
+    """
+
+    layers: Sequence[Numeric]
+    moments: InputMoments
+    head: Head = _SQUARED
+
+    @abstractmethod
+    def constants(self, keep_prob: Numeric = 1.0) -> Constants:
+        """U and sigma^2, upper bounds; keep_prob is zeta, probability that a unit is kept, and broadcasts."""
+
+    def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
+        """The part of sigma^2 that each matrix has."""
+        return [self.constants(keep_prob).gradient_variance]
+
+    @abstractmethod
+    def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
+        """No squared gradient norm is larger."""
+
+
+class FlatNetwork(CertifiedNetwork):
+    """l(Wx, y), without a hidden layer.
+
+    U = c_2 lambda_max(E x x^T), sigma^2 = C_1^2 E||x||^2, limit = C_1^2 d_x tau_x: all are attained by the
+    squared error.
+
+    Source: the second derivative along V is E[(Vx)^T (d^2 l/da^2) Vx], and E||Vx||^2 <= lambda_max ||V||^2;
+        E delta x^T has columns E x_j delta of length at most C_1 E x_j, since x >= 0.
+    Assumes: x, y in [0, 1].
 
     Example:
         >>> ones = InputMoments(dim=100, mean=1.0, mean_square=1.0, second_moment=1.0, top_eigenvalue=100.0)
-        >>> round(float(single_layer_constants(layers=(100, 5), moments=ones).smoothness), 3)
+        >>> round(float(FlatNetwork(layers=(100, 5), moments=ones).constants().smoothness), 3)
         15.406
     """
-    outputs = np.asarray(layers[1], dtype=np.float64)
-    return Constants(
-        smoothness=head.bend * moments.top_eigenvalue * np.ones_like(outputs),
-        gradient_variance=head.squared_slope(outputs, math.inf) * moments.squared_norm,
-    )
 
+    def constants(self, keep_prob: Numeric = 1.0) -> Constants:
+        ones = np.ones(np.broadcast_shapes(np.shape(self.layers[1]), np.shape(keep_prob)))
+        return Constants(
+            smoothness=self.head.bend * self.moments.top_eigenvalue * ones,
+            gradient_variance=self._squared_slope * self.moments.squared_norm * ones,
+        )
 
-def single_layer_limit(
-    *, layers: Sequence[Numeric], moments: InputMoments, head: Head = _SQUARED
-) -> FloatArray:
-    """Largest possible squared gradient norm of l(Wx, y): C_1^2 d_x tau_x.
+    def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
+        squares = self.moments.dim * self.moments.mean_square
+        return np.asarray(self._squared_slope * squares * np.ones(np.shape(keep_prob)))
 
-    Source: ||E delta x^T|| has rows E x_j delta of length at most C_1 E x_j, since x >= 0.
-    Kind: upper bound, attained by the squared error. Assumes: x, y in [0, 1].
-    """
-    return head.squared_slope(layers[1], math.inf) * (moments.dim * moments.mean_square)
+    @property
+    def _squared_slope(self) -> FloatArray:
+        return self.head.squared_slope(self.layers[1], math.inf)
 
 
 def _hidden_square(unit: Unit, width: FloatArray, length: FloatArray, below: FloatArray) -> FloatArray:
@@ -163,238 +186,170 @@ def _lengths(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric]) -> l
     ]
 
 
-def autoencoder_constants(
-    *,
-    layers: Sequence[Numeric],
-    weight_bound: Numeric,
-    keep_prob: Numeric,
-    moments: InputMoments,
-    unit: Unit = _SIGMOID,
-    head: Head = _SQUARED,
-) -> Constants:
-    """Certified constants of the denoising autoencoder (4) with tied weights in [-w, w].
+@dataclass(frozen=True, kw_only=True)
+class TiedNetwork(CertifiedNetwork):
+    """The denoising autoencoder (4) with tied weights in [-w, w]; layers are (d_x, d_h).
 
     With s = w sqrt(d_h d_x), m = zeta E||x||^2, n^2 >= E||h||^2 (d_h H^2, or less where phi grows slowly)
     and Lambda from `InputMoments.kept_eigenvalue`:
     U = c_2 (n + g_1 s sqrt(Lambda))^2 + C_1 (2 g_1 sqrt(Lambda) + g_2 w sqrt(d_x) Lambda),
-    sigma^2 = C_1^2 (n + g_1 s sqrt(m))^2.
+    sigma^2 = C_1^2 (n + g_1 s sqrt(m))^2, limit = C_1^2 (n + g_1 s zeta sqrt(d_x tau_x))^2.
 
     Source: second derivative along V of l(W^T h), h = phi(W x~): V enters h through V x~ alone, and
         E||V x~||^2 <= Lambda ||V||^2. The variance needs the trace of E[x~ x~^T] instead.
-    Kind: upper bound. Assumes: x in [0, 1], |W_ij| <= w, one independent mask per example.
-
-    Args:
-        layers: (d_x, d_h).
-        weight_bound: w_m.
-        keep_prob: zeta, probability that an input is kept; broadcasts.
-        moments: of the uncorrupted inputs.
-        unit, head: phi of the hidden layer, and the loss.
-    """
-    net = _Tied(layers, weight_bound, unit, head)
-    energy = np.asarray(keep_prob, dtype=np.float64) * moments.squared_norm
-    hidden, top = np.sqrt(net.hidden(energy)), moments.kept_eigenvalue(keep_prob)
-    first = net.first(np.sqrt(top))
-    second = 2 * unit.slope * np.sqrt(top) + unit.bend * net.box * np.sqrt(net.inputs) * top
-    return Constants(
-        smoothness=head.bend * (hidden + first) ** 2 + np.sqrt(net.squared_slope) * second,
-        gradient_variance=net.squared_slope * (hidden + net.first(np.sqrt(energy))) ** 2,
-    )
-
-
-def autoencoder_limit(
-    *,
-    layers: Sequence[Numeric],
-    weight_bound: Numeric,
-    keep_prob: Numeric,
-    moments: InputMoments,
-    unit: Unit = _SIGMOID,
-    head: Head = _SQUARED,
-) -> FloatArray:
-    """Largest possible squared gradient norm of (4): C_1^2 (n + g_1 s zeta sqrt(d_x tau_x))^2.
-
-    Kind: upper bound. Assumes: x in [0, 1], |W_ij| <= w. Args as in `autoencoder_constants`.
-    """
-    net, zeta = _Tied(layers, weight_bound, unit, head), np.asarray(keep_prob, dtype=np.float64)
-    hidden = np.sqrt(net.hidden(zeta * moments.squared_norm))
-    return net.squared_slope * (hidden + net.first(zeta * np.sqrt(moments.dim * moments.mean_square))) ** 2
-
-
-class _Tied:
-    """Lengths in an autoencoder."""
-
-    def __init__(self, layers: Sequence[Numeric], weight_bound: Numeric, unit: Unit, head: Head) -> None:
-        self.inputs, self._units = (np.asarray(width, dtype=np.float64) for width in layers)
-        self.box, self._unit = np.asarray(weight_bound, dtype=np.float64), unit
-        widths = [self.inputs, self._units, self.inputs]
-        lengths = _lengths(widths, [self.box, self.box])
-        self._length = lengths[0]
-        self.squared_slope = head.squared_slope(self.inputs, _longest_output([unit], widths, lengths))
-
-    def hidden(self, energy: FloatArray) -> FloatArray:
-        """n^2, where E||x~||^2 <= energy."""
-        return _hidden_square(self._unit, self._units, self._length, energy)
-
-    def first(self, norm: FloatArray) -> FloatArray:
-        """How far a change of W x~ by `norm` moves what enters the outputs."""
-        return np.asarray(self._unit.slope * self._length * norm)
-
-
-class _Stack:
-    """The recursions over the layers of (5).
+    Assumes: x in [0, 1], |W_ij| <= w, one independent mask per example.
 
     Attributes:
-        hidden: n_l^2 >= E||h_l||^2 of layers 1..L-1.
-        gains: (g_1 s_l)^2 of layers 2..L, g_1 of the units below.
-        squared_slope: C_1^2.
+        weight_bound: w.
+        unit: phi of the hidden layer.
     """
 
-    def __init__(
-        self,
-        *,
-        layers: Sequence[Numeric],
-        weight_bound: Sequence[Numeric],
-        units: Sequence[Unit],
-        head: Head,
-        keep_prob: Numeric,
-        moments: InputMoments,
-    ) -> None:
-        widths = [np.asarray(width, dtype=np.float64) for width in layers]
-        self.units = units or (_SIGMOID,) * (len(widths) - 2)
-        lengths = _lengths(widths, weight_bound)
-        self.zeta = np.asarray(keep_prob, dtype=np.float64)
-        self.first = self.zeta * moments.squared_norm
-        below, self.hidden = self.first, list[FloatArray]()
-        for unit, width, length in zip(self.units, widths[1:], lengths, strict=False):
-            self.hidden.append(_hidden_square(unit, width, length, below))
-            below = self.zeta * self.hidden[-1]
-        self.gains = [
-            (np.asarray(bound, dtype=np.float64) * unit.slope) ** 2 * after * before
-            for unit, bound, before, after in zip(
-                self.units, weight_bound[1:], widths[1:], widths[2:], strict=False
-            )
-        ]
-        self.squared_slope = head.squared_slope(widths[-1], _longest_output(self.units, widths, lengths))
+    weight_bound: Numeric
+    unit: Unit = _SIGMOID
 
-    @property
-    def energies(self) -> list[FloatArray]:
-        """m_0^2..m_{L-1}^2: m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2."""
-        return [self.first, *(self.zeta * square for square in self.hidden)]
+    def constants(self, keep_prob: Numeric = 1.0) -> Constants:
+        energy = np.asarray(keep_prob, dtype=np.float64) * self.moments.squared_norm
+        hidden, top = np.sqrt(self._hidden(energy)), self.moments.kept_eigenvalue(keep_prob)
+        box, unit = np.asarray(self.weight_bound, dtype=np.float64), self.unit
+        second = 2 * unit.slope * np.sqrt(top) + unit.bend * box * np.sqrt(self._widths[0]) * top
+        bent = self.head.bend * (hidden + self._moved(np.sqrt(top))) ** 2
+        return Constants(
+            smoothness=bent + np.sqrt(self._squared_slope) * second,
+            gradient_variance=self._squared_slope * (hidden + self._moved(np.sqrt(energy))) ** 2,
+        )
 
-    def totals(self, energies: Sequence[FloatArray]) -> list[FloatArray]:
-        """A_1^2..A_L^2 of A_1^2 = m_0^2, A_l^2 = m_{l-1}^2 + (g_1 s_l)^2 A_{l-1}^2."""
-        found = [energies[0]]
-        for energy, gain in zip(energies[1:], self.gains, strict=True):
-            found.append(energy + gain * found[-1])
-        return found
+    def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
+        zeta = np.asarray(keep_prob, dtype=np.float64)
+        hidden = np.sqrt(self._hidden(zeta * self.moments.squared_norm))
+        reach = self._moved(zeta * np.sqrt(self.moments.dim * self.moments.mean_square))
+        return np.asarray(self._squared_slope * (hidden + reach) ** 2)
+
+    @cached_property
+    def _widths(self) -> list[FloatArray]:
+        inputs, hidden = (np.asarray(width, dtype=np.float64) for width in self.layers)
+        return [inputs, hidden, inputs]
+
+    @cached_property
+    def _both_lengths(self) -> list[FloatArray]:
+        return _lengths(self._widths, [self.weight_bound] * 2)
+
+    @cached_property
+    def _squared_slope(self) -> FloatArray:
+        reach = _longest_output([self.unit], self._widths, self._both_lengths)
+        return self.head.squared_slope(self._widths[-1], reach)
+
+    def _hidden(self, energy: FloatArray) -> FloatArray:
+        """n^2, where E||x~||^2 <= energy."""
+        return _hidden_square(self.unit, self._widths[1], self._both_lengths[0], energy)
+
+    def _moved(self, norm: FloatArray) -> FloatArray:
+        """How far a change of W x~ by `norm` moves what enters the outputs."""
+        return np.asarray(self.unit.slope * self._both_lengths[0] * norm)
 
 
-def multilayer_constants(
-    *,
-    layers: Sequence[Numeric],
-    weight_bound: Sequence[Numeric],
-    keep_prob: Numeric,
-    moments: InputMoments,
-    units: Sequence[Unit] = (),
-    head: Head = _SQUARED,
-) -> Constants:
-    """Certified constants of the L-layer network (5), every layer in its box.
+@dataclass(frozen=True, kw_only=True)
+class DeepNetwork(CertifiedNetwork):
+    """The L-layer network (5), every layer in its box.
 
     With s_l = w_l sqrt(d_l d_{l-1}), n_l^2 >= E||h_l||^2 (d_l H^2, or less where phi grows slowly),
     m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2 and A_1^2 = m_0^2, A_l^2 = m_{l-1}^2 + (g_1 s_l)^2 A_{l-1}^2:
     sigma^2 = C_1^2 A_L^2,
     U = c_2 A_L^2 + C_1 sum_{l=2..L} (prod_{m>l} g_1 s_m) (g_1 A_{l-1} + g_2 s_l A_{l-1}^2),
     where U takes for m_l^2 the largest eigenvalues of what the masks keep, not the traces: m_0^2 from
-    `InputMoments.kept_eigenvalue`, and m_l^2 = zeta^2 n_l^2 + zeta (1 - zeta) min(n_l^2, H^2).
+    `InputMoments.kept_eigenvalue`, and m_l^2 = zeta^2 n_l^2 + zeta (1 - zeta) min(n_l^2, H^2). The limit is
+    C_1^2 A_L^2 with m_0^2 = zeta^2 d_0 tau_x and m_l^2 = zeta^2 n_l^2, since the mean over masks is taken
+    before the norm.
 
     Source: along V = (V_1..V_L) the layers move by V_l h~_{l-1} + ..., and E||V_l h~||^2 is at most
         ||V_l||^2 lambda_max(E h~ h~^T), h~ the units that masks independent of h keep.
-    Kind: upper bound. Assumes: x, y in [0, 1], |W_l| <= w_l, one independent mask per example.
+    Assumes: x, y in [0, 1], |W_l| <= w_l, one independent mask per example.
 
-    Args:
-        layers: d_0..d_L.
-        weight_bound: w_1..w_L (w_1 enters where a unit is not bounded).
-        keep_prob: zeta; broadcasts.
-        moments: of the inputs.
+    Attributes:
+        weight_bound: w_1..w_L (w_1 enters where a unit or a loss is not bounded).
         units: phi of each hidden layer; sigmoids where none are given.
-        head: the loss.
     """
-    net = _Stack(
-        layers=layers,
-        weight_bound=weight_bound,
-        units=units,
-        head=head,
-        keep_prob=keep_prob,
-        moments=moments,
-    )
-    zeta, spread = net.zeta, net.zeta - net.zeta**2
-    kept = [moments.kept_eigenvalue(zeta)]
-    kept += [
-        zeta**2 * square + spread * np.minimum(square, unit.height**2)
-        for square, unit in zip(net.hidden, net.units, strict=True)
-    ]
-    totals = net.totals(kept)
-    mixed: FloatArray = np.zeros_like(totals[-1])
-    downstream: FloatArray = np.ones_like(totals[-1])
-    for below, gain, unit in zip(totals[-2::-1], net.gains[::-1], net.units[::-1], strict=True):
-        length = np.sqrt(gain)  # g_1 s_l
-        mixed = mixed + downstream * (unit.slope * np.sqrt(below) + unit.bend / unit.slope * length * below)
-        downstream = downstream * length
-    return Constants(
-        smoothness=head.bend * totals[-1] + np.sqrt(net.squared_slope) * mixed,
-        gradient_variance=net.squared_slope * net.totals(net.energies)[-1],
-    )
 
+    weight_bound: Sequence[Numeric]
+    units: Sequence[Unit] = ()
 
-def multilayer_layer_variances(
-    *,
-    layers: Sequence[Numeric],
-    weight_bound: Sequence[Numeric],
-    keep_prob: Numeric,
-    moments: InputMoments,
-    units: Sequence[Unit] = (),
-    head: Head = _SQUARED,
-) -> list[FloatArray]:
-    """Certified gradient variance of each layer: sigma_l^2 = C_1^2 m_{l-1}^2 prod_{m>l} (g_1 s_m)^2.
+    def constants(self, keep_prob: Numeric = 1.0) -> Constants:
+        zeta = np.asarray(keep_prob, dtype=np.float64)
+        hidden, spread = self._hidden(zeta), zeta - zeta**2
+        kept = [self.moments.kept_eigenvalue(zeta)]
+        kept += [
+            zeta**2 * square + spread * np.minimum(square, unit.height**2)
+            for square, unit in zip(hidden, self._units, strict=True)
+        ]
+        totals = self._totals(kept)
+        mixed: FloatArray = np.zeros_like(totals[-1])
+        downstream: FloatArray = np.ones_like(totals[-1])
+        for below, gain, unit in zip(totals[-2::-1], self._gains[::-1], self._units[::-1], strict=True):
+            length = np.sqrt(gain)  # g_1 s_l
+            bent = unit.bend / unit.slope * length * below
+            mixed = mixed + downstream * (unit.slope * np.sqrt(below) + bent)
+            downstream = downstream * length
+        return Constants(
+            smoothness=self.head.bend * totals[-1] + np.sqrt(self._squared_slope) * mixed,
+            gradient_variance=self._squared_slope * self._totals(self._energies(zeta, hidden))[-1],
+        )
 
-    They sum to the `gradient_variance` of `multilayer_constants`; Args as there.
-    """
-    net = _Stack(
-        layers=layers,
-        weight_bound=weight_bound,
-        units=units,
-        head=head,
-        keep_prob=keep_prob,
-        moments=moments,
-    )
-    downstream, variances = net.squared_slope, list[FloatArray]()
-    for energy, gain in zip(net.energies[::-1], [*net.gains[::-1], np.ones(())], strict=True):
-        variances.append(energy * downstream)
-        downstream = downstream * gain
-    return variances[::-1]
+    def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
+        """sigma_l^2 = C_1^2 m_{l-1}^2 prod_{m>l} (g_1 s_m)^2, which sum to sigma^2."""
+        zeta = np.asarray(keep_prob, dtype=np.float64)
+        energies = self._energies(zeta, self._hidden(zeta))
+        downstream, variances = self._squared_slope, list[FloatArray]()
+        for energy, gain in zip(energies[::-1], [*self._gains[::-1], np.ones(())], strict=True):
+            variances.append(energy * downstream)
+            downstream = downstream * gain
+        return variances[::-1]
 
+    def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
+        zeta = np.asarray(keep_prob, dtype=np.float64)
+        first = zeta**2 * (self.moments.dim * self.moments.mean_square)
+        totals = self._totals([first, *(zeta**2 * square for square in self._hidden(zeta))])
+        return self._squared_slope * totals[-1]
 
-def multilayer_limit(
-    *,
-    layers: Sequence[Numeric],
-    weight_bound: Sequence[Numeric],
-    keep_prob: Numeric,
-    moments: InputMoments,
-    units: Sequence[Unit] = (),
-    head: Head = _SQUARED,
-) -> FloatArray:
-    """Largest possible squared gradient norm of (5): C_1^2 A_L^2, started from m_0^2 = zeta^2 d_0 tau_x.
+    @cached_property
+    def _widths(self) -> list[FloatArray]:
+        return [np.asarray(width, dtype=np.float64) for width in self.layers]
 
-    Source: the recursion of `multilayer_constants` with m_l^2 = zeta^2 n_l^2, since the mean over
-    masks is taken before the norm. Kind: upper bound. Assumes and Args: as there.
-    """
-    net = _Stack(
-        layers=layers,
-        weight_bound=weight_bound,
-        units=units,
-        head=head,
-        keep_prob=keep_prob,
-        moments=moments,
-    )
-    squared = net.zeta**2
-    energies = [squared * (moments.dim * moments.mean_square), *(squared * each for each in net.hidden)]
-    return net.squared_slope * net.totals(energies)[-1]
+    @cached_property
+    def _units(self) -> Sequence[Unit]:
+        return self.units or (_SIGMOID,) * (len(self.layers) - 2)
+
+    @cached_property
+    def _all_lengths(self) -> list[FloatArray]:
+        return _lengths(self._widths, self.weight_bound)
+
+    @cached_property
+    def _gains(self) -> list[FloatArray]:
+        """(g_1 s_l)^2 of layers 2..L, g_1 of the units below."""
+        inner = zip(self._units, self.weight_bound[1:], self._widths[1:], self._widths[2:], strict=False)
+        return [
+            (np.asarray(bound, dtype=np.float64) * unit.slope) ** 2 * after * before
+            for unit, bound, before, after in inner
+        ]
+
+    @cached_property
+    def _squared_slope(self) -> FloatArray:
+        reach = _longest_output(self._units, self._widths, self._all_lengths)
+        return self.head.squared_slope(self._widths[-1], reach)
+
+    def _hidden(self, zeta: FloatArray) -> list[FloatArray]:
+        """n_1^2..n_{L-1}^2."""
+        below, found = zeta * self.moments.squared_norm, list[FloatArray]()
+        for unit, width, length in zip(self._units, self._widths[1:], self._all_lengths, strict=False):
+            found.append(_hidden_square(unit, width, length, below))
+            below = zeta * found[-1]
+        return found
+
+    def _energies(self, zeta: FloatArray, hidden: Sequence[FloatArray]) -> list[FloatArray]:
+        """m_0^2..m_{L-1}^2."""
+        return [zeta * self.moments.squared_norm, *(zeta * square for square in hidden)]
+
+    def _totals(self, energies: Sequence[FloatArray]) -> list[FloatArray]:
+        """A_1^2..A_L^2."""
+        found = [energies[0]]
+        for energy, gain in zip(energies[1:], self._gains, strict=True):
+            found.append(energy + gain * found[-1])
+        return found

@@ -20,10 +20,10 @@ from rsgadvise.advise.space import Space, search_space
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.constants import (
-    autoencoder_constants,
-    multilayer_constants,
-    multilayer_limit,
-    single_layer_constants,
+    CertifiedNetwork,
+    DeepNetwork,
+    FlatNetwork,
+    TiedNetwork,
 )
 from rsgadvise.theory.problem import Problem
 
@@ -41,22 +41,13 @@ def asked(network: dict[str, Any], **sections: Any) -> tuple[Problem, Space]:
 
 def constants_of(problem: Problem, zeta: float) -> tuple[float, float]:
     """(U, sigma^2) straight from the theory."""
-    if problem.kind == "single_layer":
-        known = single_layer_constants(layers=problem.layers, moments=problem.moments)
-    elif problem.kind == "autoencoder":
-        known = autoencoder_constants(
-            layers=problem.layers,
-            weight_bound=problem.weight_bounds[0],
-            keep_prob=np.asarray(zeta),
-            moments=problem.moments,
-        )
-    else:
-        known = multilayer_constants(
-            layers=problem.layers,
-            weight_bound=problem.weight_bounds,
-            keep_prob=np.asarray(zeta),
-            moments=problem.moments,
-        )
+    given: dict[str, Any] = {"layers": problem.layers, "moments": problem.moments}
+    network: CertifiedNetwork = FlatNetwork(**given)
+    if problem.kind == "autoencoder":
+        network = TiedNetwork(**given, weight_bound=problem.weight_bounds[0])
+    elif problem.kind == "multilayer":
+        network = DeepNetwork(**given, weight_bound=problem.weight_bounds)
+    known = network.constants(np.asarray(zeta))
     return float(known.smoothness), float(known.gradient_variance)
 
 
@@ -202,12 +193,8 @@ def test_growth_with_the_box(target: dict[str, float] | None) -> None:
         assert (own.bound, own.iterations) == (found.certified_bound, None)
         for each in found.growth:
             wide = replace(problem, weight_bounds=(each.weight_bound,) * 2)
-            limit = multilayer_limit(
-                layers=wide.layers,
-                weight_bound=wide.weight_bounds,
-                keep_prob=np.asarray(0.5),
-                moments=wide.moments,
-            )
+            net = DeepNetwork(layers=wide.layers, weight_bound=wide.weight_bounds, moments=wide.moments)
+            limit = net.limit(np.asarray(0.5))
             gammas = np.geomspace(1e-9, 10, 20001)
             with np.errstate(invalid="ignore", divide="ignore"):
                 smooth, variance = constants_of(wide, 0.5)

@@ -33,7 +33,7 @@ from rsgadvise.ask.design.pipeline import plan_pipeline
 from rsgadvise.ask.design.results import SCRATCH
 from rsgadvise.spec import load_spec
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory.constants import autoencoder_constants
+from rsgadvise.theory.constants import TiedNetwork
 from rsgadvise.theory.problem import Problem
 
 BATCHES = (1000, 10_000, 100_000, 1_000_000)
@@ -71,9 +71,8 @@ def pretraining_by_hand(problem: Problem, level: int, alpha: float) -> float:
     w, mu, tau = own.weight_bounds[0], own.moments.mean, own.moments.mean_square
     reach = ZETA * d_x * w
     variance = d_x * d_h / 16 * (1 + reach * mu / 4 + (5 * ZETA / 16 - ZETA**2 / 4) * reach**2 * tau)
-    known = autoencoder_constants(
-        layers=own.layers, weight_bound=w, keep_prob=ZETA, moments=own.moments
-    ).smoothness
+    net = TiedNetwork(layers=own.layers, weight_bound=w, moments=own.moments)
+    known = net.constants(ZETA).smoothness
     sizes = [a * b for a, b in itertools.pairwise(problem.layers)]
     each = 6 * sizes[level - 1] + sum(sizes[: level - 1])
     q, least = alpha * SHRINK, np.inf

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import mpmath
 import networks as nets
@@ -19,8 +20,7 @@ import pytest
 from networks import Array, Kind, Problem, Quantity
 from scipy import stats
 
-from rsgadvise.theory import constants
-from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.constants import DeepNetwork, FlatNetwork, InputMoments, TiedNetwork
 from rsgadvise.theory.heads import squared
 from rsgadvise.theory.units.sigmoid import Sigmoid
 
@@ -42,15 +42,16 @@ def moments_of(inputs: Array, probability: Array) -> InputMoments:
     )
 
 
+NETWORKS: dict[str, Any] = {"single": FlatNetwork, "autoencoder": TiedNetwork, "multilayer": DeepNetwork}
+
+
 def certified_one(problem: Problem, k: int, moments: InputMoments) -> tuple[float, float, float]:
-    name = "single_layer" if problem.kind == "single" else problem.kind
     arguments: dict[str, object] = {"layers": problem.layers, "moments": moments}
     if problem.kind != "single":
         box = [float(w) for w in problem.box[k]]
         arguments["weight_bound"] = box[0] if problem.kind == "autoencoder" else box
-        arguments["keep_prob"] = float(problem.keep[k])
-    found = getattr(constants, f"{name}_constants")(**arguments)
-    limit = getattr(constants, f"{name}_limit")(**arguments)
+    network, keep = NETWORKS[problem.kind](**arguments), float(problem.keep[k])
+    found, limit = network.constants(keep), network.limit(keep)
     return float(found.smoothness), float(found.gradient_variance), float(limit)
 
 
@@ -251,14 +252,12 @@ def test_masked_inputs_and_hidden_units_reach_the_smoothness(keep: float, units:
     # Inputs so small that only hidden weights without bound saturate the units above them.
     tiny = InputMoments(dim=1, mean=1e-9, mean_square=1e-18, second_moment=1e-18, top_eigenvalue=1e-18)
     claims = [
-        constants.multilayer_constants(layers=(units, 1), weight_bound=[2.0], keep_prob=keep, moments=ones),
-        constants.multilayer_constants(
-            layers=(1, units, 1), weight_bound=[1e12, 2 / units], keep_prob=keep, moments=tiny
-        ),
+        DeepNetwork(layers=(units, 1), weight_bound=[2.0], moments=ones),
+        DeepNetwork(layers=(1, units, 1), weight_bound=[1e12, 2 / units], moments=tiny),
     ]
     floor = {1: 0.999999, 30: 0.5, 3000: 0.98}[units]
     for claim in claims:
-        ratio = measured / float(claim.smoothness)
+        ratio = measured / float(claim.constants(keep).smoothness)
         assert floor < ratio <= 1 + ROUNDING, f"{units} units, keep {keep}: {ratio:.4f}"
 
 
@@ -290,12 +289,10 @@ def test_layer_variances_hold_and_add_up() -> None:
     chances = nets.row_probability(problem)
     blocks = [(chances * (b**2).sum(axis=-1)).sum(axis=(1, 2)) for b in np.split(examples, cuts, axis=-1)]
     for k, claim in enumerate(certified(problem)["second moment"]):
-        shares = constants.multilayer_layer_variances(
-            layers=layers,
-            weight_bound=[float(w) for w in problem.box[k]],
-            keep_prob=float(problem.keep[k]),
-            moments=moments_of(problem.inputs[k], problem.probability[k]),
-        )
+        box = [float(w) for w in problem.box[k]]
+        moments = moments_of(problem.inputs[k], problem.probability[k])
+        network = DeepNetwork(layers=layers, weight_bound=box, moments=moments)
+        shares = network.layer_variances(float(problem.keep[k]))
         assert sum(float(v) for v in shares) == pytest.approx(float(claim), rel=1e-12)
         for level, share in enumerate(shares):
             assert_within(blocks[level][k : k + 1], np.array([float(share)]), f"layer {level + 1}")
@@ -303,24 +300,20 @@ def test_layer_variances_hold_and_add_up() -> None:
     weights = [0.0, 2 * nets.STEEPEST]
     pair = nets.one("multilayer", (1, 1, 1), np.ones((1, 1)), 0.0, weights)
     first = nets.row_gradients(pair, np.array([weights]))[0, 0, 0, 0] ** 2
-    shares = constants.multilayer_layer_variances(
-        layers=(1, 1, 1),
-        weight_bound=weights,
-        keep_prob=1.0,
-        moments=moments_of(pair.inputs[0], pair.probability[0]),
-    )
+    moments = moments_of(pair.inputs[0], pair.probability[0])
+    shares = DeepNetwork(layers=(1, 1, 1), weight_bound=weights, moments=moments).layer_variances(1.0)
     assert first == pytest.approx(float(shares[0]), rel=1e-9)
 
 
 @pytest.mark.parametrize("points", [1, 4])
 def test_a_halved_smoothness_is_caught(monkeypatch: pytest.MonkeyPatch, points: int) -> None:
-    honest = constants.single_layer_constants
+    honest = FlatNetwork.constants
 
-    def halved(**arguments: object) -> object:
-        found = honest(**arguments)  # type: ignore[arg-type]
+    def halved(network: FlatNetwork, keep_prob: float) -> object:
+        found = honest(network, keep_prob)
         return replace(found, smoothness=found.smoothness / 2)
 
-    monkeypatch.setattr(constants, "single_layer_constants", halved)
+    monkeypatch.setattr(FlatNetwork, "constants", halved)
     with pytest.raises(AssertionError, match="of the certified value"):
         attainment(*nets.attained_single("curvature", points), "curvature")
 
@@ -330,12 +323,10 @@ def test_keep_probability_broadcasts() -> None:
     keep = np.array([[0.1, 0.5], [0.9, 1.0]])
     for kind, box in (("autoencoder", 1.5), ("multilayer", (1.5, 0.5))):
         layers = (3, 2) if kind == "autoencoder" else (3, 2, 2)
-        arguments = {"layers": layers, "weight_bound": box, "moments": moments}
-        whole = getattr(constants, f"{kind}_constants")(keep_prob=keep, **arguments)
-        limit = getattr(constants, f"{kind}_limit")(keep_prob=keep, **arguments)
+        network = NETWORKS[kind](layers=layers, weight_bound=box, moments=moments)
+        whole, limit = network.constants(keep), network.limit(keep)
         for index, value in np.ndenumerate(keep):
-            part = getattr(constants, f"{kind}_constants")(keep_prob=float(value), **arguments)
-            alone = getattr(constants, f"{kind}_limit")(keep_prob=float(value), **arguments)
+            part, alone = network.constants(float(value)), network.limit(float(value))
             for array, scalar in (
                 (whole.smoothness, part.smoothness),
                 (whole.gradient_variance, part.gradient_variance),

@@ -23,7 +23,7 @@ from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Recommendation
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import constants as certified
+from rsgadvise.theory.constants import DeepNetwork, FlatNetwork, TiedNetwork
 from rsgadvise.theory.heads.squared import CURVATURE
 
 EXACT = 1e-8  # how closely long sums are computed
@@ -38,18 +38,25 @@ class Known:
     limit: float
 
 
+NETWORKS: dict[str, Any] = {
+    "single_layer": FlatNetwork,
+    "autoencoder": TiedNetwork,
+    "multilayer": DeepNetwork,
+}
+
+
 def known_of(spec: Spec, keep_prob: float) -> Known:
     problem = resolve(spec)
     given: dict[str, Any] = {"layers": problem.layers, "moments": problem.moments}
     if problem.kind != "single_layer":
         box = problem.weight_bounds
-        given |= {"weight_bound": box[0] if problem.kind == "autoencoder" else box, "keep_prob": keep_prob}
-    found = getattr(certified, f"{problem.kind}_constants")(**given)
+        given |= {"weight_bound": box[0] if problem.kind == "autoencoder" else box}
+    network = NETWORKS[problem.kind](**given)
+    found = network.constants(keep_prob)
     variances = [found.gradient_variance]
     if problem.kind == "multilayer":
-        variances = certified.multilayer_layer_variances(**given)
-    limit = getattr(certified, f"{problem.kind}_limit")(**given)
-    return Known(float(found.smoothness), tuple(map(float, variances)), float(limit))
+        variances = network.layer_variances(keep_prob)
+    return Known(float(found.smoothness), tuple(map(float, variances)), float(network.limit(keep_prob)))
 
 
 def shown_share(spec: Spec, constants: str, gammas: Array, known: Known) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rsgadvise.theory.certified import certified_constants, largest_gradient, layer_variances
+from rsgadvise.theory.certified import certified_constants, certified_network, largest_gradient
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.problem import Problem
 from rsgadvise.training.curvature import Curvature
@@ -107,7 +107,7 @@ class Instance:
             squared / float(largest_gradient(problem, keep)),
         ]
         if self.network.layered:
-            shares = zip(here.layer_squares, layer_variances(problem, keep), strict=True)
+            shares = zip(here.layer_squares, certified_network(problem).layer_variances(keep), strict=True)
             found.append(max(each.mean() / float(bound) for each, bound in shares))
         return np.asarray(found)
 

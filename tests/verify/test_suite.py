@@ -15,9 +15,9 @@ from rsgadvise.ask.verify.results import CaseResult, Verification
 from rsgadvise.ask.verify.runners import LocalRunner
 from rsgadvise.ask.verify.running import run_cases
 from rsgadvise.ask.verify.suite import suite, suite_settings
-from rsgadvise.theory import constants, descent, judge
-from rsgadvise.theory.constants import Constants
-from rsgadvise.theory.descent import Bound
+from rsgadvise.theory import descent, judge
+from rsgadvise.theory.constants import Constants, FlatNetwork
+from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.heads.squared import CURVATURE
 from rsgadvise.theory.problem import Problem
 from rsgadvise.training import networks
@@ -91,13 +91,13 @@ def test_the_first_step_is_the_tight_one() -> None:
 
 
 def test_half_the_certified_smoothness_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    true = constants.single_layer_constants
+    true = FlatNetwork.constants
 
-    def halved(**arguments: object) -> Constants:
-        found = true(**arguments)  # type: ignore[arg-type]
+    def halved(network: FlatNetwork, keep_prob: FloatArray) -> Constants:
+        found = true(network, keep_prob)
         return replace(found, smoothness=found.smoothness / 2)
 
-    monkeypatch.setattr(constants, "single_layer_constants", halved)
+    monkeypatch.setattr(FlatNetwork, "constants", halved)
     found = verified("first step")
     assert found.cases[0].bound == pytest.approx(0.0439 * 20, rel=2e-3)
     assert found.cases[0].verdict == "falsified"

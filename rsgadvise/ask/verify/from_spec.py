@@ -14,7 +14,7 @@ from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import BY_THEOREM, ConstantsName
-from rsgadvise.theory.constants import InputMoments, autoencoder_constants
+from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.judge import check_problem
 from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
@@ -90,14 +90,13 @@ def _layer(
     network: Network, data: Data, start: Weights, tolerance: float, seed: int
 ) -> tuple[Array, float, int]:
     """(weights, squared projected gradient norm, iterations) of one layer."""
-    known = autoencoder_constants(
+    known = TiedNetwork(
         layers=network.layers,
         weight_bound=network.weight_bounds[0],
-        keep_prob=network.keep_prob,
         moments=moments_of(data),
         unit=network.units[0],
     )
-    first = gamma = 1 / float(known.smoothness)
+    first = gamma = 1 / float(known.constants(network.keep_prob).smoothness)
     objective = Expectation(network, data, mask_samples=16)
     work = _ROUND * _BATCH * 6 * start[0].size + 6 * objective.samples * start[0].size
     rounds = int(min(_MOST_ROUNDS, max(1, _MOST_WORK // work)))

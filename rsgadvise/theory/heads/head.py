@@ -7,8 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
-import numpy as np
-
 from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.units.unit import Array, Matrix
 
@@ -49,10 +47,6 @@ class Head(ABC):
     @abstractmethod
     def squared_slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
         """C_1^2, no less than ||dl/da||^2 of any row, where ||a|| <= reach."""
-
-    def slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
-        """C_1."""
-        return np.sqrt(self.squared_slope(outputs, reach))
 
     @abstractmethod
     def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:

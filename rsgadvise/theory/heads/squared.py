@@ -37,9 +37,6 @@ class Squared(Head):
     def squared_slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
         return np.asarray(SLOPE**2 * np.asarray(outputs, dtype=np.float64))
 
-    def slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
-        return np.asarray(SLOPE * np.sqrt(np.asarray(outputs, dtype=np.float64)))
-
     def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:
         return np.asarray(outputs, dtype=np.float64)
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rsgadvise.theory.constants import InputMoments, autoencoder_constants
+from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, descent_bound
 from rsgadvise.theory.objective import Cost, Range
 from rsgadvise.theory.search import minimize_scan
@@ -58,9 +58,8 @@ def smoothness(
 
     Reading: any valid Lipschitz constant may stand for U_da in (11); this one is proven.
     """
-    return autoencoder_constants(
-        layers=(input_dim, hidden_dim), weight_bound=weight_bound, keep_prob=keep_prob, moments=moments
-    ).smoothness
+    net = TiedNetwork(layers=(input_dim, hidden_dim), weight_bound=weight_bound, moments=moments)
+    return net.constants(keep_prob).smoothness
 
 
 def constant_stepsize_bound(

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.theory import multilayer, multilayer_optimum, multilayer_plan
-from rsgadvise.theory.certified import certified_constants, layer_variances
+from rsgadvise.theory.certified import certified_constants, certified_network
 from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.objective import Plans, Range, Schedule
 from rsgadvise.theory.problem import Problem
@@ -175,7 +175,7 @@ class Multilayer(Theorem):
             for layer, k in enumerate(net.hidden_noise, 1)
         ]
         taken.append(float(net.output_noise) * float(stepsize[-1]) / zeta)
-        certain = [float(value) for value in layer_variances(self.problem, keep_prob)]
+        certain = [float(value) for value in certified_network(self.problem).layer_variances(keep_prob)]
         shares = [a / b if b > 0 else np.inf for a, b in zip(taken, certain, strict=True)]
         worst = int(np.argmin(shares))
         return taken[worst], certain[worst], f"σ² of layer {worst + 1}"

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.theory import descent
-from rsgadvise.theory.certified import certified_constants, layer_variances
+from rsgadvise.theory.certified import certified_network
 from rsgadvise.theory.constants import Constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Schedule
@@ -103,6 +103,7 @@ class _Certified(Randomized):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
+        self._network = certified_network(problem)
         self._last: tuple[tuple[int, ...], bytes, Constants] | None = None
 
     def _at(self, keep_prob: FloatArray) -> Constants:
@@ -110,7 +111,7 @@ class _Certified(Randomized):
         key = keep_prob.shape, keep_prob.tobytes()
         last = self._last
         if last is None or last[:2] != key:
-            last = self._last = *key, certified_constants(self.problem, keep_prob)
+            last = self._last = *key, self._network.constants(keep_prob)
         return last[2]
 
     def smoothness(self, keep_prob: FloatArray) -> FloatArray:
@@ -138,7 +139,7 @@ class CertifiedLayers(_Certified, Layers):
     """In a box, with a variance for each layer."""
 
     def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:
-        return layer_variances(self.problem, keep_prob)
+        return self._network.layer_variances(keep_prob)
 
 
 class _Measured(Randomized):
