@@ -15,7 +15,7 @@ from rsgadvise.theory import BY_THEOREM
 
 PACKAGE = Path(rsgadvise.__file__).parent
 ROOMS = (
-    ("errors", "interrupts", "kinds", "numerals"),
+    ("errors", "interrupts", "kinds", "modules", "numerals"),
     ("data", "theory"),
     ("spec",),
     ("training",),

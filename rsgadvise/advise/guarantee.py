@@ -98,7 +98,8 @@ def _terms(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
 def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     """All that the certified bound rests on, and with it every bound that it proves."""
     what = "autoencoder with tied weights" if problem.tied else "network"
-    yield f"a {lengths(problem.layers)} {what} of {problem.units_in_words} units without biases"
+    units = f" of {problem.units_in_words} units" if problem.units_in_words else ""
+    yield f"a {lengths(problem.layers)} {what}{units} without biases"
     loss = "squared loss" if problem.as_in_the_paper else problem.head.name
     targets = "targets in [0, 1] that sum to 1 at most" if problem.head.classes else "targets in [0, 1]"
     yield loss if problem.tied else f"{loss} to {targets}"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from rsgadvise.kinds import OfKind
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
@@ -30,8 +29,9 @@ from rsgadvise.spec.rules import (
     number_text,
     refuse,
 )
-from rsgadvise.theory.heads import SQUARED, head_names, head_of
-from rsgadvise.theory.units import SIGMOID, unit_names, units_of
+from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.heads import SQUARED, head_names
+from rsgadvise.theory.units import SIGMOID, unit_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -249,7 +249,7 @@ def _require_order(low: float, high: float) -> None:
         refuse([(("min",), failure(f"at most max = {number_text(high)}", low, "swap min and max"))])
 
 
-class Network(Section, OfKind):
+class Network(Section, Architecture):
     """The network: its kind, the sizes of its layers and the box of its weights."""
 
     kind: Annotated[Literal["single_layer", "autoencoder", "multilayer"], Choice(KINDS)] = Field(
@@ -300,14 +300,6 @@ class Network(Section, OfKind):
         return given if isinstance(given, tuple) else (given or SIGMOID,) * self.hidden
 
     @property
-    def largest_loss(self) -> float:
-        """No loss is larger, whatever the weights in the box."""
-        from rsgadvise.theory.constants import largest_loss
-
-        units = units_of(self.activations, self.hidden)
-        return float(largest_loss(head_of(self.loss), self.widths, self.weight_bounds, units))
-
-    @property
     def weight_bounds(self) -> tuple[float, ...]:
         """The weight bound of each layer, given or assumed; empty for single_layer, which has none."""
         bound = self.weight_bound
@@ -339,7 +331,7 @@ class Network(Section, OfKind):
             problems.append((("weight_bound",), failure(rule, bound, fix)))
         # Asked of a loss that was named alone: the default needs no classes, and its file needs numpy.
         named = "loss" in self.model_fields_set
-        if named and (self.tied or self.output_dim == 1) and head_of(self.loss).classes:
+        if named and (self.tied or self.output_dim == 1) and self.head.classes:
             why = "whose targets are its inputs" if self.tied else "with a single output"
             rule = f"a loss that needs no classes for kind {self.kind} {why}"
             fix = f"write {SQUARED}, for example"

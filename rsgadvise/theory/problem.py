@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
-from rsgadvise.kinds import KINDS, OfKind
-from rsgadvise.theory.constants import InputMoments, largest_loss
-from rsgadvise.theory.heads import SQUARED, head_of
-from rsgadvise.theory.heads.head import Head
-from rsgadvise.theory.units import SIGMOID, units_of
-from rsgadvise.theory.units.unit import Unit
+from rsgadvise.kinds import KINDS
+from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.heads import SQUARED
+from rsgadvise.theory.units import SIGMOID
 
 Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
@@ -53,7 +52,7 @@ class MeasuredConstants:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem(OfKind):
+class Problem(Architecture):
     """What the theory needs to know of a network, its data and its start.
 
     Attributes:
@@ -83,21 +82,6 @@ class Problem(OfKind):
     loss: str = SQUARED
 
     @property
-    def units(self) -> tuple[Unit, ...]:
-        """phi of each hidden layer."""
-        return units_of(self.activations, self.hidden)
-
-    @property
-    def head(self) -> Head:
-        """The loss with its output units."""
-        return head_of(self.loss)
-
-    @property
-    def as_in_the_paper(self) -> bool:
-        """Whether all units are sigmoids and the loss is their squared error."""
-        return self.loss == SQUARED and {*self.activations} <= {SIGMOID}
-
-    @property
     def outputs(self) -> int:
         """d_L; an autoencoder has as many outputs as inputs."""
         return self.widths[-1]
@@ -110,15 +94,9 @@ class Problem(OfKind):
 
     @property
     def units_in_words(self) -> str:
-        """As in "a network of sigmoid units", those of the output among them."""
+        """As in "a network of tanh units": those of hidden layers; in the paper's networks of all layers."""
         names = dict.fromkeys(unit.name for unit in self.units)
-        return " and ".join(names) if names else SIGMOID
-
-    @property
-    def largest_loss(self) -> float:
-        """F_max: no loss is larger, whatever the weights in the box."""
-        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units)
-        return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too
+        return " and ".join(names) if names or not self.as_in_the_paper else SIGMOID
 
     @property
     def stepsizes(self) -> int:

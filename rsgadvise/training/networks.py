@@ -17,13 +17,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.kinds import OfKind
-from rsgadvise.theory.constants import largest_loss
-from rsgadvise.theory.heads import SQUARED, head_of
-from rsgadvise.theory.heads.head import Head
+from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.units import SIGMOID, units_of
-from rsgadvise.theory.units.unit import Unit
 
 Array: TypeAlias = NDArray[np.floating[Any]]
 Weights: TypeAlias = list[Array]
@@ -34,7 +30,7 @@ Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
 
 @dataclass(frozen=True, slots=True)
-class Network(OfKind):
+class Network(Architecture):
     """A network and its loss l, which takes what enters the output units.
 
     single_layer: l(Wx, y), (3). autoencoder: l(W^T phi(W(x * z)), x) with one matrix W, (4). multilayer:
@@ -69,21 +65,6 @@ class Network(OfKind):
         )
 
     @property
-    def units(self) -> tuple[Unit, ...]:
-        """phi of each hidden layer."""
-        return units_of(self.activations, self.hidden)
-
-    @property
-    def as_in_the_paper(self) -> bool:
-        """Whether all units are sigmoids and the loss is their squared error."""
-        return self.loss == SQUARED and {*self.activations} <= {SIGMOID}
-
-    @property
-    def head(self) -> Head:
-        """The loss with its output units."""
-        return head_of(self.loss)
-
-    @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(d_l, d_{l-1}) of each matrix."""
         return tuple((after, before) for before, after in pairwise(self.layers))
@@ -94,11 +75,6 @@ class Network(OfKind):
         if self.keep_prob == 1 or not self.masked:
             return ()
         return self.layers[:1] if self.tied else self.layers[:-1]
-
-    @property
-    def largest_loss(self) -> float:
-        """No loss is larger, or inf where nothing is known."""
-        return float(largest_loss(self.head, self.widths, self.weight_bounds, self.units))
 
 
 @dataclass(frozen=True, slots=True)

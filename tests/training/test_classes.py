@@ -110,3 +110,11 @@ def test_without_a_box_a_bound_needs_the_loss_at_the_start(tmp_path: Path, run: 
     assert known["bound"] == pytest.approx(expected, rel=1e-9)
     late = ("--set", "training.initial_loss=1.3", "--set", "training.stopping=increasing")
     assert json.loads(run("bound", spec, *late, "-f", "json").out)["vacuous"]
+
+
+def test_a_guarantee_without_hidden_layers_speaks_of_no_sigmoids(tmp_path: Path, run: Run) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"{NETWORK.replace('multilayer, layers: [5, 8, 3]', 'single_layer, layers: [5, 3]')}\n")
+    spec.write_text(f"{spec.read_text()}{STATISTICS}\ntraining: {{initial_loss: 1.2}}\n")
+    statement = json.loads(run("recommend", spec, "-f", "json").out)["guarantee"]["statement"]
+    assert "a 5-3 network without biases, cross-entropy of softmax outputs" in statement

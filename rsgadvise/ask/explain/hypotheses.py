@@ -267,7 +267,7 @@ def _network(problem: Problem) -> tuple[str, bool, str]:
     kind = KINDS[problem.kind]
     what, loss = "sigmoid units, squared loss", f"the loss {kind.loss}, equation {kind.equation}"
     if not problem.as_in_the_paper:
-        units = f"{problem.units_in_words} units, " if problem.units else ""
+        units = f"{problem.units_in_words} units, " if problem.units_in_words else ""
         what, loss = f"{units}{problem.head.name}", kind.sizes
     why = f"kind {kind.name} means {loss}; a network with other units or biases is another one"
     return f"{what}, no biases", True, why

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from rsgadvise.data.choose import Archive, OpenTarget, Words, choose_target_array, open_archive
 from rsgadvise.data.stream import ArraySource, DataSource, RowArray, malformed
+from rsgadvise.modules import names
 
 __all__ = ["Archives", "Asked", "Format", "SingleArray", "all_formats"]
 
@@ -127,9 +128,5 @@ class SingleArray(Format):
 @cache
 def all_formats() -> tuple[Format, ...]:
     """Every format there is, in the order in which they are asked."""
-    modules = [
-        importlib.import_module(f"{__name__}.{path.stem}")
-        for folder in __path__
-        for path in sorted(Path(folder).glob("[!_]*.py"))
-    ]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names(__path__)]
     return tuple(sorted((each for m in modules for each in getattr(m, "FORMATS", ())), key=lambda f: f.order))

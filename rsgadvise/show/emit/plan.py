@@ -10,9 +10,7 @@ from rsgadvise.advise.recommend import training_plan
 from rsgadvise.advise.results import Source, TrainingPlan
 from rsgadvise.advise.space import batch_choices
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
-from rsgadvise.theory.heads import head_of
 from rsgadvise.theory.stopping import Stopping
-from rsgadvise.theory.units import units_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
@@ -89,8 +87,7 @@ class Program:
     @property
     def units(self) -> tuple[Unit, ...]:
         """Of each hidden layer."""
-        network = self.spec.network
-        return units_of(network.activations, network.hidden)
+        return self.spec.network.units
 
     @property
     def distinct_units(self) -> tuple[Unit, ...]:
@@ -100,7 +97,7 @@ class Program:
     @property
     def head(self) -> Head:
         """The loss, with the output units."""
-        return head_of(self.spec.network.loss)
+        return self.spec.network.head
 
     @property
     def torch_modules(self) -> tuple[str, ...]:

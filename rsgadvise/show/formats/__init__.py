@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rsgadvise.modules import names
 
 if TYPE_CHECKING:
     from rsgadvise.show.report.blocks import Block
@@ -35,8 +36,7 @@ class Result:
 
 def format_names() -> tuple[str, ...]:
     """All of them, the table first."""
-    names = {path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py")}
-    return "table", *sorted(names - {"table"})
+    return names(__path__, first="table")
 
 
 def render(name: str, shown: Result) -> str:

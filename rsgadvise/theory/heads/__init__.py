@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rsgadvise.modules import names
 
 if TYPE_CHECKING:
     from rsgadvise.theory.heads.head import Head
@@ -21,8 +22,7 @@ SQUARED = "squared"
 
 def head_names() -> tuple[str, ...]:
     """Every loss; none of their modules is loaded."""
-    found = {path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py")}
-    return tuple(sorted(found - {"head"}, key=lambda name: (name != SQUARED, name)))
+    return names(__path__, first=SQUARED, but="head")
 
 
 @cache

@@ -10,26 +10,20 @@ import importlib
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
 
+from rsgadvise.modules import names
 from rsgadvise.theory import BY_THEOREM, ConstantsName
+from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.theorem import HasUnits, Theorem
+from rsgadvise.theory.theorems.theorem import Theorem
 
-__all__ = [
-    "Theorem",
-    "constants_names",
-    "theorem_for",
-    "theorem_of",
-    "usual_constants",
-]
+__all__ = ["Theorem", "constants_names", "theorem_for", "theorem_of", "usual_constants"]
 
 
 def _found() -> Mapping[tuple[str, str], type[Theorem]]:
     """Theorems by kind and constants; two for the same pair are a mistake of who wrote the second."""
     found: dict[tuple[str, str], type[Theorem]] = {}
-    files = sorted(path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py"))
-    for name in files:
+    for name in names(__path__):
         for each in vars(importlib.import_module(f"{__name__}.{name}")).values():
             if not (isinstance(each, type) and issubclass(each, Theorem)):
                 continue
@@ -59,6 +53,6 @@ def theorem_for(problem: Problem, constants: str) -> Theorem:
     return theorem_of(problem.kind, constants)(problem)
 
 
-def usual_constants(network: HasUnits) -> ConstantsName:
+def usual_constants(network: Architecture) -> ConstantsName:
     """What is taken where nobody named any: the first of `BY_THEOREM` that is about the network."""
     return next(name for name in BY_THEOREM if theorem_of(network.kind, name).refusal(network) is None)

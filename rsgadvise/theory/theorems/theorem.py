@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
+from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.heads import SQUARED
@@ -28,17 +29,6 @@ PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
 GENERAL = "q_1 D_f, q_k = p_k / (γ_k (1 - U γ_k/2))"
 LATE = "F_max Σ_{k>1} max(0, q_k - q_{k-1})"
 """Formulas of terms that several theorems share."""
-
-
-class HasUnits(Protocol):
-    """A network of a spec, or its problem."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def activations(self) -> tuple[str, ...]: ...
-    @property
-    def loss(self) -> str: ...
 
 
 class Theorem(ABC):
@@ -88,7 +78,7 @@ class Theorem(ABC):
         return source if schedule.plain else f"any stopping distribution [T1] with the constants of {source}"
 
     @classmethod
-    def refusal(cls, network: HasUnits) -> HypothesisError | None:
+    def refusal(cls, network: Architecture) -> HypothesisError | None:
         """Why it is not about a network with these units and this loss; None if it is."""
         if not cls.sigmoids:
             return None

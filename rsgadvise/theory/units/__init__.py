@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from rsgadvise.modules import names
 
 if TYPE_CHECKING:
     from rsgadvise.theory.units.unit import Unit
@@ -22,8 +23,7 @@ SIGMOID = "sigmoid"
 
 def unit_names() -> tuple[str, ...]:
     """Every unit; none of their modules is loaded."""
-    found = {path.stem for folder in __path__ for path in Path(folder).glob("[!_]*.py")}
-    return tuple(sorted(found - {"unit"}, key=lambda name: (name != SIGMOID, name)))
+    return names(__path__, first=SIGMOID, but="unit")
 
 
 @cache
