@@ -108,7 +108,6 @@ def _plain(value: Any) -> Any:
 
 def _rows(spec: Spec, data: Any) -> Data:
     from rsgadvise.data.targets import encode_targets
-    from rsgadvise.theory.heads import head_of
     from rsgadvise.training.networks import Data, beyond_one
 
     network = spec.network
@@ -134,7 +133,7 @@ def _rows(spec: Spec, data: Any) -> Data:
             f"x and y must have as many rows as each other; got {len(inputs)} and {len(targets)}; "
             "leave out what has no partner"
         )
-    if head_of(network.loss).classes and (row := beyond_one(targets)) is not None:
+    if network.head.classes and (row := beyond_one(targets)) is not None:
         raise DataError(
             f"y must have rows that sum to 1 at most for network.loss: {network.loss}; got "
             f"{targets[row].sum():.6g} in row {row} (counted from 0); pass labels, or write loss: squared"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.elasticity import elasticities
-from rsgadvise.advise.recommend import out_of_range
+from rsgadvise.advise.recommend import doubts
 from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve, stopping_of
@@ -74,15 +74,7 @@ def evaluate(
     point = fixed_plan(spec, problem)
     keep_prob = point.keep_prob
     judged = judge(problem, point, constants)
-    notes = []
-    if not judged.bounded:
-        notes.append(out_of_range(problem, point, constants))
-    elif judged.vacuous:
-        notes.append(wording.VACUOUS)
-    if judged.above:
-        notes.append(wording.NOT_PROVEN)
-        if judged.certified_vacuous:
-            notes.append(wording.NOTHING_PROVEN)
+    notes = doubts(problem, point, constants, judged)
     if problem.samples is not None and point.batch_size > problem.samples:
         notes.append(wording.LARGER_THAN_DATA)
     return BoundReport(

@@ -20,7 +20,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective
-from rsgadvise.theory.judge import Plan, check_problem, equation, judge, objective_for, stepsize_range
+from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for, stepsize_range
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_of, usual_constants
@@ -334,17 +334,9 @@ def _recommendation(
     samples = int(point.batch_size) * int(point.iterations)
     runs = int(rows.runs[index])
     binding = _binding(space, rows, index, slopes)
-    notes = []
-    if not judged.bounded:
-        notes.append(out_of_range(problem, point, constants))
-    elif judged.vacuous:
-        notes.append(wording.VACUOUS)
+    notes = doubts(problem, point, constants, judged)
     if judged.vacuous and not judged.measured and not judged.certified_vacuous:
-        notes.append(wording.CERTIFIED_SAYS_MORE)
-    if judged.above:
-        notes.append(wording.NOT_PROVEN)
-        if judged.certified_vacuous:
-            notes.append(wording.NOTHING_PROVEN)
+        notes.insert(1, wording.CERTIFIED_SAYS_MORE)
     if "search.keep_prob.min" in binding:
         notes.append(wording.AT_LOWEST_KEEP_PROB)
     if "search.keep_prob.max" in binding:
@@ -381,7 +373,21 @@ def _recommendation(
     )
 
 
-def out_of_range(problem: Problem, point: Plan, constants: ConstantsName) -> str:
+def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judged) -> list[str]:
+    """What is to be said of a bound that is not there, is vacuous, or is not proven, in this order."""
+    notes = []
+    if not judged.bounded:
+        notes.append(_out_of_range(problem, point, constants))
+    elif judged.vacuous:
+        notes.append(wording.VACUOUS)
+    if judged.above:
+        notes.append(wording.NOT_PROVEN)
+        if judged.certified_vacuous:
+            notes.append(wording.NOTHING_PROVEN)
+    return notes
+
+
+def _out_of_range(problem: Problem, point: Plan, constants: ConstantsName) -> str:
     """That there is no bound at this stepsize, and in which range there is one."""
     largest, layer = stepsize_range(problem, point, constants)
     several = theorem_of(problem.kind, constants).by_layer and point.stepsize.size > 1

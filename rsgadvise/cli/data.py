@@ -14,7 +14,6 @@ from rsgadvise.cli.options import COLUMN_NUMBERS, ScalingName, ScalingOption
 from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
-from rsgadvise.theory.heads import head_of
 
 if TYPE_CHECKING:
     from rsgadvise.data.scaling import DataStatistics, ScalingChoice
@@ -159,7 +158,7 @@ def check_fit(loaded: LoadedSpec, statistics: DataStatistics, *, fix: str = "cha
             f"network.layers[{len(layers) - 1}]",
             f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
         )
-    if head_of(loaded.spec.network.loss).classes and statistics.target_encoding not in _CLASSES:
+    if loaded.spec.network.head.classes and statistics.target_encoding not in _CLASSES:
         raise _no_classes(loaded, f"numbers, which are scaled ({statistics.target_encoding})")
 
 
@@ -213,7 +212,7 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
         return Data(inputs, inputs)
     if targets is None:
         raise without_targets(loaded)
-    if head_of(loaded.spec.network.loss).classes and (row := beyond_one(targets)) is not None:
+    if loaded.spec.network.head.classes and (row := beyond_one(targets)) is not None:
         raise _no_classes(loaded, f"which sum to {targets[row].sum():.6g} in row {row} (counted from 0)")
     return Data(inputs, targets)
 

@@ -23,13 +23,13 @@ from rsgadvise.cli.options import (
 )
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
-from rsgadvise.kinds import KINDS, Kind
 from rsgadvise.pilot import AUTO, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
     from rsgadvise.data.scaling import DataStatistics, ScalingChoice
     from rsgadvise.data.stream import DataSource
+    from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
 
 
@@ -330,6 +330,8 @@ def _from_data(
 
 def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:
     """(kind, hidden layers or None where nothing is said of them)."""
+    from rsgadvise.spec.template import kind_named
+
     hidden: tuple[int, ...] | None = None
     if options.hidden is not None:
         try:
@@ -344,9 +346,7 @@ def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:
                 f"{options.hidden!r}; write e.g. 32 or 64,32"
             )
     name = options.kind or ("single_layer" if hidden == () else "multilayer")
-    if name not in KINDS:
-        raise UsageError(f"--kind must be one of {', '.join(KINDS)}; got {name!r}; choose one")
-    kind = KINDS[name]
+    kind = kind_named(name)
     wanted = kind.hidden
     if hidden is not None and (
         (wanted is not None and len(hidden) != wanted) or (wanted is None and not hidden)
