@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+KindName = Literal["single_layer", "autoencoder", "multilayer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Kind:
         layered: whether every matrix has a stepsize of its own, and hidden layers may be pretrained.
     """
 
-    name: str
+    name: KindName
     hidden: int | None
     example: tuple[int, ...]
     sizes: str
@@ -81,7 +83,7 @@ class OfKind:
     if TYPE_CHECKING:
 
         @property
-        def kind(self) -> str: ...
+        def kind(self) -> KindName: ...
         @property
         def layers(self) -> tuple[int, ...]: ...
 

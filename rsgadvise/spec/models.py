@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
@@ -198,7 +199,6 @@ def _budget(spec: Spec) -> Iterator[Problem]:
         yield ("budget", "epochs"), failure(rule, epochs, "add data.samples or data.file")
 
 
-KINDS = ("single_layer", "autoencoder", "multilayer")
 STOPPING = Choice(("uniform", "matched", "increasing", "last"))
 SCALING = Choice(("auto", "none", "minmax", "robust"))
 UNIT = Number(ge=0, le=1)
@@ -252,7 +252,7 @@ def _require_order(low: float, high: float) -> None:
 class Network(Section, Architecture):
     """The network: its kind, the sizes of its layers and the box of its weights."""
 
-    kind: Annotated[Literal["single_layer", "autoencoder", "multilayer"], Choice(KINDS)] = Field(
+    kind: Annotated[KindName, Choice(tuple(KINDS))] = Field(
         description="single_layer (no hidden layer), autoencoder (one, tied weights) or multilayer.",
         examples=["single_layer"],
     )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from rsgadvise.kinds import KINDS
+from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.units import SIGMOID
-
-Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class Problem(Architecture):
         loss: by name, with the output units that go with it.
     """
 
-    kind: Kind
+    kind: KindName
     layers: tuple[int, ...]
     weight_bounds: tuple[float, ...]
     pretraining: float

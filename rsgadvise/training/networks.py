@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.kinds import KindName
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.problem import Problem
@@ -25,8 +26,6 @@ Array: TypeAlias = NDArray[np.floating[Any]]
 Weights: TypeAlias = list[Array]
 _ROUNDING = 1e-6  # of shares in single precision
 _SMALLEST = 5e-324  # what a decaying stepsize may fall below, to 0
-
-Kind = Literal["single_layer", "autoencoder", "multilayer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Network(Architecture):
         loss: l by name.
     """
 
-    kind: Kind
+    kind: KindName
     layers: tuple[int, ...]
     weight_bounds: tuple[float, ...] = ()
     keep_prob: float = 1.0

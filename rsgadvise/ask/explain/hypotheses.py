@@ -190,7 +190,7 @@ def _projection(problem: Problem, point: Plan, constants: ConstantsName) -> Hypo
     if not printed:
         return Hypothesis("cross_term", text, True, "S + 2 √(A S) is a term of the bound")
     bound = point.bound(objective_for(problem, constants))
-    terms = {name: float(value) for name, value in bound.terms.items()}
+    terms = bound.numbers
     total, zeta = sum(terms.values()), np.asarray(point.keep_prob)
     missing, what = theorem_for(problem, constants).lacking(terms, zeta, point.batch_size)
     equations = " and ".join(printed)
