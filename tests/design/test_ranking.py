@@ -262,6 +262,10 @@ def test_the_least_eps_is_reachable_and_nothing_below_it(constants: Any) -> None
             {"network": {"kind": "multilayer", "layers": [60, 5, 4], "weight_bound": [0.1, 0.2]}},
             "network.weight_bound",
         ),
+        (
+            {"network": {"kind": "multilayer", "layers": [60, 5, 4, 4], "activation": ["tanh", "sigmoid"]}},
+            "network.activation",
+        ),
         ({"training": {"stopping": "increasing"}}, "training.stopping"),
         ({"training": {"stopping": "increasing"}, "target": TARGET}, "training.stopping"),
         ({"training": {"decay": 0.5}}, "training.decay"),

@@ -330,12 +330,16 @@ def _check(spec: Spec, base: Problem, space: Space, depths: Sequence[int]) -> No
             "or --depth 0",
             quantity="network.kind",
         )
-    if len(set(base.weight_bounds)) > 1:
-        raise HypothesisError(
-            "must be one number for a design, whose number of layers varies; got a list of different ones; "
-            "give the bound of all layers",
-            quantity="network.weight_bound",
-        )
+    for key, what, values, fix in (
+        ("weight_bound", "number", base.weight_bounds, "the bound of all layers"),
+        ("activation", "word", base.activations, "the unit of all hidden layers"),
+    ):
+        if len(set(values)) > 1:
+            raise HypothesisError(
+                f"must be one {what} for a design, whose number of layers varies; got a list of different "
+                f"ones; give {fix}",
+                quantity=f"network.{key}",
+            )
     for schedule in space.schedules:
         decay = "training.decay" if spec.training.decay is not None else "search.decay"
         if space.goal is not None and schedule.decay:
