@@ -192,7 +192,7 @@ def box_growth(problem: Problem, space: Space, best: Recommendation) -> tuple[Bo
 
 
 def _in_box(problem: Problem, space: Space, width: float) -> BoxGrowth:
-    wide = replace(problem, weight_bounds=(width,) * len(problem.weight_bounds))
+    wide = problem.changed(weight_bounds=(width,) * len(problem.weight_bounds))
     try:
         rows = solve(objective_for(wide, "certified"), space)
     except HypothesisError:

@@ -25,7 +25,7 @@ from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Plans, Schedule
-from rsgadvise.theory.problem import MeasuredConstants, Problem
+from rsgadvise.theory.problem import INITIAL_LOSS, MeasuredConstants, Problem
 from rsgadvise.training.networks import Data, Network, one_thread
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
         problem,
         measured=calibration.constants,
         initial_loss=calibration.initial_loss,
-        assumed=tuple(item for item in problem.assumed if item.key != "training.initial_loss"),
+        assumed=tuple(item for item in problem.assumed if item.key != INITIAL_LOSS),
     )
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from rsgadvise.spec.models import Spec
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.problem import Assumption, Problem
+from rsgadvise.theory.problem import INITIAL_LOSS, Assumption, Problem
 from rsgadvise.theory.stopping import Stopping
 
 
@@ -67,7 +67,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         why = f"{why}, so a safe f(W1)"
         if loss == math.inf:
             why = "unknown, since without a box no loss is the largest; a bound needs it"
-        assumed.append(Assumption("training.initial_loss", loss, why))
+        assumed.append(Assumption(INITIAL_LOSS, loss, why))
     alpha = 1.0
     if network.layered and len(layers) > 2:
         if spec.training.pretraining is not None:

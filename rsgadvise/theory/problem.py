@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.units import SIGMOID
+
+INITIAL_LOSS = "training.initial_loss"
+"""Key of f(W^1), for which the largest loss possible stands where nobody gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,12 @@ class Problem(Architecture):
     measured: MeasuredConstants | None = None
     activations: tuple[str, ...] = ()
     loss: str = SQUARED
+
+    def changed(self, **fields: Any) -> Problem:
+        """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""
+        other = replace(self, **fields)
+        assumed = any(item.key == INITIAL_LOSS for item in self.assumed)
+        return replace(other, initial_loss=other.largest_loss) if assumed else other
 
     @property
     def outputs(self) -> int:

@@ -215,6 +215,33 @@ def test_growth_with_the_box(target: dict[str, float] | None) -> None:
     assert len(known) > 1, "or this tests nothing"
 
 
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"data": {"mean": 0.2}, "target": {"eps": 3, "delta": 0.1}},
+        {"data": {"mean": 0.2, "samples": 10**6}, "budget": {"epochs": 30}},
+    ],
+)
+def test_growth_with_the_box_takes_the_largest_loss_of_each(sections: dict[str, Any]) -> None:
+    """Largest losses of a cross-entropy grow with the box; the spec of each width says the same."""
+
+    def classes(width: float) -> Rankings:
+        network = {"layers": [60, 16, 4], "activation": "tanh", "loss": "cross_entropy"}
+        search = {"batch_size": [64, 1024, 65536], "iterations": {"max": 10**9}}
+        return Rankings(
+            *asked({"kind": "multilayer", "weight_bound": width, **network}, search=search, **sections)
+        )
+
+    found = guarantee_for(classes(0.05))
+    assert found is not None
+    shown = {each.weight_bound: each.bound or each.iterations for each in found.growth}
+    bests = {width: classes(width).proven("certified") for width in shown}
+    assert sum(best is not None for best in bests.values()) > 1, "or this tests nothing"
+    for width, best in bests.items():
+        expected = None if best is None else best.iterations if "target" in sections else best.bound
+        assert shown[width] == pytest.approx(expected, rel=1e-12), width
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     layers=st.lists(st.integers(1, 40), min_size=2, max_size=4),

@@ -32,9 +32,9 @@ def architectures(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[in
 def spec_for(spec: Spec, layers: tuple[int, ...]) -> Spec:
     """The spec of one architecture; without hidden layers that of a single layer."""
     raw = spec.model_dump(exclude_unset=True)
-    raw["network"] = {"kind": "multilayer", "layers": layers, "weight_bound": spec.network.weight_bound}
+    raw["network"] |= {"kind": "multilayer", "layers": layers}
     if len(layers) == 2:
-        raw["network"] = {"kind": "single_layer", "layers": layers}
+        raw["network"] = {"kind": "single_layer", "layers": layers, "loss": spec.network.loss}
         raw["search"] = {k: v for k, v in raw["search"].items() if k != "keep_prob"}
         raw["training"] = {k: v for k, v in raw.get("training", {}).items() if k != "pretraining"}
     return Spec.model_validate(raw)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import architectures, brute_force, spec_for, spec_of, weights_of
+from cases import BASE, architectures, brute_force, spec_for, spec_of, weights_of
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.space import search_space
@@ -22,6 +22,8 @@ from rsgadvise.spec.problem import resolve
 WIDTHS, DEPTHS = (4, 32), (0, 1, 2)
 TARGET = {"eps": 0.5, "delta": 0.1, "runs": 4}
 COST = {"per_iteration": 1e-3, "per_sample": 1e-5}
+# The largest loss possible, which stands for f(W1), is another one for each network.
+CLASSES = {**BASE["network"], "activation": "tanh", "loss": "cross_entropy"}
 CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("work", {"target": TARGET}, None, "paper"),
     ("samples", {"target": TARGET}, "samples", "paper"),
@@ -48,6 +50,9 @@ CASES: list[tuple[str, dict[str, Any], Any, Any]] = [
         None,
         "certified",
     ),
+    ("bound", {"network": CLASSES, "budget": {"epochs": 30}}, None, "certified"),
+    ("work", {"network": CLASSES, "target": {**TARGET, "eps": 3}}, None, "certified"),
+    ("bound", {"network": CLASSES, "training": {"initial_loss": 1.4}}, None, "certified"),
 ]
 
 
@@ -108,6 +113,19 @@ def test_the_ranking_is_that_of_a_loop_over_architectures(case: tuple[str, dict[
     assert {layers for layers, cost in costs.items() if np.isfinite(cost)} == set(exact)
     for layers, cost in exact.items():
         assert costs[layers] == pytest.approx(cost, rel=1e-12), layers
+
+
+def test_a_loss_that_only_a_box_limits_proves_nothing_of_a_network_without_one() -> None:
+    found = design(spec_of(network=CLASSES), widths=(16,), depths=(0, 1), pipeline="none")
+    assert {row.layers: (row.proven, row.vacuous) for row in found.architectures} == {
+        (60, 16, 4): (True, False),
+        (60, 4): (True, True),
+    }
+    (start,) = (item for item in found.assumed if item.key == "training.initial_loss")
+    assert start.value == "the largest possible"
+    assert "without hidden layers no loss is the largest" in start.why
+    plain = design(spec_of(), widths=(16,), depths=(0, 1), pipeline="none")
+    assert [item.value for item in plain.assumed if item.key == "training.initial_loss"] == [4.0]
 
 
 def test_a_range_of_batch_sizes_is_ranked_by_its_best_integer() -> None:

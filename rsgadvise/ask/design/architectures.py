@@ -118,11 +118,11 @@ def one_problem(base: Problem, layers: tuple[int, ...]) -> Problem:
         layers: d_0..d_L.
     """
     if len(layers) == 2:
-        return replace(
-            base, kind="single_layer", layers=layers, weight_bounds=(), pretraining=1.0, activations=()
+        return base.changed(
+            kind="single_layer", layers=layers, weight_bounds=(), pretraining=1.0, activations=()
         )
     boxes, units = base.weight_bounds[:1] * (len(layers) - 1), base.activations[:1] * (len(layers) - 2)
-    return replace(base, kind="multilayer", layers=layers, weight_bounds=boxes, activations=units)
+    return base.changed(kind="multilayer", layers=layers, weight_bounds=boxes, activations=units)
 
 
 def one_space(space: Space, depth: int) -> Space:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -35,7 +35,7 @@ from rsgadvise.numerals import rounded_up
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, other_than
 from rsgadvise.theory.judge import Plan, check_problem, equation
-from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.problem import INITIAL_LOSS, Assumption, Problem
 from rsgadvise.theory.theorems import theorem_of, usual_constants
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _design(
         candidates=found.candidates,
         equations=tuple(_source(space, depth, constants) for depth in compared),
         tolerance=TOLERANCE,
-        assumed=(*relevant(base, constants), *space.assumed),
+        assumed=(*_assumed(base, constants), *space.assumed),
     )
     exact, shown = (
         ranked(base, space, lattice, rows, constants=constants, metric=metric, top=top)
@@ -298,6 +298,14 @@ def _design(
     if chosen.curve is not None:
         advice = _with_curve(advice, base, chosen.curve, widths=widths)
     return advice if chosen.planned is None else _with_pipeline(advice, chosen.planned)
+
+
+def _assumed(base: Problem, constants: ConstantsName) -> Iterator[Assumption]:
+    """What is assumed of every architecture; a loss that only a box limits has a largest one for each."""
+    by_box = base.boxed and not np.isfinite(base.head.largest_loss(base.outputs))
+    for item in relevant(base, constants):
+        own = by_box and item.key == INITIAL_LOSS
+        yield replace(item, value=wording.LARGEST_LOSS, why=wording.OWN_LARGEST_LOSS) if own else item
 
 
 def _metric(space: Space, by: By | None) -> Metric:

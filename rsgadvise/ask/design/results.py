@@ -287,6 +287,8 @@ SAME_SPEED = (
     "which are not."
 )
 SAME_START = "training.initial_loss is taken for every architecture alike."
+LARGEST_LOSS = "the largest possible"
+OWN_LARGEST_LOSS = "each network's own, so a safe f(W1); without hidden layers no loss is the largest"
 SINGLE = "Without a hidden layer the network is a single_layer: no box, no dropout, Theorem III.1."
 BATCH_RANGE = (
     "In a range of batch sizes each architecture is screened to about 1 % of its best one; the ranks shown "
