@@ -152,7 +152,7 @@ def test_rounding_above_the_range_is_not() -> None:
 )
 def test_coverage_under_optional_stopping(draw: Draw) -> None:
     """Looked at after every ten observations, the true mean is excluded at most as often as alpha says."""
-    alpha, trials = 0.2, 150
+    alpha, trials = 0.2, 100
     mean = float(np.mean(draw(np.random.default_rng(99), 10**6)))
     wrong = 0
     for trial in range(trials):
