@@ -122,11 +122,11 @@ def _rows(spec: Spec, data: Any) -> Data:
         got = "x alone" if len(pair) < 3 else f"{len(pair)} values"
         raise DataError(f"data must be (x, y) for this network; got {got}; pass x and its targets")
     given = _numbers(pair[1], "y")
-    if given.dtype.kind in "iub" and given.ndim == 1 and not _is_one_output(given, network.layers[-1]):
-        targets, _ = encode_targets(given, name="y")
-    else:
-        targets = given.astype(np.float64)
-        targets = targets[:, None] if targets.ndim == 1 else targets
+    targets = given.astype(np.float64)
+    targets = targets[:, None] if targets.ndim == 1 else targets
+    if given.dtype.kind in "iub" and given.ndim == 1:
+        found, encoding = encode_targets(given, name="y", one_output=network.layers[-1] == 1)
+        targets = found if encoding.classes is not None else targets
     _check(targets, "y", network.layers[-1])
     if len(inputs) != len(targets):
         raise DataError(
@@ -153,11 +153,6 @@ def _numbers(values: Any, name: str) -> np.ndarray[Any, Any]:
             "other values or rows of different lengths; convert it"
         ) from None
     return found
-
-
-def _is_one_output(labels: np.ndarray[Any, Any], width: int) -> bool:
-    """Whether two classes are the two values of a single output, as in an `MLPClassifier`."""
-    return width == 1 and bool(np.isin(labels, (0, 1)).all())
 
 
 def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:

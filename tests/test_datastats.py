@@ -304,9 +304,10 @@ def test_chunks_and_formats_do_not_matter(tmp_path: Path, array: Array, chunk: i
     in_order(whole)
     for name in ("f.npy", "a.npz", "a.mat", "a.csv"):
         other = measure(open_data(tmp_path / name))
-        assert other.mean == whole.mean
-        assert other.mean_square == whole.mean_square
-        assert other.second_moment == whole.second_moment
+        # Text is read to the last but one bit.
+        apart = 1e-14 if name == "a.csv" else 0.0
+        for field in ("mean", "mean_square", "second_moment"):
+            assert getattr(other, field) == pytest.approx(getattr(whole, field), rel=apart, abs=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "CHUNK_BYTES", chunk)
         patch.setattr(measuring, "GRAM_ROWS", 1)

@@ -5,58 +5,86 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rsgadvise.cli.options import COLUMN_NUMBERS, ScalingName, ScalingOption
+from rsgadvise.cli.options import COLUMN_NUMBERS, Group, ScalingName, ScalingOption
 from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
+from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
+    from rsgadvise.data.dialect import TableOptions
+    from rsgadvise.data.opening import Reading
     from rsgadvise.data.scaling import DataStatistics, ScalingChoice
     from rsgadvise.data.stream import DataSource
     from rsgadvise.errors import SpecError
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.spec.models import Spec
     from rsgadvise.training.networks import Data
+
+
+OF_DATA = "Of a data file:"
+
+
+class CategoriesName(StrEnum):
+    """What columns of words become."""
+
+    ONE_HOT = "one_hot"
+    EXCLUDE = "exclude"
+
+
+class TargetKindName(StrEnum):
+    """What targets are taken for."""
+
+    AUTO = "auto"
+    CLASSES = "classes"
+    VALUES = "values"
 
 
 # How a spec names a data file that a command was given: the keys `file`, `array`, `target` and so on.
 
-Keys = dict[str, str | tuple[str, ...]]
+Keys = dict[str, Any]
 
 
-def keys_for(
-    source: DataSource,
-    *,
-    array: str | None,
-    target: str | None,
-    exclude: tuple[str, ...],
-    scaling: ScalingChoice,
-    folder: Path,
-) -> Keys:
+def keys_for(source: DataSource, reading: Reading, *, scaling: ScalingChoice, folder: Path) -> Keys:
     """The keys of `data` with which a spec in `folder` reads this source; defaults are left out.
 
     The path is relative to the spec, as `data.file` is read, unless an absolute one was given that lies
     elsewhere; a file of targets is named relative to the data, beside which it is looked for.
     """
+    keys: Keys = {"file": _relative(source.path, folder), **reading.said}
     if source.target_file is not None:
-        target = _relative(source.target_file, source.path.parent)
-    keys = {
-        "file": _relative(source.path, folder),
-        "array": array,
-        "target": target,
-        "exclude": exclude,
-        "scaling": None if scaling == "auto" else scaling,
-    }
-    return {key: value for key, value in keys.items() if value}
+        keys["target"] = _relative(source.target_file, source.path.parent)
+    return keys if scaling == "auto" else {**keys, "scaling": scaling}
+
+
+def reading_of(spec: Spec) -> Reading:
+    """How a spec says that its file is to be read; of two classes a network of one output has one number."""
+    from rsgadvise.data.dialect import TableOptions
+    from rsgadvise.data.opening import Reading
+
+    data, network = spec.data, spec.network
+    table = TableOptions() if data.table is None else TableOptions(**data.table.model_dump())
+    return Reading(
+        data.array,
+        data.target,
+        data.exclude,
+        data.categories,
+        data.target_kind,
+        table,
+        one_output=not network.tied and network.layers[-1] == 1,
+    )
 
 
 def unprintable(keys: Keys) -> str | None:
     """Why a spec cannot name the data; None if it can."""
-    if all("".join(value).isprintable() for value in keys.values()):
+    if str(keys).isprintable():
         return None
     return "its name does not print; rename it"
 
@@ -73,6 +101,139 @@ def width_fix(
     if tied or source.has_targets:
         return f"leave columns out with {exclude}, or change it"
     return f"name the column of the target with {target}, and leave others out with {exclude}"
+
+
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN|FILE",
+        help=f"{OF_DATA} what to predict: a column {COLUMN_NUMBERS}, an array, or another file.",
+    ),
+]
+ArrayOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help=f"{OF_DATA} the array of the features.")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help=f"{OF_DATA} leave out a column {COLUMN_NUMBERS}, or several, a,b; repeatable; none keeps even "
+        "dates and numbers of rows.",
+    ),
+]
+CategoriesOption = Annotated[
+    CategoriesName | None,
+    typer.Option(help=f"{OF_DATA} columns of a few words: an input for every word, or none."),
+]
+TargetKindOption = Annotated[
+    TargetKindName, typer.Option(help=f"{OF_DATA} whether the targets are labels or values.")
+]
+TableOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help=f"{OF_DATA} how its text is written: separator, decimal, thousands, missing, encoding, comment "
+        "or header; repeatable.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSaid:
+    """What the command line says of how a data file is to be read."""
+
+    target: str | None = None
+    array: str | None = None
+    exclude: tuple[str, ...] = ()
+    categories: Literal["one_hot", "exclude"] | None = None
+    target_kind: Literal["auto", "classes", "values"] = "auto"
+    table: tuple[str, ...] = ()
+    scaling: ScalingChoice = "auto"
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that were used."""
+        own = (f for f in fields(self) if getattr(self, f.name) != f.default)
+        return tuple(f"--{f.name.replace('_', '-')}" for f in own)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same as they are typed, with their values."""
+        typed = list[str]()
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != f.default:
+                for each in value if isinstance(value, tuple) else (value,):
+                    typed += [
+                        f"--{f.name.replace('_', '-')}",
+                        f"{each:g}" if isinstance(each, float) else str(each),
+                    ]
+        return tuple(typed)
+
+    def reading(self) -> Reading:
+        """How the file is to be read.
+
+        Raises:
+            UsageError: --table says what cannot be.
+        """
+        from rsgadvise.data.opening import Reading
+
+        return Reading(
+            self.array, self.target, self.exclude, self.categories, self.target_kind, _table(self.table)
+        )
+
+
+def said(
+    target: TargetOption = None,
+    array: ArrayOption = None,
+    exclude: ExcludeOption = None,
+    categories: CategoriesOption = None,
+    target_kind: TargetKindOption = TargetKindName.AUTO,
+    table: TableOption = None,
+    scaling: ScalingOption = ScalingName.AUTO,
+) -> ReadingSaid:
+    """The options of a data file as one value."""
+    return ReadingSaid(
+        target=target,
+        array=array,
+        exclude=tuple(exclude or ()),
+        categories=None if categories is None else categories.value,
+        target_kind=target_kind.value,
+        table=tuple(table or ()),
+        scaling=scaling.value,
+    )
+
+
+AboutReading = Annotated[ReadingSaid, Group(said)]
+
+
+def _table(said: tuple[str, ...]) -> TableOptions:
+    """What --table says, checked as the table section of a spec is."""
+    from rsgadvise.data.dialect import TableOptions
+
+    if not said:
+        return TableOptions()
+    from pydantic import ValidationError
+
+    from rsgadvise.spec.models import Table
+
+    values: dict[str, Any] = {}
+    for text in said:
+        key, sign, value = text.partition("=")
+        if not sign or key not in Table.model_fields:
+            raise UsageError(
+                f"--table must be KEY=VALUE with a key of {', '.join(Table.model_fields)}; got {text!r}; "
+                "write e.g. decimal=,"
+            )
+        if key == "missing":
+            values[key] = (*values.get(key, ()), value)
+        else:
+            values[key] = {"true": True, "false": False}.get(value, value) if key == "header" else value
+    try:
+        return TableOptions(**Table.model_validate(values).model_dump())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(f"--table {first['loc'][0]}: {first['msg']}") from None
 
 
 def same_file(one: Path, other: Path) -> bool:
@@ -108,13 +269,12 @@ def measured(
 def _opened(loaded: LoadedSpec) -> DataSource:
     """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
     from rsgadvise.data.choose import Words
-    from rsgadvise.data.opening import open_data
 
     data = loaded.spec.data
     words = Words("data.array", "data.target", "data.exclude")
     path = loaded.source.base_dir / (data.file or "")
     keep_data_apart(path, data.target)
-    return open_data(path, array=data.array, target=data.target, exclude=data.exclude, words=words)
+    return reading_of(loaded.spec).open(path, words)
 
 
 def statistics_for_spec(statistics: DataStatistics) -> Mapping[str, float | int]:
@@ -242,20 +402,7 @@ def stats(
     data: Annotated[
         Path, typer.Argument(metavar="DATA", help="Data file; the format is found from its content.")
     ],
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN|FILE", help=f"Targets: a column {COLUMN_NUMBERS}, an array, or another file."
-        ),
-    ] = None,
-    array: Annotated[str | None, typer.Option(metavar="NAME", help="Feature array inside the file.")] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN", help=f"Leave out a column, {COLUMN_NUMBERS}, or several, a,b; repeatable."
-        ),
-    ] = None,
-    scaling: ScalingOption = ScalingName.AUTO,
+    about: AboutReading,
     spectrum: Annotated[
         bool, typer.Option("--spectrum/--no-spectrum", help="Whether to compute the top eigenvalue.")
     ] = True,
@@ -266,12 +413,10 @@ def stats(
     to: TargetOptions,
 ) -> None:
     """Measure a data file: mean, moments, spectrum and scaling."""
-    from rsgadvise.data.opening import open_data
-
-    keep_data_apart(data, target)
-    excluded = tuple(exclude or ())
-    source = open_data(data, array=array, target=target, exclude=excluded)
-    statistics = measured(source, spectrum=spectrum, quiet=to.quiet, scaling=scaling.value)
+    keep_data_apart(data, about.target)
+    reading = about.reading()
+    source = reading.open(data)
+    statistics = measured(source, spectrum=spectrum, quiet=to.quiet, scaling=about.scaling)
     if into is not None:
         _check_width(into, source)
     from rsgadvise.show.report import documents as report
@@ -288,14 +433,7 @@ def stats(
 
         write_statistics(into, statistics_for_spec(statistics))
         if not to.quiet:
-            keys = keys_for(
-                source,
-                array=array,
-                target=target,
-                exclude=excluded,
-                scaling=scaling.value,
-                folder=into.parent,
-            )
+            keys = keys_for(source, reading, scaling=about.scaling, folder=into.parent)
             for line in (f"wrote the statistics into {into}", *_about_its_file(into, data, keys)):
                 print(line, file=sys.stderr)
 
@@ -312,10 +450,11 @@ def _about_its_file(into: Path, data: Path, keys: Keys) -> list[str]:
         pairs = ", ".join(f"{key}: {yaml_scalar(key, value)}" for key, value in keys.items())
         return [f"it names no data to train on or to calibrate by; add to data: {pairs}"]
     if same_file(loaded.source.base_dir / named, data):
+        usual = {"exclude": (), "scaling": "auto", "categories": None}
         return [
             f"its data.{key} is {yaml_scalar(key, given)}, which counts; these numbers were measured with "
             f"{yaml_scalar(key, wanted)}"
-            for key, wanted in {"exclude": (), "scaling": "auto", **keys}.items()
-            if key in {"exclude", "scaling"} and wanted != (given := getattr(loaded.spec.data, key))
+            for key, wanted in {**usual, **keys}.items()
+            if key in usual and wanted != (given := getattr(loaded.spec.data, key))
         ]
     return [f"its data.file is {named}, which counts instead of these numbers; change it to {data}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rsgadvise.cli.data import without_targets
+from rsgadvise.cli.data import reading_of, without_targets
 from rsgadvise.cli.sources import located
 from rsgadvise.errors import HypothesisError, InfeasibleError
 from rsgadvise.kinds import KINDS
@@ -80,19 +80,18 @@ def _data_file(advice: Advice, loaded: LoadedSpec, statistics: DataStatistics) -
     if statistics.output_dim is None and not tied:
         raise without_targets(loaded)
     path = loaded.source.base_dir / (data.file or "")
-    exclude = data.exclude
-    plain = None if exclude else plain_arrays(path, array=data.array, target=data.target)
+    reading = reading_of(loaded.spec)
+    plain = plain_arrays(path, reading)
+    labelled = statistics.target_encoding == "one-hot"
     used = None if advice.train is None else advice.train.scaling
     return DataFile(
         path=str(path),
         scaling=used or statistics.scaling,  # type: ignore[arg-type]
-        array=data.array,
-        target=data.target,
-        exclude=exclude,
-        plain=plain is not None and (tied or plain.labelled),
+        options=reading.said,
+        plain=plain is not None and (tied or (plain.labelled and labelled)),
         features=None if plain is None else plain.features,
         labels=None if plain is None else plain.targets,
-        labelled=statistics.target_encoding == "one-hot",
+        labelled=labelled,
         rows=statistics.samples,
         squared_norm=statistics.input_dim * statistics.second_moment,
     )

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data import keys_for, unprintable, width_fix
+from rsgadvise.cli.data import AboutReading, keys_for, unprintable, width_fix
 from rsgadvise.cli.options import (
-    COLUMN_NUMBERS,
     NoColorOption,
     OutputOption,
     QuietOption,
-    ScalingName,
-    ScalingOption,
     VersionOption,
 )
 from rsgadvise.cli.output import is_stdout, write, write_text
@@ -76,21 +73,8 @@ def init(
     data: Annotated[
         Path | None, typer.Option(help="A data file to measure; its statistics go into the spec.")
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN|FILE", help=f"Targets of --data: a column {COLUMN_NUMBERS}, an array, or a file."
-        ),
-    ] = None,
-    array: Annotated[str | None, typer.Option(help="Name of the feature array inside --data.")] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN",
-            help=f"Leave out a column of --data, {COLUMN_NUMBERS}, or several, a,b; repeatable.",
-        ),
-    ] = None,
-    scaling: ScalingOption = ScalingName.AUTO,
+    *,
+    about_data: AboutReading,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     output: OutputOption = None,
     quiet: QuietOption = False,
@@ -102,30 +86,19 @@ def init(
     from rsgadvise.spec.template import kind_named, render_template
 
     place = _place(file, output, force=force)
-    given = {"--target": target, "--array": array, "--exclude": exclude, "--scaling": scaling != "auto"}
-    for name, value in given.items():
-        if value and data is None:
-            raise UsageError(f"{name} is about the file of --data; got no --data; leave it out")
+    if data is None and about_data.given:
+        raise UsageError(f"{about_data.given[0]} is about the file of --data; got no --data; leave it out")
     widths, values, told = _widths(layers), None, []
     if kind is None:
         deep = data is not None if widths is None else len(widths) > 2
         kind = "multilayer" if deep else "single_layer"
     about = kind_named(kind)
     if data is not None:
-        from rsgadvise.data.opening import open_data
-
-        keep_data_apart(data, target)
-        excluded = tuple(exclude or ())
-        source = open_data(data, array=array, target=target, exclude=excluded)
-        widths, values = _from_data(source, about, widths, scaling=scaling.value, quiet=quiet)
-        keys = keys_for(
-            source,
-            array=array,
-            target=target,
-            exclude=excluded,
-            scaling=scaling.value,
-            folder=place.parent if place else Path(),
-        )
+        keep_data_apart(data, about_data.target)
+        reading = about_data.reading()
+        source = reading.open(data)
+        widths, values = _from_data(source, about, widths, scaling=about_data.scaling, quiet=quiet)
+        keys = keys_for(source, reading, scaling=about_data.scaling, folder=place.parent if place else Path())
         blocked = unprintable(keys)
         if blocked is not None:
             told.append(f"data.file is left out of it: {blocked}")

@@ -114,6 +114,19 @@ def _refuse_same(option: str, path: Path, other: Path | int, what: str) -> None:
         return
     if _same(path, other):
         raise UsageError(f"{option} must name a file of its own; got {path}, {what}; name another")
+    if isinstance(other, Path) and _adds_image(path, other):
+        raise UsageError(
+            f"{option} must not add an image to the data; got {path}, in {other}; name another place"
+        )
+
+
+def _adds_image(path: Path, folder: Path) -> bool:
+    """Whether a file named as an image lies in a folder, which may be one of images."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - whatever cannot be asked is no folder
+        return False
+    from rsgadvise.data.formats.images import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES and Path(_real(path)).is_relative_to(_real(folder))
 
 
 def _same(path: Path, other: Path | int) -> bool:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.data import described, keys_for, measured, rows_of, statistics_of
+from rsgadvise.cli.data import (
+    OF_DATA,
+    ArrayOption,
+    CategoriesOption,
+    ExcludeOption,
+    ReadingSaid,
+    TableOption,
+    TargetKindName,
+    TargetKindOption,
+    TargetOption,
+    described,
+    keys_for,
+    measured,
+    rows_of,
+    said,
+    statistics_of,
+)
 from rsgadvise.cli.options import (
-    COLUMN_NUMBERS,
     AdviceConstantsOption,
     Group,
     PilotOption,
@@ -27,8 +43,8 @@ from rsgadvise.pilot import AUTO, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
-    from rsgadvise.data.scaling import DataStatistics, ScalingChoice
-    from rsgadvise.data.stream import DataSource
+    from rsgadvise.data.opening import Reading
+    from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
 
@@ -110,85 +126,43 @@ def advice_for(
         )
 
 
-_OF_DATA = "Of a data file:"
-TargetOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="COLUMN|FILE", help=f"{_OF_DATA} what to predict, a column {COLUMN_NUMBERS}, or a file."
-    ),
-]
-ArrayOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help=f"{_OF_DATA} the array of the features.")
-]
-ExcludeOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="COLUMN", help=f"{_OF_DATA} leave out a column {COLUMN_NUMBERS}, or a,b; repeatable."
-    ),
-]
 HiddenOption = Annotated[
     str | None,
     typer.Option(
-        metavar="N[,N...]", help=f"{_OF_DATA} units of the hidden layers; 0 for none, 32 unless told."
+        metavar="N[,N...]", help=f"{OF_DATA} units of the hidden layers; 0 for none, 32 unless told."
     ),
 ]
 KindOption = Annotated[
-    str | None, typer.Option(metavar="KIND", help=f"{_OF_DATA} single_layer, multilayer or autoencoder.")
+    str | None, typer.Option(metavar="KIND", help=f"{OF_DATA} single_layer, multilayer or autoencoder.")
 ]
-EpochsOption = Annotated[float | None, typer.Option(help=f"{_OF_DATA} passes over the rows.")]
+EpochsOption = Annotated[float | None, typer.Option(help=f"{OF_DATA} passes over the rows.")]
 SaveOption = Annotated[
     Path | None,
-    typer.Option(metavar="SPEC", help=f"{_OF_DATA} also write the spec that it stood for."),
+    typer.Option(metavar="SPEC", help=f"{OF_DATA} also write the spec that it stood for."),
 ]
 IntoOption = Annotated[
     Path | None,
     typer.Option(metavar="SPEC", help="Also write the advised values into the training section of SPEC."),
 ]
-BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{_OF_DATA} rows of a mini-batch.")]
+BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{OF_DATA} rows of a mini-batch.")]
 
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
 )
-_TARGET_NAMES = ("y", "label", "labels", "class", "target", "targets", "outcome")
 HIDDEN = 32  # units, in one layer, where nobody says what to train on a data file
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
 _MOST_EPOCHS = 1e100  # as in a spec
 _SAMPLE_BYTES = 4096
-_MOST_CLASSES = 20  # of a last column that is taken as the target
 
 
-@dataclass(frozen=True, slots=True)
-class DataOptions:
-    """What the command line says of a data file; None where it says nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOptions(ReadingSaid):
+    """What the command line says of a data file, and of a network for it; None where it says nothing."""
 
-    target: str | None = None
-    array: str | None = None
-    exclude: tuple[str, ...] = ()
     hidden: str | None = None
     kind: str | None = None
     epochs: float | None = None
     batch_size: int | None = None
-    scaling: ScalingChoice = "auto"
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The options that were used."""
-        own = (f for f in fields(self) if getattr(self, f.name) != f.default)
-        return tuple(f"--{f.name.replace('_', '-')}" for f in own)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The same as they are typed, with their values."""
-        typed = list[str]()
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value != f.default:
-                for each in value if isinstance(value, tuple) else (value,):
-                    typed += [
-                        f"--{f.name.replace('_', '-')}",
-                        f"{each:g}" if isinstance(each, float) else str(each),
-                    ]
-        return tuple(typed)
 
 
 def _data(
@@ -198,10 +172,15 @@ def _data(
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
     exclude: ExcludeOption = None,
+    categories: CategoriesOption = None,
+    target_kind: TargetKindOption = TargetKindName.AUTO,
+    table: TableOption = None,
     array: ArrayOption = None,
     scaling: ScalingOption = ScalingName.AUTO,
 ) -> DataOptions:
-    return DataOptions(target, array, tuple(exclude or ()), hidden, kind, epochs, batch_size, scaling.value)
+    read = said(target, array, exclude, categories, target_kind, table, scaling)
+    own = {f.name: getattr(read, f.name) for f in fields(read)}
+    return DataOptions(**own, hidden=hidden, kind=kind, epochs=epochs, batch_size=batch_size)
 
 
 def _effort(
@@ -235,10 +214,12 @@ class Loaded:
 
 
 def is_data(source: str) -> bool:
-    """Whether a name on the command line is that of a data file rather than of a spec."""
+    """Whether a name on the command line is that of a data file, or folder, rather than of a spec."""
     from rsgadvise.spec.load import SUFFIXES
 
     path = Path(source)
+    if source != "-" and os.path.isdir(source):  # noqa: PTH112 - whatever cannot be asked is no folder
+        return True
     if source == "-" or path.suffix.lower() in SUFFIXES:
         return False
     try:
@@ -288,17 +269,18 @@ def load(
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
-    from rsgadvise.data.opening import open_data
     from rsgadvise.spec import parse_spec
 
     kind, hidden = _shape(options)
-    target, notes = options.target, list[str]()
-    keep_data_apart(path, target)
-    source = open_data(path, array=options.array, target=target, exclude=options.exclude)
+    notes = list[str]()
+    reading = options.reading()
+    keep_data_apart(path, reading.target)
+    if reading.target is None and not kind.tied:
+        reading, note = _with_target(path, reading)
+        notes += note
+    source = reading.open(path)
     if not source.has_targets and not kind.tied:
-        target, note = _guessed_target(path, source, options)
-        notes.append(note)
-        source = open_data(path, array=options.array, target=target, exclude=options.exclude)
+        raise DataError(f"{path}: holds no targets that are found by themselves; name them with {_NAME_IT}")
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
         hidden = (HIDDEN,)
@@ -309,20 +291,13 @@ def _from_data(
     text = _spec_text(
         kind=kind.name,
         layers=(statistics.input_dim, *middle, *ends),
-        data=keys_for(
-            source,
-            array=options.array,
-            target=target,
-            exclude=options.exclude,
-            scaling=options.scaling,
-            folder=save.parent if save else Path(),
-        ),
+        data=keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path()),
         epochs=_epochs(options, statistics.samples),
         batch_size=options.batch_size,
     )
     if options.epochs is None:
         notes.append(f"Assumed: {_epochs(options, statistics.samples):,g} epochs; --epochs says otherwise.")
-    name = str(save) if save else f"<{path.name}>"
+    name = str(save) if save else f"<{path.name or path.resolve().name}>"
     loaded = parse_spec(text, file=name, overrides=overrides)
     values, about = described(loaded, statistics)
     return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
@@ -371,7 +346,7 @@ def _spec_text(
     *,
     kind: str,
     layers: Sequence[int],
-    data: Mapping[str, str | tuple[str, ...]],
+    data: Mapping[str, Any],
     epochs: float,
     batch_size: int | None,
 ) -> str:
@@ -386,42 +361,20 @@ def _spec_text(
     return "\n".join(lines) + "\n"
 
 
-def _guessed_target(path: Path, source: DataSource, options: DataOptions) -> tuple[str, str]:
-    """(the column that is most likely to be predicted, a note that says so).
+_NAME_IT = "--target COLUMN (by name or number, -1 is the last), or --kind autoencoder, which needs none"
+
+
+def _with_target(path: Path, reading: Reading) -> tuple[Reading, list[str]]:
+    """The same with the column of a table that is most likely to be predicted, and a note that says so.
 
     Raises:
         DataError: none stands out.
     """
-    names = source.column_names
-    fix = "--target COLUMN (by name or number, -1 is the last), or --kind autoencoder, which needs none"
-    if source.format not in ("csv", "tsv", "parquet"):
-        raise DataError(f"{path}: holds no targets that are found by themselves; name them with {fix}")
-    said = "is assumed to be what to predict; --target says otherwise."
-    for name in names or ():
-        if name.strip().lower() in _TARGET_NAMES:
-            return name, f"Column {name!r} {said}"
-    last = names[-1] if names else "the last column"
-    if _looks_like_classes(path, options):
-        alone = names is not None and names.count(last) == 1
-        return last if alone else "-1", f"{'Column ' + repr(last) if names else 'The last column'} {said}"
-    from rsgadvise.data.formats.tables import listed
+    from rsgadvise.data.columns import guessed_target
+    from rsgadvise.data.opening import columns_of
 
-    shown = f"; its columns are {listed(names)}" if names else ""
-    raise DataError(f"{path}: which column is to be predicted? name it with {fix}{shown}")
-
-
-def _looks_like_classes(path: Path, options: DataOptions) -> bool:
-    """Whether the last column holds few different values, each more than once."""
-    from rsgadvise.data.opening import open_data
-    from rsgadvise.data.targets import TargetSummary
-
-    summary = TargetSummary(f"{path}: targets")
-    rows = 0
-    for _, targets in open_data(path, array=options.array, target="-1", exclude=options.exclude).chunks():
-        if targets is not None:
-            summary.update(targets)
-            rows += len(targets)
-        if rows:
-            break
-    found = summary.finish()
-    return found.classes is not None and len(found.classes) <= min(_MOST_CLASSES, rows // 2)
+    columns = columns_of(path, reading)
+    if not columns:
+        return reading, []
+    target, note = guessed_target(path, columns, reading.exclude, _NAME_IT)
+    return replace(reading, target=target), [note]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
 
@@ -31,6 +32,34 @@ class Words:
         """What to do about a column that is no feature."""
         return "take it out of the file" if self.exclude is None else f"leave it out with {self.exclude}"
 
+    @property
+    def _in_spec(self) -> bool:
+        return self.target.startswith("data.")
+
+    @property
+    def keep_all(self) -> str:
+        """How nothing is left out by itself."""
+        return "data.exclude: none" if self._in_spec else "--exclude none"
+
+    @property
+    def categories(self) -> str:
+        """How words become inputs."""
+        return "data.categories: one_hot" if self._in_spec else "--categories one_hot"
+
+    @property
+    def table(self) -> str:
+        """Where it is said how a table is written."""
+        return "data.table" if self._in_spec else "--table"
+
+    @property
+    def target_classes(self) -> str:
+        """How targets are said to be classes."""
+        return "data.target_kind: classes" if self._in_spec else "--target-kind classes"
+
+    def table_key(self, key: str, value: str) -> str:
+        """How something about the writing of a table is said."""
+        return f"data.table.{key}: {value!r}" if self._in_spec else f"--table {key}={value}"
+
     def no_number(self, *, named: bool) -> str:
         """What to do about a column that holds no numbers; `named`: whether the targets are known."""
         if named:
@@ -38,8 +67,87 @@ class Words:
         return f"if the column is the target, name it with {self.target}, else {self.leave_out}"
 
 
-FEATURE_NAMES = ("x", "data")
-TARGET_NAMES = ("y", "labels", "fine_labels")
+FEATURE_NAMES = (
+    *("x", "data", "features", "feature", "feats", "feat", "fea", "inputs", "input", "images", "image"),
+    *("samples", "attributes"),
+)
+TARGET_NAMES = (
+    *("y", "labels", "label", "targets", "target", "classes", "class", "fine_labels", "gnd"),
+    *("outputs", "output"),
+)
+_SPELLINGS = ("{0}_{1}", "{1}_{0}", "{0}{1}", "{1}{0}")
+_TRAINING = tuple(
+    s.format("{}", part) for part in ("train", "training", "train_set", "tr") for s in _SPELLINGS
+)
+_TESTING = tuple(
+    spelling.format("{}", part)
+    for part in ("test", "testing", "test_set", "te", "val", "valid", "validation", "dev")
+    for spelling in _SPELLINGS
+)
+_PLAIN = "{}"
+_MOST_DESCRIBED = 20
+
+
+_MOST_UNNAMED = 100  # a longer list is no list of arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Arrays by name, from what a library of one language stores.
+
+    Args:
+        arrays: by name. others: what else there is, by name, as what it is. notes: which were taken for what.
+    """
+
+    arrays: dict[str, Any]
+    others: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def named_contents(content: object, length: Callable[[object], int | None]) -> Contents:
+    """Names for the arrays of a dictionary, of a tuple or list, or for one alone, which is x.
+
+    Two of equal length are x and y; of several such pairs the first are, and the next are x_2 and y_2.
+    Anything else that is in order goes by its place, from 0.
+
+    Args:
+        content: what was stored.
+        length: entries along the first axis of an array; None of anything else.
+    """
+
+    def is_pair(value: object) -> bool:
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == 2
+            and length(value[0]) is not None
+            and length(value[0]) == length(value[1])
+        )
+
+    if length(content) is not None:
+        return Contents({"x": content})
+    if isinstance(content, list | tuple) and is_pair(content):
+        note = (
+            f"Of the pair of arrays, of {length(content[0])} rows each, the second was taken as the targets."
+        )
+        return Contents({"x": content[0], "y": content[1]}, notes=(note,))
+    if isinstance(content, list | tuple) and content and all(is_pair(each) for each in content):
+        arrays = dict(zip(("x", "y"), content[0], strict=True))
+        for number, pair in enumerate(content[1:], 2):
+            arrays |= {f"x_{number}": pair[0], f"y_{number}": pair[1]}
+        note = (
+            f"The first of {len(content)} pairs of arrays was taken; array x_2 with target y_2 is the second."
+        )
+        return Contents(arrays, notes=(note,) if len(content) > 1 else ())
+    found = content if isinstance(content, dict) else {}
+    if isinstance(content, list | tuple) and len(content) <= _MOST_UNNAMED:
+        found = dict(enumerate(content))
+    texts = {
+        key.decode("latin1") if isinstance(key, bytes) else str(key): each for key, each in found.items()
+    }
+    return Contents(
+        {key: each for key, each in texts.items() if length(each) is not None},
+        {key: type(each).__name__ for key, each in texts.items() if length(each) is None},
+    )
 
 
 class OpenTarget(Protocol):
@@ -49,97 +157,149 @@ class OpenTarget(Protocol):
 
 
 class Archive(Protocol):
-    """A file that holds several named arrays; `passed_over` says what else is in it, of other kinds."""
+    """A file that holds several named arrays, and perhaps other things that have names.
+
+    Attributes:
+        path: the file.
+        notes: which of what has no names was taken for what.
+    """
 
     path: Path
-    passed_over: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
-    def names(self) -> tuple[str, ...]: ...
+    def names(self) -> tuple[str, ...]:
+        """Of everything in it."""
 
-    def rows(self, name: str, *, targets: bool = False) -> RowArray: ...
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Of an array of numbers; None for anything else."""
 
-    def describe(self) -> str: ...
+    def described(self, name: str) -> str:
+        """The name, with its shape or with what else it is."""
+
+    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
+        """The array as a stream of rows; `transposed` with its axes in the opposite order.
+
+        Raises:
+            DataError: it holds anything but real numbers, or is damaged.
+        """
 
 
-def _usual(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """The first wanted name, exactly or, if that is unique, in other capitals."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Which arrays of a file are read, and how.
+
+    Attributes:
+        features, targets: their names; no targets where there are none, or where they lie elsewhere.
+        turned, targets_turned: whether they are read with their axes in the opposite order.
+        training: whether they were taken for being those of training.
+        unfit: arrays called like targets that give no target for each row.
+    """
+
+    features: str
+    targets: str | None = None
+    turned: bool = False
+    targets_turned: bool = False
+    training: bool = False
+    unfit: tuple[str, ...] = ()
+
+
+def _described(archive: Archive, names: Sequence[str]) -> str:
+    """Names and shapes for a message."""
+    more = len(names) - _MOST_DESCRIBED
+    listed = ", ".join(archive.described(name) for name in names[:_MOST_DESCRIBED])
+    return f"{listed} and {more} more" if more > 0 else listed or "no array"
+
+
+def _called(name: str) -> str:
+    """A name as it is compared: X-Train and the dataset x in the group train are x_train and train_x."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _usual(names: Sequence[str], wanted: Iterable[str]) -> Iterator[str]:
+    """The names that are wanted, in that order, each exactly or, if that is unique, in another spelling."""
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(_called(name), []).append(name)
     for want in wanted:
-        if want in names:
-            return want
-        alike = [name for name in names if name.lower() == want]
-        if len(alike) == 1:
-            return alike[0]
-    return None
+        alike = spellings.get(want, [])
+        if want in alike:
+            yield want
+        elif len(alike) == 1:
+            yield alike[0]
 
 
 def _choose_features(archive: Archive, array: str | None, words: Words) -> str:
-    """The name asked for, else x or data, else the only array there is."""
+    """The name asked for, else a usual one, else that for training, else the only array there is."""
     path, names = archive.path, archive.names
     if array is not None:
         if array not in names:
             raise malformed(
-                path, f"has no array {array!r}; it holds {archive.describe()}: name one with {words.array}"
+                path,
+                f"has no array {array!r}; it holds {_described(archive, names)}: name one with {words.array}",
             )
         return array
-    usual = _usual(names, FEATURE_NAMES)
+    patterns = (_PLAIN, *_TRAINING)
+    usual = next(_usual(names, (p.format(word) for p in patterns for word in FEATURE_NAMES)), None)
     if usual is not None:
         return usual
-    if len(names) == 1:
-        return names[0]
+    numbers = [name for name in names if archive.shape(name) is not None] or names
+    if len(numbers) == 1 and _called(numbers[0]) not in TARGET_NAMES:
+        return numbers[0]
     raise malformed(
         path,
-        f"holds {archive.describe()} and none is called x or data; choose the features with"
+        f"holds {_described(archive, names)} and none is called x, data or features; choose the features with"
         f" {words.array} NAME",
     )
 
 
-def _choose_targets(
-    archive: Archive,
-    features: RowArray,
-    feature_name: str,
-    target: str | None,
-    *,
-    explicit_array: bool,
-    open_target: OpenTarget,
-    words: Words,
-) -> RowArray | None:
-    """The targets asked for, else y or labels, else None.
+def _pairing(features: tuple[int, ...], targets: tuple[int, ...]) -> tuple[bool, bool] | None:
+    """Which of both to turn for one target a row: neither if that will do; None if nothing does.
 
-    When the features were chosen by hand, an array y of another length belongs to other features and is
-    passed over.
+    Only the length of the last axis says that images lie along it, so it has to be the longer one.
     """
-    names = archive.names
-    if target is not None:
-        if target in names:
-            return archive.rows(target, targets=True)
-        found = open_target(target, beside=archive.path)
-        if found is None:
-            raise malformed(
-                archive.path,
-                f"has no array {target!r} and there is no such file; it holds {archive.describe()}:"
-                f" name one of these, or a file, with {words.target}",
-            )
-        return found
-    usual = _usual([name for name in names if name != feature_name], TARGET_NAMES)
-    if usual is None:
-        return None
-    targets = archive.rows(usual, targets=True)
-    if explicit_array and targets.rows != features.rows:
-        return None
-    return targets
+    found = [
+        (turned, targets_turned)
+        for turned in (False, True)
+        for targets_turned in (False, True)
+        if targets
+        and (len(features) == 2 or not turned or features[-1] > features[0])
+        and (len(targets) == 2 or not targets_turned)
+        and features[-turned] == targets[-targets_turned]
+    ]
+    several = [pair for pair in found if features[-pair[0]] > 1]  # two row vectors are not one row each
+    return next(iter(several or found), None)
+
+
+def _choose(archive: Archive, *, array: str | None, target: str | None, words: Words) -> Taken:
+    """What to read of a file; `target` is the name of an array in it, or None to look for one."""
+    name = _choose_features(archive, array, words)
+    called = _called(name)
+    pattern = next(
+        (p for p in (*_TRAINING, *_TESTING) if called in {p.format(word) for word in FEATURE_NAMES}), _PLAIN
+    )
+    training = array is None and pattern in _TRAINING
+    shape = archive.shape(name)
+    if shape is None or len(shape) < 2:
+        return Taken(name, target)  # refused when it is read
+    others = [other for other in archive.names if other != name]
+    usual = _usual(others, (pattern.format(word) for word in TARGET_NAMES))
+    unfit: list[str] = []
+    for candidate in usual if target is None else (target,):
+        length = archive.shape(candidate)
+        pair = None if length is None else _pairing(shape, length)
+        if pair is not None:
+            return Taken(name, candidate, *pair, training, tuple(unfit))
+        unfit += [candidate] * (length is not None)
+    return Taken(name, target, training=training, unfit=tuple(unfit) if target is None else ())
 
 
 def chosen_names(archive: Archive, *, array: str | None, target: str | None) -> tuple[str, str | None] | None:
-    """Names of the arrays that `open_archive` takes; None where the targets lie in a file of their own."""
-    name = _choose_features(archive, array, Words())
-    if target is not None:
-        return (name, target) if target in archive.names else None
-    usual = _usual([other for other in archive.names if other != name], TARGET_NAMES)
-    if usual is None:
-        return name, None
-    passed_over = array is not None and archive.rows(usual, targets=True).rows != archive.rows(name).rows
-    return name, None if passed_over else usual
+    """Names of the arrays that `open_archive` takes; None if it takes one otherwise than it lies there."""
+    if target is not None and target not in archive.names:
+        return None
+    taken = _choose(archive, array=array, target=target, words=Words())
+    return None if taken.turned or taken.targets_turned else (taken.features, taken.targets)
 
 
 def open_archive(
@@ -152,32 +312,68 @@ def open_archive(
     words: Words,
 ) -> ArraySource:
     """Features and, where there are any, targets of a file of several arrays."""
-    name = _choose_features(archive, array, words)
-    features = archive.rows(name)
-    targets = _choose_targets(
-        archive,
-        features,
-        name,
-        target,
-        explicit_array=array is not None,
-        open_target=open_target,
-        words=words,
-    )
-    notes: tuple[str, ...] = ()
-    if array is None and archive.passed_over:
-        others = ", ".join(archive.passed_over[:20])
-        notes = (f"The features are array {name!r}; passed over, since only numbers are read: {others}.",)
+    inside = target is None or target in archive.names
+    if inside:
+        taken = _choose(archive, array=array, target=target, words=words)
+        targets = (
+            None
+            if taken.targets is None
+            else archive.rows(taken.targets, targets=True, transposed=taken.targets_turned)
+        )
+    else:
+        taken, targets = _with_file(archive, array, target or "", open_target, words)
+    features = archive.rows(taken.features, transposed=taken.turned)
+    unnamed = archive.notes if array is None and target is None else ()
+    notes = (*unnamed, *_notes(archive, taken))
     return ArraySource(path=archive.path, format=format, features=features, targets=targets, notes=notes)
+
+
+def _with_file(
+    archive: Archive, array: str | None, target: str, open_target: OpenTarget, words: Words
+) -> tuple[Taken, RowArray]:
+    """The features of a file, and targets in a file of their own."""
+    name = _choose_features(archive, array, words)
+    targets = open_target(target, beside=archive.path)
+    if targets is None:
+        raise malformed(
+            archive.path,
+            f"has no array {target!r} and there is no such file; it holds "
+            f"{_described(archive, archive.names)}: name one of these, or a file, with {words.target}",
+        )
+    shape = archive.shape(name) or ()
+    pair = _pairing(shape, (targets.rows,)) if len(shape) > 1 and targets.rows is not None else None
+    return Taken(name, turned=pair is not None and pair[0]), targets
+
+
+def _notes(archive: Archive, taken: Taken) -> Iterator[str]:
+    """What was taken of more than that, and what was turned."""
+    left = [name for name in archive.names if name not in {taken.features, taken.targets}]
+    if left:
+        targets = "" if taken.targets is None else f", the targets {archive.described(taken.targets)}"
+        training = ", those for training" if taken.training else ""
+        yield (
+            f"The features are array {archive.described(taken.features)}{targets}{training}; passed over: "
+            f"{_described(archive, left)}."
+        )
+    for name in taken.unfit:
+        yield f"Array {archive.described(name)} does not hold one target for each row of the features."
+    turned = [taken.features] * taken.turned
+    if taken.targets is not None and taken.targets_turned and (archive.shape(taken.targets) or (1,))[0] > 1:
+        turned.append(taken.targets)  # of a vector that lies there as one row nobody need be told
+    for name in turned:
+        yield f"Array {archive.described(name)} is read transposed, which gives one target for each row."
 
 
 def choose_target_array(archive: Archive) -> RowArray:
     """The targets in a file that was named as the file of the targets."""
-    name = _usual(archive.names, (*TARGET_NAMES, *FEATURE_NAMES))
+    name = next(_usual(archive.names, (*TARGET_NAMES, *FEATURE_NAMES)), None)
     if name is None:
         if len(archive.names) != 1:
             raise malformed(
                 archive.path,
-                f"holds {archive.describe()} and none is called y or labels; keep the targets alone",
+                f"holds {_described(archive, archive.names)} and none is called y or labels; keep the"
+                " targets alone",
             )
         name = archive.names[0]
-    return archive.rows(name, targets=True)
+    shape = archive.shape(name) or ()
+    return archive.rows(name, targets=True, transposed=len(shape) == 2 and shape[0] == 1)

@@ -2,67 +2,79 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from rsgadvise.data.choose import OpenTarget, Words, chosen_names
-from rsgadvise.data.formats import Asked, Format, all_formats
+from rsgadvise.data.choose import Words, chosen_names
+from rsgadvise.data.columns import Column
+from rsgadvise.data.dialect import TableOptions
+from rsgadvise.data.formats import Asked, Categories, Format, all_formats
 from rsgadvise.data.formats.numpy_files import NpzArchive
-from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
+from rsgadvise.data.packing import Packing, packing_of
+from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
+from rsgadvise.data.stream import reading as safely
 from rsgadvise.errors import UsageError
 
-_OPTIONS = Words()
+_OPTIONS, _AS_FOUND = Words(), TableOptions()
 
 
-def _first_bytes(path: Path) -> bytes:
+def _mode(path: Path) -> int:
     try:
-        mode = path.stat().st_mode
+        return path.stat().st_mode
     except FileNotFoundError as error:
         raise malformed(path, "does not exist; check the path") from error
     except (OSError, ValueError) as error:
         raise malformed(path, f"cannot be read: {error}; check the path") from error
-    if stat.S_ISDIR(mode):
-        raise malformed(path, "is a directory; name a file in it")
+
+
+def _first_bytes(path: Path, mode: int) -> bytes:
     if not stat.S_ISREG(mode):
         raise malformed(path, "is not a regular file; the data is read more than once, so save it first")
     if not os.access(path, os.R_OK):
         raise malformed(path, "cannot be read: permission denied; check its mode")
-    with reading(path), path.open("rb") as stream:
+    with safely(path), path.open("rb") as stream:
         start = stream.read(4096)
     if not start:
         raise malformed(path, "is empty; at least one row is needed")
     return start
 
 
-def _detect(path: Path) -> tuple[Format, bool]:
-    """(format, packed with gzip)."""
-    start = _first_bytes(path)
-    packed = start.startswith(b"\x1f\x8b")
+def _detect(path: Path) -> tuple[Format, Packing | None]:
+    """The format, and how the file is packed."""
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
+        return next(each for each in all_formats() if each.folders), None
+    start = _first_bytes(path, mode)
+    packing = packing_of(path, start)
     formats = all_formats()
-    if packed:
-        with reading(path), gzip.open(path) as stream:
+    if packing is not None:
+        with safely(path), packing.open(path) as stream:
             start = stream.read(4096)
         formats = tuple(each for each in formats if each.packs)
-    found = [each for each in formats if each.magic(start)] or [
+    found = [each for each in formats if each.magic(start) and each.holds(path)] or [
         each for each in formats if each.named(path, start)
     ]
     if found:
-        return found[0], packed
-    if packed:
-        raise malformed(path, "is a gzip file with neither IDX nor CSV inside; unpack it first")
+        return found[0], packing
+    if packing is not None:
+        *most, last = [each.words for each in formats]
+        raise malformed(
+            path,
+            f"is packed ({packing.name}) with neither {', '.join(most)} nor {last} inside; unpack it first",
+        )
     suffix = path.suffix.lower()
     if any(suffix in each.suffixes for each in formats):
         raise malformed(
             path,
             f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again",
         )
-    if suffix in {".csv", ".tsv"}:
-        raise malformed(path, "is not UTF-8 text; save the table as UTF-8")
+    if suffix in {".csv", ".tsv", ".txt"}:
+        raise malformed(path, "is no text; save the table as UTF-8")
     *most, last = [each.words for each in formats]
     raise malformed(path, f"has an unknown format; {', '.join(most)}, and {last} are read")
 
@@ -76,22 +88,74 @@ def format_of(path: Path) -> str:
     return _detect(path)[0].name
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a user says of how a file is to be read; what is said nowhere is found.
+
+    Attributes: as the arguments of `open_data`.
+    """
+
+    array: str | None = None
+    target: str | None = None
+    exclude: tuple[str, ...] = ()
+    categories: Categories | None = None
+    target_kind: TargetKind = "auto"
+    table: TableOptions = _AS_FOUND
+    one_output: bool = False
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The arguments of `open_data` that are not usual, in plain types."""
+        given = _said(self)
+        return given | {"table": _said(self.table)} if "table" in given else given
+
+    def open(self, path: str | os.PathLike[str], words: Words = _OPTIONS) -> DataSource:
+        """The file, so read."""
+        return open_data(path, **self.said, words=words)
+
+
+def _said(options: Reading | TableOptions) -> dict[str, Any]:
+    """What is not as usual in them."""
+    return {f.name: value for f in fields(options) if (value := getattr(options, f.name)) != f.default}
+
+
+def columns_of(path: Path, reading: Reading) -> tuple[Column, ...]:
+    """The columns of a table, as its first rows show them; none for a file of another kind.
+
+    Raises:
+        DataError: the file is missing or malformed.
+    """
+    form, packing = _detect(path)
+    with safely(path):
+        return form.sample(path, packing=packing, reading=reading)
+
+
 def open_data(
     path: str | os.PathLike[str],
     *,
     array: str | None = None,
     target: str | None = None,
     exclude: Sequence[str] = (),
+    categories: Categories | None = None,
+    target_kind: TargetKind = "auto",
+    table: TableOptions | Mapping[str, Any] = _AS_FOUND,
+    one_output: bool = False,
     words: Words = _OPTIONS,
 ) -> DataSource:
     """Open a data file and check its header; the rows are read later, as a stream.
 
     Args:
-        path: the file. Its first bytes decide the format, its name only where they leave it open.
-        array: the array that holds the features, in a file of several (npz, mat, hdf5).
-        target: the column (CSV, Parquet) or array (npz, mat, hdf5) of the targets, or a file of its own,
+        path: the file, or a folder of images. Its first bytes decide the format, its name only where they
+            leave it open.
+        array: the array that holds the features, in a file of several (npz, mat, hdf5), or the sheet (xlsx).
+        target: the column of a table or array (npz, mat, hdf5) of the targets, or a file of its own,
             looked for beside the data as well. Columns go by name, or by index from 0 or from the end.
-        exclude: columns of a table that are neither features nor target.
+        exclude: columns of a table that are neither features nor target; ("none",) to keep even those that
+            are left out by themselves, such as an index.
+        categories: what becomes of columns of a few words; None asks.
+        target_kind: whether targets are classes or values; auto looks at them.
+        table: how a table of text is written, as far as it is not to be found; see `TableOptions`.
+        one_output: whether two classes are to be one number, 0 or 1.
         words: what messages call these choices; the options of `stats` unless told.
 
     Returns:
@@ -103,6 +167,7 @@ def open_data(
         UsageError: an option does not apply to the format.
     """
     path = Path(path)
+    table = table if isinstance(table, TableOptions) else TableOptions(**table)
     found: list[Path] = []
 
     def open_target(target: str, *, beside: Path) -> RowArray | None:
@@ -112,21 +177,7 @@ def open_data(
         found.append(place)
         return _read_targets(place)
 
-    source = _open(path, array, target, exclude, words=words, open_target=open_target)
-    source.target_file = found[0] if found else None
-    return source
-
-
-def _open(
-    path: Path,
-    array: str | None,
-    target: str | None,
-    exclude: Sequence[str],
-    *,
-    words: Words,
-    open_target: OpenTarget,
-) -> DataSource:
-    form, packed = _detect(path)
+    form, packing = _detect(path)
     if array is not None and not form.arrays:
         raise UsageError(
             f"{path}: {words.array} names one of several arrays, and a {form.name} file holds one; leave "
@@ -136,7 +187,19 @@ def _open(
         raise UsageError(
             f"{path}: {words.exclude} names columns of a table, and a {form.name} file has none; leave it out"
         )
-    return form.open(path, Asked(packed, array, target, exclude, open_target, words))
+    beside = [key for key in _said(table) if key not in form.table]
+    if beside:
+        raise UsageError(
+            f"{path}: {words.table} says how a table of text is written; got {beside[0]} for a {form.name} "
+            "file; leave it out"
+        )
+    asked = Asked(packing, array, target, exclude, categories, target_kind, table, open_target, words)
+    source = form.open(path, asked)
+    source.target_file = found[0] if found else None
+    source.one_output = one_output
+    if target_kind != "auto":
+        source.target_kind = target_kind
+    return source
 
 
 def _target_file(target: str, beside: Path) -> Path | None:
@@ -146,8 +209,8 @@ def _target_file(target: str, beside: Path) -> Path | None:
 
 def _read_targets(path: Path) -> RowArray:
     """The targets in a file of their own."""
-    form, packed = _detect(path)
-    return form.targets(path, packed=packed)
+    form, packing = _detect(path)
+    return form.targets(path, packing=packing)
 
 
 def _exists(path: Path) -> bool:
@@ -172,13 +235,15 @@ class PlainArrays:
     labelled: bool
 
 
-def plain_arrays(path: Path, *, array: str | None, target: str | None) -> PlainArrays | None:
-    """The arrays that `open_data` with the same arguments reads; None where they are no numpy arrays.
+def plain_arrays(path: Path, reading: Reading) -> PlainArrays | None:
+    """The arrays that are so read; None where they are no numpy arrays, or no plain ones.
 
     Raises:
         DataError: the file is missing or malformed, or does not say which array is meant.
     """
-    kind = format_of(path)
+    if reading.said.keys() - {"array", "target"}:
+        return None
+    array, target, kind = reading.array, reading.target, format_of(path)
     if kind == "npy" and target is None:
         return PlainArrays(None, None, False)
     if kind != "npz":

@@ -49,8 +49,8 @@ class DataStatistics:
         samples: n, rows used.
         input_dim: d.
         output_dim: length of one encoded target, or None without targets.
-        target_encoding: "one-hot" for labels; "none", "divide by 255" or "min-max per column" for real
-            targets; or None without targets.
+        target_encoding: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by
+            255" or "min-max per column" for real targets; or None without targets.
         scaling: "none", "divide by 255", "min-max per column" or `ROBUST`, where what lies beyond the two
             percentiles of a column is clipped.
         passes: passes over the file.
@@ -71,7 +71,7 @@ class DataStatistics:
     samples: int
     input_dim: int
     output_dim: int | None
-    target_encoding: Literal["one-hot"] | RealTargets | None
+    target_encoding: Literal["one-hot", "0 and 1"] | RealTargets | None
     scaling: ScalingKind
     passes: int
     rows_skipped: int

@@ -294,7 +294,7 @@ def _measure(
     gram = spectrum and columns <= MAX_GRAM_DIM
     wide = GRAM_ROWS * columns * source.dtype.itemsize if gram else 0
     passes = _Passes(source, progress, max(CHUNK_BYTES, wide))
-    targets = TargetSummary(f"{source.path}: targets")
+    targets = TargetSummary(f"{source.path}: targets", source.target_kind, one_output=source.one_output)
 
     collector = _Collector(source, pool, gram=gram)
     if choice in {"auto", "none"}:
@@ -355,7 +355,10 @@ def _measure(
         rows_skipped=source.rows_skipped,
         constant_columns=constants,
         crushed_columns=crushed,
-        notes=notes_on(source, kind, rows, constants, crushed=crushed, by_range=by_range, pair=pair),
+        notes=(
+            *notes_on(source, kind, rows, constants, crushed=crushed, by_range=by_range, pair=pair),
+            *(encoding.notes if encoding else ()),
+        ),
     )
 
 
@@ -510,4 +513,9 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
     scaling.apply(features, features)
     if not targets:
         return features, None
-    return features, encode_targets(np.concatenate(targets), name=f"{source.path}: targets")[0]
+    return features, encode_targets(
+        np.concatenate(targets),
+        name=f"{source.path}: targets",
+        kind=source.target_kind,
+        one_output=source.one_output,
+    )[0]

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import DataError
 
+TargetKind = Literal["auto", "classes", "values"]
 Array = NDArray[Any]
 Chunk = tuple[Array, Array | None]
 
@@ -131,9 +132,13 @@ class DataSource(ABC):
             among them; else None.
         notes: plain sentences about choices made while opening.
         target_file: the file of the targets where they have one of their own; `open_data` sets it.
+        target_kind: what a user takes the targets for; likewise.
+        one_output: whether two classes are to be one number, 0 or 1; likewise.
     """
 
     target_file: Path | None = None
+    target_kind: TargetKind = "auto"
+    one_output: bool = False
 
     def __init__(
         self,

@@ -10,15 +10,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.stream import Array
+from rsgadvise.data.stream import Array, TargetKind
 from rsgadvise.errors import DataError
 
 MAX_CLASSES = 100_000
 
 _MAX_ENCODED_BYTES = 1 << 32
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
-Kind = Literal["one-hot", "none", "divide by 255", "min-max per column"]
+Kind = Literal["one-hot", "0 and 1", "none", "divide by 255", "min-max per column"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,12 @@ class TargetEncoding:
     """How the targets of one file become vectors in [0, 1].
 
     Args:
-        kind: "one-hot" for labels; "none", "divide by 255" or "min-max per column" for real targets.
+        kind: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by 255" or "min-
+            max per column" for real targets.
         dim: length of one encoded target.
         classes: the labels in the order of their one-hot positions, or None.
         low, span: offset and width of each column for "min-max per column".
+        notes: what a user should know of how they were taken.
     """
 
     kind: Kind
@@ -37,24 +39,30 @@ class TargetEncoding:
     classes: Array | None = None
     low: NDArray[np.float64] | None = None
     span: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
 
     def encode(self, values: Array) -> NDArray[np.float64]:
         """Encode (rows,) or (rows, k) targets into (rows, dim)."""
         rows = _as_rows(values)
         if self.classes is not None:
-            labels = _labels(rows[:, 0], text=self.classes.dtype.kind == "U")
+            text = self.classes.dtype.kind == "U"
+            labels = _labels(rows[:, 0], text=text)
             places = np.searchsorted(self.classes, labels)
             places = np.minimum(places, len(self.classes) - 1)
             unknown = np.flatnonzero(self.classes[places] != labels)
             if len(unknown):
+                other = labels[unknown[0]]
                 raise DataError(
-                    f"targets: label {labels[unknown[0]]} is not one of the {self.dim} classes seen"
+                    f"targets: label {other if text else f'{other:g}'} is not one of the "
+                    f"{len(self.classes)} classes seen"
                 )
             if len(rows) * self.dim * 8 > _MAX_ENCODED_BYTES:
                 raise DataError(
                     f"targets: {len(rows)} rows of {self.dim} classes do not fit {_MAX_ENCODED_BYTES} bytes"
                     " as one-hot; encode fewer rows at a time"
                 )
+            if self.kind == "0 and 1":
+                return places[:, None].astype(np.float64)
             encoded = np.zeros((len(rows), self.dim))
             encoded[np.arange(len(rows)), places] = 1.0
             return encoded
@@ -74,11 +82,7 @@ def _as_rows(values: Array) -> Array:
 
 def _labels(column: Array, *, text: bool) -> Array:
     """Labels in the type in which the classes are kept."""
-    if text:
-        return column.astype(str)
-    if column.dtype.kind == "U":
-        return np.array([int(cell) for cell in column], dtype=np.int64)
-    return column.astype(np.int64)
+    return column.astype(str) if text else column.astype(np.float64)  # also of whole numbers, as text
 
 
 def _as_numbers(rows: Array) -> NDArray[np.float64]:
@@ -90,26 +94,35 @@ def _as_numbers(rows: Array) -> NDArray[np.float64]:
 
 # Beyond this not every whole number is a float, so whole numbers are no labels.
 _LARGEST_LABEL = 2.0**53
-_MOST_BELOW_0 = 20  # different whole numbers, some below 0, that are still labels and no measurements
+_FEW = 20  # different whole numbers that may be labels whatever they are
+_MANY = 10  # that may be measurements all the same
+_PAIRS = ({0, 1}, {-1, 1}, {1, 2})
 
 
 class TargetSummary:
     """Looks at the targets chunk by chunk and decides how they are to be encoded.
 
-    One column is taken as labels if it holds text, integers, or floats that are whole and go beyond 1; with
-    numbers below 0 only if few of them differ, such as -1 and 1. Anything else is a real target. Only the
-    distinct labels are kept.
+    One column of text is labels. So are whole numbers, however they are stored, if they count the classes (0
+    to k - 1, or 1 to k) and one comes twice or they are at most 10, if they are two such as -1 and 1, or if
+    at most 20 differ, each twice in the mean. Anything else is a real target.
+
+    Args:
+        name: how messages call the targets.
+        kind: what a user takes them for.
+        one_output: whether two classes become one number, 0 or 1.
     """
 
-    def __init__(self, name: str = "targets") -> None:
+    def __init__(self, name: str = "targets", kind: TargetKind = "auto", *, one_output: bool = False) -> None:
         self._name = name
+        self._kind = kind
+        self._one_output = one_output
         self._rows = 0
         self._columns = 0
         self._eight_bit = False
         self._numeric = True  # every entry is a number, whether stored as one or as text
-        self._integral = True  # a single column of integers, text that reads as such, or whole floats
-        self._floats = False  # stored in a floating type
-        self._classes: set[Any] = set()
+        self._whole = True  # a single column of whole numbers
+        self._words: set[str] = set()  # of a single column stored as text
+        self._numbers: set[float] = set()  # of a single column, while they may be labels
         self._low: NDArray[np.float64] | None = None
         self._high: NDArray[np.float64] | None = None
 
@@ -120,31 +133,31 @@ class TargetSummary:
             return
         self._columns = rows.shape[1]
         self._eight_bit = rows.dtype == np.uint8
-        self._floats = rows.dtype.kind == "f"
         single = self._columns == 1
-        if rows.dtype.kind == "U":
-            if single:
-                cells = np.unique(rows[:, 0]).tolist()
-                self._integral = self._integral and all(_INTEGER.fullmatch(cell) for cell in cells)
-                self._add_classes(cells)
+        text = rows.dtype.kind == "U"
+        if text and single and len(self._words) <= MAX_CLASSES:
+            self._words.update(np.unique(rows[:, 0]).tolist())
+        if self._numeric:
             try:
-                self._add_range(rows.astype(np.float64))
+                numbers = rows.astype(np.float64)
             except ValueError:
-                self._numeric = self._integral = False
+                self._numeric = False
                 if not single:
                     _as_numbers(rows)
-        else:
-            numbers = rows.astype(np.float64)
-            self._add_range(numbers)
-            whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _LARGEST_LABEL)
-            self._integral = self._integral and single and bool(whole.all())
-            if self._integral:
-                self._add_classes(np.unique(rows[:, 0]).astype(np.int64).tolist())
+            else:
+                if text and not all(_NUMBER.fullmatch(cell) for cell in np.unique(rows).tolist()):
+                    self._numeric = False  # Python reads nan, inf and 1_000
+                if self._numeric or not single:
+                    self._add_range(numbers)
+                if single:
+                    self._add_numbers(numbers[:, 0])
         self._rows += len(rows)
 
-    def _add_classes(self, found: list[Any]) -> None:
-        if len(self._classes) <= MAX_CLASSES:
-            self._classes.update(found)
+    def _add_numbers(self, numbers: NDArray[np.float64]) -> None:
+        whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _LARGEST_LABEL)
+        self._whole = self._whole and bool(whole.all())
+        if (self._whole or self._kind == "classes") and len(self._numbers) <= MAX_CLASSES:
+            self._numbers.update(np.unique(numbers).tolist())
 
     def _add_range(self, numbers: NDArray[np.float64]) -> None:
         bad = np.argwhere(~np.isfinite(numbers))
@@ -165,14 +178,24 @@ class TargetSummary:
         if not self._rows:
             raise DataError(f"{self._name}: has zero rows; at least one is needed")
         if not self._numeric:
+            if self._kind == "values":
+                raise DataError(f"{self._name}: hold text, which are no values; take them for classes")
             return self._one_hot(text=True)
         assert self._low is not None
         assert self._high is not None
-        beyond = bool(self._high.max() > 1.0)
-        labels = self._integral and (self._low.min() >= 0 or len(self._classes) <= _MOST_BELOW_0)
-        if self._columns == 1 and labels and (beyond or not self._floats):
+        if self._kind == "classes" and self._columns == 1:
             return self._one_hot(text=False)
-        if self._low.min() >= 0.0 and not beyond:
+        notes: tuple[str, ...] = ()
+        if self._kind == "auto" and self._columns == 1 and self._whole:
+            found, sure = self._are_labels()
+            if found:
+                return self._one_hot(text=False, note=not sure)
+            if self._high[0] > 1.0 or self._low[0] < 0.0:
+                notes = (
+                    f"The targets, {len(self._numbers):,} different whole numbers, were taken for values; "
+                    "data.target_kind: classes (--target-kind classes) takes them for labels.",
+                )
+        if self._low.min() >= 0.0 and self._high.max() <= 1.0:
             return TargetEncoding("none", self._columns)
         if self._eight_bit:
             return TargetEncoding("divide by 255", self._columns)
@@ -180,19 +203,49 @@ class TargetSummary:
             span = self._high - self._low
         if not np.isfinite(span).all():
             raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
-        return TargetEncoding("min-max per column", self._columns, low=self._low, span=span)
+        if self._columns == 1 and span[0] > 0:
+            notes += (f"The target was scaled: 0 stands for {self._low[0]:.9g}, 1 for {self._high[0]:.9g}.",)
+        elif self._columns > 1:
+            notes += ("Each target was scaled from its smallest value, 0, to its largest, 1.",)
+        return TargetEncoding("min-max per column", self._columns, low=self._low, span=span, notes=notes)
 
-    def _one_hot(self, *, text: bool) -> TargetEncoding:
-        if len(self._classes) > MAX_CLASSES:
+    def _are_labels(self) -> tuple[bool, bool]:
+        """(whether whole numbers are labels, whether that is sure)."""
+        found, rows = self._numbers, self._rows
+        count = len(found)
+        if count > MAX_CLASSES:
+            return False, True
+        counting = min(found) in (0, 1) and max(found) - min(found) == count - 1
+        if found in _PAIRS or (count == 2 < rows) or (counting and (count < rows or count <= _MANY)):
+            return True, 2 * count <= rows or count <= 3
+        labels = count <= _FEW and 2 * count <= rows
+        return labels, count <= _MANY
+
+    def _one_hot(self, *, text: bool, note: bool = False) -> TargetEncoding:
+        found: set[Any] = self._words if text else self._numbers
+        if len(found) > MAX_CLASSES:
             raise DataError(
                 f"{self._name}: more than {MAX_CLASSES} different labels; if these are measurements, store"
                 " them as real numbers"
             )
-        labels = sorted(self._classes) if text else sorted({int(item) for item in self._classes})
-        return TargetEncoding("one-hot", len(labels), classes=np.array(labels))
+        notes = (
+            f"The targets, {len(found)} different whole numbers, were taken for classes; data.target_kind: "
+            "values (--target-kind values) takes them for measurements.",
+        )
+        classes = np.array(sorted(found))
+        if not text and self._whole:
+            classes = classes.astype(np.int64)
+        if self._one_output and len(found) == 2:
+            zero, one = (repr(each) if text else f"{each:g}" for each in classes.tolist())
+            return TargetEncoding(
+                "0 and 1", 1, classes=classes, notes=(f"The output is 0 for the class {zero}, 1 for {one}.",)
+            )
+        return TargetEncoding("one-hot", len(found), classes=classes, notes=notes if note else ())
 
 
-def encode_targets(values: Array, *, name: str = "targets") -> tuple[NDArray[np.float64], TargetEncoding]:
+def encode_targets(
+    values: Array, *, name: str = "targets", kind: TargetKind = "auto", one_output: bool = False
+) -> tuple[NDArray[np.float64], TargetEncoding]:
     """Targets of one file, all in memory, as vectors in [0, 1].
 
     Labels become one-hot by their rank among the distinct labels, so 1..101 need not be shifted. Real
@@ -201,6 +254,8 @@ def encode_targets(values: Array, *, name: str = "targets") -> tuple[NDArray[np.
     Args:
         values: (rows,) or (rows, k): integers, floats or text.
         name: how messages call them.
+        kind: what they are taken for.
+        one_output: whether two classes become one number, 0 or 1.
 
     Returns:
         The encoded (rows, dim) array, and the encoding.
@@ -213,7 +268,7 @@ def encode_targets(values: Array, *, name: str = "targets") -> tuple[NDArray[np.
         >>> encode_targets(np.array([3, 1, 3]))[0].tolist()
         [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
     """
-    summary = TargetSummary(name)
+    summary = TargetSummary(name, kind, one_output=one_output)
     summary.update(values)
     encoding = summary.finish()
     return encoding.encode(values), encoding

@@ -40,7 +40,7 @@ class Arena:
         network: with the keep probability that is trained with.
         data: rows to train on.
         held_out: rows that no run trains on, or None where there are too few.
-        labelled: whether the targets are one-hot classes, so that an error can be counted.
+        labelled: whether the targets are one-hot classes, or 0 and 1 in one output: errors can be counted.
         seed: of all randomness.
     """
 
@@ -57,11 +57,8 @@ class Arena:
         if network.tied:
             single = Data(single.inputs, single.inputs)
         hot = (data.targets == 0) | (data.targets == 1)
-        labelled = (
-            not network.tied
-            and data.targets.shape[1] > 1
-            and bool(hot.all() and (data.targets.sum(axis=1) == 1).all())
-        )
+        one = data.targets.shape[1] == 1
+        labelled = not network.tied and bool(hot.all() and (one or (data.targets.sum(axis=1) == 1).all()))
         aside = int(data.rows * _HELD_OUT)
         whole = cls(network, single, None, labelled, seed)
         if not hold_out or aside < _FEWEST_HELD_OUT:

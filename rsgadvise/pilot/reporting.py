@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsgadvise.advise.recommend import described, training_plan
 from rsgadvise.advise.results import Advice
@@ -375,10 +376,15 @@ def _held_out(arena: Arena, finalist: Finalist) -> _HeldOut:
     loss = loss_of(arena.network, outputs, data.targets)
     if not arena.labelled:
         return _HeldOut(loss, rows=data.rows)
-    classes = data.targets.argmax(axis=1)
-    commonest = arena.data.targets.sum(axis=0).argmax()
-    error = float((outputs.argmax(axis=1) != classes).mean())
+    classes = _classes(data.targets)
+    commonest = np.bincount(_classes(arena.data.targets)).argmax()
+    error = float((_classes(outputs) != classes).mean())
     return _HeldOut(loss, error, float((classes != commonest).mean()), data.rows)
+
+
+def _classes(outputs: NDArray[Any]) -> NDArray[np.intp]:
+    """Which output is the largest; of a single one its side of 1/2."""
+    return (outputs[:, 0] > 0.5).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
 def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:

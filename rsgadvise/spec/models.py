@@ -19,6 +19,7 @@ from rsgadvise.spec.rules import (
     Choice,
     Choices,
     Got,
+    Mark,
     Names,
     Number,
     Numbers,
@@ -201,6 +202,10 @@ def _budget(spec: Spec) -> Iterator[Problem]:
 
 STOPPING = Choice(("uniform", "matched", "increasing", "last"))
 SCALING = Choice(("auto", "none", "minmax", "robust"))
+CATEGORIES = Choice(("one_hot", "exclude"))
+TARGET_KIND = Choice(("auto", "classes", "values"))
+SEPARATOR = Mark("tab", "comma", "semicolon", "pipe", "space", "spaces")
+DECIMAL = Choice((".", ","))
 UNIT = Number(ge=0, le=1)
 POSITIVE = Number(gt=0)
 NON_NEGATIVE = Number(ge=0)
@@ -349,6 +354,34 @@ class Network(Section, Architecture):
         return self
 
 
+class Table(Section):
+    """How a table of text is written; what is left out is found from its first lines."""
+
+    separator: Annotated[str, SEPARATOR] | None = Field(
+        default=None,
+        description="What stands between cells: a character, or tab, comma, semicolon, pipe, space, or "
+        "spaces (runs of them).",
+    )
+    decimal: Annotated[Literal[".", ","], DECIMAL] | None = Field(
+        default=None, description="What stands before the fraction of a number."
+    )
+    thousands: Annotated[str, Mark()] | None = Field(
+        default=None, description="What stands between groups of three digits."
+    )
+    missing: Annotated[tuple[str, ...], Names()] = Field(
+        default=(), description="Cells that are missing, beside the usual ones.", examples=[["-999", "n.d."]]
+    )
+    encoding: Annotated[str, Text()] | None = Field(
+        default=None, description="Encoding of the text, such as latin-1 or utf-16."
+    )
+    comment: Annotated[str, Text()] | None = Field(
+        default=None, description="What lines start with that are passed over."
+    )
+    header: Annotated[bool, _Flag()] | None = Field(
+        default=None, description="Whether the first line holds the names of the columns."
+    )
+
+
 class Data(Section):
     """Statistics of the inputs, scaled to [0, 1], or the file to measure them from."""
 
@@ -381,7 +414,8 @@ class Data(Section):
     )
     exclude: Annotated[tuple[str, ...], Names()] = Field(
         default=(),
-        description="Columns of `file` that are neither features nor targets, by name or by number.",
+        description="Columns of `file` that are neither features nor targets, by name or by number; none "
+        "keeps even those that are left out by themselves, such as dates and numbers of rows.",
         examples=[["id", "date"]],
     )
     scaling: Annotated[Literal["auto", "none", "minmax", "robust"], SCALING] = Field(
@@ -390,6 +424,15 @@ class Data(Section):
         "in [0, 1] left as they are, else minmax), none, minmax (per column), or robust (1st to 99th "
         "percentile per column, clipped).",
     )
+    categories: Annotated[Literal["one_hot", "exclude"], CATEGORIES] | None = Field(
+        default=None,
+        description="Columns of a few words: an input of 0 and 1 for every word, or left out.",
+    )
+    target_kind: Annotated[Literal["auto", "classes", "values"], TARGET_KIND] = Field(
+        default="auto",
+        description="Whether the targets are labels of classes or values; auto looks at them.",
+    )
+    table: Table | None = Field(default=None, description="How a table of text is written.")
 
     @model_validator(mode="after")
     def _moments_agree(self) -> Self:

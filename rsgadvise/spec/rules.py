@@ -417,6 +417,25 @@ class Text(Rule):
         return {"anyOf": [text, number]}
 
 
+class Mark(Rule):
+    """One character that is neither a letter nor a digit, or one of a few words for such."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def check(self, value: object) -> object:
+        text = value if isinstance(value, str) else None
+        if text in self.words or (
+            text is not None and len(text) == 1 and not text.isalnum() and text not in '"\n\r'
+        ):
+            return value
+        words = f", or one of {', '.join(self.words)}" if self.words else ""
+        raise failure(f"one character, no letter and no digit{words}", value, "write e.g. ';', in quotes")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+
 class Names(Rule):
     """One name or a list of them, each as `Text` with `index` takes it."""
 

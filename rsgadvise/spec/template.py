@@ -32,9 +32,12 @@ DATA_COMMENTS: Mapping[str, str] = {
     "target": "column (name, or number from 0), array, or file",
     "exclude": "columns left out, [id, date] or by number",
     "scaling": "auto, none, minmax or robust (1st to 99th percentile)",
+    "categories": "columns of words: one_hot or exclude",
+    "target_kind": "auto, classes or values",
+    "table": "how the text is written: {separator: ';', decimal: ','}",
 }
 
-_NAMES = {"file", "array", "target", "exclude", "scaling"}
+_NAMES = {"file", "array", "target", "exclude", "scaling", "categories", "target_kind", "table"}
 
 REST = """\
 # Values given here are fixed; what is left out is searched or assumed.
@@ -188,7 +191,7 @@ def _data_lines(data: Data, given: Mapping[str, object], layers: tuple[int, ...]
     lines.append("data:")
     for key, comment in DATA_COMMENTS.items():
         if key in given:
-            text = yaml_scalar(key, getattr(data, key))
+            text = yaml_scalar(key, given[key] if key == "table" else getattr(data, key))
             line = f"  {key}: {text}   # {comment}"
             lines.append(line if len(line) <= WIDTH else f"  {key}: {text}")
         elif key in example:
@@ -207,6 +210,8 @@ def yaml_scalar(key: str, value: object) -> str:
     """Return the value of a key of the data section as YAML, in quotes where it could be read otherwise."""
     from json import dumps
 
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{name}: {yaml_scalar(name, item)}' for name, item in value.items())}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(yaml_scalar(key, entry) for entry in value)}]"
     if (
@@ -217,6 +222,6 @@ def yaml_scalar(key: str, value: object) -> str:
         return value  # the number of a column stands for its own text
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_./][A-Za-z0-9_./-]*", value):
         return dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.lower() in {"true", "false", "null"}:
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false", "null"}):
         return dumps(value)
     return repr(value) if isinstance(value, float) else str(value)

@@ -562,12 +562,17 @@ def test_stats_into_says_where_the_spec_scales_or_leaves_out_otherwise(
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        ([], ["w.csv: a target must be named", "--target 4 for the last one, 'y'"]),
-        (["--kind", "multilayer"], ["a target must be named", "--target"]),
-        (["--layers", "4,2"], ["features of w.csv, 5; got 4; name the column of the target with --target"]),
-        (["--layers", "5,2"], ["'p0' is not a number", "name it with --target"]),
-        (["--target", "y", "--layers", "2,2"], ["w.csv, 4; got 2; leave columns out with --exclude"]),
-        (["--kind", "autoencoder", "--layers", "4,2"], ["5; got 4; leave columns out with --exclude"]),
+        ([], ["w.csv: column 4 ('y') holds text such as 'no'", "if it is the target, name it with --target"]),
+        (
+            ["--layers", "4,2"],
+            ["column 4 ('y')", "name it with --target", "--categories one_hot", "--exclude"],
+        ),
+        (["--exclude", "y"], ["w.csv: a target must be named", "--target"]),
+        (["--target", "y", "--layers", "1,2"], ["w.csv, 2; got 1; leave columns out with --exclude"]),
+        (
+            ["--kind", "autoencoder", "--exclude", "y", "--layers", "1,2"],
+            ["2; got 1; leave columns out with"],
+        ),
         (["--target", "yy"], ["no target column 'yy'", "did you mean 'y'?"]),
         (["--target", "y", "--scaling", "rubost"], ["rubost", "robust"]),
     ],

@@ -93,9 +93,12 @@ def test_of_many_columns_the_last_is_named_too(run: Run, tmp_path: Path) -> None
 def test_text_beside_a_given_target_is_left_out(run: Run, tmp_path: Path) -> None:
     """Who has named the target is not told to name another."""
     path = tmp_path / "text.csv"
-    path.write_text("a,b,c\n" + "\n".join(f"{i},north,{i % 2}" for i in range(20)) + "\n")
+    rows = [f"{i % 7},{'north' if i % 3 else 'south'},{i % 2}" for i in range(20)]
+    path.write_text("a,b,c\n" + "\n".join(rows) + "\n")
     found = run("recommend", str(path), "--target", "c").err
-    assert "'north' is not a number; leave it out with --exclude" in found
+    assert "column 1 ('b') holds text such as 'south', not numbers; --categories one_hot makes" in found
+    assert "or leave it out with --exclude" in found
+    assert "--target" not in found
     assert run("recommend", str(path), "--target", "c", "--exclude", "b").code == 0
 
 

@@ -88,6 +88,7 @@ def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
     file = DataFile(
         str(tmp_path / "a.npz"),
         ROBUST,
+        {},
         plain=True,
         features="x",
         labels="y",
@@ -118,8 +119,8 @@ def test_robust_scaling_of_the_engine_is_the_same(tmp_path: Path) -> None:
     features, _ = load_rows(open_data(tmp_path / "a.npz"), statistics)
     spec = parse_spec("network: {kind: single_layer, layers: [4, 3]}", file="a.yaml").spec
     for file in (
-        DataFile(str(tmp_path / "a.npz"), ROBUST, plain=True, features="x", labels="y"),
-        DataFile(str(tmp_path / "a.csv"), ROBUST, target="-1"),
+        DataFile(str(tmp_path / "a.npz"), ROBUST, {}, plain=True, features="x", labels="y"),
+        DataFile(str(tmp_path / "a.csv"), ROBUST, {"target": "-1"}),
     ):
         x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
         np.testing.assert_allclose(x, features, atol=1e-12)
@@ -131,7 +132,10 @@ def test_columns_are_left_out_and_labels_may_be_words(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     spec = parse_spec("network: {kind: single_layer, layers: [2, 3]}", file="a.yaml").spec
     file = DataFile(
-        str(tmp_path / "a.csv"), "min-max per column", target="kind", exclude=("id", "day"), labelled=True
+        str(tmp_path / "a.csv"),
+        "min-max per column",
+        {"target": "kind", "exclude": ("id", "day")},
+        labelled=True,
     )
     x, y = run_alone(emit_snippet(recommend(spec), spec, target="keras", data=file), "load")["load"]()
     k = np.arange(30)
@@ -142,7 +146,7 @@ def test_columns_are_left_out_and_labels_may_be_words(tmp_path: Path) -> None:
 def test_names_of_columns_survive_broken_lines() -> None:
     spec = parse_spec("network: {kind: single_layer, layers: [2, 3]}", file="a.yaml").spec
     exclude = ("a, (b", "c] # d", 'e\'s "f"', "{{ g }} {% if h %}", "a name that makes the line longer")
-    file = DataFile("a \\ b.csv", "none", target="k = {1, 2}", exclude=exclude)
+    file = DataFile("a \\ b.csv", "none", {"target": "k = {1, 2}", "exclude": exclude})
     code = emit_snippet(recommend(spec), spec, target="torch", data=file)
     body = code.partition("def load():")[2].partition("    statistics")[0]
     assert "    options = {\n" in body

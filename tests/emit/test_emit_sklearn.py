@@ -25,7 +25,7 @@ Float = NDArray[np.float64]
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 6))
 LABELS = np.array(["a", "b", "c"])[X[:, :3].argmax(axis=1)]
-FILE = DataFile("a.npz", "none", plain=True, features="x", labels="y", labelled=True)
+FILE = DataFile("a.npz", "none", {}, plain=True, features="x", labels="y", labelled=True)
 
 
 def estimator(name: str, *, labels: bool = False) -> Any:
@@ -126,7 +126,9 @@ def test_the_rate_of_a_classifier_keeps_the_largest_curvature(outputs: int) -> N
 def test_linear_outputs_get_no_rate_beyond_which_they_overshoot() -> None:
     """One step on one row leaves at most its own error, however large the advised stepsize is."""
     text = "network: {kind: single_layer, layers: [6, 3]}\ntraining: {stepsize: 40, iterations: 9}\n"
-    file = DataFile("a.npz", "none", labelled=False, rows=60, squared_norm=float((X**2).sum(axis=1).mean()))
+    file = DataFile(
+        "a.npz", "none", {}, labelled=False, rows=60, squared_norm=float((X**2).sum(axis=1).mean())
+    )
     spec = parse_spec(text, file="a.yaml").spec
     rate = stock(emit_snippet(recommend(spec, constants="certified"), spec, target="sklearn", data=file))
     largest = 1 / (1 + (X**2).sum(axis=1).mean())
@@ -150,7 +152,7 @@ def test_no_small_last_batch(rows: int, batch: int) -> None:
     text = (
         f"network: {{kind: single_layer, layers: [6, 3]}}\ntraining: {{batch_size: {batch}, iterations: 9}}\n"
     )
-    file = DataFile("a.npz", "none", plain=True, features="x", labels="y", labelled=True, rows=rows)
+    file = DataFile("a.npz", "none", {}, plain=True, features="x", labels="y", labelled=True, rows=rows)
     model = stock(snippet(text, "sklearn", file))
     training_rows = rows - int(0.2 * rows)
     assert 1 <= model.batch_size <= training_rows

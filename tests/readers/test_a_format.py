@@ -25,7 +25,7 @@ class Numbers(SingleArray):
     def magic(self, start):
         return start.startswith(b"NUMBERS ")
 
-    def rows(self, path, *, packed, targets):
+    def rows(self, path, *, packing, targets):
         content = path.read_bytes()
         head = content.index(b"\\n") + 1
         columns = int(content[8:head])

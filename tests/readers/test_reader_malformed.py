@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from rsgadvise.data.formats import binary
 from rsgadvise.data.opening import open_data
-from rsgadvise.data.statistics import measure
 from rsgadvise.errors import DataError, RsgadviseError
 
 
@@ -106,18 +105,13 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "npy: objects": ("a.npy", npy((1, 1), "|O", pickle.dumps([1])), "objects never"),
     "npy: bad float": ("a.npy", npy((1, 1), "<f7", bytes(7)), "cannot be read"),
     "npz: not a zip": ("a.npz", b"PK\x03\x04" + bytes(50), "cannot be read"),
-    "npz: no arrays": ("a.npz", zipped({"a.txt": b"hello"}), "without npy arrays"),
+    "npz: no arrays": ("a.npz", zipped({"a.txt": b"hello", "b.txt": b"you"}), "other things than npy arrays"),
     "npz: choose": (
         "a.npz",
         zipped({"u.npy": npy((1, 1), data=bytes(8)), "v.npy": npy((1, 1), data=bytes(8))}),
         "--array",
     ),
     "npz: truncated member": ("a.npz", zipped({"x.npy": npy((2, 2), data=bytes(31))}), "cut short"),
-    "npz: row counts": (
-        "a.npz",
-        zipped({"x.npy": npy((2, 1), data=bytes(16)), "y.npy": npy((3,), data=bytes(24))}),
-        "has 3 rows and the features have 2",
-    ),
     "idx: truncated": ("a-idx2-ubyte", idx(2, 2, data=bytes(3)), "claims 16"),
     "idx: trailing": ("a-idx2-ubyte", idx(2, 2, data=bytes(5)), "claims 16"),
     "idx: cut header": ("a-idx2-ubyte", b"\0\0\x08\x03\0\0", "IDX header"),
@@ -128,24 +122,31 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "idx.gz: short": ("a.gz", gzip.compress(idx(9, 9, data=bytes(80))), "ended before"),
     "idx.gz: trailing": ("a.gz", gzip.compress(idx(9, 9, data=bytes(82))), "goes on after"),
     "idx.gz: impossible": ("a.gz", gzip.compress(idx(60000, 28, 28)), "more than"),
-    "gz: other": ("a.gz", gzip.compress(b"\x01\x02\0\x03"), "neither IDX nor CSV"),
+    "gz: other": (
+        "a.gz",
+        gzip.compress(b"\x01\x02\0\x03"),
+        "packed .gzip. with neither .*IDX.* nor .* inside; unpack it first",
+    ),
     "gz: garbage": ("a.gz", b"\x1f\x8b" + bytes(40), "cannot be read"),
     "csv: ragged": ("a.csv", b"1,2\n3,4,5\n6,7\n", "line 2"),
     "csv: ragged late": ("a.csv", b"a,b\n1,2\n3\n", "line 3: has 1 columns"),
     "csv: text": ("a.csv", b"a,b\n1,2\n3,x\n", r"line 3, column 1 \('b'\): 'x' is not a number.*--target"),
-    "csv: nan": ("a.csv", b"1,2\n3,nan\n", "line 2, column 1: 'nan' is not finite"),
+    "csv: nan": ("a.csv", b"1,2\n3,nan\n5,1_0\n", "line 3, column 1: '1_0' is not a number"),
     "csv: infinite": ("a.csv", b"1,2\n-inf,4\n", "line 2, column 0: '-inf' is not finite"),
     "csv: overflow": ("a.csv", b"1,2\n1e999,4\n", "not finite"),
     "csv: header only": ("a.csv", b"a,b\n", "."),
     "csv: all missing": ("a.csv", b"a,b\n1,?\n?,2\n", "missing cell in each"),
     "csv: blank": ("a.csv", b"\n\n", "only empty lines"),
-    "csv: not utf-8": ("a.csv", b"1,2\n3,\xff\xfe4\n", "UTF-8"),
-    "csv: late bad byte": ("a.csv", b"1,2\n" * 5000 + b"\xff,1\n", "cannot be read"),
+    "csv: not utf-8": (
+        "a.csv",
+        "ü,2\n".encode() + b"3,\xff\xfe4\n",
+        "line 2: is not UTF-8, as the lines before are",
+    ),
+    "csv: late bad byte": ("a.csv", b"1,2\n" * 5000 + b"\xff,1\n", "line 5001, column 0: .* is not a number"),
     "csv: NUL": ("a.csv", b"1,2\n3,\x004\n", "UTF-8"),
     "csv: open quote": ("a.csv", b'1,2\n"3,4\n5,6\n', "."),
     "csv: names": ("a.csv", b"a,b,c\n1,2\n3,4\n", "line 1"),
     "csv: names lower down": ("a.csv", b"\n\na,b,c\n1,2\n3,4\n", "line 3"),
-    "mat: 7.3": ("a.mat", b"MATLAB 7.3 MAT-file" + bytes(600), "HDF5"),
     "mat: named only": ("a.mat", b"hello" * 100, "another format"),
     "mat: no arrays": ("a.mat", b" " * 124 + b"\x00\x01IM", "no numeric array"),
     "mat: long element": (
@@ -168,18 +169,18 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "mat: cut tag": ("a.mat", matlab()[:131], "ends inside an element"),
     "mat: cut array": ("a.mat", matlab()[:-8], "claims 80 bytes and 72 are left"),
     "mat: only words": ("a.mat", matlab(flags=4), "no numeric array"),
-    "pickle: list": ("batch", pickle.dumps([1], 2), "not a batch"),
-    "pickle: escape": ("batch", b"\x80\x02S'\\u'\n.", "not a batch"),
+    "pickle: list": ("batch", pickle.dumps([1], 2), "is a list"),
+    "pickle: escape": ("batch", b"\x80\x02S'\\u'\n.", "without arrays"),
     "pickle: truncated": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2)[:-9], "."),
     "pickle: trailing": ("batch", pickle.dumps({"data": np.ones((9, 9))}, 2) + b"x", "follow the end"),
     "pickle: objects": ("batch", pickle.dumps({"data": np.array([[{}]])}, 2), "'O8'"),
     "pickle: import": ("batch", pickle.dumps({"data": struct.pack}, 2), "struct"),
     "pickle: memo": ("batch", b"\x80\x02}r\xff\xff\xff\x7f.", "memo slot"),
     "pickle: length": ("batch", b"\x80\x04B\xff\xff\xff\x7fabc.", "cannot be read"),
-    "pickle: deep list": ("batch", b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "not a batch"),
+    "pickle: deep list": ("batch", b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "without arrays"),
     "pickle: deep tuple": ("batch", b"\x80\x02}" + b")" + b"\x85" * 2_000_000 + b"Ns.", "tuples"),
     "pickle: no array": ("batch", pickle.dumps({"data": [1, 2]}, 2), "."),
-    "unknown": ("a.bin", bytes(range(1, 255)), "unknown format; .npy, .npz, .* are read"),
+    "unknown": ("a.bin", bytes(range(1, 255)), "unknown format; .npy, .* are read"),
     "unknown text": ("a.yaml", b"network:\n  kind: single_layer\n", "unknown format"),
 }
 
@@ -193,7 +194,7 @@ def test_refused_in_one_line(tmp_path: Path, label: str) -> None:
 
 def test_no_file_at_all(tmp_path: Path) -> None:
     assert "does not exist" in refusal(tmp_path / "none.npy")
-    assert "is a directory" in refusal(tmp_path)
+    assert "is a folder without images" in refusal(tmp_path)
     assert "not a regular file" in refusal(Path("/dev/zero"))
     with pytest.raises(DataError):
         open_data("a\0b")
@@ -292,18 +293,6 @@ def test_columns_are_numbered_as_they_are_chosen(tmp_path: Path, label: str) -> 
     assert "line 3, column 2 ('c'):" in refusal(path, **COLUMN_CHOICES[label])
 
 
-def test_columns_of_a_parquet_table_are_numbered_as_they_are_chosen(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'rsgadvise[parquet]'")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"a": [0, 1], "b": [1.0, 2.0], "c": [3.0, float("nan")]}), path)
-    for options in ({"target": "0"}, {"exclude": ["b"]}, {"target": "a", "exclude": ["1"]}):
-        with pytest.raises(DataError, match=r"row 1, column 2 \('c'\), is nan"):
-            measure(open_data(path, **options))
-
-
 def test_unknown_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("height,width,width\n1,2,3\n")
@@ -381,7 +370,7 @@ def test_sparse_arrays_of_a_mat_file_are_checked(tmp_path: Path, packed: bool) -
     for wrong in wrongs:
         places = {"down": (1,), "starts": (0, 1, 1)} | wrong
         inside = sparse(down=places["down"], starts=places["starts"])
-        assert "do not fit the shape (3, 2)" in refusal(written(inside))
+        assert re.search("places of its entries do not fit [23] rows", refusal(written(inside)))
     tracemalloc.start()
     assert "that it claims" in refusal(written(sparse(claim=2**32 - 8)))
     assert tracemalloc.get_traced_memory()[1] < 1 << 22

@@ -12,11 +12,20 @@ from rsgadvise.errors import DataError
 
 CASES: dict[str, tuple[Any, str, Any]] = {
     "labels": (np.array([2, 0, 1]), "one-hot", np.eye(3)[[2, 0, 1]]),
-    "labels from 1 with a gap": (np.array([[1], [7], [101]]), "one-hot", np.eye(3)),
+    "labels from 1 with a gap": (np.array([[1], [7], [101]] * 2), "one-hot", np.eye(3)[[0, 1, 2] * 2]),
+    "a number of its own in every row": (np.array([1, 7, 101]), "min-max per column", [[0], [0.06], [1]]),
+    "rows counted": (np.arange(40), "min-max per column", np.arange(40)[:, None] / 39),
+    "more than 20, far apart": (
+        np.arange(0, 90, 3).repeat(2),
+        "min-max per column",
+        (np.arange(30) / 29).repeat(2)[:, None],
+    ),
+    "more than 20, counted": (np.arange(30).repeat(2), "one-hot", np.eye(30).repeat(2, axis=0)),
     "uint8 labels": (np.array([9, 3, 9], dtype=np.uint8), "one-hot", np.eye(2)[[1, 0, 1]]),
     "bool": (np.array([True, False]), "one-hot", np.eye(2)[[1, 0]]),
-    "whole floats": (np.array([1.0, 3.0]), "one-hot", np.eye(2)),
-    "floats 0 and 1": (np.array([0.0, 1.0, 1.0]), "none", [[0.0], [1.0], [1.0]]),
+    "whole floats": (np.array([1.0, 3.0, 1.0]), "one-hot", np.eye(2)[[0, 1, 0]]),
+    "floats 0 and 1": (np.array([0.0, 1.0, 1.0]), "one-hot", np.eye(2)[[0, 1, 1]]),
+    "floats with a half": (np.array([0.0, 1.0, 0.5]), "none", [[0.0], [1.0], [0.5]]),
     "unit": (np.array([[0.1, 1.0], [0.0, 0.3]]), "none", [[0.1, 1.0], [0.0, 0.3]]),
     "one-hot already": (np.eye(3, dtype=np.uint8), "none", np.eye(3)),
     "images": (np.array([[0, 255], [51, 0]], dtype=np.uint8), "divide by 255", [[0, 1], [0.2, 0]]),
@@ -50,7 +59,7 @@ def test_encoding(label: str) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        (np.arange(MAX_CLASSES + 1), "more than 100000 different labels"),
+        (np.arange(MAX_CLASSES + 1).astype(str) + np.array("a"), "more than 100000 different labels"),
         (np.array([0.5, np.nan]), "row 1 is nan"),
         (np.array([[0.5, np.inf]]), "row 0, column 1, is inf"),
         (np.array([["a", "1"]]), "one column of classes"),
@@ -64,14 +73,14 @@ def test_refused(values: Any, expected: str) -> None:
 
 
 def test_a_label_not_seen_before() -> None:
-    _, encoding = encode_targets(np.array([0, 2]))
+    _, encoding = encode_targets(np.array([0, 2, 0]))
     with pytest.raises(DataError, match="label 1 is not one of the 2 classes"):
         encoding.encode(np.array([1]))
 
 
 def test_one_hot_that_does_not_fit() -> None:
     summary = TargetSummary()
-    summary.update(np.arange(MAX_CLASSES))
+    summary.update(np.arange(MAX_CLASSES).repeat(2))
     with pytest.raises(DataError, match="fewer rows at a time"):
         summary.finish().encode(np.zeros(20_000, dtype=np.int64))
 
@@ -91,3 +100,43 @@ def test_the_row_of_a_target_that_is_not_finite_counts_from_the_start_of_the_fil
     summary.update(np.array([0.5, 0.25, 0.75]))
     with pytest.raises(DataError, match="y: row 4 is inf"):
         summary.update(np.array([0.5, np.inf]))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "found", "words"),
+    [
+        (np.array([3.5, 1.5, 3.5]), "classes", "one-hot", ""),
+        (np.arange(40), "classes", "one-hot", ""),
+        (np.array([0, 1, 1, 0]), "values", "none", ""),
+        (np.array([0, 1, 2, 1] * 9), "values", "min-max per column", "0 stands for 0, 1 for 2"),
+        (np.array([250, 190, 251, 300, 280]), "auto", "min-max per column", "5 different whole numbers"),
+        (np.array([250, 190, 251, 300, 280]), "auto", "min-max per column", "0 stands for 190, 1 for 300"),
+        (
+            np.repeat(np.arange(0, 60, 5), 3),
+            "auto",
+            "one-hot",
+            "12 different whole numbers, were taken for classes",
+        ),
+    ],
+)
+def test_a_user_may_say_what_targets_are(values: Any, kind: Any, found: str, words: str) -> None:
+    """And where nobody does and either may be, it is said what they were taken for."""
+    encoding = encode_targets(values, kind=kind)[1]
+    assert encoding.kind == found
+    assert words in " ".join(encoding.notes)
+    assert bool(words) == bool(encoding.notes)
+
+
+def test_text_is_no_values() -> None:
+    with pytest.raises(DataError, match="hold text"):
+        encode_targets(np.array(["a", "b"]), kind="values")
+
+
+@pytest.mark.parametrize("values", [np.array([-1, 1, 1, -1]), np.array(["no", "yes", "yes", "no"])])
+def test_two_classes_may_be_one_output(values: Any) -> None:
+    encoded, encoding = encode_targets(values, one_output=True)
+    assert (encoding.kind, encoding.dim) == ("0 and 1", 1)
+    assert encoded.tolist() == [[0], [1], [1], [0]]
+    assert encoding.notes[0].startswith("The output is 0 for the class ")
+    three = encode_targets(np.array(["a", "b", "c"]), one_output=True)[1]
+    assert (three.kind, three.dim) == ("one-hot", 3)

@@ -11,11 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from rsgadvise.data.choose import Archive, OpenTarget, Words, choose_target_array, open_archive
-from rsgadvise.data.stream import ArraySource, DataSource, RowArray, malformed
+from rsgadvise.data.stream import ArraySource, DataSource, RowArray, TargetKind, malformed
 from rsgadvise.modules import names
+
+if TYPE_CHECKING:
+    from rsgadvise.data.columns import Column
+    from rsgadvise.data.dialect import TableOptions
+    from rsgadvise.data.opening import Reading
+    from rsgadvise.data.packing import Packing
+
+Categories = Literal["one_hot", "exclude"]
 
 __all__ = ["Archives", "Asked", "Format", "SingleArray", "all_formats"]
 
@@ -25,18 +33,24 @@ class Asked:
     """What is wanted of a file.
 
     Attributes:
-        packed: whether it lies in gzip.
+        packing: how it is packed, if it is.
         array: that holds the features, of several; None to choose.
         target: column, array or file of the targets.
         exclude: columns that are neither.
+        categories: what columns of words become; None to ask.
+        target_kind: what the targets are taken for.
+        table: how a table of text is written, as far as the user says.
         open_target: opens a file of targets beside the data.
         words: what messages call these choices.
     """
 
-    packed: bool
+    packing: Packing | None
     array: str | None
     target: str | None
     exclude: Sequence[str]
+    categories: Categories | None
+    target_kind: TargetKind
+    table: TableOptions
     open_target: OpenTarget
     words: Words
 
@@ -49,8 +63,10 @@ class Format(ABC):
         words: as a list of what is read says it.
         order: of being asked; those that look at little come late.
         suffixes: of names that promise it, where the first bytes have to keep that promise.
-        packs: whether it is read from gzip too.
+        packs: whether it is read from packed files too.
+        folders: whether it is a folder and no file.
         arrays, columns: whether a file has several named arrays, or columns to choose from.
+        table: which keys of `TableOptions` say something of a file.
     """
 
     name: ClassVar[str]
@@ -58,23 +74,33 @@ class Format(ABC):
     order: ClassVar[int]
     suffixes: ClassVar[tuple[str, ...]] = ()
     packs: ClassVar[bool] = False
+    folders: ClassVar[bool] = False
     arrays: ClassVar[bool] = False
     columns: ClassVar[bool] = False
+    table: ClassVar[tuple[str, ...]] = ()
 
     def magic(self, start: bytes) -> bool:
         """Whether these first bytes, at most 4096, are of this format and no other."""
         return False
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file with such first bytes is of this format, where several begin alike; never raises."""
+        return True
+
     def named(self, path: Path, start: bytes) -> bool:
         """Whether a file whose first bytes are nobody's is of this format by its name."""
         return False
+
+    def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
+        """The columns of a table, as its first rows show them."""
+        return ()
 
     @abstractmethod
     def open(self, path: Path, asked: Asked) -> DataSource:
         """The file as a stream of rows."""
 
     @abstractmethod
-    def targets(self, path: Path, *, packed: bool) -> RowArray:
+    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
         """All of a file that was named as the file of the targets."""
 
 
@@ -84,12 +110,12 @@ class Archives(Format):
     arrays = True
 
     @abstractmethod
-    def archive(self, path: Path) -> Archive:
+    def archive(self, path: Path, packing: Packing | None) -> Archive:
         """What is in a file."""
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         return open_archive(
-            self.archive(path),
+            self.archive(path, asked.packing),
             format=self.name,
             array=asked.array,
             target=asked.target,
@@ -97,19 +123,19 @@ class Archives(Format):
             words=asked.words,
         )
 
-    def targets(self, path: Path, *, packed: bool) -> RowArray:
-        return choose_target_array(self.archive(path))
+    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
+        return choose_target_array(self.archive(path, packing))
 
 
 class SingleArray(Format):
     """Files of one array."""
 
     @abstractmethod
-    def rows(self, path: Path, *, packed: bool, targets: bool) -> RowArray:
+    def rows(self, path: Path, *, packing: Packing | None, targets: bool) -> RowArray:
         """Its rows, of features or of targets."""
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        features = self.rows(path, packed=asked.packed, targets=False)
+        features = self.rows(path, packing=asked.packing, targets=False)
         targets = None
         if asked.target is not None:
             targets = asked.open_target(asked.target, beside=path)
@@ -121,8 +147,8 @@ class SingleArray(Format):
                 )
         return ArraySource(path=path, format=self.name, features=features, targets=targets)
 
-    def targets(self, path: Path, *, packed: bool) -> RowArray:
-        return self.rows(path, packed=packed, targets=True)
+    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
+        return self.rows(path, packing=packing, targets=True)
 
 
 @cache

@@ -7,7 +7,6 @@ compressed files, `readinto` fills a reused buffer.
 
 from __future__ import annotations
 
-import gzip
 import io
 import math
 import mmap
@@ -16,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -30,7 +29,7 @@ MAX_EXPANSION = 200
 EXPANSION_FREE_BYTES = 1 << 30
 
 # Column-major data is gathered in wider blocks, since each block costs one read per column.
-_FORTRAN_BLOCK_BYTES = 1 << 25
+FORTRAN_BLOCK_BYTES = 1 << 25
 _SPOOL_BYTES = 1 << 25
 
 # Below this a copy costs nothing.
@@ -45,12 +44,13 @@ class Readable(Protocol):
     def close(self) -> None: ...
 
 
-def check_expansion(path: Path | str, expanded: int, stored: int) -> None:
+def check_expansion(path: Path | str, expanded: int, stored: int, *, most: int | None = None) -> None:
     """Refuse a file that unpacks to far more than it could reasonably hold."""
-    if expanded > EXPANSION_FREE_BYTES and expanded > MAX_EXPANSION * max(stored, 1):
+    most = MAX_EXPANSION if most is None else most
+    if expanded > EXPANSION_FREE_BYTES and expanded > most * max(stored, 1):
         raise malformed(
             path,
-            f"unpacks {stored} bytes to at least {expanded}, more than {MAX_EXPANSION} times as many;"
+            f"unpacks {stored} bytes to at least {expanded}, more than {most} times as many;"
             " unpack it yourself if you trust it",
         )
 
@@ -79,12 +79,6 @@ class ExpansionGuard(io.RawIOBase):
         super().close()
 
 
-def open_gzip(path: Path) -> BinaryIO:
-    """The unpacked bytes of a gzip file, guarded against expansion."""
-    stream = gzip.open(path, "rb")  # noqa: SIM115
-    return io.BufferedReader(ExpansionGuard(stream, path, path.stat().st_size))
-
-
 @dataclass(frozen=True, kw_only=True)
 class RawArray:
     """Where the entries of an array lie.
@@ -110,8 +104,10 @@ class RawArray:
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def row_array(self, *, targets: bool = False) -> RowArray:
-        """The same array as a stream of rows."""
+    def row_array(self, *, targets: bool = False, transposed: bool = False) -> RowArray:
+        """The same array as a stream of rows; `transposed` with its axes in the opposite order."""
+        if transposed:
+            return replace(self, shape=self.shape[::-1], fortran=not self.fortran).row_array(targets=targets)
         numeric_dtype(self.label, self.dtype)
         rows, columns = row_shape(self.label, self.shape, targets=targets)
 
@@ -208,7 +204,7 @@ def _column_major_blocks(raw: RawArray, rows: int, columns: int, max_bytes: int)
     trailing = raw.shape[1:]
     with reading(raw.path), _seekable(raw) as stream:
         base = stream.tell()
-        wide = min(rows, max(1, max(max_bytes, _FORTRAN_BLOCK_BYTES) // (columns * itemsize)))
+        wide = min(rows, max(1, max(max_bytes, FORTRAN_BLOCK_BYTES) // (columns * itemsize)))
         step = max(1, max_bytes // (columns * itemsize))
         buffer = np.empty(columns * wide * itemsize, dtype=np.uint8)
         for start in range(0, rows, wide):

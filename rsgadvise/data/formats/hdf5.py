@@ -6,18 +6,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rsgadvise.data.formats import Archives
-from rsgadvise.data.formats.binary import check_expansion
+from rsgadvise.data.formats.binary import FORTRAN_BLOCK_BYTES, check_expansion
+from rsgadvise.data.packing import Packing
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 from rsgadvise.errors import MissingExtraError
 
 
-def _library(path: Path) -> Any:
+def library(path: Path, words: str = "HDF5 files need") -> Any:
+    """The optional h5py.
+
+    Raises:
+        MissingExtraError: it is not installed; `words` say what needs it.
+    """
     try:
         import h5py
     except ImportError as error:
         raise MissingExtraError(
-            f"{path}: HDF5 files need h5py; install it with: pip install 'rsgadvise[hdf5]'"
+            f"{path}: {words} h5py; install it with: pip install 'rsgadvise[hdf5]'"
         ) from error
     return h5py
 
@@ -25,50 +33,69 @@ def _library(path: Path) -> Any:
 class Hdf5Archive:
     """The datasets of one HDF5 file; those inside groups go by their path."""
 
-    passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._h5py = _library(path)
+        self._h5py = library(path)
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._others: dict[str, str] = {}
         with reading(path), self._h5py.File(path, "r") as file:
             # Soft and external links are not followed: they may lead out of the file.
             file.visititems(self._note)
         if not self._shapes:
-            raise malformed(path, "holds no dataset; store the features as one")
+            raise malformed(path, "holds no dataset of numbers; store the features as one")
 
     def _note(self, name: str, item: Any) -> None:
-        if isinstance(item, self._h5py.Dataset):
+        if not isinstance(item, self._h5py.Dataset):
+            return
+        if item.dtype.kind in "biufc":
             self._shapes[name] = tuple(item.shape or ())
+        else:
+            self._others[name] = "text" if item.dtype.kind in "OSU" else "no numbers"
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._shapes)
+        return (*self._shapes, *self._others)
 
-    def describe(self) -> str:
-        return ", ".join(f"{name} {shape}" for name, shape in list(self._shapes.items())[:20])
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """See `Archive.shape`."""
+        return self._shapes.get(name)
 
-    def rows(self, name: str, *, targets: bool = False) -> RowArray:
-        """The dataset called `name` as a stream of rows."""
+    def described(self, name: str) -> str:
+        """See `Archive.described`."""
+        return f"{name} {self._shapes[name] if name in self._shapes else f'({self._others[name]})'}"
+
+    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
+        """See `Archive.rows`."""
         label = f"{self.path}: dataset {name!r}"
         with reading(self.path), self._h5py.File(self.path, "r") as file:
+            return dataset_rows(self.path, label, file[name], targets=targets, transposed=transposed)
+
+
+def dataset_rows(path: Path, label: str, dataset: Any, *, targets: bool, transposed: bool) -> RowArray:
+    """One open dataset as a stream of rows; `transposed` with its axes in the opposite order."""
+    dtype = numeric_dtype(label, dataset.dtype)
+    shape = tuple(dataset.shape or ())
+    rows, columns = row_shape(label, shape[::-1] if transposed else shape, targets=targets)
+    if dataset.external or dataset.is_virtual:
+        raise malformed(label, "keeps its data in other files; copy it into one file")
+    check_expansion(label, rows * columns * dtype.itemsize, dataset.id.get_storage_size())
+    name, opened = dataset.name, type(dataset.file)
+
+    def blocks(max_bytes: int) -> Iterator[Array]:
+        step = max(1, max_bytes // (columns * dtype.itemsize))
+        # Across its rows a dataset is slow to read, so that more is taken at a time.
+        wide = max(step, FORTRAN_BLOCK_BYTES // (columns * dtype.itemsize)) if transposed else step
+        with reading(path), opened(path, "r") as file:
             dataset = file[name]
-            dtype = numeric_dtype(label, dataset.dtype)
-            shape = self._shapes[name]
-            rows, columns = row_shape(label, shape, targets=targets)
-            if dataset.external or dataset.is_virtual:
-                raise malformed(label, "keeps its data in other files; copy it into one file")
-            check_expansion(label, rows * columns * dtype.itemsize, dataset.id.get_storage_size())
+            for start in range(0, rows, wide):
+                block = dataset[..., start : start + wide].T if transposed else dataset[start : start + wide]
+                for first in range(0, len(block), step):
+                    piece = np.ascontiguousarray(block[first : first + step])
+                    yield piece.reshape(len(piece), columns)
 
-        def blocks(max_bytes: int) -> Iterator[Array]:
-            step = max(1, max_bytes // (columns * dtype.itemsize))
-            with reading(self.path), self._h5py.File(self.path, "r") as file:
-                dataset = file[name]
-                for start in range(0, rows, step):
-                    block = dataset[start : start + step]
-                    yield block.reshape(len(block), columns)
-
-        return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
+    return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
 
 
 class Hdf5(Archives):
@@ -76,7 +103,7 @@ class Hdf5(Archives):
 
     name, words, order, suffixes = "hdf5", "HDF5", 4, (".h5", ".hdf5")
 
-    def archive(self, path: Path) -> Hdf5Archive:
+    def archive(self, path: Path, packing: Packing | None) -> Hdf5Archive:
         return Hdf5Archive(path)
 
     def magic(self, start: bytes) -> bool:

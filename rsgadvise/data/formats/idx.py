@@ -10,7 +10,8 @@ from typing import BinaryIO
 import numpy as np
 
 from rsgadvise.data.formats import SingleArray
-from rsgadvise.data.formats.binary import RawArray, check_expansion, open_gzip
+from rsgadvise.data.formats.binary import RawArray, check_expansion
+from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.stream import RowArray, malformed, reading
 
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -26,15 +27,15 @@ def looks_like_idx(start: bytes) -> bool:
 
 def named_like_idx(path: Path) -> bool:
     """Names such as train-images-idx3-ubyte and labels.idx1-ubyte.gz."""
-    name = path.name.lower().removesuffix(".gz")
+    name = unpacked_name(path)
     return "idx" in name and (name.endswith(("ubyte", "-idx", ".idx")) or "-idx" in name)
 
 
-def read_idx(path: Path, *, packed: bool, targets: bool = False) -> RowArray:
+def read_idx(path: Path, *, packing: Packing | None, targets: bool = False) -> RowArray:
     """The rows of one IDX file."""
 
     def open_file() -> BinaryIO:
-        return open_gzip(path) if packed else path.open("rb", buffering=0)
+        return opened(path, packing)
 
     with reading(path):
         size = path.stat().st_size
@@ -49,8 +50,8 @@ def read_idx(path: Path, *, packed: bool, targets: bool = False) -> RowArray:
         shape = tuple(int(value) for value in np.frombuffer(sizes, dtype=">u4"))
         dtype = np.dtype(_TYPES[start[2]])
         claimed = header + math.prod(shape) * dtype.itemsize
-        if packed:
-            if claimed > _DEFLATE_LIMIT * size + (1 << 16):
+        if packing is not None:
+            if packing.name == "gzip" and claimed > _DEFLATE_LIMIT * size + (1 << 16):
                 raise malformed(
                     path,
                     f"claims {claimed} bytes for shape {shape}, more than {size} packed bytes can hold;"
@@ -66,7 +67,7 @@ def read_idx(path: Path, *, packed: bool, targets: bool = False) -> RowArray:
 
         def open_data() -> BinaryIO:
             stream = open_file()
-            if packed:
+            if packing is not None:
                 stream.read(header)
             else:
                 stream.seek(header, io.SEEK_SET)
@@ -79,7 +80,7 @@ def read_idx(path: Path, *, packed: bool, targets: bool = False) -> RowArray:
             dtype=dtype,
             fortran=False,
             open=open_data,
-            seekable=not packed,
+            seekable=packing is None,
         )
         return raw.row_array(targets=targets)
 
@@ -87,7 +88,7 @@ def read_idx(path: Path, *, packed: bool, targets: bool = False) -> RowArray:
 class Idx(SingleArray):
     """One array."""
 
-    name, words, order, packs = "idx", "IDX (also .gz)", 6, True
+    name, words, order, packs = "idx", "IDX (also packed)", 6, True
 
     def magic(self, start: bytes) -> bool:
         return looks_like_idx(start)
@@ -95,8 +96,8 @@ class Idx(SingleArray):
     def named(self, path: Path, start: bytes) -> bool:
         return named_like_idx(path)
 
-    def rows(self, path: Path, *, packed: bool, targets: bool) -> RowArray:
-        return read_idx(path, packed=packed, targets=targets)
+    def rows(self, path: Path, *, packing: Packing | None, targets: bool) -> RowArray:
+        return read_idx(path, packing=packing, targets=targets)
 
 
 FORMATS = (Idx(),)

@@ -19,7 +19,9 @@ import numpy as np
 
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import ExpansionGuard, RawArray, check_expansion
-from rsgadvise.data.stream import Array, RowArray, malformed, reading, row_shape
+from rsgadvise.data.formats.sparse import compressed, sparse_rows
+from rsgadvise.data.packing import Packing
+from rsgadvise.data.stream import Array, RowArray, malformed, reading
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
@@ -33,9 +35,6 @@ _COMPLEX_FLAG, _LOGICAL_FLAG = 0x08, 0x02
 _LONGEST_NAME, _MOST_AXES = 4096, 32
 _CHUNK = 1 << 16
 _MOST_INFLATED = 1040  # zlib packs at most 1032 bytes into one; its header and checksum take a few more
-
-
-_MATLAB_73 = b"MATLAB 7.3"
 
 
 def looks_like_mat5(start: bytes) -> bool:
@@ -212,20 +211,14 @@ def _head(element: _Element) -> _Matrix | None:
 class MatArchive:
     """The arrays of one MATLAB 5 file."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path):
-            with path.open("rb") as file:
-                if file.read(len(_MATLAB_73)) == _MATLAB_73:
-                    raise malformed(
-                        path,
-                        "is a MATLAB 7.3 file, which is HDF5 inside with the axes reversed; save it again "
-                        "with -v7",
-                    )
             found = [_head(element) for element in self._elements()]
         self._matrices = {matrix.name: matrix for matrix in found if matrix is not None}
-        self.passed_over = tuple(m.described() for m in self._matrices.values() if not m.numeric)
-        if not self.names:
+        if not any(matrix.numeric for matrix in self._matrices.values()):
             raise malformed(path, "holds no numeric array; save the features as a matrix")
 
     def _elements(self) -> Iterator[_Element]:
@@ -248,35 +241,42 @@ class MatArchive:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name, matrix in self._matrices.items() if matrix.numeric)
+        return tuple(self._matrices)
 
-    def describe(self) -> str:
-        """Names, and shapes or kinds, for a message."""
-        return ", ".join(matrix.described() for matrix in list(self._matrices.values())[:20])
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """See `Archive.shape`."""
+        matrix = self._matrices[name]
+        return matrix.shape if matrix.numeric else None
 
-    def rows(self, name: str, *, targets: bool = False) -> RowArray:
-        """The array called `name` as a stream of rows."""
+    def described(self, name: str) -> str:
+        """See `Archive.described`."""
+        return self._matrices[name].described()
+
+    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
+        """See `Archive.rows`."""
         label = f"{self.path}: array {name!r}"
         matrix = self._matrices[name]
+        if not matrix.numeric:
+            raise malformed(label, f"is no array of numbers: {matrix.described()}; convert it to a matrix")
         if matrix.complex:
             raise malformed(label, "holds complex numbers; only real numbers are read, so convert it")
         with reading(label):
-            return (_sparse if matrix.code == _SPARSE else _full)(matrix, label, targets)
+            if matrix.code == _SPARSE:
+                return _sparse(matrix, label, transposed)
+            return _full(matrix, label, targets, transposed)
 
 
-def _full(matrix: _Matrix, label: str, targets: bool) -> RowArray:
+def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowArray:
     """An array whose entries lie in the file column by column."""
-    element, shape, wanted = matrix.element, matrix.shape, matrix.dtype
+    element, wanted = matrix.element, matrix.dtype
     with element.open(skip=matrix.before) as stream:
         parts = _Parts(element, stream, matrix.before)
         kind, size = parts.tag()
         stored, begin = parts.stored(kind), parts.at
-    if targets and len(shape) == 2 and shape[0] == 1:
-        shape = shape[1:]  # MATLAB has no vectors; labels are as often a row as a column
     raw = RawArray(
         path=element.path,
         label=label,
-        shape=shape,
+        shape=matrix.shape,
         dtype=stored,
         fortran=True,
         open=lambda: element.open(skip=begin, end=begin + size),
@@ -288,7 +288,7 @@ def _full(matrix: _Matrix, label: str, targets: bool) -> RowArray:
         raise ValueError(f"it claims {size} bytes for entries of {stored.name} in the shape {matrix.shape}")
     if not matrix.logical and not np.can_cast(stored, wanted):
         raise ValueError(f"entries of {wanted.name} are stored as {stored.name}")
-    rows = raw.row_array(targets=targets)
+    rows = raw.row_array(targets=targets, transposed=transposed)
     if stored == wanted:
         return rows
 
@@ -299,39 +299,16 @@ def _full(matrix: _Matrix, label: str, targets: bool) -> RowArray:
     return RowArray(label=label, rows=rows.rows, columns=rows.columns, dtype=wanted, blocks=blocks)
 
 
-def _sparse(matrix: _Matrix, label: str, targets: bool) -> RowArray:
-    """A sparse array, kept as it is stored and laid out a few rows at a time."""
-    element, dtype = matrix.element, matrix.dtype
-    rows, columns = row_shape(label, matrix.shape, targets=targets)
+def _sparse(matrix: _Matrix, label: str, transposed: bool) -> RowArray:
+    """A sparse array, whose entries lie column by column."""
+    element, shape = matrix.element, matrix.shape
+    if len(shape) != 2:
+        raise ValueError(f"a sparse array claims the shape {shape}")
     with element.open(skip=matrix.before) as stream:
         parts = _Parts(element, stream, matrix.before)
         down, starts, values = (parts.numbers() for _ in range(3))
-    widths = np.diff(starts)
-    count = int(starts[-1]) if starts.size else 0
-    down, values = down[:count], values[:count]
-    if (
-        {down.dtype.kind, starts.dtype.kind} - {"i", "u"}
-        or (starts.size, down.size, values.size) != (columns + 1, count, count)
-        or starts[0] != 0
-        or (starts[1:] < starts[:-1]).any()
-        or (down < 0).any()
-        or (down >= rows).any()
-    ):
-        raise ValueError(f"the places of its entries do not fit the shape {matrix.shape}")
-    check_expansion(label, rows * columns * dtype.itemsize, down.nbytes + starts.nbytes + values.nbytes)
-    order = np.argsort(down, kind="stable")
-    down, values = down[order].astype(np.int64), values[order].astype(dtype)
-    across = np.repeat(np.arange(columns), widths)[order]
-
-    def blocks(max_bytes: int) -> Iterator[Array]:
-        step = max(1, max_bytes // (columns * dtype.itemsize))
-        for start in range(0, rows, step):
-            block = np.zeros((min(step, rows - start), columns), dtype)
-            first, last = np.searchsorted(down, (start, start + len(block)))
-            np.add.at(block, (down[first:last] - start, across[first:last]), values[first:last])
-            yield block
-
-    return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
+    across, down, values = compressed(shape[1], starts, down, values)
+    return sparse_rows(label, shape, down, across, values.astype(matrix.dtype), transposed=transposed)
 
 
 class Mat(Archives):
@@ -339,11 +316,11 @@ class Mat(Archives):
 
     name, words, order, suffixes = "mat", "MATLAB 5 .mat", 3, (".mat",)
 
-    def archive(self, path: Path) -> MatArchive:
+    def archive(self, path: Path, packing: Packing | None) -> MatArchive:
         return MatArchive(path)
 
     def magic(self, start: bytes) -> bool:
-        return start.startswith(_MATLAB_73) or looks_like_mat5(start)
+        return looks_like_mat5(start)
 
 
 FORMATS = (Mat(),)

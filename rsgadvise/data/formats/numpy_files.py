@@ -12,9 +12,12 @@ import numpy as np
 
 from rsgadvise.data.formats import Archives, SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
+from rsgadvise.data.packing import Packing
 from rsgadvise.data.stream import RowArray, malformed, reading
+from rsgadvise.errors import DataError
 
 NPY_MAGIC = b"\x93NUMPY"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
 _MAX_HEADER = 10_000
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([^'"]*)['"]""")
@@ -92,10 +95,19 @@ def read_npy(path: Path, *, targets: bool = False) -> RowArray:
         return raw.row_array(targets=targets)
 
 
+def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...] | None:
+    """What the header of a member claims; None where it is none of numbers, which only its reader minds."""
+    try:
+        with reading(info.filename), archive.open(info) as stream:
+            return _read_header(stream, info.filename)[0]  # type: ignore[arg-type]
+    except DataError:
+        return None
+
+
 class NpzArchive:
     """The arrays of one `.npz`, each streamed from the zip."""
 
-    passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -105,8 +117,11 @@ class NpzArchive:
                 for info in archive.infolist()
                 if info.filename.endswith(".npy")
             }
+            self._shapes = {name: _shape(archive, info) for name, info in self._members.items()}
         if not self._members:
-            raise malformed(path, "is a zip file without npy arrays; write it with numpy.savez")
+            raise malformed(
+                path, "is a zip file of other things than npy arrays; unpack it and name a file in it"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -129,13 +144,18 @@ class NpzArchive:
         with reading(label):
             return _npy_raw(self.path, label, open_stream, info.file_size, seekable=False)
 
-    def rows(self, name: str, *, targets: bool = False) -> RowArray:
-        """The array called `name` as a stream of rows."""
-        return self.raw(name).row_array(targets=targets)
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """See `Archive.shape`."""
+        return self._shapes[name]
 
-    def describe(self) -> str:
-        """Names and shapes for a message."""
-        return ", ".join(f"{name} {self.raw(name).shape}" for name in list(self._members)[:20])
+    def described(self, name: str) -> str:
+        """See `Archive.described`."""
+        shape = self._shapes[name]
+        return f"{name} {'(no numbers)' if shape is None else shape}"
+
+    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
+        """See `Archive.rows`."""
+        return self.raw(name).row_array(targets=targets, transposed=transposed)
 
 
 class Npy(SingleArray):
@@ -146,7 +166,7 @@ class Npy(SingleArray):
     def magic(self, start: bytes) -> bool:
         return start.startswith(NPY_MAGIC)
 
-    def rows(self, path: Path, *, packed: bool, targets: bool) -> RowArray:
+    def rows(self, path: Path, *, packing: Packing | None, targets: bool) -> RowArray:
         return read_npy(path, targets=targets)
 
 
@@ -155,11 +175,11 @@ class Npz(Archives):
 
     name, words, order, suffixes = "npz", ".npz", 1, (".npz",)
 
-    def archive(self, path: Path) -> NpzArchive:
+    def archive(self, path: Path, packing: Packing | None) -> NpzArchive:
         return NpzArchive(path)
 
     def magic(self, start: bytes) -> bool:
-        return start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+        return start.startswith(ZIP_MAGICS)
 
 
 FORMATS = (Npy(), Npz())

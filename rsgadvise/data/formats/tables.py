@@ -1,21 +1,35 @@
-"""CSV and TSV: delimiter, header lines and columns are found from the first lines, the rest is streamed."""
+"""Tables of text, parsed by pandas in blocks; what it refuses is looked at cell by cell, to say where."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsgadvise.data.choose import Words
+from rsgadvise.data.columns import Column, ColumnKind, Columns, choose_columns
+from rsgadvise.data.dialect import (
+    ABSENT,
+    BLANKS,
+    FALSE,
+    NO_NUMBER,
+    TRUE,
+    Dialect,
+    TableOptions,
+    dialect_of,
+    is_date,
+)
 from rsgadvise.data.formats import Asked, Format
-from rsgadvise.data.formats.binary import open_gzip
+from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -26,291 +40,125 @@ from rsgadvise.data.stream import (
     malformed,
     reading,
 )
+from rsgadvise.data.text import Records, encoding_of, first_lines, writing_of
 
-# Which columns of a table are features, which is the target and which are left out.
+if TYPE_CHECKING:
+    from rsgadvise.data.opening import Reading
 
-_SHOWN, _LONGEST = 10, 40
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Positions, counted from 0, of the columns to read, and sentences about what was chosen."""
-
-    features: tuple[int, ...]
-    targets: tuple[int, ...]
-    notes: tuple[str, ...] = ()
-
-
-def find_column(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> int | None:
-    """The column of that name, or at that index; negative indices count from the end."""
-    if names is not None:
-        places = [index for index, name in enumerate(names) if name == wanted]
-        if len(places) > 1:
-            raise malformed(
-                path,
-                f"has {len(places)} columns called {wanted!r}; choose one by its index, {places[0]} or so",
-            )
-        if places:
-            return places[0]
-    index = _index(wanted)
-    if index is None:
-        return None
-    if not -width <= index < width:
-        raise malformed(
-            path,
-            f"has no column {index}; its {width} columns are counted from 0 to {width - 1}, or from the end"
-            f" as {-width} to -1, the last",
-        )
-    return index % width
-
-
-def choose_columns(
-    path: Path,
-    names: Sequence[str] | None,
-    width: int,
-    asked: Asked,
-) -> tuple[Columns, RowArray | None]:
-    """Positions of the columns, and the targets if they lie in a file of their own."""
-    dropped = [column for wanted in asked.exclude for column in _excluded(path, names, width, wanted)]
-    targets: tuple[int, ...] = ()
-    external: RowArray | None = None
-    target = asked.target
-    if target is not None:
-        column = find_column(path, names, width, target)
-        if column is None:
-            external = asked.open_target(target, beside=path)
-            if external is None:
-                raise malformed(
-                    path,
-                    f"has no target column {target!r} and there is no such file;"
-                    f" {_known(names, width, target)}",
-                )
-        elif column in dropped:
-            raise malformed(path, f"column {column} is both the target and excluded; choose one of the two")
-        else:
-            targets = (column,)
-    features = tuple(i for i in range(width) if i not in targets and i not in dropped)
-    if not features:
-        raise malformed(path, "has zero feature columns left; keep one besides the target")
-    notes = []
-    by_name = names is not None and targets and names[targets[0]] == target
-    if target is not None and targets and not (by_name and _index(target) is None):  # else it was named
-        notes.append(f"The target is {_listing(names, targets)}, counted from 0; -1 is the last.")
-    if dropped:
-        notes.append(f"Left out, counted from 0: {_listing(names, sorted(set(dropped)))}.")
-    return Columns(features, targets, tuple(notes)), external
-
-
-def _index(wanted: str) -> int | None:
-    try:
-        return int(wanted)
-    except ValueError:
-        return None
-
-
-def _excluded(path: Path, names: Sequence[str] | None, width: int, wanted: str) -> list[int]:
-    """The column of that name; else, where commas separate them, the columns of the names between."""
-    column = find_column(path, names, width, wanted)
-    if column is not None:
-        return [column]
-    parts = [part.strip() for part in wanted.split(",")] if "," in wanted else []
-    if not all(parts) or not parts:
-        raise malformed(path, f"has no column {wanted!r} to exclude; {_known(names, width, wanted)}")
-    return [place for part in parts for place in _excluded(path, names, width, part)]
-
-
-def _listing(names: Sequence[str] | None, places: Sequence[int]) -> str:
-    """Columns by number and, where there is a header, by name."""
-    shown = [
-        str(place) if names is None else f"{place} ({names[place][:_LONGEST]!r})" for place in places[:_SHOWN]
-    ]
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    return f"column{'s' if len(places) > 1 else ''} {', '.join(shown)}{more}"
-
-
-def _known(names: Sequence[str] | None, width: int, wanted: str) -> str:
-    if names is None:
-        return f"it has no header, so count its {width} columns from 0; -1 is the last"
-    from difflib import get_close_matches
-
-    close = get_close_matches(wanted, names, n=1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"its columns are {listed(names)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names of columns and the last, which mostly is the target."""
-    shown = [repr(name) for name in names]
-    if len(shown) > _SHOWN:
-        shown[_SHOWN - 2 : -1] = ["..."]
-    return ", ".join(shown)
-
-
-MISSING = frozenset({"", "?", "NA", "N/A", "na", "n/a", "null", "NULL"})
-
-_SAMPLE_LINES = 100
-_MAX_LINE = 1 << 26
-_DELIMITERS = "\t;,"
+BLOCK_BYTES = 1 << 22  # of text for one call of pandas, and for each of its threads
+_THREADS = 2
+_SPOOL_BYTES = 1 << 26  # of numbers that are kept in memory between passes, and not in a temporary file
+_TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 _ONLY_TARGETS = Words(exclude=None)
 
 
-def parse_number(cell: str) -> float | None:
-    """The number in a cell, or None if it holds text."""
-    if "_" in cell:  # Python reads 1_000 as a number; tables do not write it
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
+class Lines(Protocol):
+    """One pass over the lines of a table; `latin` is the first one that is not UTF-8, if one is."""
+
+    latin: int | None
+
+    def blocks(self, size: int) -> Iterator[tuple[int, bytes]]: ...
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of one file are to be read."""
+    """One table, and how its lines are to be read.
+
+    Attributes:
+        path: the file.
+        format: its short name.
+        dialect: how the lines are written.
+        columns: what they hold.
+        lines: starts a pass over them.
+    """
 
     path: Path
-    packed: bool
-    delimiter: str
-    width: int
-    header_lines: int
-    names: tuple[str, ...] | None
-    notes: tuple[str, ...]
+    format: str
+    dialect: Dialect
+    columns: tuple[Column, ...]
+    lines: Callable[[], Lines]
 
-    def open(self) -> TextIO:
-        binary = open_gzip(self.path) if self.packed else self.path.open("rb")
-        return io.TextIOWrapper(binary, encoding="utf-8-sig", newline="")
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        return tuple(column.name for column in self.columns)
 
 
-def _lines(stream: TextIO, path: Path) -> Iterator[str]:
-    while line := stream.readline(_MAX_LINE):
-        if len(line) >= _MAX_LINE:
-            raise malformed(path, f"has a line of more than {_MAX_LINE} characters; is it a table?")
-        yield line
+def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Layout:
+    """Encoding, separator, header and columns, from the first lines."""
+    writing = writing_of(_start(path, packing), options.encoding)
+    if writing is None:
+        raise malformed(path, "is no text; name its encoding in data.table.encoding if it is")
+    text, whole = first_lines(path, packing, writing)
+    name = unpacked_name(path)
+    if options.separator is None and name.endswith(".tsv") and "\t" in text:
+        options = TableOptions(**{**_as_dict(options), "separator": "tab"})
+    dialect = dialect_of(path, text, whole=whole, options=options)
+    return Layout(
+        path,
+        "tsv" if dialect.separator == "\t" else "csv",
+        dialect,
+        columns_of(dialect),
+        lambda: Records(path, packing, writing, comment=dialect.comment),
+    )
 
 
-def _records(lines: Sequence[str], delimiter: str, *, strict: bool = True) -> list[tuple[int, list[str]]]:
-    """Cells of each record with the number of its last line, counted from 1."""
-    reader = csv.reader(lines, delimiter=delimiter, strict=strict)
-    return [(reader.line_num, [cell.strip() for cell in record]) for record in reader]
+def columns_of(dialect: Dialect) -> tuple[Column, ...]:
+    """What the columns of a table hold, from its first rows."""
+    names = dialect.names or (None,) * dialect.width
+    return tuple(_column(name, [row[at] for row in dialect.rows], dialect) for at, name in enumerate(names))
 
 
-def _batches(stream: TextIO, path: Path, count: int) -> Iterator[tuple[int, list[str]]]:
-    """Lists of about `count` lines that end between records, with the number of the first line."""
-    lines = _lines(stream, path)
-    first = 1
-    while True:
-        batch: list[str] = []
-        odd = False
-        size = 0
-        for line in lines:
-            batch.append(line)
-            odd ^= line.count('"') % 2 == 1
-            size += len(line)
-            if size > _MAX_LINE and odd:
-                raise malformed(path, f"line {first}: a quote near here is never closed")
-            if len(batch) >= count and not odd:
-                break
-        if not batch:
-            return
-        yield first, batch
-        first += len(batch)
+def _as_dict(options: TableOptions) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in TableOptions.__slots__}
 
 
-def _find_delimiter(path: Path, sample: list[str]) -> str:
-    """The delimiter that splits every sampled line alike; tab before semicolon before comma."""
-    best, most = ",", 0
-    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
-        return "\t"
-    for delimiter in _DELIMITERS:
-        widths = [len(cells) for _, cells in _records(sample, delimiter, strict=False) if cells]
-        if widths and min(widths) == max(widths) > 1:
-            return delimiter
-        if sum(widths) - len(widths) > most:
-            best, most = delimiter, sum(widths) - len(widths)
-    return best
+def _start(path: Path, packing: Packing | None) -> bytes:
+    with path.open("rb") if packing is None else packing.open(path) as stream:
+        return stream.read(4096)
 
 
-def _header_lines(records: list[list[str]]) -> int:
-    """How many leading records are headers.
-
-    A header has text in a column that holds numbers further down, or no cell filled at all.
-    """
-    for index, cells in enumerate(records):
-        if all(cell in MISSING for cell in cells) and any(
-            cell not in MISSING for later in records[index + 1 :] for cell in later
-        ):
-            continue
-        for column, cell in enumerate(cells):
-            if cell in MISSING or parse_number(cell) is not None:
-                continue
-            below = (later[column] for later in records[index + 1 :] if column < len(later))
-            if any(parse_number(other) is not None for other in below):
-                break
-        else:
-            return index
-    return len(records)
-
-
-def find_layout(path: Path, *, packed: bool) -> Layout:
-    """Delimiter, header and number of columns, from the first lines."""
-    probe = Layout(path, packed, ",", 0, 0, None, ())
-    with probe.open() as stream:
-        sample = next(_batches(stream, path, _SAMPLE_LINES), (1, []))[1]
-    if not any(line.strip() for line in sample):
-        raise malformed(path, "holds only empty lines; at least one row is needed")
-    delimiter = _find_delimiter(path, sample)
-    numbered = [(line, cells) for line, cells in _records(sample, delimiter) if cells]
-    records = [cells for _, cells in numbered]
-    headers = _header_lines(records)
-    if headers >= len(records):
-        raise malformed(path, "has zero rows of data; at least one is needed")
-    # A header of several lines may leave empty records between; numbers of lines, not of records, count.
-    header_lines = numbered[headers - 1][0] if headers else 0
-    width = len(records[headers])
-    names: tuple[str, ...] | None = None
-    notes: list[str] = []
-    if headers:
-        found = records[0]
-        if len(found) != width:
-            raise malformed(
-                path,
-                f"line {numbered[0][0]}: the header has {len(found)} columns and the first row {width};"
-                " give every column one name",
-            )
-        names = (found[0].removeprefix("#").strip(), *found[1:])
-        if header_lines > 1 or any(parse_number(cell) is not None for cell in found):
-            notes.append(
-                f"The first {header_lines} lines hold text and were taken as a header; a row of data with "
-                "a cell that is not a number would be among them."
-                if header_lines > 1
-                else "The first line holds text above numbers, so it was taken as a header."
-            )
-    return Layout(path, packed, delimiter, width, header_lines, names, tuple(notes))
+def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
+    """What a column holds, from its first cells."""
+    filled = [cell for cell in cells if not dialect.absent(cell)]
+    values = [dialect.numbers.value(cell) for cell in filled if cell not in NO_NUMBER]
+    numbers = [value for value in values if value is not None]
+    kind: ColumnKind = "word"
+    if not filled:
+        kind = "empty"
+    elif values and all(cell in _TRUTHS for cell in filled if cell not in NO_NUMBER):
+        kind = "truth"
+    elif numbers and 2 * len(numbers) >= len(
+        values
+    ):  # the others are mistakes, which are named where they are read
+        kind = "share" if any(cell.endswith("%") for cell in filled) else "number"
+    elif values and all(is_date(cell) for cell in filled if cell not in NO_NUMBER):
+        kind = "date"
+    counts = kind == "number" and len(numbers) == len(cells) and numbers[0] in (0.0, 1.0)
+    counts = counts and numbers == [numbers[0] + at for at in range(len(numbers))]
+    example = next((cell for cell in filled if cell not in NO_NUMBER), "")
+    return Column(name, kind, tuple(filled), counts, f"text such as {example[:40]!r}")
 
 
 class TextTable(DataSource):
-    """A CSV or TSV file."""
+    """A table of text."""
 
     def __init__(self, layout: Layout, columns: Columns, external: RowArray | None, words: Words) -> None:
+        named = layout.dialect.names is not None
         super().__init__(
             path=layout.path,
-            format="tsv" if layout.delimiter == "\t" else "csv",
+            format=layout.format,
             rows=None,
-            input_dim=len(columns.features),
+            input_dim=columns.inputs,
             dtype=np.dtype(np.float64),
             has_targets=bool(columns.targets) or external is not None,
-            column_names=None if layout.names is None else tuple(layout.names[i] for i in columns.features),
-            column_numbers=columns.features,
-            notes=(*columns.notes, *layout.notes),
+            column_names=columns.input_names(layout.names) if named or columns.words else None,
+            column_numbers=columns.input_numbers,
+            notes=(*columns.notes, *layout.dialect.notes),
         )
-        self._layout = layout
-        self._features = list(columns.features)
-        self._targets = list(columns.targets)
-        self._external = external
-        self._words = words
+        self._layout, self._columns = layout, columns
+        self._external, self._words = external, words
+        self._spool: _Spool | None = None
         self._skipped = 0
-
         self.partial = False
 
     @property
@@ -319,17 +167,24 @@ class TextTable(DataSource):
         return self._skipped
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
-        """See `DataSource.chunks`; a target column is handed out as text."""
+        """See `DataSource.chunks`; a second pass reads what the first one found, and parses nothing."""
+        rows = max(1, max_bytes // (8 * max(1, self.input_dim)))
+        if self._spool is not None:
+            yield from self._spool.chunks(rows)
+            return
         taker = None if self._external is None else RowTaker(self._external, max_bytes)
         kept = skipped = 0
-        for features, targets, keep in self._parsed(max_bytes):
+        spool = _Spool(self.input_dim)
+        for features, targets, keep in self._parsed():
             if taker is not None:
                 targets = taker.take(len(keep))[keep]  # noqa: PLW2901
             skipped += len(keep) - len(features)
             self.partial = skipped > 0
             kept += len(features)
-            if len(features):
-                yield features, targets
+            spool.add(features, targets)
+            for first in range(0, len(features), rows):
+                part = slice(first, first + rows)
+                yield features[part], None if targets is None else targets[part]
         if taker is not None:
             taker.finish()
         if not kept:
@@ -339,95 +194,292 @@ class TextTable(DataSource):
                 f" {self._words.leave_out}",
             )
         self._skipped = skipped
+        self._spool = spool if spool.complete else None
 
-    def _parsed(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, NDArray[np.bool_]]]:
+    def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
+        """(features, targets, which rows are whole) of each block, parsed ahead on several threads."""
         layout = self._layout
-        count = max(1, max_bytes // (8 * layout.width))
-        with reading(self.path), layout.open() as stream:
-            for first, batch in _batches(stream, self.path, count):
-                lines = batch[max(0, layout.header_lines - first + 1) :]
-                start = max(first, layout.header_lines + 1)
-                block = self._fast(lines)
-                yield self._careful(lines, start) if block is None else block
+        parser = _Parser(layout, self._columns, self._words)
+        records = layout.lines()
+        with reading(self.path), ThreadPoolExecutor(max_workers=_THREADS) as pool:
+            pending: deque[Future[tuple[Array, Array | None, Array]]] = deque()
+            try:
+                for first, block in records.blocks(BLOCK_BYTES):
+                    pending.append(pool.submit(parser.block, first, block))
+                    if len(pending) > _THREADS:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for each in pending:
+                    each.cancel()
+        if records.latin is not None:
+            note = f"Line {records.latin} is not UTF-8: read as Latin-1."
+            self.notes = tuple(dict.fromkeys((*self.notes, note)))
 
-    def _fast(self, lines: list[str]) -> tuple[Array, Array | None, NDArray[np.bool_]] | None:
-        """Numbers straight from the lines; None if any line needs a closer look."""
-        delimiter, width = self._layout.delimiter, self._layout.width
-        rows = [line for line in lines if not line.isspace()]
-        if not rows or any(line.count(delimiter) != width - 1 or '"' in line for line in rows):
-            return None
+
+class _Parser:
+    """Blocks of text to numbers."""
+
+    def __init__(self, layout: Layout, columns: Columns, words: Words) -> None:
+        self._layout, self._columns, self._words = layout, columns, words
+        dialect = layout.dialect
+        self._wanted = sorted({*columns.features, *columns.targets})
+        self._kinds = {place: layout.columns[place].kind for place in self._wanted}
+        self._plain = {place for place in self._wanted if self._kinds[place] in ("number", "empty")}
+        told = ((place, layout.columns[place].words) for place in self._wanted)
+        self._known = {place: frozenset(words) for place, words in told if words}
+        own = dialect.missing
+        everywhere = sorted(ABSENT | own)
+        numbers = sorted(ABSENT | NO_NUMBER | own)
+        # Said once for all columns where they are alike: a table may have many thousands.
+        self._alike = len(self._plain) == dialect.width
+        places = range(dialect.width)
+        missing = {place: numbers if place in self._plain else everywhere for place in places}
+        types = {place: np.float64 if place in self._plain else object for place in places}
+        # What pandas cannot be told.
+        self._slow = dialect.collapsed or not dialect.numbers.thousands.isascii()
+        self._options: dict[str, Any] = {
+            "sep": r"\s+" if dialect.separator == BLANKS else dialect.separator,
+            "header": None,
+            "names": range(dialect.width),
+            "index_col": None,
+            "dtype": np.float64 if self._alike else types,
+            "decimal": dialect.numbers.decimal,
+            "thousands": dialect.numbers.thousands or None,
+            "na_values": numbers if self._alike else missing,
+            "keep_default_na": False,
+            "skipinitialspace": dialect.separator != "\t",
+            "engine": "c",
+            "low_memory": False,
+        }
+
+    def block(self, first: int, data: bytes) -> tuple[Array, Array | None, Array]:
+        """(features, targets, which rows are whole) of a block that begins at that line."""
+        header = self._layout.dialect.header_lines - first + 1
+        if header > 0:
+            data = b"".join(data.split(b"\n", header)[header:])
+            first += header
+        found = None if self._slow else self._fast(data)
+        rows = 0 if found is None else len(next(iter(found.values()))) if found else 0
+        if found is None:
+            found, rows = self._careful(data, first)
+        return self._columns.assemble(found, rows)
+
+    def _fast(self, data: bytes) -> dict[int, Array] | None:
+        """The columns by pandas; None if a closer look is needed."""
+        import pandas as pd
+
+        dialect = self._layout.dialect
+        if not data.strip():
+            return {place: np.empty(0) for place in self._wanted}
         try:
-            features = np.loadtxt(
-                rows, delimiter=delimiter, usecols=self._features, comments=None, ndmin=2, dtype=np.float64
-            )
-        except ValueError:
+            frame = pd.read_csv(io.BytesIO(data), **self._options)
+        except (ValueError, OverflowError):  # also pandas' own errors of the parser
             return None
-        if len(features) != len(rows) or not np.isfinite(features).all():
+        # A row of more cells than there are columns makes an index, and a shorter one is filled up.
+        short = frame[dialect.width - 1].isna().any() and not self._whole(data, len(frame))
+        if short or not isinstance(frame.index, pd.RangeIndex):
             return None
-        targets = None
-        if self._targets:
-            cells = [[row[i].strip() for i in self._targets] for row in (r.split(delimiter) for r in rows)]
-            if any(cell in MISSING for row in cells for cell in row):
-                return None
-            targets = np.array(cells)
-        return features, targets, np.ones(len(rows), dtype=bool)
+        if self._alike:
+            values = frame.to_numpy()
+            return None if np.isinf(values).any() else {place: values[:, place] for place in self._wanted}
+        found = {place: self._column_of(frame[place].to_numpy(), place) for place in self._wanted}
+        return None if any(column is None for column in found.values()) else found  # type: ignore[return-value]
 
-    def _careful(self, lines: list[str], start: int) -> tuple[Array, Array | None, NDArray[np.bool_]]:
+    def _column_of(self, column: Array, place: int) -> Array | None:
+        """The numbers or words of a column; None if a cell of it has to be looked at."""
+        if place in self._plain:
+            return None if np.isinf(column).any() else column
+        return self._words_of(column, place)
+
+    def _whole(self, data: bytes, rows: int) -> bool:
+        """Whether every row has all its cells, from the number of separators: pandas fills short ones up."""
+        separator = self._layout.dialect.separator
+        if separator == BLANKS or b'"' in data:
+            return False
+        return data.count(separator.encode()) == rows * (self._layout.dialect.width - 1)
+
+    def _words_of(self, column: Array, place: int) -> Array | None:
+        """A column that pandas left as text; None if a cell of it is neither of its kind nor missing."""
+        from pandas import factorize
+
+        dialect, kind = self._layout.dialect, self._kinds[place]
+        codes, different = factorize(column)  # -1 where a cell is missing
+        cells = [str(cell).strip() for cell in different]
+        if any(self._unknown(place, cell) for cell in cells):
+            return None
+        if kind in ("truth", "share"):
+            value = _truth if kind == "truth" else dialect.numbers.value
+            gone = [dialect.absent(cell) or cell in NO_NUMBER for cell in cells]
+            numbers = [math.nan if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
+            found = np.asarray([*numbers, math.nan], np.float64)  # None becomes NaN
+            return None if None in numbers else found[codes]
+        words = np.asarray([*(None if dialect.absent(cell) else cell for cell in cells), None], object)
+        return np.asarray(words[codes])
+
+    def _careful(self, data: bytes, first: int) -> tuple[dict[int, Array], int]:
         """Cell by cell, with the line and the column of whatever is wrong."""
-        features: list[list[float]] = []
-        targets: list[list[str]] = []
-        keep: list[bool] = []
-        for offset, cells in _records(lines, self._layout.delimiter):
-            if not cells:
-                continue
-            line = start + offset - 1
-            if len(cells) != self._layout.width:
+        dialect, path = self._layout.dialect, self._layout.path
+        try:
+            records = dialect.split(data.decode())
+        except csv.Error as error:
+            raise malformed(path, f"after line {first}: {error}; is a quote not closed?") from error
+        columns: dict[int, list[Any]] = {place: [] for place in self._wanted}
+        for offset, cells in records:
+            line = first + offset - 1
+            if len(cells) != dialect.width:
                 raise malformed(
-                    self.path,
-                    f"line {line}: has {len(cells)} columns where the first row has {self._layout.width};"
-                    " give every row the same number",
+                    path,
+                    f"line {line}: has {len(cells)} columns where most rows have {dialect.width}; give every "
+                    f"row the same number{self._blanks()}",
                 )
-            missing = any(cells[i] in MISSING for i in (*self._features, *self._targets))
-            numbers = [self._number(line, column, cells[column]) for column in self._features if not missing]
-            keep.append(not missing)
-            if not missing:
-                features.append(numbers)
-                targets.append([cells[i] for i in self._targets])
-        return (
-            np.array(features, dtype=np.float64).reshape(len(features), len(self._features)),
-            np.array(targets) if self._targets and targets else None,
-            np.array(keep, dtype=bool),
-        )
+            for place in self._wanted:
+                columns[place].append(self._cell(line, place, cells[place]))
+        found = {
+            place: np.asarray(values, dtype=object if self._kinds[place] in ("word", "date") else np.float64)
+            for place, values in columns.items()
+        }
+        return found, len(records)
 
-    def _number(self, line: int, column: int, cell: str) -> float:
-        value = parse_number(cell)
+    def _blanks(self) -> str:
+        """What else may help where blanks separate cells, and an empty one cannot be seen."""
+        if self._layout.dialect.separator != BLANKS:
+            return ""
+        return f", or, if two blanks enclose an empty cell, say {self._words.table_key('separator', 'space')}"
+
+    def _cell(self, line: int, place: int, cell: str) -> float | str | None:
+        kind, dialect = self._kinds[place], self._layout.dialect
+        if kind in ("word", "date"):
+            if self._unknown(place, cell):
+                known = ", ".join(self._layout.columns[place].words)
+                self._refuse(
+                    line, place, f"{cell[:40]!r} is none of its words, {known[:80]}; correct one of them"
+                )
+            return None if dialect.absent(cell) else cell
+        if dialect.absent(cell) or cell in NO_NUMBER:
+            return math.nan
+        value = _truth(cell) if kind == "truth" else dialect.numbers.value(cell)
         if value is None:
-            fix = self._words.no_number(named=bool(self._targets))
-            self._refuse(line, column, f"{cell[:40]!r} is not a number; {fix}")
+            what = "neither True nor False" if kind == "truth" else "not a number"
+            self._refuse(line, place, f"{cell[:40]!r} is {what}; {self._fix(place, cell)}")
         if not math.isfinite(value):
-            self._refuse(line, column, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
+            self._refuse(line, place, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
         return value
 
-    def _refuse(self, line: int, column: int, message: str) -> NoReturn:
-        name = "" if self._layout.names is None else f" ({self._layout.names[column]!r})"
-        raise malformed(self.path, f"line {line}, column {column}{name}: {message}")
+    def _unknown(self, place: int, cell: str) -> bool:
+        """Whether the file says which words there are, and this is none of them."""
+        words = self._known.get(place)
+        return words is not None and cell not in words and not self._layout.dialect.absent(cell)
+
+    def _fix(self, place: int, cell: str) -> str:
+        """What to do about a cell that is no number, in a column of numbers."""
+        missing = f"if it stands for a missing value, {self._words.table_key('missing', cell[:20])}"
+        if place in self._columns.targets:
+            return f"{missing}; if the targets are classes, {self._words.target_classes}"
+        return f"{missing}; else {self._words.no_number(named=bool(self._columns.targets))}"
+
+    def _refuse(self, line: int, place: int, message: str) -> NoReturn:
+        name = self._layout.names[place]
+        called = "" if name is None else f" ({name!r})"
+        raise malformed(self._layout.path, f"line {line}, column {place}{called}: {message}")
+
+
+def _truth(cell: str) -> float | None:
+    return _TRUTHS.get(cell.strip())
+
+
+class _Spool:
+    """The numbers of a first pass, in memory or in a temporary file, for the passes after it."""
+
+    def __init__(self, width: int) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
+        self._width, self._rows = width, 0
+        self._targets: list[Array] = []
+        self._bytes = 0
+        self.complete = True
+
+    def add(self, features: Array, targets: Array | None) -> None:
+        """Keep the next rows; where there is no room for them, none are kept."""
+        if not self.complete:
+            return
+        try:
+            self._file.write(np.ascontiguousarray(features).data)
+        except OSError:
+            self.complete = False
+            return
+        self._rows += len(features)
+        if targets is not None:
+            self._bytes += targets.nbytes
+            self._targets.append(targets)
+            self.complete = self._bytes <= _SPOOL_BYTES
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def chunks(self, rows: int) -> Iterator[Chunk]:
+        """All of them again."""
+        targets = np.concatenate(self._targets) if self._targets else None
+        for first in range(0, self._rows, rows):
+            count = min(rows, self._rows - first)
+            self._file.seek(first * self._width * 8)
+            data = self._file.read(count * self._width * 8)
+            features = np.frombuffer(data, dtype=np.float64).reshape(count, self._width)
+            yield features, None if targets is None else targets[first : first + count]
 
 
 def open_table(path: Path, asked: Asked) -> TextTable:
-    """One CSV or TSV file; columns are named or counted from 0, and from the end with a minus sign."""
+    """One table of text; columns are named or counted from 0, and from the end with a minus sign."""
     with reading(path):
-        layout = find_layout(path, packed=asked.packed)
-        columns, external = choose_columns(path, layout.names, layout.width, asked)
+        return table_of(layout_of(path, asked.packing, asked.table), asked)
+
+
+def table_of(layout: Layout, asked: Asked) -> TextTable:
+    """The columns that are asked for, of anything that is written as lines of text."""
+    with reading(layout.path):
+
+        def vocabulary(places: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
+            told = {place: layout.columns[place].words for place in places if layout.columns[place].words}
+            others = [place for place in places if place not in told]
+            return {**told, **(_vocabulary(layout, others, asked.words) if others else {})}
+
+        columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
+        if asked.target_kind == "classes" and columns.targets:
+            layout = _as_words(layout, columns.targets[0])
         return TextTable(layout, columns, external, asked.words)
 
 
-def read_target_table(path: Path, *, packed: bool) -> RowArray:
+def _as_words(layout: Layout, place: int) -> Layout:
+    """The same, with a column of labels, whatever they look like."""
+    columns = list(layout.columns)
+    old = columns[place]
+    columns[place] = Column(old.name, "word", old.cells)
+    return replace(layout, columns=tuple(columns))
+
+
+def _vocabulary(layout: Layout, places: Sequence[int], words: Words) -> dict[int, tuple[str, ...]]:
+    """Every word of some columns, in a pass of its own."""
+    found: dict[int, set[str]] = {place: set() for place in places}
+    columns = Columns((), tuple(places), {})
+    for _, targets, _ in TextTable(layout, columns, None, words)._parsed():
+        if targets is not None:
+            for at, place in enumerate(places):
+                found[place].update(targets[:, at].tolist())
+    return {place: tuple(sorted(each)) for place, each in found.items()}
+
+
+def read_target_table(path: Path, *, packing: Packing | None) -> RowArray:
     """A table that was named as the file of the targets: every column is one."""
     with reading(path):
-        layout = find_layout(path, packed=packed)
-        table = TextTable(
-            layout, Columns(features=(), targets=tuple(range(layout.width))), None, _ONLY_TARGETS
-        )
+        return targets_of(layout_of(path, packing, TableOptions()))
+
+
+def targets_of(layout: Layout) -> RowArray:
+    """Every column of a table that holds the targets alone."""
+    path = layout.path
+    with reading(path):
+        places = tuple(at for at, column in enumerate(layout.columns) if column.kind != "empty")
+        table = TextTable(layout, Columns((), places, {}), None, _ONLY_TARGETS)
 
     def blocks(max_bytes: int) -> Iterator[Array]:
         for _, targets in table.chunks(max_bytes=max_bytes):
@@ -436,36 +488,30 @@ def read_target_table(path: Path, *, packed: bool) -> RowArray:
             if targets is not None:
                 yield targets
 
-    return RowArray(label=str(path), rows=None, columns=layout.width, dtype=np.dtype(np.str_), blocks=blocks)
+    return RowArray(label=str(path), rows=None, columns=len(places), dtype=np.dtype(np.str_), blocks=blocks)
 
 
-_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat"}
+_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".asc", ".train", ".test"}
 
 
 class Text(Format):
     """Tables of text, which have no first bytes of their own."""
 
-    name, words, order, packs, columns = "csv", "CSV and TSV (also .gz)", 7, True, True
+    name, words, order, packs = "csv", "tables of text (CSV, TSV and the like, also packed)", 90, True
+    columns, table = True, TableOptions.__slots__
 
     def named(self, path: Path, start: bytes) -> bool:
-        suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-        return bool(start) and suffix in _SUFFIXES and _is_text(start)
+        suffix = Path(unpacked_name(path)).suffix
+        return bool(start) and suffix in _SUFFIXES and encoding_of(start) is not None
+
+    def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
+        return layout_of(path, packing, reading.table).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         return open_table(path, asked)
 
-    def targets(self, path: Path, *, packed: bool) -> RowArray:
-        return read_target_table(path, packed=packed)
-
-
-def _is_text(start: bytes) -> bool:
-    if b"\0" in start:
-        return False
-    try:
-        start.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return error.start >= len(start) - 3 and error.reason == "unexpected end of data"
-    return True
+    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
+        return read_target_table(path, packing=packing)
 
 
 FORMATS = (Text(),)

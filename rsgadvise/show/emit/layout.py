@@ -24,6 +24,8 @@ def literal(value: Value) -> str:
         return "{" + ", ".join(f"{literal(key)}: {literal(each)}" for key, each in value.items()) + "}"
     if isinstance(value, Sequence):
         return "(" + ", ".join(map(literal, value)) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, bool):
+        return str(value)
     return f"{value:_}" if isinstance(value, int) else repr(float(value))
 
 

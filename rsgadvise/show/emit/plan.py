@@ -13,6 +13,8 @@ from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.theory.stopping import Stopping
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rsgadvise.advise.results import Advice, Recommendation
     from rsgadvise.data.scaling import ScalingKind
     from rsgadvise.spec import Spec
@@ -32,7 +34,7 @@ class DataFile:
     Attributes:
         path: of the file, from where the snippet will run.
         scaling: of the features, as the advice used it.
-        array, target, exclude: as the spec names them.
+        options: what this package's readers are to be told of the file.
         plain: whether numpy.load gives the features and, where the network needs targets, integer
             labels; else the snippet asks this package's readers.
         features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
@@ -43,21 +45,13 @@ class DataFile:
 
     path: str
     scaling: ScalingKind
-    array: str | None = None
-    target: str | None = None
-    exclude: tuple[str, ...] = ()
+    options: Mapping[str, object]
     plain: bool = False
     features: str | None = None
     labels: str | None = None
     labelled: bool = False
     rows: int | None = None
     squared_norm: float | None = None
-
-    @property
-    def options(self) -> dict[str, str | tuple[str, ...]]:
-        """What this package's readers are to be told of the file."""
-        given = {"array": self.array, "target": self.target, "exclude": self.exclude or None}
-        return {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""CIFAR-10 python batches: pickles, read without ever running what is in them.
+"""Pickled arrays, such as CIFAR-10 batches and mnist.pkl.gz, read without ever running what is in them.
 
 A pickle is a program. Here its opcodes are first checked against a short list, and the few names that an
 array needs resolve to inert stand-ins, so that neither numpy's own reconstruction nor any import runs.
@@ -10,17 +10,24 @@ import io
 import math
 import pickle
 import pickletools
+import re
+import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
+from rsgadvise.data.choose import named_contents
 from rsgadvise.data.formats import Archives
+from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 
 _MAX_BYTES = 1 << 29
 _MAX_TUPLES = 20_000
+_ENTRIES = re.compile(r"[biuf]\d{1,2}|U\d{1,5}", re.ASCII)
+_SURROGATES = 0xD800 >> 11  # halves of letters, which no text has alone
 
 _ALLOWED_NAMES = """
     PROTO STOP FRAME MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT
@@ -49,9 +56,9 @@ class _Inert:
 
 def _native(descr: object) -> np.dtype[Any]:
     text = descr.decode("latin1") if isinstance(descr, bytes) else descr
-    if not isinstance(text, str) or text[:1] not in {"b", "i", "u", "f"} or not text[1:].isdecimal():
-        raise pickle.UnpicklingError(f"the pickle holds an array of type {text!r}, not of numbers")
-    return np.dtype(text[:3])
+    if not isinstance(text, str) or not _ENTRIES.fullmatch(text):
+        raise pickle.UnpicklingError(f"the pickle holds an array of type {text!r}, not of numbers or text")
+    return np.dtype(text)
 
 
 class _Dtype:
@@ -90,6 +97,10 @@ def _assemble(shape: Any, dtype: Any, order: str, data: Any) -> Array:
     if math.prod(shape) * dtype.value.itemsize != len(data):
         raise pickle.UnpicklingError(f"an array of shape {shape} does not fit its {len(data)} bytes")
     flat = np.frombuffer(data, dtype=dtype.value)
+    if dtype.value.kind == "U":
+        letters = np.frombuffer(data, dtype=dtype.value.byteorder.replace("|", "=") + "u4")
+        if ((letters > sys.maxunicode) | (letters >> 11 == _SURROGATES)).any():
+            raise pickle.UnpicklingError("the pickle holds an array of text with letters that there are not")
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
@@ -166,89 +177,107 @@ def _check_opcodes(data: bytes) -> None:
         raise pickle.UnpicklingError(f"{len(data) - end} bytes follow the end of the pickle")
 
 
-def _load(path: Path) -> dict[str, object]:
-    size = path.stat().st_size
-    if size > _MAX_BYTES:
+def _load(path: Path, packing: Packing | None) -> object:
+    with opened(path, packing) as stream:
+        data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
         raise malformed(
-            path, f"is a pickle of {size} bytes; at most {_MAX_BYTES} are read, so store it as npy"
+            path,
+            f"is a pickle of more than {_MAX_BYTES} bytes, which is the most that is read; store it as npy",
         )
-    data = path.read_bytes()
+    if b"joblib.numpy_pickle" in data[:4096]:
+        raise malformed(path, "is a joblib file, which is not read; save its arrays with numpy.savez")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in a text that is odd anyway
             _check_opcodes(data)
-            batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+            return _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except pickle.UnpicklingError as error:
-        raise malformed(path, f"is not a safe CIFAR batch: {error}; store it as npz") from error
-    if not isinstance(batch, dict):
-        raise malformed(path, "is a pickle but not a batch: a batch is a dict with data and labels")
-    return {
-        key.decode("latin1") if isinstance(key, bytes) else str(key): value
-        for key, value in batch.items()
-        if isinstance(key, bytes | str)
-    }
+        raise malformed(path, f"is not a safe pickle of arrays: {error}; store it as npz") from error
 
 
-def _in_memory(label: str, value: object, *, targets: bool) -> RowArray:
+def _length(value: object) -> int | None:
+    """Entries along the first axis of an array or a list of labels; None of anything else."""
+    if isinstance(value, _PickledArray) and value.value is not None and value.value.ndim:
+        return len(value.value)
+    if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
+        return len(value)
+    return None
+
+
+def _in_memory(label: str, value: object, *, targets: bool, transposed: bool) -> RowArray:
     if isinstance(value, _PickledArray) and value.value is not None:
         array = value.value
-    elif targets and isinstance(value, list) and all(isinstance(item, int) for item in value):
+    elif targets and isinstance(value, list):
         array = np.array(value)
     else:
-        raise malformed(
-            label, "is not an array of numbers; a batch holds data as an array, labels as integers"
-        )
+        raise malformed(label, "is a list; features are read from arrays of numpy, so store it as one")
+    words = targets and array.dtype.kind == "U" and array.ndim == 1
+    dtype = array.dtype if words else numeric_dtype(label, array.dtype)
+    array = array.T if transposed else array
     rows, columns = row_shape(label, array.shape, targets=targets)
     flat = np.ascontiguousarray(array).reshape(rows, columns)
 
-    def blocks(max_bytes: int) -> Any:
+    def blocks(max_bytes: int) -> Iterator[Array]:
         step = max(1, max_bytes // max(1, columns * flat.itemsize))
         return (flat[start : start + step] for start in range(0, rows, step))
 
-    return RowArray(
-        label=label, rows=rows, columns=columns, dtype=numeric_dtype(label, flat.dtype), blocks=blocks
-    )
+    return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
 
 
-class BatchArchive:
-    """The arrays of one batch."""
+class PickleArchive:
+    """The arrays of one pickle: a dictionary of them, pairs of features and targets, or one alone."""
 
-    passed_over: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, packing: Packing | None) -> None:
         self.path = path
         with reading(path):
-            self._batch = _load(path)
+            contents = named_contents(_load(path, packing), _length)
+        if not contents.arrays:
+            raise malformed(
+                path, "is a pickle without arrays of numbers; store a dict of them, or use numpy.savez"
+            )
+        self._arrays, self._others, self.notes = contents.arrays, contents.others, contents.notes
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Arrays and lists of labels."""
-        return tuple(
-            name
-            for name, value in self._batch.items()
-            if isinstance(value, _PickledArray) or "labels" in name
-        )
+        """See `Archive.names`."""
+        return (*self._arrays, *self._others)
 
-    def describe(self) -> str:
-        """Names for a message."""
-        return ", ".join(self.names) or "no array"
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """See `Archive.shape`."""
+        value = self._arrays.get(name)
+        if isinstance(value, list):
+            return (len(value),)
+        return value.value.shape if isinstance(value, _PickledArray) and value.value is not None else None
 
-    def rows(self, name: str, *, targets: bool = False) -> RowArray:
-        """The array called `name` as a stream of rows."""
+    def described(self, name: str) -> str:
+        """See `Archive.described`."""
+        return f"{name} ({self._others[name]})" if name in self._others else f"{name} {self.shape(name)}"
+
+    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
+        """See `Archive.rows`."""
+        label = f"{self.path}: array {name!r}"
+        if name in self._others:
+            raise malformed(label, f"is of type {self._others[name]}; only arrays of numbers are read")
         with reading(self.path):
-            return _in_memory(f"{self.path}: {name}", self._batch[name], targets=targets)
+            return _in_memory(label, self._arrays[name], targets=targets, transposed=transposed)
 
 
-class Cifar(Archives):
-    """A dictionary of arrays and lists."""
+class Pickles(Archives):
+    """Arrays and lists, in whatever holds them."""
 
-    name, words, order, suffixes = "cifar", "CIFAR-10 python batches", 5, (".pkl", ".pickle")
+    name, words, order, suffixes = "pickle", "pickled arrays", 5, (".pkl", ".pickle")
+    packs = True
 
-    def archive(self, path: Path) -> BatchArchive:
-        return BatchArchive(path)
+    def archive(self, path: Path, packing: Packing | None) -> PickleArchive:
+        return PickleArchive(path, packing)
 
     def magic(self, start: bytes) -> bool:
         return looks_like_pickle(start)
 
+    def named(self, path: Path, start: bytes) -> bool:
+        """Python 2 left to itself writes protocol 0, which starts with nothing of its own."""
+        return unpacked_name(path).endswith(self.suffixes)
 
-FORMATS = (Cifar(),)
+
+FORMATS = (Pickles(),)

@@ -1,0 +1,377 @@
+"""Which columns of a table are features, which is the target, and which are left out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from rsgadvise.data.formats import Asked
+from rsgadvise.data.stream import Array, RowArray, malformed
+
+ColumnKind = Literal["number", "truth", "share", "word", "date", "other", "empty"]
+
+NOTHING = "none"
+"""As the only column to exclude: that none is left out by itself."""
+
+_SHOWN, _LONGEST = 10, 40
+_NOTHING: Any = None  # what stands for a missing cell of words
+_MOST_WORDS = 50
+_INDEX = re.compile(r"__index_level_\d+__")
+_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|\.\.\.1|X\.?")
+_ID = re.compile(r"(.*[_ .])?(id|idx|index|rowid|row|rownames|row_?number|uid|uuid|no|nr|#)", re.IGNORECASE)
+_TARGETS = ("y", "label", "labels", "class", "target", "targets", "outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as its first rows show it.
+
+    Attributes:
+        name: from the header, or None.
+        kind: number; truth (True, False); share (in percent); word; date; other, what nothing can be made of;
+            or empty, without a cell.
+        cells: the first that are not missing, as text.
+        counts: whether it counts its rows, from 0 or 1.
+        holds: what is in it where that is other.
+        width: numbers of a cell, where cells are lists or images; None where they are single values.
+        words: those that there are, where the file says so.
+    """
+
+    name: str | None
+    kind: ColumnKind
+    cells: tuple[str, ...] = ()
+    counts: bool = False
+    holds: str = "text"
+    width: int | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def numeric(self) -> bool:
+        return self.kind in ("number", "truth", "share")
+
+    @property
+    def own(self) -> bool:
+        """Whether nearly every row has a word of its own, as names and keys are."""
+        found, rows = len(set(self.cells)), len(self.cells)
+        return (
+            self.kind == "word"
+            and not self.words
+            and rows > 1
+            and (found == rows or (rows >= 20 and found > 0.9 * rows))
+        )
+
+    @property
+    def few(self) -> bool:
+        """Whether its words are categories."""
+        different = len(self.words or set(self.cells))
+        return self.kind == "word" and (bool(self.words) or not self.own) and different <= _MOST_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Positions, counted from 0, of the columns to read, and sentences about what was chosen.
+
+    Attributes:
+        features: those of numbers and of words that become inputs.
+        words: the words of each of the latter, one input a word.
+        targets: those of the targets.
+        notes: what was chosen, where it was not said.
+        widths: the numbers of a cell, of features that hold several.
+    """
+
+    features: tuple[int, ...]
+    targets: tuple[int, ...]
+    words: Mapping[int, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+    widths: Mapping[int, int] = field(default_factory=dict)
+
+    def _parts(self, place: int) -> Sequence[str]:
+        """What the inputs of a column add to its name."""
+        if place in self.words:
+            return [f"={word}" for word in self.words[place]]
+        return [f"[{at}]" for at in range(self.widths[place])] if place in self.widths else [""]
+
+    @property
+    def inputs(self) -> int:
+        """Numbers of a row."""
+        return sum(len(self.words.get(place, "1")) * self.widths.get(place, 1) for place in self.features)
+
+    def input_names(self, names: Sequence[str | None]) -> tuple[str, ...]:
+        """Of every input: that of its column, and its word or its place in the cell."""
+        return tuple(
+            f"{names[place] or place}{part}" if part else names[place] or ""
+            for place in self.features
+            for part in self._parts(place)
+        )
+
+    @property
+    def input_numbers(self) -> tuple[int, ...]:
+        """Of every input: the number of its column."""
+        return tuple(place for place in self.features for _ in self._parts(place))
+
+    def assemble(self, found: Mapping[int, Array], rows: int) -> tuple[Array, Array | None, Array]:
+        """(features, targets or None, which rows have no missing cell), of the columns as read.
+
+        Columns of numbers are floats, NaN where a cell is missing; those of words objects, None there.
+        """
+        keep = np.ones(rows, dtype=bool)
+        for place in (*self.features, *self.targets):
+            column = found[place]
+            gone = np.isnan(column) if column.dtype.kind == "f" else np.equal(column, _NOTHING).astype(bool)
+            keep &= ~gone
+        if not keep.all():
+            found = {place: found[place][keep] for place in (*self.features, *self.targets)}
+        return (*self.stack(found, int(keep.sum())), keep)
+
+    def stack(
+        self,
+        found: Mapping[int, Array],
+        rows: int,
+        dtype: np.dtype[Any] = np.dtype(np.float64),  # noqa: B008
+    ) -> tuple[Array, Array | None]:
+        """(features, targets or None) of columns without a missing cell, wide ones as (rows, width)."""
+        features = np.empty((rows, self.inputs), dtype=dtype)
+        at = 0
+        for place in self.features:
+            if place in self.words:
+                for word in self.words[place]:
+                    features[:, at] = found[place] == word
+                    at += 1
+                continue
+            width = self.widths.get(place, 1)
+            features[:, at : at + width] = found[place].reshape(rows, width)
+            at += width
+        targets = [found[place] for place in self.targets]
+        if any(column.dtype.kind == "O" for column in targets):
+            targets = [column.astype(str) for column in targets]
+        return features, np.column_stack(targets) if targets else None
+
+
+def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | None:
+    """The column of that name, or at that index; negative indices count from the end."""
+    places = [index for index, name in enumerate(names) if name == wanted]
+    if len(places) > 1:
+        raise malformed(
+            path, f"has {len(places)} columns called {wanted!r}; choose one by its index, {places[0]} or so"
+        )
+    if places:
+        return places[0]
+    index, width = _index(wanted), len(names)
+    if index is None:
+        return None
+    if not -width <= index < width:
+        raise malformed(
+            path,
+            f"has no column {index}; its {width} columns are counted from 0 to {width - 1}, or from the end"
+            f" as {-width} to -1, the last",
+        )
+    return index % width
+
+
+def _index(wanted: str) -> int | None:
+    try:
+        return int(wanted)
+    except ValueError:
+        return None
+
+
+Vocabulary = Callable[[Sequence[int]], Mapping[int, tuple[str, ...]]]
+
+
+def choose_columns(
+    path: Path, columns: Sequence[Column], asked: Asked, vocabulary: Vocabulary
+) -> tuple[Columns, RowArray | None]:
+    """Positions of the columns, and the targets if they lie in a file of their own.
+
+    Args:
+        path: for messages.
+        columns: all that the file has.
+        asked: what is wanted of it.
+        vocabulary: finds every word of some columns.
+
+    Raises:
+        DataError: a column that was named is not there, or a feature holds no numbers.
+    """
+    names = [column.name for column in columns]
+    notes: list[str] = []
+    by_itself = tuple(asked.exclude) != (NOTHING,) or NOTHING in names
+    wanted = asked.exclude if by_itself else ()
+    dropped = {column for name in wanted for column in _excluded(path, names, name)}
+    targets: tuple[int, ...] = ()
+    external: RowArray | None = None
+    if asked.target is not None:
+        column = find_column(path, names, asked.target)
+        if column is None:
+            external = asked.open_target(asked.target, beside=path)
+            if external is None:
+                raise malformed(
+                    path,
+                    f"has no target column {asked.target!r} and there is no such file;"
+                    f" {_known(names, asked.target)}",
+                )
+        elif column in dropped:
+            raise malformed(path, f"column {column} is both the target and excluded; choose one of the two")
+        else:
+            targets = (column,)
+            if columns[column].kind == "other" or columns[column].width is not None:
+                raise malformed(
+                    path,
+                    f"column {_called(names, column)} holds {columns[column].holds}, which is no target; name"
+                    f" another with {asked.words.target}",
+                )
+            if not (names[column] == asked.target and _index(asked.target) is None):  # else it was named
+                notes.append(
+                    f"The target is column {_called(names, column)}, counted from 0; -1 is the last."
+                )
+    if dropped:
+        notes.append(f"Left out, counted from 0: {_listing(names, sorted(dropped))}.")
+    if by_itself:
+        left = {at: why for at, why in _no_features(columns) if at not in dropped and at not in targets}
+        dropped |= left.keys()
+        reasons = Counter(left.values())
+        notes += [
+            f"Left out by itself, {why}: {_listing(names, [at for at in left if left[at] == why])}; "
+            f"{asked.words.keep_all} keeps every column."
+            for why in reasons
+        ]
+    features = tuple(at for at in range(len(columns)) if at not in targets and at not in dropped)
+    few = [at for at in features if columns[at].few]
+    if few and asked.categories == "exclude":
+        notes.append(f"Left out, columns of words: {_listing(names, few)}.")
+        features = tuple(at for at in features if at not in few)
+    _check_features(path, columns, features, asked, targeted=bool(targets) or external is not None)
+    if not features:
+        raise malformed(path, "has zero feature columns left; keep one besides the target")
+    words = dict(vocabulary(few)) if few and asked.categories == "one_hot" else {}
+    if words:
+        made = ", ".join(f"{_called(names, at)} {len(words[at])}" for at in list(words)[:_SHOWN])
+        notes.append(f"Words became inputs of 0 and 1, one a word: {made}.")
+    found = {at: columns[at].width for at in features}
+    widths = {at: width for at, width in found.items() if width is not None}
+    return Columns(features, targets, words, tuple(notes), widths), external
+
+
+def _no_features(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
+    """Columns that say which row it is, with why they are none of the features."""
+    last = len(columns) - 1
+    for at, column in enumerate(columns):
+        named = column.name is not None
+        if named and _INDEX.fullmatch(column.name or ""):
+            yield at, "the index that pandas saved"
+        elif at == 0 and named and _UNNAMED.fullmatch(column.name or "") and (column.counts or column.own):
+            yield at, "row names"
+        elif at == 0 < last and not named and column.counts and len(column.cells) > 2:
+            yield at, "numbers of rows"
+        elif at == last and column.kind == "empty" and _UNNAMED.fullmatch(column.name or ""):
+            yield at, "empty"
+        elif column.kind == "date":
+            yield at, "dates"
+        elif column.counts and named and _ID.fullmatch(column.name or ""):
+            yield at, "numbers of rows"
+        elif column.own:
+            yield at, "a word of its own in most rows"
+
+
+def _check_features(
+    path: Path, columns: Sequence[Column], features: Sequence[int], asked: Asked, *, targeted: bool
+) -> None:
+    """Refuse columns that hold no numbers, all of them at once."""
+    names, words = [column.name for column in columns], asked.words
+    bad = [at for at in features if not columns[at].numeric and columns[at].kind != "empty"]
+    if asked.categories == "one_hot":
+        bad = [at for at in bad if not columns[at].few]
+    if not bad:
+        return
+    first = columns[bad[0]]
+    what = f"column {_called(names, bad[0])} holds {first.holds}, not numbers"
+    if len(bad) > 1:
+        what = f"{_listing(names, bad)} hold no numbers"
+    which = "it" if len(bad) == 1 else "one"
+    fixes = [] if targeted else [f"if {which} is the target, name it with {words.target}"]
+    if any(columns[at].few for at in bad):
+        fixes.append(f"{words.categories} makes an input of every word")
+    fixes.append(words.leave_out if len(bad) == 1 else words.leave_out.replace(" it ", " them "))
+    raise malformed(path, f"{what}; {', '.join(fixes[:-1])}{', or ' if len(fixes) > 1 else ''}{fixes[-1]}")
+
+
+def guessed_target(
+    path: Path, columns: Sequence[Column], exclude: Sequence[str], fix: str
+) -> tuple[str, str]:
+    """(the column to predict, a sentence on it), where nobody says.
+
+    One with a name that says so; else the last one, if it holds few different values, each more than once.
+
+    Args:
+        path: for messages.
+        columns: all of the table.
+        exclude: those that are left out.
+        fix: how the user says which it is.
+
+    Raises:
+        DataError: there is none such.
+    """
+    said = "is assumed to be what to predict; --target says otherwise."
+    names = [column.name for column in columns]
+    dropped = {at for name in exclude if name != NOTHING for at in _excluded(path, names, name)}
+    # An empty last column is none: it is what a separator at the end of every line leaves.
+    left = [at for at, column in enumerate(columns) if at not in dropped and column.kind != "empty"]
+    for at in left:
+        name = names[at]
+        if name is not None and name.strip().lower() in _TARGETS:
+            return name, f"Column {name!r} {said}"
+    at = left[-1] if left else 0
+    last = columns[at]
+    different = len(set(last.cells))
+    if last.few or (last.numeric and 2 <= different <= min(_MOST_WORDS, len(last.cells) // 2)):
+        name = last.name
+        called = name if name and names.count(name) == 1 else str(at - len(columns))
+        return called, f"{f'Column {name!r}' if name else 'The last column'} {said}"
+    shown = f"; its columns are {listed([name or '' for name in names])}" if any(names) else ""
+    raise malformed(path, f"which column is to be predicted? name it with {fix}{shown}")
+
+
+def _excluded(path: Path, names: Sequence[str | None], wanted: str) -> list[int]:
+    """The column of that name; else, where commas separate them, the columns of the names between."""
+    column = find_column(path, names, wanted)
+    if column is not None:
+        return [column]
+    parts = [part.strip() for part in wanted.split(",")] if "," in wanted else []
+    if not all(parts) or not parts:
+        raise malformed(path, f"has no column {wanted!r} to exclude; {_known(names, wanted)}")
+    return [place for part in parts for place in _excluded(path, names, part)]
+
+
+def _called(names: Sequence[str | None], place: int) -> str:
+    name = names[place]
+    return str(place) if name is None else f"{place} ({name[:_LONGEST]!r})"
+
+
+def _listing(names: Sequence[str | None], places: Sequence[int]) -> str:
+    """Columns by number and, where there is a header, by name."""
+    shown = [_called(names, place) for place in places[:_SHOWN]]
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return f"column{'s' if len(places) > 1 else ''} {', '.join(shown)}{more}"
+
+
+def _known(names: Sequence[str | None], wanted: str) -> str:
+    known = [name for name in names if name is not None]
+    if not known:
+        return f"it has no header, so count its {len(names)} columns from 0; -1 is the last"
+    from difflib import get_close_matches
+
+    close = get_close_matches(wanted, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"its columns are {listed(known)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names of columns and the last, which mostly is the target."""
+    shown = [repr(name) for name in names]
+    if len(shown) > _SHOWN:
+        shown[_SHOWN - 2 : -1] = ["..."]
+    return ", ".join(shown)

@@ -1,0 +1,449 @@
+"""How a table of text is written: separator, numbers, missing cells and header, from its first lines."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+from rsgadvise.data.stream import malformed
+
+ABSENT = frozenset(
+    {"", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "?"}
+)
+"""Cells that are missing in every column."""
+
+NO_NUMBER = frozenset({"None", "none", "-", "--", ".", "..", "*", "NaT", "missing"})
+"""Cells that are missing in a column of numbers, and may be words among words."""
+
+TRUE, FALSE = ("True", "TRUE", "true"), ("False", "FALSE", "false")
+_TRUTHS = (*TRUE, *FALSE)
+BLANKS = "blanks"
+SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " ", "spaces": BLANKS}
+_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "'|'", " ": "spaces", BLANKS: "blanks"}
+
+_LINES = 400
+_EMPTY, _HELD = re.compile(r'(?<!\S)""(?!\S)'), "\ue000"  # an empty cell among blanks
+_DIGITS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
+_DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+    r"([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?([AaPp][Mm]|Z|UTC|[+-]\d{2}:?\d{2}))?"
+    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """What a user says of a table of text; None is found from its first lines.
+
+    Attributes:
+        separator: one character, or tab, comma, semicolon, pipe, space (each counts), spaces (runs of them).
+        decimal: what stands before the fraction of a number.
+        thousands: what stands between groups of three digits.
+        missing: cells that are missing, beside the usual ones.
+        encoding: as Python calls it.
+        comment: what lines start with that are passed over; "" if none are.
+        header: whether the first line holds names.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    missing: tuple[str, ...] = ()
+    encoding: str | None = None
+    comment: str | None = None
+    header: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How numbers are written."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+    def value(self, cell: str) -> float | None:
+        """The number in a cell, a share for one in percent; None if it holds text."""
+        text, share = cell.strip(), 1.0
+        if text.endswith("%"):
+            text, share = text[:-1].rstrip(), 0.01
+        if self.thousands and self.thousands in text:
+            whole, mark, rest = text.partition(self.decimal)
+            if not _grouped(whole, self.thousands):
+                return None
+            text = whole.replace(self.thousands, "") + mark + rest
+        if self.decimal != ".":
+            if "." in text:
+                return None
+            text = text.replace(self.decimal, ".")
+        # Python reads 1_000 and digits of other scripts too; tables do not write them.
+        return float(text) * share if _DIGITS.fullmatch(text) else None
+
+
+def _grouped(whole: str, mark: str) -> bool:
+    """Whether digits stand in groups of three."""
+    first, *groups = whole.lstrip("+-").split(mark)
+    led = 1 <= len(first) <= 3 and not first.startswith("0")  # 0,123 is a fraction
+    return led and all(len(each) == 3 and each.isdigit() for each in groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the lines of one file are to be read.
+
+    Attributes:
+        separator: one character, or `BLANKS`.
+        numbers: decimal and thousands marks.
+        comment: what lines start with that are passed over, or None.
+        missing: cells that are missing, of the user's own.
+        header_lines: lines before the first row, as they stand in the file.
+        names: of the columns, or None.
+        width: cells of a row.
+        rows: those of the first lines, in cells.
+        collapsed: whether several separators in a row count as one.
+        notes: what was found that is not usual.
+    """
+
+    separator: str
+    numbers: Numbers
+    comment: str | None
+    missing: frozenset[str]
+    header_lines: int
+    names: tuple[str, ...] | None
+    width: int
+    rows: tuple[tuple[str, ...], ...]
+    collapsed: bool
+    notes: tuple[str, ...]
+
+    def split(self, text: str) -> list[tuple[int, list[str]]]:
+        """(number of its last line, cells) of each record that is not blank."""
+        return split(text, self.separator, collapsed=self.collapsed)
+
+    def absent(self, cell: str) -> bool:
+        """Whether a cell is missing in every column."""
+        return cell in ABSENT or cell in self.missing
+
+
+def split(text: str, separator: str, *, collapsed: bool = False) -> list[tuple[int, list[str]]]:
+    """(number of its last line from 1, cells without blanks around them) of each record.
+
+    Raises:
+        csv.Error: a quote is not closed, or text follows one.
+    """
+    mark = " " if separator == BLANKS else separator
+    if separator == BLANKS:
+        text = "\n".join(line.strip().replace("\t", " ") for line in text.split("\n"))
+        text = _EMPTY.sub(f'"{_HELD}"', text)
+    elif collapsed:
+        text = re.sub(re.escape(mark) + "+", mark, text)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=mark, skipinitialspace=True, strict=True)
+    found = []
+    for record in reader:
+        cells = [cell.strip() for cell in record]
+        if separator == BLANKS:
+            cells = [cell.replace(_HELD, "") for cell in cells if cell]
+        if any(cells) or len(cells) > 1:
+            found.append((reader.line_num, cells))
+    return found
+
+
+def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions) -> Dialect:
+    """What the first lines of a file tell.
+
+    Args:
+        path: for messages, and for a name that promises tabs.
+        text: the first lines.
+        whole: whether they are all there are.
+        options: what the user says.
+
+    Raises:
+        DataError: there is no row, the cells of the rows are not as many, or numbers can be read in two ways.
+    """
+    lines = text.split("\n")
+    comment = _comment(lines, options)
+    if comment is not None:
+        lines = ["" if is_comment(line, comment) else line for line in lines]
+    sample = _records(lines, whole=whole)
+    if not sample.strip():
+        raise malformed(path, "holds only empty lines; at least one row is needed")
+    best = _best(path, sample, options)
+    return _described(path, best, comment, options, text.split("\n"))
+
+
+def is_comment(line: str, mark: str) -> bool:
+    """Whether a line is a comment, and none that begins with a missing cell."""
+    text = line.lstrip()
+    return text.startswith(mark) and not text.startswith(("#N/A", "#NA"))
+
+
+def _comment(lines: Sequence[str], options: TableOptions) -> str | None:
+    """What comments start with: that of the first lines before a table, unless they are its header."""
+    if options.comment is not None:
+        return options.comment or None
+    filled = [line for line in lines if line.strip()]
+    found = (m for m in ("#", "%", "//") if 0 < sum(is_comment(line, m) for line in filled) < len(filled))
+    return next(found, None)
+
+
+def _records(lines: Sequence[str], *, whole: bool) -> str:
+    """The first lines that end between records."""
+    taken: list[str] = []
+    odd, filled = False, 0
+    for line in lines if whole else lines[:-1]:
+        taken.append(line)
+        odd ^= line.count('"') % 2 == 1
+        filled += bool(line.strip())
+        if filled >= _LINES and not odd:
+            break
+    return "\n".join(taken)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The first lines in cells by one separator."""
+
+    separator: str
+    collapsed: bool
+    records: list[tuple[int, list[str]]]
+    width: int
+
+    @property
+    def alike(self) -> float:
+        """Share of the records that have as many cells as most."""
+        return sum(len(cells) == self.width for _, cells in self.records) / len(self.records)
+
+    @property
+    def numeric(self) -> float:
+        """Share of the cells that are numbers in one of the usual ways, or missing."""
+        cells = [cell for _, row in self.records for cell in row]
+        return sum(cell in ABSENT or cell in NO_NUMBER or _like_number(cell) for cell in cells) / len(cells)
+
+
+def _like_number(cell: str) -> bool:
+    return any(Numbers(*marks).value(cell) is not None for marks in _MARKS)
+
+
+_MARKS = ((".", ""), (",", ""), (".", ","), (",", "."), (".", "'"), (",", " "), (".", " "))
+
+
+def _by(sample: str, separator: str, *, collapsed: bool = False) -> _Split | None:
+    try:
+        records = split(sample, separator, collapsed=collapsed)
+    except csv.Error:
+        return None
+    if not records:
+        return None
+    widths = Counter(len(cells) for _, cells in records)
+    return _Split(separator, collapsed, records, max(widths, key=lambda each: (widths[each], each)))
+
+
+def _best(path: Path, sample: str, options: TableOptions) -> _Split:
+    """The separator by which most lines have as many cells, and most cells are numbers."""
+    if options.separator is not None:
+        name = options.separator
+        found = _by(sample, SEPARATORS.get(name, name))
+        if found is None:
+            raise malformed(path, f"is not separated by {name!r} throughout: a quote is not closed")
+        return found
+    tries = [_by(sample, mark) for mark in ("\t", ";", "|", ",")]
+    tries += [_by(sample, BLANKS), *(_by(sample, mark, collapsed=True) for mark in ("\t", ";", "|", ","))]
+    several = [each for each in tries if each is not None and each.width > 1]
+    if not several:
+        alone = _by(sample, ",")
+        if alone is None:
+            raise malformed(path, "has a quote that is not closed where it should be; is this a table?")
+        return alone
+    # A tie goes to the separator that is named first: all else being the same, a tab is no accident.
+    return max(several, key=lambda each: (round(each.alike * (0.2 + each.numeric), 2), not each.collapsed))
+
+
+def _described(
+    path: Path, best: _Split, comment: str | None, options: TableOptions, lines: Sequence[str]
+) -> Dialect:
+    records, width = best.records, best.width
+    rows = [cells for _, cells in records]
+    trailing = sum(not cells[-1] for cells in rows if len(cells) == width) >= max(1, len(rows) - 1)
+    shift = (
+        0 if trailing else 1
+    )  # where a header is one cell short: at its end, or R's row names at its start
+    headers = _header_records(rows, width, shift, options)
+    if headers >= len(rows):
+        raise malformed(path, "has zero rows of data; at least one is needed")
+    notes: list[str] = []
+    names = None
+    if headers:
+        names = _names(path, records[0], width, first=shift)
+        if headers > 1:
+            notes.append(
+                f"The first {records[headers - 1][0]} lines were taken as headers, the first of them for the "
+                "names."
+            )
+        elif options.header is None and _counts(rows, width):
+            notes.append("The first line, which counts the columns, was taken as a header.")
+        elif any(_like_number(cell) for cell in rows[0]):
+            notes.append("The first line holds text above numbers, so it was taken as a header.")
+    elif comment is not None:
+        names = _commented_names(lines, comment, best)
+    numbers = _numbers(path, rows[headers:], options)
+    return Dialect(
+        separator=best.separator,
+        numbers=numbers,
+        comment=comment,
+        missing=frozenset(options.missing),
+        header_lines=records[headers - 1][0] if headers else 0,
+        names=names,
+        width=width,
+        rows=tuple(tuple(cells) for cells in rows[headers:] if len(cells) == width),
+        collapsed=best.collapsed,
+        notes=(*_unusual(best, numbers, comment, options), *notes),
+    )
+
+
+def _header_records(rows: list[list[str]], width: int, shift: int, options: TableOptions) -> int:
+    """How many leading records are headers.
+
+    A header has text in a column that holds numbers further down, or no cell filled at all; or it counts
+    its columns, as pandas does where they have no names; or, where nothing is a number, its words are none
+    of those further down.
+    """
+    if options.header is not None:
+        return int(options.header)
+    if _counts(rows, width):
+        return 1
+    for index, cells in enumerate(rows):
+        later = rows[index + 1 :]
+        if all(cell in ABSENT for cell in cells) and any(c not in ABSENT for row in later for c in row):
+            continue
+        place = shift if len(cells) == width - 1 else 0
+        above = (_is_word(cell) and _numbers_below(later, at + place) for at, cell in enumerate(cells))
+        if not any(above) and not (index == 0 and _names_words(cells, later)):
+            return index
+    return len(rows)
+
+
+def _is_word(cell: str) -> bool:
+    return cell not in ABSENT and cell not in NO_NUMBER and cell not in _TRUTHS and not _like_number(cell)
+
+
+def _numbers_below(rows: Iterable[list[str]], column: int) -> bool:
+    """Whether most cells further down are numbers, of those that are filled."""
+    filled = [row[column] for row in rows if column < len(row) and row[column] not in ABSENT]
+    return 2 * sum(_like_number(cell) or cell in _TRUTHS for cell in filled) > len(filled)
+
+
+def _names_words(cells: list[str], rows: list[list[str]]) -> bool:
+    """Whether the first line of a table of words is of other words than the columns, one of which repeats."""
+    alike = [row for row in rows if len(row) == len(cells)]
+    if len(alike) < 3 or len(set(cells)) < len(cells) or any(_like_number(c) for row in alike for c in row):
+        return False
+    columns = [[row[place] for row in alike] for place in range(len(cells))]
+    repeat = any(len(set(column)) < len(column) for column in columns)
+    return repeat and all(cell not in column for cell, column in zip(cells, columns, strict=True))
+
+
+def _counts(rows: list[list[str]], width: int) -> bool:
+    """Whether the first line is 0, 1, 2, ... and the lines below are not of such numbers.
+
+    A column of row names may stand before them, and names after them, which are no words of their columns.
+    """
+    first, later = rows[0], [row for row in rows[1:] if len(row) == width]
+    start = 1 if first and not first[0] else 0
+    numbers = [cell for cell in first[start:] if cell.isdigit()]
+    end = start + len(numbers)
+    if len(first) != width or not later or not numbers:
+        return False
+    if first[start:end] != [str(place) for place in range(len(numbers))]:
+        return False
+    words = [place for place in range(end, width) if _is_word(first[place])]
+    if len(words) < width - end or any(first[place] == row[place] for place in words for row in later):
+        return False
+    return len(numbers) > 3 or not all(cell.isdigit() for row in later for cell in row[start:end])
+
+
+def _names(path: Path, header: tuple[int, list[str]], width: int, *, first: int) -> tuple[str, ...]:
+    """Names of the columns; where one is missing it is that of the first, or of the last, an empty one."""
+    line, found = header
+    if len(found) == width - 1:
+        found = ["", *found] if first else [*found, ""]
+    if len(found) == width + 1 and not found[-1]:
+        found = found[:-1]
+    if len(found) != width:
+        raise malformed(
+            path,
+            f"line {line}: the header has {len(found)} columns and the first row {width}; give every column "
+            "one name",
+        )
+    return tuple(found)
+
+
+def _commented_names(lines: Sequence[str], comment: str, best: _Split) -> tuple[str, ...] | None:
+    """Names in the last comment before the rows, as numpy.savetxt writes them."""
+    leading = takewhile(lambda line: not line.strip() or line.lstrip().startswith(comment), lines)
+    marked = [line.strip().removeprefix(comment) for line in leading if line.strip()]
+    found = _by(marked[-1], best.separator, collapsed=best.collapsed) if marked else None
+    if found is None or found.width != best.width or not all(_is_word(cell) for cell in found.records[0][1]):
+        return None
+    return tuple(found.records[0][1])
+
+
+def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions) -> Numbers:
+    """Decimal and thousands marks: those by which most cells are numbers; no mark is taken without need."""
+    if options.decimal is not None or options.thousands is not None:
+        decimal = options.decimal or ("," if options.thousands == "." else ".")
+        return Numbers(decimal, options.thousands or "")
+    cells = [cell for row in rows for cell in row if cell not in ABSENT]
+    plain = Numbers()
+    odd = [cell for cell in cells if plain.value(cell) is None]
+    worth = {marks: sum(Numbers(*marks).value(cell) is not None for cell in odd) for marks in _MARKS}
+    most = max(worth.values())
+    if not most:
+        return plain
+    # What the plain way reads must still be a number: 1.5 is none with a decimal comma.
+    usable = [m for m in _MARKS if worth[m] == most and _keeps(Numbers(*m), cells, plain)]
+    if not usable:
+        return plain
+    first = Numbers(*usable[0])
+    for marks in usable[1:]:
+        other = Numbers(*marks)
+        doubtful = next((c for c in cells if first.value(c) != other.value(c)), None)
+        if doubtful is not None:
+            raise malformed(
+                path,
+                f"{doubtful!r} may be {first.value(doubtful):g} or {other.value(doubtful):g}; say which with "
+                f"data.table.{_mark_named(marks)} or data.table.{_mark_named(usable[0])} (--table KEY=MARK)",
+            )
+    return first
+
+
+def _mark_named(marks: tuple[str, str]) -> str:
+    """The key of what is not usual in these marks."""
+    return f"thousands: '{marks[1]}'" if marks[1] else f"decimal: '{marks[0]}'"
+
+
+def _keeps(numbers: Numbers, cells: Sequence[str], plain: Numbers) -> bool:
+    return all(numbers.value(cell) is not None for cell in cells if plain.value(cell) is not None)
+
+
+def _unusual(best: _Split, numbers: Numbers, comment: str | None, options: TableOptions) -> list[str]:
+    """One sentence on what was found, if that is not commas and points."""
+    said = []
+    if options.separator is None and best.separator not in {",", "\t", ";"} and best.width > 1:
+        said.append(f"cells separated by {_NAMES[best.separator]}")
+    if best.collapsed:
+        said.append(f"several {_NAMES[best.separator]} in a row as one")
+    if options.decimal is None and numbers.decimal != ".":
+        said.append(f"decimal {'comma' if numbers.decimal == ',' else numbers.decimal}")
+    if options.thousands is None and numbers.thousands:
+        said.append(f"{numbers.thousands!r} between thousands")
+    if options.comment is None and comment is not None:
+        said.append(f"lines that start with {comment} passed over")
+    return [f"Read with {', '.join(said)}."] if said else []
+
+
+def is_date(cell: str) -> bool:
+    """Whether a cell is a date or a time of day."""
+    return _DATE.fullmatch(cell) is not None

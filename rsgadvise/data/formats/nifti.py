@@ -1,0 +1,167 @@
+"""NIfTI brain images, packed or not: a row is one volume, whose voxels come with the first axis fastest.
+
+The optional nibabel reads the header; the voxels are streamed from where they lie, as in any other file.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from rsgadvise.data.formats import Asked, SingleArray
+from rsgadvise.data.formats.binary import RawArray, check_expansion
+from rsgadvise.data.packing import Packing, opened
+from rsgadvise.data.stream import Array, DataSource, RowArray, malformed, numeric_dtype, reading
+from rsgadvise.errors import MissingExtraError
+
+_HEADERS = {1: 348, 2: 540}  # bytes, by version
+_BEFORE_VOXELS = 4  # bytes at least, which say whether the header goes on
+
+
+def _library(path: Path) -> Any:
+    try:
+        import nibabel as nib
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path}: NIfTI files need nibabel; install it with: pip install 'rsgadvise[nifti]'"
+        ) from error
+    return nib
+
+
+def _version(start: bytes) -> tuple[int, bool]:
+    """(1 or 2, or 0 for another format; whether the voxels lie in the same file)."""
+    if start[344:348] in {b"n+1\0", b"ni1\0"}:
+        return 1, start[345:346] == b"+"
+    if start[4:12] in {b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n"}:
+        return 2, start[5:6] == b"+"
+    return 0, False
+
+
+@dataclass(frozen=True, slots=True)
+class _Volumes:
+    """Voxels (volumes, z, y, x) as stored, and what they are multiplied by before what is added."""
+
+    raw: RawArray
+    slope: float
+    intercept: float
+
+    @property
+    def note(self) -> str:
+        count, *axes = self.raw.shape
+        size = " x ".join(str(each) for each in reversed(axes))
+        if count == 1:
+            return f"The file is one volume of {size} voxels, so one row; volumes in a fourth axis are rows."
+        return f"Each of the {count} volumes of {size} voxels is a row."
+
+    def rows(self, *, targets: bool) -> RowArray:
+        stored = self.raw.row_array(targets=targets)
+        if (self.slope, self.intercept) == (1.0, 0.0):
+            return stored
+
+        def blocks(max_bytes: int) -> Iterator[Array]:
+            for block in stored.blocks(max(1, max_bytes * stored.dtype.itemsize // 8)):
+                scaled = block.astype(np.float64)
+                scaled *= self.slope
+                scaled += self.intercept
+                yield scaled
+
+        return replace(stored, dtype=np.dtype(np.float64), blocks=blocks)
+
+
+def _volumes(path: Path, packing: Packing | None) -> _Volumes:
+    """The header, checked against the size of the file."""
+    nib = _library(path)
+    with reading(path):
+        size = path.stat().st_size
+        with opened(path, packing) as stream:
+            start = stream.read(_HEADERS[2])
+        version, alone = _version(start)
+        if not alone:
+            raise malformed(path, "is the header of two files; save the image as one, .nii or .nii.gz")
+        length = _HEADERS[version]
+        kind = nib.Nifti1Header if version == 1 else nib.Nifti2Header
+        try:
+            header = kind.from_fileobj(io.BytesIO(start[:length]), check=False)
+            shape = tuple(int(each) for each in header.get_data_shape())
+            slope, intercept = header.get_slope_inter()
+            offset = max(int(header.get_data_offset()), length + _BEFORE_VOXELS)
+        except (nib.spatialimages.HeaderDataError, nib.wrapstruct.WrapStructError) as error:
+            raise malformed(path, f"has a damaged header: {error}; write it again") from error
+        dtype = _dtype(path, header)
+    if len(shape) < 3 or any(each != 1 for each in shape[4:]):
+        raise malformed(
+            path, f"has axes of {shape} voxels; save one volume (x, y, z), or several (x, y, z, row)"
+        )
+    if min(shape) < 1:
+        raise malformed(
+            path, f"claims axes of {shape} voxels; each must have at least one, so write it again"
+        )
+    shape = (*shape[:3], shape[3] if len(shape) > 3 else 1)
+    claimed = offset + math.prod(shape) * dtype.itemsize
+    if packing is not None:
+        check_expansion(path, claimed, size)
+    elif claimed > size:
+        raise malformed(
+            path,
+            f"has {size} bytes and its header claims {claimed} for {shape} voxels; the file is cut short",
+        )
+
+    def open_data() -> BinaryIO:
+        stream = opened(path, packing)
+        if packing is None:
+            stream.seek(offset)
+            return stream
+        left = offset
+        while left and (skipped := len(stream.read(min(left, 1 << 20)))):
+            left -= skipped
+        return stream
+
+    raw = RawArray(
+        path=path,
+        label=str(path),
+        shape=shape[::-1],
+        dtype=dtype,
+        fortran=False,
+        open=open_data,
+        seekable=packing is None,
+    )
+    # No slope stands for 1; nibabel gives no intercept either then.
+    return _Volumes(raw, 1.0 if slope is None else float(slope), float(intercept or 0.0))
+
+
+def _dtype(path: Path, header: Any) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+    except KeyError as error:
+        raise malformed(
+            path, f"has voxels of the unknown type {int(header['datatype'])}; write it again"
+        ) from error
+    if dtype.names:
+        raise malformed(path, "has colours for voxels; only real numbers are read, so save one channel")
+    return numeric_dtype(str(path), dtype)
+
+
+class Nifti(SingleArray):
+    """Volumes of voxels."""
+
+    name, words, order, suffixes, packs = "nifti", "NIfTI", 4, (".nii",), True
+
+    def magic(self, start: bytes) -> bool:
+        return _version(start)[0] > 0
+
+    def rows(self, path: Path, *, packing: Packing | None, targets: bool) -> RowArray:
+        return _volumes(path, packing).rows(targets=targets)
+
+    def open(self, path: Path, asked: Asked) -> DataSource:
+        source = super().open(path, asked)
+        source.notes = (_volumes(path, asked.packing).note,)
+        return source
+
+
+FORMATS = (Nifti(),)

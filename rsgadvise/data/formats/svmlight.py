@@ -1,0 +1,291 @@
+"""Text of SVMlight and LIBSVM: a row is a label and the features that are not zero, `1 3:0.5 7:2 # comment`.
+
+Source: the input files that SVMlight and LIBSVM document, with `qid:` for ranking.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsgadvise.data.formats import Asked, Format
+from rsgadvise.data.formats.binary import check_expansion
+from rsgadvise.data.formats.sparse import MOST_ZEROS
+from rsgadvise.data.packing import Packing, opened, unpacked_name
+from rsgadvise.data.stream import (
+    DEFAULT_CHUNK_BYTES,
+    Array,
+    ArraySource,
+    Chunk,
+    DataSource,
+    RowArray,
+    malformed,
+    reading,
+)
+from rsgadvise.errors import DataError
+
+_SUFFIXES = (".svm", ".svmlight", ".libsvm")
+_TABLES = frozenset({".csv", ".tsv", ".tab"})
+_LONGEST_LINE = 1 << 24
+_BATCH = 1 << 20  # bytes of lines that are parsed together
+
+# Possessive throughout: what does not match is found in one go, however it was made.
+_NUMBER = rb"[+-]?+(?>\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?+\d++)?+"
+_PAIR = rb"\d{1,15}+:" + _NUMBER  # more digits are no exact floats
+_LINE = re.compile(_NUMBER + rb"(?:[ \t]++" + _PAIR + rb")*+")
+_LABELS = re.compile(_NUMBER + rb"(?:," + _NUMBER + rb")++")
+_QUERY = re.compile(rb"(?<=[ \t])qid:\d++(?![^ \t])")
+_CLOCK = re.compile(rb"\d\d?:\d\d")
+
+
+def _row(line: bytes) -> bytes:
+    """A line without its comment."""
+    return line.partition(b"#")[0].strip()
+
+
+def looks_like_svmlight(start: bytes) -> bool:
+    """Whether each of the first lines is a label and pairs in order, some of which are no times of day."""
+    text = start.removeprefix(codecs.BOM_UTF8)
+    if len(start) == 4096:
+        text = text[: max(text.rfind(blank) for blank in (b" ", b"\t", b"\n")) + 1]
+    pairs: list[bytes] = []
+    for line in filter(None, map(_row, text.split(b"\n"))):
+        label, *found = _QUERY.sub(b"", line).split()
+        label = re.sub(rb",.*", b"", label) if _LABELS.fullmatch(label) else label  # refused by its line
+        if not _LINE.fullmatch(b" ".join((label, *found))):
+            return False
+        places = [int(pair.partition(b":")[0]) for pair in found]
+        if any(after <= before for before, after in pairwise(places)):
+            return False
+        pairs += found
+    return not all(_CLOCK.fullmatch(pair) for pair in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Some rows: their labels, and row, index as written and value of each entry."""
+
+    labels: NDArray[np.float64]
+    down: NDArray[np.int64]
+    across: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """A file after its first pass.
+
+    Attributes:
+        rows: that it has.
+        first: the smallest index that may be written, 0 or 1.
+        columns: features, up to the largest index.
+        queries: whether rows belong to queries.
+    """
+
+    path: Path
+    packing: Packing | None
+    rows: int
+    first: int
+    columns: int
+    queries: bool
+
+    def notes(self) -> Iterator[str]:
+        """What was found."""
+        why = f"from {self.first}, since 0 is {'not ' * self.first}among them"
+        last = self.first + self.columns - 1
+        yield f"The indices count {why}; the largest is {last}: {self.columns} features."
+        if self.queries:
+            yield "The queries (qid) are passed over."
+
+    def blocks(self, max_bytes: int) -> Iterator[tuple[Array, Array]]:
+        """A pass: features (rows, columns), and labels (rows, 1)."""
+        step = max(1, max_bytes // (self.columns * 8))
+        for block in _batches(self.path, self.packing, step):
+            found = _parse(self.path, block)
+            features = np.zeros((len(block), self.columns))
+            across = found.across - self.first
+            if across.size and not 0 <= across.min() <= across.max() < self.columns:
+                raise malformed(self.path, "has changed since it was opened; start again")
+            features[found.down, across] = found.values
+            yield features, found.labels[:, None]
+
+
+def _lines(path: Path, packing: Packing | None) -> Iterator[tuple[int, bytes]]:
+    """(number, text) of every line that holds a row."""
+    with reading(path), opened(path, packing) as raw:
+        stream = io.BufferedReader(raw, 1 << 20)  # type: ignore[type-var]
+        number = 0
+        while line := stream.readline(_LONGEST_LINE):
+            number += 1
+            if len(line) == _LONGEST_LINE:
+                raise malformed(path, f"line {number} has {_LONGEST_LINE} bytes or more; is it a row?")
+            if row := _row(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line):
+                yield number, row
+
+
+def _batches(path: Path, packing: Packing | None, most: int) -> Iterator[list[tuple[int, bytes]]]:
+    """The same lines, at most so many of them at a time, and not many bytes."""
+    batch: list[tuple[int, bytes]] = []
+    size = 0
+    for line in _lines(path, packing):
+        batch.append(line)
+        size += len(line[1])
+        if len(batch) == most or size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _parse(path: Path, lines: Sequence[tuple[int, bytes]]) -> _Rows:
+    """The numbers of some lines, checked."""
+    texts = [_QUERY.sub(b"", line).strip() if b"qid:" in line else line for _, line in lines]
+    for (number, _), text in zip(lines, texts, strict=True):
+        if not _LINE.fullmatch(text):
+            raise _refused(path, number, text)
+    numbers = np.fromstring(b" ".join(texts).replace(b":", b" "), sep=" ")
+    counts = np.array([text.count(b":") for text in texts])
+    begin = np.concatenate(([0], np.cumsum(2 * counts + 1)[:-1]))
+    labels = numbers[begin]
+    pairs = np.delete(numbers, begin).reshape(-1, 2)
+    down = np.repeat(np.arange(len(lines)), counts)
+    across, values = pairs[:, 0].astype(np.int64), pairs[:, 1]
+    again = np.flatnonzero((down[1:] == down[:-1]) & (across[1:] <= across[:-1]))
+    if len(again):
+        place = int(again[0])
+        raise malformed(
+            path,
+            f"line {lines[down[place]][0]}: index {across[place + 1]} stands after {across[place]}; indices "
+            "rise along a line, so sort them and keep each once",
+        )
+    for found, at in ((labels, np.arange(len(lines))), (values, down)):
+        wide = np.flatnonzero(~np.isfinite(found))
+        if len(wide):
+            raise malformed(
+                path, f"line {lines[at[wide[0]]][0]}: holds a number too large; scale the data first"
+            )
+    return _Rows(labels, down, across, values)
+
+
+def _refused(path: Path, number: int, text: bytes) -> DataError:
+    """What is wrong with a line."""
+
+    def shown(part: bytes) -> str:
+        return repr(part[:40].decode("utf-8", "replace"))
+
+    label, *pairs = text.split()
+    wrong = next((pair for pair in pairs if not re.fullmatch(_PAIR, pair)), text)
+    if b":" in label:
+        why = f"starts with {shown(label)}; a label comes first, so write one"
+    elif _LABELS.fullmatch(label):
+        why = f"has {label.count(b',') + 1} labels, {shown(label)}; one a row is read, so keep one"
+    elif not re.fullmatch(_NUMBER, label):
+        why = f"the label {shown(label)} is not a finite number; write classes as whole numbers"
+    else:
+        why = f"{shown(wrong)} is not index:value, a whole number from 0 on and a finite number; correct it"
+    return malformed(path, f"line {number}: {why}")
+
+
+def _look(path: Path, packing: Packing | None) -> _Layout:
+    """The first pass, over all of a file."""
+    rows = size = 0
+    low, high = 1, -1
+    queries = False
+    for block in _batches(path, packing, _BATCH):
+        found = _parse(path, block)
+        rows += len(block)
+        size += sum(len(line) for _, line in block)
+        queries = queries or any(b"qid:" in line for _, line in block)
+        if found.across.size:
+            low, high = min(low, int(found.across.min())), max(high, int(found.across.max()))
+    if high < low:
+        raise malformed(path, f"has {rows} rows and no feature in any; write each as index:value")
+    columns = high - low + 1
+    check_expansion(path, rows * columns * 8, size, most=MOST_ZEROS)
+    return _Layout(path, packing, rows, low, columns, queries)
+
+
+class SvmlightSource(DataSource):
+    """A file whose labels are the targets."""
+
+    def __init__(self, layout: _Layout) -> None:
+        super().__init__(
+            path=layout.path,
+            format="svmlight",
+            rows=layout.rows,
+            input_dim=layout.columns,
+            dtype=np.dtype(np.float64),
+            has_targets=True,
+            notes=tuple(layout.notes()),
+        )
+        self._layout = layout
+
+    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
+        """See `DataSource.chunks`."""
+        return self._layout.blocks(max_bytes)
+
+    def column_label(self, index: int) -> str:
+        """See `DataSource.column_label`."""
+        return f"index {index + self._layout.first}"
+
+
+class Svmlight(Format):
+    """Text without a header, known by its first lines."""
+
+    name, words, order, packs = "svmlight", "SVMlight and LIBSVM text (also packed)", 80, True
+    suffixes = _SUFFIXES
+
+    def named(self, path: Path, start: bytes) -> bool:
+        suffix = Path(unpacked_name(path)).suffix
+        if suffix in _SUFFIXES:
+            return b"\0" not in start
+        return suffix not in _TABLES and looks_like_svmlight(start)
+
+    def open(self, path: Path, asked: Asked) -> DataSource:
+        layout = _look(path, asked.packing)
+        if asked.target is None:
+            return SvmlightSource(layout)
+        targets = asked.open_target(asked.target, beside=path)
+        if targets is None:
+            raise malformed(
+                path,
+                f"has its labels for targets, and {asked.words.target} {asked.target!r} is not a file; leave"
+                " it out",
+            )
+
+        def features(max_bytes: int) -> Iterator[Array]:
+            return (block for block, _ in layout.blocks(max_bytes))
+
+        return ArraySource(
+            path=path,
+            format=self.name,
+            features=RowArray(
+                label=str(path),
+                rows=layout.rows,
+                columns=layout.columns,
+                dtype=np.dtype(np.float64),
+                blocks=features,
+            ),
+            targets=targets,
+            notes=(*layout.notes(), "Its labels are passed over for the targets of the other file."),
+        )
+
+    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
+        layout = _look(path, packing)
+
+        def labels(max_bytes: int) -> Iterator[Array]:
+            return (block for _, block in layout.blocks(max_bytes))
+
+        dtype = np.dtype(np.float64)
+        return RowArray(label=str(path), rows=layout.rows, columns=1, dtype=dtype, blocks=labels)
+
+
+FORMATS = (Svmlight(),)

@@ -1,0 +1,228 @@
+"""The bytes of a text file, whatever its encoding and its line ends, as UTF-8 in blocks of whole records."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from rsgadvise.data.packing import Packing, opened
+from rsgadvise.data.stream import malformed
+
+SAMPLE_BYTES = 1 << 18
+MOST_BYTES = 1 << 27
+"""A record of more bytes than this is no row of a table."""
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+UTF8 = ("utf-8", "utf-8-sig")
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How the text of a file is stored.
+
+    Attributes:
+        encoding: as Python calls it.
+        sure: whether the user or the first bytes say so; else Latin-1 is tried where UTF-8 fails.
+        old_lines: whether lines end in a carriage return alone.
+    """
+
+    encoding: str
+    sure: bool
+    old_lines: bool
+
+
+def encoding_of(start: bytes) -> str | None:
+    """The encoding that the first bytes tell; None for bytes that are no text.
+
+    A byte order mark says it; every second byte being 0 is UTF-16 without one; anything else without a
+    0 is UTF-8, or an encoding of one byte a letter.
+    """
+    for mark, name in _BOMS:
+        if start.startswith(mark):
+            return name
+    if b"\0" not in start:
+        return "utf-8"
+    even, odd = start[: len(start) // 2 * 2 : 2], start[1::2]
+    for name, zeros, letters in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros.count(0) > 0.7 * len(zeros) and not letters.count(0):
+            return name
+    return None
+
+
+def writing_of(start: bytes, encoding: str | None) -> Writing | None:
+    """How a text with these first bytes is stored; None for bytes that are no text."""
+    found = encoding or encoding_of(start)
+    if found is None:
+        return None
+    text = start.decode(found, "replace")
+    return Writing(found, encoding is not None or found != "utf-8", "\r" in text and "\n" not in text)
+
+
+class Records:
+    """One pass over a text file.
+
+    Args:
+        path, packing: the file.
+        writing: how it is stored.
+        comment: what a line starts with that is to be passed over, or None.
+        quoted: whether a quote may hold the end of a line.
+
+    Attributes:
+        latin: number of the first line that is not UTF-8, from which on Latin-1 is read; None if none is.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        packing: Packing | None,
+        writing: Writing,
+        *,
+        comment: str | None = None,
+        quoted: bool = True,
+    ) -> None:
+        self._path, self._packing, self._writing = path, packing, writing
+        self._quoted = quoted
+        self.latin: int | None = None
+        mark = None if comment is None else re.escape(comment.encode())
+        self._comment = None if mark is None else re.compile(rb"(?m)^[ \t]*(?!#N/?A)" + mark + rb"[^\n]*$")
+        self._mark = b"" if comment is None else comment.encode()
+        self._other_letters = False
+
+    def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
+        """(number of the first line, UTF-8 bytes) of about `size` bytes that end between records.
+
+        Lines of comments are empty there, so that lines can still be counted.
+        """
+        line, rest = 1, b""
+        with opened(self._path, self._packing) as stream:
+            for data in self._utf8(stream, size):
+                rest += data
+                if len(rest) < size:
+                    continue
+                end = _last_record(rest) if self._quoted else rest.rfind(b"\n") + 1
+                if not end:
+                    if len(rest) > MOST_BYTES:
+                        raise malformed(
+                            self._path,
+                            f"line {line}: a row of more than {MOST_BYTES >> 20} MiB; is a quote never "
+                            "closed, or is this no table?",
+                        )
+                    continue
+                block, rest = rest[:end], rest[end:]
+                yield line, self._without_comments(block)
+                line += block.count(b"\n")
+            if rest:
+                if self._quoted and rest.count(b'"') % 2:
+                    raise malformed(
+                        self._path, f"line {_open_quote(rest, line)}: a quote near here is never closed"
+                    )
+                yield line, self._without_comments(rest)
+
+    def _utf8(self, stream: BinaryIO, size: int) -> Iterator[bytes]:
+        writing = self._writing
+        if writing.encoding not in UTF8:
+            decoder = codecs.getincrementaldecoder(writing.encoding)()
+            seen = 0
+            while True:
+                data = stream.read(size)
+                try:
+                    text = decoder.decode(data, final=not data)
+                except UnicodeDecodeError as error:
+                    raise malformed(
+                        self._path,
+                        f"byte {seen + error.start} is not {writing.encoding}; name the encoding in "
+                        "data.table.encoding",
+                    ) from error
+                seen += len(data)
+                yield self._line_ends(text.removeprefix("\ufeff").encode("utf-8", "replace"))
+                if not data:
+                    return
+        started, kept, lines = False, b"", 0
+        while data := stream.read(size):
+            if not started:
+                data, started = data.removeprefix(codecs.BOM_UTF8), True
+            # A letter of several bytes may lie across the end of a block.
+            data, kept = kept + data, b""
+            if not data.isascii() and self.latin is None:
+                data, kept = self._checked(data, lines)
+            if self.latin is not None:
+                data = (data + kept).decode("latin-1").encode()
+                kept = b""
+            data = self._line_ends(data)
+            lines += data.count(b"\n")
+            yield data
+        if kept:
+            self._refuse_letters(kept, 0, lines)
+            yield self._line_ends(kept.decode("latin-1").encode())
+
+    def _line_ends(self, data: bytes) -> bytes:
+        return data.replace(b"\r", b"\n") if self._writing.old_lines else data
+
+    def _checked(self, data: bytes, lines: int) -> tuple[bytes, bytes]:
+        """(what is UTF-8, an unfinished letter at its end); notes where it is Latin-1."""
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            if error.reason == "unexpected end of data" and error.start >= len(data) - 3:
+                self._other_letters |= not data[: error.start].isascii()
+                return data[: error.start], data[error.start :]
+            self._other_letters |= not data[: error.start].isascii()
+            self._refuse_letters(data, error.start, lines)
+        else:
+            self._other_letters = True
+        return data, b""
+
+    def _refuse_letters(self, data: bytes, at: int, lines: int) -> None:
+        """Take the file for Latin-1 from here on, unless it is known to be UTF-8."""
+        line = lines + data[:at].count(b"\n") + 1
+        if self._writing.sure or self._other_letters:
+            raise malformed(
+                self._path,
+                f"line {line}: is not UTF-8, as the lines before are; save the file in one encoding, or name "
+                "its own in data.table.encoding (latin-1 takes any)",
+            )
+        self.latin = line
+
+    def _without_comments(self, block: bytes) -> bytes:
+        if self._comment is None or self._mark not in block:
+            return block
+        return self._comment.sub(b"", block)
+
+
+def _last_record(data: bytes) -> int:
+    """Where the last record ends that is whole: after a line end outside of quotes."""
+    end = data.rfind(b"\n") + 1
+    if not end or data.count(b'"', 0, end) % 2 == 0:
+        return end
+    # A quote is open there: the last line end before it that closes what was opened.
+    while end:
+        end = data.rfind(b"\n", 0, max(0, data.rfind(b'"', 0, end))) + 1
+        if data.count(b'"', 0, end) % 2 == 0:
+            return end
+    return 0
+
+
+def _open_quote(data: bytes, line: int) -> int:
+    """The line of the last quote."""
+    return line + data[: data.rfind(b'"')].count(b"\n")
+
+
+def first_lines(path: Path, packing: Packing | None, writing: Writing) -> tuple[str, bool]:
+    """(the first lines as text, whether they are all): some 256 KiB, and two records at the least."""
+    found = io.BytesIO()
+    for _, block in Records(path, packing, writing).blocks(SAMPLE_BYTES):
+        found.write(block)
+        if found.tell() >= SAMPLE_BYTES and found.getvalue().count(b"\n") > 2:
+            return found.getvalue().decode(errors="replace"), False
+    return found.getvalue().decode(errors="replace"), True

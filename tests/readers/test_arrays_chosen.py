@@ -1,0 +1,205 @@
+"""Which arrays of a file are read, and that this is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.io
+from test_reader_formats import collect
+
+from rsgadvise.data.opening import Reading, open_data, plain_arrays
+from rsgadvise.data.stream import Array
+from rsgadvise.errors import DataError
+
+RNG = np.random.default_rng(3)
+
+
+def x(*shape: int) -> Array:
+    return RNG.random(shape)
+
+
+def y(length: int) -> Array:
+    return np.arange(length) % 3
+
+
+def _npz(path: Path, arrays: dict[str, Any]) -> Path:
+    np.savez(path.with_suffix(".npz"), **arrays)
+    return path.with_suffix(".npz")
+
+
+def _mat(path: Path, arrays: dict[str, Any]) -> Path:
+    scipy.io.savemat(path.with_suffix(".mat"), arrays)
+    return path.with_suffix(".mat")
+
+
+def _hdf5(path: Path, arrays: dict[str, Any]) -> Path:
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install 'rsgadvise[hdf5]'")
+    with h5py.File(path.with_suffix(".h5"), "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return path.with_suffix(".h5")
+
+
+Writer = Callable[[Path, dict[str, Any]], Path]
+WRITERS = {"npz": _npz, "mat": _mat, "hdf5": _hdf5}
+
+# What is in a file, what is asked of it, and which arrays are the features and the targets.
+TAKEN: dict[str, tuple[dict[str, Array], dict[str, str], str, str | None]] = {
+    "scikit-learn": ({"data": x(6, 3), "target": y(6)}, {}, "data", "target"),
+    "capitals": ({"X": x(6, 3), "Y": y(6)}, {}, "X", "Y"),
+    "the search of a text": ({"fea": x(6, 3), "gnd": y(6)}, {}, "fea", "gnd"),
+    "images": ({"images": x(6, 3, 2), "labels": y(6)}, {}, "images", "labels"),
+    "keras": (
+        {"x_test": x(3, 4), "x_train": x(6, 4), "y_test": y(3), "y_train": y(6)},
+        {},
+        "x_train",
+        "y_train",
+    ),
+    "the other way round": (
+        {"train_images": x(6, 4), "train_labels": y(6), "val_images": x(2, 4), "val_labels": y(2)},
+        {},
+        "train_images",
+        "train_labels",
+    ),
+    "short": ({"Xtr": x(6, 4), "ytr": y(6), "Xte": x(2, 4), "yte": y(2)}, {}, "Xtr", "ytr"),
+    "its own pair": (
+        {"x_test": x(3, 4), "x_train": x(6, 4), "y_test": y(3), "y_train": y(6)},
+        {"array": "x_test"},
+        "x_test",
+        "y_test",
+    ),
+    "plain before training": ({"x_train": x(6, 4), "x": x(5, 4), "y": y(5)}, {}, "x", "y"),
+    "the only one": ({"measured": x(6, 4)}, {}, "measured", None),
+    "another length": ({"x": x(6, 4), "y": y(7), "labels": y(6)}, {}, "x", "labels"),
+    "no length": ({"x": x(6, 4), "y": y(7)}, {}, "x", None),
+    "asked for": ({"x": x(6, 4), "y": y(6), "z": y(6)}, {"target": "z"}, "x", "z"),
+    "square": ({"x": x(6, 6), "y": y(6)}, {}, "x", "y"),
+}
+
+TRAINING = {"keras", "the other way round", "short"}
+
+
+def flat(array: Array) -> Array:
+    return array.reshape(len(array), -1)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("label", TAKEN)
+def test_the_arrays_taken(tmp_path: Path, kind: str, label: str) -> None:
+    arrays, asked, features, targets = TAKEN[label]
+    source = open_data(WRITERS[kind](tmp_path / "a", arrays), **asked)  # type: ignore[arg-type]
+    found, labels = collect(source, 40)
+    assert (found == flat(arrays[features])).all()
+    assert (labels is None) == (targets is None)
+    if labels is not None and targets is not None:
+        assert (labels[:, 0] == arrays[targets]).all()
+    left = set(arrays) - {features, targets}
+    assert bool(source.notes) == bool(left)
+    if left:
+        assert source.notes[0].startswith(f"The features are array {features} {arrays[features].shape}")
+        assert ("those for training" in source.notes[0]) == (
+            label in {"keras", "the other way round", "short"}
+        )
+        told = source.notes[0].partition("passed over: ")[2]
+        assert all(f"{name} (" in told for name in left)
+
+
+# Shapes of features and targets, how both are told to be read, and the shape of the features then.
+TURNED: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, tuple[int, int]]] = {
+    "columns": ((3, 6), (6,), 1, (6, 3)),
+    "columns and a row": ((3, 6), (1, 6), 1, (6, 3)),
+    "columns and a column": ((3, 6), (6, 1), 1, (6, 3)),
+    "columns of both": ((3, 6), (2, 6), 2, (6, 3)),
+    "rows and a row": ((6, 3), (1, 6), 0, (6, 3)),
+    "rows and columns": ((6, 3), (2, 6), 1, (6, 3)),
+    "one row of both": ((1, 6), (1, 6), 1, (6, 1)),
+    "images along the last axis": ((3, 2, 6), (6,), 1, (6, 6)),
+    "as many columns as rows": ((6, 6), (6,), 0, (6, 6)),
+    "images of six columns": ((7, 2, 6), (6,), -1, (7, 12)),
+    "images of six rows": ((7, 6, 2), (6,), -1, (7, 12)),
+    "none": ((3, 6), (5,), -1, (3, 6)),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("label", TURNED)
+def test_features_are_transposed_for_their_labels_alone(tmp_path: Path, kind: str, label: str) -> None:
+    shape, labels, told, expected = TURNED[label]
+    arrays = {"x": x(*shape), "y": x(*labels)}
+    path = WRITERS[kind](tmp_path / "a", arrays)
+    source = open_data(path)
+    for max_bytes in (1, 1 << 21):
+        features, targets = collect(source, max_bytes)
+        turned = expected[0] != shape[0]
+        assert (features == flat(arrays["x"].T if turned else arrays["x"])).all()
+        assert features.shape == expected
+        assert (targets is None) == (told < 0)
+        if targets is not None:
+            assert targets.shape[0] == expected[0]
+            assert (
+                targets
+                == (arrays["y"].T if labels[0] != expected[0] else arrays["y"]).reshape(expected[0], -1)
+            ).all()
+    assert sum("is read transposed" in note for note in source.notes) == max(told, 0)
+    assert any("does not hold one target for each row" in note for note in source.notes) == (told < 0)
+    if kind == "npz":
+        plain = plain_arrays(path, Reading())
+        as_it_lies = told <= 0 and label != "rows and a row"
+        assert (plain is not None) == as_it_lies
+        assert plain is None or plain.targets == (None if told < 0 else "y")
+    np.save(tmp_path / "y.npy", np.arange(max(labels)))
+    alone = WRITERS[kind](tmp_path / "b", {"x": arrays["x"]})
+    assert not open_data(alone).has_targets
+    assert collect(open_data(alone))[0].shape[0] == shape[0]
+    if told >= 0:
+        assert collect(open_data(alone, target="y.npy"))[0].shape == expected
+
+
+def test_what_holds_no_numbers_is_passed_over(tmp_path: Path) -> None:
+    arrays = {
+        "x": x(4, 2),
+        "y": np.array(list("abca")),
+        "objects": np.array([{}, {}]),
+        "scalar": np.array(3.0),
+    }
+    (note,) = open_data(_npz(tmp_path / "a", arrays)).notes
+    assert note == (
+        "The features are array x (4, 2); passed over: y (no numbers), objects (no numbers), scalar ()."
+    )
+    with pytest.raises(DataError, match="'y': holds entries of type '<U1'"):
+        open_data(tmp_path / "a.npz", target="y")
+    with pytest.raises(DataError, match=r"holds y \(no numbers\), labels \(4,\) and none is called x"):
+        open_data(_npz(tmp_path / "b", {"y": arrays["y"], "labels": y(4)}))
+    with pytest.raises(DataError, match=r"holds labels \(4, 1\) and none is called x.*--array NAME"):
+        open_data(_npz(tmp_path / "c", {"labels": y(4)[:, None]}))
+
+
+def test_text_and_groups_of_an_hdf5_file(tmp_path: Path) -> None:
+    arrays = {"train/x": x(4, 2), "train/y": y(4), "test/x": x(2, 2), "words": np.array([b"ab", b"cd"])}
+    source = open_data(_hdf5(tmp_path / "a", arrays))
+    assert source.has_targets
+    assert source.notes == (
+        "The features are array train/x (4, 2), the targets train/y (4,), those for training; passed over: "
+        "test/x (2, 2), words (text).",
+    )
+    with pytest.raises(DataError, match="only real numbers"):
+        open_data(tmp_path / "a.h5", array="words")
+
+
+def test_names_that_differ_in_capitals_alone(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none is called x"):
+        open_data(_npz(tmp_path / "a", {"Data": x(4, 2), "DATA": x(4, 3)}))
+    features, _ = collect(
+        open_data(_npz(tmp_path / "b", {"Data": x(4, 2), "DATA": x(4, 3), "data": x(4, 4)}))
+    )
+    assert features.shape == (4, 4)
+
+
+def test_many_arrays_are_not_all_named(tmp_path: Path) -> None:
+    (note,) = open_data(_npz(tmp_path / "a", {"x": x(4, 2)} | {f"z{i}": x(2, 2) for i in range(50)})).notes
+    assert note.endswith("and 30 more.")
+    assert len(note) < 500

@@ -1,0 +1,309 @@
+"""Tables of text as programs write them: what is found of their writing, and what is said of it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rsgadvise.data.formats import tables
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.statistics import measure
+from rsgadvise.errors import DataError, UsageError
+
+ROWS = [[0.25, 12.5, 1], [0.5, 7.0, 0], [0.75, 1250.25, 1], [1.0, 3.5, 0]]
+NAMES = ["a", "b", "y"]
+
+
+def read(path: Path, **options: Any) -> tuple[list[list[float]], list[Any], str]:
+    """(features, targets, everything that is said)."""
+    source = open_data(path, **options)
+    parts = [(x.copy(), None if y is None else y.copy()) for x, y in source.chunks(max_bytes=64)]
+    again = [x.copy() for x, _ in source.chunks()]
+    features = np.concatenate([x for x, _ in parts])
+    assert (features == np.concatenate(again)).all(), "a second pass reads the same"
+    targets = [y[:, 0] for _, y in parts if y is not None]
+    notes = (*source.notes, f"skipped {source.rows_skipped}")
+    return features.tolist(), np.concatenate(targets).tolist() if targets else [], " ".join(notes)
+
+
+def text(
+    separator: str = ",", *, header: bool = True, end: str = "\n", number: Callable[[float], str] = repr
+) -> str:
+    lines = [separator.join(NAMES)] if header else []
+    lines += [
+        separator.join(number(cell) if k < 2 else str(int(cell)) for k, cell in enumerate(row))
+        for row in ROWS
+    ]
+    return end.join(lines) + end
+
+
+def beside(table: str, cells: list[str], separator: str = ",") -> str:
+    """A column before the others."""
+    return "".join(f"{cell}{separator}{line}\n" for cell, line in zip(cells, table.splitlines(), strict=True))
+
+
+def comma(value: float) -> str:
+    return str(value).replace(".", ",")
+
+
+SAME = {  # text, target, what is said of it
+    "commas": (text(), "y", ""),
+    "semicolons": (text(";"), "y", ""),
+    "tabs": (text("\t"), "y", ""),
+    "pipes": (text("|"), "y", "separated by '|'"),
+    "single blanks": (text(" "), "y", "separated by blanks"),
+    "columns of blanks": (text("   "), "y", "separated by blanks"),
+    "blanks around tabs": (text(" \t "), "y", ""),
+    "two tabs": (text("\t").replace("0.5\t", "0.5\t\t"), "y", "separated by blanks"),
+    "old line ends": (text(end="\r"), "y", ""),
+    "windows": (text(end="\r\n"), "y", ""),
+    "decimal commas": (text(";", number=comma), "y", "decimal comma"),
+    "decimal commas, tabs": (text("\t", number=comma), "y", "decimal comma"),
+    "decimal commas, quoted": (text(number=lambda v: f'"{comma(v)}"'), "y", "decimal comma"),
+    "german thousands": (text(";", number=comma).replace("1250,25", "1.250,25"), "y", "between thousands"),
+    "english thousands": (text().replace("1250.25", '"1,250.25"'), "y", "',' between thousands"),
+    "swiss thousands": (text(";").replace("1250.25", "1'250.25"), "y", "between thousands"),
+    "trailing commas": (text().replace("\n", ",\n"), "y", "empty: column 3"),
+    "trailing commas in rows": (text().replace("\n", ",\n").replace("y,", "y"), "y", "empty: column 3"),
+    "comments": ("# made by hand\n" + text().replace("0.75", "# half way\n0.75"), "y", "start with #"),
+    "names in a comment": ("# a,b,y\n" + text(header=False), "y", "start with #"),
+    "percent signs as comments": ("% made\n" + text(), "y", "start with %"),
+    "a header of numbers": (text().replace("a,b,y", "0,1,2"), "2", "counts the columns"),
+    "rows counted": (beside(text(), ["", "0", "1", "2", "3"]), "y", "row names: column 0"),
+    "rows counted, no names": (beside(text(header=False), list("0123")), "-1", "numbers of rows: column 0"),
+    "row names of R": ('"a" "b" "y"\n' + beside(text(" ", header=False), ['"1"', '"2"', '"3"', '"4"'], " "),
+                       "y", "row names: column 0"),
+    "dates": (beside(text(), ["when", "2024-01-02", "2024-01-03", "2024-02-01", "2024-02-02"]), "y",
+              "dates: column 0 ('when')"),
+    "keys": (beside(text(), ["id", "k1", "k2", "k3", "k4"]), "y", "a word of its own"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [1 << 22, 16], ids=["one block", "many"])
+@pytest.mark.parametrize("kind", SAME)
+def test_the_same_numbers_however_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, block: int
+) -> None:
+    monkeypatch.setattr(tables, "BLOCK_BYTES", block)
+    written, target, said = SAME[kind]
+    (tmp_path / "t.csv").write_bytes(written.encode())
+    features, targets, notes = read(tmp_path / "t.csv", target=target)
+    assert features == [row[:2] for row in ROWS]
+    assert targets == [row[2] for row in ROWS]
+    assert said in notes
+    if not said:
+        assert notes == "skipped 0"
+
+
+@pytest.mark.parametrize(
+    "mark", ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "None", "?", "-", ".", "#N/A", "<NA>"]
+)
+def test_every_usual_missing_mark(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "t.csv").write_text(text().replace("0.5,", f"{mark},").replace("0.75,", f" {mark} ,"))
+    features, targets, notes = read(tmp_path / "t.csv", target="y")
+    assert (features, targets) == ([[0.25, 12.5], [1.0, 3.5]], [1, 0])
+    assert "skipped 2" in notes
+
+
+@pytest.mark.parametrize("mark", ["-", "+", "None"])
+def test_a_mark_may_be_a_word_among_words(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "t.csv").write_text(text().replace(",0\n", f",{mark}\n").replace(",1\n", ",yes\n"))
+    assert read(tmp_path / "t.csv", target="y")[1] == ["yes", mark, "yes", mark]
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    written = text().replace("a,", "größe,").replace(",0\n", ",schön\n").replace(",1\n", ",süß\n")
+    (tmp_path / "t.txt").write_bytes(written.encode(encoding))
+    features, targets, notes = read(tmp_path / "t.txt", target="y")
+    assert features == [row[:2] for row in ROWS]
+    assert targets == ["süß", "schön", "süß", "schön"]
+    assert ("Latin-1" in notes) == (encoding == "latin-1")
+
+
+def test_latin_1_far_down(tmp_path: Path) -> None:
+    rows = 20_000
+    (tmp_path / "t.csv").write_bytes(b"a,y\n" + b"0.5,ja\n" * rows + "0.25,schön\n".encode("latin-1"))
+    features, targets, notes = read_quickly(tmp_path / "t.csv")
+    assert (len(features), features[-1], targets[-1]) == (rows + 1, [0.25], "schön")
+    assert f"Line {rows + 2} is not UTF-8: read as Latin-1." in notes
+    (tmp_path / "t.csv").write_bytes("ä,y\n".encode() + b"0.5,ja\n" * rows + "0.25,schön\n".encode("latin-1"))
+    with pytest.raises(DataError, match=f"line {rows + 2}: is not UTF-8, as the lines before are"):
+        read_quickly(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_bytes(b"a,y\n" + b"0.5,ja\n" * 3 + "0.25,schön\n".encode("latin-1"))
+    with pytest.raises(DataError, match="line 5: is not UTF-8"):
+        read_quickly(tmp_path / "t.csv", table={"encoding": "utf-8"})
+
+
+def read_quickly(path: Path, **options: Any) -> tuple[list[Any], list[Any], str]:
+    source = open_data(path, target="y", **options)
+    parts = [(x, y) for x, y in source.chunks(max_bytes=1 << 23)]
+    targets = [label for _, y in parts if y is not None for label in y[:, 0].tolist()]
+    return [row for x, _ in parts for row in x.tolist()], targets, " ".join(source.notes)
+
+
+def packed(path: Path, data: bytes, how: str) -> Path:
+    place = path / f"t.csv.{how}"
+    if how == "zip":
+        with zipfile.ZipFile(place, "w") as archive:
+            archive.writestr("some folder/", "")
+            archive.writestr("some folder/t.csv", data)
+            archive.writestr("__MACOSX/._t.csv", b"\0")
+        return place
+    if how == "zst":
+        zstandard = pytest.importorskip("zstandard", reason="needs zstandard: pip install 'rsgadvise[zstd]'")
+        place.write_bytes(zstandard.compress(data))
+        return place
+    place.write_bytes({"gz": gzip, "bz2": bz2, "xz": lzma}[how].compress(data))
+    return place
+
+
+@pytest.mark.parametrize("how", ["gz", "bz2", "xz", "zst", "zip"])
+def test_packed(tmp_path: Path, how: str) -> None:
+    path = packed(tmp_path, text(end="\r\n").encode("utf-16"), how)
+    assert read(path, target="y")[:2] == ([row[:2] for row in ROWS], [row[2] for row in ROWS])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError) as caught:
+        read(path, target="y")
+    assert "\n" not in str(caught.value)
+
+
+def test_true_and_false_and_percent(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "a,b,c,y\nTrue,50%,1,0\nfalse,12.5 %,2,1\nTRUE,,3,1\nNA,1%,4,0\nFalse,0%,5,1\n"
+    )
+    features, targets, notes = read(tmp_path / "t.csv", target="y")
+    assert features == [[1, 0.5, 1], [0, 0.125, 2], [0, 0, 5]]
+    assert targets == [0, 1, 1]
+    assert "skipped 2" in notes
+
+
+def test_a_line_of_many_cells(tmp_path: Path) -> None:
+    row = np.round(np.random.default_rng(0).random(30_000), 6)
+    (tmp_path / "t.csv").write_text("\n".join(",".join([*map(str, row.tolist()), str(k)]) for k in (0, 1, 1)))
+    features, targets, _ = read(tmp_path / "t.csv", target="-1")
+    assert features == [row.tolist()] * 3
+    assert targets == [0, 1, 1]
+
+
+SAID: dict[str, tuple[str, dict[str, Any], list[list[float]]]] = {
+    "separator": ("a^y\n0.5^1\n0.25^0\n", {"separator": "^"}, [[0.5], [0.25]]),
+    "separator by its name": ("a;y\n0,5;1\n0,25;0\n", {"separator": "semicolon"}, [[0.5], [0.25]]),
+    "blanks that each count": ("a  y\n0.5  1\n0.25 x 0\n", {"separator": "space", "missing": ("x",)}, []),
+    "decimal": ("a;y\n1,234;1\n5,678;0\n", {"decimal": ","}, [[1.234], [5.678]]),
+    "thousands": ("a;y\n1,234;1\n5,678;0\n", {"thousands": ","}, [[1234], [5678]]),
+    "missing": ("a,y\n-999,1\n0.25,0\nn.d.,1\n", {"missing": ("-999", "n.d.")}, [[0.25]]),
+    "comment": ("a,y\n;0.5,1\n0.25,0\n", {"comment": ";"}, [[0.25]]),
+    "no comment": ("#a,y\n0.5,1\n0.25,0\n", {"comment": ""}, [[0.5], [0.25]]),
+    "header": ("1,y\n0.5,1\n0.25,0\n", {"header": True}, [[0.5], [0.25]]),
+    "encoding": ("a,y\n0.5,ä\n0.25,b\n", {"encoding": "utf-8"}, [[0.5], [0.25]]),
+}
+
+
+@pytest.mark.parametrize("key", [key for key in SAID if SAID[key][2]])
+def test_what_is_found_can_be_overruled(tmp_path: Path, key: str) -> None:
+    written, said, expected = SAID[key]
+    (tmp_path / "t.csv").write_text(written)
+    assert read(tmp_path / "t.csv", target="y", table=said)[0] == expected
+
+
+def test_no_header_though_it_looks_like_one(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("0,1,2,3\n0.5,0.25,0.5,1\n")
+    assert read(tmp_path / "t.csv", table={"header": False})[0] == [[0, 1, 2, 3], [0.5, 0.25, 0.5, 1]]
+    assert read(tmp_path / "t.csv")[0] == [[0.5, 0.25, 0.5, 1]]
+
+
+def test_what_may_be_two_numbers_is_asked(tmp_path: Path) -> None:
+    """And either answer that the message names works."""
+    (tmp_path / "t.csv").write_text(SAID["decimal"][0])
+    with pytest.raises(DataError, match=r"'1,234' may be 1\.234 or 1234; say which") as caught:
+        open_data(tmp_path / "t.csv", target="y")
+    assert "data.table.decimal: ','" in str(caught.value)
+    assert "data.table.thousands: ','" in str(caught.value)
+
+
+REFUSED = {
+    "a word among numbers": ("a,y\n0.5,1\nlow,0\n0.1,1\n", "line 3, column 0 ('a'): 'low' is not a number"),
+    "further down": ("a,y\n" + "0.5,1\n" * 9000 + "low,0\n", "line 9002, column 0 ('a'): 'low' is not"),
+    "a mark of its own": ("a,y\n" + "0.5,1\n" * 9 + "-999x,0\n", "--table missing=-999x"),
+    "a short row": ("a,b,y\n1,2,1\n1,2\n3,4,0\n", "line 3: has 2 columns where most rows have 3"),
+    "a long row": ("a,b,y\n1,2,1\n1,2,3,4\n3,4,0\n", "line 3: has 4 columns where most rows have 3"),
+    "a short row far down": ("a,b,y\n" + "1,2,1\n" * 9000 + "1,2\n", "line 9002: has 2 columns"),
+    "a long row far down": ("a,b,y\n" + "1,2,1\n" * 9000 + "1,2,3,4\n", "line 9002: has 4 columns"),
+    "a long and a short row": ("a,b,y\n" + "1,2,1\n" * 900 + "1,2,3,4\n1,2\n", "line 902: has 4 columns"),
+    "an infinity": ("a,y\n0.5,1\ninf,0\n", "line 3, column 0 ('a'): 'inf' is not finite"),
+    "neither true nor false": ("a,b,y\nTrue,1,0\n" * 1 + "False,2,1\n" * 500 + "maybe,1,0\n",
+                               "line 503, column 0 ('a'): 'maybe' is neither True nor False"),
+    "an unclosed quote": ('a,y\n"0.5,1\n0.25,0\n', "a quote near here is never closed"),
+    "a word late in the target": ("a,y\n" + "0.5,1\n" * 900 + "0.5,no\n", "--target-kind classes"),
+    "Thai digits": ("a,y\n0.5,1\n๑,0\n0.1,1\n", "'๑' is not a number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_with_place_and_cell(tmp_path: Path, kind: str) -> None:
+    written, said = REFUSED[kind]
+    (tmp_path / "t.csv").write_text(written)
+    with pytest.raises(DataError) as caught:
+        read_quickly(tmp_path / "t.csv")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_fixes_that_are_named_work(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(REFUSED["a mark of its own"][0])
+    assert len(read(path, target="y", table={"missing": ("-999x",)})[0]) == 9
+    path.write_text(REFUSED["a word late in the target"][0])
+    assert set(read(path, target="y", target_kind="classes")[1]) == {"1", "no"}
+    path.write_text("sex,town,a,y\n" + "m,Bonn,0.5,1\nf,Ulm,0.25,0\n" * 5)
+    with pytest.raises(DataError, match=r"columns 0 \('sex'\), 1 \('town'\) hold no numbers") as caught:
+        open_data(path, target="y")
+    assert "--categories one_hot" in str(caught.value)
+    assert "leave them out with --exclude" in str(caught.value)
+    assert open_data(path, target="y", exclude=["sex", "town"]).input_dim == 1
+    source = open_data(path, target="y", categories="one_hot")
+    assert source.column_names == ("sex=f", "sex=m", "town=Bonn", "town=Ulm", "a")
+    features, _, notes = read(path, target="y", categories="one_hot")
+    assert features[:2] == [[0, 1, 1, 0, 0.5], [1, 0, 0, 1, 0.25]]
+    assert "one a word: 0 ('sex') 2, 1 ('town') 2" in notes
+    assert read(path, target="y", categories="exclude")[0] == [[0.5], [0.25]] * 5
+
+
+def test_what_is_left_out_by_itself_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,a,y\n1,0.5,1\n2,0.25,0\n3,0.5,1\n")
+    assert open_data(tmp_path / "t.csv", target="y").column_names == ("a",)
+    assert open_data(tmp_path / "t.csv", target="y", exclude=["none"]).column_names == ("id", "a")
+
+
+def test_words_that_a_later_row_brings_are_inputs_too(tmp_path: Path) -> None:
+    lines = ["c,a,y", *(f"{'red' if k % 2 else 'blue'},0.5,{k % 2}" for k in range(900)), "green,0.5,1"]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    source = open_data(tmp_path / "t.csv", target="y", categories="one_hot")
+    assert source.column_names == ("c=blue", "c=green", "c=red", "a")
+    assert measure(source).samples == 901
+
+
+def test_a_table_that_is_none_is_told_so(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    with pytest.raises(
+        UsageError, match="--table says how a table of text is written; got decimal for a npy"
+    ):
+        open_data(tmp_path / "a.npy", table={"decimal": ","})
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", "1,2\n")
+        archive.writestr("b.csv", "1,2\n")
+    with pytest.raises(DataError, match="unpack it and name a file in it"):
+        open_data(tmp_path / "two.zip")
