@@ -42,16 +42,18 @@ LIMITS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"training": {"iterations": 40, "batch_size": 77}}, "training.iterations"),
 ]
-# Every two of network, limit and number of runs meet.
+# Every two of network, limit, number of runs and constants meet.
 ASKED = [
-    pytest.param(kind, *limit, (1, 7, None)[(row + column) % 3], id=f"{kind}-{limit[1]}")
+    pytest.param(
+        *(kind, *limit, (1, 7, None)[(row + column) % 3], ("paper", "certified")[(row + column) % 2]),
+        id=f"{kind}-{limit[1]}",
+    )
     for row, kind in enumerate(NETWORKS)
     for column, limit in enumerate(LIMITS)
 ]
 
 
-@pytest.mark.parametrize("constants", ["paper", "certified"])
-@pytest.mark.parametrize(("kind", "sections", "key", "runs"), ASKED)
+@pytest.mark.parametrize(("kind", "sections", "key", "runs", "constants"), ASKED)
 def test_the_smallest_eps_is_met_and_no_smaller_one(
     kind: str, sections: dict[str, Any], key: str, runs: int | None, constants: Any
 ) -> None:

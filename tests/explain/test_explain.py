@@ -473,7 +473,7 @@ def test_other_kinds_fit_the_terminal(run: Run, config: Config, monkeypatch: pyt
     assert "assumption" not in quiet
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=7, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_spec_is_explained(run: Run, data: st.DataObject) -> None:
     """Never a traceback, and always terms that add up."""

@@ -209,7 +209,7 @@ def test_a_spec_from_standard_input_is_shown_and_named(run: Run) -> None:
 
 def test_large_specs_and_deep_networks_stay_small(run: Run, tmp_path: Path) -> None:
     deep = tmp_path / "deep.yaml"
-    layers = [20] * 120
+    layers = [20] * 60
     deep.write_text(
         f"network: {{kind: multilayer, layers: {layers}, weight_bound: 0.1}}\n"
         f"data: {{mean: 0.2, samples: 1000}}\n# {'x' * 100_000}\n"

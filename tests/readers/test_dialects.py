@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dialects import verdict, written
 
-COUNT = int(os.environ.get("RSGADVISE_DIALECTS", "160"))
+COUNT = int(os.environ.get("RSGADVISE_DIALECTS", "120"))
 
 
 @pytest.mark.parametrize("part", range(8))
