@@ -105,6 +105,7 @@ class Dialect:
         width: cells of a row.
         rows: those of the first lines, in cells.
         collapsed: whether several separators in a row count as one.
+        spaced: whether blanks stand after separators.
         notes: what was found that is not usual.
     """
 
@@ -117,6 +118,7 @@ class Dialect:
     width: int
     rows: tuple[tuple[str, ...], ...]
     collapsed: bool
+    spaced: bool
     notes: tuple[str, ...]
 
     def split(self, text: str) -> list[tuple[int, list[str]]]:
@@ -299,6 +301,7 @@ def _described(
         width=width,
         rows=tuple(tuple(cells) for cells in rows[headers:] if len(cells) == width),
         collapsed=best.collapsed,
+        spaced=any(f"{best.separator} " in line for line in lines),
         notes=(*_unusual(best, numbers, comment, options), *notes),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -148,7 +149,12 @@ class Tails:
 
     def _drop_middle(self) -> None:
         keep, size = self._keep, self._held.shape[1]
-        self._held.partition((keep - 1, size - keep), axis=1)
+        # numpy lets go of the interpreter meanwhile, so that two threads share the columns.
+        half, ends = len(self._held) // 2, (keep - 1, size - keep)
+        other = Thread(target=self._held[half:].partition, args=(ends,), kwargs={"axis": 1})
+        other.start()
+        self._held[:half].partition(ends, axis=1)
+        other.join()
         self._held[:, keep : 2 * keep] = self._held[:, size - keep :]
         self._count = 2 * keep
 

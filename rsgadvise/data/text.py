@@ -98,16 +98,17 @@ class Records:
         self._comment = None if mark is None else re.compile(rb"(?m)^[ \t]*(?!#N/?A)" + mark + rb"[^\n]*$")
         self._mark = b"" if comment is None else comment.encode()
         self._other_letters = False
+        self._line, self._rest = 1, b""  # the first line that no block has had yet, and what is read of it
 
     def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
         """(number of the first line, UTF-8 bytes) of about `size` bytes that end between records.
 
         Lines of comments are empty there, so that lines can still be counted.
         """
-        line, rest = 1, b""
+        line, rest = self._line, self._rest = 1, b""
         with opened(self._path, self._packing) as stream:
             for data in self._utf8(stream, size):
-                rest += data
+                rest = self._rest = rest + data
                 if len(rest) < size:
                     continue
                 end = _last_record(rest) if self._quoted else rest.rfind(b"\n") + 1
@@ -122,6 +123,7 @@ class Records:
                 block, rest = rest[:end], rest[end:]
                 yield line, self._without_comments(block)
                 line += block.count(b"\n")
+                self._line, self._rest = line, rest
             if rest:
                 if self._quoted and rest.count(b'"') % 2:
                     raise malformed(
@@ -148,28 +150,26 @@ class Records:
                 yield self._line_ends(text.removeprefix("\ufeff").encode("utf-8", "replace"))
                 if not data:
                     return
-        started, kept, lines = False, b"", 0
+        started, kept = False, b""
         while data := stream.read(size):
             if not started:
                 data, started = data.removeprefix(codecs.BOM_UTF8), True
             # A letter of several bytes may lie across the end of a block.
             data, kept = kept + data, b""
             if not data.isascii() and self.latin is None:
-                data, kept = self._checked(data, lines)
+                data, kept = self._checked(data)
             if self.latin is not None:
                 data = (data + kept).decode("latin-1").encode()
                 kept = b""
-            data = self._line_ends(data)
-            lines += data.count(b"\n")
-            yield data
+            yield self._line_ends(data)
         if kept:
-            self._refuse_letters(kept, 0, lines)
+            self._refuse_letters(kept, 0)
             yield self._line_ends(kept.decode("latin-1").encode())
 
     def _line_ends(self, data: bytes) -> bytes:
         return data.replace(b"\r", b"\n") if self._writing.old_lines else data
 
-    def _checked(self, data: bytes, lines: int) -> tuple[bytes, bytes]:
+    def _checked(self, data: bytes) -> tuple[bytes, bytes]:
         """(what is UTF-8, an unfinished letter at its end); notes where it is Latin-1."""
         try:
             data.decode()
@@ -178,14 +178,15 @@ class Records:
                 self._other_letters |= not data[: error.start].isascii()
                 return data[: error.start], data[error.start :]
             self._other_letters |= not data[: error.start].isascii()
-            self._refuse_letters(data, error.start, lines)
+            self._refuse_letters(data, error.start)
         else:
             self._other_letters = True
         return data, b""
 
-    def _refuse_letters(self, data: bytes, at: int, lines: int) -> None:
+    def _refuse_letters(self, data: bytes, at: int) -> None:
         """Take the file for Latin-1 from here on, unless it is known to be UTF-8."""
-        line = lines + data[:at].count(b"\n") + 1
+        before = self._rest + self._line_ends(data[:at])
+        line = self._line + before.count(b"\n")
         if self._writing.sure or self._other_letters:
             raise malformed(
                 self._path,
@@ -203,7 +204,7 @@ class Records:
 def _last_record(data: bytes) -> int:
     """Where the last record ends that is whole: after a line end outside of quotes."""
     end = data.rfind(b"\n") + 1
-    if not end or data.count(b'"', 0, end) % 2 == 0:
+    if not end or b'"' not in data or data.count(b'"', 0, end) % 2 == 0:
         return end
     # A quote is open there: the last line end before it that closes what was opened.
     while end:

@@ -280,6 +280,7 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions) -
             width=len(attributes),
             rows=(),
             collapsed=False,
+            spaced=True,
             notes=tuple(_notes(attributes)),
         )
         first: list[tuple[str, ...]] = []

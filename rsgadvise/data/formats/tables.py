@@ -175,16 +175,18 @@ class TextTable(DataSource):
         taker = None if self._external is None else RowTaker(self._external, max_bytes)
         kept = skipped = 0
         spool = _Spool(self.input_dim)
-        for features, targets, keep in self._parsed():
-            if taker is not None:
-                targets = taker.take(len(keep))[keep]  # noqa: PLW2901
-            skipped += len(keep) - len(features)
-            self.partial = skipped > 0
-            kept += len(features)
-            spool.add(features, targets)
-            for first in range(0, len(features), rows):
-                part = slice(first, first + rows)
-                yield features[part], None if targets is None else targets[part]
+        with ThreadPoolExecutor(max_workers=1) as writer:
+            for features, targets, keep in self._parsed():
+                if taker is not None:
+                    targets = taker.take(len(keep))[keep]  # noqa: PLW2901
+                skipped += len(keep) - len(features)
+                self.partial = skipped > 0
+                kept += len(features)
+                written = writer.submit(spool.add, features, targets)
+                for first in range(0, len(features), rows):
+                    part = slice(first, first + rows)
+                    yield features[part], None if targets is None else targets[part]
+                written.result()
         if taker is not None:
             taker.finish()
         if not kept:
@@ -236,7 +238,7 @@ class _Parser:
         self._alike = len(self._plain) == dialect.width
         places = range(dialect.width)
         missing = {place: numbers if place in self._plain else everywhere for place in places}
-        types = {place: np.float64 if place in self._plain else object for place in places}
+        texts = [place for place in self._wanted if place not in self._plain]
         # What pandas cannot be told.
         self._slow = dialect.collapsed or not dialect.numbers.thousands.isascii()
         self._options: dict[str, Any] = {
@@ -244,12 +246,12 @@ class _Parser:
             "header": None,
             "names": range(dialect.width),
             "index_col": None,
-            "dtype": np.float64 if self._alike else types,
+            "dtype": dict.fromkeys(texts, object),  # of numbers pandas finds it, which is faster
             "decimal": dialect.numbers.decimal,
             "thousands": dialect.numbers.thousands or None,
             "na_values": numbers if self._alike else missing,
             "keep_default_na": False,
-            "skipinitialspace": dialect.separator != "\t",
+            "skipinitialspace": dialect.spaced,
             "engine": "c",
             "low_memory": False,
         }
@@ -283,14 +285,16 @@ class _Parser:
             return None
         if self._alike:
             values = frame.to_numpy()
-            return None if np.isinf(values).any() else {place: values[:, place] for place in self._wanted}
+            bad = values.dtype.kind not in "iuf" or np.isinf(values).any()
+            return None if bad else {place: values[:, place].astype(np.float64) for place in self._wanted}
         found = {place: self._column_of(frame[place].to_numpy(), place) for place in self._wanted}
         return None if any(column is None for column in found.values()) else found  # type: ignore[return-value]
 
     def _column_of(self, column: Array, place: int) -> Array | None:
         """The numbers or words of a column; None if a cell of it has to be looked at."""
         if place in self._plain:
-            return None if np.isinf(column).any() else column
+            bad = column.dtype.kind not in "iuf" or np.isinf(column).any()
+            return None if bad else column.astype(np.float64, copy=False)
         return self._words_of(column, place)
 
     def _whole(self, data: bytes, rows: int) -> bool:
