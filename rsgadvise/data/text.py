@@ -25,6 +25,7 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 UTF8 = ("utf-8", "utf-8-sig")
+_KEY = "data.table.encoding (--table encoding=NAME)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,7 @@ class Records:
                 except UnicodeDecodeError as error:
                     raise malformed(
                         self._path,
-                        f"byte {seen + error.start} is not {writing.encoding}; name the encoding in "
-                        "data.table.encoding",
+                        f"byte {seen + error.start} is not {writing.encoding}; name the encoding in {_KEY}",
                     ) from error
                 seen += len(data)
                 yield self._line_ends(text.removeprefix("\ufeff").encode("utf-8", "replace"))
@@ -191,7 +191,7 @@ class Records:
             raise malformed(
                 self._path,
                 f"line {line}: is not UTF-8, as the lines before are; save the file in one encoding, or name "
-                "its own in data.table.encoding (latin-1 takes any)",
+                f"its own in {_KEY}; latin-1 takes any",
             )
         self.latin = line
 

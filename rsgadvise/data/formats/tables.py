@@ -87,7 +87,9 @@ def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Lay
     """Encoding, separator, header and columns, from the first lines."""
     writing = writing_of(_start(path, packing), options.encoding)
     if writing is None:
-        raise malformed(path, "is no text; name its encoding in data.table.encoding if it is")
+        raise malformed(
+            path, "is no text; name its encoding in data.table.encoding (--table encoding=NAME) if it is"
+        )
     text, whole = first_lines(path, packing, writing)
     name = unpacked_name(path)
     if options.separator is None and name.endswith(".tsv") and "\t" in text:
