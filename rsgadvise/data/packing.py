@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rsgadvise.data.formats.binary import ExpansionGuard, Readable
-from rsgadvise.data.stream import malformed, reading
-from rsgadvise.errors import MissingExtraError
+from rsgadvise.data.stream import malformed, optional, reading
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -43,13 +42,8 @@ def opened(path: Path, packing: Packing | None) -> BinaryIO:
 
 
 def _zstandard(path: Path) -> Readable:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: zstandard files need zstandard; install it with: pip install 'rsgadvise[zstd]'"
-        ) from error
-    found: Readable = zstandard.open(path, "rb")
+    library = optional("zstandard", path, "zstandard files need zstandard", extra="zstd")
+    found: Readable = library.open(path, "rb")
     return found
 
 

@@ -15,13 +15,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.errors import DataError
+from rsgadvise.errors import DataError, MissingExtraError
 
 TargetKind = Literal["auto", "classes", "values"]
 Array = NDArray[Any]
@@ -52,6 +53,26 @@ _LOW_LEVEL_ERRORS = (
 def malformed(path: Path | str, message: str) -> DataError:
     """A DataError of one line that starts with the file."""
     return DataError(" ".join(f"{path}: {message}".split()))
+
+
+def optional(module: str, path: Path | str, needs: str, *, extra: str) -> Any:
+    """A module of a library that is not installed with this package.
+
+    Args:
+        module: its name.
+        path: the file, and needs: what needs it, for the message.
+        extra: with which it is installed.
+
+    Raises:
+        MissingExtraError: it is absent.
+    """
+    try:
+        import_module(module.partition(".")[0])
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{path}: {needs}; install it with: pip install 'rsgadvise[{extra}]'"
+        ) from error
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from rsgadvise.data.stream import (
     RowArray,
     RowTaker,
     malformed,
+    optional,
     reading,
 )
 from rsgadvise.errors import MissingExtraError
@@ -44,26 +45,7 @@ _MOST_ENTRIES = 1 << 24  # of one cell
 _IMAGES = ("PNG", "JPEG", "WEBP")  # all others would run more code than reading is worth
 _EIGHT_BIT = {"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _ONLY_TARGETS = Words(exclude=None)
-
-
-def _library(path: Path) -> Any:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: Parquet and Arrow files need pyarrow; install it with: pip install 'rsgadvise[parquet]'"
-        ) from error
-    return pyarrow
-
-
-def _pillow(path: Path) -> Any:
-    try:
-        import PIL.Image
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: columns of images need Pillow; install it with: pip install 'rsgadvise[images]'"
-        ) from error
-    return PIL.Image
+_NEEDS = "Parquet and Arrow files need pyarrow"
 
 
 @contextmanager
@@ -96,7 +78,7 @@ class _File:
 
 
 def _parquet(path: Path) -> _File:
-    parquet = _library(path).parquet
+    parquet = optional("pyarrow.parquet", path, _NEEDS, extra="parquet")
 
     def opened() -> Any:
         return parquet.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
@@ -115,7 +97,8 @@ def _parquet(path: Path) -> _File:
 
 
 def _ipc(path: Path, *, stream: bool) -> _File:
-    ipc, memory_map = _library(path).ipc, _library(path).memory_map
+    arrow = optional("pyarrow", path, _NEEDS, extra="parquet")
+    ipc, memory_map = arrow.ipc, arrow.memory_map
     size_at_first = path.stat().st_size
 
     @contextmanager
@@ -413,7 +396,7 @@ def _pixels(path: Path, place: str, data: bytes, shape: tuple[int, ...] | None) 
         DataError: it is damaged, not of 8 bits, or not of that shape.
         MissingExtraError: Pillow is not installed.
     """
-    images = _pillow(path)
+    images = optional("PIL.Image", path, "columns of images need Pillow", extra="images")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,23 +11,7 @@ import numpy as np
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import FORTRAN_BLOCK_BYTES, check_expansion
 from rsgadvise.data.packing import Packing
-from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
-from rsgadvise.errors import MissingExtraError
-
-
-def library(path: Path, words: str = "HDF5 files need") -> Any:
-    """The optional h5py.
-
-    Raises:
-        MissingExtraError: it is not installed; `words` say what needs it.
-    """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: {words} h5py; install it with: pip install 'rsgadvise[hdf5]'"
-        ) from error
-    return h5py
+from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, optional, reading, row_shape
 
 
 class Hdf5Archive:
@@ -37,7 +21,7 @@ class Hdf5Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._h5py = library(path)
+        self._h5py = optional("h5py", path, "HDF5 files need h5py", extra="hdf5")
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._others: dict[str, str] = {}
         with reading(path), self._h5py.File(path, "r") as file:

@@ -17,8 +17,7 @@ import numpy as np
 
 from rsgadvise.data.formats import Asked, Format
 from rsgadvise.data.packing import Packing
-from rsgadvise.data.stream import Array, ArraySource, DataSource, RowArray, malformed, reading
-from rsgadvise.errors import MissingExtraError
+from rsgadvise.data.stream import Array, ArraySource, DataSource, RowArray, malformed, optional, reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 # Whatever a file is named, Pillow tries no others: some of its readers start programs.
@@ -30,20 +29,10 @@ _WIDE = {"I;16": "<u2", "I;16L": "<u2", "I;16B": "<u2", "I;16N": "<u2", "I": "<i
 _SHOWN = 5  # names in a note
 
 
-def _library(path: Path) -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: images need Pillow; install it with: pip install 'rsgadvise[images]'"
-        ) from error
-    return Image
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """An image whose header was read; whatever its pixels raise is said in one line."""
-    library = _library(path)
+    library = optional("PIL.Image", path, "images need Pillow", extra="images")
     bombs = (library.DecompressionBombError, library.DecompressionBombWarning)
     with reading(path):
         try:

@@ -14,10 +14,10 @@ import numpy as np
 
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import check_expansion
-from rsgadvise.data.formats.hdf5 import dataset_rows, library
+from rsgadvise.data.formats.hdf5 import dataset_rows
 from rsgadvise.data.formats.sparse import compressed, sparse_rows
 from rsgadvise.data.packing import Packing
-from rsgadvise.data.stream import Array, RowArray, malformed, reading
+from rsgadvise.data.stream import Array, RowArray, malformed, optional, reading
 
 _MAGIC = b"MATLAB 7.3"
 _NUMBERS = {"double", "single", "logical", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))}
@@ -30,7 +30,7 @@ class Mat73Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._h5py = library(path, "MATLAB 7.3 files are HDF5, which needs")
+        self._h5py = optional("h5py", path, "MATLAB 7.3 files are HDF5, which needs h5py", extra="hdf5")
         self._found: dict[str, tuple[str, tuple[int, ...] | None]] = {}
         with reading(path), self._h5py.File(path, "r") as file:
             for name in file:

@@ -17,21 +17,10 @@ import numpy as np
 from rsgadvise.data.formats import Asked, SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
 from rsgadvise.data.packing import Packing, opened
-from rsgadvise.data.stream import Array, DataSource, RowArray, malformed, numeric_dtype, reading
-from rsgadvise.errors import MissingExtraError
+from rsgadvise.data.stream import Array, DataSource, RowArray, malformed, numeric_dtype, optional, reading
 
 _HEADERS = {1: 348, 2: 540}  # bytes, by version
 _BEFORE_VOXELS = 4  # bytes at least, which say whether the header goes on
-
-
-def _library(path: Path) -> Any:
-    try:
-        import nibabel as nib
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: NIfTI files need nibabel; install it with: pip install 'rsgadvise[nifti]'"
-        ) from error
-    return nib
 
 
 def _version(start: bytes) -> tuple[int, bool]:
@@ -76,7 +65,7 @@ class _Volumes:
 
 def _volumes(path: Path, packing: Packing | None) -> _Volumes:
     """The header, checked against the size of the file."""
-    nib = _library(path)
+    nib = optional("nibabel", path, "NIfTI files need nibabel", extra="nifti")
     with reading(path):
         size = path.stat().st_size
         with opened(path, packing) as stream:

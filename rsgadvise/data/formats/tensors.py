@@ -15,23 +15,12 @@ from rsgadvise.data.choose import named_contents
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
-from rsgadvise.data.stream import Array, RowArray, malformed, reading, row_shape
-from rsgadvise.errors import MissingExtraError
+from rsgadvise.data.stream import Array, RowArray, malformed, optional, reading, row_shape
 
 # Before version 1.6 a file began with this number, pickled.
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _INSTEAD = "save the tensors alone: torch.save({'x': x, 'y': y}, path)"
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")
-
-
-def _library(path: Path) -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: files of torch need torch; install it with: pip install 'rsgadvise[integrations]'"
-        ) from error
-    return torch
 
 
 def _load(torch: Any, path: Path) -> object:
@@ -52,7 +41,7 @@ class TorchArchive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._torch = _library(path)
+        self._torch = optional("torch", path, "files of torch need torch", extra="integrations")
         with reading(path):
             self._size = path.stat().st_size
             contents = named_contents(_load(self._torch, path), self._length)

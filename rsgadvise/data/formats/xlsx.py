@@ -22,8 +22,7 @@ from rsgadvise.data.formats import Asked, Format
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
-from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
-from rsgadvise.errors import MissingExtraError
+from rsgadvise.data.stream import DataSource, RowArray, malformed, optional, reading
 
 if TYPE_CHECKING:
     from rsgadvise.data.columns import Column
@@ -44,16 +43,6 @@ _OFFICE = (
 _OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis"
 
 
-def _library(path: Path) -> Any:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{path}: Excel workbooks need openpyxl; install it with: pip install 'rsgadvise[xlsx]'"
-        ) from error
-    return openpyxl
-
-
 @contextmanager
 def _excel(path: Path) -> Iterator[None]:
     """`reading`, of errors in XML too; warnings of styles and the like, which are not read, are no news."""
@@ -71,7 +60,7 @@ class _Workbook:
     """An open workbook, whose sheets are read row by row."""
 
     def __init__(self, path: Path, *, values: bool = True) -> None:
-        library = _library(path)
+        library = optional("openpyxl", path, "Excel workbooks need openpyxl", extra="xlsx")
         with path.open("rb") as stream:
             if not stream.read(8).startswith(ZIP_MAGIC) or _OPEN_DOCUMENT in stream.read(100):
                 raise malformed(
