@@ -20,7 +20,7 @@ from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
     from rsgadvise.data.dialect import TableOptions
-    from rsgadvise.data.opening import Reading
+    from rsgadvise.data.reading import Reading
     from rsgadvise.data.scaling import DataStatistics, ScalingChoice
     from rsgadvise.data.stream import DataSource
     from rsgadvise.errors import SpecError
@@ -67,7 +67,7 @@ def keys_for(source: DataSource, reading: Reading, *, scaling: ScalingChoice, fo
 def reading_of(spec: Spec) -> Reading:
     """How a spec says that its file is to be read; of two classes a network of one output has one number."""
     from rsgadvise.data.dialect import TableOptions
-    from rsgadvise.data.opening import Reading
+    from rsgadvise.data.reading import Reading
 
     data, network = spec.data, spec.network
     table = TableOptions() if data.table is None else TableOptions(**data.table.model_dump())
@@ -176,7 +176,7 @@ class ReadingSaid:
         Raises:
             UsageError: --table says what cannot be.
         """
-        from rsgadvise.data.opening import Reading
+        from rsgadvise.data.reading import Reading
 
         return Reading(
             self.array, self.target, self.exclude, self.categories, self.target_kind, _table(self.table)
@@ -268,13 +268,13 @@ def measured(
 
 def _opened(loaded: LoadedSpec) -> DataSource:
     """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
-    from rsgadvise.data.choose import Words
+    from rsgadvise.data.opening import open_as
+    from rsgadvise.data.reading import SPEC
 
     data = loaded.spec.data
-    words = Words("data.array", "data.target", "data.exclude")
     path = loaded.source.base_dir / (data.file or "")
     keep_data_apart(path, data.target)
-    return reading_of(loaded.spec).open(path, words)
+    return open_as(path, reading_of(loaded.spec), SPEC)
 
 
 def statistics_for_spec(statistics: DataStatistics) -> Mapping[str, float | int]:
@@ -413,9 +413,11 @@ def stats(
     to: TargetOptions,
 ) -> None:
     """Measure a data file: mean, moments, spectrum and scaling."""
+    from rsgadvise.data.opening import open_as
+
     keep_data_apart(data, about.target)
     reading = about.reading()
-    source = reading.open(data)
+    source = open_as(data, reading)
     statistics = measured(source, spectrum=spectrum, quiet=to.quiet, scaling=about.scaling)
     if into is not None:
         _check_width(into, source)

@@ -94,9 +94,11 @@ def init(
         kind = "multilayer" if deep else "single_layer"
     about = kind_named(kind)
     if data is not None:
+        from rsgadvise.data.opening import open_as
+
         keep_data_apart(data, about_data.target)
         reading = about_data.reading()
-        source = reading.open(data)
+        source = open_as(data, reading)
         widths, values = _from_data(source, about, widths, scaling=about_data.scaling, quiet=quiet)
         keys = keys_for(source, reading, scaling=about_data.scaling, folder=place.parent if place else Path())
         blocked = unprintable(keys)

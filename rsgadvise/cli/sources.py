@@ -43,7 +43,7 @@ from rsgadvise.pilot import AUTO, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
-    from rsgadvise.data.opening import Reading
+    from rsgadvise.data.reading import Reading
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
@@ -269,6 +269,7 @@ def load(
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
+    from rsgadvise.data.opening import open_as
     from rsgadvise.spec import parse_spec
 
     kind, hidden = _shape(options)
@@ -278,7 +279,7 @@ def _from_data(
     if reading.target is None and not kind.tied:
         reading, note = _with_target(path, reading)
         notes += note
-    source = reading.open(path)
+    source = open_as(path, reading)
     if not source.has_targets and not kind.tied:
         raise DataError(f"{path}: holds no targets that are found by themselves; name them with {_NAME_IT}")
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
@@ -371,9 +372,9 @@ def _with_target(path: Path, reading: Reading) -> tuple[Reading, list[str]]:
         DataError: none stands out.
     """
     from rsgadvise.data.columns import guessed_target
-    from rsgadvise.data.opening import columns_of
+    from rsgadvise.data.opening import columns_shown
 
-    columns = columns_of(path, reading)
+    columns = columns_shown(path, reading)
     if not columns:
         return reading, []
     target, note = guessed_target(path, columns, reading.exclude, _NAME_IT)

@@ -8,64 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from rsgadvise.data.reading import OPTIONS, Asked, Words
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
-
-# What messages call the choices that a reader leaves to its user.
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Where a user says what to read; the fix in a message must be one that the command at hand takes.
-
-    Args:
-        array: where the array of the features is named.
-        target: where the targets are named.
-        exclude: where columns are left out; None where they cannot be.
-    """
-
-    array: str = "--array"
-    target: str = "--target"
-    exclude: str | None = "--exclude"
-
-    @property
-    def leave_out(self) -> str:
-        """What to do about a column that is no feature."""
-        return "take it out of the file" if self.exclude is None else f"leave it out with {self.exclude}"
-
-    @property
-    def _in_spec(self) -> bool:
-        return self.target.startswith("data.")
-
-    @property
-    def keep_all(self) -> str:
-        """How nothing is left out by itself."""
-        return "data.exclude: none" if self._in_spec else "--exclude none"
-
-    @property
-    def categories(self) -> str:
-        """How words become inputs."""
-        return "data.categories: one_hot" if self._in_spec else "--categories one_hot"
-
-    @property
-    def table(self) -> str:
-        """Where it is said how a table is written."""
-        return "data.table" if self._in_spec else "--table"
-
-    @property
-    def target_classes(self) -> str:
-        """How targets are said to be classes."""
-        return "data.target_kind: classes" if self._in_spec else "--target-kind classes"
-
-    def table_key(self, key: str, value: str) -> str:
-        """How something about the writing of a table is said."""
-        return f"data.table.{key}: {value!r}" if self._in_spec else f"--table {key}={value}"
-
-    def no_number(self, *, named: bool) -> str:
-        """What to do about a column that holds no numbers; `named`: whether the targets are known."""
-        if named:
-            return self.leave_out
-        return f"if the column is the target, name it with {self.target}, else {self.leave_out}"
-
 
 FEATURE_NAMES = (
     *("x", "data", "features", "feature", "feats", "feat", "fea", "inputs", "input", "images", "image"),
@@ -148,12 +92,6 @@ def named_contents(content: object, length: Callable[[object], int | None]) -> C
         {key: each for key, each in texts.items() if length(each) is not None},
         {key: type(each).__name__ for key, each in texts.items() if length(each) is None},
     )
-
-
-class OpenTarget(Protocol):
-    """Opens a file of targets, looked for beside the data as well; None if there is none."""
-
-    def __call__(self, target: str, *, beside: Path) -> RowArray | None: ...
 
 
 class Archive(Protocol):
@@ -298,48 +236,36 @@ def chosen_names(archive: Archive, *, array: str | None, target: str | None) -> 
     """Names of the arrays that `open_archive` takes; None if it takes one otherwise than it lies there."""
     if target is not None and target not in archive.names:
         return None
-    taken = _choose(archive, array=array, target=target, words=Words())
+    taken = _choose(archive, array=array, target=target, words=OPTIONS)
     return None if taken.turned or taken.targets_turned else (taken.features, taken.targets)
 
 
-def open_archive(
-    archive: Archive,
-    *,
-    format: str,  # noqa: A002
-    array: str | None,
-    target: str | None,
-    open_target: OpenTarget,
-    words: Words,
-) -> ArraySource:
+def open_archive(archive: Archive, asked: Asked, *, format: str) -> ArraySource:  # noqa: A002
     """Features and, where there are any, targets of a file of several arrays."""
-    inside = target is None or target in archive.names
-    if inside:
-        taken = _choose(archive, array=array, target=target, words=words)
+    array, target = asked.reading.array, asked.reading.target
+    if target is None or target in archive.names:
+        taken = _choose(archive, array=array, target=target, words=asked.words)
         targets = (
             None
             if taken.targets is None
             else archive.rows(taken.targets, targets=True, transposed=taken.targets_turned)
         )
     else:
-        taken, targets = _with_file(archive, array, target or "", open_target, words)
+        taken, targets = _with_file(archive, asked)
     features = archive.rows(taken.features, transposed=taken.turned)
     unnamed = archive.notes if array is None and target is None else ()
     notes = (*unnamed, *_notes(archive, taken))
     return ArraySource(path=archive.path, format=format, features=features, targets=targets, notes=notes)
 
 
-def _with_file(
-    archive: Archive, array: str | None, target: str, open_target: OpenTarget, words: Words
-) -> tuple[Taken, RowArray]:
+def _with_file(archive: Archive, asked: Asked) -> tuple[Taken, RowArray]:
     """The features of a file, and targets in a file of their own."""
-    name = _choose_features(archive, array, words)
-    targets = open_target(target, beside=archive.path)
-    if targets is None:
-        raise malformed(
-            archive.path,
-            f"has no array {target!r} and there is no such file; it holds "
-            f"{_described(archive, archive.names)}: name one of these, or a file, with {words.target}",
-        )
+    name = _choose_features(archive, asked.reading.array, asked.words)
+    targets = asked.target_file(
+        archive.path,
+        f"has no array {asked.reading.target!r} and there is no such file; it holds "
+        f"{_described(archive, archive.names)}: name one of these, or a file, with {asked.words.target}",
+    )
     shape = archive.shape(name) or ()
     pair = _pairing(shape, (targets.rows,)) if len(shape) > 1 and targets.rows is not None else None
     return Taken(name, turned=pair is not None and pair[0]), targets

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from rsgadvise.data.formats import Asked
-from rsgadvise.data.stream import Array, RowArray, malformed
+from rsgadvise.data.reading import Asked, Words
+from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed
 
 ColumnKind = Literal["number", "truth", "share", "word", "date", "other", "empty"]
 
@@ -20,7 +19,7 @@ NOTHING = "none"
 """As the only column to exclude: that none is left out by itself."""
 
 _SHOWN, _LONGEST = 10, 40
-_NOTHING: Any = None  # what stands for a missing cell of words
+_ABSENT: Any = None  # what stands for a missing cell of words
 _MOST_WORDS = 50
 _INDEX = re.compile(r"__index_level_\d+__")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|\.\.\.1|X\.?")
@@ -123,7 +122,7 @@ class Columns:
         keep = np.ones(rows, dtype=bool)
         for place in (*self.features, *self.targets):
             column = found[place]
-            gone = np.isnan(column) if column.dtype.kind == "f" else np.equal(column, _NOTHING).astype(bool)
+            gone = np.isnan(column) if column.dtype.kind == "f" else np.equal(column, _ABSENT).astype(bool)
             keep &= ~gone
         if not keep.all():
             found = {place: found[place][keep] for place in (*self.features, *self.targets)}
@@ -151,6 +150,55 @@ class Columns:
         if any(column.dtype.kind == "O" for column in targets):
             targets = [column.astype(str) for column in targets]
         return features, np.column_stack(targets) if targets else None
+
+
+class Table(DataSource):
+    """A file of columns, of whose rows those with a missing cell are left out.
+
+    Attributes:
+        partial: whether the running pass has left one out.
+    """
+
+    partial = False
+
+    def __init__(self, columns: Columns, external: RowArray | None, words: Words, **about: Any) -> None:
+        super().__init__(
+            input_dim=columns.inputs,
+            has_targets=bool(columns.targets) or external is not None,
+            column_numbers=columns.input_numbers,
+            **about,
+        )
+        self._columns, self._external, self._words = columns, external, words
+        self._skipped = 0
+
+    @property
+    def rows_skipped(self) -> int:
+        """See `DataSource.rows_skipped`."""
+        return self._skipped
+
+    def _whole(self, found: Iterable[tuple[Array, Array | None, Array]], max_bytes: int) -> Iterator[Chunk]:
+        """The chunks of a pass, from (features, targets, which rows are whole) of each block."""
+        taker = None if self._external is None else RowTaker(self._external, max_bytes)
+        kept = skipped = 0
+        for features, targets, keep in found:
+            if taker is not None:
+                targets = taker.take(len(keep))[keep]  # noqa: PLW2901
+            kept += len(features)
+            skipped += len(keep) - len(features)
+            self.partial = skipped > 0
+            if len(features):
+                yield features, targets
+        if taker is not None:
+            taker.finish()
+        if not kept + skipped:
+            raise malformed(self.path, "has zero rows; at least one is needed")
+        if not kept:
+            raise malformed(
+                self.path,
+                f"has a missing cell in each of its {skipped} rows; fill a column in, or"
+                f" {self._words.leave_out}",
+            )
+        self._skipped = skipped
 
 
 def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | None:
@@ -200,21 +248,19 @@ def choose_columns(
     """
     names = [column.name for column in columns]
     notes: list[str] = []
-    by_itself = tuple(asked.exclude) != (NOTHING,) or NOTHING in names
-    wanted = asked.exclude if by_itself else ()
+    by_itself = tuple(asked.reading.exclude) != (NOTHING,) or NOTHING in names
+    wanted = asked.reading.exclude if by_itself else ()
     dropped = {column for name in wanted for column in _excluded(path, names, name)}
     targets: tuple[int, ...] = ()
     external: RowArray | None = None
-    if asked.target is not None:
-        column = find_column(path, names, asked.target)
+    if asked.reading.target is not None:
+        column = find_column(path, names, asked.reading.target)
         if column is None:
-            external = asked.open_target(asked.target, beside=path)
-            if external is None:
-                raise malformed(
-                    path,
-                    f"has no target column {asked.target!r} and there is no such file;"
-                    f" {_known(names, asked.target)}",
-                )
+            external = asked.target_file(
+                path,
+                f"has no target column {asked.reading.target!r} and there is no such file; "
+                f"{_known(names, asked.reading.target)}",
+            )
         elif column in dropped:
             raise malformed(path, f"column {column} is both the target and excluded; choose one of the two")
         else:
@@ -225,7 +271,8 @@ def choose_columns(
                     f"column {_called(names, column)} holds {columns[column].holds}, which is no target; name"
                     f" another with {asked.words.target}",
                 )
-            if not (names[column] == asked.target and _index(asked.target) is None):  # else it was named
+            by_name = names[column] == asked.reading.target and _index(asked.reading.target) is None
+            if not by_name:
                 notes.append(
                     f"The target is column {_called(names, column)}, counted from 0; -1 is the last."
                 )
@@ -234,21 +281,20 @@ def choose_columns(
     if by_itself:
         left = {at: why for at, why in _no_features(columns) if at not in dropped and at not in targets}
         dropped |= left.keys()
-        reasons = Counter(left.values())
         notes += [
             f"Left out by itself, {why}: {_listing(names, [at for at in left if left[at] == why])}; "
-            f"{asked.words.keep_all} keeps every column."
-            for why in reasons
+            f"{asked.words.setting('exclude', NOTHING)} keeps every column."
+            for why in dict.fromkeys(left.values())
         ]
     features = tuple(at for at in range(len(columns)) if at not in targets and at not in dropped)
     few = [at for at in features if columns[at].few]
-    if few and asked.categories == "exclude":
+    if few and asked.reading.categories == "exclude":
         notes.append(f"Left out, columns of words: {_listing(names, few)}.")
         features = tuple(at for at in features if at not in few)
     _check_features(path, columns, features, asked, targeted=bool(targets) or external is not None)
     if not features:
         raise malformed(path, "has zero feature columns left; keep one besides the target")
-    words = dict(vocabulary(few)) if few and asked.categories == "one_hot" else {}
+    words = dict(vocabulary(few)) if few and asked.reading.categories == "one_hot" else {}
     if words:
         made = ", ".join(f"{_called(names, at)} {len(words[at])}" for at in list(words)[:_SHOWN])
         notes.append(f"Words became inputs of 0 and 1, one a word: {made}.")
@@ -284,7 +330,7 @@ def _check_features(
     """Refuse columns that hold no numbers, all of them at once."""
     names, words = [column.name for column in columns], asked.words
     bad = [at for at in features if not columns[at].numeric and columns[at].kind != "empty"]
-    if asked.categories == "one_hot":
+    if asked.reading.categories == "one_hot":
         bad = [at for at in bad if not columns[at].few]
     if not bad:
         return
@@ -295,7 +341,7 @@ def _check_features(
     which = "it" if len(bad) == 1 else "one"
     fixes = [] if targeted else [f"if {which} is the target, name it with {words.target}"]
     if any(columns[at].few for at in bad):
-        fixes.append(f"{words.categories} makes an input of every word")
+        fixes.append(f"{words.setting('categories', 'one_hot')} makes an input of every word")
     fixes.append(words.leave_out if len(bad) == 1 else words.leave_out.replace(" it ", " them "))
     raise malformed(path, f"{what}; {', '.join(fixes[:-1])}{', or ' if len(fixes) > 1 else ''}{fixes[-1]}")
 

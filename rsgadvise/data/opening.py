@@ -6,21 +6,20 @@ import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsgadvise.data.choose import Words, chosen_names
+from rsgadvise.data.choose import chosen_names
 from rsgadvise.data.columns import Column
 from rsgadvise.data.dialect import TableOptions
-from rsgadvise.data.formats import Asked, Categories, Format, all_formats
+from rsgadvise.data.formats import Format, all_formats
 from rsgadvise.data.formats.numpy_files import NpzArchive
 from rsgadvise.data.packing import Packing, packing_of
+from rsgadvise.data.reading import OPTIONS, Asked, Categories, Reading, Words, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
 from rsgadvise.errors import UsageError
-
-_OPTIONS, _AS_FOUND = Words(), TableOptions()
 
 
 def _mode(path: Path) -> int:
@@ -88,38 +87,7 @@ def format_of(path: Path) -> str:
     return _detect(path)[0].name
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a user says of how a file is to be read; what is said nowhere is found.
-
-    Attributes: as the arguments of `open_data`.
-    """
-
-    array: str | None = None
-    target: str | None = None
-    exclude: tuple[str, ...] = ()
-    categories: Categories | None = None
-    target_kind: TargetKind = "auto"
-    table: TableOptions = _AS_FOUND
-    one_output: bool = False
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """The arguments of `open_data` that are not usual, in plain types."""
-        given = _said(self)
-        return given | {"table": _said(self.table)} if "table" in given else given
-
-    def open(self, path: str | os.PathLike[str], words: Words = _OPTIONS) -> DataSource:
-        """The file, so read."""
-        return open_data(path, **self.said, words=words)
-
-
-def _said(options: Reading | TableOptions) -> dict[str, Any]:
-    """What is not as usual in them."""
-    return {f.name: value for f in fields(options) if (value := getattr(options, f.name)) != f.default}
-
-
-def columns_of(path: Path, reading: Reading) -> tuple[Column, ...]:
+def columns_shown(path: Path, reading: Reading) -> tuple[Column, ...]:
     """The columns of a table, as its first rows show them; none for a file of another kind.
 
     Raises:
@@ -138,24 +106,16 @@ def open_data(
     exclude: Sequence[str] = (),
     categories: Categories | None = None,
     target_kind: TargetKind = "auto",
-    table: TableOptions | Mapping[str, Any] = _AS_FOUND,
+    table: TableOptions | Mapping[str, Any] = TableOptions(),  # noqa: B008
     one_output: bool = False,
-    words: Words = _OPTIONS,
+    words: Words = OPTIONS,
 ) -> DataSource:
     """Open a data file and check its header; the rows are read later, as a stream.
 
     Args:
         path: the file, or a folder of images. Its first bytes decide the format, its name only where they
             leave it open.
-        array: the array that holds the features, in a file of several (npz, mat, hdf5), or the sheet (xlsx).
-        target: the column of a table or array (npz, mat, hdf5) of the targets, or a file of its own,
-            looked for beside the data as well. Columns go by name, or by index from 0 or from the end.
-        exclude: columns of a table that are neither features nor target; ("none",) to keep even those that
-            are left out by themselves, such as an index.
-        categories: what becomes of columns of a few words; None asks.
-        target_kind: whether targets are classes or values; auto looks at them.
-        table: how a table of text is written, as far as it is not to be found; see `TableOptions`.
-        one_output: whether two classes are to be one number, 0 or 1.
+        array, target, exclude, categories, target_kind, table, one_output: see `Reading`.
         words: what messages call these choices; the options of `stats` unless told.
 
     Returns:
@@ -166,8 +126,13 @@ def open_data(
         MissingExtraError: the format needs an optional dependency.
         UsageError: an option does not apply to the format.
     """
-    path = Path(path)
     table = table if isinstance(table, TableOptions) else TableOptions(**table)
+    reading = Reading(array, target, tuple(exclude), categories, target_kind, table, one_output)
+    return open_as(Path(path), reading, words)
+
+
+def open_as(path: Path, reading: Reading, words: Words = OPTIONS) -> DataSource:
+    """`open_data` of what is said in one piece."""
     found: list[Path] = []
 
     def open_target(target: str, *, beside: Path) -> RowArray | None:
@@ -178,27 +143,27 @@ def open_data(
         return _read_targets(place)
 
     form, packing = _detect(path)
-    if array is not None and not form.arrays:
+    if reading.array is not None and not form.arrays:
         raise UsageError(
             f"{path}: {words.array} names one of several arrays, and a {form.name} file holds one; leave "
             "it out"
         )
-    if exclude and not form.columns:
+    if reading.exclude and not form.columns:
         raise UsageError(
-            f"{path}: {words.exclude} names columns of a table, and a {form.name} file has none; leave it out"
+            f"{path}: {words.key('exclude')} names columns of a table, and a {form.name} file has none; "
+            "leave it out"
         )
-    beside = [key for key in _said(table) if key not in form.table]
+    beside = [key for key in said(reading.table) if key not in form.table]
     if beside:
         raise UsageError(
-            f"{path}: {words.table} says how a table of text is written; got {beside[0]} for a {form.name} "
-            "file; leave it out"
+            f"{path}: {words.key('table')} says how a table of text is written; got {beside[0]} for a "
+            f"{form.name} file; leave it out"
         )
-    asked = Asked(packing, array, target, exclude, categories, target_kind, table, open_target, words)
-    source = form.open(path, asked)
+    source = form.open(path, Asked(packing, reading, open_target, words))
     source.target_file = found[0] if found else None
-    source.one_output = one_output
-    if target_kind != "auto":
-        source.target_kind = target_kind
+    source.one_output = reading.one_output
+    if reading.target_kind != "auto":
+        source.target_kind = reading.target_kind
     return source
 
 

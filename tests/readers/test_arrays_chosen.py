@@ -11,7 +11,8 @@ import pytest
 import scipy.io
 from test_reader_formats import collect
 
-from rsgadvise.data.opening import Reading, open_data, plain_arrays
+from rsgadvise.data.opening import open_data, plain_arrays
+from rsgadvise.data.reading import Reading
 from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError
 

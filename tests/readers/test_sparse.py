@@ -18,7 +18,8 @@ from test_reader_formats import collect
 from test_reader_malformed import read_all, refusal
 
 from rsgadvise.data.formats import binary
-from rsgadvise.data.opening import Reading, format_of, open_data, plain_arrays
+from rsgadvise.data.opening import format_of, open_data, plain_arrays
+from rsgadvise.data.reading import Reading
 from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError, RsgadviseError, UsageError
 

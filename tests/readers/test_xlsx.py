@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from test_reader_formats import collect
 from test_reader_malformed import refusal, zipped
 
-from rsgadvise.data.choose import Words
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.opening import open_data
+from rsgadvise.data.reading import SPEC
 from rsgadvise.errors import MissingExtraError, RsgadviseError, UsageError
 
 openpyxl: Any = pytest.importorskip(
@@ -142,7 +142,7 @@ def test_one_of_several_sheets(tmp_path: Path) -> None:
     source = open_data(path, array="second")
     assert collect(source)[0].tolist() == [[7], [8]]
     assert source.notes == ()
-    assert "data.array names another" in open_data(path, words=Words("data.array", "data.target")).notes[0]
+    assert "data.array names another" in open_data(path, words=SPEC).notes[0]
     assert "has no sheet 'third'; it holds 'empty', 'first', 'second', 'none'" in refusal(path, array="third")
     assert "sheet 'empty' is empty" in refusal(path, array="empty")
     assert "only empty sheets" in refusal(saved(tmp_path / "b.xlsx", {"a": [], "b": []}))

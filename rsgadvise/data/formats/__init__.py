@@ -7,52 +7,20 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from rsgadvise.data.choose import Archive, OpenTarget, Words, choose_target_array, open_archive
-from rsgadvise.data.stream import ArraySource, DataSource, RowArray, TargetKind, malformed
+from rsgadvise.data.choose import Archive, choose_target_array, open_archive
+from rsgadvise.data.reading import Asked, Reading
+from rsgadvise.data.stream import ArraySource, DataSource, RowArray
 from rsgadvise.modules import names
 
 if TYPE_CHECKING:
     from rsgadvise.data.columns import Column
-    from rsgadvise.data.dialect import TableOptions
-    from rsgadvise.data.opening import Reading
     from rsgadvise.data.packing import Packing
 
-Categories = Literal["one_hot", "exclude"]
-
 __all__ = ["Archives", "Asked", "Format", "SingleArray", "all_formats"]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is wanted of a file.
-
-    Attributes:
-        packing: how it is packed, if it is.
-        array: that holds the features, of several; None to choose.
-        target: column, array or file of the targets.
-        exclude: columns that are neither.
-        categories: what columns of words become; None to ask.
-        target_kind: what the targets are taken for.
-        table: how a table of text is written, as far as the user says.
-        open_target: opens a file of targets beside the data.
-        words: what messages call these choices.
-    """
-
-    packing: Packing | None
-    array: str | None
-    target: str | None
-    exclude: Sequence[str]
-    categories: Categories | None
-    target_kind: TargetKind
-    table: TableOptions
-    open_target: OpenTarget
-    words: Words
 
 
 class Format(ABC):
@@ -114,14 +82,7 @@ class Archives(Format):
         """What is in a file."""
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return open_archive(
-            self.archive(path, asked.packing),
-            format=self.name,
-            array=asked.array,
-            target=asked.target,
-            open_target=asked.open_target,
-            words=asked.words,
-        )
+        return open_archive(self.archive(path, asked.packing), asked, format=self.name)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
         return choose_target_array(self.archive(path, packing))
@@ -136,15 +97,13 @@ class SingleArray(Format):
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         features = self.rows(path, packing=asked.packing, targets=False)
-        targets = None
-        if asked.target is not None:
-            targets = asked.open_target(asked.target, beside=path)
-            if targets is None:
-                raise malformed(
-                    path,
-                    f"holds one array, so {asked.words.target} must be a file of targets, and "
-                    f"{asked.target!r} is not a file; name another or leave it out",
-                )
+        target, targets = asked.reading.target, None
+        if target is not None:
+            targets = asked.target_file(
+                path,
+                f"holds one array, so {asked.words.target} must be a file of targets, and {target!r} is not "
+                "a file; name another or leave it out",
+            )
         return ArraySource(path=path, format=self.name, features=features, targets=targets)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:

@@ -12,19 +12,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from rsgadvise.data.columns import Column, ColumnKind
 from rsgadvise.data.dialect import ABSENT, Dialect, Numbers, TableOptions
-from rsgadvise.data.formats import Asked, Format
+from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
 from rsgadvise.data.packing import Packing, opened, unpacked_name
+from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
 from rsgadvise.data.text import SAMPLE_BYTES, Records, Writing, encoding_of, writing_of
-
-if TYPE_CHECKING:
-    from rsgadvise.data.opening import Reading
 
 _SAMPLE, _SAMPLE_CELLS = 400, 1 << 17
 _START = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)*[ \t]*@relation\b", re.IGNORECASE)
@@ -323,7 +321,7 @@ class Arff(Format):
         return layout_of_arff(path, packing, reading.table).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return table_of(layout_of_arff(path, asked.packing, asked.table), asked)
+        return table_of(layout_of_arff(path, asked.packing, asked.reading.table), asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
         return targets_of(layout_of_arff(path, packing, TableOptions()))

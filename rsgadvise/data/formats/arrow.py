@@ -14,29 +14,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from rsgadvise.data.choose import Words
-from rsgadvise.data.columns import Column, ColumnKind, Columns, choose_columns
-from rsgadvise.data.formats import Asked, Format
+from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns
+from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing
+from rsgadvise.data.reading import ONLY_TARGETS, Asked, Reading, Words
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
     Chunk,
     DataSource,
     RowArray,
-    RowTaker,
     malformed,
     optional,
     reading,
 )
 from rsgadvise.errors import MissingExtraError
-
-if TYPE_CHECKING:
-    from rsgadvise.data.opening import Reading
 
 _SAMPLE = 400
 _WIDE_SAMPLE = 8  # a cell may be an image of megabytes
@@ -44,7 +40,6 @@ _BUFFER_BYTES = 1 << 16  # of each column of a Parquet file; without one a whole
 _MOST_ENTRIES = 1 << 24  # of one cell
 _IMAGES = ("PNG", "JPEG", "WEBP")  # all others would run more code than reading is worth
 _EIGHT_BIT = {"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"}
-_ONLY_TARGETS = Words(exclude=None)
 _NEEDS = "Parquet and Arrow files need pyarrow"
 
 
@@ -445,7 +440,7 @@ def _common_type(fields: Sequence[_Field]) -> np.dtype[Any]:
     return common
 
 
-class ArrowTable(DataSource):
+class ArrowTable(Table):
     """A file of columns, read batch by batch."""
 
     def __init__(
@@ -458,47 +453,21 @@ class ArrowTable(DataSource):
     ) -> None:
         chosen = [fields[at] for at in columns.features]
         super().__init__(
+            columns,
+            external,
+            words,
             path=file.path,
             format=file.format,
             rows=file.rows,
-            input_dim=columns.inputs,
             dtype=_common_type(chosen),
-            has_targets=bool(columns.targets) or external is not None,
             column_names=columns.input_names(file.schema.names),
-            column_numbers=columns.input_numbers,
             notes=(*columns.notes, *(each.note for each in chosen if each.note)),
         )
-        self._file, self._fields, self._columns = file, fields, columns
-        self._external, self._words = external, words
-        self._skipped = 0
-
-    @property
-    def rows_skipped(self) -> int:
-        """See `DataSource.rows_skipped`."""
-        return self._skipped
+        self._file, self._fields = file, fields
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
         """See `DataSource.chunks`."""
-        taker = None if self._external is None else RowTaker(self._external, max_bytes)
-        kept = skipped = 0
-        for features, targets, keep in self._batches(max_bytes):
-            if taker is not None:
-                targets = taker.take(len(keep))[keep]  # noqa: PLW2901
-            kept += len(features)
-            skipped += len(keep) - len(features)
-            if len(features):
-                yield features, targets
-        if taker is not None:
-            taker.finish()
-        if not kept + skipped:
-            raise malformed(self.path, "has zero rows; at least one is needed")
-        if not kept:
-            raise malformed(
-                self.path,
-                f"has a missing cell in each of its {skipped} rows; fill a column in, or"
-                f" {self._words.leave_out}",
-            )
-        self._skipped = skipped
+        return self._whole(self._batches(max_bytes), max_bytes)
 
     def _batches(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, Array]]:
         wanted = (*self._columns.features, *self._columns.targets)
@@ -563,7 +532,7 @@ def read_target_arrow(file: _File) -> RowArray:
                 " targets alone in the file",
             )
     places = tuple(range(len(fields)))
-    table = ArrowTable(file, fields, Columns((), places, {}), None, _ONLY_TARGETS)
+    table = ArrowTable(file, fields, Columns((), places, {}), None, ONLY_TARGETS)
 
     def blocks(max_bytes: int) -> Iterator[Array]:
         for _, targets, keep in table._batches(max_bytes):

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from rsgadvise.data.formats import Asked, Format
+from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing
+from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import Array, ArraySource, DataSource, RowArray, malformed, optional, reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -237,16 +238,13 @@ class Images(Format):
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         found = _look(path)
-        targets = None
-        if asked.target is not None:
-            targets = asked.open_target(asked.target, beside=path)
-            if targets is None:
-                raise malformed(
-                    path,
-                    f"is a folder of images, so {asked.words.target} must be a file of targets, one for each "
-                    f"image in the order of their names; {asked.target!r} is not a file; name another or "
-                    "leave it out",
-                )
+        target, targets = asked.reading.target, None
+        if target is not None:
+            targets = asked.target_file(
+                path,
+                f"is a folder of images, so {asked.words.target} must be a file of targets, one for each "
+                f"image in the order of their names; {target!r} is not a file; name another or leave it out",
+            )
         elif found.classes is not None:
             targets = _labels(path, found.classes)
         kind = _Kind(found.files)
@@ -255,9 +253,9 @@ class Images(Format):
             format=self.name,
             features=_rows(path, found.files, kind),
             targets=targets,
-            notes=_notes(found, kind, classes=asked.target is None),
+            notes=_notes(found, kind, classes=target is None),
         )
-        if asked.target is None and targets is not None:
+        if target is None and targets is not None:
             source.target_kind = "classes"  # folders called 0 to 9 too
         return source
 

@@ -14,9 +14,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from rsgadvise.data.formats import Asked, SingleArray
+from rsgadvise.data.formats import SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
 from rsgadvise.data.packing import Packing, opened
+from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import Array, DataSource, RowArray, malformed, numeric_dtype, optional, reading
 
 _HEADERS = {1: 348, 2: 540}  # bytes, by version

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.formats import Asked, Format
+from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.sparse import MOST_ZEROS
 from rsgadvise.data.packing import Packing, opened, unpacked_name
+from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -251,15 +252,13 @@ class Svmlight(Format):
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         layout = _look(path, asked.packing)
-        if asked.target is None:
+        target = asked.reading.target
+        if target is None:
             return SvmlightSource(layout)
-        targets = asked.open_target(asked.target, beside=path)
-        if targets is None:
-            raise malformed(
-                path,
-                f"has its labels for targets, and {asked.words.target} {asked.target!r} is not a file; leave"
-                " it out",
-            )
+        targets = asked.target_file(
+            path,
+            f"has its labels for targets, and {asked.words.target} {target!r} is not a file; leave it out",
+        )
 
         def features(max_bytes: int) -> Iterator[Array]:
             return (block for block, _ in layout.blocks(max_bytes))

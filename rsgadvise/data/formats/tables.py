@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from rsgadvise.data.choose import Words
-from rsgadvise.data.columns import Column, ColumnKind, Columns, choose_columns
+from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns
 from rsgadvise.data.dialect import (
     ABSENT,
     BLANKS,
@@ -28,28 +27,24 @@ from rsgadvise.data.dialect import (
     dialect_of,
     is_date,
 )
-from rsgadvise.data.formats import Asked, Format
-from rsgadvise.data.packing import Packing, unpacked_name
+from rsgadvise.data.formats import Format
+from rsgadvise.data.packing import Packing, opened, unpacked_name
+from rsgadvise.data.reading import ONLY_TARGETS, Asked, Reading, Words
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
     Chunk,
     DataSource,
     RowArray,
-    RowTaker,
     malformed,
     reading,
 )
 from rsgadvise.data.text import Records, encoding_of, first_lines, writing_of
 
-if TYPE_CHECKING:
-    from rsgadvise.data.opening import Reading
-
 BLOCK_BYTES = 1 << 22  # of text for one call of pandas, and for each of its threads
 _THREADS = 2
 _SPOOL_BYTES = 1 << 26  # of numbers that are kept in memory between passes, and not in a temporary file
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
-_ONLY_TARGETS = Words(exclude=None)
 
 
 class Lines(Protocol):
@@ -85,7 +80,8 @@ class Layout:
 
 def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Layout:
     """Encoding, separator, header and columns, from the first lines."""
-    writing = writing_of(_start(path, packing), options.encoding)
+    with opened(path, packing) as stream:
+        writing = writing_of(stream.read(4096), options.encoding)
     if writing is None:
         raise malformed(
             path, "is no text; name its encoding in data.table.encoding (--table encoding=NAME) if it is"
@@ -93,7 +89,7 @@ def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Lay
     text, whole = first_lines(path, packing, writing)
     name = unpacked_name(path)
     if options.separator is None and name.endswith(".tsv") and "\t" in text:
-        options = TableOptions(**{**_as_dict(options), "separator": "tab"})
+        options = replace(options, separator="tab")
     dialect = dialect_of(path, text, whole=whole, options=options)
     return Layout(
         path,
@@ -110,15 +106,6 @@ def columns_of(dialect: Dialect) -> tuple[Column, ...]:
     return tuple(_column(name, [row[at] for row in dialect.rows], dialect) for at, name in enumerate(names))
 
 
-def _as_dict(options: TableOptions) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in TableOptions.__slots__}
-
-
-def _start(path: Path, packing: Packing | None) -> bytes:
-    with path.open("rb") if packing is None else packing.open(path) as stream:
-        return stream.read(4096)
-
-
 def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
     """What a column holds, from its first cells."""
     filled = [cell for cell in cells if not dialect.absent(cell)]
@@ -129,9 +116,8 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
         kind = "empty"
     elif values and all(cell in _TRUTHS for cell in filled if cell not in NO_NUMBER):
         kind = "truth"
-    elif numbers and 2 * len(numbers) >= len(
-        values
-    ):  # the others are mistakes, which are named where they are read
+    elif numbers and 2 * len(numbers) >= len(values):
+        # The others are mistakes, which are named where they are read.
         kind = "share" if any(cell.endswith("%") for cell in filled) else "number"
     elif values and all(is_date(cell) for cell in filled if cell not in NO_NUMBER):
         kind = "date"
@@ -141,32 +127,24 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
     return Column(name, kind, tuple(filled), counts, f"text such as {example[:40]!r}")
 
 
-class TextTable(DataSource):
+class TextTable(Table):
     """A table of text."""
 
     def __init__(self, layout: Layout, columns: Columns, external: RowArray | None, words: Words) -> None:
         named = layout.dialect.names is not None
         super().__init__(
+            columns,
+            external,
+            words,
             path=layout.path,
             format=layout.format,
             rows=None,
-            input_dim=columns.inputs,
             dtype=np.dtype(np.float64),
-            has_targets=bool(columns.targets) or external is not None,
             column_names=columns.input_names(layout.names) if named or columns.words else None,
-            column_numbers=columns.input_numbers,
             notes=(*columns.notes, *layout.dialect.notes),
         )
-        self._layout, self._columns = layout, columns
-        self._external, self._words = external, words
+        self._layout = layout
         self._spool: _Spool | None = None
-        self._skipped = 0
-        self.partial = False
-
-    @property
-    def rows_skipped(self) -> int:
-        """See `DataSource.rows_skipped`."""
-        return self._skipped
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
         """See `DataSource.chunks`; a second pass reads what the first one found, and parses nothing."""
@@ -174,30 +152,14 @@ class TextTable(DataSource):
         if self._spool is not None:
             yield from self._spool.chunks(rows)
             return
-        taker = None if self._external is None else RowTaker(self._external, max_bytes)
-        kept = skipped = 0
         spool = _Spool(self.input_dim)
         with ThreadPoolExecutor(max_workers=1) as writer:
-            for features, targets, keep in self._parsed():
-                if taker is not None:
-                    targets = taker.take(len(keep))[keep]  # noqa: PLW2901
-                skipped += len(keep) - len(features)
-                self.partial = skipped > 0
-                kept += len(features)
+            for features, targets in self._whole(self._parsed(), max_bytes):
                 written = writer.submit(spool.add, features, targets)
                 for first in range(0, len(features), rows):
                     part = slice(first, first + rows)
                     yield features[part], None if targets is None else targets[part]
                 written.result()
-        if taker is not None:
-            taker.finish()
-        if not kept:
-            raise malformed(
-                self.path,
-                f"has a missing cell in each of its {skipped} rows; fill a column in, or"
-                f" {self._words.leave_out}",
-            )
-        self._skipped = skipped
         self._spool = spool if spool.complete else None
 
     def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
@@ -288,7 +250,11 @@ class _Parser:
         if self._alike:
             values = frame.to_numpy()
             bad = values.dtype.kind not in "iuf" or np.isinf(values).any()
-            return None if bad else {place: values[:, place].astype(np.float64) for place in self._wanted}
+            return (
+                None
+                if bad
+                else {place: values[:, place].astype(np.float64, copy=False) for place in self._wanted}
+            )
         found = {place: self._column_of(frame[place].to_numpy(), place) for place in self._wanted}
         return None if any(column is None for column in found.values()) else found  # type: ignore[return-value]
 
@@ -382,7 +348,7 @@ class _Parser:
         """What to do about a cell that is no number, in a column of numbers."""
         missing = f"if it stands for a missing value, {self._words.table_key('missing', cell[:20])}"
         if place in self._columns.targets:
-            return f"{missing}; if the targets are classes, {self._words.target_classes}"
+            return f"{missing}; if the targets are classes, {self._words.setting('target_kind', 'classes')}"
         return f"{missing}; else {self._words.no_number(named=bool(self._columns.targets))}"
 
     def _refuse(self, line: int, place: int, message: str) -> NoReturn:
@@ -434,12 +400,6 @@ class _Spool:
             yield features, None if targets is None else targets[first : first + count]
 
 
-def open_table(path: Path, asked: Asked) -> TextTable:
-    """One table of text; columns are named or counted from 0, and from the end with a minus sign."""
-    with reading(path):
-        return table_of(layout_of(path, asked.packing, asked.table), asked)
-
-
 def table_of(layout: Layout, asked: Asked) -> TextTable:
     """The columns that are asked for, of anything that is written as lines of text."""
     with reading(layout.path):
@@ -450,7 +410,7 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
             return {**told, **(_vocabulary(layout, others, asked.words) if others else {})}
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
-        if asked.target_kind == "classes" and columns.targets:
+        if asked.reading.target_kind == "classes" and columns.targets:
             layout = _as_words(layout, columns.targets[0])
         return TextTable(layout, columns, external, asked.words)
 
@@ -474,18 +434,12 @@ def _vocabulary(layout: Layout, places: Sequence[int], words: Words) -> dict[int
     return {place: tuple(sorted(each)) for place, each in found.items()}
 
 
-def read_target_table(path: Path, *, packing: Packing | None) -> RowArray:
-    """A table that was named as the file of the targets: every column is one."""
-    with reading(path):
-        return targets_of(layout_of(path, packing, TableOptions()))
-
-
 def targets_of(layout: Layout) -> RowArray:
     """Every column of a table that holds the targets alone."""
     path = layout.path
     with reading(path):
         places = tuple(at for at, column in enumerate(layout.columns) if column.kind != "empty")
-        table = TextTable(layout, Columns((), places, {}), None, _ONLY_TARGETS)
+        table = TextTable(layout, Columns((), places, {}), None, ONLY_TARGETS)
 
     def blocks(max_bytes: int) -> Iterator[Array]:
         for _, targets in table.chunks(max_bytes=max_bytes):
@@ -514,10 +468,12 @@ class Text(Format):
         return layout_of(path, packing, reading.table).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return open_table(path, asked)
+        with reading(path):
+            return table_of(layout_of(path, asked.packing, asked.reading.table), asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        return read_target_table(path, packing=packing)
+        with reading(path):
+            return targets_of(layout_of(path, packing, TableOptions()))
 
 
 FORMATS = (Text(),)

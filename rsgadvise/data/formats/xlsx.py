@@ -16,17 +16,16 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rsgadvise.data.choose import Words
 from rsgadvise.data.dialect import TableOptions, dialect_of
-from rsgadvise.data.formats import Asked, Format
+from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
+from rsgadvise.data.reading import ONLY_TARGETS, OPTIONS, Asked, Reading, Words
 from rsgadvise.data.stream import DataSource, RowArray, malformed, optional, reading
 
 if TYPE_CHECKING:
     from rsgadvise.data.columns import Column
-    from rsgadvise.data.opening import Reading
 
 _SAMPLE = 400
 _ROWS_AT_ONCE = 1000
@@ -299,13 +298,13 @@ class Xlsx(Format):
         )
 
     def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of_sheet(path, reading.array, reading.table, Words()).columns
+        return layout_of_sheet(path, reading.array, reading.table, OPTIONS).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return table_of(layout_of_sheet(path, asked.array, asked.table, asked.words), asked)
+        return table_of(layout_of_sheet(path, asked.reading.array, asked.reading.table, asked.words), asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        return targets_of(layout_of_sheet(path, None, TableOptions(), Words(exclude=None)))
+        return targets_of(layout_of_sheet(path, None, TableOptions(), ONLY_TARGETS))
 
 
 FORMATS = (Xlsx(),)
