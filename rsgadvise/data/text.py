@@ -61,11 +61,17 @@ def encoding_of(start: bytes) -> str | None:
     return None
 
 
-def writing_of(start: bytes, encoding: str | None) -> Writing | None:
-    """How a text with these first bytes is stored; None for bytes that are no text."""
+def writing_of(path: Path, packing: Packing | None, encoding: str | None) -> Writing:
+    """How the text of a file is stored, by its first bytes.
+
+    Raises:
+        DataError: they are no text.
+    """
+    with opened(path, packing) as stream:
+        start = stream.read(4096)
     found = encoding or encoding_of(start)
     if found is None:
-        return None
+        raise malformed(path, f"is no text; name its encoding in {_KEY} if it is")
     text = start.decode(found, "replace")
     return Writing(found, encoding is not None or found != "utf-8", "\r" in text and "\n" not in text)
 

@@ -19,7 +19,7 @@ from rsgadvise.data.dialect import ABSENT, Dialect, Numbers, TableOptions
 from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
-from rsgadvise.data.packing import Packing, opened, unpacked_name
+from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
 from rsgadvise.data.text import SAMPLE_BYTES, Records, Writing, encoding_of, writing_of
@@ -261,11 +261,7 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions) -
         DataError: the header is none, or no row follows it.
     """
     with reading(path):
-        with opened(path, packing) as stream:
-            writing = writing_of(stream.read(4096), options.encoding)
-        if writing is None:
-            raise malformed(path, "is no text; name its encoding in data.table.encoding if it is")
-        rows = _Rows(path, packing, writing)
+        rows = _Rows(path, packing, writing_of(path, packing, options.encoding))
         rows.read_header()
         attributes = rows.attributes
         dialect = Dialect(

@@ -28,7 +28,7 @@ from rsgadvise.data.dialect import (
     is_date,
 )
 from rsgadvise.data.formats import Format
-from rsgadvise.data.packing import Packing, opened, unpacked_name
+from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.reading import ONLY_TARGETS, Asked, Reading, Words
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
@@ -80,12 +80,7 @@ class Layout:
 
 def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Layout:
     """Encoding, separator, header and columns, from the first lines."""
-    with opened(path, packing) as stream:
-        writing = writing_of(stream.read(4096), options.encoding)
-    if writing is None:
-        raise malformed(
-            path, "is no text; name its encoding in data.table.encoding (--table encoding=NAME) if it is"
-        )
+    writing = writing_of(path, packing, options.encoding)
     text, whole = first_lines(path, packing, writing)
     name = unpacked_name(path)
     if options.separator is None and name.endswith(".tsv") and "\t" in text:
