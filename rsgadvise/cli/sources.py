@@ -279,7 +279,12 @@ def _from_data(
     if reading.target is None and not kind.tied:
         reading, note = _with_target(path, reading)
         notes += note
-    source = open_as(path, reading)
+    try:
+        source = open_as(path, reading)
+    except DataError as error:
+        if not notes:
+            raise
+        raise DataError(f"{error}. {notes[0]}") from error  # what was assumed may be what is wrong
     if not source.has_targets and not kind.tied:
         raise DataError(f"{path}: holds no targets that are found by themselves; name them with {_NAME_IT}")
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)

@@ -12,6 +12,7 @@ import numpy as np
 
 from rsgadvise.data.reading import Asked, Words
 from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed
+from rsgadvise.data.targets import TargetSummary
 
 ColumnKind = Literal["number", "truth", "share", "word", "date", "other", "empty"]
 
@@ -20,7 +21,7 @@ NOTHING = "none"
 
 _SHOWN, _LONGEST = 10, 40
 _ABSENT: Any = None  # what stands for a missing cell of words
-_MOST_WORDS = 50
+_MOST_WORDS, _MOST_CLASSES = 50, 20
 _INDEX = re.compile(r"__index_level_\d+__")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|\.\.\.1|X\.?")
 _ID = re.compile(r"(.*[_ .])?(id|idx|index|rowid|row|rownames|row_?number|uid|uuid|no|nr|#)", re.IGNORECASE)
@@ -373,13 +374,22 @@ def guessed_target(
             return name, f"Column {name!r} {said}"
     at = left[-1] if left else 0
     last = columns[at]
-    different = len(set(last.cells))
-    if last.few or (last.numeric and 2 <= different <= min(_MOST_WORDS, len(last.cells) // 2)):
+    if _few_classes(path, last.cells):
         name = last.name
         called = name if name and names.count(name) == 1 else str(at - len(columns))
         return called, f"{f'Column {name!r}' if name else 'The last column'} {said}"
     shown = f"; its columns are {listed([name or '' for name in names])}" if any(names) else ""
     raise malformed(path, f"which column is to be predicted? name it with {fix}{shown}")
+
+
+def _few_classes(path: Path, cells: Sequence[str]) -> bool:
+    """Whether cells are labels, each twice in the mean; those of a sorted table may be one label."""
+    if not cells:
+        return False
+    summary = TargetSummary(f"{path}: targets")
+    summary.update(np.asarray(cells))
+    classes = summary.finish().classes
+    return classes is not None and len(classes) <= min(_MOST_CLASSES, len(cells) // 2)
 
 
 def _excluded(path: Path, names: Sequence[str | None], wanted: str) -> list[int]:

@@ -90,6 +90,27 @@ def test_of_many_columns_the_last_is_named_too(run: Run, tmp_path: Path) -> None
     assert run("recommend", str(path)).err.endswith("'n7', ..., 'n29'\n")
 
 
+def test_a_table_sorted_by_its_classes_needs_no_target(run: Run, tmp_path: Path) -> None:
+    """The first rows that are looked at may hold one class alone."""
+    path = tmp_path / "sorted.csv"
+    rows = [f"{(37 * i) % 101},{(53 * i) % 97},{int(i < 600)}" for i in range(1000)]
+    path.write_text("a,b,spam\n" + "\n".join(rows) + "\n")
+    found = run("recommend", str(path), "--pilot", "0", "-f", "json")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["spec"]["network"]["layers"] == [2, 32, 2]
+
+
+def test_a_guessed_target_is_told_beside_what_is_wrong_with_the_others(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    rows = [f"{i % 2},{'f' if i % 3 else 'm'},{i % 7},{'SC'[i % 2]}" for i in range(60)]
+    path.write_text("survived,sex,age,port\n" + "\n".join(rows) + "\n")
+    found = run("recommend", str(path))
+    assert found.code == 2
+    assert found.err.count("\n") == 1
+    assert "column 1 ('sex') holds text such as" in found.err
+    assert "Column 'port' is assumed to be what to predict; --target says otherwise." in found.err
+
+
 def test_text_beside_a_given_target_is_left_out(run: Run, tmp_path: Path) -> None:
     """Who has named the target is not told to name another."""
     path = tmp_path / "text.csv"
