@@ -1,11 +1,13 @@
-"""Time and memory of `measure` beside a chunked `numpy.mean` over the same file.
+"""Time and memory of `measure` beside a pass of the library that reads such files, on 1 GiB each.
 
-Each side runs in a process of its own, in turns, on arrays of 1 GiB. The peer answers a smaller question
-(column means only), so the ratio says what the rest costs: moments, standard errors, ranges and checks.
+Each side runs in a process of its own, in turns, with its libraries imported. Beside arrays stands a chunked
+`numpy.mean`, which answers a smaller question (column means only), beside tables `pandas.read_csv` in chunks,
+which answers none. So the ratio says what the rest costs: moments, standard errors, ranges and checks.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 import subprocess
@@ -46,11 +48,21 @@ _PEER = textwrap.dedent(
     seconds = time.perf_counter() - start
     """
 )
+_READER = textwrap.dedent(
+    """
+    import sys, time
+    import pandas
+    start = time.perf_counter()
+    for _ in pandas.read_csv(sys.argv[1], chunksize=100_000):
+        pass
+    seconds = time.perf_counter() - start
+    """
+)
 _PRODUCT = textwrap.dedent(
     """
     import sys, time
-    from rsgadvise.data import measure
-    from rsgadvise.data import open_data
+    import pandas
+    from rsgadvise.data import measure, open_data
     start = time.perf_counter()
     measure(open_data(sys.argv[1]), spectrum=SPECTRUM)
     seconds = time.perf_counter() - start
@@ -68,6 +80,21 @@ def _write(path: Path, dtype: np.dtype[np.floating]) -> None:
             stream.write(generator.random((4096, _COLUMNS), dtype=dtype).tobytes())
 
 
+def _write_table(path: Path) -> None:
+    """Twenty columns beyond [0, 1], of different ranges, and three classes; the same rows many times."""
+    generator = np.random.default_rng(7)
+    rows = 60_000
+    features = generator.normal(size=(rows, 20)) * np.geomspace(0.1, 1000, 20)
+    table = np.column_stack([features, generator.integers(0, 3, rows)])
+    text = io.StringIO()
+    np.savetxt(text, table, fmt=["%.6g"] * 20 + ["%d"], delimiter=",")
+    body = text.getvalue().encode()
+    with path.open("wb") as stream:
+        stream.write((",".join([*(f"x{at}" for at in range(20)), "class"]) + "\n").encode())
+        for _ in range(_BYTES // len(body)):
+            stream.write(body)
+
+
 def _once(script: str, path: Path) -> tuple[float, float]:
     """Seconds, and peak resident memory in MB."""
     done = subprocess.run(
@@ -78,25 +105,34 @@ def _once(script: str, path: Path) -> tuple[float, float]:
 
 
 def run() -> None:
-    """Print the medians for float64 and float32."""
-    product = _PRODUCT.replace("SPECTRUM", "False")
-    spectrum = _PRODUCT.replace("SPECTRUM", "True")
+    """Print the medians for arrays of float64 and float32, and for a table of text."""
     for dtype in (np.dtype(np.float64), np.dtype(np.float32)):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "features.npy"
             _write(path, dtype)
-            peers, ours = [], []
-            for _ in range(_REPEATS):
-                peers.append(_once(_PEER, path)[0])
-                ours.append(_once(product, path))
-            eigenvalue, eigenvalue_memory = _once(spectrum, path)
-        peer = statistics.median(peers)
-        own = statistics.median(seconds for seconds, _ in ours)
-        print(f"stats: 1 GiB {dtype.name}, {_COLUMNS} columns, median of {_REPEATS}")
-        print(f"  chunked numpy.mean     {peer:7.2f} s")
-        print(f"  measure, no spectrum   {own:7.2f} s   ratio {own / peer:.2f}")
-        print(f"  peak memory            {max(memory for _, memory in ours):7.0f} MB")
-        print(f"  measure with spectrum  {eigenvalue:7.2f} s   peak memory {eigenvalue_memory:.0f} MB")
+            _compare(f"1 GiB {dtype.name}, {_COLUMNS} columns", path, "chunked numpy.mean", _PEER)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.csv"
+        _write_table(path)
+        _compare("1 GiB CSV, 21 columns", path, "pandas.read_csv", _READER)
+
+
+def _compare(what: str, path: Path, peer_name: str, peer_script: str) -> None:
+    """Print the medians, and the ratios to the peer."""
+    scripts = {
+        peer_name: peer_script,
+        "measure, no spectrum": _PRODUCT.replace("SPECTRUM", "False"),
+        "measure with spectrum": _PRODUCT.replace("SPECTRUM", "True"),
+    }
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in scripts}
+    for _ in range(_REPEATS):
+        for name, script in scripts.items():
+            found[name].append(_once(script, path))
+    peer = statistics.median(seconds for seconds, _ in found[peer_name])
+    print(f"stats: {what}, median of {_REPEATS}")
+    for name, times in found.items():
+        own, memory = statistics.median(seconds for seconds, _ in times), max(peak for _, peak in times)
+        print(f"  {name:22} {own:7.2f} s   ratio {own / peer:.2f}   peak memory {memory:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -529,6 +529,33 @@ def test_percentiles_are_exact_whatever_the_chunks(
     np.testing.assert_array_equal(found.above, np.percentile(array, 99, axis=0, method="higher"))
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    rows=st.integers(1, 3000) | st.sampled_from([100, 101, 102, 201]),
+    chunk=st.integers(1, 3000),
+    order=st.sampled_from(["drawn", "rising", "middle first", "ends first"]),
+)
+def test_crushed_columns_are_found_whatever_the_chunks(seed: int, rows: int, chunk: int, order: str) -> None:
+    rng = np.random.default_rng(seed)
+    scale = np.where(rng.random((rows, 6)) < [0.005, 0.01, 0.02, 0.02, 0.03, 0.5], 30.0, 1.0)
+    array = rng.normal(size=(rows, 6)) * scale
+    array[:, 5] = np.round(array[:, 5] / 20)
+    if order != "drawn":
+        place = np.arange(rows)
+        far = np.abs(place - rows / 2)
+        by = {"rising": place, "middle first": far, "ends first": -far}[order]
+        array = np.sort(array, axis=0)[np.argsort(by)]
+    with pytest.MonkeyPatch.context() as patch:
+        in_small_pieces(patch, chunk)
+        pieces = [array[at : at + chunk] for at in range(0, rows, chunk)]
+        found = percentiles.crushed(rows, array.min(axis=0), array.max(axis=0), lambda: pieces)
+    low = np.percentile(array, 1, axis=0, method="lower")
+    high = np.percentile(array, 99, axis=0, method="higher")
+    wanted = (high > low) & (high - low < 0.1 * np.ptp(array, axis=0))
+    assert found.tolist() == np.flatnonzero(wanted).tolist()
+
+
 def test_percentiles_of_a_range_wider_than_a_float(tmp_path: Path) -> None:
     path = saved(tmp_path, ARRAYS["huge range"])
     result = measure(open_data(path), scaling="robust")

@@ -108,19 +108,6 @@ class Percentiles:
     below: Vector
     above: Vector
 
-    def crushed(self, smallest: Vector, largest: Vector) -> NDArray[np.intp]:
-        """Columns whose range is due to outliers: the middle 98 % lies in less than a tenth of it.
-
-        A column with one value in the middle, such as one of few ones among zeros, is rare and not crushed.
-        Up to 100 rows nothing is, since one of them is already more than 1 %.
-
-        Args:
-            smallest, largest: value of each column.
-        """
-        # Halves, since the width of a column may be beyond the largest float.
-        middle = self.above / 2 - self.below / 2
-        return np.flatnonzero((middle > 0) & (middle < NARROW * (largest / 2 - smallest / 2)))
-
 
 class Tails:
     """The smallest and the largest values of some columns, in memory of a few per cent of theirs.
@@ -128,10 +115,15 @@ class Tails:
     Args:
         rows: of the whole stream.
         columns: first and last but one.
+        wide: half the width of the middle 98 % of each at which nothing more is asked of it, or None.
+
+    Attributes:
+        columns: those of which something is still asked.
     """
 
-    def __init__(self, rows: int, columns: slice) -> None:
-        self._rows, self._columns = rows, columns
+    def __init__(self, rows: int, columns: slice, wide: Vector | None = None) -> None:
+        self._rows, self._wide = rows, wide
+        self.columns: slice | NDArray[np.intp] = columns
         self._keep = kept_rows(rows)
         self._held = np.empty((columns.stop - columns.start, _capacity(rows)))
         self._count = 0
@@ -139,10 +131,10 @@ class Tails:
     def update(self, chunk: Array) -> None:
         """Take in the next rows."""
         done = 0
-        while done < len(chunk):
+        while done < len(chunk) and len(self._held):
             if self._count == self._held.shape[1]:
                 self._drop_middle()
-            part = chunk[done : done + self._held.shape[1] - self._count, self._columns]
+            part = chunk[done : done + self._held.shape[1] - self._count, self.columns]
             self._held[:, self._count : self._count + len(part)] = part.T
             self._count += len(part)
             done += len(part)
@@ -157,6 +149,13 @@ class Tails:
         other.join()
         self._held[:, keep : 2 * keep] = self._held[:, size - keep :]
         self._count = 2 * keep
+        if self._wide is None:
+            return
+        # Rows to come only move the percentiles outwards, and these are not even they.
+        narrow = self._held[:, keep : 2 * keep].min(axis=1) / 2 - self._held[:, keep - 1] / 2 < self._wide
+        if not narrow.all():
+            columns = np.r_[self.columns] if isinstance(self.columns, slice) else self.columns
+            self.columns, self._held, self._wide = columns[narrow], self._held[narrow], self._wide[narrow]
 
     def finish(self) -> Percentiles:
         """The percentiles of all rows, which have been seen."""
@@ -199,22 +198,54 @@ def percentiles(rows: int, columns: int, start: Callable[[], Iterable[Array]]) -
         rows, columns: of the data.
         start: starts a pass over all of it, in chunks of rows.
     """
-    width = max(1, TAIL_BYTES // (8 * _capacity(rows)))
-    parts = []
-    for first in range(0, columns, width):
-        tails = Tails(rows, slice(first, min(first + width, columns)))
-        for chunk in start():
-            tails.update(chunk)
-        parts.append(tails.finish())
+    parts = [tails.finish() for tails in _tails(rows, columns, start)]
     low, high, below, above = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("low", "high", "below", "above")
     )
     return Percentiles(low, high, below, above)
 
 
+def crushed(
+    rows: int, smallest: Vector, largest: Vector, start: Callable[[], Iterable[Array]]
+) -> NDArray[np.intp]:
+    """Columns whose range is due to outliers: the middle 98 % lies in less than a tenth of it.
+
+    A column with one value in the middle, such as one of few ones among zeros, is rare and not crushed.
+    Up to 100 rows nothing is, since one of them is already more than 1 %. Most columns are known not to be
+    long before the last row.
+
+    Args:
+        rows: of the data.
+        smallest, largest: value of each column.
+        start: as for `percentiles`.
+    """
+    # Halves, since the width of a column may be beyond the largest float.
+    wide = NARROW * (largest / 2 - smallest / 2)
+    found = []
+    for tails in _tails(rows, len(wide), start, wide):
+        ends, columns = tails.finish(), np.arange(len(wide))[tails.columns]
+        middle = ends.above / 2 - ends.below / 2
+        found.append(columns[(middle > 0) & (middle < wide[columns])])
+    return np.concatenate(found)
+
+
+def _tails(
+    rows: int, columns: int, start: Callable[[], Iterable[Array]], wide: Vector | None = None
+) -> Iterator[Tails]:
+    """Of as many columns at a time as memory allows, after a pass over the data."""
+    width = max(1, TAIL_BYTES // (8 * _capacity(rows)))
+    for first in range(0, columns, width):
+        part = slice(first, min(first + width, columns))
+        tails = Tails(rows, part, None if wide is None else wide[part])
+        for chunk in start():
+            tails.update(chunk)
+        yield tails
+
+
 # A block of this many bytes as float64 stays in a second-level cache through all its kernels.
 BLOCK_BYTES = 1 << 20
 _MIN_BLOCK_ROWS = 8
+_BESIDE = 512  # numbers for one call of an inner loop
 
 
 def block_rows(columns: int) -> int:
@@ -273,20 +304,34 @@ class Scaling:
 
     def apply(self, block: Array, out: NDArray[np.float64]) -> NDArray[np.float64]:
         """Write the scaled block into `out`."""
-        np.copyto(out, block)
-        if self.kind == "divide by 255":
-            out /= 255.0
-        elif self.low is not None and self.divisor is not None:
-            if self.factor != 1.0:
-                out *= self.factor
-            if self.kind == ROBUST:
-                with np.errstate(over="ignore"):  # what is infinite is clipped
-                    out -= self.low
-                    out /= self.divisor
-                return np.clip(out, 0.0, 1.0, out=out)
-            out -= self.low
-            out /= self.divisor
+        if self.low is None or self.divisor is None:
+            np.copyto(out, block)
+            if self.kind == "divide by 255":
+                out /= 255.0
+            return out
+        beside = _beside(block) if out.flags.c_contiguous else 1
+        whole = len(block) - len(block) % beside if beside > 1 else 0
+        self._affine(
+            block[:whole].reshape(-1, beside * len(self.low)),
+            out[:whole].reshape(-1, beside * len(self.low)),
+            np.tile(self.low, beside),
+            np.tile(self.divisor, beside),
+        )
+        self._affine(block[whole:], out[whole:], self.low, self.divisor)
         return out
+
+    def _affine(
+        self, block: Array, out: NDArray[np.float64], low: NDArray[np.float64], divisor: NDArray[np.float64]
+    ) -> None:
+        if self.factor != 1.0:
+            np.copyto(out, block)
+            out *= self.factor
+            block = out
+        with np.errstate(over="ignore" if self.kind == ROBUST else "warn"):  # what is infinite is clipped
+            np.subtract(block, low, out=out)
+            out /= divisor
+        if self.kind == ROBUST:
+            np.clip(out, 0.0, 1.0, out=out)
 
 
 def min_max(low: Array, high: Array) -> tuple[Scaling, int]:
@@ -328,12 +373,29 @@ class Ranges:
         """Take in the next rows."""
         for block in blocks(chunk):
             with np.errstate(invalid="ignore"):
-                low, high = np.minimum.reduce(block, axis=0), np.maximum.reduce(block, axis=0)
+                low, high = over_rows(np.minimum, block), over_rows(np.maximum, block)
             if not (_all_finite(low) and _all_finite(high)):
                 refuse_nonfinite(self._source, block, self.rows)
             self.low = low if self.low is None else np.minimum(self.low, low)
             self.high = high if self.high is None else np.maximum(self.high, high)
             self.rows += len(block)
+
+
+def over_rows(ufunc: np.ufunc, block: Array) -> Array:
+    """The reduction over rows; of many short ones, several side by side."""
+    rows, columns = block.shape
+    beside = _beside(block)
+    if beside < 2:
+        return np.asarray(ufunc.reduce(block, axis=0))
+    whole = rows - rows % beside
+    wide = ufunc.reduce(block[:whole].reshape(-1, beside * columns), axis=0).reshape(beside, columns)
+    return np.asarray(ufunc.reduce(np.concatenate([wide, block[whole:]]), axis=0))
+
+
+def _beside(block: Array) -> int:
+    """How many rows of a block side by side make an inner loop worth its call."""
+    beside = _BESIDE // block.shape[1]
+    return beside if block.flags.c_contiguous and 2 <= beside <= len(block) // 2 else 1
 
 
 def _all_finite(values: Array) -> bool:

@@ -15,7 +15,6 @@ from rsgadvise.data.moments import Moments, PlainWorker, Spread
 from rsgadvise.data.scaling import (
     ROBUST,
     DataStatistics,
-    Percentiles,
     Ranges,
     Scaling,
     ScalingChoice,
@@ -23,6 +22,7 @@ from rsgadvise.data.scaling import (
     SpectrumMethod,
     StandardErrors,
     blocks,
+    crushed,
     is_eight_bit,
     min_max,
     percentiles,
@@ -171,7 +171,7 @@ class _Collector:
         self._source = source
         self._scaling = scaling
         self._pool = pool
-        self._workers = PlainWorker(source.input_dim), PlainWorker(source.input_dim)
+        self._workers = [PlainWorker(source.input_dim, scaling) for _ in range(2)]
         self._buffer = np.empty((0, source.input_dim))
 
     def update(self, chunk: Array) -> bool:
@@ -199,7 +199,7 @@ class _Collector:
 
     def _plain(self, chunk: Array) -> bool:
         """Take in a chunk on two threads if nothing but sums and norms is wanted of it."""
-        if self.moments.detailed or self._scaling is not None or self.constants.count or len(chunk) < 2:
+        if self.moments.detailed or self.constants.count or len(chunk) < 2:
             return False
         half = len(chunk) // 2
         other = self._pool.submit(self._workers[1].run, chunk[half:])
@@ -304,7 +304,7 @@ def _measure(
     kind: ScalingKind = "none"
     factor = 1.0
     constants = collector.constants.count
-    crushed: tuple[str | int, ...] = ()
+    outlying: tuple[str | int, ...] = ()
     by_range = 0
     if choice == "none" and (ranges is not None or collector.high > 1.0):
         _refuse_range(source, ranges, collector.high)
@@ -312,15 +312,17 @@ def _measure(
         low, high = ranges.low, ranges.high
         scaling, constants = min_max(low, high)
         if choice == "robust":
-            scaling, by_range = robust(_percentiles(passes, ranges.rows), low, high)
+            ends = percentiles(ranges.rows, columns, _starting(passes, "percentiles"))
+            scaling, by_range = robust(ends, low, high)
         kind = scaling.kind
         collector = _Collector(source, pool, gram=gram, scaling=scaling)
         if kind == ROBUST:
             for features, _ in passes.run("moments"):
                 collector.update(features)
         else:
-            ends = _percentiles(passes, ranges.rows, first="moments", also=collector.update)
-            crushed = feature_names(source, ends.crushed(low.astype(np.float64), high.astype(np.float64)))
+            bottom, top = low.astype(np.float64), high.astype(np.float64)
+            start = _starting(passes, "moments", also=collector.update)
+            outlying = feature_names(source, crushed(ranges.rows, bottom, top, start))
     elif collector.high > 1.0:
         kind = "divide by 255"
         factor = 1.0 / 255.0
@@ -354,9 +356,9 @@ def _measure(
         passes=passes.count,
         rows_skipped=source.rows_skipped,
         constant_columns=constants,
-        crushed_columns=crushed,
+        crushed_columns=outlying,
         notes=(
-            *notes_on(source, kind, rows, constants, crushed=crushed, by_range=by_range, pair=pair),
+            *notes_on(source, kind, rows, constants, crushed=outlying, by_range=by_range, pair=pair),
             *(encoding.notes if encoding else ()),
         ),
     )
@@ -396,20 +398,22 @@ def _ranges(passes: _Passes, targets: TargetSummary) -> Ranges:
     return ranges
 
 
-def _percentiles(
-    passes: _Passes, rows: int, *, first: str = "", also: Callable[[Array], object] | None = None
-) -> Percentiles:
-    """The percentiles of the columns; the first pass can be that of something else, which sees it too."""
+def _starting(
+    passes: _Passes, first: str, *, also: Callable[[Array], object] | None = None
+) -> Callable[[], Iterator[Array]]:
+    """Starts passes for percentiles; the first one can be that of something else, which sees it too."""
 
     def start() -> Iterator[Array]:
         nonlocal also
         with_it, also = also, None
-        for features, _ in passes.run(first if with_it else "percentiles"):
-            if with_it:
-                with_it(features)
-            yield features
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            for features, _ in passes.run(first if with_it else "percentiles"):
+                other = beside.submit(with_it, features) if with_it else None
+                yield features
+                if other is not None:
+                    other.result()
 
-    return percentiles(rows, passes.source.input_dim, start)
+    return start
 
 
 def _refuse_range(source: DataSource, ranges: Ranges | None, high: float) -> NoReturn:

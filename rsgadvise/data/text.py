@@ -115,11 +115,13 @@ class Records:
         line, rest = self._line, self._rest = 1, b""
         with opened(self._path, self._packing) as stream:
             for data in self._utf8(stream, size):
-                rest = self._rest = rest + data
-                if len(rest) < size:
-                    continue
-                end = _last_record(rest) if self._quoted else rest.rfind(b"\n") + 1
-                if not end:
+                block = b""
+                if len(rest) + len(data) < size:
+                    rest += data
+                else:
+                    block, rest = self._cut(rest, data)
+                self._rest = rest
+                if not block:
                     if len(rest) > MOST_BYTES:
                         raise malformed(
                             self._path,
@@ -127,16 +129,26 @@ class Records:
                             "closed, or is this no table?",
                         )
                     continue
-                block, rest = rest[:end], rest[end:]
                 yield line, self._without_comments(block)
                 line += block.count(b"\n")
-                self._line, self._rest = line, rest
+                self._line = line
             if rest:
                 if self._quoted and rest.count(b'"') % 2:
                     raise malformed(
                         self._path, f"line {_open_quote(rest, line)}: a quote near here is never closed"
                     )
                 yield line, self._without_comments(rest)
+
+    def _cut(self, rest: bytes, data: bytes) -> tuple[bytes, bytes]:
+        """(whole records, what is left) of what was left before and what was read after it."""
+        if self._quoted and (b'"' in data or b'"' in rest):
+            data = rest + data
+            end = _last_record(data)
+            return data[:end], data[end:]
+        end = data.rfind(b"\n") + 1
+        if not end:
+            return b"", rest + data
+        return b"".join((rest, memoryview(data)[:end])), data[end:]
 
     def _utf8(self, stream: BinaryIO, size: int) -> Iterator[bytes]:
         writing = self._writing
