@@ -1,8 +1,9 @@
 """Randomly stopped mini-batch SGD: Algorithms 1 to 3 of the paper, many replicas at a time.
 
 A replica runs W^{k+1} = P(W^k - gamma_k G(W^k)) from the common W^1 for k = 1, 2, ..., with mini-batches
-drawn with replacement, and is looked at in the iterations R that were drawn for it. It takes all its
-randomness from its own `Stream`, so its path is the same, bit for bit, whatever runs beside it.
+drawn with replacement, and is looked at in the iterations R that were drawn for it. Another optimiser puts
+its own update in place of G, and remembers what it needs for that. A replica takes all its randomness from
+its own `Stream`, so its path is the same, bit for bit, whatever runs beside it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import Sgd
 from rsgadvise.training.networks import (
     Data,
     Kernel,
@@ -28,7 +31,9 @@ from rsgadvise.training.networks import (
     one_thread,
 )
 
+PLAIN = Sgd()
 IntArray = NDArray[np.int64]
+Memory: TypeAlias = Sequence[Weights]
 
 AHEAD_BYTES = 1 << 22  # indices of mini-batches drawn at once, for all replicas together
 CACHE_BYTES = 1 << 22  # weights, signals and errors of replicas that advance in one call
@@ -59,6 +64,7 @@ class Training:
         stepsizes: gamma of each weight matrix.
         batch_size: B; may exceed the rows of the data, since they are drawn with replacement.
         decay: rho of gamma_k = gamma k^-rho.
+        optimizer: what makes updates of gradients.
     """
 
     network: Network
@@ -66,6 +72,7 @@ class Training:
     stepsizes: tuple[float, ...]
     batch_size: int
     decay: float = 0.0
+    optimizer: Optimizer = PLAIN
 
     @property
     def examples(self) -> int:
@@ -90,12 +97,14 @@ class Snapshot:
         weights: copies, one (len(replicas), d_l, d_{l-1}) array per matrix.
         losses: sums of the mini-batch losses of the updates so far, (len(replicas),), where they are
             recorded: the differences of two are what the updates in between saw, at no further cost.
+        memory: of the optimiser, for each of its names one array per matrix.
     """
 
     iteration: int
     replicas: IntArray
     weights: Weights
     losses: NDArray[np.float64] | None = None
+    memory: Memory = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,7 @@ def train(
     stops: Sequence[IntArray],
     *,
     first: int = 1,
+    memory: Memory = (),
     pace: Pace | None = None,
     record: bool = False,
     threads: int = 1,
@@ -142,6 +152,7 @@ def train(
         streams: one per replica.
         stops: the iterations R >= first of each replica, in increasing order, repeats allowed.
         first: the iteration that the replicas start from.
+        memory: of the optimiser there, shaped like the start; zeros where it is left out.
         pace: stepsizes of each replica, in place of those of the setting.
         record: whether to add up the mini-batch losses.
         threads: at most so many share the replicas, where a step is long enough; each replica's path is
@@ -152,7 +163,9 @@ def train(
     work = 3 * training.examples * sum(math.prod(shape) for shape in training.network.shapes) * len(order)
     sharing = min(threads, len(order)) if work > THREAD_WORK else 1
     shares = [order[share::sharing] for share in range(sharing)]
-    runs = [_Run(training, start, streams, share, last[share], first, pace, record) for share in shares]
+    runs = [
+        _Run(training, start, memory, streams, share, last[share], first, pace, record) for share in shares
+    ]
     due: dict[int, list[tuple[int, int]]] = {}
     for number, share in enumerate(shares):
         for place, replica in enumerate(share):
@@ -168,16 +181,18 @@ def _snapshot(iteration: int, runs: Sequence[_Run], due: Sequence[tuple[int, int
     """Copies of the weights of the replicas that are due."""
     places = [[place for number, place in due if number == index] for index in range(len(runs))]
     shown = [(run, here) for run, here in zip(runs, places, strict=True) if here]
-    matrices = range(len(runs[0].weights))
+
+    def copies(kept: Sequence[Weights]) -> Weights:
+        """Row by row, however the runs keep them: what is measured must not depend on that."""
+        parts = [[matrix[here] for matrix in own] for own, (_, here) in zip(kept, shown, strict=True)]
+        return [np.ascontiguousarray(np.concatenate(level)) for level in zip(*parts, strict=True)]
+
     return Snapshot(
         iteration,
         np.concatenate([run.replicas[here] for run, here in shown]),
-        # Row by row, however the runs keep them: what is measured must not depend on that.
-        [
-            np.ascontiguousarray(np.concatenate([run.weights[level][here] for run, here in shown]))
-            for level in matrices
-        ],
+        copies([run.weights for run, _ in shown]),
         np.concatenate([run.losses[here] for run, here in shown]) if shown[0][0].record else None,
+        [copies([run.memory[name] for run, _ in shown]) for name in range(len(runs[0].memory))],
     )
 
 
@@ -215,6 +230,7 @@ class _Run:
 
     training: Training
     start: Weights
+    memory: Memory
     streams: Sequence[Stream]
     replicas: IntArray
     last: IntArray
@@ -226,7 +242,7 @@ class _Run:
     _drawn: int = field(init=False, default=0)
     _used: int = field(init=False, default=0)
     _changes: int = field(init=False, default=0)
-    _parts: list[tuple[slice, Weights]] = field(init=False, default_factory=list)
+    _parts: list[tuple[slice, Weights, Memory]] = field(init=False, default_factory=list)
     _kernel: Kernel = field(init=False)
     _batches: NDArray[np.int64] = field(init=False)
     _uniform: list[NDArray[np.float32]] = field(init=False)
@@ -238,14 +254,12 @@ class _Run:
         self.streams = [self.streams[replica] for replica in self.replicas]
         self.pace = None if self.pace is None else self.pace.of(self.replicas)
         self.losses = np.zeros(replicas)
-        self.weights = [
-            np.repeat(matrix, replicas, axis=0).astype(dtype)
-            if len(matrix) == 1
-            else matrix[self.replicas].astype(dtype)
-            for matrix in self.start
-        ]
-        if by_inputs(network, dtype):
-            self.weights[0] = laid_by_inputs(self.weights[0])
+        self.weights = self._own(self.start)
+        if self.memory:
+            self.memory = [self._own(kept) for kept in self.memory]
+        else:
+            names = training.optimizer.memory
+            self.memory = [[np.zeros_like(matrix) for matrix in self.weights] for _ in names]
         work = sum(map(math.prod, network.shapes)) + 2 * batch * sum(network.widths)
         together = min(replicas, max(1, CACHE_BYTES // (dtype.itemsize * work)))
         self._kernel = Kernel(network, replicas=together, rows=batch, dtype=dtype)
@@ -254,9 +268,22 @@ class _Run:
         self._batches = np.empty((replicas, self._drawn, batch), np.int64)
         self._uniform = [np.empty((batch, width), _MASK_TYPE) for width in network.masked_widths]
 
+    def _own(self, start: Weights) -> Weights:
+        """A matrix for each replica, of the type of the data, as the kernel has its gradients."""
+        network, dtype = self.training.network, self.training.data.inputs.dtype
+        own: Weights = [
+            np.repeat(matrix, len(self.replicas), axis=0).astype(dtype)
+            if len(matrix) == 1
+            else matrix[self.replicas].astype(dtype)
+            for matrix in start
+        ]
+        if by_inputs(network, dtype):
+            own[0] = laid_by_inputs(own[0])
+        return own
+
     def advance(self, until: int, abandoned: Event) -> None:
         """Update all replicas that stop later, up to W^until or their own last stop."""
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while self.iteration < until and not abandoned.is_set():
                 if self.iteration >= self._changes:
                     self._regroup()
@@ -270,7 +297,14 @@ class _Run:
         self._changes = int(self.last[active - 1]) if active else int(self.last[0])
         together = self._kernel.replicas
         groups = [slice(first, min(first + together, active)) for first in range(0, active, together)]
-        self._parts = [(group, [matrix[group] for matrix in self.weights]) for group in groups]
+        self._parts = [
+            (
+                group,
+                [matrix[group] for matrix in self.weights],
+                [[kept[level][group] for kept in self.memory] for level in range(len(self.weights))],
+            )
+            for group in groups
+        ]
 
     def _step(self) -> None:
         """One update of all that have not stopped."""
@@ -283,10 +317,14 @@ class _Run:
             self._used = 0
         common, factors = self._factors()
         scale = common / self._batches.shape[2]
-        for group, weights in self._parts:
+        optimizer = self.training.optimizer
+        for group, weights, memory in self._parts:
             self._load(group)
             losses = self.losses[group] if self.record else None
             steps = self._kernel.gradient(weights, scale=scale, losses=losses)
+            if not optimizer.plain:
+                for step, matrix, kept in zip(steps, weights, memory, strict=True):
+                    optimizer.turn(step, matrix, kept, self.iteration)
             own = factors if self.pace is None else self._paces(group, steps[0].dtype)
             for level, (matrix, step) in enumerate(zip(weights, steps, strict=True)):
                 if own:
@@ -298,11 +336,12 @@ class _Run:
     def _factors(self) -> tuple[float, Sequence[Any]]:
         """(factor of the errors, factor of each gradient or none).
 
-        One stepsize for all costs nothing as a factor of the errors, unless it would overflow there, or the
-        losses are to be the mini-batch's own.
+        One stepsize for all costs nothing as a factor of the errors, unless it would overflow there, the
+        losses are to be the mini-batch's own, or the optimiser is to see the gradient itself.
         """
         gammas = self.training.stepsizes_at(self.iteration)
-        if self.pace is None and not self.record and gammas[0] < _LARGE and len(set(gammas)) == 1:
+        plain = self.pace is None and not self.record and self.training.optimizer.plain
+        if plain and gammas[0] < _LARGE and len(set(gammas)) == 1:
             return gammas[0], ()
         return 1.0, gammas
 

@@ -1,0 +1,53 @@
+"""The heavy ball: v <- beta v + G, u = v."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rsgadvise.theory.optimizers.optimizer import Optimizer, Setting
+
+if TYPE_CHECKING:
+    from rsgadvise.theory.optimizers.optimizer import Array
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
+    """Momentum outside the stepsize, which may change from step to step; torch.optim.SGD(momentum=beta).
+
+    Source: B. T. Polyak, Some methods of speeding up the convergence of iteration methods (1964).
+    """
+
+    beta: float = 0.9
+
+    title: ClassVar[str] = "momentum"
+    ranges: ClassVar[Mapping[str, Setting]] = {"beta": Setting(below=1)}
+    memory: ClassVar[tuple[str, ...]] = ("v",)
+    torch: ClassVar[str] = "SGD"
+    torch_arguments: ClassVar[str] = "momentum=BETA"
+
+    @property
+    def growth(self) -> float:
+        """1 + beta + beta^2 + ..."""
+        return 1 / (1 - self.beta)
+
+    @property
+    def code(self) -> str:
+        """Statements on one gradient."""
+        return "v = BETA * v + g\nu = v"
+
+    @property
+    def sklearn(self) -> Mapping[str, object]:
+        """Its momentum has the stepsize inside, which is the same while that is constant."""
+        return {"solver": "sgd", "momentum": self.beta, "nesterovs_momentum": False}
+
+    def turn(self, gradient: Array, weights: Array, memory: Sequence[Array], iteration: int) -> None:
+        """v <- beta v + G."""
+        (v,) = memory
+        v *= self.beta
+        v += gradient
+        gradient[...] = v
+
+
+OPTIMIZER = Momentum

@@ -1,0 +1,54 @@
+"""Nesterov's momentum: v <- beta v + G, u = G + beta v."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rsgadvise.theory.optimizers.optimizer import Optimizer, Setting
+
+if TYPE_CHECKING:
+    from rsgadvise.theory.optimizers.optimizer import Array
+
+
+@dataclass(frozen=True)
+class Nesterov(Optimizer):
+    """As torch.optim.SGD(momentum=beta, nesterov=True) has it.
+
+    Source: Sutskever, Martens, Dahl and Hinton, On the importance of initialization and momentum in deep
+    learning (2013), with the weights taken where the gradient is.
+    """
+
+    beta: float = 0.9
+
+    title: ClassVar[str] = "Nesterov's momentum"
+    ranges: ClassVar[Mapping[str, Setting]] = {"beta": Setting(above=True, below=1)}
+    memory: ClassVar[tuple[str, ...]] = ("v",)
+    torch: ClassVar[str] = "SGD"
+    torch_arguments: ClassVar[str] = "momentum=BETA, nesterov=True"
+
+    @property
+    def growth(self) -> float:
+        """G / (1 - beta) in the limit, from (1 + beta) G at first."""
+        return 1 / (1 - self.beta**2)
+
+    @property
+    def code(self) -> str:
+        """Statements on one gradient."""
+        return "v = BETA * v + g\nu = g + BETA * v"
+
+    @property
+    def sklearn(self) -> Mapping[str, object]:
+        """Its momentum has the stepsize inside, which is the same while that is constant."""
+        return {"solver": "sgd", "momentum": self.beta, "nesterovs_momentum": True}
+
+    def turn(self, gradient: Array, weights: Array, memory: Sequence[Array], iteration: int) -> None:
+        """v <- beta v + G, and a step of it ahead."""
+        (v,) = memory
+        v *= self.beta
+        v += gradient
+        gradient += self.beta * v
+
+
+OPTIMIZER = Nesterov

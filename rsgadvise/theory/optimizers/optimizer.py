@@ -1,0 +1,100 @@
+"""What an optimiser has to say of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+
+if TYPE_CHECKING:  # specs are read without numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting may be: a number, or `many`, from `least` on, or `above` it, and below `below`."""
+
+    least: float = 0.0
+    above: bool = False
+    below: float | None = None
+    many: int = 0
+
+
+@dataclass(frozen=True)
+class Optimizer(ABC):
+    """u, along which an optimiser moves the weights: W <- P(W - gamma u), P the projection onto the box.
+
+    Its settings are the fields of its class, with their defaults.
+
+    Attributes:
+        title: as in sentences.
+        ranges: what each setting may be.
+        memory: names of what it remembers of each matrix; zeros before the first iteration.
+        plain: whether u is the gradient itself, as the theorems have it.
+        scale_free: whether u stays the same when f is multiplied by a number.
+        torch: its class in torch.optim; torch_arguments: what follows the learning rate, with the settings
+            as constants.
+    """
+
+    title: ClassVar[str]
+    ranges: ClassVar[Mapping[str, Setting]] = {}
+    memory: ClassVar[tuple[str, ...]] = ()
+    plain: ClassVar[bool] = False
+    scale_free: ClassVar[bool] = False
+    torch: ClassVar[str]
+    torch_arguments: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """As in a spec."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Each with its value."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def growth(self) -> float:
+        """What u grows by where the same gradient comes again and again: its limit over the first."""
+        return 1.0
+
+    @property
+    @abstractmethod
+    def code(self) -> str:
+        """Emitted statements that make u of g, w, k = 1, 2, ... and the memory, which they renew.
+
+        They read the settings as constants, and are for arrays of numpy and of keras.
+        """
+
+    @property
+    @abstractmethod
+    def sklearn(self) -> Mapping[str, object]:
+        """Arguments of an MLP of scikit-learn."""
+
+    @property
+    def sklearn_lacks(self) -> str:
+        """What such an MLP does without, in words."""
+        return ""
+
+    @abstractmethod
+    def turn(self, gradient: Array, weights: Array, memory: Sequence[Array], iteration: int) -> None:
+        """Put u in place of the gradient, and renew the memory.
+
+        Args:
+            gradient, weights: of one matrix, of any number of replicas.
+            memory: one array of that shape for each name.
+            iteration: k = 1, 2, ...
+        """
+
+    def rescaled(self, keep: float) -> tuple[float, Self]:
+        """(c, optimiser) that with the stepsizes c gamma do to V = keep W what this one does to W.
+
+        The gradient by V is that by W over keep. Where dropout divides what it keeps by keep, such V are the
+        weights.
+        """
+        return keep**2, self
