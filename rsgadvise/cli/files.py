@@ -21,6 +21,7 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.sources import HIDDEN, is_data
 from rsgadvise.errors import UsageError
 from rsgadvise.kinds import Kind
+from rsgadvise.theory.optimizers import optimizer_names
 
 if TYPE_CHECKING:
     from rsgadvise.data.scaling import ScalingChoice
@@ -73,6 +74,10 @@ def init(
     data: Annotated[
         Path | None, typer.Option(help="A data file to measure; its statistics go into the spec.")
     ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"{', '.join(optimizer_names())}; without it sgd."),
+    ] = None,
     *,
     about_data: AboutReading,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
@@ -83,11 +88,12 @@ def init(
 ) -> None:
     """Write a commented spec to start from."""
     del no_color, version
-    from rsgadvise.spec.template import kind_named, render_template
+    from rsgadvise.spec.template import kind_named, optimizer_named, render_template
 
     place = _place(file, output, force=force)
     if data is None and about_data.given:
         raise UsageError(f"{about_data.given[0]} is about the file of --data; got no --data; leave it out")
+    optimizer_named(optimizer)
     widths, values, told = _widths(layers), None, []
     if kind is None:
         deep = data is not None if widths is None else len(widths) > 2
@@ -108,7 +114,7 @@ def init(
             values |= keys
         if not about.tied and not source.has_targets:
             told.append(_without_targets(source))
-    write(place, render_template(kind=kind, layers=widths, data=values))
+    write(place, render_template(kind=kind, layers=widths, data=values, optimizer=optimizer))
     if place is not None:
         beside = place.parent / SCHEMA_NAME
         if not beside.exists():

@@ -40,6 +40,7 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.pilot import AUTO, Effort
+from rsgadvise.theory.optimizers import optimizer_names
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -146,6 +147,13 @@ IntoOption = Annotated[
 ]
 BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{OF_DATA} rows of a mini-batch.")]
 
+OptimizerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help=f"{OF_DATA} {', '.join(optimizer_names())}; {optimizer_names()[0]} unless told."
+    ),
+]
+
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
 )
@@ -163,6 +171,7 @@ class DataOptions(ReadingSaid):
     kind: str | None = None
     epochs: float | None = None
     batch_size: int | None = None
+    optimizer: str | None = None
 
 
 def _data(
@@ -171,6 +180,7 @@ def _data(
     kind: KindOption = None,
     epochs: EpochsOption = None,
     batch_size: BatchSizeOption = None,
+    optimizer: OptimizerOption = None,
     exclude: ExcludeOption = None,
     categories: CategoriesOption = None,
     target_kind: TargetKindOption = TargetKindName.AUTO,
@@ -180,7 +190,9 @@ def _data(
 ) -> DataOptions:
     read = said(target, array, exclude, categories, target_kind, table, scaling)
     own = {f.name: getattr(read, f.name) for f in fields(read)}
-    return DataOptions(**own, hidden=hidden, kind=kind, epochs=epochs, batch_size=batch_size)
+    return DataOptions(
+        **own, hidden=hidden, kind=kind, epochs=epochs, batch_size=batch_size, optimizer=optimizer
+    )
 
 
 def _effort(
@@ -271,8 +283,10 @@ def _from_data(
 ) -> Loaded:
     from rsgadvise.data.opening import open_as
     from rsgadvise.spec import parse_spec
+    from rsgadvise.spec.template import optimizer_named
 
     kind, hidden = _shape(options)
+    optimizer_named(options.optimizer)
     notes = list[str]()
     reading = options.reading()
     keep_data_apart(path, reading.target)
@@ -299,7 +313,7 @@ def _from_data(
         layers=(statistics.input_dim, *middle, *ends),
         data=keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path()),
         epochs=_epochs(options, statistics.samples),
-        batch_size=options.batch_size,
+        training={"batch_size": options.batch_size, "optimizer": options.optimizer},
     )
     if options.epochs is None:
         notes.append(f"Assumed: {_epochs(options, statistics.samples):,g} epochs; --epochs says otherwise.")
@@ -354,15 +368,15 @@ def _spec_text(
     layers: Sequence[int],
     data: Mapping[str, Any],
     epochs: float,
-    batch_size: int | None,
+    training: Mapping[str, Any],
 ) -> str:
     """The spec as YAML, short enough to be read and changed."""
     from rsgadvise.spec import yaml_scalar
 
     lines = ["network:", f"  kind: {kind}", f"  layers: {list(layers)}", "data:"]
     lines += [f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items()]
-    if batch_size is not None:
-        lines += ["training:", f"  batch_size: {batch_size}"]
+    fixed = [f"  {key}: {value}" for key, value in training.items() if value is not None]
+    lines += ["training:", *fixed] if fixed else []
     lines += ["budget:", f"  epochs: {epochs:g}"]
     return "\n".join(lines) + "\n"
 

@@ -114,14 +114,13 @@ _MEANT = {
     "activations activationfunction nonlinearity": (
         "the units of hidden layers are called activation, which belongs under network"
     ),
-    "optimizer optimiser solver": (
-        "rsgadvise advises for plain stochastic gradient descent, which its theorems are about; leave it out"
-    ),
+    "optimiser solver adam adamw": "what makes updates of gradients is called training.optimizer",
     "momentum nesterov beta betas beta1 beta2": (
-        "there is no momentum in the training that the theorems are about; leave it out"
+        "momentum is one of the optimisers: training.optimizer: {name: momentum, beta: 0.9}"
     ),
     "weightdecay l1 l2 regularization regularisation": (
-        "nothing is added to the loss here, and training.decay is that of the stepsize; leave it out"
+        "weights decay by training.optimizer: {name: adamw, weight_decay: 0.01}; nothing else is added, and "
+        "training.decay is that of the stepsize"
     ),
     "lossfunction criterion objective": (
         "what is minimised is called loss, which belongs under network; its value at the start is "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from rsgadvise.kinds import KINDS, KindName
@@ -28,11 +28,15 @@ from rsgadvise.spec.rules import (
     Rule,
     Text,
     failure,
+    look_alike,
     number_text,
     refuse,
+    rule_broken,
 )
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.heads import SQUARED, head_names
+from rsgadvise.theory.optimizers import SGD, kind_of, optimizer_names, optimizer_of
+from rsgadvise.theory.optimizers.optimizer import Optimizer, Setting
 from rsgadvise.theory.units import SIGMOID, unit_names
 
 if TYPE_CHECKING:
@@ -125,6 +129,80 @@ class Sweep(Section):
     seed: Annotated[int, SEED] | None = Field(default=None, description="Seed of all randomness.")
 
 
+# The optimiser: a word, or a mapping of its name and some of its settings.
+
+
+class _Named(Rule):
+    """An optimiser by name, or its name with settings; what is left out is as its file says."""
+
+    def __init__(self) -> None:
+        self._names = Choice(optimizer_names)
+
+    def check(self, value: object) -> object:
+        if isinstance(value, Optimizer):
+            return value
+        if not isinstance(value, Mapping):
+            return optimizer_of(str(self._names.check(value)))
+        if "name" not in value:
+            fix = f"write {{name: {optimizer_names()[-1]}}} and its settings, for example"
+            raise failure("a name, or a section with a name", value, fix)
+        settings: dict[str, Any] = {}
+        problems: list[Problem] = []
+        kind = None
+        for key, entry in value.items():
+            try:
+                if key == "name":
+                    kind = kind_of(str(self._names.check(entry)))
+                    continue
+                kind = kind or kind_of(str(self._names.check(value["name"])))
+                if key not in kind.ranges:
+                    known = ", ".join(kind.ranges) or "none"
+                    fix = f"its settings are {known}" if kind.ranges else "write its name alone"
+                    close = look_alike(str(key), tuple(kind.ranges))
+                    fix = f"did you mean {close!r}?" if close else fix
+                    raise failure(f"absent for optimizer {value['name']}", Got(f"a setting {key}"), fix)
+                settings[key] = _numbers(kind.ranges[key]).check(entry)
+            except ValidationError as error:
+                found = error.errors(include_url=False)
+                problems += [((str(key), *each["loc"]), rule_broken(each["msg"])) for each in found]
+            except PydanticCustomError as error:
+                problems.append(((str(key),), error))
+                if key == "name":
+                    break
+        if problems or kind is None:
+            refuse(problems)
+        return kind(**settings)
+
+    def schema(self) -> dict[str, Any]:
+        ways: list[dict[str, Any]] = [self._names.schema()]
+        for name in optimizer_names():
+            settings = {key: _numbers(found).schema() for key, found in kind_of(name).ranges.items()}
+            ways.append(
+                {
+                    "type": "object",
+                    "properties": {"name": {"const": name}, **settings},
+                    "required": ["name"],
+                    "additionalProperties": False,
+                }
+            )
+        return {"anyOf": ways}
+
+
+def _numbers(setting: Setting) -> Number | Numbers:
+    low = {"gt": setting.least} if setting.above else {"ge": setting.least}
+    number = Number(**low, lt=setting.below)
+    if not setting.many:
+        return number
+    return Numbers(number, least=setting.many, most=setting.many, fix=f"give a list of {setting.many}")
+
+
+def _as_written(optimizer: Optimizer) -> str | dict[str, Any]:
+    """As a spec has it: a word where all settings are the usual ones."""
+    if optimizer == type(optimizer)():
+        return optimizer.name
+    return {"name": optimizer.name} | optimizer.settings
+
+
 # The rules between sections of a spec, each held to the key that is to be changed.
 
 NO_DROPOUT = "1 for kind single_layer, whose theory has no dropout"
@@ -133,7 +211,7 @@ USE_MULTILAYER = "remove it, or use kind: multilayer"
 
 def disagreements(spec: Spec) -> list[Problem]:
     """Return every rule between sections that the spec breaks."""
-    return [*_eigenvalue(spec), *_training(spec), *_search(spec), *_budget(spec)]
+    return [*_eigenvalue(spec), *_training(spec), *_optimizer(spec), *_search(spec), *_budget(spec)]
 
 
 def _eigenvalue(spec: Spec) -> Iterator[Problem]:
@@ -176,6 +254,19 @@ def _training(spec: Spec) -> Iterator[Problem]:
             yield ("training", "stepsize"), failure(rule, training.stepsize, fix)
     if network.kind == "single_layer" and training.keep_prob not in {None, 1.0}:
         yield ("training", "keep_prob"), failure(NO_DROPOUT, training.keep_prob, USE_MULTILAYER)
+
+
+def _optimizer(spec: Spec) -> Iterator[Problem]:
+    training = spec.training
+    chosen = training.optimizer
+    if chosen is None or chosen.plain:
+        return
+    if spec.target is not None:
+        rule = f"{SGD} where there is a target: the theorems that plans rest on are about SGD"
+        yield ("training", "optimizer"), failure(rule, chosen.name, "remove the target, or the optimizer")
+    if training.stopping == "matched":
+        rule = f"uniform, increasing, last or a list for optimizer {chosen.name}: matched is of SGD's bound"
+        yield ("training", "stopping"), failure(rule, training.stopping, "leave it out")
 
 
 def _search(spec: Spec) -> Iterator[Problem]:
@@ -485,6 +576,12 @@ class Training(Section):
     )
     batch_size: Annotated[int, BATCH_SIZE] | None = Field(default=None, description="B: samples per step.")
     iterations: Annotated[int, COUNT] | None = Field(default=None, description="N: steps of training.")
+    optimizer: Annotated[Optimizer, _Named(), PlainSerializer(_as_written)] | None = Field(
+        default=None,
+        description="What makes updates of gradients: a word, or {name: , and its settings}; sgd without it, "
+        "which the theorems are about.",
+        examples=["momentum"],
+    )
     keep_prob: Annotated[float, KEEP_PROB] | None = Field(
         default=None,
         description="zeta: probability that a unit is kept, 1 - dropout rate; 1 for single_layer.",
@@ -497,6 +594,11 @@ class Training(Section):
         description="P_R, the distribution of the step whose weights are kept: uniform, matched, "
         "increasing, last, or one probability per iteration.",
     )
+
+    @property
+    def chosen_optimizer(self) -> Optimizer:
+        """The one that is named, or SGD."""
+        return self.optimizer or optimizer_of(SGD)
 
     @model_validator(mode="after")
     def _one_probability_per_iteration(self) -> Self:

@@ -73,7 +73,12 @@ def _shown_number(value: Real) -> str:
 def failure(rule: str, value: object, fix: str) -> PydanticCustomError:
     """Return the error of one broken rule."""
     got = value if isinstance(value, Got) else shown(value)
-    return PydanticCustomError("rule", "{message}", {"message": f"must be {rule}; got {got}; {fix}"})
+    return rule_broken(f"must be {rule}; got {got}; {fix}")
+
+
+def rule_broken(message: str) -> PydanticCustomError:
+    """Return the error with that message."""
+    return PydanticCustomError("rule", "{message}", {"message": message})
 
 
 class Got(str):
@@ -275,7 +280,8 @@ class Numbers(Rule):
         if not self.least <= len(value) <= self.most:
             short = len(value) < self.least
             fix = f"give at least {self.least}" if short else f"give at most {self.most}"
-            raise failure(f"a list of {self.least} to {self.most} entries", value, fix)
+            many = f"{self.least} to {self.most}" if self.least < self.most else self.least
+            raise failure(f"a list of {many} entries", value, fix)
         numbers = tuple(self._each(list(enumerate(value))))
         if self.distinct and len(set(numbers)) < len(numbers):
             where = next(i for i, number in enumerate(numbers) if number in numbers[:i])
@@ -372,7 +378,7 @@ class Probabilities(Rule):
             except PydanticCustomError as error:
                 words = f"one of {', '.join(self.names.words)}"
                 message = str(error).replace(words, f"{words}, or a list of probabilities", 1)
-                raise PydanticCustomError("rule", "{message}", {"message": message}) from None
+                raise rule_broken(message) from None
         numbers = self._numbers.check(value)
         assert isinstance(numbers, tuple)  # a list was given
         total = math.fsum(numbers)

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from rsgadvise.errors import UsageError
 from rsgadvise.kinds import KINDS, Kind
 from rsgadvise.spec.models import DEFAULT_WEIGHT_BOUND, Data, Spec
-from rsgadvise.spec.rules import shown
+from rsgadvise.spec.rules import look_alike, shown
 from rsgadvise.spec.yaml import path_text
 from rsgadvise.theory.heads import SQUARED, head_names
+from rsgadvise.theory.optimizers import SGD, optimizer_names
 from rsgadvise.theory.units import SIGMOID, unit_names
 
 # Those of MNIST, so that the template gives advice at once.
@@ -47,6 +48,7 @@ training:
   # stepsize: 0.1   # gamma{per_layer}
   # batch_size: 64   # B, samples per step
   # iterations: 10000   # N, steps
+  {optimizer}   # {optimizers}
   # keep_prob: {keep_prob}   # zeta = 1 - dropout rate; 1 for single_layer
   # decay: 0.0   # rho: step k uses stepsize * k**-rho
   # stopping: uniform   # uniform, matched, increasing, last or a list
@@ -85,7 +87,11 @@ sweep:
 
 
 def render_template(
-    *, kind: str, layers: Sequence[int] | None = None, data: Mapping[str, object] | None = None
+    *,
+    kind: str,
+    layers: Sequence[int] | None = None,
+    data: Mapping[str, object] | None = None,
+    optimizer: str | None = None,
 ) -> str:
     """Return a commented spec that loads as it is; every optional key stands in it as a comment.
 
@@ -94,6 +100,7 @@ def render_template(
         layers: units per layer; a default for each kind.
         data: keys of the `data` section to fill in, measured values or a `file`; without them the
             statistics of MNIST stand as examples if there are 784 inputs.
+        optimizer: to fill in; SGD stands as a comment without it.
 
     Raises:
         UsageError: the kind, the layers or the data break a rule.
@@ -110,6 +117,8 @@ def render_template(
         output_dim=network.output_dim,
         pretraining="{tolerance: 0.1}" if network.layered else "",
         per_layer="; a number or one per layer" if network.layered else "",
+        optimizer=f"optimizer: {optimizer}" if optimizer else f"# optimizer: {SGD}",
+        optimizers=", ".join(optimizer_names()),
         keep_prob=0.8 if network.masked else 1,
         vary="network.layers[1]=50:800:log8",
         keep_range="{min: 0.5, max: 1.0}" if network.masked else 1,
@@ -130,6 +139,18 @@ def render_template(
     ]
     # A comment after an empty value would end up with blanks before it.
     return re.sub(r"(: ) +#", r": #", "\n".join(lines) + "\n" + rest)
+
+
+def optimizer_named(name: str | None) -> None:
+    """Refuse a name for `--optimizer` that no optimiser has.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name is not None and name not in optimizer_names():
+        rule = f"--optimizer must be one of {', '.join(optimizer_names())}; got {shown(name)}"
+        close = look_alike(name, optimizer_names()) or optimizer_names()[0]
+        raise UsageError(f"{rule}; write --optimizer {close}, for example")
 
 
 def kind_named(name: str) -> Kind:

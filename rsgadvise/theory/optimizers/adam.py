@@ -34,7 +34,7 @@ class Adam(Optimizer):
     title: ClassVar[str] = "Adam"
     ranges: ClassVar[Mapping[str, Setting]] = {
         "betas": Setting(below=1, many=2),
-        "eps": Setting(above=True),
+        "eps": Setting(least=1e-30),
         "weight_decay": Setting(),
     }
     memory: ClassVar[tuple[str, ...]] = ("m", "v")
