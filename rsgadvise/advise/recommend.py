@@ -22,6 +22,7 @@ from rsgadvise.theory import ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective
 from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for, stepsize_range
 from rsgadvise.theory.objective import Objective
+from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import theorem_of, usual_constants
 
@@ -210,10 +211,33 @@ def rank(
         work=_work(problem, constants, objective, space, ranked),
         why=_why(problem, constants, best, shown[0]),
         notes=(
+            *([] if problem.optimizer.plain else [wording.NO_BOUND_FOR.format(problem.optimizer.title)]),
             *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
         train=training_plan(shown[0], problem.weight_bounds),
+    )
+
+
+def without_bounds(advice: Advice, best: Recommendation, *, objective: str, optimizer: Optimizer) -> Advice:
+    """An advice for an optimiser that no theorem is about: its first rank alone, without promises.
+
+    Args:
+        advice: by SGD's theorems, from which batch size, iterations and keep probability come.
+        best: its first rank with a stepsize of this optimiser.
+        objective: what that stepsize is, in words.
+        optimizer: that is trained with.
+    """
+    kept = tuple(note for note in best.notes if note == wording.LARGER_THAN_DATA)
+    open_ended = [note for note in advice.notes if note.startswith(wording.UNLIMITED)]
+    return replace(
+        advice,
+        equation=f"no theorem about {optimizer.title}",
+        objective=objective,
+        recommendations=(replace(best, loss_score=None, binding=(), notes=kept),),
+        work=(),
+        why=(wording.SIZES_OF_SGD,),
+        notes=(wording.NO_BOUND_FOR.format(optimizer.title), *open_ended),
     )
 
 
@@ -376,6 +400,8 @@ def _recommendation(
 def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judged) -> list[str]:
     """What is to be said of a bound that is not there, is vacuous, or is not proven, in this order."""
     notes = []
+    if not problem.optimizer.plain:
+        return []  # which is said once, of the whole advice
     if not judged.bounded:
         notes.append(_out_of_range(problem, point, constants))
     elif judged.vacuous:
@@ -496,7 +522,7 @@ def _notes(
         notes.append(wording.near_ties(close, by_cost=space.goal is not None, knee=knee, name=bound))
     if space.goal is None and not space.limits and not space.fixed_iterations:
         notes.append(
-            "There is neither a target nor a budget, and data.samples is unknown: every row runs the most "
+            f"{wording.UNLIMITED}, and data.samples is unknown: every row runs the most "
             "iterations allowed, so larger batches win by doing more work."
         )
     if space.goal is not None and rows.runs[0] > 1:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.descent import FloatArray
+from rsgadvise.theory.optimizers import SGD, optimizer_of
+from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.problem import Assumption
 
 # The two answers of an advice: what to train with, and what is guaranteed. Plain frozen records.
@@ -31,7 +33,8 @@ class TrainingPlan:
         keep_prob, dropout_rate: zeta and 1 - zeta.
         weight_bound: the box that it trains in, or one per layer; None without one.
         scaling: of the data file that it trains on; None without one.
-        optimizer, schedule, warmup: SGD, what the stepsize does, and iterations of linear warm-up.
+        optimizer, optimizer_settings: its name in a spec, and all its settings.
+        schedule, warmup: what the stepsize does, and iterations of linear warm-up.
         cooldown: share of the iterations, the last ones, over which the stepsize falls linearly to 0; the
             schedule is then linear, and `cooled` gives its factor.
         source: raced and calibrated on the user's data, typical for its statistics, or a theorem's.
@@ -56,7 +59,8 @@ class TrainingPlan:
     weight_bound: float | tuple[float, ...] | None
     source: Source
     scaling: str | None = None
-    optimizer: str = "sgd"
+    optimizer: str = SGD
+    optimizer_settings: Mapping[str, Any] = field(default_factory=dict)
     schedule: Schedule = "constant"
     warmup: int = 0
     cooldown: float = 0.0
@@ -67,6 +71,11 @@ class TrainingPlan:
     held_out_error: float | None = None
     constant_error: float | None = None
     spread: float | None = None
+
+    @property
+    def optimises(self) -> Optimizer:
+        """The optimiser with its settings."""
+        return optimizer_of({"name": self.optimizer, **self.optimizer_settings})
 
 
 def cooled(iteration: int, iterations: int, cooldown: float) -> float:

@@ -8,6 +8,11 @@ from rsgadvise.numerals import spans
 from rsgadvise.theory import about
 
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
+UNLIMITED = "There is neither a target nor a budget"
+SIZES_OF_SGD = (
+    "Batch size, iterations and keep probability are what would serve SGD; the stepsize is its own."
+)
+NO_BOUND_FOR = "No bound and no guarantee: the theorems are about SGD, not {}."
 """What a sentence is about: the second two where both are shown."""
 
 RANKED_BY_LOSS = (

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.advise.recommend import rank, ranking_objective, training_plan
+from rsgadvise.advise.recommend import rank, ranking_objective, training_plan, without_bounds
 from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.arena import FEWEST_SAMPLES, Arena, Spending
-from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate, layer_smoothness
-from rsgadvise.pilot.candidates import Proposals, layer_shape, usual_stepsize
+from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate
+from rsgadvise.pilot.candidates import ANCHOR, Proposals, usual_stepsize
+from rsgadvise.pilot.directional import Unit, unit_for
 from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.tournament import Progress, Tournament
@@ -136,7 +137,8 @@ def _advise(
     space = search_space(spec, problem)
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network.of(problem, keep_prob)
-    arena = Arena.of(network, data, seed=seed, hold_out=spending is not None)
+    optimizer = problem.optimizer
+    arena = Arena.of(network, data, seed=seed, hold_out=spending is not None, optimizer=optimizer)
     told = progress or (lambda part, name: None)
     told(0.0, "measuring")
     calibration = _calibration(arena, problem, space, spending)
@@ -145,8 +147,17 @@ def _advise(
     advice = calibrated if about(constants).on_rows else rank(known, space, constants=constants, top=top)
     if calibrated.infeasible is not None or advice.infeasible is not None:
         return advice
-    best = calibrated.recommendations[0]
-    quantities = _quantities(known, space, best, calibration)
+    best, unit = calibrated.recommendations[0], None
+    if optimizer.plain:
+        quantities = _quantities(known, space, best, calibration)
+    else:
+        unit = unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)
+        quantities = _along(unit, calibration)
+        if space.stepsize is None:
+            gammas = tuple(ANCHOR**best.decay / unit.smoothness * part for part in unit.shape)
+            best = replace(best, stepsize=gammas if problem.layered else gammas[0])
+        advice = without_bounds(advice, best, objective="directional stepsize at W1", optimizer=optimizer)
+    work = calibration.work + (0.0 if unit is None else unit.work)
     plan = training_plan(
         best,
         known.weight_bounds,
@@ -154,13 +165,27 @@ def _advise(
         spread=calibration_spread(quantities),
         constant_loss=constant_loss(arena.network, arena.data.targets),
     )
-    advice = replace(advice, measured=quantities, cost=calibration.work / best.samples, train=plan)
+    advice = replace(advice, measured=quantities, cost=work / best.samples, train=plan)
     if spending is None:
         return advice
     stopping_is_open = spec.training.stopping is None
     free_box = spec.network.weight_bound is None and bool(problem.weight_bounds)
     reporter = Reporter(known, space, arena, constants, stopping_is_open, top, free_box)
-    return _raced(advice, best, calibration, reporter, spending=spending, threads=threads, progress=told)
+    unit = unit or unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)
+    return _raced(
+        advice, best, calibration, unit, reporter, spending=spending, threads=threads, progress=told
+    )
+
+
+def _along(unit: Unit, calibration: Calibration) -> tuple[MeasuredConstant, ...]:
+    """What was measured where the stepsize rests on none of the constants, but on the optimiser's updates."""
+    assert unit.directional is not None
+    found = [
+        MeasuredConstant(each.name, each.at_start, each.value, each.standard_error, 0.0, 0.0)
+        for each in calibration.quantities
+    ]
+    gamma, error = unit.directional.stepsize, unit.directional.standard_error
+    return (*found, MeasuredConstant("directional_stepsize", gamma, gamma, error, error / gamma, 0.0))
 
 
 def _calibrated(problem: Problem, calibration: Calibration) -> Problem:
@@ -287,6 +312,7 @@ def _raced(
     advice: Advice,
     best: Recommendation,
     calibration: Calibration,
+    unit: Unit,
     reporter: Reporter,
     *,
     spending: Spending,
@@ -295,19 +321,19 @@ def _raced(
 ) -> Advice:
     """The advice with the winner of a race in front; `best` is the calibrated advice."""
     arena = reporter.arena
-    by_layer, work = layer_smoothness(arena, calibration, arena.rng(_LAYERS))
-    work += calibration.work
+    work = calibration.work + unit.work
     matrices = len(arena.network.shapes)
     proposals = Proposals(
         space=reporter.space,
-        known=calibration.constants,
-        shape=layer_shape(by_layer),
+        known=replace(calibration.constants, smoothness=unit.smoothness),
+        shape=unit.shape,
         batch_size=best.batch_size,
         iterations=best.iterations,
         keep_prob=best.keep_prob,
         decay=best.decay,
         advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
         usual=usual_stepsize(arena.network, arena.data.inputs),
+        optimizer=arena.optimizer,
     )
     # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.
     first = proposals.first()[0]

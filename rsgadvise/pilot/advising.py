@@ -13,7 +13,7 @@ from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import about
+from rsgadvise.theory import BY_THEOREM, about
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
@@ -83,7 +83,12 @@ def advise(
     if rows is None and effort.needs_data:
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
     problem = resolve(spec, measured)
-    theorem = Rankings(problem, search_space(spec, problem))
+    theorem, optimizer = Rankings(problem, search_space(spec, problem)), problem.optimizer
+    if effort.constants in BY_THEOREM and not optimizer.plain:
+        raise UsageError(
+            f"--constants must be auto, typical or calibrated for training.optimizer {optimizer.name}: the "
+            f"theorems are about SGD; got {effort.constants}; leave one of the two out"
+        )
     if rows is None or not effort.trains:
         found = _by_theorem(spec, theorem, effort, top, measured)
     else:
@@ -93,7 +98,10 @@ def advise(
             note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
             found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
-        found = replace(found, train=with_cooldown(found.train, spec))
+        plan = replace(found.train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
+        found = replace(found, train=with_cooldown(plan, spec))
+    if not optimizer.plain:
+        return found
     # It is of the theorem alone, whatever was measured in short runs.
     return replace(found, guarantee=guarantee_for(theorem))
 
@@ -105,9 +113,16 @@ def _by_theorem(
     top: int,
     measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
+    problem, space = theorem.problem, theorem.space
+    if not problem.optimizer.plain:
+        try:
+            return _typical(spec, theorem, effort, top, measured).alone()
+        except HypothesisError as error:
+            said = str(error).partition("; use ")[0]
+            fix = f"name a data file, since no theorem is about {problem.optimizer.title}"
+            raise HypothesisError(f"{said}; {fix}", quantity=error.quantity) from None
     if about(effort.constants).on_twins:
         return _typical(spec, theorem, effort, top, measured).alone()
-    problem, space = theorem.problem, theorem.space
     if not effort.automatic:
         return rank(problem, space, constants=effort.constants, top=top, known=theorem)
     constants, why = choose_constants(theorem)

@@ -9,6 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Stream
@@ -42,6 +44,7 @@ class Arena:
         held_out: rows that no run trains on, or None where there are too few.
         labelled: whether the targets are one-hot classes, or 0 and 1 in one output: errors can be counted.
         seed: of all randomness.
+        optimizer: that is trained with.
     """
 
     network: Network
@@ -49,9 +52,12 @@ class Arena:
     held_out: Data | None
     labelled: bool
     seed: int
+    optimizer: Optimizer = PLAIN
 
     @classmethod
-    def of(cls, network: Network, data: Data, *, seed: int, hold_out: bool) -> Arena:
+    def of(
+        cls, network: Network, data: Data, *, seed: int, hold_out: bool, optimizer: Optimizer = PLAIN
+    ) -> Arena:
         """Split the rows, a fifth held out, and keep them in single precision."""
         single = Data(data.inputs.astype(np.float32), data.targets.astype(np.float32))
         if network.tied:
@@ -60,7 +66,7 @@ class Arena:
         one = data.targets.shape[1] == 1
         labelled = not network.tied and bool(hot.all() and (one or (data.targets.sum(axis=1) == 1).all()))
         aside = int(data.rows * _HELD_OUT)
-        whole = cls(network, single, None, labelled, seed)
+        whole = cls(network, single, None, labelled, seed, optimizer)
         if not hold_out or aside < _FEWEST_HELD_OUT:
             return whole
         order = whole.rng(_SPLIT).permutation(data.rows)

@@ -12,6 +12,8 @@ import numpy as np
 from rsgadvise.advise.space import Space
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.theory.calibrated import loss_stepsize
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants
 from rsgadvise.training.networks import Array, Network
 
@@ -21,6 +23,9 @@ RUNGS = range(-1, 4)
 """Powers of two, as multiples of 1/U, that every race begins with: the curvature of a sample is larger than
 that of the whole, and U falls while training goes on."""
 
+DIRECTIONAL_RUNGS = range(-3, 4)
+"""Powers of two, as multiples of the directional stepsize, for optimisers whose unit it is."""
+
 MOST_ADDED = 2
 """At the ends of the ladder, where the best of a first heat stands there."""
 
@@ -28,8 +33,11 @@ _USUAL = 18.0
 """The best stepsize times the root mean square norm of a layer's inputs, as geometric means over the layers,
 in the mean of a study, to a factor of 1.5 (one standard deviation). See docs/pilot.md, 4."""
 
+_USUAL_MULTIPLE = 2.0
+"""The same of momentum, as a multiple of its directional stepsize: best in the mean of six settings."""
+
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
-_ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
+ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
 _MOST_VARIANTS = 3  # in one knob
 
 
@@ -96,6 +104,7 @@ class Proposals:
         decay: rho of the first schedule.
         advised: its stepsizes, one per matrix.
         usual: see `usual_stepsize`; without one it is 1/U.
+        optimizer: that is raced; of another than SGD, U is the reciprocal of its directional stepsize.
     """
 
     space: Space
@@ -107,12 +116,22 @@ class Proposals:
     decay: float
     advised: tuple[float, ...]
     usual: float | None
+    optimizer: Optimizer = PLAIN
 
-    def first(self) -> list[Candidate]:
-        """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes."""
+    @property
+    def rungs(self) -> range:
+        """That every race begins with."""
+        return RUNGS if self.optimizer.plain else DIRECTIONAL_RUNGS
+
+    def first(self, most: int | None = None) -> list[Candidate]:
+        """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes.
+
+        Args:
+            most: so many of the nearest to 1/U; None for all.
+        """
         if self.space.stepsize is not None:
             return [self._given()]
-        return [self._at(rung) for rung in RUNGS]
+        return [self._at(rung) for rung in sorted(sorted(self.rungs, key=abs)[:most])]
 
     def beside(self, leader: Candidate, ladder: Sequence[int]) -> Candidate | None:
         """The next multiple of 1/U where the leader stands at an end of the ladder; None elsewhere.
@@ -122,7 +141,7 @@ class Proposals:
             ladder: rungs that were raced.
         """
         rung = leader.rung
-        if rung is None or len(ladder) >= len(RUNGS) + MOST_ADDED or min(ladder) < rung < max(ladder):
+        if rung is None or len(ladder) >= len(self.rungs) + MOST_ADDED or min(ladder) < rung < max(ladder):
             return None
         return self._at(rung + 1 if rung == max(ladder) else rung - 1)
 
@@ -150,11 +169,12 @@ class Proposals:
 
     def _at(self, rung: int) -> Candidate:
         multiple = 2.0**rung
-        unit = multiple * _ANCHOR**self.decay / self.known.smoothness
+        unit = multiple * ANCHOR**self.decay / self.known.smoothness
         return replace(
             self._given(),
             stepsizes=tuple(unit * part for part in self.shape),
-            source=f"{multiple:g}/U" + (" by layer" if max(self.shape) > 1 else ""),
+            source=(f"{multiple:g}/U" if self.optimizer.plain else f"{multiple:g} gamma*")
+            + (" by layer" if max(self.shape) > 1 else ""),
             rung=rung,
             doublings=abs(math.log2(multiple / self._usual)),
         )
@@ -162,6 +182,8 @@ class Proposals:
     @property
     def _usual(self) -> float:
         """The usual stepsize as a multiple of 1/U."""
+        if not self.optimizer.plain:
+            return 1.0 if self.optimizer.scale_free else _USUAL_MULTIPLE
         return 1.0 if self.usual is None else self.known.smoothness * self.usual / _mean(self.shape)
 
     def variants(self, leader: Candidate) -> list[Candidate]:
@@ -176,7 +198,7 @@ class Proposals:
                 leader,
                 decay=decay,
                 stepsizes=tuple(
-                    gamma * (_ANCHOR ** (decay - leader.decay) if free else 1.0) for gamma in leader.stepsizes
+                    gamma * (ANCHOR ** (decay - leader.decay) if free else 1.0) for gamma in leader.stepsizes
                 ),
                 source=f"{leader.source}, decay {decay:g}",
                 rung=None,
@@ -226,6 +248,10 @@ class Proposals:
         return [size for size in sizes if size != own]
 
     def _advised(self, batch: int, iterations: int) -> float:
+        if self.optimizer.scale_free:
+            # The square root of the batch size: Malladi, Lyu, Panigrahi and Arora, On the SDEs and scaling
+            # rules for adaptive gradient algorithms (2022).
+            return math.sqrt(batch)
         return float(
             loss_stepsize(
                 self.known,

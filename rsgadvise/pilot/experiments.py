@@ -16,8 +16,8 @@ import numpy as np
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import stepsizes_by_layer
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.calibration import calibrate, fewest_work, layer_smoothness
-from rsgadvise.pilot.candidates import layer_shape
+from rsgadvise.pilot.calibration import calibrate, fewest_work
+from rsgadvise.pilot.directional import unit_for
 from rsgadvise.pilot.race import Candidate, Heat, Runner, learns, log_loss
 from rsgadvise.training.networks import Array, Data
 
@@ -227,11 +227,12 @@ class Explorer:
             found = calibrate(trial.arena, batch_size=own.batch_size, iterations=own.iterations, allowed=0.0)
         except HypothesisError:
             return []
-        by_layer, work = layer_smoothness(trial.arena, found, trial.arena.rng(_LAYERS))
-        self.work += work + found.work
-        unit, shape = 1 / found.constants.smoothness, layer_shape(by_layer)
+        there = unit_for(trial.arena, found, trial.arena.rng(_LAYERS), batch_size=own.batch_size)
+        self.work += there.work + found.work
+        unit = 1 / there.smoothness
         return [
-            replace(own, stepsizes=tuple(times * unit * length for length in shape)) for times in _MULTIPLES
+            replace(own, stepsizes=tuple(times * unit * length for length in there.shape))
+            for times in _MULTIPLES
         ]
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.training.networks import Weights
-from rsgadvise.training.rsg import Pace, Training, train
+from rsgadvise.training.rsg import Memory, Pace, Training, train
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
@@ -68,7 +68,7 @@ class Runner:
         done: share of its training.
         iteration: it stands at W^iteration.
         loss: mean mini-batch loss over the last part of the run, inf where it left the range of numbers.
-        weights: (1, d_l, d_{l-1}) each.
+        weights: (1, d_l, d_{l-1}) each. memory: of the optimiser, in the same shapes for each of its names.
         history: (share, loss) after each heat.
         judged: (share, loss) that a heat was decided by: without masks where networks differ in them.
     """
@@ -80,6 +80,7 @@ class Runner:
     loss: float = float("inf")
     history: list[tuple[float, float]] = field(default_factory=list)
     judged: list[tuple[float, float]] = field(default_factory=list)
+    memory: Memory = ()
 
 
 class Heat:
@@ -118,21 +119,30 @@ class Heat:
 
     def _run(self, members: Sequence[Runner], arena: Arena, batch: int, first: int, until: int) -> None:
         judged = max(first, until - max(1, round(_JUDGED * until)))
-        training = Training(arena.network, arena.data, (1.0,) * len(arena.network.shapes), batch)
+        one = (1.0,) * len(arena.network.shapes)
+        training = Training(arena.network, arena.data, one, batch, optimizer=arena.optimizer)
         # The mini-batches of a part of the run depend on where it begins, not on how it got there.
         streams = [arena.stream(self._key, batch, first) for _ in members]
         pace = Pace(
             np.array([runner.candidate.stepsizes for runner in members]),
             np.array([runner.candidate.decay for runner in members]),
         )
-        start = [
-            np.concatenate([runner.weights[level] for runner in members])
-            for level in range(len(arena.network.shapes))
-        ]
+        start, *memory = (
+            [np.concatenate(level) for level in zip(*kept, strict=True)]
+            for kept in zip(*((runner.weights, *runner.memory) for runner in members), strict=True)
+        )
         stops = [np.unique([judged, until])] * len(members)
         before = np.zeros(len(members))
         for shot in train(
-            training, start, streams, stops, first=first, pace=pace, record=True, threads=self._threads
+            training,
+            start,
+            streams,
+            stops,
+            first=first,
+            memory=memory,
+            pace=pace,
+            record=True,
+            threads=self._threads,
         ):
             assert shot.losses is not None
             if shot.iteration == judged:
@@ -140,7 +150,10 @@ class Heat:
             if shot.iteration == until:
                 for place, replica in enumerate(shot.replicas):
                     runner = members[replica]
-                    runner.weights = [matrix[place : place + 1] for matrix in shot.weights]
+                    runner.weights, *runner.memory = (
+                        [matrix[place : place + 1] for matrix in kept]
+                        for kept in (shot.weights, *shot.memory)
+                    )
                     with np.errstate(invalid="ignore"):
                         loss = float(shot.losses[place] - before[replica]) / (until - judged)
                     runner.loss = loss if np.isfinite(loss) else float("inf")

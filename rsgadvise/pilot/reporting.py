@@ -15,6 +15,7 @@ from rsgadvise.advise.recommend import described, training_plan
 from rsgadvise.advise.results import Advice
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
+from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
@@ -140,6 +141,7 @@ class Reporter:
             wording.stopping_note(choice, None if self.stopping_is_open else stopping),
             "" if about(self.constants).on_rows else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
+            "" if self.arena.optimizer.plain else NO_BOUND_FOR.format(self.arena.optimizer.title),
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
         plan = raced_plan(plan, report, spread=raced_spread(tournament))
@@ -148,10 +150,12 @@ class Reporter:
         dropout = min(low for low, _ in space.keep_probs) < 1
         schedule = Schedule(winner.decay, stopping)
         limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
+        plain = self.arena.optimizer.plain
+        source = equation(self.problem.kind, self.constants, schedule, dropout=dropout)
         return _piloted(
             advice,
             report,
-            equation=equation(self.problem.kind, self.constants, schedule, dropout=dropout),
+            equation=source if plain else advice.equation,
             objective="smallest loss in a race of short runs",
             recommendations=found,
             work=(),
@@ -202,7 +206,9 @@ class Reporter:
     def _state(
         self, winner: Candidate, finalist: Finalist, stopping: Stopping, left: float
     ) -> StoppedState | None:
-        """What the curvature says where the second run ended, if there is work left for it."""
+        """What the curvature says where the second run ended, if there is work left for it; of SGD alone."""
+        if not self.arena.optimizer.plain:
+            return None
         # Two Lanczos runs on halves, the box, the outlook and the quotients: some four runs' worth.
         each = 1 + 2 * 2 * _STATE_PRODUCTS + 2 * 20
         rows = int(min(left / each, _STATE_ROWS[1]))
@@ -311,6 +317,8 @@ class Reporter:
         point = self._point(winner, finalist.looks.last, "uniform")
         # Of the same constants as the bound: `matched` is a distribution of its own for each of them.
         share = point.matched_share(self.problem, self.constants)
+        if not self.arena.optimizer.plain:
+            return choose_stopping(finalist.looks, decay=winner.decay, curvature_share=None)
         return choose_stopping(
             finalist.looks,
             decay=winner.decay,

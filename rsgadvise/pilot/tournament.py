@@ -200,7 +200,7 @@ class Tournament:
         programmes = _PROGRAMMES if self.lenient else _PROGRAMMES[:1]
         for programme in programmes:
             self.programme = programme
-            first = self.proposals.first()[: programme.rungs]
+            first = self.proposals.first(programme.rungs)
             variants = self.proposals.variants(first[0]) if programme.variants else []
             self.comparing = any(each.keep_prob != self.proposals.keep_prob for each in variants)
             length = self._planned(first, variants)
@@ -414,7 +414,12 @@ class Tournament:
         candidate = runner.candidate
         arena = self.arena.keeping(candidate.keep_prob)
         training = Training(
-            arena.network, arena.data, candidate.stepsizes, candidate.batch_size, candidate.decay
+            arena.network,
+            arena.data,
+            candidate.stepsizes,
+            candidate.batch_size,
+            candidate.decay,
+            arena.optimizer,
         )
         iterations = max(1, round(share * candidate.iterations))
         if looking <= 0 or iterations * candidate.batch_size + looking > self.allowance - self.work:

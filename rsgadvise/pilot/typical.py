@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.advise.recommend import rank, training_plan
+from rsgadvise.advise.recommend import rank, training_plan, without_bounds
 from rsgadvise.advise.results import Advice, TrainingPlan, cooled
 from rsgadvise.advise.space import Space
 from rsgadvise.errors import HypothesisError
@@ -27,6 +27,9 @@ from rsgadvise.pilot.twins import (
     shared_part,
     typical_statistics,
 )
+from rsgadvise.theory.calibrated import loss_stepsize
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
 from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread
@@ -103,7 +106,13 @@ class Rehearsal:
 
 @one_thread()
 def rehearse(
-    network: Network, known: Statistics, *, seed: int, iterations: int, keep: int | None = None
+    network: Network,
+    known: Statistics,
+    *,
+    seed: int,
+    iterations: int,
+    keep: int | None = None,
+    optimizer: Optimizer = PLAIN,
 ) -> Rehearsal:
     """Race stepsizes on twins with these statistics.
 
@@ -113,6 +122,7 @@ def rehearse(
         seed: of all randomness.
         iterations: N of the training; the race is no longer.
         keep: columns of a twin; None for the default.
+        optimizer: as it will be trained with.
 
     Raises:
         HypothesisError: the network is too large for it, or the inputs are all but zero.
@@ -147,13 +157,32 @@ def rehearse(
         for number in range(twins)
     ]
     boxed = _boxed(small, made[0].group)
+    # The weights of a group move together, sqrt(group) times as far, where lengths of gradients do not count.
+    alike = math.sqrt(made[0].group) if optimizer.scale_free else 1.0
+    lengths = (alike, *(1.0,) * (len(small.shapes) - 1))
+    centre = _CENTRE / steepest
+    if not optimizer.plain:
+        centre = _along_updates(boxed, made[0], starts[0], lengths, optimizer, steepest=steepest, seed=seed)
+    if not steps and not optimizer.plain:
+        here = Curvature(replace(boxed, keep_prob=1.0), _some(made[0]), [matrix[0] for matrix in starts[0]])
+        known_here = _constants([here], _as_sgd(centre, optimizer, steepest))
+        return Rehearsal(known_here, centre, (centre,), LEAST_SPREAD, None, 1, 0, network.layers[0], work)
     if not steps:
         return _unraced(boxed, made[0], starts[0], _rng(seed, _SHARED, 1), mean=known.mean, work=work)
     places = np.arange(_CANDIDATES) - (_CANDIDATES - 1) / 2
-    grid = np.asarray(_CENTRE / steepest * RATIO**places, np.float64)
+    grid = np.asarray(centre * RATIO**places, np.float64)
     for shift in range(_SHIFTS + 1):
         ends = [
-            _raced(boxed, twin, start, _rng(seed, _MASKS, number), grid=grid, steps=steps)
+            _raced(
+                boxed,
+                twin,
+                start,
+                _rng(seed, _MASKS, number),
+                grid=grid,
+                steps=steps,
+                lengths=lengths,
+                optimizer=optimizer,
+            )
             for number, (twin, start) in enumerate(zip(made, starts, strict=True))
         ]
         losses = np.array([loss for loss, _ in ends])
@@ -168,7 +197,7 @@ def rehearse(
         for twin, (_, end) in zip(made, ends, strict=True)
     ]
     return Rehearsal(
-        constants=_constants(found, gamma, batch_size=BATCH_SIZE),
+        constants=_constants(found, _as_sgd(gamma, optimizer, steepest), batch_size=BATCH_SIZE),
         stepsize=gamma,
         each=tuple(own),
         spread=max(LEAST_SPREAD, *(max(other / gamma, gamma / other) for other in own)),
@@ -178,6 +207,33 @@ def rehearse(
         columns=columns,
         work=work * (shift + 1),
     )
+
+
+def _along_updates(
+    network: Network,
+    twin: Twin,
+    start: Weights,
+    lengths: Sequence[float],
+    optimizer: Optimizer,
+    *,
+    steepest: float,
+    seed: int,
+) -> float:
+    """gamma* at W^1, without masks: where the stepsizes of an optimiser other than SGD are looked for."""
+    from rsgadvise.pilot.arena import Arena  # with it comes the engine, which a race here does not need
+    from rsgadvise.pilot.directional import directional_stepsize
+
+    whole = replace(network, keep_prob=1.0)
+    arena = Arena.of(whole, twin.data, seed=seed, hold_out=False, optimizer=optimizer)
+    rows = np.arange(min(_LOOKED_AT, twin.data.rows))
+    return directional_stepsize(
+        arena, start, rows, batch_size=BATCH_SIZE, shape=lengths, steepest=steepest
+    ).stepsize
+
+
+def _as_sgd(gamma: float, optimizer: Optimizer, steepest: float) -> float:
+    """The stepsize that takes SGD about as far; the usual one where the optimiser's own tells nothing."""
+    return _CENTRE / steepest if optimizer.scale_free else gamma * optimizer.growth
 
 
 def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:
@@ -263,24 +319,35 @@ def _clipped_deviation(bound: float) -> float:
 
 
 def _raced(
-    network: Network, twin: Twin, start: Weights, rng: np.random.Generator, *, grid: FloatArray, steps: int
+    network: Network,
+    twin: Twin,
+    start: Weights,
+    rng: np.random.Generator,
+    *,
+    grid: FloatArray,
+    steps: int,
+    lengths: Sequence[float],
+    optimizer: Optimizer,
 ) -> tuple[FloatArray, Weights]:
     """(final loss over a constant prediction's, final weights) of each stepsize, from the same batches."""
     count, dtype = len(grid), np.dtype(np.float32)
     inputs, targets = twin.data.inputs.astype(dtype), twin.data.targets.astype(dtype)
     kernel = Kernel(network, replicas=count, rows=BATCH_SIZE, dtype=dtype, shared=True)
     weights: Weights = [np.repeat(matrix, count, axis=0).astype(dtype) for matrix in start]
+    memory = [[np.zeros_like(matrix) for _ in optimizer.memory] for matrix in weights]
     paces = [cooled(step, steps, _COOLDOWN) for step in range(1, steps + 1)]
     gammas = np.multiply.outer(paces, grid).astype(dtype)[:, :, None, None]
     batches = rng.integers(0, ROWS, (steps, BATCH_SIZE))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for batch, gamma in zip(batches, gammas, strict=True):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for step, (batch, gamma) in enumerate(zip(batches, gammas, strict=True), start=1):
             if kernel.masks:
                 _mask(kernel, network.keep_prob, twin.group, rng)
             kernel.inputs[0], kernel.targets[0] = inputs[batch], targets[batch]
             moves = kernel.gradient(weights, scale=1 / BATCH_SIZE)
-            for matrix, move in zip(weights, moves, strict=True):
-                np.multiply(move, gamma, out=move)
+            for matrix, move, kept, length in zip(weights, moves, memory, lengths, strict=True):
+                if not optimizer.plain:
+                    optimizer.turn(move, matrix, kept, step)
+                np.multiply(move, gamma if length == 1 else length * gamma, out=move)
                 np.subtract(matrix, move, out=matrix)
             clip_to_box(network, weights)
         kernel = Kernel(network, replicas=count, rows=ROWS, dtype=dtype, shared=True)
@@ -410,7 +477,7 @@ def typical(
     network = Network.of(problem, keep_prob)
 
     def tried(each: Network) -> Rehearsal:
-        return rehearse(each, known, seed=seed, iterations=_longest(space))
+        return rehearse(each, known, seed=seed, iterations=_longest(space), optimizer=problem.optimizer)
 
     found = tried(network)
     known_problem = replace(problem, measured=found.constants)
@@ -418,6 +485,8 @@ def typical(
     # What certified bounds assume beside it is another matter, and stays.
     advice = replace(advice, assumed=(*advice.assumed, *assumed))
     notes = tuple(_notes(problem, space, found))
+    if not problem.optimizer.plain and advice.recommendations:
+        advice = _of_its_own(advice, problem, space, found)
     if advice.recommendations:
         best = advice.recommendations[0]
     else:  # the target is out of reach, and still there is something to train with
@@ -437,6 +506,28 @@ def typical(
         work += 0.0 if other is None else other.work
     weights = sum(math.prod(shape) for shape in network.shapes) * (2 if network.tied else 1)
     return Typical(advice, plan, work / (3.0 * weights * best.samples), notes)
+
+
+def _of_its_own(advice: Advice, problem: Problem, space: Space, found: Rehearsal) -> Advice:
+    """The first rank with the stepsize of an optimiser that no theorem is about."""
+    best, optimizer = advice.recommendations[0], problem.optimizer
+    if space.stepsize is None:
+        sizes = np.asarray([float(best.batch_size), float(BATCH_SIZE)])
+        # The square root of the batch size: Malladi et al. (2022), as in `candidates`.
+        scales = (
+            np.sqrt(sizes)
+            if optimizer.scale_free
+            else loss_stepsize(
+                found.constants,
+                batch_size=sizes,
+                iterations=np.full(2, float(best.iterations)),
+                decay=best.decay,
+            )
+        )
+        gamma = found.stepsize * float(scales[0] / scales[1])
+        best = replace(best, stepsize=(gamma,) * problem.stepsizes if problem.layered else gamma)
+    objective = "smallest loss on made-up data"
+    return without_bounds(advice, best, objective=objective, optimizer=optimizer)
 
 
 def _longest(space: Space) -> int:

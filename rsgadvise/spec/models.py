@@ -189,8 +189,8 @@ class _Named(Rule):
 
 
 def _numbers(setting: Setting) -> Number | Numbers:
-    low = {"gt": setting.least} if setting.above else {"ge": setting.least}
-    number = Number(**low, lt=setting.below)
+    least, above = (None, setting.least) if setting.above else (setting.least, None)
+    number = Number(ge=least, gt=above, lt=setting.below)
     if not setting.many:
         return number
     return Numbers(number, least=setting.many, most=setting.many, fix=f"give a list of {setting.many}")

@@ -325,16 +325,19 @@ class Judged:
 def judge(
     problem: Problem, plan: Plan, constants: ConstantsName, objective: Objective | None = None
 ) -> Judged:
-    """The bound of a plan by these constants, beside the certified one.
+    """The bound of a plan by these constants, beside the certified one; of SGD alone.
 
     Args:
         problem, plan: what the bound is of.
         constants: whose; `matched` stopping is that of them.
         objective: in place of the problem's own with these constants.
     """
+    limit = float(largest_gradient(problem, np.asarray(plan.keep_prob)))
+    if not problem.optimizer.plain:
+        nothing, sure = (Bound({"largest_gradient": np.asarray(value)}) for value in (math.inf, limit))
+        return Judged(nothing, sure, limit, about(constants).measured)
     bound = plan.bound(objective or objective_for(problem, constants))
     sure = plan.bound(certified_beside(problem, constants))
-    limit = float(largest_gradient(problem, np.asarray(plan.keep_prob)))
     return Judged(bound, sure, limit, about(constants).measured)
 
 

@@ -9,6 +9,8 @@ from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.heads import SQUARED
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.units import SIGMOID
 
 INITIAL_LOSS = "training.initial_loss"
@@ -68,6 +70,7 @@ class Problem(Architecture):
         measured: constants for the calibrated bound, where they were measured.
         activations: phi of each hidden layer by name; none stand for sigmoids.
         loss: by name, with the output units that go with it.
+        optimizer: that is to be trained with; the theorems are about SGD, and bound no other.
     """
 
     kind: KindName
@@ -81,6 +84,7 @@ class Problem(Architecture):
     measured: MeasuredConstants | None = None
     activations: tuple[str, ...] = ()
     loss: str = SQUARED
+    optimizer: Optimizer = PLAIN
 
     def changed(self, **fields: Any) -> Problem:
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.theory.optimizers.optimizer import Optimizer
-from rsgadvise.theory.optimizers.sgd import Sgd
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.networks import (
     Data,
     Kernel,
@@ -31,7 +31,6 @@ from rsgadvise.training.networks import (
     one_thread,
 )
 
-PLAIN = Sgd()
 IntArray = NDArray[np.int64]
 Memory: TypeAlias = Sequence[Weights]
 

@@ -73,7 +73,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
 
 def _values(advice: Advice, plan: TrainingPlan) -> str:
     """Every value that a training needs."""
-    parts = [_stepsizes(advice, plan)]
+    optimizer = plan.optimises
+    parts = [*([] if optimizer.plain else [optimizer.words]), _stepsizes(advice, plan)]
     if plan.decay:
         parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")
@@ -105,7 +106,11 @@ def _fixed(advice: Advice) -> bool:
     """Whether the spec fixes the stepsize: then the theorem's ranks have the very one that is typical."""
     plan, ranks = advice.train, advice.recommendations
     return (
-        plan is not None and bool(ranks) and plan.source == "typical" and plan.stepsize == ranks[0].stepsize
+        plan is not None
+        and bool(ranks)
+        and plan.source == "typical"
+        and plan.spread is None
+        and plan.stepsize == ranks[0].stepsize
     )
 
 
@@ -413,6 +418,8 @@ def _context(advice: Advice) -> str:
 
 def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     """The ranks with what to train with; bounds only where they are a theorem's."""
+    if not advice.measured and advice.train is not None and not advice.train.optimises.plain:
+        return ()  # no theorem ranks it
     if not advice.measured:
         grids = ranking_blocks(advice)
         beside = advice.train is not None and advice.train.source != "theorem"

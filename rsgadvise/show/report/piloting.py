@@ -17,6 +17,7 @@ _NAMES = {
     "smoothness": "smoothness U",
     "gradient_variance": "gradient variance",
     "squared_gradient": "squared gradient",
+    "directional_stepsize": "gamma*, along updates",
 }
 
 
@@ -62,12 +63,20 @@ def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) 
     if any("/U" in each.source for each in raced):
         smoothness = next((each.value for each in measured if each.name == "smoothness"), None)
         parts.append(f"U: measured smoothness of the loss, {number(smoothness)}.")
+    along = any("gamma*" in each.source for each in raced)
+    if along:
+        gamma = next((each.value for each in measured if each.name == "directional_stepsize"), None)
+        parts.append(
+            "gamma*: E<grad f, u> / E<u, H u> at W1, u the optimiser's updates, over what they grow by: "
+            f"{number(gamma)}."
+        )
+    if parts:
         if any("by layer" in each.source for each in raced):
             parts.append(
                 "By layer: the steepest layer takes the stepsize named, layer l "
                 f"(U_max/U_l)^(1/{LAYER_ROOT}) times as much, U_l being its own smoothness."
             )
-        if len({each.batch_size for each in raced}) > 1:
+        if len({each.batch_size for each in raced}) > 1 and not along:
             parts.append("With another batch size: changed as the calibrated stepsize is.")
         if any(each.decay for each in raced):
             parts.append("With decay: the stepsize named is that of iteration 8.")

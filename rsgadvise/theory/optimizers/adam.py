@@ -43,6 +43,15 @@ class Adam(Optimizer):
     torch_arguments: ClassVar[str] = "betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY"
 
     @property
+    def words(self) -> str:
+        """With the settings that are not torch's usual ones, and any decay of the weights."""
+        first, second = self.betas
+        own = [f"betas {first:g} and {second:g}"] if self.betas != (0.9, 0.999) else []
+        own += [f"eps {self.eps:g}"] if self.eps != 1e-8 else []
+        own += [f"weight decay {self.weight_decay:g}"] if self.weight_decay else []
+        return f"{self.title} with {', '.join(own)}" if own else self.title
+
+    @property
     def code(self) -> str:
         """Statements on one gradient; without a line for a decay of 0."""
         return "\n".join(

@@ -28,6 +28,11 @@ class Momentum(Optimizer):
     torch_arguments: ClassVar[str] = "momentum=BETA"
 
     @property
+    def words(self) -> str:
+        """With its beta."""
+        return f"{self.title} {self.beta:g}"
+
+    @property
     def growth(self) -> float:
         """1 + beta + beta^2 + ..."""
         return 1 / (1 - self.beta)

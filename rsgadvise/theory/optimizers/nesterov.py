@@ -29,6 +29,11 @@ class Nesterov(Optimizer):
     torch_arguments: ClassVar[str] = "momentum=BETA, nesterov=True"
 
     @property
+    def words(self) -> str:
+        """With its beta."""
+        return f"{self.title} {self.beta:g}"
+
+    @property
     def growth(self) -> float:
         """G / (1 - beta) in the limit, from (1 + beta) G at first."""
         return 1 / (1 - self.beta**2)

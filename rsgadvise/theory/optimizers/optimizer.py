@@ -54,6 +54,11 @@ class Optimizer(ABC):
         return type(self).__module__.rpartition(".")[2]
 
     @property
+    def words(self) -> str:
+        """Title and what sets it apart, as in sentences."""
+        return self.title
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Each with its value."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

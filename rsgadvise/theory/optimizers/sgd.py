@@ -35,3 +35,4 @@ class Sgd(Optimizer):
 
 
 OPTIMIZER = Sgd
+PLAIN = Sgd()
