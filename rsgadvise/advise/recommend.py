@@ -232,7 +232,7 @@ def without_bounds(advice: Advice, best: Recommendation, *, objective: str, opti
     open_ended = [note for note in advice.notes if note.startswith(wording.UNLIMITED)]
     return replace(
         advice,
-        equation=f"no theorem about {optimizer.title}",
+        equation=best.equation,
         objective=objective,
         recommendations=(replace(best, loss_score=None, binding=(), notes=kept),),
         work=(),
@@ -369,7 +369,9 @@ def _recommendation(
         notes.append(wording.LARGER_THAN_DATA)
     return Recommendation(
         rank=index + 1,
-        equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1),
+        equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
+        if problem.optimizer.plain
+        else wording.NO_THEOREM.format(problem.optimizer.title),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
         stopping=point.schedule.stopping if isinstance(point.schedule.stopping, str) else "listed",

@@ -12,6 +12,7 @@ UNLIMITED = "There is neither a target nor a budget"
 SIZES_OF_SGD = (
     "Batch size, iterations and keep probability are what would serve SGD; the stepsize is its own."
 )
+NO_THEOREM = "no theorem about {}"
 NO_BOUND_FOR = "No bound and no guarantee: the theorems are about SGD, not {}."
 """What a sentence is about: the second two where both are shown."""
 

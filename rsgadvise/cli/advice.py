@@ -21,6 +21,7 @@ from rsgadvise.cli.sources import (
     SaveOption,
     load,
     located,
+    require_sgd,
 )
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import number
@@ -83,8 +84,10 @@ def ask(
     *,
     quiet: bool,
 ) -> Answer[Result]:
-    """Load the spec, measure its data file if it names one, and put the question."""
-    return answered(load(spec, overrides, None, quiet=quiet), question)
+    """Load the spec, measure its data file if it names one, and put the question, which is about bounds."""
+    source = load(spec, overrides, None, quiet=quiet)
+    require_sgd(source.loaded)
+    return answered(source, question)
 
 
 def answered(

@@ -14,7 +14,7 @@ import typer
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.options import EitherConstantsOption, SetOption, check_budget, check_confidence
 from rsgadvise.cli.output import TargetOptions, emit
-from rsgadvise.cli.sources import located, unique_name
+from rsgadvise.cli.sources import located, require_sgd, unique_name
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _check(specs: Sequence[str], training: Mapping[str, object], *, measure: boo
 def _load(spec: str, overrides: tuple[str, ...], *, quiet: bool) -> tuple[LoadedSpec, DataStatistics | None]:
     from rsgadvise.spec import load_spec
 
-    loaded = load_spec(spec, overrides=overrides)
+    loaded = require_sgd(load_spec(spec, overrides=overrides))
     return loaded, statistics_of(loaded, quiet=quiet)
 
 

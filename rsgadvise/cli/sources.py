@@ -40,7 +40,7 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.pilot import AUTO, Effort
-from rsgadvise.theory.optimizers import optimizer_names
+from rsgadvise.theory.optimizers import SGD, optimizer_names
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -65,6 +65,22 @@ def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
     if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
         return SpecError(str(error), file=loaded.source.file, key=key)
     return loaded.source.error(key, str(error))
+
+
+def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
+    """The spec, if it trains with SGD: for commands that are about the bounds.
+
+    Raises:
+        SpecError: it trains with another optimiser.
+    """
+    optimizer = loaded.spec.training.chosen_optimizer
+    if not optimizer.plain:
+        raise loaded.source.error(
+            "training.optimizer",
+            f"must be {SGD} here: this command rests on bounds, and the theorems are about SGD; got "
+            f"{optimizer.name}; ask `rsgadvise recommend` or `report`, or add --set training.optimizer={SGD}",
+        )
+    return loaded
 
 
 def unique_name(wanted: str, taken: set[str]) -> str:
@@ -149,9 +165,7 @@ BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{OF_DATA} row
 
 OptimizerOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME", help=f"{OF_DATA} {', '.join(optimizer_names())}; {optimizer_names()[0]} unless told."
-    ),
+    typer.Option(metavar="NAME", help=f"{OF_DATA} {', '.join(optimizer_names())}; {SGD} unless told."),
 ]
 
 _SECTIONS = re.compile(

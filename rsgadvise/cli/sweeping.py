@@ -23,6 +23,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
+from rsgadvise.cli.sources import require_sgd
 from rsgadvise.errors import RsgadviseError, UsageError
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _plan(spec: str, vary: Sequence[str], overrides: Sequence[str], *, quiet: bo
     loaded = load_spec(spec, overrides=tuple(overrides))
     axes, notes, option = _axes(loaded, vary)
     found = plan_points(loaded, axes, option=option)  # before the data file is read, which may take long
+    for point in found:
+        require_sgd(point.loaded)
     rows = statistics_of(found[0].loaded, quiet=quiet)
     if rows is None:
         return _Plan(loaded, axes, found, None, None, tuple(notes))

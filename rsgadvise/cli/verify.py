@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
-from rsgadvise.cli.sources import located, unique_name
+from rsgadvise.cli.sources import located, require_sgd, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.show.report.verification import summary
 from rsgadvise.theory import BY_THEOREM
@@ -213,7 +213,7 @@ def _case(
     from rsgadvise.ask.verify.from_spec import setting_from_spec
     from rsgadvise.spec import load_spec
 
-    loaded = load_spec(path, overrides=tuple(overrides))
+    loaded = require_sgd(load_spec(path, overrides=tuple(overrides)))
     name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)

@@ -150,12 +150,12 @@ class Reporter:
         dropout = min(low for low, _ in space.keep_probs) < 1
         schedule = Schedule(winner.decay, stopping)
         limit = float(largest_gradient(self.problem, np.asarray(winner.keep_prob)))
-        plain = self.arena.optimizer.plain
-        source = equation(self.problem.kind, self.constants, schedule, dropout=dropout)
         return _piloted(
             advice,
             report,
-            equation=source if plain else advice.equation,
+            equation=equation(self.problem.kind, self.constants, schedule, dropout=dropout)
+            if self.arena.optimizer.plain
+            else found[0].equation,
             objective="smallest loss in a race of short runs",
             recommendations=found,
             work=(),

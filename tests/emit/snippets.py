@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, get_args
 
 from rsgadvise.advise.recommend import recommend, training_plan
-from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.results import Advice, Recommendation, TrainingPlan
 from rsgadvise.show.emit import DataFile, Target, emit_snippet
 from rsgadvise.spec import Spec, parse_spec
 from rsgadvise.training.networks import Network
@@ -84,12 +84,22 @@ def to_the_end(text: str, target: Target, *, iterations: int, cooldown: float) -
     spec, best = advised(text)
     plan = training_plan(best, spec.network.weight_bounds, source="raced")
     plan = replace(plan, stopping="end", decay=0.0, iterations=iterations, cooldown=cooldown)
+    plan = optimised(plan, spec)
     return emit_snippet(replace(answered(text)[1], train=plan), spec, target=target)
 
 
 def snippet(text: str, target: Target, data: DataFile | None = None) -> str:
     spec, advice = answered(text)
+    if not spec.training.chosen_optimizer.plain:
+        assert advice.train is not None
+        advice = replace(advice, train=optimised(advice.train, spec))
     return emit_snippet(advice, spec, target=target, data=data)
+
+
+def optimised(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
+    """The plan with the optimiser of the spec."""
+    chosen = spec.training.chosen_optimizer
+    return replace(plan, optimizer=chosen.name, optimizer_settings=chosen.settings)
 
 
 def network_of(spec: Spec, best: Recommendation) -> Network:

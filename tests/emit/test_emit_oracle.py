@@ -65,6 +65,47 @@ network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation:
 training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
 """,
 }
+OPTIMIZERS = {
+    "momentum": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6}
+training: {iterations: 30, keep_prob: 1, stepsize: [0.3, 0.2, 0.1], optimizer: momentum}
+search: {batch_size: [2, 4]}
+""",
+    "nesterov with masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: tanh, loss: cross_entropy}
+training: {iterations: 30, keep_prob: 0.7, stepsize: 0.1, optimizer: nesterov, decay: 0.4}
+search: {batch_size: [2, 4]}
+""",
+    "momentum without a box": """
+network: {kind: single_layer, layers: [6, 3]}
+training: {iterations: 30, stepsize: 0.2, optimizer: {name: momentum, beta: 0.5}}
+search: {batch_size: [2, 4]}
+""",
+    "adam, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6}
+training: {iterations: 30, keep_prob: 0.7, stepsize: 0.05, optimizer: adam}
+search: {batch_size: [2, 4]}
+""",
+    "adam with masks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6}
+training:
+  {iterations: 30, keep_prob: 0.7, stepsize: [0.05, 0.03, 0.04],
+   optimizer: {name: adam, betas: [0.8, 0.9], eps: 0.01, weight_decay: 0.1}}
+search: {batch_size: [2, 4]}
+""",
+    "adamw with masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6}
+training:
+  {iterations: 30, keep_prob: 0.7, stepsize: 0.05,
+   optimizer: {name: adamw, eps: 0.01, weight_decay: 0.5}}
+search: {batch_size: [2, 4]}
+""",
+    "adamw": """
+network: {kind: single_layer, layers: [6, 3]}
+training: {iterations: 30, stepsize: 0.05, optimizer: adamw}
+search: {batch_size: [2, 4]}
+""",
+}
 MASKED = [name for name, text in SPECS.items() if advised(text)[1].keep_prob < 1]
 SEVERAL = [name for name in SPECS if "several runs" in name]
 
@@ -80,7 +121,7 @@ class Case:
 
     def __init__(self, name: str, cooldown: float | None = None) -> None:
         self.cooldown = cooldown
-        self.text = (SPECS | OTHERS)[name]
+        self.text = (SPECS | OTHERS | OPTIMIZERS)[name]
         self.spec, self.best = advised(self.text)
         self.network = network_of(self.spec, self.best)
         rng = np.random.default_rng(7)
@@ -113,6 +154,8 @@ class Case:
         network, batch, drawn = self.network, self.best.batch_size, iter(masks)
         kernel = Kernel(network, replicas=1, rows=batch, dtype=np.dtype(np.float64))
         weights = [matrix.copy() for matrix in self.start]
+        optimizer = self.spec.training.chosen_optimizer
+        memory = [[np.zeros_like(matrix) for _ in optimizer.memory] for matrix in weights]
         for k, rows in enumerate(self.batches, start=1):
             kernel.inputs[0] = self.data.inputs[rows]
             kernel.targets[0] = self.data.targets[rows]
@@ -120,6 +163,7 @@ class Case:
                 mask[0] = next(drawn)
             steps = kernel.gradient(weights, scale=1 / batch)
             for level, gamma in enumerate(self.stepsizes):
+                optimizer.turn(steps[level], weights[level], memory[level], k)
                 weights[level] -= gamma * self.pace(k) * steps[level]
             clip_to_box(network, weights)
         assert next(drawn, None) is None
@@ -295,7 +339,16 @@ def test_other_units_and_losses_have_the_same_weights_too(target: Target, name: 
     same_weights(target, Case(name, 0.4))
 
 
-def same_weights(target: Target, case: Case) -> None:
+@pytest.mark.parametrize("cooldown", [None, 0.4])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("target", TRAINERS)
+def test_other_optimizers_have_the_same_weights_too(
+    target: Target, name: str, cooldown: float | None
+) -> None:
+    same_weights(target, Case(name, cooldown), on_box=False)
+
+
+def same_weights(target: Target, case: Case, *, on_box: bool = True) -> None:
     """What a program trains is what the engine trains, from the same W^1, rows and masks."""
     library(target)
     ours, masks = TRAINERS[target](case, case.text_for(target))
@@ -307,7 +360,7 @@ def same_weights(target: Target, case: Case) -> None:
         # Keras keeps its learning rate in single precision.
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6 if target == "keras" else 1e-9)
     bounds = case.network.weight_bounds
-    if bounds and case.cooldown is None:
+    if on_box and bounds and case.cooldown is None:
         assert any((np.abs(b) == bound).any() for b, bound in zip(theirs, bounds, strict=True))
 
 

@@ -164,9 +164,15 @@ def setting_from_spec(
         notes: for the report.
 
     Raises:
-        HypothesisError: too large to be trained here, or no data have the spec's moments.
+        HypothesisError: too large to be trained here, or no data have the spec's moments, or it does not
+            train with SGD.
     """
     problem = resolve(spec, measured)
+    if not problem.optimizer.plain:
+        raise HypothesisError(
+            f"must be sgd to be held against a bound; got {problem.optimizer.name}; leave it out",
+            quantity="training.optimizer",
+        )
     about = tuple(each for each in constants if not theorem_of(problem.kind, each).refusal(problem))
     constants = about or constants
     for each in constants:

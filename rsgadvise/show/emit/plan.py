@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from rsgadvise.advise.recommend import training_plan
 from rsgadvise.advise.results import Source, TrainingPlan
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rsgadvise.data.scaling import ScalingKind
     from rsgadvise.spec import Spec
     from rsgadvise.theory.heads.head import Head
+    from rsgadvise.theory.optimizers.optimizer import Optimizer
     from rsgadvise.theory.units.unit import Unit
 
 
@@ -148,6 +149,26 @@ class Program:
         return self.data is not None and not self.data.plain
 
     @property
+    def optimizer(self) -> Optimizer:
+        """What makes updates of gradients."""
+        return self.train.optimises
+
+    @property
+    def settings(self) -> tuple[tuple[str, Any], ...]:
+        """Its constants, of the weights as the library has them; those that the program uses."""
+        own = self.optimizer.rescaled(self.train.keep_prob)[1] if self.rescaled else self.optimizer
+        used = own.torch_arguments if self.target == "torch" else own.code
+        named = ((name.upper(), value) for name, value in own.settings.items())
+        return tuple((name, value) for name, value in named if name in used)
+
+    @property
+    def rescaled_settings(self) -> tuple[tuple[str, Any], ...]:
+        """Those of them that are others than advised."""
+        given = self.optimizer.settings
+        own = ((name, value, given[name.lower()]) for name, value in self.settings)
+        return tuple((name, advised) for name, value, advised in own if value != advised)
+
+    @property
     def stepsizes(self) -> tuple[float, ...]:
         """gamma of each matrix."""
         return self._of_each_matrix(self.train.stepsize)
@@ -160,8 +181,8 @@ class Program:
     @property
     def library_stepsizes(self) -> tuple[float, ...]:
         """`stepsizes` of the weights as the library has them."""
-        square = self.train.keep_prob**2
-        return tuple(square * gamma for gamma in self.stepsizes) if self.rescaled else self.stepsizes
+        factor = self.optimizer.rescaled(self.train.keep_prob)[0]
+        return tuple(factor * gamma for gamma in self.stepsizes) if self.rescaled else self.stepsizes
 
     def _of_each_matrix(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
         given = value if isinstance(value, tuple) else (value,)
@@ -257,7 +278,9 @@ def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: 
         raise UsageError(f"rank must be from 1 to {len(rows)}; got {chosen}; ask for more recommendations")
     best = rows[chosen - 1]
     source: Source = "calibrated" if advice.constants == "calibrated" else "theorem"
+    optimizer = spec.training.chosen_optimizer
     train = training_plan(best, spec.network.weight_bounds, source=source)
+    train = replace(train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
     return Program(target, advice, spec, train, best, data)
 
 
@@ -352,6 +375,7 @@ class Stock:
         whole: whether that is all rows that are trained on.
         epochs: as many as make the advised work.
         unit: of its hidden layers, tanh where it has not those of the advice.
+        arguments: its solver with its settings. growth: what that makes of a step that is taken on and on.
     """
 
     loss: str
@@ -363,14 +387,19 @@ class Stock:
     whole: bool
     epochs: int
     unit: str
+    arguments: Mapping[str, object]
+    growth: float
 
 
 def stock_of(plan: Program) -> Stock:
     """Values that are about as stable: there is no stepsize that makes the two methods the same."""
     loss, curvature = _loss(plan)
-    rate = plan.train.common_stepsize * plan.head.bend / curvature
+    optimizer, rate = plan.optimizer, plan.train.common_stepsize
+    if not optimizer.scale_free:
+        rate *= plan.head.bend / curvature
     # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
-    largest = math.inf if plan.classifies else 1 / (1 + _entering(plan))
+    free = plan.classifies or optimizer.scale_free
+    largest = math.inf if free else 1 / (optimizer.growth * (1 + _entering(plan)))
     rows = _rows(plan)
     there = rows if plan.data is not None else min(rows, PLACEHOLDER_ROWS)
     training_rows = max(1, there - there // 5)
@@ -385,6 +414,8 @@ def stock_of(plan: Program) -> Stock:
         whole=batch_size >= training_rows,
         epochs=math.ceil(plan.train.iterations * plan.train.batch_size / rows),
         unit="logistic" if not plan.units else plan.units[0].sklearn or "tanh",
+        arguments=optimizer.sklearn,
+        growth=optimizer.growth,
     )
 
 

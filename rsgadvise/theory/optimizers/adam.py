@@ -39,6 +39,7 @@ class Adam(Optimizer):
     }
     memory: ClassVar[tuple[str, ...]] = ("m", "v")
     scale_free: ClassVar[bool] = True
+    keras_differs: ClassVar[str] = "where EPS is added"
     torch: ClassVar[str] = "Adam"
     torch_arguments: ClassVar[str] = "betas=BETAS, eps=EPS, weight_decay=WEIGHT_DECAY"
 

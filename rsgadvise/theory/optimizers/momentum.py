@@ -24,6 +24,7 @@ class Momentum(Optimizer):
     title: ClassVar[str] = "momentum"
     ranges: ClassVar[Mapping[str, Setting]] = {"beta": Setting(below=1)}
     memory: ClassVar[tuple[str, ...]] = ("v",)
+    keras_differs: ClassVar[str] = "steps whose length changes"
     torch: ClassVar[str] = "SGD"
     torch_arguments: ClassVar[str] = "momentum=BETA"
 

@@ -25,6 +25,7 @@ class Nesterov(Optimizer):
     title: ClassVar[str] = "Nesterov's momentum"
     ranges: ClassVar[Mapping[str, Setting]] = {"beta": Setting(above=True, below=1)}
     memory: ClassVar[tuple[str, ...]] = ("v",)
+    keras_differs: ClassVar[str] = "steps whose length changes"
     torch: ClassVar[str] = "SGD"
     torch_arguments: ClassVar[str] = "momentum=BETA, nesterov=True"
 

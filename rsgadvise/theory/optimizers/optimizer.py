@@ -36,6 +36,7 @@ class Optimizer(ABC):
         memory: names of what it remembers of each matrix; zeros before the first iteration.
         plain: whether u is the gradient itself, as the theorems have it.
         scale_free: whether u stays the same when f is multiplied by a number.
+        keras_differs: in what the keras optimiser of that name is another.
         torch: its class in torch.optim; torch_arguments: what follows the learning rate, with the settings
             as constants.
     """
@@ -45,6 +46,7 @@ class Optimizer(ABC):
     memory: ClassVar[tuple[str, ...]] = ()
     plain: ClassVar[bool] = False
     scale_free: ClassVar[bool] = False
+    keras_differs: ClassVar[str] = ""
     torch: ClassVar[str]
     torch_arguments: ClassVar[str] = ""
 
