@@ -36,6 +36,7 @@ def write_advice(into: Path, advice: Advice) -> None:
         "stepsize": list(gamma) if isinstance(gamma, tuple) else gamma,
         "batch_size": plan.batch_size,
         "iterations": plan.iterations,
+        "optimizer": plan.optimises.written,
     }
     if KINDS[advice.kind].masked:
         values["keep_prob"] = plan.keep_prob

@@ -196,13 +196,6 @@ def _numbers(setting: Setting) -> Number | Numbers:
     return Numbers(number, least=setting.many, most=setting.many, fix=f"give a list of {setting.many}")
 
 
-def _as_written(optimizer: Optimizer) -> str | dict[str, Any]:
-    """As a spec has it: a word where all settings are the usual ones."""
-    if optimizer == type(optimizer)():
-        return optimizer.name
-    return {"name": optimizer.name} | optimizer.settings
-
-
 # The rules between sections of a spec, each held to the key that is to be changed.
 
 NO_DROPOUT = "1 for kind single_layer, whose theory has no dropout"
@@ -576,7 +569,7 @@ class Training(Section):
     )
     batch_size: Annotated[int, BATCH_SIZE] | None = Field(default=None, description="B: samples per step.")
     iterations: Annotated[int, COUNT] | None = Field(default=None, description="N: steps of training.")
-    optimizer: Annotated[Optimizer, _Named(), PlainSerializer(_as_written)] | None = Field(
+    optimizer: Annotated[Optimizer, _Named(), PlainSerializer(lambda chosen: chosen.written)] | None = Field(
         default=None,
         description="What makes updates of gradients: a word, or {name: , and its settings}; sgd without it, "
         "which the theorems are about.",

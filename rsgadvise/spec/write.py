@@ -324,7 +324,7 @@ def write_training(
 
     Args:
         path: the spec.
-        values: by key of the section; a list becomes one on one line.
+        values: by key of the section; a list or a mapping becomes one on one line.
         network: the same for the network.
 
     Raises:
@@ -335,8 +335,11 @@ def write_training(
         raise UsageError("--into must be a spec file to write into; got -, standard input; name a file")
     file = printable(str(path))
     text = decode(read_file(path), file)
-    parse_spec(text, file=str(path))  # says what is wrong with it, before anything is changed
-    given = {"network": network or {}, "training": values}
+    loaded = parse_spec(text, file=str(path))  # says what is wrong with it, before anything is changed
+    # An optimiser that nobody named is SGD, and need not be named then.
+    same = values.get("optimizer") == loaded.spec.training.chosen_optimizer.written
+    kept = {key: value for key, value in values.items() if not (same and key == "optimizer")}
+    given = {"network": network or {}, "training": kept}
     texts = {
         name: {key: _text(value) for key, value in section.items()}
         for name, section in given.items()
@@ -349,6 +352,8 @@ def write_training(
 
 def _text(value: object) -> str:
     """A value on one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_text(entry)}' for key, entry in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_text, value))}]"
     return repr(value) if isinstance(value, float) else str(value)

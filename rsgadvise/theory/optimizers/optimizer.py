@@ -66,6 +66,11 @@ class Optimizer(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
+    def written(self) -> str | dict[str, Any]:
+        """As a spec has it: a word where all settings are the usual ones."""
+        return self.name if self == type(self)() else {"name": self.name} | self.settings
+
+    @property
     def growth(self) -> float:
         """What u grows by where the same gradient comes again and again: its limit over the first."""
         return 1.0
