@@ -182,9 +182,12 @@ class Proposals:
     @property
     def _usual(self) -> float:
         """The usual stepsize as a multiple of 1/U."""
-        if not self.optimizer.plain:
-            return 1.0 if self.optimizer.scale_free else _USUAL_MULTIPLE
-        return 1.0 if self.usual is None else self.known.smoothness * self.usual / _mean(self.shape)
+        optimizer = self.optimizer
+        if self.usual is None or optimizer.scale_free:
+            return 1.0 if optimizer.plain or optimizer.scale_free else _USUAL_MULTIPLE
+        if not optimizer.plain:
+            return self.known.smoothness * self.usual / (optimizer.gain * _mean(self.shape))
+        return self.known.smoothness * self.usual / _mean(self.shape)
 
     def variants(self, leader: Candidate) -> list[Candidate]:
         """The leader with another decay, batch size or keep probability, one at a time."""

@@ -138,7 +138,11 @@ class Reporter:
             wording.plateau_note(report),
             wording.help_note(report),
             wording.box_note(wider, touched, max(self.problem.weight_bounds, default=0.0)),
-            wording.stopping_note(choice, None if self.stopping_is_open else stopping),
+            wording.stopping_note(
+                choice,
+                None if self.stopping_is_open else stopping,
+                bounded=self.arena.optimizer.plain,
+            ),
             "" if about(self.constants).on_rows else wording.OTHER_BOUNDS.format(self.constants),
             "" if self.space.goal is None else wording.NO_TARGET,
             "" if self.arena.optimizer.plain else NO_BOUND_FOR.format(self.arena.optimizer.title),

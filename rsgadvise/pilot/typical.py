@@ -233,7 +233,7 @@ def _along_updates(
 
 def _as_sgd(gamma: float, optimizer: Optimizer, steepest: float) -> float:
     """The stepsize that takes SGD about as far; the usual one where the optimiser's own tells nothing."""
-    return _CENTRE / steepest if optimizer.scale_free else gamma * optimizer.growth
+    return _CENTRE / steepest if optimizer.scale_free else gamma * optimizer.gain
 
 
 def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:

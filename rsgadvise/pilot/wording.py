@@ -49,7 +49,7 @@ def _lower(report: PilotReport) -> Iterator[str]:
     """Who had a lower loss than the winner, and why that did not count."""
     equal, other = list[str](), list[str]()
     hidden = len(report.raced[0].stepsizes) > 1
-    usual = "2.8/U" if "/U" in report.raced[0].source else "gamma*"
+    usual = "2.8/U" if "/U" in report.raced[0].source else "the usual one"
     for each in report.raced[1:]:
         if each.winner_loss is not None and each.loss < each.winner_loss:
             ends = (level(loss, report.constant_loss) for loss in (each.loss, each.winner_loss))
@@ -228,12 +228,13 @@ def help_note(report: PilotReport) -> str:
     return f"Tried without help, none clearly better than a constant prediction's {constant}: {said}."
 
 
-def stopping_note(choice: StoppingChoice | None, kept: Stopping | None) -> str:
+def stopping_note(choice: StoppingChoice | None, kept: Stopping | None, *, bounded: bool) -> str:
     """What was chosen, and whether the advice follows it.
 
     Args:
         choice: over the second run, if there was one.
         kept: P_R of the spec; None where it leaves that open.
+        bounded: whether there are bounds.
     """
     if choice is None or (kept is not None and choice.chosen in (None, kept)):
         return ""
@@ -242,7 +243,7 @@ def stopping_note(choice: StoppingChoice | None, kept: Stopping | None) -> str:
     text = f"Choosing P_R over the length of the second run gave {choice.reason}"
     if kept is None:
         return (
-            f"{text} It is used: the ranks and their bounds are for it. "
+            f"{text} It is used: the ranks {'and their bounds ' if bounded else ''}are for it. "
             "A training.stopping in the spec would be kept."
         )
     own = kept if isinstance(kept, str) else "list"

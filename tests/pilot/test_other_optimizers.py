@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,9 @@ def arena_of(optimizer: Any, network: Network | None = None) -> Arena:
     return Arena.of(network, data_of(80), seed=3, hold_out=False, optimizer=optimizer_of(optimizer))
 
 
-FIRST = {  # u of a first gradient, and what it grows by, written out
+FIRST: dict[
+    str, tuple[Callable[[Float, Float], Float], float]
+] = {  # u of a first gradient, and what it grows by, written out
     "sgd": (lambda g, w: g, 1.0),
     "momentum": (lambda g, w: g, 10.0),
     "nesterov": (lambda g, w: 1.9 * g, 1 / (1.9 * 0.1)),

@@ -241,6 +241,10 @@ def hypotheses_of(
         statistics: of the data file, if the spec names one.
         measured: constants that were measured for the advice.
     """
+    optimizer = problem.optimizer
+    if not optimizer.plain:  # nothing else of a theorem matters then
+        reason = f"it is {optimizer.words}, and no bound is claimed"
+        return (Hypothesis("optimizer", "the training is SGD", False, reason),)
     at_point: tuple[Hypothesis, ...] = ()
     training: tuple[Hypothesis, ...] = ()
     if point is not None:

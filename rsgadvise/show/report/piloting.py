@@ -144,7 +144,8 @@ def _change(share: float) -> str:
 def measured_sentences(advice: Advice) -> Iterator[str]:
     """The second run against what the bound says of it, and what the advice itself cost."""
     if isinstance(advice, PilotAdvice):
-        yield from _second_run(advice.pilot)
+        plain = advice.train is None or advice.train.optimises.plain
+        yield from _second_run(advice.pilot, plain=plain)
         if advice.pilot.stopping is not None:
             yield from _above(advice.pilot.stopping, advice.constants)
     if advice.cost > 0:
@@ -162,7 +163,7 @@ def _above(choice: StoppingChoice, constants: ConstantsName) -> Iterator[str]:
             )
 
 
-def _second_run(pilot: PilotReport) -> Iterator[str]:
+def _second_run(pilot: PilotReport, *, plain: bool) -> Iterator[str]:
     if pilot.gradient is None or pilot.share is None:
         return
     how = "mean" if pilot.gradient_stopping == "uniform" else "expected"
@@ -171,6 +172,7 @@ def _second_run(pilot: PilotReport) -> Iterator[str]:
     if pilot.gradient <= 0:  # an estimate without bias, from few rows
         measured = f"the {how} squared gradient was too small to be told from 0"
     if pilot.predicted_bound is None:
-        yield f"Over the second run{by} {measured}; these constants give no bound at such a stepsize."
+        why = "; these constants give no bound at such a stepsize" if plain else ""
+        yield f"Over the second run{by} {measured}{why}."
     else:
         yield f"Over the second run{by} {measured}; the bound for it is {number(pilot.predicted_bound)}."

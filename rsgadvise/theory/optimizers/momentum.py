@@ -34,7 +34,7 @@ class Momentum(Optimizer):
         return f"{self.title} {self.beta:g}"
 
     @property
-    def growth(self) -> float:
+    def gain(self) -> float:
         """1 + beta + beta^2 + ..."""
         return 1 / (1 - self.beta)
 

@@ -35,9 +35,14 @@ class Nesterov(Optimizer):
         return f"{self.title} {self.beta:g}"
 
     @property
+    def gain(self) -> float:
+        """1 + beta + beta^2 + ..."""
+        return 1 / (1 - self.beta)
+
+    @property
     def growth(self) -> float:
-        """G / (1 - beta) in the limit, from (1 + beta) G at first."""
-        return 1 / (1 - self.beta**2)
+        """From (1 + beta) G at first."""
+        return self.gain / (1 + self.beta)
 
     @property
     def code(self) -> str:

@@ -71,9 +71,14 @@ class Optimizer(ABC):
         return self.name if self == type(self)() else {"name": self.name} | self.settings
 
     @property
-    def growth(self) -> float:
-        """What u grows by where the same gradient comes again and again: its limit over the first."""
+    def gain(self) -> float:
+        """What u comes to, over the gradient, where the same comes again and again; 1 if `scale_free`."""
         return 1.0
+
+    @property
+    def growth(self) -> float:
+        """What u grows by then: its limit over the first."""
+        return self.gain
 
     @property
     @abstractmethod
