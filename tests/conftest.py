@@ -151,11 +151,11 @@ def _theorems_afresh() -> None:
 
 @pytest.fixture
 def recipes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The unit and the loss of tests/recipes among those of the package."""
-    from rsgadvise.theory import heads, units
+    """The unit, the loss and the optimiser of tests/recipes among those of the package."""
+    from rsgadvise.theory import heads, optimizers, units
 
-    caches = (units.unit_of, heads.head_of)
-    for package in (units, heads):
+    caches = (units.unit_of, heads.head_of, optimizers.kind_of)
+    for package in (units, heads, optimizers):
         folder = ROOT / "tests" / "recipes" / package.__name__.rpartition(".")[2]
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
     for cached in caches:

@@ -106,6 +106,13 @@ training: {iterations: 30, stepsize: 0.05, optimizer: adamw}
 search: {batch_size: [2, 4]}
 """,
 }
+ADDED = {
+    "one that is a file of its own": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6}
+training: {iterations: 30, keep_prob: 0.7, stepsize: 0.03, optimizer: {name: rmsprop, eps: 0.01}}
+search: {batch_size: [2, 4]}
+""",
+}
 MASKED = [name for name, text in SPECS.items() if advised(text)[1].keep_prob < 1]
 SEVERAL = [name for name in SPECS if "several runs" in name]
 
@@ -121,7 +128,7 @@ class Case:
 
     def __init__(self, name: str, cooldown: float | None = None) -> None:
         self.cooldown = cooldown
-        self.text = (SPECS | OTHERS | OPTIMIZERS)[name]
+        self.text = (SPECS | OTHERS | OPTIMIZERS | ADDED)[name]
         self.spec, self.best = advised(self.text)
         self.network = network_of(self.spec, self.best)
         rng = np.random.default_rng(7)
@@ -346,6 +353,12 @@ def test_other_optimizers_have_the_same_weights_too(
     target: Target, name: str, cooldown: float | None
 ) -> None:
     same_weights(target, Case(name, cooldown), on_box=False)
+
+
+@pytest.mark.usefixtures("recipes")
+@pytest.mark.parametrize("target", TRAINERS)
+def test_an_optimizer_of_ones_own_has_the_same_weights_too(target: Target) -> None:
+    same_weights(target, Case(next(iter(ADDED)), 0.4), on_box=False)
 
 
 def same_weights(target: Target, case: Case, *, on_box: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""A unit and a loss are one file each: put beside the others they pass through every command."""
+"""A unit, a loss and an optimiser are one file each: beside the others they pass through every command."""
 
 from __future__ import annotations
 
@@ -72,3 +72,19 @@ def test_data_are_raced_and_what_is_emitted_compiles(network: str, tmp_path: Pat
         text = run("recommend", spec, "--constants", "certified", "--emit", library).out
         compile(text, library, "exec")
         assert ("softsign" in text.lower()) == ("softsign" in network)
+
+
+@pytest.mark.parametrize("target", ["torch", "keras", "sklearn", "optuna"])
+def test_an_optimizer_is_advised_for_and_written(target: str, tmp_path: Path, run: Run) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        f"network: {NETWORKS['both']}\ndata: {DATA}\nbudget: {{epochs: 5}}\n"
+        "training: {optimizer: {name: rmsprop, alpha: 0.9}}\n"
+    )
+    found = json.loads(run("recommend", spec, "-f", "json").out)
+    assert (found["train"]["optimizer"], found["train"]["source"]) == ("rmsprop", "typical")
+    assert found["train"]["optimizer_settings"] == {"alpha": 0.9, "eps": 1e-8}
+    assert found["guarantee"] is None
+    text = run("recommend", spec, "--emit", target).out
+    assert "ALPHA = 0.9  # of RMSprop" in text
+    compile(text, "program.py", "exec")
