@@ -269,7 +269,7 @@ def measured(
 def _opened(loaded: LoadedSpec) -> DataSource:
     """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
     from rsgadvise.data.opening import open_as
-    from rsgadvise.data.reading import SPEC
+    from rsgadvise.data.words import SPEC
 
     data = loaded.spec.data
     path = loaded.source.base_dir / (data.file or "")

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rsgadvise.data.reading import OPTIONS, Asked, Words
+from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
+from rsgadvise.data.words import OPTIONS, Words
 
 FEATURE_NAMES = (
     *("x", "data", "features", "feature", "feats", "feat", "fea", "inputs", "input", "images", "image"),

@@ -16,9 +16,10 @@ from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.formats import Format, all_formats
 from rsgadvise.data.formats.numpy_files import NpzArchive
 from rsgadvise.data.packing import Packing, packing_of
-from rsgadvise.data.reading import OPTIONS, Asked, Categories, Reading, Words, said
+from rsgadvise.data.reading import Asked, Categories, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
+from rsgadvise.data.words import OPTIONS, Words
 from rsgadvise.errors import UsageError
 
 

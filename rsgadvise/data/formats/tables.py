@@ -7,7 +7,7 @@ import io
 import math
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from rsgadvise.data.dialect import (
 )
 from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing, unpacked_name
-from rsgadvise.data.reading import ONLY_TARGETS, Asked, Reading, Words
+from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -40,10 +40,12 @@ from rsgadvise.data.stream import (
     reading,
 )
 from rsgadvise.data.text import Records, encoding_of, first_lines, writing_of
+from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
 
 BLOCK_BYTES = 1 << 21  # of text for one call of pandas, and for each of its threads
 _THREADS = 2
 _LARGEST_FREED = 31 << 20
+_LONGEST_MARK = 40  # of a missing cell
 _SPOOL_BYTES = 1 << 26  # of numbers that are kept in memory between passes, and not in a temporary file
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
@@ -79,14 +81,14 @@ class Layout:
         return tuple(column.name for column in self.columns)
 
 
-def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Layout:
+def layout_of(path: Path, packing: Packing | None, options: TableOptions, words: Words) -> Layout:
     """Encoding, separator, header and columns, from the first lines."""
-    writing = writing_of(path, packing, options.encoding)
+    writing = writing_of(path, packing, options.encoding, words)
     text, whole = first_lines(path, packing, writing)
     name = unpacked_name(path)
     if options.separator is None and name.endswith(".tsv") and "\t" in text:
         options = replace(options, separator="tab")
-    dialect = dialect_of(path, text, whole=whole, options=options)
+    dialect = dialect_of(path, text, whole=whole, options=options, words=words)
     return Layout(
         path,
         "tsv" if dialect.separator == "\t" else "csv",
@@ -161,7 +163,7 @@ class TextTable(Table):
     def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
         """(features, targets, which rows are whole) of each block, parsed ahead on several threads."""
         layout = self._layout
-        parser = _Parser(layout, self._columns, self._words)
+        parser = _Parser(layout, self._columns, self._words, targeted=self.has_targets)
         records = layout.lines()
         # The GNU allocator gives large blocks back to the system, and every new one costs page faults, until
         # it has seen one freed that is as large; a third of the time of a pass. None of it is touched.
@@ -186,8 +188,8 @@ class TextTable(Table):
 class _Parser:
     """Blocks of text to numbers."""
 
-    def __init__(self, layout: Layout, columns: Columns, words: Words) -> None:
-        self._layout, self._columns, self._words = layout, columns, words
+    def __init__(self, layout: Layout, columns: Columns, words: Words, *, targeted: bool) -> None:
+        self._layout, self._columns, self._words, self._targeted = layout, columns, words, targeted
         dialect = layout.dialect
         self._wanted = sorted({*columns.features, *columns.targets})
         self._kinds = {place: layout.columns[place].kind for place in self._wanted}
@@ -315,7 +317,7 @@ class _Parser:
 
     def _blanks(self) -> str:
         """What else may help where blanks separate cells, and an empty one cannot be seen."""
-        if self._layout.dialect.separator != BLANKS:
+        if self._layout.dialect.separator != BLANKS or not self._words.said:
             return ""
         return f", or, if two blanks enclose an empty cell, say {self._words.table_key('separator', 'space')}"
 
@@ -345,10 +347,15 @@ class _Parser:
 
     def _fix(self, place: int, cell: str) -> str:
         """What to do about a cell that is no number, in a column of numbers."""
-        missing = f"if it stands for a missing value, {self._words.table_key('missing', cell[:20])}"
+        words = self._words
+        if not words.said:
+            return "correct it, or, if the targets are classes, write words alone"
+        fix = f"if it stands for a missing value, {words.table_key('missing', cell)}; "
+        if len(cell) > _LONGEST_MARK:
+            fix = "correct it; "
         if place in self._columns.targets:
-            return f"{missing}; if the targets are classes, {self._words.setting('target_kind', 'classes')}"
-        return f"{missing}; else {self._words.no_number(named=bool(self._columns.targets))}"
+            return f"{fix}if the targets are classes, {words.setting('target_kind', 'classes')}"
+        return f"{fix}else {words.no_number(named=self._targeted)}"
 
     def _refuse(self, line: int, place: int, message: str) -> NoReturn:
         name = self._layout.names[place]
@@ -403,10 +410,12 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
     """The columns that are asked for, of anything that is written as lines of text."""
     with reading(layout.path):
 
-        def vocabulary(places: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-            told = {place: layout.columns[place].words for place in places if layout.columns[place].words}
-            others = [place for place in places if place not in told]
-            return {**told, **(_vocabulary(layout, others, asked.words) if others else {})}
+        def vocabulary(places: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
+            """In a pass of its own."""
+            of_words = TextTable(layout, Columns((), tuple(places), {}), None, asked.words)
+            for _, found, _ in of_words._parsed():
+                for at, place in enumerate(places):
+                    yield place, [] if found is None else found[:, at].tolist()
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
         if asked.reading.target_kind == "classes" and columns.targets:
@@ -420,17 +429,6 @@ def _as_words(layout: Layout, place: int) -> Layout:
     old = columns[place]
     columns[place] = Column(old.name, "word", old.cells)
     return replace(layout, columns=tuple(columns))
-
-
-def _vocabulary(layout: Layout, places: Sequence[int], words: Words) -> dict[int, tuple[str, ...]]:
-    """Every word of some columns, in a pass of its own."""
-    found: dict[int, set[str]] = {place: set() for place in places}
-    columns = Columns((), tuple(places), {})
-    for _, targets, _ in TextTable(layout, columns, None, words)._parsed():
-        if targets is not None:
-            for at, place in enumerate(places):
-                found[place].update(targets[:, at].tolist())
-    return {place: tuple(sorted(each)) for place, each in found.items()}
 
 
 def targets_of(layout: Layout) -> RowArray:
@@ -464,15 +462,15 @@ class Text(Format):
         return bool(start) and suffix in _SUFFIXES and encoding_of(start) is not None
 
     def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of(path, packing, reading.table).columns
+        return layout_of(path, packing, reading.table, OPTIONS).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         with reading(path):
-            return table_of(layout_of(path, asked.packing, asked.reading.table), asked)
+            return table_of(layout_of(path, asked.packing, asked.reading.table, asked.words), asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
         with reading(path):
-            return targets_of(layout_of(path, packing, TableOptions()))
+            return targets_of(layout_of(path, packing, TableOptions(), ONLY_TARGETS))
 
 
 FORMATS = (Text(),)
