@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,7 @@ from rsgadvise.data.dialect import (
 from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.reading import Asked, Reading
+from rsgadvise.data.spool import MEMORY_BYTES, Spool
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -46,7 +46,6 @@ BLOCK_BYTES = 1 << 21  # of text for one call of pandas, and for each of its thr
 _THREADS = 2
 _LARGEST_FREED = 31 << 20
 _LONGEST_MARK = 40  # of a missing cell
-_SPOOL_BYTES = 1 << 26  # of numbers that are kept in memory between passes, and not in a temporary file
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
@@ -142,23 +141,23 @@ class TextTable(Table):
             notes=(*columns.notes, *layout.dialect.notes),
         )
         self._layout = layout
-        self._spool: _Spool | None = None
+        self._kept: _Kept | None = None
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
         """See `DataSource.chunks`; a second pass reads what the first one found, and parses nothing."""
         rows = max(1, max_bytes // (8 * max(1, self.input_dim)))
-        if self._spool is not None:
-            yield from self._spool.chunks(rows)
+        if self._kept is not None:
+            yield from self._kept.chunks(rows)
             return
-        spool = _Spool(self.input_dim)
+        kept = _Kept(self.input_dim)
         with ThreadPoolExecutor(max_workers=1) as writer:
             for features, targets in self._whole(self._parsed(), max_bytes):
-                written = writer.submit(spool.add, features, targets)
+                written = writer.submit(kept.add, features, targets)
                 for first in range(0, len(features), rows):
                     part = slice(first, first + rows)
                     yield features[part], None if targets is None else targets[part]
                 written.result()
-        self._spool = spool if spool.complete else None
+        self._kept = kept if kept.complete else None
 
     def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
         """(features, targets, which rows are whole) of each block, parsed ahead on several threads."""
@@ -367,43 +366,33 @@ def _truth(cell: str) -> float | None:
     return _TRUTHS.get(cell.strip())
 
 
-class _Spool:
-    """The numbers of a first pass, in memory or in a temporary file, for the passes after it."""
+class _Kept:
+    """The rows of a first pass for those after it; targets, which may be words, stay in memory."""
 
     def __init__(self, width: int) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
-        self._width, self._rows = width, 0
+        self._features = Spool(width)
         self._targets: list[Array] = []
         self._bytes = 0
-        self.complete = True
+
+    @property
+    def complete(self) -> bool:
+        return self._features.complete
 
     def add(self, features: Array, targets: Array | None) -> None:
         """Keep the next rows; where there is no room for them, none are kept."""
-        if not self.complete:
-            return
-        try:
-            self._file.write(np.ascontiguousarray(features).data)
-        except OSError:
-            self.complete = False
-            return
-        self._rows += len(features)
-        if targets is not None:
+        self._features.add(features)
+        if targets is not None and self.complete:
             self._bytes += targets.nbytes
             self._targets.append(targets)
-            self.complete = self._bytes <= _SPOOL_BYTES
-
-    def __del__(self) -> None:
-        self._file.close()
+            if self._bytes > MEMORY_BYTES:
+                self._features.drop()
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
         """All of them again."""
         targets = np.concatenate(self._targets) if self._targets else None
-        for first in range(0, self._rows, rows):
-            count = min(rows, self._rows - first)
-            self._file.seek(first * self._width * 8)
-            data = self._file.read(count * self._width * 8)
-            features = np.frombuffer(data, dtype=np.float64).reshape(count, self._width)
-            yield features, None if targets is None else targets[first : first + count]
+        for first in range(0, self._features.rows, rows):
+            features = self._features.read(first, rows)
+            yield features, None if targets is None else targets[first : first + len(features)]
 
 
 def table_of(layout: Layout, asked: Asked) -> TextTable:
