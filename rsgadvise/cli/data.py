@@ -351,10 +351,13 @@ def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[s
 
 def without_targets(loaded: LoadedSpec) -> SpecError:
     """The error that the data file holds no targets, and the network needs some."""
+    from rsgadvise.data.opening import target_choice
+
+    file = loaded.spec.data.file or ""
     return loaded.source.error(
         "data.target",
-        f"must be given to train on {loaded.spec.data.file}, which holds no targets that go by themselves; "
-        "name a column, an array or a file of labels",
+        f"must be given to train on {file}, which holds no targets that go by themselves; name "
+        + target_choice(loaded.source.base_dir / file),
     )
 
 

@@ -88,6 +88,18 @@ def format_of(path: Path) -> str:
     return _detect(path)[0].name
 
 
+def target_choice(path: Path) -> str:
+    """What can be named as the targets of the file, and whatever else gives it some.
+
+    Raises:
+        DataError: the file is missing or of an unknown format.
+    """
+    form, _ = _detect(path)
+    if form.columns:
+        return "a column by its name or number (-1 is the last), or a file of one target a row"
+    return form.target_choice
+
+
 def columns_shown(path: Path, reading: Reading) -> tuple[Column, ...]:
     """The columns of a table, as its first rows show them; none for a file of another kind.
 
