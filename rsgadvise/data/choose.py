@@ -188,7 +188,7 @@ def _choose_features(archive: Archive, array: str | None, words: Words) -> str:
     raise malformed(
         path,
         f"holds {_described(archive, names)} and none is called x, data or features; choose the features with"
-        f" {words.array} NAME",
+        f" {words.setting('array', 'NAME')}",
     )
 
 

@@ -251,7 +251,7 @@ def _best(path: Path, sample: str, options: TableOptions) -> _Split:
         name = options.separator
         found = _by(sample, SEPARATORS.get(name, name))
         if found is None:
-            raise malformed(path, f"is not separated by {name!r} throughout: a quote is not closed")
+            raise malformed(path, f"is not separated by {name!r} throughout: a quote is not closed; close it")
         return found
     tries = [_by(sample, mark) for mark in ("\t", ";", "|", ",")]
     tries += [_by(sample, BLANKS), *(_by(sample, mark, collapsed=True) for mark in ("\t", ";", "|", ","))]

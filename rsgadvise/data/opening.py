@@ -68,10 +68,12 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
             f"is packed ({packing.name}) with neither {', '.join(most)} nor {last} inside; unpack it first",
         )
     suffix = path.suffix.lower()
-    if any(suffix in each.suffixes for each in formats):
+    promised = [each.words for each in formats if suffix in each.suffixes]
+    if promised:
         raise malformed(
             path,
-            f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again",
+            f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again "
+            f"as {' or '.join(promised)}",
         )
     if suffix in {".csv", ".tsv", ".txt"}:
         raise malformed(path, "is no text; save the table as UTF-8")
