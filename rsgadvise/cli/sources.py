@@ -292,7 +292,7 @@ def load(
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
-    from rsgadvise.data.opening import open_as
+    from rsgadvise.data.opening import open_as, target_choice
     from rsgadvise.spec import parse_spec
 
     kind, hidden = _shape(options)
@@ -311,7 +311,10 @@ def _from_data(
             raise
         raise DataError(f"{error}. {notes[0]}") from error  # what was assumed may be what is wrong
     if not source.has_targets and not kind.tied:
-        raise DataError(f"{path}: holds no targets that are found by themselves; name them with {_NAME_IT}")
+        raise DataError(
+            f"{path}: holds no targets that are found by themselves; name them with --target, "
+            f"{target_choice(path)}; or say --kind autoencoder, which needs none"
+        )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
         hidden = (HIDDEN,)
