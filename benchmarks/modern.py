@@ -1,10 +1,10 @@
 """`python -m benchmarks.modern`: what advice for torch modules is worth, beside what a user would pick.
 
 Twenty settings that no choice in the method looked at: tables of the KEEL repository and of scikit-learn,
-MNIST and CIFAR-10, ReLU and tanh networks of one to three hidden layers and two convolutional ones, cross-entropy,
-each trained by SGD, momentum and Adam. In every setting all methods make the same number of updates with the
-same batch size from the same first weights, medians over the seeds; what is judged is the loss over all
-training rows at the end, and the share of held-out rows that are wrong.
+MNIST and CIFAR-10, ReLU and tanh networks of one to three hidden layers and two convolutional ones, by
+cross-entropy, trained by SGD, momentum and Adam. In every setting all methods make the same number of
+updates with the same batch size from the same first weights, medians over the seeds; what is judged is the
+loss over all training rows at the end, and the share of held-out rows that are wrong.
 
 `raced` is the default advice, `calibrated` its directional stepsize without a race (`--pilot 0`), each with
 the schedule that it says. Trial equivalents are those of random search (see `benchmarks.advice`), log-uniform

@@ -18,10 +18,14 @@ _FEWEST = 20, 150  # iterations of them, where it allows that: shorter runs say 
 _ALIKE = 0.05
 """Losses of short runs that differ by less are alike, and the smallest stepsize of those is taken: of longer
 runs it is the better one more often, and it never is the one that is too large."""
-_VARIANTS = (Candidate(0.0, "cosine"), Candidate(0.0, "linear", warmup=0.1))
-"""A constant stepsize is none of them: it does well in short runs and worse in every long one."""
-_BETTER = 0.03  # share by which another schedule has to be better
-FULL = len(_RUNGS) * _SHARES[0] + (len(_NEAR) + len(_VARIANTS)) * _SHARES[1]
+_WARMUP = 0.1
+"""The only other schedule that is tried. A constant stepsize does well in short runs and worse in long ones,
+and a cosine is no better than a line in either."""
+_BETTER = 0.03  # share by which it has to be better
+_LONGER = 2  # times the length of the second round, of a run that shows whether the winner lasts
+_STEPS_DOWN = 3  # at most, where it does not
+_NO_HIGHER = 1.02  # times its loss before is no higher, where little is left to be learnt
+FULL = len(_RUNGS) * _SHARES[0] + (len(_NEAR) + 1 + _LONGER) * _SHARES[1]
 """Trainings that a whole race costs, of a training that is long."""
 
 
@@ -56,9 +60,9 @@ def race(trainer: Trainer, unit: float, iterations: int, budget: float, told: To
     """
     found = Race([])
     first, second = (max(share * iterations, least) for share, least in zip(_SHARES, _FEWEST, strict=True))
-    most = budget * iterations / (len(_RUNGS) * first + (len(_NEAR) + len(_VARIANTS)) * second)
+    most = budget * iterations / (len(_RUNGS) * first + (len(_NEAR) + 1 + _LONGER) * second)
     first, second = (max(1, min(iterations, round(min(1.0, most) * each))) for each in (first, second))
-    planned = len(_RUNGS) * first + (len(_NEAR) + len(_VARIANTS)) * second
+    planned = len(_RUNGS) * first + (len(_NEAR) + 1 + _LONGER) * second
 
     def run(candidates: Sequence[Candidate], steps: int) -> list[Trained]:
         before = found.steps
@@ -80,7 +84,8 @@ def race(trainer: Trainer, unit: float, iterations: int, budget: float, told: To
             last = _climbed(run, [top.candidate.stepsize * 2.0**by for by in _NEAR], second, further=1)
             found.best = _smallest(last, _ALIKE) or top
             found.spread = _spread(last, found.best)
-            found.best = _scheduled(run, found.best)
+            found.best = _risen(run, found.best)
+            found.best = _lasting(run, found.best, min(iterations, _LONGER * second))
     except KeyboardInterrupt:
         found.interrupted = True
     return found
@@ -121,8 +126,21 @@ def _spread(runs: Sequence[Trained], best: Trained) -> float:
     return math.sqrt(2) * math.exp(max(ratios, default=0.0))
 
 
-def _scheduled(run: Callable[[Sequence[Candidate], int], list[Trained]], best: Trained) -> Trained:
-    """The same stepsize with the schedule that is clearly better than a linear one, if one is."""
-    others = [replace(variant, stepsize=best.candidate.stepsize) for variant in _VARIANTS]
-    top = min(run(others, best.steps), key=lambda each: each.loss)
-    return top if top.loss < best.loss * (1 - _BETTER) else best
+def _risen(run: Callable[[Sequence[Candidate], int], list[Trained]], best: Trained) -> Trained:
+    """The same stepsize after a warm-up, if that is clearly better."""
+    (other,) = run([replace(best.candidate, warmup=_WARMUP)], best.steps)
+    return other if other.loss < best.loss * (1 - _BETTER) else best
+
+
+def _lasting(run: Callable[[Sequence[Candidate], int], list[Trained]], best: Trained, steps: int) -> Trained:
+    """The winner after a longer run; half its stepsize, and half of that, while the longer run ends higher.
+
+    A stepsize at the edge of what is stable goes well for a while.
+    """
+    candidate, aim = best.candidate, best.loss
+    for _ in range(_STEPS_DOWN):
+        (longer,) = run([candidate], steps)
+        if longer.loss <= aim * _NO_HIGHER:
+            return longer
+        candidate = replace(candidate, stepsize=candidate.stepsize / 2)
+    return longer if math.isfinite(longer.loss) else best
