@@ -38,7 +38,7 @@ def recommend(
     model: Any,
     data: tuple[Any, Any] | Any,
     loss: str | Callable[[Any, Any], Any] = "cross_entropy",
-    optimizer: str | Mapping[str, Any] | Callable[..., Any] = "adam",
+    optimizer: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     batch_size: int | str | None = None,
     epochs: float | None = None,
     pilot: float | None = None,
@@ -53,7 +53,7 @@ def recommend(
     model: Any = None,
     data: tuple[Any, Any] | Any | None = None,
     loss: str | Callable[[Any, Any], Any] = "cross_entropy",
-    optimizer: str | Mapping[str, Any] | Callable[..., Any] = "adam",
+    optimizer: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     batch_size: int | str | None = None,
     epochs: float | None = None,
     constants: Asked = AUTO,
@@ -84,8 +84,9 @@ def recommend(
         model: a torch module in place of a spec; `data` are then (inputs, targets) as it takes them, of which
             rows are drawn, or a DataLoader.
         loss: of a model: cross_entropy, squared, or a function of (outputs, targets), a mean over the rows.
-        optimizer: of a model: sgd, momentum, nesterov, adam, adamw, one of them with settings, such as
-            {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr).
+        optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, one of them with settings,
+            such as {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr). A spec names its own,
+            in training.optimizer.
         batch_size: of a model: rows of a mini-batch, or auto; that of the DataLoader, or 32, unless told.
         epochs: of a model: passes over the rows, 10 unless told.
 
@@ -109,9 +110,16 @@ def recommend(
         if spec is not None:
             raise UsageError("recommend takes a spec or a model; got both; leave one out")
         size = _size(batch_size, data)
-        return _of_model(model, data, loss, optimizer, size, epochs=epochs, pilot=pilot, work=work, seed=seed)
+        return _of_model(
+            model, data, loss, optimizer or "adam", size, epochs=epochs, pilot=pilot, work=work, seed=seed
+        )
     if spec is None:
         raise UsageError("recommend takes a spec, or model=...; got neither; pass one")
+    if optimizer is not None:
+        raise UsageError(
+            f"optimizer goes with model=...; got {optimizer!r} beside a spec, which names its own; write "
+            "training.optimizer"
+        )
     from rsgadvise.pilot.advising import advise
 
     effort = Effort(constants, pilot, work, seed)

@@ -205,6 +205,13 @@ def test_constants_of_a_theorem_are_refused(constants: Any) -> None:
         rsgadvise.recommend(spec_of("adam") | {"data": {"samples": 300}}, constants=constants)
 
 
+def test_a_spec_names_its_optimizer_itself() -> None:
+    spec: Any = spec_of("adam") | {"data": {"samples": 300}}
+    recommend: Any = rsgadvise.recommend
+    with pytest.raises(UsageError, match=r"write training\.optimizer"):
+        recommend(spec, optimizer="momentum")
+
+
 def test_a_network_too_large_to_be_tried_asks_for_data() -> None:
     spec = spec_of("momentum") | {"network": {"kind": "multilayer", "layers": [900, 90000, 9000, 2]}}
     with pytest.raises(HypothesisError) as caught:
