@@ -89,11 +89,14 @@ def advise(
     else:
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
         # A race leaves the target aside; that any training meets a large one needs no plan.
-        if spec.target is not None and theorem.best("certified") is None:
+        provable = problem.obstacle is None
+        if spec.target is not None and provable and theorem.best("certified") is None:
             note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
             found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
         found = replace(found, train=with_cooldown(found.train, spec))
+    if problem.obstacle is not None:
+        return replace(found, notes=(wording.nothing_provable(problem.obstacle), *found.notes))
     # It is of the theorem alone, whatever was measured in short runs.
     return replace(found, guarantee=guarantee_for(theorem))
 
@@ -105,7 +108,8 @@ def _by_theorem(
     top: int,
     measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
-    if about(effort.constants).on_twins:
+    unprovable = effort.automatic and theorem.problem.obstacle is not None
+    if unprovable or about(effort.constants).on_twins:
         return _typical(spec, theorem, effort, top, measured).alone()
     problem, space = theorem.problem, theorem.space
     if not effort.automatic:

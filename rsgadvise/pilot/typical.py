@@ -122,7 +122,7 @@ def rehearse(
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
     hidden = len(network.widths) > 2
-    twins, steps, work = _length(weights, sum(small.widths[1:]), iterations, hidden=hidden)
+    twins, steps, work = _length(network, weights, sum(small.widths[1:]), iterations, hidden=hidden)
     steepest = _HIDDEN * network.layers[-1 if tied else -2] if hidden else known.steepest
     if not (steepest > _FLATTEST and known.steepest > _FLATTEST):
         raise HypothesisError(
@@ -180,7 +180,9 @@ def rehearse(
     )
 
 
-def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:
+def _length(
+    network: Network, weights: int, units: int, iterations: int, *, hidden: bool
+) -> tuple[int, int, float]:
     """(twins, steps, work) that such a network can afford; of many units the sigmoids take longest."""
     for twins, most in _LENGTHS if hidden else (_SHALLOW, *_LENGTHS[-4:]):
         steps = min(most, iterations)
@@ -192,7 +194,7 @@ def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple
         return 1, 0, work
     raise HypothesisError(
         f"has {weights:,} weights to train on made-up data, and {_WORK / (work / weights):,.0f} are the most "
-        "for typical constants; use --constants certified, or with a data file --constants calibrated",
+        f"for typical constants; {network.without_measuring}, or with a data file use --constants calibrated",
         quantity="network.layers",
     )
 
@@ -213,7 +215,7 @@ def _unraced(
     ).highest
     if not steepness > 0:
         raise HypothesisError(
-            f"must leave curvature at W1 for typical constants; got {mean:g}; use --constants paper",
+            f"must leave curvature at W1 for typical constants; got {mean:g}; {network.without_measuring}",
             quantity="data.mean",
         )
     gamma = 1 / steepness

@@ -60,6 +60,39 @@ training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
 network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: tanh}
 training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
 """,
+    "gelu and silu with masks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [gelu, silu]}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "rectifiers": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [relu, leaky_relu]}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "leaky, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: leaky_relu}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "binary cross-entropy": """
+network: {kind: single_layer, layers: [6, 3], loss: binary_cross_entropy}
+training: {iterations: 30, batch_size: 4, initial_loss: 3}
+""",
+    "binary cross-entropy of a rectifier, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: relu, loss: binary_cross_entropy}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "linear outputs": """
+network: {kind: single_layer, layers: [6, 3], loss: squared_linear}
+training: {iterations: 30, stepsize: 0.1}
+search: {batch_size: [4, 5]}
+""",
+    "linear outputs, with masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: gelu, loss: squared_linear}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "linear outputs, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: tanh, loss: squared_linear}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
     "softplus and tanh with masks": """
 network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [softplus, tanh]}
 training: {iterations: 30, batch_size: 4, keep_prob: 0.7}

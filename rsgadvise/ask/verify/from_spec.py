@@ -168,7 +168,7 @@ def setting_from_spec(
     """
     problem = resolve(spec, measured)
     about = tuple(each for each in constants if not theorem_of(problem.kind, each).refusal(problem))
-    constants = about or constants
+    constants = about or constants[-1:]
     for each in constants:
         check_problem(problem, each)
     layers = problem.layers

@@ -10,6 +10,7 @@ from rsgadvise.advise.recommend import training_plan
 from rsgadvise.advise.results import Source, TrainingPlan
 from rsgadvise.advise.space import batch_choices
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.show.emit.layout import literal
 from rsgadvise.theory.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -100,8 +101,15 @@ class Program:
 
     @property
     def keras_activations(self) -> tuple[str, ...]:
-        """Of each matrix."""
-        return (*(unit.keras for unit in self.units), self.head.keras_activation)
+        """Of each matrix, as code."""
+        names = (*(unit.keras for unit in self.units), self.head.keras_activation)
+        return tuple(name if "." in name else literal(name) for name in names)
+
+    @property
+    def keras_unit(self) -> str:
+        """The function of the first hidden layer, as code."""
+        name = self.units[0].keras
+        return name if "." in name else f"keras.activations.{name}"
 
     @property
     def own_unit(self) -> str:
@@ -343,7 +351,7 @@ class Stock:
     """What an MLPRegressor or MLPClassifier is made with.
 
     Attributes:
-        loss: what it has, in words.
+        loss: what it has, in words. same: whether that is the advice's, but for a factor.
         curvature, own_curvature: largest second derivatives of that loss, and of the advice's, by what enters
             the output units.
         rate: learning_rate_init.
@@ -355,6 +363,7 @@ class Stock:
     """
 
     loss: str
+    same: bool
     curvature: float
     own_curvature: float
     rate: float
@@ -370,13 +379,15 @@ def stock_of(plan: Program) -> Stock:
     loss, curvature = _loss(plan)
     rate = plan.train.common_stepsize * plan.head.bend / curvature
     # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
-    largest = math.inf if plan.classifies else 1 / (1 + _entering(plan))
+    safe = plan.classifies or plan.head.linear
+    largest = math.inf if safe else 1 / (1 + _entering(plan))
     rows = _rows(plan)
     there = rows if plan.data is not None else min(rows, PLACEHOLDER_ROWS)
     training_rows = max(1, there - there // 5)
     batch_size = _whole_batches(plan.train.batch_size, training_rows)
     return Stock(
         loss=loss,
+        same=plan.head.linear if not plan.classifies else plan.head.classes and plan.layers[-1] > 2,
         curvature=curvature,
         own_curvature=plan.head.bend,
         rate=min(rate, largest),

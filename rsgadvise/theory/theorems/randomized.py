@@ -9,13 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import descent
+from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.certified import certified_network
 from rsgadvise.theory.constants import Constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Schedule
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent
+from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent, measured_instead
 
 _CROSS = "S + 2 √(A S), S = σ²/B, A the other terms"
 
@@ -123,6 +125,18 @@ class _Certified(Randomized):
     @classmethod
     def source(cls, *, dropout: bool) -> str:
         return f"randomized stopping theorem for the {cls.bounded}"
+
+    @classmethod
+    def refusal(cls, network: Architecture) -> HypothesisError | None:
+        """Where curvature or gradients have no bound, constants can only be measured."""
+        obstacle = network.obstacle
+        if obstacle is None:
+            return None
+        return HypothesisError(
+            f"must be {obstacle.rule} for certified constants; got {obstacle.given}, which has "
+            f"{obstacle.why}; {measured_instead(obstacle)}",
+            quantity=obstacle.key,
+        )
 
 
 class CertifiedFree(_Certified, Free):

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.architecture import Architecture, Obstacle
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.heads import SQUARED
@@ -29,6 +29,11 @@ PLAIN = "D_f / (N γ e), e = 1 - U γ/2"
 GENERAL = "q_1 D_f, q_k = p_k / (γ_k (1 - U γ_k/2))"
 LATE = "F_max Σ_{k>1} max(0, q_k - q_{k-1})"
 """Formulas of terms that several theorems share."""
+
+
+def measured_instead(obstacle: Obstacle) -> str:
+    """What to do about it, as an error has it."""
+    return f"use `rsgadvise recommend` without --constants, which measures, or change it: {obstacle.fix}"
 
 
 class Theorem(ABC):
@@ -86,9 +91,10 @@ class Theorem(ABC):
         for key, needed, given in pairs:
             others = [name for name in given if name != needed]
             if others:
+                obstacle = network.obstacle
+                fix = "use --constants certified" if obstacle is None else measured_instead(obstacle)
                 return HypothesisError(
-                    f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; "
-                    "use --constants certified",
+                    f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
                 )
         return None
