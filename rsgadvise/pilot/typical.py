@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +30,7 @@ from rsgadvise.pilot.twins import (
 )
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
-from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread
+from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread, with_biases
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -239,7 +240,7 @@ def _boxed(small: Network, group: float) -> Network:
 def _start(small: Network, dim: int, group: float, network: Network, rng: np.random.Generator) -> Weights:
     """W^1 as W_l ~ N(0, 1/d_{l-1}) clipped to the box leaves it, the sums of a group's in the first layer."""
     weights: Weights = []
-    for level, (after, before) in enumerate(small.shapes):
+    for level, (before, after) in enumerate(pairwise(small.layers)):
         inputs = dim if level == 0 else before
         matrix = rng.standard_normal((1, after, before)) / math.sqrt(inputs)
         if network.weight_bounds:
@@ -249,7 +250,7 @@ def _start(small: Network, dim: int, group: float, network: Network, rng: np.ran
             else:
                 matrix.clip(-bound, bound, out=matrix)
         weights.append(matrix)
-    return weights
+    return with_biases(small, weights)
 
 
 def _clipped_deviation(bound: float) -> float:

@@ -91,6 +91,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         assumed=tuple(assumed),
         activations=network.activations,
         loss=network.loss,
+        bias=network.bias,
     )
 
 

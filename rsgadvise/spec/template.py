@@ -178,7 +178,9 @@ def _unit_lines(about: Kind) -> list[str]:
     units = [*_listed("hidden units", unit_names()), f"  # activation: {SIGMOID}"]
     if about.hidden == 0:
         units = ["  # activation:   # none: a single layer has no hidden units"]
-    return [*units, *_listed("losses with their outputs", head_names()), f"  # loss: {SQUARED}"]
+    loss = [*_listed("losses with their outputs", head_names()), f"  # loss: {SQUARED}"]
+    bias = "  # bias: false   # none: its one matrix is used both ways" if about.tied else "  # bias: false"
+    return [*units, *loss, bias]
 
 
 def _listed(what: str, names: Sequence[str]) -> list[str]:

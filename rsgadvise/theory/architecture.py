@@ -33,7 +33,11 @@ class Obstacle:
 
 
 class Architecture(OfKind):
-    """A network that has units and a loss by name; none stand for sigmoids."""
+    """A network that has units and a loss by name; none stand for sigmoids.
+
+    With biases every layer has one more input, which is 1 and never masked: they are the last column of its
+    matrix. They start at 0, and share the box of the weights and their stepsize.
+    """
 
     __slots__ = ()
     if TYPE_CHECKING:
@@ -44,6 +48,8 @@ class Architecture(OfKind):
         def activations(self) -> tuple[str, ...]: ...
         @property
         def loss(self) -> str: ...
+        @property
+        def bias(self) -> bool: ...
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -57,8 +63,8 @@ class Architecture(OfKind):
 
     @property
     def as_in_the_paper(self) -> bool:
-        """Whether all units are sigmoids and the loss is their squared error."""
-        return self.loss == SQUARED and {*self.activations} <= {SIGMOID}
+        """Whether all units are sigmoids without biases, and the loss is their squared error."""
+        return self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
 
     @property
     def obstacle(self) -> Obstacle | None:
@@ -98,5 +104,5 @@ class Architecture(OfKind):
         """F_max: no loss is larger, whatever the weights in the box."""
         from rsgadvise.theory.constants import largest_loss
 
-        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units)
+        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units, bias=self.bias)
         return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too

@@ -68,6 +68,7 @@ class Problem(Architecture):
         measured: constants for the calibrated bound, where they were measured.
         activations: phi of each hidden layer by name; none stand for sigmoids.
         loss: by name, with the output units that go with it.
+        bias: whether layers have biases.
     """
 
     kind: KindName
@@ -81,6 +82,7 @@ class Problem(Architecture):
     measured: MeasuredConstants | None = None
     activations: tuple[str, ...] = ()
     loss: str = SQUARED
+    bias: bool = False
 
     def changed(self, **fields: Any) -> Problem:
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""

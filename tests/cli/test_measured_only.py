@@ -92,8 +92,9 @@ def test_data_are_raced(case: tuple[Path, str], run: Run) -> None:
     rest = "exclude: variety" if "autoencoder" in spec.read_text() else "target: variety"
     network = spec.read_text().splitlines()[0]
     spec.write_text(f"{network}\ndata: {{file: {file}, {rest}}}\n")
-    found = json.loads(run("recommend", spec, "--work", "2e6", "-f", "json").out)
-    assert found["train"]["source"] in {"raced", "calibrated"}
+    found = json.loads(run("recommend", spec, "--work", "2e8", "-f", "json").out)
+    assert found["train"]["source"] == "raced"
+    assert found["train"]["loss"] < 0.8 * found["train"]["constant_loss"]
     assert found["guarantee"] is None
     assert any(note.startswith("No guarantee: ") for note in found["notes"])
     text = run("recommend", spec, "--work", "2e6", "--emit", "torch").out

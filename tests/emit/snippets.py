@@ -60,6 +60,12 @@ training: {keep_prob: 0.75, stepsize: [0.9, 0.5]}
 search: {batch_size: [5, 6], iterations: {max: 20}}
 target: {eps: 20.0, delta: 0.05, runs: 2}
 """,
+    "biases with masks, several runs": """
+network: {kind: multilayer, layers: [5, 4, 2], weight_bound: [0.3, 0.4], bias: true}
+training: {keep_prob: 0.75, stepsize: [0.9, 0.5]}
+search: {batch_size: [5, 6], iterations: {max: 20}}
+target: {eps: 20.0, delta: 0.05, runs: 2}
+""",
     "one boxed layer with masks": """
 network: {kind: multilayer, layers: [5, 2], weight_bound: 0.05}
 training: {iterations: 20, batch_size: 4, stopping: increasing, stepsize: 0.7}
@@ -99,7 +105,13 @@ def snippet(text: str, target: Target, data: DataFile | None = None) -> str:
 def network_of(spec: Spec, best: Recommendation) -> Network:
     given = spec.network
     return Network(
-        given.kind, given.layers, given.weight_bounds, best.keep_prob, given.activations, given.loss
+        given.kind,
+        given.layers,
+        given.weight_bounds,
+        best.keep_prob,
+        given.activations,
+        given.loss,
+        given.bias,
     )
 
 

@@ -5,6 +5,7 @@ With half of the units kept all masks are as likely, and the mean over them is a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -40,6 +41,16 @@ NETWORKS = {
     "tied": Network("autoencoder", (3, 2), (0.7,), 1.0, ("softsign",), "huber"),
     "tied with masks": Network("autoencoder", (3, 2), (0.7,), 0.5, ("softsign",), "squared"),
 }
+NETWORKS |= {
+    f"{name}, biases": replace(NETWORKS[name], bias=True)
+    for name in (
+        "one layer",
+        "two layers with masks",
+        "smooth rectifiers",
+        "yes or no",
+        "linear outputs of tanh units",
+    )
+}
 FLOORS = {  # what the search has to reach of U and sigma^2, or one that is stuck would look like a proof
     "one layer": (0.35, 0.8),
     "two layers": (0.2, 0.2),
@@ -53,6 +64,11 @@ FLOORS = {  # what the search has to reach of U and sigma^2, or one that is stuc
     "linear outputs": (0.99, 0.35),
     "linear outputs of tanh units": (0.18, 0.13),
     "tied linear outputs": (0.22, 0.02),
+    "one layer, biases": (0.35, 0.6),
+    "two layers with masks, biases": (0.03, 0.13),
+    "smooth rectifiers, biases": (0.08, 0.08),
+    "yes or no, biases": (0.9, 0.7),
+    "linear outputs of tanh units, biases": (0.2, 0.2),
     "tied": (0.1, 0.03),
     "tied with masks": (0.15, 0.08),
 }
@@ -105,6 +121,7 @@ class Instance:
             (),
             activations=network.activations,
             loss=network.loss,
+            bias=network.bias,
         )
 
     def ratios(self, point: Array) -> Array:

@@ -80,6 +80,11 @@ class Program:
         return self.spec.network.tied
 
     @property
+    def bias(self) -> bool:
+        """Whether layers have biases."""
+        return self.spec.network.bias
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """Of each hidden layer."""
         return self.spec.network.units
@@ -162,14 +167,21 @@ class Program:
 
     @property
     def library_boxes(self) -> tuple[float, ...]:
-        """`boxes` of the weights as the library has them."""
-        return tuple(self.train.keep_prob * box for box in self.boxes) if self.rescaled else self.boxes
+        """`boxes` of the weights as the library has them, and of its biases."""
+        return self._as_in_library(self.boxes, 1)
 
     @property
     def library_stepsizes(self) -> tuple[float, ...]:
-        """`stepsizes` of the weights as the library has them."""
-        square = self.train.keep_prob**2
-        return tuple(square * gamma for gamma in self.stepsizes) if self.rescaled else self.stepsizes
+        """`stepsizes` of the weights as the library has them, and of its biases."""
+        return self._as_in_library(self.stepsizes, 2)
+
+    def _as_in_library(self, values: tuple[float, ...], power: int) -> tuple[float, ...]:
+        """Of the weights KEEP W where it rescales; in turn with those of biases where these stand alone."""
+        factor = self.train.keep_prob**power if self.rescaled else 1.0
+        of_weights = tuple(factor * value for value in values)
+        if not self.bias or self.target not in {"torch", "keras"}:
+            return of_weights
+        return tuple(each for pair in zip(of_weights, values, strict=True) for each in pair)
 
     def _of_each_matrix(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
         given = value if isinstance(value, tuple) else (value,)
@@ -178,8 +190,8 @@ class Program:
 
     @property
     def one_stepsize(self) -> bool:
-        """Whether all matrices share one stepsize."""
-        return len(set(self.stepsizes)) == 1
+        """Whether all that the library trains shares one stepsize."""
+        return len(set(self.library_stepsizes)) == 1
 
     @property
     def bounded(self) -> bool:

@@ -101,7 +101,7 @@ class _Certified(Randomized):
 
     constants = ("certified",)
     proven = True
-    moments: ClassVar[tuple[str, ...]] = ("second_moment",)
+    moments: ClassVar[tuple[str, ...]] = ("mean_square", "second_moment", "top_eigenvalue")
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -142,7 +142,10 @@ class _Certified(Randomized):
 class CertifiedFree(_Certified, Free):
     """Without a box."""
 
-    moments = ("second_moment", "top_eigenvalue")
+    @classmethod
+    def moments_used(cls, network: Architecture) -> tuple[str, ...]:
+        """Only beside a 1 the mean of the inputs has a part in their curvature, and no mask has another."""
+        return cls.moments if network.bias else cls.moments[1:]
 
 
 class CertifiedTied(_Certified, Tied):

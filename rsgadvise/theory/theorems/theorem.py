@@ -97,7 +97,18 @@ class Theorem(ABC):
                     f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
                 )
+        if network.bias:
+            return HypothesisError(
+                f"must be false for {cls.source(dropout=False)}, whose networks have no biases; got true; "
+                "use --constants certified",
+                quantity="network.bias",
+            )
         return None
+
+    @classmethod
+    def moments_used(cls, network: Architecture) -> tuple[str, ...]:
+        """Statistics of the inputs that are in the bound of a network."""
+        return cls.moments
 
     @classmethod
     def pretrained(cls, problem: Problem) -> bool:
