@@ -57,9 +57,9 @@ PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data:
 NO_PLAN = "Neither the paper's nor certified constants have a plan."
 
 
-def nothing_provable(obstacle: Obstacle) -> str:
-    """That nothing is guaranteed, and why."""
-    return f"No guarantee: {obstacle.given} has {obstacle.why}: constants are measured only; {obstacle.fix}."
+def unprovable(obstacle: Obstacle) -> str:
+    """Why nothing is guaranteed."""
+    return f"{obstacle.given} has {obstacle.why}: constants are measured only; {obstacle.fix}"
 
 
 _MOST_COMMAS = 3  # in a list of ranks that is still read

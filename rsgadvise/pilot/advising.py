@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rsgadvise.advise import wording
 from rsgadvise.advise.guarantee import guarantee_for
 from rsgadvise.advise.recommend import Rankings, choose_constants, rank
+from rsgadvise.advise.results import Infeasible
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
@@ -96,7 +97,8 @@ def advise(
     if found.train is not None:
         found = replace(found, train=with_cooldown(found.train, spec))
     if problem.obstacle is not None:
-        return replace(found, notes=(wording.nothing_provable(problem.obstacle), *found.notes))
+        note = f"No guarantee: {wording.unprovable(problem.obstacle)}."
+        return replace(found, notes=(note, *found.notes))
     # It is of the theorem alone, whatever was measured in short runs.
     return replace(found, guarantee=guarantee_for(theorem))
 
@@ -108,8 +110,9 @@ def _by_theorem(
     top: int,
     measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
-    unprovable = effort.automatic and theorem.problem.obstacle is not None
-    if unprovable or about(effort.constants).on_twins:
+    if effort.automatic and theorem.problem.obstacle is not None:
+        return _unprovable(spec, theorem, effort, top, measured)
+    if about(effort.constants).on_twins:
         return _typical(spec, theorem, effort, top, measured).alone()
     problem, space = theorem.problem, theorem.space
     if not effort.automatic:
@@ -123,6 +126,23 @@ def _by_theorem(
     if tried.train is None:
         return found
     return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
+
+
+def _unprovable(
+    spec: Spec,
+    theorem: Rankings,
+    effort: Effort,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+) -> Advice:
+    """What is typical, of a network that no theorem is about: a plan by that to a target would be none."""
+    problem, space = theorem.problem, theorem.space
+    freed = Rankings(problem, replace(space, goal=None))
+    found = _typical(spec, freed, effort, top, measured).alone()
+    if space.goal is None or problem.obstacle is None:
+        return found
+    none = Infeasible(reason=wording.unprovable(problem.obstacle), min_batch_size=None)
+    return replace(found, recommendations=(), infeasible=none)
 
 
 def _typical(

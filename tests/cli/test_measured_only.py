@@ -53,6 +53,18 @@ def test_statistics_alone_give_typical_advice_and_no_guarantee(case: tuple[Path,
     assert "The spec fixes" not in shown
 
 
+def test_a_target_has_no_plan(case: tuple[Path, str], run: Run) -> None:
+    """Neither where typical constants would have one."""
+    spec, why = case
+    spec.write_text(f"{spec.read_text()}target: {{eps: 1, delta: 0.1}}\n")
+    found = run("recommend", spec, "-f", "json")
+    advice = json.loads(found.out)
+    assert found.code == 1
+    assert why.removeprefix("which ") in advice["infeasible"]["reason"]
+    assert not advice["recommendations"]
+    assert advice["train"]["source"] == "typical"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_bounds_are_refused_in_words(case: tuple[Path, str], command: str, run: Run) -> None:
     spec, why = case

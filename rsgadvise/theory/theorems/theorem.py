@@ -42,7 +42,7 @@ class Theorem(ABC):
     Attributes:
         kinds: of the networks that it is about. constants: the names that ask for it.
         proven: whether it holds for all data with these statistics.
-        sigmoids: whether it is about sigmoid units with the squared error alone.
+        sigmoids: whether it is about sigmoid units without biases, with the squared error, alone.
         moments: statistics of the inputs that are in the bound.
         by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
             then searched, whatever the stopping.
