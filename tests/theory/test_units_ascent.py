@@ -4,8 +4,8 @@ The networks are written anew in torch, in double precision, by formulas that ca
 nothing is shared with the package but the constants under attack. With half of the units kept the mean over
 masks is a mean over rows.
 
-Largest measured/certified of 12 starts with 600 steps each, to three digits: RATIOS. The search in
-`test_units_certified` reaches less nearly everywhere.
+`RSGADVISE_ATTACK=8,400` is the attack behind `RATIOS`: 8 starts of 400 steps for each network and goal, which
+takes minutes; without it a short one shows that nothing is exceeded and that the ascent climbs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rsgadvise.theory.problem import Problem
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise[integrations]'")
 Array = NDArray[np.float64]
 ROWS = 3
-STARTS, STEPS = (int(each) for each in os.environ.get("RSGADVISE_ATTACK", "2,80").split(","))
+STARTS, STEPS = (int(each) for each in os.environ.get("RSGADVISE_ATTACK", "2,50").split(","))
 GOALS = ("curvature", "second moment", "squared gradient")
 
 UNITS: dict[str, Callable[[Any], Any]] = {
@@ -175,12 +175,25 @@ class Attack:
         return best
 
 
-RATIOS: dict[str, tuple[float, float, float]] = {}
+RATIOS: dict[str, tuple[float, float, float]] = {  # curvature, second moment, squared gradient
+    "yes or no": (1, 0.999, 0.998),
+    "yes or no, biases": (1, 0.998, 0.998),
+    "squared, biases": (0.779, 0.999, 0.998),
+    "softmax, biases": (1, 1, 1),
+    "linear": (1, 0.996, 0.995),
+    "linear, biases": (1, 0.994, 0.994),
+    "gelu": (0.429, 0.872, 0.869),
+    "gelu, linear": (0.593, 0.899, 0.899),
+    "silu, biases": (0.704, 0.947, 0.945),
+    "tanh, linear, biases, masks": (0.142, 0.26, 0.217),
+    "gelu, masks": (0.181, 0.533, 0.247),
+    "gelu and silu, biases": (0.524, 0.749, 0.749),
+}
+"""The largest measured over certified, of 8 starts with 400 steps each."""
 
 
 @pytest.mark.parametrize("goal", GOALS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_ascent_exceeds_what_is_certified(name: str, goal: str) -> None:
     best = max(Attack(name, seed).ascend(goal, STEPS) for seed in range(STARTS))
-    print("VALUE", name, "|", goal, "|", round(best, 5))
-    assert best <= 1 + 1e-9
+    assert 0.03 * RATIOS[name][GOALS.index(goal)] <= best <= 1 + 1e-9
