@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from rsgadvise.errors import DataError, UsageError
+from rsgadvise.errors import DataError, MissingExtraError, UsageError
 from rsgadvise.pilot import AUTO, Asked, Effort
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.model_results import ModelAdvice
     from rsgadvise.advise.results import Advice
     from rsgadvise.spec import Spec
     from rsgadvise.training.networks import Data
 
 
+@overload
 def recommend(
     spec: Spec | Mapping[str, Any] | str | Path,
     *,
@@ -27,8 +29,43 @@ def recommend(
     seed: int = 0,
     top: int = 5,
     threads: int = 1,
-) -> Advice:
+) -> Advice: ...
+
+
+@overload
+def recommend(
+    *,
+    model: Any,
+    data: tuple[Any, Any] | Any,
+    loss: str | Callable[[Any, Any], Any] = "cross_entropy",
+    optimizer: str | Callable[..., Any] = "adam",
+    batch_size: int | str | None = None,
+    epochs: float | None = None,
+    pilot: float | None = None,
+    work: float | None = None,
+    seed: int = 0,
+) -> ModelAdvice: ...
+
+
+def recommend(
+    spec: Spec | Mapping[str, Any] | str | Path | None = None,
+    *,
+    model: Any = None,
+    data: tuple[Any, Any] | Any | None = None,
+    loss: str | Callable[[Any, Any], Any] = "cross_entropy",
+    optimizer: str | Callable[..., Any] = "adam",
+    batch_size: int | str | None = None,
+    epochs: float | None = None,
+    constants: Asked = AUTO,
+    pilot: float | None = None,
+    work: float | None = None,
+    seed: int = 0,
+    top: int = 5,
+    threads: int = 1,
+) -> Advice | ModelAdvice:
     """What to train with, and ranked hyper-parameters, as `rsgadvise recommend` finds them.
+
+    Of a spec, or of any torch.nn.Module as `model`, of which a copy is trained in short runs.
 
     Args:
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
@@ -44,9 +81,16 @@ def recommend(
         seed: of all randomness, at least 0.
         top: ranks to return, at least 1.
         threads: for large networks; changes no number.
+        model: a torch module in place of a spec; `data` are then (inputs, targets) as it takes them, of which
+            rows are drawn, or a DataLoader.
+        loss: of a model: cross_entropy, squared, or a function of (outputs, targets), a mean over the rows.
+        optimizer: of a model: sgd, momentum, nesterov, adam, adamw, or a function of (parameters, lr).
+        batch_size: of a model: rows of a mini-batch, or auto; that of the DataLoader, or 32, unless told.
+        epochs: of a model: passes over the rows, 10 unless told.
 
     Returns:
-        The advice; raced a `rsgadvise.pilot.results.PilotAdvice`. It prints as on the command line.
+        The advice; raced a `rsgadvise.pilot.results.PilotAdvice`, and of a model a `ModelAdvice` of
+        `rsgadvise.pilot.torch_model.advice`. It prints as on the command line.
 
     Raises:
         SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed,
@@ -60,6 +104,13 @@ def recommend(
         >>> advice.recommendations[0].batch_size, advice.train.batch_size
         (16, 16)
     """
+    if model is not None:
+        if spec is not None:
+            raise UsageError("recommend takes a spec or a model; got both; leave one out")
+        size = _size(batch_size, data)
+        return _of_model(model, data, loss, optimizer, size, epochs=epochs, pilot=pilot, work=work, seed=seed)
+    if spec is None:
+        raise UsageError("recommend takes a spec, or model=...; got neither; pass one")
     from rsgadvise.pilot.advising import advise
 
     effort = Effort(constants, pilot, work, seed)
@@ -82,6 +133,48 @@ def recommend(
         }
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
         return advise(found, rows, effort, top=top, measured=measured, threads=threads)
+
+
+def _size(batch_size: int | str | None, data: Any) -> int | None:
+    """Rows of a mini-batch of a model; None for `auto`."""
+    if batch_size == "auto":
+        return None
+    if isinstance(batch_size, str):
+        raise UsageError(f"batch_size must be a whole number above 0, or auto; got {batch_size!r}; change it")
+    own = getattr(data, "batch_size", None)
+    return batch_size or own or 32
+
+
+def _of_model(
+    model: Any,
+    data: Any,
+    loss: str | Callable[[Any, Any], Any],
+    optimizer: str | Callable[..., Any],
+    batch_size: int | None,
+    *,
+    epochs: float | None,
+    pilot: float | None,
+    work: float | None,
+    seed: int,
+) -> ModelAdvice:
+    try:
+        from rsgadvise.pilot.torch_model.advice import EPOCHS, Wanted, advise_model, check_wanted
+    except ImportError as error:
+        raise MissingExtraError(
+            "a model needs torch; install it with: pip install 'rsgadvise[torch]'"
+        ) from error
+    from rsgadvise.pilot.torch_model.optimizers import optimizer_named
+    from rsgadvise.pilot.torch_model.wrapped import collected, loss_named
+
+    wanted = Wanted(batch_size, EPOCHS if epochs is None else epochs, pilot, work, seed)
+    check_wanted(wanted)
+    return advise_model(
+        model,
+        collected(data),
+        loss=loss_named(loss),
+        optimizer=optimizer_named(optimizer),
+        wanted=wanted,
+    )
 
 
 def _spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> Spec:

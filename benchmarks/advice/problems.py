@@ -117,7 +117,7 @@ def is_there(name: str, folder: Path) -> bool:
 
 def load_problem(name: str, hidden: tuple[int, ...], folder: Path) -> Problem:
     """A data set with a network of these hidden layers."""
-    training, held_out = _parts(name, folder)
+    training, held_out = parts_of(name, folder)
     layers = (training.inputs.shape[1], *hidden, training.targets.shape[1])
     boxes = (WEIGHT_BOUND,) * (len(layers) - 1) if hidden else ()
     network = Network("multilayer" if hidden else "single_layer", layers, boxes)
@@ -125,7 +125,7 @@ def load_problem(name: str, hidden: tuple[int, ...], folder: Path) -> Problem:
 
 
 @lru_cache(maxsize=2)
-def _parts(name: str, folder: Path) -> tuple[Data, Data]:
+def parts_of(name: str, folder: Path) -> tuple[Data, Data]:
     """Three quarters of at most so many rows, and the rest; scaled over all rows."""
     inputs, targets = _loaded(name, folder)
     rows = np.random.default_rng(_SPLIT_SEED).permutation(len(inputs))[:_MOST_ROWS]

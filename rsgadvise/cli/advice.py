@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
-from rsgadvise.cli.options import ConstantsOption, EitherConstantsOption, EmitOption, Format, SetOption
+from rsgadvise.cli.options import (
+    ConstantsOption,
+    EitherConstantsOption,
+    Emit,
+    EmitOption,
+    Format,
+    SetOption,
+)
 from rsgadvise.cli.output import Target, TargetOptions, emit, write, write_text
 from rsgadvise.cli.sources import (
     AboutData,
@@ -22,6 +29,7 @@ from rsgadvise.cli.sources import (
     load,
     located,
 )
+from rsgadvise.cli.torch_model import AboutModel, ModelOptions
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import number
 from rsgadvise.pilot import Effort
@@ -41,9 +49,9 @@ if TYPE_CHECKING:
 
 Measured = Mapping[str, float | int | None] | None
 Result = TypeVar("Result", bound="Advice | BoundReport | Design | Explanation | IterationPlan")
-SourceArgument = Annotated[
-    str, typer.Argument(metavar="SPEC|DATA", help="Spec file, - for standard input, or a data file.")
-]
+_ABOUT_SOURCE = "Spec file, - for standard input, or a data file."
+SourceArgument = Annotated[str, typer.Argument(metavar="SPEC|DATA", help=_ABOUT_SOURCE)]
+NoSourceArgument = Annotated[str | None, typer.Argument(metavar="[SPEC|DATA]", help=_ABOUT_SOURCE)]
 SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="Spec file, or - for standard input.")]
 
 
@@ -155,8 +163,10 @@ def _advised(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Answer
 
 
 def recommend(
-    spec: SourceArgument,
+    spec: NoSourceArgument = None,
+    *,
     options: AboutData,
+    model: AboutModel,
     save: SaveOption = None,
     into: IntoOption = None,
     emit_: EmitOption = None,
@@ -164,7 +174,6 @@ def recommend(
         bool, typer.Option("--details", help="Everything: terms, the race, constants, reasons, assumptions.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many ranks to show.")] = 5,
-    *,
     effort: EffortOptions,
     set_: SetOption = None,
     to: TargetOptions,
@@ -174,6 +183,12 @@ def recommend(
         raise UsageError(
             f"--emit prints Python in place of a report; got --format {to.format.value} too; leave one out"
         )
+    if model.given is not None:
+        others = (save, into, set_)
+        _recommend_model(spec, model, options, effort, to, emit_=emit_, details=details, others=others)
+        return
+    if spec is None:
+        raise UsageError("recommend needs a spec, a data file or --model FILE.py:NAME; got none; name one")
     answer = ask_for_advice(spec, set_, effort, top=top, quiet=to.quiet, options=options, save=save)
     advice = answer.result
     if emit_ is not None:
@@ -196,6 +211,27 @@ def recommend(
     if advice.infeasible is not None:
         raise typer.Exit(1)
     if advice.interrupted:
+        raise typer.Exit(130)
+
+
+def _recommend_model(
+    spec: str | None,
+    model: ModelOptions,
+    options: DataOptions,
+    effort: Effort,
+    to: Target,
+    *,
+    emit_: Emit | None,
+    details: bool,
+    others: Sequence[object],
+) -> None:
+    from rsgadvise.cli.torch_model import recommend_model
+
+    if spec is not None:
+        raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
+    if any(others):
+        raise UsageError("--save, --into and --set are about a spec, and --model has none; leave them out")
+    if recommend_model(model, options, effort, to, emit_=emit_, details=details, command=_command()):
         raise typer.Exit(130)
 
 

@@ -269,7 +269,7 @@ def measured(
 def _opened(loaded: LoadedSpec) -> DataSource:
     """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
     from rsgadvise.data.opening import open_as
-    from rsgadvise.data.reading import SPEC
+    from rsgadvise.data.words import SPEC
 
     data = loaded.spec.data
     path = loaded.source.base_dir / (data.file or "")
@@ -351,10 +351,13 @@ def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[s
 
 def without_targets(loaded: LoadedSpec) -> SpecError:
     """The error that the data file holds no targets, and the network needs some."""
+    from rsgadvise.data.opening import target_choice
+
+    file = loaded.spec.data.file or ""
     return loaded.source.error(
         "data.target",
-        f"must be given to train on {loaded.spec.data.file}, which holds no targets that go by themselves; "
-        "name a column, an array or a file of labels",
+        f"must be given to train on {file}, which holds no targets that go by themselves; name "
+        + target_choice(loaded.source.base_dir / file),
     )
 
 

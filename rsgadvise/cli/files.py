@@ -139,8 +139,11 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
 
 def _without_targets(source: DataSource) -> str:
     """What to know of a spec whose data have no targets, for a network that needs some."""
+    from rsgadvise.data.opening import target_choice
+
     if source.column_numbers is None:
-        return f"{source.path} holds no targets; to train on it, name them with data.target"
+        choice = target_choice(source.path)
+        return f"{source.path} holds no targets; to train on it, name them with data.target, {choice}"
     return (
         f"every column of {source.path} counts as a feature; if one of them is the target, start again with "
         "--target"
@@ -176,9 +179,12 @@ def _from_data(
 
 def _name_a_target(source: DataSource) -> str:
     """How to say what the outputs are."""
+    from rsgadvise.data.opening import target_choice
+
     if source.column_numbers is None:
         return (
-            "holds no targets, so no output layer; give --target, an array or a file of labels, or --layers"
+            "holds no targets, so no output layer; name them with --target, "
+            f"{target_choice(source.path)}; or give --layers"
         )
     names = source.column_names
     last = "" if names is None or not names[-1].isprintable() else f", {names[-1]!r}"

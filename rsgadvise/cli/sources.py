@@ -144,7 +144,30 @@ IntoOption = Annotated[
     Path | None,
     typer.Option(metavar="SPEC", help="Also write the advised values into the training section of SPEC."),
 ]
-BatchSizeOption = Annotated[int | None, typer.Option(min=1, help=f"{OF_DATA} rows of a mini-batch.")]
+AUTO_BATCH = 0
+"""In place of a batch size: it is to be measured."""
+
+
+def _batch_size(said: str) -> int:
+    if said == "auto":
+        return AUTO_BATCH
+    try:
+        size = int(said)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise typer.BadParameter(f"must be a whole number above 0, or auto with --model; got {said!r}")
+    return size
+
+
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        parser=_batch_size,
+        metavar="B",
+        help=f"{OF_DATA} rows of a mini-batch; auto, of a --model, measures it.",
+    ),
+]
 
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
@@ -269,15 +292,17 @@ def load(
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
-    from rsgadvise.data.opening import open_as
+    from rsgadvise.data.opening import open_as, target_choice
     from rsgadvise.spec import parse_spec
 
     kind, hidden = _shape(options)
+    if options.batch_size == AUTO_BATCH:
+        raise UsageError("--batch-size auto goes with --model; leave it out, and batch sizes are raced")
     notes = list[str]()
     reading = options.reading()
     keep_data_apart(path, reading.target)
     if reading.target is None and not kind.tied:
-        reading, note = _with_target(path, reading)
+        reading, note = with_target(path, reading)
         notes += note
     try:
         source = open_as(path, reading)
@@ -286,7 +311,10 @@ def _from_data(
             raise
         raise DataError(f"{error}. {notes[0]}") from error  # what was assumed may be what is wrong
     if not source.has_targets and not kind.tied:
-        raise DataError(f"{path}: holds no targets that are found by themselves; name them with {_NAME_IT}")
+        raise DataError(
+            f"{path}: holds no targets that are found by themselves; name them with --target, "
+            f"{target_choice(path)}; or say --kind autoencoder, which needs none"
+        )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
         hidden = (HIDDEN,)
@@ -370,7 +398,7 @@ def _spec_text(
 _NAME_IT = "--target COLUMN (by name or number, -1 is the last), or --kind autoencoder, which needs none"
 
 
-def _with_target(path: Path, reading: Reading) -> tuple[Reading, list[str]]:
+def with_target(path: Path, reading: Reading, fix: str = _NAME_IT) -> tuple[Reading, list[str]]:
     """The same with the column of a table that is most likely to be predicted, and a note that says so.
 
     Raises:
@@ -382,5 +410,5 @@ def _with_target(path: Path, reading: Reading) -> tuple[Reading, list[str]]:
     columns = columns_shown(path, reading)
     if not columns:
         return reading, []
-    target, note = guessed_target(path, columns, reading.exclude, _NAME_IT)
+    target, note = guessed_target(path, columns, reading.exclude, fix)
     return replace(reading, target=target), [note]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rsgadvise.data.reading import OPTIONS, Asked, Words
+from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
+from rsgadvise.data.words import OPTIONS, Words
 
 FEATURE_NAMES = (
     *("x", "data", "features", "feature", "feats", "feat", "fea", "inputs", "input", "images", "image"),
@@ -187,7 +188,7 @@ def _choose_features(archive: Archive, array: str | None, words: Words) -> str:
     raise malformed(
         path,
         f"holds {_described(archive, names)} and none is called x, data or features; choose the features with"
-        f" {words.array} NAME",
+        f" {words.setting('array', 'NAME')}",
     )
 
 

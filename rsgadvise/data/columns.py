@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from rsgadvise.data.reading import Asked, Words
+from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed
 from rsgadvise.data.targets import TargetSummary
+from rsgadvise.data.words import Words
+from rsgadvise.errors import DataError
 
 ColumnKind = Literal["number", "truth", "share", "word", "date", "other", "empty"]
 
 NOTHING = "none"
 """As the only column to exclude: that none is left out by itself."""
 
+MOST_WORDS = 50
+"""Different words of a column that become inputs."""
+
 _SHOWN, _LONGEST = 10, 40
 _STACKED_BYTES = 1 << 18
 _ABSENT: Any = None  # what stands for a missing cell of words
-_MOST_WORDS, _MOST_CLASSES = 50, 20
+_MOST_CLASSES = 20
 _INDEX = re.compile(r"__index_level_\d+__")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|\.\.\.1|X\.?")
 _ID = re.compile(r"(.*[_ .])?(id|idx|index|rowid|row|rownames|row_?number|uid|uuid|no|nr|#)", re.IGNORECASE)
@@ -70,8 +75,17 @@ class Column:
     @property
     def few(self) -> bool:
         """Whether its words are categories."""
-        different = len(self.words or set(self.cells))
-        return self.kind == "word" and (bool(self.words) or not self.own) and different <= _MOST_WORDS
+        return self.kind == "word" and (bool(self.words) or not self.own) and self.different <= MOST_WORDS
+
+    @property
+    def different(self) -> int:
+        """How many words it holds."""
+        return len(self.words or set(self.cells))
+
+    @property
+    def target(self) -> bool:
+        """Whether it can be the target."""
+        return self.kind != "other" and self.width is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +252,7 @@ def _index(wanted: str) -> int | None:
         return None
 
 
-Vocabulary = Callable[[Sequence[int]], Mapping[int, tuple[str, ...]]]
+Vocabulary = Callable[[Sequence[int]], Iterator[tuple[int, Iterable[str]]]]
 
 
 def choose_columns(
@@ -250,7 +264,7 @@ def choose_columns(
         path: for messages.
         columns: all that the file has.
         asked: what is wanted of it.
-        vocabulary: finds every word of some columns.
+        vocabulary: finds the words of some columns, with the column of each some.
 
     Raises:
         DataError: a column that was named is not there, or a feature holds no numbers.
@@ -274,7 +288,7 @@ def choose_columns(
             raise malformed(path, f"column {column} is both the target and excluded; choose one of the two")
         else:
             targets = (column,)
-            if columns[column].kind == "other" or columns[column].width is not None:
+            if not columns[column].target:
                 raise malformed(
                     path,
                     f"column {_called(names, column)} holds {columns[column].holds}, which is no target; name"
@@ -288,7 +302,7 @@ def choose_columns(
     if dropped:
         notes.append(f"Left out, counted from 0: {_listing(names, sorted(dropped))}.")
     if by_itself:
-        left = {at: why for at, why in _no_features(columns) if at not in dropped and at not in targets}
+        left = {at: why for at, why in _say_the_row(columns) if at not in dropped and at not in targets}
         dropped |= left.keys()
         notes += [
             f"Left out by itself, {why}: {_listing(names, [at for at in left if left[at] == why])}; "
@@ -300,10 +314,13 @@ def choose_columns(
     if few and asked.reading.categories == "exclude":
         notes.append(f"Left out, columns of words: {_listing(names, few)}.")
         features = tuple(at for at in features if at not in few)
-    _check_features(path, columns, features, asked, targeted=bool(targets) or external is not None)
+    targeted = bool(targets) or external is not None
+    _check_features(path, columns, features, asked, targeted=targeted)
     if not features:
         raise malformed(path, "has zero feature columns left; keep one besides the target")
-    words = dict(vocabulary(few)) if few and asked.reading.categories == "one_hot" else {}
+    words: dict[int, tuple[str, ...]] = {}
+    if asked.reading.categories == "one_hot":
+        words = _all_words(path, columns, few, vocabulary, asked.words, targeted=targeted)
     if words:
         made = ", ".join(f"{_called(names, at)} {len(words[at])}" for at in list(words)[:_SHOWN])
         notes.append(f"Words became inputs of 0 and 1, one a word: {made}.")
@@ -312,7 +329,7 @@ def choose_columns(
     return Columns(features, targets, words, tuple(notes), widths), external
 
 
-def _no_features(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
+def _say_the_row(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
     """Columns that say which row it is, with why they are none of the features."""
     last = len(columns) - 1
     for at, column in enumerate(columns):
@@ -337,22 +354,64 @@ def _check_features(
     path: Path, columns: Sequence[Column], features: Sequence[int], asked: Asked, *, targeted: bool
 ) -> None:
     """Refuse columns that hold no numbers, all of them at once."""
-    names, words = [column.name for column in columns], asked.words
+    one_hot = asked.reading.categories == "one_hot"
     bad = [at for at in features if not columns[at].numeric and columns[at].kind != "empty"]
-    if asked.reading.categories == "one_hot":
+    if one_hot:
         bad = [at for at in bad if not columns[at].few]
     if not bad:
         return
     first = columns[bad[0]]
-    what = f"column {_called(names, bad[0])} holds {first.holds}, not numbers"
-    if len(bad) > 1:
-        what = f"{_listing(names, bad)} hold no numbers"
-    which = "it" if len(bad) == 1 else "one"
-    fixes = [] if targeted else [f"if {which} is the target, name it with {words.target}"]
-    if any(columns[at].few for at in bad):
-        fixes.append(f"{words.setting('categories', 'one_hot')} makes an input of every word")
-    fixes.append(words.leave_out if len(bad) == 1 else words.leave_out.replace(" it ", " them "))
-    raise malformed(path, f"{what}; {', '.join(fixes[:-1])}{', or ' if len(fixes) > 1 else ''}{fixes[-1]}")
+    what = f"holds {first.holds}, not numbers"
+    if one_hot and first.kind == "word":
+        what = "holds a word of its own in most rows" if first.own else _too_many(first.different)
+    raise _no_features(path, columns, bad, what, asked.words, targeted=targeted)
+
+
+def _too_many(different: int) -> str:
+    return f"holds {different} different words or more, of which at most {MOST_WORDS} become inputs"
+
+
+def _no_features(
+    path: Path, columns: Sequence[Column], bad: Sequence[int], what: str, words: Words, *, targeted: bool
+) -> DataError:
+    """That columns are no features, and what to do; `what` is wrong with one that is alone."""
+    names, few = [column.name for column in columns], [at for at in bad if columns[at].few]
+    alone = len(bad) == 1
+    fixes = []
+    if not targeted and any(columns[at].target for at in bad):
+        fixes.append(f"if {'it' if alone else 'one'} is the target, name it with {words.target}")
+    if few:
+        of = "every word" if len(few) == len(bad) else f"every word of {_listing(names, few)}"
+        fixes.append(f"{words.setting('categories', 'one_hot')} makes an input of {of}")
+    fixes.append(words.leave_out if alone else words.leave_out.replace(" it ", " them "))
+    return malformed(
+        path,
+        f"{_listing(names, bad)} {what if alone else 'hold no numbers'}; "
+        f"{', '.join(fixes[:-1])}{', or ' if len(fixes) > 1 else ''}{fixes[-1]}",
+    )
+
+
+def _all_words(
+    path: Path,
+    columns: Sequence[Column],
+    places: Sequence[int],
+    vocabulary: Vocabulary,
+    words: Words,
+    *,
+    targeted: bool,
+) -> dict[int, tuple[str, ...]]:
+    """Every word of some columns.
+
+    Raises:
+        DataError: there are more of them in one column than become inputs.
+    """
+    found: dict[int, set[str]] = {at: set() for at in places if not columns[at].words}
+    for at, some in vocabulary(list(found)) if found else ():
+        found[at].update(some)
+        if len(found[at]) > MOST_WORDS:
+            wide = [*columns[:at], replace(columns[at], words=tuple(found[at])), *columns[at + 1 :]]
+            raise _no_features(path, wide, [at], _too_many(len(found[at])), words, targeted=targeted)
+    return {at: columns[at].words or tuple(sorted(found[at])) for at in places}
 
 
 def guessed_target(

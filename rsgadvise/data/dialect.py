@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from rsgadvise.data.stream import malformed
+from rsgadvise.data.words import Words
 
 ABSENT = frozenset(
     {"", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "?"}
@@ -153,7 +154,7 @@ def split(text: str, separator: str, *, collapsed: bool = False) -> list[tuple[i
     return found
 
 
-def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions) -> Dialect:
+def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, words: Words) -> Dialect:
     """What the first lines of a file tell.
 
     Args:
@@ -161,6 +162,7 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions) -> 
         text: the first lines.
         whole: whether they are all there are.
         options: what the user says.
+        words: what messages call that.
 
     Raises:
         DataError: there is no row, the cells of the rows are not as many, or numbers can be read in two ways.
@@ -173,7 +175,7 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions) -> 
     if not sample.strip():
         raise malformed(path, "holds only empty lines; at least one row is needed")
     best = _best(path, sample, options)
-    return _described(path, best, comment, options, text.split("\n"))
+    return _described(path, best, comment, options, text.split("\n"), words=words)
 
 
 def is_comment(line: str, mark: str) -> bool:
@@ -249,7 +251,7 @@ def _best(path: Path, sample: str, options: TableOptions) -> _Split:
         name = options.separator
         found = _by(sample, SEPARATORS.get(name, name))
         if found is None:
-            raise malformed(path, f"is not separated by {name!r} throughout: a quote is not closed")
+            raise malformed(path, f"is not separated by {name!r} throughout: a quote is not closed; close it")
         return found
     tries = [_by(sample, mark) for mark in ("\t", ";", "|", ",")]
     tries += [_by(sample, BLANKS), *(_by(sample, mark, collapsed=True) for mark in ("\t", ";", "|", ","))]
@@ -264,7 +266,13 @@ def _best(path: Path, sample: str, options: TableOptions) -> _Split:
 
 
 def _described(
-    path: Path, best: _Split, comment: str | None, options: TableOptions, lines: Sequence[str]
+    path: Path,
+    best: _Split,
+    comment: str | None,
+    options: TableOptions,
+    lines: Sequence[str],
+    *,
+    words: Words,
 ) -> Dialect:
     records, width = best.records, best.width
     rows = [cells for _, cells in records]
@@ -290,7 +298,7 @@ def _described(
             notes.append("The first line holds text above numbers, so it was taken as a header.")
     elif comment is not None:
         names = _commented_names(lines, comment, best)
-    numbers = _numbers(path, rows[headers:], options)
+    numbers = _numbers(path, rows[headers:], options, words)
     return Dialect(
         separator=best.separator,
         numbers=numbers,
@@ -393,7 +401,7 @@ def _commented_names(lines: Sequence[str], comment: str, best: _Split) -> tuple[
     return tuple(found.records[0][1])
 
 
-def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions) -> Numbers:
+def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions, words: Words) -> Numbers:
     """Decimal and thousands marks: those by which most cells are numbers; no mark is taken without need."""
     if options.decimal is not None or options.thousands is not None:
         decimal = options.decimal or ("," if options.thousands == "." else ".")
@@ -416,15 +424,19 @@ def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions) -
         if doubtful is not None:
             raise malformed(
                 path,
-                f"{doubtful!r} may be {first.value(doubtful):g} or {other.value(doubtful):g}; say which with "
-                f"data.table.{_mark_named(marks)} or data.table.{_mark_named(usable[0])} (--table KEY=MARK)",
+                f"{doubtful!r} may be {first.value(doubtful):g} or {other.value(doubtful):g}; "
+                + (
+                    f"say which: {_said(usable[0], words)} or {_said(marks, words)}"
+                    if words.said
+                    else "write it with a point before the fraction, and nothing between thousands"
+                ),
             )
     return first
 
 
-def _mark_named(marks: tuple[str, str]) -> str:
-    """The key of what is not usual in these marks."""
-    return f"thousands: '{marks[1]}'" if marks[1] else f"decimal: '{marks[0]}'"
+def _said(marks: tuple[str, str], words: Words) -> str:
+    """How what is not usual in these marks is said."""
+    return words.table_key("thousands", marks[1]) if marks[1] else words.table_key("decimal", marks[0])
 
 
 def _keeps(numbers: Numbers, cells: Sequence[str], plain: Numbers) -> bool:

@@ -16,9 +16,10 @@ from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.formats import Format, all_formats
 from rsgadvise.data.formats.numpy_files import NpzArchive
 from rsgadvise.data.packing import Packing, packing_of
-from rsgadvise.data.reading import OPTIONS, Asked, Categories, Reading, Words, said
+from rsgadvise.data.reading import Asked, Categories, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
+from rsgadvise.data.words import OPTIONS, Words
 from rsgadvise.errors import UsageError
 
 
@@ -67,10 +68,12 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
             f"is packed ({packing.name}) with neither {', '.join(most)} nor {last} inside; unpack it first",
         )
     suffix = path.suffix.lower()
-    if any(suffix in each.suffixes for each in formats):
+    promised = [each.words for each in formats if suffix in each.suffixes]
+    if promised:
         raise malformed(
             path,
-            f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again",
+            f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again "
+            f"as {' or '.join(promised)}",
         )
     if suffix in {".csv", ".tsv", ".txt"}:
         raise malformed(path, "is no text; save the table as UTF-8")
@@ -85,6 +88,18 @@ def format_of(path: Path) -> str:
         DataError: the file is missing or of an unknown format.
     """
     return _detect(path)[0].name
+
+
+def target_choice(path: Path) -> str:
+    """What can be named as the targets of the file, and whatever else gives it some.
+
+    Raises:
+        DataError: the file is missing or of an unknown format.
+    """
+    form, _ = _detect(path)
+    if form.columns:
+        return "a column by its name or number (-1 is the last), or a file of one target a row"
+    return form.target_choice
 
 
 def columns_shown(path: Path, reading: Reading) -> tuple[Column, ...]:

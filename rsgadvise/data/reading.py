@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.stream import RowArray, TargetKind, malformed
+from rsgadvise.data.words import Words
 
 if TYPE_CHECKING:
     from rsgadvise.data.packing import Packing
@@ -50,55 +51,6 @@ class Reading:
 def said(options: Reading | TableOptions) -> dict[str, Any]:
     """What is not as usual in them."""
     return {f.name: value for f in fields(options) if (value := getattr(options, f.name)) != f.default}
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Where a user says what to read; the fix in a message must be one that the command at hand takes.
-
-    Args:
-        in_spec: whether in the data section of a spec, or by options.
-        excludes: whether columns can be left out.
-    """
-
-    in_spec: bool = False
-    excludes: bool = True
-
-    def key(self, name: str) -> str:
-        """Where something is said."""
-        return f"data.{name}" if self.in_spec else f"--{name.replace('_', '-')}"
-
-    def setting(self, name: str, value: str) -> str:
-        """How it is said to be this."""
-        return f"{self.key(name)}{': ' if self.in_spec else ' '}{value}"
-
-    def table_key(self, key: str, value: str) -> str:
-        """How something about the writing of a table is said."""
-        return f"data.table.{key}: {value!r}" if self.in_spec else f"--table {key}={value}"
-
-    @property
-    def array(self) -> str:
-        """Where the array of the features is named."""
-        return self.key("array")
-
-    @property
-    def target(self) -> str:
-        """Where the targets are named."""
-        return self.key("target")
-
-    @property
-    def leave_out(self) -> str:
-        """What to do about a column that is no feature."""
-        return f"leave it out with {self.key('exclude')}" if self.excludes else "take it out of the file"
-
-    def no_number(self, *, named: bool) -> str:
-        """What to do about a column that holds no numbers; `named`: whether the targets are known."""
-        if named:
-            return self.leave_out
-        return f"if the column is the target, name it with {self.target}, else {self.leave_out}"
-
-
-OPTIONS, SPEC, ONLY_TARGETS = Words(), Words(in_spec=True), Words(excludes=False)
 
 
 class OpenTarget(Protocol):

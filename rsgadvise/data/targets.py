@@ -179,7 +179,10 @@ class TargetSummary:
             raise DataError(f"{self._name}: has zero rows; at least one is needed")
         if not self._numeric:
             if self._kind == "values":
-                raise DataError(f"{self._name}: hold text, which are no values; take them for classes")
+                raise DataError(
+                    f"{self._name}: hold text, which are no values; leave out data.target_kind: values "
+                    "(--target-kind values), or name a column of numbers"
+                )
             return self._one_hot(text=True)
         assert self._low is not None
         assert self._high is not None

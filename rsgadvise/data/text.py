@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from rsgadvise.data.packing import Packing, opened
 from rsgadvise.data.stream import malformed
+from rsgadvise.data.words import Words
 
 SAMPLE_BYTES = 1 << 18
 MOST_BYTES = 1 << 27
@@ -25,7 +26,6 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 UTF8 = ("utf-8", "utf-8-sig")
-_KEY = "data.table.encoding (--table encoding=NAME)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,13 @@ class Writing:
         encoding: as Python calls it.
         sure: whether the user or the first bytes say so; else Latin-1 is tried where UTF-8 fails.
         old_lines: whether lines end in a carriage return alone.
+        words: what messages call the choices of the user.
     """
 
     encoding: str
     sure: bool
     old_lines: bool
+    words: Words
 
 
 def encoding_of(start: bytes) -> str | None:
@@ -61,7 +63,7 @@ def encoding_of(start: bytes) -> str | None:
     return None
 
 
-def writing_of(path: Path, packing: Packing | None, encoding: str | None) -> Writing:
+def writing_of(path: Path, packing: Packing | None, encoding: str | None, words: Words) -> Writing:
     """How the text of a file is stored, by its first bytes.
 
     Raises:
@@ -71,9 +73,10 @@ def writing_of(path: Path, packing: Packing | None, encoding: str | None) -> Wri
         start = stream.read(4096)
     found = encoding or encoding_of(start)
     if found is None:
-        raise malformed(path, f"is no text; name its encoding in {_KEY} if it is")
+        raise malformed(path, f"is no text; if it is, {words.encoding}")
     text = start.decode(found, "replace")
-    return Writing(found, encoding is not None or found != "utf-8", "\r" in text and "\n" not in text)
+    sure = encoding is not None or found != "utf-8"
+    return Writing(found, sure, "\r" in text and "\n" not in text, words)
 
 
 class Records:
@@ -162,7 +165,7 @@ class Records:
                 except UnicodeDecodeError as error:
                     raise malformed(
                         self._path,
-                        f"byte {seen + error.start} is not {writing.encoding}; name the encoding in {_KEY}",
+                        f"byte {seen + error.start} is not {writing.encoding}; {writing.words.encoding}",
                     ) from error
                 seen += len(data)
                 yield self._line_ends(text.removeprefix("\ufeff").encode("utf-8", "replace"))
@@ -206,10 +209,12 @@ class Records:
         before = self._rest + self._line_ends(data[:at])
         line = self._line + before.count(b"\n")
         if self._writing.sure or self._other_letters:
+            own = (
+                f", or {self._writing.words.encoding}; latin-1 takes any" if self._writing.words.said else ""
+            )
             raise malformed(
                 self._path,
-                f"line {line}: is not UTF-8, as the lines before are; save the file in one encoding, or name "
-                f"its own in {_KEY}; latin-1 takes any",
+                f"line {line}: is not UTF-8, as the lines before are; save the file in one encoding{own}",
             )
         self.latin = line
 

@@ -315,7 +315,7 @@ def test_quiet_keeps_the_answer_and_the_table_only(run: Run, config: Config) -> 
     ("arguments", "message"),
     [
         (["nosuch"], "No such command 'nosuch'"),
-        (["recommend"], "Missing argument 'SPEC"),
+        (["recommend"], "needs a spec, a data file or --model"),
         (["recommend", "x.yaml", "--top", "0"], "Invalid value for '--top'"),
         (["iterations", "--eps", "0.05"], "--delta is needed"),
         (["iterations", "--eps", "nan", "--delta", "0.1"], "--eps must be a finite number above 0; got nan"),

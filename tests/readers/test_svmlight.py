@@ -21,6 +21,7 @@ from test_reader_malformed import read_all, refusal
 from rsgadvise.data.formats import binary, svmlight
 from rsgadvise.data.opening import format_of, open_data, plain_arrays
 from rsgadvise.data.reading import Reading
+from rsgadvise.data.spool import Spool
 from rsgadvise.data.statistics import measure
 from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError, RsgadviseError, UsageError
@@ -202,7 +203,9 @@ def test_other_bytes(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path / "b.svm.gz")
 
 
-def test_a_file_that_changes(tmp_path: Path) -> None:
+def test_a_file_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it has to be parsed again: nothing of it was kept."""
+    monkeypatch.setattr(Spool, "add", lambda spool, _: spool.drop())
     (tmp_path / "a").write_text(TEXT)
     source = open_data(tmp_path / "a")
     (tmp_path / "a").write_text("1 5:1\n")

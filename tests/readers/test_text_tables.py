@@ -230,8 +230,7 @@ def test_what_may_be_two_numbers_is_asked(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(SAID["decimal"][0])
     with pytest.raises(DataError, match=r"'1,234' may be 1\.234 or 1234; say which") as caught:
         open_data(tmp_path / "t.csv", target="y")
-    assert "data.table.decimal: ','" in str(caught.value)
-    assert "data.table.thousands: ','" in str(caught.value)
+    assert "--table decimal=, or --table thousands=," in str(caught.value)
 
 
 REFUSED = {

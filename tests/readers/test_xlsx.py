@@ -20,7 +20,7 @@ from test_reader_malformed import refusal, zipped
 
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.opening import open_data
-from rsgadvise.data.reading import SPEC
+from rsgadvise.data.words import SPEC
 from rsgadvise.errors import MissingExtraError, RsgadviseError, UsageError
 
 openpyxl: Any = pytest.importorskip(

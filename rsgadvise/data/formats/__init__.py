@@ -35,6 +35,7 @@ class Format(ABC):
         folders: whether it is a folder and no file.
         arrays, columns: whether a file has several named arrays, or columns to choose from.
         table: which keys of `TableOptions` say something of a file.
+        target_choice: what can be named as the targets of a file that has no columns.
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class Format(ABC):
     arrays: ClassVar[bool] = False
     columns: ClassVar[bool] = False
     table: ClassVar[tuple[str, ...]] = ()
+    target_choice: ClassVar[str] = "a file of one target a row"
 
     def magic(self, start: bytes) -> bool:
         """Whether these first bytes, at most 4096, are of this format and no other."""
@@ -75,7 +77,7 @@ class Format(ABC):
 class Archives(Format):
     """Files of several named arrays."""
 
-    arrays = True
+    arrays, target_choice = True, "an array, or a file, of one target a row"
 
     @abstractmethod
     def archive(self, path: Path, packing: Packing | None) -> Archive:

@@ -23,6 +23,7 @@ from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
 from rsgadvise.data.text import SAMPLE_BYTES, Records, Writing, encoding_of, writing_of
+from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
 
 _SAMPLE, _SAMPLE_CELLS = 400, 1 << 17
 _START = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)*[ \t]*@relation\b", re.IGNORECASE)
@@ -254,14 +255,14 @@ def _only_single_quotes(data: bytes) -> bool:
     return 2 * len(_SINGLE.findall(data)) == data.count(b"'")
 
 
-def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions) -> Layout:
+def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions, words: Words) -> Layout:
     """The columns that the header names, and how the rows after it are read.
 
     Raises:
         DataError: the header is none, or no row follows it.
     """
     with reading(path):
-        rows = _Rows(path, packing, writing_of(path, packing, options.encoding))
+        rows = _Rows(path, packing, writing_of(path, packing, options.encoding, words))
         rows.read_header()
         attributes = rows.attributes
         dialect = Dialect(
@@ -314,13 +315,14 @@ class Arff(Format):
         return unpacked_name(path).endswith(".arff") and bool(start) and encoding_of(start) is not None
 
     def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of_arff(path, packing, reading.table).columns
+        return layout_of_arff(path, packing, reading.table, OPTIONS).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return table_of(layout_of_arff(path, asked.packing, asked.reading.table), asked)
+        layout = layout_of_arff(path, asked.packing, asked.reading.table, asked.words)
+        return table_of(layout, asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        return targets_of(layout_of_arff(path, packing, TableOptions()))
+        return targets_of(layout_of_arff(path, packing, TableOptions(), ONLY_TARGETS))
 
 
 FORMATS = (Arff(),)

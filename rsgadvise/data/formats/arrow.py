@@ -21,7 +21,7 @@ import numpy as np
 from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns
 from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing
-from rsgadvise.data.reading import ONLY_TARGETS, Asked, Reading, Words
+from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -32,6 +32,7 @@ from rsgadvise.data.stream import (
     optional,
     reading,
 )
+from rsgadvise.data.words import ONLY_TARGETS, Words
 from rsgadvise.errors import MissingExtraError
 
 _SAMPLE = 400
@@ -506,12 +507,11 @@ def open_arrow(file: _File, asked: Asked) -> ArrowTable:
     """
     fields = _checked_fields(file)
 
-    def vocabulary(places: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        found: dict[int, set[str]] = {at: set() for at in places}
+    def vocabulary(places: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
         for arrays in file.batches(places, _SAMPLE * 100):
             for at, array in zip(places, arrays, strict=True):
-                found[at].update(_texts(array.unique(), 0)[0][_there(array.unique())].tolist())
-        return {at: tuple(sorted(words)) for at, words in found.items()}
+                words, there = _texts(array.unique(), 0)
+                yield at, words[there].tolist()
 
     columns, external = choose_columns(file.path, [each.column for each in fields], asked, vocabulary)
     for at in columns.features:
@@ -525,7 +525,7 @@ def read_target_arrow(file: _File) -> RowArray:
     """A table that was named as the file of the targets: every column is one."""
     fields = _checked_fields(file)
     for at, each in enumerate(fields):
-        if each.column.kind == "other" or each.column.width is not None:
+        if not each.column.target:
             raise malformed(
                 file.path,
                 f"column {at} ({each.column.name!r}) holds {each.column.holds}, which is no target; keep the"

@@ -237,7 +237,7 @@ def _seekable(raw: RawArray) -> Iterator[BinaryIO]:
             while left:
                 data = stream.read(min(left, 1 << 20))
                 if not data:
-                    raise malformed(raw.label, f"ended before the {raw.nbytes} bytes that its header claims")
+                    raise cut_short(raw)
                 spool.write(data)
                 left -= len(data)
             _check_end(stream, raw)

@@ -235,6 +235,10 @@ class Images(Format):
     """A folder of images, of classes by sub-folder."""
 
     name, words, order, folders = "images", "folders of images", 20, True
+    target_choice = (
+        "a file of one target for each image in the order of their names, or move the images of each class "
+        "into a sub-folder of its own"
+    )
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         found = _look(path)

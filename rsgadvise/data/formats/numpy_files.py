@@ -33,12 +33,17 @@ def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtyp
         raise malformed(label, "does not start with a complete npy header; write it with numpy.save")
     major = start[6]
     if major not in {1, 2, 3}:
-        raise malformed(label, f"has npy format version {major}; versions 1 to 3 are read")
+        raise malformed(
+            label, f"has npy format version {major}; versions 1 to 3 are read, so write it with numpy.save"
+        )
     length, prefix = int.from_bytes(start[8:10], "little"), 10
     if major > 1:
         length, prefix = int.from_bytes(start[8:10] + stream.read(2), "little"), 12
     if length > _MAX_HEADER:
-        raise malformed(label, f"has a header of {length} bytes; at most {_MAX_HEADER} are read")
+        raise malformed(
+            label,
+            f"has a header of {length} bytes; at most {_MAX_HEADER} are read, so write it with numpy.save",
+        )
     text = stream.read(length)
     if len(text) < length:
         raise malformed(label, "ends inside its header; the file is cut short")

@@ -258,7 +258,9 @@ class PickleArchive:
         """See `Archive.rows`."""
         label = f"{self.path}: array {name!r}"
         if name in self._others:
-            raise malformed(label, f"is of type {self._others[name]}; only arrays of numbers are read")
+            raise malformed(
+                label, f"is of type {self._others[name]}; only arrays of numbers are read, so name another"
+            )
         with reading(self.path):
             return _in_memory(label, self._arrays[name], targets=targets, transposed=transposed)
 

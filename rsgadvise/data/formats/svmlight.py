@@ -21,6 +21,7 @@ from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.sparse import MOST_ZEROS
 from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.reading import Asked
+from rsgadvise.data.spool import Spool
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -80,6 +81,33 @@ class _Rows:
     values: NDArray[np.float64]
 
 
+class _Kept:
+    """What was parsed, as it is: with its zeros it may be far larger than the file."""
+
+    def __init__(self) -> None:
+        self._rows, self._entries = Spool(2), Spool(2)  # label and entries of a row; index and value of each
+
+    @property
+    def complete(self) -> bool:
+        return self._rows.complete and self._entries.complete
+
+    def add(self, found: _Rows) -> None:
+        """Keep the next rows, if there is room for them."""
+        counts = np.bincount(found.down, minlength=len(found.labels))
+        self._rows.add(np.column_stack((found.labels, counts)))
+        self._entries.add(np.column_stack((found.across, found.values)))
+
+    def blocks(self, step: int) -> Iterator[_Rows]:
+        """All of them again."""
+        done = 0
+        for first in range(0, self._rows.rows, step):
+            labels, counts = self._rows.read(first, step).T
+            counts = counts.astype(np.int64)
+            across, values = self._entries.read(done, int(counts.sum())).T
+            done += len(values)
+            yield _Rows(labels, np.repeat(np.arange(len(labels)), counts), across.astype(np.int64), values)
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """A file after its first pass.
@@ -89,6 +117,7 @@ class _Layout:
         first: the smallest index that may be written, 0 or 1.
         columns: features, up to the largest index.
         queries: whether rows belong to queries.
+        kept: what was parsed.
     """
 
     path: Path
@@ -97,6 +126,7 @@ class _Layout:
     first: int
     columns: int
     queries: bool
+    kept: _Kept
 
     def notes(self) -> Iterator[str]:
         """What was found."""
@@ -109,9 +139,9 @@ class _Layout:
     def blocks(self, max_bytes: int) -> Iterator[tuple[Array, Array]]:
         """A pass: features (rows, columns), and labels (rows, 1)."""
         step = max(1, max_bytes // (self.columns * 8))
-        for block in _batches(self.path, self.packing, step):
-            found = _parse(self.path, block)
-            features = np.zeros((len(block), self.columns))
+        parsed = self.kept.blocks(step) if self.kept.complete else _parsed(self.path, self.packing, step)
+        for found in parsed:
+            features = np.zeros((len(found.labels), self.columns))
             across = found.across - self.first
             if across.size and not 0 <= across.min() <= across.max() < self.columns:
                 raise malformed(self.path, "has changed since it was opened; start again")
@@ -144,6 +174,11 @@ def _batches(path: Path, packing: Packing | None, most: int) -> Iterator[list[tu
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _parsed(path: Path, packing: Packing | None, most: int) -> Iterator[_Rows]:
+    """Their numbers."""
+    return (_parse(path, block) for block in _batches(path, packing, most))
 
 
 def _parse(path: Path, lines: Sequence[tuple[int, bytes]]) -> _Rows:
@@ -199,9 +234,10 @@ def _look(path: Path, packing: Packing | None) -> _Layout:
     """The first pass, over all of a file."""
     rows = size = 0
     low, high = 1, -1
-    queries = False
+    queries, kept = False, _Kept()
     for block in _batches(path, packing, _BATCH):
         found = _parse(path, block)
+        kept.add(found)
         rows += len(block)
         size += sum(len(line) for _, line in block)
         queries = queries or any(b"qid:" in line for _, line in block)
@@ -211,7 +247,7 @@ def _look(path: Path, packing: Packing | None) -> _Layout:
         raise malformed(path, f"has {rows} rows and no feature in any; write each as index:value")
     columns = high - low + 1
     check_expansion(path, rows * columns * 8, size, most=MOST_ZEROS)
-    return _Layout(path, packing, rows, low, columns, queries)
+    return _Layout(path, packing, rows, low, columns, queries, kept)
 
 
 class SvmlightSource(DataSource):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +28,8 @@ from rsgadvise.data.dialect import (
 )
 from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing, unpacked_name
-from rsgadvise.data.reading import ONLY_TARGETS, Asked, Reading, Words
+from rsgadvise.data.reading import Asked, Reading
+from rsgadvise.data.spool import MEMORY_BYTES, Spool
 from rsgadvise.data.stream import (
     DEFAULT_CHUNK_BYTES,
     Array,
@@ -40,11 +40,12 @@ from rsgadvise.data.stream import (
     reading,
 )
 from rsgadvise.data.text import Records, encoding_of, first_lines, writing_of
+from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
 
 BLOCK_BYTES = 1 << 21  # of text for one call of pandas, and for each of its threads
 _THREADS = 2
 _LARGEST_FREED = 31 << 20
-_SPOOL_BYTES = 1 << 26  # of numbers that are kept in memory between passes, and not in a temporary file
+_LONGEST_MARK = 40  # of a missing cell
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
@@ -79,14 +80,14 @@ class Layout:
         return tuple(column.name for column in self.columns)
 
 
-def layout_of(path: Path, packing: Packing | None, options: TableOptions) -> Layout:
+def layout_of(path: Path, packing: Packing | None, options: TableOptions, words: Words) -> Layout:
     """Encoding, separator, header and columns, from the first lines."""
-    writing = writing_of(path, packing, options.encoding)
+    writing = writing_of(path, packing, options.encoding, words)
     text, whole = first_lines(path, packing, writing)
     name = unpacked_name(path)
     if options.separator is None and name.endswith(".tsv") and "\t" in text:
         options = replace(options, separator="tab")
-    dialect = dialect_of(path, text, whole=whole, options=options)
+    dialect = dialect_of(path, text, whole=whole, options=options, words=words)
     return Layout(
         path,
         "tsv" if dialect.separator == "\t" else "csv",
@@ -140,28 +141,28 @@ class TextTable(Table):
             notes=(*columns.notes, *layout.dialect.notes),
         )
         self._layout = layout
-        self._spool: _Spool | None = None
+        self._kept: _Kept | None = None
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
         """See `DataSource.chunks`; a second pass reads what the first one found, and parses nothing."""
         rows = max(1, max_bytes // (8 * max(1, self.input_dim)))
-        if self._spool is not None:
-            yield from self._spool.chunks(rows)
+        if self._kept is not None:
+            yield from self._kept.chunks(rows)
             return
-        spool = _Spool(self.input_dim)
+        kept = _Kept(self.input_dim)
         with ThreadPoolExecutor(max_workers=1) as writer:
             for features, targets in self._whole(self._parsed(), max_bytes):
-                written = writer.submit(spool.add, features, targets)
+                written = writer.submit(kept.add, features, targets)
                 for first in range(0, len(features), rows):
                     part = slice(first, first + rows)
                     yield features[part], None if targets is None else targets[part]
                 written.result()
-        self._spool = spool if spool.complete else None
+        self._kept = kept if kept.complete else None
 
     def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
         """(features, targets, which rows are whole) of each block, parsed ahead on several threads."""
         layout = self._layout
-        parser = _Parser(layout, self._columns, self._words)
+        parser = _Parser(layout, self._columns, self._words, targeted=self.has_targets)
         records = layout.lines()
         # The GNU allocator gives large blocks back to the system, and every new one costs page faults, until
         # it has seen one freed that is as large; a third of the time of a pass. None of it is touched.
@@ -186,8 +187,8 @@ class TextTable(Table):
 class _Parser:
     """Blocks of text to numbers."""
 
-    def __init__(self, layout: Layout, columns: Columns, words: Words) -> None:
-        self._layout, self._columns, self._words = layout, columns, words
+    def __init__(self, layout: Layout, columns: Columns, words: Words, *, targeted: bool) -> None:
+        self._layout, self._columns, self._words, self._targeted = layout, columns, words, targeted
         dialect = layout.dialect
         self._wanted = sorted({*columns.features, *columns.targets})
         self._kinds = {place: layout.columns[place].kind for place in self._wanted}
@@ -315,7 +316,7 @@ class _Parser:
 
     def _blanks(self) -> str:
         """What else may help where blanks separate cells, and an empty one cannot be seen."""
-        if self._layout.dialect.separator != BLANKS:
+        if self._layout.dialect.separator != BLANKS or not self._words.said:
             return ""
         return f", or, if two blanks enclose an empty cell, say {self._words.table_key('separator', 'space')}"
 
@@ -345,10 +346,15 @@ class _Parser:
 
     def _fix(self, place: int, cell: str) -> str:
         """What to do about a cell that is no number, in a column of numbers."""
-        missing = f"if it stands for a missing value, {self._words.table_key('missing', cell[:20])}"
+        words = self._words
+        if not words.said:
+            return "correct it, or, if the targets are classes, write words alone"
+        fix = f"if it stands for a missing value, {words.table_key('missing', cell)}; "
+        if len(cell) > _LONGEST_MARK:
+            fix = "correct it; "
         if place in self._columns.targets:
-            return f"{missing}; if the targets are classes, {self._words.setting('target_kind', 'classes')}"
-        return f"{missing}; else {self._words.no_number(named=bool(self._columns.targets))}"
+            return f"{fix}if the targets are classes, {words.setting('target_kind', 'classes')}"
+        return f"{fix}else {words.no_number(named=self._targeted)}"
 
     def _refuse(self, line: int, place: int, message: str) -> NoReturn:
         name = self._layout.names[place]
@@ -360,53 +366,45 @@ def _truth(cell: str) -> float | None:
     return _TRUTHS.get(cell.strip())
 
 
-class _Spool:
-    """The numbers of a first pass, in memory or in a temporary file, for the passes after it."""
+class _Kept:
+    """The rows of a first pass for those after it; targets, which may be words, stay in memory."""
 
     def __init__(self, width: int) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
-        self._width, self._rows = width, 0
+        self._features = Spool(width)
         self._targets: list[Array] = []
         self._bytes = 0
-        self.complete = True
+
+    @property
+    def complete(self) -> bool:
+        return self._features.complete
 
     def add(self, features: Array, targets: Array | None) -> None:
         """Keep the next rows; where there is no room for them, none are kept."""
-        if not self.complete:
-            return
-        try:
-            self._file.write(np.ascontiguousarray(features).data)
-        except OSError:
-            self.complete = False
-            return
-        self._rows += len(features)
-        if targets is not None:
+        self._features.add(features)
+        if targets is not None and self.complete:
             self._bytes += targets.nbytes
             self._targets.append(targets)
-            self.complete = self._bytes <= _SPOOL_BYTES
-
-    def __del__(self) -> None:
-        self._file.close()
+            if self._bytes > MEMORY_BYTES:
+                self._features.drop()
 
     def chunks(self, rows: int) -> Iterator[Chunk]:
         """All of them again."""
         targets = np.concatenate(self._targets) if self._targets else None
-        for first in range(0, self._rows, rows):
-            count = min(rows, self._rows - first)
-            self._file.seek(first * self._width * 8)
-            data = self._file.read(count * self._width * 8)
-            features = np.frombuffer(data, dtype=np.float64).reshape(count, self._width)
-            yield features, None if targets is None else targets[first : first + count]
+        for first in range(0, self._features.rows, rows):
+            features = self._features.read(first, rows)
+            yield features, None if targets is None else targets[first : first + len(features)]
 
 
 def table_of(layout: Layout, asked: Asked) -> TextTable:
     """The columns that are asked for, of anything that is written as lines of text."""
     with reading(layout.path):
 
-        def vocabulary(places: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-            told = {place: layout.columns[place].words for place in places if layout.columns[place].words}
-            others = [place for place in places if place not in told]
-            return {**told, **(_vocabulary(layout, others, asked.words) if others else {})}
+        def vocabulary(places: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
+            """In a pass of its own."""
+            of_words = TextTable(layout, Columns((), tuple(places), {}), None, asked.words)
+            for _, found, _ in of_words._parsed():
+                for at, place in enumerate(places):
+                    yield place, [] if found is None else found[:, at].tolist()
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
         if asked.reading.target_kind == "classes" and columns.targets:
@@ -420,17 +418,6 @@ def _as_words(layout: Layout, place: int) -> Layout:
     old = columns[place]
     columns[place] = Column(old.name, "word", old.cells)
     return replace(layout, columns=tuple(columns))
-
-
-def _vocabulary(layout: Layout, places: Sequence[int], words: Words) -> dict[int, tuple[str, ...]]:
-    """Every word of some columns, in a pass of its own."""
-    found: dict[int, set[str]] = {place: set() for place in places}
-    columns = Columns((), tuple(places), {})
-    for _, targets, _ in TextTable(layout, columns, None, words)._parsed():
-        if targets is not None:
-            for at, place in enumerate(places):
-                found[place].update(targets[:, at].tolist())
-    return {place: tuple(sorted(each)) for place, each in found.items()}
 
 
 def targets_of(layout: Layout) -> RowArray:
@@ -464,15 +451,15 @@ class Text(Format):
         return bool(start) and suffix in _SUFFIXES and encoding_of(start) is not None
 
     def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of(path, packing, reading.table).columns
+        return layout_of(path, packing, reading.table, OPTIONS).columns
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         with reading(path):
-            return table_of(layout_of(path, asked.packing, asked.reading.table), asked)
+            return table_of(layout_of(path, asked.packing, asked.reading.table, asked.words), asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
         with reading(path):
-            return targets_of(layout_of(path, packing, TableOptions()))
+            return targets_of(layout_of(path, packing, TableOptions(), ONLY_TARGETS))
 
 
 FORMATS = (Text(),)

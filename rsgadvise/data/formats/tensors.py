@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,27 @@ def _load(torch: Any, path: Path) -> object:
         raise malformed(path, f"holds {what}, which could run code, or is damaged; {_INSTEAD}") from error
 
 
+def _first_name(start: bytes) -> bytes:
+    """Of a zip."""
+    return start[30 : 30 + int.from_bytes(start[26:28], "little")]
+
+
+def _is_program(path: Path) -> bool:
+    """Whether a file is TorchScript: code beside tensors, which torch knows by its constants."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (OSError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile):
+        return False  # said by whoever reads it
+
+
 class TorchArchive:
     """The tensors of one file: a dictionary of them, pairs of features and targets, or one alone."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if _is_program(path):
+            raise malformed(path, f"is TorchScript, a program and no data; {_INSTEAD}, or use safetensors")
         self._torch = optional("torch", path, "files of torch need torch", extra="integrations")
         with reading(path):
             self._size = path.stat().st_size
@@ -117,9 +134,14 @@ class Tensors(Archives):
         return TorchArchive(path)
 
     def magic(self, start: bytes) -> bool:
-        """The first file in the zip is the pickle, in a folder of any name."""
-        name = start[30 : 30 + int.from_bytes(start[26:28], "little")]
-        return start.startswith(_LEGACY) or (start.startswith(ZIP_MAGIC) and name.endswith(b"/data.pkl"))
+        """Everything in the zip is in a folder of any name."""
+        return start.startswith(_LEGACY) or (start.startswith(ZIP_MAGIC) and b"/" in _first_name(start))
+
+    def holds(self, path: Path) -> bool:
+        """The first file in the zip is the pickle, or one of a program."""
+        with path.open("rb") as stream:
+            start = stream.read(4096)
+        return start.startswith(_LEGACY) or _first_name(start).endswith(b"/data.pkl") or _is_program(path)
 
 
 FORMATS = (Tensors(),)

@@ -21,8 +21,9 @@ from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
-from rsgadvise.data.reading import ONLY_TARGETS, OPTIONS, Asked, Reading, Words
+from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import DataSource, RowArray, malformed, optional, reading
+from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
 
 if TYPE_CHECKING:
     from rsgadvise.data.columns import Column
@@ -259,7 +260,7 @@ def layout_of_sheet(path: Path, array: str | None, options: TableOptions, words:
             notes += (f"The table begins in column {_letter(sheet.left)} of the sheet, column 0 here.",)
         lines = b"".join(block for _, block in _Sample(sheet, first).blocks(1 << 30)).decode()
         options = replace(options, separator="comma", comment="")
-        dialect = dialect_of(path, lines, whole=len(first) <= _SAMPLE, options=options)
+        dialect = dialect_of(path, lines, whole=len(first) <= _SAMPLE, options=options, words=words)
         dialect = replace(dialect, notes=(*notes, *dialect.notes))
         return Layout(path, "xlsx", dialect, columns_of(dialect), lambda: replace(sheet))
 

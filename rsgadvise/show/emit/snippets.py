@@ -55,11 +55,11 @@ def emit_snippet(
         names["stock"] = stock_of(plan)
     if target == "optuna":
         names["space"] = space_of(plan)
-    return _environment().get_template(f"{target}.py.jinja").render(names)
+    return environment().get_template(f"{target}.py.jinja").render(names)
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     """The templates, and what they may call."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -1,0 +1,408 @@
+"""`recommend --model`: any torch module that a Python file makes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsgadvise.cli.options import Emit, Group
+from rsgadvise.cli.output import Target, emit, write
+from rsgadvise.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.model_results import ModelAdvice
+    from rsgadvise.cli.sources import DataOptions
+    from rsgadvise.pilot import Effort
+    from rsgadvise.show.report.blocks import Block
+
+OF_MODEL = "Of a torch model:"
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.py:NAME",
+        help="A torch.nn.Module, or what makes one, in place of a spec; FILE.py is run.",
+    ),
+]
+ModelDataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DATA", help=f"{OF_MODEL} the data file to train on.")
+]
+LossOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOSS",
+        help=f"{OF_MODEL} cross_entropy, squared, or FILE.py:NAME of a function of outputs and targets; by "
+        "default what the targets are.",
+    ),
+]
+OptimizerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"{OF_MODEL} sgd, momentum, nesterov, adam, adamw, or FILE.py:NAME of a function of parameters "
+        "and lr; adam unless told.",
+    ),
+]
+ShapeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N[,N...]",
+        help=f"{OF_MODEL} shape of a row, such as 1,28,28; colours that come last are put first.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What the command line says of a torch model; None where it says nothing."""
+
+    model: str | None = None
+    data: Path | None = None
+    loss: str | None = None
+    optimizer: str | None = None
+    input_shape: str | None = None
+
+    @property
+    def given(self) -> str | None:
+        """The first option that is given."""
+        return next(
+            (
+                f"--{name.replace('_', '-')}"
+                for name in ("model", "data", "loss", "optimizer", "input_shape")
+                if getattr(self, name) is not None
+            ),
+            None,
+        )
+
+
+def _model(
+    model: ModelOption = None,
+    data: ModelDataOption = None,
+    loss: LossOption = None,
+    optimizer: OptimizerOption = None,
+    input_shape: ShapeOption = None,
+) -> ModelOptions:
+    return ModelOptions(model=model, data=data, loss=loss, optimizer=optimizer, input_shape=input_shape)
+
+
+AboutModel = Annotated[ModelOptions, Group(_model)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The data file as tensors, and what a program is to be told to read it again."""
+
+    inputs: Any
+    targets: Any
+    classes: bool
+    scaling: str
+    options: dict[str, object]
+    notes: tuple[str, ...]
+
+
+def recommend_model(
+    asked: ModelOptions,
+    options: DataOptions,
+    effort: Effort,
+    to: Target,
+    *,
+    emit_: Emit | None,
+    details: bool,
+    command: str,
+) -> bool:
+    """Measure, race and write the answer; whether the user interrupted the race.
+
+    Raises:
+        UsageError: an option is missing or wrong, or the model cannot be trained on the data.
+        MissingExtraError: torch is absent.
+    """
+    if asked.model is None:
+        raise UsageError(
+            f"{asked.given} goes with --model FILE.py:NAME; got none; add it, or leave {asked.given} out"
+        )
+    if asked.data is None:
+        raise UsageError("--model needs --data DATA, the rows to train on; got none; add it")
+    if emit_ is not None and emit_.value != "torch":
+        raise UsageError(f"--model can be emitted as torch; got --emit {emit_.value}; write --emit torch")
+    _check_options(options, effort)
+    try:
+        import_module("torch")
+    except ImportError as error:
+        raise MissingExtraError(
+            "--model needs torch; install it with: pip install 'rsgadvise[torch]'"
+        ) from error
+    advice, rows, shape = _advised(asked, options, effort, quiet=to.quiet)
+    if emit_ is not None:
+        write(to.path, _program(asked, rows, shape, advice, effort.seed))
+        return advice.interrupted
+
+    def blocks() -> Sequence[Block]:
+        from rsgadvise.show.report.torch_model import model_blocks
+
+        return model_blocks(advice, details=details, source=command)
+
+    emit(
+        to,
+        blocks=blocks,
+        document=advice.to_dict,
+        rows=lambda: [asdict(row) for row in advice.recommendations],
+    )
+    return advice.interrupted
+
+
+def _check_options(options: DataOptions, effort: Effort) -> None:
+    """Refuse what is about networks of this package's own."""
+    if options.hidden is not None or options.kind is not None:
+        name = "--hidden" if options.hidden is not None else "--kind"
+        raise UsageError(f"{name} describes a network, and --model brings one; leave {name} out")
+    if not effort.automatic:
+        raise UsageError(
+            f"--constants {effort.constants} is for a network of a spec; of a model everything is measured; "
+            "leave --constants out"
+        )
+
+
+def _advised(
+    asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet: bool
+) -> tuple[ModelAdvice, _Rows, tuple[int, ...] | None]:
+    from dataclasses import replace
+
+    import torch
+
+    from rsgadvise.cli.progress import ReadProgress
+    from rsgadvise.pilot.torch_model.advice import BATCH_SIZE, EPOCHS, Wanted, advise_model, check_wanted
+    from rsgadvise.pilot.torch_model.optimizers import optimizer_named
+    from rsgadvise.pilot.torch_model.wrapped import loss_named
+
+    wanted = Wanted(
+        batch_size=BATCH_SIZE if options.batch_size is None else options.batch_size or None,
+        epochs=EPOCHS if options.epochs is None else options.epochs,
+        pilot=effort.pilot,
+        work=effort.work,
+        seed=effort.seed,
+    )
+    check_wanted(wanted, option="--")
+    optimizer = optimizer_named(_named_or_code(asked.optimizer or "adam", "--optimizer"))
+    assert asked.model is not None
+    torch.manual_seed(effort.seed)
+    module = _module(asked.model)
+    rows = _read(asked, options, quiet=quiet)
+    loss = loss_named(
+        _named_or_code(asked.loss, "--loss")
+        if asked.loss is not None
+        else "cross_entropy"
+        if rows.classes
+        else "squared"
+    )
+    inputs, shape, shaped = _shaped(rows.inputs, asked.input_shape, module)
+    notes = [*rows.notes, *shaped]
+    if asked.loss is None:
+        notes.append(f"Assumed: the loss {loss.name}; --loss says otherwise.")
+    if asked.optimizer is None:
+        notes.append("Assumed: the optimiser adam; --optimizer says otherwise.")
+    if options.epochs is None:
+        notes.append(f"Assumed: {EPOCHS:g} epochs; --epochs says otherwise.")
+    if options.batch_size is None:
+        notes.append(f"Assumed: batches of {BATCH_SIZE} rows; --batch-size says otherwise, auto measures it.")
+    with ReadProgress(enabled=not quiet) as bar:
+        advice = advise_model(
+            module,
+            (inputs, rows.targets),
+            loss=loss,
+            optimizer=optimizer,
+            wanted=wanted,
+            name=asked.model.rpartition(":")[2],
+            progress=lambda part, name: bar(round(1000 * part), 1000, name),
+        )
+    return replace(advice, notes=(*advice.notes, *notes)), rows, shape
+
+
+def _code(said: str, option: str) -> Any:
+    """What a Python file calls so; the file is run.
+
+    Raises:
+        UsageError: there is no such file or name, or the file fails.
+    """
+    file, _, name = said.rpartition(":")
+    path = Path(file)
+    if not file or not name or not path.is_file():
+        what = "no such file" if file else "no file"
+        raise UsageError(
+            f"{option} must be FILE.py:NAME, a Python file and a name in it; got {said!r}, {what}; write "
+            "e.g. net.py:make_net"
+        )
+    spec = importlib.util.spec_from_file_location(f"rsgadvise_model_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{option} must name a Python file; got {file!r}; rename it to end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that its classes can be copied
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # what lies beside it can be imported, as when it is run
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UsageError(f"{file} must run without an error; got {_brief(error)}; mend it") from error
+    finally:
+        sys.path.remove(folder)
+    if not hasattr(module, name):
+        there = ", ".join([each for each in vars(module) if not each.startswith("_")][-8:])
+        raise UsageError(
+            f"{file} must define {name}, as {option} names it; got {there or 'nothing'}; change one"
+        )
+    return getattr(module, name)
+
+
+def _brief(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
+
+
+def _module(said: str) -> Any:
+    """The module, which NAME is or makes."""
+    from torch import nn
+
+    found = _code(said, "--model")
+    if isinstance(found, nn.Module):
+        return found
+    if not callable(found):
+        raise UsageError(f"--model must name a torch.nn.Module or what makes one; got {type(found).__name__}")
+    try:
+        module = found()
+    except Exception as error:
+        raise UsageError(
+            f"{said} must make a model without arguments; got {_brief(error)}; name a function that does"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            f"{said} must make a torch.nn.Module; got {type(module).__name__}; return the module itself"
+        )
+    return module
+
+
+def _named_or_code(said: str, option: str) -> Any:
+    return _code(said, option) if ":" in said else said
+
+
+def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
+    import torch
+
+    from rsgadvise.cli.data import measured
+    from rsgadvise.cli.places import keep_data_apart
+    from rsgadvise.cli.sources import with_target
+    from rsgadvise.data.opening import open_as
+    from rsgadvise.data.statistics import load_rows
+    from rsgadvise.errors import DataError
+
+    assert asked.data is not None
+    path, reading = asked.data, options.reading()
+    notes = list[str]()
+    keep_data_apart(path, reading.target)
+    if reading.target is None:
+        reading, notes = with_target(path, reading, "--target COLUMN (by name or number, -1 is the last)")
+    source = open_as(path, reading)
+    if not source.has_targets:
+        raise DataError(f"{path}: holds no targets that are found by themselves; name them with --target")
+    statistics = measured(source, spectrum=False, quiet=quiet, scaling=options.scaling)
+    inputs, targets = load_rows(open_as(path, reading), statistics)
+    assert targets is not None
+    classes = statistics.target_encoding == "one-hot"
+    notes = [*notes, f"Data measured from {path}: scaling {statistics.scaling}.", *statistics.notes]
+    found = torch.tensor(targets, dtype=torch.float32)
+    return _Rows(
+        torch.tensor(inputs, dtype=torch.float32),
+        found.argmax(dim=1) if classes else found,
+        classes,
+        statistics.scaling,
+        dict(reading.said),
+        tuple(notes),
+    )
+
+
+def _shaped(inputs: Any, said: str | None, module: Any) -> tuple[Any, tuple[int, ...] | None, list[str]]:
+    """(the rows as the module takes them, their shape or None for flat ones, what to say of it)."""
+    import math
+
+    width = inputs.shape[1]
+    if said is not None:
+        try:
+            shape = tuple(int(part) for part in said.split(","))
+        except ValueError:
+            shape = ()
+        if not shape or min(shape) < 1 or math.prod(shape) != width:
+            raise UsageError(
+                f"--input-shape must be whole numbers whose product is the {width:,} features of a row; got "
+                f"{said!r}; write e.g. {_example(width)}"
+            )
+        found = inputs.reshape(-1, *shape)
+        if colours_last(shape):
+            return found.permute(0, 3, 1, 2).contiguous(), shape, []
+        return found, shape, []
+    side = math.isqrt(width)
+    if side * side != width or side < 4 or _takes(module, inputs[:2]):
+        return inputs, None, []
+    square = inputs.reshape(-1, 1, side, side)
+    if not _takes(module, square[:2]):
+        return inputs, None, []
+    return square, (1, side, side), [f"Rows were taken for images of {side} x {side} in one colour."]
+
+
+def colours_last(shape: tuple[int, ...]) -> bool:
+    """Whether a row is height, width and colours, which torch wants first."""
+    return len(shape) == 3 and shape[2] <= 4 and shape[2] < shape[0]
+
+
+def _example(width: int) -> str:
+    import math
+
+    for colours in (1, 3):
+        side = math.isqrt(width // colours)
+        if colours * side * side == width:
+            return f"{colours},{side},{side}"
+    return str(width)
+
+
+def _takes(module: Any, inputs: Any) -> bool:
+    """Whether a copy of the module computes something of them."""
+    import copy
+
+    import torch
+
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            copy.deepcopy(module).eval()(inputs.to(next(module.parameters()).device))
+    except Exception:  # noqa: BLE001 - whatever code of the user raises, it does not
+        return False
+    return True
+
+
+def _program(
+    asked: ModelOptions, rows: _Rows, shape: tuple[int, ...] | None, advice: ModelAdvice, seed: int
+) -> str:
+    from rsgadvise.pilot.torch_model.optimizers import OPTIMIZERS
+    from rsgadvise.pilot.torch_model.wrapped import LOSSES
+    from rsgadvise.show.emit.torch_model import model_program
+
+    assert asked.model is not None
+    file, _, name = asked.model.rpartition(":")
+    optimizer = asked.optimizer or "adam"
+    return model_program(
+        advice,
+        file=file,
+        name=name,
+        loss=LOSSES[advice.loss].code if asked.loss is None or ":" not in asked.loss else asked.loss,
+        optimizer=optimizer if ":" in optimizer else OPTIMIZERS[optimizer].code,
+        path=str(asked.data),
+        options=rows.options,
+        scaling=rows.scaling,
+        classes=rows.classes,
+        shape=shape,
+        turned=shape is not None and colours_last(shape),
+        seed=seed,
+    )

@@ -1,0 +1,374 @@
+"""From a module, its rows and an optimiser to what to train with."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from rsgadvise.advise.model_results import Directional, ModelAdvice, NoiseScale, Ranked
+from rsgadvise.advise.results import Schedule, TrainingPlan
+from rsgadvise.errors import UsageError
+from rsgadvise.numerals import count, number, percent
+from rsgadvise.pilot.torch_model.directional import (
+    Samples,
+    directional,
+    largest_curvature,
+    noise_scale,
+)
+from rsgadvise.pilot.torch_model.optimizers import Optimizer
+from rsgadvise.pilot.torch_model.racing import FULL, Race, race
+from rsgadvise.pilot.torch_model.replicas import WIDE, Candidate, Trained, Trainer
+from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, randomness
+
+Progress = Callable[[float, str], None]
+
+WORK = 5e11
+"""Multiply-adds that the race may cost where nobody says: some twenty seconds on two cores."""
+BATCH_SIZE, EPOCHS = 32, 10.0
+"""Where nobody says."""
+_HELD_OUT, _MOST_HELD_OUT, _FEWEST_ROWS = 0.2, 2000, 50
+_JUDGED = 2048  # rows that short runs are judged by
+_LITTLE = 5e9  # multiply-adds that always may be spent on measuring
+_AUTO = (16, 4096)  # batch sizes that auto may take
+_STEPS_AN_EPOCH = 8  # at the least, where the batch size is to be chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How long and how wide the training is to be, and what finding out may cost.
+
+    Attributes:
+        batch_size: None for `auto`, by memory and noise.
+        epochs: passes over the rows.
+        pilot: trainings that the race may cost; None for what `work` and the race allow.
+        work: multiply-adds that it may cost; None for `WORK`.
+        seed: of all randomness.
+    """
+
+    batch_size: int | None = BATCH_SIZE
+    epochs: float = EPOCHS
+    pilot: float | None = None
+    work: float | None = None
+    seed: int = 0
+
+
+def advise_model(
+    module: Any,
+    data: tuple[Any, Any],
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    wanted: Wanted,
+    name: str = "",
+    device: Any | None = None,
+    progress: Progress | None = None,
+) -> ModelAdvice:
+    """Measure the directional stepsize, race stepsizes around it, and say what to train with.
+
+    The module is copied and left as it is, and so is every generator of random numbers.
+
+    Args:
+        module: a torch.nn.Module at its first weights.
+        data: inputs and targets of the rows to train on; a part is kept back to be predicted.
+        loss: what is minimised.
+        optimizer: what trains.
+        wanted: how.
+        name: of the module, for reports.
+        device: where it computes.
+        progress: told the share that is done, and of what.
+
+    Raises:
+        UsageError: the module, the loss and the rows do not go together, or a value is out of range.
+    """
+    with randomness(wanted.seed), _threads_as_they_were():
+        everything = Wrapped(module, loss, *data, device=device)
+        everything.check()
+        return _advise(everything, optimizer, wanted, name or type(module).__name__, progress)
+
+
+def _advise(
+    everything: Wrapped, optimizer: Optimizer, wanted: Wanted, name: str, progress: Progress | None
+) -> ModelAdvice:
+    generator, loss = torch.Generator().manual_seed(wanted.seed), everything.loss
+    if everything.work(min(wanted.batch_size or BATCH_SIZE, everything.rows)) <= WIDE:
+        torch.set_num_threads(1)  # several would wait for each other at every small product
+    rows, kept = _split(everything.rows, generator)
+    wrapped = everything.only(rows)
+    notes = []
+    batch_size = wanted.batch_size
+    if batch_size is None:
+        batch_size, note = _batch_size(wrapped, optimizer, wanted, generator)
+        notes.append(note)
+    batch_size = min(batch_size, wrapped.rows)
+    iterations = max(1, round(wanted.epochs * everything.rows / batch_size))
+    if progress is not None:
+        progress(0.0, "measuring curvature")
+    gradient = wrapped.work(batch_size)
+    sample = _samples(gradient, batch_size, iterations)
+    unit = directional(wrapped, optimizer, batch_size, generator, rows=sample.along)
+    noise = noise_scale(wrapped, generator, rows=sample.noise)
+    sharpness = largest_curvature(wrapped, generator, rows=sample.curvature)
+    wrapped.restart()
+    budget = _budget(wanted, gradient * iterations)
+    judged = torch.randperm(wrapped.rows, generator=generator)[:_JUDGED]
+    at_start = wrapped.mean_loss(judged)
+    trainer = Trainer(wrapped, optimizer, batch_size, judged, seed=wanted.seed, work=gradient)
+    found = race(trainer, unit.stepsize, iterations, budget, _told(progress)) if budget > 0 else Race([])
+    best = found.best
+    after: tuple[NoiseScale, float] | None = None
+    wrong = None
+    if best is not None:
+        wrapped.module.load_state_dict(best.state)
+        after = (
+            noise_scale(wrapped, generator, rows=sample.noise),
+            largest_curvature(wrapped, generator, rows=sample.curvature),
+        )
+        if kept is not None:
+            everything.module.load_state_dict(best.state)
+            wrong = everything.wrong(kept)
+    constant = loss.constant(wrapped.targets)
+    learns, reason = _learns(best, constant, at_start, iterations)
+    schedule: Schedule = "linear" if best is None else best.candidate.schedule
+    gamma = unit.stepsize if best is None else best.candidate.stepsize
+    plan = TrainingPlan(
+        stepsize=gamma,
+        common_stepsize=gamma,
+        decay=0.0,
+        stopping="end",
+        batch_size=batch_size,
+        iterations=iterations,
+        epochs=iterations * batch_size / everything.rows,
+        keep_prob=1.0,
+        dropout_rate=0.0,
+        weight_bound=None,
+        source="calibrated" if best is None else "raced",
+        optimizer=optimizer.name,
+        schedule=schedule,
+        warmup=0 if best is None else round(best.candidate.warmup * iterations),
+        learns=learns,
+        reason=reason,
+        loss=None if best is None else best.loss,
+        constant_loss=constant,
+        held_out_error=wrong,
+        constant_error=_commonest_wrong(everything, kept) if wrong is not None else None,
+        spread=found.spread,
+    )
+    notes += _notes(found, unit, iterations, budget)
+    if wrapped.normalises:
+        notes.append(
+            "The model normalises by batches, so curvature and noise were measured with the batches' own "
+            "statistics, and depend on the batch size."
+        )
+    return ModelAdvice(
+        model=name,
+        parameters=wrapped.size,
+        loss=loss.name,
+        optimizer=optimizer.name,
+        samples=wrapped.rows,
+        held_out=0 if kept is None else len(kept),
+        train=plan,
+        recommendations=_ranked(found, iterations),
+        critical_batch_size=None if after is None else after[0],
+        noise_at_start=noise,
+        directional=unit,
+        curvature=(sharpness, None if after is None else after[1]),
+        cost=found.steps / iterations,
+        side_by_side=trainer.side_by_side,
+        interrupted=found.interrupted,
+        notes=tuple(notes),
+    )
+
+
+@contextmanager
+def _threads_as_they_were() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _split(rows: int, generator: Any) -> tuple[Any, Any | None]:
+    """(rows to train on, rows kept back or None where there are too few)."""
+    if rows < _FEWEST_ROWS:
+        return torch.arange(rows), None
+    order = torch.randperm(rows, generator=generator)
+    kept = min(int(rows * _HELD_OUT), _MOST_HELD_OUT)
+    return order[kept:], order[:kept]
+
+
+def _samples(gradient: float, batch_size: int, iterations: int) -> Samples:
+    """What may be measured with for a tenth of the training, or a fraction of a second."""
+    return Samples.within(batch_size * max(0.1 * iterations, _LITTLE / gradient), batch_size)
+
+
+def _budget(wanted: Wanted, training: float) -> float:
+    if wanted.pilot is not None:
+        return wanted.pilot
+    return (WORK if wanted.work is None else wanted.work) / training
+
+
+def _told(progress: Progress | None) -> Callable[[float], None] | None:
+    if progress is None:
+        return None
+    return lambda share: progress(share, "short trainings")
+
+
+def _learns(
+    best: Any | None, constant: float | None, at_start: float, iterations: int
+) -> tuple[bool | None, str]:
+    if best is None:
+        return None, ""
+    share = percent(best.steps / iterations)
+    if constant is None:
+        learnt = best.loss < at_start
+        return (True, "") if learnt else (None, f"after {share} of the training the loss had not fallen")
+    if best.loss < constant:
+        return True, ""
+    return None, (
+        f"after {share} of the training it had done no better than a constant prediction "
+        f"({number(best.loss, 3)} for {number(constant, 3)}): it may learn later, or not at all"
+    )
+
+
+def _commonest_wrong(everything: Wrapped, kept: Any) -> float:
+    """Share of the rows kept back that the commonest class of all is not."""
+    commonest = everything.targets.mode().values
+    return float((everything.targets[kept] != commonest).double().mean())
+
+
+def _ranked(found: Race, iterations: int) -> tuple[Ranked, ...]:
+    runs = sorted(found.runs, key=lambda each: (each is not found.best, -each.steps, each.loss))
+    kept = list[Trained]()
+    for run in runs:
+        same = (run.candidate, run.steps)
+        if same not in [(other.candidate, other.steps) for other in kept]:
+            kept.append(run)
+    if found.best is not None and found.best not in kept:
+        kept = [found.best, *(run for run in kept if run.candidate.stepsize != found.best.candidate.stepsize)]
+    return tuple(
+        Ranked(
+            rank,
+            run.candidate.stepsize,
+            run.candidate.schedule,
+            run.candidate.warmup,
+            run.steps / iterations,
+            run.loss,
+        )
+        for rank, run in enumerate(kept, 1)
+    )
+
+
+def _notes(found: Race, unit: Directional, iterations: int, budget: float) -> list[str]:
+    notes, best = list[str](), found.best
+    if budget <= 0:
+        notes.append("Nothing was raced: the stepsize is by curvature alone; leave --pilot out for a race.")
+    elif best is None and not found.interrupted:
+        notes.append(
+            "No short training ended with a finite loss: look for gaps or huge values in the data, or an "
+            "overflow in the model."
+        )
+    elif budget < FULL / 4 and best is not None:
+        notes.append(
+            f"The race was short, {percent(found.steps / iterations)} of a training, to stay within --work; "
+            "more work makes the stepsize surer."
+        )
+    if not unit.found:
+        notes.append(
+            "Curvature along the optimiser's steps was not positive, so the race began at a stepsize that "
+            "changes weights by a hundredth."
+        )
+    if found.interrupted:
+        notes.append("The race was interrupted: this is the best until then.")
+    return notes
+
+
+# The batch size, where it is left open: what memory allows, and what the noise says is worth it.
+
+
+def _batch_size(wrapped: Wrapped, optimizer: Optimizer, wanted: Wanted, generator: Any) -> tuple[int, str]:
+    fits = _fitting(wrapped)
+    start = min(BATCH_SIZE, wrapped.rows, fits)
+    iterations = max(1, round(wanted.epochs * wrapped.rows / start))
+    gradient = wrapped.work(start)
+    sample = _samples(gradient, start, iterations)
+    unit = directional(wrapped, optimizer, start, generator, rows=sample.along)
+    steps = max(1, min(iterations // 16, int(0.1 * WORK / gradient)))
+    judged = torch.randperm(wrapped.rows, generator=generator)[:_JUDGED]
+    trainer = Trainer(wrapped, optimizer, start, judged, seed=wanted.seed, work=math.inf)
+    ran = min(
+        trainer.train([Candidate(unit.stepsize * 2.0**by) for by in (-2, -1, 0)], steps),
+        key=lambda each: each.loss,
+    )
+    wrapped.module.load_state_dict(ran.state)
+    noise = noise_scale(wrapped, generator, rows=sample.noise)
+    wrapped.restart()
+    most = max(1, min(fits, _AUTO[1], wrapped.rows // _STEPS_AN_EPOCH))
+    worth = noise.value if math.isfinite(noise.value) and noise.value > 0 else float(_AUTO[1])
+    chosen = _power(max(min(worth, most), min(_AUTO[0], most)))
+    return chosen, (
+        f"Batch size: {count(chosen)} rows; larger ones pay up to about {count(round(worth))}, where the "
+        f"noise of a batch is as large as the gradient, and memory allows {count(fits)}."
+    )
+
+
+def _power(size: float) -> int:
+    """The largest power of two that is no larger; 1 at the least."""
+    return 1 << int(math.log2(max(size, 1.0)))
+
+
+def _fitting(wrapped: Wrapped) -> int:
+    """The largest power of two of rows whose gradient fits half of the memory that is free."""
+    sizes = []
+    counts = [min(2, wrapped.rows), min(8, wrapped.rows)]
+    for rows in counts:
+        kept: dict[int, int] = {}
+
+        def pack(tensor: Any, kept: dict[int, int] = kept) -> Any:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            wrapped.gradient(*wrapped.batch(torch.arange(rows)))
+        sizes.append(sum(kept.values()))
+    wrapped.restart()
+    each = max(1.0, (sizes[1] - sizes[0]) / max(1, counts[1] - counts[0]))
+    return min(_power(_free_memory(wrapped.device) / 2 / (3 * each)), 2**24)
+
+
+def _free_memory(device: Any) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float(1 << 30)
+
+
+def check_wanted(wanted: Wanted, *, option: str = "") -> None:
+    """Refuse what no training can have; `option` stands before the names, as -- on the command line.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+    dash = "-" if option else "_"
+    if wanted.batch_size is not None and wanted.batch_size < 1:
+        raise UsageError(
+            f"{option}batch{dash}size must be a whole number above 0, or auto; got {wanted.batch_size}; "
+            "change it"
+        )
+    if not 0 < wanted.epochs < math.inf:
+        raise UsageError(f"{option}epochs must be a number above 0; got {wanted.epochs:g}; write e.g. 10")
+    if wanted.pilot is not None and not 0 <= wanted.pilot <= 100:
+        raise UsageError(f"{option}pilot must be from 0 to 100 trainings; got {wanted.pilot:g}; change it")
+    if wanted.work is not None and not 0 < wanted.work < math.inf:
+        raise UsageError(f"{option}work must be a number of multiply-adds above 0; got {wanted.work:g}")
+    if wanted.seed < 0:
+        raise UsageError(f"{option}seed must be at least 0; got {wanted.seed}; raise it")

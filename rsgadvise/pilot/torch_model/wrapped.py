@@ -1,0 +1,318 @@
+"""A torch module with its loss and its rows, of which gradients and curvature can be asked."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from rsgadvise.errors import DataError, UsageError
+
+Tensors = list[Any]
+LossFunction = Callable[[Any, Any], Any]
+
+_EVALUATED = 1024  # rows of one forward pass that only looks
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is minimised, a mean over the rows of a batch.
+
+    Attributes:
+        name: cross_entropy, squared, or that of a function.
+        function: of the module's outputs and the targets.
+        classes: whether targets are whole numbers of classes; None where either will do.
+        code: how a program writes it; "" for a function of the user.
+    """
+
+    name: str
+    function: LossFunction
+    classes: bool | None
+    code: str = ""
+
+    def constant(self, targets: Any) -> float | None:
+        """The loss of the best constant output, or None where nobody knows."""
+        if self.name == "cross_entropy":
+            shares = torch.bincount(targets).double() / len(targets)
+            shares = shares[shares > 0]
+            return float(-(shares * shares.log()).sum())
+        if self.name == "squared":
+            return float((targets.double() - targets.double().mean(dim=0)).square().mean())
+        return None
+
+
+def _squared(outputs: Any, targets: Any) -> Any:
+    if outputs.shape != targets.shape:
+        targets = targets.reshape(outputs.shape)
+    return functional.mse_loss(outputs, targets)
+
+
+LOSSES = {
+    "cross_entropy": Loss("cross_entropy", functional.cross_entropy, True, "nn.CrossEntropyLoss()"),
+    "squared": Loss("squared", _squared, False, "nn.MSELoss()"),
+}
+
+
+def loss_named(loss: str | LossFunction) -> Loss:
+    """One of `LOSSES`, or a function of outputs and targets."""
+    if callable(loss):
+        return Loss(getattr(loss, "__name__", type(loss).__name__), loss, None)
+    if loss not in LOSSES:
+        raise UsageError(
+            f"loss must be {', '.join(LOSSES)} or a function of (outputs, targets); got {loss!r}; change it"
+        )
+    return LOSSES[loss]
+
+
+@contextmanager
+def randomness(seed: int) -> Iterator[None]:
+    """Generators seeded for the time being, and afterwards as they were."""
+    python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+class Wrapped:
+    """A copy of a module at its first weights W^1; the module itself is left as it is.
+
+    Args:
+        module: takes a batch of inputs.
+        loss: of its outputs.
+        inputs, targets: a row for each example; numbers, of which floats take the type of the weights.
+        device: where it computes; None for that of the weights, or a GPU where torch has one.
+    """
+
+    def __init__(
+        self, module: Any, loss: Loss, inputs: Any, targets: Any, *, device: Any | None = None
+    ) -> None:
+        self.module = copy.deepcopy(module)
+        weights = [each for each in self.module.parameters() if each.requires_grad]
+        if not weights:
+            raise UsageError("the model has no weights to train; give a torch.nn.Module with parameters")
+        here = weights[0].device
+        if device is None:
+            device = here if here.type != "cpu" or not torch.cuda.is_available() else torch.device("cuda")
+        self.device = torch.device(device)
+        self.module.to(self.device).train()
+        self.names = [name for name, each in self.module.named_parameters() if each.requires_grad]
+        self.weights: Tensors = [each for each in self.module.parameters() if each.requires_grad]
+        self.loss = loss
+        self.inputs, self.targets = self._like_weights(inputs), self._like_weights(targets)
+        if len(self.inputs) != len(self.targets):
+            raise DataError(
+                f"inputs and targets must have as many rows as each other; got {len(self.inputs)} and "
+                f"{len(self.targets)}; leave out what has no partner"
+            )
+        if not len(self.inputs):
+            raise DataError("inputs must have one or more rows; got none; pass the rows to train on")
+        if loss.classes:
+            self.targets = _classes(self.targets)
+        elif loss.classes is False:
+            self.targets = self.targets.to(self.weights[0].dtype)
+        self._start = copy.deepcopy(self.module.state_dict())
+
+    def _like_weights(self, values: Any) -> Any:
+        found = torch.as_tensor(values)
+        return found.to(self.weights[0].dtype) if found.is_floating_point() else found
+
+    @property
+    def rows(self) -> int:
+        """How many examples there are."""
+        return len(self.inputs)
+
+    @property
+    def size(self) -> int:
+        """Numbers in all weights."""
+        return sum(weight.numel() for weight in self.weights)
+
+    @property
+    def normalises(self) -> bool:
+        """Whether what it computes of a row in training depends on the others of its batch, by its buffers:
+        those that a gradient changes."""
+        before = copy.deepcopy(self.module.state_dict())
+        self.gradient(*self.batch(torch.arange(min(2, self.rows))))
+        changed = any(not torch.equal(before[name], each) for name, each in self.module.state_dict().items())
+        self.module.load_state_dict(before)
+        return changed
+
+    def only(self, rows: Any) -> Wrapped:
+        """Another copy at W^1, of these rows alone."""
+        self.restart()
+        return Wrapped(self.module, self.loss, self.inputs[rows], self.targets[rows], device=self.device)
+
+    @property
+    def length(self) -> float:
+        """||W||."""
+        values = [weight.detach() for weight in self.weights]
+        return math.sqrt(float(dot(values, values)))
+
+    def restart(self) -> None:
+        """Back to W^1, buffers too."""
+        self.module.load_state_dict(self._start)
+
+    def batch(self, rows: Any) -> tuple[Any, Any]:
+        """Inputs and targets of some rows."""
+        return self.inputs[rows].to(self.device), self.targets[rows].to(self.device)
+
+    def value(self, inputs: Any, targets: Any) -> Any:
+        """The loss of a batch, with its graph."""
+        return self.loss.function(self.module(inputs), targets)
+
+    def gradient(self, inputs: Any, targets: Any, *, graph: bool = False) -> Tensors:
+        """Of the loss of a batch by every weight; zeros for weights that it does not depend on."""
+        with torch.enable_grad():
+            value = self.value(inputs, targets)
+        found = torch.autograd.grad(value, self.weights, create_graph=graph, allow_unused=True)
+        return [torch.zeros_like(w) if g is None else g for g, w in zip(found, self.weights, strict=True)]
+
+    def curvature_along(self, inputs: Any, targets: Any, vector: Tensors) -> Tensors:
+        """H v for the Hessian of the loss of a batch, wherever it exists; by differences of gradients where
+        torch cannot differentiate twice."""
+        try:
+            gradient = self.gradient(inputs, targets, graph=True)
+            product = dot(gradient, vector)
+            if not getattr(product, "requires_grad", False):
+                return [torch.zeros_like(weight) for weight in self.weights]
+            found = torch.autograd.grad(product, self.weights, allow_unused=True)
+        except (RuntimeError, NotImplementedError):
+            return self._difference(inputs, targets, vector)
+        return [torch.zeros_like(w) if h is None else h for h, w in zip(found, self.weights, strict=True)]
+
+    def _difference(self, inputs: Any, targets: Any, vector: Tensors) -> Tensors:
+        norm = float(dot(vector, vector)) ** 0.5
+        scale = self.length + 1.0
+        step = torch.finfo(self.weights[0].dtype).eps ** (1 / 3) * scale / max(norm, 1e-30)
+        ends = []
+        for sign in (1.0, -1.0):
+            self.move(vector, sign * step)
+            ends.append(self.gradient(inputs, targets))
+            self.move(vector, -sign * step)
+        return [(high - low) / (2 * step) for high, low in zip(*ends, strict=True)]
+
+    def move(self, vector: Tensors, factor: float) -> None:
+        """W + factor v."""
+        with torch.no_grad():
+            for weight, part in zip(self.weights, vector, strict=True):
+                weight.add_(part, alpha=factor)
+
+    def outputs(self, rows: Any, *, weights: dict[str, Any] | None = None) -> Iterator[tuple[Any, Any]]:
+        """(outputs, targets) of some rows in evaluation mode, in parts; at other weights if given."""
+        mode = self.module.training
+        self.module.eval()
+        try:
+            with torch.no_grad():
+                for part in rows.split(_EVALUATED):
+                    inputs, targets = self.batch(part)
+                    found = (
+                        self.module(inputs)
+                        if weights is None
+                        else torch.func.functional_call(self.module, weights, (inputs,))
+                    )
+                    yield found, targets
+        finally:
+            self.module.train(mode)
+
+    def mean_loss(self, rows: Any, *, weights: dict[str, Any] | None = None) -> float:
+        """In evaluation mode; inf where it is no number."""
+        total = 0.0
+        for outputs, targets in self.outputs(rows, weights=weights):
+            total += float(self.loss.function(outputs, targets)) * len(targets)
+        mean = total / len(rows)
+        return mean if np.isfinite(mean) else float("inf")
+
+    def wrong(self, rows: Any) -> float | None:
+        """Share of rows whose largest output is not their class; None without classes."""
+        if not self.loss.classes:
+            return None
+        missed = sum(int((out.argmax(dim=1) != y).sum()) for out, y in self.outputs(rows))
+        return missed / len(rows)
+
+    def work(self, batch_size: int) -> float:
+        """Multiply-adds of one gradient of a mini-batch, as torch counts them; one a weight at the least."""
+        inputs, targets = self.batch(torch.arange(min(batch_size, self.rows)))
+        with FlopCounterMode(display=False) as counter:
+            self.gradient(inputs, targets)
+        self.restart()
+        return float(max(counter.get_total_flops() / 2, self.size)) * batch_size / len(inputs)
+
+    def check(self) -> None:
+        """Refuse what cannot be trained, by one gradient of two rows.
+
+        Raises:
+            UsageError: the module or the loss takes no such inputs or targets, or the loss is no number.
+        """
+        rows = torch.arange(min(2, self.rows))
+        inputs, targets = self.batch(rows)
+        try:
+            value = self.value(inputs, targets)
+        except Exception as error:
+            shapes = f"inputs of shape {tuple(inputs.shape)} and targets of {tuple(targets.shape)}"
+            said = str(error).splitlines()[0] if str(error) else ""
+            raise UsageError(
+                f"the model and the loss {self.loss.name} must take a batch of {shapes}; got "
+                f"{type(error).__name__}: {said.rstrip('.')}; change the model's first or last layer, the "
+                "shape of the inputs, or the loss"
+            ) from error
+        if not torch.is_tensor(value) or value.numel() != 1:
+            raise UsageError(
+                f"the loss {self.loss.name} must give one number, the mean over the batch; got "
+                f"{tuple(value.shape) if torch.is_tensor(value) else type(value).__name__}; take its mean"
+            )
+        if not bool(torch.isfinite(value)):
+            raise UsageError(
+                f"the loss of the first rows must be finite before training; got {float(value.detach())}; "
+                "look for gaps in the data, or a module that overflows"
+            )
+        self.restart()
+
+
+def collected(data: Any) -> tuple[Any, Any]:
+    """Inputs and targets of (inputs, targets), or of all batches of a loader.
+
+    Raises:
+        DataError: they are something else.
+    """
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return torch.as_tensor(data[0]), torch.as_tensor(data[1])
+    parts: list[tuple[Any, Any]] = []
+    with suppress(TypeError, ValueError):
+        parts = [(inputs, targets) for inputs, targets in data]
+    if not parts:
+        raise DataError(
+            f"data must be (inputs, targets), or a loader of such batches; got {type(data).__name__}; pass "
+            "both"
+        )
+    return torch.cat([torch.as_tensor(x) for x, _ in parts]), torch.cat(
+        [torch.as_tensor(y) for _, y in parts]
+    )
+
+
+def _classes(targets: Any) -> Any:
+    """Numbers of classes, from those or from rows of zeros with a one."""
+    if targets.ndim == 2 and targets.shape[1] > 1:
+        return targets.argmax(dim=1)
+    flat = targets.reshape(len(targets))
+    if flat.is_floating_point() and not bool((flat == flat.round()).all()):
+        raise DataError("targets must be classes for cross_entropy; got fractions; use the loss squared")
+    return flat.long()
+
+
+def dot(one: Sequence[Any], other: Sequence[Any]) -> Any:
+    """Sum of products over all weights."""
+    return sum((a * b).sum() for a, b in zip(one, other, strict=True))

@@ -1,0 +1,521 @@
+"""Advice for any torch module, against torch itself, closed forms and whole trainings."""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run, strict
+
+torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise[torch]'")
+
+from rsgadvise import recommend  # noqa: E402
+from rsgadvise.advise.model_results import ModelAdvice  # noqa: E402
+from rsgadvise.errors import DataError, UsageError  # noqa: E402
+from rsgadvise.pilot.torch_model.directional import (  # noqa: E402
+    directional,
+    largest_curvature,
+    noise_scale,
+)
+from rsgadvise.pilot.torch_model.optimizers import OPTIMIZERS, Optimizer  # noqa: E402
+from rsgadvise.pilot.torch_model.racing import race  # noqa: E402
+from rsgadvise.pilot.torch_model.replicas import Candidate, Trained, Trainer, batches  # noqa: E402
+from rsgadvise.pilot.torch_model.wrapped import LOSSES, Wrapped  # noqa: E402
+
+nn = torch.nn
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def rows(count: int = 400, width: int = 6, classes: int = 3, seed: int = 0) -> tuple[Any, Any]:
+    """Gaussian clouds that a network has to bend to tell apart."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, width))
+    y = (x[:, 0] * x[:, 1] > 0).astype(int) + (classes > 2) * (x[:, 2] > 0.7)
+    return x.astype(np.float32), y
+
+
+def network(*, seed: int = 0, width: int = 6, classes: int = 3, dtype: Any = None) -> Any:
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(width, 24), nn.Tanh(), nn.Linear(24, classes))
+    return module.to(dtype or torch.float32)
+
+
+def wrapped(*, dtype: Any = None, **about: Any) -> Wrapped:
+    return Wrapped(network(dtype=dtype), LOSSES["cross_entropy"], *rows(**about))
+
+
+def trainer(of: Wrapped, optimizer: Optimizer, **about: Any) -> Trainer:
+    judged = torch.arange(of.rows)
+    return Trainer(of, optimizer, about.pop("batch_size", 16), judged, seed=3, work=about.pop("work", 1.0))
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_replicas_side_by_side_are_torchs_own_optimizer(name: str) -> None:
+    stepsizes = (0.003, 0.02)
+    one = trainer(wrapped(dtype=torch.float64), OPTIMIZERS[name])
+    assert one.side_by_side
+    found = one.train([Candidate(gamma) for gamma in stepsizes], 50)
+    for gamma, each in zip(stepsizes, found, strict=True):
+        module = network(dtype=torch.float64)
+        made = OPTIMIZERS[name].make(module.parameters(), lr=gamma)
+        x, y = (torch.as_tensor(each) for each in rows())
+        for step, part in enumerate(batches(len(x), 16, 50, 3)):
+            made.param_groups[0]["lr"] = gamma * (1 - step / 50)
+            made.zero_grad()
+            nn.functional.cross_entropy(module(x[part].double()), y[part]).backward()
+            made.step()
+        for key, value in module.state_dict().items():
+            torch.testing.assert_close(each.state[key], value, rtol=1e-10, atol=1e-12)
+        loss = nn.functional.cross_entropy(module(x.double()), y).detach()
+        assert each.loss == pytest.approx(float(loss), rel=1e-10)
+
+
+def test_one_after_the_other_ends_alike() -> None:
+    candidates = [Candidate(0.05), Candidate(0.1, "cosine"), Candidate(0.1, "linear", warmup=0.2)]
+    of = wrapped(dtype=torch.float64)
+    together, alone = trainer(of, OPTIMIZERS["adam"]), trainer(of, OPTIMIZERS["adam"], work=math.inf)
+    assert (together.side_by_side, alone.side_by_side) == (True, False)
+    for one, other in zip(together.train(candidates, 40), alone.train(candidates, 40), strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-9)
+
+
+def test_every_epoch_sees_every_row_once() -> None:
+    for count, size in ((10, 4), (8, 4), (5, 8), (7, 1)):
+        parts = list(batches(count, size, 40, 0))
+        assert {len(part) for part in parts} == {min(size, count)}
+        whole = count // size or 1
+        for first in range(0, 40 - whole, whole):
+            seen = torch.cat(parts[first : first + whole]).tolist()
+            assert len(set(seen)) == len(seen)
+
+
+def test_schedules_by_their_formulas() -> None:
+    steps = 8
+    cosine = [0.3 * (1 + math.cos(math.pi * k / steps)) / 2 for k in range(steps)]
+    assert [0.3 * Candidate(1, "cosine").pace(k, steps) for k in range(steps)] == pytest.approx(cosine)
+    rising = [Candidate(1, "constant", warmup=0.5).pace(k, steps) for k in range(steps)]
+    assert rising == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1])
+
+
+def test_curvature_against_the_whole_hessian() -> None:
+    of = wrapped(dtype=torch.float64, count=60)
+    generator = torch.Generator().manual_seed(0)
+    x, y = of.batch(torch.arange(60))
+    shapes, sizes = [w.shape for w in of.weights], [w.numel() for w in of.weights]
+
+    def loss(flat: Any) -> Any:
+        parts = {
+            name: part.reshape(shape)
+            for name, part, shape in zip(of.names, flat.split(sizes), shapes, strict=True)
+        }
+        return nn.functional.cross_entropy(torch.func.functional_call(of.module, parts, (x,)), y)
+
+    flat = torch.cat([w.detach().flatten() for w in of.weights])
+    hessian = torch.autograd.functional.hessian(loss, flat)
+    vector = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    product = torch.cat([part.flatten() for part in of.curvature_along(x, y, vector)])
+    torch.testing.assert_close(product, hessian @ torch.cat([part.flatten() for part in vector]))
+    by_differences = torch.cat([part.flatten() for part in of._difference(x, y, vector)])
+    torch.testing.assert_close(by_differences, product, rtol=1e-5, atol=1e-7)
+    largest = largest_curvature(of, generator, rows=60, products=40)
+    assert largest == pytest.approx(float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-6)
+
+
+def least_squares(seed: int = 0) -> tuple[Wrapped, Any, Any]:
+    """A linear model, whose loss is a quadratic; with its data."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(64, 5)) * [1, 2, 0.5, 1, 3]
+    y = x @ rng.normal(size=5) + rng.normal(size=64)
+    torch.manual_seed(seed)
+    module = nn.Linear(5, 1, bias=False).double()
+    return Wrapped(module, LOSSES["squared"], x, y), x, y
+
+
+def test_the_directional_stepsize_of_a_quadratic_is_its_closed_form() -> None:
+    of, x, y = least_squares()
+    found = directional(of, OPTIMIZERS["sgd"], 64, torch.Generator().manual_seed(0), rows=64)
+    w = of.weights[0].detach().numpy()[0]
+    gradient, hessian = 2 * x.T @ (x @ w - y) / 64, 2 * x.T @ x / 64
+    assert found.stepsize == pytest.approx(gradient @ gradient / (gradient @ hessian @ gradient), rel=1e-9)
+    assert found.found
+    assert found.gain == pytest.approx(1)
+    # Adam's first steps by one gradient are its signs.
+    signs = np.sign(gradient)
+    adam = directional(of, OPTIMIZERS["adam"], 64, torch.Generator().manual_seed(0), rows=64)
+    assert adam.stepsize == pytest.approx(gradient @ signs / (signs @ hessian @ signs), rel=1e-3)
+    # Momentum's are longer by 1 + beta + beta^2 + ..., whether by then or yet to come.
+    heavy = directional(of, OPTIMIZERS["momentum"], 64, torch.Generator().manual_seed(0), rows=64)
+    assert heavy.stepsize == pytest.approx(found.stepsize / 10, rel=0.01)
+
+
+def test_no_curvature_leaves_a_guess() -> None:
+    class Falling(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(3))
+
+        def forward(self, x: Any) -> Any:
+            return x @ self.w
+
+    of = Wrapped(Falling(), _mean_of_outputs, *rows(width=3))
+    found = directional(of, OPTIMIZERS["sgd"], 16, torch.Generator().manual_seed(0), rows=64)
+    assert not found.found
+    assert 0 < found.stepsize < math.inf
+
+
+class _MeanOfOutputs:
+    name, classes, code = "mean", None, ""
+
+    @staticmethod
+    def function(outputs: Any, targets: Any) -> Any:
+        return outputs.mean()
+
+    @staticmethod
+    def constant(targets: Any) -> None:
+        return None
+
+
+_mean_of_outputs: Any = _MeanOfOutputs()
+
+
+def test_the_noise_scale_is_that_of_all_rows() -> None:
+    of, x, y = least_squares(3)
+    w = of.weights[0].detach().numpy()[0]
+    each = 2 * (x @ w - y)[:, None] * x
+    wanted = each.var(axis=0).sum() / (each.mean(axis=0) ** 2).sum()
+    found = [noise_scale(of, torch.Generator().manual_seed(seed), rows=32) for seed in range(60)]
+    inside = sum(one.lower <= wanted <= one.upper for one in found)
+    assert inside >= 50, "two standard errors"
+    # The parts are unbiased, so that their ratio is right in the middle.
+    assert np.median([one.value for one in found]) == pytest.approx(wanted, rel=0.15)
+
+
+class Everything(nn.Module):  # type: ignore[misc, name-defined]
+    """Buffers, masks, random numbers of three libraries, and weights that are not trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2))
+        self.frozen = nn.Linear(16, 16)
+        self.frozen.requires_grad_(False)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        noise = 1e-3 * (np.random.rand() + random.random())  # noqa: NPY002
+        return self.head(self.frozen(self.body(x)) + noise)
+
+
+def test_the_model_and_every_generator_are_left_as_they_were() -> None:
+    torch.manual_seed(5)
+    module = Everything().eval()
+    before = copy.deepcopy(module.state_dict())
+    np.random.seed(1)  # noqa: NPY002
+    random.seed(1)
+    states = torch.get_rng_state(), str(np.random.get_state()), random.getstate()  # noqa: NPY002
+    advice = recommend(model=module, data=rows(), optimizer="momentum", epochs=3)
+    assert not advice.side_by_side, "batch normalisation changes buffers"
+    assert any("normalises by batches" in note for note in advice.notes)
+    assert not module.training
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+    assert all(each.grad is None for each in module.parameters())
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1:] == (str(np.random.get_state()), random.getstate())  # noqa: NPY002
+
+
+def test_dropout_goes_side_by_side_with_masks_of_its_own() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 3))
+    advice = recommend(model=module, data=rows(), optimizer="adam", epochs=5)
+    assert advice.side_by_side
+    assert advice.train.learns
+
+
+def trained(module: Any, optimizer: Any, advice: ModelAdvice | None, x: Any, y: Any, steps: int) -> float:
+    """The loss that a training in torch's own words ends with."""
+    gamma = None if advice is None else advice.train.common_stepsize
+    for step, part in enumerate(batches(len(x), 32, steps, 11)):
+        if gamma is not None and advice is not None:
+            falls = Candidate(1.0, advice.train.schedule).pace(step, steps)
+            optimizer.param_groups[0]["lr"] = gamma * falls
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(module(x[part]), y[part]).backward()
+        optimizer.step()
+    return float(nn.functional.cross_entropy(module(x), y).detach())
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+def test_the_advice_beats_what_a_user_would_pick(name: str) -> None:
+    x, y = (torch.as_tensor(each) for each in rows(1500))
+    advice = recommend(model=network(), data=(x, y), optimizer=name, epochs=30)
+    assert isinstance(advice, ModelAdvice)
+    steps = advice.train.iterations
+    assert advice.cost <= 1.3
+    module, usual = network(), network()
+    ours = trained(module, OPTIMIZERS[name].make(module.parameters(), lr=1.0), advice, x, y, steps)
+    adam = trained(usual, torch.optim.Adam(usual.parameters(), lr=1e-3), None, x, y, steps)
+    assert ours < 0.8 * adam
+    # Nor is any power of two much better, each with the same schedule.
+    rival = []
+    for by in (-4, -2, -1, 1, 2, 4):
+        other = network()
+        made = OPTIMIZERS[name].make(other.parameters(), lr=1.0)
+        scaled = copy.copy(advice)
+        object.__setattr__(scaled, "train", _faster(advice, 2.0**by))
+        rival.append(trained(other, made, scaled, x, y, steps))
+    assert ours <= 1.6 * min(rival)
+
+
+def _faster(advice: ModelAdvice, factor: float) -> Any:
+    from dataclasses import replace
+
+    return replace(advice.train, common_stepsize=advice.train.common_stepsize * factor)
+
+
+def test_the_seed_decides_every_digit() -> None:
+    one, other = (
+        recommend(model=network(), data=rows(), optimizer="adam", epochs=3, seed=4) for _ in range(2)
+    )
+    assert one == other
+
+
+def test_loaders_functions_and_factories() -> None:
+    x, y = (torch.as_tensor(each) for each in rows())
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=20)
+
+    def smoothed(outputs: Any, targets: Any) -> Any:
+        return nn.functional.cross_entropy(outputs, targets, label_smoothing=0.1)
+
+    def rmsprop(weights: Any, lr: float) -> Any:
+        return torch.optim.RMSprop(weights, lr=lr)
+
+    advice = recommend(model=network(), data=loader, loss=smoothed, optimizer=rmsprop, epochs=4)
+    assert (advice.loss, advice.optimizer, advice.train.batch_size) == ("smoothed", "rmsprop", 20)
+    assert advice.train.constant_loss is None
+    assert advice.train.learns
+    assert not advice.side_by_side
+    assert advice.to_dict()["train"]["dropout_rate"] is None
+    assert "Train with rmsprop" in str(advice)
+
+
+def test_values_and_one_output() -> None:
+    x, _ = rows(300)
+    y = x[:, 0] + 0.1 * x[:, 1]
+    advice = recommend(model=network(classes=1), data=(x, y), loss="squared", optimizer="adam", epochs=20)
+    assert advice.train.learns
+    assert advice.train.held_out_error is None
+    assert advice.train.constant_loss == pytest.approx(np.var(y), rel=0.2)
+
+
+def test_the_user_may_end_the_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, calls = Trainer.train, [0]
+
+    def interrupted(self: Trainer, *arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise KeyboardInterrupt
+        return train(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "train", interrupted)
+    advice = recommend(model=network(), data=rows(), optimizer="adam", epochs=10)
+    assert advice.interrupted
+    assert advice.train.source == "raced"
+    calls[0] = 1
+    advice = recommend(model=network(), data=rows(), optimizer="adam", epochs=10)
+    assert advice.interrupted
+    assert advice.train.source == "calibrated"
+    assert advice.train.stepsize == advice.directional.stepsize
+
+
+def test_auto_takes_a_batch_size_between_noise_and_memory() -> None:
+    advice = recommend(model=network(), data=rows(2000), optimizer="sgd", batch_size="auto", epochs=5)
+    assert advice.train.batch_size in {16, 32, 64, 128, 256}
+    assert any(note.startswith(f"Batch size: {advice.train.batch_size} rows") for note in advice.notes)
+
+
+def test_no_race_is_the_directional_stepsize() -> None:
+    advice = recommend(model=network(), data=rows(), optimizer="adam", pilot=0)
+    assert advice.train.source == "calibrated"
+    assert advice.train.stepsize == advice.directional.stepsize
+    assert advice.cost == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"model": nn.ReLU()}, UsageError, "no weights to train"),
+        ({"model": nn.Linear(4, 3)}, UsageError, r"inputs of shape \(2, 6\)"),
+        ({"optimizer": "lion"}, UsageError, "one of sgd, momentum"),
+        ({"loss": "hinge"}, UsageError, "cross_entropy, squared or a function"),
+        ({"loss": lambda outputs, targets: outputs}, UsageError, "one number"),
+        ({"epochs": -1}, UsageError, "epochs must be"),
+        ({"batch_size": -3}, UsageError, "batch_size must be"),
+        ({"batch_size": "all"}, UsageError, "auto"),
+        ({"pilot": -1}, UsageError, "pilot must be"),
+        ({"seed": -1}, UsageError, "seed must be"),
+        ({"data": 3}, DataError, "a loader of such batches"),
+        ({"data": (rows()[0], rows()[1][:5])}, DataError, "as many rows"),
+        ({"data": (rows()[0], rows()[0][:, 0])}, DataError, "must be classes"),
+        ({"data": (np.full((60, 6), np.nan), rows()[1][:60])}, UsageError, "finite before training"),
+    ],
+)
+def test_bad_input_gets_one_line(change: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said) as found:
+        recommend(**{"model": network(), "data": rows(), **change})
+    assert "\n" not in str(found.value)
+
+
+# The command line.
+
+NET = """
+from torch import nn
+import torch
+
+def small():
+    return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 2))
+
+def image():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16, 2))
+
+def colours():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 4, 2))
+
+def broken():
+    raise RuntimeError("no such layer")
+
+def smooth(outputs, targets):
+    return nn.functional.cross_entropy(outputs, targets, label_smoothing=0.05)
+
+def fast(weights, lr):
+    return torch.optim.RMSprop(weights, lr=lr)
+
+number = 3
+instance = small()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NET)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 3))
+    y = (x[:, 0] + x[:, 1] > 0.3).astype(int)
+    lines = ["a,b,c,class", *(",".join(map(str, [*row, label])) for row, label in zip(x, y, strict=True))]
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    images = rng.random((120, 36)) + np.linspace(0, 2, 36) * (np.arange(120) % 2)[:, None]
+    np.savez(tmp_path / "images.npz", x=images, y=np.arange(120) % 2)
+    pixels = np.repeat(rng.random((80, 16, 1)), 3, axis=2) * (1 + (np.arange(80) % 2))[:, None, None]
+    np.savez(tmp_path / "pixels.npz", x=pixels.reshape(80, 48), y=np.arange(80) % 2)
+    return tmp_path
+
+
+def test_the_answer_comes_first(folder: Path, run: Run) -> None:
+    done = run("recommend", "--model", "net.py:small", "--data", "table.csv", "--epochs", 30)
+    assert done.code == 0
+    assert done.err == ""
+    lines = done.out.splitlines()
+    assert lines[0] == "Advice for small"
+    assert lines[3].startswith("Train with adam, stepsize ")
+    assert "--emit torch > train.py" in done.out
+    assert "Assumed: the optimiser adam" in done.out
+
+
+def test_the_document_has_the_keys_of_any_advice(folder: Path, run: Run) -> None:
+    arguments = ("--model", "net.py:small", "--data", "table.csv", "--optimizer", "sgd", "-f", "json")
+    found = strict(run("recommend", *arguments).out)
+    assert found["schema"] == "rsgadvise.recommend/1"
+    keys = {"stepsize", "common_stepsize", "batch_size", "iterations", "epochs", "optimizer", "schedule"}
+    keys |= {"warmup", "source", "learns", "reason", "loss", "constant_loss", "held_out_error", "spread"}
+    assert keys <= found["train"].keys()
+    assert found["guarantee"] is None
+    assert found["critical_batch_size"].keys() == {"value", "lower", "upper", "at"}
+    assert found["recommendations"][0]["rank"] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--model", "net.py:small", "--data", "table.csv"),
+        ("--model", "net.py:instance", "--data", "table.csv", "--optimizer", "net.py:fast"),
+        ("--model", "net.py:small", "--data", "table.csv", "--loss", "net.py:smooth"),
+        ("--model", "net.py:image", "--data", "images.npz"),
+        ("--model", "net.py:colours", "--data", "pixels.npz", "--input-shape", "4,4,3"),
+    ],
+)
+def test_the_emitted_program_trains(
+    folder: Path, run: Run, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = run("recommend", *arguments, "--epochs", 40, "--emit", "torch")
+    assert done.code == 0, done.err
+    exec(compile(done.out, "train.py", "exec"), {"__name__": "__main__"})
+    last = capsys.readouterr().out.splitlines()[-2]
+    wrong = float(last.split("wrong: ")[1].split("%")[0])
+    assert last.startswith("training loss: ")
+    assert wrong < 12, "some half of them for a constant"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "table.csv"], "--data goes with --model"),
+        (["--model", "net.py:small"], "needs --data"),
+        (["--model", "net.py:none", "--data", "table.csv"], "must define none"),
+        (["--model", "none.py:x", "--data", "table.csv"], "no such file"),
+        (["--model", "net.py", "--data", "table.csv"], "FILE.py:NAME"),
+        (["--model", "net.py:broken", "--data", "table.csv"], "no such layer"),
+        (["--model", "net.py:number", "--data", "table.csv"], "got int"),
+        (["--model", "net.py:smooth", "--data", "table.csv"], "without arguments"),
+        (["--model", "net.py:image", "--data", "table.csv"], "batch of inputs of shape (2, 3)"),
+        (["--model", "net.py:small", "--data", "table.csv", "--optimizer", "lion"], "one of sgd"),
+        (["--model", "net.py:small", "--data", "table.csv", "--input-shape", "2,2"], "3 features"),
+        (["--model", "net.py:small", "--data", "table.csv", "--hidden", "3"], "--model brings one"),
+        (["--model", "net.py:small", "--data", "table.csv", "--constants", "paper"], "leave --constants out"),
+        (["--model", "net.py:small", "--data", "table.csv", "--emit", "keras"], "write --emit torch"),
+        (["--model", "net.py:small", "--data", "table.csv", "--batch-size", "few"], "or auto"),
+        (["--model", "net.py:small", "--data", "table.csv", "--save", "s.yaml"], "--model has none"),
+        (["spec.yaml", "--model", "net.py:small", "--data", "table.csv"], "in place of a spec"),
+        (["table.csv", "--batch-size", "auto"], "goes with --model"),
+        ([], "needs a spec, a data file or --model"),
+    ],
+)
+def test_what_cannot_be_asked(folder: Path, run: Run, arguments: list[str], said: str) -> None:
+    done = run("recommend", *arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert said in done.err
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+
+
+def test_a_stepsize_that_does_not_last_is_halved() -> None:
+    """What goes well for a while is run for longer, and the answer is one that ends lower then."""
+
+    class Fails(Trainer):
+        """Beyond a stepsize that long runs do not bear."""
+
+        def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
+            found = []
+            for each in candidates:
+                loss = 1 / (each.stepsize * steps)
+                if each.stepsize * steps > 100 or each.stepsize > 1:
+                    loss = 2.3
+                found.append(Trained(each, steps, loss, {}))
+            return found
+
+    found = race(Fails.__new__(Fails), 0.3, 1600, 2.0)
+    assert found.best is not None
+    # 200 steps bear 0.3 and not 0.6, 400 steps 0.15 at the most.
+    assert found.best.candidate.stepsize == pytest.approx(0.15)
+    assert found.best.steps == 400
