@@ -40,6 +40,7 @@ class DataFile:
             labels; else the snippet asks this package's readers.
         features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
         labelled: whether the targets are labels, so that a classifier can be fitted.
+        binary: whether they are two of them, as one number of 0 or 1.
         rows: how many there are, or None where nobody counted them.
         squared_norm: E||x||^2 of the scaled rows, or None where nobody measured it.
     """
@@ -51,6 +52,7 @@ class DataFile:
     features: str | None = None
     labels: str | None = None
     labelled: bool = False
+    binary: bool = False
     rows: int | None = None
     squared_norm: float | None = None
 
@@ -363,7 +365,7 @@ class Stock:
     """What an MLPRegressor or MLPClassifier is made with.
 
     Attributes:
-        loss: what it has, in words. same: whether that is the advice's, but for a factor.
+        name: of the two. loss: what it has, in words. same: whether that is the advice's, but for a factor.
         curvature, own_curvature: largest second derivatives of that loss, and of the advice's, by what enters
             the output units.
         rate: learning_rate_init.
@@ -374,6 +376,7 @@ class Stock:
         unit: of its hidden layers, tanh where it has not those of the advice.
     """
 
+    name: Literal["MLPRegressor", "MLPClassifier"]
     loss: str
     same: bool
     curvature: float
@@ -388,18 +391,23 @@ class Stock:
 
 def stock_of(plan: Program) -> Stock:
     """Values that are about as stable: there is no stepsize that makes the two methods the same."""
-    loss, curvature = _loss(plan)
+    yes_or_no = plan.data is not None and plan.data.binary and plan.head.sklearn == "logistic"
+    name: Literal["MLPRegressor", "MLPClassifier"] = (
+        "MLPClassifier" if plan.classifies or yes_or_no else "MLPRegressor"
+    )
+    output, loss, curvature = _loss(plan, name)
     rate = plan.train.common_stepsize * plan.head.bend / curvature
     # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
-    safe = plan.classifies or plan.head.linear
-    largest = math.inf if safe else 1 / (1 + _entering(plan))
+    same = output != "" and plan.head.sklearn == output
+    largest = math.inf if same or plan.classifies else 1 / (1 + _entering(plan))
     rows = _rows(plan)
     there = rows if plan.data is not None else min(rows, PLACEHOLDER_ROWS)
     training_rows = max(1, there - there // 5)
     batch_size = _whole_batches(plan.train.batch_size, training_rows)
     return Stock(
+        name=name,
         loss=loss,
-        same=plan.head.linear if not plan.classifies else plan.head.classes and plan.layers[-1] > 2,
+        same=same,
         curvature=curvature,
         own_curvature=plan.head.bend,
         rate=min(rate, largest),
@@ -411,13 +419,13 @@ def stock_of(plan: Program) -> Stock:
     )
 
 
-def _loss(plan: Program) -> tuple[str, float]:
-    """In words, and its largest curvature."""
-    if not plan.classifies:
-        return "Half the squared error of linear outputs", 1.0
-    if plan.layers[-1] == 2:
-        return "Log loss of one logistic output", 0.25
-    return "Log loss of softmax outputs", 0.5
+def _loss(plan: Program, name: str) -> tuple[str, str, float]:
+    """Its output activation, "" where its outputs are fewer than ours; in words; its largest curvature."""
+    if name == "MLPRegressor":
+        return "identity", "Half the squared error of linear outputs", 1.0
+    if plan.layers[-1] <= 2:
+        return "logistic" if plan.layers[-1] == 1 else "", "Log loss of one logistic output", 0.25
+    return "softmax", "Log loss of softmax outputs", 0.5
 
 
 def _entering(plan: Program) -> float:

@@ -21,7 +21,7 @@ class SquaredLinear(Head):
 
     name = "squared error of linear outputs"
     bend = 2.0
-    linear = True
+    sklearn = "identity"
     numpy_output = "return s"
     numpy_loss = "((p - y) ** 2).sum(axis=1)"
     numpy_slope = "2 * (p - y)"
