@@ -99,15 +99,17 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     """All that the certified bound rests on, and with it every bound that it proves."""
     what = "autoencoder with tied weights" if problem.tied else "network"
     units = f" of {problem.units_in_words} units" if problem.units_in_words else ""
-    yield f"a {lengths(problem.layers)} {what}{units} without biases"
+    yield f"a {lengths(problem.layers)} {what}{units} {'with' if problem.bias else 'without'} biases"
     loss = "squared loss" if problem.as_in_the_paper else problem.head.name
     targets = "targets in [0, 1] that sum to 1 at most" if problem.head.classes else "targets in [0, 1]"
     yield loss if problem.tied else f"{loss} to {targets}"
-    yield _inputs(problem)
+    yield _inputs(problem, best)
     boxes = problem.weight_bounds
     if boxes:
         width = f"{boxes[0]:g}" if len(set(boxes)) == 1 else "/".join(f"{each:g}" for each in boxes)
-        yield f"projection of every weight to [-w, w] with w = {width}{' by layer' if '/' in width else ''}"
+        both = " and bias" if problem.bias else ""
+        layers = " by layer" if "/" in width else ""
+        yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
     if best.keep_prob < 1:
         yield f"units kept with probability {best.keep_prob:.4g} by a mask of its own for each row"
     gammas = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
@@ -133,7 +135,7 @@ def _drawn(best: Recommendation) -> str:
     }.get(best.stopping, "uniformly from all of them")
 
 
-def _inputs(problem: Problem) -> str:
+def _inputs(problem: Problem, best: Recommendation) -> str:
     """What is assumed of the inputs: what nobody gave is at its worst, so that nothing is assumed of it."""
     unknown = {item.key for item in problem.assumed}
     moments = problem.moments
@@ -142,6 +144,9 @@ def _inputs(problem: Problem) -> str:
         parts.append(f"a mean of their squares of at most {_at_most(moments.second_moment, 6)}")
     elif "data.mean" not in unknown:
         parts.append(f"a mean of at most {_at_most(moments.mean, 6)}")
+    # Beside a 1, and beside what masks add to it, the mean of the inputs has a part in their curvature.
+    if "data.mean_square" not in unknown and (problem.bias or best.keep_prob < 1):
+        parts.append(f"a mean of their squared means of at most {_at_most(moments.mean_square, 6)}")
     if "data.top_eigenvalue" not in unknown:
         parts.append(f"a largest eigenvalue of E x x^T of at most {_at_most(moments.top_eigenvalue, 6)}")
     return "inputs in [0, 1]" + (f" with {' and '.join(parts)}" if parts else "")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rsgadvise.numerals import spans
 from rsgadvise.theory import about
+from rsgadvise.theory.architecture import Obstacle
 
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 UNLIMITED = "There is neither a target nor a budget"
@@ -60,6 +61,12 @@ BY_CERTIFIED_ALONE = "Ranked with certified constants: the paper's theorem is no
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
 NO_PLAN = "Neither the paper's nor certified constants have a plan."
+
+
+def unprovable(obstacle: Obstacle) -> str:
+    """Why nothing is guaranteed."""
+    return f"{obstacle.given} has {obstacle.why}: constants are measured only; {obstacle.fix}"
+
 
 _MOST_COMMAS = 3  # in a list of ranks that is still read
 _WIDE_TIE = 4  # batch sizes this far apart are different choices

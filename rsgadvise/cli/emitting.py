@@ -93,6 +93,7 @@ def _data_file(advice: Advice, loaded: LoadedSpec, statistics: DataStatistics) -
         features=None if plain is None else plain.features,
         labels=None if plain is None else plain.targets,
         labelled=labelled,
+        binary=statistics.target_encoding == "0 and 1",
         rows=statistics.samples,
         squared_norm=statistics.input_dim * statistics.second_moment,
     )

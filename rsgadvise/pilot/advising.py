@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rsgadvise.advise import wording
 from rsgadvise.advise.guarantee import guarantee_for
 from rsgadvise.advise.recommend import Rankings, choose_constants, rank
+from rsgadvise.advise.results import Infeasible
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
@@ -90,11 +91,13 @@ def advise(
             f"theorems are about SGD; got {effort.constants}; leave one of the two out"
         )
     if rows is None or not effort.trains:
-        found = _by_theorem(spec, theorem, effort, top, measured)
+        answer = _by_theorem if optimizer.plain else _of_another_optimizer
+        found = answer(spec, theorem, effort, top, measured)
     else:
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
         # A race leaves the target aside; that any training meets a large one needs no plan.
-        if spec.target is not None and theorem.best("certified") is None:
+        provable = problem.obstacle is None
+        if spec.target is not None and provable and theorem.best("certified") is None:
             note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
             found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
@@ -102,6 +105,9 @@ def advise(
         found = replace(found, train=with_cooldown(plan, spec))
     if not optimizer.plain:
         return found
+    if problem.obstacle is not None:
+        note = f"No guarantee: {wording.unprovable(problem.obstacle)}."
+        return replace(found, notes=(note, *found.notes))
     # It is of the theorem alone, whatever was measured in short runs.
     return replace(found, guarantee=guarantee_for(theorem))
 
@@ -114,16 +120,11 @@ def _by_theorem(
     measured: Mapping[str, float | int | None] | None,
 ) -> Advice:
     problem, space = theorem.problem, theorem.space
-    if not problem.optimizer.plain:
-        try:
-            return _typical(spec, theorem, effort, top, measured).alone()
-        except HypothesisError as error:
-            said = str(error).partition("; use ")[0]
-            fix = f"name a data file, since no theorem is about {problem.optimizer.title}"
-            raise HypothesisError(f"{said}; {fix}", quantity=error.quantity) from None
-    if about(effort.constants).on_twins:
-        return _typical(spec, theorem, effort, top, measured).alone()
+    if effort.automatic and problem.obstacle is not None:
+        return _unprovable(spec, theorem, effort, top, measured)
     if not effort.automatic:
+        if about(effort.constants).on_twins:
+            return _typical(spec, theorem, effort, top, measured).alone()
         return rank(problem, space, constants=effort.constants, top=top, known=theorem)
     constants, why = choose_constants(theorem)
     found = replace(rank(problem, space, constants=constants, top=top, known=theorem), chosen=why)
@@ -134,6 +135,41 @@ def _by_theorem(
     if tried.train is None:
         return found
     return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
+
+
+def _of_another_optimizer(
+    spec: Spec,
+    theorem: Rankings,
+    effort: Effort,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+) -> Advice:
+    """What is typical, of an optimiser that no theorem is about."""
+    try:
+        if theorem.problem.obstacle is not None:
+            return _unprovable(spec, theorem, effort, top, measured)
+        return _typical(spec, theorem, effort, top, measured).alone()
+    except HypothesisError as error:
+        said = str(error).partition("; use ")[0]
+        fix = f"name a data file, since no theorem is about {theorem.problem.optimizer.title}"
+        raise HypothesisError(f"{said}; {fix}", quantity=error.quantity) from None
+
+
+def _unprovable(
+    spec: Spec,
+    theorem: Rankings,
+    effort: Effort,
+    top: int,
+    measured: Mapping[str, float | int | None] | None,
+) -> Advice:
+    """What is typical, of a network that no theorem is about: a plan by that to a target would be none."""
+    problem, space = theorem.problem, theorem.space
+    freed = Rankings(problem, replace(space, goal=None))
+    found = _typical(spec, freed, effort, top, measured).alone()
+    if space.goal is None or problem.obstacle is None:
+        return found
+    none = Infeasible(reason=wording.unprovable(problem.obstacle), min_batch_size=None)
+    return replace(found, recommendations=(), infeasible=none)
 
 
 def _typical(

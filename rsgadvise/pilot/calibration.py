@@ -104,7 +104,7 @@ def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float 
     work = len(rows) * (1 + PRODUCT_COST * first.products)
     if not first.highest > 0:
         largest = float(arena.data.inputs.max())
-        got = f"a Hessian whose largest eigenvalue is {first.highest:g}; use --constants certified"
+        got = f"a Hessian whose largest eigenvalue is {first.highest:g}; {arena.network.without_measuring}"
         if largest < _NO_INPUT:
             got = f"inputs of at most {largest:g}, which no weights learn from; use features that fill [0, 1]"
         raise HypothesisError(f"must have curvature at W1 to be calibrated; got {got}", quantity="data.file")

@@ -260,14 +260,10 @@ def _scalings(explorer: Explorer) -> Iterator[Trial]:
 
 def _biases(explorer: Explorer) -> Iterator[Trial]:
     arena = explorer.arena
-    if arena.network.tied:
+    if arena.network.tied or arena.network.bias:
         return
-    inputs = arena.data.inputs
-    data = Data(np.hstack([inputs, np.ones((len(inputs), 1), inputs.dtype)]), arena.data.targets)
-    layers = (arena.network.layers[0] + 1, *arena.network.layers[1:])
-    words = "a column of ones beside the inputs"
-    network = replace(arena.network, layers=layers)
-    yield Trial("bias", words, None, replace(arena, data=data, network=network))
+    network = replace(arena.network, bias=True)
+    yield Trial("bias", "biases (network.bias: true)", None, replace(arena, network=network))
 
 
 def _stepsizes(explorer: Explorer) -> Iterator[Trial]:

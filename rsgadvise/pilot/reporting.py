@@ -390,13 +390,13 @@ def _held_out(arena: Arena, finalist: Finalist) -> _HeldOut:
         return _HeldOut(loss, rows=data.rows)
     classes = _classes(data.targets)
     commonest = np.bincount(_classes(arena.data.targets)).argmax()
-    error = float((_classes(outputs) != classes).mean())
+    error = float((_classes(outputs, arena.network.head.half) != classes).mean())
     return _HeldOut(loss, error, float((classes != commonest).mean()), data.rows)
 
 
-def _classes(outputs: NDArray[Any]) -> NDArray[np.intp]:
-    """Which output is the largest; of a single one its side of 1/2."""
-    return (outputs[:, 0] > 0.5).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+def _classes(outputs: NDArray[Any], half: float = 0.5) -> NDArray[np.intp]:
+    """Which output is the largest; of a single one its side of `half`."""
+    return (outputs[:, 0] > half).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
 def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:

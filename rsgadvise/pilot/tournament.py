@@ -14,7 +14,7 @@ from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
 from rsgadvise.pilot.second_order import constant_loss
-from rsgadvise.training.networks import Array, Network
+from rsgadvise.training.networks import Array, Network, widened
 from rsgadvise.training.rsg import Training
 
 # Who ran the last heat, run again from another start; and what a trained network says.
@@ -86,7 +86,7 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
     for level, matrix in enumerate(matrices):
         kept = network.keep_prob if level < len(network.masked_widths) else 1.0
         with np.errstate(over="ignore", invalid="ignore"):
-            signal = (kept * signal) @ matrix.T
+            signal = widened(kept * signal, network) @ matrix.T
             (network.units[level] if level < len(network.units) else network.head).forward(signal)
     return signal
 

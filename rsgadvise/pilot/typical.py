@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
-from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread
+from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread, with_biases
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -132,7 +133,7 @@ def rehearse(
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
     hidden = len(network.widths) > 2
-    twins, steps, work = _length(weights, sum(small.widths[1:]), iterations, hidden=hidden)
+    twins, steps, work = _length(network, weights, sum(small.widths[1:]), iterations, hidden=hidden)
     steepest = _HIDDEN * network.layers[-1 if tied else -2] if hidden else known.steepest
     if not (steepest > _FLATTEST and known.steepest > _FLATTEST):
         raise HypothesisError(
@@ -236,7 +237,9 @@ def _as_sgd(gamma: float, optimizer: Optimizer, steepest: float) -> float:
     return _CENTRE / steepest if optimizer.scale_free else gamma * optimizer.gain
 
 
-def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple[int, int, float]:
+def _length(
+    network: Network, weights: int, units: int, iterations: int, *, hidden: bool
+) -> tuple[int, int, float]:
     """(twins, steps, work) that such a network can afford; of many units the sigmoids take longest."""
     for twins, most in _LENGTHS if hidden else (_SHALLOW, *_LENGTHS[-4:]):
         steps = min(most, iterations)
@@ -248,7 +251,7 @@ def _length(weights: int, units: int, iterations: int, *, hidden: bool) -> tuple
         return 1, 0, work
     raise HypothesisError(
         f"has {weights:,} weights to train on made-up data, and {_WORK / (work / weights):,.0f} are the most "
-        "for typical constants; use --constants certified, or with a data file --constants calibrated",
+        f"for typical constants; {network.without_measuring}, or with a data file use --constants calibrated",
         quantity="network.layers",
     )
 
@@ -269,7 +272,7 @@ def _unraced(
     ).highest
     if not steepness > 0:
         raise HypothesisError(
-            f"must leave curvature at W1 for typical constants; got {mean:g}; use --constants paper",
+            f"must leave curvature at W1 for typical constants; got {mean:g}; {network.without_measuring}",
             quantity="data.mean",
         )
     gamma = 1 / steepness
@@ -293,7 +296,7 @@ def _boxed(small: Network, group: float) -> Network:
 def _start(small: Network, dim: int, group: float, network: Network, rng: np.random.Generator) -> Weights:
     """W^1 as W_l ~ N(0, 1/d_{l-1}) clipped to the box leaves it, the sums of a group's in the first layer."""
     weights: Weights = []
-    for level, (after, before) in enumerate(small.shapes):
+    for level, (before, after) in enumerate(pairwise(small.layers)):
         inputs = dim if level == 0 else before
         matrix = rng.standard_normal((1, after, before)) / math.sqrt(inputs)
         if network.weight_bounds:
@@ -303,7 +306,7 @@ def _start(small: Network, dim: int, group: float, network: Network, rng: np.ran
             else:
                 matrix.clip(-bound, bound, out=matrix)
         weights.append(matrix)
-    return weights
+    return with_biases(small, weights)
 
 
 def _clipped_deviation(bound: float) -> float:

@@ -22,10 +22,13 @@ from rsgadvise.spec.rules import shown
 from rsgadvise.spec.yaml import build_tree, raise_first
 
 FILE = "<model>"
-NO_BIASES = "The theory has no biases: the spec describes the same layers without them."
+NO_BIASES = (
+    "The paper's theory has no biases: the spec describes the same layers without them; network.bias: true "
+    "has them."
+)
 OTHER_OUTPUTS = (
-    "The theory has no biases, and no {outputs}: the spec describes the same layers without biases, with "
-    "sigmoid outputs and squared loss."
+    "The paper's theory has no biases, and no {outputs}: the spec describes the same layers without biases, "
+    "with sigmoid outputs and squared loss."
 )
 
 

@@ -126,10 +126,7 @@ _MEANT = {
         "what is minimised is called loss, which belongs under network; its value at the start is "
         "training.initial_loss"
     ),
-    "bias biases usebias fitintercept intercept": (
-        "units have no biases here; a column of ones in the data does the same for the first layer; leave it "
-        "out"
-    ),
+    "biases usebias fitintercept intercept": "whether units have biases is network.bias, true or false",
     "earlystopping earlystop patience": (
         "the number of steps is training.iterations, and training.stopping draws the one whose weights are "
         "kept; leave it out"

@@ -366,6 +366,11 @@ class Network(Section, Architecture):
         default=SQUARED,
         description="Loss, with the output units that go with it: squared is that of sigmoid outputs.",
     )
+    bias: Annotated[bool, _Flag()] = Field(
+        default=False,
+        description="Whether units have biases, in the box of their layer's weights; not for an autoencoder, "
+        "whose one matrix is used both ways.",
+    )
 
     @property
     def input_dim(self) -> int:
@@ -418,6 +423,9 @@ class Network(Section, Architecture):
             rule = f"a number or a list of {self.depth}, one per layer of weights"
             fix = "give one number for every layer" if self.depth > 1 else "give one number"
             problems.append((("weight_bound",), failure(rule, bound, fix)))
+        if self.bias and self.tied:
+            rule, fix = "false for kind autoencoder, whose one matrix is used both ways", "leave it out"
+            problems.append((("bias",), failure(rule, self.bias, fix)))
         # Asked of a loss that was named alone: the default needs no classes, and its file needs numpy.
         named = "loss" in self.model_fields_set
         if named and (self.tied or self.output_dim == 1) and self.head.classes:

@@ -92,6 +92,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         activations=network.activations,
         loss=network.loss,
         optimizer=spec.training.chosen_optimizer,
+        bias=network.bias,
     )
 
 

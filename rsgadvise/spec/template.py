@@ -196,10 +196,19 @@ def _weight_bound_lines(kind: Kind) -> list[str]:
 
 
 def _unit_lines(about: Kind) -> list[str]:
-    units = f"  # activation: {SIGMOID}   # of hidden units: {', '.join(unit_names())}"
+    units = [*_listed("hidden units", unit_names()), f"  # activation: {SIGMOID}"]
     if about.hidden == 0:
-        units = "  # activation:   # none: a single layer has no hidden units"
-    return [units, f"  # loss: {SQUARED}   # with its outputs: {', '.join(head_names())}"]
+        units = ["  # activation:   # none: a single layer has no hidden units"]
+    loss = [*_listed("losses with their outputs", head_names()), f"  # loss: {SQUARED}"]
+    bias = "  # bias: false   # none: its one matrix is used both ways" if about.tied else "  # bias: false"
+    return [*units, *loss, bias]
+
+
+def _listed(what: str, names: Sequence[str]) -> list[str]:
+    """The names that a key may take, as comments above it."""
+    return fill(
+        f"{what}: {', '.join(names)}", WIDTH, initial_indent="  # ", subsequent_indent="  #   "
+    ).splitlines()
 
 
 def _data_lines(data: Data, given: Mapping[str, object], layers: tuple[int, ...]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rsgadvise.kinds import OfKind
@@ -13,8 +15,29 @@ if TYPE_CHECKING:
     from rsgadvise.theory.units.unit import Unit
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why nothing can be proven of a network, whose constants can only be measured.
+
+    Attributes:
+        key: of the spec that it lies in. given: what stands there.
+        rule: what would have to. why: what the given one has, and lacks by it.
+        fix: what has not.
+    """
+
+    key: str
+    given: str
+    rule: str
+    why: str
+    fix: str
+
+
 class Architecture(OfKind):
-    """A network that has units and a loss by name; none stand for sigmoids."""
+    """A network that has units and a loss by name; none stand for sigmoids.
+
+    With biases every layer has one more input, which is 1 and never masked: they are the last column of its
+    matrix. They start at 0, and share the box of the weights and their stepsize.
+    """
 
     __slots__ = ()
     if TYPE_CHECKING:
@@ -25,6 +48,8 @@ class Architecture(OfKind):
         def activations(self) -> tuple[str, ...]: ...
         @property
         def loss(self) -> str: ...
+        @property
+        def bias(self) -> bool: ...
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -38,13 +63,46 @@ class Architecture(OfKind):
 
     @property
     def as_in_the_paper(self) -> bool:
-        """Whether all units are sigmoids and the loss is their squared error."""
-        return self.loss == SQUARED and {*self.activations} <= {SIGMOID}
+        """Whether all units are sigmoids without biases, and the loss is their squared error."""
+        return self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """What keeps its curvature or its gradients from having a bound; None where both have one.
+
+        Without a box that is a loss of unbounded slope, and anywhere a unit with a kink: where an input moves
+        it the gradient jumps, so that no constant bounds its change, whatever the Hessian is beside the kink.
+        """
+        pairs = zip(self.activations, self.units, strict=False)
+        kinked = next((name for name, unit in pairs if unit.bend == math.inf), None)
+        if kinked is not None:
+            return Obstacle(
+                "network.activation",
+                kinked,
+                "smooth",
+                "a kink, so no curvature bound exists",
+                "softplus, gelu and silu are smooth",
+            )
+        if not self.weight_bounds and self.head.squared_slope(1, math.inf) == math.inf:
+            return Obstacle(
+                "network.loss",
+                self.loss,
+                "of bounded slope without a box",
+                "no bounded slope without a box, so no variance bound exists",
+                "kind: multilayer has a box",
+            )
+        return None
+
+    @property
+    def without_measuring(self) -> str:
+        """What to do where nothing can be measured, as an error has it."""
+        obstacle = self.obstacle
+        return "use --constants certified" if obstacle is None else f"change {obstacle.key}: {obstacle.fix}"
 
     @property
     def largest_loss(self) -> float:
         """F_max: no loss is larger, whatever the weights in the box."""
         from rsgadvise.theory.constants import largest_loss
 
-        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units)
+        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units, bias=self.bias)
         return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too

@@ -24,8 +24,9 @@ def certified_network(problem: Problem) -> CertifiedNetwork:
             head=problem.head,
             weight_bound=problem.weight_bounds,
             units=problem.units,
+            bias=problem.bias,
         )
-    return FlatNetwork(layers=problem.layers, moments=problem.moments, head=problem.head)
+    return FlatNetwork(layers=problem.layers, moments=problem.moments, head=problem.head, bias=problem.bias)
 
 
 def certified_constants(problem: Problem, keep_prob: FloatArray) -> Constants:

@@ -7,6 +7,9 @@ moments, every W in the box, and one independent mask for each example of a mini
 Of a unit phi they know g_1 = sup |phi'|, g_2 = sup |phi''|, and H = sup |phi| or
 |phi(a)| <= phi_0 + kappa |a|; of a head, C_1 >= ||dl/da|| and c_2 >= lambda_max(d^2 l/da^2), which for
 the squared error of d sigmoid outputs are c_1 sqrt(d), c_1 = 8/27, and 0.154.
+
+With biases a layer multiplies [h; 1], of which no mask drops the 1: b = 1 in the formulas, else 0. A bias of
+d_l units lies in the box of its layer's weights, so that ||b_l|| <= beta_l = w_l sqrt(d_l).
 """
 
 from __future__ import annotations
@@ -66,6 +69,19 @@ class InputMoments:
         largest = min(1.0, top, math.sqrt(self.dim * self.mean_square))
         return np.asarray(zeta * (largest + zeta * (top - largest)))
 
+    def entering_eigenvalue(self, keep_prob: Numeric, *, bias: bool) -> FloatArray:
+        """That of [x~; 1] with biases: (L + 1)/2 + sqrt((L - 1)^2/4 + m^2), L of x~ and m^2 = zeta^2 d tau_x.
+
+        Source: for a unit vector (v, c), E(v^T x~ + c)^2 <= L ||v||^2 + 2 m ||v|| |c| + c^2, m = ||E x~||,
+            the form of a symmetric matrix with the rows (L, m) and (m, 1), whose largest eigenvalue this is.
+        Kind: upper bound, attained where E x lies along the top eigenvector; it rises with zeta.
+        """
+        top = self.kept_eigenvalue(keep_prob)
+        if not bias:
+            return top
+        mean = np.asarray(keep_prob, dtype=np.float64) * math.sqrt(self.dim * self.mean_square)
+        return np.asarray((top + 1) / 2 + np.hypot((top - 1) / 2, mean))
+
 
 @dataclass(frozen=True, slots=True)
 class Constants:
@@ -88,11 +104,13 @@ class CertifiedNetwork(ABC):
         layers: d_0..d_L; numbers, or arrays of many architectures that broadcast against the candidates.
         moments: of the uncorrupted inputs; d_0 is taken from here.
         head: the loss l.
+        bias: whether layers have biases.
     """
 
     layers: Sequence[Numeric]
     moments: InputMoments
     head: Head = _SQUARED
+    bias: bool = False
 
     @abstractmethod
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
@@ -110,8 +128,8 @@ class CertifiedNetwork(ABC):
 class FlatNetwork(CertifiedNetwork):
     """l(Wx, y), without a hidden layer.
 
-    U = c_2 lambda_max(E x x^T), sigma^2 = C_1^2 E||x||^2, limit = C_1^2 d_x tau_x: all are attained by the
-    squared error.
+    U = c_2 lambda_max(E x x^T), sigma^2 = C_1^2 (E||x||^2 + b), limit = C_1^2 (d_x tau_x + b): all are
+    attained by the squared error without biases; with them the eigenvalue is that of [x; 1].
 
     Source: the second derivative along V is E[(Vx)^T (d^2 l/da^2) Vx], and E||Vx||^2 <= lambda_max ||V||^2;
         E delta x^T has columns E x_j delta of length at most C_1 E x_j, since x >= 0.
@@ -125,13 +143,16 @@ class FlatNetwork(CertifiedNetwork):
 
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
         ones = np.ones(np.broadcast_shapes(np.shape(self.layers[1]), np.shape(keep_prob)))
+        top: Numeric = self.moments.top_eigenvalue
+        if self.bias:
+            top = self.moments.entering_eigenvalue(1.0, bias=True)
         return Constants(
-            smoothness=self.head.bend * self.moments.top_eigenvalue * ones,
-            gradient_variance=self._squared_slope * self.moments.squared_norm * ones,
+            smoothness=self.head.bend * top * ones,
+            gradient_variance=self._squared_slope * (self.moments.squared_norm + self.bias) * ones,
         )
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
-        squares = self.moments.dim * self.moments.mean_square
+        squares = self.moments.dim * self.moments.mean_square + self.bias
         return np.asarray(self._squared_slope * squares * np.ones(np.shape(keep_prob)))
 
     @property
@@ -139,27 +160,37 @@ class FlatNetwork(CertifiedNetwork):
         return self.head.squared_slope(self.layers[1], math.inf)
 
 
-def _hidden_square(unit: Unit, width: FloatArray, length: FloatArray, below: FloatArray) -> FloatArray:
-    """n^2 >= E||phi(W h)||^2 of `width` units, where ||W|| <= length and E||h||^2 <= below."""
+def _hidden_square(
+    unit: Unit, width: FloatArray, length: FloatArray, below: FloatArray, shift: Numeric = 0.0
+) -> FloatArray:
+    """n^2 >= E||phi(W h + b)||^2 of `width` units, ||W|| <= length, E||h||^2 <= below and ||b|| <= shift."""
     bounded = unit.height**2 * width
     if unit.growth == 0:
         return bounded
-    grown = (unit.offset * np.sqrt(width) + unit.growth * length * np.sqrt(below)) ** 2
+    grown = (unit.offset * np.sqrt(width) + unit.growth * (length * np.sqrt(below) + shift)) ** 2
     return np.minimum(bounded, grown)
 
 
 def _longest_output(
-    units: Sequence[Unit], widths: Sequence[FloatArray], lengths: Sequence[FloatArray]
+    units: Sequence[Unit],
+    widths: Sequence[FloatArray],
+    lengths: Sequence[FloatArray],
+    shifts: Sequence[Numeric],
 ) -> FloatArray:
-    """sup ||a_L|| over inputs in [0, 1], where ||W_l|| <= lengths."""
+    """sup ||a_L|| over inputs in [0, 1], where ||W_l|| <= lengths and ||b_l|| <= shifts."""
     norm = np.sqrt(widths[0])
-    for unit, width, length in zip(units, widths[1:], lengths, strict=False):
-        norm = np.sqrt(_hidden_square(unit, width, length, norm**2))
-    return np.asarray(lengths[-1] * norm)
+    for unit, width, length, shift in zip(units, widths[1:], lengths, shifts, strict=False):
+        norm = np.sqrt(_hidden_square(unit, width, length, norm**2, shift))
+    return np.asarray(lengths[-1] * norm + shifts[-1])
 
 
 def largest_loss(
-    head: Head, widths: Sequence[Numeric], weight_bound: Sequence[Numeric], units: Sequence[Unit]
+    head: Head,
+    widths: Sequence[Numeric],
+    weight_bound: Sequence[Numeric],
+    units: Sequence[Unit],
+    *,
+    bias: bool = False,
 ) -> FloatArray:
     """F_max: no loss of inputs in [0, 1] is larger, whatever the weights in the box.
 
@@ -170,12 +201,14 @@ def largest_loss(
         widths: units from input to output, an autoencoder's inputs at both ends.
         weight_bound: of each layer; a single one serves all, and none stands for no box.
         units: phi of each hidden layer.
+        bias: whether layers have biases.
     """
     if not weight_bound:
         return head.largest_loss(widths[-1])
     wide = [np.asarray(width, dtype=np.float64) for width in widths]
     boxes = weight_bound if len(weight_bound) > 1 else [weight_bound[0]] * (len(widths) - 1)
-    return head.largest_loss(widths[-1], _longest_output(units, wide, _lengths(wide, boxes)))
+    lengths, shifts = _lengths(wide, boxes), _shifts(wide, boxes, bias=bias)
+    return head.largest_loss(widths[-1], _longest_output(units, wide, lengths, shifts))
 
 
 def _lengths(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric]) -> list[FloatArray]:
@@ -186,9 +219,17 @@ def _lengths(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric]) -> l
     ]
 
 
+def _shifts(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric], *, bias: bool) -> list[FloatArray]:
+    """beta_l = w_l sqrt(d_l) >= ||b_l||, or 0 without biases."""
+    return [
+        bias * np.asarray(bound, dtype=np.float64) * np.sqrt(after)
+        for bound, after in zip(weight_bound, widths[1:], strict=False)
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TiedNetwork(CertifiedNetwork):
-    """The denoising autoencoder (4) with tied weights in [-w, w]; layers are (d_x, d_h).
+    """The denoising autoencoder (4) with tied weights in [-w, w], without biases; layers are (d_x, d_h).
 
     With s = w sqrt(d_h d_x), m = zeta E||x||^2, n^2 >= E||h||^2 (d_h H^2, or less where phi grows slowly)
     and Lambda from `InputMoments.kept_eigenvalue`:
@@ -235,7 +276,7 @@ class TiedNetwork(CertifiedNetwork):
 
     @cached_property
     def _squared_slope(self) -> FloatArray:
-        reach = _longest_output([self.unit], self._widths, self._both_lengths)
+        reach = _longest_output([self.unit], self._widths, self._both_lengths, (0.0, 0.0))
         return self.head.squared_slope(self._widths[-1], reach)
 
     def _hidden(self, energy: FloatArray) -> FloatArray:
@@ -252,13 +293,13 @@ class DeepNetwork(CertifiedNetwork):
     """The L-layer network (5), every layer in its box.
 
     With s_l = w_l sqrt(d_l d_{l-1}), n_l^2 >= E||h_l||^2 (d_l H^2, or less where phi grows slowly),
-    m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2 and A_1^2 = m_0^2, A_l^2 = m_{l-1}^2 + (g_1 s_l)^2 A_{l-1}^2:
+    m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2, A_0 = 0 and A_l^2 = m_{l-1}^2 + b + (g_1 s_l)^2 A_{l-1}^2:
     sigma^2 = C_1^2 A_L^2,
     U = c_2 A_L^2 + C_1 sum_{l=2..L} (prod_{m>l} g_1 s_m) (g_1 A_{l-1} + g_2 s_l A_{l-1}^2),
-    where U takes for m_l^2 the largest eigenvalues of what the masks keep, not the traces: m_0^2 from
-    `InputMoments.kept_eigenvalue`, and m_l^2 = zeta^2 n_l^2 + zeta (1 - zeta) min(n_l^2, H^2). The limit is
-    C_1^2 A_L^2 with m_0^2 = zeta^2 d_0 tau_x and m_l^2 = zeta^2 n_l^2, since the mean over masks is taken
-    before the norm.
+    where U takes for m_l^2 + b the largest eigenvalues of what the masks keep, not the traces: m_0^2 + b from
+    `InputMoments.entering_eigenvalue`, and m_l^2 = zeta^2 n_l^2 + zeta (1 - zeta) min(n_l^2, H^2). The limit
+    is C_1^2 A_L^2 with m_0^2 = zeta^2 d_0 tau_x and m_l^2 = zeta^2 n_l^2, since the mean over masks is taken
+    before the norm. Where phi is not bounded n_l grows with s_l m_{l-1} + beta_l.
 
     Source: along V = (V_1..V_L) the layers move by V_l h~_{l-1} + ..., and E||V_l h~||^2 is at most
         ||V_l||^2 lambda_max(E h~ h~^T), h~ the units that masks independent of h keep.
@@ -275,9 +316,9 @@ class DeepNetwork(CertifiedNetwork):
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
         zeta = np.asarray(keep_prob, dtype=np.float64)
         hidden, spread = self._hidden(zeta), zeta - zeta**2
-        kept = [self.moments.kept_eigenvalue(zeta)]
+        kept = [self.moments.entering_eigenvalue(zeta, bias=self.bias)]
         kept += [
-            zeta**2 * square + spread * np.minimum(square, unit.height**2)
+            zeta**2 * square + spread * np.minimum(square, unit.height**2) + self.bias
             for square, unit in zip(hidden, self._units, strict=True)
         ]
         totals = self._totals(kept)
@@ -294,7 +335,7 @@ class DeepNetwork(CertifiedNetwork):
         )
 
     def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
-        """sigma_l^2 = C_1^2 m_{l-1}^2 prod_{m>l} (g_1 s_m)^2, which sum to sigma^2."""
+        """sigma_l^2 = C_1^2 (m_{l-1}^2 + b) prod_{m>l} (g_1 s_m)^2, which sum to sigma^2."""
         zeta = np.asarray(keep_prob, dtype=np.float64)
         energies = self._energies(zeta, self._hidden(zeta))
         downstream, variances = self._squared_slope, list[FloatArray]()
@@ -305,8 +346,8 @@ class DeepNetwork(CertifiedNetwork):
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        first = zeta**2 * (self.moments.dim * self.moments.mean_square)
-        totals = self._totals([first, *(zeta**2 * square for square in self._hidden(zeta))])
+        squares: list[Numeric] = [self.moments.dim * self.moments.mean_square, *self._hidden(zeta)]
+        totals = self._totals([zeta**2 * square + self.bias for square in squares])
         return self._squared_slope * totals[-1]
 
     @cached_property
@@ -322,6 +363,10 @@ class DeepNetwork(CertifiedNetwork):
         return _lengths(self._widths, self.weight_bound)
 
     @cached_property
+    def _all_shifts(self) -> list[FloatArray]:
+        return _shifts(self._widths, self.weight_bound, bias=self.bias)
+
+    @cached_property
     def _gains(self) -> list[FloatArray]:
         """(g_1 s_l)^2 of layers 2..L, g_1 of the units below."""
         inner = zip(self._units, self.weight_bound[1:], self._widths[1:], self._widths[2:], strict=False)
@@ -332,20 +377,22 @@ class DeepNetwork(CertifiedNetwork):
 
     @cached_property
     def _squared_slope(self) -> FloatArray:
-        reach = _longest_output(self._units, self._widths, self._all_lengths)
+        reach = _longest_output(self._units, self._widths, self._all_lengths, self._all_shifts)
         return self.head.squared_slope(self._widths[-1], reach)
 
     def _hidden(self, zeta: FloatArray) -> list[FloatArray]:
         """n_1^2..n_{L-1}^2."""
         below, found = zeta * self.moments.squared_norm, list[FloatArray]()
-        for unit, width, length in zip(self._units, self._widths[1:], self._all_lengths, strict=False):
-            found.append(_hidden_square(unit, width, length, below))
+        layers = zip(self._units, self._widths[1:], self._all_lengths, self._all_shifts, strict=False)
+        for unit, width, length, shift in layers:
+            found.append(_hidden_square(unit, width, length, below, shift))
             below = zeta * found[-1]
         return found
 
     def _energies(self, zeta: FloatArray, hidden: Sequence[FloatArray]) -> list[FloatArray]:
-        """m_0^2..m_{L-1}^2."""
-        return [zeta * self.moments.squared_norm, *(zeta * square for square in hidden)]
+        """m_0^2 + b..m_{L-1}^2 + b."""
+        squares: list[Numeric] = [self.moments.squared_norm, *hidden]
+        return [zeta * square + self.bias for square in squares]
 
     def _totals(self, energies: Sequence[FloatArray]) -> list[FloatArray]:
         """A_1^2..A_L^2."""

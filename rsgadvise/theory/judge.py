@@ -102,11 +102,17 @@ class CappedObjective(DerivedObjective):
 
 @dataclass(frozen=True, slots=True)
 class Nowhere(DerivedObjective):
-    """A bound that says nothing, of a network that its theorem is not about."""
+    """A bound that says nothing, of a network that its theorem is not about.
+
+    Attributes:
+        limit: what stands for it, as a function of the keep probability.
+    """
+
+    limit: Callable[[FloatArray], FloatArray]
 
     def bound(self, plans: Plans) -> Bound:
         shape = np.broadcast_shapes(plans.keep_prob.shape, plans.shape)
-        return Bound({"largest_gradient": np.full(shape, np.inf)})
+        return Bound({"largest_gradient": np.broadcast_to(self.limit(plans.keep_prob), shape)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +145,13 @@ def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) 
         everywhere: whether certified bounds are capped at the largest gradient inside their range too.
     """
     theorem = theorem_for(problem, constants)
+
+    def limit(zeta: FloatArray) -> FloatArray:
+        return largest_gradient(problem, zeta) if theorem.proven else np.full(np.shape(zeta), np.inf)
+
     if theorem.refusal(problem):
-        return Nowhere(theorem.objective)
-    if theorem.proven:
-        return CappedObjective(theorem.objective, lambda zeta: largest_gradient(problem, zeta), everywhere)
-    return CappedObjective(theorem.objective, lambda zeta: np.full(np.shape(zeta), np.inf), everywhere=False)
+        return Nowhere(theorem.objective, limit)
+    return CappedObjective(theorem.objective, limit, everywhere and theorem.proven)
 
 
 def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
@@ -170,7 +178,8 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
     one = np.ones(1)
     with np.errstate(over="ignore", invalid="ignore"):
         scales = [objective.smallest_batch(one, 1.0) for objective in objectives]
-        limit = largest_gradient(problem, one)
+        # Where nothing can be proven gradients may have no bound at all.
+        limit = largest_gradient(problem, one) if objectives else np.zeros(1)
     if not all(np.all(value < _LARGEST) for value in (*scales, limit)):
         raise HypothesisError(
             f"leads to constants too large for any number with these layers; got "
@@ -267,7 +276,8 @@ def stepsize_range(problem: Problem, point: Plan, constants: ConstantsName) -> t
     """(open upper end, index of the layer) of a theorem's stepsizes, of the layer that is furthest beyond."""
     objective = theorem_for(problem, constants).objective
     tops = np.atleast_1d(objective.largest_stepsizes(np.asarray([point.keep_prob]))[0])
-    worst = int(np.argmax(np.atleast_1d(point.stepsize) / tops))
+    with np.errstate(divide="ignore"):  # a theorem that is not about the network may allow none
+        worst = int(np.argmax(np.atleast_1d(point.stepsize) / tops))
     return float(tops[worst]), worst
 
 

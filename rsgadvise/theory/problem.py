@@ -71,6 +71,7 @@ class Problem(Architecture):
         activations: phi of each hidden layer by name; none stand for sigmoids.
         loss: by name, with the output units that go with it.
         optimizer: that is to be trained with; the theorems are about SGD, and bound no other.
+        bias: whether layers have biases.
     """
 
     kind: KindName
@@ -85,6 +86,7 @@ class Problem(Architecture):
     activations: tuple[str, ...] = ()
     loss: str = SQUARED
     optimizer: Optimizer = PLAIN
+    bias: bool = False
 
     def changed(self, **fields: Any) -> Problem:
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.data.spectrum import lanczos_steps
-from rsgadvise.training.networks import Data, Network
+from rsgadvise.training.networks import Data, Network, widened
 
 Matrix = NDArray[np.float64]
 Matrices = list[Matrix]
@@ -33,26 +33,26 @@ class Curvature:
     Args:
         network: which loss.
         data: the rows, of which the mean is taken.
-        weights: one (d_l, d_{l-1}) array per matrix.
+        weights: one (d_l, d_{l-1}) array per matrix, biases in a last column.
         masks: one (rows, width) array of 0 and 1 per masked layer, or none where nothing is dropped.
     """
 
     def __init__(
         self, network: Network, data: Data, weights: Sequence[Matrix], masks: Sequence[Matrix] = ()
     ) -> None:
-        self._tied = network.tied
+        self._network, self._tied = network, network.tied
         self.rows = data.rows
         self._weights = [np.asarray(matrix, np.float64) for matrix in weights]
         self._layers = self._unrolled(self._weights)
         signal = np.asarray(data.inputs, np.float64)
-        signal = signal * masks[0] if masks else signal
+        signal = self._widened(signal * masks[0] if masks else signal)
         self._signals, self._slopes, self._bends = [signal], list[Matrix](), list[Matrix]()
         *hidden, last = self._layers
         for level, (matrix, unit) in enumerate(zip(hidden, network.units, strict=True), start=1):
             found = unit.derivatives(signal @ matrix.T)
             if level < len(masks):
                 found = found[0] * masks[level], found[1] * masks[level], found[2] * masks[level]
-            signal, slope, bend = found
+            signal, slope, bend = self._widened(found[0]), *found[1:]
             self._signals.append(signal)
             self._slopes.append(slope)
             self._bends.append(bend)
@@ -62,8 +62,16 @@ class Curvature:
         # `_pulls` are derivatives by the signals of hidden layers, `errors` by what enters a layer's units.
         self._errors, self._pulls = [head[1]], list[Matrix]()
         for matrix, slope in zip(self._layers[:0:-1], self._slopes[::-1], strict=True):
-            self._pulls.insert(0, self._errors[0] @ matrix)
+            self._pulls.insert(0, self._errors[0] @ self._unbiased(matrix))
             self._errors.insert(0, self._pulls[0] * slope)
+
+    def _widened(self, signal: Matrix) -> Matrix:
+        """What a layer's matrix multiplies."""
+        return np.asarray(widened(signal, self._network), np.float64)
+
+    def _unbiased(self, matrix: Matrix) -> Matrix:
+        """What a layer's matrix does to the signals from below, which biases are no part of."""
+        return matrix[:, :-1] if self._network.bias else matrix
 
     def _unrolled(self, weights: Sequence[Matrix]) -> Matrices:
         """The matrix of each layer that the signal passes."""
@@ -105,7 +113,7 @@ class Curvature:
         for level, (turn, signal) in enumerate(zip(turns, self._signals, strict=True)):
             drift = signal @ turn.T
             if level:
-                drift += moves[-1] @ self._layers[level].T
+                drift += moves[-1] @ self._unbiased(self._layers[level]).T
             drifts.append(drift)
             if level < len(self._slopes):
                 moves.append(drift * self._slopes[level])
@@ -114,10 +122,12 @@ class Curvature:
         for level in range(len(turns) - 1, -1, -1):
             part = change.T @ self._signals[level]
             if level:
-                part += self._errors[level].T @ moves[level - 1]
+                below = self._unbiased(part)
+                below += self._errors[level].T @ moves[level - 1]
             found.insert(0, part / self.rows)
             if level:
-                pull = change @ self._layers[level] + self._errors[level] @ turns[level]
+                pull = change @ self._unbiased(self._layers[level])
+                pull += self._errors[level] @ self._unbiased(turns[level])
                 bend = self._pulls[level - 1] * self._bends[level - 1]
                 change = pull * self._slopes[level - 1] + bend * drifts[level - 1]
         return self._rolled(found)

@@ -42,6 +42,7 @@ class Network(Architecture):
         keep_prob: zeta.
         activations: phi of each hidden layer by name; none stand for sigmoids.
         loss: l by name.
+        bias: whether each matrix has a last column that is added to what it multiplies.
     """
 
     kind: KindName
@@ -50,6 +51,7 @@ class Network(Architecture):
     keep_prob: float = 1.0
     activations: tuple[str, ...] = ()
     loss: str = SQUARED
+    bias: bool = False
 
     @classmethod
     def of(cls, problem: Problem, keep_prob: float = 1.0) -> Network:
@@ -61,12 +63,13 @@ class Network(Architecture):
             keep_prob,
             problem.activations,
             problem.loss,
+            problem.bias,
         )
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(d_l, d_{l-1}) of each matrix."""
-        return tuple((after, before) for before, after in pairwise(self.layers))
+        """(d_l, d_{l-1}) of each matrix, whose last column are biases where there are such."""
+        return tuple((after, before + self.bias) for before, after in pairwise(self.layers))
 
     @property
     def masked_widths(self) -> tuple[int, ...]:
@@ -96,12 +99,25 @@ def beyond_one(targets: Array) -> int | None:
 
 
 def initial_weights(network: Network, rng: np.random.Generator, *, scale: float = 1.0) -> Weights:
-    """W^1 of one replica: W_l ~ scale * N(0, 1/d_{l-1}), clipped to the box; shapes (1, d_l, d_{l-1})."""
+    """W^1 of one replica: W_l ~ scale * N(0, 1/d_{l-1}), clipped to the box, biases 0; (1, *shape) each."""
     weights = [
-        scale * rng.standard_normal((1, after, before)) / np.sqrt(before) for after, before in network.shapes
+        scale * rng.standard_normal((1, after, before)) / np.sqrt(before)
+        for before, after in pairwise(network.layers)
     ]
     clip_to_box(network, weights)
-    return weights
+    return with_biases(network, weights)
+
+
+def with_biases(network: Network, weights: Weights) -> Weights:
+    """(m, d_l, d_{l-1}) matrices with a last column of zeros, if the network has biases."""
+    return [np.pad(matrix, ((0, 0), (0, 0), (0, 1))) for matrix in weights] if network.bias else weights
+
+
+def widened(signal: Array, network: Network) -> Array:
+    """What a layer's matrix multiplies: the signal (rows, d) itself, or with biases a 1 beside it."""
+    if not network.bias:
+        return signal
+    return np.concatenate([signal, np.ones((len(signal), 1), signal.dtype)], axis=1)
 
 
 def clip_to_box(network: Network, weights: Weights) -> None:
@@ -190,18 +206,20 @@ class Kernel:
         lead = 1 if shared else replicas
         widths = network.widths
         self._tied = network.tied
-        self._inputs = np.empty((lead, rows, widths[0]), dtype)
+        self._extra = int(network.bias)  # columns of ones beside what a matrix multiplies
+        self._inputs = self._ones_beside((lead, rows, widths[0]), dtype)
         # An autoencoder without masks reads the inputs themselves as its targets.
         own = not self._tied or bool(network.masked_widths)
         self._targets = np.empty((lead, rows, widths[-1]), dtype) if own else self._inputs
         self._masks = [np.empty((lead, rows, width), dtype) for width in network.masked_widths]
-        self._signals = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
+        self._signals = [self._ones_beside((replicas, rows, width), dtype) for width in widths[1:-1]]
+        self._signals.append(np.empty((replicas, rows, widths[-1]), dtype))
         self._errors = [np.empty((replicas, rows, width), dtype) for width in widths[1:]]
         self._units, self._head = network.units, network.head
         # What entered a unit, where its derivative is not known from what came out.
         self._entering = [
-            None if unit.by_output else np.empty_like(signal)
-            for unit, signal in zip(self._units, self._signals, strict=False)
+            None if unit.by_output else np.empty((replicas, rows, width), dtype)
+            for unit, width in zip(self._units, widths[1:], strict=False)
         ]
         self._gradients = [np.empty((replicas, *shape), dtype) for shape in network.shapes]
         self._by_inputs = by_inputs(network, np.dtype(dtype))
@@ -210,16 +228,26 @@ class Kernel:
         self._tied_part = np.empty_like(self._gradients[0]) if self._tied else None
         self.activate(replicas, rows)
 
+    def _ones_beside(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """A buffer with a last column of ones where there are biases."""
+        found = np.empty((*shape[:-1], shape[-1] + self._extra), dtype)
+        found[..., shape[-1] :] = 1
+        return found
+
     def activate(self, replicas: int, rows: int) -> None:
         """Use the first `replicas` and `rows` of the buffers from now on."""
         if self._active == (replicas, rows):
             return
         self._active = (replicas, rows)
         lead = 1 if self._shared else replicas
-        self.inputs = self._inputs[:lead, :rows]
+        widths = self.network.widths
+        # What each matrix multiplies, the outputs at last, and the same without the ones.
+        self.entered = [self._inputs[:lead, :rows], *(each[:replicas, :rows] for each in self._signals)]
+        self.inputs, *self.signals = (
+            each[..., :width] for each, width in zip(self.entered, widths, strict=True)
+        )
         self.targets = self._targets[:lead, :rows]
         self.masks = [mask[:lead, :rows] for mask in self._masks]
-        self.signals = [signal[:replicas, :rows] for signal in self._signals]
         self.errors = [error[:replicas, :rows] for error in self._errors]
         self.entering = [values if values is None else values[:replicas, :rows] for values in self._entering]
         self.gradients: Weights = [gradient[:replicas] for gradient in self._gradients]
@@ -267,10 +295,10 @@ class Kernel:
         return np.asarray(scale * losses.sum(axis=1))
 
     def _forward(self, weights: Weights) -> None:
-        signal = self.inputs
         if self.masks:
-            signal *= self.masks[0]
+            self.inputs *= self.masks[0]
         for level, after in enumerate(self.signals):
+            signal = self.entered[level]
             if self._tied and level == 1:
                 np.matmul(signal, weights[0], out=after)
             else:
@@ -284,13 +312,11 @@ class Kernel:
             self._units[level].forward(after)
             if level + 1 < len(self.masks):
                 np.multiply(after, self.masks[level + 1], out=after)
-            signal = after
 
     def _backward(self, weights: Weights) -> Weights:
         """Gradients from the output's error; each signal is used up on the way."""
         for level in range(len(self.signals) - 1, -1, -1):
-            error = self.errors[level]
-            below = self.signals[level - 1] if level else self.inputs
+            error, below = self.errors[level], self.entered[level]
             if self._tied and level == 1:
                 np.matmul(below.swapaxes(1, 2), error, out=self.gradients[0])
                 np.matmul(error, weights[0].swapaxes(1, 2), out=self.errors[0])
@@ -302,7 +328,8 @@ class Kernel:
             else:
                 np.matmul(error.swapaxes(1, 2), below, out=self.gradients[level])
                 if level:
-                    np.matmul(error, weights[level], out=self.errors[level - 1])
+                    matrix = weights[level][..., :-1] if self._extra else weights[level]
+                    np.matmul(error, matrix, out=self.errors[level - 1])
             if level:
                 unit, error, entering = (
                     self._units[level - 1],
@@ -311,5 +338,5 @@ class Kernel:
                 )
                 if level < len(self.masks) and not unit.dies:
                     error *= self.masks[level]
-                unit.backward(error, below if entering is None else entering)
+                unit.backward(error, self.signals[level - 1] if entering is None else entering)
         return self.gradients

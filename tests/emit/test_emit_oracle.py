@@ -60,6 +60,53 @@ training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
 network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: tanh}
 training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
 """,
+    "gelu and silu with masks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [gelu, silu]}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "rectifiers": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [relu, leaky_relu]}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "leaky, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: leaky_relu}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "binary cross-entropy": """
+network: {kind: single_layer, layers: [6, 3], loss: binary_cross_entropy}
+training: {iterations: 30, batch_size: 4, initial_loss: 3}
+""",
+    "binary cross-entropy of a rectifier, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: relu, loss: binary_cross_entropy}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "linear outputs": """
+network: {kind: single_layer, layers: [6, 3], loss: squared_linear}
+training: {iterations: 30, stepsize: 0.1}
+search: {batch_size: [4, 5]}
+""",
+    "linear outputs, with masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: gelu, loss: squared_linear}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "linear outputs, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: tanh, loss: squared_linear}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
+    "biases": """
+network: {kind: single_layer, layers: [6, 3], bias: true}
+training: {iterations: 30, batch_size: 4}
+""",
+    "biases of boxed layers": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: [0.6, 0.5, 0.4], activation: [tanh, relu],
+  loss: binary_cross_entropy, bias: true}
+training: {iterations: 30, keep_prob: 1, stepsize: [0.9, 0.5, 0.7]}
+search: {batch_size: [4, 5]}
+""",
+    "biases with masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: gelu, bias: true}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
     "softplus and tanh with masks": """
 network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [softplus, tanh]}
 training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
@@ -100,6 +147,25 @@ training:
    optimizer: {name: adamw, eps: 0.01, weight_decay: 0.5}}
 search: {batch_size: [2, 4]}
 """,
+    "adam with biases": """
+network:
+  {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: relu, loss: cross_entropy, bias: true}
+training:
+  {iterations: 30, keep_prob: 1, stepsize: [0.05, 0.03],
+   optimizer: {name: adam, eps: 0.01, weight_decay: 0.1}}
+search: {batch_size: [2, 4]}
+""",
+    "momentum with biases and masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: gelu, bias: true}
+training: {iterations: 30, keep_prob: 0.7, stepsize: 0.1, optimizer: momentum}
+search: {batch_size: [2, 4]}
+""",
+    "adam with biases and masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: silu, bias: true}
+training:
+  {iterations: 30, keep_prob: 0.7, stepsize: 0.05, optimizer: {name: adam, eps: 0.01, weight_decay: 0.1}}
+search: {batch_size: [2, 4]}
+""",
     "adamw": """
 network: {kind: single_layer, layers: [6, 3]}
 training: {iterations: 30, stepsize: 0.05, optimizer: adamw}
@@ -136,9 +202,39 @@ class Case:
         tied = self.network.kind == "autoencoder"
         self.data = Data(inputs, inputs if tied else rng.random((ROWS, self.network.widths[-1])))
         self.start = initial_weights(self.network, rng, scale=2.0)
+        if self.network.bias:
+            for matrix in self.start:
+                matrix[..., -1] = 0.3 * rng.normal(size=matrix.shape[:-1])
+            clip_to_box(self.network, self.start)
         self.batches = rng.integers(ROWS, size=(STEPS, self.best.batch_size))
         gamma = self.best.stepsize
         self.stepsizes = gamma if isinstance(gamma, tuple) else (gamma,)
+
+    def layers(self) -> list[tuple[Any, Any]]:
+        """Matrix and biases of each layer at W^1."""
+        if self.network.bias:
+            return [(matrix[0, :, :-1], matrix[0, :, -1]) for matrix in self.start]
+        return [(matrix[0], 0.0) for matrix in self.start]
+
+    def parts(self, target: Target) -> list[Float]:
+        """W^1 as the library's parameters: matrices in its scaling, and biases, which have none."""
+        scaled = [np.asarray(self.scale(target) * matrix[0], np.float64) for matrix in self.start]
+        if not self.network.bias:
+            return scaled
+        pairs = zip(scaled, self.start, strict=True)
+        return [
+            part
+            for mine, matrix in pairs
+            for part in (mine[:, :-1], np.asarray(matrix[0, :, -1], np.float64))
+        ]
+
+    def joined(self, parts: list[Any], target: Target) -> Weights:
+        """The other way round."""
+        scale = self.scale(target)
+        if not self.network.bias:
+            return [part / scale for part in parts]
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        return [np.hstack([matrix / scale, bias[:, None]]) for matrix, bias in pairs]
 
     def scale(self, target: Target) -> float:
         """Weights of the library over ours: KEEP where its dropout stands before every matrix."""
@@ -199,8 +295,8 @@ class Case:
             w = self.start[0][0]
             signal = sigmoid(sigmoid(keep * signal @ w.T) @ w)
         else:
-            for matrix in self.start:
-                signal = sigmoid(keep * signal @ matrix[0].T)
+            for matrix, bias in self.layers():
+                signal = sigmoid(keep * signal @ matrix.T + bias)
         return float(((signal - self.data.targets) ** 2).sum(axis=1).mean())
 
 
@@ -224,15 +320,15 @@ def train_torch(case: Case, target_text: str) -> Trained:
     names["draw_stop"] = lambda rng: STEPS + 1
     names["draw_batch"] = lambda rows: torch.tensor(next(batches))
     names["train"](torch.tensor(case.data.inputs), torch.tensor(case.data.targets), 0)
-    return [weight.detach().numpy() / case.scale("torch") for weight in model.parameters()], masks
+    return case.joined([weight.detach().numpy() for weight in model.parameters()], "torch"), masks
 
 
 def at_start_torch(case: Case, names: dict[str, Any]) -> tuple[Any, list[Float]]:
     """The emitted model in double precision at W^1, and a list that its masks are added to."""
     torch, model, masks = library("torch"), names["make_model"]().double(), list[Float]()
     with torch.no_grad():
-        for weight, matrix in zip(model.parameters(), case.start, strict=True):
-            weight.copy_(torch.tensor(case.scale("torch") * matrix[0]))
+        for weight, part in zip(model.parameters(), case.parts("torch"), strict=True):
+            weight.copy_(torch.tensor(part))
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.register_forward_hook(lambda _m, _i, out: masks.append(masked(out.detach())))
@@ -244,13 +340,13 @@ def train_keras(case: Case, target_text: str) -> Trained:
     if case.network.masked_widths and keras.backend.backend() != "torch":
         pytest.skip("masks can be recorded only where Keras computes eagerly: set KERAS_BACKEND=torch")
     names, batches = run(target_text), iter(case.batches)
-    names["initial_weights"] = lambda rng: [case.scale("keras") * matrix[0].T for matrix in case.start]
+    names["initial_weights"] = lambda rng: [part.T for part in case.parts("keras")]
     names["draw_stop"] = lambda rng: STEPS + 1
     names["draw_batch"] = lambda rng, rows: next(batches)
     with double_keras() as masks:
         found = names["train"](case.data.inputs, case.data.targets, 0)
         model = found[0] if case.cooldown is None else found
-    return [weight.T / case.scale("keras") for weight in model.get_weights()], masks
+    return case.joined([weight.T for weight in model.get_weights()], "keras"), masks
 
 
 @contextmanager
@@ -387,11 +483,11 @@ def test_evaluation_is_the_mean_field(target: Target, name: str) -> None:
     model = names["make_model"]()
     if target == "torch":
         with module.no_grad():
-            for weight, matrix in zip(model.parameters(), case.start, strict=True):
-                weight.copy_(module.tensor(case.scale("torch") * matrix[0]))
+            for weight, part in zip(model.parameters(), case.parts("torch"), strict=True):
+                weight.copy_(module.tensor(part))
             found = float(names["loss_of"](model.eval()(module.tensor(x)), module.tensor(y)))
     else:
-        model.set_weights([case.scale("keras") * matrix[0].T for matrix in case.start])
+        model.set_weights([part.T for part in case.parts("keras")])
         model.compile(loss=names["loss_of"])
         found = model.evaluate(x, y, verbose=0)
     assert found == pytest.approx(case.loss(), abs=1e-5)
@@ -418,12 +514,14 @@ def test_several_runs_are_compared_by_the_squared_gradient(target: Target, name:
     if target == "torch":
         model, masks = at_start_torch(case, names)
         own = [scale**2 * gamma for gamma in case.stepsizes]  # as the optimizer has them
+        if case.network.bias:
+            own = [each for pair in zip(own, case.stepsizes, strict=True) for each in pair]
         found = names["squared_gradient"](module.tensor(x), module.tensor(y), model, own)
     elif target == "keras":
         if case.best.keep_prob < 1 and module.backend.backend() != "torch":
             pytest.skip("masks can be recorded only where Keras computes eagerly: set KERAS_BACKEND=torch")
         with double_keras() as masks:
-            model, start = names["make_model"](), [scale * matrix[0].T for matrix in case.start]
+            model, start = names["make_model"](), [part.T for part in case.parts(target)]
             model.set_weights(start)
             model.compile(optimizer=names["make_optimizer"](), loss=names["loss_of"])
             found = names["squared_gradient"](x, y, model, 1)

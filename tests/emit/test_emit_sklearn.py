@@ -13,8 +13,11 @@ from snippets import SPECS, run, snippet
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.pilot import Effort
+from rsgadvise.pilot.advising import advise
 from rsgadvise.show.emit import DataFile, emit_snippet
 from rsgadvise.spec import parse_spec
+from rsgadvise.training.networks import Kernel, Network
 
 sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'rsgadvise[integrations]'")
 # scikit-learn's use of scipy and joblib, by their versions.
@@ -192,3 +195,39 @@ def test_the_common_stepsize_is_the_rate() -> None:
     assert model.learning_rate_init == pytest.approx(7.0 * 0.154059 / 0.5, rel=1e-3)
     assert (model.solver, model.momentum, model.nesterovs_momentum, model.alpha) == ("sgd", 0, False, 0)
     assert (model.activation, model.hidden_layer_sizes) == ("logistic", (4,))
+
+
+SAME: dict[str, tuple[int, dict[str, Any], float, Any]] = {
+    "squared_linear": (3, {}, 0.5, X[:, 3:] ** 2),
+    "cross_entropy": (3, {"labelled": True}, 1.0, LABELS),
+    "binary_cross_entropy": (1, {"binary": True}, 1.0, (X[:, :1] > X[:, 1:2]).astype(float)),
+}
+
+
+@pytest.mark.parametrize("loss", SAME)
+def test_an_mlp_of_the_same_loss_takes_the_same_step(loss: str) -> None:
+    """With biases and units that it has too, a step on all rows is our gradient times a factor."""
+    outputs, data, factor, targets = SAME[loss]
+    network = f"{{kind: multilayer, layers: [6, 4, {outputs}], activation: relu, bias: true, loss: {loss}}}"
+    spec = parse_spec(f"network: {network}\ntraining: {{stepsize: 0.3, iterations: 9}}\n", file="a.yaml").spec
+    advice = advise(spec, None, Effort())
+    emitted = emit_snippet(
+        advice, spec, target="sklearn", data=DataFile("a.npz", "none", {}, rows=60, squared_norm=2.0, **data)
+    )
+    assert "of which the bounds say nothing" not in emitted
+    assert "; biases" not in emitted
+    other = stock(emitted).set_params(batch_size=60)
+    y = targets.ravel() if outputs == 1 else targets
+    classes = {"classes": np.unique(y)} if hasattr(other, "predict_proba") else {}
+    other.partial_fit(X, y, **classes)
+    parts = zip(other.coefs_, other.intercepts_, strict=True)
+    before = [np.hstack([w.T, b[:, None]])[None] for w, b in parts]
+    other.partial_fit(X, y)
+    parts = zip(other.coefs_, other.intercepts_, strict=True)
+    after = [np.hstack([w.T, b[:, None]])[None] for w, b in parts]
+    engine = Network("multilayer", (6, 4, outputs), (), 1.0, ("relu",), loss, bias=True)
+    kernel = Kernel(engine, replicas=1, rows=60, dtype=np.dtype(np.float64))
+    kernel.inputs[0] = X
+    kernel.targets[0] = (LABELS[:, None] == np.unique(LABELS)) if loss == "cross_entropy" else targets
+    for a, b, g in zip(before, after, kernel.gradient(before, scale=1 / 60), strict=True):
+        np.testing.assert_allclose(a - b, other.learning_rate_init * factor * g, rtol=1e-9, atol=1e-12)

@@ -40,14 +40,21 @@ def test_compiles_and_carries_the_advice(name: str, target: Target) -> None:
     assert values["LAYERS"] == tuple(spec.network.layers)
     # Dropout of torch and keras divides what it keeps by KEEP, so the weights there are KEEP W (A8).
     kept = best.keep_prob if target in {"torch", "keras"} and spec.network.kind == "multilayer" else 1.0
-    assert values.get("BOX", ()) == pytest.approx([kept * w for w in spec.network.weight_bounds], rel=1e-15)
+
+    def written(advised: tuple[float, ...], factor: float) -> Any:
+        """Biases, which are parameters of their own there, are not rescaled."""
+        apart = spec.network.bias and target in {"torch", "keras"}
+        factors = (factor, 1.0) if apart else (factor,)
+        return pytest.approx([each * value for value in advised for each in factors], rel=1e-15)
+
+    assert values.get("BOX", ()) == written(spec.network.weight_bounds, kept)
     assert (values["BATCH"], values["ITERATIONS"]) == (best.batch_size, best.iterations)
     # A trial of optuna is one run.
     assert values.get("RUNS", 1) == (1 if target == "optuna" else best.runs)
     assert values.get("KEEP", 1.0) == best.keep_prob
     assert values.get("DECAY", 0.0) == best.decay
     gamma = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
-    assert values["STEPSIZES"] == pytest.approx([kept**2 * each for each in gamma], rel=1e-15)
+    assert values["STEPSIZES"] == written(gamma, kept**2)
     if kept < 1:
         said = text.replace("\n# ", " ")
         assert f"STEPSIZES KEEP^2 times the advised {', '.join(f'{each:.6g}' for each in gamma)}." in said

@@ -100,7 +100,7 @@ def test_a_network_without_biases_is_named() -> None:
     assert bias.loss < 0.8 * bias.without
     said = [note for note in advice.notes if note.startswith("What holds it back")]
     assert len(said) == 1
-    assert "a column of ones beside the inputs" in said[0]
+    assert "with biases (network.bias: true)" in said[0]
 
 
 def test_what_needs_no_change_is_not_blamed() -> None:

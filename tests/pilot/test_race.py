@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, log_loss, merit, prospects, scores
+from rsgadvise.pilot.reporting import _held_out
+from rsgadvise.pilot.tournament import predictions
 from rsgadvise.training.networks import Array, Data, Network, Weights
 from rsgadvise.training.rsg import Pace, Training, train
 
@@ -314,3 +318,25 @@ def test_small_differences_count_less_the_less_was_seen(
     level = [usual_at(-1, [0.6, 0.6], 2.5, done), usual_at(1, [0.66, 0.66], 0.5, done)]
     assert np.argmin(scores(level, constant=constant)) == best
     assert np.argmin([merit(runner, constant) for runner in level]) == best
+
+
+@pytest.mark.parametrize(
+    ("loss", "values"),
+    [("squared", (-0.2, 0.2)), ("binary_cross_entropy", (-0.2, 0.2)), ("squared_linear", (0.3, 0.7))],
+)
+def test_a_single_output_is_counted_on_the_side_of_one_half(loss: str, values: tuple[float, float]) -> None:
+    """A prediction below 1/2 is the first class, one above it the second."""
+    network = Network("single_layer", (1, 1), loss=loss)
+    rows = Data(np.array(values)[:, None], np.array([[0.0], [1.0]]))
+    arena = replace(Arena.of(network, rows, seed=0, hold_out=False), held_out=rows)
+    finalist: Any = SimpleNamespace(looks=SimpleNamespace(weights=[np.ones((1, 1, 1))]))
+    assert _held_out(arena, finalist).error == 0
+
+
+def test_predictions_have_the_biases_and_every_unit_by_the_share_that_is_kept() -> None:
+    network = Network("multilayer", (3, 4, 2), (2.0, 2.0), 0.6, ("tanh",), "squared_linear", bias=True)
+    rng = np.random.default_rng(0)
+    x, first, last = rng.random((7, 3)), rng.normal(size=(4, 4)), rng.normal(size=(2, 5))
+    hidden = np.tanh(0.6 * x @ first[:, :3].T + first[:, 3])
+    expected = 0.6 * hidden @ last[:, :4].T + last[:, 4]
+    np.testing.assert_allclose(predictions(network, [first[None], last[None]], x), expected, rtol=1e-13)

@@ -434,7 +434,7 @@ def test_errors_of_loading_name_the_file(tmp_path: object) -> None:
 
 FOREIGN = [
     ("network", "Activation_Function", "called activation"),
-    ("network", "bias", "no biases here"),
+    ("network", "use_bias", "network.bias, true or false"),
     ("network", "criterion", "called loss"),
     ("network", "hidden_layer_sizes", "network.layers"),
     ("network", "dropout", "the dropout rate is 1 - keep_prob"),

@@ -5,6 +5,7 @@ With half of the units kept all masks are as likely, and the mean over them is a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -25,14 +26,49 @@ NETWORKS = {
     "two layers": Network("multilayer", (3, 2, 2), (2.0, 1.5), 1.0, ("softsign",), "squared"),
     "two layers with masks": Network("multilayer", (3, 2, 2), (2.0, 1.5), 0.5, ("softsign",), "huber"),
     "three layers": Network("multilayer", (2, 2, 2, 1), (1.0,) * 3, 1.0, ("softsign", "sigmoid"), "huber"),
+    "smooth rectifiers": Network("multilayer", (3, 2, 2, 2), (0.9,) * 3, 1.0, ("gelu", "silu"), "squared"),
+    "a smooth rectifier with masks": Network("multilayer", (3, 2, 2), (1.5,) * 2, 0.5, ("gelu",), "huber"),
+    "a tied smooth rectifier": Network("autoencoder", (3, 2), (0.7,), 1.0, ("silu",), "squared"),
+    "yes or no": Network("single_layer", (3, 2), (), 1.0, (), "binary_cross_entropy"),
+    "yes or no with masks": Network(
+        "multilayer", (3, 2, 2), (2.0, 1.5), 0.5, ("tanh",), "binary_cross_entropy"
+    ),
+    "linear outputs": Network("multilayer", (3, 2), (1.0,), 1.0, (), "squared_linear"),
+    "linear outputs of tanh units": Network(
+        "multilayer", (3, 2, 2), (1.0,) * 2, 1.0, ("tanh",), "squared_linear"
+    ),
+    "tied linear outputs": Network("autoencoder", (3, 2), (0.7,), 0.5, ("gelu",), "squared_linear"),
     "tied": Network("autoencoder", (3, 2), (0.7,), 1.0, ("softsign",), "huber"),
     "tied with masks": Network("autoencoder", (3, 2), (0.7,), 0.5, ("softsign",), "squared"),
+}
+NETWORKS |= {
+    f"{name}, biases": replace(NETWORKS[name], bias=True)
+    for name in (
+        "one layer",
+        "two layers with masks",
+        "smooth rectifiers",
+        "yes or no",
+        "linear outputs of tanh units",
+    )
 }
 FLOORS = {  # what the search has to reach of U and sigma^2, or one that is stuck would look like a proof
     "one layer": (0.35, 0.8),
     "two layers": (0.2, 0.2),
     "two layers with masks": (0.06, 0.07),
     "three layers": (0.1, 0.25),
+    "smooth rectifiers": (0.055, 0.075),
+    "a smooth rectifier with masks": (0.03, 0.12),
+    "a tied smooth rectifier": (0.22, 0.035),
+    "yes or no": (0.9, 0.7),
+    "yes or no with masks": (0.065, 0.075),
+    "linear outputs": (0.99, 0.35),
+    "linear outputs of tanh units": (0.18, 0.13),
+    "tied linear outputs": (0.22, 0.02),
+    "one layer, biases": (0.35, 0.6),
+    "two layers with masks, biases": (0.03, 0.13),
+    "smooth rectifiers, biases": (0.08, 0.08),
+    "yes or no, biases": (0.9, 0.7),
+    "linear outputs of tanh units, biases": (0.2, 0.2),
     "tied": (0.1, 0.03),
     "tied with masks": (0.15, 0.08),
 }
@@ -85,6 +121,7 @@ class Instance:
             (),
             activations=network.activations,
             loss=network.loss,
+            bias=network.bias,
         )
 
     def ratios(self, point: Array) -> Array:

@@ -49,6 +49,7 @@ class Lattice:
         depths: numbers of hidden layers.
         equal: all hidden layers of one architecture have the same length.
         most_weights: cap on the number of weights, or None.
+        bias: whether biases are among these.
     """
 
     inputs: int
@@ -57,6 +58,7 @@ class Lattice:
     depths: tuple[int, ...]
     equal: bool = False
     most_weights: int | None = None
+    bias: bool = False
 
     def count(self, depth: int) -> int:
         """Architectures of one depth, the cap left aside."""
@@ -83,10 +85,10 @@ class Lattice:
         return np.stack([widths[place] for place in places], axis=1)
 
     def weights(self, hidden: IntArray) -> IntArray:
-        """sum_l d_{l-1} d_l of each architecture."""
+        """sum_l d_{l-1} d_l of each architecture, and sum_l d_l more of biases."""
         ends = [np.full((hidden.shape[0], 1), end, dtype=np.int64) for end in (self.inputs, self.outputs)]
         layers = np.concatenate([ends[0], hidden, ends[1]], axis=1)
-        return np.asarray(np.sum(layers[:, :-1] * layers[:, 1:], axis=1))
+        return np.asarray(np.sum((layers[:, :-1] + self.bias) * layers[:, 1:], axis=1))
 
     def blocks(self, size: int) -> Iterator[Block]:
         """The architectures within the cap, at most `size` at a time, depth by depth."""

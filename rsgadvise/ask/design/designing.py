@@ -239,7 +239,8 @@ def _design(
     space = search_space(spec, base)
     _check(spec, base, space, depths)
     metric = _metric(space, by)
-    lattice = Lattice(base.layers[0], base.layers[-1], tuple(widths), tuple(depths), equal, most_weights)
+    ends = base.layers[0], base.layers[-1]
+    lattice = Lattice(*ends, tuple(widths), tuple(depths), equal, most_weights, base.bias)
     if lattice.total > MOST_ARCHITECTURES:
         raise UsageError(
             f"--widths and --depth must span at most {MOST_ARCHITECTURES:,} architectures; got "

@@ -225,7 +225,7 @@ def stages_of(
     """
     bare = replace(problem, pretraining=1.0)
     layers = problem.layers
-    sizes = [before * after for before, after in pairwise(layers)]
+    sizes = [(before + problem.bias) * after for before, after in pairwise(layers)]
     batches = np.asarray(space.batch_sizes, dtype=np.float64)
     if space.batch_range:
         low, high = space.batch_sizes

@@ -211,7 +211,7 @@ def solved(
     rows = solve(ranking_objective(problem, own, constants), own)
     if rows.batch.size == 0:
         return None
-    weights = sum(before * after for before, after in pairwise(layers))
+    weights = sum((before + problem.bias) * after for before, after in pairwise(layers))
     cost = cost_of(
         metric,
         own,

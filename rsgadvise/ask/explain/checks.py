@@ -219,7 +219,7 @@ def _consistent(spec: Spec, problem: Problem, statistics: DataStatistics | None)
 def _true_moments(
     spec: Spec, problem: Problem, constants: ConstantsName, statistics: DataStatistics | None
 ) -> Hypothesis:
-    used = theorem_of(problem.kind, constants).moments
+    used = theorem_of(problem.kind, constants).moments_used(problem)
     if used:
         where = "the bound uses " + ", ".join(SYMBOLS[name] for name in used)
     else:

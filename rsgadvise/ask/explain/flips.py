@@ -215,7 +215,7 @@ def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
     """The inputs that the ranking could depend on."""
     spec, problem = situation.spec, situation.problem
     theorem = theorem_of(problem.kind, situation.constants)
-    used = theorem.moments
+    used = theorem.moments_used(problem)
     derived = any(getattr(spec.data, name) is None for name in used)  # a worst case, set by the others
     for name in dict.fromkeys(("mean", "mean_square", *used)):
         value = getattr(problem.moments, name)

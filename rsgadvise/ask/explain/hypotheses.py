@@ -274,7 +274,7 @@ def _network(problem: Problem) -> tuple[str, bool, str]:
         units = f"{problem.units_in_words} units, " if problem.units_in_words else ""
         what, loss = f"{units}{problem.head.name}", kind.sizes
     why = f"kind {kind.name} means {loss}; a network with other units or biases is another one"
-    return f"{what}, no biases", True, why
+    return f"{what}, {'' if problem.bias else 'no '}biases", True, why
 
 
 def _training(spec: Spec, problem: Problem, point: Plan) -> Iterator[Hypothesis]:

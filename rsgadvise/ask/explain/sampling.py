@@ -98,8 +98,8 @@ def sampling_of(situation: Situation, statistics: DataStatistics | None, bound: 
         )
     # What enters neither the bound nor what it is compared with need not be moved.
     used = {
-        *theorem_of(problem.kind, situation.constants).moments,
-        *theorem_of(problem.kind, "certified").moments,
+        *theorem_of(problem.kind, situation.constants).moments_used(problem),
+        *theorem_of(problem.kind, "certified").moments_used(problem),
         "mean_square",
         "mean",
     }

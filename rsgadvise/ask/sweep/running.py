@@ -397,7 +397,7 @@ def _work(spec: Spec, values: Values, options: Options, data: Data | None) -> Po
         rows=GENERATED_ROWS if data is None else data.rows,
         columns=layers[0],
         generated=data is None,
-        weights=sum(before * after for before, after in pairwise(layers)),
+        weights=sum((before + spec.network.bias) * after for before, after in pairwise(layers)),
         iterations=values.iterations,
         runs=options.runs,
     )

@@ -272,6 +272,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         assumed=(),
         activations=network.activations,
         loss=network.loss,
+        bias=network.bias,
     )
     point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),

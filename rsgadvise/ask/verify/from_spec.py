@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from rsgadvise.theory.judge import check_problem
 from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
 from rsgadvise.training.generated import generated_data, moments_of
-from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights
+from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights, with_biases
 from rsgadvise.training.rsg import Stream, Training, train
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
         tolerance: alpha of the (alpha, delta)-solution.
         rng: of starts, mini-batches and masks.
     """
-    weights = initial_weights(network, rng)
+    weights = initial_weights(replace(network, bias=False), rng)  # the autoencoders have none
     signal = data.inputs
     reached, iterations = 0.0, []
-    for level, (after, before) in enumerate(network.shapes[:-1]):
+    for level, (before, after) in enumerate(pairwise(network.layers[:-1])):
         layer = Network(
             "autoencoder",
             (before, after),
@@ -83,7 +84,7 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
         signal = signal @ found[0].T
         with np.errstate(over="ignore"):
             network.units[level].forward(signal)
-    return Pretrained(weights, reached, tuple(iterations))
+    return Pretrained(with_biases(network, weights), reached, tuple(iterations))
 
 
 def _layer(
@@ -174,7 +175,7 @@ def setting_from_spec(
             quantity="training.optimizer",
         )
     about = tuple(each for each in constants if not theorem_of(problem.kind, each).refusal(problem))
-    constants = about or constants
+    constants = about or constants[-1:]
     for each in constants:
         check_problem(problem, each)
     layers = problem.layers

@@ -10,6 +10,7 @@ from rsgadvise.advise.recommend import training_plan
 from rsgadvise.advise.results import Source, TrainingPlan
 from rsgadvise.advise.space import batch_choices
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.show.emit.layout import literal
 from rsgadvise.theory.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class DataFile:
             labels; else the snippet asks this package's readers.
         features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
         labelled: whether the targets are labels, so that a classifier can be fitted.
+        binary: whether they are two of them, as one number of 0 or 1.
         rows: how many there are, or None where nobody counted them.
         squared_norm: E||x||^2 of the scaled rows, or None where nobody measured it.
     """
@@ -51,6 +53,7 @@ class DataFile:
     features: str | None = None
     labels: str | None = None
     labelled: bool = False
+    binary: bool = False
     rows: int | None = None
     squared_norm: float | None = None
 
@@ -80,6 +83,11 @@ class Program:
         return self.spec.network.tied
 
     @property
+    def bias(self) -> bool:
+        """Whether layers have biases."""
+        return self.spec.network.bias
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """Of each hidden layer."""
         return self.spec.network.units
@@ -101,8 +109,15 @@ class Program:
 
     @property
     def keras_activations(self) -> tuple[str, ...]:
-        """Of each matrix."""
-        return (*(unit.keras for unit in self.units), self.head.keras_activation)
+        """Of each matrix, as code."""
+        names = (*(unit.keras for unit in self.units), self.head.keras_activation)
+        return tuple(name if "." in name else literal(name) for name in names)
+
+    @property
+    def keras_unit(self) -> str:
+        """The function of the first hidden layer, as code."""
+        name = self.units[0].keras
+        return name if "." in name else f"keras.activations.{name}"
 
     @property
     def own_unit(self) -> str:
@@ -169,20 +184,39 @@ class Program:
         return tuple((name, advised) for name, value, advised in own if value != advised)
 
     @property
+    def bias_settings(self) -> dict[str, Any]:
+        """Those as advised, for biases, which are not rescaled with the weights; by their names in torch or
+        in the code of the update."""
+        if not self.bias or self.target not in {"torch", "keras"}:
+            return {}
+        pairs = (part.split("=") for part in self.optimizer.torch_arguments.split(", ") if part)
+        torch = {name: key for key, name in pairs}
+        return {
+            torch[name] if self.target == "torch" else name: value for name, value in self.rescaled_settings
+        }
+
+    @property
     def stepsizes(self) -> tuple[float, ...]:
         """gamma of each matrix."""
         return self._of_each_matrix(self.train.stepsize)
 
     @property
     def library_boxes(self) -> tuple[float, ...]:
-        """`boxes` of the weights as the library has them."""
-        return tuple(self.train.keep_prob * box for box in self.boxes) if self.rescaled else self.boxes
+        """`boxes` of the weights as the library has them, and of its biases."""
+        return self._as_in_library(self.boxes, self.train.keep_prob)
 
     @property
     def library_stepsizes(self) -> tuple[float, ...]:
-        """`stepsizes` of the weights as the library has them."""
-        factor = self.optimizer.rescaled(self.train.keep_prob)[0]
-        return tuple(factor * gamma for gamma in self.stepsizes) if self.rescaled else self.stepsizes
+        """`stepsizes` of the weights as the library has them, and of its biases."""
+        return self._as_in_library(self.stepsizes, self.optimizer.rescaled(self.train.keep_prob)[0])
+
+    def _as_in_library(self, values: tuple[float, ...], rescaled: float) -> tuple[float, ...]:
+        """Of the weights KEEP W where it rescales; in turn with those of biases where these stand alone."""
+        factor = rescaled if self.rescaled else 1.0
+        of_weights = tuple(factor * value for value in values)
+        if not self.bias or self.target not in {"torch", "keras"}:
+            return of_weights
+        return tuple(each for pair in zip(of_weights, values, strict=True) for each in pair)
 
     def _of_each_matrix(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
         given = value if isinstance(value, tuple) else (value,)
@@ -191,8 +225,8 @@ class Program:
 
     @property
     def one_stepsize(self) -> bool:
-        """Whether all matrices share one stepsize."""
-        return len(set(self.stepsizes)) == 1
+        """Whether all that the library trains shares one stepsize."""
+        return len(set(self.library_stepsizes)) == 1
 
     @property
     def bounded(self) -> bool:
@@ -366,7 +400,7 @@ class Stock:
     """What an MLPRegressor or MLPClassifier is made with.
 
     Attributes:
-        loss: what it has, in words.
+        name: of the two. loss: what it has, in words. same: whether that is the advice's, but for a factor.
         curvature, own_curvature: largest second derivatives of that loss, and of the advice's, by what enters
             the output units.
         rate: learning_rate_init.
@@ -378,7 +412,9 @@ class Stock:
         arguments: its solver with its settings. growth: what that makes of a step that is taken on and on.
     """
 
+    name: Literal["MLPRegressor", "MLPClassifier"]
     loss: str
+    same: bool
     curvature: float
     own_curvature: float
     rate: float
@@ -393,19 +429,26 @@ class Stock:
 
 def stock_of(plan: Program) -> Stock:
     """Values that are about as stable: there is no stepsize that makes the two methods the same."""
-    loss, curvature = _loss(plan)
+    yes_or_no = plan.data is not None and plan.data.binary and plan.head.sklearn == "logistic"
+    name: Literal["MLPRegressor", "MLPClassifier"] = (
+        "MLPClassifier" if plan.classifies or yes_or_no else "MLPRegressor"
+    )
+    output, loss, curvature = _loss(plan, name)
     optimizer, rate = plan.optimizer, plan.train.common_stepsize
     if not optimizer.scale_free:
         rate *= plan.head.bend / curvature
     # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
-    free = plan.classifies or optimizer.scale_free
+    same = output != "" and plan.head.sklearn == output
+    free = same or plan.classifies or optimizer.scale_free
     largest = math.inf if free else 1 / (optimizer.growth * (1 + _entering(plan)))
     rows = _rows(plan)
     there = rows if plan.data is not None else min(rows, PLACEHOLDER_ROWS)
     training_rows = max(1, there - there // 5)
     batch_size = _whole_batches(plan.train.batch_size, training_rows)
     return Stock(
+        name=name,
         loss=loss,
+        same=same,
         curvature=curvature,
         own_curvature=plan.head.bend,
         rate=min(rate, largest),
@@ -419,13 +462,13 @@ def stock_of(plan: Program) -> Stock:
     )
 
 
-def _loss(plan: Program) -> tuple[str, float]:
-    """In words, and its largest curvature."""
-    if not plan.classifies:
-        return "Half the squared error of linear outputs", 1.0
-    if plan.layers[-1] == 2:
-        return "Log loss of one logistic output", 0.25
-    return "Log loss of softmax outputs", 0.5
+def _loss(plan: Program, name: str) -> tuple[str, str, float]:
+    """Its output activation, "" where its outputs are fewer than ours; in words; its largest curvature."""
+    if name == "MLPRegressor":
+        return "identity", "Half the squared error of linear outputs", 1.0
+    if plan.layers[-1] <= 2:
+        return "logistic" if plan.layers[-1] == 1 else "", "Log loss of one logistic output", 0.25
+    return "softmax", "Log loss of softmax outputs", 0.5
 
 
 def _entering(plan: Program) -> float:

@@ -22,7 +22,7 @@ def emit_snippet(
 ) -> str:
     """A Python file that trains as advised, in the words of a library.
 
-    What it trains is what the bound is about: sigmoid units without biases, the squared error summed
+    What it trains is what the bound is about: the spec's units, biases where it has them, its loss summed
     over the outputs, plain SGD on mini-batches drawn with replacement, the box, one mask for each
     example, and the weights W^R of a random iteration R. Where the library's own dropout divides what it
     keeps by keep_prob, stepsizes and box are in its scaling. The text is made without the library.

@@ -98,20 +98,14 @@ def digits_of(advice: Advice) -> int:
     """As many digits of the stepsizes to train with as are known."""
     plan = advice.train
     if plan is None or plan.spread is None:
-        return 2 if plan is not None and plan.source == "typical" and not _fixed(advice) else 4
+        return 4
     return 3 if plan.spread < 1.1 else 2
 
 
 def _fixed(advice: Advice) -> bool:
-    """Whether the spec fixes the stepsize: then the theorem's ranks have the very one that is typical."""
-    plan, ranks = advice.train, advice.recommendations
-    return (
-        plan is not None
-        and bool(ranks)
-        and plan.source == "typical"
-        and plan.spread is None
-        and plan.stepsize == ranks[0].stepsize
-    )
+    """Whether the spec fixes the stepsize: what twins tell of another has no spread then."""
+    plan = advice.train
+    return plan is not None and plan.source == "typical" and plan.spread is None
 
 
 def plan_stepsizes(advice: Advice, plan: TrainingPlan) -> str:
@@ -219,7 +213,7 @@ def _assumed(advice: Advice) -> str:
             item.value if isinstance(item.value, str) else number(float(item.value))
         )
         for item in advice.assumed
-        if not item.key.startswith("search.")
+        if not item.key.startswith("search.") and item.value != math.inf
     ]
     if advice.raced_box is not None:
         items = [item.replace("weights within", "for the bounds, weights within") for item in items]
@@ -328,7 +322,7 @@ def _verdict(row: Recommendation) -> str:
 
 def _limits(advice: Advice) -> Iterator[str]:
     """The largest gradient possible, which rises with the keep probability."""
-    if advice.largest_gradient is None:
+    if advice.largest_gradient is None or advice.largest_gradient == math.inf:
         return
     text = f"No squared gradient norm of this network exceeds {number(advice.largest_gradient)}"
     span = stepsizes([row.largest_gradient for row in advice.recommendations])
@@ -423,9 +417,13 @@ def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     if not advice.measured:
         grids = ranking_blocks(advice)
         beside = advice.train is not None and advice.train.source != "theorem"
-        title = "The theorem's ranks: what can be promised, not what to train with"
+        title = "Ranks of the theorem"
+        if about(advice.constants).measured:
+            title = "Ranks by estimates: nothing here is promised"
+        elif beside:
+            title = "The theorem's ranks: what can be promised, not what to train with"
         return (
-            replace(grids[0], title=title if beside else "Ranks of the theorem", caption=_context(advice)),
+            replace(grids[0], title=title, caption=_context(advice)),
             *grids[1:],
         )
     rows = advice.recommendations

@@ -21,6 +21,9 @@ class Head(ABC):
         bend: c_2, the largest eigenvalue of d^2 l/da^2 at most, rounded up.
         classes: whether outputs share 1 among classes, so that what is said here holds where the targets of a
             row sum to 1 at most; others are refused, and a single output, and an autoencoder.
+        sklearn: the output activation with which an MLP of scikit-learn has this loss, but for a factor:
+            identity, logistic (of one output) or softmax; "" where none has.
+        half: what `forward` makes of a single output that says neither of two classes.
         numpy_output: body of a function of s, what enters the output units, that returns predictions p.
         numpy_loss, numpy_slope: expressions of p and y, for l of each row and for dl/ds, a product.
         torch_module, torch_function: the output units, nn.Identity where the loss takes s itself.
@@ -33,6 +36,8 @@ class Head(ABC):
     name: ClassVar[str]
     bend: ClassVar[float]
     classes: ClassVar[bool] = False
+    sklearn: ClassVar[str] = ""
+    half: ClassVar[float] = 0.5
     numpy_output: ClassVar[str]
     numpy_loss: ClassVar[str]
     numpy_slope: ClassVar[str]

@@ -9,13 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from rsgadvise.errors import HypothesisError
 from rsgadvise.theory import descent
+from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.certified import certified_network
 from rsgadvise.theory.constants import Constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Schedule
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent
+from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent, measured_instead
 
 _CROSS = "S + 2 √(A S), S = σ²/B, A the other terms"
 
@@ -99,7 +101,7 @@ class _Certified(Randomized):
 
     constants = ("certified",)
     proven = True
-    moments: ClassVar[tuple[str, ...]] = ("second_moment",)
+    moments: ClassVar[tuple[str, ...]] = ("mean_square", "second_moment", "top_eigenvalue")
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
@@ -124,11 +126,26 @@ class _Certified(Randomized):
     def source(cls, *, dropout: bool) -> str:
         return f"randomized stopping theorem for the {cls.bounded}"
 
+    @classmethod
+    def refusal(cls, network: Architecture) -> HypothesisError | None:
+        """Where curvature or gradients have no bound, constants can only be measured."""
+        obstacle = network.obstacle
+        if obstacle is None:
+            return None
+        return HypothesisError(
+            f"must be {obstacle.rule} for certified constants; got {obstacle.given}, which has "
+            f"{obstacle.why}; {measured_instead(obstacle)}",
+            quantity=obstacle.key,
+        )
+
 
 class CertifiedFree(_Certified, Free):
     """Without a box."""
 
-    moments = ("second_moment", "top_eigenvalue")
+    @classmethod
+    def moments_used(cls, network: Architecture) -> tuple[str, ...]:
+        """Only beside a 1 the mean of the inputs has a part in their curvature, and no mask has another."""
+        return cls.moments if network.bias else cls.moments[1:]
 
 
 class CertifiedTied(_Certified, Tied):

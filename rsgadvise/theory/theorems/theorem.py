@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.architecture import Architecture, Obstacle
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.heads import SQUARED
@@ -31,13 +31,18 @@ LATE = "F_max Σ_{k>1} max(0, q_k - q_{k-1})"
 """Formulas of terms that several theorems share."""
 
 
+def measured_instead(obstacle: Obstacle) -> str:
+    """What to do about it, as an error has it."""
+    return f"use `rsgadvise recommend` without --constants, which measures, or change it: {obstacle.fix}"
+
+
 class Theorem(ABC):
     """A bound on E||grad f(W^R)||^2 for some kinds of networks, with the constants that it rests on.
 
     Attributes:
         kinds: of the networks that it is about. constants: the names that ask for it.
         proven: whether it holds for all data with these statistics.
-        sigmoids: whether it is about sigmoid units with the squared error alone.
+        sigmoids: whether it is about sigmoid units without biases, with the squared error, alone.
         moments: statistics of the inputs that are in the bound.
         by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
             then searched, whatever the stopping.
@@ -86,12 +91,24 @@ class Theorem(ABC):
         for key, needed, given in pairs:
             others = [name for name in given if name != needed]
             if others:
+                obstacle = network.obstacle
+                fix = "use --constants certified" if obstacle is None else measured_instead(obstacle)
                 return HypothesisError(
-                    f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; "
-                    "use --constants certified",
+                    f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
                 )
+        if network.bias:
+            return HypothesisError(
+                f"must be false for {cls.source(dropout=False)}, whose networks have no biases; got true; "
+                "use --constants certified",
+                quantity="network.bias",
+            )
         return None
+
+    @classmethod
+    def moments_used(cls, network: Architecture) -> tuple[str, ...]:
+        """Statistics of the inputs that are in the bound of a network."""
+        return cls.moments
 
     @classmethod
     def pretrained(cls, problem: Problem) -> bool:

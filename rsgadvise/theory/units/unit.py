@@ -17,13 +17,14 @@ class Unit(ABC):
 
     Attributes:
         name: as in sentences.
-        slope, bend: sup |phi'| and sup |phi''|, rounded up.
+        slope, bend: sup |phi'| and sup |phi''|, rounded up; `bend` is inf where phi has a kink.
         height: sup |phi|, or inf.
         offset, growth: |phi(a)| <= offset + growth |a|.
         by_output: whether phi' is known from phi: `backward` is then given phi(a), else a.
         dies: whether phi' is 0 where phi is; a dropped unit then needs no mask on the way back.
         function: its name in emitted numpy; numpy: body of that function of s, which returns phi(s), phi'(s).
-        torch, torch_module: the function and the module; keras: name of the activation.
+        torch, torch_module: the function and the module.
+        keras: name of the activation, or code of one with a dot in it.
         sklearn: name of the activation, or "" where scikit-learn has none such.
     """
 

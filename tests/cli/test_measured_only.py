@@ -1,0 +1,122 @@
+"""Networks of which nothing can be proven: every command says why, and what is measured is advised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+KINK = "which has a kink, so no curvature bound exists"
+SLOPE = "which has no bounded slope without a box, so no variance bound exists"
+NETWORKS = {
+    "relu": ("{kind: multilayer, layers: [5, 6, 3], weight_bound: 1, activation: relu}", KINK),
+    "one of several": (
+        "{kind: multilayer, layers: [5, 6, 4, 3], weight_bound: 1, activation: [gelu, leaky_relu]}",
+        KINK,
+    ),
+    "tied": ("{kind: autoencoder, layers: [5, 3], weight_bound: 1, activation: leaky_relu}", KINK),
+    "linear": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", SLOPE),
+}
+DATA = "{mean: 0.45, mean_square: 0.22, second_moment: 0.27, top_eigenvalue: 1.2, samples: 150}"
+FIXED = "{stepsize: 0.01, batch_size: 20, iterations: 50, initial_loss: 1.1}"
+COMMANDS = {
+    "bound": (),
+    "explain": (),
+    "iterations": ("--eps", "0.1", "--delta", "0.1"),
+    "verify": (),
+    "recommend": ("--constants", "certified"),
+}
+
+
+@pytest.fixture(params=NETWORKS)
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """A spec, and why nothing is proven of it."""
+    network, why = NETWORKS[request.param]
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"network: {network}\ndata: {DATA}\n")
+    return spec, why
+
+
+def test_statistics_alone_give_typical_advice_and_no_guarantee(case: tuple[Path, str], run: Run) -> None:
+    spec, why = case
+    found = json.loads(run("recommend", spec, "-f", "json").out)
+    assert found["constants"] == found["train"]["source"] == "typical"
+    assert found["guarantee"] is None
+    assert not any(row["proven"] for row in found["recommendations"])
+    (said,) = [note for note in found["notes"] if note.startswith("No guarantee: ")]
+    assert why.removeprefix("which ") in said
+    shown = " ".join(run("recommend", spec).out.split())
+    assert said in shown
+    assert "promise" not in shown.replace("nothing here is promised", "")
+    assert "The spec fixes" not in shown
+
+
+def test_a_target_has_no_plan(case: tuple[Path, str], run: Run) -> None:
+    """Neither where typical constants would have one."""
+    spec, why = case
+    spec.write_text(f"{spec.read_text()}target: {{eps: 1, delta: 0.1}}\n")
+    found = run("recommend", spec, "-f", "json")
+    advice = json.loads(found.out)
+    assert found.code == 1
+    assert why.removeprefix("which ") in advice["infeasible"]["reason"]
+    assert not advice["recommendations"]
+    assert advice["train"]["source"] == "typical"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_bounds_are_refused_in_words(case: tuple[Path, str], command: str, run: Run) -> None:
+    spec, why = case
+    spec.write_text(f"{spec.read_text()}training: {FIXED}\n")
+    found = run(command, spec, *COMMANDS[command])
+    assert found.code == 2
+    assert not found.out
+    assert why in found.err
+    assert found.err.count("\n") == 1
+    assert "use `rsgadvise recommend` without --constants" in found.err  # which has an answer, as above
+
+
+def test_the_papers_theorem_gives_no_fix_that_fails_too(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"network: {NETWORKS['relu'][0]}\ndata: {DATA}\ntraining: {FIXED}\n")
+    found = run("bound", spec, "--constants", "paper")
+    assert found.code == 2
+    assert "must be sigmoid" in found.err
+    assert "--constants certified" not in found.err
+
+
+def test_a_box_makes_linear_outputs_certain(run: Run, tmp_path: Path) -> None:
+    """As the error says."""
+    spec = tmp_path / "spec.yaml"
+    text = (
+        NETWORKS["linear"][0].replace("single_layer", "multilayer").replace("loss", "weight_bound: 1, loss")
+    )
+    spec.write_text(f"network: {text}\ndata: {DATA}\ntraining: {FIXED}\n")
+    found = json.loads(run("bound", spec, "-f", "json").out)
+    assert found["constants"] == "certified"
+    assert found["bound"] > 0
+
+
+def test_data_are_raced(case: tuple[Path, str], run: Run) -> None:
+    spec, _ = case
+    file = Path("configs/seedlings.csv").resolve()
+    rest = "exclude: variety" if "autoencoder" in spec.read_text() else "target: variety"
+    network = spec.read_text().splitlines()[0]
+    spec.write_text(f"{network}\ndata: {{file: {file}, {rest}}}\n")
+    found = json.loads(run("recommend", spec, "--work", "2e8", "-f", "json").out)
+    assert found["train"]["source"] == "raced"
+    assert found["train"]["loss"] < 0.8 * found["train"]["constant_loss"]
+    assert found["guarantee"] is None
+    assert any(note.startswith("No guarantee: ") for note in found["notes"])
+    text = run("recommend", spec, "--work", "2e6", "--emit", "torch").out
+    compile(text, "torch", "exec")
+
+
+def test_what_can_be_compared_and_swept_says_that_there_is_no_bound(case: tuple[Path, str], run: Run) -> None:
+    spec, why = case
+    spec.write_text(f"{spec.read_text()}training: {FIXED}\n")
+    compared = run("compare", spec, spec)
+    swept = run("sweep", spec, "--vary", "training.stepsize=0.1:1:2")
+    for found in (compared, swept):
+        assert why in " ".join(found.out.split())
