@@ -40,7 +40,7 @@ from torch import nn
 from benchmarks.advice.problems import PACKAGED, UNSEEN, is_there, parts_of
 from benchmarks.advice.statistics import trial_equivalents
 from rsgadvise import recommend
-from rsgadvise.pilot.torch_model.optimizers import OPTIMIZERS
+from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
 from rsgadvise.pilot.torch_model.replicas import Candidate, Trainer, batches
 from rsgadvise.pilot.torch_model.wrapped import LOSSES, Wrapped
 
@@ -152,7 +152,7 @@ class Setting:
         everything = torch.arange(len(self.x))
         work = wrapped.work(BATCH_SIZE)
         trainer = Trainer(
-            wrapped, OPTIMIZERS[optimizer], BATCH_SIZE, everything, seed=1000 + self.seed, work=work
+            wrapped, torch_optimizer(optimizer), BATCH_SIZE, everything, seed=1000 + self.seed, work=work
         )
         found = []
         for run in trainer.train(candidates, self.iterations):

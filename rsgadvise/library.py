@@ -38,7 +38,7 @@ def recommend(
     model: Any,
     data: tuple[Any, Any] | Any,
     loss: str | Callable[[Any, Any], Any] = "cross_entropy",
-    optimizer: str | Callable[..., Any] | None = None,
+    optimizer: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     batch_size: int | str | None = None,
     epochs: float | None = None,
     pilot: float | None = None,
@@ -53,7 +53,7 @@ def recommend(
     model: Any = None,
     data: tuple[Any, Any] | Any | None = None,
     loss: str | Callable[[Any, Any], Any] = "cross_entropy",
-    optimizer: str | Callable[..., Any] | None = None,
+    optimizer: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     batch_size: int | str | None = None,
     epochs: float | None = None,
     constants: Asked = AUTO,
@@ -84,8 +84,9 @@ def recommend(
         model: a torch module in place of a spec; `data` are then (inputs, targets) as it takes them, of which
             rows are drawn, or a DataLoader.
         loss: of a model: cross_entropy, squared, or a function of (outputs, targets), a mean over the rows.
-        optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, or a function of
-            (parameters, lr). A spec names its own, in training.optimizer.
+        optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, one of them with settings,
+            such as {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr). A spec names its own,
+            in training.optimizer.
         batch_size: of a model: rows of a mini-batch, or auto; that of the DataLoader, or 32, unless told.
         epochs: of a model: passes over the rows, 10 unless told.
 
@@ -157,7 +158,7 @@ def _of_model(
     model: Any,
     data: Any,
     loss: str | Callable[[Any, Any], Any],
-    optimizer: str | Callable[..., Any],
+    optimizer: str | Mapping[str, Any] | Callable[..., Any],
     batch_size: int | None,
     *,
     epochs: float | None,
@@ -171,7 +172,7 @@ def _of_model(
         raise MissingExtraError(
             "a model needs torch; install it with: pip install 'rsgadvise[torch]'"
         ) from error
-    from rsgadvise.pilot.torch_model.optimizers import optimizer_named
+    from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import collected, loss_named
 
     wanted = Wanted(batch_size, EPOCHS if epochs is None else epochs, pilot, work, seed)
@@ -180,7 +181,7 @@ def _of_model(
         model,
         collected(data),
         loss=loss_named(loss),
-        optimizer=optimizer_named(optimizer),
+        optimizer=torch_optimizer(optimizer),
         wanted=wanted,
     )
 

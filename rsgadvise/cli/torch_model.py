@@ -168,7 +168,7 @@ def _advised(
 
     from rsgadvise.cli.progress import ReadProgress
     from rsgadvise.pilot.torch_model.advice import BATCH_SIZE, EPOCHS, Wanted, advise_model, check_wanted
-    from rsgadvise.pilot.torch_model.optimizers import optimizer_named
+    from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import loss_named
 
     wanted = Wanted(
@@ -179,7 +179,7 @@ def _advised(
         seed=effort.seed,
     )
     check_wanted(wanted, option="--")
-    optimizer = optimizer_named(_named_or_code(options.optimizer or "adam", "--optimizer"))
+    optimizer = torch_optimizer(_named_or_code(options.optimizer or "adam", "--optimizer"))
     assert asked.model is not None
     torch.manual_seed(effort.seed)
     module = _module(asked.model)
@@ -380,7 +380,7 @@ def _program(
     advice: ModelAdvice,
     seed: int,
 ) -> str:
-    from rsgadvise.pilot.torch_model.optimizers import OPTIMIZERS
+    from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import LOSSES
     from rsgadvise.show.emit.torch_model import model_program
 
@@ -391,7 +391,7 @@ def _program(
         file=file,
         name=name,
         loss=LOSSES[advice.loss].code if asked.loss is None or ":" not in asked.loss else asked.loss,
-        optimizer=optimizer if ":" in optimizer else OPTIMIZERS[optimizer].code,
+        optimizer=optimizer if ":" in optimizer else torch_optimizer(optimizer).code,
         path=str(asked.data),
         options=rows.options,
         scaling=rows.scaling,

@@ -22,10 +22,11 @@ from rsgadvise.pilot.torch_model.directional import (  # noqa: E402
     largest_curvature,
     noise_scale,
 )
-from rsgadvise.pilot.torch_model.optimizers import OPTIMIZERS, Optimizer  # noqa: E402
+from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer, torch_optimizer  # noqa: E402
 from rsgadvise.pilot.torch_model.racing import race  # noqa: E402
 from rsgadvise.pilot.torch_model.replicas import Candidate, Trained, Trainer, batches  # noqa: E402
 from rsgadvise.pilot.torch_model.wrapped import LOSSES, Wrapped  # noqa: E402
+from rsgadvise.theory.optimizers import optimizer_names  # noqa: E402
 
 nn = torch.nn
 
@@ -56,20 +57,20 @@ def wrapped(*, dtype: Any = None, **about: Any) -> Wrapped:
     return Wrapped(network(dtype=dtype), LOSSES["cross_entropy"], *rows(**about))
 
 
-def trainer(of: Wrapped, optimizer: Optimizer, **about: Any) -> Trainer:
+def trainer(of: Wrapped, optimizer: TorchOptimizer, **about: Any) -> Trainer:
     judged = torch.arange(of.rows)
     return Trainer(of, optimizer, about.pop("batch_size", 16), judged, seed=3, work=about.pop("work", 1.0))
 
 
-@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("name", optimizer_names())
 def test_replicas_side_by_side_are_torchs_own_optimizer(name: str) -> None:
     stepsizes = (0.003, 0.02)
-    one = trainer(wrapped(dtype=torch.float64), OPTIMIZERS[name])
+    one = trainer(wrapped(dtype=torch.float64), torch_optimizer(name))
     assert one.side_by_side
     found = one.train([Candidate(gamma) for gamma in stepsizes], 50)
     for gamma, each in zip(stepsizes, found, strict=True):
         module = network(dtype=torch.float64)
-        made = OPTIMIZERS[name].make(module.parameters(), lr=gamma)
+        made = torch_optimizer(name).make(module.parameters(), lr=gamma)
         x, y = (torch.as_tensor(each) for each in rows())
         for step, part in enumerate(batches(len(x), 16, 50, 3)):
             made.param_groups[0]["lr"] = gamma * (1 - step / 50)
@@ -85,7 +86,10 @@ def test_replicas_side_by_side_are_torchs_own_optimizer(name: str) -> None:
 def test_one_after_the_other_ends_alike() -> None:
     candidates = [Candidate(0.05), Candidate(0.1, "cosine"), Candidate(0.1, "linear", warmup=0.2)]
     of = wrapped(dtype=torch.float64)
-    together, alone = trainer(of, OPTIMIZERS["adam"]), trainer(of, OPTIMIZERS["adam"], work=math.inf)
+    together, alone = (
+        trainer(of, torch_optimizer("adam")),
+        trainer(of, torch_optimizer("adam"), work=math.inf),
+    )
     assert (together.side_by_side, alone.side_by_side) == (True, False)
     for one, other in zip(together.train(candidates, 40), alone.train(candidates, 40), strict=True):
         assert one.loss == pytest.approx(other.loss, rel=1e-9)
@@ -145,7 +149,7 @@ def least_squares(seed: int = 0) -> tuple[Wrapped, Any, Any]:
 
 def test_the_directional_stepsize_of_a_quadratic_is_its_closed_form() -> None:
     of, x, y = least_squares()
-    found = directional(of, OPTIMIZERS["sgd"], 64, torch.Generator().manual_seed(0), rows=64)
+    found = directional(of, torch_optimizer("sgd"), 64, torch.Generator().manual_seed(0), rows=64)
     w = of.weights[0].detach().numpy()[0]
     gradient, hessian = 2 * x.T @ (x @ w - y) / 64, 2 * x.T @ x / 64
     assert found.stepsize == pytest.approx(gradient @ gradient / (gradient @ hessian @ gradient), rel=1e-9)
@@ -153,10 +157,10 @@ def test_the_directional_stepsize_of_a_quadratic_is_its_closed_form() -> None:
     assert found.gain == pytest.approx(1)
     # Adam's first steps by one gradient are its signs.
     signs = np.sign(gradient)
-    adam = directional(of, OPTIMIZERS["adam"], 64, torch.Generator().manual_seed(0), rows=64)
+    adam = directional(of, torch_optimizer("adam"), 64, torch.Generator().manual_seed(0), rows=64)
     assert adam.stepsize == pytest.approx(gradient @ signs / (signs @ hessian @ signs), rel=1e-3)
     # Momentum's are longer by 1 + beta + beta^2 + ..., whether by then or yet to come.
-    heavy = directional(of, OPTIMIZERS["momentum"], 64, torch.Generator().manual_seed(0), rows=64)
+    heavy = directional(of, torch_optimizer("momentum"), 64, torch.Generator().manual_seed(0), rows=64)
     assert heavy.stepsize == pytest.approx(found.stepsize / 10, rel=0.01)
 
 
@@ -170,7 +174,7 @@ def test_no_curvature_leaves_a_guess() -> None:
             return x @ self.w
 
     of = Wrapped(Falling(), _mean_of_outputs, *rows(width=3))
-    found = directional(of, OPTIMIZERS["sgd"], 16, torch.Generator().manual_seed(0), rows=64)
+    found = directional(of, torch_optimizer("sgd"), 16, torch.Generator().manual_seed(0), rows=64)
     assert not found.found
     assert 0 < found.stepsize < math.inf
 
@@ -263,14 +267,14 @@ def test_the_advice_beats_what_a_user_would_pick(name: str) -> None:
     steps = advice.train.iterations
     assert advice.cost <= 1.3
     module, usual = network(), network()
-    ours = trained(module, OPTIMIZERS[name].make(module.parameters(), lr=1.0), advice, x, y, steps)
+    ours = trained(module, torch_optimizer(name).make(module.parameters(), lr=1.0), advice, x, y, steps)
     adam = trained(usual, torch.optim.Adam(usual.parameters(), lr=1e-3), None, x, y, steps)
     assert ours < 0.8 * adam
     # Nor is any power of two much better, each with the same schedule.
     rival = []
     for by in (-4, -2, -1, 1, 2, 4):
         other = network()
-        made = OPTIMIZERS[name].make(other.parameters(), lr=1.0)
+        made = torch_optimizer(name).make(other.parameters(), lr=1.0)
         scaled = copy.copy(advice)
         object.__setattr__(scaled, "train", _faster(advice, 2.0**by))
         rival.append(trained(other, made, scaled, x, y, steps))
@@ -356,7 +360,8 @@ def test_no_race_is_the_directional_stepsize() -> None:
     [
         ({"model": nn.ReLU()}, UsageError, "no weights to train"),
         ({"model": nn.Linear(4, 3)}, UsageError, r"inputs of shape \(2, 6\)"),
-        ({"optimizer": "lion"}, UsageError, "one of sgd, momentum"),
+        ({"optimizer": "lion"}, UsageError, "one of sgd, adam"),
+        ({"optimizer": {"name": "adam", "beta": 0.9}}, UsageError, "no such setting"),
         ({"loss": "hinge"}, UsageError, "cross_entropy, squared or a function"),
         ({"loss": lambda outputs, targets: outputs}, UsageError, "one number"),
         ({"epochs": -1}, UsageError, "epochs must be"),

@@ -21,7 +21,7 @@ from rsgadvise.pilot.torch_model.directional import (
     largest_curvature,
     noise_scale,
 )
-from rsgadvise.pilot.torch_model.optimizers import Optimizer
+from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.racing import FULL, Race, race
 from rsgadvise.pilot.torch_model.replicas import WIDE, Candidate, Trained, Trainer
 from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, randomness
@@ -63,7 +63,7 @@ def advise_model(
     data: tuple[Any, Any],
     *,
     loss: Loss,
-    optimizer: Optimizer,
+    optimizer: TorchOptimizer,
     wanted: Wanted,
     name: str = "",
     device: Any | None = None,
@@ -93,7 +93,7 @@ def advise_model(
 
 
 def _advise(
-    everything: Wrapped, optimizer: Optimizer, wanted: Wanted, name: str, progress: Progress | None
+    everything: Wrapped, optimizer: TorchOptimizer, wanted: Wanted, name: str, progress: Progress | None
 ) -> ModelAdvice:
     generator, loss = torch.Generator().manual_seed(wanted.seed), everything.loss
     if everything.work(min(wanted.batch_size or BATCH_SIZE, everything.rows)) <= WIDE:
@@ -292,7 +292,9 @@ def _notes(found: Race, unit: Directional, iterations: int, budget: float) -> li
 # The batch size, where it is left open: what memory allows, and what the noise says is worth it.
 
 
-def _batch_size(wrapped: Wrapped, optimizer: Optimizer, wanted: Wanted, generator: Any) -> tuple[int, str]:
+def _batch_size(
+    wrapped: Wrapped, optimizer: TorchOptimizer, wanted: Wanted, generator: Any
+) -> tuple[int, str]:
     fits = _fitting(wrapped)
     start = min(BATCH_SIZE, wrapped.rows, fits)
     iterations = max(1, round(wanted.epochs * wrapped.rows / start))

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from rsgadvise.advise.model_results import Directional, NoiseScale
-from rsgadvise.pilot.torch_model.optimizers import Optimizer
+from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Tensors, Wrapped, dot
 
 _UPDATES = 6  # mini-batches whose updates are looked at
@@ -50,7 +50,7 @@ def _between(value: float, least: int, most: int) -> int:
 
 
 def directional(
-    wrapped: Wrapped, optimizer: Optimizer, batch_size: int, generator: Any, *, rows: int
+    wrapped: Wrapped, optimizer: TorchOptimizer, batch_size: int, generator: Any, *, rows: int
 ) -> Directional:
     """Measured at W^1, where the weights are left; gradient and Hessian are those of so many rows."""
     sample = wrapped.batch(_some(wrapped, rows, generator))
@@ -70,7 +70,7 @@ def directional(
     return Directional(0.01 * max(size, 1e-6) / gain, gain, False)
 
 
-def _gain(wrapped: Wrapped, optimizer: Optimizer, gradient: Tensors) -> float:
+def _gain(wrapped: Wrapped, optimizer: TorchOptimizer, gradient: Tensors) -> float:
     """What the memory of an optimiser is yet to add to an update after `_FED` mini-batches."""
     before = [weight.detach().clone() for weight in wrapped.weights]
     made = optimizer.make(wrapped.weights, lr=1.0)
@@ -81,7 +81,7 @@ def _gain(wrapped: Wrapped, optimizer: Optimizer, gradient: Tensors) -> float:
     return norms[-1] / norms[_FED - 1] if norms[_FED - 1] > 0 else 1.0
 
 
-def _update(wrapped: Wrapped, optimizer: Optimizer, batch_size: int, generator: Any) -> Tensors:
+def _update(wrapped: Wrapped, optimizer: TorchOptimizer, batch_size: int, generator: Any) -> Tensors:
     """What the optimiser would take off the weights at a stepsize of 1, once it has a memory."""
     before = [weight.detach().clone() for weight in wrapped.weights]
     made = optimizer.make(wrapped.weights, lr=1.0)

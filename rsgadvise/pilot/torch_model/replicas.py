@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from rsgadvise.advise.results import Schedule
-from rsgadvise.pilot.torch_model.optimizers import Optimizer
+from rsgadvise.pilot.torch_model.optimizers import Steps, TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Wrapped, randomness
 
 Told = Callable[[float], None]
@@ -89,11 +89,18 @@ class Trainer:
     """
 
     def __init__(
-        self, wrapped: Wrapped, optimizer: Optimizer, batch_size: int, judged: Any, *, seed: int, work: float
+        self,
+        wrapped: Wrapped,
+        optimizer: TorchOptimizer,
+        batch_size: int,
+        judged: Any,
+        *,
+        seed: int,
+        work: float,
     ) -> None:
         self.wrapped, self.optimizer = wrapped, optimizer
         self.batch_size, self.judged, self.seed = batch_size, judged, seed
-        self.side_by_side = optimizer.step is not None and work <= WIDE and self._goes_side_by_side()
+        self.side_by_side = optimizer.known is not None and work <= WIDE and self._goes_side_by_side()
 
     def train(self, candidates: Sequence[Candidate], steps: int, told: Told | None = None) -> list[Trained]:
         """Each candidate for so many steps; `told` is called with the share that is done."""
@@ -129,25 +136,19 @@ class Trainer:
         return Trained(candidate, steps, loss, copy.deepcopy(wrapped.module.state_dict()))
 
     def _together(self, candidates: Sequence[Candidate], steps: int, told: Told | None) -> list[Trained]:
-        wrapped, step_by = self.wrapped, self.optimizer.step
-        assert step_by is not None
+        wrapped, known = self.wrapped, self.optimizer.known
+        assert known is not None
         wrapped.restart()
         named = dict(wrapped.module.named_parameters())
         names = wrapped.names
         count = len(candidates)
         stacked = [torch.stack([named[name].detach()] * count) for name in names]
         slopes = self._slopes()
-        state: dict[str, Any] = {}
+        updates = Steps(known, stacked)
         for step, rows in enumerate(batches(wrapped.rows, self.batch_size, steps, self.seed)):
             gradients = slopes(dict(zip(names, stacked, strict=True)), *wrapped.batch(rows))
             gammas = [candidate.stepsize * candidate.pace(step, steps) for candidate in candidates]
-            stepsizes = [
-                torch.tensor(gammas, dtype=weight.dtype, device=weight.device).reshape(
-                    count, *[1] * (weight.ndim - 1)
-                )
-                for weight in stacked
-            ]
-            step_by(stacked, [gradients[name] for name in names], stepsizes, state)
+            updates.step([gradients[name] for name in names], gammas)
             if told is not None:
                 told((step + 1) / steps)
         found = []
