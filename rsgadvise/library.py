@@ -85,8 +85,8 @@ def recommend(
             rows are drawn, or a DataLoader.
         loss: of a model: cross_entropy, squared, or a function of (outputs, targets), a mean over the rows.
         optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, one of them with settings,
-            such as {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr). A spec names its own,
-            in training.optimizer.
+            such as {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr). A spec names its
+            own, in training.optimizer.
         batch_size: of a model: rows of a mini-batch, or auto; that of the DataLoader, or 32, unless told.
         epochs: of a model: passes over the rows, 10 unless told.
 
