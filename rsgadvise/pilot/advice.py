@@ -332,7 +332,7 @@ def _raced(
         keep_prob=best.keep_prob,
         decay=best.decay,
         advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
-        usual=usual_stepsize(arena.network, arena.data.inputs),
+        usual=usual_stepsize(arena.network, arena.data.inputs, arena.optimizer),
         optimizer=arena.optimizer,
     )
     # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.

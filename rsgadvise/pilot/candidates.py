@@ -33,6 +33,10 @@ _USUAL = 18.0
 """The best stepsize times the root mean square norm of a layer's inputs, as geometric means over the layers,
 in the mean of a study, to a factor of 1.5 (one standard deviation). See docs/pilot.md, 4."""
 
+_USUAL_OF_SIGNS = 0.5
+"""The same times the mean sum of a layer's inputs, for updates that do not know how long a gradient
+was: in the mean of 15 settings on nine tables, to a factor of 1.7. See docs/pilot.md, 4."""
+
 _USUAL_MULTIPLE = 2.0
 """The same of momentum, as a multiple of its directional stepsize: best in the mean of six settings."""
 
@@ -64,7 +68,7 @@ def layer_shape(layer_smoothness: Sequence[float]) -> tuple[float, ...]:
     )
 
 
-def usual_stepsize(network: Network, inputs: Array) -> float | None:
+def usual_stepsize(network: Network, inputs: Array, optimizer: Optimizer = PLAIN) -> float | None:
     """What is best most often of the geometric means of the layers' stepsizes, from the layers' sizes alone.
 
     It was found with sigmoid units and squared error; of other networks nothing is known, so None.
@@ -75,6 +79,8 @@ def usual_stepsize(network: Network, inputs: Array) -> float | None:
     Args:
         network: sigmoid units start at about 1/2.
         inputs: (rows, d_0).
+        optimizer: that is trained with. Momentum takes what SGD does, over its gain; where every weight moves
+            by as much, whatever its gradient, units move by the sum of their inputs.
 
     Example:
         >>> usual_stepsize(Network("multilayer", (1, 16, 1), (5.0, 5.0)), np.array([[2.0]]))
@@ -82,9 +88,13 @@ def usual_stepsize(network: Network, inputs: Array) -> float | None:
     """
     if not network.as_in_the_paper:
         return None
+    if optimizer.scale_free:
+        sums = [float(np.abs(inputs, dtype=np.float64).sum(axis=1).mean())]
+        sums += [width / 2 for _, width in network.shapes[1:]]
+        return _USUAL_OF_SIGNS / max(_mean(sums), _FLATTEST)
     norms = [float(np.square(inputs, dtype=np.float64).sum(axis=1).mean())]
     norms += [width / 4 for _, width in network.shapes[1:]]
-    return _USUAL / math.sqrt(max(_mean(norms), _FLATTEST))
+    return _USUAL / optimizer.gain / math.sqrt(max(_mean(norms), _FLATTEST))
 
 
 def _mean(numbers: Sequence[float]) -> float:
@@ -182,11 +192,8 @@ class Proposals:
     @property
     def _usual(self) -> float:
         """The usual stepsize as a multiple of 1/U."""
-        optimizer = self.optimizer
-        if self.usual is None or optimizer.scale_free:
-            return 1.0 if optimizer.plain or optimizer.scale_free else _USUAL_MULTIPLE
-        if not optimizer.plain:
-            return self.known.smoothness * self.usual / (optimizer.gain * _mean(self.shape))
+        if self.usual is None:
+            return 1.0 if self.optimizer.plain or self.optimizer.scale_free else _USUAL_MULTIPLE
         return self.known.smoothness * self.usual / _mean(self.shape)
 
     def variants(self, leader: Candidate) -> list[Candidate]:

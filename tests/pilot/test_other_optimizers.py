@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import rsgadvise
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.candidates import usual_stepsize
 from rsgadvise.pilot.directional import directional_stepsize
 from rsgadvise.pilot.race import Candidate, Heat
 from rsgadvise.theory.optimizers import optimizer_names, optimizer_of
@@ -203,6 +204,17 @@ def test_a_stepsize_of_the_spec_stays() -> None:
 def test_constants_of_a_theorem_are_refused(constants: Any) -> None:
     with pytest.raises(UsageError, match=r"must be auto, typical or calibrated for training\.optimizer adam"):
         rsgadvise.recommend(spec_of("adam") | {"data": {"samples": 300}}, constants=constants)
+
+
+@pytest.mark.parametrize(
+    ("name", "usual"),
+    [("sgd", 9.0), ("momentum", 0.9), ("nesterov", 0.9), ("adam", 0.125), ("adamw", 0.125)],
+)
+def test_the_usual_stepsize_of_each(name: str, usual: float) -> None:
+    network, inputs = Network("multilayer", (1, 16, 1), (5.0, 5.0)), np.array([[2.0]])
+    assert usual_stepsize(network, inputs, optimizer_of(name)) == pytest.approx(usual, rel=1e-12)
+    other = replace(network, activations=("tanh",))
+    assert usual_stepsize(other, inputs, optimizer_of(name)) is None
 
 
 def test_a_spec_names_its_optimizer_itself() -> None:
