@@ -519,8 +519,25 @@ def test_a_stepsize_that_does_not_last_is_halved() -> None:
                 found.append(Trained(each, steps, loss, {}))
             return found
 
-    found = race(Fails.__new__(Fails), 0.3, 1600, 2.0)
+    found = race(Fails.__new__(Fails), 0.3, 1600, 2.0, start=2.4)
     assert found.best is not None
     # 200 steps bear 0.3 and not 0.6, 400 steps 0.15 at the most.
     assert found.best.candidate.stepsize == pytest.approx(0.15)
     assert found.best.steps == 400
+
+
+def test_alike_is_what_little_was_learnt_is_not() -> None:
+    """Where hardly anything was learnt yet, losses are alike only if what was learnt is."""
+
+    class Slow(Trainer):
+        """It has learnt a twentieth of the way, in proportion to the stepsize up to 1."""
+
+        def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
+            return [
+                Trained(each, steps, 3.2 - 0.1 * min(each.stepsize, 1 / each.stepsize), {})
+                for each in candidates
+            ]
+
+    found = race(Slow.__new__(Slow), 0.25, 1600, 2.0, start=3.2)
+    assert found.best is not None
+    assert found.best.candidate.stepsize == 1

@@ -119,7 +119,10 @@ def _advise(
     judged = torch.randperm(wrapped.rows, generator=generator)[:_JUDGED]
     at_start = wrapped.mean_loss(judged)
     trainer = Trainer(wrapped, optimizer, batch_size, judged, seed=wanted.seed, work=gradient)
-    found = race(trainer, unit.stepsize, iterations, budget, _told(progress)) if budget > 0 else Race([])
+    found = Race([])
+    if budget > 0:
+        told = _told(progress)
+        found = race(trainer, unit.stepsize, iterations, budget, start=at_start, told=told)
     best = found.best
     after: tuple[NoiseScale, float] | None = None
     wrong = None

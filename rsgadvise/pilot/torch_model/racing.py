@@ -16,8 +16,9 @@ _NEAR = (-1, 0, 1)  # of the best, that go on
 _SHARES = 1 / 64, 1 / 8  # of the training, that runs of each round take where the budget allows
 _FEWEST = 20, 150  # iterations of them, where it allows that: shorter runs say little
 _ALIKE = 0.05
-"""Losses of short runs that differ by less are alike, and the smallest stepsize of those is taken: of longer
-runs it is the better one more often, and it never is the one that is too large."""
+"""Losses of short runs that differ by less, as a share of themselves and of what was learnt until then, are
+alike, and the smallest stepsize of those is taken: of longer runs it is the better one more often, and it
+never is the one that is too large."""
 _WARMUP = 0.1
 """The only other schedule that is tried. A constant stepsize does well in short runs and worse in long ones,
 and a cosine is no better than a line in either."""
@@ -48,7 +49,15 @@ class Race:
     interrupted: bool = False
 
 
-def race(trainer: Trainer, unit: float, iterations: int, budget: float, told: Told | None = None) -> Race:
+def race(
+    trainer: Trainer,
+    unit: float,
+    iterations: int,
+    budget: float,
+    *,
+    start: float,
+    told: Told | None = None,
+) -> Race:
     """Race stepsizes around the unit, and then schedules.
 
     Args:
@@ -56,6 +65,7 @@ def race(trainer: Trainer, unit: float, iterations: int, budget: float, told: To
         unit: a stepsize of the right order.
         iterations: N of the training that is advised.
         budget: trainings that the race may cost; it takes no more than it has use for.
+        start: the loss at W^1.
         told: called with the share that is done.
     """
     found = Race([])
@@ -78,12 +88,12 @@ def race(trainer: Trainer, unit: float, iterations: int, budget: float, told: To
 
     try:
         rungs = _climbed(run, [unit * 2.0**power for power in _RUNGS], first, further=_FURTHER)
-        top = _smallest(rungs, 0.0)
+        top = _smallest(rungs, 0.0, start)
         if top is not None:
             found.best = top
             last = _climbed(run, [top.candidate.stepsize * 2.0**by for by in _NEAR], second, further=1)
-            found.best = _smallest(last, _ALIKE) or top
-            found.spread = _spread(last, found.best)
+            found.best = _smallest(last, _ALIKE, start) or top
+            found.spread = _spread(last, found.best, start)
             found.best = _risen(run, found.best)
             found.best = _lasting(run, found.best, min(iterations, _LONGER * second))
     except KeyboardInterrupt:
@@ -111,17 +121,23 @@ def _climbed(
     return rungs
 
 
-def _smallest(runs: Sequence[Trained], alike: float) -> Trained | None:
+def _smallest(runs: Sequence[Trained], alike: float, start: float) -> Trained | None:
     """The one with the smallest stepsize of those whose loss is all but the lowest."""
     usable = [each for each in runs if math.isfinite(each.loss)]
     lowest = min((each.loss for each in usable), default=math.inf)
-    good = [each for each in usable if each.loss <= lowest + alike * abs(lowest)]
+    good = [each for each in usable if each.loss <= lowest + alike * _measure(lowest, start)]
     return min(good, key=lambda each: each.candidate.stepsize, default=None)
 
 
-def _spread(runs: Sequence[Trained], best: Trained) -> float:
+def _measure(lowest: float, start: float) -> float:
+    """What a difference of losses is held against."""
+    return max(0.0, min(abs(lowest), start - lowest))
+
+
+def _spread(runs: Sequence[Trained], best: Trained, start: float) -> float:
     """From the rungs that did as well as the best; half a rung at the least."""
-    alike = [each.candidate.stepsize for each in runs if each.loss <= best.loss + _ALIKE * abs(best.loss)]
+    most = best.loss + _ALIKE * _measure(best.loss, start)
+    alike = [each.candidate.stepsize for each in runs if each.loss <= most]
     ratios = [abs(math.log(gamma / best.candidate.stepsize)) for gamma in alike]
     return math.sqrt(2) * math.exp(max(ratios, default=0.0))
 

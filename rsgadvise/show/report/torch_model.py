@@ -97,7 +97,7 @@ def _grid(rows: tuple[Ranked, ...]) -> Grid:
     )
     caption = (
         "Each from the same first weights with its whole schedule; losses compare between those that trained "
-        "for as long. Of losses within 5 % the smallest stepsize counts."
+        "for as long. Of losses all but alike the smallest stepsize counts."
     )
     return Grid(columns, cells, "Short trainings", caption=caption)
 
