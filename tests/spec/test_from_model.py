@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,8 @@ def _mlp() -> Any:
 def silent(model: Any, **options: Any) -> Spec:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Keras on its torch backend, reading its own weights with numpy 2.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         return from_model(model, **options)
 
 
@@ -272,9 +277,9 @@ def told(model: Any, **options: Any) -> tuple[Spec, str]:
     """The spec and the one warning that comes with it."""
     with pytest.warns(UserWarning, match="The spec leaves out ") as caught:
         spec = from_model(model, **options)
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-    return spec, str(caught[0].message)
+    (warning,) = (each for each in caught if each.category is UserWarning)
+    assert warning.filename == __file__
+    return spec, str(warning.message)
 
 
 SK_TARGETS = {
@@ -430,7 +435,151 @@ def test_an_mlp_that_is_no_network_of_a_spec(mlp: Any) -> None:
     assert "output_dim: must be that of the model, 3; got 4" in refused(fitted, output_dim=4)
 
 
+@pytest.fixture(name="keras")
+def _keras() -> Any:
+    if importlib.util.find_spec("torch") is not None:
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+    return pytest.importorskip("keras", reason="needs keras: pip install 'rsgadvise[integrations]'")
+
+
+def dense(keras: Any, *activations: Any, bias: bool = True, built: bool = True) -> Any:
+    sizes = (5, 4, 3)[-len(activations) :]
+    layers = [
+        keras.layers.Dense(size, activation=each, use_bias=bias)
+        for size, each in zip(sizes, activations, strict=True)
+    ]
+    return keras.Sequential([*([keras.Input((6,))] if built else []), *layers])
+
+
+KERAS_ENDS: dict[tuple[str | None, str | None], str] = {
+    (None, "cross_entropy"): "categorical_crossentropy",
+    ("linear", "binary_cross_entropy"): "binary_crossentropy",
+    (None, "squared_linear"): "squared",
+    ("sigmoid", None): "squared",
+    ("sigmoid", "binary_cross_entropy"): "binary_crossentropy",
+    ("softmax", None): "categorical_crossentropy",
+}
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("end", KERAS_ENDS, ids=str)
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_spec_computes_what_the_keras_model_does(
+    keras: Any, unit: str, end: tuple[str | None, str | None], bias: bool
+) -> None:
+    layers = keras.layers
+    if unit == "leaky_relu":
+        model = dense(keras, layers.LeakyReLU(0.01), layers.LeakyReLU(0.01), end[0], bias=bias)
+    else:
+        model = dense(keras, unit, keras.activations.get(unit), end[0], bias=bias)
+    for layer in model.layers:
+        if bias:
+            layer.bias.assign(np.linspace(-0.5, 0.5, layer.units))
+    spec = silent(model, loss=end[1])
+    assert (spec.network.layers, spec.network.activations) == ((6, 5, 4, 3), (unit, unit))
+    output, known = model(X.astype(np.float32)), keras.ops.convert_to_tensor(ONE_HOT, "float32")
+    if KERAS_ENDS[end] == "squared":
+        found = keras.ops.sum(keras.ops.square(output - known)) / 40
+    else:
+        loss = getattr(keras.losses, KERAS_ENDS[end])
+        scale = 3 if KERAS_ENDS[end] == "binary_crossentropy" else 1  # a mean over the outputs
+        found = scale * keras.ops.mean(loss(known, output, from_logits=end[0] in {None, "linear"}))
+    own, weights = float(keras.ops.convert_to_numpy(found)), []
+    for layer in model.layers:
+        matrix, *rest = layer.get_weights()
+        weights.append(np.hstack([matrix.T, *(each[:, None] for each in rest)]))
+    assert engine_loss(spec, weights, X, ONE_HOT) == pytest.approx(own, rel=1e-4)
+
+
+def test_layers_of_keras(keras: Any) -> None:
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((2, 3)),
+            layers.Flatten(),
+            layers.Dropout(0.25),
+            keras.Sequential([layers.Dense(5), layers.Activation("silu")]),
+            layers.Dropout(0.25),
+            layers.Dense(3),
+            layers.Softmax(),
+        ]
+    )
+    spec = silent(model)
+    assert (spec.network.layers, spec.network.activation, spec.network.loss) == (
+        (6, 5, 3),
+        "silu",
+        "cross_entropy",
+    )
+    assert (spec.training.keep_prob, spec.network.bias) == (0.75, True)
+    later = dense(keras, layers.ReLU(), "sigmoid", built=False)
+    assert "input_dim: must be given for a model that is not built" in refused(later)
+    assert "input_dim: must be a whole number; got '6'" in refused(later, input_dim="6")
+    assert silent(later, input_dim=6).network.layers == (6, 4, 3)
+    assert "input_dim: must be that of the model, 6; got 7" in refused(dense(keras, "sigmoid"), input_dim=7)
+
+
+def test_what_keras_has_and_a_spec_has_not(keras: Any) -> None:
+    layers, activations = keras.layers, keras.activations
+    names = "gelu, keras.layers.LeakyReLU(0.01), relu, sigmoid, silu, softplus, tanh"
+    wanted = (
+        f"model.layers[0].activation: must be the end, or units after a Dense as a spec has them ({names})"
+    )
+    for given, shown in (
+        ("elu", "elu"),
+        ("leaky_relu", "leaky_relu"),  # of another slope
+        (layers.LeakyReLU(0.2), "LeakyReLU"),
+        (layers.ReLU(max_value=6), "ReLU"),
+        (layers.PReLU(), "PReLU"),
+        (partial(activations.gelu, approximate=True), "partial"),
+    ):
+        assert f"{wanted}; got '{shown}'" in refused(dense(keras, given, "sigmoid"))
+    assert "model.layers[1]: must be the end, or units" in refused(dense(keras, None, "sigmoid"))
+
+    def relu(x: Any) -> Any:
+        return activations.relu(x) ** 2
+
+    assert f"{wanted}; got 'relu'" in refused(dense(keras, relu, "sigmoid"))
+    uneven = keras.Sequential([keras.Input((6,)), layers.Dropout(0.5, noise_shape=(1, 6)), layers.Dense(3)])
+    assert "model.layers[0]: must be a Dense, or Dropout before one; got 'Dropout'" in refused(uneven)
+    frozen = dense(keras, "tanh", "sigmoid")
+    frozen.layers[0].trainable = False
+    assert "must be a Dense, or Dropout before one; got 'frozen Dense'" in refused(frozen)
+    penalised = keras.Sequential(
+        [keras.Input((6,)), keras.Sequential([layers.Dense(3, "sigmoid", kernel_regularizer="l2")])]
+    )
+    assert told(penalised)[1] == "The spec leaves out model.layers[0].layers[0].kernel_regularizer."
+    each = keras.Sequential([keras.Input((2, 6)), layers.Dense(3, "sigmoid")])
+    assert "model: must have one row of outputs for a row of inputs; got shape (None, 2, 3)" in refused(each)
+
+
+@pytest.mark.parametrize(
+    ("end", "loss", "found"),
+    [
+        ("sigmoid", "binary_crossentropy", "binary_cross_entropy"),
+        ("sigmoid", "mse", "squared"),
+        (None, "mean_squared_error", "squared_linear"),
+        ("softmax", "sparse_categorical_crossentropy", "cross_entropy"),
+        (None, "CategoricalCrossentropy", "cross_entropy"),
+        ("sigmoid", "mae", ""),
+    ],
+)
+def test_a_compiled_model_says_its_loss(keras: Any, end: str | None, loss: str, found: str) -> None:
+    model = dense(keras, "relu", end)
+    given = loss if loss.islower() else getattr(keras.losses, loss)(from_logits=True)
+    model.compile(optimizer="adam", loss=given)
+    if not found:
+        assert f"loss: must be given where a model is compiled with another; got {loss!r}" in refused(model)
+        assert told(model, loss="squared")[0].network.loss == "squared"
+        return
+    spec, said = told(model)
+    assert spec.network.loss == found
+    assert said == "The spec leaves out the optimizer that the model is compiled with: pass optimizer=."
+    assert silent(model, optimizer="adam").training.chosen_optimizer.name == "adam"
+
+
 def test_no_library_is_imported() -> None:
-    code = "import sys, rsgadvise.spec; print(sorted({'torch', 'sklearn', 'numpy'} & set(sys.modules)))"
+    code = (
+        "import sys, rsgadvise.spec; print(sorted({'torch', 'keras', 'sklearn', 'numpy'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

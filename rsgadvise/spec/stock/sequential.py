@@ -80,8 +80,8 @@ def read(model: Any, loss: str | None, input_dim: int | None) -> Found:
         raise refuse("model", f"must drop no outputs; got Dropout({rate:g}) at the end; remove it")
     _check_alike(rates, found, layer)
     outputs = units.pop() if after == "units" else ""
-    if loss is None and not torch:
-        loss = _compiled_loss(model, outputs)
+    if not torch:
+        loss = _of_rows(model, outputs, loss)
     keep = 1 - rates[0]
     largest = [[float(abs(each).max()) for each in part.weights] for part in found]
     return Found(
@@ -268,10 +268,13 @@ _COMPILED = {
 }
 
 
-def _compiled_loss(model: Any, outputs: str) -> str | None:
-    """The loss that a model of keras was compiled with; None where it was not."""
-    if not model.compiled:
-        return None
+def _of_rows(model: Any, outputs: str, loss: str | None) -> str | None:
+    """The loss that is told, or that a model of keras was compiled with; None where it was not."""
+    if model.built and len(model.output_shape) != 2:
+        rule = "must have one row of outputs for a row of inputs"
+        raise refuse("model", f"{rule}; got shape {model.output_shape}; put Flatten before the first Dense")
+    if loss is not None or not model.compiled:
+        return loss
     name = getattr(model.loss, "name", model.loss)
     if not isinstance(name, str) or name not in _COMPILED:
         raise refuse(
