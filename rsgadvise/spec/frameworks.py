@@ -87,7 +87,8 @@ def from_model(
                 "optimizer", f"must be absent: the solver says it; got {shown(optimizer)}; set solver"
             )
         samples = section.get("samples")
-        known = samples if isinstance(samples, int) and samples > 0 else None  # else it is refused below
+        # What is no number of samples is refused with the rest of the section.
+        known = int(samples) if isinstance(samples, Integral) and int(samples) > 0 else None
         found = mlp.read(model, name, loss, samples=known, input_dim=input_dim, output_dim=output_dim)
     else:
         raise refuse(

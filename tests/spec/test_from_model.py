@@ -381,6 +381,8 @@ def test_what_an_mlp_says_of_training(mlp: Any) -> None:
     assert (unknown.training.batch_size, unknown.budget) == (None, None)
     filed, _ = told(stock, input_dim=6, output_dim=3, data={"file": "a.csv"})
     assert (filed.training.batch_size, filed.budget and filed.budget.epochs) == (None, 200)
+    counted, _ = told(stock, input_dim=6, output_dim=3, data={"samples": np.int64(70)})
+    assert counted.training.batch_size == 70
     stock.set_params(batch_size=np.int64(300), alpha=0, epsilon=1e-4, early_stopping=True)
     spec, said = told(stock, input_dim=6, output_dim=3)
     assert spec.training.batch_size == 300
@@ -399,6 +401,10 @@ def test_an_mlp_that_is_no_network_of_a_spec(mlp: Any) -> None:
     assert "output_dim: must be given" in refused(mlp.MLPClassifier(), input_dim=4)
     assert "network.layers[0]: must be" in refused(mlp.MLPRegressor(), input_dim=0, output_dim=2)
     assert "input_dim: must be a whole number; got '6'" in refused(mlp.MLPRegressor(), input_dim="6")
+    assert "activation: must be one of 'logistic', 'relu', 'tanh'; got " in refused(
+        mlp.MLPRegressor(activation=["relu"]), **shape
+    )
+    assert "alpha='x', by" in told(mlp.MLPRegressor(alpha="x"), **shape)[1]
     straight = mlp.MLPRegressor(activation="identity")
     assert (
         "activation: must be one of 'logistic', 'relu', 'tanh'; got 'identity'; use hidden_layer"

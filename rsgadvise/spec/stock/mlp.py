@@ -75,13 +75,13 @@ def _layers(
 
 def _unit(model: Any, *, hidden: bool) -> str:
     known = {unit_of(unit).sklearn: unit for unit in unit_names() if unit_of(unit).sklearn}
-    if hidden and model.activation not in known:
+    if hidden and model.activation not in tuple(known):
         words = ", ".join(map(repr, known))
         why = (
             "use hidden_layer_sizes=(), the same functions" if model.activation == "identity" else "change it"
         )
         raise refuse("activation", f"must be one of {words}; got {shown(model.activation)}; {why}")
-    return known.get(model.activation, "")
+    return known[model.activation] if hidden else ""
 
 
 def _loss(model: Any, name: str, outputs: int, loss: str | None) -> str:
@@ -124,8 +124,8 @@ def _left_out(model: Any) -> list[str]:
     left: list[str] = []
     if model.alpha:
         left.append(
-            f"alpha={model.alpha:g}, by which weights but not biases decay, over the rows of a batch: the "
-            "weight_decay of an optimizer is another"
+            f"alpha={shown(model.alpha)}, by which weights but not biases decay, over the rows of a batch: "
+            "the weight_decay of an optimizer is another"
         )
     if model.solver == "sgd" and model.learning_rate != "constant":
         left.append(f"learning_rate={model.learning_rate!r}: the advice has a schedule of its own")
