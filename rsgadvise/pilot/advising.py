@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 COOLDOWN = 0.05
 """Share of the iterations, chosen on other tables than docs/advice_benchmark.md reports on; see there."""
 
+COOLDOWN_SCALE_FREE = 0.5
+"""The same for optimisers whose steps stay as long when the gradient gets shorter; see docs/pilot.md."""
+
 _TO_THE_END = ("last", "increasing")
 
 
@@ -53,7 +56,10 @@ def with_cooldown(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
         return plan
     if plan.source == "raced" and plan.stopping not in _TO_THE_END:
         return plan
-    return replace(plan, stopping="end", schedule="linear", cooldown=COOLDOWN)
+    free = given.chosen_optimizer.scale_free
+    return replace(
+        plan, stopping="end", schedule="linear", cooldown=COOLDOWN_SCALE_FREE if free else COOLDOWN
+    )
 
 
 def advise(

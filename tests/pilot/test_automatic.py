@@ -16,7 +16,7 @@ from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan, cooled
 from rsgadvise.numerals import number
 from rsgadvise.pilot import DEFAULT_WORK, calibration, looking, race
 from rsgadvise.pilot.advice import advise_automatically, advise_with_data
-from rsgadvise.pilot.advising import COOLDOWN, with_cooldown
+from rsgadvise.pilot.advising import COOLDOWN, COOLDOWN_SCALE_FREE, with_cooldown
 from rsgadvise.pilot.arena import FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.report.advice import lead
@@ -195,6 +195,9 @@ def test_what_was_raced_or_is_typical_ends_at_a_stepsize_of_0() -> None:
         found = with_cooldown(plan, open_spec)
         assert (found.stopping, found.schedule, found.cooldown) == ("end", "linear", COOLDOWN)
         assert replace(found, stopping=plan.stopping, schedule="constant", cooldown=0.0) == plan
+    for optimizer, share in (("momentum", COOLDOWN), ("adam", COOLDOWN_SCALE_FREE)):
+        spec = Spec.model_validate({"network": NETWORK, "training": {"optimizer": optimizer}})
+        assert with_cooldown(RACED, spec).cooldown == share
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,6 @@ class _Workbook:
     """An open workbook, whose sheets are read row by row."""
 
     def __init__(self, path: Path, *, values: bool = True) -> None:
-        library = optional("openpyxl", path, "Excel workbooks need openpyxl", extra="xlsx")
         with path.open("rb") as stream:
             if not stream.read(8).startswith(ZIP_MAGIC) or _OPEN_DOCUMENT in stream.read(100):
                 raise malformed(
@@ -68,6 +67,7 @@ class _Workbook:
                     "is a workbook of the old kind (.xls), of another program (.ods) or with a password;"
                     " save it as .xlsx without one, or as CSV",
                 )
+        library = optional("openpyxl", path, "Excel workbooks need openpyxl", extra="xlsx")
         with _excel(path), zipfile.ZipFile(path) as archive:
             check_expansion(path, sum(each.file_size for each in archive.infolist()), path.stat().st_size)
         self._path = path
