@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import runpy
 import shlex
+import warnings
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,33 @@ def test_the_readmes_spec_works(run: Run, tmp_path: Path) -> None:
         path = tmp_path / f"{number}.yaml"
         path.write_text(spec)
         assert run("recommend", path).code == 0
+
+
+PAGE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "spec.md").read_text(), flags=re.S)
+
+
+@pytest.mark.parametrize("library", ["sklearn", "torch", "keras"])
+def test_specs_of_models_are_as_the_page_shows(
+    library: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if library == "keras" and importlib.util.find_spec("torch") is not None:
+        monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))
+    pytest.importorskip(library, reason=f"needs {library}: pip install 'rsgadvise[integrations]'")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec("from rsgadvise.spec import from_model", names)
+    start = next(
+        place for place, block in enumerate(PAGE) if re.search(rf"^(from|import) {library}", block, re.M)
+    )
+    shown = 0
+    for block in PAGE[start : start + (2 if library == "sklearn" else 1)]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the libraries, and of what is left out
+            exec(block, names)
+        for expression, value in re.findall(r"^(spec\.\S.*?)  # (.+)$", block, flags=re.M):
+            assert repr(eval(expression, names)) == value
+            shown += 1
+    assert shown
 
 
 def test_the_schema_beside_the_configs_is_current(run: Run) -> None:
