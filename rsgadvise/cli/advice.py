@@ -230,7 +230,7 @@ def _recommend_model(
 ) -> None:
     from rsgadvise.cli.torch_model import recommend_model
 
-    if spec is not None:
+    if spec is not None and model.model is not None:
         raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
     if any(others):
         raise UsageError("--save, --into and --set are about a spec, and --model has none; leave them out")

@@ -114,8 +114,10 @@ def recommend_model(
         MissingExtraError: torch is absent.
     """
     if asked.model is None:
+        other = "; the loss of a spec is network.loss" if asked.given == "--loss" else ""
         raise UsageError(
-            f"{asked.given} goes with --model FILE.py:NAME; got none; add it, or leave {asked.given} out"
+            f"{asked.given} goes with --model FILE.py:NAME; got none; add it, or leave {asked.given} "
+            f"out{other}"
         )
     if asked.data is None:
         raise UsageError("--model needs --data DATA, the rows to train on; got none; add it")
@@ -211,7 +213,8 @@ def _advised(
             name=asked.model.rpartition(":")[2],
             progress=lambda part, name: bar(round(1000 * part), 1000, name),
         )
-    return replace(advice, notes=(*advice.notes, *notes)), rows, shape
+    plan = replace(advice.train, scaling=rows.scaling)
+    return replace(advice, train=plan, notes=(*advice.notes, *notes)), rows, shape
 
 
 def _code(said: str, option: str) -> Any:
@@ -242,7 +245,8 @@ def _code(said: str, option: str) -> Any:
     finally:
         sys.path.remove(folder)
     if not hasattr(module, name):
-        there = ", ".join([each for each in vars(module) if not each.startswith("_")][-8:])
+        own = [each for each, value in vars(module).items() if getattr(value, "__module__", "") == spec.name]
+        there = ", ".join([*own[:8], "..."] if len(own) > 8 else own)
         raise UsageError(
             f"{file} must define {name}, as {option} names it; got {there or 'nothing'}; change one"
         )
@@ -396,6 +400,7 @@ def _program(
         options=rows.options,
         scaling=rows.scaling,
         classes=rows.classes,
+        judged=advice.train.held_out_error is not None,
         shape=shape,
         turned=shape is not None and colours_last(shape),
         seed=seed,

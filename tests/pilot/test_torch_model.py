@@ -372,7 +372,8 @@ def test_no_race_is_the_directional_stepsize() -> None:
         ({"data": 3}, DataError, "a loader of such batches"),
         ({"data": (rows()[0], rows()[1][:5])}, DataError, "as many rows"),
         ({"data": (rows()[0], rows()[0][:, 0])}, DataError, "must be classes"),
-        ({"data": (np.full((60, 6), np.nan), rows()[1][:60])}, UsageError, "finite before training"),
+        ({"data": (np.full((60, 6), np.nan), rows()[1][:60])}, DataError, "inputs must be finite"),
+        ({"loss": lambda outputs, targets: outputs.sum() * math.inf}, UsageError, "finite before training"),
     ],
 )
 def test_bad_input_gets_one_line(change: dict[str, Any], error: type[Exception], said: str) -> None:
@@ -541,3 +542,49 @@ def test_alike_is_what_little_was_learnt_is_not() -> None:
     found = race(Slow.__new__(Slow), 0.25, 1600, 2.0, start=3.2)
     assert found.best is not None
     assert found.best.candidate.stepsize == 1
+
+
+def test_a_class_for_each_place_of_a_row() -> None:
+    """As a segmentation or a language model has it: outputs (rows, classes, places)."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4)).astype(np.float32)
+    module = nn.Sequential(nn.Linear(4, 12), nn.Unflatten(1, (3, 4)))
+    y = (x > 0).astype(int) + (x > 1)
+    advice = recommend(model=module, data=(x, y), optimizer="adam", epochs=60)
+    assert advice.train.held_out_error is not None
+    assert advice.train.held_out_error < 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (
+            {"data": (rows()[0], np.where(np.arange(400) == 7, np.nan, 1.0)), "loss": "squared"},
+            DataError,
+            "NaN",
+        ),
+        ({"data": (rows()[0], np.zeros(400, int))}, DataError, "nothing to learn"),
+        ({"data": (rows()[0], np.arange(400) % 5)}, UsageError, "an output for each class, 5"),
+        ({"data": (rows()[0], rows()[1] - 1)}, UsageError, "the least class is -1"),
+        ({"data": (rows()[0], np.array(["a", "b"] * 200))}, DataError, "must be numbers"),
+        ({"model": lambda: 3}, UsageError, "must be a torch.nn.Module"),
+        ({"optimizer": lambda weights, lr: None}, UsageError, "pass lr on"),
+        ({"optimizer": lambda weights, lr: torch.optim.SGD(weights, lr=1)}, UsageError, "pass lr on"),
+        ({"optimizer": lambda weights, lr: torch.optim.LBFGS(weights, lr=lr)}, UsageError, "train without"),
+        ({"loss": lambda outputs, targets: outputs.detach().mean()}, UsageError, "train without"),
+        ({"optimizer": torch.optim.SGD(network().parameters(), lr=1)}, UsageError, "got 'SGD'"),
+    ],
+)
+def test_what_goes_wrong_later_is_one_line_too(
+    change: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said) as found:
+        recommend(**{"model": network(), "data": rows(), **change})
+    assert "\n" not in str(found.value)
+
+
+def test_a_function_that_makes_the_model_and_a_data_set() -> None:
+    x, y = (torch.as_tensor(each) for each in rows())
+    one = recommend(model=network, data=torch.utils.data.TensorDataset(x, y), epochs=3)
+    assert one.train.epochs == pytest.approx(3, rel=0.05), "of the rows that are trained on"
+    assert one.train.iterations == round(3 * one.samples / 32)

@@ -13,7 +13,7 @@ import torch
 
 from rsgadvise.advise.model_results import Directional, ModelAdvice, NoiseScale, Ranked
 from rsgadvise.advise.results import Schedule, TrainingPlan
-from rsgadvise.errors import UsageError
+from rsgadvise.errors import DataError, RsgadviseError, UsageError
 from rsgadvise.numerals import count, number, percent
 from rsgadvise.pilot.torch_model.directional import (
     Samples,
@@ -24,12 +24,12 @@ from rsgadvise.pilot.torch_model.directional import (
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.racing import FULL, Race, race
 from rsgadvise.pilot.torch_model.replicas import WIDE, Candidate, Trained, Trainer
-from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, randomness
+from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, made, randomness
 
 Progress = Callable[[float, str], None]
 
-WORK = 5e11
-"""Multiply-adds that the race may cost where nobody says: some twenty seconds on two cores."""
+WORK = 2e11
+"""Multiply-adds that the race may cost where nobody says: some fifteen seconds on two cores."""
 BATCH_SIZE, EPOCHS = 32, 10.0
 """Where nobody says."""
 _HELD_OUT, _MOST_HELD_OUT, _FEWEST_ROWS = 0.2, 2000, 50
@@ -87,9 +87,20 @@ def advise_model(
         UsageError: the module, the loss and the rows do not go together, or a value is out of range.
     """
     with randomness(wanted.seed), _threads_as_they_were():
+        module = made(module)
         everything = Wrapped(module, loss, *data, device=device)
         everything.check()
-        return _advise(everything, optimizer, wanted, name or type(module).__name__, progress)
+        _check_optimizer(everything, optimizer)
+        try:
+            return _advise(everything, optimizer, wanted, name or type(module).__name__, progress)
+        except RsgadviseError:
+            raise
+        except Exception as error:  # whatever code of the user raises after its first rows
+            said = str(error).splitlines()[0] if str(error) else ""
+            raise UsageError(
+                f"the model, the loss or the optimiser must train without an error; got "
+                f"{type(error).__name__}: {said.rstrip('.')}; mend it, or change the batch size or the data"
+            ) from error
 
 
 def _advise(
@@ -101,12 +112,17 @@ def _advise(
     rows, kept = _split(everything.rows, generator)
     wrapped = everything.only(rows)
     notes = []
+    constant = loss.constant(wrapped.targets)
+    if constant is not None and constant <= 0:
+        raise DataError("targets must differ; got the same in every row, which leaves nothing to learn")
     batch_size = wanted.batch_size
     if batch_size is None:
         batch_size, note = _batch_size(wrapped, optimizer, wanted, generator)
         notes.append(note)
-    batch_size = min(batch_size, wrapped.rows)
-    iterations = max(1, round(wanted.epochs * everything.rows / batch_size))
+    if batch_size > wrapped.rows:
+        notes.append(f"There are {count(wrapped.rows)} rows to train on, so a batch is all of them.")
+        batch_size = wrapped.rows
+    iterations = max(1, round(wanted.epochs * wrapped.rows / batch_size))
     if progress is not None:
         progress(0.0, "measuring curvature")
     gradient = wrapped.work(batch_size)
@@ -135,7 +151,6 @@ def _advise(
         if kept is not None:
             everything.module.load_state_dict(best.state)
             wrong = everything.wrong(kept)
-    constant = loss.constant(wrapped.targets)
     learns, reason = _learns(best, constant, at_start, iterations)
     schedule: Schedule = "linear" if best is None else best.candidate.schedule
     gamma = unit.stepsize if best is None else best.candidate.stepsize
@@ -146,7 +161,7 @@ def _advise(
         stopping="end",
         batch_size=batch_size,
         iterations=iterations,
-        epochs=iterations * batch_size / everything.rows,
+        epochs=iterations * batch_size / wrapped.rows,
         keep_prob=1.0,
         dropout_rate=0.0,
         weight_bound=None,
@@ -186,6 +201,22 @@ def _advise(
         interrupted=found.interrupted,
         notes=tuple(notes),
     )
+
+
+def _check_optimizer(everything: Wrapped, optimizer: TorchOptimizer) -> None:
+    """Refuse what is no optimiser, and one that takes no stepsize."""
+    try:
+        made_one = optimizer.make(everything.weights, lr=0.125)
+    except Exception as error:
+        raise UsageError(
+            f"the optimizer must be made of (parameters, lr); got {type(error).__name__}: {error}; change it"
+        ) from error
+    groups = getattr(made_one, "param_groups", None)
+    if not groups or any(group.get("lr") != 0.125 for group in groups):
+        raise UsageError(
+            f"the optimizer {optimizer.name} must return one of torch.optim's kind that has the lr that it "
+            "is given; got another; pass lr on"
+        )
 
 
 @contextmanager
@@ -242,7 +273,7 @@ def _learns(
 
 def _commonest_wrong(everything: Wrapped, kept: Any) -> float:
     """Share of the rows kept back that the commonest class of all is not."""
-    commonest = everything.targets.mode().values
+    commonest = everything.targets.flatten().mode().values
     return float((everything.targets[kept] != commonest).double().mean())
 
 

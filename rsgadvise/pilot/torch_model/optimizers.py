@@ -62,6 +62,8 @@ def torch_optimizer(given: str | Mapping[str, Any] | Factory) -> TorchOptimizer:
     if callable(given):
         return TorchOptimizer(getattr(given, "__name__", type(given).__name__), given)
     name = given.get("name") if isinstance(given, Mapping) else given
+    if not isinstance(name, str):
+        name = type(name).__name__
     if name not in optimizer_names():
         raise UsageError(
             f"optimizer must be one of {', '.join(optimizer_names())}, or a function of (parameters, lr); "

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -42,7 +43,7 @@ class Loss:
     def constant(self, targets: Any) -> float | None:
         """The loss of the best constant output, or None where nobody knows."""
         if self.name == "cross_entropy":
-            shares = torch.bincount(targets).double() / len(targets)
+            shares = torch.bincount(targets.flatten()).double() / targets.numel()
             shares = shares[shares > 0]
             return float(-(shares * shares.log()).sum())
         if self.name == "squared":
@@ -101,6 +102,11 @@ class Wrapped:
     def __init__(
         self, module: Any, loss: Loss, inputs: Any, targets: Any, *, device: Any | None = None
     ) -> None:
+        if not isinstance(module, nn.Module):
+            raise UsageError(
+                f"the model must be a torch.nn.Module, or a function without arguments that makes one; got "
+                f"{type(module).__name__}; pass the module"
+            )
         self.module = copy.deepcopy(module)
         weights = [each for each in self.module.parameters() if each.requires_grad]
         if not weights:
@@ -121,6 +127,13 @@ class Wrapped:
             )
         if not len(self.inputs):
             raise DataError("inputs must have one or more rows; got none; pass the rows to train on")
+        for name, values in (("inputs", self.inputs), ("targets", self.targets)):
+            bad = 0 if not values.is_floating_point() else int((~torch.isfinite(values)).sum())
+            if bad:
+                raise DataError(
+                    f"{name} must be finite; got {bad:,} numbers that are NaN or infinite; fill them, or "
+                    "leave their rows out"
+                )
         if loss.classes:
             self.targets = _classes(self.targets)
         elif loss.classes is False:
@@ -237,10 +250,13 @@ class Wrapped:
         return mean if np.isfinite(mean) else float("inf")
 
     def wrong(self, rows: Any) -> float | None:
-        """Share of rows whose largest output is not their class; None without classes."""
-        if not self.loss.classes:
-            return None
-        missed = sum(int((out.argmax(dim=1) != y).sum()) for out, y in self.outputs(rows))
+        """Share of rows whose largest output is not their class; None without an output for each class."""
+        missed, classes = 0.0, 2 if self.targets.is_floating_point() else max(2, int(self.targets.max()) + 1)
+        for outputs, targets in self.outputs(rows):
+            judged = not targets.is_floating_point() and targets.min() >= 0 and outputs.ndim > 1
+            if not judged or outputs.shape[1] < classes or outputs[:, 0].shape != targets.shape:
+                return None
+            missed += float((outputs.argmax(dim=1) != targets).double().mean()) * len(targets)
         return missed / len(rows)
 
     def work(self, batch_size: int) -> float:
@@ -251,6 +267,19 @@ class Wrapped:
         self.restart()
         return float(max(counter.get_total_flops() / 2, self.size)) * batch_size / len(inputs)
 
+    def _check_outputs(self, inputs: Any) -> None:
+        """Refuse another number of outputs than classes, which torch may only notice much later."""
+        with torch.no_grad():
+            outputs = self.module(inputs)
+        classes = int(self.targets.max()) + 1
+        if self.targets.min() < 0 or outputs.ndim < 2 or outputs.shape[1] < classes:
+            many = outputs.shape[1] if outputs.ndim > 1 else 1
+            raise UsageError(
+                f"cross_entropy needs an output for each class, {classes:,}, and classes that count from 0; "
+                f"the model has {many:,}, and the least class is {int(self.targets.min())}; give it as many, "
+                "or, for a single output, pass a loss of its own, such as binary cross-entropy, or squared"
+            )
+
     def check(self) -> None:
         """Refuse what cannot be trained, by one gradient of two rows.
 
@@ -260,7 +289,11 @@ class Wrapped:
         rows = torch.arange(min(2, self.rows))
         inputs, targets = self.batch(rows)
         try:
+            if self.loss.classes:
+                self._check_outputs(inputs)
             value = self.value(inputs, targets)
+        except UsageError:
+            raise
         except Exception as error:
             shapes = f"inputs of shape {tuple(inputs.shape)} and targets of {tuple(targets.shape)}"
             said = str(error).splitlines()[0] if str(error) else ""
@@ -282,14 +315,31 @@ class Wrapped:
         self.restart()
 
 
+def made(model: Any) -> Any:
+    """The module, which a function may make."""
+    return model() if callable(model) and not isinstance(model, nn.Module | type) else model
+
+
+def _tensor(values: Any, name: str) -> Any:
+    """Numbers of any library as a tensor."""
+    try:
+        return values if torch.is_tensor(values) else torch.as_tensor(np.asarray(values))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{name} must be numbers, one row per example; got {type(values).__name__} of other values; "
+            "encode them, such as labels as 0, 1, 2"
+        ) from error
+
+
 def collected(data: Any) -> tuple[Any, Any]:
     """Inputs and targets of (inputs, targets), or of all batches of a loader.
 
     Raises:
         DataError: they are something else.
     """
+    data = getattr(data, "tensors", data)  # of a TensorDataset
     if isinstance(data, tuple | list) and len(data) == 2:
-        return torch.as_tensor(data[0]), torch.as_tensor(data[1])
+        return _tensor(data[0], "inputs"), _tensor(data[1], "targets")
     parts: list[tuple[Any, Any]] = []
     with suppress(TypeError, ValueError):
         parts = [(inputs, targets) for inputs, targets in data]
@@ -304,10 +354,10 @@ def collected(data: Any) -> tuple[Any, Any]:
 
 
 def _classes(targets: Any) -> Any:
-    """Numbers of classes, from those or from rows of zeros with a one."""
-    if targets.ndim == 2 and targets.shape[1] > 1:
+    """Numbers of classes, from those, one or more a row, or from rows of zeros with a one."""
+    if targets.ndim == 2 and targets.shape[1] > 1 and bool((targets.sum(dim=1) == 1).all()):
         return targets.argmax(dim=1)
-    flat = targets.reshape(len(targets))
+    flat = targets.reshape(len(targets)) if targets.numel() == len(targets) else targets
     if flat.is_floating_point() and not bool((flat == flat.round()).all()):
         raise DataError("targets must be classes for cross_entropy; got fractions; use the loss squared")
     return flat.long()

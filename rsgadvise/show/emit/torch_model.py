@@ -23,6 +23,7 @@ def model_program(
     options: Mapping[str, object],
     scaling: str,
     classes: bool,
+    judged: bool,
     shape: tuple[int, ...] | None,
     turned: bool,
     seed: int,
@@ -35,7 +36,7 @@ def model_program(
         loss: code of it, or FILE.py:NAME.
         optimizer: code of it with places for the parameters and the stepsize, or FILE.py:NAME.
         path, options, scaling: the data file, how it was read and scaled.
-        classes: whether targets are numbers of classes.
+        classes: whether targets are numbers of classes. judged: whether the largest output is the answer.
         shape: of a row; None for a flat one. turned: whether its last axis is to come first.
         seed: of the first weights and the batches.
     """
@@ -51,6 +52,7 @@ def model_program(
             optimizer=optimizer if optimizer.startswith("torch.") else f"{_named(optimizer)}({{}}, lr={{}})",
             data={"path": path, "options": options, "scaling": scaling},
             classes=classes,
+            judged=judged,
             shape=shape,
             turned=turned,
             seed=seed,

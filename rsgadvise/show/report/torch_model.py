@@ -47,10 +47,13 @@ def _lead(advice: ModelAdvice, source: str) -> Iterator[str]:
         "constant": "",
     }[plan.schedule]
     rises = f" after {count(plan.warmup)} iterations of linear warm-up" if plan.warmup else ""
-    passes = "" if plan.epochs is None else f" ({epochs(plan.epochs)} epochs)"
+    times = "" if plan.epochs is None else epochs(plan.epochs)
+    passes = f" ({times} epoch{'' if times == '1' else 's'})" if times else ""
+    rows = "1 row" if plan.batch_size == 1 else f"{count(plan.batch_size)} rows"
+    steps = "1 iteration" if plan.iterations == 1 else f"{count(plan.iterations)} iterations"
     yield (
         f"Train with {plan.optimizer}, stepsize {number(plan.common_stepsize, 2)}{falls}{rises}, batches of "
-        f"{count(plan.batch_size)} rows, {count(plan.iterations)} iterations{passes}."
+        f"{rows}, {steps}{passes}."
     )
     if plan.loss is None:
         yield "That stepsize is by curvature along the optimiser's own steps; nothing was trained to try it."
