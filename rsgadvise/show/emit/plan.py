@@ -439,7 +439,8 @@ def stock_of(plan: Program) -> Stock:
         rate *= plan.head.bend / curvature
     # On one row a linear output moves by rate ||[h; 1]||^2 times its error; beyond 2 it runs away.
     same = output != "" and plan.head.sklearn == output
-    free = same or plan.classifies or optimizer.scale_free
+    unit = "logistic" if not plan.units else plan.units[0].sklearn or "tanh"
+    free = (same and unit == plan.own_unit) or plan.classifies or optimizer.scale_free
     largest = math.inf if free else 1 / (optimizer.growth * (1 + _entering(plan)))
     rows = _rows(plan)
     there = rows if plan.data is not None else min(rows, PLACEHOLDER_ROWS)
@@ -456,7 +457,7 @@ def stock_of(plan: Program) -> Stock:
         batch_size=batch_size,
         whole=batch_size >= training_rows,
         epochs=math.ceil(plan.train.iterations * plan.train.batch_size / rows),
-        unit="logistic" if not plan.units else plan.units[0].sklearn or "tanh",
+        unit=unit,
         arguments=optimizer.sklearn,
         growth=optimizer.growth,
     )
