@@ -210,7 +210,9 @@ def recommend(
     if not to.quiet:
         for path in (save, into):
             if path is not None:
-                print(f"wrote {path}", file=sys.stderr)
+                falls = path is into and advice.train is not None and advice.train.cooldown > 0
+                lacks = ", which has no key for the fall of the stepsize at the end; --emit trains with it"
+                print(f"wrote {path}{lacks if falls else ''}", file=sys.stderr)
     if advice.infeasible is not None:
         raise typer.Exit(1)
     if advice.interrupted:

@@ -144,7 +144,7 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
         )
     elif plan.loss is not None and plan.constant_loss is not None:
         known = ""
-        if plan.spread is not None:
+        if plan.spread is not None and plan.spread >= 1.05:
             known = f" (up to {number(plan.spread, 2)} times longer or shorter may do as well)"
         several = "," in plan_stepsizes(advice, plan)
         tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
