@@ -522,7 +522,7 @@ def test_a_stepsize_that_does_not_last_is_halved() -> None:
 
     found = race(Fails.__new__(Fails), 0.3, 1600, 2.0, start=2.4)
     assert found.best is not None
-    # 200 steps bear 0.3 and not 0.6, 400 steps 0.15 at the most.
+    # 200 steps bear 0.3 and not 0.6, so that half of it is run for longer, and lasts.
     assert found.best.candidate.stepsize == pytest.approx(0.15)
     assert found.best.steps == 400
 
@@ -531,11 +531,11 @@ def test_alike_is_what_little_was_learnt_is_not() -> None:
     """Where hardly anything was learnt yet, losses are alike only if what was learnt is."""
 
     class Slow(Trainer):
-        """It has learnt a twentieth of the way, in proportion to the stepsize up to 1."""
+        """It has learnt little of the way, the more the nearer the stepsize is to 1."""
 
         def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
             return [
-                Trained(each, steps, 3.2 - 0.1 * min(each.stepsize, 1 / each.stepsize), {})
+                Trained(each, steps, 3.2 - 0.3 * min(each.stepsize**0.2, each.stepsize**-0.2), {})
                 for each in candidates
             ]
 
@@ -588,3 +588,18 @@ def test_a_function_that_makes_the_model_and_a_data_set() -> None:
     one = recommend(model=network, data=torch.utils.data.TensorDataset(x, y), epochs=3)
     assert one.train.epochs == pytest.approx(3, rel=0.05), "of the rows that are trained on"
     assert one.train.iterations == round(3 * one.samples / 32)
+
+
+def test_where_nothing_was_learnt_yet_the_boldest_that_did_no_worse_is_taken() -> None:
+    class Flat(Trainer):
+        def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
+            return [
+                Trained(each, steps, 0.69 + 0.001 * each.stepsize if each.stepsize < 2 else 5.0, {})
+                for each in candidates
+            ]
+
+    found = race(Flat.__new__(Flat), 0.25, 1600, 2.0, start=0.69)
+    assert found.best is not None
+    assert found.best.candidate.stepsize == max(
+        each.candidate.stepsize for each in found.runs if each.steps == 200 and each.loss < 1
+    )

@@ -33,7 +33,7 @@ WORK = 2e11
 BATCH_SIZE, EPOCHS = 32, 10.0
 """Where nobody says."""
 _HELD_OUT, _MOST_HELD_OUT, _FEWEST_ROWS = 0.2, 2000, 50
-_JUDGED = 2048  # rows that short runs are judged by
+_JUDGED = 1024  # rows that short runs are judged by
 _LITTLE = 5e9  # multiply-adds that always may be spent on measuring
 _AUTO = (16, 4096)  # batch sizes that auto may take
 _STEPS_AN_EPOCH = 8  # at the least, where the batch size is to be chosen

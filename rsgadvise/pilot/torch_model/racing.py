@@ -19,6 +19,8 @@ _ALIKE = 0.05
 """Losses of short runs that differ by less, as a share of themselves and of what was learnt until then, are
 alike, and the smallest stepsize of those is taken: of longer runs it is the better one more often, and it
 never is the one that is too large."""
+_NOTHING_LEARNT, _HARDLY_LEARNT = 0.95, 0.8  # of the loss at W^1
+_NEARBY = 4.1  # times the stepsize of the best
 _WARMUP = 0.1
 """The only other schedule that is tried. A constant stepsize does well in short runs and worse in long ones,
 and a cosine is no better than a line in either."""
@@ -92,7 +94,7 @@ def race(
         if top is not None:
             found.best = top
             last = _climbed(run, [top.candidate.stepsize * 2.0**by for by in _NEAR], second, further=1)
-            found.best = _smallest(last, _ALIKE, start) or top
+            found.best = _chosen(last, start) or top
             found.spread = _spread(last, found.best, start)
             found.best = _risen(run, found.best)
             found.best = _lasting(run, found.best, min(iterations, _LONGER * second))
@@ -127,6 +129,25 @@ def _smallest(runs: Sequence[Trained], alike: float, start: float) -> Trained | 
     lowest = min((each.loss for each in usable), default=math.inf)
     good = [each for each in usable if each.loss <= lowest + alike * _measure(lowest, start)]
     return min(good, key=lambda each: each.candidate.stepsize, default=None)
+
+
+def _chosen(runs: Sequence[Trained], start: float) -> Trained | None:
+    """The smallest stepsize of those that are all but the best; half of it where what is 2 or 4 times as long
+    hardly learnt: longer runs fail at shorter steps. Where none has learnt anything yet, the largest that did
+    no worse: it is the first to leave the start."""
+    best = _smallest(runs, _ALIKE, start)
+    if best is None:
+        return None
+    if best.loss > _NOTHING_LEARNT * start > 0:
+        alike = [each for each in runs if each.loss <= best.loss * (1 + _ALIKE)]
+        return max(alike, key=lambda each: each.candidate.stepsize)
+    gamma = best.candidate.stepsize
+    near = [each for each in runs if gamma < each.candidate.stepsize <= _NEARBY * gamma]
+    little = max(_HARDLY_LEARNT * start, (best.loss + start) / 2)
+    if start > 0 and any(not each.loss < little for each in near):
+        known = [each for each in runs if math.isclose(each.candidate.stepsize, gamma / 2)]
+        return known[0] if known else best
+    return best
 
 
 def _measure(lowest: float, start: float) -> float:
