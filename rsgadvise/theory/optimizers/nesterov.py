@@ -6,38 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from rsgadvise.theory.optimizers.optimizer import Optimizer, Setting
+from rsgadvise.theory.optimizers.momentum import Momentum
+from rsgadvise.theory.optimizers.optimizer import Setting
 
 if TYPE_CHECKING:
     from rsgadvise.theory.optimizers.optimizer import Array
 
 
 @dataclass(frozen=True)
-class Nesterov(Optimizer):
+class Nesterov(Momentum):
     """As torch.optim.SGD(momentum=beta, nesterov=True) has it.
 
     Source: Sutskever, Martens, Dahl and Hinton, On the importance of initialization and momentum in deep
     learning (2013), with the weights taken where the gradient is.
     """
 
-    beta: float = 0.9
-
     title: ClassVar[str] = "Nesterov's momentum"
     ranges: ClassVar[Mapping[str, Setting]] = {"beta": Setting(above=True, below=1)}
-    memory: ClassVar[tuple[str, ...]] = ("v",)
-    keras_differs: ClassVar[str] = "steps whose length changes"
-    torch: ClassVar[str] = "SGD"
     torch_arguments: ClassVar[str] = "momentum=BETA, nesterov=True"
-
-    @property
-    def words(self) -> str:
-        """With its beta."""
-        return f"{self.title} {self.beta:g}"
-
-    @property
-    def gain(self) -> float:
-        """1 + beta + beta^2 + ..."""
-        return 1 / (1 - self.beta)
 
     @property
     def growth(self) -> float:
