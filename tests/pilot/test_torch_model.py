@@ -588,18 +588,3 @@ def test_a_function_that_makes_the_model_and_a_data_set() -> None:
     one = recommend(model=network, data=torch.utils.data.TensorDataset(x, y), epochs=3)
     assert one.train.epochs == pytest.approx(3, rel=0.05), "of the rows that are trained on"
     assert one.train.iterations == round(3 * one.samples / 32)
-
-
-def test_where_nothing_was_learnt_yet_the_boldest_that_did_no_worse_is_taken() -> None:
-    class Flat(Trainer):
-        def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
-            return [
-                Trained(each, steps, 0.69 + 0.001 * each.stepsize if each.stepsize < 2 else 5.0, {})
-                for each in candidates
-            ]
-
-    found = race(Flat.__new__(Flat), 0.25, 1600, 2.0, start=0.69)
-    assert found.best is not None
-    assert found.best.candidate.stepsize == max(
-        each.candidate.stepsize for each in found.runs if each.steps == 200 and each.loss < 1
-    )

@@ -19,7 +19,7 @@ _ALIKE = 0.05
 """Losses of short runs that differ by less, as a share of themselves and of what was learnt until then, are
 alike, and the smallest stepsize of those is taken: of longer runs it is the better one more often, and it
 never is the one that is too large."""
-_NOTHING_LEARNT, _HARDLY_LEARNT = 0.95, 0.8  # of the loss at W^1
+_HARDLY_LEARNT = 0.8  # of the loss at W^1, or half of what the best has learnt
 _NEARBY = 4.1  # times the stepsize of the best
 _WARMUP = 0.1
 """The only other schedule that is tried. A constant stepsize does well in short runs and worse in long ones,
@@ -133,14 +133,10 @@ def _smallest(runs: Sequence[Trained], alike: float, start: float) -> Trained | 
 
 def _chosen(runs: Sequence[Trained], start: float) -> Trained | None:
     """The smallest stepsize of those that are all but the best; half of it where what is 2 or 4 times as long
-    hardly learnt: longer runs fail at shorter steps. Where none has learnt anything yet, the largest that did
-    no worse: it is the first to leave the start."""
+    hardly learnt: longer runs fail at shorter steps."""
     best = _smallest(runs, _ALIKE, start)
     if best is None:
         return None
-    if best.loss > _NOTHING_LEARNT * start > 0:
-        alike = [each for each in runs if each.loss <= best.loss * (1 + _ALIKE)]
-        return max(alike, key=lambda each: each.candidate.stepsize)
     gamma = best.candidate.stepsize
     near = [each for each in runs if gamma < each.candidate.stepsize <= _NEARBY * gamma]
     little = max(_HARDLY_LEARNT * start, (best.loss + start) / 2)
