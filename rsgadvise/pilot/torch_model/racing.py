@@ -22,8 +22,8 @@ never is the one that is too large."""
 _HARDLY_LEARNT = 0.8  # of the loss at W^1, or half of what the best has learnt
 _NEARBY = 4.1  # times the stepsize of the best
 _WARMUP = 0.1
-"""The only other schedule that is tried. A constant stepsize does as well in short runs and was worse in whole
-ones; a cosine was no better than a line in short runs."""
+"""The only other schedule that is tried. A constant stepsize does as well in short runs and was worse in
+whole ones; a cosine was no better than a line in short runs."""
 _BETTER = 0.03  # share by which it has to be better
 _LONGER = 2  # times the length of the second round, of a run that shows whether the winner lasts
 _STEPS_DOWN = 3  # at most, where it does not
