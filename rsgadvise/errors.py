@@ -65,6 +65,12 @@ class DataError(RsgadviseError):
     """A data file is malformed, truncated, unsafe or of an unknown kind."""
 
 
+def brief(error: BaseException) -> str:
+    """Kind and first line of an error that is not ours."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(":. ")
+
+
 class MissingExtraError(RsgadviseError):
     """An optional dependency is needed and absent; the message names the extra to install."""
 

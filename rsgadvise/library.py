@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from rsgadvise.errors import DataError, MissingExtraError, UsageError
+from rsgadvise.errors import DataError, UsageError
 from rsgadvise.pilot import AUTO, Asked, Effort
 
 if TYPE_CHECKING:
@@ -166,12 +166,10 @@ def _of_model(
     work: float | None,
     seed: int,
 ) -> ModelAdvice:
-    try:
-        from rsgadvise.pilot.torch_model.advice import EPOCHS, Wanted, advise_model, check_wanted
-    except ImportError as error:
-        raise MissingExtraError(
-            "a model needs torch; install it with: pip install 'rsgadvise[torch]'"
-        ) from error
+    from rsgadvise.data.stream import optional
+
+    optional("torch", "recommend(model=...)", "a model needs torch", extra="torch")
+    from rsgadvise.pilot.torch_model.advice import EPOCHS, Wanted, advise_model, check_wanted
     from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import collected, loss_named
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
     from rsgadvise.data.reading import Reading
     from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.data.stream import DataSource
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
 
@@ -322,7 +323,6 @@ def load(
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
-    from rsgadvise.data.opening import open_as, target_choice
     from rsgadvise.spec import parse_spec
     from rsgadvise.spec.template import optimizer_named
 
@@ -330,23 +330,9 @@ def _from_data(
     optimizer_named(options.optimizer)
     if options.batch_size == AUTO_BATCH:
         raise UsageError("--batch-size auto goes with --model; leave it out, and batch sizes are raced")
-    notes = list[str]()
-    reading = options.reading()
-    keep_data_apart(path, reading.target)
-    if reading.target is None and not kind.tied:
-        reading, note = with_target(path, reading)
-        notes += note
-    try:
-        source = open_as(path, reading)
-    except DataError as error:
-        if not notes:
-            raise
-        raise DataError(f"{error}. {notes[0]}") from error  # what was assumed may be what is wrong
-    if not source.has_targets and not kind.tied:
-        raise DataError(
-            f"{path}: holds no targets that are found by themselves; name them with --target, "
-            f"{target_choice(path)}; or say --kind autoencoder, which needs none"
-        )
+    source, reading, notes = opened(
+        path, options, targeted=not kind.tied, otherwise="--kind autoencoder, which needs none"
+    )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     if hidden is None:
         hidden = (HIDDEN,)
@@ -367,6 +353,41 @@ def _from_data(
     loaded = parse_spec(text, file=name, overrides=overrides)
     values, about = described(loaded, statistics)
     return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
+
+
+def opened(
+    path: Path, options: ReadingSaid, *, targeted: bool, otherwise: str = ""
+) -> tuple[DataSource, Reading, list[str]]:
+    """A data file, how it is read, and what was assumed of its target where nobody names one.
+
+    Args:
+        path: the file. options: what is said of it.
+        targeted: whether there have to be targets.
+        otherwise: what can be said in place of a target.
+
+    Raises:
+        DataError: it cannot be read so, or has no targets.
+    """
+    from rsgadvise.data.opening import open_as, target_choice
+
+    reading, notes = options.reading(), list[str]()
+    keep_data_apart(path, reading.target)
+    if targeted and reading.target is None:
+        fix = f"{_NAME_IT}, or {otherwise}" if otherwise else _NAME_IT
+        reading, notes = _with_target(path, reading, fix)
+    try:
+        source = open_as(path, reading)
+    except DataError as error:
+        if not notes:
+            raise
+        raise DataError(f"{error}. {notes[0]}") from error  # what was assumed may be what is wrong
+    if targeted and not source.has_targets:
+        end = f"; or say {otherwise}" if otherwise else ""
+        raise DataError(
+            f"{path}: holds no targets that are found by themselves; name them with --target, "
+            f"{target_choice(path)}{end}"
+        )
+    return source, reading, notes
 
 
 def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:
@@ -427,10 +448,10 @@ def _spec_text(
     return "\n".join(lines) + "\n"
 
 
-_NAME_IT = "--target COLUMN (by name or number, -1 is the last), or --kind autoencoder, which needs none"
+_NAME_IT = "--target COLUMN (by name or number, -1 is the last)"
 
 
-def with_target(path: Path, reading: Reading, fix: str = _NAME_IT) -> tuple[Reading, list[str]]:
+def _with_target(path: Path, reading: Reading, fix: str) -> tuple[Reading, list[str]]:
     """The same with the column of a table that is most likely to be predicted, and a note that says so.
 
     Raises:

@@ -6,7 +6,6 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 
 from rsgadvise.cli.options import Emit, Group
 from rsgadvise.cli.output import Target, emit, write
-from rsgadvise.errors import MissingExtraError, UsageError
+from rsgadvise.errors import UsageError, brief
 
 if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice
@@ -124,12 +123,9 @@ def recommend_model(
     if emit_ is not None and emit_.value != "torch":
         raise UsageError(f"--model can be emitted as torch; got --emit {emit_.value}; write --emit torch")
     _check_options(options, effort)
-    try:
-        import_module("torch")
-    except ImportError as error:
-        raise MissingExtraError(
-            "--model needs torch; install it with: pip install 'rsgadvise[torch]'"
-        ) from error
+    from rsgadvise.data.stream import optional
+
+    optional("torch", "--model", "a model needs torch", extra="torch")
     advice, rows, shape = _advised(asked, options, effort, quiet=to.quiet)
     if emit_ is not None:
         write(to.path, _program(asked, options.optimizer or "adam", rows, shape, advice, effort.seed))
@@ -171,7 +167,7 @@ def _advised(
     from rsgadvise.cli.progress import ReadProgress
     from rsgadvise.pilot.torch_model.advice import BATCH_SIZE, EPOCHS, Wanted, advise_model, check_wanted
     from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
-    from rsgadvise.pilot.torch_model.wrapped import loss_named
+    from rsgadvise.pilot.torch_model.wrapped import loss_named, made
 
     wanted = Wanted(
         batch_size=BATCH_SIZE if options.batch_size is None else options.batch_size or None,
@@ -184,7 +180,7 @@ def _advised(
     optimizer = torch_optimizer(_named_or_code(options.optimizer or "adam", "--optimizer"))
     assert asked.model is not None
     torch.manual_seed(effort.seed)
-    module = _module(asked.model)
+    module = made(_code(asked.model, "--model"), asked.model)
     rows = _read(asked, options, quiet=quiet)
     loss = loss_named(
         _named_or_code(asked.loss, "--loss")
@@ -241,7 +237,7 @@ def _code(said: str, option: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UsageError(f"{file} must run without an error; got {_brief(error)}; mend it") from error
+        raise UsageError(f"{file} must run without an error; got {brief(error)}; mend it") from error
     finally:
         sys.path.remove(folder)
     if not hasattr(module, name):
@@ -253,33 +249,6 @@ def _code(said: str, option: str) -> Any:
     return getattr(module, name)
 
 
-def _brief(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}".rstrip(": ")
-
-
-def _module(said: str) -> Any:
-    """The module, which NAME is or makes."""
-    from torch import nn
-
-    found = _code(said, "--model")
-    if isinstance(found, nn.Module):
-        return found
-    if not callable(found):
-        raise UsageError(f"--model must name a torch.nn.Module or what makes one; got {type(found).__name__}")
-    try:
-        module = found()
-    except Exception as error:
-        raise UsageError(
-            f"{said} must make a model without arguments; got {_brief(error)}; name a function that does"
-        ) from error
-    if not isinstance(module, nn.Module):
-        raise UsageError(
-            f"{said} must make a torch.nn.Module; got {type(module).__name__}; return the module itself"
-        )
-    return module
-
-
 def _named_or_code(said: str, option: str) -> Any:
     return _code(said, option) if ":" in said else said
 
@@ -288,21 +257,13 @@ def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
     import torch
 
     from rsgadvise.cli.data import measured
-    from rsgadvise.cli.places import keep_data_apart
-    from rsgadvise.cli.sources import with_target
+    from rsgadvise.cli.sources import opened
     from rsgadvise.data.opening import open_as
     from rsgadvise.data.statistics import load_rows
-    from rsgadvise.errors import DataError
 
     assert asked.data is not None
-    path, reading = asked.data, options.reading()
-    notes = list[str]()
-    keep_data_apart(path, reading.target)
-    if reading.target is None:
-        reading, notes = with_target(path, reading, "--target COLUMN (by name or number, -1 is the last)")
-    source = open_as(path, reading)
-    if not source.has_targets:
-        raise DataError(f"{path}: holds no targets that are found by themselves; name them with --target")
+    path = asked.data
+    source, reading, notes = opened(path, options, targeted=True)
     statistics = measured(source, spectrum=False, quiet=quiet, scaling=options.scaling)
     inputs, targets = load_rows(open_as(path, reading), statistics)
     assert targets is not None

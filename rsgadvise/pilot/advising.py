@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise import wording
@@ -97,8 +97,8 @@ def advise(
             f"theorems are about SGD; got {effort.constants}; leave one of the two out"
         )
     if rows is None or not effort.trains:
-        answer = _by_theorem if optimizer.plain else _of_another_optimizer
-        found = answer(spec, theorem, effort, top, measured)
+        unseen = _Unseen(spec, theorem, effort, top, measured)
+        found = unseen.by_theorem() if optimizer.plain else unseen.of_another_optimizer()
     else:
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
         # A race leaves the target aside; that any training meets a large one needs no plan.
@@ -118,77 +118,67 @@ def advise(
     return replace(found, guarantee=guarantee_for(theorem))
 
 
-def _by_theorem(
-    spec: Spec,
-    theorem: Rankings,
-    effort: Effort,
-    top: int,
-    measured: Mapping[str, float | int | None] | None,
-) -> Advice:
-    problem, space = theorem.problem, theorem.space
-    if effort.automatic and problem.obstacle is not None:
-        return _unprovable(spec, theorem, effort, top, measured)
-    if not effort.automatic:
-        if about(effort.constants).on_twins:
-            return _typical(spec, theorem, effort, top, measured).alone()
-        return rank(problem, space, constants=effort.constants, top=top, known=theorem)
-    constants, why = choose_constants(theorem)
-    found = replace(rank(problem, space, constants=constants, top=top, known=theorem), chosen=why)
-    try:
-        tried = _typical(spec, theorem, effort, 1, measured)
-    except HypothesisError as error:  # such as a network too large to be tried
-        return replace(found, notes=(f"No typical stepsize: the spec {error}.", *found.notes))
-    if tried.train is None:
-        return found
-    return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
+@dataclass(frozen=True, slots=True)
+class _Unseen:
+    """A spec without rows, or whose rows are not trained on.
 
+    Attributes:
+        spec: the question. theorem: its ranks.
+        effort, top, measured: as for `advise`.
+    """
 
-def _of_another_optimizer(
-    spec: Spec,
-    theorem: Rankings,
-    effort: Effort,
-    top: int,
-    measured: Mapping[str, float | int | None] | None,
-) -> Advice:
-    """What is typical, of an optimiser that no theorem is about."""
-    try:
-        if theorem.problem.obstacle is not None:
-            return _unprovable(spec, theorem, effort, top, measured)
-        return _typical(spec, theorem, effort, top, measured).alone()
-    except HypothesisError as error:
-        said = str(error).partition("; use ")[0]
-        fix = f"name a data file, since no theorem is about {theorem.problem.optimizer.title}"
-        raise HypothesisError(f"{said}; {fix}", quantity=error.quantity) from None
+    spec: Spec
+    theorem: Rankings
+    effort: Effort
+    top: int
+    measured: Mapping[str, float | int | None] | None
 
+    def by_theorem(self) -> Advice:
+        """Ranks of a theorem, with what is typical to train with where nobody names constants."""
+        problem, space, effort = self.theorem.problem, self.theorem.space, self.effort
+        if effort.automatic and problem.obstacle is not None:
+            return self._unprovable()
+        if not effort.automatic:
+            if about(effort.constants).on_twins:
+                return self._typical().alone()
+            return rank(problem, space, constants=effort.constants, top=self.top, known=self.theorem)
+        constants, why = choose_constants(self.theorem)
+        ranks = rank(problem, space, constants=constants, top=self.top, known=self.theorem)
+        found = replace(ranks, chosen=why)
+        try:
+            tried = replace(self, top=1)._typical()
+        except HypothesisError as error:  # such as a network too large to be tried
+            return replace(found, notes=(f"No typical stepsize: the spec {error}.", *found.notes))
+        if tried.train is None:
+            return found
+        return replace(found, train=tried.train, cost=tried.cost, notes=(*tried.notes, *found.notes))
 
-def _unprovable(
-    spec: Spec,
-    theorem: Rankings,
-    effort: Effort,
-    top: int,
-    measured: Mapping[str, float | int | None] | None,
-) -> Advice:
-    """What is typical, of a network that no theorem is about: a plan by that to a target would be none."""
-    problem, space = theorem.problem, theorem.space
-    freed = Rankings(problem, replace(space, goal=None))
-    found = _typical(spec, freed, effort, top, measured).alone()
-    if space.goal is None or problem.obstacle is None:
-        return found
-    none = Infeasible(reason=wording.unprovable(problem.obstacle), min_batch_size=None)
-    return replace(found, recommendations=(), infeasible=none)
+    def of_another_optimizer(self) -> Advice:
+        """What is typical, of an optimiser that no theorem is about."""
+        problem = self.theorem.problem
+        try:
+            return self._typical().alone() if problem.obstacle is None else self._unprovable()
+        except HypothesisError as error:
+            said = str(error).partition("; use ")[0]
+            fix = f"name a data file, since no theorem is about {problem.optimizer.title}"
+            raise HypothesisError(f"{said}; {fix}", quantity=error.quantity) from None
 
+    def _unprovable(self) -> Advice:
+        """What is typical, of a network that no theorem is about: to a target that would be no plan."""
+        problem, space = self.theorem.problem, self.theorem.space
+        freed = Rankings(problem, replace(space, goal=None))
+        found = replace(self, theorem=freed)._typical().alone()
+        if space.goal is None or problem.obstacle is None:
+            return found
+        none = Infeasible(reason=wording.unprovable(problem.obstacle), min_batch_size=None)
+        return replace(found, recommendations=(), infeasible=none)
 
-def _typical(
-    spec: Spec,
-    theorem: Rankings,
-    effort: Effort,
-    top: int,
-    measured: Mapping[str, float | int | None] | None,
-) -> Typical:
-    from rsgadvise.pilot.typical import typical
+    def _typical(self) -> Typical:
+        from rsgadvise.pilot.typical import typical
 
-    problem, space = theorem.problem, theorem.space
-    return typical(spec, problem, space, seed=effort.seed, top=top, measured=measured)
+        problem, space = self.theorem.problem, self.theorem.space
+        seed, measured = self.effort.seed, self.measured
+        return typical(self.spec, problem, space, seed=seed, top=self.top, measured=measured)
 
 
 def _measured(

@@ -849,3 +849,12 @@ def test_a_statistic_of_the_spec_is_held_against_the_file_in_proportion(run: Run
         notes = strict(run("bound", spec, "-f", "json").out)["notes"]
         found = [note.split()[0] for note in notes if "the file counts" in note]
         assert found == [f"data.{key}" for key in named]
+
+
+def test_a_torch_model_names_the_extra_where_torch_is_absent(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    done = run("recommend", "--model", "net.py:make", "--data", "table.csv")
+    assert (done.code, done.out) == (2, "")
+    assert "rsgadvise[torch]" in done.err

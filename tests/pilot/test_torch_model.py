@@ -131,7 +131,7 @@ def test_curvature_against_the_whole_hessian() -> None:
     vector = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
     product = torch.cat([part.flatten() for part in of.curvature_along(x, y, vector)])
     torch.testing.assert_close(product, hessian @ torch.cat([part.flatten() for part in vector]))
-    by_differences = torch.cat([part.flatten() for part in of._difference(x, y, vector)])
+    by_differences = torch.cat([part.flatten() for part in of.difference_along(x, y, vector)])
     torch.testing.assert_close(by_differences, product, rtol=1e-5, atol=1e-7)
     largest = largest_curvature(of, generator, rows=60, products=40)
     assert largest == pytest.approx(float(torch.linalg.eigvalsh(hessian)[-1]), rel=1e-6)
@@ -588,3 +588,17 @@ def test_a_function_that_makes_the_model_and_a_data_set() -> None:
     one = recommend(model=network, data=torch.utils.data.TensorDataset(x, y), epochs=3)
     assert one.train.epochs == pytest.approx(3, rel=0.05), "of the rows that are trained on"
     assert one.train.iterations == round(3 * one.samples / 32)
+
+
+def test_replicas_with_other_gradients_are_trained_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slopes = Trainer.slopes_of_all
+
+    def doubled(self: Trainer) -> Any:
+        found = slopes(self)
+        return lambda *of: {name: 2 * each for name, each in found(*of).items()}
+
+    assert trainer(wrapped(), torch_optimizer("sgd")).side_by_side
+    monkeypatch.setattr(Trainer, "slopes_of_all", doubled)
+    assert not trainer(wrapped(), torch_optimizer("sgd")).side_by_side

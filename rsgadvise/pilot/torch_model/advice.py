@@ -13,7 +13,7 @@ import torch
 
 from rsgadvise.advise.model_results import Directional, ModelAdvice, NoiseScale, Ranked
 from rsgadvise.advise.results import Schedule, TrainingPlan
-from rsgadvise.errors import DataError, RsgadviseError, UsageError
+from rsgadvise.errors import DataError, RsgadviseError, UsageError, brief
 from rsgadvise.numerals import count, number, percent
 from rsgadvise.pilot.torch_model.directional import (
     Samples,
@@ -96,10 +96,9 @@ def advise_model(
         except RsgadviseError:
             raise
         except Exception as error:  # whatever code of the user raises after its first rows
-            said = str(error).splitlines()[0] if str(error) else ""
             raise UsageError(
-                f"the model, the loss or the optimiser must train without an error; got "
-                f"{type(error).__name__}: {said.rstrip('.')}; mend it, or change the batch size or the data"
+                f"the model, the loss or the optimiser must train without an error; got {brief(error)}; mend "
+                "it, or change the batch size or the data"
             ) from error
 
 
@@ -206,12 +205,11 @@ def _advise(
 def _check_optimizer(everything: Wrapped, optimizer: TorchOptimizer) -> None:
     """Refuse what is no optimiser, and one that takes no stepsize."""
     try:
-        made_one = optimizer.make(everything.weights, lr=0.125)
+        groups = getattr(optimizer.make(everything.weights, lr=0.125), "param_groups", None)
     except Exception as error:
         raise UsageError(
-            f"the optimizer must be made of (parameters, lr); got {type(error).__name__}: {error}; change it"
+            f"the optimizer must be made of (parameters, lr); got {brief(error)}; change it"
         ) from error
-    groups = getattr(made_one, "param_groups", None)
     if not groups or any(group.get("lr") != 0.125 for group in groups):
         raise UsageError(
             f"the optimizer {optimizer.name} must return one of torch.optim's kind that has the lr that it "
@@ -279,13 +277,9 @@ def _commonest_wrong(everything: Wrapped, kept: Any) -> float:
 
 def _ranked(found: Race, iterations: int) -> tuple[Ranked, ...]:
     runs = sorted(found.runs, key=lambda each: (each is not found.best, -each.steps, each.loss))
-    kept = list[Trained]()
+    kept = dict[tuple[Candidate, int], Trained]()
     for run in runs:
-        same = (run.candidate, run.steps)
-        if same not in [(other.candidate, other.steps) for other in kept]:
-            kept.append(run)
-    if found.best is not None and found.best not in kept:
-        kept = [found.best, *(run for run in kept if run.candidate.stepsize != found.best.candidate.stepsize)]
+        kept.setdefault((run.candidate, run.steps), run)
     return tuple(
         Ranked(
             rank,
@@ -295,7 +289,7 @@ def _ranked(found: Race, iterations: int) -> tuple[Ranked, ...]:
             run.steps / iterations,
             run.loss,
         )
-        for rank, run in enumerate(kept, 1)
+        for rank, run in enumerate(kept.values(), 1)
     )
 
 

@@ -143,7 +143,7 @@ class Trainer:
         names = wrapped.names
         count = len(candidates)
         stacked = [torch.stack([named[name].detach()] * count) for name in names]
-        slopes = self._slopes()
+        slopes = self.slopes_of_all()
         updates = Steps(known, stacked)
         for step, rows in enumerate(batches(wrapped.rows, self.batch_size, steps, self.seed)):
             gradients = slopes(dict(zip(names, stacked, strict=True)), *wrapped.batch(rows))
@@ -158,7 +158,7 @@ class Trainer:
             found.append(Trained(candidate, steps, loss, {**wrapped.module.state_dict(), **weights}))
         return found
 
-    def _slopes(self) -> Callable[[dict[str, Any], Any, Any], dict[str, Any]]:
+    def slopes_of_all(self) -> Callable[[dict[str, Any], Any, Any], dict[str, Any]]:
         """Gradients of all replicas by the same mini-batch."""
         wrapped = self.wrapped
         others = {name: each.detach() for name, each in wrapped.module.named_parameters()}
@@ -175,23 +175,33 @@ class Trainer:
         return found
 
     def _goes_side_by_side(self) -> bool:
-        """Whether torch can compute replicas of the module at once, and comes to the same gradients."""
-        wrapped = self.wrapped
+        """Whether torch can compute replicas of the module at once, without a change of its buffers, and, but
+        for what is drawn in training, comes to the same gradients as for one."""
+        wrapped, module = self.wrapped, self.wrapped.module
         batch = wrapped.batch(torch.arange(min(self.batch_size, wrapped.rows)))
         named = dict(wrapped.module.named_parameters())
         twice = {name: torch.stack([named[name].detach()] * 2) for name in wrapped.names}
         before = copy.deepcopy(wrapped.module.state_dict())
         try:
             with randomness(self.seed):
-                found = self._slopes()(twice, *batch)
+                self.slopes_of_all()(twice, *batch)
+                changed = any(
+                    not torch.equal(before[name], each) for name, each in module.state_dict().items()
+                )
+                module.eval()
+                found = self.slopes_of_all()(twice, *batch)
+                alone = wrapped.gradient(*batch)
         except Exception:  # noqa: BLE001 - whatever torch or the module raises: then one after the other
             return False
         finally:
-            changed = any(
-                not torch.equal(before[name], value) for name, value in wrapped.module.state_dict().items()
-            )
+            module.train()
             wrapped.restart()
-        return not changed and all(bool(torch.isfinite(each).all()) for each in found.values())
+        close = (
+            torch.allclose(each, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
+            for name, other in zip(wrapped.names, alone, strict=True)
+            for each in found[name]
+        )
+        return not changed and all(close)
 
 
 def _part(told: Told | None, place: int, count: int) -> Told | None:

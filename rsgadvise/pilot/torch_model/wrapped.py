@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from rsgadvise.errors import DataError, UsageError
+from rsgadvise.errors import DataError, UsageError, brief
 
 Tensors = list[Any]
 LossFunction = Callable[[Any, Any], Any]
@@ -102,11 +102,6 @@ class Wrapped:
     def __init__(
         self, module: Any, loss: Loss, inputs: Any, targets: Any, *, device: Any | None = None
     ) -> None:
-        if not isinstance(module, nn.Module):
-            raise UsageError(
-                f"the model must be a torch.nn.Module, or a function without arguments that makes one; got "
-                f"{type(module).__name__}; pass the module"
-            )
         self.module = copy.deepcopy(module)
         weights = [each for each in self.module.parameters() if each.requires_grad]
         if not weights:
@@ -204,10 +199,11 @@ class Wrapped:
                 return [torch.zeros_like(weight) for weight in self.weights]
             found = torch.autograd.grad(product, self.weights, allow_unused=True)
         except (RuntimeError, NotImplementedError):
-            return self._difference(inputs, targets, vector)
+            return self.difference_along(inputs, targets, vector)
         return [torch.zeros_like(w) if h is None else h for h, w in zip(found, self.weights, strict=True)]
 
-    def _difference(self, inputs: Any, targets: Any, vector: Tensors) -> Tensors:
+    def difference_along(self, inputs: Any, targets: Any, vector: Tensors) -> Tensors:
+        """H v by central differences of gradients."""
         norm = float(dot(vector, vector)) ** 0.5
         scale = self.length + 1.0
         step = torch.finfo(self.weights[0].dtype).eps ** (1 / 3) * scale / max(norm, 1e-30)
@@ -296,11 +292,9 @@ class Wrapped:
             raise
         except Exception as error:
             shapes = f"inputs of shape {tuple(inputs.shape)} and targets of {tuple(targets.shape)}"
-            said = str(error).splitlines()[0] if str(error) else ""
             raise UsageError(
-                f"the model and the loss {self.loss.name} must take a batch of {shapes}; got "
-                f"{type(error).__name__}: {said.rstrip('.')}; change the model's first or last layer, the "
-                "shape of the inputs, or the loss"
+                f"the model and the loss {self.loss.name} must take a batch of {shapes}; got {brief(error)}; "
+                "change the model's first or last layer, the shape of the inputs, or the loss"
             ) from error
         if not torch.is_tensor(value) or value.numel() != 1:
             raise UsageError(
@@ -315,9 +309,26 @@ class Wrapped:
         self.restart()
 
 
-def made(model: Any) -> Any:
-    """The module, which a function may make."""
-    return model() if callable(model) and not isinstance(model, nn.Module | type) else model
+def made(model: Any, said: str = "the model") -> Any:
+    """The module, which a function or a class may make; `said` is what messages call it.
+
+    Raises:
+        UsageError: it neither is one nor makes one.
+    """
+    found = model
+    if callable(model) and not isinstance(model, nn.Module):
+        try:
+            found = model()
+        except Exception as error:
+            raise UsageError(
+                f"{said} must make a model without arguments; got {brief(error)}; name a function that does"
+            ) from error
+    if not isinstance(found, nn.Module):
+        raise UsageError(
+            f"{said} must be a torch.nn.Module, or a function without arguments that makes one; got "
+            f"{type(found).__name__}; give the module"
+        )
+    return found
 
 
 def _tensor(values: Any, name: str) -> Any:
