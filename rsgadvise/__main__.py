@@ -12,6 +12,9 @@ def main() -> None:
         from rsgadvise.interrupts import install
 
         install()
+        # Plug-ins of the library that checks specs: nothing here has one, and to look for them reads the
+        # metadata of every installed package.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         from rsgadvise.cli import main as run
 
         run()

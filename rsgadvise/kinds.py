@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from rsgadvise.records import dataclass
 
 KindName = Literal["single_layer", "autoencoder", "multilayer"]
 

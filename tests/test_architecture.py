@@ -15,6 +15,7 @@ from rsgadvise.theory import BY_THEOREM
 
 PACKAGE = Path(rsgadvise.__file__).parent
 ROOMS = (
+    ("records",),
     ("errors", "interrupts", "kinds", "modules", "numerals"),
     ("data", "theory"),
     ("spec",),
@@ -66,6 +67,14 @@ def test_a_network_and_a_theorem_are_asked_what_they_are_and_not_for_their_name(
                 found.add(path.relative_to(PACKAGE).as_posix())
     own = ("spec/", "theory/theorems/", "show/plot/")
     assert {name for name in found if not name.startswith(own)} <= ASKED_BY_NAME
+
+
+def test_frozen_classes_are_not_compiled_method_by_method() -> None:
+    """A short command makes a hundred of them: see rsgadvise/records.py."""
+    named = [path for path in PACKAGE.rglob("*.py") if "import dataclass\n" in path.read_text()]
+    assert len(named) > 100
+    dear = [path.name for path in named if "from dataclasses import dataclass" in path.read_text()]
+    assert dear == ["records.py"]
 
 
 @pytest.mark.parametrize("command", ["recommend", "iterations", "schema"])

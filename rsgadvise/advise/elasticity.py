@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Space
+from rsgadvise.records import dataclass
 from rsgadvise.theory.judge import Plan, bounds_at, objective_for
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Problem

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise import wording
@@ -11,6 +10,7 @@ from rsgadvise.advise.elasticity import elasticities
 from rsgadvise.advise.recommend import doubts
 from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.judge import Plan, check_problem, equation, judge, plan_at

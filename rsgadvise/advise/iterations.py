@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.search import distinct, whole_grid

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from rsgadvise.advise.results import Schedule, TrainingPlan
+from rsgadvise.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from rsgadvise.advise.runs import choosing, rows_to_compare
 from rsgadvise.advise.solve import plans
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.theory import DEFAULT, ConstantsName, other_than
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for

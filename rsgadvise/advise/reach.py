@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rsgadvise.advise.results import Infeasible
 from rsgadvise.advise.solve import Rows, reachable, solve
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
 from rsgadvise.numerals import rounded_up
+from rsgadvise.records import dataclass
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
 

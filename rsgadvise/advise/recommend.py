@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about, other_than
 from rsgadvise.theory.calibrated import LossObjective

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.optimizers import SGD, optimizer_of

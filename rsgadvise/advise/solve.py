@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from rsgadvise.advise.iterations import (
     iterations_for_goal,
 )
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, without_limits
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import FixedStepsize, Objective
 from rsgadvise.theory.search import distinct, smallest_integer, whole_grid, whole_number

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import stopping_of
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.advise.recommend import recommend
@@ -16,6 +16,7 @@ from rsgadvise.advise.results import Advice, Recommendation, Stepsize
 from rsgadvise.advise.wording import taken
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.kinds import KINDS
+from rsgadvise.records import dataclass
 from rsgadvise.spec import changed_spec, with_statistics
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from rsgadvise.ask.compare import Compared, Comparison, Measured, MeasuredVerdic
 from rsgadvise.ask.verify.cases import Case, Claim, build_case
 from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
 from rsgadvise.ask.verify.results import CaseResult, Verification
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,13 +7,13 @@ points at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
+from rsgadvise.records import dataclass
 from rsgadvise.theory import about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import certified_beside, objective_for

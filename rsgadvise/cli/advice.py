@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
@@ -34,6 +34,7 @@ from rsgadvise.cli.torch_model import AboutModel, ModelOptions
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import number
 from rsgadvise.pilot import Effort
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +17,7 @@ from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.cli.progress import ReadProgress
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.data.dialect import TableOptions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -17,6 +16,7 @@ import typer
 from rsgadvise import __version__
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import AUTO
+from rsgadvise.records import dataclass
 from rsgadvise.show.formats import format_names
 from rsgadvise.theory import BY_THEOREM, CONSTANTS, all_constants
 

@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.show.formats import Result, render
 from rsgadvise.show.report.blocks import Block
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise.plan import Request
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.problem import Assumption, Problem
 

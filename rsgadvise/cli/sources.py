@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +40,7 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.pilot import AUTO, Effort
+from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers import SGD, optimizer_names
 
 if TYPE_CHECKING:

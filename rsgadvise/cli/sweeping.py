@@ -6,7 +6,6 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +24,7 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
 from rsgadvise.cli.sources import require_sgd
 from rsgadvise.errors import RsgadviseError, UsageError
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

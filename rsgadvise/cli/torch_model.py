@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ import typer
 from rsgadvise.cli.options import Emit, Group
 from rsgadvise.cli.output import Target, emit, write
 from rsgadvise.errors import UsageError, brief
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice

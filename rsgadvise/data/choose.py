@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
 from rsgadvise.data.words import OPTIONS, Words
+from rsgadvise.records import dataclass
 
 FEATURE_NAMES = (
     *("x", "data", "features", "feature", "feats", "feat", "fea", "inputs", "input", "images", "image"),

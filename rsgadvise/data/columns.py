@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, 
 from rsgadvise.data.targets import TargetSummary
 from rsgadvise.data.words import Words
 from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 
 ColumnKind = Literal["number", "truth", "share", "word", "date", "other", "empty"]
 

@@ -6,12 +6,12 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from rsgadvise.data.stream import malformed
 from rsgadvise.data.words import Words
+from rsgadvise.records import dataclass
 
 ABSENT = frozenset(
     {"", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "?"}

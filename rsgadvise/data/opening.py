@@ -6,7 +6,6 @@ import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
 from rsgadvise.data.words import OPTIONS, Words
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 
 
 def _mode(path: Path) -> int:

@@ -8,12 +8,12 @@ import io
 import lzma
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rsgadvise.data.formats.binary import ExpansionGuard, Readable
 from rsgadvise.data.stream import malformed, optional, reading
+from rsgadvise.records import dataclass
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.stream import RowArray, TargetKind, malformed
 from rsgadvise.data.words import Words
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.data.packing import Packing

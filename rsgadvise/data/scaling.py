@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Thread
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.data.stream import Array, DataSource
 from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 
 # What is measured from a data file.
 

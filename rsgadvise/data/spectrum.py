@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rsgadvise.records import dataclass
 
 # The Lanczos iteration on a symmetric map: one more matrix-vector product at a time.
 

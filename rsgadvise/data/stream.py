@@ -14,7 +14,6 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import DataError, MissingExtraError
+from rsgadvise.records import dataclass
 
 TargetKind = Literal["auto", "classes", "values"]
 Array = NDArray[Any]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.data.stream import Array, TargetKind
 from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 
 MAX_CLASSES = 100_000
 

@@ -6,13 +6,13 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rsgadvise.data.packing import Packing, opened
 from rsgadvise.data.stream import malformed
 from rsgadvise.data.words import Words
+from rsgadvise.records import dataclass
 
 SAMPLE_BYTES = 1 << 18
 MOST_BYTES = 1 << 27

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+
+from rsgadvise.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.theory import DEFAULT, ConstantsName, about, all_constants
 
 __all__ = ["AUTO", "DEFAULT_WORK", "LARGEST_PILOT", "SMALLEST_PILOT", "Asked", "Effort"]

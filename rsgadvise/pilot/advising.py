@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise import wording
@@ -13,6 +13,7 @@ from rsgadvise.advise.results import Infeasible
 from rsgadvise.advise.space import search_space
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.pilot import Effort
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import BY_THEOREM, about
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.curvature import Curvature

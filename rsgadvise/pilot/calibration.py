@@ -7,13 +7,13 @@ its random start for places of other curvature at once. What a stage has made wo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot.arena import Arena, flat, shaped
+from rsgadvise.records import dataclass
 from rsgadvise.theory.problem import MeasuredConstants
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature, Spectrum, extreme_eigenvalues
 from rsgadvise.training.networks import Network, Weights

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
 
 from rsgadvise.advise.space import Space
 from rsgadvise.pilot.race import Candidate
+from rsgadvise.records import dataclass
 from rsgadvise.theory.calibrated import loss_stepsize
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from rsgadvise.pilot.arena import Arena, flat, shaped
 from rsgadvise.pilot.calibration import Calibration, layer_smoothness
 from rsgadvise.pilot.candidates import layer_shape
+from rsgadvise.records import dataclass
 from rsgadvise.training.curvature import PRODUCT_COST
 from rsgadvise.training.networks import Weights
 

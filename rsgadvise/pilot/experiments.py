@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate, fewest_work
 from rsgadvise.pilot.directional import unit_for
 from rsgadvise.pilot.race import Candidate, Heat, Runner, learns, log_loss
+from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data
 
 Change = Literal["weight_bound", "scaling", "bias", "stepsize", "iterations"]

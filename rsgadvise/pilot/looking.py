@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.stopping import probabilities
 from rsgadvise.training.expectation import MOST_TERMS, Expectation
 from rsgadvise.training.networks import Array, Data, Network, Weights, one_thread, projected

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.pilot.arena import Arena
+from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Weights
 from rsgadvise.training.rsg import Memory, Pace, Training, train
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import Plan, equation, objective_for

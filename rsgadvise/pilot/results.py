@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rsgadvise.advise.results import Advice
 from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
+from rsgadvise.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

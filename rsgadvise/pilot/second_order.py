@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -21,6 +20,7 @@ from rsgadvise.pilot.surroundings import (
     spectrum_ends,
     surroundings,
 )
+from rsgadvise.records import dataclass
 from rsgadvise.training.curvature import PRODUCT_COST
 from rsgadvise.training.networks import Array, Network
 from rsgadvise.training.rsg import Training

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.pilot.looking import Looks
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import Plan, objective_for

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.stopping import harmonic_number
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
 from rsgadvise.training.networks import Data, Network, projected

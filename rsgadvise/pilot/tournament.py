@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
 from rsgadvise.pilot.second_order import constant_loss
+from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Network, widened
 from rsgadvise.training.rsg import Training
 

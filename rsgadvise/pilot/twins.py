@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.problem import Assumption
 from rsgadvise.training.generated import column_entries, column_means, largest_mean_square
 from rsgadvise.training.networks import Data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from rsgadvise.pilot.twins import (
     shared_part,
     typical_statistics,
 )
+from rsgadvise.records import dataclass
 from rsgadvise.theory.calibrated import loss_stepsize
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, get_args
@@ -12,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, get_args
 from pydantic import ValidationError
 
 from rsgadvise.errors import SpecError, UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.spec.models import Section, Spec
 from rsgadvise.spec.rules import Numbers, Rule, look_alike, shown
 from rsgadvise.spec.yaml import (

@@ -36,6 +36,7 @@ WORDS: Mapping[str, bool | None] = {
 }
 NOT_FINITE = r"([-+]?)\.(?:(inf|Inf|INF)|nan|NaN|NAN)"
 # What the parser refuses, and the line separators that editors and YAML count differently.
+UNUSABLE_ASCII = "[\0-\x08\x0b\x0c\x0e-\x1f\x7f]"
 UNUSABLE = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 BEYOND_UNICODE = r"\\U(?!000|0010)[0-9A-Fa-f]{8}"
 
@@ -148,7 +149,8 @@ def plain(node: Node) -> Any:
 
 def build_tree(text: str) -> Tree:
     """Parse one YAML document; what is wrong with it is returned, not raised."""
-    if found := re.search(UNUSABLE, text):
+    # To compile the pattern for all of Unicode takes longer than to parse the text.
+    if found := re.search(UNUSABLE_ASCII if text.isascii() else UNUSABLE, text):
         return _unusable(text, found.start())
     if len(text) > MAX_BYTES:
         message = f"must be at most 1 MiB; got {len(text)} characters; keep data in a file named by data.file"

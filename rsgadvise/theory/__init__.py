@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from rsgadvise.records import dataclass
 
 __all__ = ["BY_THEOREM", "CONSTANTS", "DEFAULT", "ConstantsName", "about", "all_constants", "other_than"]
 

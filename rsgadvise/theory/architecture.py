@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rsgadvise.kinds import OfKind
+from rsgadvise.records import dataclass
 from rsgadvise.theory.heads import SQUARED, head_of
 from rsgadvise.theory.units import SIGMOID, units_of
 

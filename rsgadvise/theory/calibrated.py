@@ -31,10 +31,9 @@ Kind: a score, no bound. It orders choices and chooses the stepsize; the loss ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.objective import DerivedObjective, Plans, Range, Schedule
 from rsgadvise.theory.problem import MeasuredConstants

@@ -17,11 +17,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.heads import SQUARED, head_of
 from rsgadvise.theory.heads.head import Head

@@ -13,13 +13,13 @@ for the stochastic projected gradient g~. The `Geometry` says which gradient is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.theory.search import minimize_scan
 from rsgadvise.theory.stopping import (
     MatchedTo,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.theory import BY_THEOREM, ConstantsName, about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, closed_range

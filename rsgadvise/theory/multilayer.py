@@ -10,12 +10,12 @@ Reading: the superscript of w_m^l is a layer index, and the w of layer l bounds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import Bound, FloatArray, Numeric, closed_range
 from rsgadvise.theory.stopping import Stopping, StoppingSums, stopping_sums
 

@@ -5,10 +5,9 @@ The same geometric program as in `multilayer_optimum`, solved for N instead of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.multilayer import Structure, smallest_batch_size
 from rsgadvise.theory.multilayer_optimum import largest_shared, logit_of, shared_at, stepsizes_at

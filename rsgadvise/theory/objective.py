@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Protocol
 
 import numpy as np
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory import descent
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
 from rsgadvise.theory.search import minimize_scan

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rsgadvise.kinds import KINDS, KindName
+from rsgadvise.records import dataclass
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.heads import SQUARED

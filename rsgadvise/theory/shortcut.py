@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
+
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.theory.descent import FloatArray

@@ -7,7 +7,6 @@ of this package depends on P_R only through four sums, see `StoppingSums`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 
 FloatArray = NDArray[np.float64]
 Numeric = float | FloatArray

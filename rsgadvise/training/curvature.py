@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.data.spectrum import lanczos_steps
+from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Data, Network, widened
 
 Matrix = NDArray[np.float64]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data, Kernel, Network, Weights, projected
 
 FEWEST_ROWS = 32

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.kinds import KindName
+from rsgadvise.records import dataclass
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.problem import Problem

@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.networks import (

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Space
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.descent import FloatArray

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -18,6 +17,7 @@ from rsgadvise.ask.design.results import Architecture, CurvePoint, Family
 from rsgadvise.ask.design.screening import BLOCK, Metric, Screened, cost_of, first_batches, work_of
 from rsgadvise.errors import UsageError
 from rsgadvise.numerals import lengths
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray, Numeric

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rsgadvise.advise.results import Stepsize
 from rsgadvise.advise.wording import AT_HIGHEST_KEEP_PROB, AT_LOWEST_KEEP_PROB
 from rsgadvise.numerals import lengths
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.problem import Assumption
 

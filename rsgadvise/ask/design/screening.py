@@ -7,7 +7,7 @@ closed forms or roots found together. What is kept of an architecture is one row
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rsgadvise.advise.space import Goal, Space
 from rsgadvise.ask.design.architectures import Block, Lattice, joint_objective, joint_problem, one_space
 from rsgadvise.ask.design.shortcut import SMALL, STEPS, candidates_for_bound, plans_for_goal
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray, Numeric

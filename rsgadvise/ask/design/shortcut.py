@@ -7,12 +7,12 @@ batch that a whole number of iterations needs; what is left to compare is two wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Goal, Limit, Space
+from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Objective, Range
 from rsgadvise.theory.search import increasing_root

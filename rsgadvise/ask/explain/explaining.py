@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.advise.evaluate import evaluate, fixed_plan
@@ -15,6 +15,7 @@ from rsgadvise.ask.explain.knobs import knobs_of
 from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term
 from rsgadvise.ask.explain.sampling import sampling_of
 from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, spec_at
+from rsgadvise.records import dataclass
 from rsgadvise.spec import with_statistics
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName

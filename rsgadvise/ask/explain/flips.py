@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.ask.explain.results import Flip
 from rsgadvise.ask.explain.situation import TAKES_LONG, Ranking, Situation, ranking_of
 from rsgadvise.errors import HypothesisError, SpecError
+from rsgadvise.records import dataclass
 from rsgadvise.spec import changed_spec
 from rsgadvise.theory.search import distinct, geometric, whole_number
 from rsgadvise.theory.theorems import theorem_of

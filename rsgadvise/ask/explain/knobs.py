@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rsgadvise.ask.explain.results import Knob
 from rsgadvise.ask.explain.situation import TAKES_LONG, Situation, bound_at, ranking_of
 from rsgadvise.errors import HypothesisError, SpecError
+from rsgadvise.records import dataclass
 from rsgadvise.spec import changed_spec
 from rsgadvise.theory.problem import Problem
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.problem import Assumption
 

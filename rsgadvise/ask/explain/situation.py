@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rsgadvise.advise.evaluate import fixed_plan
@@ -13,6 +12,7 @@ from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.ask.explain.results import TrainingValue
 from rsgadvise.errors import InfeasibleError
+from rsgadvise.records import dataclass
 from rsgadvise.spec import changed_spec, with_statistics
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName

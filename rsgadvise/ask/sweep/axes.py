@@ -6,13 +6,13 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.ask.sweep.results import Axis, Value
 from rsgadvise.ask.verify.from_spec import Values
 from rsgadvise.errors import InfeasibleError, SpecError, UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown

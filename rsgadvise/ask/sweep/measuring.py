@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from rsgadvise.ask.verify.cases import Block, BlockResult, Claim, build_case
 from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
 from rsgadvise.ask.verify.running import Progress, run_cases
 from rsgadvise.errors import HypothesisError, InfeasibleError
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.certified import largest_gradient

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
+
+from rsgadvise.records import dataclass
 
 Value: TypeAlias = float | tuple[float, ...]
 """What a varied key takes: a number, or a whole list such as `network.layers`."""

@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from rsgadvise.ask.sweep.results import Axis, Measurement, PointWork, Sweep, Swe
 from rsgadvise.ask.verify.from_spec import GENERATED_ROWS
 from rsgadvise.ask.verify.running import State
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.spec import Spec
 from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.networks import Data

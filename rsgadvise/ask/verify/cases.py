@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from zlib import crc32
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.certified import certified_constants, largest_gradient
 from rsgadvise.theory.constants import InputMoments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, TiedNetwork

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Block, BlockResult, Case, Claim
 from rsgadvise.ask.verify.results import CaseResult, Verdict
+from rsgadvise.records import dataclass
 from rsgadvise.training.sequences import (
     ConfidenceSequence,
     binomial_limits,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 
 Verdict = Literal["consistent", "falsified", "inconclusive"]

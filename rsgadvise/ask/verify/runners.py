@@ -14,7 +14,6 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -25,6 +24,7 @@ from rsgadvise.ask.verify.cases import Block, BlockResult, Experiment, run_block
 from rsgadvise.ask.verify.running import Runner, WorkerDiedError
 from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.interrupts import deferred
+from rsgadvise.records import dataclass
 
 LOCAL = "local"
 """In place of an address: a cluster of this machine, for this run."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from rsgadvise.ask.verify.cases import Block, BlockResult, Case
 from rsgadvise.ask.verify.judging import PILOT, Judge, MissJudge, Plan, judge_for
 from rsgadvise.ask.verify.results import CaseResult, Verdict, Verification
 from rsgadvise.errors import RsgadviseError
+from rsgadvise.records import dataclass
 
 _DAY = 86_400.0  # longest wait at a time: the system has its limits
 

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +24,7 @@ from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
 from rsgadvise.data.text import SAMPLE_BYTES, Records, Writing, encoding_of, writing_of
 from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
+from rsgadvise.records import dataclass
 
 _SAMPLE, _SAMPLE_CELLS = 400, 1 << 17
 _START = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:%[^\n]*)?\r?\n)*[ \t]*@relation\b", re.IGNORECASE)

@@ -12,7 +12,6 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from rsgadvise.data.stream import (
 )
 from rsgadvise.data.words import ONLY_TARGETS, Words
 from rsgadvise.errors import MissingExtraError
+from rsgadvise.records import dataclass
 
 _SAMPLE = 400
 _WIDE_SAMPLE = 8  # a cell may be an image of megabytes

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 
 # A compressed file is refused when it expands by more than this factor and beyond this size.
 MAX_EXPANSION = 200

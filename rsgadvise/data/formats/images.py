@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import Array, ArraySource, DataSource, RowArray, malformed, optional, reading
+from rsgadvise.records import dataclass
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 # Whatever a file is named, Pillow tries no others: some of its readers start programs.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,6 +21,7 @@ from rsgadvise.data.formats.binary import ExpansionGuard, RawArray, check_expans
 from rsgadvise.data.formats.sparse import compressed, sparse_rows
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.stream import Array, RowArray, malformed, reading
+from rsgadvise.records import dataclass
 
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15

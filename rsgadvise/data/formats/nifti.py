@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from rsgadvise.data.formats.binary import RawArray, check_expansion
 from rsgadvise.data.packing import Packing, opened
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import Array, DataSource, RowArray, malformed, numeric_dtype, optional, reading
+from rsgadvise.records import dataclass
 
 _HEADERS = {1: 348, 2: 540}  # bytes, by version
 _BEFORE_VOXELS = 4  # bytes at least, which say whether the header goes on

@@ -9,7 +9,6 @@ import codecs
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from rsgadvise.data.stream import (
     reading,
 )
 from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 
 _SUFFIXES = (".svm", ".svmlight", ".libsvm")
 _TABLES = frozenset({".csv", ".tsv", ".tab"})

@@ -8,7 +8,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -41,6 +41,7 @@ from rsgadvise.data.stream import (
 )
 from rsgadvise.data.text import Records, encoding_of, first_lines, writing_of
 from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
+from rsgadvise.records import dataclass
 
 BLOCK_BYTES = 1 << 21  # of text for one call of pandas, and for each of its threads
 _THREADS = 2

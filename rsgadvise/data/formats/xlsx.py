@@ -11,7 +11,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +24,7 @@ from rsgadvise.data.packing import ZIP_MAGIC, Packing
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import DataSource, RowArray, malformed, optional, reading
 from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.data.columns import Column

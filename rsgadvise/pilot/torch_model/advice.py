@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,6 +24,7 @@ from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.racing import FULL, Race, race
 from rsgadvise.pilot.torch_model.replicas import WIDE, Candidate, Trained, Trainer
 from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, made, randomness
+from rsgadvise.records import dataclass
 
 Progress = Callable[[float, str], None]
 

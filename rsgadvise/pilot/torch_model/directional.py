@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from rsgadvise.advise.model_results import Directional, NoiseScale
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Tensors, Wrapped, dot
+from rsgadvise.records import dataclass
 
 _UPDATES = 6  # mini-batches whose updates are looked at
 _FED = 5  # mini-batches that an optimiser's memory is fed with before each

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from rsgadvise.errors import UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers import optimizer_names, optimizer_of
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 

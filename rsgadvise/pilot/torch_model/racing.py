@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rsgadvise.pilot.torch_model.replicas import Candidate, Trained, Trainer
+from rsgadvise.records import dataclass
 
 Told = Callable[[float], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ import torch
 from rsgadvise.advise.results import Schedule
 from rsgadvise.pilot.torch_model.optimizers import Steps, TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Wrapped, randomness
+from rsgadvise.records import dataclass
 
 Told = Callable[[float], None]
 WIDE = 3e7

@@ -7,7 +7,6 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from rsgadvise.errors import DataError, UsageError, brief
+from rsgadvise.records import dataclass
 
 Tensors = list[Any]
 LossFunction = Callable[[Any, Any], Any]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rsgadvise.advise.recommend import training_plan
 from rsgadvise.advise.results import Source, TrainingPlan
 from rsgadvise.advise.space import batch_choices
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.show.emit.layout import literal
 from rsgadvise.theory.stopping import Stopping
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.modules import names
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.show.report.blocks import Block

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from rsgadvise.ask.curves import Curve, Edge, Mark, Stack, Tradeoff
 from rsgadvise.numerals import count, number, percent
+from rsgadvise.records import dataclass
 from rsgadvise.show.html import words
 from rsgadvise.show.html.markup import Markup, element, grid_html, joined
 from rsgadvise.show.report.blocks import Column, Grid

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rsgadvise.numerals import count, epochs, network, number, stepsizes_by_layer
+from rsgadvise.records import dataclass
 from rsgadvise.show.html import words
 from rsgadvise.show.html.figures import figures
 from rsgadvise.show.html.markup import Markup, blocks_html, element, grid_html, joined, prose

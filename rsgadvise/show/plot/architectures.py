@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from rsgadvise.numerals import count, lengths, network, number
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
 from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series

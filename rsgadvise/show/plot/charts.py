@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot.architectures import architectures_chart
 from rsgadvise.show.plot.comparison import comparison_chart
 from rsgadvise.show.plot.document import Document, parse_document

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot.typed import TAGS, line
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.yaml import path_text

@@ -12,11 +12,11 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
 from rsgadvise.errors import MissingExtraError, UsageError
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot.figure import GREY, GROUPS, PARTS, ROLES, Chart, Panel, Role, Series
 from rsgadvise.show.plot.marks import LINE, MARKER, SMALL, draw_panel, look_of, name_lines, plain
 

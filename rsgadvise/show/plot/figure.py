@@ -7,8 +7,9 @@ here knows how it will be drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from rsgadvise.records import dataclass
 
 Scale = Literal["linear", "log", "category"]
 Role = Literal[

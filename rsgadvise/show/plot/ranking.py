@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated
 
 from rsgadvise.numerals import count, network, number, percent, stepsizes
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
 from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Axis, Bar, Chart, Level, Panel, Point, Segment, Series

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
 from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Axis, Chart, Level, Panel, Point, Role, Series, measured_point

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rsgadvise.numerals import count, network, number
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
 from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Chart, Level, Panel, Point, Series

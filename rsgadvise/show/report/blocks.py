@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rsgadvise.numerals import number, one_style, stepsizes
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.theory.problem import Assumption

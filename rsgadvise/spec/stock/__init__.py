@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rsgadvise.errors import SpecError
+from rsgadvise.records import dataclass
 
 FILE = "<model>"
 

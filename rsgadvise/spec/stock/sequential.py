@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from rsgadvise.records import dataclass
 from rsgadvise.spec.rules import shown
 from rsgadvise.spec.stock import Found, library_class, refuse
 from rsgadvise.theory.units import unit_names, unit_of

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:  # specs are read without numpy
     import numpy as np

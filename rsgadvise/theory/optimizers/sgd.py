@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 
 if TYPE_CHECKING:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory import multilayer, multilayer_optimum, multilayer_plan
 from rsgadvise.theory.certified import certified_constants, certified_network
 from rsgadvise.theory.descent import Bound, FloatArray
