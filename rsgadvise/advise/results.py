@@ -40,7 +40,7 @@ class TrainingPlan:
             schedule is then linear, and `cooled` gives its factor.
         source: raced and calibrated on the user's data, typical for its statistics, or a theorem's.
         learns: whether it ends better than a constant prediction.
-        reason: why it does not, found by experiment, and what helps; empty where it does.
+        reason: why it does not, or what holds it back, found by experiment, and what helps; else empty.
         loss: training loss that it reached, of a constant prediction `constant_loss`.
         held_out_error: share of held-out rows that are wrong; `constant_error` is that of always saying the
             commonest class.

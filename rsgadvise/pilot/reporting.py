@@ -135,6 +135,7 @@ class Reporter:
         )
         notes = (
             wording.INTERRUPTED if interrupted else "",
+            wording.seeds_note(report),
             wording.repeat_note(report, winner.source),
             wording.plateau_note(report),
             wording.help_note(report),

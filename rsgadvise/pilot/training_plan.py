@@ -115,7 +115,9 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
     """
     won = bool(report.raced) and report.raced[0].outcome == "won"
     learnt = _learnt(report)
-    reason = "" if learnt else help_note(report) or _doubt(report, learnt)
+    helped = {each.change for each in report.experiments if each.helps}
+    reason = help_note(report) if not learnt or (helped and "iterations" not in helped) else ""
+    reason = reason or _doubt(report, learnt)
     if not won:
         ran = [each for each in report.raced if math.isfinite(each.loss) and each.share > 0]
         lowest = min((each.loss for each in ran), default=None)

@@ -161,6 +161,17 @@ def box_note(wider: Experiment | None, share: float, bound: float) -> str:
     return f"{told}: the narrower one is kept."
 
 
+def seeds_note(report: PilotReport) -> str:
+    """What to do where one run says little, in a line."""
+    if not report.again or report.again[0].repeats:
+        return ""
+    first = report.again[0]
+    return (
+        f"Seeds decide much: a second run had a loss of {first.loss:.3g} where the first had "
+        f"{first.first_loss:.3g}, so train from several and keep the best."
+    )
+
+
 def repeat_note(report: PilotReport, winner: str) -> str:
     """That a run from another seed did not repeat the first, and what was tried then."""
     if not report.again or report.again[0].repeats:
@@ -172,7 +183,7 @@ def repeat_note(report: PilotReport, winner: str) -> str:
     text = (
         f"The second run of {whose} did not repeat the first: its loss was {first.loss:.4g} after "
         f"{_percent(first.share)} of the training, where the first had {first.first_loss:.4g} after "
-        f"{_percent(first.first_share)}. Seeds decide much here: train from several and keep the best."
+        f"{_percent(first.first_share)}."
     )
     for each in others:
         same = each.source == first.source

@@ -20,6 +20,7 @@ from rsgadvise.pilot.race import Candidate, Heat
 from rsgadvise.pilot.reporting import Reporter
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
 from rsgadvise.pilot.training_plan import raced_plan
+from rsgadvise.show.report.advice import lead
 from rsgadvise.spec import Spec
 from rsgadvise.training.generated import moments_of
 from rsgadvise.training.networks import Data, Network
@@ -101,6 +102,8 @@ def test_a_network_without_biases_is_named() -> None:
     said = [note for note in advice.notes if note.startswith("What holds it back")]
     assert len(said) == 1
     assert "with biases (network.bias: true)" in said[0]
+    assert plan.reason == said[0]
+    assert said[0] in lead(advice), "what would help most stands beside the answer"
 
 
 def test_what_needs_no_change_is_not_blamed() -> None:
@@ -123,6 +126,7 @@ def report_of(outcome: str, loss: float, share: float, *helped: str, still: bool
     ("report", "learns", "said"),
     [
         (report_of("won", 0.9, 0.2), True, ""),
+        (report_of("won", 0.9, 0.2, "bias"), True, "What holds it back, by experiment, is a network without"),
         (report_of("won", 0.99, 0.2), None, "by then it had done no better than a constant prediction"),
         (replace(report_of("won", 0.9, 0.2), loss=1.02), None, "its first run, for longer, had done better"),
         (report_of("won", 0.99, 0.2, "scaling"), False, "What holds it back, by experiment, is the data"),

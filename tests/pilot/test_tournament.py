@@ -20,6 +20,7 @@ from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.tournament import Finalist, Tournament, loss_of, predictions
 from rsgadvise.pilot.training_plan import raced_spread
 from rsgadvise.pilot.wording import fell
+from rsgadvise.show.report.advice import brief
 from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Snapshot, Stream, Training, train
@@ -303,6 +304,11 @@ def test_a_second_run_that_does_not_repeat_the_first_is_said_to(
     assert first.repeats == (slow == 0)
     said = [note for note in found.notes if "did not repeat the first" in note]
     assert len(said) == (slow > 0)
+    short = [note for note in found.notes if note.startswith("Seeds decide much: a second run had a loss of")]
+    assert len(short) == len(said)
+    assert all(
+        note in brief(found) and note.endswith("train from several and keep the best.") for note in short
+    )
     assert len(found.pilot.again) == (1 if slow == 0 else 2)
     # The other finalist, from the same new seed, takes its place where its two runs are lower together.
     lowest = min(tournament.finalists, key=lambda finalist: finalist.both)

@@ -156,7 +156,7 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
                 f"class {percent(plan.constant_error)}"
             )
         yield f"{text}."
-        if plan.learns is None and plan.reason:
+        if plan.learns is not False and plan.reason:
             yield f"{plan.reason[0].upper()}{plan.reason[1:].rstrip('.')}."
     elif plan.source == "calibrated":
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
