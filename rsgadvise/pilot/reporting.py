@@ -312,6 +312,7 @@ class Reporter:
             gradient_stopping=row.stopping,
             initial_loss=float(looks.losses[0, 0]),
             loss=float(looks.losses[0, -1]),
+            curve=tuple(zip(looks.iterations.tolist(), looks.losses[0].tolist(), strict=True)),
             held_out_loss=found.loss,
             held_out_error=found.error,
             constant_error=found.constant_error,

@@ -28,7 +28,7 @@ from rsgadvise.theory.search import whole_number
 from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan
+    from rsgadvise.advise.results import Advice, Expected, Guarantee, TrainingPlan
 
 
 # The answer that comes first: what to train with, how good it was, what is guaranteed, what next.
@@ -46,7 +46,7 @@ _ASSUMED: Mapping[str, str] = {
 
 
 def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
-    """At most four sentences, the most important first.
+    """At most four sentences, the most important first; one more for a loss that was asked for.
 
     Args:
         advice: with or without a plan.
@@ -60,6 +60,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     if plan.learns is False:
         lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or 'no cause was found'}.")
     lines.append(f"Train with {_values(advice, plan)}.")
+    asked = tuple(_wanted(plan))
+    lines += asked
     if plan.learns is not False:
         lines += _worth(advice, plan)
     if advice.infeasible is not None:
@@ -68,7 +70,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         lines.append(_guaranteed(advice.guarantee, plan))
     if source:
         lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
-    return tuple(lines)[:4]
+    return tuple(lines)[: 4 + len(asked)]
 
 
 def _values(advice: Advice, plan: TrainingPlan) -> str:
@@ -162,6 +164,42 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
 
+def expectation(plan: TrainingPlan | None) -> str:
+    """The loss to expect at the end, and what longer trainings would bring; empty where nobody knows."""
+    if plan is None or plan.longer is None:
+        return ""
+    own, longest = plan.longer
+    text = f"Expected at the end: a loss of about {_between(own)}"
+    times = count(round(longest.iterations / own.iterations))
+    if plan.level:
+        return f"{text}; more iterations hardly help."
+    return f"{text}; with {times} times the iterations {_between(longest)}."
+
+
+def _between(found: Expected) -> str:
+    return f"{number(found.loss, 2)} ({number(found.low, 2)} to {number(found.high, 2)})"
+
+
+def _wanted(plan: TrainingPlan) -> Iterator[str]:
+    """How long to train for the loss that was asked for."""
+    asked = plan.until
+    if asked is None:
+        return
+    loss = f"a loss of {number(asked.loss, 3)}"
+    if not plan.expected:
+        yield f"How long {loss} takes is not known: it needs short runs that learn."
+    elif asked.iterations is None:
+        yield f"{loss.capitalize()} is not expected within {count(plan.expected[-1].iterations)} iterations."
+    else:
+        passes = ""
+        if plan.epochs is not None:
+            passes = f", {epochs(plan.epochs * asked.iterations / plan.iterations)} epochs"
+        latest = "perhaps never" if asked.latest is None else f"{count(asked.latest)}"
+        soonest = "" if asked.soonest is None else count(asked.soonest)
+        took = f"{count(asked.iterations)} iterations ({soonest} to {latest}){passes}"
+        yield f"{loss.capitalize()} is expected after {took}."
+
+
 def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
     """The claim, and that it is about a stepsize of its own where it is."""
     if found.stepsize == plan.stepsize:
@@ -198,7 +236,12 @@ def brief(advice: Advice, row_notes: Iterable[str] = ()) -> Iterator[str]:
     """
     guessed = any(_GUESSED_TARGET in note for note in advice.notes)
     said = (*_SAID, *(["The target is "] if guessed else []))
-    lines = [advice.chosen, *(note for note in advice.notes if not note.startswith(said)), *row_notes]
+    lines = [
+        advice.chosen,
+        expectation(advice.train),
+        *(note for note in advice.notes if not note.startswith(said)),
+        *row_notes,
+    ]
     assumed = _assumed(advice)
     if assumed:
         lines.append(f"Assumed: {assumed}.")
