@@ -191,13 +191,12 @@ def _wanted(plan: TrainingPlan) -> Iterator[str]:
     elif asked.iterations is None:
         yield f"{loss.capitalize()} is not expected within {count(plan.expected[-1].iterations)} iterations."
     else:
-        passes = ""
-        if plan.epochs is not None:
-            passes = f", {epochs(plan.epochs * asked.iterations / plan.iterations)} epochs"
-        latest = "perhaps never" if asked.latest is None else f"{count(asked.latest)}"
-        soonest = "" if asked.soonest is None else count(asked.soonest)
-        took = f"{count(asked.iterations)} iterations ({soonest} to {latest}){passes}"
-        yield f"{loss.capitalize()} is expected after {took}."
+        ends = (asked.soonest, asked.iterations, asked.latest)
+        soonest, middle, latest = (
+            "never" if each is None else count(int(float(f"{each:.2g}"))) for each in ends
+        )
+        perhaps = "perhaps " if asked.latest is None else ""
+        yield f"{loss.capitalize()} is expected after about {middle} iterations ({soonest} to {perhaps}{latest})."
 
 
 def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
