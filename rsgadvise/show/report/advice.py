@@ -195,8 +195,8 @@ def _wanted(plan: TrainingPlan) -> Iterator[str]:
         soonest, middle, latest = (
             "never" if each is None else count(int(float(f"{each:.2g}"))) for each in ends
         )
-        perhaps = "perhaps " if asked.latest is None else ""
-        yield f"{loss.capitalize()} is expected after about {middle} iterations ({soonest} to {perhaps}{latest})."
+        ends_at = f"{soonest} to {'perhaps ' if asked.latest is None else ''}{latest}"
+        yield f"{loss.capitalize()} is expected after about {middle} iterations ({ends_at})."
 
 
 def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
