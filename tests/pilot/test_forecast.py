@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from conftest import Run
 from rsgadvise import recommend
 from rsgadvise.advise.results import Expected
 from rsgadvise.pilot.forecast import TIMES, expected, until
+from rsgadvise.show.plot.charts import chart_from
 from rsgadvise.training.networks import Data, Network, initial_weights
 from rsgadvise.training.rsg import Stream, Training, train
 
@@ -97,6 +101,30 @@ def test_the_command_says_it(run: Run) -> None:
     assert looked[0][0] == 1
     assert looked[-1][1] == pytest.approx(plan["loss"])
     assert len(plan["expected"]) <= len(TIMES)
+
+
+def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
+    """In the picture of the document as in the page: each expected loss with its interval, and the run."""
+    document, page = tmp_path / "advice.json", tmp_path / "page.html"
+    run("recommend", "configs/seedlings.csv", "-f", "json", "-q", "-o", document)
+    found = json.loads(document.read_text())
+    plan, curve = found["train"], found["pilot"]["curve"]
+    (panel,) = chart_from(document.read_text(), "advice.json").rows[0]
+    seen, ahead = panel.series
+    assert [(point.at, point.value) for point in seen.points] == [tuple(each) for each in curve]
+    keys = ("iterations", "loss", "low", "high")
+    assert [(point.at, point.value, point.lower, point.upper) for point in ahead.points] == [
+        tuple(each[key] for key in keys) for each in plan["expected"]
+    ]
+    assert panel.levels[0].at == plan["constant_loss"]
+    run("report", "configs/seedlings.csv", "-o", page, "-q")
+    drawn = page.read_text().partition('<figure id="learning"')[2].partition("</figure>")[0]
+    figure = ET.fromstring(f"<figure {drawn}</figure>")
+    corners = {each.get("class"): each.get("d", "") for each in figure.iter("path")}
+    assert corners["line held"].count("L") == len(seen.points) - 1
+    assert corners["line best"].count("L") == len(ahead.points) - 1
+    assert corners["band"].count("L") == 2 * len(ahead.points) - 1
+    assert all(0 <= float(at) <= 400 for at in re.findall(r"[ML]([-.\d]+)", "".join(corners.values())))
 
 
 @pytest.mark.parametrize("loss", ["0", "-1", "nan", "inf"])
