@@ -298,7 +298,8 @@ class Advice:
         recommendations: best first; empty where `infeasible` says why.
         objective: what was minimised, in words.
         largest_gradient: that of the best choice.
-        critical_batch_size: at the best choice's target, or None without a target.
+        critical_batch_size: of advice that saw data the noise scale where its short run ended; of a theorem's
+            that at the best choice's target, or None without a target.
         work: a quarter, the same and four times the work of the best choice; empty with a target.
         why: plain sentences on the best choice.
         notes: plain sentences on the whole, each once.

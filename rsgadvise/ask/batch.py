@@ -110,15 +110,12 @@ def batch_advice(
         scale_free: whether the optimiser's updates do not know how long a gradient was, as Adam's.
         samples: rows to train on; None where unknown.
         cost: of a step, or None.
-        before, after: batch sizes of a change that is asked about; `before` is the plan's where only the
-            other is given.
+        before, after: batch sizes of a change; `before` is the plan's where only the other is given.
         notes: of the advice.
 
     Raises:
-        UsageError: a batch size is beyond the rows, or `before` is given alone.
+        UsageError: a batch size is beyond the rows.
     """
-    if before is not None and after is None:
-        raise UsageError(f"--from {before} needs --to B, the batch size that comes instead; got none; add it")
     for name, size in (("--from", before), ("--to", after)):
         if size is not None and samples is not None and size > samples:
             raise UsageError(

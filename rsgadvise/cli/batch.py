@@ -12,9 +12,9 @@ from rsgadvise.cli.advice import Answer, NoSourceArgument, ask_for_advice
 from rsgadvise.cli.data import rows_of
 from rsgadvise.cli.options import SetOption
 from rsgadvise.cli.output import TargetOptions, emit
-from rsgadvise.cli.sources import AboutData, DataOptions, EffortOptions, located
+from rsgadvise.cli.sources import AboutData, DataOptions, EffortOptions
 from rsgadvise.cli.torch_model import AboutModel, ModelOptions
-from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.errors import InfeasibleError, UsageError
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
@@ -48,10 +48,12 @@ def batch(
     to: TargetOptions,
 ) -> None:
     """Batch size, stepsize and iterations together: how far larger batches pay."""
+    if before is not None and after is None:
+        raise UsageError(f"--from {before} needs --to B, the batch size that comes instead; got none; add it")
     if model.given is not None:
         if spec is not None and model.model is not None:
             raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
-        found = _of_model(model, options, effort, before, after, quiet=to.quiet)
+        found, interrupted = _of_model(model, options, effort, before, after, quiet=to.quiet)
         extra: Mapping[str, Any] = {}
     else:
         if spec is None:
@@ -59,7 +61,7 @@ def batch(
         answer = ask_for_advice(
             spec, (*(set_ or ()), "target=null"), effort, top=1, quiet=to.quiet, options=options
         )
-        found = _of_spec(answer, effort, before, after)
+        found, interrupted = _of_spec(answer, effort, before, after), answer.result.interrupted
         extra = {"data": dict(answer.measured), "spec": answer.loaded.spec.model_dump(mode="json")}
 
     def blocks() -> Sequence[Block]:
@@ -73,6 +75,8 @@ def batch(
         return as_document("batch", found, **extra)
 
     emit(to, blocks=blocks, document=document, rows=lambda: [asdict(row) for row in found.tradeoff])
+    if interrupted:
+        raise typer.Exit(130)
 
 
 def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: int | None) -> BatchAdvice:
@@ -83,7 +87,8 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
     advice = answer.result
     plan = advice.train
     if plan is None:
-        raise located(HypothesisError("leaves no plan", quantity="budget"), answer.loaded)
+        reason = "no training fits the spec" if advice.infeasible is None else advice.infeasible.reason
+        raise InfeasibleError(f"no batch size can be advised: {reason}")
     race, cost = _measured(answer, plan, effort)
     idle = f"This network learns nothing so: {plan.reason.rstrip('.')}." if plan.learns is False else ""
     noise, known = advice.critical_batch_size, answer.measured.get("samples")
@@ -136,7 +141,8 @@ def _of_model(
     after: int | None,
     *,
     quiet: bool,
-) -> BatchAdvice:
+) -> tuple[BatchAdvice, bool]:
+    """The answer, and whether the user interrupted the race before it."""
     from rsgadvise.ask.batch import batch_advice
     from rsgadvise.cli.torch_model import advised, prepared
 
@@ -149,8 +155,8 @@ def _of_model(
     loss, optimizer = ready.loss, ready.optimizer
     work = WORK if effort.work is None else effort.work
     known = ready.optimizer.known
-    unknown = "Of this optimiser nothing is known: its stepsize is taken to follow the batch size as Adam's."
-    return batch_advice(
+    unknown = "Of this optimiser nothing is known: its critical batch size is taken to grow as Adam's does."
+    found = batch_advice(
         advice.train,
         race_batches(
             ready.module, rows, advice.train, loss=loss, optimizer=optimizer, seed=effort.seed, work=work
@@ -158,9 +164,10 @@ def _of_model(
         noise=advice.critical_batch_size,
         about=advice.model,
         scale_free=known is None or known.scale_free,
-        samples=len(ready.inputs),
+        samples=advice.samples,
         cost=step_cost(ready.module, rows, loss=loss, optimizer=optimizer),
         before=before,
         after=after,
         notes=ready.notes if known is not None else (unknown, *ready.notes),
     )
+    return found, advice.interrupted

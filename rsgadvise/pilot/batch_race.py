@@ -1,9 +1,9 @@
 """The critical batch size by a race of batch sizes: how many iterations each takes to the same early loss.
 
 Batches of B/4, B and 4B rows train from the same start, each with a few stepsizes about the one that is
-advised for B, until the mean of their mini-batch losses is as low as the largest batches brought it in a
-short while. The hyperbola S_min (1 + B_c/B) through the three numbers of iterations has B_c, at that loss.
-It grows while training goes on, and is carried on to the end of the training that is advised.
+advised for B, until the loss of some rows is as low as the largest batches brought it in a short while. The
+hyperbola S_min (1 + B_c/B) through the three numbers of iterations has B_c, at that loss. It grows while
+training goes on, and is carried on to the end of the training that is advised.
 
 Why not by the noise of gradients alone: at weights that a training passes, most of the gradient in the steep
 directions is what the noise of its own batches put there, so that tr Sigma / ||grad f||^2 tells of the
@@ -28,6 +28,7 @@ TRAININGS, FEWEST_SAMPLES = 1.0, 80_000
 """Of the advised length, or examples where that is shorter: what the race costs at most, about."""
 
 _RATIO = 4  # of neighbouring batch sizes
+_FEWEST_ROWS = 2  # of a batch: of one, some modules have no statistics
 _RUNGS = (-1, 0, 1)  # powers of two, about the stepsize that the root of the batch size would have
 _MOST_FURTHER = 2  # rungs beyond an end that is best
 _GROWTH = 1.12  # from a look to the next
@@ -97,20 +98,20 @@ def _within(place: float, error: float, at: float | None) -> NoiseScale:
 
 
 def raced_sizes(batch_size: int, rows: int) -> tuple[int, ...]:
-    """Three batch sizes, the given one among them, as far as there are rows.
+    """Three batch sizes, the given one among them, as far as there are rows; none of one row but for that.
 
     Example:
-        >>> raced_sizes(32, 1000), raced_sizes(32, 100), raced_sizes(2, 1000), raced_sizes(8, 8)
-        ((8, 32, 128), (2, 8, 32), (2, 8, 32), (2, 8))
+        >>> raced_sizes(32, 1000), raced_sizes(32, 100), raced_sizes(4, 1000), raced_sizes(8, 8)
+        ((8, 32, 128), (2, 8, 32), (4, 16, 64), (2, 8))
     """
     least = batch_size // _RATIO
-    if least < 1:
+    if least < _FEWEST_ROWS:
         found = [batch_size * _RATIO**power for power in range(3)]
     elif batch_size * _RATIO <= rows:
         found = [least, batch_size, batch_size * _RATIO]
     else:
         found = [least // _RATIO, least, batch_size]
-    return tuple(size for size in found if 1 <= size <= rows)
+    return tuple(size for size in found if size == batch_size or _FEWEST_ROWS <= size <= rows)
 
 
 def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchRace:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.errors import RsgadviseError, UsageError, brief
 from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, TRAININGS, BatchRace, batch_race
 from rsgadvise.pilot.timing import StepCost, fitted, seconds_of, timed_sizes
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
@@ -36,7 +38,7 @@ def race_batches(
         seed: of the mini-batches.
         work: multiply-adds that it may cost.
     """
-    with randomness(seed):
+    with randomness(seed), _in_one_line():
         wrapped = Wrapped(made(module), loss, *data)
         generator = torch.Generator().manual_seed(seed)
         judged = torch.randperm(wrapped.rows, generator=generator)[:_JUDGED]
@@ -63,7 +65,7 @@ def step_cost(module: Any, data: tuple[Any, Any], *, loss: Loss, optimizer: Torc
     Args:
         module, data, loss, optimizer: as for `race_batches`.
     """
-    with randomness(0):
+    with randomness(0), _in_one_line():
         wrapped = Wrapped(made(module), loss, *data)
         optimizing = optimizer.make(wrapped.weights, lr=1e-6)
         batches = torch.Generator().manual_seed(0)
@@ -78,6 +80,20 @@ def step_cost(module: Any, data: tuple[Any, Any], *, loss: Loss, optimizer: Torc
             return seconds_of(steps)
 
         return fitted((size, timed(size)) for size in timed_sizes(wrapped.rows))
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """An error for whatever code of the user raises at batch sizes that the advice had not tried."""
+    try:
+        yield
+    except RsgadviseError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"the model, the loss or the optimiser must train at every batch size; got {brief(error)}; mend "
+            "it, or ask `rsgadvise recommend` for the one batch size"
+        ) from error
 
 
 def _step(wrapped: Wrapped, optimizing: Any, size: int, batches: Any) -> None:

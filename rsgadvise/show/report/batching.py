@@ -109,7 +109,7 @@ def _mark(found: BatchAdvice, row: BatchRow) -> str:
         *(["advised"] if row.batch_size == found.advised else []),
         *(["fastest"] if row.batch_size == found.fastest else []),
         *(["fewest samples"] if row is found.tradeoff[0] else []),
-        *(["pays up to here"] if row.batch_size == found.pays_up_to else []),
+        *(["pays to here"] if row.batch_size == found.pays_up_to else []),
     ]
     return ", ".join(marks)
 
@@ -117,14 +117,10 @@ def _mark(found: BatchAdvice, row: BatchRow) -> str:
 def _mind(found: BatchAdvice) -> Iterator[str]:
     noise = found.critical_batch_size
     if found.source == "typical":
-        yield (
-            f"Typical of {found.optimizer}, not measured: "
-            + (
-                "the race of batch sizes learnt nothing."
-                if found.trainings
-                else "name a data file to have batch sizes raced."
-            )
-        )
+        why = "batch sizes are raced on a data file, without --constants"
+        if found.trainings:
+            why = "short trainings of several batch sizes learnt nothing"
+        yield f"Typical of {found.optimizer}, not measured: {why}."
     else:
         yield (
             f"Batch sizes {_listed(found)} were raced to a loss of {number(noise.at, 3)}, at the cost of "
@@ -132,7 +128,7 @@ def _mind(found: BatchAdvice) -> Iterator[str]:
         )
     if found.cost is not None and found.cost.source == "measured":
         yield (
-            f"Seconds are those of this machine: {number(1e6 * found.cost.per_iteration, 2)} microseconds a "
-            f"step and {number(1e6 * found.cost.per_sample, 2)} a row. For other hardware give cost: in "
+            f"Seconds are those of this machine: {roughly(1e6 * found.cost.per_iteration)} microseconds a "
+            f"step and {roughly(1e6 * found.cost.per_sample)} a row. For other hardware give cost: in "
             "a spec."
         )
