@@ -163,7 +163,10 @@ def measure(setting: Setting) -> Curves:
         target, best = _planned(setting)
         curves = Curves(target)
         sizes = [size for size in SIZES if size <= setting.data.rows]
-        for order in (sizes[2::-1], sizes[3:]):
+        smaller = [size for size in sizes if size <= BATCH_SIZE]
+        for order in (smaller[::-1], [size for size in sizes if size > BATCH_SIZE]):
+            if not order:
+                continue
             near, fastest = best, float(ITERATIONS)
             if order[0] != BATCH_SIZE:
                 near, fastest = curves.best(BATCH_SIZE)

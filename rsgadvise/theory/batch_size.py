@@ -53,19 +53,3 @@ def stepsize_factor(before: float, after: float, *, critical: float) -> float:
         (2.0, 1.0)
     """
     return float(iterations_factor(before, after, critical=critical) ** -POWER)
-
-
-def cheapest_size(*, critical: float, per_iteration: float, per_sample: float) -> float:
-    """The B of least time S (t0 + t1 B): (B_c t0/t1)^(1/2).
-
-    Args:
-        critical: B_c.
-        per_iteration, per_sample: t0 and t1, seconds of a step and of each of its rows.
-
-    Example:
-        >>> cheapest_size(critical=100.0, per_iteration=4e-4, per_sample=1e-6)
-        200.0
-    """
-    if per_sample == 0 or critical == math.inf:
-        return math.inf if per_iteration > 0 else 0.0
-    return math.sqrt(critical * per_iteration / per_sample)

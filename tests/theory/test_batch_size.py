@@ -1,4 +1,4 @@
-"""Scaling with the batch size, against a quadratic model and a search."""
+"""Scaling with the batch size, against a quadratic model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from rsgadvise.theory.batch_size import cheapest_size, iterations_factor, stepsize_factor
+from rsgadvise.theory.batch_size import iterations_factor, stepsize_factor
 
 SIZES = (1, 8, 32, 100, 1000)
 
@@ -51,12 +51,3 @@ def test_noise_alone_and_no_noise() -> None:
     assert stepsize_factor(8, 32, critical=math.inf) == pytest.approx(2)
     assert stepsize_factor(8, 32, critical=0.0) == 1
     assert stepsize_factor(4096, 8192, critical=1.0) == pytest.approx(1, abs=1e-3)
-
-
-def test_the_cheapest_is_that_of_a_search() -> None:
-    sizes = np.arange(1, 5000)
-    seconds = (1 + 300 / sizes) * (2e-3 + 1e-5 * sizes)
-    found = cheapest_size(critical=300.0, per_iteration=2e-3, per_sample=1e-5)
-    assert found == pytest.approx(sizes[seconds.argmin()], abs=1)
-    assert cheapest_size(critical=300.0, per_iteration=2e-3, per_sample=0.0) == math.inf
-    assert cheapest_size(critical=300.0, per_iteration=0.0, per_sample=1e-5) == 0
