@@ -32,7 +32,9 @@ def test_the_hyperbola_is_found(true: float) -> None:
 
 def test_stepsizes_between_and_beyond_those_of_the_grid() -> None:
     known = curves(60.0)
-    assert known.best(32) == (-1, pytest.approx(50 * (1 + 60 / 32)))
+    exponent, steps = known.best(32)
+    assert exponent == -1
+    assert steps == pytest.approx(50 * (1 + 60 / 32))
     assert known.slower(32, 0.5) == pytest.approx(1)
     assert known.slower(32, 2**-0.5) == pytest.approx(1.5**0.5)
     assert known.slower(32, 2.0**0.5) == pytest.approx(3**0.5)

@@ -21,8 +21,8 @@ def noise_scale(products: FloatArray, size: int, *, at: float) -> NoiseScale:
     Those of different batches average to ||grad f||^2, those of a batch with itself to
     ||grad f||^2 + tr Sigma / size: both parts are unbiased.
 
-    Source: McCandlish, Kaplan, Amodei et al., An empirical model of large-batch training (2018), (2.9) and
-        appendix A.1; the interval is a jackknife over batches, two standard errors of the logarithm.
+    Source: McCandlish, Kaplan, Amodei et al., An empirical model of large-batch training (2018), the simple
+        noise scale; the interval is a jackknife over batches, two standard errors of the logarithm.
     Kind: estimate.
 
     Args:

@@ -4,8 +4,7 @@ Let a step of the best length lower f by D/(1 + B_c/B), as a quadratic model has
 noise scale B_c. Then the same loss takes S = S_min (1 + B_c/B) iterations and E = S B samples: at B = B_c
 twice the fewest of both.
 
-Source: McCandlish, Kaplan, Amodei et al., An empirical model of large-batch training (2018), (2.6), (2.7)
-    and (2.11).
+Source: McCandlish, Kaplan, Amodei et al., An empirical model of large-batch training (2018), section 2.
 Kind: a model. B_c grows while training goes on; one for a whole training is a mean.
 """
 
@@ -42,8 +41,9 @@ def stepsize_factor(before: float, after: float, *, critical: float) -> float:
     settings of benchmarks/batch, by SGD and by Adam, and so they were with the fall beyond B_c that Li et al.
     (Surge phenomenon in optimal learning rate and batch size scaling, 2024) derive for Adam.
 
-    Source: McCandlish et al. (2018), (2.6) and appendix E: a power of 1 for SGD, from 1/2 to 1 for Adam;
-        Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms (2022): the root.
+    Source: McCandlish et al. (2018), section 2, whose power is 1; Malladi et al., On the SDEs and scaling
+        rules for adaptive gradient algorithms (2022), whose rule is the root.
+    Kind: a model; the power is chosen by measurement.
 
     Args:
         before, after, critical: as for `iterations_factor`.
