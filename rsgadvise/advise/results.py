@@ -320,6 +320,23 @@ class MeasuredConstant:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseScale:
+    """tr Sigma / ||grad f||^2 of the gradient of one row, the batch size at which noise is as large as the
+    gradient. Source: McCandlish et al. (2018), the simple noise scale, from unbiased parts.
+
+    Attributes:
+        value: inf where the gradient cannot be told from noise.
+        lower, upper: by leaving out a mini-batch at a time, two standard errors of its logarithm.
+        at: the loss there; None where nothing was measured.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """Ranked recommendations, and everything needed to judge them.
 
@@ -330,7 +347,8 @@ class Advice:
         recommendations: best first; empty where `infeasible` says why.
         objective: what was minimised, in words.
         largest_gradient: that of the best choice.
-        critical_batch_size: at the best choice's target, or None without a target.
+        critical_batch_size: of advice that saw data the noise scale where its short run ended; of a theorem's
+            that at the best choice's target, or None without a target.
         work: a quarter, the same and four times the work of the best choice; empty with a target.
         why: plain sentences on the best choice.
         notes: plain sentences on the whole, each once.
@@ -351,7 +369,7 @@ class Advice:
     assumed: tuple[Assumption, ...]
     recommendations: tuple[Recommendation, ...] = ()
     largest_gradient: float | None = None
-    critical_batch_size: float | None = None
+    critical_batch_size: float | NoiseScale | None = None
     work: tuple[WorkPoint, ...] = ()
     why: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.results import Advice, NoiseScale, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
 from rsgadvise.numerals import count, epochs, network, number, percent, stepsizes
 from rsgadvise.show.report.blocks import (
@@ -18,6 +18,7 @@ from rsgadvise.show.report.blocks import (
     Sentences,
     Title,
     assumptions,
+    noise_sentence,
     one_stepsize,
     sentences,
     terms_grid,
@@ -384,8 +385,11 @@ def _why(advice: Advice) -> Iterator[str]:
 
         yield from measured_sentences(advice)
     yield from _limits(advice)
-    if advice.critical_batch_size is not None:
-        knee = count(whole_number(advice.critical_batch_size))
+    noise = advice.critical_batch_size
+    if isinstance(noise, NoiseScale):
+        yield noise_sentence(noise)
+    elif noise is not None:
+        knee = count(whole_number(noise))
         runs = advice.recommendations[0].runs
         at = "" if runs == 1 else f" of {runs:,} runs"
         yield f"Critical batch size{at} {knee}: there the iterations are twice the fewest possible."
