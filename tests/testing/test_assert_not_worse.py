@@ -98,6 +98,11 @@ def test_what_is_undecided_is_red_and_says_so() -> None:
     assert "max_runs is 30\na margin farther" in str(caught.value)
 
 
+def test_what_is_nearly_decided_is_undecided() -> None:
+    outcome = not_worse(lambda seed: float(seed % 5 < 2), zero, margin=0.5)
+    assert (outcome.verdict, outcome.runs, outcome.successes) == ("undecided", 200, 120)
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"margin": math.nan}, "margin must be a finite number; got nan"),
     ({"margin": math.inf}, "margin must be a finite number; got inf"),

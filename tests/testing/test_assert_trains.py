@@ -175,6 +175,10 @@ def test_what_is_not_finite_has_not_ended_below(value: float) -> None:
         assert_trains(lambda seed: value, below=math.inf)
 
 
+def test_a_run_that_ends_at_the_number_has_not_ended_below_it() -> None:
+    assert trains(lambda seed: 0.5, below=0.5).successes == 0
+
+
 def test_what_train_raises_is_raised_with_its_seed() -> None:
     def train(seed: int) -> float:
         if seed == 3:

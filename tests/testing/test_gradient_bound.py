@@ -49,7 +49,8 @@ def test_a_path_a_mapping_and_a_spec_pass_where_the_bound_holds(tmp_path: Path) 
 
 def test_it_says_what_verify_says(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    np.savez("rows.npz", x=np.random.default_rng(0).random((50, 6)), y=np.arange(50) % 2)
+    x, y = np.random.default_rng(0).random((50, 6)), np.arange(50) % 2
+    np.savez("rows.npz", x=x, y=y)
     spec = {**SPEC, "data": {"file": "rows.npz"}}
     Path("spec.yaml").write_text(json.dumps(spec))
     shown = json.loads(run("verify", "spec.yaml", "--confidence", "0.999", "-q", "-f", "json").out)
@@ -58,6 +59,9 @@ def test_it_says_what_verify_says(run: Run, tmp_path: Path, monkeypatch: pytest.
     assert outcome.runs == max(case["runs"] for case in shown["cases"])
     for case, line in zip(shown["cases"], outcome.message.split("\n")[1:], strict=True):
         assert line.startswith(f"{case['constants']} constants: measured {case['measured']:.6g}, limits ")
+    Path("spec.yaml").write_text(TEXT)
+    assert assert_gradient_bound("spec.yaml", data=(x, y)) == outcome, "arrays are as good as a file"
+    assert assert_gradient_bound("spec.yaml") != outcome
 
 
 def test_a_false_bound_is_red_with_its_verdict() -> None:
