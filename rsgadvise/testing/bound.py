@@ -84,6 +84,8 @@ def assert_gradient_bound(
     )
     runner = LocalRunner([case.experiment])
     found = run_cases([case], runner, runs=max_runs, confidence=1 - alpha, seed=seed)
+    if found.interrupted:
+        raise KeyboardInterrupt  # it is the suite's to stop
     checked = [each for each in found.cases if each.checked]
     verdict: Verdict = "undecided"
     if found.verdict == "falsified":

@@ -93,6 +93,15 @@ def test_what_is_undecided_is_red() -> None:
         assert_gradient_bound(SPEC, max_runs=2)
 
 
+def test_an_interrupt_ends_the_suite_and_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rsgadvise.ask.verify.runners.run_block", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        assert_gradient_bound(SPEC)
+
+
 def test_a_bound_that_nothing_could_break_is_red() -> None:
     with pytest.raises(AssertionError, match="nothing is tested: no gradient"):
         assert_gradient_bound(with_training(stepsize=1e-6))
