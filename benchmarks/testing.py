@@ -28,7 +28,7 @@ __all__ = ["Exact", "exact", "exact_sign", "exact_sign_verdict", "exact_verdict"
 
 SUITES = 10_000
 CLEAN = 400  # suites of each of five settings
-FAULTY = 100  # suites of each fault in each of three settings
+FAULTY = 100  # suites of each fault in each of four settings
 APART = 1_000  # seeds between suites, which share none
 
 Train = Callable[[int], float]
@@ -205,14 +205,19 @@ def _regression(name: str, *, stepsize: float, steps: int) -> Train:
     return train
 
 
-def _settings() -> dict[str, Callable[..., Train]]:
-    return {
-        "iris, torch": partial(_torch, "iris", stepsize=0.1, steps=60),
-        "wine, torch with momentum": partial(_torch, "wine", stepsize=0.02, momentum=0.9, steps=40),
-        "digits, torch": partial(_torch, "digits", stepsize=0.2, steps=80),
-        "breast_cancer, numpy": partial(_regression, "breast_cancer", stepsize=0.1, steps=100),
-        "digits, numpy": partial(_regression, "digits", stepsize=0.1, steps=100),
-    }
+# Of stepsizes that are factors of 2 apart, those at which the worst of 15 seeds ends lowest.
+NETWORKS: dict[str, Callable[..., Train]] = {
+    "iris, torch": partial(_torch, "iris", stepsize=0.8, steps=60),
+    "wine, torch with momentum": partial(_torch, "wine", stepsize=0.8, momentum=0.5, steps=40),
+    "digits, torch": partial(_torch, "digits", stepsize=0.8, steps=80),
+}
+SMALL: dict[str, Callable[..., Train]] = {
+    "iris, an eighth of the stepsize": partial(_torch, "iris", stepsize=0.1, steps=60),
+}
+REGRESSIONS: dict[str, Callable[..., Train]] = {
+    "breast_cancer, numpy": partial(_regression, "breast_cancer", stepsize=0.1, steps=100),
+    "digits, numpy": partial(_regression, "digits", stepsize=0.1, steps=100),
+}
 
 
 def _suites(train: Train, below: float, count: int) -> list[tuple[Outcome, float]]:
@@ -227,7 +232,7 @@ def _suites(train: Train, below: float, count: int) -> list[tuple[Outcome, float
 
 def _clean() -> None:
     every: Counter[str] = Counter()
-    for name, make in _settings().items():
+    for name, make in (NETWORKS | REGRESSIONS).items():
         train = make()
         below = choose_below(train)
         found = _suites(train, below, CLEAN)
@@ -245,7 +250,7 @@ def _clean() -> None:
 
 
 def _faulty() -> None:
-    for name, make in list(_settings().items())[:3]:
+    for name, make in (NETWORKS | SMALL).items():
         below = choose_below(make())
         for fault in FAULTS:
             found = _suites(make(fault=fault), below, FAULTY)
