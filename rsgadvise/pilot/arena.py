@@ -18,7 +18,9 @@ from rsgadvise.training.rsg import Stream
 
 # What all short runs of one pilot share: network, rows, and where randomness comes from.
 
-_HELD_OUT = 0.2
+HELD_OUT = 0.2
+"""Share of the rows that no run trains on, where there are enough."""
+
 _FEWEST_HELD_OUT = 10  # below this nothing is held out
 _START, _SPLIT = 0, 1
 
@@ -66,7 +68,7 @@ class Arena:
         hot = (data.targets == 0) | (data.targets == 1)
         one = data.targets.shape[1] == 1
         labelled = not network.tied and bool(hot.all() and (one or (data.targets.sum(axis=1) == 1).all()))
-        aside = int(data.rows * _HELD_OUT)
+        aside = int(data.rows * HELD_OUT)
         whole = cls(network, single, None, labelled, seed, optimizer)
         if not hold_out or aside < _FEWEST_HELD_OUT:
             return whole

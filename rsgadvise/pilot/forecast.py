@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rsgadvise.advise.results import Expected, Until
+from rsgadvise.pilot.arena import HELD_OUT
 
 TIMES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 """Lengths that losses are expected at, in trainings: those that are no shorter than what was seen."""
 
 _LATE = 0.25  # of the run: a line is laid through the logarithms of what comes after
+_STEEPEST = 1.0  # power of k: what falls faster has just left a plateau, and does not go on so
 _FEWEST = 5  # losses there: fewer tell no trend
 
 # How far such lines were off, in logarithms: the middle 95 % of 3,243 extrapolations on four tables,
@@ -23,17 +26,23 @@ _SETTLED, _FAR, _STEEP = 0.02, 0.1, 0.5
 _BELOW, _ABOVE = 3.76, 0.84
 
 
-def expected(curve: ArrayLike, whole: int) -> tuple[Expected, ...]:
+def expected(
+    curve: ArrayLike, whole: int, *, end: float | None = None, held_out: float | None = None
+) -> tuple[Expected, ...]:
     """Losses at the end of trainings that last `TIMES` as long as planned, with intervals of 90 %.
 
     A training loss falls about like k^-p, so that a line is fitted to the logarithms of the last three
-    quarters of the run and followed; one that rises is taken to be level. The interval has no theory: it is
-    by how much such lines were off on other data, in trainings that ended with a falling stepsize too.
+    quarters of the run and followed; one that rises is taken to be level, one that falls faster than 1/k to
+    fall so. The interval has no theory: it is by how much such lines were off on other data, in trainings
+    that ended with a falling stepsize too. Rows that were held out are trained on later: no better than now,
+    at worst, which is the upper end where that is higher.
 
     Args:
         curve: (looks, 2), increasing iterations k >= 1 where a run was looked at, and its losses there, over
             the rows that are trained on.
         whole: N of the training that is planned.
+        end: loss over all rows at the end of the run, where those of the curve are of some of them.
+        held_out: loss of the rows that the run did not train on, at its end; None where there are none.
 
     Returns:
         None of them where too few losses are positive and finite.
@@ -49,11 +58,18 @@ def expected(curve: ArrayLike, whole: int) -> tuple[Expected, ...]:
     if len(k) < _FEWEST or not (np.isfinite(loss).all() and (loss > 0).all()):
         return ()
     x, y = np.log(k / k[-1]), np.log(loss)
-    slope, end = np.polyfit(x, y, 1)
-    scatter = math.sqrt(float(np.square(y - end - slope * x).sum()) / (len(k) - 2))
-    fall = max(0.0, -float(slope))
+    slope, level = np.polyfit(x, y, 1)
+    scatter = math.sqrt(float(np.square(y - level - slope * x).sum()) / (len(k) - 2))
+    if end is not None and 0 < end < math.inf:
+        level += math.log(end) - y[-1]
+    fall = min(max(0.0, -float(slope)), _STEEPEST)
     lengths = (round(times * whole) for times in TIMES)
-    return tuple(_at(n, float(k[-1]), float(end), fall, scatter) for n in lengths if n >= k[-1])
+    found = (_at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1])
+    if held_out is None or not math.isfinite(held_out):
+        return tuple(found)
+    return tuple(
+        replace(each, high=max(each.high, (1 - HELD_OUT) * each.loss + HELD_OUT * held_out)) for each in found
+    )
 
 
 def _at(iterations: int, seen: float, end: float, fall: float, scatter: float) -> Expected:

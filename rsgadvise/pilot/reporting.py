@@ -40,6 +40,7 @@ _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
 _NOISE_PART = 0.5  # of what a race leaves
 _STATE_PRODUCTS = 10
+_LOSS_ROWS = 1 << 13  # for one loss at the end: at most so many
 _STATE_ROWS = (16, 1024)
 _STATE_COST = 1 + 2 * 2 * _STATE_PRODUCTS + 2 * 20
 """Of each row: two Lanczos runs on halves, the box, the outlook and the quotients, some four runs' worth."""
@@ -337,12 +338,22 @@ class Reporter:
             initial_loss=float(looks.losses[0, 0]),
             loss=float(looks.losses[0, -1]),
             curve=tuple(zip(looks.iterations.tolist(), looks.losses[0].tolist(), strict=True)),
+            whole_loss=self._whole_loss(winner, finalist),
             held_out_loss=found.loss,
             held_out_error=found.error,
             constant_error=found.constant_error,
             held_out_rows=found.rows,
             stopping=choice,
         )
+
+    def _whole_loss(self, winner: Candidate, finalist: Finalist) -> float | None:
+        """At the end of the second run, over all rows where its looks took a few; None with masks."""
+        arena = self.arena.keeping(winner.keep_prob)
+        if arena.network.masked_widths:
+            return None
+        data = arena.part(np.arange(min(arena.data.rows, _LOSS_ROWS)))
+        outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
+        return loss_of(arena.network, outputs, data.targets)
 
     def _stopping(self, winner: Candidate, finalist: Finalist) -> StoppingChoice:
         point = self._point(winner, finalist.looks.last, "uniform")

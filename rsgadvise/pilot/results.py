@@ -81,7 +81,7 @@ class PilotReport:
         gradient_stopping: P_R of these averages: that of the advice, or uniform where it is none for so short
             a run, such as a list of N probabilities.
         initial_loss, loss: of the second run at W^1 and at its end.
-        curve: (k, loss) along it.
+        curve: (k, loss) along it, over some of the rows; whole_loss: at its end over all of them, or 8,192.
         held_out_loss: at the end of the second run, without masks; None where nothing was held out.
         held_out_error: share of held-out rows whose class is not the largest output.
         constant_error: the same if every row is said to be of the commonest class.
@@ -105,6 +105,7 @@ class PilotReport:
     initial_loss: float | None = None
     loss: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
+    whole_loss: float | None = None
     held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None

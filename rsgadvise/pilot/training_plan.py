@@ -136,5 +136,7 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
         held_out_error=report.held_out_error,
         constant_error=report.constant_error,
         spread=spread,
-        expected=expected(report.curve, plan.iterations) if learnt and report.curve else (),
+        expected=expected(report.curve, plan.iterations, end=report.whole_loss, held_out=report.held_out_loss)
+        if learnt and report.curve
+        else (),
     )

@@ -26,7 +26,7 @@ def curve(losses: np.ndarray) -> np.ndarray:
     return np.stack([K, losses], axis=1)
 
 
-@pytest.mark.parametrize("power", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("power", [0.1, 0.5, 1.0])
 def test_a_power_law_is_followed(power: float) -> None:
     found = expected(curve(3 * K**-power), 2000)
     assert [each.iterations for each in found] == [500, 1000, 2000, 4000, 8000, 16000]
@@ -41,8 +41,19 @@ def test_noise_makes_it_less_sure_and_a_rise_is_level() -> None:
     noise = np.exp(np.random.default_rng(0).normal(0, 0.1, len(K)))
     sure, unsure = (expected(curve(losses), 500)[0] for losses in (K**-0.5, K**-0.5 * noise))
     assert unsure.high / unsure.low > 1.2 * sure.high / sure.low
+    steep = expected(curve(K**-3.0), 1000)
+    assert steep[1].loss == pytest.approx(steep[0].loss / 2), "just off a plateau"
     rising = expected(curve(K**0.3), 1000)
     assert {each.loss for each in rising} == {rising[0].loss}
+
+
+def test_rows_held_out_may_stay_as_they_are() -> None:
+    plain, told = (expected(curve(K**-0.5), 2000, held_out=loss) for loss in (None, 1.0))
+    for one, other in zip(plain, told, strict=True):
+        assert (one.loss, one.low) == (other.loss, other.low)
+        assert other.high == pytest.approx(max(one.high, 0.8 * one.loss + 0.2))
+    assert expected(curve(K**-0.5), 2000, held_out=math.inf) == plain
+    assert expected(curve(K**-0.5), 2000, held_out=0.0) == plain
 
 
 @pytest.mark.parametrize("losses", [np.zeros(len(K)), np.full(len(K), np.nan), np.full(len(K), np.inf)])
