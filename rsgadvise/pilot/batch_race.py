@@ -127,6 +127,8 @@ def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchR
         budget: samples, about.
     """
     sizes, taken = raced_sizes(batch_size, rows), 0.0
+    if len(sizes) < 2:  # too few rows for another
+        return BatchRace(NoiseScale(math.inf, 0.0, math.inf, None), {}, 0.0)
     largest = sizes[-1]
     most = max(_FEWEST, round(budget / (len(_RUNGS) * len(sizes) * largest)))
 
