@@ -27,6 +27,9 @@ of updates that number and the loss of the rows that all are judged by."""
 TRAININGS, FEWEST_SAMPLES = 1.0, 80_000
 """Of the advised length, or examples where that is shorter: what the race costs at most, about."""
 
+SEEDS = 2
+"""Runs of each stepsize, with mini-batches of their own: one that is lucky would set the target alone."""
+
 _RATIO = 4  # of neighbouring batch sizes
 _FEWEST_ROWS = 2  # of a batch: of one, some modules have no statistics
 _RUNGS = (-1, 0, 1)  # powers of two, about the stepsize that the root of the batch size would have
@@ -124,6 +127,8 @@ def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchR
         budget: samples, about.
     """
     sizes, taken = raced_sizes(batch_size, rows), 0.0
+    if len(sizes) < 2:  # too few rows for another
+        return BatchRace(NoiseScale(math.inf, 0.0, math.inf, None), {}, 0.0)
     largest = sizes[-1]
     most = max(_FEWEST, round(budget / (len(_RUNGS) * len(sizes) * largest)))
 
@@ -170,6 +175,18 @@ def _beyond(found: Mapping[int, float]) -> list[int]:
     if best == min(found):
         return [best - 1]
     return [best + 1] if best == max(found) else []
+
+
+def mean_loss(losses: Sequence[float]) -> float:
+    """Of the runs with one stepsize: the geometric mean; inf where one has diverged.
+
+    Example:
+        >>> mean_loss([1.0, 4.0]), mean_loss([1.0, float("nan")]), mean_loss([0.0, 1.0])
+        (2.0, inf, 0.0)
+    """
+    if not all(map(math.isfinite, losses)):
+        return math.inf
+    return math.prod(max(loss, 0.0) for loss in losses) ** (1 / len(losses))
 
 
 def _looks(steps: float) -> list[int]:

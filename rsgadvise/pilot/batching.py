@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,14 +9,11 @@ import numpy as np
 
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot.arena import Arena, multiply_adds
-from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, TRAININGS, BatchRace, batch_race
+from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, SEEDS, TRAININGS, BatchRace, batch_race, mean_loss
 from rsgadvise.pilot.tournament import loss_of, predictions
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.training.networks import Data, Network, one_thread
 from rsgadvise.training.rsg import Training, train
-
-SEEDS = 2
-"""Runs of each stepsize from starts of their own: their losses are averaged, by logarithms."""
 
 _JUDGED = 512  # rows
 _START, _BATCHES, _JUDGING = 3, 9, 9  # keys of randomness
@@ -50,8 +46,7 @@ def race_batches(
                 loss_of(network, predictions(network, one, judged.inputs), judged.targets)
                 for one in ([matrix[seed : seed + 1] for matrix in shot.weights] for seed in range(SEEDS))
             ]
-            sound = all(map(math.isfinite, losses))
-            yield shot.iteration - 1, math.exp(float(np.log(losses).mean())) if sound else math.inf
+            yield shot.iteration - 1, mean_loss(losses)
 
     judged = arena.part(arena.sample(_JUDGED, arena.rng(_JUDGING)))
     samples = max(TRAININGS * plan.batch_size * plan.iterations, FEWEST_SAMPLES)

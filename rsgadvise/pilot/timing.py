@@ -53,6 +53,8 @@ def fitted(timed: Iterable[tuple[int, float]]) -> StepCost:
     from scipy.optimize import nnls
 
     known = tuple(timed)
+    if len(known) == 1:
+        return StepCost(known[0][1], 0.0, "measured", known)
     relative = np.array([[1 / seconds, size / seconds] for size, seconds in known])
     (fixed, each), _ = nnls(relative, np.ones(len(known)))
     return StepCost(float(fixed), float(each), "measured", known)

@@ -64,6 +64,11 @@ def test_a_loss_that_stays_tells_nothing() -> None:
     assert usual.at is None
 
 
+def test_one_row_leaves_nothing_to_race() -> None:
+    found = batch_race(falling(20.0), batch_size=1, rows=1, budget=1e5)
+    assert (found.steps, found.samples) == ({}, 0)
+
+
 def test_one_that_diverges_does_not_win() -> None:
     def run(size: int, multiple: float, looks: Sequence[int]) -> Iterator[tuple[int, float]]:
         for at in looks:

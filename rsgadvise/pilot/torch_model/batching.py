@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.errors import RsgadviseError, UsageError, brief
-from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, TRAININGS, BatchRace, batch_race
+from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, SEEDS, TRAININGS, BatchRace, batch_race, mean_loss
 from rsgadvise.pilot.timing import StepCost, fitted, seconds_of, timed_sizes
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, made, randomness
@@ -30,7 +31,7 @@ def race_batches(
 ) -> BatchRace:
     """Race batch sizes about a plan; the module is left as it is.
 
-    All runs start from the module's own first weights, so there is one of each stepsize.
+    All runs start from the module's own first weights.
 
     Args:
         module, data, loss, optimizer: as for `advise_model`, which found that they go together.
@@ -39,24 +40,30 @@ def race_batches(
         work: multiply-adds that it may cost.
     """
     with randomness(seed), _in_one_line():
-        wrapped = Wrapped(made(module), loss, *data)
+        module = made(module)
+        copies = [Wrapped(module, loss, *data) for _ in range(SEEDS)]
+        wrapped = copies[0]
         generator = torch.Generator().manual_seed(seed)
         judged = torch.randperm(wrapped.rows, generator=generator)[:_JUDGED]
 
         def run(size: int, multiple: float, looks: Sequence[int]) -> Iterator[tuple[int, float]]:
-            wrapped.restart()
-            batches = torch.Generator().manual_seed(seed + size)
-            optimizing = optimizer.make(wrapped.weights, lr=multiple * plan.common_stepsize)
+            gamma, runs = multiple * plan.common_stepsize, []
+            for place, copy in enumerate(copies):
+                copy.restart()
+                batches = torch.Generator().manual_seed(SEEDS * (seed + size) + place)
+                runs.append((copy, optimizer.make(copy.weights, lr=gamma), batches))
             done = 0
             for at in looks:
-                for _ in range(at - done):
-                    _step(wrapped, optimizing, size, batches)
+                for copy, optimizing, batches in runs:
+                    for _ in range(at - done):
+                        _step(copy, optimizing, size, batches)
                 done = at
-                yield at, wrapped.mean_loss(judged)
+                yield at, mean_loss([copy.mean_loss(judged) for copy in copies])
 
         samples = max(TRAININGS * plan.batch_size * plan.iterations, FEWEST_SAMPLES)
         budget = min(samples, work * plan.batch_size / wrapped.work(plan.batch_size))
-        return batch_race(run, batch_size=plan.batch_size, rows=wrapped.rows, budget=budget)
+        found = batch_race(run, batch_size=plan.batch_size, rows=wrapped.rows, budget=budget / SEEDS)
+        return replace(found, samples=SEEDS * found.samples)
 
 
 def step_cost(module: Any, data: tuple[Any, Any], *, loss: Loss, optimizer: TorchOptimizer) -> StepCost:

@@ -117,14 +117,14 @@ def _mark(found: BatchAdvice, row: BatchRow) -> str:
 def _mind(found: BatchAdvice) -> Iterator[str]:
     noise = found.critical_batch_size
     if found.source == "typical":
-        why = "batch sizes are raced on a data file, without --constants"
+        why = "batch sizes are raced on a data file of several rows, without --constants"
         if found.trainings:
             why = "short trainings of several batch sizes learnt nothing"
         yield f"Typical of {found.optimizer}, not measured: {why}."
     else:
         yield (
             f"Batch sizes {_listed(found)} were raced to a loss of {number(noise.at, 3)}, at the cost of "
-            f"{number(found.trainings, 2)} trainings; from there to the end it is extrapolated."
+            f"{roughly(found.trainings)} trainings; from there to the end it is extrapolated."
         )
     if found.cost is not None and found.cost.source == "measured":
         yield (
