@@ -19,13 +19,27 @@ from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import ConstantsName, about, other_than
+from rsgadvise.theory import DEFAULT, FLOORLESS, ConstantsName, about
 from rsgadvise.theory.calibrated import LossObjective
-from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for, stepsize_range
+from rsgadvise.theory.judge import (
+    Judged,
+    Plan,
+    check_problem,
+    equation,
+    gradient_stepsize,
+    judge,
+    objective_for,
+    stepsize_range,
+)
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import theorem_of, usual_constants
+from rsgadvise.theory.theorems import (
+    others_with_bounds,
+    proven_constants,
+    theorem_of,
+    usual_constants,
+)
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -81,6 +95,25 @@ class Rankings:
             return None
         return None if goal is not None and goal.eps >= best.largest_gradient else best
 
+    def price(self, best: Recommendation) -> float:
+        """What plans are compared by: the bound, with a target seconds or samples in all."""
+        if self.space.goal is None:
+            return best.bound
+        return best.total_samples if best.seconds is None else best.seconds
+
+    @property
+    def proven_best(self) -> tuple[ConstantsName, Recommendation] | None:
+        """The least of what is proven, and whose constants it is by; the certified ones' where others tie.
+
+        A paper's bound that is proven lies above the certified one at the same choice: the paper's ranking is
+        only looked at where the certified one has nothing to say.
+        """
+        names = sorted(proven_constants(self.problem.kind))
+        if self.proven("certified") is None:
+            names.append(DEFAULT)
+        found = [(name, best) for name in names if (best := self.proven(name)) is not None]
+        return min(found, key=lambda pair: self.price(pair[1]), default=None)
+
 
 def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     """The paper's or the certified constants, and why, in one line.
@@ -95,20 +128,26 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
         known: the rankings to choose from.
     """
     usual = usual_constants(known.problem)
-    if known.space.goal is None:
-        if known.proven("certified"):
-            return "certified", wording.BY_CERTIFIED
-        if theorem_of(known.problem.kind, usual).proven:
-            return usual, wording.BY_CERTIFIED_ALONE
-        return usual, wording.BY_PROVEN_PAPER if known.proven(usual) else wording.BY_PAPER
-    if known.best("certified") is not None:
-        return "certified", wording.PLAN_BY_CERTIFIED
-    return usual, wording.PLAN_BY_PAPER if known.best(usual) is not None else wording.NO_PLAN
+    least = known.proven_best
+    name = None if least is None else least[0]
+    floorless = name == FLOORLESS
+    aimed = known.space.goal is not None
+    if known.best("certified") if aimed else known.proven("certified"):
+        if floorless:
+            return "certified", wording.PLAN_WITH_FLOOR if aimed else wording.BY_CERTIFIED_WITH_FLOOR
+        return "certified", wording.PLAN_BY_CERTIFIED if aimed else wording.BY_CERTIFIED
+    if floorless:
+        return FLOORLESS, wording.PLAN_BY_FLOORLESS if aimed else wording.BY_FLOORLESS
+    if aimed:
+        return usual, wording.PLAN_BY_PAPER if known.best(usual) is not None else wording.NO_PLAN
+    if theorem_of(known.problem.kind, usual).proven:
+        return usual, wording.BY_CERTIFIED_ALONE
+    return usual, wording.BY_PROVEN_PAPER if name == usual else wording.BY_PAPER
 
 
 def elsewhere(known: Rankings, constants: ConstantsName) -> str:
     """Where these constants have no plan: that others have one, or that they have none either."""
-    others = other_than(constants)
+    others = others_with_bounds(known.problem.kind, constants)
     for other in others:
         best = known.best(other)
         if best is not None:
@@ -413,6 +452,9 @@ def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judg
         notes.append(wording.NOT_PROVEN)
         if judged.certified_vacuous:
             notes.append(wording.NOTHING_PROVEN)
+    length = gradient_stepsize(problem, point.keep_prob, constants)
+    if length is not None:
+        notes.append(wording.at_other_stepsize(length))
     return notes
 
 

@@ -151,6 +151,7 @@ class Checked(StrEnum):
     BOTH = "both"
     PAPER = "paper"
     CERTIFIED = "certified"
+    FLOORLESS = "floorless"
 
 
 def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> Values:
@@ -217,7 +218,7 @@ def _case(
     name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
-    constants = tuple(each for each in BY_THEOREM if checked in (Checked.BOTH, each))
+    constants = BY_THEOREM if checked == Checked.BOTH else (str(checked),)
     data = None if statistics is None else rows_of(loaded, statistics)
     try:
         with np.errstate(all="ignore"):

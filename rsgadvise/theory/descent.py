@@ -125,7 +125,7 @@ def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: NDA
         worst = np.broadcast_to(stepsize, wrong.shape)[wrong].flat[0]
         edge = np.broadcast_to(limit, wrong.shape)[wrong].flat[0]
         raise HypothesisError(
-            f"must lie in (0, {edge:.6g}), the theorem's range 2/U; got {worst:g}; choose a smaller stepsize",
+            f"must lie in (0, {edge:.6g}), the theorem's range; got {worst:g}; choose a smaller stepsize",
             quantity="stepsize",
         )
 

@@ -155,10 +155,12 @@ def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) 
     return CappedObjective(theorem.objective, limit, everywhere and theorem.proven)
 
 
-def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
-    """The certified bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
-    objective = objective_for(problem, "certified")
-    if theorem_of(problem.kind, drawn_by) is theorem_of(problem.kind, "certified"):
+def certified_beside(
+    problem: Problem, drawn_by: ConstantsName, constants: ConstantsName = "certified"
+) -> Objective:
+    """A proven bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
+    objective = objective_for(problem, constants)
+    if theorem_of(problem.kind, drawn_by) is theorem_of(problem.kind, constants):
         return objective
     return BesideObjective(
         objective, lambda stepsize, zeta, n: matched_share(problem, drawn_by, stepsize, zeta, n)
@@ -287,7 +289,8 @@ class Judged:
     """A bound of one plan beside the certified one at the very same P_R: what can be relied on.
 
     Attributes:
-        bound, certified: with their terms; the certified one never exceeds the limit.
+        bound, certified: with their terms; the certified one, which is the bound itself where that is proven,
+            never exceeds the limit.
         limit: the largest squared gradient norm possible.
         measured: whether the constants of the bound were measured; nothing is proven by such.
     """
@@ -348,8 +351,16 @@ def judge(
         nothing, sure = (Bound({"largest_gradient": np.asarray(value)}) for value in (math.inf, limit))
         return Judged(nothing, sure, limit, about(constants).measured)
     bound = plan.bound(objective or objective_for(problem, constants))
-    sure = plan.bound(certified_beside(problem, constants))
+    own = constants if theorem_of(problem.kind, constants).proven else "certified"
+    sure = plan.bound(certified_beside(problem, constants, own))
     return Judged(bound, sure, limit, about(constants).measured)
+
+
+def gradient_stepsize(problem: Problem, keep_prob: float, constants: ConstantsName) -> float | None:
+    """Stepsize of the projected gradient that is bounded; None where it is the one trained with."""
+    if not theorem_of(problem.kind, constants).gradient_at:  # measured constants may not be there to ask
+        return None
+    return float(theorem_for(problem, constants).gradient_stepsize(np.asarray(keep_prob)))
 
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:

@@ -187,6 +187,10 @@ def _variance(problem: Problem, point: Plan, constants: ConstantsName) -> Hypoth
 def _projection(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     text = "the bound allows for all that projecting a stochastic gradient adds"
     printed = theorem_of(problem.kind, constants).printed
+    other = theorem_of(problem.kind, constants).gradient_at
+    if other:
+        reason = f"the gradient at stepsize {other} needs no term for it"
+        return Hypothesis("cross_term", text, True, reason)
     if not printed:
         return Hypothesis("cross_term", text, True, "S + 2 √(A S) is a term of the bound")
     bound = point.bound(objective_for(problem, constants))

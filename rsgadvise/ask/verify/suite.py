@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from rsgadvise.ask.verify.cases import Case, Miss, Setting, build_case, case_key
 from rsgadvise.ask.verify.from_spec import pretrain
-from rsgadvise.theory import BY_THEOREM
+from rsgadvise.theory import BY_THEOREM, FLOORLESS
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
@@ -101,19 +102,25 @@ def _extreme() -> list[Setting]:
 
 
 def _autoencoders(seed: int) -> list[Setting]:
-    def setting(name: str, keep_prob: float) -> Setting:
+    def setting(name: str, keep_prob: float, stepsize: float = 0.3, **theorem: Any) -> Setting:
         full = f"DA {name}"
         return Setting(
             name=full,
             network=Network("autoencoder", (6, 3), (0.5,), keep_prob),
             data=_data(full, seed, columns=6, outputs=None, mean=0.35, square=0.16),
-            stepsizes=(0.3,),
+            stepsizes=(stepsize,),
             batch_size=32,
             iterations=60,
             loss_falls=True,
+            **theorem,
         )
 
-    return [setting("no noise", 1.0), setting("half dropped", 0.5)]
+    floorless: dict[str, Any] = {"constants": (FLOORLESS,), "expected": ("consistent",)}
+    return [
+        setting("no noise", 1.0),
+        setting("half dropped", 0.5),
+        setting("without a floor", 1.0, 0.1, **floorless),
+    ]
 
 
 def _multilayer(seed: int) -> list[Setting]:

@@ -11,13 +11,22 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
 
+from rsgadvise.errors import HypothesisError
 from rsgadvise.modules import names
-from rsgadvise.theory import BY_THEOREM, ConstantsName
+from rsgadvise.theory import BY_THEOREM, ConstantsName, other_than
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems.theorem import Theorem
 
-__all__ = ["Theorem", "constants_names", "theorem_for", "theorem_of", "usual_constants"]
+__all__ = [
+    "Theorem",
+    "constants_names",
+    "others_with_bounds",
+    "proven_constants",
+    "theorem_for",
+    "theorem_of",
+    "usual_constants",
+]
 
 
 def _found() -> Mapping[tuple[str, str], type[Theorem]]:
@@ -43,8 +52,29 @@ def constants_names() -> tuple[str, ...]:
 
 
 def theorem_of(kind: str, constants: str) -> type[Theorem]:
-    """The theorem of a kind of network with these constants."""
-    return _THEOREMS[kind, constants]
+    """The theorem of a kind of network with these constants.
+
+    Raises:
+        HypothesisError: there is none.
+    """
+    found = _THEOREMS.get((kind, constants))
+    if found is None:
+        others = " or ".join(each for each, name in _THEOREMS if name == constants)
+        raise HypothesisError(
+            f"must be {others} for {constants} constants; got {kind}; use --constants certified",
+            quantity="network.kind",
+        )
+    return found
+
+
+def others_with_bounds(kind: str, name: ConstantsName) -> list[ConstantsName]:
+    """The sets of constants that can be tried where these have no plan, the safer ones first."""
+    return [each for each in dict.fromkeys((*other_than(name), *proven_constants(kind))) if each != name]
+
+
+def proven_constants(kind: str) -> tuple[str, ...]:
+    """Those whose bound of a kind of network holds for all data of its moments."""
+    return tuple(name for (each, name), theorem in _THEOREMS.items() if each == kind and theorem.proven)
 
 
 @lru_cache(maxsize=64)

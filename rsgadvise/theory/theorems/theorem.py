@@ -47,6 +47,8 @@ class Theorem(ABC):
         by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
             then searched, whatever the stopping.
         printed: equations of the paper that say less of the projection than is true; `lacking` says what.
+        gradient_at: stepsize of the projected gradient that is bounded, in symbols; empty where that is the
+            one trained with.
         plan: where the paper solves it for N; empty where it does not.
         plain, general: formula of each term at constant stepsizes and uniform R, and for any, [T1].
         problem: what it is applied to.
@@ -59,6 +61,7 @@ class Theorem(ABC):
     moments: ClassVar[tuple[str, ...]] = ()
     by_layer: ClassVar[bool] = False
     printed: ClassVar[tuple[str, ...]] = ()
+    gradient_at: ClassVar[str] = ""
     plan: ClassVar[str] = ""
     plain: ClassVar[Mapping[str, str]]
     general: ClassVar[Mapping[str, str]]
@@ -126,6 +129,10 @@ class Theorem(ABC):
     @abstractmethod
     def variance_taken(self, stepsize: FloatArray, keep_prob: FloatArray) -> tuple[float, float, str]:
         """(sigma^2, what would be certain, symbol), of the layer that falls shortest."""
+
+    def gradient_stepsize(self, keep_prob: FloatArray) -> FloatArray:
+        """What `gradient_at` stands for."""
+        raise NotImplementedError
 
     def lacking(self, terms: Mapping[str, float], keep_prob: FloatArray, batch: float) -> tuple[float, str]:
         """(what `printed` equations lack, in symbols) where these are the terms of the bound."""
