@@ -69,6 +69,17 @@ def test_explain_and_recommend_take_it(run: Run, config: Config, name: str) -> N
     assert cross["holds"] is True
     assert "no term" in cross["reason"]
     assert any("at stepsize 1/U" in note for note in first["notes"])
+    program = " ".join(
+        run("recommend", config(name), "--constants", "floorless", "--emit", "torch").out.split()
+    )
+    assert "g the projected gradient at stepsize 1/U at W^R" in program.replace(" # ", " ")
+
+
+def test_compare_takes_it(run: Run, config: Config) -> None:
+    both = [config(name) for name in BOXED]
+    found = strict(run("compare", *both, "--constants", "floorless", "-f", "json").out)
+    assert found["constants"] == "floorless"
+    assert all(row["proven"] for row in found["specs"])
 
 
 FLOOR = """network: {kind: autoencoder, layers: [12, 4], weight_bound: 0.1}

@@ -13,6 +13,7 @@ from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.show.emit.layout import literal
 from rsgadvise.theory.stopping import Stopping
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -263,6 +264,11 @@ class Program:
     def stopping_was_chosen(self) -> bool:
         """Whether P_R is neither the spec's nor the default, but a pilot's choice."""
         return self.spec.training.stopping is None and self.train.stopping not in ("uniform", "end")
+
+    @property
+    def gradient_at(self) -> str:
+        """Stepsize of the projected gradient that the bound is on, where that is not the one trained with."""
+        return theorem_of(self.advice.kind, self.advice.constants).gradient_at
 
     @property
     def slowing(self) -> str:
