@@ -17,13 +17,13 @@ from rsgadvise.theory.judge import (
     Plan,
     certified_beside,
     check_problem,
-    equation,
+    equation_for,
     gradient_stepsize,
     judge,
     plan_at,
 )
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import proven_constants, theorem_for, theorem_of, usual_constants
+from rsgadvise.theory.theorems import proven_constants, refusal, theorem_for, usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -94,7 +94,7 @@ def evaluate(
         HypothesisError: a value is missing, or the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
-    constants = constants or usual_constants(problem)
+    constants = constants or usual_constants(problem, problem.optimizer)
     check_problem(problem, constants)
     assumed = list(problem.assumed)
     if spec.training.keep_prob is None and problem.masked:
@@ -109,7 +109,7 @@ def evaluate(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation=equation(problem.kind, constants, point.schedule, dropout=keep_prob < 1),
+        equation=equation_for(problem, constants, point.schedule, dropout=keep_prob < 1),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
         batch_size=int(point.batch_size),
@@ -136,7 +136,7 @@ def evaluate(
 def _other_gradient(problem: Problem, point: Plan, constants: ConstantsName) -> OtherGradient | None:
     """Of the two proven bounds of a network in a box the one that is about another projected gradient."""
     name = "certified" if constants == FLOORLESS else FLOORLESS
-    if name not in proven_constants(problem.kind) or theorem_of(problem.kind, name).refusal(problem):
+    if name not in proven_constants(problem.kind) or refusal(problem, name):
         return None
     length = gradient_stepsize(problem, point.keep_prob, name)
     value = float(point.bound(certified_beside(problem, constants, name)).value)

@@ -112,6 +112,8 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
         both = " and bias" if problem.bias else ""
         layers = " by layer" if "/" in width else ""
         yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
+    if not problem.optimizer.plain:
+        yield f"{problem.optimizer.words} that begins at 0"
     if best.keep_prob < 1:
         yield f"units kept with probability {best.keep_prob:.4g} by a mask of its own for each row"
     gammas = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)

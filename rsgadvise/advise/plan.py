@@ -16,7 +16,7 @@ from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
 from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for
+from rsgadvise.theory.judge import Judged, Plan, check_problem, equation_for, judge, objective_for
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
@@ -90,7 +90,7 @@ def plan_iterations(
     Returns:
         The plan; `feasible` is False, and the numbers None, where no N reaches the target.
     """
-    constants = constants or usual_constants(problem)
+    constants = constants or usual_constants(problem, problem.optimizer)
     check_problem(problem, constants)
     objective = objective_for(problem, constants)
     goal = aim(problem, [request.keep_prob], eps=request.eps, delta=request.delta, runs=request.runs)
@@ -118,7 +118,7 @@ def plan_iterations(
         constants=constants,
         equation=f"{plan}, with the exact stepsize"
         if plan
-        else "solved for N: " + equation(problem.kind, constants, Schedule(), dropout=dropout),
+        else "solved for N: " + equation_for(problem, constants, Schedule(), dropout=dropout),
         eps=request.eps,
         delta=request.delta,
         runs=request.runs,

@@ -25,7 +25,7 @@ from rsgadvise.theory.judge import (
     Judged,
     Plan,
     check_problem,
-    equation,
+    equation_for,
     gradient_stepsize,
     judge,
     objective_for,
@@ -35,6 +35,7 @@ from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.theorems import (
+    covers,
     others_with_bounds,
     proven_constants,
     theorem_of,
@@ -127,7 +128,7 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     Args:
         known: the rankings to choose from.
     """
-    usual = usual_constants(known.problem)
+    usual = usual_constants(known.problem, known.problem.optimizer)
     least = known.proven_best
     name = None if least is None else least[0]
     floorless = name == FLOORLESS
@@ -184,7 +185,7 @@ def recommend(
         HypothesisError: the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
-    named = constants or usual_constants(problem)
+    named = constants or usual_constants(problem, problem.optimizer)
     return rank(problem, search_space(spec, problem), constants=named, top=top)
 
 
@@ -214,7 +215,7 @@ def rank(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation=equation(problem.kind, constants, space.schedules[0], dropout=dropout),
+        equation=equation_for(problem, constants, space.schedules[0], dropout=dropout),
         objective=_objective_words(space, constants),
         candidates=ranked.batch.size,
         assumed=(*relevant(problem, constants), *space.assumed),
@@ -251,7 +252,11 @@ def rank(
         work=_work(problem, constants, objective, space, ranked),
         why=_why(problem, constants, best, shown[0]),
         notes=(
-            *([] if problem.optimizer.plain else [wording.NO_BOUND_FOR.format(problem.optimizer.title)]),
+            *(
+                []
+                if covers(problem.kind, constants, problem.optimizer)
+                else [wording.NO_BOUND_FOR.format(problem.optimizer.title)]
+            ),
             *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
@@ -409,8 +414,8 @@ def _recommendation(
         notes.append(wording.LARGER_THAN_DATA)
     return Recommendation(
         rank=index + 1,
-        equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
-        if problem.optimizer.plain
+        equation=equation_for(problem, constants, point.schedule, dropout=point.keep_prob < 1)
+        if covers(problem.kind, constants, problem.optimizer)
         else wording.NO_THEOREM.format(problem.optimizer.title),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
@@ -442,9 +447,12 @@ def _recommendation(
 def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judged) -> list[str]:
     """What is to be said of a bound that is not there, is vacuous, or is not proven, in this order."""
     notes = []
-    if not problem.optimizer.plain:
+    if not covers(problem.kind, constants, problem.optimizer):
         return []  # which is said once, of the whole advice
-    if not judged.bounded:
+    theorem = theorem_of(problem.kind, constants, problem.optimizer.name)
+    if not judged.bounded and theorem.plain_only and not point.schedule.plain:
+        notes.append(wording.PLAIN_ONLY.format(problem.optimizer.title))
+    elif not judged.bounded:
         notes.append(_out_of_range(problem, point, constants))
     elif judged.vacuous:
         notes.append(wording.VACUOUS)

@@ -15,6 +15,11 @@ SIZES_OF_SGD = (
 )
 NO_THEOREM = "no theorem about {}"
 NO_BOUND_FOR = "No bound and no guarantee: the theorems are about SGD, not {}."
+PLAIN_ONLY = (
+    "No bound: the theorem about {} is for constant stepsizes and uniform R alone (training.decay: 0, "
+    "training.stopping: uniform)."
+)
+BOUND_BY_CERTIFIED = "These values have no bound; --constants certified ranks those that have one."
 """What a sentence is about: the second two where both are shown."""
 
 RANKED_BY_LOSS = (

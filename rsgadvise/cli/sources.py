@@ -85,6 +85,20 @@ def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
     return loaded
 
 
+def require_theorem(loaded: LoadedSpec) -> LoadedSpec:
+    """The spec, if a theorem is about its network and the optimiser that it trains with.
+
+    Raises:
+        SpecError: there is none.
+    """
+    optimizer = loaded.spec.training.chosen_optimizer
+    if optimizer.plain:
+        return loaded
+    from rsgadvise.theory.theorems import provable
+
+    return loaded if provable(loaded.spec.network.kind, optimizer) else require_sgd(loaded)
+
+
 def unique_name(wanted: str, taken: set[str]) -> str:
     """The name, numbered where it is `taken` already; it is from then on."""
     name, again = wanted, 1

@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
-from rsgadvise.cli.sources import located, require_sgd, unique_name
+from rsgadvise.cli.sources import located, require_theorem, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.show.report.verification import summary
 from rsgadvise.theory import BY_THEOREM
@@ -164,7 +164,8 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     from rsgadvise.numerals import stepsizes
     from rsgadvise.theory.theorems import usual_constants
 
-    constants = asked or usual_constants(loaded.spec.network)
+    spec = loaded.spec
+    constants = asked or usual_constants(spec.network, spec.training.chosen_optimizer)
     try:
         best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
     except InfeasibleError as error:
@@ -214,7 +215,7 @@ def _case(
     from rsgadvise.ask.verify.from_spec import setting_from_spec
     from rsgadvise.spec import load_spec
 
-    loaded = require_sgd(load_spec(path, overrides=tuple(overrides)))
+    loaded = require_theorem(load_spec(path, overrides=tuple(overrides)))
     name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)

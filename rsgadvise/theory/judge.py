@@ -16,7 +16,7 @@ from rsgadvise.theory.descent import Bound, FloatArray, closed_range
 from rsgadvise.theory.objective import DerivedObjective, Objective, Plans, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import MatchedTo, Stopping
-from rsgadvise.theory.theorems import theorem_for, theorem_of
+from rsgadvise.theory.theorems import covers, provable, refusal, theorem_for, theorem_of
 
 # Whose `matched` stopping is drawn: it is a distribution of its own for each set of constants.
 
@@ -174,7 +174,11 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
         HypothesisError: the theorem is not about the network; its constants overflow; or every input is
             zero, or so close to it that the certified stepsize would be infinite.
     """
-    if refused := theorem_of(problem.kind, constants).refusal(problem):
+    refused = theorem_of(problem.kind, constants).refusal(problem)
+    # What is measured, or about an optimiser that nothing is proven of, is to train by, without a bound.
+    if not about(constants).measured and provable(problem.kind, problem.optimizer):
+        refused = refusal(problem, constants)
+    if refused:
         raise refused
     theorems = [theorem_for(problem, name) for name in BY_THEOREM]
     objectives = [theorem.objective for theorem in theorems if not theorem.refusal(problem)]
@@ -263,7 +267,7 @@ def plan_at(
 def attempted(problem: Problem, point: Plan, constants: ConstantsName) -> tuple[float | None, str]:
     """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
     try:
-        if refused := theorem_of(problem.kind, constants).refusal(problem):
+        if refused := refusal(problem, constants):
             raise refused
         value = float(point.bound(objective_for(problem, constants)).value)
         if not np.isfinite(value):
@@ -339,7 +343,7 @@ class Judged:
 def judge(
     problem: Problem, plan: Plan, constants: ConstantsName, objective: Objective | None = None
 ) -> Judged:
-    """The bound of a plan by these constants, beside the certified one; of SGD alone.
+    """The bound of a plan by these constants, beside the certified one, as far as there are any.
 
     Args:
         problem, plan: what the bound is of.
@@ -347,13 +351,20 @@ def judge(
         objective: in place of the problem's own with these constants.
     """
     limit = float(largest_gradient(problem, np.asarray(plan.keep_prob)))
-    if not problem.optimizer.plain:
-        nothing, sure = (Bound({"largest_gradient": np.asarray(value)}) for value in (math.inf, limit))
-        return Judged(nothing, sure, limit, about(constants).measured)
-    bound = plan.bound(objective or objective_for(problem, constants))
+    bound, sure = (Bound({"largest_gradient": np.asarray(value)}) for value in (math.inf, limit))
+    if _about(problem, plan, constants):
+        bound = plan.bound(objective or objective_for(problem, constants))
     own = constants if theorem_of(problem.kind, constants).proven else "certified"
-    sure = plan.bound(certified_beside(problem, constants, own))
+    if _about(problem, plan, own):
+        sure = plan.bound(certified_beside(problem, constants, own))
     return Judged(bound, sure, limit, about(constants).measured)
+
+
+def _about(problem: Problem, plan: Plan, constants: ConstantsName) -> bool:
+    """Whether these constants have a theorem about the optimiser and the schedule."""
+    optimizer = problem.optimizer
+    theorem = theorem_of(problem.kind, constants, optimizer.name)
+    return covers(problem.kind, constants, optimizer) and (plan.schedule.plain or not theorem.plain_only)
 
 
 def gradient_stepsize(problem: Problem, keep_prob: float, constants: ConstantsName) -> float | None:
@@ -364,5 +375,10 @@ def gradient_stepsize(problem: Problem, keep_prob: float, constants: ConstantsNa
 
 
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
-    """Where the bound comes from, as the reader would look it up."""
+    """Where the bound comes from, as the reader would look it up; of SGD."""
     return theorem_of(kind, constants).equation(schedule, dropout=dropout)
+
+
+def equation_for(problem: Problem, constants: str, schedule: Schedule, *, dropout: bool) -> str:
+    """The same of a problem with its optimiser."""
+    return theorem_of(problem.kind, constants, problem.optimizer.name).equation(schedule, dropout=dropout)

@@ -15,6 +15,9 @@ import pytest
 from rsgadvise import recommend
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.objective import Plans, Schedule
+from rsgadvise.theory.optimizers.momentum import Momentum
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.theory.theorems import Theorem, theorem_for, theorem_of
 
@@ -23,12 +26,12 @@ CONSTANTS = ("paper", "certified", "calibrated", "typical")
 PAIRS = [*product(KINDS, CONSTANTS), ("autoencoder", "floorless"), ("multilayer", "floorless")]
 
 
-def problem_of(kind: str) -> Problem:
+def problem_of(kind: str, optimizer: Optimizer = PLAIN) -> Problem:
     layers = KINDS[kind]
     boxes = () if kind == "single_layer" else (0.05,) * (len(layers) - 1)
     measured = MeasuredConstants(0.5, (0.1,) * (len(layers) - 1), 1.0, 0.5)
     moments = InputMoments(6, 0.3, 0.2, 0.25, 1.2)
-    return Problem(kind, layers, boxes, 0.1, moments, 2.0, 100, (), measured)  # type: ignore[arg-type]
+    return Problem(kind, layers, boxes, 0.1, moments, 2.0, 100, (), measured, optimizer=optimizer)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("kind", "constants"), PAIRS)
@@ -40,6 +43,16 @@ def test_every_term_has_a_formula_and_every_bound_a_source(kind: str, constants:
         bound = theorem.objective.bound(Plans(stepsize, one, 64 * one, 50 * one, schedule))
         assert set(bound.terms) == set(theorem.plain if schedule.plain else theorem.general)
         assert theorem.equation(schedule, dropout=False)
+
+
+def test_the_terms_of_momentum_have_formulas_of_their_own() -> None:
+    problem = problem_of("single_layer", Momentum())
+    theorem, one = theorem_for(problem, "certified"), np.ones(1)
+    stepsize = 0.01 * theorem.objective.largest_stepsizes(one)
+    bound = theorem.objective.bound(Plans(stepsize, one, 64 * one, 50 * one, Schedule()))
+    assert set(bound.terms) == set(theorem.plain)
+    assert all("β" in formula for formula in theorem.plain.values())
+    assert "momentum" in theorem.equation(Schedule(), dropout=False)
 
 
 @pytest.mark.parametrize(("kind", "constants"), PAIRS)

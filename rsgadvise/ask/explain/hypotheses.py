@@ -20,7 +20,7 @@ from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.judge import Plan, judge, objective_for, stepsize_range
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import theorem_for, theorem_of
+from rsgadvise.theory.theorems import covers, theorem_for, theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import MeasuredConstant
@@ -246,7 +246,7 @@ def hypotheses_of(
         measured: constants that were measured for the advice.
     """
     optimizer = problem.optimizer
-    if not optimizer.plain:  # nothing else of a theorem matters then
+    if not covers(problem.kind, constants, optimizer):  # nothing else of a theorem matters then
         reason = f"it is {optimizer.words}, and no bound is claimed"
         return (Hypothesis("optimizer", "the training is SGD", False, reason),)
     at_point: tuple[Hypothesis, ...] = ()

@@ -16,8 +16,10 @@ from rsgadvise.records import dataclass
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.certified import certified_constants, largest_gradient
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.judge import Plan, attempted, certified_beside, equation, gradient_stepsize
+from rsgadvise.theory.judge import Plan, attempted, certified_beside, equation_for, gradient_stepsize
 from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping, draw_iterations, probabilities
 from rsgadvise.theory.theorems import theorem_of
@@ -180,6 +182,7 @@ class Setting:
         loss_falls: whether training must lower the loss, or the case fails.
         miss: an (eps, delta) statement to check in place of the mean.
         notes: for the report.
+        optimizer: that is trained with.
     """
 
     name: str
@@ -198,6 +201,7 @@ class Setting:
     loss_falls: bool = False
     miss: Miss | None = None
     notes: tuple[str, ...] = ()
+    optimizer: Optimizer = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +281,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         assumed=(),
         activations=network.activations,
         loss=network.loss,
+        optimizer=setting.optimizer,
         bias=network.bias,
     )
     point = Plan(
@@ -300,7 +305,9 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
     return Case(
         name=setting.name,
         experiment=Experiment(
-            training=Training(network, data, setting.stepsizes, setting.batch_size, setting.decay),
+            training=Training(
+                network, data, setting.stepsizes, setting.batch_size, setting.decay, setting.optimizer
+            ),
             start=start,
             probabilities=chances,
             seed=seed,
@@ -352,7 +359,7 @@ def _stopping_probabilities(problem: Problem, point: Plan) -> NDArray[np.float64
 
 def _claim(problem: Problem, point: Plan, constants: ConstantsName, expected: Verdict) -> Claim:
     """The bound of one set of constants, or why there is none."""
-    name = equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
+    name = equation_for(problem, constants, point.schedule, dropout=point.keep_prob < 1)
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
     with np.errstate(all="ignore"):
         if theorem_of(problem.kind, constants).proven:

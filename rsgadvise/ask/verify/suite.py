@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rsgadvise.ask.verify.cases import Case, Miss, Setting, build_case, case_key
 from rsgadvise.ask.verify.from_spec import pretrain
 from rsgadvise.theory import BY_THEOREM, FLOORLESS
 from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.optimizers.momentum import Momentum
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.theory.theorems import theorem_for
@@ -63,7 +65,9 @@ def _one_layer(seed: int) -> list[Setting]:
         )
 
     falling = tuple((np.arange(200, 0, -1) / 20100).tolist())
+    momentum: dict[str, Any] = {"constants": ("certified",), "expected": ("consistent",)}
     return [
+        replace(setting("momentum", 0.01, 400), optimizer=Momentum(0.9), **momentum),
         setting("constant", 0.6, 100),
         setting("decay, matched R", 1.0, 100, 0.5, "matched"),
         setting("decay, uniform R", 1.0, 400, 0.5),

@@ -22,6 +22,7 @@ from rsgadvise.theory.objective import (
     Schedule,
     lowest_keep_prob,
 )
+from rsgadvise.theory.optimizers import SGD
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.units import SIGMOID
 
@@ -44,6 +45,8 @@ class Theorem(ABC):
         proven: whether it holds for all data with these statistics.
         sigmoids: whether it is about sigmoid units without biases, with the squared error, alone.
         moments: statistics of the inputs that are in the bound.
+        optimizers: names of those that it is about.
+        plain_only: whether it is about constant stepsizes and uniform R alone.
         by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
             then searched, whatever the stopping.
         printed: equations of the paper that say less of the projection than is true; `lacking` says what.
@@ -56,6 +59,8 @@ class Theorem(ABC):
 
     kinds: ClassVar[tuple[str, ...]]
     constants: ClassVar[tuple[str, ...]]
+    optimizers: ClassVar[tuple[str, ...]] = (SGD,)
+    plain_only: ClassVar[bool] = False
     proven: ClassVar[bool] = False
     sigmoids: ClassVar[bool] = False
     moments: ClassVar[tuple[str, ...]] = ()
