@@ -111,7 +111,11 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
         width = f"{boxes[0]:g}" if len(set(boxes)) == 1 else "/".join(f"{each:g}" for each in boxes)
         both = " and bias" if problem.bias else ""
         layers = " by layer" if "/" in width else ""
-        yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
+        if problem.spectral:
+            beside = ", biases its last column," if problem.bias else ""
+            yield f"projection of every matrix{beside} to singular values of at most {width}{layers}"
+        else:
+            yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
     if not problem.optimizer.plain:
         yield f"{problem.optimizer.words} that begins at 0"
     if best.keep_prob < 1:
@@ -186,7 +190,7 @@ def box_growth(
     each run of the cheapest plan, of any batch size that the spec allows, without its limits on the work.
     Plans without a closed form are left out: they take too long.
     """
-    if not problem.weight_bounds:
+    if not problem.weight_bounds or problem.spectral:
         return ()
     schedule = next(each for each in space.schedules if each.decay == best.decay)
     held = replace(without_limits(space), schedules=(schedule,))

@@ -260,7 +260,7 @@ def rank(
             *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
-        train=training_plan(shown[0], problem.weight_bounds),
+        train=training_plan(shown[0], () if problem.spectral else problem.weight_bounds),
     )
 
 

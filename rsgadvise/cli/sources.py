@@ -75,7 +75,14 @@ def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
     Raises:
         SpecError: it trains with another optimiser.
     """
-    optimizer = loaded.spec.training.chosen_optimizer
+    optimizer, network = loaded.spec.training.chosen_optimizer, loaded.spec.network
+    if network.spectral:
+        raise loaded.source.error(
+            network.limit_key,
+            "must be absent here: this command is about networks in a box; got "
+            f"{max(network.weight_bounds):g}; ask `rsgadvise bound`, `iterations`, `explain`, `verify` or "
+            "`recommend --constants certified`, or write weight_bound in its place",
+        )
     if not optimizer.plain:
         raise loaded.source.error(
             "training.optimizer",

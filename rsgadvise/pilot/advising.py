@@ -101,6 +101,13 @@ def advise(
             f"{'the paper is' if about_it else 'the theorems are'} about SGD; got {effort.constants}; leave "
             "one of the two out"
         )
+    if problem.spectral and (effort.automatic or about(effort.constants).measured or effort.pilot):
+        raise HypothesisError(
+            f"must be absent where short runs are made, which keep weights in a box; got "
+            f"{max(problem.weight_bounds):g}; use --constants certified, without a pilot, or write "
+            "weight_bound in its place",
+            quantity=problem.limit_key,
+        )
     if rows is None or not effort.trains:
         unseen = _Unseen(spec, theorem, effort, top, measured)
         by_theorem = optimizer.plain or (about_it and not effort.automatic)

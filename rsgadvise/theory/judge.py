@@ -191,7 +191,7 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
         raise HypothesisError(
             f"leads to constants too large for any number with these layers; got "
             f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
-            quantity="network.weight_bound",
+            quantity=problem.limit_key,
         )
     flat = not problem.tied and len(problem.layers) == 2
     norm, mean = problem.moments.squared_norm, problem.moments.mean

@@ -124,7 +124,8 @@ def test_a_flipped_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["1-NN constant", "1-NN momentum", "no noise", "sampled masks", "without a floor"]
+    "name",
+    ["1-NN constant", "1-NN momentum", "singular values", "no noise", "sampled masks", "without a floor"],
 )
 def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known: dict[tuple[int, Block], Future[BlockResult]] = {}

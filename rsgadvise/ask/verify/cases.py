@@ -283,6 +283,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         loss=network.loss,
         optimizer=setting.optimizer,
         bias=network.bias,
+        spectral=network.spectral,
     )
     point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),

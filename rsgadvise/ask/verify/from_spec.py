@@ -76,6 +76,7 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
             (network.weight_bounds[level],),
             network.keep_prob,
             network.activations[level : level + 1],
+            spectral=network.spectral,
         )
         seed = int(rng.integers(2**63))
         found, norm, steps = _layer(layer, Data(signal, signal), [weights[level]], tolerance, seed)
@@ -97,6 +98,7 @@ def _layer(
         weight_bound=network.weight_bounds[0],
         moments=moments_of(data),
         unit=network.units[0],
+        spectral=network.spectral,
     )
     first = gamma = 1 / float(known.constants(network.keep_prob).smoothness)
     objective = Expectation(network, data, mask_samples=16)

@@ -151,7 +151,10 @@ def _multilayer(seed: int) -> list[Setting]:
             loss_falls=True,
         )
 
+    ball = setting("singular values", (6, 4, 2), 1.5, 1.0)
+    certified: dict[str, Any] = {"constants": ("certified",), "expected": ("consistent",)}
     return [
+        replace(ball, network=replace(ball.network, spectral=True), **certified),
         setting("pretrained", (8, 4, 3, 2), 1.0, 1.0, pretrained=True),
         setting("dropout, every mask", (5, 4, 2), 1.0, 0.7),
         setting("dropout, sampled masks", (16, 8, 2), 1.0, 0.5),

@@ -306,8 +306,15 @@ def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: 
     Raises:
         InfeasibleError: there is nothing to train with.
         UsageError: there is no such rank.
+        HypothesisError: singular values are bounded, which no program does.
     """
     rows = advice.recommendations
+    if spec.network.spectral:
+        raise HypothesisError(
+            f"must be absent for --emit, whose programs keep every weight in a box; got "
+            f"{max(spec.network.weight_bounds):g}; leave --emit out, or write weight_bound in its place",
+            quantity=spec.network.limit_key,
+        )
     if rank is None and advice.train is not None:
         best = next((row for row in rows if _trains_like(row, advice.train)), None)
         return Program(target, advice, spec, advice.train, best, data)

@@ -9,8 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
 from rsgadvise.theory import FLOORLESS
+from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry, descent_bound
 from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Plans, Range
 from rsgadvise.theory.shortcut import Shortcut
@@ -92,6 +94,17 @@ class Floorless(Certified):
             smoothness=lambda zeta: 2 * self.smoothness(zeta),
             initial_loss=2 * plain.initial_loss,
             ceiling=2 * plain.ceiling,
+        )
+
+    @classmethod
+    def refusal(cls, network: Architecture) -> HypothesisError | None:
+        """The proof projects weight by weight."""
+        if not network.spectral:
+            return super().refusal(network)
+        return HypothesisError(
+            f"must be absent for {FLOORLESS} constants, whose proof is of a box; got "
+            f"{max(network.weight_bounds):g}; use --constants certified",
+            quantity="network.spectral_bound",
         )
 
     def gradient_stepsize(self, keep_prob: FloatArray) -> FloatArray:

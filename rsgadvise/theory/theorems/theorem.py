@@ -105,6 +105,12 @@ class Theorem(ABC):
                     f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
                 )
+        if network.spectral:
+            return HypothesisError(
+                f"must be absent for {cls.source(dropout=False)}, whose weights lie in a box; got "
+                f"{max(network.weight_bounds):g}; use --constants certified",
+                quantity="network.spectral_bound",
+            )
         if network.bias:
             return HypothesisError(
                 f"must be false for {cls.source(dropout=False)}, whose networks have no biases; got true; "
