@@ -14,7 +14,7 @@ from rsgadvise.pilot import AUTO, Asked, Effort
 if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice
     from rsgadvise.advise.results import Advice
-    from rsgadvise.spec import Spec
+    from rsgadvise.spec import LoadedSpec, Spec
     from rsgadvise.training.networks import Data
 
 
@@ -121,25 +121,17 @@ def recommend(
             "training.optimizer"
         )
     from rsgadvise.pilot.advising import advise
+    from rsgadvise.spec import Spec
 
     effort = Effort(constants, pilot, work, seed)
     effort.check()
     if top < 1:
         raise UsageError(f"top must be at least 1; got {top}; raise it")
-    found = _spec(spec, data)
+    found = spec if isinstance(spec, Spec) else loaded_spec(spec, data).spec
     rows = measured = None
     if data is not None:
-        from rsgadvise.training.generated import moments_of
-
-        rows = _rows(found, data)
-        moments = moments_of(rows)
-        measured = {
-            "mean": moments.mean,
-            "mean_square": moments.mean_square,
-            "second_moment": moments.second_moment,
-            "top_eigenvalue": moments.top_eigenvalue,
-            "samples": rows.rows,
-        }
+        rows = rows_of(found, data)
+        measured = measured_of(rows)
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
         return advise(found, rows, effort, top=top, measured=measured, threads=threads)
 
@@ -184,21 +176,22 @@ def _of_model(
     )
 
 
-def _spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> Spec:
+def loaded_spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> LoadedSpec:
+    """A spec by its own rules, whatever it was given as; with as many samples as `data` have rows."""
     from rsgadvise.spec import Spec, load_spec, parse_spec
 
-    if isinstance(spec, Spec):
-        return spec
     # The rows are counted before the rules are checked, since a budget in epochs needs their number.
     first = data[0] if isinstance(data, tuple) and data else data
     rows = len(first) if hasattr(first, "__len__") else 0
     overrides = (f"data.samples={rows}",) if rows else ()
+    if isinstance(spec, Spec):
+        return parse_spec(spec.model_dump_json(exclude_unset=True), file="<spec>", overrides=overrides)
     if isinstance(spec, Mapping):
         import json
 
         # A mapping is checked by the very rules, and refused in the very words, of a file.
-        return parse_spec(json.dumps(spec, default=_plain), file="<spec>", overrides=overrides).spec
-    return load_spec(spec, overrides=overrides).spec
+        return parse_spec(json.dumps(spec, default=_plain), file="<spec>", overrides=overrides)
+    return load_spec(spec, overrides=overrides)
 
 
 def _plain(value: Any) -> Any:
@@ -206,7 +199,26 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else list(value)
 
 
-def _rows(spec: Spec, data: Any) -> Data:
+def measured_of(rows: Data) -> Mapping[str, float | int | None]:
+    """The statistics of rows by spec key."""
+    from rsgadvise.training.generated import moments_of
+
+    moments = moments_of(rows)
+    return {
+        "mean": moments.mean,
+        "mean_square": moments.mean_square,
+        "second_moment": moments.second_moment,
+        "top_eigenvalue": moments.top_eigenvalue,
+        "samples": rows.rows,
+    }
+
+
+def rows_of(spec: Spec, data: Any) -> Data:
+    """Arrays as rows that fit the network of a spec.
+
+    Raises:
+        DataError: they do not.
+    """
     from rsgadvise.data.targets import encode_targets
     from rsgadvise.training.networks import Data, beyond_one
 

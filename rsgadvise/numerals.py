@@ -80,6 +80,19 @@ def _restyled(text: str, plain: bool, digits: int) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def roughly(value: float) -> str:
+    """A number of things that is known to two digits.
+
+    Example:
+        >>> roughly(213.4), roughly(3.14), roughly(98765.0), roughly(float("inf"))
+        ('210', '3.1', '99,000', 'n/a')
+    """
+    if not math.isfinite(value):
+        return "n/a"
+    rounded = float(f"{value:.2g}")
+    return count(round(rounded)) if rounded >= 10 else number(rounded, 2)
+
+
 def epochs(value: float) -> str:
     """Passes over the data: from a hundred on nobody needs their fraction.
 

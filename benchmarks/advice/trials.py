@@ -13,7 +13,7 @@ from rsgadvise.advise.results import cooled
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights, one_thread
 from rsgadvise.training.rsg import Pace, Stream, Training, train
 
-__all__ = ["BATCH_SIZE", "ITERATIONS", "SEEDS", "Outcome", "first_weights", "judged", "trained"]
+__all__ = ["BATCH_SIZE", "ITERATIONS", "SEEDS", "Cooling", "Outcome", "first_weights", "judged", "trained"]
 
 FloatArray = NDArray[np.float64]
 
@@ -42,15 +42,15 @@ def first_weights(network: Network, seed: int) -> Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cooling(Pace):
+class Cooling(Pace):
     """Stepsizes that also fall to 0 over the last share of the N iterations, of each replica its own."""
 
     cooldowns: FloatArray
     iterations: int
 
-    def of(self, replicas: NDArray[np.int64]) -> _Cooling:
+    def of(self, replicas: NDArray[np.int64]) -> Cooling:
         plain = Pace.of(self, replicas)
-        return _Cooling(plain.stepsizes, plain.decays, self.cooldowns[replicas], self.iterations)
+        return Cooling(plain.stepsizes, plain.decays, self.cooldowns[replicas], self.iterations)
 
     def at(self, iteration: int, group: slice) -> FloatArray:
         factors = [cooled(iteration, self.iterations, each) for each in self.cooldowns[group]]
@@ -82,7 +82,7 @@ def trained(
     stops = [np.array([iterations + 1])] * replicas
     pace = Pace(stepsizes, decays)
     if cooldowns is not None:
-        pace = _Cooling(stepsizes, decays, cooldowns, iterations)
+        pace = Cooling(stepsizes, decays, cooldowns, iterations)
     (end,) = train(training, start, streams, stops, pace=pace)
     order = np.argsort(end.replicas)
     found = [_judge([matrix[replica] for matrix in end.weights], problem) for replica in order]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
-from rsgadvise.advise.results import Schedule, TrainingPlan
+from rsgadvise.advise.results import NoiseScale, Schedule, TrainingPlan
 from rsgadvise.records import dataclass
 
 
@@ -24,23 +24,6 @@ class Directional:
     stepsize: float
     gain: float
     found: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseScale:
-    """tr Sigma / ||grad f||^2 of the gradient of one row, the batch size at which noise is as large as the
-    gradient. Source: McCandlish et al. (2018), the simple noise scale, from unbiased parts.
-
-    Attributes:
-        value: inf where the gradient cannot be told from noise.
-        lower, upper: by leaving out a mini-batch at a time, two standard errors of its logarithm.
-        at: the loss there.
-    """
-
-    value: float
-    lower: float
-    upper: float
-    at: float
 
 
 @dataclass(frozen=True, slots=True)

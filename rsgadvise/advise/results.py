@@ -19,6 +19,40 @@ Source = Literal["raced", "calibrated", "typical", "theorem"]
 Schedule = Literal["constant", "linear", "cosine"]
 
 
+_LEVEL = 0.05  # of a loss: more iterations have to take off so much to be worth a word
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The training loss that is expected of a training, by extrapolation.
+
+    Attributes:
+        iterations: its N.
+        loss: at its end. low, high: of nine trainings in ten it lies between.
+    """
+
+    iterations: int
+    loss: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """How long to train for a loss.
+
+    Attributes:
+        loss: wanted.
+        iterations: at whose end it is expected; None beyond the longest training that was looked at.
+        soonest, latest: where the ends of the interval reach it; None likewise.
+    """
+
+    loss: float
+    iterations: int | None
+    soonest: int | None
+    latest: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """What to train with, and how good it was.
@@ -46,6 +80,8 @@ class TrainingPlan:
             commonest class.
         spread: the stepsize lies within a factor of this of the one shown, as far as halves, twins or seeds
             of the same measurement tell; 1 or more, or None where nothing was repeated.
+        expected: losses of this training and of shorter and longer ones; empty where nothing was trained.
+        until: how long to train for a loss that was asked for.
     """
 
     stepsize: float | tuple[float, ...]
@@ -72,6 +108,19 @@ class TrainingPlan:
     held_out_error: float | None = None
     constant_error: float | None = None
     spread: float | None = None
+    expected: tuple[Expected, ...] = ()
+    until: Until | None = None
+
+    @property
+    def longer(self) -> tuple[Expected, Expected] | None:
+        """What is expected of this training and of the longest; None where nothing is."""
+        own = [each for each in self.expected if each.iterations == self.iterations]
+        return (own[0], self.expected[-1]) if own else None
+
+    @property
+    def level(self) -> bool:
+        """Whether no more iterations are expected to take 5 % off the loss."""
+        return self.longer is not None and self.longer[1].loss > (1 - _LEVEL) * self.longer[0].loss
 
     @property
     def optimises(self) -> Optimizer:
@@ -273,6 +322,23 @@ class MeasuredConstant:
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseScale:
+    """tr Sigma / ||grad f||^2 of the gradient of one row, the batch size at which noise is as large as the
+    gradient. Source: McCandlish et al. (2018), the simple noise scale, from unbiased parts.
+
+    Attributes:
+        value: inf where the gradient cannot be told from noise.
+        lower, upper: by leaving out a mini-batch at a time, two standard errors of its logarithm.
+        at: the loss there; None where nothing was measured.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """Ranked recommendations, and everything needed to judge them.
 
@@ -283,7 +349,8 @@ class Advice:
         recommendations: best first; empty where `infeasible` says why.
         objective: what was minimised, in words.
         largest_gradient: that of the best choice.
-        critical_batch_size: at the best choice's target, or None without a target.
+        critical_batch_size: of advice that saw data the noise scale where its short run ended; of a theorem's
+            that at the best choice's target, or None without a target.
         work: a quarter, the same and four times the work of the best choice; empty with a target.
         why: plain sentences on the best choice.
         notes: plain sentences on the whole, each once.
@@ -304,7 +371,7 @@ class Advice:
     assumed: tuple[Assumption, ...]
     recommendations: tuple[Recommendation, ...] = ()
     largest_gradient: float | None = None
-    critical_batch_size: float | None = None
+    critical_batch_size: float | NoiseScale | None = None
     work: tuple[WorkPoint, ...] = ()
     why: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

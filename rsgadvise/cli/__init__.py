@@ -28,6 +28,7 @@ COMMANDS = {
     "init": "files",
     "stats": "data",
     "explain": "explaining",
+    "batch": "batch",
     "iterations": "advice",
     "bound": "advice",
     "compare": "comparing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -179,6 +180,10 @@ def recommend(
         bool, typer.Option("--details", help="Everything: terms, the race, constants, reasons, assumptions.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, max=10_000, help="How many ranks to show.")] = 5,
+    until: Annotated[
+        float | None,
+        typer.Option(metavar="LOSS", parser=_loss_option, help="A training loss: after how many iterations?"),
+    ] = None,
     effort: EffortOptions,
     set_: SetOption = None,
     to: TargetOptions,
@@ -189,12 +194,13 @@ def recommend(
             f"--emit prints Python in place of a report; got --format {to.format.value} too; leave one out"
         )
     if model.given is not None:
-        others = (save, into, set_)
+        others = (save, into, set_, until is not None)
         _recommend_model(spec, model, options, effort, to, emit_=emit_, details=details, others=others)
         return
     if spec is None:
         raise UsageError("recommend needs a spec, a data file or --model FILE.py:NAME; got none; name one")
     answer = ask_for_advice(spec, set_, effort, top=top, quiet=to.quiet, options=options, save=save)
+    answer = _asked(answer, until)
     advice = answer.result
     if emit_ is not None:
         from rsgadvise.cli.emitting import snippet_text
@@ -221,6 +227,25 @@ def recommend(
         raise typer.Exit(130)
 
 
+def _loss_option(text: str) -> float:
+    """A training loss, which is above 0."""
+    loss = float(text)
+    if not 0 < loss < math.inf:
+        raise typer.BadParameter(f"must be a loss above 0; got {text}")
+    return loss
+
+
+def _asked(answer: Answer[Advice], loss: float | None) -> Answer[Advice]:
+    """The same, with how long it takes to a loss."""
+    plan = answer.result.train
+    if loss is None or plan is None:
+        return answer
+    from rsgadvise.pilot.forecast import until
+
+    plan = replace(plan, until=until(plan.expected, loss))
+    return replace(answer, result=replace(answer.result, train=plan))
+
+
 def _recommend_model(
     spec: str | None,
     model: ModelOptions,
@@ -237,7 +262,9 @@ def _recommend_model(
     if spec is not None and model.model is not None:
         raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
     if any(others):
-        raise UsageError("--save, --into and --set are about a spec, and --model has none; leave them out")
+        raise UsageError(
+            "--save, --into, --set and --until are about a spec, and --model has none; leave them out"
+        )
     if recommend_model(model, options, effort, to, emit_=emit_, details=details, command=_command()):
         raise typer.Exit(130)
 

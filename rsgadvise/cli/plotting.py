@@ -31,8 +31,8 @@ def plot(
         str,
         typer.Argument(
             metavar="RESULT",
-            help="What sweep, recommend, design, iterations, verify or compare wrote with -f json or "
-            "-f yaml; - is standard input.",
+            help="What sweep, recommend, batch, design, iterations, verify or compare wrote with -f json "
+            "or -f yaml; - is standard input.",
         ),
     ],
     output: Annotated[

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice
     from rsgadvise.cli.sources import DataOptions
     from rsgadvise.pilot import Effort
+    from rsgadvise.pilot.torch_model.advice import Wanted
+    from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
+    from rsgadvise.pilot.torch_model.wrapped import Loss
     from rsgadvise.show.report.blocks import Block
 
 OF_MODEL = "Of a torch model:"
@@ -113,21 +116,10 @@ def recommend_model(
         UsageError: an option is missing or wrong, or the model cannot be trained on the data.
         MissingExtraError: torch is absent.
     """
-    if asked.model is None:
-        other = "; the loss of a spec is network.loss" if asked.given == "--loss" else ""
-        raise UsageError(
-            f"{asked.given} goes with --model FILE.py:NAME; got none; add it, or leave {asked.given} "
-            f"out{other}"
-        )
-    if asked.data is None:
-        raise UsageError("--model needs --data DATA, the rows to train on; got none; add it")
-    if emit_ is not None and emit_.value != "torch":
+    if asked.model is not None and emit_ is not None and emit_.value != "torch":
         raise UsageError(f"--model can be emitted as torch; got --emit {emit_.value}; write --emit torch")
-    _check_options(options, effort)
-    from rsgadvise.data.stream import optional
-
-    optional("torch", "--model", "a model needs torch", extra="torch")
-    advice, rows, shape = _advised(asked, options, effort, quiet=to.quiet)
+    ready = prepared(asked, options, effort, quiet=to.quiet)
+    advice, rows, shape = advised(ready, quiet=to.quiet), ready.rows, ready.shape
     if emit_ is not None:
         write(to.path, _program(asked, options.optimizer or "adam", rows, shape, advice, effort.seed))
         return advice.interrupted
@@ -158,15 +150,48 @@ def _check_options(options: DataOptions, effort: Effort) -> None:
         )
 
 
-def _advised(
-    asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet: bool
-) -> tuple[ModelAdvice, _Rows, tuple[int, ...] | None]:
-    from dataclasses import replace
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model, its rows and how it is to be trained, read and found to be there.
 
+    Attributes:
+        name: of the model. module: made. inputs: as it takes them. shape: of a row, None for a flat one.
+        rows: the data file. loss, optimizer, wanted: as `advise_model` takes them.
+        notes: what was assumed.
+    """
+
+    name: str
+    module: Any
+    inputs: Any
+    shape: tuple[int, ...] | None
+    rows: _Rows
+    loss: Loss
+    optimizer: TorchOptimizer
+    wanted: Wanted
+    notes: tuple[str, ...]
+
+
+def prepared(asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet: bool) -> Prepared:
+    """Read and make everything that the options name.
+
+    Raises:
+        UsageError: an option is missing or wrong. MissingExtraError: torch is absent.
+    """
+    if asked.model is None:
+        other = "; the loss of a spec is network.loss" if asked.given == "--loss" else ""
+        raise UsageError(
+            f"{asked.given} goes with --model FILE.py:NAME; got none; add it, or leave {asked.given} "
+            f"out{other}"
+        )
+    if asked.data is None:
+        raise UsageError("--model needs --data DATA, the rows to train on; got none; add it")
+    _check_options(options, effort)
+    from rsgadvise.data.stream import optional
+
+    optional("torch", "--model", "a model needs torch", extra="torch")
     import torch
 
-    from rsgadvise.cli.progress import ReadProgress
-    from rsgadvise.pilot.torch_model.advice import BATCH_SIZE, EPOCHS, Wanted, advise_model, check_wanted
+    from rsgadvise.pilot.torch_model.advice import BATCH_SIZE, EPOCHS, Wanted, check_wanted
     from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import loss_named, made
 
@@ -179,7 +204,6 @@ def _advised(
     )
     check_wanted(wanted, option="--")
     optimizer = torch_optimizer(_named_or_code(options.optimizer or "adam", "--optimizer"))
-    assert asked.model is not None
     torch.manual_seed(effort.seed)
     module = made(_code(asked.model, "--model"), asked.model)
     rows = _read(asked, options, quiet=quiet)
@@ -200,18 +224,42 @@ def _advised(
         notes.append(f"Assumed: {EPOCHS:g} epochs; --epochs says otherwise.")
     if options.batch_size is None:
         notes.append(f"Assumed: batches of {BATCH_SIZE} rows; --batch-size says otherwise, auto measures it.")
+    return Prepared(
+        name=asked.model.rpartition(":")[2],
+        module=module,
+        inputs=inputs,
+        shape=shape,
+        rows=rows,
+        loss=loss,
+        optimizer=optimizer,
+        wanted=wanted,
+        notes=tuple(notes),
+    )
+
+
+def advised(ready: Prepared, *, quiet: bool) -> ModelAdvice:
+    """Measured and raced, with progress.
+
+    Raises:
+        UsageError: the model cannot be trained on the data.
+    """
+    from dataclasses import replace
+
+    from rsgadvise.cli.progress import ReadProgress
+    from rsgadvise.pilot.torch_model.advice import advise_model
+
     with ReadProgress(enabled=not quiet) as bar:
         advice = advise_model(
-            module,
-            (inputs, rows.targets),
-            loss=loss,
-            optimizer=optimizer,
-            wanted=wanted,
-            name=asked.model.rpartition(":")[2],
+            ready.module,
+            (ready.inputs, ready.rows.targets),
+            loss=ready.loss,
+            optimizer=ready.optimizer,
+            wanted=ready.wanted,
+            name=ready.name,
             progress=lambda part, name: bar(round(1000 * part), 1000, name),
         )
-    plan = replace(advice.train, scaling=rows.scaling)
-    return replace(advice, train=plan, notes=(*advice.notes, *notes)), rows, shape
+    plan = replace(advice.train, scaling=ready.rows.scaling)
+    return replace(advice, train=plan, notes=(*advice.notes, *ready.notes))
 
 
 def _code(said: str, option: str) -> Any:

@@ -6,11 +6,11 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,8 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
 from rsgadvise.cli.sources import located, require_theorem, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
+from rsgadvise.records import dataclass
+from rsgadvise.show.annotations import Level, annotation
 from rsgadvise.show.report.verification import summary
 from rsgadvise.theory import BY_THEOREM
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
     from rsgadvise.theory import ConstantsName
+    from rsgadvise.training.networks import Data
 
 
 # GitHub Actions: one annotation for a whole verification, and its report in the step summary.
@@ -46,8 +49,6 @@ _TITLE = "rsgadvise verify"
 _MOST_CASES = 10
 _SUMMARY_LIMIT = 1 << 20  # bytes for all that a step writes; GitHub drops a longer summary altogether
 _SHORTENED = b"\n\nThe rest is left out: a step summary holds at most 1 MiB.\n"
-
-_Level = Literal["error", "warning", "notice"]
 
 
 def announce(verification: Verification, markdown: Callable[[], str]) -> None:
@@ -65,7 +66,7 @@ def announce(verification: Verification, markdown: Callable[[], str]) -> None:
         _append_summary(Path(path), markdown())
 
 
-def _level(verification: Verification) -> _Level:
+def _level(verification: Verification) -> Level:
     if verification.verdict == "falsified":
         return "error"
     if verification.verdict == "inconclusive" or not verification.complete:
@@ -94,34 +95,14 @@ def _lines(verification: Verification) -> Iterator[str]:
     yield from verification.notes
 
 
-def _tell(level: _Level, message: str) -> None:
+def _tell(level: Level, message: str) -> None:
     """Write one workflow command to standard error; standard output carries the result alone."""
     if sys.stderr is None:
         return
     with contextlib.suppress(OSError):
-        line = f"::{level} title={_property(_TITLE)}::{_data(message)}"
+        line = annotation(level, message, title=_TITLE)
         # A file name may hold what no encoding can write.
         print(line.encode("utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
-
-
-def _data(text: str) -> str:
-    """Escape the message of a workflow command, which must be one line.
-
-    Example:
-        >>> _data("50 %: one,\\ntwo")
-        '50 %25: one,%0Atwo'
-    """
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    """Escape a property of a workflow command, in which `:` and `,` mean something too.
-
-    Example:
-        >>> _property("a: 1, b")
-        'a%3A 1%2C b'
-    """
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _append_summary(path: Path, text: str) -> None:
@@ -193,46 +174,66 @@ def _about_the_start(loaded: LoadedSpec) -> str:
     )
 
 
-def _case(
-    path: str,
-    taken: set[str],
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a spec is trained on; rows are generated where there are none.
+
+    Attributes:
+        data: the rows.
+        measured: their statistics by spec key.
+        notes: for the report.
+    """
+
+    data: Data | None = None
+    measured: Mapping[str, float | int | None] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def rows_for(loaded: LoadedSpec, *, quiet: bool) -> Rows:
+    """The rows of the spec's data file, if it names one.
+
+    Raises:
+        SpecError: they do not fit the network.
+    """
+    statistics = statistics_of(loaded, quiet=quiet)
+    if statistics is None:
+        return Rows()
+    measured, notes = described(loaded, statistics)
+    return Rows(rows_of(loaded, statistics), measured, tuple(notes))
+
+
+def case_of(
+    loaded: LoadedSpec,
+    rows: Rows,
     *,
-    overrides: Sequence[str],
+    name: str,
     checked: Checked,
     advice: ConstantsName | None,
     seed: int,
     alpha: float,
-    quiet: bool,
 ) -> Case:
-    """One spec as a case, by a name that is not `taken` yet.
+    """One spec as a case.
 
     Raises:
-        SpecError: the spec or its data break a rule, or cannot be trained.
+        SpecError: it cannot be trained.
     """
     import numpy as np
 
     from rsgadvise.ask.verify.cases import build_case
     from rsgadvise.ask.verify.from_spec import setting_from_spec
-    from rsgadvise.spec import load_spec
 
-    loaded = require_theorem(load_spec(path, overrides=tuple(overrides)))
-    name = unique_name(loaded.source.file, taken)
-    statistics = statistics_of(loaded, quiet=quiet)
-    measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     constants = BY_THEOREM if checked == Checked.BOTH else (str(checked),)
-    data = None if statistics is None else rows_of(loaded, statistics)
     try:
         with np.errstate(all="ignore"):
-            values = _values(loaded, measured, advice)
             setting, moments = setting_from_spec(
                 loaded.spec,
-                values,
+                _values(loaded, rows.measured, advice),
                 name=name,
                 seed=seed,
-                data=data,
-                measured=measured,
+                data=rows.data,
+                measured=rows.measured,
                 constants=constants,
-                notes=tuple(notes),
+                notes=rows.notes,
             )
             setting = replace(setting, notes=(*setting.notes, _about_the_start(loaded)))
             return build_case(setting, seed=seed, alpha=alpha, moments=moments)
@@ -262,21 +263,17 @@ def _cases(
         return suite(seed=seed, confidence=confidence)
     if specs.count("-") > 1:
         raise UsageError("- stands for standard input, which can be read once; got it twice; name files")
+    from rsgadvise.spec import load_spec
+
     alpha = (1 - confidence) / len(specs)
     taken: set[str] = set()
-    return [
-        _case(
-            spec,
-            taken,
-            overrides=overrides,
-            checked=checked,
-            advice=advice,
-            seed=seed,
-            alpha=alpha,
-            quiet=quiet,
-        )
-        for spec in specs
-    ]
+    cases = []
+    for spec in specs:
+        loaded = require_theorem(load_spec(spec, overrides=tuple(overrides)))
+        name = unique_name(loaded.source.file, taken)
+        rows = rows_for(loaded, quiet=quiet)
+        cases.append(case_of(loaded, rows, name=name, checked=checked, advice=advice, seed=seed, alpha=alpha))
+    return cases
 
 
 def verify(

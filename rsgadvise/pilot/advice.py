@@ -167,10 +167,10 @@ def _advise(
     )
     advice = replace(advice, measured=quantities, cost=work / best.samples, train=plan)
     if spending is None:
-        return advice
+        return replace(advice, critical_batch_size=calibration.noise)
     stopping_is_open = spec.training.stopping is None
     free_box = spec.network.weight_bound is None and bool(problem.weight_bounds)
-    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, free_box)
+    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.noise, free_box)
     unit = unit or unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)
     return _raced(
         advice, best, calibration, unit, reporter, spending=spending, threads=threads, progress=told

@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.advise.results import NoiseScale
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot.arena import Arena, flat, shaped
 from rsgadvise.records import dataclass
@@ -74,6 +75,17 @@ class Calibration:
     iterations: int
     rows: NDArray[np.int64]
     work: float
+
+    @property
+    def noise(self) -> NoiseScale:
+        """The noise scale where the pilot ended, from what was measured there; two standard errors."""
+        found = {each.name: each for each in self.quantities}
+        variance, square = found["gradient_variance"], found["squared_gradient"]
+        if not (variance.value > 0 and square.value > 0):
+            return NoiseScale(math.inf if variance.value > 0 else 0.0, 0.0, math.inf, self.loss)
+        shares = [each.standard_error / each.value for each in (variance, square)]
+        value, factor = variance.value / square.value, math.exp(2 * math.hypot(*shares))
+        return NoiseScale(value, value / factor, value * factor, self.loss)
 
 
 def calibrate(arena: Arena, *, batch_size: int, iterations: int, allowed: float | None = None) -> Calibration:

@@ -25,7 +25,8 @@ RUNGS = range(-1, 4)
 that of the whole, and U falls while training goes on."""
 
 DIRECTIONAL_RUNGS = range(-3, 4)
-"""Powers of two, as multiples of the directional stepsize, for optimisers whose unit it is."""
+"""The same of the directional stepsize for optimisers whose unit it is, and of 1/U where no usual stepsize is
+known: U at W^1 may be too small for what comes, and a ReLU that a long step kills stays dead."""
 
 MOST_ADDED = 2
 """At the ends of the ladder, where the best of a first heat stands there."""
@@ -38,8 +39,13 @@ _USUAL_OF_SIGNS = 0.5
 """The same times the mean sum of a layer's inputs, for updates that do not know how long a gradient
 was: in the mean of 15 settings on nine tables, to a factor of 1.7. See docs/pilot.md, 4."""
 
-_USUAL_MULTIPLE = 2.0
-"""The same of momentum, as a multiple of its directional stepsize: best in the mean of six settings."""
+_UNUSUAL, _UNUSUAL_ELSEWHERE = 0.125, 0.06
+"""Added to the logarithm of a loss for each doubling from the usual stepsize, with several layers, and from
+the unit of the race where no usual stepsize is known: there it is a guess."""
+
+_ON_THE_EDGE = 0.075
+"""Added likewise at the upper end of that ladder: what the next longer step does is not known, and counts as
+in `race.scores` where it fails."""
 
 _FLATTEST = 1e-6  # of the steepest layer's curvature: below this the sample says nothing
 ANCHOR = 8.0  # iteration at which decaying stepsizes are as long as the constant ones that they replace
@@ -132,7 +138,7 @@ class Proposals:
     @property
     def rungs(self) -> range:
         """That every race begins with."""
-        return RUNGS if self.optimizer.plain else DIRECTIONAL_RUNGS
+        return RUNGS if self.optimizer.plain and self.usual is not None else DIRECTIONAL_RUNGS
 
     def first(self, most: int | None = None) -> list[Candidate]:
         """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes.
@@ -187,15 +193,15 @@ class Proposals:
             source=(f"{multiple:g}/U" if self.optimizer.plain else f"{multiple:g} gamma*")
             + (" by layer" if max(self.shape) > 1 else ""),
             rung=rung,
-            doublings=abs(math.log2(multiple / self._usual)),
+            unusual=self._unusual(rung),
         )
 
-    @property
-    def _usual(self) -> float:
-        """The usual stepsize as a multiple of 1/U."""
+    def _unusual(self, rung: int) -> float:
+        """Of 2^rung/U. One layer tells its stepsizes apart by their losses from the start."""
         if self.usual is None:
-            return 1.0 if self.optimizer.plain or self.optimizer.scale_free else _USUAL_MULTIPLE
-        return self.known.smoothness * self.usual / _mean(self.shape)
+            return _UNUSUAL_ELSEWHERE * abs(rung) + (_ON_THE_EDGE if rung >= max(self.rungs) else 0.0)
+        usual = math.log2(self.known.smoothness * self.usual / _mean(self.shape))
+        return _UNUSUAL * abs(rung - usual) if len(self.shape) > 1 else 0.0
 
     def variants(self, leader: Candidate) -> list[Candidate]:
         """The leader with another decay, batch size or keep probability, one at a time."""

@@ -25,9 +25,6 @@ _SATURATED = 1.01  # of the loss of a constant: a plateau just at it is where de
 _ABOUT = 0.95, 1.03  # of the loss of a constant: between these, differences are noise and not progress
 _FELL = 0.95  # of a loss one heat earlier: above it a run has stopped
 _LEARNT = 0.98  # of the loss of a constant: what is not below it has learnt nothing that is worth a training
-_USUAL = (
-    0.125  # in the logarithm of the loss, for each doubling from the usual stepsize, times the share to come
-)
 _TRUST = 0.3  # in a trend: this part of what it promises is counted
 _WORST_NEIGHBOUR = 1.5  # in the logarithm of the loss: one that fails counts no more than this
 
@@ -42,7 +39,7 @@ class Candidate:
         keep_prob: zeta.
         source: where it comes from, in words.
         rung: its place among candidates that differ in the length of the stepsize alone; None if none do.
-        doublings: of its stepsizes, from those that are best most often, whatever the sign.
+        unusual: what its distance from the stepsizes that are best most often adds to a score, see `merit`.
     """
 
     stepsizes: tuple[float, ...]
@@ -52,7 +49,7 @@ class Candidate:
     keep_prob: float
     source: str
     rung: int | None = None
-    doublings: float = 0.0
+    unusual: float = 0.0
 
     @property
     def samples(self) -> int:
@@ -165,16 +162,16 @@ class Heat:
 def merit(runner: Runner, constant: float | None) -> float:
     """Logarithm of the loss so far, as much of it as tells candidates apart; smaller is better.
 
-    With several matrices, just about the loss of a constant the noise of long steps is seen and not what they
-    will learn: losses there count as equal. And the more of the training is still to come, the more a loss is
-    chance: an eighth of that share is added for each doubling from the stepsizes that are best most often.
-    Chosen on tables that no report uses, see docs/pilot.md, 4.
+    Where networks linger about the loss of a constant, one sees the noise of long steps there and not what
+    they will learn: losses there count as equal. And the more of the training is still to come, the more a
+    loss is chance: that share, times what is `unusual` of the stepsizes, is added. Chosen on tables that no
+    report uses, see docs/pilot.md, 4.
 
     Args:
         runner: to be judged.
-        constant: loss of the best constant prediction; None with one matrix, which does not linger there.
+        constant: loss of the best constant prediction; None for networks that do not linger there.
     """
-    return log_loss(_levelled(runner, constant)) + _usual(runner, constant)
+    return log_loss(_levelled(runner, constant)) + _unusual(runner)
 
 
 def scores(
@@ -198,16 +195,16 @@ def scores(
     ladder = {runner.candidate.rung: runner for runner in (*retired, *runners)}
     found = []
     for runner, fall in zip(runners, prospects(runners), strict=True):
-        rung, score = runner.candidate.rung, log_loss(runner) + _usual(runner, constant) - fall
+        rung, score = runner.candidate.rung, log_loss(runner) + _unusual(runner) - fall
         if rung is not None and rung + 1 in ladder and math.isfinite(score):
             score += _NEIGHBOUR * min(_lead(runner, ladder[rung + 1]), _WORST_NEIGHBOUR)
         found.append(score)
     return np.array(found)
 
 
-def _usual(runner: Runner, constant: float | None) -> float:
+def _unusual(runner: Runner) -> float:
     """What its distance from the usual stepsize adds to a score."""
-    return 0.0 if constant is None else _USUAL * max(0.0, 1 - runner.done) * runner.candidate.doublings
+    return max(0.0, 1 - runner.done) * runner.candidate.unusual
 
 
 def _levelled(runner: Runner, constant: float | None) -> Runner:

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.recommend import described, training_plan
-from rsgadvise.advise.results import Advice
+from rsgadvise.advise.results import Advice, NoiseScale
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.errors import HypothesisError
 from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.arena_noise import LEAST_WORK, measured_noise
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
@@ -37,8 +38,11 @@ from rsgadvise.training.rsg import Training
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
+_NOISE_PART = 0.5  # of what a race leaves
 _STATE_PRODUCTS = 10
 _STATE_ROWS = (16, 1024)
+_STATE_COST = 1 + 2 * 2 * _STATE_PRODUCTS + 2 * 20
+"""Of each row: two Lanczos runs on halves, the box, the outlook and the quotients, some four runs' worth."""
 _STATE = 7  # key of randomness
 
 
@@ -52,6 +56,7 @@ class Reporter:
         constants: of the bounds that are shown.
         stopping_is_open: whether the spec leaves P_R to the pilot.
         top: rows to return.
+        calibrated: the noise scale where the calibration ended.
         free_box: whether the spec leaves the box to the pilot.
     """
 
@@ -61,6 +66,7 @@ class Reporter:
     constants: ConstantsName
     stopping_is_open: bool
     top: int
+    calibrated: NoiseScale
     free_box: bool = False
 
     def report(
@@ -87,6 +93,8 @@ class Reporter:
         if ranked and not interrupted:
             tried = self._explored(ranked, tournament, budget - spent)
             spent = before + tournament.work
+        noise, more = self._noise(ranked, budget - spent)
+        spent += more
         if not ranked or ranked[0].outcome != "won":
             reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
             best = advice.recommendations[0]
@@ -102,7 +110,13 @@ class Reporter:
                 *advice.notes,
             )
             return _piloted(
-                advice, report, notes=notes, cost=report.cost, interrupted=interrupted, train=plan
+                advice,
+                report,
+                notes=notes,
+                critical_batch_size=noise,
+                cost=report.cost,
+                interrupted=interrupted,
+                train=plan,
             )
         winner, finalist = ranked[0].runner.candidate, ranked[0].finalist
         choice = None if finalist is None else self._stopping(winner, finalist)
@@ -112,7 +126,7 @@ class Reporter:
         if self.free_box and not interrupted and touched > _TOUCHED:
             with self._explorer(ranked[0].runner, tournament, budget - spent) as explorer:
                 wider = explorer.wider()
-            spent = before + tournament.work
+            spent = before + tournament.work + more
         if finalist is not None and not interrupted:
             state = self._state(winner, finalist, stopping, budget - spent)
             spent += 0.0 if state is None else state.work
@@ -168,7 +182,7 @@ class Reporter:
             why=wording.why(report, ranked),
             notes=tuple(note for note in notes if note),
             largest_gradient=limit,
-            critical_batch_size=None,
+            critical_batch_size=noise,
             cost=report.cost,
             interrupted=interrupted,
             train=plan,
@@ -203,6 +217,18 @@ class Reporter:
         finally:
             tournament.work += explorer.work
 
+    def _noise(self, ranked: list[Entry], left: float) -> tuple[NoiseScale, float]:
+        """(the noise scale where whoever stands first ended its first run, what it took).
+
+        Where too little work is left it is that of the calibration, which costs no more.
+        """
+        aside = _STATE_ROWS[0] * _STATE_COST if self.arena.optimizer.plain else 0
+        allowed = min(_NOISE_PART * left, left - aside)
+        if not ranked or not math.isfinite(ranked[0].runner.loss) or allowed < LEAST_WORK:
+            return self.calibrated, 0.0
+        runner = ranked[0].runner
+        return measured_noise(self.arena.keeping(runner.candidate.keep_prob), runner.weights, allowed=allowed)
+
     def _used(self, choice: StoppingChoice | None) -> Stopping:
         """P_R of the advice: the spec's, or the chosen one where the spec leaves it open."""
         if self.stopping_is_open and choice is not None and choice.chosen is not None:
@@ -215,9 +241,7 @@ class Reporter:
         """What the curvature says where the second run ended, if there is work left for it; of SGD alone."""
         if not self.arena.optimizer.plain:
             return None
-        # Two Lanczos runs on halves, the box, the outlook and the quotients: some four runs' worth.
-        each = 1 + 2 * 2 * _STATE_PRODUCTS + 2 * 20
-        rows = int(min(left / each, _STATE_ROWS[1]))
+        rows = int(min(left / _STATE_COST, _STATE_ROWS[1]))
         if rows < _STATE_ROWS[0]:
             return None
         arena, last = self.arena.keeping(winner.keep_prob), finalist.looks.last
@@ -312,6 +336,7 @@ class Reporter:
             gradient_stopping=row.stopping,
             initial_loss=float(looks.losses[0, 0]),
             loss=float(looks.losses[0, -1]),
+            curve=tuple(zip(looks.iterations.tolist(), looks.losses[0].tolist(), strict=True)),
             held_out_loss=found.loss,
             held_out_error=found.error,
             constant_error=found.constant_error,

@@ -81,6 +81,7 @@ class PilotReport:
         gradient_stopping: P_R of these averages: that of the advice, or uniform where it is none for so short
             a run, such as a list of N probabilities.
         initial_loss, loss: of the second run at W^1 and at its end.
+        curve: (k, loss) along it.
         held_out_loss: at the end of the second run, without masks; None where nothing was held out.
         held_out_error: share of held-out rows whose class is not the largest output.
         constant_error: the same if every row is said to be of the commonest class.
@@ -103,6 +104,7 @@ class PilotReport:
     gradient_stopping: str | None = None
     initial_loss: float | None = None
     loss: float | None = None
+    curve: tuple[tuple[int, float], ...] = ()
     held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None

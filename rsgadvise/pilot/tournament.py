@@ -189,8 +189,12 @@ class Tournament:
 
     @property
     def _plateau(self) -> float | None:
-        """A constant's loss, about which a network lingers at first if it has several matrices; else None."""
-        return self.constant if len(self.arena.network.shapes) > 1 else None
+        """A constant's loss, about which a network lingers at first if it has several matrices; else None.
+
+        Other networks than the paper's are there when a long step has killed or saturated their units.
+        """
+        network = self.arena.network
+        return self.constant if len(network.shapes) > 1 and network.as_in_the_paper else None
 
     def run(self) -> None:
         """Race until the allowance is used up.

@@ -10,6 +10,7 @@ import numpy as np
 
 from rsgadvise.advise.results import MeasuredConstant, TrainingPlan
 from rsgadvise.numerals import number
+from rsgadvise.pilot.forecast import expected
 from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport
 from rsgadvise.pilot.tournament import Finalist, Tournament
@@ -135,4 +136,5 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
         held_out_error=report.held_out_error,
         constant_error=report.constant_error,
         spread=spread,
+        expected=expected(report.curve, plan.iterations) if learnt and report.curve else (),
     )

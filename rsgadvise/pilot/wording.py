@@ -49,7 +49,6 @@ def _lower(report: PilotReport) -> Iterator[str]:
     """Who had a lower loss than the winner, and why that did not count."""
     equal, other = list[str](), list[str]()
     hidden = len(report.raced[0].stepsizes) > 1
-    usual = "2.8/U" if "/U" in report.raced[0].source else "the usual one"
     for each in report.raced[1:]:
         if each.winner_loss is not None and each.loss < each.winner_loss:
             ends = (level(loss, report.constant_loss) for loss in (each.loss, each.winner_loss))
@@ -61,7 +60,7 @@ def _lower(report: PilotReport) -> Iterator[str]:
         (
             other,
             "but the trend of the losses, "
-            + (f"that stepsizes so far from {usual} are seldom best, " if hidden else "")
+            + ("that stepsizes so far from the usual one are seldom best, " if hidden else "")
             + "or how the next larger stepsize did, spoke against it",
         ),
         (equal, f"which counts as equal about the loss of a constant, {report.constant_loss:.4g}"),

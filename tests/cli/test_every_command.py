@@ -41,6 +41,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "explain": (("spec.yaml",), "terms", "value"),
     "iterations": (("spec.yaml", "--eps", "1", "--delta", "0.1"), "tradeoff", "samples"),
     "bound": (("spec.yaml", *FIXED), "", "certified_bound"),
+    "batch": (("spec.yaml",), "tradeoff", "samples"),
     "compare": (("spec.yaml", "other.yaml"), "specs", "bound"),
     "design": (
         ("spec.yaml", "--widths", "3,4", "--depth", "1:2", "--pipeline", "none"),
@@ -222,7 +223,7 @@ def test_colours_are_for_terminals_that_want_them(
     plain = run(*arguments(command)).out
     monkeypatch.setenv("FORCE_COLOR", "1")
     coloured = run(*arguments(command)).out
-    assert re.search(r"\x1b\[[\d;]*3\d", coloured) or command in {"stats", "iterations"}
+    assert re.search(r"\x1b\[[\d;]*3\d", coloured) or command in {"stats", "iterations", "batch"}
     run(*arguments(command), "-o", "result")
     assert "\x1b" not in Path("result").read_text(encoding="utf-8")
     for setting in ("--no-color", "NO_COLOR"):
@@ -300,7 +301,7 @@ def test_a_wrong_spec_is_one_line_with_its_place(run: Run, folder: Path, command
     name, content, message = SPECS[wrong]
     if content is not None:
         Path(name).write_bytes(content)
-    if wrong == "directory" and command in {"recommend", "report"}:
+    if wrong == "directory" and command in {"recommend", "batch", "report"}:
         message = "is a folder without images"  # which they take in place of a spec
     before = sorted(folder.iterdir())
     asked = [part if part != "spec.yaml" else name for part in arguments(command)]

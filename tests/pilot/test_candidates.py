@@ -83,9 +83,19 @@ def test_the_ladder(decay: float) -> None:
     # Of the geometric mean; decay does not change it.
     mean = 2**0.5 / 4
     expected = [abs(np.log2(2.0**rung * mean / 9)) for rung in range(-1, 4)]
-    assert [each.doublings for each in first] == pytest.approx(expected)
+    assert [each.unusual for each in first] == pytest.approx([0.125 * each for each in expected])
     assert [each.source for each in first[:3]] == ["0.5/U by layer", "1/U by layer", "2/U by layer"]
     assert proposals(shape=(1.0, 1.0)).first()[1].source == "1/U"
+
+
+def test_the_ladder_of_networks_of_which_no_usual_stepsize_is_known() -> None:
+    """It goes down to an eighth, and the unit of the race is only a guess."""
+    first = replace(proposals(), usual=None).first()
+    assert [each.rung for each in first] == list(range(-3, 4))
+    away = [0.06 * abs(each) for each in range(-3, 4)]
+    assert [each.unusual for each in first] == pytest.approx([*away[:-1], away[-1] + 0.05 * 1.5])
+    alone = replace(proposals(shape=(1.0,)), usual=9.0).first()
+    assert {each.unusual for each in alone} == {0.0}
 
 
 def test_the_ladder_grows_where_its_end_leads() -> None:

@@ -282,7 +282,7 @@ def test_the_fate_of_a_loss(loss: float, expected: str | None) -> None:
 def usual_at(rung: int, losses: Sequence[float], doublings: float, done: float = 0.2) -> Runner:
     """A runner of the ladder, so many doublings from the usual stepsize."""
     runner = runner_at(rung, losses, (done / 4, done))
-    return replace(runner, candidate=replace(runner.candidate, doublings=doublings))
+    return replace(runner, candidate=replace(runner.candidate, unusual=0.125 * doublings))
 
 
 def test_losses_about_a_constants_are_equal_and_the_usual_stepsize_comes_first() -> None:
@@ -304,14 +304,14 @@ def test_losses_about_a_constants_are_equal_and_the_usual_stepsize_comes_first()
 
 
 @pytest.mark.parametrize(
-    ("done", "constant", "best"),
+    ("done", "best"),
     [
-        (0.2, 1.0, 1),  # 0.125 * 0.8 * 2 doublings > log(0.66 / 0.6) = 0.095
-        (0.7, 1.0, 0),  # 0.125 * 0.3 * 2 is less
-        (1.0, 1.0, 0),
-        (0.2, None, 0),  # one matrix
+        (0.2, 1),  # 0.125 * 0.8 * 2 doublings > log(0.66 / 0.6) = 0.095
+        (0.7, 0),  # 0.125 * 0.3 * 2 is less
+        (1.0, 0),
     ],
 )
+@pytest.mark.parametrize("constant", [1.0, None])
 def test_small_differences_count_less_the_less_was_seen(
     done: float, constant: float | None, best: int
 ) -> None:

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise
 from rsgadvise import recommend  # noqa: E402
 from rsgadvise.advise.model_results import ModelAdvice  # noqa: E402
 from rsgadvise.errors import DataError, UsageError  # noqa: E402
+from rsgadvise.pilot.torch_model.batching import race_batches, step_cost  # noqa: E402
 from rsgadvise.pilot.torch_model.directional import (  # noqa: E402
     directional,
     largest_curvature,
@@ -411,6 +412,21 @@ instance = small()
 """
 
 
+NOT_EIGHT = """
+class Picky(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = small()
+
+    def forward(self, x):
+        assert len(x) != 8, "no eight rows"
+        return self.body(x)
+
+def picky():
+    return Picky()
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -448,6 +464,37 @@ def test_the_document_has_the_keys_of_any_advice(folder: Path, run: Run) -> None
     assert found["guarantee"] is None
     assert found["critical_batch_size"].keys() == {"value", "lower", "upper", "at"}
     assert found["recommendations"][0]["rank"] == 1
+
+
+def test_batch_sizes_are_raced_and_the_module_is_left_as_it_was() -> None:
+    data = rows()
+    module = network()
+    before = copy.deepcopy(module.state_dict())
+    plan = recommend(model=module, data=data, optimizer="sgd", epochs=5, pilot=0).train
+    how: dict[str, Any] = {"loss": LOSSES["cross_entropy"], "optimizer": torch_optimizer("sgd")}
+    first, again = (race_batches(module, data, plan, seed=0, work=1e7, **how) for _ in range(2))
+    assert first == again
+    assert set(first.steps) == {8, 32, 128}
+    assert first.steps[8] > 0.8 * first.steps[128]
+    cost = step_cost(module, data, **how)
+    assert [size for size, _ in cost.timed] == [16, 128, 400]
+    assert cost.of(128) > 0
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+def test_one_answer_for_a_model_and_batch_sizes(folder: Path, run: Run) -> None:
+    arguments = ("batch", "--model", "net.py:small", "--data", "table.csv", "--epochs", 10, "--work", "1e7")
+    fast = ("--optimizer", "net.py:fast")
+    found = strict(run(*arguments, *fast, "--to", 128, "-f", "json").out)
+    assert found["schema"] == "rsgadvise.batch/1"
+    assert {*found["raced"]} <= {"8", "32", "128"}
+    assert found["change"]["after"] == 128
+    assert found["cost"]["source"] == "measured"
+    assert found["notes"][0].startswith("Of this optimiser nothing is known")
+    (folder / "net.py").write_text(NET + NOT_EIGHT)
+    wrong = run("batch", "--model", "net.py:picky", "--data", "table.csv", "--epochs", 10, "--work", "1e7")
+    assert (wrong.code, wrong.err.count("\n")) == (2, 1)
+    assert "must train at every batch size; got" in wrong.err
 
 
 @pytest.mark.parametrize(

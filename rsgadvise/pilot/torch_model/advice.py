@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from rsgadvise.advise.model_results import Directional, ModelAdvice, NoiseScale, Ranked
-from rsgadvise.advise.results import Schedule, TrainingPlan
+from rsgadvise.advise.model_results import Directional, ModelAdvice, Ranked
+from rsgadvise.advise.results import NoiseScale, Schedule, TrainingPlan
 from rsgadvise.errors import DataError, RsgadviseError, UsageError, brief
 from rsgadvise.numerals import count, number, percent
 from rsgadvise.pilot.torch_model.directional import (

@@ -7,7 +7,10 @@ from typing import Any
 
 import torch
 
-from rsgadvise.advise.model_results import Directional, NoiseScale
+from rsgadvise.advise.model_results import Directional
+from rsgadvise.advise.results import NoiseScale
+from rsgadvise.pilot.noise_scale import BATCHES
+from rsgadvise.pilot.noise_scale import noise_scale as from_products
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Tensors, Wrapped, dot
 from rsgadvise.records import dataclass
@@ -15,7 +18,6 @@ from rsgadvise.records import dataclass
 _UPDATES = 6  # mini-batches whose updates are looked at
 _FED = 5  # mini-batches that an optimiser's memory is fed with before each
 _LASTING = 60  # times that one gradient is fed, to see what a memory makes of it
-_NOISE_BATCHES = 16
 _PRODUCTS = 8  # of the Hessian, for its largest eigenvalue
 _PRODUCT = 2.5  # gradients that one costs
 
@@ -40,7 +42,7 @@ class Samples:
         third = rows / 3
         return cls(
             along=_between(third / (1 + _PRODUCT * _UPDATES), 64, 1024),
-            noise=_between(third / (2 * _NOISE_BATCHES), batch_size, max(256, batch_size)),
+            noise=_between(third / (2 * BATCHES), batch_size, max(256, batch_size)),
             curvature=_between(third / (2 * _PRODUCT * _PRODUCTS), 32, 512),
         )
 
@@ -112,37 +114,14 @@ def _some(wrapped: Wrapped, count: int, generator: Any) -> Any:
 def noise_scale(wrapped: Wrapped, generator: Any, *, rows: int) -> NoiseScale:
     """At the weights that the module has, from gradients of batches of so many rows, drawn independently.
     They had better be large: late in a training the gradient is small beside their noise."""
-    size, batches = min(rows, wrapped.rows), _NOISE_BATCHES
+    size = min(rows, wrapped.rows)
     gradients = []
-    for _ in range(batches):
-        rows = torch.randint(wrapped.rows, (size,), generator=generator)
-        gradients.append(torch.cat([part.flatten() for part in wrapped.gradient(*wrapped.batch(rows))]))
-    at = wrapped.mean_loss(_some(wrapped, _NOISE_BATCHES * size, generator))
-    products = torch.stack(gradients).double()
-    products = products @ products.T
-    everything = _scale(products, size)
-    left = [_scale(_without(products, place), size) for place in range(batches)]
-    usable = [math.log(each) for each in left if math.isfinite(each) and each > 0]
-    if not math.isfinite(everything) or len(usable) < batches:
-        finite = [each for each in (everything, *left) if math.isfinite(each)]
-        return NoiseScale(everything, min(finite, default=math.inf), math.inf, at)
-    mean = sum(usable) / batches
-    error = math.sqrt((batches - 1) / batches * sum((each - mean) ** 2 for each in usable))
-    return NoiseScale(everything, everything * math.exp(-2 * error), everything * math.exp(2 * error), at)
-
-
-def _without(products: Any, place: int) -> Any:
-    kept = [other for other in range(len(products)) if other != place]
-    return products[kept][:, kept]
-
-
-def _scale(products: Any, size: int) -> float:
-    """From inner products of mini-batch gradients: those of different ones average to ||grad f||^2."""
-    count = len(products)
-    own = float(products.diagonal().mean())
-    shared = (float(products.sum()) - own * count) / (count * (count - 1))
-    noise = size * (own - shared)
-    return noise / shared if shared > 0 else math.inf
+    for _ in range(BATCHES):
+        chosen = torch.randint(wrapped.rows, (size,), generator=generator)
+        gradients.append(torch.cat([part.flatten() for part in wrapped.gradient(*wrapped.batch(chosen))]))
+    at = wrapped.mean_loss(_some(wrapped, BATCHES * size, generator))
+    stacked = torch.stack(gradients).double()
+    return from_products((stacked @ stacked.T).cpu().numpy(), size, at=at)
 
 
 def largest_curvature(wrapped: Wrapped, generator: Any, *, rows: int, products: int = _PRODUCTS) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from rsgadvise.advise.results import Expected
 from rsgadvise.ask.curves import Curve, Edge, Mark, Stack, Tradeoff
 from rsgadvise.numerals import count, number, percent
 from rsgadvise.records import dataclass
@@ -404,6 +405,69 @@ def _tradeoff_figure(tradeoff: Tradeoff) -> Markup:
     )
     return _figure(
         "tradeoff", title, note=note, legend=legend, picture=picture, grid=Grid(columns, rows), best=best
+    )
+
+
+def learning_figure(
+    seen: Sequence[tuple[int, float]], expected: Sequence[Expected], constant: float
+) -> Markup:
+    """The loss along a short run, what is expected of longer ones, and the level of a constant prediction.
+
+    Args:
+        seen: (iterations, loss) of the run, losses above 0.
+        expected: at the end of trainings, with intervals.
+        constant: loss of a constant prediction.
+    """
+    title = "Loss along the training"
+    note = (
+        "Seen in a short run, and expected of whole trainings by following its trend: nine in ten within the "
+        "band."
+    )
+    steps, losses = [float(at) for at, _ in seen], [loss for _, loss in seen]
+    ahead, middle = [float(each.iterations) for each in expected], [each.loss for each in expected]
+    low, high = [each.low for each in expected], [each.high for each in expected]
+    across = log_axis([*steps, *ahead], _LEFT, _RIGHT)
+    shown = [loss for loss in (*losses, *middle, *low, *high, constant) if loss > 0]
+    frame = _Frame(across, log_axis(shown, _BOTTOM, _TOP, room=3), "iterations", "training loss")
+    band = _path(frame, [*ahead, *reversed(ahead)], [*high, *reversed(low)])
+    height = frame.up.at(constant)
+    content = [
+        element("path", class_="band", d=f"{band}Z"),
+        element("line", class_="constant", x1=_LEFT, x2=_RIGHT, y1=height, y2=height),
+        element("path", class_="line best", d=_path(frame, ahead, middle)),
+        element("path", class_="line held", d=_path(frame, steps, losses)),
+    ]
+    last, longest = seen[-1], expected[-1]
+    legend = [
+        _entry(
+            element("path", class_="line held", d="M0 6H28"),
+            f"a short run: {number(last[1], 3)} after {count(last[0])} iterations",
+        ),
+        _entry(
+            element("path", class_="line best", d="M0 6H28"),
+            f"expected: {number(longest.loss, 2)} after {count(longest.iterations)}",
+        ),
+        _entry(
+            element("line", class_="constant", x1=0, x2=28, y1=6, y2=6),
+            f"a constant prediction: {number(constant, 3)}",
+        ),
+    ]
+    columns = (Column("iterations"), Column("loss"), Column("from"), Column("to"))
+    rows = (
+        *((count(at), number(loss), "", "") for at, loss in seen),
+        *((count(e.iterations), number(e.loss), number(e.low), number(e.high)) for e in expected),
+    )
+    first, after = expected[0], f"{number(longest.loss, 2)} after {count(longest.iterations)}"
+    says = (
+        f"The loss of a short run falls to {number(last[1], 3)}; {number(first.loss, 2)} is expected after "
+        f"{count(first.iterations)} iterations, {after}."
+    )
+    picture = _picture("learning", title, says=says, frame=frame, content=content, dots=())
+    grid = Grid(columns, rows)
+    return element(
+        "div",
+        _figure("learning", title, note=note, legend=legend, picture=picture, grid=grid),
+        class_="figures",
     )
 
 

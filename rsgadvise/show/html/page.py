@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rsgadvise.numerals import count, epochs, network, number, stepsizes_by_layer
 from rsgadvise.records import dataclass
 from rsgadvise.show.html import words
-from rsgadvise.show.html.figures import figures
+from rsgadvise.show.html.figures import figures, learning_figure
 from rsgadvise.show.html.markup import Markup, blocks_html, element, grid_html, joined, prose
 from rsgadvise.show.html.style import sheet
 from rsgadvise.show.report.advice import (
@@ -125,6 +125,7 @@ def _sections(page: Page) -> Iterator[tuple[str, str, Markup]]:
         if advice.guarantee is not None:
             said = (element("li", prose(each)) for each in guarantee_sentences(advice.guarantee))
             yield "guarantee", "What is guaranteed", element("ul", *said)
+        yield from _learning(advice)
         measured = tuple(measured_blocks(advice))
         if measured:
             yield "measured", "Measured", blocks_html(measured, "Measured")
@@ -134,6 +135,17 @@ def _sections(page: Page) -> Iterator[tuple[str, str, Markup]]:
     yield "assumptions", "Assumptions", _assumptions(page)
     yield "data", f"Data: {page.data_name}" if page.data_name else "Data", _data(page)
     yield "reproduce", "Reproduce", _reproduce(page)
+
+
+def _learning(advice: Advice) -> Iterator[tuple[str, str, Markup]]:
+    """The losses of the race's second run, and what is expected to follow."""
+    plan = advice.train
+    if plan is None or not plan.expected or plan.constant_loss is None:
+        return
+    from rsgadvise.pilot.results import PilotAdvice
+
+    assert isinstance(advice, PilotAdvice), "nothing is expected of what was not raced"
+    yield "how-long", "How long", learning_figure(advice.pilot.curve, plan.expected, plan.constant_loss)
 
 
 def _section(name: str, heading: str, content: Markup) -> Markup:

@@ -115,6 +115,8 @@ figcaption{margin:0}
 .range{stroke:var(--second);stroke-width:1.75;stroke-dasharray:9 3 2 3}
 .certified_range{stroke:var(--third);stroke-width:1.75;stroke-dasharray:9 3 2 3}
 .largest_gradient{stroke:var(--muted);stroke-width:1.5;stroke-dasharray:1 3}
+.constant{stroke:var(--muted);stroke-width:1.5;stroke-dasharray:1 3}
+.band{fill:var(--second);opacity:.18}
 .target{stroke:var(--fg);stroke-width:1.25;stroke-dasharray:5 4}
 .dot{fill:var(--fg);stroke:var(--bg);stroke-width:1.5}
 .dot.certified_minimum{fill:var(--third)}

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot.architectures import architectures_chart
+from rsgadvise.show.plot.batches import batches_chart
 from rsgadvise.show.plot.comparison import comparison_chart
 from rsgadvise.show.plot.document import Document, parse_document
 from rsgadvise.show.plot.figure import Chart
@@ -20,6 +21,7 @@ _CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
     # chart, the key of what it shows, what that must hold, and what to do where it is empty
     "sweep": (sweep_chart, "points", "point", "sweep values that the spec allows"),
     "recommend": (ranking_chart, "recommendations", "recommendation", "relax the target or the budget"),
+    "batch": (batches_chart, "tradeoff", "batch size", "give it rows"),
     "iterations": (tradeoff_chart, "tradeoff", "batch size within reach of the target", "use a larger --eps"),
     "verify": (verdicts_chart, "cases", "case", "verify a spec, or the built-in suite"),
     "design": (architectures_chart, "architectures", "architecture", "relax the target or the search"),

@@ -11,6 +11,7 @@ from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
 from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Axis, Bar, Chart, Level, Panel, Point, Segment, Series
+from rsgadvise.show.plot.learning import learning_panel
 from rsgadvise.show.plot.names import GRADIENT, limit_name
 from rsgadvise.show.plot.scales import categories, linear_axis, log_axis
 
@@ -58,7 +59,7 @@ class _Ranking:
 
 
 def ranking_chart(document: Document) -> Chart:
-    """Stacked terms at each rank, and beside them the chosen and the certified bound.
+    """Stacked terms at each rank, beside them both bounds, and above the losses of a race.
 
     Raises:
         DataError: a key is missing, or a value is of another kind.
@@ -78,10 +79,11 @@ def ranking_chart(document: Document) -> Chart:
     if parts:
         panels.insert(0, _terms(ranks, across, parts))
     objective = "" if found.objective is None else f"; {found.objective}"
+    learning = learning_panel(document)
     return Chart(
         title=f"Recommendations for {network(found.kind, found.layers)}",
         subtitle=f"{found.constants} constants{objective}",
-        rows=(tuple(panels),),
+        rows=(*([(learning,)] if learning is not None else []), tuple(panels)),
         parts=tuple(name.replace("_", " ") for name in parts),
         caption=tuple(_caption(ranks, len(found.recommendations))),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rsgadvise.advise.results import Advice, Recommendation
+from rsgadvise.advise.results import Advice, NoiseScale, Recommendation
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
 from rsgadvise.numerals import count, epochs, network, number, percent, stepsizes
 from rsgadvise.show.report.blocks import (
@@ -18,6 +18,7 @@ from rsgadvise.show.report.blocks import (
     Sentences,
     Title,
     assumptions,
+    noise_sentence,
     one_stepsize,
     sentences,
     terms_grid,
@@ -28,7 +29,7 @@ from rsgadvise.theory.search import whole_number
 from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan
+    from rsgadvise.advise.results import Advice, Expected, Guarantee, TrainingPlan
 
 
 # The answer that comes first: what to train with, how good it was, what is guaranteed, what next.
@@ -46,7 +47,7 @@ _ASSUMED: Mapping[str, str] = {
 
 
 def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
-    """At most four sentences, the most important first.
+    """At most four sentences, the most important first; one more for a loss that was asked for.
 
     Args:
         advice: with or without a plan.
@@ -60,6 +61,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     if plan.learns is False:
         lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or 'no cause was found'}.")
     lines.append(f"Train with {_values(advice, plan)}.")
+    asked = tuple(_wanted(plan))
+    lines += asked
     if plan.learns is not False:
         lines += _worth(advice, plan)
     if advice.infeasible is not None:
@@ -68,7 +71,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         lines.append(_guaranteed(advice.guarantee, plan))
     if source:
         lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
-    return tuple(lines)[:4]
+    return tuple(lines)[: 4 + len(asked)]
 
 
 def _values(advice: Advice, plan: TrainingPlan) -> str:
@@ -162,6 +165,41 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
 
+def expectation(plan: TrainingPlan | None) -> str:
+    """The loss to expect at the end, and what longer trainings would bring; empty where nobody knows."""
+    if plan is None or plan.longer is None:
+        return ""
+    own, longest = plan.longer
+    text = f"Expected at the end: a loss of about {_between(own)}"
+    times = count(round(longest.iterations / own.iterations))
+    if plan.level:
+        return f"{text}; more iterations hardly help."
+    return f"{text}; with {times} times the iterations {_between(longest)}."
+
+
+def _between(found: Expected) -> str:
+    return f"{number(found.loss, 2)} ({number(found.low, 2)} to {number(found.high, 2)})"
+
+
+def _wanted(plan: TrainingPlan) -> Iterator[str]:
+    """How long to train for the loss that was asked for."""
+    asked = plan.until
+    if asked is None:
+        return
+    loss = f"a loss of {number(asked.loss, 3)}"
+    if not plan.expected:
+        yield f"How long {loss} takes is not known: it needs short runs that learn."
+    elif asked.iterations is None:
+        yield f"{loss.capitalize()} is not expected within {count(plan.expected[-1].iterations)} iterations."
+    else:
+        ends = (asked.soonest, asked.iterations, asked.latest)
+        soonest, middle, latest = (
+            "never" if each is None else count(int(float(f"{each:.2g}"))) for each in ends
+        )
+        ends_at = f"{soonest} to {'perhaps ' if asked.latest is None else ''}{latest}"
+        yield f"{loss.capitalize()} is expected after about {middle} iterations ({ends_at})."
+
+
 def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
     """The claim, and that it is about a stepsize of its own where it is."""
     if found.stepsize == plan.stepsize:
@@ -198,7 +236,12 @@ def brief(advice: Advice, row_notes: Iterable[str] = ()) -> Iterator[str]:
     """
     guessed = any(_GUESSED_TARGET in note for note in advice.notes)
     said = (*_SAID, *(["The target is "] if guessed else []))
-    lines = [advice.chosen, *(note for note in advice.notes if not note.startswith(said)), *row_notes]
+    lines = [
+        advice.chosen,
+        expectation(advice.train),
+        *(note for note in advice.notes if not note.startswith(said)),
+        *row_notes,
+    ]
     assumed = _assumed(advice)
     if assumed:
         lines.append(f"Assumed: {assumed}.")
@@ -342,8 +385,11 @@ def _why(advice: Advice) -> Iterator[str]:
 
         yield from measured_sentences(advice)
     yield from _limits(advice)
-    if advice.critical_batch_size is not None:
-        knee = count(whole_number(advice.critical_batch_size))
+    noise = advice.critical_batch_size
+    if isinstance(noise, NoiseScale):
+        yield noise_sentence(noise)
+    elif noise is not None:
+        knee = count(whole_number(noise))
         runs = advice.recommendations[0].runs
         at = "" if runs == 1 else f" of {runs:,} runs"
         yield f"Critical batch size{at} {knee}: there the iterations are twice the fewest possible."

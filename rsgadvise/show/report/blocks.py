@@ -9,10 +9,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import number, one_style, stepsizes
+from rsgadvise.numerals import number, one_style, roughly, stepsizes
 from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import NoiseScale
     from rsgadvise.theory.problem import Assumption
 
 
@@ -122,3 +123,15 @@ def assumptions(assumed: Sequence[Assumption]) -> Iterator[str]:
     for item in assumed:
         value = item.value if isinstance(item.value, str) else number(float(item.value), 6)
         yield f"{item.key} = {value}: {item.why}."
+
+
+def noise_sentence(noise: NoiseScale) -> str:
+    """A noise scale where a short run ended."""
+    if not math.isfinite(noise.value):
+        return f"At a loss of {number(noise.at, 3)} the gradient could not be told from the noise of batches."
+    upper = roughly(noise.upper) if math.isfinite(noise.upper) else "no upper end"
+    return (
+        f"Noise of a batch is as large as the gradient at {roughly(noise.value)} rows (from "
+        f"{roughly(noise.lower)} to {upper}) at a loss of {number(noise.at, 3)}; how far larger batches pay "
+        "`rsgadvise batch` tells by a race of them."
+    )

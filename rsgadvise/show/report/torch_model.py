@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rsgadvise.numerals import count, epochs, number, percent
-from rsgadvise.show.report.blocks import Block, Column, Grid, Lead, Title, sentences
+from rsgadvise.numerals import count, epochs, number, percent, roughly
+from rsgadvise.show.report.blocks import Block, Column, Grid, Lead, Title, noise_sentence, sentences
 from rsgadvise.show.report.documents import as_document
 
 if TYPE_CHECKING:
@@ -114,14 +114,9 @@ def _measured(advice: ModelAdvice) -> Iterator[str]:
     )
     ends = "" if after is None else f" before and {number(after)} after the best short training"
     yield f"Largest eigenvalue of the Hessian on a sample: {number(before)}{ends}."
-    scale = advice.critical_batch_size
-    if scale is not None:
-        upper = "no upper end" if not math.isfinite(scale.upper) else number(scale.upper, 2)
-        yield (
-            f"Noise of a batch is as large as the gradient at {number(scale.value, 2)} rows (from "
-            f"{number(scale.lower, 2)} to {upper}) where the best short training ended, and at "
-            f"{number(advice.noise_at_start.value, 2)} before training: far larger ones save few iterations."
-        )
+    if advice.critical_batch_size is not None:
+        yield noise_sentence(advice.critical_batch_size)
+        yield f"Before training it was so at {roughly(advice.noise_at_start.value)} rows."
     where = "side by side" if advice.side_by_side else "one after the other"
     yield f"The race cost {number(advice.cost, 2)} trainings; its runs were computed {where}."
 

@@ -1,0 +1,1 @@
+"""Predicted critical batch sizes and stepsizes against trainings."""

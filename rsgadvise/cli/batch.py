@@ -1,0 +1,173 @@
+"""`batch`: one answer for batch size, stepsize and iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsgadvise.cli.advice import Answer, NoSourceArgument, ask_for_advice
+from rsgadvise.cli.data import rows_of
+from rsgadvise.cli.options import SetOption
+from rsgadvise.cli.output import TargetOptions, emit
+from rsgadvise.cli.sources import AboutData, DataOptions, EffortOptions
+from rsgadvise.cli.torch_model import AboutModel, ModelOptions
+from rsgadvise.errors import InfeasibleError, UsageError
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice, TrainingPlan
+    from rsgadvise.ask.batch import BatchAdvice
+    from rsgadvise.pilot import Effort
+    from rsgadvise.pilot.batch_race import BatchRace
+    from rsgadvise.pilot.timing import StepCost
+    from rsgadvise.show.report.blocks import Block
+
+
+def batch(
+    spec: NoSourceArgument = None,
+    before: Annotated[
+        int | None,
+        typer.Option("--from", min=1, metavar="B", help="The batch size of --to's change; the advised one."),
+    ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option(
+            "--to",
+            min=1,
+            metavar="B",
+            help="Say what to multiply stepsize and iterations with to train with batches of B rows instead.",
+        ),
+    ] = None,
+    *,
+    options: AboutData,
+    model: AboutModel,
+    effort: EffortOptions,
+    set_: SetOption = None,
+    to: TargetOptions,
+) -> None:
+    """Batch size, stepsize and iterations together: how far larger batches pay."""
+    if before is not None and after is None:
+        raise UsageError(f"--from {before} needs --to B, the batch size that comes instead; got none; add it")
+    if model.given is not None:
+        if spec is not None and model.model is not None:
+            raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
+        found, interrupted = _of_model(model, options, effort, before, after, quiet=to.quiet)
+        extra: Mapping[str, Any] = {}
+    else:
+        if spec is None:
+            raise UsageError("batch needs a spec, a data file or --model FILE.py:NAME; got none; name one")
+        answer = ask_for_advice(
+            spec, (*(set_ or ()), "target=null"), effort, top=1, quiet=to.quiet, options=options
+        )
+        found, interrupted = _of_spec(answer, effort, before, after), answer.result.interrupted
+        extra = {"data": dict(answer.measured), "spec": answer.loaded.spec.model_dump(mode="json")}
+
+    def blocks() -> Sequence[Block]:
+        from rsgadvise.show.report.batching import batch_blocks
+
+        return batch_blocks(found)
+
+    def document() -> Mapping[str, Any]:
+        from rsgadvise.show.report.documents import as_document
+
+        return as_document("batch", found, **extra)
+
+    emit(to, blocks=blocks, document=document, rows=lambda: [asdict(row) for row in found.tradeoff])
+    if interrupted:
+        raise typer.Exit(130)
+
+
+def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: int | None) -> BatchAdvice:
+    from rsgadvise.advise.results import NoiseScale
+    from rsgadvise.ask.batch import batch_advice
+    from rsgadvise.numerals import network
+
+    advice = answer.result
+    plan = advice.train
+    if plan is None:
+        reason = "no training fits the spec" if advice.infeasible is None else advice.infeasible.reason
+        raise InfeasibleError(f"no batch size can be advised: {reason}")
+    race, cost = _measured(answer, plan, effort)
+    idle = f"This network learns nothing so: {plan.reason.rstrip('.')}." if plan.learns is False else ""
+    noise, known = advice.critical_batch_size, answer.measured.get("samples")
+    return batch_advice(
+        plan,
+        race,
+        noise=noise if isinstance(noise, NoiseScale) else None,
+        about=network(advice.kind, advice.layers),
+        scale_free=plan.optimises.scale_free,
+        samples=answer.loaded.spec.data.samples if known is None else int(known),
+        cost=cost,
+        before=before,
+        after=after,
+        notes=(*([idle] if idle else []), *answer.source.notes),
+    )
+
+
+def _measured(
+    answer: Answer[Advice], plan: TrainingPlan, effort: Effort
+) -> tuple[BatchRace | None, StepCost | None]:
+    """The race of batch sizes and the seconds of a step on the rows; without them what the spec says."""
+    from rsgadvise.advise.results import NoiseScale
+    from rsgadvise.pilot.timing import StepCost, step_cost
+
+    given = answer.loaded.spec.cost
+    cost = None if given is None else StepCost(given.per_iteration, given.per_sample, "given")
+    if answer.statistics is None or not isinstance(answer.result.critical_batch_size, NoiseScale):
+        return None, cost
+    from rsgadvise.pilot.batching import race_batches
+    from rsgadvise.spec.problem import resolve
+    from rsgadvise.training.networks import Network
+
+    problem = resolve(answer.loaded.spec, answer.measured)
+    network = Network.of(problem, plan.keep_prob)
+    if plan.weight_bound is not None and network.weight_bounds:
+        box = plan.weight_bound
+        network = replace(
+            network, weight_bounds=box if isinstance(box, tuple) else (box,) * len(network.weight_bounds)
+        )
+    rows = rows_of(answer.loaded, answer.statistics)
+    race = race_batches(network, rows, problem.optimizer, plan, seed=effort.seed, work=effort.allowed)
+    return race, cost or step_cost(network, rows, problem.optimizer)
+
+
+def _of_model(
+    model: ModelOptions,
+    options: DataOptions,
+    effort: Effort,
+    before: int | None,
+    after: int | None,
+    *,
+    quiet: bool,
+) -> tuple[BatchAdvice, bool]:
+    """The answer, and whether the user interrupted the race before it."""
+    from rsgadvise.ask.batch import batch_advice
+    from rsgadvise.cli.torch_model import advised, prepared
+
+    ready = prepared(model, options, effort, quiet=quiet)
+    advice = advised(ready, quiet=quiet)
+    from rsgadvise.pilot.torch_model.advice import WORK
+    from rsgadvise.pilot.torch_model.batching import race_batches, step_cost
+
+    rows = ready.inputs, ready.rows.targets
+    loss, optimizer = ready.loss, ready.optimizer
+    work = WORK if effort.work is None else effort.work
+    known = ready.optimizer.known
+    unknown = "Of this optimiser nothing is known: its critical batch size is taken to grow as Adam's does."
+    found = batch_advice(
+        advice.train,
+        race_batches(
+            ready.module, rows, advice.train, loss=loss, optimizer=optimizer, seed=effort.seed, work=work
+        ),
+        noise=advice.critical_batch_size,
+        about=advice.model,
+        scale_free=known is None or known.scale_free,
+        samples=advice.samples,
+        cost=step_cost(ready.module, rows, loss=loss, optimizer=optimizer),
+        before=before,
+        after=after,
+        notes=ready.notes if known is not None else (unknown, *ready.notes),
+    )
+    return found, advice.interrupted

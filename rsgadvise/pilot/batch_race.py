@@ -1,0 +1,217 @@
+"""The critical batch size by a race of batch sizes: how many iterations each takes to the same early loss.
+
+Batches of B/4, B and 4B rows train from the same start, each with a few stepsizes about the one that is
+advised for B, until the loss of some rows is as low as the largest batches brought it in a short while. The
+hyperbola S_min (1 + B_c/B) through the three numbers of iterations has B_c, at that loss. It grows while
+training goes on, and is carried on to the end of the training that is advised.
+
+Why not by the noise of gradients alone: at weights that a training passes, most of the gradient in the steep
+directions is what the noise of its own batches put there, so that tr Sigma / ||grad f||^2 tells of the
+batches that were used, and nothing of how far the curvature lets a step go. See docs/batch.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from rsgadvise.advise.results import NoiseScale
+from rsgadvise.records import dataclass
+
+Run = Callable[[int, float, Sequence[int]], Iterator[tuple[int, float]]]
+"""Trains with a batch size and a multiple of the advised stepsize, and yields after each of the given numbers
+of updates that number and the loss of the rows that all are judged by."""
+
+TRAININGS, FEWEST_SAMPLES = 1.0, 80_000
+"""Of the advised length, or examples where that is shorter: what the race costs at most, about."""
+
+_RATIO = 4  # of neighbouring batch sizes
+_FEWEST_ROWS = 2  # of a batch: of one, some modules have no statistics
+_RUNGS = (-1, 0, 1)  # powers of two, about the stepsize that the root of the batch size would have
+_MOST_FURTHER = 2  # rungs beyond an end that is best
+_GROWTH = 1.12  # from a look to the next
+_MEDIAN_OF = 3  # looks: a loss counts once the middle one of these is there
+_FEWEST = 10  # updates of the largest batches
+_LEARNT = 0.97  # of the first loss: a race that ends above has told nothing
+
+# All on the development settings of benchmarks/batch:
+_ERROR = 0.15  # of the logarithm of a number of iterations
+USUAL = {True: 200.0, False: 14.0}
+"""The critical batch size of whole trainings in the middle, for updates that know no lengths and for those
+that do: what is believed before anything is measured, as surely as `_SPREAD` says."""
+_SPREAD = 1.0  # of its logarithm
+_EXPONENT = {True: 0.4, False: 0.2}
+"""The power of the iterations with which it grew."""
+_EXPONENT_ERROR = 0.2
+
+_GRID = np.geomspace(1.0, 1e4, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRace:
+    """What a race of batch sizes found.
+
+    Attributes:
+        critical: at the loss that it ran to.
+        steps: iterations to that loss by batch size; empty where nothing was learnt.
+        samples: that it took.
+    """
+
+    critical: NoiseScale
+    steps: Mapping[int, float]
+    samples: float
+
+    def carried(self, batch_size: int, iterations: int, *, scale_free: bool) -> NoiseScale:
+        """The critical batch size of a training of so many iterations of such batches.
+
+        log B_c + p log(N/k), where k iterations came to the loss of the race, and what is usual, each
+        weighted by one over its variance; the ends are two standard errors away.
+
+        Kind: an extrapolation.
+        """
+        usual, found = math.log(USUAL[scale_free]), self.critical
+        if not self.steps:  # nothing was learnt
+            return usual_critical(scale_free=scale_free)
+        further = math.log(max(1.0, iterations / self.steps[batch_size]))
+        place = math.log(found.value) + _EXPONENT[scale_free] * further
+        own = (math.log(found.upper / found.lower) / 4) ** 2 + (_EXPONENT_ERROR * further) ** 2
+        sure = 1 / own + 1 / _SPREAD**2
+        return _within((place / own + usual / _SPREAD**2) / sure, sure**-0.5, found.at)
+
+
+def usual_critical(*, scale_free: bool) -> NoiseScale:
+    """What is believed of a critical batch size before anything is measured; `at` is not known.
+
+    Example:
+        >>> found = usual_critical(scale_free=True)
+        >>> round(found.lower), round(found.value), round(found.upper)
+        (27, 200, 1478)
+    """
+    return _within(math.log(USUAL[scale_free]), _SPREAD, None)
+
+
+def _within(place: float, error: float, at: float | None) -> NoiseScale:
+    low, value, high = (math.exp(place + times * error) for times in (-2, 0, 2))
+    return NoiseScale(value, low, high, at)
+
+
+def raced_sizes(batch_size: int, rows: int) -> tuple[int, ...]:
+    """Three batch sizes, the given one among them, as far as there are rows; none of one row but for that.
+
+    Example:
+        >>> raced_sizes(32, 1000), raced_sizes(32, 100), raced_sizes(4, 1000), raced_sizes(8, 8)
+        ((8, 32, 128), (2, 8, 32), (4, 16, 64), (2, 8))
+    """
+    least = batch_size // _RATIO
+    if least < _FEWEST_ROWS:
+        found = [batch_size * _RATIO**power for power in range(3)]
+    elif batch_size * _RATIO <= rows:
+        found = [least, batch_size, batch_size * _RATIO]
+    else:
+        found = [least // _RATIO, least, batch_size]
+    return tuple(size for size in found if size == batch_size or _FEWEST_ROWS <= size <= rows)
+
+
+def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchRace:
+    """Race three batch sizes to the loss that the largest reaches with its share of the budget.
+
+    Args:
+        run: trains.
+        batch_size: B, for which the stepsize is advised.
+        rows: to train on.
+        budget: samples, about.
+    """
+    sizes, taken = raced_sizes(batch_size, rows), 0.0
+    largest = sizes[-1]
+    most = max(_FEWEST, round(budget / (len(_RUNGS) * len(sizes) * largest)))
+
+    def advance(size: int, rung: int, steps: float, target: float) -> list[tuple[int, float]]:
+        """(updates, loss) at each look, until the target is reached."""
+        nonlocal taken
+        last: list[float] = []
+        means: list[tuple[int, float]] = []
+        for at, loss in run(size, 2.0**rung * math.sqrt(size / batch_size), _looks(steps)):
+            last = [*last, loss][-_MEDIAN_OF:]
+            means.append((at, float(np.median(last))))
+            if not means[-1][1] > target or not math.isfinite(loss):
+                break
+        taken += size * means[-1][0]
+        return means
+
+    tried, wanted = dict[int, list[tuple[int, float]]](), list(_RUNGS)
+    while wanted:
+        tried |= {rung: advance(largest, rung, most, -math.inf) for rung in wanted}
+        wanted = _beyond({rung: means[-1][1] for rung, means in tried.items()})
+    ends = [means[-1][1] for means in tried.values() if math.isfinite(means[-1][1])]
+    start = min((means[0][1] for means in tried.values()), default=math.inf)
+    target = min(ends, default=math.inf)
+    if not target < _LEARNT * start:
+        return BatchRace(NoiseScale(math.inf, 0.0, math.inf, target), {}, taken)
+    steps = {largest: min(_crossing(means, target) for means in tried.values())}
+    for size, larger in zip(sizes[-2::-1], sizes[:0:-1], strict=True):
+        noise = steps[larger] * larger / size  # iterations where noise is all there is
+        found = dict[int, float]()
+        wanted = list(_RUNGS)
+        while wanted:
+            limit = min([noise, *found.values()])
+            found |= {rung: _crossing(advance(size, rung, limit, target), target) for rung in wanted}
+            wanted = _beyond(found)
+        steps[size] = min(noise, *found.values())
+    return BatchRace(NoiseScale(*critical(steps), target), steps, taken)
+
+
+def _beyond(found: Mapping[int, float]) -> list[int]:
+    """The next rung where the best stands at an end."""
+    best = min(found, key=lambda rung: found[rung])
+    if not math.isfinite(found[best]) or len(found) >= len(_RUNGS) + _MOST_FURTHER:
+        return []
+    if best == min(found):
+        return [best - 1]
+    return [best + 1] if best == max(found) else []
+
+
+def _looks(steps: float) -> list[int]:
+    found, at = [1], 1.0
+    while found[-1] < steps:
+        at *= _GROWTH
+        if round(at) > found[-1]:
+            found.append(min(round(at), math.ceil(steps)))
+    return found
+
+
+def _crossing(means: Sequence[tuple[int, float]], target: float) -> float:
+    """Updates until the loss is at the target, between looks by logarithms; inf where it never is."""
+    before: tuple[int, float] | None = None
+    for at, mean in means:
+        if mean <= target:
+            if before is None or not before[1] > mean > 0 or target <= 0:
+                return float(at)
+            share = math.log(before[1] / target) / math.log(before[1] / mean)
+            return float(before[0] * (at / before[0]) ** share)
+        before = at, mean
+    return math.inf
+
+
+def critical(steps: Mapping[int, float]) -> tuple[float, float, float]:
+    """(B_c, its lower and its upper end at 95 %) by iterations S at several batch sizes.
+
+    Logarithms of S are those of S_min (1 + B_c/B) to a normal error of 0.15; S_min is whatever fits, and any
+    B_c from 1 to 10,000 as likely as another before, by its logarithm.
+
+    Args:
+        steps: S by batch size.
+
+    Example:
+        >>> value, lower, upper = critical({size: 10 * (1 + 50 / size) for size in (2, 8, 32, 128, 512)})
+        >>> round(value), round(lower), round(upper)
+        (50, 34, 74)
+    """
+    sizes, logs = np.array(list(steps), np.float64), np.log(list(steps.values()))
+    rest = logs - np.log1p(_GRID[:, None] / sizes)
+    misfit = np.sum((rest - rest.mean(axis=1, keepdims=True)) ** 2, axis=1) / _ERROR**2
+    weights = np.exp((misfit.min() - misfit) / 2)
+    below = np.cumsum(weights) / weights.sum()
+    lower, value, upper = np.exp(np.interp((0.025, 0.5, 0.975), below, np.log(_GRID)))
+    return float(value), float(lower), float(upper)

@@ -1,0 +1,139 @@
+"""`batch`: one answer for batch size, stepsize and iterations."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Result, Run, strict
+
+pytestmark = pytest.mark.usefixtures("advised_once")
+
+SPEC = """\
+network: {kind: multilayer, layers: [5, 4, 2], weight_bound: 5}
+data: {mean: 0.3, mean_square: 0.12, samples: 400}
+budget: {epochs: 20}
+cost: {per_iteration: 2.0e-4, per_sample: 1.0e-6}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    Path("spec.yaml").write_text(SPEC)
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 3))
+    y = x[:, 0] + 0.2 * rng.normal(size=300) > 0.5
+    lines = [
+        ",".join(f"{value:.4f}" for value in row) + f",{'yes' if c else 'no'}"
+        for row, c in zip(x, y, strict=True)
+    ]
+    Path("d.csv").write_text("a,b,c,label\n" + "\n".join(lines) + "\n")
+    return tmp_path
+
+
+def document(run: Run, *arguments: str) -> dict[str, Any]:
+    result = run("batch", *arguments, "-f", "json")
+    assert result.code == 0, result.err
+    found = strict(result.out)
+    assert found["schema"] == "rsgadvise.batch/1"
+    return found
+
+
+def test_every_row_is_on_the_hyperbola_of_the_advice(run: Run) -> None:
+    found = document(run, "spec.yaml")
+    critical, rows = found["critical_batch_size"]["value"], found["tradeoff"]
+    assert [row["batch_size"] for row in rows] == [8, 16, 32, 64, 128, 256]
+    (own,) = (row for row in rows if row["batch_size"] == found["advised"])
+    fewest = own["iterations"] / (1 + critical / own["batch_size"])
+    for row in rows:
+        size, steps = row["batch_size"], row["iterations"]
+        assert steps == pytest.approx(fewest * (1 + critical / size), abs=1)
+        assert row["samples"] == steps * size
+        assert row["epochs"] == pytest.approx(row["samples"] / 400)
+        assert row["seconds"] == pytest.approx(steps * (2e-4 + 1e-6 * size))
+        for gamma, other in zip(row["stepsize"], own["stepsize"], strict=True):
+            fall = (1 + critical / own["batch_size"]) / (1 + critical / size)
+            assert gamma == pytest.approx(other * fall**0.5)
+    assert found["fastest"] == min(rows, key=lambda row: row["seconds"])["batch_size"]
+    assert found["source"] == "typical"
+
+
+def test_the_question_of_more_hardware(run: Run) -> None:
+    found = document(run, "spec.yaml", "--from", "32", "--to", "256")
+    critical, change = found["critical_batch_size"]["value"], found["change"]
+    steps = (1 + critical / 256) / (1 + critical / 32)
+    assert change["iterations_factor"] == pytest.approx(steps)
+    assert change["samples_factor"] == pytest.approx(8 * steps)
+    assert change["stepsize_factor"] == pytest.approx(steps**-0.5)
+    assert change["seconds_factor"] == pytest.approx(steps * (2e-4 + 256e-6) / (2e-4 + 32e-6))
+    text = run("batch", "spec.yaml", "--from", "32", "--to", "256").out
+    assert text.splitlines()[3].startswith("From 32 rows to 256 rows: stepsize times ")
+    odd = document(run, "spec.yaml", "--to", "100")
+    assert odd["change"]["before"] == odd["advised"]
+    assert 100 in {row["batch_size"] for row in odd["tradeoff"]}
+
+
+def test_larger_batches_pay_longer_with_adam(run: Run) -> None:
+    values = [
+        document(run, "spec.yaml", "--set", f"training.optimizer={name}")["critical_batch_size"]["value"]
+        for name in ("sgd", "momentum", "adam")
+    ]
+    assert values[0] == values[1] < values[2]
+
+
+def test_a_data_file_is_measured_and_timed(run: Run) -> None:
+    found = document(run, "d.csv", "--hidden", "4", "--epochs", "20", "--work", "1e8")
+    assert found["source"] == "measured"
+    assert found["cost"]["source"] == "measured"
+    assert [size for size, _ in found["cost"]["timed"]] == [16, 128, 300]
+    for size, seconds in found["cost"]["timed"]:
+        fit = found["cost"]["per_iteration"] + found["cost"]["per_sample"] * size
+        assert fit == pytest.approx(seconds, rel=0.5)
+    assert found["fastest"] in {row["batch_size"] for row in found["tradeoff"]}
+    assert max(row["batch_size"] for row in found["tradeoff"]) <= 300
+
+
+def test_one_screen(run: Run) -> None:
+    for asked in (("spec.yaml",), ("d.csv", "--epochs", "20", "--work", "1e8")):
+        lines = run("batch", *asked, "--to", "64").out.splitlines()
+        assert len(lines) <= 45
+        assert max(map(len, lines)) <= 80
+
+
+def test_rows_for_a_spreadsheet(run: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("batch", "spec.yaml", "-f", "csv").out)))
+    assert [int(row["batch_size"]) for row in rows] == [8, 16, 32, 64, 128, 256]
+
+
+def test_a_target_is_left_aside(run: Run) -> None:
+    Path("spec.yaml").write_text(SPEC + "target: {eps: 0.3, delta: 0.1}\n")
+    assert document(run, "spec.yaml")["critical_batch_size"]["value"] > 0
+
+
+def test_a_picture_of_it(run: Run) -> None:
+    Path("b.json").write_text(run("batch", "spec.yaml", "-f", "json").out)
+    shown = run("plot", "b.json", "--terminal")
+    assert (shown.code, shown.err) == (0, "")
+    assert "Batch sizes for multilayer 5-4-2" in shown.out
+    assert "critical batch size" in shown.out
+
+
+def refused(result: Result, message: str) -> None:
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert message in result.err
+
+
+def test_bad_questions_are_one_line(run: Run) -> None:
+    refused(run("batch", "spec.yaml", "--from", "32"), "--from 32 needs --to B")
+    refused(run("batch", "spec.yaml", "--to", "401"), "--to must be at most the 400 rows to train on")
+    refused(run("batch"), "batch needs a spec, a data file or --model")
+    refused(run("batch", "spec.yaml", "--model", "m.py:f"), "--model stands in place of a spec")
+    refused(run("batch", "spec.yaml", "--pilot", "1"), "data.file: must be given")

@@ -1,0 +1,149 @@
+"""What is expected of longer trainings, against laws that are known and trainings that are made."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+
+from rsgadvise import recommend
+from rsgadvise.advise.results import Expected
+from rsgadvise.pilot.forecast import TIMES, expected, until
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.training.networks import Data, Network, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
+
+K = np.unique(np.geomspace(1, 500, 40).astype(int)).astype(float)
+
+
+def curve(losses: np.ndarray) -> np.ndarray:
+    return np.stack([K, losses], axis=1)
+
+
+@pytest.mark.parametrize("power", [0.1, 0.5, 2.0])
+def test_a_power_law_is_followed(power: float) -> None:
+    found = expected(curve(3 * K**-power), 2000)
+    assert [each.iterations for each in found] == [500, 1000, 2000, 4000, 8000, 16000]
+    for each in found:
+        assert each.loss == pytest.approx(3 * each.iterations**-power, rel=1e-9)
+        assert each.low < each.loss < each.high
+    widths = [each.high / each.low for each in found]
+    assert widths == sorted(widths), "the farther, the less is known"
+
+
+def test_noise_makes_it_less_sure_and_a_rise_is_level() -> None:
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.1, len(K)))
+    sure, unsure = (expected(curve(losses), 500)[0] for losses in (K**-0.5, K**-0.5 * noise))
+    assert unsure.high / unsure.low > 1.2 * sure.high / sure.low
+    rising = expected(curve(K**0.3), 1000)
+    assert {each.loss for each in rising} == {rising[0].loss}
+
+
+@pytest.mark.parametrize("losses", [np.zeros(len(K)), np.full(len(K), np.nan), np.full(len(K), np.inf)])
+def test_nothing_is_expected_of_losses_without_logarithms(losses: np.ndarray) -> None:
+    assert expected(curve(losses), 1000) == ()
+    assert expected([(1, 1.0), (2, 0.5)], 10) == ()
+    assert until((), 0.1).iterations is None
+
+
+def test_how_long_for_a_loss_is_the_law_the_other_way_round() -> None:
+    found = expected(curve(K**-0.5), 1000)
+    asked = until(found, 0.02)
+    assert asked.iterations == 2500
+    assert asked.soonest is not None
+    assert asked.soonest < 2500
+    assert asked.latest is None or asked.latest > 2500
+    assert until(found, 1e-4).iterations is None
+    assert until(found, 0.9).iterations == 500, "no less than what was seen"
+    high = until(found, found[-1].high)
+    assert high.latest == found[-1].iterations
+
+
+def test_an_advice_says_what_to_expect_and_most_trainings_come_there() -> None:
+    """Twenty trainings as advised, from other seeds: at least 15 of them within intervals of 90 %."""
+    rng = np.random.default_rng(3)
+    x = rng.random((600, 4))
+    y = ((x - 0.5) @ rng.normal(size=(4, 3))).argmax(axis=1)
+    spec = {
+        "network": {"kind": "single_layer", "layers": [4, 3]},
+        "training": {"batch_size": 16, "iterations": 1500, "keep_prob": 1},
+    }
+    plan = recommend(spec, data=(x, y), pilot=1.0).train
+    assert plan is not None
+    assert plan.longer is not None
+    own, longest = plan.longer
+    assert (own.iterations, longest.iterations) == (1500, 8 * 1500)
+    network, data = Network("single_layer", (4, 3), ()), Data(x, np.eye(3)[y])
+    training = Training(network, data, (float(plan.common_stepsize),), 16)
+    start = initial_weights(network, np.random.default_rng(5))
+    streams = [Stream(seed, (7,)) for seed in range(20)]
+    (shot,) = train(training, start, streams, [np.array([1501])] * 20)
+    outputs = 1 / (1 + np.exp(-np.einsum("rj,mij->mri", x, shot.weights[0])))
+    losses = np.square(outputs - data.targets).sum(axis=2).mean(axis=1)
+    assert sum(own.low <= loss <= own.high for loss in losses) >= 15
+
+
+def test_the_command_says_it(run: Run) -> None:
+    table = run("recommend", "configs/seedlings.csv", "--until", "0.06").out
+    assert "A loss of 0.06 is expected after " in " ".join(table.split())
+    assert "Expected at the end: a loss of about " in table
+    found = json.loads(run("recommend", "configs/seedlings.csv", "--until", "0.06", "-f", "json", "-q").out)
+    plan = found["train"]
+    assert plan["until"]["loss"] == 0.06
+    assert plan["expected"][-1]["iterations"] == 8 * plan["iterations"]
+    looked = found["pilot"]["curve"]
+    assert looked[0][0] == 1
+    assert looked[-1][1] == pytest.approx(plan["loss"])
+    assert len(plan["expected"]) <= len(TIMES)
+
+
+def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
+    """In the picture of the document as in the page: each expected loss with its interval, and the run."""
+    document, page = tmp_path / "advice.json", tmp_path / "page.html"
+    run("recommend", "configs/seedlings.csv", "-f", "json", "-q", "-o", document)
+    found = json.loads(document.read_text())
+    plan, curve = found["train"], found["pilot"]["curve"]
+    (panel,) = chart_from(document.read_text(), "advice.json").rows[0]
+    seen, ahead = panel.series
+    assert [(point.at, point.value) for point in seen.points] == [tuple(each) for each in curve]
+    keys = ("iterations", "loss", "low", "high")
+    assert [(point.at, point.value, point.lower, point.upper) for point in ahead.points] == [
+        tuple(each[key] for key in keys) for each in plan["expected"]
+    ]
+    assert panel.levels[0].at == plan["constant_loss"]
+    run("report", "configs/seedlings.csv", "-o", page, "-q")
+    drawn = page.read_text().partition('<figure id="learning"')[2].partition("</figure>")[0]
+    figure = ET.fromstring(f"<figure {drawn}</figure>")
+    corners = {each.get("class"): each.get("d", "") for each in figure.iter("path")}
+    assert corners["line held"].count("L") == len(seen.points) - 1
+    assert corners["line best"].count("L") == len(ahead.points) - 1
+    assert corners["band"].count("L") == 2 * len(ahead.points) - 1
+    assert all(0 <= float(at) <= 400 for at in re.findall(r"[ML]([-.\d]+)", "".join(corners.values())))
+
+
+@pytest.mark.parametrize("loss", ["0", "-1", "nan", "inf"])
+def test_a_loss_that_is_none(run: Run, loss: str) -> None:
+    done = run("recommend", "configs/seedlings.csv", f"--until={loss}")
+    assert done.code == 2
+    assert "Invalid value for '--until': must be a loss above 0; got" in done.err
+
+
+def test_without_data_nobody_knows_how_long(run: Run) -> None:
+    text = run("recommend", "configs/mnist_single_layer.yaml", "--until", "0.1").out
+    assert "How long a loss of 0.1 takes is not known: it needs short runs that learn." in " ".join(
+        text.split()
+    )
+
+
+def test_intervals_are_ordered() -> None:
+    """Also where the fall is steep and far: no overflow, no loss below 0."""
+    found = expected(curve(np.exp(-K / 20.0)), 10**6)
+    assert all(
+        isinstance(each, Expected) and 0 <= each.low <= each.loss <= each.high < math.inf for each in found
+    )
