@@ -67,7 +67,10 @@ def _rebuilt(problem: Problem, constants: str) -> Iterator[tuple[str, list[Probl
     yield "initial_loss", [replace(problem, initial_loss=problem.initial_loss * f) for f in _FACTORS]
     if any(problem.weight_bounds) and len(problem.layers) > 1 and problem.boxed:
         boxes = problem.weight_bounds
-        yield "weight_bound", [problem.changed(weight_bounds=tuple(w * f for w in boxes)) for f in _FACTORS]
+        yield (
+            problem.limit_key.partition(".")[2],
+            [problem.changed(weight_bounds=tuple(w * f for w in boxes)) for f in _FACTORS],
+        )
     if theorem_of(problem.kind, constants).pretrained(problem):
         yield "pretraining", [replace(problem, pretraining=problem.pretraining * f) for f in _FACTORS]
 

@@ -12,18 +12,45 @@ from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve, stopping_of
-from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.judge import Plan, check_problem, equation, judge, plan_at
+from rsgadvise.theory import FLOORLESS, ConstantsName
+from rsgadvise.theory.judge import (
+    Plan,
+    certified_beside,
+    check_problem,
+    equation_for,
+    gradient_stepsize,
+    judge,
+    plan_at,
+)
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import theorem_for, usual_constants
+from rsgadvise.theory.theorems import proven_constants, refusal, theorem_for, usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)
+class OtherGradient:
+    """A proven bound of the same plan on another projected gradient.
+
+    Attributes:
+        constants: whose. bound: never above the largest gradient possible.
+        gradient_stepsize: of the projected gradient that it bounds.
+    """
+
+    constants: ConstantsName
+    bound: float
+    gradient_stepsize: Stepsize
+
+
+@dataclass(frozen=True, slots=True)
 class BoundReport:
-    """A bound at given hyper-parameters, inf outside its range; attributes as in `Recommendation`."""
+    """A bound at given hyper-parameters, inf outside its range; attributes as in `Recommendation`.
+
+    Attributes:
+        other_gradient: what is proven without a noise floor, or with one where the bound itself has none;
+            None without a box.
+    """
 
     kind: str
     layers: tuple[int, ...]
@@ -46,6 +73,7 @@ class BoundReport:
     elasticities: Mapping[str, float]
     notes: tuple[str, ...]
     assumed: tuple[Assumption, ...]
+    other_gradient: OtherGradient | None = None
 
 
 def evaluate(
@@ -66,7 +94,7 @@ def evaluate(
         HypothesisError: a value is missing, or the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
-    constants = constants or usual_constants(problem)
+    constants = constants or usual_constants(problem, problem.optimizer)
     check_problem(problem, constants)
     assumed = list(problem.assumed)
     if spec.training.keep_prob is None and problem.masked:
@@ -81,7 +109,7 @@ def evaluate(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation=equation(problem.kind, constants, point.schedule, dropout=keep_prob < 1),
+        equation=equation_for(problem, constants, point.schedule, dropout=keep_prob < 1),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
         batch_size=int(point.batch_size),
@@ -101,7 +129,18 @@ def evaluate(
         elasticities=elasticities(problem, constants, [point])[0] if judged.bounded else {},
         notes=tuple(notes),
         assumed=tuple(assumed),
+        other_gradient=_other_gradient(problem, point, constants),
     )
+
+
+def _other_gradient(problem: Problem, point: Plan, constants: ConstantsName) -> OtherGradient | None:
+    """Of the two proven bounds of a network in a box the one that is about another projected gradient."""
+    name = "certified" if constants == FLOORLESS else FLOORLESS
+    if name not in proven_constants(problem.kind) or refusal(problem, name):
+        return None
+    length = gradient_stepsize(problem, point.keep_prob, name)
+    value = float(point.bound(certified_beside(problem, constants, name)).value)
+    return OtherGradient(name, value, as_stepsize(point.stepsize) if length is None else length)
 
 
 def fixed_plan(spec: Spec, problem: Problem) -> Plan:

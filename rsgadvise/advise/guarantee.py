@@ -14,10 +14,11 @@ from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import lengths, rounded_up
-from rsgadvise.theory import BY_THEOREM, ConstantsName
+from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import objective_for
+from rsgadvise.theory.judge import gradient_stepsize, objective_for
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import theorem_of
 
 BOXES = (0.05, 0.5, 5.0)
 """Boxes that every guarantee is given for, beside the spec's own."""
@@ -30,22 +31,20 @@ def guarantee_for(known: Rankings) -> Guarantee | None:
     """The best that is proven, at the choice that it is proven for; None where that says nothing.
 
     Without a target it is the smallest bound on the expected squared gradient norm, with one the cheapest
-    plan that meets it: of certified constants, or of the paper's where they are proven. A paper's bound that
-    is proven lies above the certified one at the same choice, so that it can win only by rounding.
+    plan that meets it: of certified constants, with or without a noise floor, or of the paper's where they
+    are proven.
 
     Args:
         known: rankings by a theorem: nothing in their problem may come from a short run.
     """
-    for constants in reversed(BY_THEOREM):
-        best = known.proven(constants)
-        if best is not None:
-            return _guarantee(known.problem, known.space, best, constants)
-    return None
+    found = known.proven_best
+    return None if found is None else _guarantee(known.problem, known.space, found[1], found[0])
 
 
 def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: ConstantsName) -> Guarantee:
     goal = space.goal
-    claim = _claim(problem, goal, best)
+    elsewhere = gradient_stepsize(problem, best.keep_prob, constants)
+    claim = _claim(problem, goal, best, elsewhere)
     return Guarantee(
         statement=f"{claim}; {_terms(problem, goal, best)}",
         stepsize=best.stepsize,
@@ -58,7 +57,7 @@ def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: 
         equation=best.equation,
         proven=best.proven,
         vacuous=best.vacuous,
-        growth=box_growth(problem, space, best),
+        growth=box_growth(problem, space, best, constants),
         claim=claim,
         decay=best.decay,
         stopping=best.stopping,
@@ -66,12 +65,15 @@ def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: 
         eps=None if goal is None else goal.eps,
         delta=None if goal is None else goal.delta,
         comparison_rows=0 if goal is None else rows_to_compare(problem, goal, best.runs, best.keep_prob),
+        gradient_stepsize=elsewhere,
     )
 
 
-def _claim(problem: Problem, goal: Goal | None, best: Recommendation) -> str:
+def _claim(problem: Problem, goal: Goal | None, best: Recommendation, gradient_at: float | None) -> str:
     """What holds, and after how much work."""
     name = f"squared {'projected ' if problem.boxed else ''}gradient norm"
+    if gradient_at is not None:
+        name += f" at stepsize {gradient_at:.6g}"
     if goal is None:
         return (
             f"the expected {name} at the returned iterate is at most {_at_most(best.bound)} after "
@@ -109,7 +111,13 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
         width = f"{boxes[0]:g}" if len(set(boxes)) == 1 else "/".join(f"{each:g}" for each in boxes)
         both = " and bias" if problem.bias else ""
         layers = " by layer" if "/" in width else ""
-        yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
+        if problem.spectral:
+            beside = ", biases its last column," if problem.bias else ""
+            yield f"projection of every matrix{beside} to singular values of at most {width}{layers}"
+        else:
+            yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
+    if not problem.optimizer.plain:
+        yield f"{problem.optimizer.words} that begins at 0"
     if best.keep_prob < 1:
         yield f"units kept with probability {best.keep_prob:.4g} by a mask of its own for each row"
     gammas = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
@@ -173,14 +181,16 @@ def _samples(total: int) -> str:
     return f"{mantissa}e{int(power)}"
 
 
-def box_growth(problem: Problem, space: Space, best: Recommendation) -> tuple[BoxGrowth, ...]:
-    """The certified guarantee in other boxes, with everything but the stepsize and the keep probability held.
+def box_growth(
+    problem: Problem, space: Space, best: Recommendation, constants: ConstantsName
+) -> tuple[BoxGrowth, ...]:
+    """The guarantee in other boxes, with everything but the stepsize and the keep probability held.
 
     Without a target that is the bound after as many iterations of as many rows; with one the iterations of
     each run of the cheapest plan, of any batch size that the spec allows, without its limits on the work.
     Plans without a closed form are left out: they take too long.
     """
-    if not problem.weight_bounds:
+    if not problem.weight_bounds or problem.spectral:
         return ()
     schedule = next(each for each in space.schedules if each.decay == best.decay)
     held = replace(without_limits(space), schedules=(schedule,))
@@ -189,17 +199,19 @@ def box_growth(problem: Problem, space: Space, best: Recommendation) -> tuple[Bo
         held = replace(held, batch_sizes=(best.batch_size,), batch_range=False, iterations=(n, n))
     elif not space.closed_plan(schedule):
         return ()
-    found = {width: _in_box(problem, held, width) for width in BOXES if {width} != set(problem.weight_bounds)}
+    name = constants if theorem_of(problem.kind, constants).proven else "certified"
+    others = (width for width in BOXES if {width} != set(problem.weight_bounds))
+    found = {width: _in_box(problem, held, width, name) for width in others}
     if len(set(problem.weight_bounds)) == 1:
         own, goal = problem.weight_bounds[0], space.goal is not None
         found[own] = BoxGrowth(own, None if goal else best.certified_bound, best.iterations if goal else None)
     return tuple(found[width] for width in sorted(found))
 
 
-def _in_box(problem: Problem, space: Space, width: float) -> BoxGrowth:
+def _in_box(problem: Problem, space: Space, width: float, constants: ConstantsName) -> BoxGrowth:
     wide = problem.changed(weight_bounds=(width,) * len(problem.weight_bounds))
     try:
-        rows = solve(objective_for(wide, "certified"), space)
+        rows = solve(objective_for(wide, constants), space)
     except HypothesisError:
         return BoxGrowth(width, None, None)
     if rows.batch.size == 0:

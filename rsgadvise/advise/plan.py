@@ -14,13 +14,13 @@ from rsgadvise.advise.solve import plans
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space, aim
 from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
-from rsgadvise.theory import DEFAULT, ConstantsName, other_than
+from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.descent import FloatArray
-from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for
+from rsgadvise.theory.judge import Judged, Plan, check_problem, equation_for, judge, objective_for
 from rsgadvise.theory.objective import Objective, Range, Schedule
 from rsgadvise.theory.problem import Assumption, Problem
 from rsgadvise.theory.search import distinct, whole_grid, whole_number
-from rsgadvise.theory.theorems import theorem_for, theorem_of, usual_constants
+from rsgadvise.theory.theorems import others_with_bounds, theorem_for, theorem_of, usual_constants
 
 _TRADEOFF_POINTS = 9
 _EXHAUSTIVE_RUNS = 4096  # longer lists of T are thinned to this many, equally spaced in log T
@@ -90,7 +90,7 @@ def plan_iterations(
     Returns:
         The plan; `feasible` is False, and the numbers None, where no N reaches the target.
     """
-    constants = constants or usual_constants(problem)
+    constants = constants or usual_constants(problem, problem.optimizer)
     check_problem(problem, constants)
     objective = objective_for(problem, constants)
     goal = aim(problem, [request.keep_prob], eps=request.eps, delta=request.delta, runs=request.runs)
@@ -118,7 +118,7 @@ def plan_iterations(
         constants=constants,
         equation=f"{plan}, with the exact stepsize"
         if plan
-        else "solved for N: " + equation(problem.kind, constants, Schedule(), dropout=dropout),
+        else "solved for N: " + equation_for(problem, constants, Schedule(), dropout=dropout),
         eps=request.eps,
         delta=request.delta,
         runs=request.runs,
@@ -175,26 +175,30 @@ def plan_iterations(
 
 
 def plan_for(problem: Problem, request: Request, *, constants: ConstantsName | None) -> IterationPlan:
-    """The plan by these constants; where nobody named any, by the paper's, or else by certified ones.
+    """The plan by these constants; where nobody named any, by the paper's, or else by certified ones, with a
+    noise floor before without.
 
     Where the named ones have no plan the reason says whether the others do.
     """
     first = plan_iterations(problem, request, constants=constants)
     if first.reason is None:
         return first
-    name = other_than(first.constants)[0]
-    try:
-        other = plan_iterations(problem, request, constants=name)
-    except HypothesisError:
-        return first
-    if other.iterations is None:
-        told = wording.no_other_plan([name])
-    elif constants is None:
-        return replace(other, notes=(wording.taken(first.constants, name), *other.notes))
-    else:
+    told = ""
+    others = others_with_bounds(problem.kind, first.constants)
+    for name in others:
+        try:
+            other = plan_iterations(problem, request, constants=name)
+        except HypothesisError:
+            return first
+        if other.iterations is None:
+            continue
+        if constants is None:
+            return replace(other, notes=(wording.taken(first.constants, name), *other.notes))
         told = wording.other_plan(
             name, other.runs, other.iterations, other.batch_size, proven=bool(other.proven)
         )
+        break
+    told = told or wording.no_other_plan(others)
     reason = f"{first.reason} {told[0].upper()}{told[1:]}."
     return replace(first, reason=reason, notes=(reason, *first.notes[1:]))
 

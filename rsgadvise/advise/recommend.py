@@ -19,13 +19,28 @@ from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
-from rsgadvise.theory import ConstantsName, about, other_than
+from rsgadvise.theory import DEFAULT, FLOORLESS, ConstantsName, about
 from rsgadvise.theory.calibrated import LossObjective
-from rsgadvise.theory.judge import Judged, Plan, check_problem, equation, judge, objective_for, stepsize_range
+from rsgadvise.theory.judge import (
+    Judged,
+    Plan,
+    check_problem,
+    equation_for,
+    gradient_stepsize,
+    judge,
+    objective_for,
+    stepsize_range,
+)
 from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import theorem_of, usual_constants
+from rsgadvise.theory.theorems import (
+    covers,
+    others_with_bounds,
+    proven_constants,
+    theorem_of,
+    usual_constants,
+)
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -81,6 +96,25 @@ class Rankings:
             return None
         return None if goal is not None and goal.eps >= best.largest_gradient else best
 
+    def price(self, best: Recommendation) -> float:
+        """What plans are compared by: the bound, with a target seconds or samples in all."""
+        if self.space.goal is None:
+            return best.bound
+        return best.total_samples if best.seconds is None else best.seconds
+
+    @property
+    def proven_best(self) -> tuple[ConstantsName, Recommendation] | None:
+        """The least of what is proven, and whose constants it is by; the certified ones' where others tie.
+
+        A paper's bound that is proven lies above the certified one at the same choice: the paper's ranking is
+        only looked at where the certified one has nothing to say.
+        """
+        names = sorted(proven_constants(self.problem.kind))
+        if self.proven("certified") is None:
+            names.append(DEFAULT)
+        found = [(name, best) for name in names if (best := self.proven(name)) is not None]
+        return min(found, key=lambda pair: self.price(pair[1]), default=None)
+
 
 def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     """The paper's or the certified constants, and why, in one line.
@@ -94,21 +128,27 @@ def choose_constants(known: Rankings) -> tuple[ConstantsName, str]:
     Args:
         known: the rankings to choose from.
     """
-    usual = usual_constants(known.problem)
-    if known.space.goal is None:
-        if known.proven("certified"):
-            return "certified", wording.BY_CERTIFIED
-        if theorem_of(known.problem.kind, usual).proven:
-            return usual, wording.BY_CERTIFIED_ALONE
-        return usual, wording.BY_PROVEN_PAPER if known.proven(usual) else wording.BY_PAPER
-    if known.best("certified") is not None:
-        return "certified", wording.PLAN_BY_CERTIFIED
-    return usual, wording.PLAN_BY_PAPER if known.best(usual) is not None else wording.NO_PLAN
+    usual = usual_constants(known.problem, known.problem.optimizer)
+    least = known.proven_best
+    name = None if least is None else least[0]
+    floorless = name == FLOORLESS
+    aimed = known.space.goal is not None
+    if known.best("certified") if aimed else known.proven("certified"):
+        if floorless:
+            return "certified", wording.PLAN_WITH_FLOOR if aimed else wording.BY_CERTIFIED_WITH_FLOOR
+        return "certified", wording.PLAN_BY_CERTIFIED if aimed else wording.BY_CERTIFIED
+    if floorless:
+        return FLOORLESS, wording.PLAN_BY_FLOORLESS if aimed else wording.BY_FLOORLESS
+    if aimed:
+        return usual, wording.PLAN_BY_PAPER if known.best(usual) is not None else wording.NO_PLAN
+    if theorem_of(known.problem.kind, usual).proven:
+        return usual, wording.BY_CERTIFIED_ALONE
+    return usual, wording.BY_PROVEN_PAPER if name == usual else wording.BY_PAPER
 
 
 def elsewhere(known: Rankings, constants: ConstantsName) -> str:
     """Where these constants have no plan: that others have one, or that they have none either."""
-    others = other_than(constants)
+    others = others_with_bounds(known.problem.kind, constants)
     for other in others:
         best = known.best(other)
         if best is not None:
@@ -145,7 +185,7 @@ def recommend(
         HypothesisError: the network or its data lead to no useful constants.
     """
     problem = resolve(spec, measured)
-    named = constants or usual_constants(problem)
+    named = constants or usual_constants(problem, problem.optimizer)
     return rank(problem, search_space(spec, problem), constants=named, top=top)
 
 
@@ -175,7 +215,7 @@ def rank(
         kind=problem.kind,
         layers=problem.layers,
         constants=constants,
-        equation=equation(problem.kind, constants, space.schedules[0], dropout=dropout),
+        equation=equation_for(problem, constants, space.schedules[0], dropout=dropout),
         objective=_objective_words(space, constants),
         candidates=ranked.batch.size,
         assumed=(*relevant(problem, constants), *space.assumed),
@@ -212,11 +252,15 @@ def rank(
         work=_work(problem, constants, objective, space, ranked),
         why=_why(problem, constants, best, shown[0]),
         notes=(
-            *([] if problem.optimizer.plain else [wording.NO_BOUND_FOR.format(problem.optimizer.title)]),
+            *(
+                []
+                if covers(problem.kind, constants, problem.optimizer)
+                else [wording.NO_BOUND_FOR.format(problem.optimizer.title)]
+            ),
             *trivial,
             *_notes(problem, space, ranked, shown[0], knee),
         ),
-        train=training_plan(shown[0], problem.weight_bounds),
+        train=training_plan(shown[0], () if problem.spectral else problem.weight_bounds),
     )
 
 
@@ -370,8 +414,8 @@ def _recommendation(
         notes.append(wording.LARGER_THAN_DATA)
     return Recommendation(
         rank=index + 1,
-        equation=equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
-        if problem.optimizer.plain
+        equation=equation_for(problem, constants, point.schedule, dropout=point.keep_prob < 1)
+        if covers(problem.kind, constants, problem.optimizer)
         else wording.NO_THEOREM.format(problem.optimizer.title),
         stepsize=as_stepsize(point.stepsize),
         decay=point.schedule.decay,
@@ -403,9 +447,12 @@ def _recommendation(
 def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judged) -> list[str]:
     """What is to be said of a bound that is not there, is vacuous, or is not proven, in this order."""
     notes = []
-    if not problem.optimizer.plain:
+    if not covers(problem.kind, constants, problem.optimizer):
         return []  # which is said once, of the whole advice
-    if not judged.bounded:
+    theorem = theorem_of(problem.kind, constants, problem.optimizer.name)
+    if not judged.bounded and theorem.plain_only and not point.schedule.plain:
+        notes.append(wording.PLAIN_ONLY.format(problem.optimizer.title))
+    elif not judged.bounded:
         notes.append(_out_of_range(problem, point, constants))
     elif judged.vacuous:
         notes.append(wording.VACUOUS)
@@ -413,6 +460,9 @@ def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judg
         notes.append(wording.NOT_PROVEN)
         if judged.certified_vacuous:
             notes.append(wording.NOTHING_PROVEN)
+    length = gradient_stepsize(problem, point.keep_prob, constants)
+    if length is not None:
+        notes.append(wording.at_other_stepsize(length))
     return notes
 
 

@@ -168,6 +168,7 @@ class Guarantee:
         claim: the sentence without its assumptions.
         comparison_rows: fresh rows for each run, if the runs are compared by gradients of a sample, with
             which the kept one has at most 4 eps with probability 1 - 2 delta; 0 for one run.
+        gradient_stepsize: of the projected gradient that is bounded, where that is not the one trained with.
     """
 
     statement: str
@@ -189,6 +190,7 @@ class Guarantee:
     delta: float | None = None
     claim: str = ""
     comparison_rows: int = 0
+    gradient_stepsize: float | None = None
 
 
 # What the advisor returns: plain frozen records that a report renders without computing.

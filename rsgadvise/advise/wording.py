@@ -15,6 +15,11 @@ SIZES_OF_SGD = (
 )
 NO_THEOREM = "no theorem about {}"
 NO_BOUND_FOR = "No bound and no guarantee: the theorems are about SGD, not {}."
+PLAIN_ONLY = (
+    "No bound: the theorem about {} is for constant stepsizes and uniform R alone (training.decay: 0, "
+    "training.stopping: uniform)."
+)
+BOUND_BY_CERTIFIED = "These values have no bound; --constants certified ranks those that have one."
 """What a sentence is about: the second two where both are shown."""
 
 RANKED_BY_LOSS = (
@@ -53,12 +58,28 @@ LARGEST_BATCH = "search.batch_size (its largest)"
 LARGER_THAN_DATA = "The batch is larger than the data set; rows are drawn with replacement."
 
 BY_CERTIFIED = "Ranked with certified constants: their bound is proven, not vacuous, and none proven is less."
+BY_CERTIFIED_WITH_FLOOR = (
+    "Ranked with certified constants: their bound is proven and not vacuous. What is guaranteed is less, of "
+    "another projected gradient: --constants floorless ranks by it."
+)
+BY_FLOORLESS = (
+    "Ranked with certified constants without the noise floor: their bound is proven, not vacuous, and none "
+    "proven is less; it is of a projected gradient at another stepsize than is trained with."
+)
 BY_PAPER = "Ranked with the paper's constants: no bound below the largest gradient possible is proven."
 BY_PROVEN_PAPER = (
     "Ranked with the paper's constants: their bound is proven; the certified ranks begin with a vacuous one."
 )
 BY_CERTIFIED_ALONE = "Ranked with certified constants: the paper's theorem is not about such a network."
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
+PLAN_WITH_FLOOR = (
+    "The plan is by certified constants: it is proven. What is guaranteed is cheaper, of another projected "
+    "gradient: --constants floorless plans for it."
+)
+PLAN_BY_FLOORLESS = (
+    "The plan is by certified constants without the noise floor: it is proven, of a projected gradient at "
+    "another stepsize than is trained with; no other plan is."
+)
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
 NO_PLAN = "Neither the paper's nor certified constants have a plan."
 
@@ -101,6 +122,18 @@ def no_bound(constants: str, largest: float, *, layer: int | None) -> str:
     """
     what = "the stepsize" if layer is None else f"the stepsize of layer {layer}"
     return f"No bound: {what} lies outside (0, {largest:.6g}), the range of {about(constants).whose}."
+
+
+def at_other_stepsize(length: float) -> str:
+    """Which projected gradient the bound without a noise floor is about.
+
+    Example:
+        >>> at_other_stepsize(0.25)
+        'The bound is on the projected gradient at stepsize 1/U = 0.25, not at the one trained with.'
+    """
+    return (
+        f"The bound is on the projected gradient at stepsize 1/U = {length:.4g}, not at the one trained with."
+    )
 
 
 def percent(share: float) -> str:

@@ -359,7 +359,8 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
             specs = [_without_cost(spec) for spec in specs]
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
-    answers = {each: [_answer(spec, each) for spec in specs] for each in BY_THEOREM}
+    names = tuple(dict.fromkeys((*BY_THEOREM, *([] if constants is None else [constants]))))
+    answers = {each: [_answer(spec, each) for spec in specs] for each in names}
     first, second = BY_THEOREM
     none = constants is None and not any(answer.best for answer in answers[first])
     other = none and any(answer.best for answer in answers[second])
@@ -369,8 +370,8 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
         common = min(needed) if needed else None
         if common is not None:
-            answers = {each: _within(specs, answers[each], each, common) for each in BY_THEOREM}
-    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in BY_THEOREM}
+            answers = {each: _within(specs, answers[each], each, common) for each in names}
+    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in names}
     rows = [
         _compared(
             candidate,
@@ -384,7 +385,7 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
     beyond = {
         candidate.name: best.samples
         for index, candidate in enumerate(candidates)
-        for each in BY_THEOREM
+        for each in names
         if common is not None and (best := answers[each][index].best) is not None and best.samples > common
     }
     rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)

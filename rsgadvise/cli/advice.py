@@ -29,7 +29,7 @@ from rsgadvise.cli.sources import (
     SaveOption,
     load,
     located,
-    require_sgd,
+    require_theorem,
 )
 from rsgadvise.cli.torch_model import AboutModel, ModelOptions
 from rsgadvise.errors import HypothesisError, UsageError
@@ -93,10 +93,11 @@ def ask(
     question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result],
     *,
     quiet: bool,
+    require: Callable[[LoadedSpec], LoadedSpec] = require_theorem,
 ) -> Answer[Result]:
     """Load the spec, measure its data file if it names one, and put the question, which is about bounds."""
     source = load(spec, overrides, None, quiet=quiet)
-    require_sgd(source.loaded)
+    require(source.loaded)
     return answered(source, question)
 
 

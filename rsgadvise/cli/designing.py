@@ -13,6 +13,7 @@ from rsgadvise.cli.advice import Measured, SpecArgument, ask
 from rsgadvise.cli.options import EitherConstantsOption, SetOption
 from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.progress import ReadProgress
+from rsgadvise.cli.sources import require_sgd
 
 if TYPE_CHECKING:
     from rsgadvise.ask.design import Design
@@ -97,7 +98,7 @@ def design(
                 progress=progress,
             )
 
-    answer = ask(spec, set_, question, quiet=to.quiet)
+    answer = ask(spec, set_, question, quiet=to.quiet, require=require_sgd)
     found = answer.result
 
     def blocks() -> Sequence[Block]:

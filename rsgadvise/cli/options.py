@@ -177,6 +177,7 @@ def _constants(*known: str) -> Callable[[str], str]:
 
 
 _ADVICE = AUTO, *CONSTANTS
+_FLOORLESS = "floorless: such, with a box, in a bound that large batches are not needed for"
 ConstantsOption = Annotated[
     str | None,
     typer.Option(
@@ -184,7 +185,7 @@ ConstantsOption = Annotated[
         parser=_constants(*BY_THEOREM),
         metavar=f"<{'|'.join(BY_THEOREM)}>",
         help="paper: as published, the default where that is about the network; certified: hold for any data "
-        "of these moments.",
+        f"of these moments; {_FLOORLESS}.",
     ),
 ]
 EitherConstantsOption = Annotated[
@@ -193,8 +194,8 @@ EitherConstantsOption = Annotated[
         "--constants",
         parser=_constants(*BY_THEOREM),
         metavar=f"<{'|'.join(BY_THEOREM)}>",
-        help="paper: as published; certified: hold for any data of these moments. The default is paper, "
-        "and certified for a target that the paper's have no plan for.",
+        help=f"paper: as published; certified: hold for any data of these moments; {_FLOORLESS}. The default "
+        "is paper, and for a target that the paper's have no plan for certified, or else floorless.",
     ),
 ]
 AdviceConstantsOption = Annotated[
@@ -205,7 +206,7 @@ AdviceConstantsOption = Annotated[
         metavar=f"<{'|'.join(_ADVICE)}>",
         help="auto: measured on the data where there are any, else typical for their statistics, with the "
         "theorem's ranks beside it; paper: as published; certified: hold for any data of these moments; "
-        "typical and calibrated: from statistics and from data, neither of them proven.",
+        f"{_FLOORLESS}; typical and calibrated: from statistics and from data, neither of them proven.",
     ),
 ]
 AdviserOption = Annotated[

@@ -75,7 +75,14 @@ def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
     Raises:
         SpecError: it trains with another optimiser.
     """
-    optimizer = loaded.spec.training.chosen_optimizer
+    optimizer, network = loaded.spec.training.chosen_optimizer, loaded.spec.network
+    if network.spectral:
+        raise loaded.source.error(
+            network.limit_key,
+            "must be absent here: this command is about networks in a box; got "
+            f"{max(network.weight_bounds):g}; ask `rsgadvise bound`, `iterations`, `explain`, `verify` or "
+            "`recommend --constants certified`, or write weight_bound in its place",
+        )
     if not optimizer.plain:
         raise loaded.source.error(
             "training.optimizer",
@@ -83,6 +90,20 @@ def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
             f"{optimizer.name}; ask `rsgadvise recommend` or `report`, or add --set training.optimizer={SGD}",
         )
     return loaded
+
+
+def require_theorem(loaded: LoadedSpec) -> LoadedSpec:
+    """The spec, if a theorem is about its network and the optimiser that it trains with.
+
+    Raises:
+        SpecError: there is none.
+    """
+    optimizer = loaded.spec.training.chosen_optimizer
+    if optimizer.plain:
+        return loaded
+    from rsgadvise.theory.theorems import provable
+
+    return loaded if provable(loaded.spec.network.kind, optimizer) else require_sgd(loaded)
 
 
 def unique_name(wanted: str, taken: set[str]) -> str:

@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
-from rsgadvise.cli.sources import located, require_sgd, unique_name
+from rsgadvise.cli.sources import located, require_theorem, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.show.annotations import Level, annotation
@@ -132,6 +132,7 @@ class Checked(StrEnum):
     BOTH = "both"
     PAPER = "paper"
     CERTIFIED = "certified"
+    FLOORLESS = "floorless"
 
 
 def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> Values:
@@ -144,7 +145,8 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     from rsgadvise.numerals import stepsizes
     from rsgadvise.theory.theorems import usual_constants
 
-    constants = asked or usual_constants(loaded.spec.network)
+    spec = loaded.spec
+    constants = asked or usual_constants(spec.network, spec.training.chosen_optimizer)
     try:
         best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
     except InfeasibleError as error:
@@ -220,7 +222,7 @@ def case_of(
     from rsgadvise.ask.verify.cases import build_case
     from rsgadvise.ask.verify.from_spec import setting_from_spec
 
-    constants = tuple(each for each in BY_THEOREM if checked in (Checked.BOTH, each))
+    constants = BY_THEOREM if checked == Checked.BOTH else (str(checked),)
     try:
         with np.errstate(all="ignore"):
             setting, moments = setting_from_spec(
@@ -267,7 +269,7 @@ def _cases(
     taken: set[str] = set()
     cases = []
     for spec in specs:
-        loaded = require_sgd(load_spec(spec, overrides=tuple(overrides)))
+        loaded = require_theorem(load_spec(spec, overrides=tuple(overrides)))
         name = unique_name(loaded.source.file, taken)
         rows = rows_for(loaded, quiet=quiet)
         cases.append(case_of(loaded, rows, name=name, checked=checked, advice=advice, seed=seed, alpha=alpha))

@@ -16,6 +16,7 @@ from rsgadvise.pilot import Effort
 from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import BY_THEOREM, about
+from rsgadvise.theory.theorems import covers, provable
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
@@ -92,31 +93,45 @@ def advise(
         raise UsageError("calibrated constants and pilots need data; got none; pass data=(x, y)")
     problem = resolve(spec, measured)
     theorem, optimizer = Rankings(problem, search_space(spec, problem)), problem.optimizer
-    if effort.constants in BY_THEOREM and not optimizer.plain:
+    about_it = provable(problem.kind, optimizer)
+    if effort.constants in BY_THEOREM and not covers(problem.kind, effort.constants, optimizer):
+        others = "certified, typical" if about_it else "typical"
         raise UsageError(
-            f"--constants must be auto, typical or calibrated for training.optimizer {optimizer.name}: the "
-            f"theorems are about SGD; got {effort.constants}; leave one of the two out"
+            f"--constants must be auto, {others} or calibrated for training.optimizer {optimizer.name}: "
+            f"{'the paper is' if about_it else 'the theorems are'} about SGD; got {effort.constants}; leave "
+            "one of the two out"
+        )
+    if problem.spectral and (effort.automatic or about(effort.constants).measured or effort.pilot):
+        raise HypothesisError(
+            f"must be absent where short runs are made, which keep weights in a box; got "
+            f"{max(problem.weight_bounds):g}; use --constants certified, without a pilot, or write "
+            "weight_bound in its place",
+            quantity=problem.limit_key,
         )
     if rows is None or not effort.trains:
         unseen = _Unseen(spec, theorem, effort, top, measured)
-        found = unseen.by_theorem() if optimizer.plain else unseen.of_another_optimizer()
+        by_theorem = optimizer.plain or (about_it and not effort.automatic)
+        found = unseen.by_theorem() if by_theorem else unseen.of_another_optimizer()
     else:
         found = _measured(spec, rows, effort, top=top, measured=measured, threads=threads, progress=progress)
         # A race leaves the target aside; that any training meets a large one needs no plan.
-        provable = problem.obstacle is None
-        if spec.target is not None and provable and theorem.best("certified") is None:
+        if spec.target is not None and problem.obstacle is None and theorem.best("certified") is None:
             note = wording.no_proven_plan(spec.target.eps, spec.target.delta)
             found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
         plan = replace(found.train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
         found = replace(found, train=with_cooldown(plan, spec))
-    if not optimizer.plain:
+    if not about_it:
         return found
     if problem.obstacle is not None:
         note = f"No guarantee: {wording.unprovable(problem.obstacle)}."
         return replace(found, notes=(note, *found.notes))
     # It is of the theorem alone, whatever was measured in short runs.
-    return replace(found, guarantee=guarantee_for(theorem))
+    guarantee = guarantee_for(theorem)
+    none = wording.NO_BOUND_FOR.format(optimizer.title)
+    instead = (wording.BOUND_BY_CERTIFIED,) if guarantee is None and none in found.notes else ()
+    notes = (*instead, *(note for note in found.notes if note != none))
+    return replace(found, guarantee=guarantee, notes=notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -356,7 +356,11 @@ class Network(Section, Architecture):
         description="w_m: every weight lies in [-w_m, w_m]. One number or, for multilayer, one per "
         f"layer; {DEFAULT_WEIGHT_BOUND} is assumed without it. single_layer needs no box: absent or none.",
     )
-
+    spectral_bound: Annotated[float | tuple[float, ...], Numbers(BOX, single=True)] | None = Field(
+        default=None,
+        description="In place of weight_bound: no singular value of a matrix, its biases as a last column, "
+        "is larger. One number or, for multilayer, one per layer; for certified constants.",
+    )
     activation: Annotated[str | tuple[str, ...], Choices(unit_names)] | None = Field(
         default=None,
         description="Units of the hidden layers: one word, or a list of one for each; sigmoid without it.",
@@ -395,22 +399,33 @@ class Network(Section, Architecture):
 
     @property
     def weight_bounds(self) -> tuple[float, ...]:
-        """The weight bound of each layer, given or assumed; empty for single_layer, which has none."""
-        bound = self.weight_bound
+        """The weight bound of each layer, given or assumed; empty for single_layer, which has none.
+
+        Where `spectral`, that of its singular values.
+        """
+        bound = self.weight_bound if self.spectral_bound is None else self.spectral_bound
         if self.kind == "single_layer" or bound == NO_BOX:
             return ()
         if isinstance(bound, tuple):
             return bound
         return (float(DEFAULT_WEIGHT_BOUND if bound is None else bound),) * self.depth
 
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
+    @property
+    def spectral(self) -> bool:
+        """Whether singular values are bounded in place of weights."""
+        return self.spectral_bound is not None
+
+    def _limits(self, *, fits: bool) -> list[Problem]:
+        """What is wrong with what bounds the weights; lists are counted where the layers fit."""
         problems: list[Problem] = []
-        if self.kind != "multilayer" and len(self.layers) != 2:
-            pair = "[d_in, d_out]" if self.kind == "single_layer" else "[d_x, d_h]"
-            fix = f"give two entries {pair}, or use kind: multilayer"
-            problems.append((("layers",), failure(f"{pair} for kind {self.kind}", self.layers, fix)))
-        bound = self.weight_bound
+        bound, spectral = self.weight_bound, self.spectral_bound
+        key = ("spectral_bound",)
+        if spectral is not None and self.kind == "single_layer":
+            fix = "remove it, the matrix of a single layer needs no bound"
+            problems.append((key, failure("absent for kind single_layer", spectral, fix)))
+        elif spectral is not None and bound is not None:
+            problems.append((key, failure("absent beside weight_bound", spectral, "keep one of the two")))
+            return problems
         if self.kind == "single_layer":
             if bound not in {None, NO_BOX}:
                 fix = "remove it, the weights of a single layer need no box"
@@ -419,10 +434,22 @@ class Network(Section, Architecture):
             rule = f"a number for kind {self.kind}, whose theorems need a box for the weights"
             fix = f"leave it out, and {DEFAULT_WEIGHT_BOUND} is assumed; only single_layer does without a box"
             problems.append((("weight_bound",), failure(rule, bound, fix)))
-        elif isinstance(bound, tuple) and not problems and len(bound) != self.depth:
-            rule = f"a number or a list of {self.depth}, one per layer of weights"
-            fix = "give one number for every layer" if self.depth > 1 else "give one number"
-            problems.append((("weight_bound",), failure(rule, bound, fix)))
+        else:
+            named, given = ("weight_bound", bound) if spectral is None else ("spectral_bound", spectral)
+            if isinstance(given, tuple) and fits and len(given) != self.depth:
+                rule = f"a number or a list of {self.depth}, one per layer of weights"
+                fix = "give one number for every layer" if self.depth > 1 else "give one number"
+                problems.append(((named,), failure(rule, given, fix)))
+        return problems
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        problems: list[Problem] = []
+        if self.kind != "multilayer" and len(self.layers) != 2:
+            pair = "[d_in, d_out]" if self.kind == "single_layer" else "[d_x, d_h]"
+            fix = f"give two entries {pair}, or use kind: multilayer"
+            problems.append((("layers",), failure(f"{pair} for kind {self.kind}", self.layers, fix)))
+        problems += self._limits(fits=not problems)
         if self.bias and self.tied:
             rule, fix = "false for kind autoencoder, whose one matrix is used both ways", "leave it out"
             problems.append((("bias",), failure(rule, self.bias, fix)))

@@ -75,7 +75,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         else:
             assumed.append(Assumption("training.pretraining.tolerance", alpha, "no pretraining: alpha = 1"))
     count = found.get("samples")
-    if network.weight_bounds and network.weight_bound is None:
+    if network.weight_bounds and network.weight_bound is None and not network.spectral:
         box = network.weight_bounds[0]
         assumed.append(
             Assumption("network.weight_bound", box, "none given: the usual one, and a race tries a wider one")
@@ -93,6 +93,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         loss=network.loss,
         optimizer=spec.training.chosen_optimizer,
         bias=network.bias,
+        spectral=network.spectral,
     )
 
 

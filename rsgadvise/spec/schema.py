@@ -13,7 +13,13 @@ _PAIR = {"layers": {"maxItems": 2}}
 _KINDS: list[dict[str, Any]] = [
     {
         "if": {"properties": {"kind": {"const": "single_layer"}}, "required": ["kind"]},
-        "then": {"properties": {**_PAIR, "weight_bound": {"enum": [None, NO_BOX]}}},
+        "then": {
+            "properties": {
+                **_PAIR,
+                "weight_bound": {"enum": [None, NO_BOX]},
+                "spectral_bound": {"type": "null"},
+            }
+        },
     },
     {
         "if": {"properties": {"kind": {"const": "autoencoder"}}, "required": ["kind"]},

@@ -192,7 +192,10 @@ def _weight_bound_lines(kind: Kind) -> list[str]:
         return ["  # weight_bound:   # none: a single layer needs no box for its weights"]
     if kind.layered:
         comment += "; or one per layer"
-    return [f"  weight_bound: {DEFAULT_WEIGHT_BOUND}   # {comment}"]
+    return [
+        f"  weight_bound: {DEFAULT_WEIGHT_BOUND}   # {comment}",
+        "  # spectral_bound: # of singular values, in place of weight_bound",
+    ]
 
 
 def _unit_lines(about: Kind) -> list[str]:

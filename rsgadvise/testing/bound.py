@@ -16,7 +16,7 @@ def assert_gradient_bound(
     spec: Spec | Mapping[str, Any] | str | Path,
     *,
     data: tuple[Any, Any] | Any | None = None,
-    constants: Literal["both", "paper", "certified"] = "both",
+    constants: Literal["both", "paper", "certified", "floorless"] = "both",
     seed: int = 0,
     alpha: float = 1e-3,
     max_runs: int = 4000,
@@ -32,7 +32,8 @@ def assert_gradient_bound(
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
         data: (x, y), or x alone for an autoencoder, as for `rsgadvise.recommend`; without them the rows are
             those of data.file, or made up with the moments of the spec.
-        constants: whose bounds to assert. The paper's are false for some networks.
+        constants: whose bounds to assert. The paper's are false for some networks; floorless ones are of
+            networks in a box, and of another projected gradient.
         seed: of all randomness, at least 0.
         alpha: probability of error, between 0 and 0.5.
         max_runs: most trainings, at least 1.
@@ -55,7 +56,7 @@ def assert_gradient_bound(
     __tracebackhide__ = True
     from rsgadvise.ask.verify.runners import LocalRunner
     from rsgadvise.ask.verify.running import run_cases
-    from rsgadvise.cli.sources import require_sgd
+    from rsgadvise.cli.sources import require_theorem
     from rsgadvise.cli.verify import Checked, Rows, case_of, rows_for
     from rsgadvise.errors import UsageError
     from rsgadvise.library import loaded_spec, measured_of, rows_of
@@ -63,11 +64,12 @@ def assert_gradient_bound(
 
     check_alpha(alpha)
     if constants not in tuple(Checked):
-        raise UsageError(f"constants must be both, paper or certified; got {constants!r}; name one of them")
+        known = "both, paper, certified or floorless"
+        raise UsageError(f"constants must be {known}; got {constants!r}; name one of them")
     for name, value, least in (("seed", seed, 0), ("max_runs", max_runs, 1)):
         if value < least:
             raise UsageError(f"{name} must be at least {least}; got {value}; raise it")
-    loaded = require_sgd(loaded_spec(spec, data))
+    loaded = require_theorem(loaded_spec(spec, data))
     if data is None:
         rows = rows_for(loaded, quiet=True)
     else:

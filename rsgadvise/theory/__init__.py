@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from rsgadvise.records import dataclass
 
-__all__ = ["BY_THEOREM", "CONSTANTS", "DEFAULT", "ConstantsName", "about", "all_constants", "other_than"]
+__all__ = [
+    "BY_THEOREM",
+    "CONSTANTS",
+    "DEFAULT",
+    "FLOORLESS",
+    "ConstantsName",
+    "about",
+    "all_constants",
+    "other_than",
+]
 
 ConstantsName = str
 """A set of constants that some theorem has."""
@@ -35,11 +44,12 @@ class About:
         return self.on_rows or self.on_twins
 
 
+_SURE = "it holds in the mean over all runs, and this is one"
 _ABOUT = {
     each.name: each
     for each in (
         About("paper", "the paper's constants", "the paper's constants do not hold for all data"),
-        About("certified", "certified constants", "it holds in the mean over all runs, and this is one"),
+        About("certified", "certified constants", _SURE),
         About(
             "typical",
             "typical constants",
@@ -61,6 +71,9 @@ CONSTANTS: tuple[ConstantsName, ...] = tuple(_ABOUT)
 BY_THEOREM: tuple[ConstantsName, ...] = tuple(name for name in CONSTANTS if not _ABOUT[name].measured)
 """Those that need nothing but a spec, the safer ones last."""
 DEFAULT = BY_THEOREM[0]
+FLOORLESS = "floorless"
+"""Certified ones of networks in a box, in a bound on another projected gradient that has no noise floor."""
+_ABOUT |= {FLOORLESS: About(FLOORLESS, "certified constants without the noise floor", _SURE)}
 
 
 def about(name: ConstantsName) -> About:

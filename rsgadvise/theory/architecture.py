@@ -50,6 +50,8 @@ class Architecture(OfKind):
         def loss(self) -> str: ...
         @property
         def bias(self) -> bool: ...
+        @property
+        def spectral(self) -> bool: ...
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -94,6 +96,11 @@ class Architecture(OfKind):
         return None
 
     @property
+    def limit_key(self) -> str:
+        """Key of the spec that bounds the weights."""
+        return f"network.{'spectral' if self.spectral else 'weight'}_bound"
+
+    @property
     def without_measuring(self) -> str:
         """What to do where nothing can be measured, as an error has it."""
         obstacle = self.obstacle
@@ -104,5 +111,7 @@ class Architecture(OfKind):
         """F_max: no loss is larger, whatever the weights in the box."""
         from rsgadvise.theory.constants import largest_loss
 
-        value = largest_loss(self.head, self.widths, self.weight_bounds, self.units, bias=self.bias)
+        value = largest_loss(
+            self.head, self.widths, self.weight_bounds, self.units, bias=self.bias, spectral=self.spectral
+        )
         return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too

@@ -16,6 +16,7 @@ def certified_network(problem: Problem) -> CertifiedNetwork:
             head=problem.head,
             weight_bound=problem.weight_bounds[0],
             unit=problem.units[0],
+            spectral=problem.spectral,
         )
     if problem.boxed:
         return DeepNetwork(
@@ -25,6 +26,7 @@ def certified_network(problem: Problem) -> CertifiedNetwork:
             weight_bound=problem.weight_bounds,
             units=problem.units,
             bias=problem.bias,
+            spectral=problem.spectral,
         )
     return FlatNetwork(layers=problem.layers, moments=problem.moments, head=problem.head, bias=problem.bias)
 

@@ -105,12 +105,15 @@ class CertifiedNetwork(ABC):
         moments: of the uncorrupted inputs; d_0 is taken from here.
         head: the loss l.
         bias: whether layers have biases.
+        spectral: whether weight bounds are of the largest singular value of each matrix, biases its last
+            column: s_l = ||W_l|| and beta_l in what follows.
     """
 
     layers: Sequence[Numeric]
     moments: InputMoments
     head: Head = _SQUARED
     bias: bool = False
+    spectral: bool = False
 
     @abstractmethod
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
@@ -191,6 +194,7 @@ def largest_loss(
     units: Sequence[Unit],
     *,
     bias: bool = False,
+    spectral: bool = False,
 ) -> FloatArray:
     """F_max: no loss of inputs in [0, 1] is larger, whatever the weights in the box.
 
@@ -202,27 +206,35 @@ def largest_loss(
         weight_bound: of each layer; a single one serves all, and none stands for no box.
         units: phi of each hidden layer.
         bias: whether layers have biases.
+        spectral: whether the bounds are of singular values.
     """
     if not weight_bound:
         return head.largest_loss(widths[-1])
     wide = [np.asarray(width, dtype=np.float64) for width in widths]
     boxes = weight_bound if len(weight_bound) > 1 else [weight_bound[0]] * (len(widths) - 1)
-    lengths, shifts = _lengths(wide, boxes), _shifts(wide, boxes, bias=bias)
+    lengths = _lengths(wide, boxes, spectral=spectral)
+    shifts = _shifts(wide, boxes, bias=bias, spectral=spectral)
     return head.largest_loss(widths[-1], _longest_output(units, wide, lengths, shifts))
 
 
-def _lengths(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric]) -> list[FloatArray]:
-    """s_l = w_l sqrt(d_l d_{l-1}) >= ||W_l||."""
+def _lengths(
+    widths: Sequence[FloatArray], weight_bound: Sequence[Numeric], *, spectral: bool
+) -> list[FloatArray]:
+    """s_l >= ||W_l||: w_l sqrt(d_l d_{l-1}), or the bound itself where that is of singular values."""
+    if spectral:
+        return [np.asarray(bound, dtype=np.float64) for bound in weight_bound]
     return [
         np.asarray(bound, dtype=np.float64) * np.sqrt(after * before)
         for bound, before, after in zip(weight_bound, widths, widths[1:], strict=False)
     ]
 
 
-def _shifts(widths: Sequence[FloatArray], weight_bound: Sequence[Numeric], *, bias: bool) -> list[FloatArray]:
-    """beta_l = w_l sqrt(d_l) >= ||b_l||, or 0 without biases."""
+def _shifts(
+    widths: Sequence[FloatArray], weight_bound: Sequence[Numeric], *, bias: bool, spectral: bool
+) -> list[FloatArray]:
+    """beta_l >= ||b_l||: w_l sqrt(d_l), or the bound of the singular values of [W_l, b_l]; 0 without."""
     return [
-        bias * np.asarray(bound, dtype=np.float64) * np.sqrt(after)
+        bias * np.asarray(bound, dtype=np.float64) * (1.0 if spectral else np.sqrt(after))
         for bound, after in zip(weight_bound, widths[1:], strict=False)
     ]
 
@@ -251,8 +263,10 @@ class TiedNetwork(CertifiedNetwork):
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
         energy = np.asarray(keep_prob, dtype=np.float64) * self.moments.squared_norm
         hidden, top = np.sqrt(self._hidden(energy)), self.moments.kept_eigenvalue(keep_prob)
-        box, unit = np.asarray(self.weight_bound, dtype=np.float64), self.unit
-        second = 2 * unit.slope * np.sqrt(top) + unit.bend * box * np.sqrt(self._widths[0]) * top
+        row, unit = np.asarray(self.weight_bound, dtype=np.float64), self.unit  # no row of W is longer
+        if not self.spectral:
+            row = row * np.sqrt(self._widths[0])
+        second = 2 * unit.slope * np.sqrt(top) + unit.bend * row * top
         bent = self.head.bend * (hidden + self._moved(np.sqrt(top))) ** 2
         return Constants(
             smoothness=bent + np.sqrt(self._squared_slope) * second,
@@ -272,7 +286,7 @@ class TiedNetwork(CertifiedNetwork):
 
     @cached_property
     def _both_lengths(self) -> list[FloatArray]:
-        return _lengths(self._widths, [self.weight_bound] * 2)
+        return _lengths(self._widths, [self.weight_bound] * 2, spectral=self.spectral)
 
     @cached_property
     def _squared_slope(self) -> FloatArray:
@@ -360,15 +374,20 @@ class DeepNetwork(CertifiedNetwork):
 
     @cached_property
     def _all_lengths(self) -> list[FloatArray]:
-        return _lengths(self._widths, self.weight_bound)
+        return _lengths(self._widths, self.weight_bound, spectral=self.spectral)
 
     @cached_property
     def _all_shifts(self) -> list[FloatArray]:
-        return _shifts(self._widths, self.weight_bound, bias=self.bias)
+        return _shifts(self._widths, self.weight_bound, bias=self.bias, spectral=self.spectral)
 
     @cached_property
     def _gains(self) -> list[FloatArray]:
         """(g_1 s_l)^2 of layers 2..L, g_1 of the units below."""
+        if self.spectral:
+            return [
+                (unit.slope * length) ** 2
+                for unit, length in zip(self._units, self._all_lengths[1:], strict=True)
+            ]
         inner = zip(self._units, self.weight_bound[1:], self._widths[1:], self._widths[2:], strict=False)
         return [
             (np.asarray(bound, dtype=np.float64) * unit.slope) ** 2 * after * before

@@ -118,14 +118,21 @@ def closed_range(stopping: Stopping, decay: float, iterations: Numeric) -> NDArr
     return np.greater(iterations, 1) & none & (decay > 0)
 
 
-def _check_stepsize(stepsize: FloatArray, smoothness: FloatArray, *, closed: NDArray[np.bool_]) -> None:
+def check_stepsize(
+    stepsize: FloatArray, smoothness: FloatArray, *, closed: NDArray[np.bool_] | bool = False
+) -> None:
+    """Refuse stepsizes outside (0, 2/U), or where `closed` outside (0, 2/U].
+
+    Raises:
+        HypothesisError: one of them is.
+    """
     limit = 2 / smoothness
-    wrong = (stepsize <= 0) | (stepsize > limit) | ((stepsize == limit) & ~closed)
+    wrong = (stepsize <= 0) | (stepsize > limit) | ((stepsize == limit) & np.logical_not(closed))
     if np.any(wrong):
         worst = np.broadcast_to(stepsize, wrong.shape)[wrong].flat[0]
         edge = np.broadcast_to(limit, wrong.shape)[wrong].flat[0]
         raise HypothesisError(
-            f"must lie in (0, {edge:.6g}), the theorem's range 2/U; got {worst:g}; choose a smaller stepsize",
+            f"must lie in (0, {edge:.6g}), the theorem's range; got {worst:g}; choose a smaller stepsize",
             quantity="stepsize",
         )
 
@@ -190,7 +197,7 @@ def descent_bound(
     """
     gamma = np.asarray(stepsize, dtype=np.float64)
     u = np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(gamma, u, closed=closed_range(stopping, decay, iterations))
+    check_stepsize(gamma, u, closed=closed_range(stopping, decay, iterations))
     floor = np.asarray(gradient_variance, dtype=np.float64) / np.asarray(batch_size, dtype=np.float64)
     share = np.minimum(u * gamma / 2, 1.0)
     sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)
@@ -335,7 +342,7 @@ def layerwise_bound(
         layer_variances: sigma_l^2, one per layer. The rest as in `descent_bound`.
     """
     gammas, u = np.asarray(stepsize, dtype=np.float64), np.asarray(smoothness, dtype=np.float64)
-    _check_stepsize(gammas, u[..., None], closed=closed_range(stopping, decay, iterations)[..., None])
+    check_stepsize(gammas, u[..., None], closed=closed_range(stopping, decay, iterations)[..., None])
     batch = np.asarray(batch_size, dtype=np.float64)
     scale, share = layer_scale(gammas, u)
     sums = stopping_sums(stopping, iterations=iterations, decay=decay, curvature_share=share)

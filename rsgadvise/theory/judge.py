@@ -16,7 +16,7 @@ from rsgadvise.theory.descent import Bound, FloatArray, closed_range
 from rsgadvise.theory.objective import DerivedObjective, Objective, Plans, Range, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import MatchedTo, Stopping
-from rsgadvise.theory.theorems import theorem_for, theorem_of
+from rsgadvise.theory.theorems import covers, provable, refusal, theorem_for, theorem_of
 
 # Whose `matched` stopping is drawn: it is a distribution of its own for each set of constants.
 
@@ -155,10 +155,12 @@ def objective_for(problem: Problem, constants: str, *, everywhere: bool = True) 
     return CappedObjective(theorem.objective, limit, everywhere and theorem.proven)
 
 
-def certified_beside(problem: Problem, drawn_by: ConstantsName) -> Objective:
-    """The certified bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
-    objective = objective_for(problem, "certified")
-    if theorem_of(problem.kind, drawn_by) is theorem_of(problem.kind, "certified"):
+def certified_beside(
+    problem: Problem, drawn_by: ConstantsName, constants: ConstantsName = "certified"
+) -> Objective:
+    """A proven bound at the P_R that is shown, which `matched` makes a matter of `drawn_by`."""
+    objective = objective_for(problem, constants)
+    if theorem_of(problem.kind, drawn_by) is theorem_of(problem.kind, constants):
         return objective
     return BesideObjective(
         objective, lambda stepsize, zeta, n: matched_share(problem, drawn_by, stepsize, zeta, n)
@@ -172,7 +174,11 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
         HypothesisError: the theorem is not about the network; its constants overflow; or every input is
             zero, or so close to it that the certified stepsize would be infinite.
     """
-    if refused := theorem_of(problem.kind, constants).refusal(problem):
+    refused = theorem_of(problem.kind, constants).refusal(problem)
+    # What is measured, or about an optimiser that nothing is proven of, is to train by, without a bound.
+    if not about(constants).measured and provable(problem.kind, problem.optimizer):
+        refused = refusal(problem, constants)
+    if refused:
         raise refused
     theorems = [theorem_for(problem, name) for name in BY_THEOREM]
     objectives = [theorem.objective for theorem in theorems if not theorem.refusal(problem)]
@@ -185,7 +191,7 @@ def check_problem(problem: Problem, constants: ConstantsName) -> None:
         raise HypothesisError(
             f"leads to constants too large for any number with these layers; got "
             f"{max(problem.weight_bounds, default=0):g}; lower it, or use fewer or narrower layers",
-            quantity="network.weight_bound",
+            quantity=problem.limit_key,
         )
     flat = not problem.tied and len(problem.layers) == 2
     norm, mean = problem.moments.squared_norm, problem.moments.mean
@@ -261,7 +267,7 @@ def plan_at(
 def attempted(problem: Problem, point: Plan, constants: ConstantsName) -> tuple[float | None, str]:
     """(the bound, "") or (None, why there is none): outside a theorem's range, in its own words."""
     try:
-        if refused := theorem_of(problem.kind, constants).refusal(problem):
+        if refused := refusal(problem, constants):
             raise refused
         value = float(point.bound(objective_for(problem, constants)).value)
         if not np.isfinite(value):
@@ -287,7 +293,8 @@ class Judged:
     """A bound of one plan beside the certified one at the very same P_R: what can be relied on.
 
     Attributes:
-        bound, certified: with their terms; the certified one never exceeds the limit.
+        bound, certified: with their terms; the certified one, which is the bound itself where that is proven,
+            never exceeds the limit.
         limit: the largest squared gradient norm possible.
         measured: whether the constants of the bound were measured; nothing is proven by such.
     """
@@ -336,7 +343,7 @@ class Judged:
 def judge(
     problem: Problem, plan: Plan, constants: ConstantsName, objective: Objective | None = None
 ) -> Judged:
-    """The bound of a plan by these constants, beside the certified one; of SGD alone.
+    """The bound of a plan by these constants, beside the certified one, as far as there are any.
 
     Args:
         problem, plan: what the bound is of.
@@ -344,14 +351,34 @@ def judge(
         objective: in place of the problem's own with these constants.
     """
     limit = float(largest_gradient(problem, np.asarray(plan.keep_prob)))
-    if not problem.optimizer.plain:
-        nothing, sure = (Bound({"largest_gradient": np.asarray(value)}) for value in (math.inf, limit))
-        return Judged(nothing, sure, limit, about(constants).measured)
-    bound = plan.bound(objective or objective_for(problem, constants))
-    sure = plan.bound(certified_beside(problem, constants))
+    bound, sure = (Bound({"largest_gradient": np.asarray(value)}) for value in (math.inf, limit))
+    if _about(problem, plan, constants):
+        bound = plan.bound(objective or objective_for(problem, constants))
+    own = constants if theorem_of(problem.kind, constants).proven else "certified"
+    if _about(problem, plan, own):
+        sure = plan.bound(certified_beside(problem, constants, own))
     return Judged(bound, sure, limit, about(constants).measured)
 
 
+def _about(problem: Problem, plan: Plan, constants: ConstantsName) -> bool:
+    """Whether these constants have a theorem about the optimiser and the schedule."""
+    optimizer = problem.optimizer
+    theorem = theorem_of(problem.kind, constants, optimizer.name)
+    return covers(problem.kind, constants, optimizer) and (plan.schedule.plain or not theorem.plain_only)
+
+
+def gradient_stepsize(problem: Problem, keep_prob: float, constants: ConstantsName) -> float | None:
+    """Stepsize of the projected gradient that is bounded; None where it is the one trained with."""
+    if not theorem_of(problem.kind, constants).gradient_at:  # measured constants may not be there to ask
+        return None
+    return float(theorem_for(problem, constants).gradient_stepsize(np.asarray(keep_prob)))
+
+
 def equation(kind: str, constants: str, schedule: Schedule, *, dropout: bool) -> str:
-    """Where the bound comes from, as the reader would look it up."""
+    """Where the bound comes from, as the reader would look it up; of SGD."""
     return theorem_of(kind, constants).equation(schedule, dropout=dropout)
+
+
+def equation_for(problem: Problem, constants: str, schedule: Schedule, *, dropout: bool) -> str:
+    """The same of a problem with its optimiser."""
+    return theorem_of(problem.kind, constants, problem.optimizer.name).equation(schedule, dropout=dropout)

@@ -295,7 +295,7 @@ class CertifiedMultilayer:
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.total.smallest_batch(target, lowest_keep_prob)
 
-    def shortcut(self, keep_prob: Range) -> Shortcut:
+    def shortcut(self, keep_prob: Range) -> Shortcut | None:
         return CertifiedShortcut(self.total, keep_prob)
 
 

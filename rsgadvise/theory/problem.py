@@ -62,7 +62,7 @@ class Problem(Architecture):
     Attributes:
         kind: which of the losses (3), (4), (5).
         layers: d_0..d_L.
-        weight_bounds: w_1..w_L; empty for a single layer.
+        weight_bounds: w_1..w_L; empty for a single layer. Where `spectral`, of singular values.
         pretraining: alpha.
         moments: of the inputs, with worst cases where they are unknown.
         initial_loss: f(W^1) or the largest possible loss, a valid D_f either way.
@@ -73,6 +73,7 @@ class Problem(Architecture):
         loss: by name, with the output units that go with it.
         optimizer: that is to be trained with; the theorems are about SGD, and bound no other.
         bias: whether layers have biases.
+        spectral: whether the largest singular value of each matrix is bounded, not each weight.
     """
 
     kind: KindName
@@ -88,6 +89,7 @@ class Problem(Architecture):
     loss: str = SQUARED
     optimizer: Optimizer = PLAIN
     bias: bool = False
+    spectral: bool = False
 
     def changed(self, **fields: Any) -> Problem:
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""
@@ -104,7 +106,7 @@ class Problem(Architecture):
     def limit_in_symbols(self) -> str:
         """The largest squared gradient possible; docs/theory.md has all that is in it."""
         others = "C_1² A_L², by the bounds of units and loss"
-        return KINDS[self.kind].limit if self.as_in_the_paper else others
+        return KINDS[self.kind].limit if self.as_in_the_paper and not self.spectral else others
 
     @property
     def units_in_words(self) -> str:

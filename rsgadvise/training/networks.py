@@ -43,6 +43,7 @@ class Network(Architecture):
         activations: phi of each hidden layer by name; none stand for sigmoids.
         loss: l by name.
         bias: whether each matrix has a last column that is added to what it multiplies.
+        spectral: whether w_l bounds the singular values of a matrix, biases included, and not its weights.
     """
 
     kind: KindName
@@ -52,6 +53,7 @@ class Network(Architecture):
     activations: tuple[str, ...] = ()
     loss: str = SQUARED
     bias: bool = False
+    spectral: bool = False
 
     @classmethod
     def of(cls, problem: Problem, keep_prob: float = 1.0) -> Network:
@@ -64,6 +66,7 @@ class Network(Architecture):
             problem.activations,
             problem.loss,
             problem.bias,
+            problem.spectral,
         )
 
     @property
@@ -121,18 +124,47 @@ def widened(signal: Array, network: Network) -> Array:
 
 
 def clip_to_box(network: Network, weights: Weights) -> None:
-    """Project weights onto the box, in place."""
+    """Project weights onto the box, or matrices onto the spectral ball, in place."""
     for matrix, bound in zip(weights, network.weight_bounds, strict=False):
-        matrix.clip(-bound, bound, out=matrix)
+        if network.spectral:
+            matrix[...] = _within_ball(matrix, bound)
+        else:
+            matrix.clip(-bound, bound, out=matrix)
+
+
+def _within_ball(matrices: Array, bound: float) -> Array:
+    """The nearest (m, d_l, d_{l-1}) matrices with no singular value above the bound.
+
+    The nearest in the Frobenius norm has the same singular vectors, and smaller values cut off: matrices
+    within the ball are left as they are, to the last bit.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        outside = np.square(matrices).sum(axis=(1, 2)) > bound**2  # within, the norm of the entries is small
+    if not outside.any():
+        return matrices
+    finite = outside & np.isfinite(matrices).all(axis=(1, 2))
+    found = matrices.copy()
+    left, values, right = np.linalg.svd(matrices[finite].astype(np.float64), full_matrices=False)
+    cut = (left * np.minimum(values, bound)[:, None, :]) @ right
+    found[finite] = np.where(values.max(axis=1, initial=0.0)[:, None, None] > bound, cut, matrices[finite])
+    return found
 
 
 def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: Sequence[float]) -> Weights:
     """The projected gradient (W - P(W - gamma g)) / gamma of each matrix; g itself without a box.
 
-    Written as clip(g, (W - w)/gamma, (W + w)/gamma), which does not cancel at small stepsizes.
+    Written as clip(g, (W - w)/gamma, (W + w)/gamma), which does not cancel at small stepsizes. Of the
+    spectral ball it is g where W - gamma g lies within; else the difference is taken in double precision.
     """
     if not network.weight_bounds:
         return gradient
+    if network.spectral:
+        return [
+            _moved(matrix, g, bound, gamma)
+            for matrix, g, bound, gamma in zip(
+                weights, gradient, network.weight_bounds, stepsizes, strict=True
+            )
+        ]
     with np.errstate(over="ignore"):
         return [
             np.clip(g, (matrix - bound) / gamma, (matrix + bound) / gamma)
@@ -144,6 +176,15 @@ def projected(network: Network, weights: Weights, gradient: Weights, stepsizes: 
                 strict=True,
             )
         ]
+
+
+def _moved(matrices: Array, gradient: Array, bound: float, gamma: float) -> Array:
+    """(W - P(W - gamma g))/gamma for the spectral ball."""
+    wide = matrices.astype(np.float64)
+    ahead = wide - gamma * gradient.astype(np.float64)
+    back = _within_ball(ahead, bound)
+    same = (back == ahead).all(axis=(1, 2), keepdims=True)
+    return np.where(same, gradient, (wide - back) / max(gamma, _SMALLEST)).astype(gradient.dtype)
 
 
 _WIDE, _LARGE = 16, 1 << 16

@@ -134,14 +134,13 @@ def test_infeasible_is_exit_code_1_with_a_full_answer(run: Run, config: Config) 
     document = strict(advice.out)
     assert document["recommendations"] == []
     assert document["infeasible"]["min_batch_size"] > 8192
-    plan = run("iterations", config("mnist_autoencoder"), *options, "--batch-size", "100")
+    paper = ("iterations", config("mnist_autoencoder"), *options, "--constants", "paper", "--batch-size")
+    plan = run(*paper, "100")
     assert (plan.code, plan.err) == (1, "")
     found = strict(plan.out)
     assert found["feasible"] is False
     assert found["iterations"] is None
-    enough = run(
-        "iterations", config("mnist_autoencoder"), *options, "--batch-size", str(found["min_batch_size"] * 2)
-    )
+    enough = run(*paper, str(found["min_batch_size"] * 2))
     assert enough.code == 0
 
 

@@ -121,7 +121,12 @@ def test_the_seed_and_alpha_are_those_of_verify() -> None:
 
 REFUSED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (SPEC, {"alpha": 0.5}, UsageError, "alpha must lie"),
-    (SPEC, {"constants": "typical"}, UsageError, "constants must be both, paper or certified; got 'typical'"),
+    (
+        SPEC,
+        {"constants": "typical"},
+        UsageError,
+        "constants must be both, paper, certified or floorless; got 'typical'",
+    ),
     (SPEC, {"seed": -1}, UsageError, "seed must be at least 0; got -1"),
     (SPEC, {"max_runs": 0}, UsageError, "max_runs must be at least 1; got 0"),
     (

@@ -15,22 +15,26 @@ import pytest
 from rsgadvise import recommend
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.objective import Plans, Schedule
+from rsgadvise.theory.optimizers.momentum import Momentum
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.theory.theorems import Theorem, theorem_for, theorem_of
 
 KINDS = {"single_layer": (6, 3), "autoencoder": (6, 3), "multilayer": (6, 4, 4, 3)}
 CONSTANTS = ("paper", "certified", "calibrated", "typical")
+PAIRS = [*product(KINDS, CONSTANTS), ("autoencoder", "floorless"), ("multilayer", "floorless")]
 
 
-def problem_of(kind: str) -> Problem:
+def problem_of(kind: str, optimizer: Optimizer = PLAIN) -> Problem:
     layers = KINDS[kind]
     boxes = () if kind == "single_layer" else (0.05,) * (len(layers) - 1)
     measured = MeasuredConstants(0.5, (0.1,) * (len(layers) - 1), 1.0, 0.5)
     moments = InputMoments(6, 0.3, 0.2, 0.25, 1.2)
-    return Problem(kind, layers, boxes, 0.1, moments, 2.0, 100, (), measured)  # type: ignore[arg-type]
+    return Problem(kind, layers, boxes, 0.1, moments, 2.0, 100, (), measured, optimizer=optimizer)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("kind", "constants"), list(product(KINDS, CONSTANTS)))
+@pytest.mark.parametrize(("kind", "constants"), PAIRS)
 def test_every_term_has_a_formula_and_every_bound_a_source(kind: str, constants: str) -> None:
     theorem = theorem_for(problem_of(kind), constants)
     one = np.ones(1)
@@ -41,7 +45,17 @@ def test_every_term_has_a_formula_and_every_bound_a_source(kind: str, constants:
         assert theorem.equation(schedule, dropout=False)
 
 
-@pytest.mark.parametrize(("kind", "constants"), list(product(KINDS, CONSTANTS)))
+def test_the_terms_of_momentum_have_formulas_of_their_own() -> None:
+    problem = problem_of("single_layer", Momentum())
+    theorem, one = theorem_for(problem, "certified"), np.ones(1)
+    stepsize = 0.01 * theorem.objective.largest_stepsizes(one)
+    bound = theorem.objective.bound(Plans(stepsize, one, 64 * one, 50 * one, Schedule()))
+    assert set(bound.terms) == set(theorem.plain)
+    assert all("β" in formula for formula in theorem.plain.values())
+    assert "momentum" in theorem.equation(Schedule(), dropout=False)
+
+
+@pytest.mark.parametrize(("kind", "constants"), PAIRS)
 def test_what_a_theorem_is_about_needs_no_measurement(kind: str, constants: str) -> None:
     bare = replace(problem_of(kind), measured=None)
     alpha = theorem_of(kind, constants).pretrained(bare)

@@ -19,6 +19,7 @@ from rsgadvise.theory import descent, judge
 from rsgadvise.theory.constants import Constants, FlatNetwork
 from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.heads.squared import CURVATURE
+from rsgadvise.theory.objective import DerivedObjective, Objective, Plans
 from rsgadvise.theory.problem import Problem
 from rsgadvise.training import networks
 from rsgadvise.training.expectation import Expectation
@@ -122,7 +123,10 @@ def test_a_flipped_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert case(found, "certified").verdict == "falsified"
 
 
-@pytest.mark.parametrize("name", ["1-NN constant", "no noise", "sampled masks"])
+@pytest.mark.parametrize(
+    "name",
+    ["1-NN constant", "1-NN momentum", "singular values", "no noise", "sampled masks", "without a floor"],
+)
 def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known: dict[tuple[int, Block], Future[BlockResult]] = {}
     submit = LocalRunner.submit
@@ -134,17 +138,21 @@ def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.Mo
         return known[number, block]
 
     monkeypatch.setattr(LocalRunner, "submit", once)
-    plain = case(verified(name, runs=24), "certified")
+    proven = "floorless" if name == "without a floor" else "certified"
+    plain = case(verified(name, runs=24), proven)
     assert plain.measured is not None
     tenth = plain.measured / 10
 
-    def too_small(problem: Problem, plan: judge.Plan, constants: str) -> judge.Judged:
-        bound = Bound({"initial_error": np.asarray(tenth)})
-        return judge.Judged(bound, bound, 1.0, measured=False)
+    class TooSmall(DerivedObjective):
+        def bound(self, plans: Plans) -> Bound:
+            return Bound({"initial_error": np.full(1, tenth)})
 
-    monkeypatch.setattr(casework, "judge", too_small)
+    def too_small(problem: Problem, drawn_by: str, constants: str) -> Objective:
+        return TooSmall(judge.certified_beside(problem, drawn_by, constants))
+
+    monkeypatch.setattr(casework, "certified_beside", too_small)
     found = verified(name, runs=24)
-    assert case(found, "certified").verdict == "falsified"
+    assert case(found, proven).verdict == "falsified"
     assert found.exit_code == 1
 
 

@@ -29,7 +29,7 @@ def start_hypotheses(
     """D_f, the box around W¹, and alpha, where they apply."""
     yield _suboptimality(spec, problem, {each.name: each for each in measured}.get("initial_loss"))
     if problem.boxed:
-        yield _box(problem)
+        yield _ball(problem) if problem.spectral else _box(problem)
     if theorem_of(problem.kind, constants).pretrained(problem):
         yield _pretraining(spec, problem)
 
@@ -66,6 +66,24 @@ def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | No
         value,
         largest,
     )
+
+
+def _ball(problem: Problem) -> Hypothesis:
+    """The same of singular values: no more than 1 + sqrt(d_l/d_{l-1}) + t but for exp(-t^2 d_{l-1}/2).
+
+    Source: Davidson and Szarek, Local operator theory, random matrices and Banach spaces (2001), II.13.
+    """
+    text = "no singular value of W¹, drawn from N(0, 1/d_{l-1}), is larger than allowed"
+    pairs = list(zip(problem.layers[1:], problem.layers[:-1], problem.weight_bounds, strict=True))
+    slack = math.sqrt(2 * math.log(len(pairs) / (1 - _LIKELY)))
+    needed = [1 + (math.sqrt(after) + slack) / math.sqrt(before) for after, before, _ in pairs]
+    worst = max(range(len(pairs)), key=lambda level: needed[level] / max(pairs[level][2], 1e-300))
+    bound, most = pairs[worst][2], needed[worst]
+    reason = f"of layer {worst + 1} they are at most {most:.4g}, the bound is {bound:.4g}"
+    if bound < most:
+        return Hypothesis("box", text, None, f"{reason}: what is larger has to be cut off", bound, most)
+    reason += f", with probability {_LIKELY:g} in all layers"
+    return Hypothesis("box", text, True, reason, bound, most)
 
 
 def _box(problem: Problem) -> Hypothesis:

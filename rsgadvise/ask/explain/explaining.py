@@ -62,7 +62,7 @@ def explained_terms(
         hypotheses: ids of those that apply to this network.
     """
     total = sum(terms.values())
-    theorem = theorem_of(problem.kind, constants)
+    theorem = theorem_of(problem.kind, constants, problem.optimizer.name)
     formulas = theorem.plain if plain else theorem.general
     found = []
     for name, value in terms.items():
@@ -191,7 +191,7 @@ def explain(
         InfeasibleError: something is open, and nothing can be recommended.
         HypothesisError: the network or its data lead to no useful constants.
     """
-    constants = constants or usual_constants(spec.network)
+    constants = constants or usual_constants(spec.network, spec.training.chosen_optimizer)
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(

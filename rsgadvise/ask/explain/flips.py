@@ -226,9 +226,9 @@ def _inputs(situation: Situation, ranking: Ranking) -> Iterator[_Input]:
         bounds = problem.weight_bounds
         largest = max(bounds)
         yield _Input(
-            "network.weight_bound",
+            problem.limit_key,
             largest,
-            lambda w: {"network.weight_bound": tuple(each * w / largest for each in bounds)},
+            lambda w: {problem.limit_key: tuple(each * w / largest for each in bounds)},
         )
     if theorem.pretrained(problem):
         alpha = _plain("training.pretraining.tolerance", problem.pretraining)

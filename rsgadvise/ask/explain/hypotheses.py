@@ -20,7 +20,7 @@ from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.judge import Plan, judge, objective_for, stepsize_range
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import theorem_for, theorem_of
+from rsgadvise.theory.theorems import covers, theorem_for, theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import MeasuredConstant
@@ -187,6 +187,10 @@ def _variance(problem: Problem, point: Plan, constants: ConstantsName) -> Hypoth
 def _projection(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     text = "the bound allows for all that projecting a stochastic gradient adds"
     printed = theorem_of(problem.kind, constants).printed
+    other = theorem_of(problem.kind, constants).gradient_at
+    if other:
+        reason = f"the gradient at stepsize {other} needs no term for it"
+        return Hypothesis("cross_term", text, True, reason)
     if not printed:
         return Hypothesis("cross_term", text, True, "S + 2 √(A S) is a term of the bound")
     bound = point.bound(objective_for(problem, constants))
@@ -242,7 +246,7 @@ def hypotheses_of(
         measured: constants that were measured for the advice.
     """
     optimizer = problem.optimizer
-    if not optimizer.plain:  # nothing else of a theorem matters then
+    if not covers(problem.kind, constants, optimizer):  # nothing else of a theorem matters then
         reason = f"it is {optimizer.words}, and no bound is claimed"
         return (Hypothesis("optimizer", "the training is SGD", False, reason),)
     at_point: tuple[Hypothesis, ...] = ()

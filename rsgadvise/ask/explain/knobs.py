@@ -240,6 +240,6 @@ def _weight_bound(problem: Problem) -> _Handle:
         if not any(bounds):
             return _Change(note="0 stays 0")
         scaled = tuple(factor * each for each in value) if isinstance(value, tuple) else factor * value
-        return _Change(scaled, {"network.weight_bound": scaled})
+        return _Change(scaled, {problem.limit_key: scaled})
 
-    return _Handle("network.weight_bound", value, change)
+    return _Handle(problem.limit_key, value, change)

@@ -16,8 +16,10 @@ from rsgadvise.records import dataclass
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.certified import certified_constants, largest_gradient
 from rsgadvise.theory.constants import InputMoments
-from rsgadvise.theory.judge import Plan, attempted, equation, judge
+from rsgadvise.theory.judge import Plan, attempted, certified_beside, equation_for, gradient_stepsize
 from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.optimizers.optimizer import Optimizer
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping, draw_iterations, probabilities
 from rsgadvise.theory.theorems import theorem_of
@@ -57,6 +59,7 @@ class Experiment:
         probabilities: P_R, N numbers.
         seed, key: of the replicas' randomness.
         mask_samples: masks per row, in each half, where the gradient's masks have to be sampled.
+        gradient_stepsize: of the projected gradient that is measured; None for the one trained with.
     """
 
     training: Training
@@ -65,6 +68,7 @@ class Experiment:
     seed: int
     key: int
     mask_samples: int = 1
+    gradient_stepsize: float | None = None
 
     @property
     def iterations(self) -> int:
@@ -128,9 +132,12 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
     objective = Expectation(training.network, training.data, mask_samples=experiment.mask_samples)
     with one_thread():
         for shot in train(training, experiment.start, streams, [stops for stops, _ in looks]):
+            stepsizes = training.stepsizes_at(shot.iteration)
+            if experiment.gradient_stepsize is not None:
+                stepsizes = (experiment.gradient_stepsize,) * len(stepsizes)
             found = objective.measure(
                 shot.weights,
-                training.stepsizes_at(shot.iteration),
+                stepsizes,
                 [streams[replica].measuring for replica in shot.replicas],
             )
             for place, replica in enumerate(shot.replicas):
@@ -170,11 +177,12 @@ class Setting:
         start_scale: W^1 ~ start_scale * N(0, 1/d_{l-1}), clipped to the box.
         start: W^1 itself, from pretraining; or None.
         pretraining: alpha.
-        constants: whose bounds are checked.
+        constants: whose bounds are checked, all of them on the same gradient.
         expected: the verdict each bound must have.
         loss_falls: whether training must lower the loss, or the case fails.
         miss: an (eps, delta) statement to check in place of the mean.
         notes: for the report.
+        optimizer: that is trained with.
     """
 
     name: str
@@ -193,6 +201,7 @@ class Setting:
     loss_falls: bool = False
     miss: Miss | None = None
     notes: tuple[str, ...] = ()
+    optimizer: Optimizer = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +281,9 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         assumed=(),
         activations=network.activations,
         loss=network.loss,
+        optimizer=setting.optimizer,
         bias=network.bias,
+        spectral=network.spectral,
     )
     point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),
@@ -286,6 +297,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         _claim(problem, point, constants, expected)
         for constants, expected in zip(setting.constants, setting.expected, strict=True)
     )
+    (length,) = {gradient_stepsize(problem, point.keep_prob, constants) for constants in setting.constants}
     limit_at = network.keep_prob
     masks, error = 1, 0.0
     if not Expectation(network, data).exact:
@@ -294,12 +306,15 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
     return Case(
         name=setting.name,
         experiment=Experiment(
-            training=Training(network, data, setting.stepsizes, setting.batch_size, setting.decay),
+            training=Training(
+                network, data, setting.stepsizes, setting.batch_size, setting.decay, setting.optimizer
+            ),
             start=start,
             probabilities=chances,
             seed=seed,
             key=key,
             mask_samples=masks,
+            gradient_stepsize=length,
         ),
         claims=claims,
         highest=float(largest_gradient(problem, np.asarray(limit_at))),
@@ -345,11 +360,12 @@ def _stopping_probabilities(problem: Problem, point: Plan) -> NDArray[np.float64
 
 def _claim(problem: Problem, point: Plan, constants: ConstantsName, expected: Verdict) -> Claim:
     """The bound of one set of constants, or why there is none."""
-    name = equation(problem.kind, constants, point.schedule, dropout=point.keep_prob < 1)
+    name = equation_for(problem, constants, point.schedule, dropout=point.keep_prob < 1)
     limit = float(largest_gradient(problem, np.asarray(point.keep_prob)))
     with np.errstate(all="ignore"):
         if theorem_of(problem.kind, constants).proven:
-            found, missing = judge(problem, point, "paper").sure, "it is not a finite number"
+            objective = certified_beside(problem, "paper", constants)
+            found, missing = float(point.bound(objective).value), "it is not a finite number"
             value = found if math.isfinite(found) else None
         else:
             value, missing = attempted(problem, point, constants)

@@ -18,7 +18,7 @@ from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.judge import check_problem
-from rsgadvise.theory.theorems import theorem_of
+from rsgadvise.theory.theorems import refusal
 from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
 from rsgadvise.training.generated import generated_data, moments_of
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights, with_biases
@@ -76,6 +76,7 @@ def pretrain(network: Network, data: Data, *, tolerance: float, rng: np.random.G
             (network.weight_bounds[level],),
             network.keep_prob,
             network.activations[level : level + 1],
+            spectral=network.spectral,
         )
         seed = int(rng.integers(2**63))
         found, norm, steps = _layer(layer, Data(signal, signal), [weights[level]], tolerance, seed)
@@ -97,6 +98,7 @@ def _layer(
         weight_bound=network.weight_bounds[0],
         moments=moments_of(data),
         unit=network.units[0],
+        spectral=network.spectral,
     )
     first = gamma = 1 / float(known.constants(network.keep_prob).smoothness)
     objective = Expectation(network, data, mask_samples=16)
@@ -170,12 +172,7 @@ def setting_from_spec(
             train with SGD.
     """
     problem = resolve(spec, measured)
-    if not problem.optimizer.plain:
-        raise HypothesisError(
-            f"must be sgd to be held against a bound; got {problem.optimizer.name}; leave it out",
-            quantity="training.optimizer",
-        )
-    about = tuple(each for each in constants if not theorem_of(problem.kind, each).refusal(problem))
+    about = tuple(each for each in constants if not refusal(problem, each))
     constants = about or constants[-1:]
     for each in constants:
         check_problem(problem, each)
@@ -218,6 +215,7 @@ def setting_from_spec(
         start=start,
         pretraining=alpha,
         constants=constants,
+        optimizer=problem.optimizer,
         expected=tuple[Verdict, ...]("consistent" for _ in constants),
         notes=(*said, *about),
     )

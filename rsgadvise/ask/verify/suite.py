@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from rsgadvise.ask.verify.cases import Case, Miss, Setting, build_case, case_key
 from rsgadvise.ask.verify.from_spec import pretrain
-from rsgadvise.theory import BY_THEOREM
+from rsgadvise.theory import BY_THEOREM, FLOORLESS
 from rsgadvise.theory.objective import Schedule
+from rsgadvise.theory.optimizers.momentum import Momentum
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.theory.theorems import theorem_for
@@ -62,7 +65,9 @@ def _one_layer(seed: int) -> list[Setting]:
         )
 
     falling = tuple((np.arange(200, 0, -1) / 20100).tolist())
+    momentum: dict[str, Any] = {"constants": ("certified",), "expected": ("consistent",)}
     return [
+        replace(setting("momentum", 0.01, 400), optimizer=Momentum(0.9), **momentum),
         setting("constant", 0.6, 100),
         setting("decay, matched R", 1.0, 100, 0.5, "matched"),
         setting("decay, uniform R", 1.0, 400, 0.5),
@@ -101,19 +106,25 @@ def _extreme() -> list[Setting]:
 
 
 def _autoencoders(seed: int) -> list[Setting]:
-    def setting(name: str, keep_prob: float) -> Setting:
+    def setting(name: str, keep_prob: float, stepsize: float = 0.3, **theorem: Any) -> Setting:
         full = f"DA {name}"
         return Setting(
             name=full,
             network=Network("autoencoder", (6, 3), (0.5,), keep_prob),
             data=_data(full, seed, columns=6, outputs=None, mean=0.35, square=0.16),
-            stepsizes=(0.3,),
+            stepsizes=(stepsize,),
             batch_size=32,
             iterations=60,
             loss_falls=True,
+            **theorem,
         )
 
-    return [setting("no noise", 1.0), setting("half dropped", 0.5)]
+    floorless: dict[str, Any] = {"constants": (FLOORLESS,), "expected": ("consistent",)}
+    return [
+        setting("no noise", 1.0),
+        setting("half dropped", 0.5),
+        setting("without a floor", 1.0, 0.1, **floorless),
+    ]
 
 
 def _multilayer(seed: int) -> list[Setting]:
@@ -140,7 +151,10 @@ def _multilayer(seed: int) -> list[Setting]:
             loss_falls=True,
         )
 
+    ball = setting("singular values", (6, 4, 2), 1.5, 1.0)
+    certified: dict[str, Any] = {"constants": ("certified",), "expected": ("consistent",)}
     return [
+        replace(ball, network=replace(ball.network, spectral=True), **certified),
         setting("pretrained", (8, 4, 3, 2), 1.0, 1.0, pretrained=True),
         setting("dropout, every mask", (5, 4, 2), 1.0, 0.7),
         setting("dropout, sampled masks", (16, 8, 2), 1.0, 0.5),

@@ -13,6 +13,7 @@ from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.show.emit.layout import literal
 from rsgadvise.theory.stopping import Stopping
+from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -265,6 +266,11 @@ class Program:
         return self.spec.training.stopping is None and self.train.stopping not in ("uniform", "end")
 
     @property
+    def gradient_at(self) -> str:
+        """Stepsize of the projected gradient that the bound is on, where that is not the one trained with."""
+        return theorem_of(self.advice.kind, self.advice.constants).gradient_at
+
+    @property
     def slowing(self) -> str:
         """Name of what slows the steps: `Decay`, `Cooldown`, or none."""
         return "Decay" if self.train.decay else "Cooldown" if self.train.cooldown else ""
@@ -300,8 +306,15 @@ def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: 
     Raises:
         InfeasibleError: there is nothing to train with.
         UsageError: there is no such rank.
+        HypothesisError: singular values are bounded, which no program does.
     """
     rows = advice.recommendations
+    if spec.network.spectral:
+        raise HypothesisError(
+            f"must be absent for --emit, whose programs keep every weight in a box; got "
+            f"{max(spec.network.weight_bounds):g}; leave --emit out, or write weight_bound in its place",
+            quantity=spec.network.limit_key,
+        )
     if rank is None and advice.train is not None:
         best = next((row for row in rows if _trains_like(row, advice.train)), None)
         return Program(target, advice, spec, advice.train, best, data)

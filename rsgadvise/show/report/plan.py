@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from rsgadvise.advise.evaluate import BoundReport
+from rsgadvise.advise.evaluate import BoundReport, OtherGradient
 from rsgadvise.advise.results import IterationPlan
 from rsgadvise.kinds import KINDS
-from rsgadvise.numerals import count, network, number, stepsizes_by_layer
+from rsgadvise.numerals import count, network, number, stepsizes, stepsizes_by_layer
 from rsgadvise.show.report.blocks import (
     Block,
     Column,
@@ -21,6 +21,7 @@ from rsgadvise.show.report.blocks import (
     terms_grid,
     verdict,
 )
+from rsgadvise.theory import FLOORLESS
 
 # A bound at given values as blocks.
 
@@ -39,6 +40,10 @@ def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
         ("largest gradient possible", number(report.largest_gradient, 6)),
         ("proven", _reliable(report)),
     ]
+    other = report.other_gradient
+    if other is not None:
+        name = f"proven {'without' if other.constants == FLOORLESS else 'with'} a noise floor"
+        facts.insert(8, (name, number(other.bound, 6)))
     if report.as_printed is not None:
         facts.insert(7, ("equation (8) as printed", number(report.as_printed, 6)))
     bounded = math.isfinite(report.bound)
@@ -52,8 +57,18 @@ def bound_blocks(report: BoundReport) -> tuple[Block, ...]:
         *([terms_grid(report.terms, report.bound, "Terms of the bound")] if bounded else []),
         terms_grid(report.certified_terms, report.certified_bound, "Terms of the certified bound"),
         *([_elasticities(strongest)] if bounded else []),
-        *sentences("Mind", report.notes),
+        *sentences("Mind", (*report.notes, *([] if other is None else [_about(other)]))),
         *sentences("Assumed", assumptions(report.assumed)),
+    )
+
+
+def _about(other: OtherGradient) -> str:
+    """Which gradient a bound without a noise floor is about, or one with a floor."""
+    if other.constants != FLOORLESS:
+        return "The bound with a noise floor is on the projected gradient at the stepsize trained with."
+    return (
+        "The bound without a noise floor is on the projected gradient at stepsize 1/U = "
+        f"{stepsizes(other.gradient_stepsize)}, not at the one trained with (--constants floorless)."
     )
 
 

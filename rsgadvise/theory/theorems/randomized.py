@@ -96,7 +96,7 @@ class Layers(Randomized):
         return np.where(inside, descent.layer_scale(stepsize, self.smoothness(keep_prob))[1], np.inf)
 
 
-class _Certified(Randomized):
+class Certified(Randomized):
     """U and sigma^2 as proven from moments of the data."""
 
     constants = ("certified",)
@@ -139,7 +139,7 @@ class _Certified(Randomized):
         )
 
 
-class CertifiedFree(_Certified, Free):
+class CertifiedFree(Certified, Free):
     """Without a box."""
 
     @classmethod
@@ -148,11 +148,11 @@ class CertifiedFree(_Certified, Free):
         return cls.moments if network.bias else cls.moments[1:]
 
 
-class CertifiedTied(_Certified, Tied):
+class CertifiedTied(Certified, Tied):
     """In a box."""
 
 
-class CertifiedLayers(_Certified, Layers):
+class CertifiedLayers(Certified, Layers):
     """In a box, with a variance for each layer."""
 
     def layer_variances(self, keep_prob: FloatArray) -> list[FloatArray]:

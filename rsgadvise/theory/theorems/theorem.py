@@ -22,6 +22,7 @@ from rsgadvise.theory.objective import (
     Schedule,
     lowest_keep_prob,
 )
+from rsgadvise.theory.optimizers import SGD
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.units import SIGMOID
 
@@ -44,9 +45,13 @@ class Theorem(ABC):
         proven: whether it holds for all data with these statistics.
         sigmoids: whether it is about sigmoid units without biases, with the squared error, alone.
         moments: statistics of the inputs that are in the bound.
+        optimizers: names of those that it is about.
+        plain_only: whether it is about constant stepsizes and uniform R alone.
         by_layer: whether each layer has a range of stepsizes, and a best one, of its own: decaying ones are
             then searched, whatever the stopping.
         printed: equations of the paper that say less of the projection than is true; `lacking` says what.
+        gradient_at: stepsize of the projected gradient that is bounded, in symbols; empty where that is the
+            one trained with.
         plan: where the paper solves it for N; empty where it does not.
         plain, general: formula of each term at constant stepsizes and uniform R, and for any, [T1].
         problem: what it is applied to.
@@ -54,11 +59,14 @@ class Theorem(ABC):
 
     kinds: ClassVar[tuple[str, ...]]
     constants: ClassVar[tuple[str, ...]]
+    optimizers: ClassVar[tuple[str, ...]] = (SGD,)
+    plain_only: ClassVar[bool] = False
     proven: ClassVar[bool] = False
     sigmoids: ClassVar[bool] = False
     moments: ClassVar[tuple[str, ...]] = ()
     by_layer: ClassVar[bool] = False
     printed: ClassVar[tuple[str, ...]] = ()
+    gradient_at: ClassVar[str] = ""
     plan: ClassVar[str] = ""
     plain: ClassVar[Mapping[str, str]]
     general: ClassVar[Mapping[str, str]]
@@ -97,6 +105,12 @@ class Theorem(ABC):
                     f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
                 )
+        if network.spectral:
+            return HypothesisError(
+                f"must be absent for {cls.source(dropout=False)}, whose weights lie in a box; got "
+                f"{max(network.weight_bounds):g}; use --constants certified",
+                quantity="network.spectral_bound",
+            )
         if network.bias:
             return HypothesisError(
                 f"must be false for {cls.source(dropout=False)}, whose networks have no biases; got true; "
@@ -126,6 +140,10 @@ class Theorem(ABC):
     @abstractmethod
     def variance_taken(self, stepsize: FloatArray, keep_prob: FloatArray) -> tuple[float, float, str]:
         """(sigma^2, what would be certain, symbol), of the layer that falls shortest."""
+
+    def gradient_stepsize(self, keep_prob: FloatArray) -> FloatArray:
+        """What `gradient_at` stands for."""
+        raise NotImplementedError
 
     def lacking(self, terms: Mapping[str, float], keep_prob: FloatArray, batch: float) -> tuple[float, str]:
         """(what `printed` equations lack, in symbols) where these are the terms of the bound."""

@@ -1,0 +1,128 @@
+"""Projected SGD without the noise floor that its projected gradient at the training stepsize has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from rsgadvise.errors import HypothesisError
+from rsgadvise.records import dataclass
+from rsgadvise.theory import FLOORLESS
+from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry, descent_bound
+from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Plans, Range
+from rsgadvise.theory.shortcut import Shortcut
+from rsgadvise.theory.theorems.randomized import Certified
+from rsgadvise.theory.theorems.theorem import LATE
+
+# With s = 1/U, F_s(W) = min over the box of f(V) + ||V - W||^2/(2s) and the projected gradient
+# G_s(W) = (W - P(W - s grad f(W)))/s an iteration obeys (docs/theory.md derives it)
+#
+#     (1/2) gamma (1 - U gamma) ||G_s(W_k)||^2 <= F_s(W_k) - E F_s(W_{k+1}) + (U/2) gamma^2 sigma^2/B.
+#
+# Twice that is the descent argument without a box for the function 2 F_s, were it 2U-smooth, with the
+# variance sigma^2: [T1] and the optima of `descent` hold for it.
+
+
+@dataclass(frozen=True, slots=True)
+class FloorlessLayers(CertifiedMultilayer):
+    """A stepsize for each layer, the longest of which is gamma.
+
+    In the coordinates W_l sqrt(gamma / gamma_l) it is one stepsize for all layers, with a smoothness of at
+    most U and the variance sum_l (gamma_l/gamma) sigma_l^2; ||G_s||^2 is at most gamma / min_l gamma_l times
+    as large as there. So equal stepsizes are best.
+    """
+
+    def bound(self, plans: Plans) -> Bound:
+        longest = plans.stepsize.max(axis=-1)
+        shares = plans.stepsize / longest[..., None]
+        variances = self.variances(plans.keep_prob)
+        found = descent_bound(
+            stepsize=longest,
+            batch_size=plans.batch_size,
+            iterations=plans.iterations,
+            suboptimality=self.total.initial_loss,
+            ceiling=self.total.ceiling,
+            smoothness=self.total.smoothness(plans.keep_prob),
+            gradient_variance=np.asarray(sum(shares[..., at] * each for at, each in enumerate(variances))),
+            geometry=Geometry.FREE,
+            decay=plans.schedule.decay,
+            stopping=plans.schedule.stopping,
+        )
+        return Bound({name: term / shares.min(axis=-1) for name, term in found.terms.items()})
+
+    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+        return None
+
+
+class Floorless(Certified):
+    """E||G_s(W^R)||^2 <= (2 D_f/(N gamma) + U sigma^2 gamma/B) / (1 - U gamma), s = 1/U.
+
+    G_s is the projected gradient at the stepsize s, not at gamma < s that is trained with: at longer
+    stepsizes it is no larger, at shorter ones no smaller. Other schedules by [T1].
+
+    Source: the Moreau envelope, as in Davis and Drusvyatskiy, Stochastic model-based minimization of weakly
+        convex functions, SIAM J. Optimization 29 (2019), with a constant that is smaller in a box.
+    Kind: upper bound. Assumes: f is U-smooth in the box, unbiased gradients of variance at most sigma^2/B,
+        0 < gamma < 1/U.
+    """
+
+    kinds = ("autoencoder",)
+    constants = (FLOORLESS,)
+    gradient_at = "1/U"
+    bounded = "projected gradient at stepsize 1/U [T3]"
+    geometry = Geometry.FREE
+    plain: ClassVar[Mapping[str, str]] = {
+        "initial_error": "2 D_f / (N γ e), e = 1 - U γ",
+        "gradient_noise": "U σ² γ / (B e)",
+    }
+    general: ClassVar[Mapping[str, str]] = {
+        "initial_error": "2 q_1 D_f, q_k = p_k / (γ_k (1 - U γ_k))",
+        "late_stopping": f"2 {LATE}",
+        "gradient_noise": "(U σ²/B) Σ q_k γ_k²",
+    }
+
+    @cached_property
+    def descent(self) -> DescentObjective:
+        plain = super().descent
+        return replace(
+            plain,
+            smoothness=lambda zeta: 2 * self.smoothness(zeta),
+            initial_loss=2 * plain.initial_loss,
+            ceiling=2 * plain.ceiling,
+        )
+
+    @classmethod
+    def refusal(cls, network: Architecture) -> HypothesisError | None:
+        """The proof projects weight by weight."""
+        if not network.spectral:
+            return super().refusal(network)
+        return HypothesisError(
+            f"must be absent for {FLOORLESS} constants, whose proof is of a box; got "
+            f"{max(network.weight_bounds):g}; use --constants certified",
+            quantity="network.spectral_bound",
+        )
+
+    def gradient_stepsize(self, keep_prob: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            return np.asarray(1 / self.smoothness(keep_prob))
+
+    def curvature_share(self, stepsize: FloatArray, keep_prob: FloatArray) -> FloatArray:
+        longest = stepsize.max(axis=-1) if self.problem.layered else stepsize
+        share = longest * self.smoothness(keep_prob)
+        return np.asarray(np.where(share <= 1, share, np.inf))
+
+
+class FloorlessMultilayer(Floorless):
+    """The same with a stepsize and a variance for each layer."""
+
+    kinds = ("multilayer",)
+
+    @cached_property
+    def objective(self) -> Objective:
+        variances = self._network.layer_variances
+        return FloorlessLayers(total=self.descent, variances=variances, depth=self.problem.stepsizes)

@@ -1,0 +1,98 @@
+"""Bounds of momentum: where there are some, where there are none, and what the refusals say to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Run, strict
+
+Config = Callable[[str], Path]
+MOMENTUM = ("--set", "training.optimizer=momentum")
+FIXED = (
+    *("--set", "training.stepsize=0.0001"),
+    *("--set", "training.batch_size=100"),
+    *("--set", "training.iterations=50000"),
+)
+
+
+def test_bound_and_explain_are_about_momentum(run: Run, config: Config) -> None:
+    single = config("mnist_single_layer")
+    found = strict(run("bound", single, *MOMENTUM, *FIXED, "-f", "json").out)
+    assert (found["constants"], found["proven"]) == ("certified", True)
+    assert "momentum" in found["equation"]
+    explained = strict(run("explain", single, *MOMENTUM, *FIXED, "-f", "json").out)
+    assert explained["bound"] == found["bound"]
+    assert all("β" in term["formula"] for term in explained["terms"])
+    still = ("--set", "training.optimizer={name: momentum, beta: 0}")
+    plain = strict(run("bound", single, *FIXED, "--constants", "certified", "-f", "json").out)
+    assert strict(run("bound", single, *still, *FIXED, "-f", "json").out)["bound"] == plain["bound"]
+    assert found["bound"] != plain["bound"]
+
+
+def test_the_guarantee_names_the_momentum(run: Run, config: Config) -> None:
+    certified = strict(
+        run(
+            "recommend", config("mnist_single_layer"), *MOMENTUM, "--constants", "certified", "-f", "json"
+        ).out
+    )
+    promise = certified["guarantee"]
+    assert promise["proven"]
+    assert "momentum 0.9 that begins at 0" in promise["statement"]
+    assert promise["bound"] == certified["recommendations"][0]["bound"]
+    typical = strict(run("recommend", config("mnist_single_layer"), *MOMENTUM, "-f", "json").out)
+    assert typical["train"]["source"] == "typical"
+    assert typical["guarantee"]["statement"] == promise["statement"]
+    assert not any("No bound and no guarantee" in note for note in typical["notes"])
+
+
+def test_iterations_plans_for_it(run: Run, config: Config) -> None:
+    asked = ("iterations", config("mnist_single_layer"), "--eps", "0.1", "--delta", "0.1", "-f", "json")
+    momentum, plain = (strict(run(*asked, *more, "--constants", "certified").out) for more in (MOMENTUM, ()))
+    assert momentum["feasible"]
+    assert momentum["iterations"] > plain["iterations"]
+
+
+def refused(run: Run, *arguments: str | Path) -> str:
+    result = run(*arguments)
+    assert result.code == 2
+    assert result.err.count("\n") == 1
+    return result.err
+
+
+@pytest.mark.parametrize("command", ["bound", "explain", "iterations"])
+def test_the_papers_constants_are_not(run: Run, config: Config, command: str) -> None:
+    extra = ("--eps", "0.1", "--delta", "0.1") if command == "iterations" else FIXED
+    asked = (command, config("mnist_single_layer"), *MOMENTUM, *extra)
+    assert "must be sgd for the paper's constants; got momentum; use --constants certified" in refused(
+        run, *asked, "--constants", "paper"
+    )
+    assert run(*asked, "--constants", "certified").code == 0
+
+
+def test_other_schedules_boxes_and_optimisers_are_not(run: Run, config: Config) -> None:
+    single = config("mnist_single_layer")
+    late = ("bound", single, *MOMENTUM, *FIXED, "--set", "training.stopping=last")
+    found = strict(run(*late, "-f", "json").out)
+    assert found["bound"] is None
+    assert "the theorem about momentum is for constant stepsizes and uniform R alone" in found["notes"][0]
+    searched = ("--set", "search.decay=[0.5]", "--constants", "certified")
+    assert "training.decay: must be 0 for a bound on momentum; got 0.5" in refused(
+        run, "recommend", single, *MOMENTUM, *searched
+    )
+    assert "must be sgd here" in refused(run, "bound", config("mnist_multilayer"), *MOMENTUM, *FIXED)
+    assert "must be sgd here" in refused(run, "bound", single, *FIXED, "--set", "training.optimizer=nesterov")
+    assert "must be sgd here" in refused(run, "design", single, *MOMENTUM, "--widths", "8", "--depth", "1")
+
+
+def test_verify_trains_with_it(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.3, mean_square: 0.12}\n"
+        "training: {stepsize: 0.01, batch_size: 64, iterations: 300, optimizer: momentum}\n"
+    )
+    found = strict(run("verify", spec, "--runs", "120", "-f", "json").out)
+    (case,) = found["cases"]
+    assert (case["constants"], case["verdict"]) == ("certified", "consistent")
+    assert case["measured"] < case["bound"]
