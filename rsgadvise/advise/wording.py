@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rsgadvise.numerals import spans
 from rsgadvise.theory import about
 from rsgadvise.theory.architecture import Obstacle
+
+if TYPE_CHECKING:
+    from rsgadvise.theory.problem import Problem
 
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 UNLIMITED = "There is neither a target nor a budget"
@@ -58,9 +62,20 @@ BY_PROVEN_PAPER = (
     "Ranked with the paper's constants: their bound is proven; the certified ranks begin with a vacuous one."
 )
 BY_CERTIFIED_ALONE = "Ranked with certified constants: the paper's theorem is not about such a network."
+NO_PAPER_BOUND = (
+    "No paper bound: the paper's theorems are about sigmoid units without biases and their squared error."
+)
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
 NO_PLAN = "Neither the paper's nor certified constants have a plan."
+
+
+def no_theorem(problem: Problem) -> str:
+    """Why there is no bound of a training that no theorem is about."""
+    optimizer, obstacle = problem.optimizer, problem.obstacle
+    reasons = [] if optimizer.plain else [f"the theorems are about SGD, not {optimizer.title}"]
+    reasons += [] if obstacle is None else [f"{obstacle.given} has {obstacle.why}"]
+    return f"No bound: {', and '.join(reasons)}."
 
 
 def unprovable(obstacle: Obstacle) -> str:

@@ -97,7 +97,7 @@ def design(
                 progress=progress,
             )
 
-    answer = ask(spec, set_, question, quiet=to.quiet)
+    answer = ask(spec, set_, question, constants=constants, quiet=to.quiet)
     found = answer.result
 
     def blocks() -> Sequence[Block]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +41,7 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.pilot import AUTO, Effort
 from rsgadvise.records import dataclass
+from rsgadvise.theory import BY_THEOREM
 from rsgadvise.theory.optimizers import SGD, optimizer_names
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from rsgadvise.data.stream import DataSource
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.theory import ConstantsName
 
 
 # Errors of the theory, pointed at the key of the spec that they are about.
@@ -69,20 +71,64 @@ def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
     return loaded.source.error(key, str(error))
 
 
-def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
-    """The spec, if it trains with SGD: for commands that are about the bounds.
+def require_bounds(
+    loaded: LoadedSpec,
+    *named: tuple[str, ConstantsName | None],
+    instead: str = "ask `rsgadvise recommend` or `rsgadvise report`, which measure",
+) -> LoadedSpec:
+    """The spec, if a theorem is about its training: for commands that rest on bounds.
+
+    Args:
+        loaded: the spec. named: options that name constants, with those that they were given.
+        instead: what goes without any.
 
     Raises:
-        SpecError: it trains with another optimiser.
+        SpecError: it trains with another optimiser than SGD, or what has no bound of its curvature.
     """
-    optimizer = loaded.spec.training.chosen_optimizer
+    from rsgadvise.theory.theorems import theorem_of
+
+    network, optimizer = loaded.spec.network, loaded.spec.training.chosen_optimizer
+    key, rule, got, changes = "", "", list[str](), list[str]()
+    obstacle = network.obstacle
+    if obstacle is not None:
+        key, rule = obstacle.key, obstacle.rule
+        got, changes = [f"{obstacle.given}, which has {obstacle.why}"], [f"--set {obstacle.change}"]
     if not optimizer.plain:
-        raise loaded.source.error(
-            "training.optimizer",
-            f"must be {SGD} here: this command rests on bounds, and the theorems are about SGD; got "
-            f"{optimizer.name}; ask `rsgadvise recommend` or `report`, or add --set training.optimizer={SGD}",
-        )
-    return loaded
+        key, rule = "training.optimizer", SGD
+        got = [f"{optimizer.name}, which no theorem is about", *got]
+        changes = [f"--set {key}={SGD}", *changes]
+    if not got:
+        return loaded
+    for option, constants in named:
+        if constants is not None and theorem_of(network.kind, constants).refusal(network) is not None:
+            changes.append(f"{option} {BY_THEOREM[-1]}")  # which are about every network that has bounds
+    raise loaded.source.error(
+        key, f"must be {rule} for a bound; got {' and '.join(got)}; {instead}, or add {' '.join(changes)}"
+    )
+
+
+def adviser(loaded: LoadedSpec, named: ConstantsName | None) -> ConstantsName:
+    """Whose constants choose what a spec leaves open: those that were named, or the usual ones.
+
+    Raises:
+        UsageError: no theorem with these is about the training.
+    """
+    from rsgadvise.spec.problem import resolve
+    from rsgadvise.theory.theorems import theorem_of, usual_constants
+
+    problem = resolve(loaded.spec)
+    usual = usual_constants(problem) if problem.provable else "typical"
+    if named is None or (problem.provable and theorem_of(problem.kind, named).refusal(problem) is None):
+        return named or usual
+    fix = (
+        f"use --advice {usual}"
+        if problem.provable
+        else "leave --advice out, and what is typical for its data is taken"
+    )
+    raise UsageError(
+        f"--advice must name constants of a theorem about the training of {loaded.source.file}; got {named}; "
+        f"{fix}"
+    )
 
 
 def unique_name(wanted: str, taken: set[str]) -> str:
@@ -292,6 +338,7 @@ def load(
     *,
     quiet: bool,
     save: Path | None = None,
+    check: Callable[[LoadedSpec], object] = lambda _: None,
 ) -> Loaded:
     """Load the spec, or make one of a data file, and measure the data.
 
@@ -301,6 +348,7 @@ def load(
         options: of a data file; None where the command takes specs alone.
         quiet: without a progress bar.
         save: where the spec will be written; names of files in it are relative to there.
+        check: raises where a spec is not what it should be, before its data are read.
 
     Raises:
         UsageError: options of a data file for a spec.
@@ -316,6 +364,7 @@ def load(
             "spec; change the spec, or override one key with --set"
         )
     loaded = load_spec(source, overrides=tuple(overrides or ()))
+    check(loaded)
     statistics = statistics_of(loaded, quiet=quiet)
     values, notes = (None, []) if statistics is None else described(loaded, statistics)
     return Loaded(loaded, statistics, values, tuple(notes), from_data=False)

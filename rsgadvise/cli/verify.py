@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
-from rsgadvise.cli.sources import located, require_sgd, unique_name
+from rsgadvise.cli.sources import adviser, located, require_bounds, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.show.report.verification import summary
 from rsgadvise.theory import BY_THEOREM
@@ -161,9 +161,8 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     """
     from rsgadvise.ask.sweep.axes import chosen_values
     from rsgadvise.numerals import stepsizes
-    from rsgadvise.theory.theorems import usual_constants
 
-    constants = asked or usual_constants(loaded.spec.network)
+    constants = adviser(loaded, asked)
     try:
         best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
     except InfeasibleError as error:
@@ -212,12 +211,21 @@ def _case(
     from rsgadvise.ask.verify.cases import build_case
     from rsgadvise.ask.verify.from_spec import setting_from_spec
     from rsgadvise.spec import load_spec
+    from rsgadvise.theory.theorems import theorem_of
 
-    loaded = require_sgd(load_spec(path, overrides=tuple(overrides)))
+    loaded = require_bounds(
+        load_spec(path, overrides=tuple(overrides)),
+        ("--constants", None if checked is Checked.BOTH else checked.value),
+        ("--advice", advice),
+        instead="measure it with `rsgadvise sweep --measure --vary training.stepsize=0.001:0.1:log3`",
+    )
     name = unique_name(loaded.source.file, taken)
     statistics = statistics_of(loaded, quiet=quiet)
     measured, notes = (None, []) if statistics is None else described(loaded, statistics)
     constants = tuple(each for each in BY_THEOREM if checked in (Checked.BOTH, each))
+    network = loaded.spec.network
+    if checked is not Checked.BOTH and (refused := theorem_of(network.kind, checked.value).refusal(network)):
+        raise located(refused, loaded)
     data = None if statistics is None else rows_of(loaded, statistics)
     try:
         with np.errstate(all="ignore"):

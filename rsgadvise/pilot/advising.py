@@ -95,7 +95,7 @@ def advise(
     if effort.constants in BY_THEOREM and not optimizer.plain:
         raise UsageError(
             f"--constants must be auto, typical or calibrated for training.optimizer {optimizer.name}: the "
-            f"theorems are about SGD; got {effort.constants}; leave one of the two out"
+            f"theorems are about SGD; got {effort.constants}; leave --constants out"
         )
     if rows is None or not effort.trains:
         unseen = _Unseen(spec, theorem, effort, top, measured)

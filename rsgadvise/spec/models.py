@@ -256,7 +256,10 @@ def _optimizer(spec: Spec) -> Iterator[Problem]:
         return
     if spec.target is not None:
         rule = f"{SGD} where there is a target: the theorems that plans rest on are about SGD"
-        yield ("training", "optimizer"), failure(rule, chosen.name, "remove the target, or the optimizer")
+        fix = "remove the target, or the optimizer"
+        if spec.network.obstacle is not None:  # without the optimizer there would be no plan either
+            fix = "remove the target, and ask `rsgadvise recommend`, which measures"
+        yield ("training", "optimizer"), failure(rule, chosen.name, fix)
     if training.stopping == "matched":
         rule = f"uniform, increasing, last or a list for optimizer {chosen.name}: matched is of SGD's bound"
         yield ("training", "stopping"), failure(rule, training.stopping, "leave it out")

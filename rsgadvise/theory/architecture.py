@@ -22,7 +22,7 @@ class Obstacle:
     Attributes:
         key: of the spec that it lies in. given: what stands there.
         rule: what would have to. why: what the given one has, and lacks by it.
-        fix: what has not.
+        fix: what has not. change: the first of it, as --set takes it.
     """
 
     key: str
@@ -30,6 +30,7 @@ class Obstacle:
     rule: str
     why: str
     fix: str
+    change: str
 
 
 class Architecture(OfKind):
@@ -82,6 +83,7 @@ class Architecture(OfKind):
                 "smooth",
                 "a kink, so no curvature bound exists",
                 "softplus, gelu and silu are smooth",
+                "network.activation=softplus",
             )
         if not self.weight_bounds and self.head.squared_slope(1, math.inf) == math.inf:
             return Obstacle(
@@ -90,6 +92,7 @@ class Architecture(OfKind):
                 "of bounded slope without a box",
                 "no bounded slope without a box, so no variance bound exists",
                 "kind: multilayer has a box",
+                "network.kind=multilayer",
             )
         return None
 

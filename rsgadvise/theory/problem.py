@@ -96,6 +96,11 @@ class Problem(Architecture):
         return replace(other, initial_loss=other.largest_loss) if assumed else other
 
     @property
+    def provable(self) -> bool:
+        """Whether a theorem is about its training: SGD of what has bounds of its curvature and gradients."""
+        return self.optimizer.plain and self.obstacle is None
+
+    @property
     def outputs(self) -> int:
         """d_L; an autoencoder has as many outputs as inputs."""
         return self.widths[-1]

@@ -15,11 +15,13 @@ from rsgadvise.errors import InfeasibleError, SpecError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
+from rsgadvise.spec.problem import resolve
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
 from rsgadvise.spec.write import STATISTICS
 from rsgadvise.theory import ConstantsName
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import Recommendation, TrainingPlan
     from rsgadvise.spec import Spec
 
 
@@ -306,9 +308,11 @@ def chosen_values(
 ) -> tuple[Values, bool]:
     """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.
 
+    Where no theorem is about its training they are what is typical for its statistics.
+
     Args:
         spec: a valid spec.
-        constants: whose constants choose.
+        constants: whose constants choose, of those that a theorem has.
         measured: statistics of the data file by spec key.
 
     Raises:
@@ -318,10 +322,14 @@ def chosen_values(
     fixed = fixed_values(spec)
     if fixed is not None:
         return fixed, False
-    advice = recommend(spec, constants=constants, top=1, measured=measured)
-    if advice.infeasible is not None:
-        raise InfeasibleError(advice.infeasible.reason)
-    best = advice.recommendations[0]
+    best: Recommendation | TrainingPlan
+    if resolve(spec).provable:
+        advice = recommend(spec, constants=constants, top=1, measured=measured)
+        if advice.infeasible is not None:
+            raise InfeasibleError(advice.infeasible.reason)
+        best = advice.recommendations[0]
+    else:
+        best = typical_plan(spec, measured)
     values = Values(
         stepsize=best.stepsize,
         batch_size=best.batch_size,
@@ -331,3 +339,19 @@ def chosen_values(
         source="",
     )
     return values, True
+
+
+def typical_plan(spec: Spec, measured: Mapping[str, float | int | None] | None = None) -> TrainingPlan:
+    """What to train with where no theorem is about it: typical for the statistics of its data, if those fit.
+
+    Raises:
+        InfeasibleError: nothing fits the limits of the spec.
+        HypothesisError: it is too large to be tried on made-up data, or the inputs are all but zero.
+    """
+    from rsgadvise.pilot import Effort
+    from rsgadvise.pilot.advising import advise
+
+    advice = advise(spec, None, Effort(), top=1, measured=measured)
+    if advice.train is None:
+        raise InfeasibleError(advice.infeasible.reason if advice.infeasible else "nothing fits its limits")
+    return advice.train

@@ -162,21 +162,18 @@ def setting_from_spec(
         seed: of generated data and of pretraining.
         data: rows of the data file; without them, rows are generated with the spec's mu_x and tau_x.
         measured: statistics of those rows by spec key.
-        constants: whose bounds to check, of those that are about the network.
+        constants: whose bounds to check, of those that are about the training; there may be none.
         notes: for the report.
 
     Raises:
-        HypothesisError: too large to be trained here, or no data have the spec's moments, or it does not
-            train with SGD.
+        HypothesisError: too large to be trained here, or no data have the spec's moments.
     """
     problem = resolve(spec, measured)
-    if not problem.optimizer.plain:
-        raise HypothesisError(
-            f"must be sgd to be held against a bound; got {problem.optimizer.name}; leave it out",
-            quantity="training.optimizer",
-        )
-    about = tuple(each for each in constants if not theorem_of(problem.kind, each).refusal(problem))
-    constants = about or constants[-1:]
+    constants = tuple(
+        each
+        for each in constants
+        if problem.optimizer.plain and not theorem_of(problem.kind, each).refusal(problem)
+    )
     for each in constants:
         check_problem(problem, each)
     layers = problem.layers
@@ -215,6 +212,7 @@ def setting_from_spec(
         iterations=values.iterations,
         decay=values.decay,
         stopping=stopping_of(spec),
+        optimizer=problem.optimizer,
         start=start,
         pretraining=alpha,
         constants=constants,

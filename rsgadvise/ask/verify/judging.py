@@ -134,7 +134,7 @@ class Judge:
     def _limits(self) -> tuple[float, float]:
         """Limits of E||g||^2, widened by what the sampling of masks may hide."""
         if self.case.survey == "student":
-            return self._widened(*student_limits(self._trajectories, alpha=self._alpha))
+            return student_limits(self._products, alpha=self._alpha)
         return self._widened(self._sequence.lower, self._sequence.upper)
 
     def _widened(self, lower: float, upper: float) -> tuple[float, float]:
@@ -161,11 +161,16 @@ class Judge:
         lower, upper = self._limits()
         notes = [*self.case.notes, *claim.notes]
         if self.case.mask_error:
-            notes.append(
+            sampled = (
                 "Masks are too many to enumerate: `measured` is the product of two independent estimates, "
-                "unbiased wherever the box is slack, and the limits allow for the sampling error, at most "
-                f"{self.case.mask_error:.3g} in the mean square."
+                "unbiased wherever the box is slack"
             )
+            if self.case.survey != "student":
+                sampled += (
+                    f", and the limits allow for the sampling error, at most {self.case.mask_error:.3g} in "
+                    "the mean square"
+                )
+            notes.append(f"{sampled}.")
         verdict: Verdict = "inconclusive"
         approximate = False
         if self._overflow:

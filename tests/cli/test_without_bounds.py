@@ -1,0 +1,92 @@
+"""What a refusal for want of a bound tells to do is done, as it is printed: the command answers then."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+from conftest import Result, Run
+
+pytestmark = pytest.mark.usefixtures("advised_once")
+
+REST = """
+data: {mean: 0.45, mean_square: 0.22, second_moment: 0.27, top_eigenvalue: 1.2, samples: 150}
+search: {batch_size: [20]}
+"""
+FIXED = "stepsize: 0.01, batch_size: 20, iterations: 50, initial_loss: 1.1"
+DEEP = "{kind: multilayer, layers: [5, 4, 3], weight_bound: 1"
+SPECS = {  # network, optimizer
+    "a kink": (f"{DEEP}, activation: [relu]}}", "sgd"),
+    "another optimizer": (f"{DEEP}}}", "adam"),
+    "both": (f"{DEEP}, activation: relu, loss: cross_entropy}}", "{name: momentum, beta: 0.5}"),
+    "another optimizer, no network of the paper": (f"{DEEP}, activation: tanh, bias: true}}", "nesterov"),
+    "no slope": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", "sgd"),
+    "no slope and another optimizer": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", "adamw"),
+    "tied": ("{kind: autoencoder, layers: [5, 3], weight_bound: 1, activation: leaky_relu}", "adam"),
+}
+PLAIN = ("bound", "explain", "iterations --eps 1 --delta 0.1", "design --widths 3,4 --depth 1")
+COMMANDS = [
+    *(f"{command}{constants}" for command in PLAIN for constants in ("", " --constants paper")),
+    "verify --runs 40 --jobs 1",
+    "verify --runs 40 --jobs 1 --constants paper --advice paper",
+    "sweep --vary training.batch_size=10,20",
+    "sweep --vary training.batch_size=10,20 --advice paper",
+    "compare SPEC",
+    "compare SPEC --constants paper",
+    "recommend --constants paper",
+    "recommend --constants certified",
+    "report --constants certified -o page.html",
+]
+
+
+def asked(run: Run, command: Sequence[str]) -> Result:
+    """The command with the spec, briefly."""
+    words = [word.replace("SPEC", "spec.yaml") for word in command]
+    if "--measure" in words:
+        words += ["--runs", "4", "--jobs", "1"]
+    return run(words[0], "spec.yaml", *words[1:])
+
+
+def fixes(said: str, command: list[str]) -> list[list[str]]:
+    """Every next command that an error tells of."""
+
+    def without(option: str) -> list[str]:
+        at = command.index(option)
+        return [*command[:at], *command[at + 2 :]]
+
+    found = [shlex.split(each) for each in re.findall(r"`rsgadvise ([^`]*)`", said)]
+    for more, other in re.findall(r"(?:or |; )add (--[^,]*?)(?: in place of (--[a-z]+))?(?:,|\n)", said):
+        found.append([*(without(other) if other else command), *shlex.split(more)])
+    found += [[*command, *shlex.split(each)] for each in re.findall(r"; use (--.*)", said)]
+    found += [without(each) for each in re.findall(r"; leave (--[a-z]+) out", said)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        (name, command)
+        for name, command in product(SPECS, COMMANDS)
+        if not (name == "tied" and command.startswith("design"))  # which has no autoencoder
+    ],
+)
+def test_what_is_told_works(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    network, optimizer = SPECS[name]
+    monkeypatch.chdir(tmp_path)
+    Path("spec.yaml").write_text(f"network: {network}{REST}training: {{optimizer: {optimizer}, {FIXED}}}\n")
+    words = command.split()
+    refused = asked(run, words)
+    assert refused.code == 2
+    assert refused.err.count("\n") == 1
+    told = fixes(refused.err, words)
+    assert told, refused.err
+    for each in told:
+        found = asked(run, each)
+        assert found.code in {0, 1, 3}, (refused.err, each, found.err)
+        assert "error" not in found.err
