@@ -72,15 +72,15 @@ NO_PLAN = "Neither the paper's nor certified constants have a plan."
 
 def no_theorem(problem: Problem) -> str:
     """Why there is no bound of a training that no theorem is about."""
-    optimizer, obstacle = problem.optimizer, problem.obstacle
+    optimizer = problem.optimizer
     reasons = [] if optimizer.plain else [f"the theorems are about SGD, not {optimizer.title}"]
-    reasons += [] if obstacle is None else [f"{obstacle.given} has {obstacle.why}"]
+    reasons += [f"{obstacle.subject} has {obstacle.why}" for obstacle in problem.obstacles]
     return f"No bound: {', and '.join(reasons)}."
 
 
 def unprovable(obstacle: Obstacle) -> str:
     """Why nothing is guaranteed."""
-    return f"{obstacle.given} has {obstacle.why}: constants are measured only; {obstacle.fix}"
+    return f"{obstacle.subject} has {obstacle.why}: constants are measured only; {obstacle.fix}"
 
 
 _MOST_COMMAS = 3  # in a list of ranks that is still read

@@ -85,25 +85,28 @@ def require_bounds(
     Raises:
         SpecError: it trains with another optimiser than SGD, or what has no bound of its curvature.
     """
+    from rsgadvise.spec.problem import resolve
     from rsgadvise.theory.theorems import theorem_of
 
-    network, optimizer = loaded.spec.network, loaded.spec.training.chosen_optimizer
-    key, rule, got, changes = "", "", list[str](), list[str]()
-    obstacle = network.obstacle
-    if obstacle is not None:
-        key, rule = obstacle.key, obstacle.rule
-        got, changes = [f"{obstacle.given}, which has {obstacle.why}"], [f"--set {obstacle.change}"]
-    if not optimizer.plain:
-        key, rule = "training.optimizer", SGD
-        got = [f"{optimizer.name}, which no theorem is about", *got]
-        changes = [f"--set {key}={SGD}", *changes]
-    if not got:
+    problem = resolve(loaded.spec)
+    found = [
+        (each.key, each.rule, f"{each.given}, which has {each.why}", f"--set {each.change}")
+        for each in problem.obstacles
+    ]
+    if not problem.optimizer.plain:
+        key, given = "training.optimizer", f"{problem.optimizer.name}, which no theorem is about"
+        found.insert(0, (key, SGD, given, f"--set {key}={SGD}"))
+    if not found:
         return loaded
+    key, rule, _, _ = found[0]
+    got = " and ".join(given for _, _, given, _ in found)
+    changes = [change for *_, change in found]
     for option, constants in named:
-        if constants is not None and theorem_of(network.kind, constants).refusal(network) is not None:
+        theorem = None if constants is None else theorem_of(problem.kind, constants)
+        if theorem is not None and theorem.refusal(loaded.spec.network) is not None:
             changes.append(f"{option} {BY_THEOREM[-1]}")  # which are about every network that has bounds
     raise loaded.source.error(
-        key, f"must be {rule} for a bound; got {' and '.join(got)}; {instead}, or add {' '.join(changes)}"
+        key, f"must be {rule} for a bound; got {got}; {instead}, or add {' '.join(changes)}"
     )
 
 

@@ -32,6 +32,11 @@ class Obstacle:
     fix: str
     change: str
 
+    @property
+    def subject(self) -> str:
+        """What stands there, as in sentences."""
+        return self.given if self.key.startswith("network.") else f"{self.key}: {self.given}"
+
 
 class Architecture(OfKind):
     """A network that has units and a loss by name; none stand for sigmoids.
@@ -68,8 +73,8 @@ class Architecture(OfKind):
         return self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
 
     @property
-    def obstacle(self) -> Obstacle | None:
-        """What keeps its curvature or its gradients from having a bound; None where both have one.
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """What keeps its curvature or its gradients from having a bound; none where both have one.
 
         Without a box that is a loss of unbounded slope, and anywhere a unit with a kink: where an input moves
         it the gradient jumps, so that no constant bounds its change, whatever the Hessian is beside the kink.
@@ -77,7 +82,7 @@ class Architecture(OfKind):
         pairs = zip(self.activations, self.units, strict=False)
         kinked = next((name for name, unit in pairs if unit.bend == math.inf), None)
         if kinked is not None:
-            return Obstacle(
+            kink = Obstacle(
                 "network.activation",
                 kinked,
                 "smooth",
@@ -85,8 +90,9 @@ class Architecture(OfKind):
                 "softplus, gelu and silu are smooth",
                 "network.activation=softplus",
             )
+            return (kink,)
         if not self.weight_bounds and self.head.squared_slope(1, math.inf) == math.inf:
-            return Obstacle(
+            slope = Obstacle(
                 "network.loss",
                 self.loss,
                 "of bounded slope without a box",
@@ -94,7 +100,13 @@ class Architecture(OfKind):
                 "kind: multilayer has a box",
                 "network.kind=multilayer",
             )
-        return None
+            return (slope,)
+        return ()
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """The first of these."""
+        return next(iter(self.obstacles), None)
 
     @property
     def without_measuring(self) -> str:

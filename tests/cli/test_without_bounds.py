@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Result, Run
 
@@ -17,6 +18,7 @@ REST = """
 data: {mean: 0.45, mean_square: 0.22, second_moment: 0.27, top_eigenvalue: 1.2, samples: 150}
 search: {batch_size: [20]}
 """
+ROWS = np.random.default_rng(5).normal(size=(60, 5))
 FIXED = "stepsize: 0.01, batch_size: 20, iterations: 50, initial_loss: 1.1"
 DEEP = "{kind: multilayer, layers: [5, 4, 3], weight_bound: 1"
 SPECS = {  # network, optimizer
@@ -26,6 +28,8 @@ SPECS = {  # network, optimizer
     "another optimizer, no network of the paper": (f"{DEEP}, activation: tanh, bias: true}}", "nesterov"),
     "no slope": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", "sgd"),
     "no slope and another optimizer": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", "adamw"),
+    "scaled beyond [0, 1]": (f"{DEEP}}}", "sgd"),
+    "scaled beyond [0, 1], a kink and another optimizer": (f"{DEEP}, activation: relu}}", "adam"),
     "tied": ("{kind: autoencoder, layers: [5, 3], weight_bound: 1, activation: leaky_relu}", "adam"),
 }
 PLAIN = ("bound", "explain", "iterations --eps 1 --delta 0.1", "design --widths 3,4 --depth 1")
@@ -46,6 +50,8 @@ COMMANDS = [
 def asked(run: Run, command: Sequence[str]) -> Result:
     """The command with the spec, briefly."""
     words = [word.replace("SPEC", "spec.yaml") for word in command]
+    if words[0] in {"recommend", "report"}:
+        words += ["--work", "1e6"]
     if "--measure" in words:
         words += ["--runs", "4", "--jobs", "1"]
     return run(words[0], "spec.yaml", *words[1:])
@@ -79,7 +85,11 @@ def test_what_is_told_works(
 ) -> None:
     network, optimizer = SPECS[name]
     monkeypatch.chdir(tmp_path)
-    Path("spec.yaml").write_text(f"network: {network}{REST}training: {{optimizer: {optimizer}, {FIXED}}}\n")
+    rest = REST
+    if name.startswith("scaled"):
+        np.savez("rows.npz", x=ROWS, y=np.arange(60) % 3)
+        rest = "\ndata: {file: rows.npz, scaling: standard}\nsearch: {batch_size: [20]}\n"
+    Path("spec.yaml").write_text(f"network: {network}{rest}training: {{optimizer: {optimizer}, {FIXED}}}\n")
     words = command.split()
     refused = asked(run, words)
     assert refused.code == 2

@@ -277,6 +277,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         activations=network.activations,
         loss=network.loss,
         bias=network.bias,
+        unit_inputs=bool(data.inputs.min() >= 0 and data.inputs.max() <= 1),
     )
     point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),

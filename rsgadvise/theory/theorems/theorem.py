@@ -86,11 +86,18 @@ class Theorem(ABC):
         """Why it is not about a network with these units and this loss; None if it is."""
         if not cls.sigmoids:
             return None
+        obstacle = network.obstacle
+        if obstacle is not None and not obstacle.key.startswith("network."):
+            return HypothesisError(
+                f"must be {obstacle.rule} for {cls.source(dropout=False)}; got {obstacle.given}, which has "
+                f"{obstacle.why}; {MEASURED_INSTEAD}",
+                quantity=obstacle.key,
+            )
         pairs = (("activation", SIGMOID, network.activations), ("loss", SQUARED, (network.loss,)))
         for key, needed, given in pairs:
             others = [name for name in given if name != needed]
             if others:
-                fix = "use --constants certified" if network.obstacle is None else MEASURED_INSTEAD
+                fix = "use --constants certified" if obstacle is None else MEASURED_INSTEAD
                 return HypothesisError(
                     f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
