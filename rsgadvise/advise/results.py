@@ -66,7 +66,7 @@ class TrainingPlan:
         decay: rho of gamma_k = gamma k^-rho; 0 for a stepsize that does not fall so.
         stopping: P_R by name; `end` where the weights after all N iterations are the result.
         batch_size, iterations, epochs: B, N, and N B over the rows.
-        keep_prob, dropout_rate: zeta and 1 - zeta.
+        keep_prob, dropout_rate: zeta and 1 - zeta; None of a torch module, whose own affair it is.
         weight_bound: the box that it trains in, or one per layer; None without one.
         scaling: of the data file that it trains on; None without one.
         optimizer, optimizer_settings: its name in a spec, and all its settings.
@@ -92,8 +92,8 @@ class TrainingPlan:
     batch_size: int
     iterations: int
     epochs: float | None
-    keep_prob: float
-    dropout_rate: float
+    keep_prob: float | None
+    dropout_rate: float | None
     weight_bound: float | tuple[float, ...] | None
     source: Source
     scaling: str | None = None

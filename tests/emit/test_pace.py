@@ -39,6 +39,7 @@ def test_of_a_module(schedule: Any, warmup: int) -> None:
         options={},
         scaling="none",
         classes=False,
+        second=False,
         judged=False,
         shape=None,
         turned=False,

@@ -334,7 +334,7 @@ def chosen_values(
         stepsize=best.stepsize,
         batch_size=best.batch_size,
         iterations=best.iterations,
-        keep_prob=best.keep_prob,
+        keep_prob=1.0 if best.keep_prob is None else best.keep_prob,
         decay=best.decay,
         source="",
     )
