@@ -67,6 +67,10 @@ NO_PAPER_BOUND = (
 )
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
+SAME_TARGETS = (
+    "every row has the same target, so that a constant prediction is all there is to learn; name another "
+    "target with data.target (--target)"
+)
 NO_PLAN = "Neither the paper's nor certified constants have a plan."
 
 

@@ -109,6 +109,8 @@ def advise(
             found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
         plan = replace(found.train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
+        if rows is not None and (rows.targets == rows.targets[0]).all():
+            plan = replace(plan, learns=False, reason=wording.SAME_TARGETS)
         found = replace(found, train=with_cooldown(plan, spec))
     if not optimizer.plain:
         return found
