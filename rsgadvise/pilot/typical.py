@@ -479,8 +479,8 @@ def typical(
     if not problem.unit_inputs:
         raise HypothesisError(
             "must be minmax, robust, none or auto where made-up data stand in for yours, since those lie in "
-            "[0, 1]; got standard; change it, or have it measured by `rsgadvise recommend` on rows with "
-            "targets",
+            "[0, 1]; got standard; change it, or have `rsgadvise recommend` measure what to train with on "
+            "rows with targets, and write it down by --into",
             quantity="data.scaling",
         )
     known, assumed = typical_statistics(spec, measured)

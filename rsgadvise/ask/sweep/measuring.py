@@ -148,7 +148,7 @@ def _prediction(
     notes: tuple[str, ...],
 ) -> Prediction:
     """What overflows is left out, with a note: such a limit is no number, and nor is what it stands for."""
-    if not math.isfinite(limit):
+    if not math.isfinite(limit) and problem.provable:
         notes = (*notes, "The largest gradient of this network is too large for any number.")
     values, stepsize, advised = (None, None, False) if chosen is None else chosen
     return Prediction(
