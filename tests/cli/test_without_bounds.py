@@ -26,25 +26,25 @@ SPECS = {  # network, optimizer
     "another optimizer": (f"{DEEP}}}", "adam"),
     "both": (f"{DEEP}, activation: relu, loss: cross_entropy}}", "{name: momentum, beta: 0.5}"),
     "another optimizer, no network of the paper": (f"{DEEP}, activation: tanh, bias: true}}", "nesterov"),
-    "no slope": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", "sgd"),
     "no slope and another optimizer": ("{kind: single_layer, layers: [5, 3], loss: squared_linear}", "adamw"),
     "scaled beyond [0, 1]": (f"{DEEP}}}", "sgd"),
     "scaled beyond [0, 1], a kink and another optimizer": (f"{DEEP}, activation: relu}}", "adam"),
     "tied": ("{kind: autoencoder, layers: [5, 3], weight_bound: 1, activation: leaky_relu}", "adam"),
 }
-PLAIN = ("bound", "explain", "iterations --eps 1 --delta 0.1", "design --widths 3,4 --depth 1")
 COMMANDS = [
-    *(f"{command}{constants}" for command in PLAIN for constants in ("", " --constants paper")),
-    "verify --runs 40 --jobs 1",
-    "verify --runs 40 --jobs 1 --constants paper --advice paper",
-    "sweep --vary training.batch_size=10,20",
+    "bound",
+    "bound --constants paper",
+    "explain --constants paper",
+    "iterations --eps 1 --delta 0.1",
+    "design --widths 3 --depth 1",
+    "verify --runs 8 --jobs 1 --constants paper --advice paper",
     "sweep --vary training.batch_size=10,20 --advice paper",
-    "compare SPEC",
     "compare SPEC --constants paper",
     "recommend --constants paper",
     "recommend --constants certified",
     "report --constants certified -o page.html",
 ]
+TRIED = set[tuple[str, ...]]()
 
 
 def asked(run: Run, command: Sequence[str]) -> Result:
@@ -97,6 +97,9 @@ def test_what_is_told_works(
     told = fixes(refused.err, words)
     assert told, refused.err
     for each in told:
+        if (name, *each) in TRIED:
+            continue  # several commands tell of the same
         found = asked(run, each)
+        TRIED.add((name, *each))
         assert found.code in {0, 1, 3}, (refused.err, each, found.err)
         assert "error" not in found.err
