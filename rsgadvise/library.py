@@ -83,7 +83,8 @@ def recommend(
         threads: for large networks; changes no number.
         model: a torch module in place of a spec; `data` are then (inputs, targets) as it takes them, of which
             rows are drawn, or a DataLoader.
-        loss: of a model: cross_entropy, squared, or a function of (outputs, targets), a mean over the rows.
+        loss: of a model: cross_entropy, binary_cross_entropy of outputs before their sigmoid, squared, or a
+            function of (outputs, targets), a mean over the rows.
         optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, one of them with settings,
             such as {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr). A spec names its
             own, in training.optimizer.

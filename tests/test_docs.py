@@ -9,6 +9,7 @@ import runpy
 import shlex
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run
@@ -97,6 +98,19 @@ def test_specs_of_models_are_as_the_page_shows(
             assert repr(eval(expression, names)) == value
             shown += 1
     assert shown
+
+
+def test_a_plan_trains_in_the_loop_of_another_library_as_the_page_shows() -> None:
+    pytest.importorskip("skorch", reason="needs skorch: pip install 'rsgadvise[integrations]'")
+    (block,) = (block for block in PAGE if "import NeuralNetClassifier" in block)
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(block, names)
+    plan, net = names["plan"], names["net"]
+    (group,) = net.optimizer_.param_groups
+    assert plan.iterations == 20 * 400 // 16
+    assert group["lr"] == pytest.approx(plan.common_stepsize * plan.pace(plan.iterations), abs=1e-12)
+    assert plan.pace(plan.iterations) == 0
+    assert net.score(names["x"], names["y"].numpy()) > 0.9
 
 
 def test_the_schema_beside_the_configs_is_current(run: Run) -> None:

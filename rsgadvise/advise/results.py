@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
@@ -65,7 +66,7 @@ class TrainingPlan:
         decay: rho of gamma_k = gamma k^-rho; 0 for a stepsize that does not fall so.
         stopping: P_R by name; `end` where the weights after all N iterations are the result.
         batch_size, iterations, epochs: B, N, and N B over the rows.
-        keep_prob, dropout_rate: zeta and 1 - zeta.
+        keep_prob, dropout_rate: zeta and 1 - zeta; None of a torch module, whose own affair it is.
         weight_bound: the box that it trains in, or one per layer; None without one.
         scaling: of the data file that it trains on; None without one.
         optimizer, optimizer_settings: its name in a spec, and all its settings.
@@ -91,8 +92,8 @@ class TrainingPlan:
     batch_size: int
     iterations: int
     epochs: float | None
-    keep_prob: float
-    dropout_rate: float
+    keep_prob: float | None
+    dropout_rate: float | None
     weight_bound: float | tuple[float, ...] | None
     source: Source
     scaling: str | None = None
@@ -126,6 +127,33 @@ class TrainingPlan:
     def optimises(self) -> Optimizer:
         """The optimiser with its settings."""
         return optimizer_of({"name": self.optimizer, **self.optimizer_settings})
+
+    def pace(self, done: int) -> float:
+        """Factor of the stepsize after so many iterations, as `LambdaLR` of torch asks for it.
+
+        Of iteration k = done + 1 it is k^-rho, or by `schedule` 1, `cooled`, 1 - done/N or a cosine, times
+        min(1, k/(warmup + 1)); 0 after the last one, where the stepsize falls.
+
+        Example:
+            >>> from rsgadvise import recommend
+            >>> network = {"kind": "single_layer", "layers": [4, 2]}
+            >>> spec = {"network": network, "training": {"iterations": 9, "decay": 1}}
+            >>> plan = recommend(spec, constants="paper").train
+            >>> [round(plan.pace(done), 3) for done in (0, 1, 8)]
+            [1.0, 0.5, 0.111]
+        """
+        n = self.iterations
+        if self.decay:
+            return float((done + 1) ** -self.decay)
+        if self.schedule == "constant":
+            factor = 1.0
+        elif done >= n:
+            factor = 0.0
+        elif self.schedule == "cosine":
+            factor = (1 + math.cos(math.pi * done / n)) / 2
+        else:
+            factor = cooled(done + 1, n, self.cooldown) if self.cooldown else 1 - done / n
+        return factor * min(1.0, (done + 1) / (self.warmup + 1))
 
 
 def cooled(iteration: int, iterations: int, cooldown: float) -> float:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rsgadvise.numerals import spans
 from rsgadvise.theory import about
 from rsgadvise.theory.architecture import Obstacle
+
+if TYPE_CHECKING:
+    from rsgadvise.theory.problem import Problem
 
 BOUND, LOSS_SCORE, GRADIENT_BOUND = "bound", "loss score", "gradient bound"
 UNLIMITED = "There is neither a target nor a budget"
@@ -71,6 +75,9 @@ BY_PROVEN_PAPER = (
     "Ranked with the paper's constants: their bound is proven; the certified ranks begin with a vacuous one."
 )
 BY_CERTIFIED_ALONE = "Ranked with certified constants: the paper's theorem is not about such a network."
+NO_PAPER_BOUND = (
+    "No paper bound: the paper's theorems are about sigmoid units without biases and their squared error."
+)
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_WITH_FLOOR = (
     "The plan is by certified constants: it is proven. What is guaranteed is cheaper, of another projected "
@@ -81,12 +88,29 @@ PLAN_BY_FLOORLESS = (
     "another stepsize than is trained with; no other plan is."
 )
 PLAN_BY_PAPER = "The plan is by the paper's constants, not proven for this data: certified ones have none."
+SAME_TARGETS = (
+    "every row has the same target, so that a constant prediction is all there is to learn; name another "
+    "target with data.target (--target)"
+)
 NO_PLAN = "Neither the paper's nor certified constants have a plan."
+
+
+def no_theorem(problem: Problem) -> str:
+    """Why there is no bound of a training that no theorem about SGD is about."""
+    from rsgadvise.theory.theorems import provable
+
+    optimizer = problem.optimizer
+    reasons = [f"{obstacle.subject} has {obstacle.why}" for obstacle in problem.obstacles]
+    if not provable(problem.kind, optimizer):
+        reasons.insert(0, f"the theorems are about SGD, not {optimizer.title}")
+    elif not reasons:
+        reasons = [f"those here are of SGD, and `rsgadvise bound` has that of {optimizer.title}"]
+    return f"No bound: {', and '.join(reasons)}."
 
 
 def unprovable(obstacle: Obstacle) -> str:
     """Why nothing is guaranteed."""
-    return f"{obstacle.given} has {obstacle.why}: constants are measured only; {obstacle.fix}"
+    return f"{obstacle.subject} has {obstacle.why}: constants are measured only; {obstacle.fix}"
 
 
 _MOST_COMMAS = 3  # in a list of ranks that is still read

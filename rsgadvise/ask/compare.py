@@ -7,20 +7,23 @@ says that training is faster, since the other spec may stay as far below its own
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from rsgadvise.advise import wording
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice, Recommendation, Stepsize
 from rsgadvise.advise.wording import taken
-from rsgadvise.errors import HypothesisError, UsageError
+from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.kinds import KINDS
 from rsgadvise.records import dataclass
 from rsgadvise.spec import changed_spec, with_statistics
+from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import BY_THEOREM, ConstantsName
 
 if TYPE_CHECKING:
+    from rsgadvise.ask.verify.from_spec import Values
     from rsgadvise.spec import Spec
     from rsgadvise.theory.problem import Assumption
 
@@ -185,6 +188,7 @@ class Comparison:
 NOT_SPEED = (
     "A bound is an upper limit: a better guarantee promises more, and does not prove that training is faster."
 )
+NO_GUARANTEE = "No spec has a guarantee of SGD, with the paper's constants or with certified ones."
 _NEAR = 1.02
 _WORDS = {
     "bound": "a bound {ratio} times smaller than that of {next}",
@@ -208,6 +212,8 @@ def verdict_of(
         common: samples that each may take; None with a target.
         beyond: the specs that fix more samples than that, and how many they take.
     """
+    if not any(getattr(row, each).value is not None for row in rows for each in BY_THEOREM):
+        return Verdict(NO_GUARANTEE, None, None, None, proven=False)
     found: dict[str, str | None] = {}
     sentences = []
     for constants in BY_THEOREM:
@@ -264,7 +270,7 @@ def _best(ranked: Sequence[tuple[str, Guarantee]], constants: str, by: str) -> t
     return name, sentence
 
 
-def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets: bool) -> tuple[str, ...]:
+def notes_on(rows: Sequence[Compared], specs: Sequence[Spec]) -> tuple[str, ...]:
     """What makes the compared quantities different."""
     notes = []
     kinds = sorted({row.kind for row in rows})
@@ -294,11 +300,19 @@ def notes_on(rows: Sequence[Compared], specs: Sequence[Spec], *, dropped_targets
             "f(W1) is given in some specs and assumed to be the largest possible in others, which favours "
             "those that give it."
         )
-    if dropped_targets:
-        notes.append("Not every spec has a target, so that all are left aside; set one for all with --set.")
     if not all(row.equal_resources for row in rows):
         notes.append("Not every spec could be held to the same number of samples.")
     return tuple(notes)
+
+
+def _about_targets(candidates: Sequence[Candidate], *, left_aside: bool, bounded: bool) -> Iterator[str]:
+    """That there are targets, and nobody is compared by them."""
+    if not left_aside or not any(each.spec.target for each in candidates):
+        return
+    if bounded:
+        yield "Not every spec has a target, so that all are left aside; set one for all with --set."
+    else:
+        yield "Not every spec has a bound, so that targets are left aside."
 
 
 Measure = Literal["bound", "samples", "seconds"]
@@ -323,14 +337,22 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The advice of one set of constants, or why there is none."""
+    """The advice of one set of constants, or why there is none, and what then is trained with."""
 
     advice: Advice | None
     reason: str = ""
+    values: Values | None = None  # to train with, where no theorem is about it
 
     @property
     def best(self) -> Recommendation | None:
         return self.advice.recommendations[0] if self.advice and self.advice.recommendations else None
+
+    @property
+    def samples(self) -> int | None:
+        """N B of one run; None where nothing is trained."""
+        if self.best is not None:
+            return self.best.samples
+        return self.values.batch_size * self.values.iterations if self.values else None
 
 
 def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None = None) -> Comparison:
@@ -338,7 +360,8 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
 
     Without a target every spec is advised for the smallest number of samples N B that any of them is
     advised on its own; what a spec fixes stays. With the same target in all, the cheapest plan of each is
-    compared, in seconds where all say what an iteration costs, else in samples.
+    compared, in seconds where all say what an iteration costs, else in samples. A spec whose training no
+    theorem is about has no guarantee: it is there to be trained, with what is typical for its data.
 
     Args:
         candidates: two or more.
@@ -351,7 +374,8 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
     if len(candidates) < 2:
         raise UsageError(f"compare needs two or more specs; got {len(candidates)}; name another")
     specs = [with_statistics(each.spec, each.measured or {}) for each in candidates]
-    to_target = _same_target(candidates)
+    bounded = [resolve(spec).has_sgd_bound for spec in specs]
+    to_target = _same_target(candidates) and all(bounded)
     by: Measure = "bound"
     if to_target:
         by = "seconds" if all(spec.cost is not None for spec in specs) else "samples"
@@ -360,17 +384,28 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
     names = tuple(dict.fromkeys((*BY_THEOREM, *([] if constants is None else [constants]))))
-    answers = {each: [_answer(spec, each) for spec in specs] for each in names}
+    without = [None if known else _unbounded(spec) for known, spec in zip(bounded, specs, strict=True)]
+    answers = {
+        each: [found or _answer(spec, each) for found, spec in zip(without, specs, strict=True)]
+        for each in names
+    }
     first, second = BY_THEOREM
     none = constants is None and not any(answer.best for answer in answers[first])
     other = none and any(answer.best for answer in answers[second])
     constants = constants or (second if other else first)
     common = None
     if not to_target:
-        needed = [answer.best.samples for answer in answers[constants] if answer.best is not None]
+        needed = [answer.samples for answer in answers[constants] if answer.samples is not None]
         common = min(needed) if needed else None
         if common is not None:
-            answers = {each: _within(specs, answers[each], each, common) for each in names}
+            held = [found and _held(spec, found, common) for found, spec in zip(without, specs, strict=True)]
+            answers = {
+                each: [
+                    found or _within(spec, answer, each, common)
+                    for found, spec, answer in zip(held, specs, answers[each], strict=True)
+                ]
+                for each in names
+            }
     promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in names}
     rows = [
         _compared(
@@ -383,10 +418,10 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         for index, candidate in enumerate(candidates)
     ]
     beyond = {
-        candidate.name: best.samples
+        candidate.name: samples
         for index, candidate in enumerate(candidates)
         for each in names
-        if common is not None and (best := answers[each][index].best) is not None and best.samples > common
+        if common is not None and (samples := answers[each][index].samples or 0) > common
     }
     rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)
     return Comparison(
@@ -397,7 +432,8 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         verdict=verdict_of(rows, by, common=common, beyond=beyond),
         notes=(
             *([taken(first, second)] if other and to_target else []),
-            *notes_on(rows, specs, dropped_targets=not to_target and any(c.spec.target for c in candidates)),
+            *notes_on(rows, specs),
+            *_about_targets(candidates, left_aside=not to_target, bounded=all(bounded)),
         ),
     )
 
@@ -439,19 +475,32 @@ def _answer(spec: Spec, constants: ConstantsName) -> _Answer:
     return _Answer(advice)
 
 
-def _within(
-    specs: Sequence[Spec], answers: Sequence[_Answer], constants: ConstantsName, common: int
-) -> list[_Answer]:
+def _within(spec: Spec, answer: _Answer, constants: ConstantsName, common: int) -> _Answer:
     """The advice for no more samples than all can have; what is fixed beyond that stays."""
-    found = []
-    for spec, answer in zip(specs, answers, strict=True):
-        if answer.best is not None and answer.best.samples > common:
-            # A limit of its own is larger, since the answer keeps to it.
-            again = _answer(changed_spec(spec, {"budget.samples": common}), constants)
-            found.append(again if again.best is not None else answer)
-        else:
-            found.append(answer)
-    return found
+    if answer.best is None or answer.best.samples <= common:
+        return answer
+    # A limit of its own is larger, since the answer keeps to it.
+    again = _answer(changed_spec(spec, {"budget.samples": common}), constants)
+    return again if again.best is not None else answer
+
+
+def _unbounded(spec: Spec) -> _Answer:
+    """What trains a spec that no theorem is about."""
+    from rsgadvise.ask.sweep.axes import chosen_values
+
+    why = wording.no_theorem(resolve(spec))
+    try:
+        return _Answer(None, why, chosen_values(spec)[0])
+    except (HypothesisError, InfeasibleError) as error:
+        return _Answer(None, f"{why} Nothing to train with: {error}.")
+
+
+def _held(spec: Spec, answer: _Answer, common: int) -> _Answer:
+    """The same for no more samples than all can have; what is fixed beyond that stays."""
+    if (answer.samples or 0) <= common:
+        return answer
+    again = _unbounded(changed_spec(spec, {"budget.samples": common}))
+    return again if again.values is not None else answer
 
 
 def _guarantee(answer: _Answer, by: Measure, constants: ConstantsName) -> Guarantee:
@@ -491,15 +540,15 @@ def _compared(
 ) -> Compared:
     paper, certified = (promised[each] for each in BY_THEOREM)
     best, advice = answer.best, answer.advice
+    trained = best or answer.values
     notes = [*candidate.notes, *paper.notes, *certified.notes]
-    equal = common is None or best is None or best.samples <= common
-    if best is not None:
-        notes += best.notes
-        if not equal:
-            notes.append(
-                f"What the spec fixes takes {best.samples:,} samples, more than the {common:,} of the "
-                "others: not equal resources."
-            )
+    notes += best.notes if best is not None else ()
+    equal = common is None or (answer.samples or 0) <= common
+    if not equal:
+        notes.append(
+            f"What the spec fixes takes {answer.samples:,} samples, more than the {common:,} of the "
+            "others: not equal resources."
+        )
     bound = best.bound if best is not None and math.isfinite(best.bound) else None
     limit = advice.largest_gradient if advice is not None else None
     return Compared(
@@ -512,13 +561,13 @@ def _compared(
         relative=None if bound is None or not limit else bound / limit,
         proven=best is not None and best.proven,
         vacuous=best is not None and best.vacuous,
-        stepsize=None if best is None else best.stepsize,
-        decay=None if best is None else best.decay,
-        batch_size=None if best is None else best.batch_size,
-        iterations=None if best is None else best.iterations,
-        runs=None if best is None else best.runs,
-        keep_prob=None if best is None else best.keep_prob,
-        samples=None if best is None else best.total_samples,
+        stepsize=None if trained is None else trained.stepsize,
+        decay=None if trained is None else trained.decay,
+        batch_size=None if trained is None else trained.batch_size,
+        iterations=None if trained is None else trained.iterations,
+        runs=None if trained is None else 1 if best is None else best.runs,
+        keep_prob=None if trained is None else trained.keep_prob,
+        samples=answer.samples if best is None else best.total_samples,
         seconds=None if best is None else best.seconds,
         equal_resources=equal,
         rank=own.rank,

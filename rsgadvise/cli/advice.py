@@ -29,7 +29,7 @@ from rsgadvise.cli.sources import (
     SaveOption,
     load,
     located,
-    require_theorem,
+    require_bounds,
 )
 from rsgadvise.cli.torch_model import AboutModel, ModelOptions
 from rsgadvise.errors import HypothesisError, UsageError
@@ -92,12 +92,17 @@ def ask(
     overrides: Sequence[str] | None,
     question: Callable[[LoadedSpec, Measured, DataStatistics | None], Result],
     *,
+    constants: ConstantsName | None,
     quiet: bool,
-    require: Callable[[LoadedSpec], LoadedSpec] = require_theorem,
+    sgd: bool = False,
 ) -> Answer[Result]:
-    """Load the spec, measure its data file if it names one, and put the question, which is about bounds."""
-    source = load(spec, overrides, None, quiet=quiet)
-    require(source.loaded)
+    """Load the spec, measure its data file if it names one, and put the question, which is about bounds by
+    these constants, if any are named; `sgd` where it is about SGD in a box alone."""
+
+    def check(loaded: LoadedSpec) -> LoadedSpec:
+        return require_bounds(loaded, ("--constants", constants), sgd=sgd)
+
+    source = load(spec, overrides, None, quiet=quiet, check=check)
     return answered(source, question)
 
 
@@ -316,7 +321,7 @@ def bound(
     def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> BoundReport:
         return evaluate(loaded.spec, constants=constants, measured=measured)
 
-    answer = ask(spec, set_, question, quiet=to.quiet)
+    answer = ask(spec, set_, question, constants=constants, quiet=to.quiet)
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.show.report.plan import bound_blocks
@@ -359,7 +364,7 @@ def iterations(
             found = plan_for(*request_from_spec(given, loaded, measured), constants=named)
             return replace(found, notes=(*left_aside(loaded.spec.training), *found.notes))
 
-        answer = ask(spec, set_, question, quiet=to.quiet)
+        answer = ask(spec, set_, question, constants=constants, quiet=to.quiet)
         plan = answer.result
 
     def document() -> dict[str, Any]:

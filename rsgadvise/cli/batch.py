@@ -122,7 +122,7 @@ def _measured(
     from rsgadvise.training.networks import Network
 
     problem = resolve(answer.loaded.spec, answer.measured)
-    network = Network.of(problem, plan.keep_prob)
+    network = Network.of(problem, plan.keep_prob or 1.0)
     if plan.weight_bound is not None and network.weight_bounds:
         box = plan.weight_bound
         network = replace(

@@ -14,7 +14,7 @@ import typer
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.options import EitherConstantsOption, SetOption, check_budget, check_confidence
 from rsgadvise.cli.output import TargetOptions, emit
-from rsgadvise.cli.sources import located, require_sgd, unique_name
+from rsgadvise.cli.sources import located, require_bounds, require_box, unique_name
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.theory import ConstantsName
 
 
 _RUNS, _CONFIDENCE = 32, 0.99
@@ -76,7 +77,7 @@ def compare(
     confidence = _CONFIDENCE if confidence is None else confidence
     check_confidence(confidence)
     check_budget(budget)
-    loaded = [_load(spec, tuple(set_ or ()), quiet=to.quiet) for spec in specs]
+    loaded = [_load(spec, tuple(set_ or ()), constants, bounds=not measure, quiet=to.quiet) for spec in specs]
     taken: set[str] = set()
     candidates = [
         _candidate(unique_name(name, taken), *each)
@@ -85,6 +86,7 @@ def compare(
     import numpy as np
 
     from rsgadvise.ask.compare import compare as compared
+    from rsgadvise.spec.problem import resolve
 
     with np.errstate(all="ignore"):
         found = compared(candidates, constants=None if constants is None else constants)
@@ -114,7 +116,8 @@ def compare(
     emit(to, blocks=blocks, document=document, rows=lambda: [asdict(row) for row in found.specs])
     if found.interrupted:
         raise typer.Exit(130)
-    if all(row.rank is None for row in found.specs):
+    provable = any(resolve(each.spec).has_sgd_bound for each, _ in loaded)
+    if provable and all(row.rank is None for row in found.specs):
         raise typer.Exit(1)
     known = [row for row in found.specs if row.measured is not None and row.measured.mean is not None]
     if measure and len(known) < 2:
@@ -136,10 +139,16 @@ def _check(specs: Sequence[str], training: Mapping[str, object], *, measure: boo
             raise UsageError(f"{name} is about training; got no --measure; add it, or leave {name} out")
 
 
-def _load(spec: str, overrides: tuple[str, ...], *, quiet: bool) -> tuple[LoadedSpec, DataStatistics | None]:
+def _load(
+    spec: str, overrides: tuple[str, ...], constants: ConstantsName | None, *, bounds: bool, quiet: bool
+) -> tuple[LoadedSpec, DataStatistics | None]:
     from rsgadvise.spec import load_spec
 
-    loaded = require_sgd(load_spec(spec, overrides=overrides))
+    loaded = load_spec(spec, overrides=overrides)
+    if bounds:
+        instead = "add --measure, which trains and needs no bound"
+        require_bounds(loaded, ("--constants", constants), sgd=True, instead=instead)
+    require_box(loaded)
     return loaded, statistics_of(loaded, quiet=quiet)
 
 

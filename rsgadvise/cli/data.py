@@ -420,6 +420,11 @@ def stats(
     from rsgadvise.data.opening import open_as
 
     keep_data_apart(data, about.target)
+    if into is not None and about.scaling == "standard":
+        raise UsageError(
+            "--into writes moments of inputs in [0, 1]; got --scaling standard, which leaves them; leave it "
+            "out, or give the spec data.file and data.scaling: standard instead"
+        )
     reading = about.reading()
     source = open_as(data, reading)
     statistics = measured(source, spectrum=spectrum, quiet=to.quiet, scaling=about.scaling)

@@ -13,7 +13,6 @@ from rsgadvise.cli.advice import Measured, SpecArgument, ask
 from rsgadvise.cli.options import EitherConstantsOption, SetOption
 from rsgadvise.cli.output import TargetOptions, emit
 from rsgadvise.cli.progress import ReadProgress
-from rsgadvise.cli.sources import require_sgd
 
 if TYPE_CHECKING:
     from rsgadvise.ask.design import Design
@@ -98,7 +97,7 @@ def design(
                 progress=progress,
             )
 
-    answer = ask(spec, set_, question, quiet=to.quiet, require=require_sgd)
+    answer = ask(spec, set_, question, constants=constants, quiet=to.quiet, sgd=True)
     found = answer.result
 
     def blocks() -> Sequence[Block]:

@@ -47,7 +47,7 @@ def explain(
             thorough=thorough,
         )
 
-    answer = ask(spec, set_, question, quiet=to.quiet)
+    answer = ask(spec, set_, question, constants=constants, quiet=to.quiet)
 
     def blocks() -> Sequence[Block]:
         from rsgadvise.show.report.explaining import explanation_blocks

@@ -180,7 +180,10 @@ def _from_data(
             f"--layers must end with the number of targets of {data}, {statistics.output_dim}; "
             f"got {widths[-1]}; change it"
         )
-    return widths, dict(statistics_for_spec(statistics))
+    values = statistics_for_spec(statistics)
+    if scaling == "standard":  # whose moments are not those that a spec may have
+        values = {"samples": values["samples"]}
+    return widths, dict(values)
 
 
 def _name_a_target(source: DataSource) -> str:

@@ -114,12 +114,13 @@ class Emit(StrEnum):
 
 
 class ScalingName(StrEnum):
-    """Ways of bringing features into [0, 1]."""
+    """Ways of scaling features, all but the last into [0, 1]."""
 
     AUTO = "auto"
     NONE = "none"
     MINMAX = "minmax"
     ROBUST = "robust"
+    STANDARD = "standard"
 
 
 def _show_version(wanted: bool) -> None:
@@ -154,7 +155,8 @@ ScalingOption = Annotated[
     typer.Option(
         "--scaling",
         help="How features come into [0, 1]: auto, as the data ask for; none, as they are; minmax, column "
-        "by column; robust, column by column from the 1st to the 99th percentile, the rest clipped.",
+        "by column; robust, column by column from the 1st to the 99th percentile, the rest clipped. Or "
+        "standard: mean 0 and variance 1, for what is measured; no theorem is about it.",
     ),
 ]
 SetOption = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,7 +41,9 @@ from rsgadvise.cli.places import keep_data_apart
 from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
 from rsgadvise.pilot import AUTO, Effort
 from rsgadvise.records import dataclass
+from rsgadvise.theory import BY_THEOREM
 from rsgadvise.theory.optimizers import SGD, optimizer_names
+from rsgadvise.theory.optimizers.sgd import PLAIN
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from rsgadvise.data.stream import DataSource
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.theory import ConstantsName
+    from rsgadvise.theory.architecture import Obstacle
 
 
 # Errors of the theory, pointed at the key of the spec that they are about.
@@ -69,41 +73,117 @@ def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
     return loaded.source.error(key, str(error))
 
 
-def require_sgd(loaded: LoadedSpec) -> LoadedSpec:
-    """The spec, if it trains with SGD: for commands that are about the bounds.
+def require_bounds(
+    loaded: LoadedSpec,
+    *named: tuple[str, ConstantsName | None],
+    sgd: bool = False,
+    instead: str = "ask `rsgadvise recommend` or `rsgadvise report`, which measure",
+) -> LoadedSpec:
+    """The spec, if a theorem is about its training: for commands that rest on bounds.
+
+    Args:
+        loaded: the spec. named: options that name constants, with those that they were given.
+        sgd: whether the command is about SGD in a box alone, whatever theorems there are.
+        instead: what goes without any bound.
 
     Raises:
-        SpecError: it trains with another optimiser.
+        SpecError: nothing bounds what the spec trains, or this command does not.
     """
-    optimizer, network = loaded.spec.training.chosen_optimizer, loaded.spec.network
-    if network.spectral:
-        raise loaded.source.error(
-            network.limit_key,
-            "must be absent here: this command is about networks in a box; got "
-            f"{max(network.weight_bounds):g}; ask `rsgadvise bound`, `iterations`, `explain`, `verify` or "
-            "`recommend --constants certified`, or write weight_bound in its place",
-        )
-    if not optimizer.plain:
-        raise loaded.source.error(
-            "training.optimizer",
-            f"must be {SGD} here: this command rests on bounds, and the theorems are about SGD; got "
-            f"{optimizer.name}; ask `rsgadvise recommend` or `report`, or add --set training.optimizer={SGD}",
-        )
-    return loaded
+    from rsgadvise.spec.problem import resolve
+    from rsgadvise.theory.theorems import covers, provable, theorem_of
 
-
-def require_theorem(loaded: LoadedSpec) -> LoadedSpec:
-    """The spec, if a theorem is about its network and the optimiser that it trains with.
-
-    Raises:
-        SpecError: there is none.
-    """
-    optimizer = loaded.spec.training.chosen_optimizer
-    if optimizer.plain:
+    problem = resolve(loaded.spec)
+    optimizer, obstacles = problem.optimizer, problem.obstacles
+    kind = next((value for key, value in map(_pair, obstacles) if key == "network.kind"), problem.kind)
+    about_it = provable(kind, optimizer)  # of the kind that the spec has once all else is changed
+    found = [
+        (each.key, f"{each.rule} for a bound", f"{each.given}, which has {each.why}", f"--set {each.change}")
+        for each in obstacles
+    ]
+    if not (optimizer.plain or (about_it and not sgd)):
+        rule, why = f"{SGD} for a bound", "which no theorem is about"
+        if about_it:
+            rule, why = f"{SGD} here", "of which this command has no bound"
+        key = "training.optimizer"
+        found.insert(0, (key, rule, f"{optimizer.name}, {why}", f"--set {key}={SGD}"))
+        optimizer = PLAIN
+    if not found:
+        if sgd:
+            require_box(loaded)
         return loaded
-    from rsgadvise.theory.theorems import provable
+    if sgd and problem.spectral:
+        key, given = problem.limit_key, f"singular values of at most {max(problem.weight_bounds):g}"
+        found.insert(0, (key, "absent here", given, f"--set {key}=null"))
+    key, rule, _, _ = found[0]
+    got = " and ".join(given for _, _, given, _ in found)
+    changes = [change for *_, change in found]
+    for option, constants in named:
+        if constants is not None and (
+            not covers(kind, constants, optimizer)
+            or theorem_of(kind, constants).refusal(loaded.spec.network) is not None
+        ):
+            changes.append(f"{option} {BY_THEOREM[-1]}")  # which are about every network that has bounds
+    # What measures trains in a box.
+    fix = f"add {' '.join(changes)}" if problem.spectral else f"{instead}, or add {' '.join(changes)}"
+    raise loaded.source.error(key, f"must be {rule}; got {got}; {fix}")
 
-    return loaded if provable(loaded.spec.network.kind, optimizer) else require_sgd(loaded)
+
+def _pair(obstacle: Obstacle) -> tuple[str, str]:
+    key, _, value = obstacle.change.partition("=")
+    return key, value
+
+
+def require_box(loaded: LoadedSpec) -> None:
+    """Refuse bounded singular values, for commands about networks in a box.
+
+    Raises:
+        SpecError: they are bounded in place of weights.
+    """
+    from rsgadvise.spec.problem import resolve
+
+    network = loaded.spec.network
+    if not network.spectral:
+        return
+    others = ""
+    if resolve(loaded.spec).has_sgd_bound:
+        others = (
+            "ask `rsgadvise bound`, `iterations`, `explain`, `verify` or `recommend --constants "
+            "certified`, or "
+        )
+    raise loaded.source.error(
+        network.limit_key,
+        f"must be absent here: this command is about networks in a box; got {max(network.weight_bounds):g}; "
+        f"{others}write weight_bound in its place",
+    )
+
+
+def adviser(loaded: LoadedSpec, named: ConstantsName | None, *, sgd: bool = False) -> ConstantsName:
+    """Whose constants choose what a spec leaves open: those that were named, or the usual ones.
+
+    Args:
+        loaded: the spec. named: what the command line says.
+        sgd: whether the command has bounds of SGD alone.
+
+    Raises:
+        UsageError: no theorem with these is about the training.
+    """
+    from rsgadvise.spec.problem import resolve
+    from rsgadvise.theory.theorems import provable, refusal, usual_constants
+
+    problem = resolve(loaded.spec)
+    known = problem.has_sgd_bound or (
+        not sgd and problem.obstacle is None and provable(problem.kind, problem.optimizer)
+    )
+    usual = usual_constants(problem, problem.optimizer) if known else "typical"
+    if named is None or refusal(problem, named) is None:
+        return named or usual
+    fix = (
+        f"use --advice {usual}" if known else "leave --advice out, and what is typical for its data is taken"
+    )
+    raise UsageError(
+        f"--advice must name constants of a theorem about the training of {loaded.source.file}; got {named}; "
+        f"{fix}"
+    )
 
 
 def unique_name(wanted: str, taken: set[str]) -> str:
@@ -313,6 +393,7 @@ def load(
     *,
     quiet: bool,
     save: Path | None = None,
+    check: Callable[[LoadedSpec], object] = lambda _: None,
 ) -> Loaded:
     """Load the spec, or make one of a data file, and measure the data.
 
@@ -322,6 +403,7 @@ def load(
         options: of a data file; None where the command takes specs alone.
         quiet: without a progress bar.
         save: where the spec will be written; names of files in it are relative to there.
+        check: raises where a spec is not what it should be, before its data are read.
 
     Raises:
         UsageError: options of a data file for a spec.
@@ -337,6 +419,7 @@ def load(
             "spec; change the spec, or override one key with --set"
         )
     loaded = load_spec(source, overrides=tuple(overrides or ()))
+    check(loaded)
     statistics = statistics_of(loaded, quiet=quiet)
     values, notes = (None, []) if statistics is None else described(loaded, statistics)
     return Loaded(loaded, statistics, values, tuple(notes), from_data=False)

@@ -22,7 +22,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
-from rsgadvise.cli.sources import require_sgd
+from rsgadvise.cli.sources import adviser, require_bounds, require_box
 from rsgadvise.errors import RsgadviseError, UsageError
 from rsgadvise.records import dataclass
 
@@ -102,16 +102,14 @@ def _placed(loaded: LoadedSpec, text: str, message: str, place: int | None) -> R
     return UsageError(f"--vary{shown if len(shown) <= 80 else f'{shown[:80]}...'}: {message}")
 
 
-def _plan(spec: str, vary: Sequence[str], overrides: Sequence[str], *, quiet: bool) -> _Plan:
+def _plan(loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool) -> _Plan:
     """Read everything, and find every error of the spec and of its points."""
     from rsgadvise.ask.sweep.axes import plan_points
-    from rsgadvise.spec import load_spec
 
-    loaded = load_spec(spec, overrides=tuple(overrides))
     axes, notes, option = _axes(loaded, vary)
     found = plan_points(loaded, axes, option=option)  # before the data file is read, which may take long
     for point in found:
-        require_sgd(point.loaded)
+        require_box(point.loaded)
     rows = statistics_of(found[0].loaded, quiet=quiet)
     if rows is None:
         return _Plan(loaded, axes, found, None, None, tuple(notes))
@@ -159,10 +157,10 @@ def _options(
     """The command line's options, the spec's where it has none, and defaults.
 
     Raises:
-        UsageError: an option is about training, and there is none.
+        UsageError: an option is about training, and there is none; or no theorem has what advises.
+        SpecError: there is neither a bound nor training.
     """
     from rsgadvise.ask.sweep.measuring import Options
-    from rsgadvise.theory.theorems import usual_constants
 
     section = loaded.spec.sweep
     wanted = measure if measure is not None else section is not None and section.measure
@@ -170,6 +168,12 @@ def _options(
         for name, value in training.items():
             if value is not None:
                 raise UsageError(f"{name} is about training; got no --measure; add it, or leave {name} out")
+    if not wanted:
+        instead = "add --measure, which trains and needs no bound"
+        if advice is not None:
+            instead = "add --measure in place of --advice, which trains and needs no bound"
+        require_bounds(loaded, ("--advice", advice), sgd=True, instead=instead)
+    require_box(loaded)
     default = Options()
     in_spec = (None, None) if section is None else (section.runs, section.seed)
     return Options(
@@ -178,7 +182,7 @@ def _options(
         seed=next(value for value in (seed, in_spec[1], default.seed) if value is not None),
         confidence=confidence,
         interval=interval.value,
-        advice=advice or usual_constants(loaded.spec.network),
+        advice=adviser(loaded, advice, sgd=True),
     )
 
 
@@ -222,9 +226,11 @@ def sweep(
     check_confidence(confidence)
     if resume is not None and is_stdout(resume):
         raise UsageError("--resume must name a file that can be read again; got -; name one")
-    plan = _plan(spec, tuple(vary or ()), tuple(set_ or ()), quiet=to.quiet)
+    from rsgadvise.spec import load_spec
+
+    loaded = load_spec(spec, overrides=tuple(set_ or ()))
     options = _options(
-        plan.loaded,
+        loaded,
         measure=measure,
         runs=runs,
         seed=seed,
@@ -233,6 +239,7 @@ def sweep(
         advice=advice,
         training={"--runs": runs, "--jobs": jobs, "--dask": dask},
     )
+    plan = _plan(loaded, tuple(vary or ()), quiet=to.quiet)
     from rsgadvise.ask.sweep.running import run_sweep
     from rsgadvise.cli.progress import SweepProgress
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,8 +41,8 @@ LossOption = Annotated[
     str | None,
     typer.Option(
         metavar="LOSS",
-        help=f"{OF_MODEL} cross_entropy, squared, or FILE.py:NAME of a function of outputs and targets; by "
-        "default what the targets are.",
+        help=f"{OF_MODEL} cross_entropy, binary_cross_entropy (of one output, or of each), squared, or "
+        "FILE.py:NAME of a function of outputs and targets; by default what the targets are.",
     ),
 ]
 ShapeOption = Annotated[
@@ -90,11 +90,18 @@ AboutModel = Annotated[ModelOptions, Group(_model)]
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The data file as tensors, and what a program is to be told to read it again."""
+    """The data file as tensors, and what a program is to be told to read it again.
+
+    Attributes:
+        inputs, targets: a row for each example; classes by number, or as numbers of 0 and 1.
+        classes: whether they are numbers of classes. one_hot: of labels, a 1 for each row's; else None.
+        scaling, options: of the file. notes: on it.
+    """
 
     inputs: Any
     targets: Any
     classes: bool
+    one_hot: Any
     scaling: str
     options: dict[str, object]
     notes: tuple[str, ...]
@@ -193,7 +200,7 @@ def prepared(asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet
 
     from rsgadvise.pilot.torch_model.advice import BATCH_SIZE, EPOCHS, Wanted, check_wanted
     from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
-    from rsgadvise.pilot.torch_model.wrapped import loss_named, made
+    from rsgadvise.pilot.torch_model.wrapped import BINARY, loss_named, made
 
     wanted = Wanted(
         batch_size=BATCH_SIZE if options.batch_size is None else options.batch_size or None,
@@ -215,6 +222,9 @@ def prepared(asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet
         else "squared"
     )
     inputs, shape, shaped = _shaped(rows.inputs, asked.input_shape, module)
+    if loss.name == BINARY and rows.classes:
+        single = rows.one_hot.shape[1] == 2 and _outputs(module, inputs[:2]) == 1
+        rows = replace(rows, classes=False, targets=rows.one_hot[:, 1:] if single else rows.one_hot)
     notes = [*rows.notes, *shaped]
     if asked.loss is None:
         notes.append(f"Assumed: the loss {loss.name}; --loss says otherwise.")
@@ -243,8 +253,6 @@ def advised(ready: Prepared, *, quiet: bool) -> ModelAdvice:
     Raises:
         UsageError: the model cannot be trained on the data.
     """
-    from dataclasses import replace
-
     from rsgadvise.cli.progress import ReadProgress
     from rsgadvise.pilot.torch_model.advice import advise_model
 
@@ -323,6 +331,7 @@ def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
         torch.tensor(inputs, dtype=torch.float32),
         found.argmax(dim=1) if classes else found,
         classes,
+        found if classes else None,
         statistics.scaling,
         dict(reading.said),
         tuple(notes),
@@ -374,16 +383,21 @@ def _example(width: int) -> str:
 
 def _takes(module: Any, inputs: Any) -> bool:
     """Whether a copy of the module computes something of them."""
+    return _outputs(module, inputs) is not None
+
+
+def _outputs(module: Any, inputs: Any) -> float | None:
+    """How many numbers a copy of the module makes of a row; None where it fails."""
     import copy
 
     import torch
 
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            copy.deepcopy(module).eval()(inputs.to(next(module.parameters()).device))
+            found = copy.deepcopy(module).eval()(inputs.to(next(module.parameters()).device))
     except Exception:  # noqa: BLE001 - whatever code of the user raises, it does not
-        return False
-    return True
+        return None
+    return found.numel() / len(inputs) if torch.is_tensor(found) else 0.0
 
 
 def _program(
@@ -410,6 +424,7 @@ def _program(
         options=rows.options,
         scaling=rows.scaling,
         classes=rows.classes,
+        second=rows.one_hot is not None and rows.targets.ndim == 2 and rows.targets.shape[1] == 1,
         judged=advice.train.held_out_error is not None,
         shape=shape,
         turned=shape is not None and colours_last(shape),

@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
-from rsgadvise.cli.sources import located, require_theorem, unique_name
+from rsgadvise.cli.sources import adviser, located, require_bounds, unique_name
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.show.annotations import Level, annotation
@@ -143,10 +143,8 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     """
     from rsgadvise.ask.sweep.axes import chosen_values
     from rsgadvise.numerals import stepsizes
-    from rsgadvise.theory.theorems import usual_constants
 
-    spec = loaded.spec
-    constants = asked or usual_constants(spec.network, spec.training.chosen_optimizer)
+    constants = adviser(loaded, asked)
     try:
         best, advised = chosen_values(loaded.spec, constants=constants, measured=measured)
     except InfeasibleError as error:
@@ -221,9 +219,14 @@ def case_of(
 
     from rsgadvise.ask.verify.cases import build_case
     from rsgadvise.ask.verify.from_spec import setting_from_spec
+    from rsgadvise.spec.problem import resolve
+    from rsgadvise.theory.theorems import refusal
 
-    constants = BY_THEOREM if checked == Checked.BOTH else (str(checked),)
+    both = checked is Checked.BOTH
+    constants = BY_THEOREM if both else (checked.value,)
     try:
+        if not both and (refused := refusal(resolve(loaded.spec, rows.measured), checked.value)):
+            raise refused
         with np.errstate(all="ignore"):
             setting, moments = setting_from_spec(
                 loaded.spec,
@@ -269,7 +272,12 @@ def _cases(
     taken: set[str] = set()
     cases = []
     for spec in specs:
-        loaded = require_theorem(load_spec(spec, overrides=tuple(overrides)))
+        loaded = require_bounds(
+            load_spec(spec, overrides=tuple(overrides)),
+            ("--constants", None if checked is Checked.BOTH else checked.value),
+            ("--advice", advice),
+            instead="measure it with `rsgadvise sweep --measure --vary training.stepsize=0.001:0.1:log3`",
+        )
         name = unique_name(loaded.source.file, taken)
         rows = rows_for(loaded, quiet=quiet)
         cases.append(case_of(loaded, rows, name=name, checked=checked, advice=advice, seed=seed, alpha=alpha))

@@ -282,7 +282,8 @@ def _described(
     )  # where a header is one cell short: at its end, or R's row names at its start
     headers = _header_records(rows, width, shift, options)
     if headers >= len(rows):
-        raise malformed(path, "has zero rows of data; at least one is needed")
+        found = "a header and " if headers else ""
+        raise malformed(path, f"has {found}zero rows of data; at least one is needed")
     notes: list[str] = []
     names = None
     if headers:
@@ -323,8 +324,8 @@ def _header_records(rows: list[list[str]], width: int, shift: int, options: Tabl
     """
     if options.header is not None:
         return int(options.header)
-    if _counts(rows, width):
-        return 1
+    if _counts(rows, width) or (len(rows) == 1 and all(map(_is_word, rows[0]))):
+        return 1  # a line of names alone is one too
     for index, cells in enumerate(rows):
         later = rows[index + 1 :]
         if all(cell in ABSENT for cell in cells) and any(c not in ABSENT for row in later for c in row):

@@ -1,4 +1,4 @@
-"""Scaling of features to [0, 1], and the checks that come before it."""
+"""Scaling of features, to [0, 1] or to mean 0 and variance 1, and the checks that come before it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ from rsgadvise.records import dataclass
 
 # What is measured from a data file.
 
-ScalingChoice = Literal["auto", "none", "minmax", "robust"]
+ScalingChoice = Literal["auto", "none", "minmax", "robust", "standard"]
 RealTargets = Literal["none", "divide by 255", "min-max per column"]
-ScalingKind = Literal[RealTargets, "robust, 1st to 99th percentile per column"]
+ScalingKind = Literal[
+    RealTargets,
+    "robust, 1st to 99th percentile per column",
+    "standard, mean 0 and variance 1 per column",
+]
 ROBUST: ScalingKind = "robust, 1st to 99th percentile per column"
+STANDARD: ScalingKind = "standard, mean 0 and variance 1 per column"
 SpectrumMethod = Literal["gram", "lanczos"]
 
 
@@ -36,7 +41,7 @@ class StandardErrors:
 
 @dataclass(frozen=True, kw_only=True)
 class DataStatistics:
-    """Statistics of the features of one file after scaling to [0, 1].
+    """Statistics of the features of one file after scaling, but for `STANDARD` to [0, 1].
 
     Attributes:
         mean: mu_x, the mean over features of the column means.
@@ -53,8 +58,8 @@ class DataStatistics:
         output_dim: length of one encoded target, or None without targets.
         target_encoding: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by
             255" or "min-max per column" for real targets; or None without targets.
-        scaling: "none", "divide by 255", "min-max per column" or `ROBUST`, where what lies beyond the two
-            percentiles of a column is clipped.
+        scaling: "none", "divide by 255", "min-max per column", `ROBUST`, where what lies beyond the two
+            percentiles of a column is clipped, or `STANDARD`, whose means are all 0.
         passes: passes over the file.
         rows_skipped: rows left out because a cell was missing.
         constant_columns: features that have one value only.
@@ -292,7 +297,7 @@ def refuse_nonfinite(source: DataSource, block: Array, first_row: int) -> None:
 
 @dataclass(frozen=True)
 class Scaling:
-    """How raw features become numbers in [0, 1].
+    """How raw features become what is trained on.
 
     `divisor` and `low` are per column, in the units of `factor` times the raw value; a factor of 1/2
     keeps the range of a column finite when it is wider than the largest float.
@@ -359,6 +364,36 @@ def robust(ends: Percentiles, low: Array, high: Array) -> tuple[Scaling, int]:
     usable = ends.low < ends.high
     scaling, _ = min_max(np.where(usable, ends.low, low), np.where(usable, ends.high, high))
     return replace(scaling, kind=ROBUST), int(np.count_nonzero(~usable & (low != high)))
+
+
+def standard(ranged: Scaling, chunks: Iterable[Array]) -> Scaling:
+    """Scaling to mean 0 and variance 1 (that of all rows, divided by their number); constants become 0.
+
+    Means and variances are those of what min-max makes of a column, which no offset and no unit spoils.
+
+    Args:
+        ranged: the min-max scaling of the same rows.
+        chunks: all of them.
+    """
+    assert ranged.low is not None
+    assert ranged.divisor is not None
+    rows, means, squares = 0, np.zeros_like(ranged.low), np.zeros_like(ranged.low)
+    for chunk in chunks:
+        for block in blocks(chunk):
+            scaled = ranged.apply(block, np.empty(block.shape))
+            own = over_rows(np.add, scaled) / len(scaled)
+            scaled -= own
+            away, both = own - means, rows + len(scaled)
+            squares += np.einsum("ij,ij->j", scaled, scaled) + away**2 * (rows * len(scaled) / both)
+            means += away * (len(scaled) / both)
+            rows = both
+    deviations = np.sqrt(squares / rows)
+    return replace(
+        ranged,
+        kind=STANDARD,
+        low=ranged.low + means * ranged.divisor,
+        divisor=ranged.divisor * np.where(deviations > 0, deviations, 1.0),
+    )
 
 
 class Ranges:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rsgadvise.data.moments import Moments, PlainWorker, Spread
 from rsgadvise.data.scaling import (
     ROBUST,
+    STANDARD,
     DataStatistics,
     Ranges,
     Scaling,
@@ -28,6 +29,7 @@ from rsgadvise.data.scaling import (
     percentiles,
     refuse_nonfinite,
     robust,
+    standard,
     surely_unit,
 )
 from rsgadvise.data.spectrum import MAX_GRAM_DIM, Eigenpair, Gram, streamed_top
@@ -245,7 +247,7 @@ def measure(
     spectrum: bool = True,
     progress: Progress | None = None,
 ) -> DataStatistics:
-    """Statistics of the features of a file, scaled to [0, 1], with their standard errors.
+    """Statistics of the features of a file, scaled, with their standard errors.
 
     With m the column means, C the covariance (n - 1) and q = ||x||²/d of the scaled rows:
     mean = Σ m_j / d, mean_square = Σ m_j² / d, second_moment = mean of q, and their standard errors
@@ -256,10 +258,12 @@ def measure(
     as they are; anything else is scaled by the range of its column, a constant column becoming 0, and the
     columns that outliers crush are named. `robust` takes a column from its 1st to its 99th percentile and
     clips the rest; where these coincide it takes the range. Percentiles are exact, by linear interpolation.
+    `standard` takes every column to mean 0 and variance 1.
 
     Passes: one for features in [0, 1] or of 8 bits. Min-max needs a light pass for the ranges first; if
     only a later chunk leaves [0, 1] the file is started again, which counts as one more; so do the
-    percentiles of `robust`, and percentiles of more than some 10 GB take another each. The largest
+    percentiles of `robust` and the variances of `standard`, and percentiles of more than some 10 GB take
+    another each. The largest
     eigenvalue comes with the same pass up to d = 4096, from a Gram matrix; beyond it, each of a few
     products with the data costs a pass. Its standard error costs one more.
 
@@ -271,11 +275,12 @@ def measure(
 
     Order: mean² ≤ mean_square ≤ second_moment ≤ mean and d mean_square ≤ top_eigenvalue ≤
     d second_moment hold for the returned floats too, since a value that rounding took past its
-    neighbour, by a few units in the last place, is set to that neighbour.
+    neighbour, by a few units in the last place, is set to that neighbour; but for `standard`.
 
     Args:
         source: an open data file.
-        scaling: `minmax`, `robust` or `none`, which must be possible; by default what the data ask for.
+        scaling: `minmax`, `robust`, `standard` or `none`, which must be possible; by default what the data
+            ask for.
         spectrum: whether to find the largest eigenvalue.
         progress: called with rows done, all rows (None if unknown) and the name of the pass.
 
@@ -310,13 +315,10 @@ def _measure(
         _refuse_range(source, ranges, collector.high)
     if ranges is not None and ranges.low is not None and ranges.high is not None:
         low, high = ranges.low, ranges.high
-        scaling, constants = min_max(low, high)
-        if choice == "robust":
-            ends = percentiles(ranges.rows, columns, _starting(passes, "percentiles"))
-            scaling, by_range = robust(ends, low, high)
+        scaling, constants, by_range = _scaling(choice, ranges, low, high, passes)
         kind = scaling.kind
         collector = _Collector(source, pool, gram=gram, scaling=scaling)
-        if kind == ROBUST:
+        if kind in {ROBUST, STANDARD}:
             for features, _ in passes.run("moments"):
                 collector.update(features)
         else:
@@ -331,9 +333,10 @@ def _measure(
         raise DataError(f"{source.path}: has zero rows; at least one is needed")
 
     means = moments.column_means() * factor
-    mean, tau, second = ordered_moments(
-        float(means.mean()), float(means @ means) / columns, moments.row_squares.mean * factor**2
-    )
+    mean, tau = float(means.mean()), float(means @ means) / columns
+    second = moments.row_squares.mean * factor**2
+    if kind != STANDARD:
+        mean, tau, second = ordered_moments(mean, tau, second)
     pair, method = _top(collector, passes) if spectrum else (None, None)
     eigenvalue = None
     if pair is not None:
@@ -369,6 +372,20 @@ def ordered_moments(mean: float, tau: float, second: float) -> tuple[float, floa
     tau = max(tau, mean**2)
     second = min(max(second, tau), mean)
     return mean, min(tau, second), second
+
+
+def _scaling(
+    choice: ScalingChoice, ranges: Ranges, low: Array, high: Array, passes: _Passes
+) -> tuple[Scaling, int, int]:
+    """(scaling, constant columns, columns that robust scaling takes by their range)."""
+    scaling, constants = min_max(low, high)
+    by_range = 0
+    if choice == "robust":
+        ends = percentiles(ranges.rows, len(low), _starting(passes, "percentiles"))
+        scaling, by_range = robust(ends, low, high)
+    elif choice == "standard":
+        scaling = standard(scaling, (features for features, _ in passes.run("variances")))
+    return scaling, constants, by_range
 
 
 def _first_pass(passes: _Passes, collector: _Collector, targets: TargetSummary) -> Ranges | None:
@@ -508,12 +525,14 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
         if labels is not None:
             targets.append(labels.copy())
     scaling = Scaling(statistics.scaling)
-    if statistics.scaling in {"min-max per column", ROBUST}:
+    if statistics.scaling in {"min-max per column", ROBUST, STANDARD}:
         low, high = features.min(axis=0), features.max(axis=0)
         if statistics.scaling == ROBUST:
             scaling, _ = robust(percentiles(rows, columns, lambda: [features]), low, high)
         else:
             scaling, _ = min_max(low, high)
+            if statistics.scaling == STANDARD:
+                scaling = standard(scaling, [features])
     scaling.apply(features, features)
     if not targets:
         return features, None

@@ -220,7 +220,7 @@ class TargetSummary:
             return False, True
         counting = min(found) in (0, 1) and max(found) - min(found) == count - 1
         if found in _PAIRS or (count == 2 < rows) or (counting and (count < rows or count <= _MANY)):
-            return True, 2 * count <= rows or count <= 3
+            return True, (count <= _FEW and 2 * count <= rows) or count <= 3
         labels = count <= _FEW and 2 * count <= rows
         return labels, count <= _MANY
 

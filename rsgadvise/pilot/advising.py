@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rsgadvise.pilot.tournament import Progress
     from rsgadvise.pilot.typical import Typical
     from rsgadvise.spec import Spec
+    from rsgadvise.theory.problem import Problem
     from rsgadvise.training.networks import Data
 
 
@@ -94,19 +95,13 @@ def advise(
     problem = resolve(spec, measured)
     theorem, optimizer = Rankings(problem, search_space(spec, problem)), problem.optimizer
     about_it = provable(problem.kind, optimizer)
+    _check_box(problem, effort)
     if effort.constants in BY_THEOREM and not covers(problem.kind, effort.constants, optimizer):
         others = "certified, typical" if about_it else "typical"
         raise UsageError(
             f"--constants must be auto, {others} or calibrated for training.optimizer {optimizer.name}: "
             f"{'the paper is' if about_it else 'the theorems are'} about SGD; got {effort.constants}; leave "
-            "one of the two out"
-        )
-    if problem.spectral and (effort.automatic or about(effort.constants).measured or effort.pilot):
-        raise HypothesisError(
-            f"must be absent where short runs are made, which keep weights in a box; got "
-            f"{max(problem.weight_bounds):g}; use --constants certified, without a pilot, or write "
-            "weight_bound in its place",
-            quantity=problem.limit_key,
+            "--constants out"
         )
     if rows is None or not effort.trains:
         unseen = _Unseen(spec, theorem, effort, top, measured)
@@ -120,6 +115,8 @@ def advise(
             found = replace(found, notes=(note, *found.notes))
     if found.train is not None:
         plan = replace(found.train, optimizer=optimizer.name, optimizer_settings=optimizer.settings)
+        if rows is not None and (rows.targets == rows.targets[0]).all():
+            plan = replace(plan, learns=False, reason=wording.SAME_TARGETS)
         found = replace(found, train=with_cooldown(plan, spec))
     if not about_it:
         return found
@@ -132,6 +129,28 @@ def advise(
     instead = (wording.BOUND_BY_CERTIFIED,) if guarantee is None and none in found.notes else ()
     notes = (*instead, *(note for note in found.notes if note != none))
     return replace(found, guarantee=guarantee, notes=notes)
+
+
+def _check_box(problem: Problem, effort: Effort) -> None:
+    """Refuse bounded singular values where short runs are made: these are asked for, or all that is left.
+
+    Raises:
+        HypothesisError: they are.
+    """
+    measured = effort.automatic or about(effort.constants).measured or bool(effort.pilot)
+    proven = problem.obstacle is None and provable(problem.kind, problem.optimizer)
+    if not problem.spectral or (proven and not measured):
+        return
+    fix = "write weight_bound in its place"
+    if proven:
+        fix = f"use --constants certified, without a pilot, or {fix}"
+    elif not measured:
+        fix += f", without --constants {effort.constants}"
+    raise HypothesisError(
+        "must be absent where short runs are made, which keep weights in a box; got "
+        f"{max(problem.weight_bounds):g}; {fix}",
+        quantity=problem.limit_key,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -476,6 +476,13 @@ def typical(
         HypothesisError: the network is too large to be trained on twins, the inputs are all but zero, or
             no data have such statistics.
     """
+    if not problem.unit_inputs:
+        raise HypothesisError(
+            "must be minmax, robust, none or auto where made-up data stand in for yours, since those lie in "
+            "[0, 1]; got standard; change it, or have `rsgadvise recommend` measure what to train with on "
+            "rows with targets, and write it down by --into",
+            quantity="data.scaling",
+        )
     known, assumed = typical_statistics(spec, measured)
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network.of(problem, keep_prob)

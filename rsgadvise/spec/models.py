@@ -204,7 +204,8 @@ USE_MULTILAYER = "remove it, or use kind: multilayer"
 
 def disagreements(spec: Spec) -> list[Problem]:
     """Return every rule between sections that the spec breaks."""
-    return [*_eigenvalue(spec), *_training(spec), *_optimizer(spec), *_search(spec), *_budget(spec)]
+    rules = (_eigenvalue, _scaling, _training, _optimizer, _search, _budget)
+    return [problem for rule in rules for problem in rule(spec)]
 
 
 def _eigenvalue(spec: Spec) -> Iterator[Problem]:
@@ -222,6 +223,13 @@ def _eigenvalue(spec: Spec) -> Iterator[Problem]:
         rule = f"from {d} * {lower_name} = {d * lower:.6g} to {d} * {upper_name} = {d * upper:.6g}"
         fix = "measure it with `rsgadvise stats DATA --into SPEC`"
         yield ("data", "top_eigenvalue"), failure(rule, value, fix)
+
+
+def _scaling(spec: Spec) -> Iterator[Problem]:
+    network, scaling = spec.network, spec.data.scaling
+    if network.tied and scaling == STANDARD and network.loss != LINEAR:
+        rule = f"one that keeps features in [0, 1] for the outputs of an autoencoder with loss {network.loss}"
+        yield ("data", "scaling"), failure(rule, scaling, f"use minmax, or network.loss: {LINEAR}")
 
 
 def _training(spec: Spec) -> Iterator[Problem]:
@@ -256,7 +264,10 @@ def _optimizer(spec: Spec) -> Iterator[Problem]:
         return
     if spec.target is not None:
         rule = f"{SGD} where there is a target: the theorems that plans rest on are about SGD"
-        yield ("training", "optimizer"), failure(rule, chosen.name, "remove the target, or the optimizer")
+        fix = "remove the target, or the optimizer"
+        if spec.network.obstacle is not None:  # without the optimizer there would be no plan either
+            fix = "remove the target, and ask `rsgadvise recommend`, which measures"
+        yield ("training", "optimizer"), failure(rule, chosen.name, fix)
     if training.stopping == "matched":
         rule = f"uniform, increasing, last or a list for optimizer {chosen.name}: matched is of SGD's bound"
         yield ("training", "stopping"), failure(rule, training.stopping, "leave it out")
@@ -285,7 +296,9 @@ def _budget(spec: Spec) -> Iterator[Problem]:
 
 
 STOPPING = Choice(("uniform", "matched", "increasing", "last"))
-SCALING = Choice(("auto", "none", "minmax", "robust"))
+SCALING = Choice(("auto", "none", "minmax", "robust", "standard"))
+STANDARD = "standard"
+LINEAR = "squared_linear"
 CATEGORIES = Choice(("one_hot", "exclude"))
 TARGET_KIND = Choice(("auto", "classes", "values"))
 SEPARATOR = Mark("tab", "comma", "semicolon", "pipe", "space", "spaces")
@@ -537,11 +550,12 @@ class Data(Section):
         "keeps even those that are left out by themselves, such as dates and numbers of rows.",
         examples=[["id", "date"]],
     )
-    scaling: Annotated[Literal["auto", "none", "minmax", "robust"], SCALING] = Field(
+    scaling: Annotated[Literal["auto", "none", "minmax", "robust", "standard"], SCALING] = Field(
         default="auto",
         description="How the features of `file` come into [0, 1]: auto (8-bit images divided by 255, values "
         "in [0, 1] left as they are, else minmax), none, minmax (per column), or robust (1st to 99th "
-        "percentile per column, clipped).",
+        "percentile per column, clipped); or standard, mean 0 and variance 1 per column, which no theorem "
+        "is about.",
     )
     categories: Annotated[Literal["one_hot", "exclude"], CATEGORIES] | None = Field(
         default=None,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import cast
 
-from rsgadvise.spec.models import Spec
+from rsgadvise.spec.models import STANDARD, Spec
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.problem import INITIAL_LOSS, Assumption, Problem
 from rsgadvise.theory.stopping import Stopping
@@ -94,6 +94,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         optimizer=spec.training.chosen_optimizer,
         bias=network.bias,
         spectral=network.spectral,
+        unit_inputs=spec.data.file is None or spec.data.scaling != STANDARD,
     )
 
 

@@ -32,7 +32,7 @@ DATA_COMMENTS: Mapping[str, str] = {
     "array": "name of the array in the file",
     "target": "column (name, or number from 0), array, or file",
     "exclude": "columns left out, [id, date] or by number",
-    "scaling": "auto, none, minmax or robust (1st to 99th percentile)",
+    "scaling": "auto, none, minmax, robust (percentiles) or standard",
     "categories": "columns of words: one_hot or exclude",
     "target_kind": "auto, classes or values",
     "table": "how the text is written: {separator: ';', decimal: ','}",

@@ -56,7 +56,7 @@ def assert_gradient_bound(
     __tracebackhide__ = True
     from rsgadvise.ask.verify.runners import LocalRunner
     from rsgadvise.ask.verify.running import run_cases
-    from rsgadvise.cli.sources import require_theorem
+    from rsgadvise.cli.sources import require_bounds
     from rsgadvise.cli.verify import Checked, Rows, case_of, rows_for
     from rsgadvise.errors import UsageError
     from rsgadvise.library import loaded_spec, measured_of, rows_of
@@ -69,7 +69,9 @@ def assert_gradient_bound(
     for name, value, least in (("seed", seed, 0), ("max_runs", max_runs, 1)):
         if value < least:
             raise UsageError(f"{name} must be at least {least}; got {value}; raise it")
-    loaded = require_theorem(loaded_spec(spec, data))
+    loaded = require_bounds(
+        loaded_spec(spec, data), instead="use rsgadvise.testing.assert_trains, which needs none"
+    )
     if data is None:
         rows = rows_for(loaded, quiet=True)
     else:

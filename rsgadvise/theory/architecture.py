@@ -22,7 +22,7 @@ class Obstacle:
     Attributes:
         key: of the spec that it lies in. given: what stands there.
         rule: what would have to. why: what the given one has, and lacks by it.
-        fix: what has not.
+        fix: what has not. change: the first of it, as --set takes it.
     """
 
     key: str
@@ -30,6 +30,12 @@ class Obstacle:
     rule: str
     why: str
     fix: str
+    change: str
+
+    @property
+    def subject(self) -> str:
+        """What stands there, as in sentences."""
+        return self.given if self.key.startswith("network.") else f"{self.key}: {self.given}"
 
 
 class Architecture(OfKind):
@@ -69,8 +75,8 @@ class Architecture(OfKind):
         return self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
 
     @property
-    def obstacle(self) -> Obstacle | None:
-        """What keeps its curvature or its gradients from having a bound; None where both have one.
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """What keeps its curvature or its gradients from having a bound; none where both have one.
 
         Without a box that is a loss of unbounded slope, and anywhere a unit with a kink: where an input moves
         it the gradient jumps, so that no constant bounds its change, whatever the Hessian is beside the kink.
@@ -78,22 +84,31 @@ class Architecture(OfKind):
         pairs = zip(self.activations, self.units, strict=False)
         kinked = next((name for name, unit in pairs if unit.bend == math.inf), None)
         if kinked is not None:
-            return Obstacle(
+            kink = Obstacle(
                 "network.activation",
                 kinked,
                 "smooth",
                 "a kink, so no curvature bound exists",
                 "softplus, gelu and silu are smooth",
+                "network.activation=softplus",
             )
+            return (kink,)
         if not self.weight_bounds and self.head.squared_slope(1, math.inf) == math.inf:
-            return Obstacle(
+            slope = Obstacle(
                 "network.loss",
                 self.loss,
                 "of bounded slope without a box",
                 "no bounded slope without a box, so no variance bound exists",
                 "kind: multilayer has a box",
+                "network.kind=multilayer",
             )
-        return None
+            return (slope,)
+        return ()
+
+    @property
+    def obstacle(self) -> Obstacle | None:
+        """The first of these."""
+        return next(iter(self.obstacles), None)
 
     @property
     def limit_key(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rsgadvise.theory.constants import CertifiedNetwork, Constants, DeepNetwork, FlatNetwork, TiedNetwork
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.problem import Problem
@@ -32,10 +34,16 @@ def certified_network(problem: Problem) -> CertifiedNetwork:
 
 
 def certified_constants(problem: Problem, keep_prob: FloatArray) -> Constants:
-    """Certified smoothness and gradient variance, shape of the keep probabilities."""
+    """Certified smoothness and gradient variance, shape of the keep probabilities; inf where inputs are
+    beyond [0, 1]."""
+    if not problem.unit_inputs:
+        nothing = np.full(np.shape(keep_prob), np.inf)
+        return Constants(nothing, nothing)
     return certified_network(problem).constants(keep_prob)
 
 
 def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
     """The vacuity limit: no squared gradient norm of this network can exceed it."""
+    if not problem.unit_inputs:
+        return np.full(np.shape(keep_prob), np.inf)
     return certified_network(problem).limit(keep_prob)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.records import dataclass
-from rsgadvise.theory.architecture import Architecture
+from rsgadvise.theory.architecture import Architecture, Obstacle
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.optimizers.optimizer import Optimizer
@@ -55,6 +55,16 @@ class MeasuredConstants:
         return sum(self.layer_variances)
 
 
+_BEYOND = Obstacle(
+    "data.scaling",
+    "standard",
+    "minmax, robust, none or auto",
+    "inputs beyond [0, 1], which no theorem is about",
+    "minmax and robust keep them in it",
+    "data.scaling=minmax",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem(Architecture):
     """What the theory needs to know of a network, its data and its start.
@@ -71,9 +81,10 @@ class Problem(Architecture):
         measured: constants for the calibrated bound, where they were measured.
         activations: phi of each hidden layer by name; none stand for sigmoids.
         loss: by name, with the output units that go with it.
-        optimizer: that is to be trained with; the theorems are about SGD, and bound no other.
+        optimizer: that is to be trained with; the theorems are about SGD, and one about momentum.
         bias: whether layers have biases.
         spectral: whether the largest singular value of each matrix is bounded, not each weight.
+        unit_inputs: whether all inputs lie in [0, 1], which every theorem takes for granted.
     """
 
     kind: KindName
@@ -90,12 +101,24 @@ class Problem(Architecture):
     optimizer: Optimizer = PLAIN
     bias: bool = False
     spectral: bool = False
+    unit_inputs: bool = True
 
     def changed(self, **fields: Any) -> Problem:
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""
         other = replace(self, **fields)
         assumed = any(item.key == INITIAL_LOSS for item in self.assumed)
         return replace(other, initial_loss=other.largest_loss) if assumed else other
+
+    @property
+    def obstacles(self) -> tuple[Obstacle, ...]:
+        """What keeps theorems from being about it, its inputs first."""
+        own = Architecture.obstacles.fget(self)  # type: ignore[attr-defined]
+        return own if self.unit_inputs else (_BEYOND, *own)
+
+    @property
+    def has_sgd_bound(self) -> bool:
+        """Whether the theorems about SGD are about its training: nothing bars a bound."""
+        return self.optimizer.plain and self.obstacle is None
 
     @property
     def outputs(self) -> int:

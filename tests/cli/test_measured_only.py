@@ -74,13 +74,13 @@ def test_bounds_are_refused_in_words(case: tuple[Path, str], command: str, run: 
     assert not found.out
     assert why in found.err
     assert found.err.count("\n") == 1
-    assert "use `rsgadvise recommend` without --constants" in found.err  # which has an answer, as above
+    assert "`rsgadvise " in found.err  # the command that has an answer, tried in test_without_bounds.py
 
 
 def test_the_papers_theorem_gives_no_fix_that_fails_too(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"network: {NETWORKS['relu'][0]}\ndata: {DATA}\ntraining: {FIXED}\n")
-    found = run("bound", spec, "--constants", "paper")
+    found = run("recommend", spec, "--constants", "paper")
     assert found.code == 2
     assert "must be sigmoid" in found.err
     assert "--constants certified" not in found.err
@@ -116,7 +116,11 @@ def test_data_are_raced(case: tuple[Path, str], run: Run) -> None:
 def test_what_can_be_compared_and_swept_says_that_there_is_no_bound(case: tuple[Path, str], run: Run) -> None:
     spec, why = case
     spec.write_text(f"{spec.read_text()}training: {FIXED}\n")
-    compared = run("compare", spec, spec)
-    swept = run("sweep", spec, "--vary", "training.stepsize=0.1:1:2")
-    for found in (compared, swept):
-        assert why in " ".join(found.out.split())
+    compared, swept = ("compare", spec, spec), ("sweep", spec, "--vary", "training.stepsize=0.1:1:2")
+    for asked in (compared, swept):
+        refused = run(*asked)
+        assert (refused.code, refused.out) == (2, "")
+        assert f"{why}; add --measure" in refused.err
+        found = run(*asked, "--measure", "--runs", "4", "--jobs", "1")
+        assert found.code == 0
+        assert f"has{why.removeprefix('which has')}." in " ".join(found.out.split())

@@ -81,8 +81,9 @@ def test_other_schedules_boxes_and_optimisers_are_not(run: Run, config: Config) 
     assert "training.decay: must be 0 for a bound on momentum; got 0.5" in refused(
         run, "recommend", single, *MOMENTUM, *searched
     )
-    assert "must be sgd here" in refused(run, "bound", config("mnist_multilayer"), *MOMENTUM, *FIXED)
-    assert "must be sgd here" in refused(run, "bound", single, *FIXED, "--set", "training.optimizer=nesterov")
+    assert "must be sgd for a bound" in refused(run, "bound", config("mnist_multilayer"), *MOMENTUM, *FIXED)
+    nesterov = ("--set", "training.optimizer=nesterov")
+    assert "must be sgd for a bound" in refused(run, "bound", single, *FIXED, *nesterov)
     assert "must be sgd here" in refused(run, "design", single, *MOMENTUM, "--widths", "8", "--depth", "1")
 
 
@@ -96,3 +97,27 @@ def test_verify_trains_with_it(run: Run, tmp_path: Path) -> None:
     (case,) = found["cases"]
     assert (case["constants"], case["verdict"]) == ("certified", "consistent")
     assert case["measured"] < case["bound"]
+
+
+@pytest.mark.usefixtures("advised_once")
+@pytest.mark.parametrize("command", ["sweep", "compare"])
+def test_what_has_bounds_of_sgd_alone_trains_with_it(run: Run, tmp_path: Path, command: str) -> None:
+    """Where a bound is of SGD, momentum has none, and what is open is typical, not by its own theorem."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.3, mean_square: 0.12, samples: 100}\n"
+        "budget: {epochs: 3}\nsearch: {batch_size: [10]}\ntraining: {keep_prob: 1, optimizer: momentum}\n"
+    )
+    asked = (command, spec, *((spec,) if command == "compare" else ("--vary", "training.keep_prob=1")))
+    told = refused(run, *asked)
+    assert "training.optimizer: must be sgd here; got momentum" in told
+    assert "; add --measure, which trains and needs no bound" in told
+    done = run(*asked, "--measure", "--runs", "4", "--jobs", "1", "-q", "-f", "json")
+    assert (done.code, done.err) == (0, "")
+    found = strict(done.out)
+    row = found["points" if command == "sweep" else "specs"][0]
+    typical = strict(run("recommend", spec, "-f", "json").out)["train"]
+    assert row["stepsize"] == typical["stepsize"]
+    assert row["certified_bound"] is None
+    note = "No bound: those here are of SGD, and `rsgadvise bound` has that of momentum."
+    assert any(note in each for each in row["notes"])

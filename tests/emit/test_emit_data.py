@@ -126,6 +126,26 @@ def test_robust_scaling_of_the_engine_is_the_same(tmp_path: Path) -> None:
         np.testing.assert_allclose(x, features, atol=1e-12)
 
 
+@pytest.mark.parametrize("target", ["torch", "keras", "sklearn"])
+@pytest.mark.parametrize("name", ["a.npz", "a.csv"])
+def test_standard_scaling_is_that_of_scikit_learn(run: Run, tmp_path: Path, name: str, target: str) -> None:
+    scalers = pytest.importorskip("sklearn.preprocessing", reason="needs scikit-learn")
+    values = np.column_stack([WIDE, 1e6 + UNIT[:, 0], np.full(30, 0.1)])
+    np.savez(tmp_path / "a.npz", x=values, y=LABELS)
+    np.savetxt(tmp_path / "a.csv", np.column_stack([values, LABELS]), "%.17g", ",")
+    chosen = ", target: -1" if name == "a.csv" else ""
+    spec = tmp_path / "a.yaml"
+    spec.write_text(
+        f"network: {{kind: single_layer, layers: [8, 3]}}\n{SHORT}"
+        f"data: {{file: {name}, scaling: standard{chosen}}}\n"
+    )
+    shown = run("recommend", spec, "--emit", target, "-q")
+    assert (shown.code, shown.err) == (0, "")
+    x, _ = run_alone(shown.out, "load")["load"]()
+    expected = scalers.StandardScaler().fit_transform(values)
+    np.testing.assert_allclose(x, expected, rtol=1e-9, atol=1e-9)
+
+
 def test_columns_are_left_out_and_labels_may_be_words(tmp_path: Path) -> None:
     lines = ["id,a,day,b,kind"]
     lines += [f"{k},{k % 7},d{k},{k % 3},{'abc'[k % 3]}" for k in range(30)]

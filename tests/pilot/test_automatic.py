@@ -150,6 +150,22 @@ def test_a_target_that_is_left_aside_is_said_to_be(eps: float, said: bool) -> No
     assert any(note.startswith("No proven plan meets the target") for note in found.notes) == said
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_the_same_target_in_every_row_is_no_success(optimizer: str, value: float) -> None:
+    spec = {
+        "network": {**NETWORK, "layers": [12, 6, 1], "activation": "relu"},
+        "training": {"optimizer": optimizer},
+        "budget": {"epochs": 10},
+    }
+    for targets, same in ((np.full((400, 1), value), True), (Y[:, :1], False)):
+        advice = rsgadvise.recommend(spec, data=(X, targets), work=1e8)
+        assert isinstance(advice, Advice)
+        assert advice.train is not None
+        assert (advice.train.learns is False and "same target" in advice.train.reason) == same
+        assert ("learns nothing so: every row has the same target" in " ".join(str(advice).split())) == same
+
+
 def test_the_same_seed_gives_the_same_advice() -> None:
     one, two = (automatic(training=PLAN, work=1e9, seed=3) for _ in range(2))
     assert one == two

@@ -310,6 +310,7 @@ def test_loaders_functions_and_factories() -> None:
     assert advice.train.constant_loss is None
     assert advice.train.learns
     assert not advice.side_by_side
+    assert (advice.train.keep_prob, advice.train.dropout_rate) == (None, None)
     assert advice.to_dict()["train"]["dropout_rate"] is None
     assert "Train with rmsprop" in str(advice)
 
@@ -321,6 +322,38 @@ def test_values_and_one_output() -> None:
     assert advice.train.learns
     assert advice.train.held_out_error is None
     assert advice.train.constant_loss == pytest.approx(np.var(y), rel=0.2)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_binary_cross_entropy_of_one_output(flat: bool) -> None:
+    x, classes = rows(300)
+    y = (classes > 0).astype(np.float32)
+    module = nn.Sequential(network(classes=1), nn.Flatten(0)) if flat else network(classes=1)
+    advice = recommend(model=module, data=(x, y), loss="binary_cross_entropy", optimizer="adam", epochs=30)
+    assert advice.train.learns
+    assert advice.train.constant_loss is not None
+    ones = y.mean()
+    least = -ones * np.log(ones) - (1 - ones) * np.log1p(-ones)
+    assert advice.train.constant_loss == pytest.approx(least, rel=0.1)  # of the rows that are trained on
+    assert advice.train.held_out_error is not None
+    assert advice.train.constant_error is not None
+    assert advice.train.held_out_error < 0.8 * advice.train.constant_error
+
+
+def test_binary_cross_entropy_of_each_output() -> None:
+    x, classes = rows(300)
+    y = np.eye(3, dtype=np.float32)[classes]
+    given = Wrapped(network(), LOSSES["binary_cross_entropy"], x, y)
+    outputs = given.module(torch.as_tensor(x))
+    theirs = nn.BCEWithLogitsLoss()(outputs, torch.as_tensor(y))
+    ours = given.value(given.inputs, given.targets)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    share = y.mean(axis=0)
+    best = nn.BCELoss()(torch.as_tensor(np.tile(share, (300, 1))), torch.as_tensor(y))
+    assert given.loss.constant(given.targets) == pytest.approx(float(best), rel=1e-6)
+    advice = recommend(model=network(), data=(x, y), loss="binary_cross_entropy", optimizer="adam", epochs=20)
+    assert advice.train.learns
+    assert advice.train.held_out_error is None
 
 
 def test_the_user_may_end_the_race(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +396,7 @@ def test_no_race_is_the_directional_stepsize() -> None:
         ({"model": nn.Linear(4, 3)}, UsageError, r"inputs of shape \(2, 6\)"),
         ({"optimizer": "lion"}, UsageError, "one of sgd, adam"),
         ({"optimizer": {"name": "adam", "beta": 0.9}}, UsageError, "no such setting"),
-        ({"loss": "hinge"}, UsageError, "cross_entropy, squared or a function"),
+        ({"loss": "hinge"}, UsageError, "cross_entropy, binary_cross_entropy, squared or a function"),
         ({"loss": lambda outputs, targets: outputs}, UsageError, "one number"),
         ({"epochs": -1}, UsageError, "epochs must be"),
         ({"batch_size": -3}, UsageError, "batch_size must be"),
@@ -391,6 +424,9 @@ import torch
 
 def small():
     return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 2))
+
+def single():
+    return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))
 
 def image():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 16, 2))
@@ -503,6 +539,7 @@ def test_one_answer_for_a_model_and_batch_sizes(folder: Path, run: Run) -> None:
         ("--model", "net.py:small", "--data", "table.csv"),
         ("--model", "net.py:instance", "--data", "table.csv", "--optimizer", "net.py:fast"),
         ("--model", "net.py:small", "--data", "table.csv", "--loss", "net.py:smooth"),
+        ("--model", "net.py:single", "--data", "table.csv", "--loss", "binary_cross_entropy"),
         ("--model", "net.py:image", "--data", "images.npz"),
         ("--model", "net.py:colours", "--data", "pixels.npz", "--input-shape", "4,4,3"),
     ],
@@ -614,6 +651,11 @@ def test_a_class_for_each_place_of_a_row() -> None:
         ({"data": (rows()[0], np.arange(400) % 5)}, UsageError, "an output for each class, 5"),
         ({"data": (rows()[0], rows()[1] - 1)}, UsageError, "the least class is -1"),
         ({"data": (rows()[0], np.array(["a", "b"] * 200))}, DataError, "must be numbers"),
+        (
+            {"loss": "binary_cross_entropy", "model": network(classes=1)},
+            DataError,
+            "must lie in .0, 1. for binary_cross_entropy; got 0 to 2",
+        ),
         ({"model": lambda: 3}, UsageError, "must be a torch.nn.Module"),
         ({"optimizer": lambda weights, lr: None}, UsageError, "pass lr on"),
         ({"optimizer": lambda weights, lr: torch.optim.SGD(weights, lr=1)}, UsageError, "pass lr on"),

@@ -127,6 +127,16 @@ def test_a_user_may_say_what_targets_are(values: Any, kind: Any, found: str, wor
     assert bool(words) == bool(encoding.notes)
 
 
+@pytest.mark.parametrize(
+    ("classes", "rows", "noted"), [(100, 500, True), (21, 10_000, True), (20, 500, False), (20, 30, True)]
+)
+def test_many_classes_of_whole_numbers_are_said_to_be_classes(classes: int, rows: int, noted: bool) -> None:
+    _, encoding = encode_targets(np.arange(rows) % classes)
+    assert encoding.dim == classes
+    said = f"The targets, {classes} different whole numbers, were taken for classes"
+    assert any(note.startswith(said) and "--target-kind values" in note for note in encoding.notes) == noted
+
+
 def test_text_is_no_values() -> None:
     with pytest.raises(DataError, match="hold text"):
         encode_targets(np.array(["a", "b"]), kind="values")

@@ -306,3 +306,15 @@ def test_a_table_that_is_none_is_told_so(tmp_path: Path) -> None:
         archive.writestr("b.csv", "1,2\n")
     with pytest.raises(DataError, match="unpack it and name a file in it"):
         open_data(tmp_path / "two.zip")
+
+
+@pytest.mark.parametrize("target", [None, "y", "-1"])
+def test_a_header_alone_is_said_to_be_one(tmp_path: Path, target: str | None) -> None:
+    (tmp_path / "a.csv").write_text(",".join(NAMES) + "\n")
+    with pytest.raises(DataError, match="has a header and zero rows of data; at least one is needed"):
+        open_data(tmp_path / "a.csv", target=target)
+
+
+def test_a_line_of_numbers_alone_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("0.25,0.5,1\n")
+    assert read(tmp_path / "a.csv")[0] == [[0.25, 0.5, 1]]

@@ -214,7 +214,7 @@ def test_where_something_is_wrong_and_what_to_do(tmp_path: Path) -> None:
     rows[500] = [1, 2, 3]
     assert "line 501: has 3 columns where most rows have 2" in refusal(saved(path, {"data": rows}))
     names = saved(tmp_path / "b.xlsx", {"data": [["a", "b"]]})
-    assert "columns 0, 1 hold no numbers" in refusal(names)
+    assert "has a header and zero rows of data" in refusal(names)
 
 
 def test_dimensions_that_a_file_claims(tmp_path: Path) -> None:

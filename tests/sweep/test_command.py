@@ -205,7 +205,7 @@ def test_the_table_has_rows_and_trends(
     assert next(line for line in bars if line.split()[0] == "paper").split()[2][::2] == "▁█"
     told = [line for line in result.err.splitlines() if line.startswith("done: ")]
     assert len(told) == 6
-    assert told[0].startswith("done: 1 of 6: layers[1]=2, keep_prob=0.5: bound ")
+    assert told[0].startswith("done: 1 of 6: layers[1]=2, keep_prob=0.5: paper bound ")
     markdown = run("sweep", packaged, "--no-measure", "-f", "markdown").out
     assert markdown.startswith("## Sweep of network.layers[1] and training.keep_prob")
     assert "### Trend over network.layers[1]" in markdown

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rsgadvise.ask.explain.results import Hypothesis
+from rsgadvise.data.scaling import STANDARD
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
@@ -137,7 +138,8 @@ def data_hypotheses(
     """Ranges of inputs and targets, whether the moments can be, and whether they are those of the data."""
     yield _inputs(statistics)
     yield _targets(problem, statistics)
-    yield _consistent(spec, problem, statistics)
+    if problem.unit_inputs:
+        yield _consistent(spec, problem, statistics)
     yield _true_moments(spec, problem, constants, statistics)
 
 
@@ -167,6 +169,10 @@ def _inputs(statistics: DataStatistics | None) -> Hypothesis:
             text,
             None,
             "the spec names no data.file; numbers alone do not show the range of the data",
+        )
+    if statistics.scaling == STANDARD:
+        return Hypothesis(
+            "inputs", text, False, "data.scaling: standard gives every column mean 0 and variance 1"
         )
     how = {
         "none": "every value of the file lies there as it is",

@@ -89,7 +89,8 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
 
 def _stepsize(problem: Problem, point: Plan, constants: ConstantsName) -> Iterator[Hypothesis]:
     """In the theorem's own range unless it was measured, and in the certified one too."""
-    names = dict.fromkeys((*(() if about(constants).measured else (constants,)), "certified"))
+    own = () if about(constants).measured else (constants,)
+    names = dict.fromkeys((*own, "certified") if problem.unit_inputs else own)
     gammas = np.atleast_1d(point.stepsize)
     for name in names:
         limit, worst = stepsize_range(problem, point, name)
@@ -98,7 +99,7 @@ def _stepsize(problem: Problem, point: Plan, constants: ConstantsName) -> Iterat
         holds = value <= limit if closed else value < limit
         layer = f"_{worst + 1}" if gammas.size > 1 else ""
         sign = "<" if value < limit else "=" if value == limit else ">"
-        own = name == constants
+        asked = name == constants
         reason = f"γ{layer} = {value:.4g} {sign} {limit:.4g}"
         if math.isinf(limit):
             reason = "there is no curvature, so that any stepsize does"
@@ -108,8 +109,8 @@ def _stepsize(problem: Problem, point: Plan, constants: ConstantsName) -> Iterat
             reason += ": there the certified bound is the largest gradient possible"
         text = "the stepsize lies in the range of the theorem"
         yield Hypothesis(
-            "stepsize" if own else "certified_stepsize",
-            text if own else "the stepsize lies in the range of the certified bound",
+            "stepsize" if asked else "certified_stepsize",
+            text if asked else "the stepsize lies in the range of the certified bound",
             holds,
             reason,
             value,

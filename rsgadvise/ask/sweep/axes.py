@@ -15,12 +15,16 @@ from rsgadvise.errors import InfeasibleError, SpecError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
+from rsgadvise.spec.problem import resolve
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
 from rsgadvise.spec.write import STATISTICS
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import ConstantsName, about
+from rsgadvise.theory.theorems import refusal
 
 if TYPE_CHECKING:
+    from rsgadvise.advise.results import Recommendation, TrainingPlan
     from rsgadvise.spec import Spec
+    from rsgadvise.theory.problem import Problem
 
 
 MOST_VALUES = 1000
@@ -306,9 +310,11 @@ def chosen_values(
 ) -> tuple[Values, bool]:
     """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.
 
+    Where no theorem is about its training they are what is typical for its statistics.
+
     Args:
         spec: a valid spec.
-        constants: whose constants choose.
+        constants: whose constants choose, of those that a theorem has.
         measured: statistics of the data file by spec key.
 
     Raises:
@@ -318,16 +324,45 @@ def chosen_values(
     fixed = fixed_values(spec)
     if fixed is not None:
         return fixed, False
-    advice = recommend(spec, constants=constants, top=1, measured=measured)
-    if advice.infeasible is not None:
-        raise InfeasibleError(advice.infeasible.reason)
-    best = advice.recommendations[0]
+    best: Recommendation | TrainingPlan
+    problem = resolve(spec)
+    by_theorem = problem.has_sgd_bound if constants is None else _advises(problem, constants)
+    if by_theorem:
+        advice = recommend(spec, constants=constants, top=1, measured=measured)
+        if advice.infeasible is not None:
+            raise InfeasibleError(advice.infeasible.reason)
+        best = advice.recommendations[0]
+    else:
+        best = typical_plan(spec, measured)
     values = Values(
         stepsize=best.stepsize,
         batch_size=best.batch_size,
         iterations=best.iterations,
-        keep_prob=best.keep_prob,
+        keep_prob=1.0 if best.keep_prob is None else best.keep_prob,
         decay=best.decay,
         source="",
     )
     return values, True
+
+
+def _advises(problem: Problem, constants: ConstantsName) -> bool:
+    """Whether ranks by these constants are asked for: of SGD they say themselves why there are none."""
+    if about(constants).measured:
+        return False
+    return problem.has_sgd_bound or refusal(problem, constants) is None
+
+
+def typical_plan(spec: Spec, measured: Mapping[str, float | int | None] | None = None) -> TrainingPlan:
+    """What to train with where no theorem is about it: typical for the statistics of its data, if those fit.
+
+    Raises:
+        InfeasibleError: nothing fits the limits of the spec.
+        HypothesisError: it is too large to be tried on made-up data, or the inputs are all but zero.
+    """
+    from rsgadvise.pilot import Effort
+    from rsgadvise.pilot.advising import advise
+
+    advice = advise(spec, None, Effort(), top=1, measured=measured)
+    if advice.train is None:
+        raise InfeasibleError(advice.infeasible.reason if advice.infeasible else "nothing fits its limits")
+    return advice.train

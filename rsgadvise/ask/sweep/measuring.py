@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.advise import wording
 from rsgadvise.advise.results import Stepsize, as_stepsize
 from rsgadvise.ask.sweep.axes import chosen_values
 from rsgadvise.ask.sweep.results import Interval, Measurement
@@ -23,7 +24,7 @@ from rsgadvise.theory import DEFAULT, ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import attempted, check_problem, judge, plan_at
 from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import usual_constants
+from rsgadvise.theory.theorems import theorem_of, usual_constants
 from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def predict(
     """Both bounds at the spec's hyper-parameters, or at those advised for what it leaves open.
 
     They are those of `rsgadvise bound` at the same values: D_f is the spec's f(W^1), or the largest loss.
+    Where no theorem is about the training there are none.
 
     Args:
         spec: a valid spec.
@@ -98,7 +100,8 @@ def predict(
         keep_prob = spec.training.keep_prob or 1.0
         limit = float(largest_gradient(problem, np.asarray(keep_prob)))
         note = f"Nothing to advise: {why}."
-        return _prediction(problem, None, paper=None, proven=limit, limit=limit, notes=(note,))
+        proven = limit if problem.has_sgd_bound else math.inf
+        return _prediction(problem, None, paper=None, proven=proven, limit=limit, notes=(note,))
     point = plan_at(
         problem,
         stepsize=values.stepsize,
@@ -109,16 +112,30 @@ def predict(
         stopping=stopping_of(spec),
     )
     chosen = values, as_stepsize(point.stepsize), advised
+    if not problem.has_sgd_bound:
+        limit = float(largest_gradient(problem, np.asarray(values.keep_prob)))
+        note = wording.no_theorem(problem)
+        return _prediction(problem, chosen, paper=None, proven=math.inf, limit=limit, notes=(note,))
     try:
         check_problem(problem, usual_constants(problem))
     except HypothesisError as error:  # no constants then have a use, only the limit is left
         limit = float(largest_gradient(problem, np.asarray(values.keep_prob)))
         note = f"No bound: {reason(error)}."
         return _prediction(problem, chosen, paper=None, proven=limit, limit=limit, notes=(note,))
-    bound, missing = attempted(problem, point, "paper")
+    if theorem_of(problem.kind, "paper").refusal(problem):
+        bound, missing = None, wording.NO_PAPER_BOUND
+    else:
+        bound, missing = attempted(problem, point, "paper")
+        missing = f"No paper bound: {missing}." if missing else ""
     judged = judge(problem, point, "paper")
-    notes = (f"No paper bound: {missing}.",) if missing else ()
-    return _prediction(problem, chosen, paper=bound, proven=judged.sure, limit=judged.limit, notes=notes)
+    return _prediction(
+        problem,
+        chosen,
+        paper=bound,
+        proven=judged.sure,
+        limit=judged.limit,
+        notes=(missing,) if missing else (),
+    )
 
 
 def _prediction(
@@ -131,7 +148,7 @@ def _prediction(
     notes: tuple[str, ...],
 ) -> Prediction:
     """What overflows is left out, with a note: such a limit is no number, and nor is what it stands for."""
-    if not math.isfinite(limit):
+    if not math.isfinite(limit) and problem.has_sgd_bound:
         notes = (*notes, "The largest gradient of this network is too large for any number.")
     values, stepsize, advised = (None, None, False) if chosen is None else chosen
     return Prediction(
@@ -141,7 +158,7 @@ def _prediction(
         paper_bound=paper,
         certified_bound=proven if math.isfinite(proven) else None,
         largest_gradient=limit if math.isfinite(limit) else None,
-        assumed=problem.assumed,
+        assumed=problem.assumed if problem.has_sgd_bound else (),  # all but the box, which the training names
         notes=notes,
     )
 

@@ -24,6 +24,7 @@ from rsgadvise.ask.verify.running import State
 from rsgadvise.errors import UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import Spec
+from rsgadvise.theory import about
 from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.networks import Data
 
@@ -438,9 +439,11 @@ def _about_values(predictions: Sequence[Prediction], options: Options) -> list[s
     """Where values come from that the spec does not give, each sentence once."""
     notes = []
     if any(each.advised for each in predictions):
+        typical = about(options.advice).on_twins
+        what = "typical for its statistics, as by" if typical else "the first rank of"
         notes.append(
-            "What the spec leaves open is advised at each point: the first rank of `rsgadvise recommend "
-            f"--constants {options.advice}`."
+            f"What the spec leaves open is advised at each point: {what} `rsgadvise recommend --constants "
+            f"{options.advice}`."
         )
     assumed = {(item.key, item.why): None for each in predictions for item in each.assumed}
     notes += [f"Assumed {key}: {why}." for key, why in assumed]
@@ -451,7 +454,7 @@ def _about_proofs(
     points: Sequence[SweepPoint], predictions: Sequence[Prediction], options: Options
 ) -> list[str]:
     """At how many points the certified bound is no more than the largest gradient possible."""
-    many = sum(point.certified_vacuous for point in points)
+    many = sum(point.certified_vacuous and point.certified_bound is not None for point in points)
     if not many:
         return []
     where = f"{many} of {len(points)} points" if len(points) > 1 else "this point"

@@ -174,15 +174,16 @@ class Setting:
         stepsizes: gamma of each matrix. decay: rho.
         batch_size, iterations: B and N.
         stopping: P_R.
+        optimizer: that is trained with.
         start_scale: W^1 ~ start_scale * N(0, 1/d_{l-1}), clipped to the box.
         start: W^1 itself, from pretraining; or None.
         pretraining: alpha.
-        constants: whose bounds are checked, all of them on the same gradient.
+        constants: whose bounds are checked, all of them on the same gradient; none where no theorem is about
+            the training.
         expected: the verdict each bound must have.
         loss_falls: whether training must lower the loss, or the case fails.
         miss: an (eps, delta) statement to check in place of the mean.
         notes: for the report.
-        optimizer: that is trained with.
     """
 
     name: str
@@ -193,6 +194,7 @@ class Setting:
     iterations: int
     decay: float = 0.0
     stopping: Stopping = "uniform"
+    optimizer: Optimizer = PLAIN
     start_scale: float = 1.0
     start: Weights | None = None
     pretraining: float = 1.0
@@ -201,7 +203,6 @@ class Setting:
     loss_falls: bool = False
     miss: Miss | None = None
     notes: tuple[str, ...] = ()
-    optimizer: Optimizer = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +285,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         optimizer=setting.optimizer,
         bias=network.bias,
         spectral=network.spectral,
+        unit_inputs=bool(data.inputs.min() >= 0 and data.inputs.max() <= 1),
     )
     point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),
@@ -292,12 +294,13 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         iterations=float(setting.iterations),
         schedule=Schedule(setting.decay, setting.stopping),
     )
-    chances = _stopping_probabilities(problem, point)
+    chances = _stopping_probabilities(problem, point, bounded=bool(setting.constants))
     claims = tuple(
         _claim(problem, point, constants, expected)
         for constants, expected in zip(setting.constants, setting.expected, strict=True)
     )
-    (length,) = {gradient_stepsize(problem, point.keep_prob, constants) for constants in setting.constants}
+    lengths = {gradient_stepsize(problem, point.keep_prob, constants) for constants in setting.constants}
+    (length,) = lengths or {None}
     limit_at = network.keep_prob
     masks, error = 1, 0.0
     if not Expectation(network, data).exact:
@@ -329,7 +332,7 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
 
 
 def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: float) -> float:
-    """f(W^1); where masks are sampled, Hoeffding's upper limit, so that the bound stays on the safe side."""
+    """f(W^1); where masks are sampled, Hoeffding's upper limit, so that a bound stays on the safe side."""
     network, data = setting.network, setting.data
     objective = Expectation(network, data)
     if not objective.exact:
@@ -338,16 +341,22 @@ def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: 
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 3)))
     weights = [matrix.astype(data.inputs.dtype) for matrix in start]
     loss = float(objective.measure(weights, setting.stepsizes, [rng]).loss[0])
-    if not objective.exact:
+    if setting.constants and not objective.exact:
         slack = math.sqrt(math.log(1 / (_LOSS_SHARE * alpha)) / (2 * objective.samples))
         loss = min(network.largest_loss, loss + network.largest_loss * slack)
     return loss
 
 
-def _stopping_probabilities(problem: Problem, point: Plan) -> NDArray[np.float64]:
+def _stopping_probabilities(problem: Problem, point: Plan, *, bounded: bool) -> NDArray[np.float64]:
     """P_R: `matched` to the paper's constants, or where they leave no probabilities to certified ones."""
     schedule, n = point.schedule, int(point.iterations)
     plain = schedule.stopping != "matched" or schedule.decay == 0
+    if not (plain or bounded):
+        raise HypothesisError(
+            "must be uniform, increasing, last or a list where no bound has a distribution to match; got "
+            "matched; leave it out",
+            quantity="training.stopping",
+        )
     share = 0.0 if plain else point.matched_share(problem, "paper")
     if math.isfinite(share):
         return probabilities(schedule.stopping, iterations=n, decay=schedule.decay, curvature_share=share)

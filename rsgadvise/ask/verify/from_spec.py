@@ -164,16 +164,14 @@ def setting_from_spec(
         seed: of generated data and of pretraining.
         data: rows of the data file; without them, rows are generated with the spec's mu_x and tau_x.
         measured: statistics of those rows by spec key.
-        constants: whose bounds to check, of those that are about the network.
+        constants: whose bounds to check, of those that are about the training; there may be none.
         notes: for the report.
 
     Raises:
-        HypothesisError: too large to be trained here, or no data have the spec's moments, or it does not
-            train with SGD.
+        HypothesisError: too large to be trained here, or no data have the spec's moments.
     """
     problem = resolve(spec, measured)
-    about = tuple(each for each in constants if not refusal(problem, each))
-    constants = about or constants[-1:]
+    constants = tuple(each for each in constants if not refusal(problem, each))
     for each in constants:
         check_problem(problem, each)
     layers = problem.layers

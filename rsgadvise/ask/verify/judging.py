@@ -62,7 +62,8 @@ class Judge:
         on_loss = _LOSS_SHARE * case.alpha if case.loss_falls else 0.0
         self._alpha = case.alpha - on_loss
         self._sequence = ConfidenceSequence(highest=case.highest, alpha=self._alpha)
-        largest = case.experiment.training.network.largest_loss
+        # Of inputs beyond [0, 1] no loss is the largest, and nobody asks for a limit then.
+        largest = case.experiment.training.network.largest_loss if case.loss_falls else math.inf
         self._loss = ConfidenceSequence(highest=largest, alpha=on_loss or case.alpha)
         self._trajectories = np.empty(0)
         self._products = np.empty(0)
@@ -134,7 +135,7 @@ class Judge:
     def _limits(self) -> tuple[float, float]:
         """Limits of E||g||^2, widened by what the sampling of masks may hide."""
         if self.case.survey == "student":
-            return self._widened(*student_limits(self._trajectories, alpha=self._alpha))
+            return student_limits(self._products, alpha=self._alpha)
         return self._widened(self._sequence.lower, self._sequence.upper)
 
     def _widened(self, lower: float, upper: float) -> tuple[float, float]:
@@ -161,11 +162,16 @@ class Judge:
         lower, upper = self._limits()
         notes = [*self.case.notes, *claim.notes]
         if self.case.mask_error:
-            notes.append(
+            sampled = (
                 "Masks are too many to enumerate: `measured` is the product of two independent estimates, "
-                "unbiased wherever the box is slack, and the limits allow for the sampling error, at most "
-                f"{self.case.mask_error:.3g} in the mean square."
+                "unbiased wherever the box is slack"
             )
+            if self.case.survey != "student":
+                sampled += (
+                    f", and the limits allow for the sampling error, at most {self.case.mask_error:.3g} in "
+                    "the mean square"
+                )
+            notes.append(f"{sampled}.")
         verdict: Verdict = "inconclusive"
         approximate = False
         if self._overflow:

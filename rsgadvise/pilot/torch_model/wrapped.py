@@ -29,10 +29,10 @@ class Loss:
     """What is minimised, a mean over the rows of a batch.
 
     Attributes:
-        name: cross_entropy, squared, or that of a function.
+        name: cross_entropy, binary_cross_entropy, squared, or that of a function.
         function: of the module's outputs and the targets.
         classes: whether targets are whole numbers of classes; None where either will do.
-        code: how a program writes it; "" for a function of the user.
+        code: how a program writes it, or what it calls its own function; "" for a function of the user.
     """
 
     name: str
@@ -48,17 +48,28 @@ class Loss:
             return float(-(shares * shares.log()).sum())
         if self.name == "squared":
             return float((targets.double() - targets.double().mean(dim=0)).square().mean())
+        if self.name == BINARY:
+            shares = targets.double().mean(dim=0)
+            return -float((torch.xlogy(shares, shares) + torch.xlogy(1 - shares, 1 - shares)).mean())
         return None
 
 
 def _squared(outputs: Any, targets: Any) -> Any:
-    if outputs.shape != targets.shape:
-        targets = targets.reshape(outputs.shape)
-    return functional.mse_loss(outputs, targets)
+    return functional.mse_loss(outputs, _like(outputs, targets))
 
 
+def _binary(outputs: Any, targets: Any) -> Any:
+    return functional.binary_cross_entropy_with_logits(outputs, _like(outputs, targets))
+
+
+def _like(outputs: Any, targets: Any) -> Any:
+    return targets if outputs.shape == targets.shape else targets.reshape(outputs.shape)
+
+
+BINARY = "binary_cross_entropy"
 LOSSES = {
     "cross_entropy": Loss("cross_entropy", functional.cross_entropy, True, "nn.CrossEntropyLoss()"),
+    BINARY: Loss(BINARY, _binary, False, BINARY),
     "squared": Loss("squared", _squared, False, "nn.MSELoss()"),
 }
 
@@ -133,6 +144,12 @@ class Wrapped:
             self.targets = _classes(self.targets)
         elif loss.classes is False:
             self.targets = self.targets.to(self.weights[0].dtype)
+        if loss.name == BINARY and not 0 <= self.targets.min() <= self.targets.max() <= 1:
+            low, high = float(self.targets.min()), float(self.targets.max())
+            raise DataError(
+                f"targets must lie in [0, 1] for {BINARY}; got {low:g} to {high:g}; write 0 and 1, or use "
+                "the loss cross_entropy or squared"
+            )
         self._start = copy.deepcopy(self.module.state_dict())
 
     def _like_weights(self, values: Any) -> Any:
@@ -246,7 +263,13 @@ class Wrapped:
         return mean if np.isfinite(mean) else float("inf")
 
     def wrong(self, rows: Any) -> float | None:
-        """Share of rows whose largest output is not their class; None without an output for each class."""
+        """Share of rows whose largest output is not their class, or for a single output whose sign is not;
+        None without an output for each class."""
+        if self.loss.name == BINARY:
+            if self.targets.numel() != self.rows or not set(self.targets.unique().tolist()) <= {0.0, 1.0}:
+                return None
+            signs = [(o.flatten() > 0) != (t.flatten() > 0.5) for o, t in self.outputs(rows)]
+            return float(torch.cat(signs).double().mean())
         missed, classes = 0.0, 2 if self.targets.is_floating_point() else max(2, int(self.targets.max()) + 1)
         for outputs, targets in self.outputs(rows):
             judged = not targets.is_floating_point() and targets.min() >= 0 and outputs.ndim > 1
@@ -273,7 +296,7 @@ class Wrapped:
             raise UsageError(
                 f"cross_entropy needs an output for each class, {classes:,}, and classes that count from 0; "
                 f"the model has {many:,}, and the least class is {int(self.targets.min())}; give it as many, "
-                "or, for a single output, pass a loss of its own, such as binary cross-entropy, or squared"
+                f"or, for a single output, use the loss {BINARY}, or squared"
             )
 
     def check(self) -> None:

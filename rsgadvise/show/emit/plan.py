@@ -143,9 +143,14 @@ class Program:
         return () if bound is None else self._of_each_matrix(bound)
 
     @property
+    def keep_prob(self) -> float:
+        """zeta."""
+        return 1.0 if self.train.keep_prob is None else self.train.keep_prob
+
+    @property
     def masked(self) -> bool:
         """Whether units are dropped."""
-        return self.train.keep_prob < 1
+        return self.keep_prob < 1
 
     @property
     def rescaled(self) -> bool:
@@ -173,7 +178,7 @@ class Program:
     @property
     def settings(self) -> tuple[tuple[str, Any], ...]:
         """Its constants, of the weights as the library has them; those that the program uses."""
-        own = self.optimizer.rescaled(self.train.keep_prob)[1] if self.rescaled else self.optimizer
+        own = self.optimizer.rescaled(self.keep_prob)[1] if self.rescaled else self.optimizer
         used = own.torch_arguments if self.target == "torch" else own.code
         named = ((name.upper(), value) for name, value in own.settings.items())
         return tuple((name, value) for name, value in named if name in used)
@@ -205,12 +210,12 @@ class Program:
     @property
     def library_boxes(self) -> tuple[float, ...]:
         """`boxes` of the weights as the library has them, and of its biases."""
-        return self._as_in_library(self.boxes, self.train.keep_prob)
+        return self._as_in_library(self.boxes, self.keep_prob)
 
     @property
     def library_stepsizes(self) -> tuple[float, ...]:
         """`stepsizes` of the weights as the library has them, and of its biases."""
-        return self._as_in_library(self.stepsizes, self.optimizer.rescaled(self.train.keep_prob)[0])
+        return self._as_in_library(self.stepsizes, self.optimizer.rescaled(self.keep_prob)[0])
 
     def _as_in_library(self, values: tuple[float, ...], rescaled: float) -> tuple[float, ...]:
         """Of the weights KEEP W where it rescales; in turn with those of biases where these stand alone."""
@@ -390,7 +395,7 @@ def space_of(plan: Program) -> Space:
 def _keeps(plan: Program) -> tuple[float, ...]:
     spec, searched = plan.spec, plan.spec.search.keep_prob
     if not spec.network.masked or spec.training.keep_prob is not None:
-        return (plan.train.keep_prob,)
+        return (plan.keep_prob,)
     if isinstance(searched, tuple):
         return searched
     return (searched.min, searched.max) if searched.min < searched.max else (searched.min,)

@@ -23,6 +23,7 @@ def model_program(
     options: Mapping[str, object],
     scaling: str,
     classes: bool,
+    second: bool,
     judged: bool,
     shape: tuple[int, ...] | None,
     turned: bool,
@@ -36,7 +37,8 @@ def model_program(
         loss: code of it, or FILE.py:NAME.
         optimizer: code of it with places for the parameters and the stepsize, or FILE.py:NAME.
         path, options, scaling: the data file, how it was read and scaled.
-        classes: whether targets are numbers of classes. judged: whether the largest output is the answer.
+        classes: whether targets are numbers of classes. second: whether they are 1 for the second of two.
+        judged: whether the largest output, or the sign of a single one, is the answer.
         shape: of a row; None for a flat one. turned: whether its last axis is to come first.
         seed: of the first weights and the batches.
     """
@@ -48,10 +50,11 @@ def model_program(
             share=advice.recommendations[0].share if advice.recommendations else 0.0,
             file=file,
             name=name,
-            loss=loss if loss.startswith("nn.") else _named(loss),
+            loss=_named(loss) if ":" in loss else loss,
             optimizer=optimizer if optimizer.startswith("torch.") else f"{_named(optimizer)}({{}}, lr={{}})",
             data={"path": path, "options": options, "scaling": scaling},
             classes=classes,
+            second=second,
             judged=judged,
             shape=shape,
             turned=turned,

@@ -28,19 +28,22 @@ _BY = {
 def comparison_blocks(found: Comparison) -> tuple[Block, ...]:
     """The ranking first, then the verdict, the training behind it, and what was measured."""
     context = f"{found.constants} constants; {_BY[found.compared_by]}"
+    promised = any(each.value is not None for row in found.specs for each in (row.paper, row.certified))
     taken = [row.samples for row in found.specs if row.samples is not None]
     if found.common_samples is not None and not all(row.equal_resources for row in found.specs):
         span = f"{count(min(taken))} to {count(max(taken))}"
         context = f"{found.constants} constants; bound at unequal samples, {span}"
     elif found.common_samples is not None:
         context += f", at most {count(found.common_samples)} each"
+    measured = tuple(_measured(found.specs))
     return (
         Title(f"Comparison of {len(found.specs)} specs", context),
+        *(() if promised else measured),  # the answer comes first
         _ranking(found),
         *sentences("Verdict", _verdict(found)),
-        _promises(found),
+        *((_promises(found),) if promised else ()),
         _training(found),
-        *_measured(found.specs),
+        *(measured if promised else ()),
         *sentences("Mind", (*found.notes, *_row_notes(found.specs))),
         *sentences("Assumed", _assumed(found.specs)),
         *sentences("How to read it", _legend(found)),

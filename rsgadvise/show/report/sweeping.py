@@ -70,12 +70,16 @@ def work_line(work: PointWork) -> str:
 
 def point_line(point: SweepPoint) -> str:
     """One point in one line, for a log."""
-    bound = "no bound" if point.paper_bound is None else f"bound {number(point.paper_bound)}"
+    bounds = (("paper", point.paper_bound), ("certified", point.certified_bound))
+    bound = (
+        ", ".join(f"{name} bound {number(value)}" for name, value in bounds if value is not None)
+        or "no bound"
+    )
     found = point.measured
     measured = "not measured"
     if found is not None:
         measured = f"measured {number(found.gradient)} [{number(found.lower)}, {number(found.upper)}]"
-    return f"{_at(point)}: {bound}, certified {number(point.certified_bound)}, {measured}"
+    return f"{_at(point)}: {bound}, {measured}"
 
 
 def _stepsize(point: SweepPoint) -> str:
@@ -111,11 +115,18 @@ _TRAINING: tuple[tuple[str, _Quantity], ...] = (
 
 
 def _mark(point: SweepPoint) -> str:
-    return "no bound" if point.paper_bound is None else "vacuous" if point.vacuous else ""
+    if point.paper_bound is None and point.certified_vacuous:
+        return "no bound"
+    return "vacuous" if point.vacuous else ""
 
 
 def _certified(point: SweepPoint) -> str:
-    return marked(point.certified_bound, vacuous=point.certified_vacuous)
+    return marked(point.certified_bound, vacuous=_only_limit(point))
+
+
+def _only_limit(point: SweepPoint) -> bool:
+    """Whether the certified bound is there, and only the largest gradient possible."""
+    return point.certified_vacuous and point.certified_bound is not None
 
 
 def _number_cell(quantity: _Quantity) -> _Cell:
@@ -240,7 +251,7 @@ def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
         found += f"; everywhere {', '.join(same)}"
     blocks: list[Block] = [Title(f"Sweep of {over}", found), grid]
     blocks += _trends(sweep, plain=plain)
-    legend = (VACUOUS_MARK,) if any(point.certified_vacuous for point in sweep.points) else ()
+    legend = (VACUOUS_MARK,) if any(map(_only_limit, sweep.points)) else ()
     return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend)))
 
 

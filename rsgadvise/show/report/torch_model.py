@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.numerals import count, epochs, number, percent, roughly
@@ -122,6 +121,5 @@ def _measured(advice: ModelAdvice) -> Iterator[str]:
 
 
 def model_document(advice: ModelAdvice) -> dict[str, Any]:
-    """The advice by its names; what a module drops out is its own affair, and not known here."""
-    train = asdict(advice.train) | {"keep_prob": None, "dropout_rate": None, "stopping": "end"}
-    return as_document("recommend", advice) | {"train": as_document("recommend", advice.train) | train}
+    """The advice by its names."""
+    return as_document("recommend", advice)

@@ -86,8 +86,12 @@ def provable(kind: str, optimizer: Optimizer) -> bool:
 
 def refusal(problem: Problem, constants: str) -> HypothesisError | None:
     """Why a theorem is not about the network, or not about the optimiser; None if it is about both."""
-    theorem, optimizer = theorem_of(problem.kind, constants), problem.optimizer
-    if refused := theorem.refusal(problem):
+    optimizer = problem.optimizer
+    try:
+        refused = theorem_of(problem.kind, constants).refusal(problem)
+    except HypothesisError as error:  # it has none with these constants
+        return error
+    if refused:
         return refused
     if covers(problem.kind, constants, optimizer):
         return None

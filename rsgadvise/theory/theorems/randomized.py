@@ -17,7 +17,7 @@ from rsgadvise.theory.constants import Constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.objective import CertifiedMultilayer, Objective, Schedule
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent, measured_instead
+from rsgadvise.theory.theorems.theorem import GENERAL, LATE, MEASURED_INSTEAD, PLAIN, Descent
 
 _CROSS = "S + 2 √(A S), S = σ²/B, A the other terms"
 
@@ -134,7 +134,7 @@ class Certified(Randomized):
             return None
         return HypothesisError(
             f"must be {obstacle.rule} for certified constants; got {obstacle.given}, which has "
-            f"{obstacle.why}; {measured_instead(obstacle)}",
+            f"{obstacle.why}; {MEASURED_INSTEAD}, or change it: {obstacle.fix}",
             quantity=obstacle.key,
         )
 

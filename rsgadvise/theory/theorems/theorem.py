@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.architecture import Architecture, Obstacle
+from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.certified import certified_constants
 from rsgadvise.theory.descent import FloatArray, Geometry
 from rsgadvise.theory.heads import SQUARED
@@ -32,9 +32,8 @@ LATE = "F_max Σ_{k>1} max(0, q_k - q_{k-1})"
 """Formulas of terms that several theorems share."""
 
 
-def measured_instead(obstacle: Obstacle) -> str:
-    """What to do about it, as an error has it."""
-    return f"use `rsgadvise recommend` without --constants, which measures, or change it: {obstacle.fix}"
+MEASURED_INSTEAD = "use `rsgadvise recommend` without --constants, which measures"
+"""What to do where nothing can be proven, as an error has it."""
 
 
 class Theorem(ABC):
@@ -95,12 +94,18 @@ class Theorem(ABC):
         """Why it is not about a network with these units and this loss; None if it is."""
         if not cls.sigmoids:
             return None
+        obstacle = network.obstacle
+        if obstacle is not None and not obstacle.key.startswith("network."):
+            return HypothesisError(
+                f"must be {obstacle.rule} for {cls.source(dropout=False)}; got {obstacle.given}, which has "
+                f"{obstacle.why}; {MEASURED_INSTEAD}",
+                quantity=obstacle.key,
+            )
         pairs = (("activation", SIGMOID, network.activations), ("loss", SQUARED, (network.loss,)))
         for key, needed, given in pairs:
             others = [name for name in given if name != needed]
             if others:
-                obstacle = network.obstacle
-                fix = "use --constants certified" if obstacle is None else measured_instead(obstacle)
+                fix = "use --constants certified" if obstacle is None else MEASURED_INSTEAD
                 return HypothesisError(
                     f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",

@@ -1,0 +1,167 @@
+"""`data.scaling: standard`: mean 0 and variance 1 per column, as scikit-learn has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run, strict
+
+from rsgadvise.data import statistics as passes
+from rsgadvise.data.opening import open_data
+from rsgadvise.data.scaling import STANDARD
+from rsgadvise.data.statistics import load_rows, measure
+
+RNG = np.random.default_rng(3)
+ROWS = 300
+ARRAYS: dict[str, Any] = {
+    "of any range": RNG.normal(3, [1, 50, 1e-3, 1e6], (ROWS, 4)),
+    "a constant, two values, an offset": np.column_stack(
+        [np.full(ROWS, 0.1), RNG.integers(0, 2, ROWS), 1e9 + RNG.random(ROWS), RNG.random(ROWS)]
+    ),
+    "8 bits": RNG.integers(0, 256, (ROWS, 5), dtype=np.uint8),
+    "in [0, 1], single precision": RNG.random((ROWS, 3)).astype(np.float32),
+    "wider than a float": RNG.normal(0, 1, (ROWS, 2)) * [1.5e308 / 4, 1.0],
+}
+
+
+def exact(values: Any) -> Any:
+    """Means and deviations in extended precision."""
+    wide = np.asarray(values, np.longdouble)
+    away, deviation = wide - wide.mean(axis=0), wide.std(axis=0)
+    varies = wide.min(axis=0) < wide.max(axis=0)
+    return np.where(varies, away / np.where(varies, deviation, 1), 0).astype(np.float64)
+
+
+@pytest.mark.parametrize("rows_at_once", [7, ROWS])
+@pytest.mark.parametrize("name", ARRAYS)
+def test_rows_and_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, rows_at_once: int
+) -> None:
+    values = ARRAYS[name]
+    np.save(tmp_path / "a.npy", values)
+    monkeypatch.setattr(passes, "CHUNK_BYTES", rows_at_once * values.shape[1] * 8)
+    monkeypatch.setattr(passes, "GRAM_ROWS", 1)
+    found = measure(open_data(tmp_path / "a.npy"), scaling="standard")
+    rows, _ = load_rows(open_data(tmp_path / "a.npy"), found)
+    expected = exact(values)
+    rounding = 1e-6 if "offset" in name else 1e-11  # of 1e9 in double precision, over the deviation
+    np.testing.assert_allclose(rows, expected, rtol=1e-11, atol=rounding)
+    assert found.scaling == STANDARD
+    assert abs(found.mean) < rounding
+    assert 0 <= found.mean_square < rounding
+    constant = int((np.ptp(values.astype(np.longdouble), axis=0) == 0).sum())
+    assert found.constant_columns == constant
+    columns = values.shape[1]
+    assert found.second_moment == pytest.approx((columns - constant) / columns, rel=1e-9)
+    top = np.linalg.eigvalsh(expected.T @ expected / ROWS)[-1]
+    assert found.top_eigenvalue == pytest.approx(top, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in ARRAYS if "float" not in name])
+def test_rows_are_those_of_scikit_learn(tmp_path: Path, name: str) -> None:
+    scalers = pytest.importorskip("sklearn.preprocessing", reason="needs scikit-learn")
+    np.save(tmp_path / "a.npy", ARRAYS[name])
+    rows, _ = load_rows(
+        open_data(tmp_path / "a.npy"), measure(open_data(tmp_path / "a.npy"), scaling="standard")
+    )
+    theirs = scalers.StandardScaler().fit_transform(ARRAYS[name].astype(np.float64))
+    np.testing.assert_allclose(rows, theirs, rtol=1e-11, atol=1e-6 if "offset" in name else 1e-11)
+
+
+CLASSES = np.arange(ROWS) % 3
+LEARNT = ARRAYS["of any range"].copy()
+LEARNT[:, 0] += CLASSES
+LEARNT[:, 1] += 50 * (CLASSES == 1)
+NETWORK = (
+    "network: {kind: multilayer, layers: [4, 5, 3], activation: tanh, loss: cross_entropy, bias: true}\n"
+)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    np.savez(tmp_path / "a.npz", x=LEARNT, y=CLASSES)
+    np.savetxt(tmp_path / "a.csv", np.column_stack([LEARNT, CLASSES]), "%.17g", ",")
+    path = tmp_path / "spec.yaml"
+    path.write_text(f"{NETWORK}data: {{file: a.npz, scaling: standard}}\nbudget: {{epochs: 20}}\n")
+    return path
+
+
+def test_advice_is_measured_and_nothing_is_promised(run: Run, spec: Path, tmp_path: Path) -> None:
+    found = run("recommend", spec, "--work", "2e8", "-f", "json")
+    assert (found.code, found.err) == (0, "")
+    document = strict(found.out)
+    train = document["train"]
+    assert (train["source"], train["learns"], train["scaling"]) == ("raced", True, STANDARD)
+    assert document["guarantee"] is None
+    assert not any(row["proven"] or row["vacuous"] for row in document["recommendations"])
+    assert {row["largest_gradient"] for row in document["recommendations"]} == {None}
+    (note,) = [note for note in document["notes"] if note.startswith("No guarantee")]
+    assert "data.scaling: standard has inputs beyond [0, 1], which no theorem is about" in note
+    shown = " ".join(run("recommend", spec, "--work", "2e8", "--details").out.split())
+    assert f"inputs scaled: {STANDARD}" in shown
+    page = tmp_path / "page.html"
+    assert run("report", spec, "--work", "2e8", "-o", page).code == 0
+    assert "gives every column mean 0 and variance 1" in page.read_text()
+
+
+def test_training_measures_on_the_scaled_rows(run: Run, spec: Path) -> None:
+    fixed = ("stepsize=0.1", "batch_size=300", "iterations=3", "stopping=[0,0,1]")
+    sets = [part for each in fixed for part in ("--set", f"training.{each}")]
+    options = (*sets, "--measure", "--jobs", "1", "-q", "-f", "json", "--runs")
+    vary = ("--vary", "training.stepsize=0.1")
+    (ours,) = strict(run("sweep", spec, *vary, *options, "2").out)["points"]
+    (other,) = strict(run("sweep", spec, *vary, *options, "2", "--set", "data.scaling=minmax").out)["points"]
+    assert (ours["paper_bound"], ours["certified_bound"], ours["largest_gradient"]) == (None, None, None)
+    assert not any("too large" in note for note in ours["notes"])
+    assert other["certified_bound"] > 0
+    assert ours["measured"]["initial_loss"] != pytest.approx(other["measured"]["initial_loss"], rel=1e-3)
+    assert run("compare", spec, spec, *options, "4").code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("bound", "S"), "data.scaling: must be minmax, robust, none or auto for a bound; got standard"),
+        (
+            ("recommend", "S", "--constants", "certified"),
+            "data.scaling: must be minmax, robust, none or auto",
+        ),
+        (("recommend", "S", "--constants", "typical"), "made-up data stand in for yours"),
+        (("stats", "a.npz", "--scaling", "standard", "--into", "S"), "--into writes moments of inputs in"),
+        (
+            ("bound", "S", "--set", "network={kind: autoencoder, layers: [4, 2]}"),
+            "data.scaling: must be one that keeps features in [0, 1] for the outputs of an autoencoder",
+        ),
+    ],
+)
+def test_what_rests_on_inputs_in_the_unit_box_is_refused(
+    run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(spec.parent)
+    before = spec.read_text()
+    found = run(*(str(spec) if word == "S" else word for word in command))
+    assert (found.code, found.out) == (2, "")
+    assert said in found.err
+    assert found.err.count("\n") == 1
+    assert spec.read_text() == before
+
+
+def test_a_spec_from_init_keeps_the_scaling_alone(run: Run, spec: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made.yaml"
+    assert run("init", made, "--data", tmp_path / "a.npz", "--scaling", "standard").code == 0
+    text = made.read_text()
+    assert "\n  scaling: standard" in text
+    assert "\n  mean:" not in text
+    assert run("recommend", made, "--work", "1e7", "--set", "budget.epochs=2").code == 0
+
+
+def test_an_autoencoder_with_linear_outputs(run: Run, spec: Path) -> None:
+    spec.write_text(
+        "network: {kind: autoencoder, layers: [4, 2], activation: tanh, loss: squared_linear}\n"
+        "data: {file: a.npz, scaling: standard}\nbudget: {epochs: 20}\n"
+    )
+    document = strict(run("recommend", spec, "--work", "2e8", "-f", "json").out)
+    assert document["train"]["loss"] < 0.9 * document["train"]["constant_loss"]
