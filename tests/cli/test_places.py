@@ -26,6 +26,7 @@ SPECS: dict[str, tuple[str, ...]] = {
     "explain": ("{}",),
     "iterations": ("{}", "--eps", "0.05", "--delta", "0.05"),
     "bound": ("{}",),
+    "batch": ("{}",),
     "verify": ("{}", "--runs", "1", "--jobs", "1"),
     "sweep": ("{}", "--vary", "training.keep_prob=1"),
     "report": ("{}",),

@@ -285,6 +285,8 @@ def _options(draw: Draw, command: str) -> list[str]:
         options += ["--eps", repr(draw.real(1e-3, 10.0)), "--delta", repr(draw.real(1e-4, 0.9))]
         if draw.chance(0.3):
             options += ["--runs", str(draw.whole(1, 100)), "--epochs", repr(draw.real(0.1, 1e3))]
+    if command == "batch" and draw.chance(0.5):
+        options += ["--to", str(draw.whole(1, 4096, widest=(1, 10**12)))]
     if command == "design":
         options += ["--widths", draw.random.choice(["4:64", "1,2,3", "5", "1000:1000000000:log3", "2:40:3"])]
         options += ["--depth", draw.random.choice(["1", "1:3", "0,1,2", "2"])]
@@ -374,7 +376,7 @@ _WITH_CONSTANTS = {"recommend", "explain", "report", "bound", "iterations", "com
 _COMMANDS = (
     ("recommend", 66), ("bound", 11), ("iterations", 10), ("explain", 0.8), ("report", 2), ("compare", 3),
     ("sweep", 0.6), ("design", 1.2), ("plot", 1.5), ("stats", 1), ("data", 2), ("verify", 0.3), ("init", 0.5),
-    ("schema", 0.1),
+    ("schema", 0.1), ("batch", 0.3),
 )  # fmt: skip
 
 
