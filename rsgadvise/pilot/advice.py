@@ -334,6 +334,7 @@ def _raced(
         advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
         usual=usual_stepsize(arena.network, arena.data.inputs, arena.optimizer),
         optimizer=arena.optimizer,
+        lingers=arena.network.lingers,
     )
     # Rounding N makes other batch sizes a little cheaper, and the winner's training is what counts.
     first = proposals.first()[0]

@@ -121,6 +121,7 @@ class Proposals:
         decay: rho of the first schedule.
         advised: its stepsizes, one per matrix.
         usual: see `usual_stepsize`; without one it is 1/U.
+        lingers: whether the network does so about a constant at first: longer steps get it off.
         optimizer: that is raced; of another than SGD, U is the reciprocal of its directional stepsize.
     """
 
@@ -134,11 +135,13 @@ class Proposals:
     advised: tuple[float, ...]
     usual: float | None
     optimizer: Optimizer = PLAIN
+    lingers: bool = False
 
     @property
     def rungs(self) -> range:
         """That every race begins with."""
-        return RUNGS if self.optimizer.plain and self.usual is not None else DIRECTIONAL_RUNGS
+        upwards = self.optimizer.plain and (self.usual is not None or self.lingers)
+        return RUNGS if upwards else DIRECTIONAL_RUNGS
 
     def first(self, most: int | None = None) -> list[Candidate]:
         """Multiples of 1/U, each layer at its own length; or the stepsize that the spec fixes.

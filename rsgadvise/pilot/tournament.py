@@ -188,13 +188,13 @@ class Tournament:
         self.constant = constant_loss(self.arena.network, self.arena.data.targets)
 
     @property
-    def _plateau(self) -> float | None:
-        """A constant's loss, about which a network lingers at first if it has several matrices; else None.
+    def plateau(self) -> float | None:
+        """A constant's loss, about which a network lingers at first; None of those that do not.
 
-        Other networks than the paper's are there when a long step has killed or saturated their units.
+        Others are there when a long step has killed or saturated their units.
         """
         network = self.arena.network
-        return self.constant if len(network.shapes) > 1 and network.as_in_the_paper else None
+        return self.constant if len(network.shapes) > 1 and network.lingers else None
 
     def run(self) -> None:
         """Race until the allowance is used up.
@@ -272,7 +272,7 @@ class Tournament:
     def _widened(self, heat: Heat, share: float) -> list[Runner]:
         """Everybody, with the next rungs while the best stands at an end of the ladder."""
         while True:
-            leader = min(self.standing, key=lambda runner: merit(runner, self._plateau))
+            leader = min(self.standing, key=lambda runner: merit(runner, self.plateau))
             ladder = [runner.candidate.rung for runner in self.standing if runner.candidate.rung is not None]
             joins = ladder and self.programme.added > 0
             added = self.proposals.beside(leader.candidate, ladder) if joins else None
@@ -385,7 +385,7 @@ class Tournament:
     def _ranked(self, runners: Sequence[Runner]) -> list[Runner]:
         # Losses of the retired are those of mini-batches: no measure for those that were compared.
         retired = [] if self.comparing else [runner for runner in self.standing if runner not in runners]
-        found = scores(runners, retired, constant=self._plateau)
+        found = scores(runners, retired, constant=self.plateau)
         order = np.argsort(found, kind="stable")
         return [runners[place] for place in order]
 

@@ -75,6 +75,14 @@ class Architecture(OfKind):
         return self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
 
     @property
+    def lingers(self) -> bool:
+        """Whether it stays about the loss of a constant prediction at first.
+
+        Where a unit is not 0 at 0, as a sigmoid, a layer hands on nearly the same for every row.
+        """
+        return any(unit.at_zero != 0 for unit in self.units)
+
+    @property
     def obstacles(self) -> tuple[Obstacle, ...]:
         """What keeps its curvature or its gradients from having a bound; none where both have one.
 

@@ -94,6 +94,8 @@ def test_the_ladder_of_networks_of_which_no_usual_stepsize_is_known() -> None:
     assert [each.rung for each in first] == list(range(-3, 4))
     away = [0.06 * abs(each) for each in range(-3, 4)]
     assert [each.unusual for each in first] == pytest.approx([*away[:-1], away[-1] + 0.05 * 1.5])
+    lingering = replace(proposals(), usual=None, lingers=True).first()
+    assert [each.rung for each in lingering] == list(range(-1, 4)), "sigmoids need longer steps"
     alone = replace(proposals(shape=(1.0,)), usual=9.0).first()
     assert {each.unusual for each in alone} == {0.0}
 

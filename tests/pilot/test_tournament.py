@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rsgadvise import recommend
 from rsgadvise.pilot import race
+from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.looking import Looks, look_along
 from rsgadvise.pilot.race import Candidate, Runner
 from rsgadvise.pilot.results import PilotAdvice
@@ -527,3 +528,14 @@ def test_ctrl_c_in_the_middle_of_a_heat(monkeypatch: pytest.MonkeyPatch) -> None
         moved = each.share == third.pilot.raced[0].share
         assert (each.loss != before[each.source]) == moved
     assert second.cost < third.cost < 0.5
+
+
+@pytest.mark.parametrize(
+    ("unit", "lingers"), [("sigmoid", True), ("softplus", True), ("relu", False), ("tanh", False)]
+)
+def test_losses_about_a_constant_are_equal_where_networks_linger(unit: str, lingers: bool) -> None:
+    """Which they do at first whose units are not 0 at 0; a ReLU network at a constant is dead."""
+    network = Network("multilayer", (12, 6, 3), (20.0, 20.0), activations=(unit,), bias=True)
+    arena = Arena.of(network, Data(X, np.eye(3)[LABELS]), seed=0, hold_out=False)
+    tournament = Tournament(arena, None, 1e6, 1, lambda part, words: None)  # type: ignore[arg-type]
+    assert (tournament.plateau == tournament.constant) is lingers

@@ -43,6 +43,11 @@ class Unit(ABC):
     keras: ClassVar[str]
     sklearn: ClassVar[str] = ""
 
+    @property
+    def at_zero(self) -> float:
+        """phi(0)."""
+        return float(self.derivatives(np.zeros((1, 1)))[0].item())
+
     @abstractmethod
     def forward(self, values: Array) -> None:
         """phi(a) in place of a."""
