@@ -53,7 +53,6 @@ if TYPE_CHECKING:
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
     from rsgadvise.theory import ConstantsName
-    from rsgadvise.theory.architecture import Obstacle
 
 
 # Errors of the theory, pointed at the key of the spec that they are about.
@@ -94,8 +93,10 @@ def require_bounds(
 
     problem = resolve(loaded.spec)
     optimizer, obstacles = problem.optimizer, problem.obstacles
-    kind = next((value for key, value in map(_pair, obstacles) if key == "network.kind"), problem.kind)
-    about_it = provable(kind, optimizer)  # of the kind that the spec has once all else is changed
+    changed = (each.change.partition("=") for each in obstacles)
+    # Of the kind that the network has once all else is changed.
+    kind = next((value for key, _, value in changed if key == "network.kind"), problem.kind)
+    about_it = provable(kind, optimizer)
     found = [
         (each.key, f"{each.rule} for a bound", f"{each.given}, which has {each.why}", f"--set {each.change}")
         for each in obstacles
@@ -126,11 +127,6 @@ def require_bounds(
     # What measures trains in a box.
     fix = f"add {' '.join(changes)}" if problem.spectral else f"{instead}, or add {' '.join(changes)}"
     raise loaded.source.error(key, f"must be {rule}; got {got}; {fix}")
-
-
-def _pair(obstacle: Obstacle) -> tuple[str, str]:
-    key, _, value = obstacle.change.partition("=")
-    return key, value
 
 
 def require_box(loaded: LoadedSpec) -> None:

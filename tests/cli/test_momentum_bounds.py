@@ -97,6 +97,7 @@ def test_verify_trains_with_it(run: Run, tmp_path: Path) -> None:
     (case,) = found["cases"]
     assert (case["constants"], case["verdict"]) == ("certified", "consistent")
     assert case["measured"] < case["bound"]
+    assert "momentum" in case["equation"]
 
 
 @pytest.mark.usefixtures("advised_once")
@@ -121,3 +122,15 @@ def test_what_has_bounds_of_sgd_alone_trains_with_it(run: Run, tmp_path: Path, c
     assert row["certified_bound"] is None
     note = "No bound: those here are of SGD, and `rsgadvise bound` has that of momentum."
     assert any(note in each for each in row["notes"])
+
+
+def test_what_verify_is_left_is_by_its_own_theorem(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.3, mean_square: 0.12, samples: 200}\n"
+        "budget: {epochs: 20}\nsearch: {batch_size: [10]}\ntraining: {optimizer: momentum}\n"
+    )
+    (case,) = strict(run("verify", spec, "--runs", "8", "--jobs", "1", "-f", "json").out)["cases"]
+    ranked = strict(run("recommend", spec, "--constants", "certified", "-f", "json").out)["recommendations"]
+    assert f"stepsize {ranked[0]['stepsize']:.4g}, batch size 10" in case["notes"][0]
+    assert case["bound"] is not None

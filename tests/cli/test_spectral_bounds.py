@@ -63,6 +63,11 @@ def test_the_commands_that_rest_on_bounds_take_it(run: Run, tmp_path: Path, kind
     assert case["constants"] == "certified"
     assert case["measured"] < case["bound"]
     assert done.code in (0, 3)
+    box = ("--set", "network.spectral_bound=null", "--set", "network.weight_bound=1.5")
+    (other,) = strict(
+        run("verify", spec, *box, "--constants", "certified", "--runs", "8", "--jobs", "1", "-f", "json").out
+    )["cases"]
+    assert case["bound"] < 0.9 * other["bound"]  # it is held against the tighter of the two
     free = (
         "--set",
         "training.stepsize=null",
@@ -86,6 +91,10 @@ def test_the_commands_that_rest_on_bounds_take_it(run: Run, tmp_path: Path, kind
         (("report",), "where short runs are made"),
         (("recommend", "--constants", "certified", "--emit", "torch"), "for --emit, whose programs"),
         (("sweep", "--vary", "training.stepsize=0.1,0.2"), "here: this command is about networks in a box"),
+        (
+            ("sweep", "--vary", "training.stepsize=0.1,0.2", "--measure", "--advice", "paper"),
+            "here: this command is about networks in a box",
+        ),
         (("design", "--widths", "4", "--depth", "1"), "here: this command is about networks in a box"),
         (("bound", "--constants", "floorless"), "for floorless constants, whose proof is of a box"),
         (("bound", "--constants", "paper"), "for Corollary V.1, equation (12), whose weights lie in a box"),
@@ -96,6 +105,14 @@ def test_the_others_say_what_to_do(run: Run, tmp_path: Path, command: tuple[str,
     said = refused(run, name, written(tmp_path), *options)
     assert f"network.spectral_bound: must be absent {why}" in said
     assert "got 1.5" in said
+
+
+def test_no_point_of_a_sweep_takes_it(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"network: {{kind: multilayer, layers: [8, 5, 2]}}\n{DATA}{FIXED}")
+    for more in ((), ("--measure",)):
+        said = refused(run, "sweep", spec, "--vary", "network.spectral_bound=1,2", *more)
+        assert "network.spectral_bound: must be absent here: this command is about networks in a box" in said
 
 
 @pytest.mark.parametrize(
