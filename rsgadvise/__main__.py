@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -12,6 +13,8 @@ def main() -> None:
         from rsgadvise.interrupts import install
 
         install()
+        # What is imported stays: to look through it for garbage is a tenth of a short command.
+        gc.set_threshold(100_000, 20, 20)
         # Plug-ins of the library that checks specs: nothing here has one, and to look for them reads the
         # metadata of every installed package.
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
