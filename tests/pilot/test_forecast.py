@@ -138,6 +138,18 @@ def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
     assert all(0 <= float(at) <= 400 for at in re.findall(r"[ML]([-.\d]+)", "".join(corners.values())))
 
 
+def test_losses_without_a_place_on_the_axis_are_left_out(run: Run) -> None:
+    """A run that left the range of numbers, a loss of 0: what is written can be drawn all the same."""
+    found = json.loads(run("recommend", "configs/seedlings.csv", "-f", "json", "-q").out)
+    found["pilot"]["curve"][0][1], found["pilot"]["curve"][1][1] = None, 0.0
+    found["train"]["expected"][-1]["low"] = found["train"]["constant_loss"] = 0.0
+    seen, ahead = chart_from(json.dumps(found), "advice.json").rows[0][0].series
+    assert len(seen.points) == len(found["pilot"]["curve"]) - 2
+    assert [point.open_below for point in ahead.points].count(True) == 1
+    found["train"]["expected"] = []
+    assert len(chart_from(json.dumps(found), "advice.json").rows) == 1
+
+
 @pytest.mark.parametrize("loss", ["0", "-1", "nan", "inf"])
 def test_a_loss_that_is_none(run: Run, loss: str) -> None:
     done = run("recommend", "configs/seedlings.csv", f"--until={loss}")
