@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.advice.problems import DATA, HIDDEN, PACKAGED, UNSEEN, is_there, parts_of
 from benchmarks.advice.trials import Cooling
 from rsgadvise import recommend
-from rsgadvise.advise.results import Expected, TrainingPlan
+from rsgadvise.advise.results import Expected, TrainingPlan, by_matrix
 from rsgadvise.kinds import KindName
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network, initial_weights
@@ -65,7 +65,7 @@ def _advised(data: Data, hidden: tuple[int, ...], name: str, seed: int) -> tuple
 
 def _trained(plan: TrainingPlan, network: Network, data: Data, iterations: int, seed: int) -> float:
     """Loss over all rows at the end."""
-    steps = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,) * len(network.shapes)
+    steps = by_matrix(plan.stepsize, len(network.shapes))
     single = Data(data.inputs.astype(np.float32), data.targets.astype(np.float32))
     training = Training(network, single, steps, plan.batch_size, plan.decay, plan.optimises)
     pace = Cooling(np.array([steps]), np.array([plan.decay]), np.array([plan.cooldown]), iterations)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import load_rows, measure
-from rsgadvise.training.generated import moments_of
+from rsgadvise.library import measured_of
 from rsgadvise.training.networks import Array, Data, Network
 
 __all__ = [
@@ -92,19 +92,8 @@ class Problem:
         box = {"weight_bound": WEIGHT_BOUND} if network.weight_bounds else {}
         return {
             "network": {"kind": network.kind, "layers": list(network.layers), **box},
-            "data": self.statistics(),
+            "data": measured_of(self.training),
             "training": {"batch_size": batch_size, "iterations": iterations, "keep_prob": 1},
-        }
-
-    def statistics(self) -> dict[str, float]:
-        """mu_x, tau_x, E||x||^2/d, the top eigenvalue, and the number of rows."""
-        found = moments_of(self.training)
-        return {
-            "mean": found.mean,
-            "mean_square": found.mean_square,
-            "second_moment": found.second_moment,
-            "top_eigenvalue": found.top_eigenvalue,
-            "samples": self.training.rows,
         }
 
 

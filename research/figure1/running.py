@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from research.figure1.rules import Panel
-from research.figure1.tables import Table, reduced, statistics_of
+from research.figure1.tables import Table, reduced
 from rsgadvise.ask.sweep.axes import PlannedPoint, override, parse_axis, plan_points
 from rsgadvise.ask.sweep.measuring import Computer, Options
 from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
 from rsgadvise.ask.sweep.running import SweepLog, identity, run_sweep
 from rsgadvise.ask.verify.runners import make_runner
+from rsgadvise.library import measured_of
 from rsgadvise.show.report.sweeping import sweep_document
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
 from rsgadvise.training.networks import Data
@@ -134,7 +135,7 @@ def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: P
         by_width.setdefault(point.loaded.spec.network.layers[0], []).append(place)
     for width, places in by_width.items():
         rows = reduced(table, width, seed=seed, tied=tied)
-        statistics = statistics_of(rows)
+        statistics = measured_of(rows)
         for stage, every in (("ended", planned.points), ("began", began)):
             chosen = tuple(every[place] for place in places)
             options = Options(measure=True, runs=1, seed=seed, confidence=CONFIDENCE)
@@ -214,7 +215,7 @@ def joined(planned: Plan, replicates: Sequence[Replicate], table: Table, *, data
 def _spec_as_run(planned: Plan, table: Table, *, runs: int) -> dict[str, Any]:
     """The packaged spec with the moments, axes and runs of this table in place of its own."""
     spec = planned.loaded.spec.model_dump(mode="json")
-    spec["data"] |= statistics_of(Data(table.inputs, table.targets))
+    spec["data"] |= measured_of(Data(table.inputs, table.targets))
     spec["sweep"] |= {
         "vary": [f"{axis.key}={_vary_text(axis.values)}" for axis in planned.axes],
         "runs": runs,

@@ -9,10 +9,9 @@ import numpy as np
 
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import load_rows, measure
-from rsgadvise.training.generated import moments_of
 from rsgadvise.training.networks import Array, Data
 
-__all__ = ["DATA", "OUTPUTS", "Table", "generated_table", "load_table", "reduced", "statistics_of"]
+__all__ = ["DATA", "OUTPUTS", "Table", "generated_table", "load_table", "reduced"]
 
 DATA: dict[str, tuple[str, str | None, str | None, tuple[str, ...]]] = {
     "CIFAR-10": ("cifar10/data_batch_1_first2000", None, None, ()),
@@ -83,15 +82,3 @@ def reduced(table: Table, columns: int, *, seed: int, tied: bool) -> Data:
     )
     inputs = np.ascontiguousarray(table.inputs[:, order[:columns]])
     return Data(inputs, inputs if tied else table.targets)
-
-
-def statistics_of(data: Data) -> dict[str, float | int | None]:
-    """The moments of these rows by spec key."""
-    found = moments_of(data)
-    return {
-        "mean": found.mean,
-        "mean_square": found.mean_square,
-        "second_moment": found.second_moment,
-        "top_eigenvalue": found.top_eigenvalue,
-        "samples": data.rows,
-    }

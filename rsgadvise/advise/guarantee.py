@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rsgadvise.advise.recommend import Rankings
-from rsgadvise.advise.results import BoxGrowth, Guarantee, Recommendation
+from rsgadvise.advise.results import BoxGrowth, Guarantee, Recommendation, by_matrix
 from rsgadvise.advise.runs import rows_to_compare
 from rsgadvise.advise.solve import solve
 from rsgadvise.advise.space import Goal, Space, without_limits
@@ -120,7 +120,7 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
         yield f"{problem.optimizer.words} that begins at 0"
     if best.keep_prob < 1:
         yield f"units kept with probability {best.keep_prob:.4g} by a mask of its own for each row"
-    gammas = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
+    gammas = by_matrix(best.stepsize)
     shown = [f"{gamma:.6g}" for gamma in gammas]
     steps = f"stepsize {shown[0]}" if len(set(shown)) == 1 else f"stepsizes {'/'.join(shown)} by layer"
     yield f"{steps}{f' k^-{best.decay:g} at iteration k' if best.decay else ''}"

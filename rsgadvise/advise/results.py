@@ -231,6 +231,11 @@ def as_stepsize(stepsize: FloatArray) -> Stepsize:
     return float(stepsize) if stepsize.ndim == 0 else tuple(float(gamma) for gamma in stepsize)
 
 
+def by_matrix(stepsize: Stepsize, matrices: int = 1) -> tuple[float, ...]:
+    """One stepsize for each matrix, of one for all or one for each."""
+    return stepsize if isinstance(stepsize, tuple) else (stepsize,) * matrices
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
     """One ranked choice of hyper-parameters.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise.recommend import rank, ranking_objective, training_plan, without_bounds
-from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation
+from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation, by_matrix
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot import DEFAULT_WORK
@@ -331,7 +331,7 @@ def _raced(
         iterations=best.iterations,
         keep_prob=best.keep_prob,
         decay=best.decay,
-        advised=best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,) * matrices,
+        advised=by_matrix(best.stepsize, matrices),
         usual=usual_stepsize(arena.network, arena.data.inputs, arena.optimizer),
         optimizer=arena.optimizer,
         lingers=arena.network.lingers,

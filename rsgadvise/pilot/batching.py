@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.advise.results import TrainingPlan, by_matrix
 from rsgadvise.pilot.arena import Arena, multiply_adds
 from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, SEEDS, TRAININGS, BatchRace, batch_race, mean_loss
-from rsgadvise.pilot.tournament import loss_of, predictions
+from rsgadvise.pilot.tournament import loss_at
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.training.networks import Data, Network, one_thread
 from rsgadvise.training.rsg import Training, train
@@ -34,8 +34,7 @@ def race_batches(
     arena = Arena.of(network, data, seed=seed, hold_out=False, optimizer=optimizer)
     starts = [arena.start(_START + seed) for seed in range(SEEDS)]
     start = [np.concatenate(level) for level in zip(*starts, strict=True)]
-    gammas = plan.stepsize
-    own = gammas if isinstance(gammas, tuple) else (gammas,) * len(network.shapes)
+    own = by_matrix(plan.stepsize, len(network.shapes))
 
     def run(size: int, multiple: float, looks: Sequence[int]) -> Iterator[tuple[int, float]]:
         stepsizes = tuple(multiple * gamma for gamma in own)
@@ -43,7 +42,7 @@ def race_batches(
         streams = [arena.stream(_BATCHES, size, seed) for seed in range(SEEDS)]
         for shot in train(training, start, streams, [np.array(looks) + 1] * SEEDS):
             losses = [
-                loss_of(network, predictions(network, one, judged.inputs), judged.targets)
+                loss_at(network, one, judged)
                 for one in ([matrix[seed : seed + 1] for matrix in shot.weights] for seed in range(SEEDS))
             ]
             yield shot.iteration - 1, mean_loss(losses)

@@ -15,7 +15,7 @@ from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
 from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.records import dataclass
-from rsgadvise.training.networks import Array, Network, widened
+from rsgadvise.training.networks import Array, Data, Network, widened
 from rsgadvise.training.rsg import Training
 
 # Who ran the last heat, run again from another start; and what a trained network says.
@@ -97,6 +97,11 @@ def loss_of(network: Network, outputs: Array, targets: Array) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
         losses = network.head.losses(outputs[None], targets[None], (outputs - targets)[None])
     return float(losses.sum(dtype=np.float64)) / len(outputs)
+
+
+def loss_at(network: Network, weights: Sequence[Array], data: Data) -> float:
+    """Mean loss of rows, as the network is used after training."""
+    return loss_of(network, predictions(network, weights, data.inputs), data.targets)
 
 
 Progress = Callable[[float, str], None]
@@ -399,9 +404,8 @@ class Tournament:
         data = self.arena.held_out or self.arena.data
         chosen = self.arena.rng(_COMPARING).permutation(data.rows)[: self.compared_rows]
         network = self.arena.keeping(keep_prob).network
-        found = predictions(network, weights, data.inputs[chosen])
         self.work += LOSS_COST * len(chosen)
-        loss = loss_of(network, found, data.targets[chosen])
+        loss = loss_at(network, weights, Data(data.inputs[chosen], data.targets[chosen]))
         return loss if math.isfinite(loss) else math.inf
 
     def _again(self, runner: Runner, key: int, share: float, looking: float) -> Finalist | None:

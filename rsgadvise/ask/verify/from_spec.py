@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rsgadvise.advise.results import by_matrix
 from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
 from rsgadvise.errors import HypothesisError
@@ -199,7 +200,7 @@ def setting_from_spec(
     else:
         moments = problem.moments
     start, alpha, about = _start(spec, network, data, seed, name)
-    stepsizes = values.stepsize if isinstance(values.stepsize, tuple) else (values.stepsize,)
+    stepsizes = by_matrix(values.stepsize)
     matrices = len(network.shapes)
     setting = Setting(
         name=name,

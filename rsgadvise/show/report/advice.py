@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rsgadvise.advise.results import Advice, NoiseScale, Recommendation
+from rsgadvise.advise.results import Advice, NoiseScale, Recommendation, by_matrix
 from rsgadvise.advise.wording import ranks_by, ranks_in_words
 from rsgadvise.numerals import count, epochs, network, number, percent, stepsizes
 from rsgadvise.show.report.blocks import (
@@ -113,7 +113,7 @@ def _fixed(advice: Advice) -> bool:
 
 def plan_stepsizes(advice: Advice, plan: TrainingPlan) -> str:
     """The stepsize with no more digits than are known, one for each layer where layers differ."""
-    own = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,)
+    own = by_matrix(plan.stepsize)
     texts = [number(gamma, digits_of(advice)) for gamma in own]
     if len(set(texts)) == 1:
         return texts[0]
@@ -299,7 +299,7 @@ def _row_notes(rows: Sequence[Recommendation]) -> Iterator[str]:
 def _layer_grid(rows: Sequence[Recommendation]) -> Grid:
     """Stepsizes by layer for the first ranks; a deep network shows its first and last layers."""
     shown = rows[:_RANKS_BY_LAYER]
-    vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in shown]
+    vectors = [by_matrix(row.stepsize) for row in shown]
     depth = len(vectors[0])
     indices = list(range(depth))
     if depth > _LAYERS_SHOWN:
@@ -480,7 +480,7 @@ def brief_ranking(advice: Advice) -> tuple[Grid, ...]:
     grid = replace(grid, title=title, caption=caption)
     if not by_layer:
         return (grid,)
-    vectors = [row.stepsize if isinstance(row.stepsize, tuple) else (row.stepsize,) for row in rows]
+    vectors = [by_matrix(row.stepsize) for row in rows]
     if len(vectors[0]) > _LAYERS_BESIDE:
         return (grid, _layer_grid(rows))
     cells = [", ".join(number(gamma, min(digits, 3)) for gamma in vector) for vector in vectors]
