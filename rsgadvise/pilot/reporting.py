@@ -25,15 +25,7 @@ from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
 from rsgadvise.pilot.second_order import StoppedState, stopped_state
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
-from rsgadvise.pilot.tournament import (
-    NOT_RUN,
-    Entry,
-    Finalist,
-    Tournament,
-    loss_of,
-    predictions,
-    standings,
-)
+from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
 from rsgadvise.pilot.training_plan import raced_plan, raced_spread
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName, about
@@ -359,10 +351,9 @@ class Reporter:
         arena = self.arena.keeping(winner.keep_prob)
         if arena.network.masked_widths:
             return None
-        rows = arena.part(np.arange(min(arena.data.rows, _LOSS_ROWS)))  # which stand in no order
-        return loss_of(
-            arena.network, predictions(arena.network, finalist.looks.weights, rows.inputs), rows.targets
-        )
+        data = arena.part(np.arange(min(arena.data.rows, _LOSS_ROWS)))  # which stand in no order
+        outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
+        return loss_of(arena.network, outputs, data.targets)
 
     def _stopping(self, winner: Candidate, finalist: Finalist) -> StoppingChoice:
         point = self._point(winner, finalist.looks.last, "uniform")
