@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.errors import UsageError
 from rsgadvise.pilot.batch_race import usual_critical
-from rsgadvise.pilot.timing import StepCost
+from rsgadvise.pilot.timing import Memory, StepCost
 from rsgadvise.records import dataclass
 from rsgadvise.theory.batch_size import iterations_factor, stepsize_factor
 
@@ -63,6 +64,7 @@ class BatchAdvice:
         cost: of a step, or None.
         fastest: the batch size of the table that takes least time; None without a cost.
         pays_up_to: the largest of the table that is no more than critical; the smallest where all are.
+        memory: the largest batch that fits; None where nothing was timed.
         change: from one batch size to another, or None where nobody asked.
         raced: iterations to the loss of the race by batch size; empty without one.
         trainings: what the race cost, in trainings of the advised length.
@@ -79,6 +81,7 @@ class BatchAdvice:
     cost: StepCost | None
     fastest: int | None
     pays_up_to: int
+    memory: Memory | None
     change: BatchChange | None
     raced: Mapping[int, float]
     trainings: float
@@ -94,6 +97,7 @@ def batch_advice(
     scale_free: bool,
     samples: int | None,
     cost: StepCost | None,
+    memory: Memory | None = None,
     before: int | None = None,
     after: int | None = None,
     notes: tuple[str, ...] = (),
@@ -109,7 +113,7 @@ def batch_advice(
         about: the network or model in a word.
         scale_free: whether the optimiser's updates do not know how long a gradient was, as Adam's.
         samples: rows to train on; None where unknown.
-        cost: of a step, or None.
+        cost: of a step, or None. memory: what fits; larger batches are left out, but for those asked for.
         before, after: batch sizes of a change; `before` is the plan's where only the other is given.
         notes: of the advice.
 
@@ -127,7 +131,8 @@ def batch_advice(
         found = race.carried(plan.batch_size, plan.iterations, scale_free=scale_free)
     critical = found.value
     known = {plan.batch_size, *(size for size in (before, after) if size is not None)}
-    sizes = sorted(known | {size for size in SIZES if samples is None or size <= samples})
+    most = min(math.inf if samples is None else samples, math.inf if memory is None else memory.batch_size)
+    sizes = sorted(known | {size for size in SIZES if size <= most})
 
     def row(size: int) -> BatchRow:
         iterations = plan.iterations * iterations_factor(plan.batch_size, size, critical=critical)
@@ -158,6 +163,7 @@ def batch_advice(
         tradeoff=rows,
         cost=cost,
         fastest=fastest,
+        memory=memory,
         pays_up_to=max((size for size in sizes if size <= critical), default=sizes[0]),
         change=change,
         raced={} if race is None else race.steps,

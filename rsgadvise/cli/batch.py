@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rsgadvise.ask.batch import BatchAdvice
     from rsgadvise.pilot import Effort
     from rsgadvise.pilot.batch_race import BatchRace
-    from rsgadvise.pilot.timing import StepCost
+    from rsgadvise.pilot.timing import Memory, StepCost
     from rsgadvise.show.report.blocks import Block
 
 
@@ -89,7 +89,7 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
     if plan is None:
         reason = "no training fits the spec" if advice.infeasible is None else advice.infeasible.reason
         raise InfeasibleError(f"no batch size can be advised: {reason}")
-    race, cost = _measured(answer, plan, effort)
+    race, cost, fits = _measured(answer, plan, effort)
     idle = f"This network learns nothing so: {plan.reason.rstrip('.')}." if plan.learns is False else ""
     noise, known = advice.critical_batch_size, answer.measured.get("samples")
     return batch_advice(
@@ -100,6 +100,7 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
         scale_free=plan.optimises.scale_free,
         samples=answer.loaded.spec.data.samples if known is None else int(known),
         cost=cost,
+        memory=fits,
         before=before,
         after=after,
         notes=(*([idle] if idle else []), *answer.source.notes),
@@ -108,15 +109,16 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
 
 def _measured(
     answer: Answer[Advice], plan: TrainingPlan, effort: Effort
-) -> tuple[BatchRace | None, StepCost | None]:
-    """The race of batch sizes and the seconds of a step on the rows; without them what the spec says."""
+) -> tuple[BatchRace | None, StepCost | None, Memory | None]:
+    """The race of batch sizes, the seconds of a step and what memory allows; without rows what the spec
+    says."""
     from rsgadvise.advise.results import NoiseScale
-    from rsgadvise.pilot.timing import StepCost, step_cost
+    from rsgadvise.pilot.timing import StepCost, memory, step_cost
 
     given = answer.loaded.spec.cost
     cost = None if given is None else StepCost(given.per_iteration, given.per_sample, "given")
     if answer.statistics is None or not isinstance(answer.result.critical_batch_size, NoiseScale):
-        return None, cost
+        return None, cost, None
     from rsgadvise.pilot.batching import race_batches
     from rsgadvise.spec.problem import resolve
     from rsgadvise.training.networks import Network
@@ -130,7 +132,7 @@ def _measured(
         )
     rows = rows_of(answer.loaded, answer.statistics)
     race = race_batches(network, rows, problem.optimizer, plan, seed=effort.seed, work=effort.allowed)
-    return race, cost or step_cost(network, rows, problem.optimizer)
+    return race, cost or step_cost(network, rows, problem.optimizer), memory(network)
 
 
 def _of_model(
@@ -156,6 +158,7 @@ def _of_model(
     work = WORK if effort.work is None else effort.work
     known = ready.optimizer.known
     unknown = "Of this optimiser nothing is known: its critical batch size is taken to grow as Adam's does."
+    cost, fits = step_cost(ready.module, rows, loss=loss, optimizer=optimizer)
     found = batch_advice(
         advice.train,
         race_batches(
@@ -165,7 +168,8 @@ def _of_model(
         about=advice.model,
         scale_free=known is None or known.scale_free,
         samples=advice.samples,
-        cost=step_cost(ready.module, rows, loss=loss, optimizer=optimizer),
+        cost=cost,
+        memory=fits,
         before=before,
         after=after,
         notes=ready.notes if known is not None else (unknown, *ready.notes),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Result, Run, strict
+
+from rsgadvise.pilot import timing
+from rsgadvise.training.networks import Data, Network, initial_weights
+from rsgadvise.training.rsg import Stream, Training, train
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
@@ -97,6 +102,44 @@ def test_a_data_file_is_measured_and_timed(run: Run) -> None:
         assert fit == pytest.approx(seconds, rel=0.5)
     assert found["fastest"] in {row["batch_size"] for row in found["tradeoff"]}
     assert max(row["batch_size"] for row in found["tradeoff"]) <= 300
+
+
+def test_what_memory_allows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "free_memory", lambda: 2**13)
+    options = ("d.csv", "--hidden", "4", "--epochs", "20", "--work", "1e8", "--batch-size", "32")
+    found = document(run, *options)
+    assert found["memory"]["free"] == 2**13
+    most = found["memory"]["batch_size"]
+    assert most * found["memory"]["bytes_per_row"] <= 2**12 < 2 * most * found["memory"]["bytes_per_row"]
+    assert [row["batch_size"] for row in found["tradeoff"]] == [8, 16, 32]
+    text = " ".join(run("batch", *options, "--to", "64").out.split())
+    assert f"Memory allows batches of up to {most} rows" in text
+    assert "what is larger may not fit" in text
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network("single_layer", (40, 7), ()),
+        Network("multilayer", (20, 64, 32, 5), (5.0,) * 3),
+        Network("multilayer", (20, 64, 5), (), activations=("gelu",), loss="cross_entropy", bias=True),
+        Network("multilayer", (20, 64, 5), (5.0,) * 2, keep_prob=0.5),
+    ],
+)
+def test_the_bytes_of_a_row_are_those_that_training_takes(network: Network) -> None:
+    """By the allocations that Python's own accounting sees; GELU works with more than it keeps."""
+    rng, rows, peaks = np.random.default_rng(0), 9000, []
+    inputs = rng.random((rows, network.layers[0]), dtype=np.float32)
+    targets = np.eye(network.layers[-1], dtype=np.float32)[rng.integers(0, network.layers[-1], rows)]
+    for size in (1024, 8192):
+        training = Training(network, Data(inputs, targets), (1e-3,) * len(network.shapes), size)
+        tracemalloc.start()
+        list(train(training, initial_weights(network, rng), [Stream(0, (1,))], [np.array([4])]))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    truth = (peaks[1] - peaks[0]) / 7168
+    assert truth / (2 if network.activations == ("gelu",) else 1.15) <= timing.memory(network).bytes_per_row
+    assert timing.memory(network).bytes_per_row <= 1.15 * truth
 
 
 def test_one_screen(run: Run) -> None:

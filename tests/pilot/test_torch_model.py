@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise
 from rsgadvise import recommend  # noqa: E402
 from rsgadvise.advise.model_results import ModelAdvice  # noqa: E402
 from rsgadvise.errors import DataError, UsageError  # noqa: E402
-from rsgadvise.pilot.torch_model.batching import race_batches, step_cost  # noqa: E402
+from rsgadvise.pilot.torch_model.batching import memory, race_batches, step_cost  # noqa: E402
 from rsgadvise.pilot.torch_model.directional import (  # noqa: E402
     directional,
     largest_curvature,
@@ -382,6 +382,17 @@ def test_auto_takes_a_batch_size_between_noise_and_memory() -> None:
     assert any(note.startswith(f"Batch size: {advice.train.batch_size} rows") for note in advice.notes)
 
 
+def test_the_bytes_of_a_row_grow_with_what_a_module_keeps() -> None:
+    """Inputs, what comes out of tanh, and a few numbers for each output; a wider one as much more."""
+    found = []
+    for width in (200, 400):
+        module = nn.Sequential(nn.Linear(6, width), nn.Tanh(), nn.Linear(width, 3))
+        found.append(memory(Wrapped(module, LOSSES["cross_entropy"], *rows())))
+    assert found[1].bytes_per_row - found[0].bytes_per_row == pytest.approx(3 * 4 * 200)
+    assert found[0].bytes_per_row == pytest.approx(3 * 4 * 200, rel=0.2)
+    assert found[0].batch_size * found[0].bytes_per_row <= found[0].free / 2
+
+
 def test_no_race_is_the_directional_stepsize() -> None:
     advice = recommend(model=network(), data=rows(), optimizer="adam", pilot=0)
     assert advice.train.source == "calibrated"
@@ -512,7 +523,7 @@ def test_batch_sizes_are_raced_and_the_module_is_left_as_it_was() -> None:
     assert first == again
     assert set(first.steps) == {8, 32, 128}
     assert first.steps[8] > 0.8 * first.steps[128]
-    cost = step_cost(module, data, **how)
+    cost, _ = step_cost(module, data, **how)
     assert [size for size, _ in cost.timed] == [16, 128, 400]
     assert cost.of(128) > 0
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())

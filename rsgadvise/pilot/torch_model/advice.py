@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from rsgadvise.advise.model_results import Directional, ModelAdvice, Ranked
 from rsgadvise.advise.results import NoiseScale, Schedule, TrainingPlan
 from rsgadvise.errors import DataError, RsgadviseError, UsageError, brief
 from rsgadvise.numerals import count, number, percent
+from rsgadvise.pilot.torch_model.batching import memory
 from rsgadvise.pilot.torch_model.directional import (
     Samples,
     directional,
@@ -323,7 +323,7 @@ def _notes(found: Race, unit: Directional, iterations: int, budget: float) -> li
 def _batch_size(
     wrapped: Wrapped, optimizer: TorchOptimizer, wanted: Wanted, generator: Any
 ) -> tuple[int, str]:
-    fits = _fitting(wrapped)
+    fits = memory(wrapped).batch_size
     start = min(BATCH_SIZE, wrapped.rows, fits)
     iterations = max(1, round(wanted.epochs * wrapped.rows / start))
     gradient = wrapped.work(start)
@@ -351,35 +351,6 @@ def _batch_size(
 def _power(size: float) -> int:
     """The largest power of two that is no larger; 1 at the least."""
     return 1 << int(math.log2(max(size, 1.0)))
-
-
-def _fitting(wrapped: Wrapped) -> int:
-    """The largest power of two of rows whose gradient fits half of the memory that is free."""
-    sizes = []
-    counts = [min(2, wrapped.rows), min(8, wrapped.rows)]
-    for rows in counts:
-        kept: dict[int, int] = {}
-
-        def pack(tensor: Any, kept: dict[int, int] = kept) -> Any:
-            storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            wrapped.gradient(*wrapped.batch(torch.arange(rows)))
-        sizes.append(sum(kept.values()))
-    wrapped.restart()
-    each = max(1.0, (sizes[1] - sizes[0]) / max(1, counts[1] - counts[0]))
-    return min(_power(_free_memory(wrapped.device) / 2 / (3 * each)), 2**24)
-
-
-def _free_memory(device: Any) -> float:
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[0])
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return float(1 << 30)
 
 
 def check_wanted(wanted: Wanted, *, option: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The race of batch sizes, and the seconds of a step, of a torch module."""
+"""The race of batch sizes, and what a step takes, of a torch module."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import torch
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.errors import RsgadviseError, UsageError, brief
 from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, SEEDS, TRAININGS, BatchRace, batch_race, mean_loss
-from rsgadvise.pilot.timing import StepCost, fitted, seconds_of, timed_sizes
+from rsgadvise.pilot.timing import Memory, StepCost, fitted, seconds_of, timed_sizes
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, made, randomness
 
 _JUDGED = 512  # rows
+_KEPT = 3  # times what a gradient keeps of a row is what it takes: errors and whatever it works with
 
 
 def race_batches(
@@ -66,14 +67,18 @@ def race_batches(
         return replace(found, samples=SEEDS * found.samples)
 
 
-def step_cost(module: Any, data: tuple[Any, Any], *, loss: Loss, optimizer: TorchOptimizer) -> StepCost:
-    """Seconds of a step of torch's own training on the module's device; the module is left as it is.
+def step_cost(
+    module: Any, data: tuple[Any, Any], *, loss: Loss, optimizer: TorchOptimizer
+) -> tuple[StepCost, Memory]:
+    """Seconds of a step of torch's own training on the module's device, and which batches fit its memory;
+    the module is left as it is.
 
     Args:
         module, data, loss, optimizer: as for `race_batches`.
     """
     with randomness(0), _in_one_line():
         wrapped = Wrapped(made(module), loss, *data)
+        fits = memory(wrapped)
         optimizing = optimizer.make(wrapped.weights, lr=1e-6)
         batches = torch.Generator().manual_seed(0)
 
@@ -86,7 +91,28 @@ def step_cost(module: Any, data: tuple[Any, Any], *, loss: Loss, optimizer: Torc
 
             return seconds_of(steps)
 
-        return fitted((size, timed(size)) for size in timed_sizes(wrapped.rows))
+        sizes = timed_sizes(min(wrapped.rows, fits.batch_size))
+        return fitted((size, timed(size)) for size in sizes), fits
+
+
+def memory(wrapped: Wrapped) -> Memory:
+    """By what autograd keeps of two and of eight rows, on the device where it computes; W^1 stays."""
+    kept_by, counts = list[int](), [min(2, wrapped.rows), min(8, wrapped.rows)]
+    for rows in counts:
+        kept: dict[int, int] = {}
+
+        def pack(tensor: Any, kept: dict[int, int] = kept) -> Any:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            wrapped.gradient(*wrapped.batch(torch.arange(rows)))
+        kept_by.append(sum(kept.values()))
+    wrapped.restart()
+    each = (kept_by[1] - kept_by[0]) / max(1, counts[1] - counts[0])
+    cuda = wrapped.device.type == "cuda"
+    return Memory.of(_KEPT * max(1.0, each), torch.cuda.mem_get_info(wrapped.device)[0] if cuda else None)
 
 
 @contextmanager

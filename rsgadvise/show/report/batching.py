@@ -35,6 +35,14 @@ def _lead(found: BatchAdvice) -> Iterator[str]:
             f"{count(best.iterations)} iterations, {_seconds(best.seconds)}."
         )
     yield _pays(found)
+    if found.memory is not None:
+        beyond = found.tradeoff[-1].batch_size > found.memory.batch_size
+        yield (
+            f"Memory allows batches of up to {found.memory.batch_size:,} rows: about "
+            f"{roughly(found.memory.bytes_per_row)} bytes a row, in half of the "
+            f"{number(found.memory.free / 2**30, 2)} GiB that are free"
+            f"{'; what is larger may not fit' if beyond else ''}."
+        )
 
 
 def _pays(found: BatchAdvice) -> str:
