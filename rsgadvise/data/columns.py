@@ -17,7 +17,7 @@ from rsgadvise.data.words import Words
 from rsgadvise.errors import DataError
 from rsgadvise.records import dataclass
 
-ColumnKind = Literal["number", "truth", "share", "word", "date", "other", "empty"]
+ColumnKind = Literal["number", "truth", "marked", "word", "date", "other", "empty"]
 
 NOTHING = "none"
 """As the only column to exclude: that none is left out by itself."""
@@ -32,6 +32,8 @@ _MOST_CLASSES = 20
 _INDEX = re.compile(r"__index_level_\d+__")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|\.\.\.1|X\.?")
 _ID = re.compile(r"(.*[_ .])?(id|idx|index|rowid|row|rownames|row_?number|uid|uuid|no|nr|#)", re.IGNORECASE)
+_KEY = re.compile(r"(^|[_ .])(id|uid|ID|Id)$|[a-z](Id|ID)$")
+_KEYS = 10  # rows at the least whose number tells nothing
 _TARGETS = ("y", "label", "labels", "class", "target", "targets", "outcome")
 
 
@@ -41,13 +43,15 @@ class Column:
 
     Attributes:
         name: from the header, or None.
-        kind: number; truth (True, False); share (in percent); word; date; other, what nothing can be made of;
-            or empty, without a cell.
+        kind: number; truth (True, False); marked (a number in percent, of money or with a unit); word; date;
+            other, what nothing can be made of; or empty, without a cell.
         cells: the first that are not missing, as text.
         counts: whether it counts its rows, from 0 or 1.
         holds: what is in it where that is other.
         width: numbers of a cell, where cells are lists or images; None where they are single values.
         words: those that there are, where the file says so.
+        unit: what stands behind every number.
+        distinct: whether it holds whole numbers, each once.
     """
 
     name: str | None
@@ -57,10 +61,12 @@ class Column:
     holds: str = "text"
     width: int | None = None
     words: tuple[str, ...] = ()
+    unit: str = ""
+    distinct: bool = False
 
     @property
     def numeric(self) -> bool:
-        return self.kind in ("number", "truth", "share")
+        return self.kind in ("number", "truth", "marked")
 
     @property
     def own(self) -> bool:
@@ -330,14 +336,28 @@ def choose_columns(
     return Columns(features, targets, words, tuple(notes), widths), external
 
 
+def units_of(columns: Sequence[Column], chosen: Columns) -> Iterator[str]:
+    """What stood behind the numbers of the chosen columns, and was left out."""
+    units = {at: columns[at].unit for at in sorted((*chosen.features, *chosen.targets)) if columns[at].unit}
+    if units:
+        names = [column.name for column in columns]
+        told = ", ".join(f"{units[at]!r} of column {_called(names, at)}" for at in list(units)[:_SHOWN])
+        yield f"Read without the unit {told}."
+
+
 def _say_the_row(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
     """Columns that say which row it is, with why they are none of the features."""
-    last = len(columns) - 1
+    last, rows = len(columns) - 1, True  # so far every column says which row it is
     for at, column in enumerate(columns):
-        named = column.name is not None
+        named, leading = column.name is not None, rows
+        unnamed = named and _UNNAMED.fullmatch(column.name or "") is not None
+        own = (
+            column.counts or column.own or (column.distinct and len(column.cells) > 2 and column.name != "X")
+        )
+        rows &= unnamed and own
         if named and _INDEX.fullmatch(column.name or ""):
             yield at, "the index that pandas saved"
-        elif at == 0 and named and _UNNAMED.fullmatch(column.name or "") and (column.counts or column.own):
+        elif leading and unnamed and own and at < last:
             yield at, "row names"
         elif at == 0 < last and not named and column.counts and len(column.cells) > 2:
             yield at, "numbers of rows"
@@ -347,6 +367,8 @@ def _say_the_row(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
             yield at, "dates"
         elif column.counts and named and _ID.fullmatch(column.name or ""):
             yield at, "numbers of rows"
+        elif column.distinct and len(column.cells) >= _KEYS and _KEY.search(column.name or ""):
+            yield at, "a number of its own in every row"
         elif column.own:
             yield at, "a word of its own in most rows"
 

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
@@ -29,6 +30,12 @@ _NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "'|'", " ": "spac
 
 _LINES = 400
 _EMPTY, _HELD = re.compile(r'(?<!\S)""(?!\S)'), "\ue000"  # an empty cell among blanks
+_MONEY = "$€£¥₹"
+SIGNS = frozenset(f"%\u2212{_MONEY}")
+"""What stands in numbers that have to be made plain."""
+
+_UNIT = re.compile(r"[°µ]?[^\W\d_]+[²³]?(/[^\W\d_]+[²³]?)?")
+_SAYS_SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
 _DIGITS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
@@ -68,10 +75,12 @@ class Numbers:
     thousands: str = ""
 
     def value(self, cell: str) -> float | None:
-        """The number in a cell, a share for one in percent; None if it holds text."""
-        text, share = cell.strip(), 1.0
+        """The number in a cell, a share for one in percent, None if it holds text."""
+        text, share = cell.strip().replace("\u2212", "-"), 1.0  # which is how typesetters write a minus
         if text.endswith("%"):
             text, share = text[:-1].rstrip(), 0.01
+        elif not SIGNS.isdisjoint(text):
+            text = re.sub(rf"^([+-]?) ?[{_MONEY}] ?(?=[\d.,-])|(?<=\d) ?[{_MONEY}]$", r"\1", text)
         if self.thousands and self.thousands in text:
             whole, mark, rest = text.partition(self.decimal)
             if not _grouped(whole, self.thousands):
@@ -83,6 +92,14 @@ class Numbers:
             text = text.replace(self.decimal, ".")
         # Python reads 1_000 and digits of other scripts too; tables do not write them.
         return float(text) * share if _DIGITS.fullmatch(text) else None
+
+    def unit(self, cells: Sequence[str]) -> str:
+        """What stands behind the number in every cell, such as cm; "" if nothing does."""
+        tail = cells[0].lstrip("+-.,0123456789 ") if len(set(cells)) > 1 else ""
+        if not _UNIT.fullmatch(tail):
+            return ""
+        numbers = (self.value(cell.removesuffix(tail)) for cell in cells if cell.endswith(tail))
+        return tail if sum(number is not None for number in numbers) == len(cells) else ""
 
 
 def _grouped(whole: str, mark: str) -> bool:
@@ -102,6 +119,7 @@ class Dialect:
         comment: what lines start with that are passed over, or None.
         missing: cells that are missing, of the user's own.
         header_lines: lines before the first row, as they stand in the file.
+        header: the line of the names, which may come again further down; "" if there is none.
         names: of the columns, or None.
         width: cells of a row.
         rows: those of the first lines, in cells.
@@ -115,6 +133,7 @@ class Dialect:
     comment: str | None
     missing: frozenset[str]
     header_lines: int
+    header: str
     names: tuple[str, ...] | None
     width: int
     rows: tuple[tuple[str, ...], ...]
@@ -168,6 +187,10 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, wor
         DataError: there is no row, the cells of the rows are not as many, or numbers can be read in two ways.
     """
     lines = text.split("\n")
+    said = _SAYS_SEPARATOR.fullmatch(lines[0])  # to Excel
+    if said:
+        lines[0] = ""
+        options = options if options.separator else replace(options, separator=said[1])
     comment = _comment(lines, options)
     if comment is not None:
         lines = ["" if is_comment(line, comment) else line for line in lines]
@@ -175,7 +198,8 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, wor
     if not sample.strip():
         raise malformed(path, "holds only empty lines; at least one row is needed")
     best = _best(path, sample, options)
-    return _described(path, best, comment, options, text.split("\n"), words=words)
+    found = _described(path, best, comment, options, text.split("\n"), words=words)
+    return replace(found, header_lines=max(found.header_lines, int(said is not None)))
 
 
 def is_comment(line: str, mark: str) -> bool:
@@ -286,12 +310,16 @@ def _described(
         raise malformed(path, f"has {found}zero rows of data; at least one is needed")
     notes: list[str] = []
     names = None
+    header = ""
     if headers:
-        names = _names(path, records[0], width, first=shift)
+        # A title stands above the names, units below them; both fill fewer cells, or no more.
+        line, named = max(records[:headers], key=lambda record: sum(map(bool, record[1])))
+        names = _names(path, (line, named), width, first=shift)
+        header = lines[line - 1]
         if headers > 1:
+            which = "the first of them" if line == records[0][0] else f"line {line}"
             notes.append(
-                f"The first {records[headers - 1][0]} lines were taken as headers, the first of them for the "
-                "names."
+                f"The first {records[headers - 1][0]} lines were taken as headers, {which} for the names."
             )
         elif options.header is None and _counts(rows, width):
             notes.append("The first line, which counts the columns, was taken as a header.")
@@ -306,9 +334,10 @@ def _described(
         comment=comment,
         missing=frozenset(options.missing),
         header_lines=records[headers - 1][0] if headers else 0,
+        header=header,
         names=names,
         width=width,
-        rows=tuple(tuple(cells) for cells in rows[headers:] if len(cells) == width),
+        rows=tuple(tuple(cells) for cells in rows[headers:] if len(cells) == width and tuple(cells) != names),
         collapsed=best.collapsed,
         spaced=any(f"{best.separator} " in line for line in lines),
         notes=(*_unusual(best, numbers, comment, options), *notes),

@@ -84,6 +84,20 @@ SAME = {  # text, target, what is said of it
     "dates": (beside(text(), ["when", "2024-01-02", "2024-01-03", "2024-02-01", "2024-02-02"]), "y",
               "dates: column 0 ('when')"),
     "keys": (beside(text(), ["id", "k1", "k2", "k3", "k4"]), "y", "a word of its own"),
+    "rows shuffled before they were saved": (beside(text(), ["", "12", "3", "0", "7"]), "y",
+                                             "row names: column 0"),
+    "saved twice": (beside(beside(text(), ["Unnamed: 0", "4", "2", "3", "9"]), ["", "0", "1", "2", "3"]), "y",
+                    "row names: columns 0 (''), 1 ('Unnamed: 0')"),
+    "a title and an empty line": ("Seeds of 2024,,\n,,\n" + text(), "y",
+                                  "first 3 lines were taken as headers, line 3"),
+    "a title alone": ("Seeds of 2024\n" + text(), "y", "first 2 lines were taken as headers, line 2"),
+    "the header again": (text() * 2, "y", "lines that repeat the header: 1"),
+    "a separator for Excel": ("sep=;\n" + text(";"), "y", ""),
+    "a separator for Excel, no header": ("sep=;\n" + text(";", header=False), "-1", "column 2"),
+    "units": (text(number=lambda v: f"{v} kg/m²"), "y",
+              "unit 'kg/m²' of column 0 ('a'), 'kg/m²' of column 1 ('b')"),
+    "money": (text(number=lambda v: f'"${v:,}"'), "y", "',' between thousands"),
+    "money behind": (text(";", number=lambda v: f"{comma(v)} €"), "y", "decimal comma"),
 }  # fmt: skip
 
 
@@ -96,8 +110,9 @@ def test_the_same_numbers_however_they_are_written(
     written, target, said = SAME[kind]
     (tmp_path / "t.csv").write_bytes(written.encode())
     features, targets, notes = read(tmp_path / "t.csv", target=target)
-    assert features == [row[:2] for row in ROWS]
-    assert targets == [row[2] for row in ROWS]
+    times = 2 if "again" in kind else 1
+    assert features == [row[:2] for row in ROWS] * times
+    assert targets == [row[2] for row in ROWS] * times
     assert said in notes
     if not said:
         assert notes == "skipped 0"
@@ -188,6 +203,30 @@ def test_true_and_false_and_percent(tmp_path: Path) -> None:
     assert features == [[1, 0.5, 1], [0, 0.125, 2], [0, 0, 5]]
     assert targets == [0, 1, 1]
     assert "skipped 2" in notes
+
+
+def test_signs_of_money_and_typeset_minuses(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,y\n-$1.50,\u22122,1\n$ 2,3,0\n\u2212$3,\u22124.5,1\n")
+    assert read(tmp_path / "t.csv", target="y")[:2] == ([[-1.5, -2], [2, 3], [-3, -4.5]], [1, 0, 1])
+
+
+def test_numbers_that_name_each_row_are_no_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    names = ["PassengerId", "customer_id", "paid", "humid", "Identity"]
+    cells = (f"{70 - 3 * k},{9000 + 7 * k},{k * k},{k + 2},{k + 5},{k % 2}\n" for k in range(12))
+    path.write_text(",".join([*names, "y"]) + "\n" + "".join(cells))
+    source = open_data(path, target="y")
+    assert source.column_names == ("paid", "humid", "Identity")
+    assert "a number of its own in every row: columns 0 ('PassengerId'), 1 (" in " ".join(source.notes)
+    path.write_text("X,Y,y\n3,4,1\n7,2,0\n5,9,1\n")  # coordinates
+    assert open_data(path, target="y").column_names == ("X", "Y")
+    path.write_text("X,Y,y\n3,4,1\n7,2,0\n5,9,1\n".replace("X", "Unnamed: 0"))
+    assert open_data(path, target="y").column_names == ("Y",)
+
+
+def test_words_with_numbers_before_them_stay_words(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,1st\n2,2nd\n1,1st\n2,3rd\n" * 3)
+    assert set(read(tmp_path / "t.csv", target="y")[1]) == {"1st", "2nd", "3rd"}
 
 
 def test_a_line_of_many_cells(tmp_path: Path) -> None:

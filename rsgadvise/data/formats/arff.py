@@ -272,6 +272,7 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions, w
             comment=None,
             missing=frozenset(options.missing),
             header_lines=0,
+            header="",
             names=tuple(each.name for each in attributes),
             width=len(attributes),
             rows=(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,12 +15,13 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns
+from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns, units_of
 from rsgadvise.data.dialect import (
     ABSENT,
     BLANKS,
     FALSE,
     NO_NUMBER,
+    SIGNS,
     TRUE,
     Dialect,
     TableOptions,
@@ -116,13 +118,21 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
         kind = "truth"
     elif numbers and 2 * len(numbers) >= len(values):
         # The others are mistakes, which are named where they are read.
-        kind = "share" if any(cell.endswith("%") for cell in filled) else "number"
+        kind = "number" if all(map(SIGNS.isdisjoint, filled)) else "marked"
     elif values and all(is_date(cell) for cell in filled if cell not in NO_NUMBER):
         kind = "date"
     counts = kind == "number" and len(numbers) == len(cells) and numbers[0] in (0.0, 1.0)
     counts = counts and numbers == [numbers[0] + at for at in range(len(numbers))]
+    unit = ""
+    if kind == "word" and (
+        unit := dialect.numbers.unit([cell for cell in filled if cell not in NO_NUMBER] or [""])
+    ):
+        kind = "marked"
     example = next((cell for cell in filled if cell not in NO_NUMBER), "")
-    return Column(name, kind, tuple(filled), counts, f"text such as {example[:40]!r}")
+    distinct = kind == "number" and len(set(numbers)) == len(cells) and all(each % 1 == 0 for each in numbers)
+    return Column(
+        name, kind, tuple(filled), counts, f"text such as {example[:40]!r}", unit=unit, distinct=distinct
+    )
 
 
 class TextTable(Table):
@@ -139,7 +149,7 @@ class TextTable(Table):
             rows=None,
             dtype=np.dtype(np.float64),
             column_names=columns.input_names(layout.names) if named or columns.words else None,
-            notes=(*columns.notes, *layout.dialect.notes),
+            notes=(*columns.notes, *units_of(layout.columns, columns), *layout.dialect.notes),
         )
         self._layout = layout
         self._kept: _Kept | None = None
@@ -180,9 +190,12 @@ class TextTable(Table):
             finally:
                 for each in pending:
                     each.cancel()
+        found = []
         if records.latin is not None:
-            note = f"Line {records.latin} is not UTF-8: read as Latin-1."
-            self.notes = tuple(dict.fromkeys((*self.notes, note)))
+            found.append(f"Line {records.latin} is not UTF-8: read as Latin-1.")
+        if parser.headers:
+            found.append(f"Passed over, lines that repeat the header: {parser.headers}.")
+        self.notes = tuple(dict.fromkeys((*self.notes, *found)))
 
 
 class _Parser:
@@ -196,6 +209,7 @@ class _Parser:
         self._plain = {place for place in self._wanted if self._kinds[place] in ("number", "empty")}
         told = ((place, layout.columns[place].words) for place in self._wanted)
         self._known = {place: frozenset(words) for place, words in told if words}
+        self._header, self.headers = dialect.header.encode(), 0  # and how often it came again
         own = dialect.missing
         everywhere = sorted(ABSENT | own)
         numbers = sorted(ABSENT | NO_NUMBER | own)
@@ -227,6 +241,9 @@ class _Parser:
         if header > 0:
             data = b"".join(data.split(b"\n", header)[header:])
             first += header
+        if self._header and self._header in data:
+            data, again = re.subn(rb"(?m)^%b$" % re.escape(self._header), b"", data)
+            self.headers += again
         found = None if self._slow else self._fast(data)
         rows = 0 if found is None else len(next(iter(found.values()))) if found else 0
         if found is None:
@@ -282,8 +299,8 @@ class _Parser:
         cells = [str(cell).strip() for cell in different]
         if any(self._unknown(place, cell) for cell in cells):
             return None
-        if kind in ("truth", "share"):
-            value = _truth if kind == "truth" else dialect.numbers.value
+        if kind in ("truth", "marked"):
+            value = _truth if kind == "truth" else self._marked(place)
             gone = [dialect.absent(cell) or cell in NO_NUMBER for cell in cells]
             numbers = [math.nan if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
             found = np.asarray([*numbers, math.nan], np.float64)  # None becomes NaN
@@ -332,13 +349,18 @@ class _Parser:
             return None if dialect.absent(cell) else cell
         if dialect.absent(cell) or cell in NO_NUMBER:
             return math.nan
-        value = _truth(cell) if kind == "truth" else dialect.numbers.value(cell)
+        value = _truth(cell) if kind == "truth" else self._marked(place)(cell)
         if value is None:
             what = "neither True nor False" if kind == "truth" else "not a number"
             self._refuse(line, place, f"{cell[:40]!r} is {what}; {self._fix(place, cell)}")
         if not math.isfinite(value):
             self._refuse(line, place, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
         return value
+
+    def _marked(self, place: int) -> Callable[[str], float | None]:
+        """What finds the number in a cell of a column."""
+        value, unit = self._layout.dialect.numbers.value, self._layout.columns[place].unit
+        return (lambda cell: value(cell.strip().removesuffix(unit))) if unit else value
 
     def _unknown(self, place: int, cell: str) -> bool:
         """Whether the file says which words there are, and this is none of them."""
