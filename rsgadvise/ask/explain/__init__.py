@@ -1,1 +1,0 @@
-"""Why a bound is what it is: its terms, what they rest on, and what would change them."""
