@@ -191,7 +191,7 @@ def write(results: Results, tables: Mapping[str, Table], text: str, folder: Path
         content = json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
         (folder / f"{name}.json").write_text(content, encoding="utf-8")
         chart = chart_from(content, f"{name}.json", title=f"Figure 1({letter}), {data}{more}")
-        (folder / f"{name}.png").write_bytes(_few_colours(draw(chart, "png", dpi=_DPI).content))
+        (folder / f"{name}.png").write_bytes(_few_colours(draw(chart, "png", dpi=_DPI)))
 
 
 def _few_colours(content: bytes) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise.cli.options import Format, NoColorOption, QuietOption, VersionOption
-from rsgadvise.cli.output import Target, emit, is_stdout, screen, write, write_bytes
+from rsgadvise.cli.output import Target, can_show, emit, is_stdout, screen, write, write_bytes
 from rsgadvise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,8 +29,8 @@ def plot(
         str,
         typer.Argument(
             metavar="RESULT",
-            help="What sweep, recommend, batch, design, iterations, verify or compare wrote with -f json "
-            "or -f yaml; - is standard input.",
+            help="What sweep, recommend, batch, design, iterations, verify or compare wrote with -f json; "
+            "- is standard input.",
         ),
     ],
     output: Annotated[
@@ -52,10 +50,8 @@ def plot(
     ] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="In place of its own title.")] = None,
     width: Annotated[
-        float | None, typer.Option(metavar="INCHES", help="Of FILE; by default as the picture needs.")
-    ] = None,
-    height: Annotated[
-        float | None, typer.Option(metavar="INCHES", help="Of FILE; by default as the picture needs.")
+        float | None,
+        typer.Option(metavar="INCHES", help="Of FILE; by default, as its height, what the picture needs."),
     ] = None,
     dpi: Annotated[
         int | None,
@@ -77,7 +73,7 @@ def plot(
             f"standard output holds one of --terminal and --format; got --format {format_.value} too; "
             "leave one out"
         )
-    _check_size(form, width, height, dpi)
+    _check_size(form, width, dpi)
     _check_title(title)
     if output is not None:
         from rsgadvise.show.plot.drawing import drawing_library
@@ -85,7 +81,9 @@ def plot(
         drawing_library()  # its absence is told before any work
     chart = _chart(result, title)
     if output is not None and form is not None:
-        _to_file(chart, output, form, width=width, height=height, dpi=dpi or _DPI, quiet=quiet)
+        from rsgadvise.show.plot.drawing import draw
+
+        write_bytes(output, draw(chart, form, width=width, dpi=dpi or _DPI))
     if terminal:
         _to_terminal(chart, quiet=quiet, no_color=no_color)
     if format_ is not None:
@@ -107,12 +105,11 @@ def _form(output: Path) -> Form:
     raise UsageError(f"-o must end in .png, .svg or .pdf; got {got}; change the name, or use --terminal")
 
 
-def _check_size(form: Form | None, width: float | None, height: float | None, dpi: int | None) -> None:
+def _check_size(form: Form | None, width: float | None, dpi: int | None) -> None:
     """Refuse sizes that nothing has, or that would be left aside."""
-    for name, value, least in (("--width", width, 4.0), ("--height", height, 2.0)):
-        if value is not None and not (math.isfinite(value) and least <= value <= 100):
-            raise UsageError(f"{name} must be {least:g} to 100 inches; got {value:g}; change it")
-    for name, given in (("--width", width), ("--height", height), ("--dpi", dpi)):
+    if width is not None and not 4 <= width <= 100:
+        raise UsageError(f"--width must be 4 to 100 inches; got {width:g}; change it")
+    for name, given in (("--width", width), ("--dpi", dpi)):
         if given is not None and form is None:
             raise UsageError(f"{name} is about the file of -o; got no -o; leave it out")
     if dpi is not None and form != "png":
@@ -152,32 +149,13 @@ def _chart(result: str, title: str | None) -> Chart:
     return chart_from(decode(content, name), name, title=title)
 
 
-def _to_file(
-    chart: Chart,
-    output: Path,
-    form: Form,
-    *,
-    width: float | None,
-    height: float | None,
-    dpi: int,
-    quiet: bool,
-) -> None:
-    from rsgadvise.show.plot.drawing import draw
-
-    drawing = draw(chart, form, width=width, height=height, dpi=dpi)
-    write_bytes(output, drawing.content)
-    if drawing.without_glyph and not quiet:
-        letters = ascii("".join(drawing.without_glyph))
-        print(f"note: the font has no {letters}; boxes stand in their place", file=sys.stderr)
-
-
 def _to_terminal(chart: Chart, *, quiet: bool, no_color: bool) -> None:
-    from rsgadvise.show.plot.terminal import can_encode, render
+    from rsgadvise.show.plot.terminal import render
 
     width, _, colour = screen(no_color=no_color)
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     shown = replace(chart, caption=()) if quiet else chart
-    write(None, render(shown, width=width, colour=colour, unicode=can_encode(encoding)))
+    text = render(shown, width=width, colour=colour)
+    write(None, text if can_show(text, None) else render(shown, width=width, colour=colour, unicode=False))
 
 
 def _numbers(chart: Chart, target: Target) -> None:

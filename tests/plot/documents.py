@@ -1,15 +1,25 @@
-"""Documents as `sweep` writes them, with numbers chosen by hand."""
+"""Documents as commands write them, with numbers chosen by hand, and their charts."""
 
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
-from rsgadvise.errors import DataError
-
-__all__ = ["DataError"]
+from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.show.plot.figure import Chart, Panel, Series
 
 Document = dict[str, Any]
+
+
+def chart(document: Document) -> Chart:
+    return chart_from(json.dumps(document), "d.json")
+
+
+def series_of(panel: Panel, role: str, group: int | None = None) -> Series:
+    (found,) = [each for each in panel.series if each.role == role and each.group == group]
+    return found
+
 
 LENGTHS = (5, 10, 20, 50, 100, 200)
 SPEC = {"network": {"kind": "multilayer", "layers": [784, 50, 10], "weight_bound": 0.05}}
@@ -45,6 +55,73 @@ VERIFY: Document = {
         {**CASE, "name": "d", "bound": None, "checked": False, "notes": ["The stepsize is too large."]},
         {**CASE, "name": "r", "bound": 0.8, "verdict": "inconclusive", "approximate": True},
         {**CASE, "name": "e", "quantity": "miss_probability", "bound": 0.1, "measured": 0, "lower": 0},
+    ],
+}
+
+NONE = {"value": None, "rank": None, "ratio": None, "vacuous": False, "notes": ["No plan: too dear."]}
+COMPARED: Document = {
+    "name": "a.yaml",
+    "bound": 4.0,
+    "certified_bound": 6.0,
+    "largest_gradient": 8.0,
+    "equal_resources": True,
+    "paper": {"value": 4.0, "rank": 1, "ratio": 1.0, "vacuous": False, "notes": []},
+    "certified": {"value": 5.0, "rank": 1, "ratio": 1.0, "vacuous": False, "notes": []},
+    "measured": {"mean": 0.5, "lower": 0.25, "upper": 1.0},
+    "notes": [],
+}
+COMPARISON: Document = {
+    "schema": "rsgadvise.compare/1",
+    "specs": [
+        COMPARED,
+        {**COMPARED, "name": "b.yaml", "bound": 9.0, "certified_bound": 8.0, "measured": None},
+        {**COMPARED, "name": "c.yaml", "measured": {"mean": 0.0, "lower": 0.0, "upper": 2.0}},
+        {**COMPARED, "name": "d.yaml", "bound": None, "certified_bound": None}
+        | {"paper": NONE, "certified": NONE},
+    ],
+    "constants": "paper",
+    "compared_by": "bound",
+    "common_samples": 2000,
+    "verdict": {"text": "A is best.", "measured": {"confidence": 0.99, "text": "Measured, A is smallest."}},
+}
+DESIGN: Document = {
+    "schema": "rsgadvise.design/1",
+    "constants": "paper",
+    "objective": "fewest multiply-adds",
+    "by": "work",
+    "searched": 14,
+    "architectures": [
+        {
+            "layers": [784, *[size] * depth, 10],
+            "weights": 794 * size + (depth - 1) * size**2,
+            "depth": depth,
+            "iterations": 1000 * depth,
+            "runs": 6,
+            "bound": 0.03 * depth + 1e-4 * size,
+            "vacuous": depth == 3,
+            "total_samples": 10**6 * depth * size,
+            "work": 10**9 * depth * size,
+            "seconds": None,
+        }
+        for depth in (1, 2, 3)
+        for size in (16, 64)
+    ],
+    "curve": [{"first": 64.0, "second": 8.0}, {"first": 16.0, "second": 31.5}],
+    "curve_layers": [784, 16, 32, 10],
+    "curve_bound": 0.0303,
+}
+BATCH: Document = {
+    "schema": "rsgadvise.batch/1",
+    "about": "multilayer 5-32-3",
+    "optimizer": "sgd",
+    "source": "measured",
+    "critical_batch_size": {"value": 33.6, "lower": 9.4, "upper": 119.9, "at": 0.095},
+    "advised": 32,
+    "fastest": 128,
+    "tradeoff": [
+        {"batch_size": size, "iterations": 500 + 17_000 // size, "samples": 500 * size + 17_000}
+        | {"seconds": 2.0 / size}
+        for size in (8, 32, 128)
     ],
 }
 
@@ -239,3 +316,19 @@ def plan() -> Document:
         "min_batch_size": 1,
         "tradeoff": trade,
     }
+
+
+SAMPLES = {
+    "one": one_axis(),
+    "unmeasured": one_axis(with_measured=False),
+    "two": two_axes(),
+    "many": many_groups(),
+    "depths": depths(),
+    "single": single(),
+    "ranks": recommendations(),
+    "plan": plan(),
+    "verdicts": VERIFY,
+    "compare": COMPARISON,
+    "design": DESIGN,
+    "batch": BATCH,
+}

@@ -10,8 +10,6 @@ import documents
 import pytest
 from conftest import Run
 
-from rsgadvise.show.formats.yaml import as_yaml
-
 GOOD = documents.one_axis()
 POINT = ["points", 3]
 
@@ -35,28 +33,19 @@ def check(run: Run, *arguments: str | Path, message: str, stdin: str | None = No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must be a whole document of a command, in JSON or YAML; got an empty file"),
-        (" \n", "got an empty file"),
+        ("", "must be a whole document of a command, in JSON; got an empty file"),
         ("{}", "must have the key 'schema'; got none"),
-        ("[1, 2]", "must be a whole document of a command, in JSON or YAML; got a list of 2"),
-        ("rank,stepsize\n1,0.5\n", "got 'rank,stepsize 1,0.5'"),
-        ("Sweep over d_1\n\n a  b: c: d\n", "got mapping values are not allowed here at line 3 column 6"),
+        ("[1, 2]", "must be a whole document of a command, in JSON; got a list of 2"),
         ('{"schema": }', "got expected value at line 1 column 12"),
-        (json.dumps(GOOD)[:700], "must be a whole document of a command, in JSON or YAML; got its end while"),
+        (json.dumps(GOOD)[:700], "must be a whole document of a command, in JSON; got its end while"),
         (json.dumps(GOOD)[:-1], "got its end while parsing an object at line 1 column 2"),
-        ('{"schema": "rsgadvise.sw', "got its end while parsing a string at line 1 column 24"),
         ('{"schema": "rsgadvise.sweep/1", "axes": NaN}', "axes: must be a list; got nan"),
-        ('{"schema": "rsgadvise.sweep/1", "axes": -Infinity}', "axes: must be a list; got -inf"),
         ('{"a": ' * 100_000, "got recursion limit exceeded at line 1 column"),
-        ("[" * 100_000, "got recursion limit exceeded at line 1 column"),
-        ("a: " + "[" * 1100, "got maximum recursion depth exceeded"),
         ('{"a": ' + "9" * 5000 + "}", "got number out of range at line 1 column"),
         ('{"schema": "rsgadvise.stats/1"}', "compare/1; got 'rsgadvise.stats/1'; give what this version of"),
         ('{"schema": "rsgadvise.sweep/2"}', "compare/1; got 'rsgadvise.sweep/2'; give what this version of"),
-        ('{"schema": "other/1"}', "schema: must be one of rsgadvise.sweep/1, rsgadvise.recommend/1"),
+        ("schema: rsgadvise.sweep/1\n", "got expected value at line 1 column 1; let the command write"),
         ('{"schema": 3}', "schema: must be text; got 3"),
-        ("schema: rsgadvise.sweep/1\naxes: [a\n", "got expected ',' or ']'"),
-        ("schema: !!python/object:os.system x\n", "got could not determine a constructor for the tag"),
     ],
 )  # fmt: skip
 def test_what_is_no_document_is_one_line(run: Run, tmp_path: Path, text: str, message: str) -> None:
@@ -68,38 +57,34 @@ def test_what_is_no_document_is_one_line(run: Run, tmp_path: Path, text: str, me
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (["axes"], None, "must have the key 'axes'; got none"),
         (["axes"], 3, "axes: must be a list; got 3"),
         (["axes", 0, "key"], None, "axes[0]: must have the key 'key'"),
         (["axes", 0, "values"], [], "axes[0].values: must hold at least one value; got a list of 0"),
         (["axes", 0, "values"], [5, 10], "network.layers[1]: must be one of the values of the axis"),
         (["points"], None, "must have the key 'points'; got none"),
         (["points"], [], "points: must hold at least one point; got a list of 0"),
-        (["points"], [3], "points[0]: must be a mapping; got 3"),
-        ([*POINT, "values"], None, "points[3]: must have the key 'values'; got none"),
         ([*POINT, "values"], {}, "points[3].values.network.layers[1]: must be one of the values of the"),
         ([*POINT, "kind"], 7, "points[3].kind: must be text; got 7"),
         ([*POINT, "layers"], [], "points[3].layers: must name at least one layer; got a list of 0"),
         ([*POINT, "layers"], [4, 2.5], "points[3].layers[1]: must be a whole number of at least 0; got 2.5"),
-        ([*POINT, "paper_bound"], None, "points[3]: must have the key 'paper_bound'; got none"),
         ([*POINT, "paper_bound"], "0.5", "points[3].paper_bound: must be a number; got '0.5'"),
         ([*POINT, "paper_bound"], True, "points[3].paper_bound: must be a number; got true"),
-        ([*POINT, "certified_bound"], -1, "points[3].certified_bound: must be above 0; got -1"),
         (
             [*POINT, "certified_bound"],
             10**301,
             "points[3].certified_bound: must be 0, or a number of 1e-300 to",
         ),
-        ([*POINT, "largest_gradient"], [], "points[3].largest_gradient: must be a number; got a list of 0"),
         ([*POINT, "measured"], 1, "points[3].measured: must be a mapping; got 1"),
         ([*POINT, "measured", "gradient"], None, "points[3].measured: must have the key 'gradient'"),
-        ([*POINT, "measured", "lower"], "low", "points[3].measured.lower: must be a number; got 'low'"),
-        ([*POINT, "stepsize"], [0.1, "x"], "points[3].stepsize[1]: must be a number; got 'x'"),
+        (
+            [*POINT, "stepsize"],
+            [0.1, "x"],
+            "points[3].stepsize: must be a number, or a list of at least one; got",
+        ),
         ([*POINT, "notes"], "a", "points[3].notes: must be a list"),
-        (["confidence"], "high", "confidence: must be a number; got 'high'"),
         (["confidence"], 99, "confidence: must lie between 0 and 1; got 99"),
-        (["axes", 0, "values"], [[[5]], 10], "axes[0].values[0][0]: must be a number, a word, or a list"),
-        ([*POINT, "stepsize"], [], "points[3].stepsize: must hold at least one number; got a list of 0"),
+        (["axes", 0, "values"], [[[5]], 10], "axes[0].values[0]: must be a number, a word, or a list"),
+        ([*POINT, "stepsize"], [], "must be a number, or a list of at least one; got a list of 0"),
         ([*POINT, "values", "network.layers[1]"], True, "must be one of the values of the axis"),
         (["seed"], -1, "seed: must be a whole number of at least 0; got -1"),
     ],
@@ -132,39 +117,6 @@ def test_other_broken_documents(run: Run, document: documents.Document, message:
     check(run, "-", "--terminal", message=message, stdin=json.dumps(document))
 
 
-def test_hexadecimal_digits_and_terms_without_end(run: Run) -> None:
-    """Python refuses to print a number of so many digits; and each mistake among terms is collected."""
-    text = as_yaml(documents.one_axis()).replace("paper_bound: 0.4", f"paper_bound: 0x{'f' * 9000}")
-    check(run, "-", "--terminal", message="paper_bound: must be", stdin=text)
-    many = documents.recommendations()
-    many["recommendations"][0]["terms"] = {str(index): "" for index in range(10_000)}
-    message = "recommendations[0].terms: must have at most 1000 keys; got a section {0:, 1:, 2:}"
-    check(run, "-", "--terminal", message=message, stdin=json.dumps(many))
-
-
-def test_references_of_yaml_never_grow_a_message(run: Run) -> None:
-    """Each list holds the one before ten times: written out, the last would have 10^12 entries."""
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{index}: &a{index} [{', '.join([f'*a{index - 1}'] * 10)}]" for index in range(1, 12)]
-    head = "\n".join(lines) + "\nschema: rsgadvise.sweep/1\n"
-    axes = "axes: [{key: k, values: [*a11]}]\n"
-    check(run, "-", "--terminal", message="must be a number, a word, or", stdin=head + axes + "points: [1]\n")
-    check(
-        run,
-        "-",
-        "--terminal",
-        message="axes[0]: must be a mapping",
-        stdin=head + "axes: [*a11]\npoints: [1]\n",
-    )
-    check(
-        run,
-        "-",
-        "--terminal",
-        message="axes[0]: must be a mapping",
-        stdin="a: &a [*a]\n" + head + "axes: *a\npoints: [1]\n",
-    )
-
-
 def test_files_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     check(run, tmp_path / "no.json", "--terminal", message="must exist; got no such file; write it with e.g.")
     check(run, tmp_path, "--terminal", message="must be a file; got a directory; name the result inside it")
@@ -181,16 +133,12 @@ def test_files_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
     [
         ((), "give -o with .png, .svg or .pdf, or --terminal"),
         (("-o", "x.jpg"), "-o must end in .png, .svg or .pdf; got 'x.jpg'"),
-        (("-o", "x"), "-o must end in .png, .svg or .pdf; got 'x'"),
         (("-o", "-"), "-o must end in .png, .svg or .pdf; got standard output"),
-        (("-o", "svg"), "got 'svg'"),
         (("-o", "x.svg", "--width", "1"), "--width must be 4 to 100 inches; got 1"),
         (("-o", "x.svg", "--width", "nan"), "--width must be 4 to 100 inches; got nan"),
-        (("-o", "x.svg", "--height", "inf"), "--height must be 2 to 100 inches; got inf"),
         (("-o", "x.svg", "--dpi", "100"), "--dpi is about the pixels of a PNG; got a file of type svg"),
         (("-o", "x.png", "--dpi", "5"), "Invalid value for '--dpi'"),
         (("--terminal", "--width", "8"), "--width is about the file of -o; got no -o"),
-        (("--terminal", "--dpi", "100"), "--dpi is about the file of -o; got no -o"),
         (("--terminal", "-f", "json"), "standard output holds one of --terminal and --format"),
         (("--terminal", "--title", "a\nb"), "--title must be one line of printable text; got 'a\\nb'"),
         (("--terminal", "--title", "x" * 301), "--title must have at most 300 characters; got 301"),

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import documents
 import pytest
+from documents import chart, series_of
 
-from rsgadvise.show.plot.charts import chart_from
-from rsgadvise.show.plot.figure import Chart, Panel, Series
-
-
-def chart(document: documents.Document) -> Chart:
-    return chart_from(json.dumps(document), "sweep.json")
-
-
-def series_of(panel: Panel, role: str, group: int | None = None) -> Series:
-    (found,) = [each for each in panel.series if each.role == role and each.group == group]
-    return found
+from rsgadvise.errors import DataError
+from rsgadvise.show.plot.figure import Series
 
 
 def values(series: Series) -> list[tuple[float, float | None]]:
@@ -126,7 +117,7 @@ def test_a_limit_that_the_groups_share_is_one_line() -> None:
 def test_many_groups_take_the_whole_width_and_too_many_are_refused() -> None:
     assert [len(row) for row in chart(documents.many_groups()).rows] == [1, 1, 1]
     document = documents.two_axes(tuple(0.5 + 0.01 * i for i in range(25)), with_measured=False)
-    with pytest.raises(documents.DataError, match=r"at most 24 values after the first axis.*there are 25"):
+    with pytest.raises(DataError, match=r"at most 24 values after the first axis.*there are 25"):
         chart(document)
 
 
@@ -198,9 +189,3 @@ def test_everything_may_be_null() -> None:
     found = chart(document)
     assert any("No certified bound" in sentence for sentence in found.caption)
     assert all(point.missing for series in found.panels[0].series for point in series.points)
-
-
-def test_yaml_gives_the_same_chart() -> None:
-    from rsgadvise.show.formats.yaml import as_yaml
-
-    assert chart_from(as_yaml(documents.two_axes()), "a.yaml") == chart(documents.two_axes())

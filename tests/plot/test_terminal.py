@@ -10,34 +10,15 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import documents
 import pytest
 from conftest import Run
+from documents import LENGTHS, SAMPLES, chart
 
-from rsgadvise.show.plot.canvas import ascii_text
-from rsgadvise.show.plot.charts import chart_from
-from rsgadvise.show.plot.figure import Chart
-from rsgadvise.show.plot.terminal import can_encode, render
-
-SAMPLES = {
-    "one": documents.one_axis(),
-    "unmeasured": documents.one_axis(with_measured=False),
-    "two": documents.two_axes(),
-    "many": documents.many_groups(),
-    "depths": documents.depths(),
-    "single": documents.single(),
-    "ranks": documents.recommendations(),
-    "plan": documents.plan(),
-    "verdicts": documents.VERIFY,
-}
-
-
-def chart(name: str) -> Chart:
-    return chart_from(json.dumps(SAMPLES[name]), name)
+from rsgadvise.show.plot.terminal import ascii_text, render
 
 
 def text_of(name: str, width: int = 80, *, unicode: bool = True, colour: bool = False) -> str:
-    return render(chart(name), width=width, colour=colour, unicode=unicode)
+    return render(chart(SAMPLES[name]), width=width, colour=colour, unicode=unicode)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -60,7 +41,7 @@ def test_ascii_has_no_other_characters_and_loses_no_mark(name: str) -> None:
 
 def test_marks_stand_where_the_numbers_say() -> None:
     """Rows and columns by hand from the ends of the axes, against the characters."""
-    panel = chart("one").panels[0]
+    panel = chart(SAMPLES["one"]).panels[0]
     lines = text_of("one").split("squared gradient norm)\n")[1].splitlines()[:18]
     left = lines[0].index("│") + 1
     width = 80 - left
@@ -77,7 +58,7 @@ def test_marks_stand_where_the_numbers_say() -> None:
     for at, value, mark in ((5, 1.5, "▲"), (50, 15.0, "▲"), (100, 20.0, "△"), (200, 20.0, "△")):
         row, column = place(at, value)
         assert lines[row][column] == mark
-    for index, at in enumerate(documents.LENGTHS):
+    for index, at in enumerate(LENGTHS):
         row, column = place(at, 0.0004 * (index + 1))
         assert lines[row][column] == "■"
     assert lines[0][place(10, 1.0)[1]] == "×"
@@ -116,13 +97,6 @@ def test_colour_only_where_it_is_wanted() -> None:
     plain, coloured = text_of("two"), text_of("two", colour=True)
     assert "\x1b" not in plain
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
-
-
-@pytest.mark.parametrize(
-    ("encoding", "able"), [("utf-8", True), ("ascii", False), ("latin-1", False), ("no", False)]
-)
-def test_encodings(encoding: str, able: bool) -> None:
-    assert can_encode(encoding) is able
 
 
 def test_ascii_words() -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 from rsgadvise.numerals import count, lengths, network, number
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
-from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series
 from rsgadvise.show.plot.names import GRADIENT
 from rsgadvise.show.plot.scales import log_axis, values_of
@@ -55,17 +54,13 @@ class _Design:
     constants: typed.Text
     objective: typed.Text
     searched: typed.Whole
-    curve: typed.Entries[_Pair] | None = None
-    curve_layers: typed.Entries[typed.Length] | None = None
+    curve: typed.Entries[_Pair] = ()
+    curve_layers: tuple[typed.Length, ...] | None = None
     curve_bound: typed.Positive | None = None
 
 
-def architectures_chart(document: Document) -> Chart:
-    """What was minimised over the number of weights, one point per rank, and the curve of equal bounds.
-
-    Raises:
-        DataError: a key is missing, or a value is of another kind.
-    """
+def architectures_chart(document: typed.Document) -> Chart:
+    """What was minimised over the number of weights, one point per rank, and the curve of equal bounds."""
     found = document.read(_Design)
     networks, by = found.architectures, found.by
     for place, one in enumerate(networks):
@@ -106,9 +101,9 @@ def _costs(networks: Sequence[_Network], depths: Sequence[int], by: str) -> Pane
     )
 
 
-def _curve(document: Document, found: _Design) -> Panel | None:
+def _curve(document: typed.Document, found: _Design) -> Panel | None:
     """Second lengths over first ones, None where there are fewer than two to join."""
-    if found.curve is None or len(found.curve) < 2:
+    if len(found.curve) < 2:
         return None
     pairs = sorted((point.first, point.second) for point in found.curve)
     layers = found.curve_layers or ()

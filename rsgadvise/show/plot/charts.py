@@ -7,14 +7,12 @@ from dataclasses import replace
 
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot.architectures import architectures_chart
-from rsgadvise.show.plot.batches import batches_chart
 from rsgadvise.show.plot.comparison import comparison_chart
-from rsgadvise.show.plot.document import Document, parse_document
 from rsgadvise.show.plot.figure import Chart
 from rsgadvise.show.plot.ranking import ranking_chart
 from rsgadvise.show.plot.sweep import sweep_chart
-from rsgadvise.show.plot.tradeoff import tradeoff_chart
-from rsgadvise.show.plot.typed import Text, line
+from rsgadvise.show.plot.tradeoff import batches_chart, plan_chart
+from rsgadvise.show.plot.typed import Document, Text, line, parse_document
 from rsgadvise.show.plot.verdicts import verdicts_chart
 
 _CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
@@ -22,7 +20,7 @@ _CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
     "sweep": (sweep_chart, "points", "point", "sweep values that the spec allows"),
     "recommend": (ranking_chart, "recommendations", "recommendation", "relax the target or the budget"),
     "batch": (batches_chart, "tradeoff", "batch size", "give it rows"),
-    "iterations": (tradeoff_chart, "tradeoff", "batch size within reach of the target", "use a larger --eps"),
+    "iterations": (plan_chart, "tradeoff", "batch size within reach of the target", "use a larger --eps"),
     "verify": (verdicts_chart, "cases", "case", "verify a spec, or the built-in suite"),
     "design": (architectures_chart, "architectures", "architecture", "relax the target or the search"),
     "compare": (comparison_chart, "specs", "spec", "compare two or more"),
@@ -35,7 +33,7 @@ class _Head:
 
 
 def chart_from(text: str, name: str, *, title: str | None = None) -> Chart:
-    """The chart of a document that a command wrote with -f json or -f yaml.
+    """The chart of a document that a command wrote with -f json.
 
     Args:
         text: the document.
@@ -43,7 +41,8 @@ def chart_from(text: str, name: str, *, title: str | None = None) -> Chart:
         title: in place of the chart's own.
 
     Raises:
-        DataError: it is no such document, its schema has no chart, or there is nothing in it to show.
+        DataError: it is no such document, its schema has no chart, a key is missing or holds a value of
+            another kind, or there is nothing in it to show.
     """
     document = parse_document(text, name)
     schema = document.read(_Head).schema

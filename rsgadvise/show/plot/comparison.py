@@ -7,15 +7,8 @@ from typing import Annotated
 
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
-from rsgadvise.show.plot.document import Document
-from rsgadvise.show.plot.figure import Axis, Chart, Panel, Point, Role, Series, measured_point
-from rsgadvise.show.plot.names import (
-    GRADIENT,
-    interval_text,
-    limit_name,
-    looseness_text,
-    missing_text,
-)
+from rsgadvise.show.plot.figure import Axis, Chart, Panel, Role, Series, in_rows, measured_point, no_better
+from rsgadvise.show.plot.names import GRADIENT, LIMIT, interval_text, looseness_text, missing_text
 from rsgadvise.show.plot.scales import categories, log_axis, values_of
 
 _BY = {
@@ -58,9 +51,9 @@ class _Spec:
         """The guarantee of one set of constants."""
         return self.paper if constants == "paper" else self.certified
 
-    def no_better(self, value: float | None) -> bool:
-        """Whether a bound is no better than the largest gradient of this network."""
-        return value is not None and self.largest_gradient is not None and value >= self.largest_gradient
+    def bounds(self, constants: str) -> float | None:
+        """The bound of the training that was measured, by one set of constants."""
+        return self.bound if constants == "paper" else self.certified_bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +77,21 @@ class _Comparison:
     common_samples: typed.Whole | None = None
 
 
-def comparison_chart(document: Document) -> Chart:
+def comparison_chart(document: typed.Document) -> Chart:
     """One row for each spec: its bounds, its measured mean, and the largest gradient that it can have.
 
     With a target the bounds of all are about the same, and what it costs to meet it is a panel of its own.
-
-    Raises:
-        DataError: a key is missing, or a value is of another kind.
     """
     found = document.read(_Comparison)
-    specs, by, constants, judged = found.specs, found.compared_by, found.constants, found.verdict.measured
-    across = categories("spec", [spec.name for spec in specs])
-    panels = [_gradients(specs, across, by, constants, None if judged is None else judged.confidence)]
-    if by != "bound":
-        panels.append(_costs(specs, across, by))
+    across = categories("spec", [spec.name for spec in found.specs])
+    panels = [_gradients(found, across), *([] if found.compared_by == "bound" else [_costs(found, across)])]
+    judged = found.verdict.measured
     told = [found.verdict.text, *([] if judged is None else [judged.text])]
     return Chart(
-        title=f"Comparison of {len(specs)} specs",
-        subtitle=f"{constants} constants; {_resources(found)}",
+        title=f"Comparison of {len(found.specs)} specs",
+        subtitle=f"{found.constants} constants; {_resources(found)}",
         rows=tuple((panel,) for panel in panels),
-        caption=(*told, *_caption(specs, by, constants)),
+        caption=(*told, *_caption(found)),
     )
 
 
@@ -117,85 +105,66 @@ def _resources(found: _Comparison) -> str:
     return "bounds at equal samples" + ("" if most is None else f", at most {most:,}")
 
 
-def _gradients(
-    specs: Sequence[_Spec], across: Axis, by: str, constants: str, confidence: float | None
-) -> Panel:
+def _gradients(found: _Comparison, across: Axis) -> Panel:
     """Bounds of the training that was measured; those of another training say so."""
-    series = [
-        Series(
-            f"{limit_name()} of each network",
-            "limit",
-            tuple(
-                Point(float(i), spec.largest_gradient)
-                for i, spec in enumerate(specs)
-                if spec.largest_gradient is not None
-            ),
+    specs, judged = found.specs, found.verdict.measured
+
+    def bounds(name: str, role: Role, values: Sequence[float | None]) -> Series:
+        pairs = zip(values, specs, strict=True)
+        return Series(
+            name, role, in_rows(values, [no_better(value, spec.largest_gradient) for value, spec in pairs])
         )
-    ]
-    if constants == "paper":
-        series.append(_bounds(specs, "paper bound", "paper", [spec.bound for spec in specs]))
-    elif by == "bound":
+
+    limits = (point for point in in_rows(s.largest_gradient for s in specs) if point.value is not None)
+    series = [Series(f"{LIMIT} of each network", "limit", tuple(limits))]
+    if found.constants == "paper":
+        series.append(bounds("paper bound", "paper", [spec.bound for spec in specs]))
+    elif found.compared_by == "bound":
         name = "paper bound, of the training that the paper's constants advise"
-        series.append(_bounds(specs, name, "paper", [spec.paper.value for spec in specs]))
-    series.append(_bounds(specs, "certified bound", "certified", [spec.certified_bound for spec in specs]))
+        series.append(bounds(name, "paper", [spec.paper.value for spec in specs]))
+    series.append(bounds("certified bound", "certified", [spec.certified_bound for spec in specs]))
     measured = [(float(i), spec.measured) for i, spec in enumerate(specs) if spec.measured is not None]
     if measured:
-        found = (measured_point(at, each.mean, each.lower, each.upper) for at, each in measured)
-        points = tuple(point for point in found if point is not None)
-        series.append(Series(f"{interval_text(confidence)}, all together", "measured", points))
+        ends = (measured_point(at, each.mean, each.lower, each.upper) for at, each in measured)
+        name = f"{interval_text(None if judged is None else judged.confidence)}, all together"
+        series.append(Series(name, "measured", tuple(point for point in ends if point is not None)))
     shown = tuple(each for each in series if each.points)
     return Panel(
         "Squared gradient norms", across, log_axis(GRADIENT, values_of(shown)), shown, horizontal=True
     )
 
 
-def _bounds(specs: Sequence[_Spec], name: str, role: Role, values: Sequence[float | None]) -> Series:
-    points = (
-        Point(float(index), value, hollow=spec.no_better(value))
-        for index, (spec, value) in enumerate(zip(specs, values, strict=True))
-    )
-    return Series(name, role, tuple(points))
+def _costs(found: _Comparison, across: Axis) -> Panel:
+    by, series = found.compared_by, []
+    for name in _SETS:
+        promises = [spec.promise(name) for spec in found.specs]
+        points = in_rows([each.value for each in promises], [each.vacuous for each in promises])
+        series.append(Series(f"{by} with {name} constants", name, points))
+    value = log_axis(by, values_of(series))
+    return Panel(_BY[by].capitalize(), across, value, tuple(series), horizontal=True)
 
 
-def _costs(specs: Sequence[_Spec], across: Axis, by: str) -> Panel:
-    series = tuple(
-        Series(
-            f"{by} with {name} constants",
-            name,
-            tuple(
-                Point(float(index), spec.promise(name).value, hollow=spec.promise(name).vacuous)
-                for index, spec in enumerate(specs)
-            ),
-        )
-        for name in _SETS
-    )
-    return Panel(_BY[by].capitalize(), across, log_axis(by, values_of(series)), series, horizontal=True)
-
-
-def _caption(specs: Sequence[_Spec], by: str, constants: str) -> Iterator[str]:
+def _caption(found: _Comparison) -> Iterator[str]:
     """How loose the bounds are, what is vacuous, and what is missing."""
-    shown = {"certified": [spec.certified_bound for spec in specs]}
-    if constants == "paper":
-        shown = {"paper": [spec.bound for spec in specs], **shown}
-    for name, values in shown.items():
+    specs = found.specs
+    shown = _SETS if found.constants == "paper" else ("certified",)
+    for name in shown:
         pairs = [
-            (value, spec.measured.mean)
-            for spec, value in zip(specs, values, strict=True)
-            if value is not None and spec.measured is not None and spec.measured.mean is not None
+            (bound, spec.measured.mean)
+            for spec in specs
+            if (bound := spec.bounds(name)) is not None
+            and spec.measured is not None
+            and spec.measured.mean is not None
         ]
         yield from looseness_text(f"{name} bound", pairs, "specs")
-    for name, values in shown.items():
-        vacuous = sum(spec.no_better(value) for spec, value in zip(specs, values, strict=True))
+    for name in shown:
+        vacuous = sum(no_better(spec.bounds(name), spec.largest_gradient) for spec in specs)
         if vacuous:
             many = f"{vacuous} of {len(specs)} specs"
             yield f"The {name} bound is vacuous (hollow) for {many}: not below the limit."
-        lacking = [
-            (spec.name, spec.promise(name).notes or spec.notes)
-            for spec, value in zip(specs, values, strict=True)
-            if value is None
-        ]
+        lacking = [(s.name, s.promise(name).notes or s.notes) for s in specs if s.bounds(name) is None]
         yield from missing_text(f"{name} bound", lacking)
-    if by != "bound":
+    if found.compared_by != "bound":
         for role in _SETS:
             none = [(s.name, s.promise(role).notes) for s in specs if s.promise(role).value is None]
             yield from missing_text(f"plan with {role} constants", none)

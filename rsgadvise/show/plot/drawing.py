@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,6 @@ from types import ModuleType
 from typing import Any, Literal
 
 from rsgadvise.errors import MissingExtraError, UsageError
-from rsgadvise.records import dataclass
 from rsgadvise.show.plot.figure import GREY, GROUPS, PARTS, ROLES, Chart, Panel, Role, Series
 from rsgadvise.show.plot.marks import LINE, MARKER, SMALL, draw_panel, look_of, name_lines, plain
 
@@ -40,20 +38,11 @@ _ONE_COLUMN, _TWO_COLUMNS = 8.0, 11.0  # inches
 _FEW_GROUPS = 6
 _TALL, _LOW = 3.6, 2.4
 _ROW, _FRAME = 0.25, 1.0  # of a horizontal panel: for each category, and for its axis
-_LEAST, _LEAST_ROW = 2.2, 0.17  # of a panel, and of a category; below it nothing is legible
 _SIDE_BY_SIDE = 4.5  # of a panel beside another; narrower ones stand one below the other
 _PANEL = 0.9  # of the width of the figure, without its edges
 _EDGE, _GAP, _LEADING = 0.12, 0.1, 0.06
 _MEASURING_DPI = 100  # at which texts are measured; more only cost memory
 _MOST_PIXELS, _LONGEST_SIDE = 100_000_000, 30_000
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """The bytes of a picture, and characters that its font lacks, which are boxes in it."""
-
-    content: bytes
-    without_glyph: tuple[str, ...]
 
 
 def drawing_library() -> ModuleType:
@@ -76,36 +65,33 @@ def drawing_library() -> ModuleType:
     return found
 
 
-def draw(
-    chart: Chart, form: Form, *, width: float | None = None, height: float | None = None, dpi: int = 150
-) -> Drawing:
+def draw(chart: Chart, form: Form, *, width: float | None = None, dpi: int = 150) -> bytes:
     """Draw a chart.
 
     Args:
         chart: what to draw.
         form: of the file.
-        width, height: in inches; by default as the chart needs.
+        width: in inches; by default, as its height, what the chart needs.
         dpi: pixels per inch of a PNG.
 
     Raises:
         MissingExtraError: matplotlib is absent.
-        UsageError: there is too little room for the chart, or there are too many pixels.
+        UsageError: there are too many pixels.
     """
     matplotlib = drawing_library()
-    with matplotlib.rc_context(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a character that the font lacks is a box
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_SETTINGS)
         # Letters on few pixels are wider than the same letters on many.
         measuring = min(dpi, _MEASURING_DPI) if form == "png" else _MEASURING_DPI
-        figure = _compose(chart, width=width, height=height, dpi=measuring)
+        figure = _compose(chart, width=width, dpi=measuring)
         if form == "png":
             across, down = figure.get_size_inches()
             _check_pixels(float(across), float(down), dpi)
         stream = io.BytesIO()
         figure.savefig(stream, format=form, dpi=dpi, metadata=_metadata(form, chart.title))
-    codes = {int(code) for each in caught for code in re.findall(r"Glyph (\d+)", str(each.message))}
-    return Drawing(stream.getvalue(), tuple(chr(code) for code in sorted(codes)))
+    return stream.getvalue()
 
 
 def _metadata(form: Form, title: str) -> dict[str, str | None]:
@@ -121,11 +107,11 @@ def _check_pixels(width: float, height: float, dpi: int) -> None:
     if max(across, down) > _LONGEST_SIDE or across * down > _MOST_PIXELS:
         raise UsageError(
             f"a PNG may have {_MOST_PIXELS:,} pixels and sides of {_LONGEST_SIDE:,}; got {across:,.0f} x "
-            f"{down:,.0f}; use a smaller --dpi, --width or --height, or write SVG"
+            f"{down:,.0f}; use a smaller --dpi or --width, or write SVG"
         )
 
 
-def _compose(chart: Chart, *, width: float | None, height: float | None, dpi: int = _MEASURING_DPI) -> Any:
+def _compose(chart: Chart, *, width: float | None, dpi: int) -> Any:
     """Title above, legend and caption below, each as large as it is; the panels get what is left."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -135,7 +121,7 @@ def _compose(chart: Chart, *, width: float | None, height: float | None, dpi: in
     if width is not None and width < _SIDE_BY_SIDE * columns:
         rows, columns = tuple((panel,) for panel in chart.panels), 1
     across = width or (_ONE_COLUMN if columns == 1 and len(chart.groups) <= _FEW_GROUPS else _TWO_COLUMNS)
-    figure = Figure(figsize=(across, height or 8.0), dpi=dpi)
+    figure = Figure(figsize=(across, 8.0), dpi=dpi)
     FigureCanvasAgg(figure)
     room = across - 2 * _EDGE
     head = []
@@ -149,15 +135,8 @@ def _compose(chart: Chart, *, width: float | None, height: float | None, dpi: in
     below = _EDGE + sum(height + _LEADING for _, height in (*legends, *caption)) + 2 * _GAP
     points = _PANEL * 72 * across / columns
     wanted = [max(_height(panel, index, points) for panel in row) for index, row in enumerate(rows)]
-    needed = sum(max(_least(panel, points) for panel in row) for row in rows)
-    total = height or above + below + sum(wanted)
-    inside = total - above - below
-    if inside < needed - 1e-9:
-        least = above + below + needed + 0.05
-        raise UsageError(
-            f"--height must be at least {least:.1f} inches for this chart at this width; got {total:g}; "
-            "make it higher or wider, or leave --height out"
-        )
+    inside = sum(wanted)
+    total = above + below + inside
     figure.set_size_inches(across, total)
     _place(figure, head, [*legends, None, *caption])
     figure.set_layout_engine(
@@ -171,20 +150,10 @@ def _compose(chart: Chart, *, width: float | None, height: float | None, dpi: in
 
 
 def _height(panel: Panel, row: int, width: float) -> float:
-    if panel.horizontal:
-        return _FRAME + _ROW * max(_lines(panel, width), 2)
-    return _TALL if row == 0 or panel.value.scale == "log" else _LOW
-
-
-def _lines(panel: Panel, width: float) -> float:
-    """Rows of categories, each as high as the longest name; a second line needs less than a first."""
-    most = max(map(len, name_lines(panel, width)))
-    return len(panel.across.ticks) * (1 + 0.6 * (most - 1))
-
-
-def _least(panel: Panel, width: float) -> float:
-    """The lowest panel in which names stay apart."""
-    return 0.8 * _FRAME + _LEAST_ROW * _lines(panel, width) if panel.horizontal else _LEAST
+    if not panel.horizontal:
+        return _TALL if row == 0 or panel.value.scale == "log" else _LOW
+    most = max(map(len, name_lines(panel, width)))  # a second line needs less room than a first
+    return _FRAME + _ROW * max(len(panel.across.ticks) * (1 + 0.6 * (most - 1)), 2)
 
 
 def _draw_rows(

@@ -6,7 +6,7 @@ here knows how it will be drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from rsgadvise.records import dataclass
@@ -87,6 +87,19 @@ def measured_point(at: float, mean: float | None, lower: float | None, upper: fl
         return None
     below = value is None or (lower is not None and lower <= 0)
     return Point(at, value, None if below else lower, end, open_below=below)
+
+
+def no_better(bound: float | None, limit: float | None) -> bool:
+    """Whether a bound says nothing: it is no better than the largest squared gradient norm possible."""
+    return bound is not None and limit is not None and bound >= limit
+
+
+def in_rows(values: Iterable[float | None], hollow: Iterable[bool] | None = None) -> tuple[Point, ...]:
+    """Values at the categories 0, 1, 2 and so on."""
+    if hollow is None:
+        return tuple(Point(float(at), value) for at, value in enumerate(values))
+    pairs = enumerate(zip(values, hollow, strict=True))
+    return tuple(Point(float(at), value, hollow=empty) for at, (value, empty) in pairs)
 
 
 @dataclass(frozen=True, slots=True)

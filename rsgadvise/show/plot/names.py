@@ -1,15 +1,18 @@
-"""What axes and groups are called, with the symbol and the unit."""
+"""What axes and groups are called, with the symbol and the unit, and the sentences of captions."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import Any
 
 from rsgadvise.kinds import KINDS
 from rsgadvise.numerals import count, number, stepsizes
 
 GRADIENT = "E‖∇f(Wᴿ)‖² (squared gradient norm)"
+LIMIT = "largest gradient possible (vacuity limit)"
+"""The level above which a bound says nothing."""
 
 _QUANTITIES: dict[str, tuple[str, str, str]] = {
     # last part of the key: name, symbol, unit
@@ -39,6 +42,8 @@ _QUANTITIES: dict[str, tuple[str, str, str]] = {
 }
 _ONE_LAYER = re.compile(r"(?:network\.)?layers\[(\d+)\]$")
 _LONGEST = 44
+_PLACES_NAMED = 4
+_REASON = 160
 
 
 def _quantity(key: str, depth: int, kind: str = "") -> tuple[str, str, str]:
@@ -117,23 +122,20 @@ def layer_names(layers: Sequence[Sequence[int]]) -> str:
     depths = sorted({len(each) for each in layers})
     if len(depths) > 1:
         return f"L = {depths[0] - 1} to {depths[-1] - 1}"
-    columns = list(zip(*layers, strict=True))
-    parts = [
-        str(column[0]) if len(set(column)) == 1 else f"d_{index}" for index, column in enumerate(columns)
-    ]
-    return shortened("-".join(parts))
+    columns = enumerate(zip(*layers, strict=True))
+    return shortened("-".join(str(found[0]) if len(set(found)) == 1 else f"d_{at}" for at, found in columns))
 
 
-def _single(value: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
+def _single(value: Any) -> Any:
     """The number that all entries are, else the value itself."""
-    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
+    return value[0] if isinstance(value, (list, tuple)) and len(set(value)) == 1 else value
 
 
-def fixed_values(values: Sequence[tuple[str, Sequence[float | tuple[float, ...] | None]]]) -> str:
+def fixed_values(values: Sequence[tuple[str, Sequence[Any]]]) -> str:
     """What is the same at all points, as text.
 
     Args:
-        values: key and its value at each point; null where it is unknown.
+        values: key and its value at each point, one for each layer or for all; null where it is unknown.
     """
     same, chosen = [], []
     for key, found in values:
@@ -144,25 +146,15 @@ def fixed_values(values: Sequence[tuple[str, Sequence[float | tuple[float, ...] 
         name, sign, _ = _quantity(key, 0)
         if any(value != first for value in each):
             chosen.append(name)
-        elif isinstance(first, (int, float)) and first == int(first):
-            same.append(f"{name} {sign} = {count(int(first))}")
-        elif first is not None:
-            same.append(f"{name} {sign} = {stepsizes(first)}")
+        else:
+            whole = isinstance(first, (int, float)) and first == int(first)
+            same.append(f"{name} {sign} = {count(int(first)) if whole else stepsizes(first)}")
     parts = []
     if same:
         parts.append("fixed: " + ", ".join(same))
     if chosen:
         parts.append("differs from point to point: " + ", ".join(chosen))
     return "; ".join(parts)
-
-
-_PLACES_NAMED = 4
-_REASON = 160
-
-
-def limit_name() -> str:
-    """The level above which a bound says nothing."""
-    return "largest gradient possible (vacuity limit)"
 
 
 def interval_text(confidence: float | None) -> str:
@@ -177,13 +169,8 @@ def interval_text(confidence: float | None) -> str:
     return f"measured mean, {100 * confidence:.6g} % interval"
 
 
-def times(ratio: float) -> str:
-    """A factor with three significant digits.
-
-    Example:
-        >>> times(1666.7), times(0.5), times(12.0), times(3.4e9)
-        ('1,670', '0.5', '12', '3.4e+09')
-    """
+def _times(ratio: float) -> str:
+    """A factor with three significant digits."""
     rounded = float(f"{ratio:.3g}")
     return f"{rounded:,.0f}" if 100 <= rounded < 1e6 else f"{rounded:.3g}"
 
@@ -192,19 +179,19 @@ def looseness_text(name: str, pairs: Sequence[tuple[float, float]], places: str 
     """How far a bound lies above what was measured, over (bound, measured).
 
     Example:
-        >>> list(looseness_text("paper bound", [(12.0, 1.0), (340.0, 1.0), (45.0, 1.0)]))
-        ['The paper bound is 12 to 340 times the measured, median 45.']
+        >>> list(looseness_text("paper bound", [(12.0, 1.0), (1666.7, 1.0), (3.4e9, 1.0)]))
+        ['The paper bound is 12 to 3.4e+09 times the measured, median 1,670.']
         >>> list(looseness_text("paper bound", [(0.5, 1.0), (3.0, 1.0)]))[1]
         'The paper bound lies below the measured mean at 1 of 2 points.'
     """
     ratios = [bound / measured for bound, measured in pairs if measured > 0]
     if not ratios:
         return
-    low, high = times(min(ratios)), times(max(ratios))
+    low, high = _times(min(ratios)), _times(max(ratios))
     if low == high:
         yield f"The {name} is {low} times the measured."
     else:
-        yield f"The {name} is {low} to {high} times the measured, median {times(median(ratios))}."
+        yield f"The {name} is {low} to {high} times the measured, median {_times(median(ratios))}."
     below = sum(1 for ratio in ratios if ratio < 1)
     if below:
         yield f"The {name} lies below the measured mean at {below} of {len(ratios)} {places}."

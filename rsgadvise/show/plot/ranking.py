@@ -9,11 +9,21 @@ from typing import Annotated
 from rsgadvise.numerals import count, network, number, percent, stepsizes
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
-from rsgadvise.show.plot.document import Document
-from rsgadvise.show.plot.figure import Axis, Bar, Chart, Level, Panel, Point, Segment, Series
-from rsgadvise.show.plot.learning import learning_panel
-from rsgadvise.show.plot.names import GRADIENT, limit_name
-from rsgadvise.show.plot.scales import categories, linear_axis, log_axis
+from rsgadvise.show.plot.figure import (
+    Axis,
+    Bar,
+    Chart,
+    Level,
+    Panel,
+    Point,
+    Segment,
+    Series,
+    in_rows,
+    measured_point,
+    no_better,
+)
+from rsgadvise.show.plot.names import GRADIENT, LIMIT
+from rsgadvise.show.plot.scales import across_axis, categories, linear_axis, log_axis, values_of
 
 _MOST = 30  # ranks in one picture
 
@@ -30,7 +40,7 @@ class _Rank:
     certified_bound: typed.Positive | None
     largest_gradient: typed.Positive | None = None
     vacuous: typed.Flag
-    terms: typed.Keys[Annotated[typed.Number, typed.must("be at least 0", lambda x: x >= 0)]] = field(
+    terms: dict[str, Annotated[typed.Number, typed.must("be at least 0", lambda x: x >= 0)]] = field(
         default_factory=dict
     )
 
@@ -48,6 +58,25 @@ class _Rank:
         return ", ".join(words)
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    iterations: typed.Positive
+    loss: typed.Number
+    low: typed.Number
+    high: typed.Number
+
+
+@dataclass(frozen=True, slots=True)
+class _Train:
+    expected: tuple[_Expected, ...] = ()
+    constant_loss: typed.Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pilot:
+    curve: tuple[tuple[typed.Positive, typed.Number | None], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ranking:
     recommendations: typed.Entries[_Rank]
@@ -56,14 +85,12 @@ class _Ranking:
     objective: typed.Text | None = None
     kind: typed.Text
     layers: typed.Layers
+    train: _Train | None = None
+    pilot: _Pilot | None = None
 
 
-def ranking_chart(document: Document) -> Chart:
-    """Stacked terms at each rank, beside them both bounds, and above the losses of a race.
-
-    Raises:
-        DataError: a key is missing, or a value is of another kind.
-    """
+def ranking_chart(document: typed.Document) -> Chart:
+    """Stacked terms at each rank, beside them both bounds, and above the losses of a race."""
     found = document.read(_Ranking)
     first = found.recommendations[0].keep_prob
     # A document without limits of its own has that of the first rank, true at its keep probability.
@@ -79,14 +106,33 @@ def ranking_chart(document: Document) -> Chart:
     if parts:
         panels.insert(0, _terms(ranks, across, parts))
     objective = "" if found.objective is None else f"; {found.objective}"
-    learning = learning_panel(document)
     return Chart(
         title=f"Recommendations for {network(found.kind, found.layers)}",
         subtitle=f"{found.constants} constants{objective}",
-        rows=(*([(learning,)] if learning is not None else []), tuple(panels)),
+        rows=(*_learning(found), tuple(panels)),
         parts=tuple(name.replace("_", " ") for name in parts),
         caption=tuple(_caption(ranks, len(found.recommendations))),
     )
+
+
+def _learning(found: _Ranking) -> Iterator[tuple[Panel]]:
+    """The loss along a race's second run, and what is expected of whole trainings, if anything is."""
+    if found.train is None or found.pilot is None or not (found.train.expected and found.pilot.curve):
+        return
+    seen = tuple(Point(at, loss) for at, loss in found.pilot.curve if loss is not None and loss > 0)
+    ends = (measured_point(each.iterations, each.loss, each.low, each.high) for each in found.train.expected)
+    ahead = tuple(point for point in ends if point is not None)
+    levels: tuple[Level, ...] = ()
+    if found.train.constant_loss:
+        constant = found.train.constant_loss
+        levels = (Level(f"a constant prediction, {number(constant, 3)}", "limit", constant),)
+    series = (
+        Series("seen in a short run", "measured", seen, joined=True),
+        Series("expected at the end, nine in ten within", "plan", ahead),
+    )
+    across = across_axis("iterations k", [point.at for point in (*seen, *ahead)])
+    value = log_axis("training loss", [*values_of(series), *(level.at for level in levels)])
+    yield (Panel("Loss along the training", across, value, series, levels),)
 
 
 def _terms(ranks: Sequence[_Rank], across: Axis, parts: Sequence[str]) -> Panel:
@@ -97,52 +143,26 @@ def _terms(ranks: Sequence[_Rank], across: Axis, parts: Sequence[str]) -> Panel:
         )
         for index, rank in enumerate(ranks)
     )
-    sums = [sum(rank.terms.values()) for rank in ranks]
-    return Panel(
-        title="Terms of the bound",
-        across=across,
-        value=linear_axis("squared gradient norm", sums, from_zero=True),
-        bars=bars,
-        horizontal=True,
-    )
+    value = linear_axis("squared gradient norm", [sum(rank.terms.values()) for rank in ranks], from_zero=True)
+    return Panel("Terms of the bound", across, value, bars=bars, horizontal=True)
 
 
 def _bounds(ranks: Sequence[_Rank], across: Axis, constants: str) -> Panel:
-    chosen = tuple(Point(float(index), rank.bound, hollow=rank.vacuous) for index, rank in enumerate(ranks))
+    chosen = in_rows((rank.bound for rank in ranks), (rank.vacuous for rank in ranks))
     series = [Series(f"bound with {constants} constants", "chosen", chosen)]
     if any(rank.certified_bound != rank.bound for rank in ranks):
-        certified = tuple(
-            Point(
-                float(index),
-                rank.certified_bound,
-                hollow=_reaches(rank.certified_bound, rank.largest_gradient),
-            )
-            for index, rank in enumerate(ranks)
-        )
+        empty = (no_better(rank.certified_bound, rank.largest_gradient) for rank in ranks)
+        certified = in_rows((rank.certified_bound for rank in ranks), empty)
         series.append(Series("certified bound", "certified", certified))
-    limits = tuple(
-        Point(float(index), rank.largest_gradient)
-        for index, rank in enumerate(ranks)
-        if rank.largest_gradient is not None
-    )
-    values = [point.value for each in series for point in (*each.points, *limits) if point.value is not None]
+    every = in_rows(rank.largest_gradient for rank in ranks)
+    limits = Series(LIMIT, "limit", tuple(point for point in every if point.value is not None))
+    value = log_axis(GRADIENT, values_of([*series, limits]))
     levels: tuple[Level, ...] = ()
-    if len({point.value for point in limits}) == 1 and len(limits) == len(ranks):
-        levels = (Level(limit_name(), "limit", limits[0].value or 0.0),)
-    elif limits:  # behind the bounds
-        series.insert(0, Series(limit_name(), "limit", limits))
-    return Panel(
-        title="Bounds and their limit",
-        across=across,
-        value=log_axis(GRADIENT, values),
-        series=tuple(series),
-        levels=levels,
-        horizontal=True,
-    )
-
-
-def _reaches(bound: float | None, limit: float | None) -> bool:
-    return bound is not None and limit is not None and bound >= limit
+    if len({point.value for point in every}) == 1 and limits.points:
+        levels = (Level(LIMIT, "limit", limits.points[0].value or 0.0),)
+    elif limits.points:  # behind the bounds
+        series.insert(0, limits)
+    return Panel("Bounds and their limit", across, value, tuple(series), levels, horizontal=True)
 
 
 def _caption(ranks: Sequence[_Rank], total: int) -> Iterator[str]:

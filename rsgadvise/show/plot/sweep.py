@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
-from rsgadvise.show.plot.document import Document
-from rsgadvise.show.plot.figure import Axis, Chart, Level, Panel, Point, Role, Series, measured_point
+from rsgadvise.show.plot.figure import (
+    Axis,
+    Chart,
+    Level,
+    Panel,
+    Point,
+    Role,
+    Series,
+    measured_point,
+    no_better,
+)
 from rsgadvise.show.plot.names import (
     GRADIENT,
+    LIMIT,
     axis_name,
     fixed_values,
     interval_text,
     layer_names,
-    limit_name,
     looseness_text,
     missing_text,
     symbol,
@@ -34,9 +43,7 @@ class _Axis:
     """What was varied; numbers keep their distances, anything else is a category."""
 
     key: typed.Text
-    values: Annotated[
-        typed.Entries[typed.OneOrMany[typed.Scalar]], typed.must("hold at least one value", bool)
-    ]
+    values: Annotated[typed.Entries[typed.Scalars], typed.must("hold at least one value", bool)]
 
     @property
     def numeric(self) -> bool:
@@ -60,7 +67,7 @@ class _Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Point:
-    values: typed.Keys[typed.OneOrMany[typed.Scalar]]
+    values: dict[str, typed.Scalars]
     kind: typed.Text
     layers: typed.Layers
     stepsize: typed.Stepsizes | None = None
@@ -80,8 +87,7 @@ class _Point:
 
     def vacuous(self, role: Role) -> bool:
         """Whether it is no better than the largest gradient."""
-        bound, limit = self.bound(role), self.largest_gradient
-        return bound is not None and limit is not None and bound >= limit
+        return no_better(self.bound(role), self.largest_gradient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,8 @@ class _Row:
     point: _Point
 
 
-def sweep_chart(document: Document) -> Chart:
-    """Predicted bounds, measured gradients and final losses of a sweep.
-
-    Raises:
-        DataError: the document lacks a key, or holds a value of another kind.
-    """
+def sweep_chart(document: typed.Document) -> Chart:
+    """Predicted bounds, measured gradients and final losses of a sweep."""
     found = document.read(_Sweep)
     varied, points = found.axes, found.points
     _check(document, found)
@@ -117,20 +119,20 @@ def sweep_chart(document: Document) -> Chart:
     kinds = sorted({point.kind for point in points})
     kind = kinds[0] if len(kinds) == 1 else ""
     across = _across(varied[:1], rows, depth, kind)
-    panels = _panels(rows, across, len(groups), interval_text(found.confidence))
+    lines = _Lines(rows, len(groups), across.scale != "category")
     axes = " and ".join(symbol(axis.key, depth) for axis in varied) or "one point"
     network = f"{' and '.join(kinds)} {layer_names([row.point.layers for row in rows])}"
     return Chart(
         title=f"Sweep over {axes}: {network}",
         subtitle=_fixed(rows, varied),
-        rows=panels,
+        rows=_panels(lines, across, interval_text(found.confidence)),
         group_name=", ".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
         groups=tuple(groups),
         caption=tuple(_caption(rows, found.seed)),
     )
 
 
-def _check(document: Document, found: _Sweep) -> None:
+def _check(document: typed.Document, found: _Sweep) -> None:
     """Refuse a point that stands at no value of an axis."""
     for index, point in enumerate(found.points):
         for axis in found.axes:
@@ -140,7 +142,7 @@ def _check(document: Document, found: _Sweep) -> None:
                 raise document.error(path, f"must be one of the values of the axis {axis.key}", value)
 
 
-def _groups(document: Document, varied: Sequence[_Axis], points: Sequence[_Point]) -> list[str]:
+def _groups(document: typed.Document, varied: Sequence[_Axis], points: Sequence[_Point]) -> list[str]:
     """The values of the second axis, or the combinations of all further ones, in order of appearance."""
     if not varied:
         return []
@@ -182,105 +184,83 @@ def _across(varied: Sequence[_Axis], rows: Sequence[_Row], depth: int, kind: str
     return categories(name, [value_text(value) for value in axis.values])
 
 
-def _panels(
-    rows: Sequence[_Row], across: Axis, groups: int, measured_name: str
-) -> tuple[tuple[Panel, ...], ...]:
-    """One panel for all, or one for each kind of bound where colours tell groups apart."""
-    joined = across.scale != "category"
-    levels, limits = _limits(rows, groups, joined=joined)
-    measured = _by_group(rows, groups, measured_name, "measured", _measured_point, joined=joined)
-    bounds: dict[Role, tuple[Series, ...]] = {
-        role: _by_group(rows, groups, name, role, _bound_point(role), joined=joined)
-        for role, name in _NAMES.items()
-    }
-    every = [*measured, *limits, *bounds["paper"], *bounds["certified"]]
-    value = log_axis(GRADIENT, [*values_of(every), *(level.at for level in levels)])
-    if groups:
-        found_panels = tuple(
-            Panel(
-                _NAMES[role].capitalize() + (" and measured" if measured else ""),
-                across,
-                value,
-                (*limits, *found, *measured),
-                levels,
-            )
-            for role, found in bounds.items()
-            if any(point.value is not None for series in found for point in series.points)
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Makes series of the rows: one, or one for each group; joined where the axis across has distances."""
+
+    rows: Sequence[_Row]
+    groups: int
+    joined: bool
+
+    def of(self, name: str, role: Role, point: Callable[[_Row], Point | None]) -> tuple[Series, ...]:
+        """A quantity by its points, groups without any left out."""
+        series = []
+        for group in range(self.groups) if self.groups else (None,):
+            points = [found for row in self.rows if row.group == group and (found := point(row)) is not None]
+            if points:
+                series.append(Series(name, role, tuple(points), group, self.joined))
+        return tuple(series)
+
+    def bounds(self, role: Role) -> tuple[Series, ...]:
+        """Of one set of constants."""
+        return self.of(
+            _NAMES[role],
+            role,
+            lambda row: Point(row.at, row.point.bound(role), hollow=row.point.vacuous(role)),
         )
-        # Few colours stand side by side; many need the whole width.
-        top = (found_panels,) if groups <= _SIDE_BY_SIDE else tuple((panel,) for panel in found_panels)
-    else:
-        shown = (*limits, *bounds["paper"], *bounds["certified"], *measured)
-        top = ((Panel("", across, value, shown, levels),),)
-    losses = _losses(rows, across, groups, joined=joined)
-    if not any(top):
-        top = ((Panel("", across, value, tuple(every), levels),),)
-    return (*top, *((losses,) if losses else ()))
+
+    def limits(self) -> tuple[tuple[Level, ...], tuple[Series, ...]]:
+        """The largest gradient possible: a level where it is the same everywhere, else one series or more."""
+        known = [(row.at, row.point.largest_gradient) for row in self.rows]
+        known = [(at, value) for at, value in known if value is not None]
+        if len({value for _, value in known}) <= 1:
+            return tuple(Level(LIMIT, "limit", value) for _, value in known[:1] if value is not None), ()
+        firsts = {at: Point(at, value) for at, value in known}
+        if len(firsts) == len(set(known)):  # groups share it
+            return (), (Series(LIMIT, "limit", tuple(firsts.values()), None, self.joined),)
+        return (), self.of(LIMIT, "limit", lambda row: _point(row.at, row.point.largest_gradient))
 
 
-def _by_group(
-    rows: Sequence[_Row], groups: int, name: str, role: Role, point: Any, *, joined: bool
-) -> tuple[Series, ...]:
-    series = []
-    for group in range(groups) if groups else (None,):
-        points = [found for row in rows if row.group == group and (found := point(row)) is not None]
-        if points:
-            series.append(Series(name, role, tuple(points), group, joined))
-    return tuple(series)
+def _point(at: float, value: float | None) -> Point | None:
+    return None if value is None else Point(at, value)
 
 
-def _bound_point(role: Role) -> Any:
-    return lambda row: Point(row.at, row.point.bound(role), hollow=row.point.vacuous(role))
-
-
-def _measured_point(row: _Row) -> Point | None:
+def _measured(row: _Row) -> Point | None:
     found = row.point.measured
-    if found is None:
-        return None
-    return measured_point(row.at, found.gradient, found.lower, found.upper)
+    return None if found is None else measured_point(row.at, found.gradient, found.lower, found.upper)
 
 
-def _limits(
-    rows: Sequence[_Row], groups: int, *, joined: bool
-) -> tuple[tuple[Level, ...], tuple[Series, ...]]:
-    """The largest gradient possible: one level where it is the same everywhere, else a series."""
-    values = {row.point.largest_gradient for row in rows if row.point.largest_gradient is not None}
-    if len(values) <= 1:
-        return tuple(Level(limit_name(), "limit", value) for value in values), ()
-    same: dict[float, set[float | None]] = {}
-    for row in rows:
-        same.setdefault(row.at, set()).add(row.point.largest_gradient)
-    split = groups if any(len(found) > 1 for found in same.values()) else 0
-    if not split:
-        firsts = {
-            row.at: Point(row.at, row.point.largest_gradient)
-            for row in rows
-            if row.point.largest_gradient is not None
-        }
-        return (), (Series(limit_name(), "limit", tuple(firsts.values()), None, joined),)
-    return (), _by_group(
-        rows,
-        split,
-        limit_name(),
-        "limit",
-        lambda row: None if row.point.largest_gradient is None else Point(row.at, row.point.largest_gradient),
-        joined=joined,
+def _panels(lines: _Lines, across: Axis, measured_name: str) -> tuple[tuple[Panel, ...], ...]:
+    """One panel for all, or one for each kind of bound where colours tell groups apart; losses below."""
+    levels, limits = lines.limits()
+    measured = lines.of(measured_name, "measured", _measured)
+    bounds = {role: lines.bounds(role) for role in _NAMES}
+    every = (*limits, *(each for found in bounds.values() for each in found), *measured)
+    value = log_axis(GRADIENT, [*values_of(every), *(level.at for level in levels)])
+
+    def panel(title: str, series: tuple[Series, ...]) -> Panel:
+        return Panel(title, across, value, series, levels)
+
+    shown = {role: found for role, found in bounds.items() if lines.groups and any(values_of(found))}
+    more = " and measured" if measured else ""
+    panels = tuple(
+        panel(_NAMES[role].capitalize() + more, (*limits, *found, *measured)) for role, found in shown.items()
     )
+    panels = panels or (panel("", every),)
+    # Few colours stand side by side; many need the whole width.
+    top = (panels,) if lines.groups <= _SIDE_BY_SIDE else tuple((each,) for each in panels)
+    return (*top, *_losses(lines, across))
 
 
-def _losses(rows: Sequence[_Row], across: Axis, groups: int, *, joined: bool) -> tuple[Panel, ...]:
-    def point(key: str) -> Any:
-        return lambda row: (
-            None if (at := getattr(row.point.measured, key, None)) is None else Point(row.at, at)
-        )
+def _losses(lines: _Lines, across: Axis) -> Iterator[tuple[Panel]]:
+    def loss(key: str) -> Callable[[_Row], Point | None]:
+        return lambda row: _point(row.at, getattr(row.point.measured, key, None))
 
-    ends = _by_group(rows, groups, "final loss f(Wᴿ)", "final", point("final_loss"), joined=joined)
-    if not ends:
-        return ()
-    starts = _by_group(rows, groups, "initial loss f(W¹)", "initial", point("initial_loss"), joined=joined)
-    values = [p.value for series in (*starts, *ends) for p in series.points if p.value is not None]
-    title = "Loss where training began and stopped"
-    return (Panel(title, across, value_axis("loss (summed over outputs)", values), (*starts, *ends)),)
+    ends = lines.of("final loss f(Wᴿ)", "final", loss("final_loss"))
+    if ends:
+        series = (*lines.of("initial loss f(W¹)", "initial", loss("initial_loss")), *ends)
+        value = value_axis("loss (summed over outputs)", list(values_of(series)))
+        yield (Panel("Loss where training began and stopped", across, value, series),)
 
 
 def _fixed(rows: Sequence[_Row], varied: Sequence[_Axis]) -> str:

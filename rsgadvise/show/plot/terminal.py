@@ -3,39 +3,286 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from rsgadvise.show.plot.canvas import ASCII, BEHIND, BOLD, DIM, UNICODE, Canvas, Pen, span
-from rsgadvise.show.plot.figure import Axis, Chart, Panel, Series
+from rsgadvise.show.plot.figure import Axis, Chart, Panel, Point, Role, Series
 from rsgadvise.show.plot.scales import fraction
 
-# The axis below a panel.
+# The characters of marks, and what stands for them where an encoding lacks them.
+
+_MARKS: Mapping[Role, tuple[str, str, str]] = {
+    # mark, the same hollow, ANSI style
+    "paper": ("●", "○", "36"),
+    "certified": ("▲", "△", "32"),
+    "chosen": ("●", "○", "36"),
+    "measured": ("■", "■", "1"),
+    "limit": ("─", "─", "2"),
+    "initial": ("◇", "◇", "2"),
+    "final": ("■", "■", "33"),
+    "cost": ("●", "●", "36"),
+    "plan": ("★", "★", "31"),
+    "consistent": ("●", "○", "36"),
+    "falsified": ("✖", "☒", "31"),
+    "inconclusive": ("◆", "◇", "33"),
+    "approximate": ("▼", "▽", "35"),
+    "unchecked": ("×", "×", "2"),
+}
+_FILLS = "█▒░▓▚▞"
+_LEVEL, _UPRIGHT, _PATH, _MISSING, _SEVERAL = "─", "┆", "·", "×", "✱"
+_SIDE, _BOTTOM, _CORNER, _SIDE_TICK, _BOTTOM_TICK = "│", "─", "└", "┤", "┬"
+_IN_ASCII = str.maketrans("●○▲△■─◇★✖☒◆▼▽×█▒░▓▚▞┆·✱│└┤┬├↓←", "oO^A#-i*fFdvVx#=+%:@:.&|++++v<")
+
+_GROUP_STYLES = ("36", "31", "32", "33", "35", "34")
+_BOLD, _DIM = "1", "2"
+_BEHIND: tuple[Role, ...] = ("limit", "initial")  # context, not data: never hides a mark
+_SMALL: Role = "measured"  # has small letters in a chart of groups
+
+_NAMES = 0.5  # of the width, for the names of categories
+_TALL, _TALL_OF_GROUPS, _LOW = 18, 26, 10  # rows of a panel
+
+_POWER = re.compile(r"(?:([\d.]+)·)?10([⁻⁰¹²³⁴-⁹]+)")
+_PLAIN_DIGITS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+_WORDS = {
+    "ζ": "zeta",
+    "γ": "gamma",
+    "ρ": "rho",
+    "α": "alpha",
+    "μ": "mu",
+    "τ": "tau",
+    "λ": "lambda",
+    "ε": "eps",
+    "δ": "delta",
+    "∇": "grad ",
+    "‖": "||",
+    "²": "^2",
+    "¹": "^1",
+    "ᴿ": "^R",
+    "−": "-",
+    "×": "x",
+    "·": "*",
+    "…": "...",
+}
 
 
-def axis_below(pen: Pen, axis: Axis, *, margin: int, width: int) -> Iterator[str]:
-    """The axis with its ticks, their texts, and its name; long texts become numbers with a key below.
+def ascii_text(text: str) -> str:
+    """The same text in ASCII.
+
+    Example:
+        >>> ascii_text("E‖∇f(Wᴿ)‖², ζ = 3·10⁻⁵")
+        'E||grad f(W^R)||^2, zeta = 3e-5'
+    """
+    text = _POWER.sub(lambda found: f"{found[1] or 1}e{found[2].translate(_PLAIN_DIGITS)}", text)
+    text = "".join(_WORDS.get(letter, letter) for letter in text)
+    return text.encode("ascii", "replace").decode("ascii")
+
+
+def render(chart: Chart, *, width: int, colour: bool, unicode: bool = True) -> str:
+    """Draw a chart with characters.
 
     Args:
-        pen: of the page.
-        axis: which.
-        margin: columns to its left. width: its own.
+        chart: what to draw.
+        width: columns of the terminal; no line is longer.
+        colour: with ANSI styles.
+        unicode: with block and box characters, else in ASCII alone.
+
+    Returns:
+        The lines, each ended by a newline.
     """
-    ticks = [(round(fraction(axis, t.position) * (width - 1)), pen.say(t.label)) for t in axis.ticks]
+    page = _Page(chart, width, colour=colour, unicode=unicode)
+    lines = [*page.wrapped(chart.title, _BOLD), *page.wrapped(chart.subtitle, _DIM)]
+    for panel in chart.panels:
+        lines += ["", *_panel(page, panel)]
+    lines += ["", *page.legend()]
+    for sentence in chart.caption:
+        lines += page.wrapped(sentence, first="- ", rest="  ")
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
+    return text if unicode else text.translate(_IN_ASCII)
+
+
+class _Page:
+    """What the panels of a chart share: the width, styles and texts, and what the legend is to explain."""
+
+    def __init__(self, chart: Chart, width: int, *, colour: bool, unicode: bool) -> None:
+        self.chart = chart
+        self.width = width
+        self.say: Callable[[str], str] = str if unicode else ascii_text
+        self.met = False  # whether two marks share a cell
+        self.known: dict[str, tuple[str, str]] = {}  # by its name, mark and style of what was drawn
+        self._colour = colour
+        self._keyed: set[Axis] = set()  # whose numbers have been explained
+
+    def styled(self, text: str, style: str) -> str:
+        """Text in an ANSI style, or as it is."""
+        return f"\x1b[{style}m{text}\x1b[0m" if self._colour and style and text.strip() else text
+
+    def wrapped(self, text: str, style: str = "", *, first: str = "", rest: str = "") -> list[str]:
+        """A text as lines of the page."""
+        lines = textwrap.wrap(self.say(text), self.width, initial_indent=first, subsequent_indent=rest)
+        return [self.styled(line, style) for line in lines]
+
+    def style(self, series: Series) -> str:
+        """That of its role, or of its group."""
+        return _MARKS[series.role][2] if series.group is None else _group_style(series.group)
+
+    def mark(self, series: Series, point: Point) -> str:
+        """The mark of a point: the letter of its group, else that of its role, which the legend explains."""
+        if series.group is not None and series.role not in _BEHIND:
+            return _letter(series.group).lower() if series.role == _SMALL else _letter(series.group)
+        mark = _MARKS[series.role][point.hollow]
+        self.known.setdefault(series.name + (", vacuous" if point.hollow else ""), (mark, self.style(series)))
+        return mark
+
+    def explained(self, name: str, mark: str, style: str) -> tuple[str, str]:
+        """A mark and its style, which the legend then explains."""
+        self.known.setdefault(name, (mark, style))
+        return mark, style
+
+    def key(self, axis: Axis, names: Sequence[str]) -> list[str]:
+        """What the numbers of categories stand for, once."""
+        if axis in self._keyed:
+            return []
+        self._keyed.add(axis)
+        numbered = ((f"{index}: ", name) for index, name in enumerate(names, start=1))
+        texts = (name if name.startswith(start) else start + name for start, name in numbered)
+        return self.wrapped("; ".join(texts), rest="  ")
+
+    def legend(self) -> list[str]:
+        """What was drawn, each mark with its name, and the letters of groups."""
+        items = [(mark, style, self.say(name)) for name, (mark, style) in self.known.items()]
+        if self.met:
+            items.append((_SEVERAL, _BOLD, "several in one place"))
+        groups = self.chart.groups
+        if not groups:
+            return self._flowed(items)
+        drawn = (series for panel in self.chart.panels for series in panel.series)
+        roles = {series.role: series.name for series in drawn if series.group is not None}
+        large = [name for role, name in roles.items() if role not in (_SMALL, *_BEHIND)]
+        items.append(("A", "", self.say(", ".join(large))))
+        if _SMALL in roles:
+            items.append(("a", "", self.say(roles[_SMALL])))
+        letters = [(_letter(at), _group_style(at), self.say(name)) for at, name in enumerate(groups)]
+        return [*self._flowed(items), *self.wrapped(f"{self.chart.group_name}:"), *self._flowed(letters)]
+
+    def _flowed(self, items: Sequence[tuple[str, str, str]]) -> list[str]:
+        """Marks with their styles and names, as many on a line as fit."""
+        lines, used = [""], 0
+        for mark, style, name in items:
+            for part in textwrap.wrap(name, max(self.width - 4, 8), subsequent_indent="  ") or [""]:
+                wide = len(part) + 2
+                if used and (used + 2 + wide > self.width or part.startswith("  ")):
+                    lines.append("")
+                    used = 0
+                head = "  " if part.startswith("  ") else f"{self.styled(mark, style)} "
+                lines[-1] += ("  " if used else "") + head + part.lstrip()
+                used += wide + (2 if used else 0)
+        return [line for line in lines if line]
+
+
+def _letter(group: int) -> str:
+    return chr(ord("A") + group)
+
+
+def _group_style(index: int) -> str:
+    """Of a group, or of a part of bars."""
+    return _GROUP_STYLES[index % len(_GROUP_STYLES)]
+
+
+class _Canvas:
+    """The cells of a panel, each a character with its style; the first row is the top."""
+
+    def __init__(self, panel: Panel, width: int, height: int) -> None:
+        self.panel = panel
+        self.width = width
+        self.height = height
+        self._cells = [[(" ", "") for _ in range(width)] for _ in range(height)]
+        self._owners: dict[tuple[int, int], str] = {}
+
+    def along(self, value: float) -> int:
+        """The row of a value, or its column in a lying panel."""
+        share = fraction(self.panel.value, value)
+        if self.panel.horizontal:
+            return round(share * (self.width - 1))
+        return round((1 - share) * (self.height - 1))
+
+    def across(self, at: float) -> int:
+        """The column of what was varied, or its row in a lying panel."""
+        return (
+            round(at) if self.panel.horizontal else round(fraction(self.panel.across, at) * (self.width - 1))
+        )
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Where the smallest and the largest value stand."""
+        return (0, self.width - 1) if self.panel.horizontal else (self.height - 1, 0)
+
+    def put(self, across: int, along: int, mark: str, style: str) -> None:
+        """Set a cell; outside the panel nothing happens."""
+        column, row = (along, across) if self.panel.horizontal else (across, along)
+        if 0 <= column < self.width and 0 <= row < self.height:
+            self._cells[row][column] = (mark, style)
+
+    def put_data(self, across: int, along: int, mark: str, style: str) -> bool:
+        """Set a cell to a mark of data, or to that of several; whether another one stands there already."""
+        met = self._owners.setdefault((across, along), mark) != mark
+        self.put(across, along, _SEVERAL if met else mark, _BOLD if met else style)
+        return met
+
+    def lines(self, page: _Page) -> Iterator[str]:
+        """The rows as text, without blanks at their ends."""
+        for row in self._cells:
+            last = max((index for index, (mark, _) in enumerate(row) if mark != " "), default=-1)
+            yield "".join(page.styled(mark, style) for mark, style in row[: last + 1])
+
+
+def _panel(page: _Page, panel: Panel) -> list[str]:
+    """The lines of a panel: its values run to the right, one line a category, or from bottom to top."""
+    lines = page.wrapped(panel.title, _BOLD)
+    full = [page.say(tick.label) for tick in panel.across.ticks]
+    short = max(map(len, full), default=0) <= _NAMES * page.width
+    if panel.horizontal:
+        names = full if short else [str(index + 1) for index in range(len(full))]
+        height = len(names)
+    else:
+        lines += page.wrapped(panel.value.label)
+        names = [page.say(tick.label) for tick in panel.value.ticks]
+        height = _LOW if panel.value.scale != "log" else _TALL_OF_GROUPS if page.chart.groups else _TALL
+    margin = max(map(len, names), default=0) + 1
+    canvas = _Canvas(panel, max(page.width - margin - 1, 8), height)
+    _draw(page, canvas)
+    if panel.horizontal:
+        side = dict(enumerate(names))
+        lines += [f"{side[at]:>{margin}}{_SIDE}{text}" for at, text in enumerate(canvas.lines(page))]
+        below = panel.value
+    else:
+        places = [canvas.along(tick.position) for tick in panel.value.ticks]
+        side = dict(zip(places, names, strict=True))
+        for at, text in enumerate(canvas.lines(page)):
+            lines.append(f"{side.get(at, ''):>{margin}}{_SIDE_TICK if at in side else _SIDE}{text}")
+        below = panel.across
+    lines += _axis_below(page, below, margin=margin, width=canvas.width)
+    return lines if short or not panel.horizontal else [*lines, *page.key(panel.across, full)]
+
+
+def _axis_below(page: _Page, axis: Axis, *, margin: int, width: int) -> Iterator[str]:
+    """The axis with its ticks, their texts, and its name; long texts become numbers with a key below."""
+    ticks = [(round(fraction(axis, t.position) * (width - 1)), page.say(t.label)) for t in axis.ticks]
     ticks = [(place, label) for place, label in ticks if 0 <= place < width]
     numbered = axis.scale == "category" and not _labels(ticks, width)[1]
     names = [label for _, label in ticks]
     if numbered:
         ticks = [(place, str(index + 1)) for index, (place, _) in enumerate(ticks)]
-    rule = [pen.glyphs.frame[1]] * width
+    rule = [_BOTTOM] * width
     for place, _ in ticks:
-        rule[place] = pen.glyphs.frame[4]
-    yield " " * margin + pen.glyphs.frame[2] + "".join(rule)
+        rule[place] = _BOTTOM_TICK
+    yield " " * margin + _CORNER + "".join(rule)
     yield " " * (margin + 1) + _labels(ticks, width)[0]
     if axis.label:
-        yield from (line.center(pen.width).rstrip() for line in pen.wrapped(axis.label))
+        yield from (line.center(page.width).rstrip() for line in page.wrapped(axis.label))
     if numbered:
-        yield from pen.key(axis, names)
+        yield from page.key(axis, names)
 
 
 def _labels(ticks: Sequence[tuple[int, str]], width: int) -> tuple[str, bool]:
@@ -51,226 +298,90 @@ def _labels(ticks: Sequence[tuple[int, str]], width: int) -> tuple[str, bool]:
     return line, whole
 
 
-# A panel of categories from top to bottom, one line each, with values to the right.
-
-_NAMES = 0.5  # of the width, for the names of categories
-
-
-def lying_panel(pen: Pen, panel: Panel) -> list[str]:
-    """The lines of the panel."""
-    full = [pen.say(tick.label) for tick in panel.across.ticks]
-    short = max(map(len, full)) <= _NAMES * pen.width
-    names = full if short else [str(index + 1) for index in range(len(full))]
-    margin = max(map(len, names)) + 1
-    canvas = Canvas(max(pen.width - margin - 1, 8), len(names))
-
-    def column(value: float) -> int:
-        return round(fraction(panel.value, value) * (canvas.width - 1))
-
+def _draw(page: _Page, canvas: _Canvas) -> None:
+    """Everything in a panel, from the back to the front."""
+    panel = canvas.panel
     for level in panel.levels:
-        glyph, code = pen.draw_level(level.role, level.name, upright=True)
-        for row in range(canvas.height):
-            canvas.put(column(level.at), row, glyph, code)
-    _bars(pen, panel, canvas, column)
-    pen.meet(panel.series)
-    for series in panel.series:
-        _category_intervals(pen, series, canvas, column)
-    for series in panel.series:
-        _category_points(pen, series, canvas, column)
-    lines = [
-        f"{name:>{margin}}{pen.glyphs.frame[0]}{text}"
-        for name, text in zip(names, canvas.lines(colour=pen.colour), strict=True)
-    ]
-    lines += axis_below(pen, panel.value, margin=margin, width=canvas.width)
-    return lines if short else [*lines, *pen.key(panel.across, full)]
-
-
-def _bars(pen: Pen, panel: Panel, canvas: Canvas, column: Callable[[float], int]) -> None:
+        upright = level.across != panel.horizontal
+        drawn = page.explained(level.name, _UPRIGHT if upright else _LEVEL, _MARKS[level.role][2])
+        for each in range(canvas.height if level.across or panel.horizontal else canvas.width):
+            cell = (canvas.across(level.at), each) if level.across else (each, canvas.along(level.at))
+            canvas.put(*cell, *drawn)
     for bar in panel.bars:
         start = 0.0
         for segment in bar.segments:
-            fill, code = pen.draw_part(segment.part)
-            for each in range(column(start), column(start + segment.value)):
-                canvas.put(each, round(bar.at), fill, code)
+            fill = _FILLS[segment.part % len(_FILLS)]
+            drawn = page.explained(page.chart.parts[segment.part], fill, _group_style(segment.part))
+            for each in range(canvas.along(start), canvas.along(start + segment.value)):
+                canvas.put(canvas.across(bar.at), each, *drawn)
             start += segment.value
+    for draw in (_path, _intervals, _points):
+        for series in panel.series:
+            draw(page, canvas, series)
 
 
-def _category_intervals(pen: Pen, series: Series, canvas: Canvas, column: Callable[[float], int]) -> None:
-    code = pen.code(series)
-    for point in series.points:
-        row, found = round(point.at), span(point, column, 0)
-        if found is None:
-            continue
-        start, stop = found
-        for each in range(start, stop + 1):
-            canvas.put(each, row, pen.glyphs.lying, code)
-        if point.open_below:
-            canvas.put(0, row, pen.glyphs.below[1], code)
-        elif point.lower is not None:
-            canvas.put(start, row, pen.glyphs.ends[0], code)
-        if point.upper is not None:
-            canvas.put(stop, row, pen.glyphs.ends[1], code)
-
-
-def _category_points(pen: Pen, series: Series, canvas: Canvas, column: Callable[[float], int]) -> None:
-    for point in series.points:
-        row = round(point.at)
-        if point.value is not None and series.role in BEHIND:
-            canvas.put(column(point.value), row, *pen.draw_level(series.role, series.name, upright=True))
-        elif point.value is not None:
-            glyph, code = pen.draw(series, point)
-            pen.met |= canvas.mark(column(point.value), row, glyph, code, pen.glyphs.several)
-        elif point.missing:
-            canvas.put(canvas.width - 1, row, *pen.draw_missing(series))
-
-
-# A panel with its values from bottom to top.
-
-_TALL, _TALL_OF_GROUPS, _LOW = 18, 26, 10  # rows of a panel
-
-Place = Callable[[float], int]
-
-
-def standing_panel(pen: Pen, panel: Panel) -> list[str]:
-    """The lines of the panel."""
-    labels = {pen.say(tick.label): tick.position for tick in panel.value.ticks}
-    margin = max(map(len, labels), default=0) + 1
-    tall = _TALL_OF_GROUPS if pen.groups else _TALL
-    canvas = Canvas(max(pen.width - margin - 1, 8), tall if panel.value.scale == "log" else _LOW)
-
-    def row(value: float) -> int:
-        return round((1 - fraction(panel.value, value)) * (canvas.height - 1))
-
-    def column(at: float) -> int:
-        return round(fraction(panel.across, at) * (canvas.width - 1))
-
-    _levels(pen, panel, canvas, column, row)
-    pen.meet(panel.series)
-    for series in panel.series:
-        _path(pen, series, canvas, column, row)
-    for series in panel.series:
-        _intervals(pen, series, canvas, _aside(pen, panel, series, column), row)
-    for series in panel.series:
-        _points(pen, series, canvas, _aside(pen, panel, series, column), row)
-    side = {row(position): label for label, position in labels.items()}
-    frame, lines = pen.glyphs.frame, []
-    for index, text in enumerate(canvas.lines(colour=pen.colour)):
-        label = side.get(index, "")
-        lines.append(f"{label:>{margin}}{frame[3] if label else frame[0]}{text}")
-    return [*lines, *axis_below(pen, panel.across, margin=margin, width=canvas.width)]
-
-
-def _levels(pen: Pen, panel: Panel, canvas: Canvas, column: Place, row: Place) -> None:
-    for level in panel.levels:
-        mark = pen.draw_level(level.role, level.name, upright=level.across)
-        if level.across:
-            for each in range(canvas.height):
-                canvas.put(column(level.at), each, *mark)
-        else:
-            for each in range(canvas.width):
-                canvas.put(each, row(level.at), *mark)
-
-
-def _aside(pen: Pen, panel: Panel, series: Series, column: Place) -> Place:
-    """Columns of a group, which stands beside the others as far as there is room between the ticks."""
-    if series.group is None or series.role in BEHIND or pen.groups < 2:
-        return column
-    places = sorted({column(point.at) for each in panel.series for point in each.points})
-    room = min((b - a for a, b in pairwise(places)), default=pen.width // 2) - 2
-    step = min(1.0, max(room, 0) / pen.groups)
-    aside = math.floor(step * (series.group - (pen.groups - 1) / 2) + 0.5)
-    return lambda at: column(at) + aside
-
-
-def _path(pen: Pen, series: Series, canvas: Canvas, column: Place, row: Place) -> None:
+def _path(page: _Page, canvas: _Canvas, series: Series) -> None:
     """Dots between the points of a line, of which only few fit beside each other."""
     if not series.joined or (series.group is not None and series.role != "limit"):
         return
-    letter = pen.glyphs.level if series.role == "limit" else pen.glyphs.path
+    mark = _LEVEL if series.role == "limit" else _PATH
     for first, second in pairwise(series.points):
         if first.value is None or second.value is None:
             continue
-        left, right = column(first.at), column(second.at)
-        low, high = row(first.value), row(second.value)
+        left, right = canvas.across(first.at), canvas.across(second.at)
+        low, high = canvas.along(first.value), canvas.along(second.value)
         for each in range(left + 1, right):
             share = (each - left) / (right - left)
-            canvas.put(each, round(low + share * (high - low)), letter, pen.code(series))
+            canvas.put(each, round(low + share * (high - low)), mark, page.style(series))
 
 
-def _intervals(pen: Pen, series: Series, canvas: Canvas, column: Place, row: Place) -> None:
-    code, floor = pen.code(series), canvas.height - 1
+def _intervals(page: _Page, canvas: _Canvas, series: Series) -> None:
+    style, lying = page.style(series), canvas.panel.horizontal
+    aside = _aside(page, canvas, series)
     for point in series.points:
-        at, found = column(point.at), span(point, row, floor)
-        if found is None:
+        at, edge = canvas.across(point.at) + aside, canvas.ends[0]
+        lower = edge if point.open_below else None if point.lower is None else canvas.along(point.lower)
+        middle = None if point.value is None else canvas.along(point.value)
+        upper = middle if point.upper is None else canvas.along(point.upper)
+        found = [each for each in (lower, middle, upper) if each is not None]
+        if len(found) < 2:
             continue
-        for each in range(found[0], found[1] + 1):
-            canvas.put(at, each, pen.glyphs.interval, code)
+        for each in range(min(found), max(found) + 1):
+            canvas.put(at, each, "─" if lying else "│", style)
         if point.open_below:
-            canvas.put(at, floor, pen.glyphs.below[0], code)
+            canvas.put(at, edge, "←" if lying else "↓", style)
+        elif lying and lower is not None:
+            canvas.put(at, lower, "├", style)
+        if lying and point.upper is not None:
+            canvas.put(at, max(found), "┤", style)
 
 
-def _points(pen: Pen, series: Series, canvas: Canvas, column: Place, row: Place) -> None:
+def _points(page: _Page, canvas: _Canvas, series: Series) -> None:
+    behind, style = series.role in _BEHIND, page.style(series)
+    aside = _aside(page, canvas, series)
     for point in series.points:
-        if point.value is not None:
-            glyph, code = pen.draw(series, point)
-            place = column(point.at), row(point.value)
-            if series.role in (*BEHIND, "plan"):
-                canvas.put(*place, glyph, code)
-            else:
-                pen.met |= canvas.mark(*place, glyph, code, pen.glyphs.several)
-        elif point.missing and series.role not in BEHIND:
-            canvas.put(column(point.at), 0, *pen.draw_missing(series))
-        elif point.upper is not None:
-            pen.draw(series, point)  # an interval alone needs an entry in the legend too
+        at = canvas.across(point.at) + aside
+        if point.value is None:
+            if point.missing and not behind:
+                mark, _ = page.explained("no bound", _MISSING, "")
+                canvas.put(at, canvas.ends[1], mark, style)
+            elif point.upper is not None:
+                page.mark(series, point)  # an interval alone needs an entry in the legend too
+        elif behind and canvas.panel.horizontal:
+            canvas.put(at, canvas.along(point.value), *page.explained(series.name, _UPRIGHT, style))
+        elif behind or series.role == "plan":
+            canvas.put(at, canvas.along(point.value), page.mark(series, point), style)
+        else:
+            mark = page.mark(series, point)
+            page.met |= canvas.put_data(at, canvas.along(point.value), mark, style)
 
 
-# A chart as text, as wide as the terminal is.
-
-
-def can_encode(encoding: str) -> bool:
-    """Whether an encoding has every character of the marks and of the names of axes."""
-    parts = [*UNICODE.roles.values(), *UNICODE.hollow.values(), *UNICODE[2:], "∇‖ζᴿ⁻⁴"]
-    try:
-        "".join(parts).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def render(chart: Chart, *, width: int, colour: bool, unicode: bool) -> str:
-    """Draw a chart with characters.
-
-    Args:
-        chart: what to draw.
-        width: columns of the terminal; no line is longer.
-        colour: with ANSI styles.
-        unicode: with block and box characters, else in ASCII alone.
-
-    Returns:
-        The lines, each ended by a newline.
-    """
-    pen = Pen(width, UNICODE if unicode else ASCII, chart.parts, len(chart.groups), colour=colour)
-    lines = [*pen.wrapped(chart.title, BOLD), *pen.wrapped(chart.subtitle, DIM)]
-    for panel in chart.panels:
-        lines += ["", *_panel(pen, panel)]
-    lines += ["", *pen.legend(), *_groups(pen, chart)]
-    for sentence in chart.caption:
-        lines += pen.wrapped(sentence, first="- ", rest="  ")
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def _panel(pen: Pen, panel: Panel) -> list[str]:
-    lines = pen.wrapped(panel.title, BOLD)
-    if panel.horizontal:
-        return [*lines, *lying_panel(pen, panel)]
-    return [*lines, *pen.wrapped(panel.value.label), *standing_panel(pen, panel)]
-
-
-def _groups(pen: Pen, chart: Chart) -> list[str]:
-    if not chart.groups:
-        return []
-    names = enumerate(chart.groups)
-    return [
-        *pen.wrapped(f"{chart.group_name}:"),
-        *pen.flowed([(pen.letter(index), pen.group_code(index), pen.say(name)) for index, name in names]),
-    ]
+def _aside(page: _Page, canvas: _Canvas, series: Series) -> int:
+    """Columns by which a group stands beside the others, as far as there is room between the ticks."""
+    groups = len(page.chart.groups)
+    if series.group is None or series.role in _BEHIND or groups < 2:
+        return 0
+    places = sorted({canvas.across(point.at) for each in canvas.panel.series for point in each.points})
+    room = min((b - a for a, b in pairwise(places)), default=page.width // 2) - 2
+    step = min(1.0, max(room, 0) / groups)
+    return math.floor(step * (series.group - (groups - 1) / 2) + 0.5)

@@ -1,27 +1,41 @@
-"""What the keys of a document can hold: types for the fields of its records, with the rules in words."""
+"""What a command wrote -> records, whose fields say what each key can hold; a mistake names its place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, FailFast, Strict, Tag, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    FailFast,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import from_json
 
+from rsgadvise.errors import DataError
+from rsgadvise.records import dataclass
 from rsgadvise.show.plot.names import shortened
-from rsgadvise.spec.rules import LARGEST, ROUNDING, SMALLEST
+from rsgadvise.spec.rules import LARGEST, ROUNDING, SMALLEST, shown
+from rsgadvise.spec.yaml import path_text
 
-_LONGEST_NAME = 40
-_MOST_KEYS = 1000  # of a mapping with keys of its own; each mistake in it is collected
-_ONE, _MANY = TAGS = ("one", "many")
+AGAIN = "let the command write it again with -f json"
+_LONGEST, _LONGEST_NAME = 120, 40
+_RULES = {
+    "bool_type": "must be true or false",
+    "dataclass_type": "must be a mapping",
+    "dict_type": "must be a mapping",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number of at least 0",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
 _SIZE = f"be 0, or a number of {SMALLEST:g} to {LARGEST:g} in size"
 T = TypeVar("T")
-
-
-class _AtFirst(FailFast):
-    """Ends at the first mistake of a list, which may have millions; hashed, as a part of a union must be."""
-
-    def __hash__(self) -> int:
-        return hash(type(self))
 
 
 def must(rule: str, holds: Callable[[Any], bool]) -> AfterValidator:
@@ -58,22 +72,20 @@ def line(text: str) -> str:
     return " ".join(text.split()) if text.isprintable() else ascii(text)[1:-1]
 
 
-def _few(value: object) -> object:
-    if isinstance(value, dict) and len(value) > _MOST_KEYS:
-        raise ValueError(f"must have at most {_MOST_KEYS} keys")
-    return value
-
-
 def _sized(value: float) -> bool:
     return not value or SMALLEST <= abs(value) <= LARGEST  # beyond, the ends of an axis are no numbers
 
 
-def _scalar(value: object) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, (int, float)) and _sized(value))
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and _sized(value)
 
 
-def _kind(value: object) -> str:
-    return _MANY if isinstance(value, list) else _ONE
+def _word(value: object) -> bool:
+    return value is None or isinstance(value, str) or _number(value)
+
+
+def _one_or_many(holds: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: all(map(holds, value)) and value != [] if isinstance(value, list) else holds(value)
 
 
 Flag = Annotated[bool, Strict()]
@@ -90,9 +102,75 @@ Whole = Annotated[
     must(_SIZE, _sized),
 ]
 Length = Annotated[Whole, must("be above 0", bool)]
-Scalar = Annotated[Any, must("be a number, a word, or a list of these", _scalar)]
-Entries = Annotated[tuple[T, ...], _AtFirst()]
-Keys = Annotated[dict[str, T], BeforeValidator(_few)]
-OneOrMany = Annotated[Annotated[T, Tag(_ONE)] | Annotated[Entries[T], Tag(_MANY)], Discriminator(_kind)]
-Stepsizes = Annotated[OneOrMany[Number], must("hold at least one number", lambda x: x != ())]
+Scalars = Annotated[Any, must("be a number, a word, or a list of these", _one_or_many(_word))]
+Stepsizes = Annotated[Any, must("be a number, or a list of at least one", _one_or_many(_number))]
+Entries = Annotated[tuple[T, ...], FailFast()]  # which may be millions
 Layers = Annotated[Entries[Length], must("name at least one layer", bool)]
+
+
+@cache  # a process that draws often prepares each kind once
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a command wrote, as parsed.
+
+    Args:
+        content: its keys.
+        file: its name, for messages.
+    """
+
+    content: dict[str, Any]
+    file: str
+
+    def read(self, kind: Callable[..., T]) -> T:
+        """A record of this document.
+
+        Args:
+            kind: a dataclass whose fields are keys; those that it lacks are left aside.
+
+        Raises:
+            DataError: a key is missing, or a value breaks the rule of its field.
+        """
+        try:
+            found: T = _adapter(kind).validate_python(self.content)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+        else:
+            return found
+        path = detail["loc"]
+        if detail["type"] == "missing":
+            raise DataError(f"{self._place(path[:-1])}: must have the key {path[-1]!r}; got none; {AGAIN}")
+        told = detail.get("ctx", {}).get("error") or _RULES.get(detail["type"], detail["msg"])
+        raise self.error(path, str(told), detail["input"])
+
+    def error(self, path: Sequence[str | int], rule: str, value: object, fix: str = AGAIN) -> DataError:
+        """The error that a value breaks a rule."""
+        return DataError(f"{self._place(path)}: {rule}; got {shown(value)}; {fix}")
+
+    def _place(self, path: Sequence[str | int]) -> str:
+        return ": ".join(part for part in (self.file, path_text(tuple(path))) if part)
+
+
+def parse_document(text: str, name: str) -> Document:
+    """The JSON document in a text.
+
+    Args:
+        text: what `-f json` wrote.
+        name: of its file, for messages.
+
+    Raises:
+        DataError: it is none, it is cut off, or it is no document of a command.
+    """
+    content: Any = None
+    try:
+        content = from_json(text.removeprefix("\ufeff"))
+        got = shown(content)
+    except ValueError as error:
+        told = line(" ".join(str(error).replace("EOF", "its end").split()))[:_LONGEST]
+        got = told if text.strip() else "an empty file"
+    if not isinstance(content, dict):
+        raise DataError(f"{name}: must be a whole document of a command, in JSON; got {got}; {AGAIN}")
+    return Document(content, name)

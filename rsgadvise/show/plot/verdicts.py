@@ -7,7 +7,6 @@ from typing import Annotated
 
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
-from rsgadvise.show.plot.document import Document
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series, measured_point
 from rsgadvise.show.plot.names import GRADIENT, interval_text, looseness_text, shortened
 from rsgadvise.show.plot.scales import categories, log_axis, values_of
@@ -56,12 +55,8 @@ class _Verification:
     verdict: typed.Text
 
 
-def verdicts_chart(document: Document) -> Chart:
-    """One row for each bound: the measured mean with its interval, and the bound by its verdict.
-
-    Raises:
-        DataError: a key is missing, or a value is of another kind.
-    """
+def verdicts_chart(document: typed.Document) -> Chart:
+    """One row for each bound: the measured mean with its interval, and the bound by its verdict."""
     found = document.read(_Verification)
     cases, confidence = found.cases, found.confidence
     panels = [
