@@ -191,3 +191,32 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture
 def config() -> Callable[[str], Path]:
     return lambda name: ROOT / "configs" / f"{name}.yaml"
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What a pilot spends, counted where it is computed: gradients of single examples, for curvature too."""
+    from rsgadvise.pilot import calibration, looking, race
+    from rsgadvise.training.curvature import Curvature
+    from rsgadvise.training.rsg import train
+
+    spent = [0.0]
+    built, multiplied = Curvature.__init__, Curvature.product
+
+    def counting_init(self: Any, network: Any, data: Any, *rest: Any) -> None:
+        spent[0] += data.rows
+        built(self, network, data, *rest)
+
+    def counting_product(self: Any, direction: Any) -> Any:
+        spent[0] += 2 * self.rows
+        return multiplied(self, direction)
+
+    def counting_train(training: Any, start: Any, streams: Any, stops: Any, **rest: Any) -> Iterator[Any]:
+        spent[0] += training.batch_size * sum(int(stop[-1]) - rest.get("first", 1) for stop in stops)
+        return train(training, start, streams, stops, **rest)
+
+    monkeypatch.setattr(Curvature, "__init__", counting_init)
+    monkeypatch.setattr(Curvature, "product", counting_product)
+    for module in (race, calibration, looking):
+        monkeypatch.setattr(module, "train", counting_train)
+    return spent

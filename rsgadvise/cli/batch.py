@@ -119,7 +119,7 @@ def _measured(
     cost = None if given is None else StepCost(given.per_iteration, given.per_sample, "given")
     if answer.statistics is None or not isinstance(answer.result.critical_batch_size, NoiseScale):
         return None, cost, None
-    from rsgadvise.pilot.batching import race_batches
+    from rsgadvise.pilot.batch_race import race_batches
     from rsgadvise.spec.problem import resolve
     from rsgadvise.training.networks import Network
 

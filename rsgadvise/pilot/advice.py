@@ -13,15 +13,12 @@ from rsgadvise.advise.recommend import rank, ranking_objective, training_plan, w
 from rsgadvise.advise.results import Advice, MeasuredConstant, Recommendation, by_matrix
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.errors import UsageError
-from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.arena import FEWEST_SAMPLES, Arena, Spending
 from rsgadvise.pilot.calibration import SHARE, Calibration, calibrate
 from rsgadvise.pilot.candidates import ANCHOR, Proposals, usual_stepsize
 from rsgadvise.pilot.directional import Unit, unit_for
-from rsgadvise.pilot.reporting import Reporter
-from rsgadvise.pilot.second_order import constant_loss
+from rsgadvise.pilot.reporting import Reporter, calibration_spread
 from rsgadvise.pilot.tournament import Progress, Tournament
-from rsgadvise.pilot.training_plan import calibration_spread
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.judge import objective_for
@@ -44,21 +41,24 @@ def advise_with_data(
     spec: Spec,
     data: Data,
     *,
-    constants: ConstantsName,
-    pilot: float,
+    constants: ConstantsName = "calibrated",
+    spending: Spending | None,
     seed: int,
     top: int,
     measured: Mapping[str, float | int | None] | None,
     threads: int = 1,
     progress: Progress | None = None,
 ) -> Advice:
-    """Advice that rests on training runs: calibrated constants, and with `pilot` a race.
+    """Advice that rests on training runs: calibrated constants, and a race where there is `spending`.
+
+    A lenient one is done with what it is enough for: fewer candidates race, then none, and the calibration
+    keeps to its fewest rows; some five hundred gradients of single examples are spent in any case.
 
     Args:
         spec: a valid spec.
         data: rows in [0, 1].
         constants: of the bounds that are shown; those of a race's candidates are always calibrated.
-        pilot: at most so many trainings may be spent; 0 for none.
+        spending: on a race; None for none.
         seed: of all randomness; the same seed gives the same advice.
         top: rows to return.
         measured: statistics of the data by spec key.
@@ -69,70 +69,6 @@ def advise_with_data(
         HypothesisError: nothing can be calibrated.
         UsageError: the pilot is too small for its own calibration, or for a race.
     """
-    return _advise(
-        spec,
-        data,
-        constants=constants,
-        spending=Spending(pilot) if pilot else None,
-        seed=seed,
-        top=top,
-        measured=measured,
-        threads=threads,
-        progress=progress,
-    )
-
-
-@one_thread()
-def advise_automatically(
-    spec: Spec,
-    data: Data,
-    *,
-    constants: ConstantsName = "calibrated",
-    work: float = DEFAULT_WORK,
-    seed: int,
-    top: int,
-    measured: Mapping[str, float | int | None] | None,
-    threads: int = 1,
-    progress: Progress | None = None,
-) -> Advice:
-    """Advice of a race whose size nobody gave: one training, or what the work is enough for.
-
-    Where that is too little for all candidates fewer of them race, then none, and the calibration keeps to
-    its fewest rows: some five hundred gradients of single examples are spent in any case. A target is left
-    aside, since a race looks for the smallest loss within a budget.
-
-    Args:
-        spec, data, constants, seed, top, measured, threads, progress: as in `advise_with_data`.
-        work: in multiply-adds, counted by `multiply_adds`; the same seed gives the same advice anywhere.
-
-    Raises:
-        HypothesisError: nothing can be calibrated, since all inputs are zero.
-    """
-    return _advise(
-        spec.model_copy(update={"target": None}),
-        data,
-        constants=constants,
-        spending=Spending(1.0, work),
-        seed=seed,
-        top=top,
-        measured=measured,
-        threads=threads,
-        progress=progress,
-    )
-
-
-def _advise(
-    spec: Spec,
-    data: Data,
-    *,
-    constants: ConstantsName,
-    spending: Spending | None,
-    seed: int,
-    top: int,
-    measured: Mapping[str, float | int | None] | None,
-    threads: int,
-    progress: Progress | None,
-) -> Advice:
     problem = resolve(spec, measured)
     space = search_space(spec, problem)
     keep_prob = max(high for _, high in space.keep_probs)
@@ -163,7 +99,7 @@ def _advise(
         known.weight_bounds,
         source="calibrated",
         spread=calibration_spread(quantities),
-        constant_loss=constant_loss(arena.network, arena.data.targets),
+        constant_loss=arena.constant_loss,
     )
     advice = replace(advice, measured=quantities, cost=work / best.samples, train=plan)
     if spending is None:

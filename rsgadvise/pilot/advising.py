@@ -227,24 +227,18 @@ def _measured(
     progress: Progress | None,
 ) -> Advice:
     """Calibrated on the rows, and raced on them."""
-    from rsgadvise.pilot.advice import advise_automatically, advise_with_data
+    from rsgadvise.pilot.advice import advise_with_data
+    from rsgadvise.pilot.arena import Spending
 
+    spending = Spending(effort.pilot) if effort.pilot else None
     if effort.automatic and effort.pilot is None:
-        return advise_automatically(
-            spec,
-            rows,
-            work=effort.allowed,
-            seed=effort.seed,
-            top=top,
-            measured=measured,
-            threads=threads,
-            progress=progress,
-        )
+        # A race looks for the smallest loss within a budget.
+        spec, spending = spec.model_copy(update={"target": None}), Spending(1.0, effort.allowed)
     return advise_with_data(
         spec,
         rows,
         constants="calibrated" if effort.automatic else effort.constants,
-        pilot=effort.pilot or 0.0,
+        spending=spending,
         seed=effort.seed,
         top=top,
         measured=measured,

@@ -75,6 +75,11 @@ class Arena:
         order = whole.rng(_SPLIT).permutation(data.rows)
         return replace(whole, data=whole.part(order[aside:]), held_out=whole.part(order[:aside]))
 
+    @property
+    def constant_loss(self) -> float:
+        """f of the best prediction that ignores the inputs."""
+        return self.network.head.constant_loss(self.data.targets.astype(np.float64))
+
     def keeping(self, keep_prob: float) -> Arena:
         """The same with another keep probability."""
         return replace(self, network=replace(self.network, keep_prob=keep_prob))

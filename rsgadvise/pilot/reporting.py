@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
@@ -12,39 +12,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.recommend import described, training_plan
-from rsgadvise.advise.results import Advice, NoiseScale
+from rsgadvise.advise.results import Advice, MeasuredConstant, NoiseScale, TrainingPlan
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
-from rsgadvise.errors import HypothesisError
+from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.arena_noise import LEAST_WORK, measured_noise
+from rsgadvise.pilot.arena import Arena, flat
+from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
+from rsgadvise.pilot.forecast import expected
+from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
-from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun
-from rsgadvise.pilot.second_order import StoppedState, stopped_state
+from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
-from rsgadvise.pilot.training_plan import raced_plan, raced_spread
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import Plan, equation, objective_for
+from rsgadvise.theory.judge import Plan, equation
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
-from rsgadvise.training.rsg import Training
+from rsgadvise.training.curvature import PRODUCT_COST
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
 _NOISE_PART = 0.5  # of what a race leaves
-_STATE_PRODUCTS = 10
+_STATE_PRODUCTS = 40
 _LOSS_ROWS = 1 << 13  # for one loss at the end: at most so many
 _STATE_ROWS = (16, 1024)
-_STATE_COST = 1 + 2 * 2 * _STATE_PRODUCTS + 2 * 20
-"""Of each row: two Lanczos runs on halves, the box, the outlook and the quotients, some four runs' worth."""
+_STATE_COST = 1 + PRODUCT_COST * _STATE_PRODUCTS  # of each row
 _STATE = 7  # key of randomness
+_BEYOND = 2.0  # standard errors
+_HALF_RUNG = 2**0.5  # the ladder's own resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,8 @@ class Reporter:
                 wider = explorer.wider()
             spent = before + tournament.work + more
         if finalist is not None and not interrupted:
-            state = self._state(winner, finalist, stopping, budget - spent)
-            spent += 0.0 if state is None else state.work
+            state, taken = self._state(winner, finalist, budget - spent)
+            spent += taken
         report = self._without_winner(ranked, tournament, spent / winner.samples)
         report = replace(report, experiments=tried, stands_still=stands_still(ranked[0].runner))
         if finalist is not None and choice is not None:
@@ -151,7 +152,6 @@ class Reporter:
         notes = (
             wording.INTERRUPTED if interrupted else "",
             wording.seeds_note(report),
-            wording.repeat_note(report, winner.source),
             wording.plateau_note(report),
             wording.help_note(report),
             wording.box_note(wider, touched, max(self.problem.weight_bounds, default=0.0)),
@@ -198,11 +198,7 @@ class Reporter:
         won, changes = first.outcome == "won", list[Change]()
         if not won or not learns(runner.loss, constant):
             changes = ["weight_bound", "scaling", "stepsize", "iterations", "bias"]
-        elif (
-            first.finalist is not None
-            and runner.loss > _LITTLE * constant
-            and not wording.fell(first.finalist)
-        ):
+        elif first.finalist is not None and runner.loss > _LITTLE * constant and not first.finalist.falls:
             # The curvature after stopping keeps what was laid aside for it.
             changes, left = ["bias"], tournament.allowance - tournament.work
         with self._explorer(runner, tournament, left) as explorer:
@@ -236,36 +232,17 @@ class Reporter:
             return choice.chosen
         return self.space.schedules[0].stopping
 
-    def _state(
-        self, winner: Candidate, finalist: Finalist, stopping: Stopping, left: float
-    ) -> StoppedState | None:
-        """What the curvature says where the second run ended, if there is work left for it; of SGD alone."""
-        if not self.arena.optimizer.plain:
-            return None
+    def _state(self, winner: Candidate, finalist: Finalist, left: float) -> tuple[StoppedState | None, float]:
+        """(the curvature where the second run ended, what it took), if work is left for it; of SGD alone."""
         rows = int(min(left / _STATE_COST, _STATE_ROWS[1]))
-        if rows < _STATE_ROWS[0]:
-            return None
-        arena, last = self.arena.keeping(winner.keep_prob), finalist.looks.last
-        training = Training(arena.network, arena.data, winner.stepsizes, winner.batch_size, winner.decay)
-        return stopped_state(
-            training,
-            [matrix[0] for matrix in finalist.looks.weights],
-            iteration=last,
-            iterations=max(last, winner.iterations),
-            rng=arena.rng(_STATE),
-            rows=rows,
-            products=_STATE_PRODUCTS,
-            bound_at=lambda n: self._bound(winner, n, stopping),
-            fell=wording.fell(finalist),
-        )
-
-    def _bound(self, candidate: Candidate, iterations: int, stopping: Stopping) -> float | None:
-        value = self._point(candidate, iterations, stopping)
-        try:
-            found = float(value.bound(objective_for(self.problem, self.constants)).value)
-        except HypothesisError:  # a list of probabilities is for one number of iterations
-            return None
-        return found if np.isfinite(found) else None
+        if rows < _STATE_ROWS[0] or not self.arena.optimizer.plain:
+            return None, 0.0
+        arena = self.arena.keeping(winner.keep_prob)
+        rng = arena.rng(_STATE)
+        here = arena.curvature(finalist.looks.weights, arena.sample(rows, rng), rng)
+        gradient, ends = flat(here.gradient), steepness(here, arena.network, rng, products=_STATE_PRODUCTS)
+        state = StoppedState(float(gradient @ gradient), ends.lowest, ends.highest, ends.error, here.rows)
+        return state, here.rows * (1 + PRODUCT_COST * ends.products)
 
     def _point(self, candidate: Candidate, iterations: int, stopping: Stopping) -> Plan:
         many = self.problem.layered
@@ -440,3 +417,128 @@ def _classes(outputs: NDArray[Any], half: float = 0.5) -> NDArray[np.intp]:
 def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:
     kept = {field.name: getattr(advice, field.name) for field in fields(Advice)}
     return PilotAdvice(**{**kept, **changed}, pilot=report)
+
+
+# What to train with, from what a calibration and a race measured.
+
+
+def calibration_spread(measured: Sequence[MeasuredConstant]) -> float | None:
+    """Factor within which the calibrated stepsize lies, as far as groups of the rows tell.
+
+    Each measured constant moves the stepsize by some factor if it is one standard error larger. Their
+    logarithms add up in squares, and two of that sum are counted.
+
+    Args:
+        measured: with what one standard error does to the stepsize.
+
+    Returns:
+        1 or more; None where nothing was measured.
+    """
+    if not measured:
+        return None
+    moves = [math.log(max(1 + each.stepsize_change, 1e-6)) for each in measured]
+    return math.exp(_BEYOND * math.sqrt(sum(move**2 for move in moves)))
+
+
+def raced_spread(tournament: Tournament) -> float | None:
+    """Factor within which the winner's stepsizes lie, as far as the race tells.
+
+    The rungs of the ladder are a factor of 2 apart, so that the best stepsize is known to no better than
+    its root. The same candidate from another seed had another loss by then: rungs that lost by no more than
+    that when they last met the winner may as well be the best, and what lies between them and it counts.
+
+    Returns:
+        2^(1/2) or more; None where the stepsize was given, or nobody won.
+    """
+    winner = tournament.winner
+    rungs = [runner for runner in tournament.standing if runner.candidate.rung is not None and runner.judged]
+    if winner is None or not rungs:
+        return None
+    # One with another batch size, say, took its stepsize from the ladder, and tells nothing of the rungs.
+    best = winner if winner in rungs else min(rungs, key=lambda runner: (-runner.done, runner.loss))
+    noise = max((_seed_noise(finalist) for finalist in tournament.finalists), default=0.0)
+    apart = 0.0
+    for runner in rungs:
+        share = min(runner.done, best.done)
+        mine, other = (dict(each.judged).get(share) for each in (best, runner))
+        if mine is None or other is None or not (mine > 0 and 0 < other < math.inf):
+            continue
+        if math.log(other / mine) <= noise:
+            ratio = runner.candidate.stepsizes[0] / best.candidate.stepsizes[0]
+            apart = max(apart, abs(math.log(ratio)))
+    return _HALF_RUNG * math.exp(apart)
+
+
+def _seed_noise(finalist: Finalist) -> float:
+    """By how much the logarithm of its loss differed from that of its first run at the same share."""
+    known = [(share, loss) for share, loss in finalist.runner.judged if 0 < loss < math.inf]
+    if not known or not 0 < finalist.end < math.inf:
+        return 0.0
+    shares, losses = np.log(known).T
+    return abs(math.log(finalist.end) - float(np.interp(math.log(finalist.share), shares, losses)))
+
+
+def _learnt(report: PilotReport) -> bool | None:
+    """Whether it ends better than a constant prediction; None where a race of a part of the training cannot
+    tell: its loss still fell, stood still without a cause that was found, or was lower in one of two runs."""
+    if not report.raced or report.constant_loss == 0:
+        return None
+    first = report.raced[0]
+    seen = [first.loss] if report.loss is None else [first.loss, report.loss]
+    if first.outcome == "won" and learns(max(seen), report.constant_loss):
+        return True
+    helped = {each.change for each in report.experiments if each.helps}
+    if "iterations" in helped:
+        return True
+    return False if report.stands_still and (helped or first.share >= 1) else None
+
+
+def _doubt(report: PilotReport, learnt: bool | None) -> str:
+    """What to know of a winner that did no better than a constant prediction when it was run again."""
+    if learnt is not None or not report.raced or report.constant_loss == 0:
+        return ""
+    first = report.raced[0]
+    if first.share == 0:
+        return ""
+    if first.outcome == "won" and learns(first.loss, report.constant_loss):
+        return (
+            "its first run, for longer, had done better than a constant prediction "
+            f"({number(first.loss, 3)}): it may learn from some starts and not from others"
+        )
+    return "by then it had done no better than a constant prediction: it may learn later, or nothing at all"
+
+
+def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None) -> TrainingPlan:
+    """The plan of whoever stands first, with what its race and its second run measured.
+
+    Args:
+        plan: of the first rank.
+        report: of the race.
+        spread: factor within which the stepsize lies.
+    """
+    won = bool(report.raced) and report.raced[0].outcome == "won"
+    learnt = _learnt(report)
+    helped = {each.change for each in report.experiments if each.helps}
+    reason = wording.help_note(report) if not learnt or (helped and "iterations" not in helped) else ""
+    reason = reason or _doubt(report, learnt)
+    if not won:
+        ran = [each for each in report.raced if math.isfinite(each.loss) and each.share > 0]
+        lowest = min((each.loss for each in ran), default=None)
+        return replace(plan, learns=learnt, reason=reason, loss=lowest, constant_loss=report.constant_loss)
+    loss = report.raced[0].loss if report.loss is None else report.loss
+    common = [each.stepsizes[0] for each in report.common if each.outcome == "best of these"]
+    return replace(
+        plan,
+        common_stepsize=common[0] if common else plan.common_stepsize,
+        source="raced",
+        learns=learnt,
+        reason=reason,
+        loss=loss,
+        constant_loss=report.constant_loss,
+        held_out_error=report.held_out_error,
+        constant_error=report.constant_error,
+        spread=spread,
+        expected=expected(report.curve, plan.iterations, end=report.whole_loss, held_out=report.held_out_loss)
+        if learnt and report.curve
+        else (),
+    )

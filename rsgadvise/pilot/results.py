@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from rsgadvise.advise.results import Advice
 from rsgadvise.pilot.experiments import Experiment
-from rsgadvise.pilot.second_order import StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.records import dataclass
+
+_NEGATIVE = 0.01  # of the highest eigenvalue: a negative one above minus that is nearly flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,28 @@ class Rerun:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedState:
+    """The gradient and the Hessian where a run ended, over some rows.
+
+    Attributes:
+        gradient: squared norm.
+        lowest, highest: extreme eigenvalues of the Hessian, by Lanczos from within. error: of each.
+        rows: that it is of.
+    """
+
+    gradient: float
+    lowest: float
+    highest: float
+    error: float
+    rows: int
+
+    @property
+    def bends_down(self) -> bool:
+        """Whether the lowest eigenvalue is below 0, beyond its error and what is nearly flat."""
+        return self.lowest < -max(self.error, _NEGATIVE * self.highest)
+
+
+@dataclass(frozen=True, slots=True)
 class PilotReport:
     """A race of short runs, and its winner run again from another seed.
 
@@ -87,7 +110,7 @@ class PilotReport:
         constant_error: the same if every row is said to be of the commonest class.
         held_out_rows: number of them.
         stopping: the choice of P_R over the second run.
-        state: what the curvature says of its end; None where there was no work left for it.
+        state: the curvature at its end; None where there was no work left for it.
     """
 
     seed: int

@@ -13,7 +13,6 @@ from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.candidates import MOST_ADDED, Proposals
 from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
-from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data, Network, widened
 from rsgadvise.training.rsg import Training
@@ -22,6 +21,7 @@ from rsgadvise.training.rsg import Training
 
 _WORSE = 2.0  # times a loss that the first run had earlier: a larger one does not repeat it
 _SLIGHT = 0.05  # of a constant's loss: a difference below it is none
+_FELL = 0.05  # of a loss: less is no slope
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,15 @@ class Finalist:
             return True
         _, loss = self.before
         return self.end <= max(_WORSE * loss, loss + _SLIGHT * self.constant)
+
+    @property
+    def falls(self) -> bool:
+        """Whether losses speak against a standstill: in the second half of the second run, or those of the
+        first after the same share of the training."""
+        looks = self.looks
+        half, end = np.interp((looks.last / 2, looks.last), looks.iterations, looks.losses[0])
+        later = [loss for share, loss in self.runner.judged if share >= self.share]
+        return bool(end < (1 - _FELL) * half or (len(later) > 1 and later[-1] < (1 - _FELL) * later[0]))
 
 
 def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Array:
@@ -190,7 +199,7 @@ class Tournament:
     constant: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.constant = constant_loss(self.arena.network, self.arena.data.targets)
+        self.constant = self.arena.constant_loss
 
     @property
     def plateau(self) -> float | None:

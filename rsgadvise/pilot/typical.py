@@ -17,7 +17,6 @@ from rsgadvise.advise.space import Space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import percent
 from rsgadvise.pilot.experiments import USUAL_BOX
-from rsgadvise.pilot.second_order import constant_loss
 from rsgadvise.pilot.twins import (
     COLUMNS,
     ROWS,
@@ -359,7 +358,7 @@ def _raced(
             _mask(kernel, network.keep_prob, twin.group, rng)
         kernel.inputs[0], kernel.targets[0] = inputs, targets
         losses = np.asarray(kernel.loss(weights, scale=1 / ROWS), np.float64)
-    constant = constant_loss(network, twin.data.targets)
+    constant = network.head.constant_loss(np.asarray(twin.data.targets, np.float64))
     share = losses / constant if constant > 0 else losses
     return np.where(np.isfinite(share), np.minimum(share, _FAILED), _FAILED), weights
 

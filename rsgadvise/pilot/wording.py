@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.race import learns, level
-from rsgadvise.pilot.results import PilotReport
-from rsgadvise.pilot.second_order import StoppedState
+from rsgadvise.pilot.results import PilotReport, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
-from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist
+from rsgadvise.pilot.tournament import NOT_RUN, Entry
 from rsgadvise.theory.stopping import Stopping
-
-_FELL = 0.05  # of a loss: less is no slope
 
 INTERRUPTED = "Interrupted: this is the best by then."
 OTHER_BOUNDS = (
@@ -102,48 +97,18 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
             f"saying the commonest class has {_percent(report.constant_error)} wrong."
         )
     if report.state is not None:
-        iterations = ranked[0].runner.candidate.iterations
-        sentences.append(_state_sentence(report.state, report.share or 0.0, iterations))
+        sentences.append(_state_sentence(report.state, report.share or 0.0))
     return tuple(sentences)
 
 
-def _state_sentence(state: StoppedState, share: float, iterations: int) -> str:
-    """What the curvature says of where the second run stood, how sure that is, and what follows from it."""
-    stood = f"after {_percent(share)} of the training, {state.rows:,} rows"
-    text = f"Where that run stood, {stood} say: {state.sentence}"
-    if state.kind not in ("descending", "unclear") and state.gradient <= 2 * state.errors.gradient:
-        text += " So few cannot tell the gradient from 0; a longer pilot looks at more."
-    if state.go_on:
-        return f"{text} So the rest of the {iterations:,} iterations of rank 1 has something to gain."
-    if state.kind == "unclear":
-        return f"{text} A longer pilot looks at more."
-    if state.kind in ("saturated", "diverged"):
-        return f"{text} The full run starts as this one did, and may end there too."
-    return (
-        f"{text} This is a model around one place, not a measurement of the rest of the training, which "
-        f"moves on: it does not shorten the {iterations:,} iterations of rank 1, but gives no reason to plan "
-        "more."
+def _state_sentence(state: StoppedState, share: float) -> str:
+    """The curvature where the second run stood."""
+    text = (
+        f"Where that run stood, after {_percent(share)} of the training, the squared gradient of "
+        f"{state.rows:,} rows is {state.gradient:.2g}, and the eigenvalues of their Hessian lie between "
+        f"{state.lowest:.2g} and {state.highest:.2g}"
     )
-
-
-def fell(finalist: Finalist) -> str:
-    """What the losses of a run and of its first one say against a standstill; empty where they say nothing.
-
-    Of the run itself it is the second half; of the first what came after the same share of the training.
-    """
-    looks = finalist.looks
-    middle, last = looks.last / 2, looks.last
-    half, end = (float(np.interp(at, looks.iterations, looks.losses[0])) for at in (middle, last))
-    if end < (1 - _FELL) * half:
-        return f"the loss of that very run fell from {half:.4g} to {end:.4g} over its second half"
-    later = [(share, loss) for share, loss in finalist.runner.judged if share >= finalist.share]
-    if len(later) < 2 or not later[-1][1] < (1 - _FELL) * later[0][1]:
-        return ""
-    (early, before), (late, after) = later[0], later[-1]
-    return (
-        f"from {_percent(early)} to {_percent(late)} of the training the loss of the first run still fell "
-        f"from {before:.4g} to {after:.4g}"
-    )
+    return f"{text}; along the lowest one the loss bends down." if state.bends_down else f"{text}."
 
 
 def box_note(wider: Experiment | None, share: float, bound: float) -> str:
@@ -169,27 +134,6 @@ def seeds_note(report: PilotReport) -> str:
         f"Seeds decide much: a second run had a loss of {first.loss:.3g} where the first had "
         f"{first.first_loss:.3g}, so train from several and keep the best."
     )
-
-
-def repeat_note(report: PilotReport, winner: str) -> str:
-    """That a run from another seed did not repeat the first, and what was tried then."""
-    if not report.again or report.again[0].repeats:
-        return ""
-    first, *others = report.again
-    assert first.first_loss is not None
-    assert first.first_share is not None
-    whose = "the winner" if first.source == winner else first.source
-    text = (
-        f"The second run of {whose} did not repeat the first: its loss was {first.loss:.4g} after "
-        f"{_percent(first.share)} of the training, where the first had {first.first_loss:.4g} after "
-        f"{_percent(first.first_share)}."
-    )
-    for each in others:
-        same = each.source == first.source
-        who = "A third run of it" if same else f"{each.source}, from the same new seed,"
-        text += f" {who} had {each.loss:.4g} after {_percent(each.share)}"
-        text += " and did repeat it." if same and each.repeats else "."
-    return text
 
 
 def plateau_note(report: PilotReport) -> str:

@@ -187,7 +187,7 @@ def test_an_interruption_after_the_race_loses_nothing(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsgadvise.pilot.reporting.stopped_state", stop)
+    monkeypatch.setattr("rsgadvise.pilot.reporting.steepness", stop)
     np.savez(tmp_path / "rows.npz", x=INPUTS, y=LABELS)
     spec = {"network": SINGLE, "data": {"file": str(tmp_path / "rows.npz")}, "budget": {"epochs": 100}}
     result = run("recommend", "--details", "-", *PILOT, "0.5", "-f", "json", stdin=json.dumps(spec))

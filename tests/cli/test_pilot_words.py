@@ -178,16 +178,6 @@ def test_a_stopping_of_the_spec_is_kept(run: Run, tmp_path: Path, given: str) ->
     assert "It is used" not in said
 
 
-def test_the_bound_beside_the_curvature_is_for_the_same_stopping() -> None:
-    spec = {"network": SINGLE, "search": {"batch_size": [16]}, "budget": {"epochs": 400}}
-    found = recommend(spec, data=(INPUTS, LABELS), pilot=1.0)
-    assert isinstance(found, PilotAdvice)
-    best = found.recommendations[0]
-    assert best.stopping != "uniform"
-    assert found.pilot.state is not None
-    assert found.pilot.state.bound == pytest.approx(best.bound)
-
-
 def shown(value: float) -> str:
     return f"{value:.4g}"
 
@@ -244,17 +234,10 @@ def test_the_curvature_is_about_where_the_second_run_stood(
     spec = spec_for(tmp_path, network)
     options = ("--pilot", "1")
     found, said = document(run, spec, *options), words(run, spec, *options)
-    state, best = found["pilot"]["state"], found["recommendations"][0]
+    state = found["pilot"]["state"]
     assert state is not None, "or this tests nothing"
     assert f"Where that run stood, after {100 * found['pilot']['share']:.1f} % of the training, " in said
-    if state["go_on"]:
-        assert (
-            f"So the rest of the {best['iterations']:,} iterations of rank 1 has something to gain." in said
-        )
-    elif state["kind"] != "unclear":
-        assert f"it does not shorten the {best['iterations']:,} iterations of rank 1" in said
-    for order in ("; stop", "; go on", "or take a", "overshoot here"):
-        assert order not in said
+    assert f"lie between {state['lowest']:.2g} and {state['highest']:.2g}" in said
 
 
 @pytest.mark.parametrize("network", NETWORKS)

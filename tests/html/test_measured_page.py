@@ -130,7 +130,7 @@ def test_an_interrupted_pilot_leaves_a_page(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rsgadvise.pilot.reporting.stopped_state", stop)
+    monkeypatch.setattr("rsgadvise.pilot.reporting.steepness", stop)
     place = tmp_path / "r.html"
     assert run("report", spec, *RACED, "-q", "-o", place).code == 130
     assert 'id="measured"' in place.read_text()

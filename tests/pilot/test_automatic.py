@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,17 +13,15 @@ from numpy.typing import NDArray
 import rsgadvise
 from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan, cooled
 from rsgadvise.numerals import number
-from rsgadvise.pilot import DEFAULT_WORK, calibration, looking, race
-from rsgadvise.pilot.advice import advise_automatically, advise_with_data
+from rsgadvise.pilot import DEFAULT_WORK
+from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.advising import COOLDOWN, COOLDOWN_SCALE_FREE, with_cooldown
 from rsgadvise.pilot.arena import FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.report.advice import lead
 from rsgadvise.spec import Spec
-from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.generated import moments_of
 from rsgadvise.training.networks import Data, Network
-from rsgadvise.training.rsg import Snapshot, Training, train
 
 Float = NDArray[np.float64]
 X = np.random.default_rng(0).random((400, 12))
@@ -41,34 +38,8 @@ def automatic(
     measured = {**{name: getattr(moments, name) for name in names}, "samples": rows}
     spec = Spec.model_validate({"network": network, **sections})
     with np.errstate(all="ignore"):
-        return advise_automatically(spec, data, work=work, seed=seed, top=5, measured=measured)
-
-
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Gradients of single examples, counted where they are computed."""
-    spent = [0.0]
-    built, multiplied = Curvature.__init__, Curvature.product
-
-    def counting_init(self: Curvature, network: Network, data: Data, *rest: Any) -> None:
-        spent[0] += data.rows
-        built(self, network, data, *rest)
-
-    def counting_product(self: Curvature, direction: Sequence[Float]) -> list[Float]:
-        spent[0] += 2 * self.rows
-        return multiplied(self, direction)
-
-    def counting_train(
-        training: Training, start: Any, streams: Any, stops: Any, **rest: Any
-    ) -> Iterator[Snapshot]:
-        spent[0] += training.batch_size * sum(int(stop[-1]) - rest.get("first", 1) for stop in stops)
-        return train(training, start, streams, stops, **rest)
-
-    monkeypatch.setattr(Curvature, "__init__", counting_init)
-    monkeypatch.setattr(Curvature, "product", counting_product)
-    for module in (race, calibration, looking):
-        monkeypatch.setattr(module, "train", counting_train)
-    return spent
+        spending = Spending(1.0, work)
+        return advise_with_data(spec, data, spending=spending, seed=seed, top=5, measured=measured)
 
 
 PLAN = {"batch_size": 16, "iterations": 4000, "keep_prob": 1.0}
@@ -133,7 +104,10 @@ def test_no_training_is_too_short(kind: str, rows: int, iterations: int, counted
 
 def test_a_target_does_not_keep_it_from_racing() -> None:
     """Not even one that no plan meets."""
-    found = automatic(target={"eps": 1e-12, "delta": 1e-6}, training={"batch_size": 16, "keep_prob": 1.0})
+    training = {"batch_size": 16, "keep_prob": 1.0}
+    spec = {"network": NETWORK, "target": {"eps": 1e-12, "delta": 1e-6}, "training": training}
+    found = rsgadvise.recommend(spec, data=(X, Y))
+    assert isinstance(found, Advice)
     assert found.infeasible is None
     assert found.train is not None
     assert found.train.source == "raced"
@@ -166,11 +140,6 @@ def test_the_same_target_in_every_row_is_no_success(optimizer: str, value: float
         assert ("learns nothing so: every row has the same target" in " ".join(str(advice).split())) == same
 
 
-def test_the_same_seed_gives_the_same_advice() -> None:
-    one, two = (automatic(training=PLAN, work=1e9, seed=3) for _ in range(2))
-    assert one == two
-
-
 def test_counts() -> None:
     """By hand: products of each matrix, three times; an autoencoder passes its matrix twice."""
     deep = Network("multilayer", (5, 4, 3))
@@ -186,9 +155,7 @@ def test_counts() -> None:
 
 def test_calibration_alone_has_a_plan_too() -> None:
     spec = Spec.model_validate({"network": NETWORK, "training": PLAN})
-    found = advise_with_data(
-        spec, Data(X, Y), constants="calibrated", pilot=0.0, seed=0, top=3, measured=None
-    )
+    found = advise_with_data(spec, Data(X, Y), spending=None, seed=0, top=3, measured=None)
     plan = found.train
     assert plan is not None
     assert (plan.source, plan.learns, plan.loss) == ("calibrated", None, None)

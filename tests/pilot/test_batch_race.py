@@ -11,8 +11,7 @@ import pytest
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import NoiseScale
-from rsgadvise.pilot.batch_race import BatchRace, batch_race, critical, raced_sizes
-from rsgadvise.pilot.batching import race_batches
+from rsgadvise.pilot.batch_race import BatchRace, batch_race, critical, race_batches, raced_sizes
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.networks import Data, Network
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import TrainingPlan
-from rsgadvise.pilot.advice import advise_automatically
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot import DEFAULT_WORK
+from rsgadvise.pilot.advice import advise_with_data
+from rsgadvise.pilot.arena import Arena, Spending
 from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share, robust
 from rsgadvise.pilot.race import Candidate, Heat
-from rsgadvise.pilot.reporting import Reporter
+from rsgadvise.pilot.reporting import Reporter, raced_plan
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
-from rsgadvise.pilot.training_plan import raced_plan
 from rsgadvise.show.report.advice import lead
 from rsgadvise.spec import Spec
 from rsgadvise.training.generated import moments_of
@@ -58,7 +58,8 @@ def found_for(
     network = {"kind": "multilayer", "layers": layers, "weight_bound": box}
     spec = Spec.model_validate({"network": network, "training": fixed})
     with np.errstate(all="ignore"):
-        advice = advise_automatically(spec, data, seed=seed, top=3, measured=measured)
+        spending = Spending(1.0, DEFAULT_WORK)
+        advice = advise_with_data(spec, data, spending=spending, seed=seed, top=3, measured=measured)
     assert isinstance(advice, PilotAdvice)
     assert advice.train is not None
     assert advice.cost <= 1

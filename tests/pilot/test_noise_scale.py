@@ -10,8 +10,7 @@ import pytest
 from rsgadvise import recommend
 from rsgadvise.advise.results import NoiseScale
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.arena_noise import measured_noise
-from rsgadvise.pilot.noise_scale import noise_scale
+from rsgadvise.pilot.noise_scale import measured_noise, noise_scale
 from rsgadvise.training.networks import Data, Network
 
 NETWORK = {"kind": "multilayer", "layers": [4, 6, 2], "activation": "tanh", "loss": "cross_entropy"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from rsgadvise import recommend
 from rsgadvise.advise.results import Advice, Recommendation
 from rsgadvise.errors import HypothesisError, UsageError
-from rsgadvise.pilot import calibration, candidates, looking, race, tournament
+from rsgadvise.pilot import candidates, tournament
 from rsgadvise.pilot.advice import advise_with_data
+from rsgadvise.pilot.arena import Spending
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.report.advice import advice_blocks
@@ -23,9 +24,8 @@ from rsgadvise.show.report.console import as_text
 from rsgadvise.show.report.documents import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.training import rsg as rsg_module
-from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Data, Network, initial_weights
-from rsgadvise.training.rsg import Snapshot, Stream, Training, train
+from rsgadvise.training.rsg import Stream, Training, train
 
 Float = NDArray[np.float64]
 NETWORKS: dict[str, dict[str, Any]] = {
@@ -77,33 +77,6 @@ def assert_well_formed(advice: Advice) -> str:
     shown = as_text(advice_blocks(advice))
     assert max(map(len, shown.splitlines())) <= 80
     return shown
-
-
-@pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Gradients of single examples in training and for curvature, counted where they are computed."""
-    spent = [0.0]
-    built, multiplied = Curvature.__init__, Curvature.product
-
-    def counting_init(self: Curvature, network: Network, data: Data, *rest: Any) -> None:
-        spent[0] += data.rows
-        built(self, network, data, *rest)
-
-    def counting_product(self: Curvature, direction: Sequence[Float]) -> list[Float]:
-        spent[0] += 2 * self.rows
-        return multiplied(self, direction)
-
-    def counting_train(
-        training: Training, start: Any, streams: Any, stops: Any, **rest: Any
-    ) -> Iterator[Snapshot]:
-        spent[0] += training.batch_size * sum(int(stop[-1]) - rest.get("first", 1) for stop in stops)
-        return train(training, start, streams, stops, **rest)
-
-    monkeypatch.setattr(Curvature, "__init__", counting_init)
-    monkeypatch.setattr(Curvature, "product", counting_product)
-    for module in (race, calibration, looking):
-        monkeypatch.setattr(module, "train", counting_train)
-    return spent
 
 
 OPEN: dict[str, dict[str, Any]] = {
@@ -289,8 +262,7 @@ def advised(kind: str, progress: Callable[[float, str], None]) -> PilotAdvice:
     found = advise_with_data(
         Spec.model_validate(spec_for(kind, batch=[8, 16])),
         Data(x, x if kind == "autoencoder" else np.eye(3)[y]),
-        constants="calibrated",
-        pilot=0.5,
+        spending=Spending(0.5),
         seed=0,
         top=3,
         measured={"samples": 400, "mean": float(np.mean(x))},
