@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from rsgadvise.records import dataclass
 from rsgadvise.theory.stopping import probabilities
 from rsgadvise.training.expectation import MOST_TERMS, Expectation
 from rsgadvise.training.networks import Array, Data, Network, Weights, one_thread, projected
-from rsgadvise.training.rsg import Pace, Snapshot, Stream, Training, train
+from rsgadvise.training.rsg import Stream, Training, train
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -22,17 +22,17 @@ LOSS_COST = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What was measured along runs of one setting.
+    """What was measured along a run.
 
     Attributes:
-        iterations: where the runs were looked at, (looks,), increasing, within 1..last.
+        iterations: where the run was looked at, (looks,), increasing, within 1..last.
         last: N.
-        gradients: squared (projected) gradient norms, (runs, looks); may be negative where they are
-            unbiased estimates.
-        losses: training losses, (runs, looks).
-        validation: losses on held-out data, (runs, looks), or None.
+        gradients: squared (projected) gradient norms, (looks,); may be negative where they are unbiased
+            estimates.
+        losses: training losses, (looks,).
+        validation: losses on held-out data, (looks,), or None.
         work: what training and looking cost, in gradients of single examples.
-        weights: W^N, one (runs, d_l, d_{l-1}) array per matrix.
+        weights: W^N, one (1, d_l, d_{l-1}) array per matrix.
     """
 
     iterations: IntArray
@@ -42,24 +42,6 @@ class Looks:
     validation: FloatArray | None
     work: float
     weights: Weights
-
-    @property
-    def runs(self) -> int:
-        """Number of runs."""
-        return len(self.gradients)
-
-    def of(self, runs: Sequence[int]) -> Looks:
-        """Some of the runs, with their share of the work."""
-        chosen = list(runs)
-        return Looks(
-            self.iterations,
-            self.last,
-            self.gradients[chosen],
-            self.losses[chosen],
-            None if self.validation is None else self.validation[chosen],
-            self.work * len(chosen) / self.runs,
-            [matrix[chosen] for matrix in self.weights],
-        )
 
 
 def look_iterations(*, iterations: int, looks: int) -> IntArray:
@@ -89,7 +71,7 @@ def look_iterations(*, iterations: int, looks: int) -> IntArray:
 def look_along(
     training: Training,
     start: Weights,
-    streams: Sequence[Stream],
+    stream: Stream,
     *,
     iterations: int,
     looks: int,
@@ -97,10 +79,9 @@ def look_along(
     rng: np.random.Generator,
     rows: int = 2048,
     most_terms: int = MOST_TERMS,
-    pace: Pace | None = None,
     threads: int = 1,
 ) -> Looks:
-    """Train one run per stream for N iterations and measure it on the way.
+    """Train for N iterations and measure on the way.
 
     Where only some rows are measured, the squared gradient norm is the inner product of the gradients of
     their two halves, free of the error that a norm adds up; likewise where masks are sampled. Held-out
@@ -109,7 +90,7 @@ def look_along(
     Kind: unbiased estimates, but for boxes that bind, where the halves are projected apart.
 
     Args:
-        training, start, streams, pace, threads: as in `rsg.train`.
+        training, start, stream, threads: as in `rsg.train`.
         iterations: N.
         looks: at most so many, see `look_iterations`.
         validation: held-out data, or None.
@@ -121,26 +102,20 @@ def look_along(
     at = look_iterations(iterations=iterations, looks=looks)
     objectives = _objectives(network, training.data, rows, most_terms, rng)
     held = None if validation is None else _objective(network, _some(validation, rows, rng), most_terms)
-    gradients, losses, held_losses = np.empty((3, len(streams), len(at)))
+    gradients, losses, held_losses = np.empty((3, len(at)))
     with one_thread():
-        for place, shot in enumerate(
-            train(training, start, streams, [at] * len(streams), pace=pace, threads=threads)
-        ):
-            for group, stepsizes in _groups(training, pace, shot):
-                replicas = shot.replicas[group]
-                weights = [matrix[group] for matrix in shot.weights]
-                rngs = [streams[replica].measuring for replica in replicas]
-                measured = _measure(objectives, weights, stepsizes, rngs)
-                losses[replicas, place], gradients[replicas, place] = measured
-                if held is not None:
-                    held_losses[replicas, place] = held.loss(weights, rngs)
+        for place, shot in enumerate(train(training, start, [stream], [at], threads=threads)):
+            stepsizes = training.stepsizes_at(shot.iteration)
+            measured = _measure(objectives, shot.weights, stepsizes, [stream.measuring])
+            losses[place], gradients[place] = (each[0] for each in measured)
+            if held is not None:
+                held_losses[place] = held.loss(shot.weights, [stream.measuring])[0]
     a_look: float = objectives[0].samples if len(objectives) == 1 else sum(part.pairs for part in objectives)
     if held is not None:
         a_look += LOSS_COST * held.pairs
-    work = len(streams) * ((iterations - 1) * training.examples + len(at) * a_look)
-    order = np.argsort(shot.replicas)  # every run is looked at in the last iteration
-    ends = [matrix[order] for matrix in shot.weights]
-    return Looks(at, iterations, gradients, losses, None if held is None else held_losses, work, ends)
+    work = (iterations - 1) * training.examples + len(at) * a_look
+    held_out = None if held is None else held_losses
+    return Looks(at, iterations, gradients, losses, held_out, work, shot.weights)
 
 
 def _some(data: Data, rows: int, rng: np.random.Generator) -> Data:
@@ -167,18 +142,6 @@ def _objectives(
     return [
         _objective(network, Data(sample.inputs[part], sample.targets[part]), most_terms) for part in parts
     ]
-
-
-def _groups(
-    training: Training, pace: Pace | None, shot: Snapshot
-) -> Iterator[tuple[slice, tuple[float, ...]]]:
-    """Replicas of a snapshot that share their stepsizes, which the projection depends on."""
-    if pace is None:
-        yield slice(0, len(shot.replicas)), training.stepsizes_at(shot.iteration)
-        return
-    gammas = pace.of(shot.replicas).at(shot.iteration, slice(None))
-    for place, own in enumerate(gammas.tolist()):
-        yield slice(place, place + 1), tuple(own)
 
 
 def _measure(

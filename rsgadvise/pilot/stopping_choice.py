@@ -1,7 +1,7 @@
-"""Choosing P_R: what each stopping distribution of a dictionary would have returned, measured along runs.
+"""Choosing P_R: what each stopping distribution of a dictionary would have returned, measured along a run.
 
 The paper, on (7): use a dictionary of distributions, and choose the best one by cross-validation, either
-by the average of the gradients or by generalization. Runs that are looked at in some iterations serve
+by the average of the gradients or by generalization. A run that is looked at in some iterations serves
 every distribution at once, since E_R h(W^R) = sum_k p_k h(W^k) needs h along the run alone.
 """
 
@@ -32,16 +32,6 @@ possible."""
 
 DICTIONARY: tuple[StoppingName, ...] = ("uniform", "matched", "increasing", "last")
 
-_CHANCE = 0.05  # of leaving out a distribution whose expected loss is no larger than uniform's
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over runs and its standard error, None with one run."""
-
-    mean: float
-    error: float | None
-
 
 @dataclass(frozen=True, slots=True)
 class StoppingRow:
@@ -50,24 +40,25 @@ class StoppingRow:
     Attributes:
         stopping: its name.
         gradient: E ||g(W^R)||^2. loss: E f(W^R). validation: the same on held-out data, or None.
-        excess: loss above that of `uniform` in the same run.
-        gain: what the choice is made by, below that of `uniform` in the same run.
         bound: on `gradient`, or None where there is none.
-        of_bound: the measured gradient over its bound, or None; above 1 the bound did not hold in these runs.
+        of_bound: the measured gradient over its bound, or None; above 1 the bound did not hold in this run.
         vacuous: the bound is no better than the largest squared gradient norm possible.
-        admissible: every estimate is a number, and the excess could be chance.
+        admissible: every expectation is a number, and the loss no larger than that of `uniform`.
     """
 
     stopping: StoppingName
-    gradient: Estimate
-    loss: Estimate
-    validation: Estimate | None
-    excess: Estimate
-    gain: Estimate
+    gradient: float
+    loss: float
+    validation: float | None
     bound: float | None
     of_bound: float | None
     vacuous: bool | None
     admissible: bool
+
+    @property
+    def judged(self) -> float:
+        """What the choice is made by."""
+        return self.gradient if self.validation is None else self.validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class StoppingChoice:
 
     Attributes:
         rows: one per distribution, `uniform` first.
-        chosen: name of the best admissible one; None where every run left the range of numbers.
+        chosen: name of the best admissible one; None where the run left the range of numbers.
         criterion: what it is best by.
         reason: one sentence.
     """
@@ -160,32 +151,28 @@ def choose_stopping(
 ) -> StoppingChoice:
     """The distribution that would have returned the best weights, among those that lose nothing.
 
-    The best has the lowest mean validation loss, or without held-out data the lowest mean squared
-    gradient norm. A saturated network has a tiny gradient at a large loss, so a distribution whose
-    training loss exceeds that of `uniform` by more than chance is never chosen: by a one-sided t-test at
-    5 % on the differences within the runs, or with a single run by any excess at all.
+    The best has the lowest validation loss, or without held-out data the lowest squared gradient
+    norm. A saturated network has a tiny gradient at a large loss, so a distribution whose
+    training loss exceeds that of `uniform` is never chosen.
 
     Source: the paper's section III, "Choosing P_R".
-    Kind: estimates. Their errors are those of the runs; what the curves do between looks, and which rows
-        were held out, is beyond them.
+    Kind: estimates of a single run.
 
     Args:
-        looks: measured along the runs.
+        looks: measured along the run.
         decay: rho of the stepsizes.
         curvature_share: U gamma / 2, which `matched` needs.
         bound_at: bound of each distribution.
     """
     criterion: Literal["validation", "gradient"] = "gradient" if looks.validation is None else "validation"
-    judged = looks.gradients if looks.validation is None else looks.validation
     dictionary = stopping_distributions(iterations=looks.last, decay=decay, curvature_share=curvature_share)
     weights = {name: look_weights(p, looks.iterations) for name, p in dictionary.items()}
-    usual = weights["uniform"]
+    usual = _expected(looks.losses, weights["uniform"])
     rows = []
     for name, own in weights.items():
-        excess = _estimate(_difference(looks.losses, own, usual))
-        gradient, loss = (_estimate(_expected(curve, own)) for curve in (looks.gradients, looks.losses))
-        validation = None if looks.validation is None else _estimate(_expected(looks.validation, own))
-        shown = [estimate.mean for estimate in (gradient, loss, validation) if estimate is not None]
+        gradient, loss = (_expected(curve, own) for curve in (looks.gradients, looks.losses))
+        validation = None if looks.validation is None else _expected(looks.validation, own)
+        shown = [each for each in (gradient, loss, validation) if each is not None]
         found = None if bound_at is None else bound_at(name)
         rows.append(
             StoppingRow(
@@ -193,18 +180,16 @@ def choose_stopping(
                 gradient=gradient,
                 loss=loss,
                 validation=validation,
-                excess=excess,
-                gain=_estimate(_difference(judged, usual, own)),
                 bound=None if found is None else found[0],
-                of_bound=None if found is None else _share(gradient.mean, found[0]),
+                of_bound=None if found is None else _share(gradient, found[0]),
                 vacuous=None if found is None else found[0] >= found[1],
-                admissible=bool(np.isfinite(shown).all()) and not _beyond_chance(excess, looks.runs),
+                admissible=bool(np.isfinite(shown).all()) and not loss - usual > 0,
             )
         )
     allowed = [row for row in rows if row.admissible]
-    best = min(allowed, key=lambda row: _judged(row).mean, default=None)
+    best = min(allowed, key=lambda row: row.judged, default=None)
     chosen = None if best is None else best.stopping
-    return StoppingChoice(tuple(rows), chosen, criterion, _reason(rows, best, criterion, looks.runs))
+    return StoppingChoice(tuple(rows), chosen, criterion, _reason(rows, best, criterion))
 
 
 def _share(measured: float, bound: float) -> float | None:
@@ -212,54 +197,21 @@ def _share(measured: float, bound: float) -> float | None:
     return measured / bound if math.isfinite(measured) and 0 < bound < math.inf else None
 
 
-def _expected(curve: FloatArray, weights: FloatArray) -> FloatArray:
-    """E_R of each run; looks without weight do not count, even where they are not numbers."""
+def _expected(curve: FloatArray, weights: FloatArray) -> float:
+    """E_R along the run; looks without weight do not count, even where they are not numbers."""
     inside = weights > 0
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray((curve[:, inside] * weights[inside]).sum(axis=1))
+        return float((curve[inside] * weights[inside]).sum())
 
 
-def _difference(curve: FloatArray, weights: FloatArray, less: FloatArray) -> FloatArray:
-    """Of two E_R within each run."""
-    with np.errstate(invalid="ignore"):
-        return _expected(curve, weights) - _expected(curve, less)
-
-
-def _estimate(values: FloatArray) -> Estimate:
-    """Mean over the runs, with its standard error."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        error = float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else None
-        return Estimate(float(values.mean()), error)
-
-
-def _beyond_chance(found: Estimate, runs: int) -> bool:
-    """Whether a mean over the runs is above 0, by a t-test; with one run, whether it is at all."""
-    from scipy.special import stdtrit
-
-    if found.error is None:
-        return found.mean > 0
-    return found.mean > float(stdtrit(runs - 1, 1 - _CHANCE)) * found.error
-
-
-def _judged(row: StoppingRow) -> Estimate:
-    return row.gradient if row.validation is None else row.validation
-
-
-def _reason(rows: Sequence[StoppingRow], best: StoppingRow | None, criterion: str, runs: int) -> str:
+def _reason(rows: Sequence[StoppingRow], best: StoppingRow | None, criterion: str) -> str:
     if best is None:
-        return "No distribution can be recommended: a measured value of the runs is not a number."
+        return "No distribution can be recommended: a measured value of the run is not a number."
     what = "validation loss" if criterion == "validation" else "squared gradient norm"
-    text = (
-        f"{best.stopping}: the lowest expected {what} of {len(rows)} distributions, {_judged(best).mean:.4g}"
-    )
+    text = f"{best.stopping}: the lowest expected {what} of {len(rows)} distributions, {best.judged:.4g}"
     if best.stopping != "uniform":
-        error = f" ± {best.gain.error:.2g}" if best.gain.error is not None else ""
-        text += f", {best.gain.mean:.2g}{error} below uniform"
-        if best.gain.error is None:
-            text += ", from a single run"
-        elif not _beyond_chance(best.gain, runs):
-            text += f", which {runs} runs cannot tell from chance"
-    better = [row for row in rows if not row.admissible and _judged(row).mean < _judged(best).mean]
+        text += f", {rows[0].judged - best.judged:.2g} below uniform, from a single run"
+    better = [row for row in rows if not row.admissible and row.judged < best.judged]
     if better:
         names = " and ".join(row.stopping for row in better)
         text += f"; {names} would be lower, but at a larger training loss than uniform"

@@ -71,7 +71,7 @@ class Finalist:
         """Whether losses speak against a standstill: in the second half of the second run, or those of the
         first after the same share of the training."""
         looks = self.looks
-        half, end = np.interp((looks.last / 2, looks.last), looks.iterations, looks.losses[0])
+        half, end = np.interp((looks.last / 2, looks.last), looks.iterations, looks.losses)
         later = [loss for share, loss in self.runner.judged if share >= self.share]
         return bool(end < (1 - _FELL) * half or (len(later) > 1 and later[-1] < (1 - _FELL) * later[0]))
 
@@ -449,7 +449,7 @@ class Tournament:
         looks = look_along(
             training,
             arena.start(key),
-            [arena.stream(key, candidate.batch_size)],
+            arena.stream(key, candidate.batch_size),
             iterations=iterations,
             looks=_LOOKS,
             validation=arena.held_out,
@@ -459,7 +459,7 @@ class Tournament:
             threads=self.threads,
         )
         self.work += looks.work
-        end = float(np.median(looks.losses[0, -_LAST_LOOKS:]))
+        end = float(np.median(looks.losses[-_LAST_LOOKS:]))
         if self.comparing:
             end = self._unmasked(candidate.keep_prob, looks.weights)
         reached = looks.last / candidate.iterations

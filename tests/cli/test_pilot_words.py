@@ -98,7 +98,7 @@ def test_a_measurement_above_its_bound_is_called_one(
         said = words(run, spec, *options)
         above = 0
         for row in rows:
-            factor = row["gradient"]["mean"] / bounds[row["stopping"]]
+            factor = row["gradient"] / bounds[row["stopping"]]
             assert row["of_bound"] == pytest.approx(factor)
             start = f"Stopped by P_R: {row['stopping']}, the measured squared gradient, "
             assert (start in said) == (factor > 1)
@@ -138,7 +138,7 @@ def test_the_advice_follows_the_choice_of_stopping(run: Run, tmp_path: Path, net
     assert {row["stopping"] for row in found["recommendations"]} == {chosen}
     assert found["pilot"]["gradient_stopping"] == chosen
     (shown,) = (row for row in found["pilot"]["stopping"]["rows"] if row["stopping"] == chosen)
-    assert found["pilot"]["gradient"] == shown["gradient"]["mean"]
+    assert found["pilot"]["gradient"] == shown["gradient"]
     emitted = run("recommend", "--details", "-", *PILOT, "--emit", "torch", "-q", stdin=spec).out
     assert "COOLDOWN = 0.05" in emitted, "the last weights are the result"
     assert "P_R" not in emitted

@@ -15,7 +15,7 @@ from rsgadvise.pilot.looking import look_along, look_iterations
 from rsgadvise.training import expectation
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights
-from rsgadvise.training.rsg import Pace, Stream, Training, train
+from rsgadvise.training.rsg import Stream, Training, train
 
 Float = NDArray[np.float64]
 ONE = Network("single_layer", (4, 3))
@@ -38,8 +38,8 @@ def start_for(network: Network) -> Weights:
     return initial_weights(network, np.random.default_rng(1), scale=2.0)
 
 
-def streams(count: int) -> list[Stream]:
-    return [Stream(9, (key,)) for key in range(count)]
+def stream() -> Stream:
+    return Stream(9, (0,))
 
 
 def rng() -> np.random.Generator:
@@ -61,19 +61,18 @@ def test_looks_lie_within_the_run(iterations: int, looks: int) -> None:
 def test_each_look_is_what_the_run_would_have_returned(network: Network) -> None:
     training, start = training_for(network), start_for(network)
     held = data_for(network, 20, seed=7)
-    found = look_along(training, start, streams(3), iterations=60, looks=7, validation=held, rng=rng())
+    found = look_along(training, start, stream(), iterations=60, looks=7, validation=held, rng=rng())
     whole, out = Expectation(network, training.data), Expectation(network, held)
     assert found.validation is not None
-    for run in range(3):
-        for place, k in enumerate(found.iterations):
-            (shot,) = train(training, start, [Stream(9, (run,))], [np.array([k])])
-            measured = whole.measure(shot.weights, training.stepsizes_at(int(k)), [rng()])
-            assert found.losses[run, place] == pytest.approx(measured.loss[0], rel=1e-12)
-            assert found.gradients[run, place] == pytest.approx(measured.squared_norm[0], rel=1e-12)
-            loss = out.gradient(shot.weights, [rng()])[0][0]
-            assert found.validation[run, place] == pytest.approx(loss, rel=1e-12)
+    for place, k in enumerate(found.iterations):
+        (shot,) = train(training, start, [stream()], [np.array([k])])
+        measured = whole.measure(shot.weights, training.stepsizes_at(int(k)), [rng()])
+        assert found.losses[place] == pytest.approx(measured.loss[0], rel=1e-12)
+        assert found.gradients[place] == pytest.approx(measured.squared_norm[0], rel=1e-12)
+        loss = out.gradient(shot.weights, [rng()])[0][0]
+        assert found.validation[place] == pytest.approx(loss, rel=1e-12)
     masks = 2 ** sum(network.masked_widths)
-    assert found.work == pytest.approx(3 * (59 * 5 + 7 * masks * (30 + 20 / 3)))
+    assert found.work == pytest.approx(59 * 5 + 7 * masks * (30 + 20 / 3))
     assert found.last == 60
 
 
@@ -81,13 +80,13 @@ def test_work_counts_every_sampled_mask(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(expectation, "MOST_MASKED_UNITS", 0)
     training = training_for(TWO)
     found = look_along(
-        training, start_for(TWO), streams(2), iterations=9, looks=3, validation=training.data, rng=rng()
+        training, start_for(TWO), stream(), iterations=9, looks=3, validation=training.data, rng=rng()
     )
-    assert found.work == pytest.approx(2 * (8 * 5 + 3 * (2 * 30 + 30 / 3)))
+    assert found.work == pytest.approx(8 * 5 + 3 * (2 * 30 + 30 / 3))
     few = look_along(
-        training, start_for(TWO), streams(2), iterations=9, looks=3, validation=None, rng=rng(), rows=11
+        training, start_for(TWO), stream(), iterations=9, looks=3, validation=None, rng=rng(), rows=11
     )
-    assert few.work == 2 * (8 * 5 + 3 * 11)
+    assert few.work == 8 * 5 + 3 * 11
     assert few.validation is None
 
 
@@ -99,7 +98,7 @@ def test_a_sample_of_rows_is_unbiased() -> None:
         look_along(
             training,
             start,
-            streams(1),
+            stream(),
             iterations=1,
             looks=1,
             validation=None,
@@ -108,7 +107,7 @@ def test_a_sample_of_rows_is_unbiased() -> None:
         )
         for seed in range(1000)
     ]
-    norms = np.array([looks.gradients[0, 0] for looks in found])
+    norms = np.array([looks.gradients[0] for looks in found])
     error = norms.std() / len(norms) ** 0.5
     assert norms.mean() == pytest.approx(float(true.squared_norm[0]), abs=4 * error)
     variance = np.mean(
@@ -118,17 +117,17 @@ def test_a_sample_of_rows_is_unbiased() -> None:
         ]
     ) - float(true.squared_norm[0])
     assert variance / 8 > 8 * error, "the plug-in would have been caught"
-    losses = np.array([looks.losses[0, 0] for looks in found])
+    losses = np.array([looks.losses[0] for looks in found])
     assert losses.mean() == pytest.approx(float(true.loss[0]), abs=4 * losses.std() / len(losses) ** 0.5)
 
 
 def test_every_row_of_a_sample_counts() -> None:
     """An odd number of rows, in halves of three and four."""
     training, start = training_for(ONE), start_for(ONE)
-    found = look_along(training, start, streams(1), iterations=1, looks=1, validation=None, rng=rng(), rows=7)
+    found = look_along(training, start, stream(), iterations=1, looks=1, validation=None, rng=rng(), rows=7)
     chosen = rng().permutation(30)[:7]
     sample = Data(training.data.inputs[chosen], training.data.targets[chosen])
-    assert found.losses[0, 0] == pytest.approx(Expectation(ONE, sample).loss(start, [rng()])[0])
+    assert found.losses[0] == pytest.approx(Expectation(ONE, sample).loss(start, [rng()])[0])
 
 
 def _loss(weights: Float, data: Data, row: int) -> Float:
@@ -138,21 +137,6 @@ def _loss(weights: Float, data: Data, row: int) -> Float:
     return anp.sum((data.targets[row] - output) ** 2)  # type: ignore[no-any-return]
 
 
-def test_runs_of_different_paces_are_projected_by_their_own() -> None:
-    training, start = training_for(DA), start_for(DA)
-    pace = Pace(np.array([[0.01], [2.0]]), np.array([0.0, 0.5]))
-    found = look_along(
-        training, start, streams(2), iterations=30, looks=4, validation=None, rng=rng(), pace=pace
-    )
-    for run, (gamma, decay) in enumerate(((0.01, 0.0), (2.0, 0.5))):
-        alone = Training(DA, training.data, (gamma,), 5, decay)
-        own = look_along(
-            alone, start, [Stream(9, (run,))], iterations=30, looks=4, validation=None, rng=rng()
-        )
-        np.testing.assert_allclose(found.gradients[run], own.gradients[0], rtol=1e-9)
-        np.testing.assert_allclose(found.losses[run], own.losses[0], rtol=1e-9)
-
-
 @pytest.mark.parametrize("rows", [10, 2048])
 def test_runs_that_leave_the_range_of_numbers_say_so_quietly(rows: int) -> None:
     training = Training(ONE, data_for(ONE, 30), (1e308,), 5)
@@ -160,7 +144,7 @@ def test_runs_that_leave_the_range_of_numbers_say_so_quietly(rows: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = look_along(
-            training, lost, streams(1), iterations=5, looks=3, validation=training.data, rng=rng(), rows=rows
+            training, lost, stream(), iterations=5, looks=3, validation=training.data, rng=rng(), rows=rows
         )
     assert not np.isfinite(found.losses).any()
 

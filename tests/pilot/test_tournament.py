@@ -129,7 +129,7 @@ def test_masks_alone_do_not_make_a_finalist_fail(
     (tournament,) = seen
     (masked,) = [each for each in tournament.finalists if each.runner.candidate.keep_prob == 0.4]
     constant = tournament.constant
-    assert masked.end < constant < 1.01 * constant < masked.looks.losses[0, -1], "planted"
+    assert masked.end < constant < 1.01 * constant < masked.looks.losses[-1], "planted"
     assert tournament.winner is masked.runner
     assert (found.pilot.raced[0].keep_prob, found.pilot.raced[0].outcome) == (0.4, "won")
 
@@ -139,7 +139,7 @@ def test_one_keep_probability_is_judged_by_what_it_trains_on(seen: list[Tourname
     (tournament,) = seen
     assert not tournament.comparing
     (finalist,) = tournament.finalists
-    assert finalist.end == np.median(finalist.looks.losses[0, -3:])
+    assert finalist.end == np.median(finalist.looks.losses[-3:])
     assert tournament.work <= tournament.allowance
     heats = [len(runner.history) for runner in tournament.standing]
     assert sorted(heats) == [1] * (len(heats) - 4) + [2, 3, 4, 4]
@@ -159,7 +159,7 @@ class Spoilt:
         if self.left < 0:
             return looks
         losses = looks.losses.copy()
-        losses[0, -3:] = 5.0
+        losses[-3:] = 5.0
         return replace(looks, losses=losses)
 
 
@@ -183,7 +183,7 @@ def test_a_winner_that_fails_again_is_replaced(
     assert pilot.raced[0].stepsizes == winner.candidate.stepsizes
     (lost,) = [each for each in pilot.raced if each.stepsizes == failed.candidate.stepsizes]
     assert lost.outcome == "no better than a constant"
-    assert pilot.loss == tournament.finalists[1].looks.losses[0, -1]
+    assert pilot.loss == tournament.finalists[1].looks.losses[-1]
     assert "failed when it was run again" in found.why[0]
 
 
@@ -285,7 +285,7 @@ class Slow:
         if self.left < 0:
             return looks
         losses = looks.losses.copy()
-        losses[0, -3:] = 0.64
+        losses[-3:] = 0.64
         return replace(looks, losses=losses)
 
 
@@ -328,7 +328,7 @@ def test_a_third_run_where_nobody_else_ran_the_last_heat(
     assert one.runner is two.runner is tournament.winner
     assert (one.repeats, two.repeats) == (False, True)
     assert not np.array_equal(one.looks.weights[0], two.looks.weights[0])
-    assert one.looks.losses[0, 0] != two.looks.losses[0, 0], "another W1"
+    assert one.looks.losses[0] != two.looks.losses[0], "another W1"
 
 
 def final_loss(stepsizes: tuple[float, ...], seed: int) -> float:
@@ -394,7 +394,7 @@ def test_what_losses_say_against_a_standstill(
 ) -> None:
     """Of the second run, looked at in 1, 250 and 500 of 1,000; and of the first after that."""
     runner = standing(0, (0.3, 2.0), (0.6, first[0]), (1.0, first[1]))
-    looks = Looks(np.array([1, 250, 500]), 500, np.ones((1, 3)), np.array([own]), None, 0.0, [])
+    looks = Looks(np.array([1, 250, 500]), 500, np.ones(3), np.array(own), None, 0.0, [])
     assert Finalist(runner, looks, own[-1], (0.3, 2.0), 3.0).falls == falls
 
 
@@ -411,7 +411,7 @@ def test_spread_counts_rungs_that_another_seed_cannot_tell_apart(end: float, spr
     """The second run differs by the factor end/0.1 from the first; rungs lost by 1.5 and by 3."""
     winner = standing(1, (0.1, 0.2), (0.2, 0.1))
     near, far = standing(0, (0.1, 0.2), (0.2, 0.15)), standing(3, (0.1, 0.6))
-    looks = Looks(np.array([200]), 200, np.array([[end]]), np.array([[end]]), None, 0.0, [])
+    looks = Looks(np.array([200]), 200, np.array([end]), np.array([end]), None, 0.0, [])
     finalist = Finalist(winner, looks, end, (0.1, 0.2), 0.9)
 
     over: Any = SimpleNamespace(standing=[winner, near, far], finalists=[finalist], winner=winner)

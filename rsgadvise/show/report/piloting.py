@@ -8,7 +8,7 @@ from rsgadvise.advise.results import Advice, MeasuredConstant
 from rsgadvise.numerals import number, percent
 from rsgadvise.pilot.candidates import LAYER_ROOT
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
-from rsgadvise.pilot.stopping_choice import Estimate, StoppingChoice
+from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.show.report.blocks import Block, Column, Grid
 from rsgadvise.theory import ConstantsName, about
 
@@ -91,10 +91,6 @@ def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) 
     return " ".join(parts)
 
 
-def _estimate(estimate: Estimate | None) -> str:
-    return number(None if estimate is None else estimate.mean)
-
-
 def _stopping(choice: StoppingChoice, used: str) -> Grid:
     columns = [Column("P_R", numeric=False), Column("gradient"), Column("bound"), Column("loss")]
     held_out = choice.criterion == "validation"
@@ -103,9 +99,9 @@ def _stopping(choice: StoppingChoice, used: str) -> Grid:
     columns.append(Column("chosen" if used == choice.chosen else "would be chosen", numeric=False))
     rows = []
     for row in choice.rows:
-        cells = [row.stopping, _estimate(row.gradient), number(row.bound), _estimate(row.loss)]
+        cells = [row.stopping, number(row.gradient), number(row.bound), number(row.loss)]
         if held_out:
-            cells.append(_estimate(row.validation))
+            cells.append(number(row.validation))
         rows.append((*cells, "yes" if row.stopping == choice.chosen else ""))
     return Grid(tuple(columns), tuple(rows), "Choosing P_R, over the length of the second run")
 
@@ -158,7 +154,7 @@ def _above(choice: StoppingChoice, constants: ConstantsName) -> Iterator[str]:
         if row.of_bound is not None and row.of_bound > 1:
             yield (
                 f"Stopped by P_R: {row.stopping}, the measured squared gradient, "
-                f"{number(row.gradient.mean)}, is {number(row.of_bound, 3)} times its bound, "
+                f"{number(row.gradient)}, is {number(row.of_bound, 3)} times its bound, "
                 f"{number(row.bound)}: {about(constants).above}."
             )
 
