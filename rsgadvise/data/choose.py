@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
@@ -32,8 +33,6 @@ _TESTING = tuple(
 )
 _PLAIN = "{}"
 _MOST_DESCRIBED = 20
-
-
 _MOST_UNNAMED = 100  # a longer list is no list of arrays
 
 
@@ -96,33 +95,83 @@ def named_contents(content: object, length: Callable[[object], int | None]) -> C
     )
 
 
-class Archive(Protocol):
-    """A file that holds several named arrays, and perhaps other things that have names.
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something in a file that has a name.
+
+    Attributes:
+        shape: of an array of numbers; None for anything else.
+        rows: it as a stream of rows, for targets or not, with its axes in the opposite order or not; raises
+            DataError where it holds anything but real numbers, or is damaged. None of what is no array.
+        what: else it is, or is beside its shape.
+    """
+
+    shape: tuple[int, ...] | None
+    rows: Callable[[bool, bool], RowArray] | None = None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file of several named arrays, and perhaps other things that have names.
 
     Attributes:
         path: the file.
+        items: by name.
         notes: which of what has no names was taken for what.
     """
 
     path: Path
-    notes: tuple[str, ...]
+    items: Mapping[str, Item]
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of everything in it."""
+        return tuple(self.items)
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """Of an array of numbers; None for anything else."""
+        return self.items[name].shape
 
     def described(self, name: str) -> str:
         """The name, with its shape or with what else it is."""
+        item = self.items[name]
+        name = name if name.isprintable() else ascii(name)
+        return f"{name} ({item.what})" if item.shape is None else f"{name} {item.what}{item.shape}"
 
     def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
-        """The array as a stream of rows; `transposed` with its axes in the opposite order.
+        rows = self.items[name].rows
+        if rows is None:
+            raise malformed(
+                f"{self.path}: array {name!r}",
+                f"is no array of numbers: {self.described(name)}; name another, or store it as one",
+            )
+        return rows(targets, transposed)
 
-        Raises:
-            DataError: it holds anything but real numbers, or is damaged.
-        """
+
+def contents_archive(
+    path: Path,
+    content: object,
+    *,
+    shape: Callable[[Any], tuple[int, ...] | None],
+    rows: Callable[[str, Any, bool, bool], RowArray],
+) -> Archive:
+    """What is in a dictionary, a tuple, a list or an array alone, see `named_contents`.
+
+    Args:
+        path: the file.
+        content: what was stored.
+        shape: of an array, of one axis at least; None of anything else.
+        rows: name, array, for targets, transposed.
+    """
+
+    def length(value: object) -> int | None:
+        found = shape(value)
+        return found[0] if found else None
+
+    found = named_contents(content, length)
+    items = {name: Item(shape(each), partial(rows, name, each)) for name, each in found.arrays.items()}
+    others = {name: Item(None, what=what) for name, what in found.others.items()}
+    return Archive(path, items | others, found.notes)
 
 
 @dataclass(frozen=True, slots=True)

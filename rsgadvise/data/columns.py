@@ -81,17 +81,14 @@ class Column:
 
     @property
     def few(self) -> bool:
-        """Whether its words are categories."""
         return self.kind == "word" and (bool(self.words) or not self.own) and self.different <= MOST_WORDS
 
     @property
     def different(self) -> int:
-        """How many words it holds."""
         return len(self.words or set(self.cells))
 
     @property
     def target(self) -> bool:
-        """Whether it can be the target."""
         return self.kind != "other" and self.width is None
 
 
@@ -121,7 +118,6 @@ class Columns:
 
     @property
     def inputs(self) -> int:
-        """Numbers of a row."""
         return sum(len(self.words.get(place, "1")) * self.widths.get(place, 1) for place in self.features)
 
     def input_names(self, names: Sequence[str | None]) -> tuple[str, ...]:
@@ -199,12 +195,6 @@ class Table(DataSource):
             **about,
         )
         self._columns, self._external, self._words = columns, external, words
-        self._skipped = 0
-
-    @property
-    def rows_skipped(self) -> int:
-        """See `DataSource.rows_skipped`."""
-        return self._skipped
 
     def _whole(self, found: Iterable[tuple[Array, Array | None, Array]], max_bytes: int) -> Iterator[Chunk]:
         """The chunks of a pass, from (features, targets, which rows are whole) of each block."""
@@ -228,7 +218,7 @@ class Table(DataSource):
                 f"has a missing cell in each of its {skipped} rows; fill a column in, or"
                 f" {self._words.leave_out}",
             )
-        self._skipped = skipped
+        self.rows_skipped = skipped
 
 
 def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | None:

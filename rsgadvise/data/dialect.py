@@ -146,7 +146,6 @@ class Dialect:
         return split(text, self.separator, collapsed=self.collapsed)
 
     def absent(self, cell: str) -> bool:
-        """Whether a cell is missing in every column."""
         return cell in ABSENT or cell in self.missing
 
 
@@ -490,5 +489,4 @@ def _unusual(best: _Split, numbers: Numbers, comment: str | None, options: Table
 
 
 def is_date(cell: str) -> bool:
-    """Whether a cell is a date or a time of day."""
     return _DATE.fullmatch(cell) is not None

@@ -32,7 +32,6 @@ class Spread:
         self.squares = 0.0
 
     def update(self, values: Vector) -> None:
-        """Take in the next numbers."""
         count = len(values)
         mean = float(values.mean())
         deviations = values - mean
@@ -185,7 +184,6 @@ class Moments:
         self.chunks += 1
 
     def update(self, block: Vector) -> None:
-        """Take in one cache-sized block of the chunk."""
         self._chunk_sums += over_rows(np.add, block)
         start = self._filled
         self._filled += len(block)

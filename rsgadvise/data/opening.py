@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from rsgadvise.data.choose import chosen_names
 from rsgadvise.data.columns import Column
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.formats import Format, all_formats
-from rsgadvise.data.formats.numpy_files import NpzArchive
+from rsgadvise.data.formats.numpy_files import npz_archive
 from rsgadvise.data.packing import Packing, packing_of
 from rsgadvise.data.reading import Asked, Categories, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
@@ -228,12 +227,12 @@ def plain_arrays(path: Path, reading: Reading) -> PlainArrays | None:
         return PlainArrays(None, None, False)
     if kind != "npz":
         return None
-    archive = NpzArchive(path)
+    archive = npz_archive(path)
     names = chosen_names(archive, array=array, target=target)
     if names is None:
         return None
     features, targets = names
     if targets is None:
         return PlainArrays(features, None, False)
-    raw = archive.raw(targets)
-    return PlainArrays(features, targets, raw.dtype.kind in "biu" and math.prod(raw.shape[1:]) == 1)
+    found = archive.rows(targets, targets=True)
+    return PlainArrays(features, targets, found.dtype.kind in "biu" and found.columns == 1)

@@ -135,7 +135,6 @@ class Tails:
         self._count = 0
 
     def update(self, chunk: Array) -> None:
-        """Take in the next rows."""
         done = 0
         while done < len(chunk) and len(self._held):
             if self._count == self._held.shape[1]:
@@ -164,7 +163,6 @@ class Tails:
             self.columns, self._held, self._wide = columns[narrow], self._held[narrow], self._wide[narrow]
 
     def finish(self) -> Percentiles:
-        """The percentiles of all rows, which have been seen."""
         held = self._held[:, : self._count]
         held.sort(axis=1)
         last = self._rows - 1
@@ -309,7 +307,6 @@ class Scaling:
     factor: float = 1.0
 
     def apply(self, block: Array, out: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Write the scaled block into `out`."""
         if self.low is None or self.divisor is None:
             np.copyto(out, block)
             if self.kind == "divide by 255":
@@ -406,7 +403,6 @@ class Ranges:
         self.high: Array | None = None
 
     def update(self, chunk: Array) -> None:
-        """Take in the next rows."""
         for block in blocks(chunk):
             with np.errstate(invalid="ignore"):
                 low, high = over_rows(np.minimum, block), over_rows(np.maximum, block)

@@ -35,7 +35,6 @@ class Ritz:
         return self.rest * abs(float(self.coordinates[-1, place]))
 
     def vector(self, place: int) -> Vector:
-        """One Ritz vector, of length 1."""
         found = np.zeros_like(self.basis[0])
         for weight, vector in zip(self.coordinates[:, place], self.basis, strict=True):
             found += weight * vector
@@ -110,12 +109,10 @@ class Gram:
         self._sum = self._syrk(1.0, rows.T, beta=1.0, c=self._sum, lower=1, overwrite_c=1)
 
     def product(self, vector: Vector) -> Vector:
-        """The sum of x xᵀ times a vector."""
         result: Vector = self._symv(1.0, self._sum, vector, lower=1)
         return result
 
     def top(self, start: Vector) -> Eigenpair:
-        """The largest eigenvalue of the sum."""
         if len(start) > _DENSE_DIM:
             pair = lanczos(self.product, start, steps=_DENSE_STEPS, tolerance=_DENSE_TOLERANCE)
             if pair.converged:

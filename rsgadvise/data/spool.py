@@ -39,7 +39,6 @@ class Spool:
         self.rows += len(rows)
 
     def drop(self) -> None:
-        """Keep none of them."""
         self.complete = False
         self._file.close()
 

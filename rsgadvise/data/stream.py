@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -117,7 +117,6 @@ class RowTaker:
         self._rest: Array | None = None
 
     def take(self, count: int) -> Array:
-        """The next `count` rows, as a copy."""
         parts: list[Array] = []
         missing = count
         while missing:
@@ -137,6 +136,7 @@ class RowTaker:
             raise malformed(self._label, "has more rows than the features; give one target per row")
 
 
+@dataclass(kw_only=True, eq=False)
 class DataSource(ABC):
     """A data file, opened and checked, whose rows are read as a stream.
 
@@ -152,44 +152,26 @@ class DataSource(ABC):
         column_numbers: places of the feature columns in the file, counted from 0, where other columns stand
             among them; else None.
         notes: plain sentences about choices made while opening.
+        rows_skipped: rows that the last full pass left out because a cell was missing.
         target_file: the file of the targets where they have one of their own; `open_data` sets it.
         target_kind: what a user takes the targets for; likewise.
         one_output: whether two classes are to be one number, 0 or 1; likewise.
     """
 
+    path: Path
+    format: str
+    rows: int | None
+    input_dim: int
+    dtype: np.dtype[Any]
+    has_targets: bool
+    target_dim: int | None = None
+    column_names: tuple[str, ...] | None = None
+    column_numbers: Sequence[int] | None = None
+    notes: tuple[str, ...] = ()
+    rows_skipped: int = 0
     target_file: Path | None = None
     target_kind: TargetKind = "auto"
     one_output: bool = False
-
-    def __init__(
-        self,
-        *,
-        path: Path,
-        format: str,  # noqa: A002
-        rows: int | None,
-        input_dim: int,
-        dtype: np.dtype[Any],
-        has_targets: bool,
-        target_dim: int | None = None,
-        column_names: tuple[str, ...] | None = None,
-        column_numbers: tuple[int, ...] | None = None,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        self.path = path
-        self.format = format
-        self.rows = rows
-        self.input_dim = input_dim
-        self.dtype = dtype
-        self.has_targets = has_targets
-        self.target_dim = target_dim
-        self.column_names = column_names
-        self.column_numbers = column_numbers
-        self.notes = notes
-
-    @property
-    def rows_skipped(self) -> int:
-        """Rows that the last full pass left out because a cell was missing."""
-        return 0
 
     @abstractmethod
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
@@ -237,7 +219,6 @@ class ArraySource(DataSource):
         check_sizes(features, targets)
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
-        """See `DataSource.chunks`."""
         if self._targets is None:
             for block in self._features.blocks(max_bytes):
                 yield block, None

@@ -127,7 +127,6 @@ class TargetSummary:
         self._high: NDArray[np.float64] | None = None
 
     def update(self, values: Array) -> None:
-        """Take in the next (rows,) or (rows, k) targets."""
         rows = _as_rows(values)
         if not rows.size:
             return
@@ -174,7 +173,6 @@ class TargetSummary:
         self._high = high if self._high is None else np.maximum(self._high, high)
 
     def finish(self) -> TargetEncoding:
-        """The encoding of everything seen."""
         if not self._rows:
             raise DataError(f"{self._name}: has zero rows; at least one is needed")
         if not self._numeric:

@@ -35,12 +35,10 @@ class Words:
 
     @property
     def array(self) -> str:
-        """Where the array of the features is named."""
         return self.key("array")
 
     @property
     def target(self) -> str:
-        """Where the targets are named."""
         return self.key("target")
 
     @property

@@ -81,11 +81,9 @@ class Arena:
         return self.network.head.constant_loss(self.data.targets.astype(np.float64))
 
     def keeping(self, keep_prob: float) -> Arena:
-        """The same with another keep probability."""
         return replace(self, network=replace(self.network, keep_prob=keep_prob))
 
     def part(self, rows: NDArray[np.int64]) -> Data:
-        """Some rows of the training data."""
         return Data(self.data.inputs[rows], self.data.targets[rows])
 
     def rng(self, *key: int) -> np.random.Generator:

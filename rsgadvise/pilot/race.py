@@ -53,7 +53,6 @@ class Candidate:
 
     @property
     def samples(self) -> int:
-        """Examples of the whole training."""
         return self.batch_size * self.iterations
 
 
@@ -96,7 +95,6 @@ class Heat:
         self.work = 0.0
 
     def enter(self, candidate: Candidate) -> Runner:
-        """A runner at W^1."""
         return Runner(candidate, self._start)
 
     def advance(self, runners: Sequence[Runner], *, share: float) -> None:

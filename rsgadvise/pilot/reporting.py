@@ -305,7 +305,6 @@ class Reporter:
         looks = finalist.looks
         # A list is one of N probabilities, and says nothing of a run as short as this.
         row = next((row for row in choice.rows if row.stopping == stopping), choice.rows[0])
-        found = _held_out(self.arena.keeping(winner.keep_prob), finalist)
         return replace(
             report,
             share=finalist.share,
@@ -316,11 +315,8 @@ class Reporter:
             loss=float(looks.losses[-1]),
             curve=tuple(zip(looks.iterations.tolist(), looks.losses.tolist(), strict=True)),
             whole_loss=self._whole_loss(winner, finalist),
-            held_out_loss=found.loss,
-            held_out_error=found.error,
-            constant_error=found.constant_error,
-            held_out_rows=found.rows,
             stopping=choice,
+            **_held_out(self.arena.keeping(winner.keep_prob), finalist),
         )
 
     def _whole_loss(self, winner: Candidate, finalist: Finalist) -> float | None:
@@ -385,28 +381,22 @@ def _rows(candidates: list[Candidate], problem: Problem, space: Space, runs: int
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _HeldOut:
-    """What a network without masks does on the rows that no run has seen; errors are shares of them."""
-
-    loss: float | None = None
-    error: float | None = None
-    constant_error: float | None = None
-    rows: int = 0
-
-
-def _held_out(arena: Arena, finalist: Finalist) -> _HeldOut:
-    if arena.held_out is None:
-        return _HeldOut()
+def _held_out(arena: Arena, finalist: Finalist) -> dict[str, Any]:
+    """Fields of a `PilotReport`: what a network without masks does on the rows that no run has seen."""
     data = arena.held_out
+    if data is None:
+        return {}
     outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
-    loss = loss_of(arena.network, outputs, data.targets)
+    found = {"held_out_loss": loss_of(arena.network, outputs, data.targets), "held_out_rows": data.rows}
     if not arena.labelled:
-        return _HeldOut(loss, rows=data.rows)
+        return found
     classes = _classes(data.targets)
     commonest = np.bincount(_classes(arena.data.targets)).argmax()
-    error = float((_classes(outputs, arena.network.head.half) != classes).mean())
-    return _HeldOut(loss, error, float((classes != commonest).mean()), data.rows)
+    wrong = _classes(outputs, arena.network.head.half) != classes
+    return found | {
+        "held_out_error": float(wrong.mean()),
+        "constant_error": float((classes != commonest).mean()),
+    }
 
 
 def _classes(outputs: NDArray[Any], half: float = 0.5) -> NDArray[np.intp]:

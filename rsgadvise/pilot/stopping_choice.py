@@ -57,7 +57,6 @@ class StoppingRow:
 
     @property
     def judged(self) -> float:
-        """What the choice is made by."""
         return self.gradient if self.validation is None else self.validation
 
 

@@ -41,7 +41,6 @@ class StepCost:
     timed: tuple[tuple[int, float], ...] = ()
 
     def of(self, batch_size: int) -> float:
-        """Seconds of a step."""
         return self.per_iteration + self.per_sample * batch_size
 
 

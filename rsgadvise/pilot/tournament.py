@@ -46,7 +46,6 @@ class Finalist:
 
     @property
     def share(self) -> float:
-        """Of the training."""
         return self.looks.last / self.runner.candidate.iterations
 
     @property

@@ -445,7 +445,6 @@ class Typical:
     notes: tuple[str, ...]
 
     def alone(self) -> Advice:
-        """All of it as one advice, without a theorem's ranks."""
         notes = (*self.notes, *self.advice.notes)
         return replace(self.advice, notes=notes, train=self.train, cost=self.cost)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rsgadvise.pilot.experiments import Experiment
-from rsgadvise.pilot.race import learns, level
+from rsgadvise.pilot.race import learns
 from rsgadvise.pilot.results import PilotReport, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.pilot.tournament import NOT_RUN, Entry
@@ -40,31 +40,6 @@ def reason(ranked: Sequence[Entry], constant: float, *, interrupted: bool) -> st
     return "No candidate of the race did better than a constant prediction"
 
 
-def _lower(report: PilotReport) -> Iterator[str]:
-    """Who had a lower loss than the winner, and why that did not count."""
-    equal, other = list[str](), list[str]()
-    hidden = len(report.raced[0].stepsizes) > 1
-    for each in report.raced[1:]:
-        if each.winner_loss is not None and each.loss < each.winner_loss:
-            ends = (level(loss, report.constant_loss) for loss in (each.loss, each.winner_loss))
-            found = equal if hidden and len(set(ends)) == 1 else other
-            found.append(
-                f"{each.source} ({each.loss:.4g} against {each.winner_loss:.4g} after {_percent(each.share)})"
-            )
-    for found, why in (
-        (
-            other,
-            "but the trend of the losses, "
-            + ("that stepsizes so far from the usual one are seldom best, " if hidden else "")
-            + "or how the next larger stepsize did, spoke against it",
-        ),
-        (equal, f"which counts as equal about the loss of a constant, {report.constant_loss:.4g}"),
-    ):
-        if found:
-            were = "was" if len(found) == 1 else "were"
-            yield f"Lower than the winner after as long {were} {', '.join(found)}, {why}."
-
-
 def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
     best = report.raced[0]
     reached = f"after {_percent(best.share)} of the training, where it was {best.loss:.4g}"
@@ -83,8 +58,6 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
         ]
     else:
         sentences = [f"Of {len(ranked)} candidates, {best.source} promised the lowest loss {reached}."]
-    if not failed:
-        sentences += _lower(report)
     if report.loss is not None:
         sentences.append(
             f"Run again from another seed its loss went from {report.initial_loss:.4g} to {report.loss:.4g}, "

@@ -330,7 +330,7 @@ def test_a_single_output_is_counted_on_the_side_of_one_half(loss: str, values: t
     rows = Data(np.array(values)[:, None], np.array([[0.0], [1.0]]))
     arena = replace(Arena.of(network, rows, seed=0, hold_out=False), held_out=rows)
     finalist: Any = SimpleNamespace(looks=SimpleNamespace(weights=[np.ones((1, 1, 1))]))
-    assert _held_out(arena, finalist).error == 0
+    assert _held_out(arena, finalist)["held_out_error"] == 0
 
 
 def test_predictions_have_the_biases_and_every_unit_by_the_share_that_is_kept() -> None:

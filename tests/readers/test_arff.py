@@ -19,7 +19,7 @@ from test_reader_malformed import refusal
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.formats import binary
 from rsgadvise.data.opening import open_data
-from rsgadvise.errors import RsgadviseError, UsageError
+from rsgadvise.errors import UsageError
 
 HEADER = "@relation t\n@attribute a numeric\n@attribute b real\n@attribute y {no,yes}\n@data\n"
 
@@ -62,7 +62,6 @@ def test_rows(tmp_path: Path, label: str, max_bytes: int) -> None:
         for _ in range(2):
             features, found = collect(source, max_bytes)
             assert features.tolist() == expected
-            assert found is not None
             assert found[:, 0].tolist() == targets
     assert source.rows_skipped == (3 if label == "missing" else 2 if label == "sparse and missing" else 0)
 
@@ -87,7 +86,6 @@ def test_headers(tmp_path: Path) -> None:
     assert any("Left out by itself, dates: column 3 ('day')" in note for note in source.notes)
     features, targets = collect(source)
     assert features.tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]
-    assert targets is not None
     assert targets[:, 0].tolist() == ["a, b", "it's", "c\\d", "e'f"]
     source = open_data(path, exclude=["note"], categories="one_hot")
     names = ("the 'first' one", "second, one", "third=a, b", "third=it's", "third=c\\d", "third=e'f")
@@ -114,11 +112,9 @@ def test_words_are_those_of_the_header(tmp_path: Path) -> None:
     assert len(collect(source)[0]) == 1
     path = written(tmp_path / "b.arff", HEADER.replace("no,yes", "' no','yes '") + "1,2,' no'\n1,2,'yes '\n")
     _, targets = collect(open_data(path, target="y"))
-    assert targets is not None
     assert targets[:, 0].tolist() == ["no", "yes"]
     numbers = written(tmp_path / "c.arff", HEADER.replace("no,yes", "0,1") + "1,2,0\n1,2,1\n")
     _, targets = collect(open_data(numbers, target="-1"))
-    assert targets is not None
     assert targets[:, 0].tolist() == ["0", "1"]
 
 
@@ -139,7 +135,6 @@ def test_as_scipy_reads_it(tmp_path: Path, rows: list[tuple[float, str]], max_by
     features, targets = collect(open_data(written(tmp_path / "a.arff", text), target="c"), max_bytes)
     expected, _ = arff.loadarff(io.StringIO(text))
     np.testing.assert_allclose(features[:, 0], expected["a"], rtol=1e-12)
-    assert targets is not None
     assert targets[:, 0].tolist() == [word.decode() for word in expected["c"]]
 
 
@@ -183,7 +178,6 @@ def test_files_of_targets(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones((2, 2)))
     written(tmp_path / "y.arff", "@relation t\n@attribute y {no,yes}\n@data\nyes\n'no'\n")
     _, targets = collect(open_data(tmp_path / "x.npy", target="y.arff"))
-    assert targets is not None
     assert targets[:, 0].tolist() == ["yes", "no"]
 
 
@@ -246,19 +240,4 @@ def test_letters_of_other_languages(tmp_path: Path) -> None:
         options: dict[str, Any] = {"table": TableOptions(encoding=encoding)} if encoding == "utf-16" else {}
         source = open_data(written(tmp_path / "a.arff", text.encode(encoding)), target="y", **options)
         _, targets = collect(source)
-        assert targets is not None
         assert targets[:, 0].tolist() == ["n\u00e3o", "sim"]
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damaged_files_never_escape_as_anything_else(tmp_path: Path, data: st.DataObject) -> None:
-    damaged = list(HEADER + "0.5,1,no\n'1',2,'yes'\n{0 1, 2 yes}\n")
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(damaged) - 1))
-        damaged[place] = data.draw(st.sampled_from("{}'\"\\%,@ ?\n\r\0\u00e30a"))
-    path = written(tmp_path / "a.arff", "".join(damaged))
-    try:
-        collect(open_data(path, target="-1"))
-    except RsgadviseError as error:
-        assert "\n" not in str(error)  # noqa: PT017

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from test_reader_formats import collect
 from test_reader_malformed import refusal
 
@@ -80,7 +78,6 @@ def test_numbers_words_and_missing_cells(tmp_path: Path, write: Write, max_bytes
     for _ in range(2):
         features, targets = collect(source, max_bytes)
         assert features.tolist() == [[1, 1, 1], [2, 2, 0], [6, 6, 0]]
-        assert targets is not None
         assert targets[:, 0].tolist() == ["u", "v", "v"]
         assert source.rows_skipped == 4
     assert source.column_names == ("a", "b", "t")
@@ -147,7 +144,6 @@ def test_lists_of_numbers(tmp_path: Path, write: Write, kind: str, max_bytes: in
     features, targets = collect(source, max_bytes)
     expected = np.delete(values.reshape(13, 6), left, axis=0)
     assert (features == np.column_stack([expected, np.full(len(expected), 0.5)])).all()
-    assert targets is not None
     assert targets[:, 0].tolist() == [row for row in range(13) if row not in left]
     assert source.rows_skipped == len(left)
     assert source.input_dim == 7
@@ -193,7 +189,6 @@ def test_a_table_of_targets(tmp_path: Path, write: Write) -> None:
     np.save(tmp_path / "x.npy", np.ones((7, 2)))
     path = write(pa.table({"a": [0.5] * 7, "b": list(range(7))}), tmp_path / "y")
     _, targets = collect(open_data(tmp_path / "x.npy", target=path.name), 1)
-    assert targets is not None
     assert targets.tolist() == [[0.5, at] for at in range(7)]
     path = write(pa.table({"a": [0.5] * 6 + [None]}), tmp_path / "y")
     assert "missing cells among the targets" in refusal_of_targets(tmp_path / "x.npy", path)
@@ -241,9 +236,9 @@ def test_images_that_are_refused(tmp_path: Path) -> None:
         "is an image of 4 x 5 where the first is of 5 x 4": image(np.zeros((4, 5), np.uint8)),
         "is an image of 5 x 4 x 3 where": image(np.zeros((5, 4, 3), np.uint8)),
         "holds pixels of kind I;16": image(np.zeros((5, 4), np.uint16)),
-        "is no image that can be read": grey[0][:-30],
-        "is no image": b"hello",
-        "is no image that": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n",
+        "is said to be an image and is none": grey[0][:-30],
+        "is said to be an image and": b"hello",
+        "is said to be an image": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n",
     }
     for expected, cell in other.items():
         path = parquet(pa.table({"image": [*grey, cell]}), tmp_path / "a")
@@ -289,7 +284,6 @@ def test_categories_of_pandas_and_other_types(tmp_path: Path, write: Write) -> N
     source = open_data(path, target="colour", exclude=["nothing", "size"])
     features, targets = collect(source, 1)
     assert features[:3].tolist() == [[0.25], [0.5], [0.75]]
-    assert targets is not None
     assert targets[:3, 0].tolist() == ["red", "blue", "red"]
     assert source.rows_skipped == 3
     assert any("dates: column 3 ('day')" in note for note in source.notes)
@@ -314,7 +308,6 @@ def test_what_pandas_saves(tmp_path: Path) -> None:
     frame.to_feather(tmp_path / "a.feather")
     features, targets = collect(open_data(tmp_path / "a.feather", target="c"))
     assert (features == frame[["a", "y"]].to_numpy()).all()
-    assert targets is not None
     assert targets[:, 0].tolist() == list("uvuv")
 
 
@@ -363,24 +356,3 @@ def test_files_that_are_refused(tmp_path: Path, write: Write) -> None:
             refusal(path)
     (tmp_path / "old.feather").write_bytes(b"FEA1" + bytes(100))
     assert "first version" in refusal(tmp_path / "old.feather")
-
-
-@EVERY
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damaged_files_never_escape_as_anything_else(
-    tmp_path: Path, write: Write, data: st.DataObject
-) -> None:
-    whole = tmp_path / "whole"
-    if not whole.exists():
-        table = pa.table({"l": [[1.0, 2.0], [3.0, 4.0]] * 4, "w": ["a", "b"] * 4, "x": [1, None] * 4})
-        whole.write_bytes(write(table, tmp_path / "b").read_bytes())
-    damaged = bytearray(whole.read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path / ("b.parquet" if write is parquet else "b.arrow")
-    path.write_bytes(bytes(damaged))
-    try:
-        collect(open_data(path, target="w"))
-    except RsgadviseError as error:
-        assert "\n" not in str(error)  # noqa: PT017

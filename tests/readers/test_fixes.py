@@ -479,7 +479,7 @@ FIXES: dict[str, Fix] = {
     "npy, no rows": Fix(npy(ROWS[:0]), "at least one is needed", good=npy(ROWS[:1])),
     "mat, choose": Fix(matlab(u=ROWS, v=ROWS), "--array NAME", (), ["--array", "u"]),
     "mat, cells": Fix(
-        matlab(x=np.array([[1, "a"]], object), z=ROWS), "convert it to a matrix", good=matlab(x=ROWS, z=ROWS)
+        matlab(x=np.array([[1, "a"]], object), z=ROWS), "or store it as one", good=matlab(x=ROWS, z=ROWS)
     ),
     "mat, text alone": Fix(matlab(t="text"), "save the features as a matrix", good=matlab(t=ROWS)),
     "mat, complex": Fix(matlab(x=ROWS * 1j), "so convert it", good=matlab(x=np.abs(ROWS * 1j))),
@@ -488,10 +488,10 @@ FIXES: dict[str, Fix] = {
         "write it again as MATLAB 5 .mat or MATLAB 7.3 .mat", good=matlab(x=ROWS),
     ),
     "pickle, another": Fix(
-        pickled({"x": ROWS, "t": "text"}), "so name another", ["--array", "t"], ["--array", "x"]
+        pickled({"x": ROWS, "t": "text"}), "name another", ["--array", "t"], ["--array", "x"]
     ),
     "mat 7.3, choose": Fix(matlab73(u=ROWS, v=ROWS), "--array NAME", (), ["--array", "u"]),
-    "mat 7.3, cells": Fix(matlab73(x=[1], z=ROWS), "convert it to a matrix", good=matlab73(x=ROWS, z=ROWS)),
+    "mat 7.3, cells": Fix(matlab73(x=[1], z=ROWS), "or store it as one", good=matlab73(x=ROWS, z=ROWS)),
     "mat 7.3, text alone": Fix(matlab73(t="text"), "save the features as a matrix", good=matlab73(t=ROWS)),
     "mat 7.3, complex": Fix(matlab73(x=ROWS * 1j), "so convert it", good=matlab73(x=np.abs(ROWS * 1j))),
     "hdf5, choose": Fix(hdf5(u=ROWS, v=ROWS), "--array NAME", (), ["--array", "u"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +14,12 @@ import numpy as np
 import pytest
 from conftest import Run
 from test_reader_formats import collect
-from test_reader_malformed import read_all, refusal
+from test_reader_malformed import read_all, read_or_refused, refusal
 
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import load_rows, measure
 from rsgadvise.data.stream import Array
-from rsgadvise.errors import DataError, MissingExtraError, UsageError
+from rsgadvise.errors import DataError, UsageError
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: pip install 'rsgadvise[images]'")
 
@@ -45,7 +44,6 @@ def test_classes_are_sub_folders(tmp_path: Path) -> None:
         assert source.dtype == features.dtype == np.uint8
         assert (source.rows, source.input_dim) == (6, 20)
         assert (features == rows).all()
-        assert targets is not None
         assert targets[:, 0].tolist() == ["cat"] * 3 + ["dog"] * 2 + ["owl"]
     assert source.notes == (
         "6 images of 5 x 4 pixels, grey.",
@@ -80,7 +78,6 @@ def test_images_alone_have_no_targets(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("label\n" + "a\nb\n" * 2 + "a\n")
     source = open_data(tmp_path / "x", target="labels.csv")
     _, targets = collect(source)
-    assert targets is not None
     assert targets[:, 0].tolist() == ["a", "b", "a", "b", "a"]
     (tmp_path / "labels.csv").write_text("label\n1\n2\n")
     with pytest.raises(DataError, match="fewer rows than the features"):
@@ -191,16 +188,6 @@ def bomb(width: int, height: int, kind: bytes = b"IDAT") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + pixels + part(b"IEND", b"")
 
 
-def _train_and_test(folder: Path) -> None:
-    for part in ("train", "test"):
-        grey(folder / part / "cat" / "1.png")
-
-
-def _other_size(folder: Path) -> None:
-    grey(folder / "a" / "1.png")
-    grey(folder / "b" / "2.png", np.zeros((5, 6), np.uint8))
-
-
 def _written(name: str, content: bytes) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
         grey(folder / "0.png")
@@ -215,30 +202,15 @@ def _truncated(folder: Path) -> None:
     (folder / "1.png").write_bytes(content[: len(content) // 2])
 
 
-def _colour_and_bits(folder: Path) -> None:
-    _modes()["RGB"].save(folder / "a.png")
-    grey(folder / "b.png", np.zeros((4, 5), np.uint16))
-
-
 REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty": (lambda _: None, r"is a folder without images \(png, jpg, .*; name a file in it"),
     "other files": (lambda folder: (folder / "a.txt").write_text("a"), "is a folder without images"),
     "empty classes": (lambda folder: (folder / "cat").mkdir(), "is a folder without images"),
-    "train and test": (
-        _train_and_test,
-        "holds test and train, which are parts .*; name the folder .*/train$",
-    ),
-    "one class": (
-        lambda folder: grey(folder / "cat" / "1.png"),
-        "in one sub-folder alone.*name the folder .*cat",
-    ),
-    "sizes": (_other_size, r"b/2.png: is of 6 x 5 pixels and .*a/1.png of 5 x 4; .*image.resize\(\(5, 4\)\)"),
-    "bits": (_colour_and_bits, "b.png: has pixels of mode I;16 and .*a.png of RGB; .* convert them"),
-    "text": (_written("1.png", b"hello"), "1.png: is named as an image and holds none"),
-    "nothing in it": (_written("1.png", b""), "1.png: is named as an image and holds none"),
+    "text": (_written("1.png", b"hello"), "1.png: is said to be an image and is none"),
+    "nothing in it": (_written("1.png", b""), "1.png: is said to be an image and is none"),
     "PostScript": (
         _written("1.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n"),
-        "1.png: is named",
+        "1.png: is said to be",
     ),
     "bomb": (_written("1.png", bomb(30_000, 30_000)), "1.png: claims more pixels"),
     "small bomb": (_written("1.png", bomb(10_000, 10_000)), "1.png: claims more pixels"),
@@ -279,13 +251,6 @@ def test_what_pillow_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, err
         collect(source)
 
 
-def test_missing_pillow_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    grey(tmp_path / "a.png")
-    monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'rsgadvise\[images\]'"):
-        open_data(tmp_path)
-
-
 def test_damaged_images(tmp_path: Path) -> None:
     """Whatever Pillow raises on damaged bytes is one line."""
     images = _modes()
@@ -299,10 +264,7 @@ def test_damaged_images(tmp_path: Path) -> None:
             for place in RNG.integers(0, len(whole), 3):
                 damaged[place] = RNG.integers(0, 256)
             path.write_bytes(bytes(damaged[: RNG.integers(1, len(whole) + 1)]))
-            try:
-                collect(open_data(path.parent))
-            except DataError as error:
-                assert "\n" not in str(error)  # noqa: PT017
+            read_or_refused(path.parent)
 
 
 def test_commands_take_a_folder(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,6 @@ def test_mnist_as_deeplearning_net_has_it(
     assert source.format == "pickle"
     assert source.dtype == np.float32
     assert (features == X).all()
-    assert targets is not None
     assert (targets[:, 0] == Y).all()
     assert source.notes == (
         "The first of 3 pairs of arrays was taken; array x_2 with target y_2 is the second.",
@@ -74,7 +73,6 @@ def test_mnist_as_deeplearning_net_has_it(
     assert len(source.notes) == 1
     features, targets = collect(source)
     assert (features == PAIRS[2][0]).all()
-    assert targets is not None
     assert (targets[:, 0] == Y[:6]).all()
 
 
@@ -118,7 +116,6 @@ def test_targets_in_a_pickle_of_their_own(tmp_path: Path) -> None:
     for labels in (Y, Y.tolist(), {"y": Y}):
         (tmp_path / "y.pkl").write_bytes(pickle.dumps(labels))
         _, targets = collect(open_data(tmp_path / "x.npy", target="y.pkl"))
-        assert targets is not None
         assert (targets[:, 0] == Y).all()
 
 
@@ -131,7 +128,6 @@ def test_labels_may_be_words(tmp_path: Path, protocol: int, order: str) -> None:
     path.write_bytes(pickle.dumps(content, protocol))
     features, targets = collect(open_data(path), 50)
     assert (features == X).all()
-    assert targets is not None
     assert targets[:, 0].tolist() == words.tolist()
     assert measure(open_data(path)).output_dim == 3
 

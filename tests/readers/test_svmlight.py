@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_reader_formats import collect
-from test_reader_malformed import read_all, refusal
+from test_reader_malformed import refusal
 
 from rsgadvise.data.formats import binary, svmlight
 from rsgadvise.data.opening import format_of, open_data, plain_arrays
@@ -24,7 +24,7 @@ from rsgadvise.data.reading import Reading
 from rsgadvise.data.spool import Spool
 from rsgadvise.data.statistics import measure
 from rsgadvise.data.stream import Array
-from rsgadvise.errors import DataError, RsgadviseError, UsageError
+from rsgadvise.errors import DataError, UsageError
 
 TEXT = "# made by hand\n1 1:0.5 3:2 # first\n\n-1 2:-1e-3 4:+7.\n+1\n  -1\t1:.25 \r\n1 qid:7 4:1 #1 9:9\n"
 ROWS = [[0.5, 0, 2, 0], [0, -0.001, 0, 7], [0, 0, 0, 0], [0.25, 0, 0, 0], [0, 0, 0, 1]]
@@ -47,7 +47,6 @@ def test_every_name(tmp_path: Path, name: str) -> None:
         for max_bytes in (1, 70, 1 << 21):
             features, targets = collect(source, max_bytes)
             assert features.tolist() == ROWS
-            assert targets is not None
             assert targets.tolist() == [[label] for label in LABELS]
         assert source.notes == (
             "The indices count from 1, since 0 is not among them; the largest is 4: 4 features.",
@@ -62,9 +61,9 @@ def test_indices_from_0(tmp_path: Path) -> None:
     features, _ = collect(source)
     assert features.tolist() == [[0, 0.5, 0, 2], [1, 4, 0, 0]]
     assert source.notes == ("The indices count from 0, since 0 is among them; the largest is 3: 4 features.",)
-    assert source.column_label(3) == "index 3"
+    assert source.column_label(3) == "column 3"
     path.write_text("1 1:0.5 3:2\n2 2:1\n")
-    assert open_data(path).column_label(0) == "index 1"
+    assert open_data(path).column_label(0) == "column 1"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -87,7 +86,6 @@ def test_against_scikit_learn(
     features, targets = collect(open_data(path), max_bytes)
     expected, expected_labels = sklearn.load_svmlight_file(str(path), zero_based="auto")
     assert (features == expected.toarray()).all()
-    assert targets is not None
     assert (targets[:, 0] == expected_labels).all()
 
 
@@ -115,13 +113,11 @@ def test_targets_of_another_file(tmp_path: Path) -> None:
     source = open_data(tmp_path / "a", target="y.npy")
     features, targets = collect(source, 60)
     assert features.tolist() == ROWS
-    assert targets is not None
     assert targets[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert source.notes[-1] == "Its labels are passed over for the targets of the other file."
     assert "has its labels for targets, and --target 'y' is not a file" in refusal(tmp_path / "a", target="y")
     np.save(tmp_path / "x.npy", np.ones((5, 2)))
     _, targets = collect(open_data(tmp_path / "x.npy", target="a"), 1)
-    assert targets is not None
     assert targets[:, 0].tolist() == LABELS
     with pytest.raises(UsageError, match="--exclude"):
         open_data(tmp_path / "a", exclude=["1"])
@@ -233,19 +229,3 @@ def test_hostile_text_takes_neither_memory_nor_time(tmp_path: Path, monkeypatch:
         assert tracemalloc.get_traced_memory()[1] < 1 << 26
         tracemalloc.stop()
         assert time.perf_counter() - begun < 20
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damaged_text_never_escapes_as_anything_else(tmp_path: Path, data: st.DataObject) -> None:
-    damaged = bytearray(TEXT.encode())
-    for _ in range(data.draw(st.integers(1, 4))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(
-            st.sampled_from(b"0123456789:.,+-e #\n\t\r\0x") | st.integers(0, 255)
-        )
-    path = tmp_path / "a.svm"
-    path.write_bytes(bytes(damaged))
-    try:
-        read_all(path)
-    except RsgadviseError as error:
-        assert "\n" not in str(error)  # noqa: PT017

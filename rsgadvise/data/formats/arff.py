@@ -16,14 +16,13 @@ from typing import NoReturn
 
 from rsgadvise.data.columns import Column, ColumnKind
 from rsgadvise.data.dialect import ABSENT, Dialect, Numbers, TableOptions
-from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
-from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
+from rsgadvise.data.formats.tables import Layout, LineTables, columns_of
 from rsgadvise.data.packing import Packing, unpacked_name
-from rsgadvise.data.reading import Asked, Reading
-from rsgadvise.data.stream import DataSource, RowArray, malformed, reading
+from rsgadvise.data.reading import Reading
+from rsgadvise.data.stream import malformed, reading
 from rsgadvise.data.text import SAMPLE_BYTES, Records, Writing, encoding_of, writing_of
-from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
+from rsgadvise.data.words import Words
 from rsgadvise.records import dataclass
 
 _SAMPLE, _SAMPLE_CELLS = 400, 1 << 17
@@ -117,7 +116,6 @@ class _Rows:
         self.latin = records.latin
 
     def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
-        """See `Records.blocks`."""
         dense = 0
         for start, block in self.lines(size):
             first, data = start, block
@@ -262,33 +260,32 @@ def layout_of_arff(path: Path, packing: Packing | None, options: TableOptions, w
     Raises:
         DataError: the header is none, or no row follows it.
     """
-    with reading(path):
-        rows = _Rows(path, packing, writing_of(path, packing, options.encoding, words))
-        rows.read_header()
-        attributes = rows.attributes
-        dialect = Dialect(
-            separator=",",
-            numbers=Numbers(),
-            comment=None,
-            missing=frozenset(options.missing),
-            header_lines=0,
-            header="",
-            names=tuple(each.name for each in attributes),
-            width=len(attributes),
-            rows=(),
-            collapsed=False,
-            spaced=True,
-            notes=tuple(_notes(attributes)),
-        )
-        first: list[tuple[str, ...]] = []
-        for _, block in rows.blocks(SAMPLE_BYTES):
-            found = (tuple(cells) for _, cells in dialect.split(block.decode()))
-            first += [cells for cells in found if len(cells) == len(attributes)]
-            if len(first) >= _SAMPLE or len(first) * len(attributes) >= _SAMPLE_CELLS:
-                break
-        dialect = replace(dialect, rows=tuple(first[:_SAMPLE]))
-        columns = tuple(_column(*each) for each in zip(columns_of(dialect), attributes, strict=True))
-        return Layout(path, "arff", dialect, columns, lambda: replace(rows))
+    rows = _Rows(path, packing, writing_of(path, packing, options.encoding, words))
+    rows.read_header()
+    attributes = rows.attributes
+    dialect = Dialect(
+        separator=",",
+        numbers=Numbers(),
+        comment=None,
+        missing=frozenset(options.missing),
+        header_lines=0,
+        header="",
+        names=tuple(each.name for each in attributes),
+        width=len(attributes),
+        rows=(),
+        collapsed=False,
+        spaced=True,
+        notes=tuple(_notes(attributes)),
+    )
+    first: list[tuple[str, ...]] = []
+    for _, block in rows.blocks(SAMPLE_BYTES):
+        found = (tuple(cells) for _, cells in dialect.split(block.decode()))
+        first += [cells for cells in found if len(cells) == len(attributes)]
+        if len(first) >= _SAMPLE or len(first) * len(attributes) >= _SAMPLE_CELLS:
+            break
+    dialect = replace(dialect, rows=tuple(first[:_SAMPLE]))
+    columns = tuple(_column(*each) for each in zip(columns_of(dialect), attributes, strict=True))
+    return Layout(path, "arff", dialect, columns, lambda: replace(rows))
 
 
 def _column(found: Column, attribute: _Attribute) -> Column:
@@ -304,11 +301,9 @@ def _notes(attributes: Sequence[_Attribute]) -> Iterator[str]:
             yield f"The word {absent[0]!r} of attribute {each.name!r} counts as a missing cell."
 
 
-class Arff(Format):
-    """Tables with a header of attributes."""
-
+class Arff(LineTables):
     name, words, order, suffixes, packs = "arff", "ARFF (also packed)", 5, (".arff",), True
-    columns, table = True, ("missing", "encoding")
+    table = ("missing", "encoding")
 
     def magic(self, start: bytes) -> bool:
         return _START.match(start) is not None
@@ -316,15 +311,9 @@ class Arff(Format):
     def named(self, path: Path, start: bytes) -> bool:
         return unpacked_name(path).endswith(".arff") and bool(start) and encoding_of(start) is not None
 
-    def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of_arff(path, packing, reading.table, OPTIONS).columns
-
-    def open(self, path: Path, asked: Asked) -> DataSource:
-        layout = layout_of_arff(path, asked.packing, asked.reading.table, asked.words)
-        return table_of(layout, asked)
-
-    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        return targets_of(layout_of_arff(path, packing, TableOptions(), ONLY_TARGETS))
+    def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
+        with reading(path):
+            return layout_of_arff(path, packing, options.table, words)
 
 
 FORMATS = (Arff(),)

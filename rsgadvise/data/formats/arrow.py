@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
-import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ import numpy as np
 
 from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns
 from rsgadvise.data.formats import Format
+from rsgadvise.data.formats.images import opened_image
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import (
@@ -392,39 +391,22 @@ def _pixels(path: Path, place: str, data: bytes, shape: tuple[int, ...] | None) 
         DataError: it is damaged, not of 8 bits, or not of that shape.
         MissingExtraError: Pillow is not installed.
     """
-    images = optional("PIL.Image", path, "columns of images need Pillow", extra="images")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with images.open(io.BytesIO(data), formats=_IMAGES) as image:
-                mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
-                channels = len(image.getbands()) if mode == image.mode else len(mode)
-                claimed = (image.height, image.width) + ((channels,) if channels > 1 else ())
-                if mode not in _EIGHT_BIT:
-                    raise malformed(path, f"{place}: holds pixels of kind {mode}; store images of 8 bits")
-                if shape is not None and claimed != shape:
-                    raise malformed(
-                        path,
-                        f"{place}: is an image of {_size(claimed)} where the first is of {_size(shape)}; give"
-                        " all of them one size and mode",
-                    )
-                if math.prod(claimed) > _MOST_ENTRIES:
-                    raise malformed(
-                        path,
-                        f"{place}: has {math.prod(claimed)} entries, more than {_MOST_ENTRIES}; shrink it",
-                    )
-                return np.asarray(image if mode == image.mode else image.convert(mode))
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        IndexError,
-        struct.error,
-        images.DecompressionBombError,
-    ) as error:
-        detail = " ".join(str(error).split())[:120] or type(error).__name__
-        raise malformed(path, f"{place}: is no image that can be read: {detail}; store it again") from error
+    label = f"{path}: {place}"
+    with opened_image(label, io.BytesIO(data), _IMAGES) as image:
+        mode = {"1": "L", "P": "RGB"}.get(image.mode, image.mode)
+        channels = len(image.getbands()) if mode == image.mode else len(mode)
+        claimed = (image.height, image.width) + ((channels,) if channels > 1 else ())
+        if mode not in _EIGHT_BIT:
+            raise malformed(label, f"holds pixels of kind {mode}; store images of 8 bits")
+        if shape is not None and claimed != shape:
+            raise malformed(
+                label,
+                f"is an image of {_size(claimed)} where the first is of {_size(shape)}; give all of them one "
+                "size and mode",
+            )
+        if math.prod(claimed) > _MOST_ENTRIES:
+            raise malformed(label, f"has {math.prod(claimed)} entries, more than {_MOST_ENTRIES}; shrink it")
+        return np.asarray(image if mode == image.mode else image.convert(mode))
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -467,7 +449,6 @@ class ArrowTable(Table):
         self._file, self._fields = file, fields
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
-        """See `DataSource.chunks`."""
         return self._whole(self._batches(max_bytes), max_bytes)
 
     def _batches(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, Array]]:
@@ -547,8 +528,6 @@ def read_target_arrow(file: _File) -> RowArray:
 
 
 class _Columnar(Format):
-    """Files of columns."""
-
     columns = True
 
     @abstractmethod
@@ -566,8 +545,6 @@ class _Columnar(Format):
 
 
 class Parquet(_Columnar):
-    """Row groups of columns."""
-
     name, words, order, suffixes = "parquet", "Parquet", 2, (".parquet",)
 
     def magic(self, start: bytes) -> bool:

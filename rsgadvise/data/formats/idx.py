@@ -32,8 +32,6 @@ def named_like_idx(path: Path) -> bool:
 
 
 def read_idx(path: Path, *, packing: Packing | None, targets: bool = False) -> RowArray:
-    """The rows of one IDX file."""
-
     def open_file() -> BinaryIO:
         return opened(path, packing)
 
@@ -86,8 +84,6 @@ def read_idx(path: Path, *, packing: Packing | None, targets: bool = False) -> R
 
 
 class Idx(SingleArray):
-    """One array."""
-
     name, words, order, packs = "idx", "IDX (also packed)", 6, True
 
     def magic(self, start: bytes) -> bool:

@@ -7,10 +7,10 @@ images at a time.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -31,27 +31,29 @@ _SHOWN = 5  # names in a note
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_image(
+    label: Path | str, file: Path | BinaryIO, formats: Sequence[str] = _READERS
+) -> Iterator[Any]:
     """An image whose header was read; whatever its pixels raise is said in one line."""
-    library = optional("PIL.Image", path, "images need Pillow", extra="images")
+    library = optional("PIL.Image", label, "images need Pillow", extra="images")
     bombs = (library.DecompressionBombError, library.DecompressionBombWarning)
-    with reading(path):
+    with reading(label):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of transparency, which is dropped
                 warnings.simplefilter("error", library.DecompressionBombWarning)
-                with library.open(path, formats=_READERS) as image:
+                with library.open(file, formats=formats) as image:
                     yield image
         except bombs as error:
             raise malformed(
-                path, f"claims more pixels than one row of data has ({error}); make it smaller"
+                label, f"claims more pixels than one row of data has ({error}); make it smaller"
             ) from error
         except library.UnidentifiedImageError as error:
             raise malformed(
-                path, "is named as an image and holds none; remove it, or write it again"
+                label, "is said to be an image and is none; remove it, or write it again"
             ) from error
         except (SyntaxError, AssertionError) as error:  # Pillow's word for a damaged PNG
-            raise malformed(path, f"is damaged: {error}; write it again") from error
+            raise malformed(label, f"is damaged: {error}; write it again") from error
 
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
@@ -134,7 +136,7 @@ class _Kind:
         self.transparent: list[str] = []
         self.moving: list[str] = []
         for file in files:
-            with _opened(file) as image:
+            with opened_image(file, file) as image:
                 own = self._mode(file, image)
                 if not mode:
                     self.size, mode = image.size, own
@@ -173,7 +175,7 @@ class _Kind:
 
     def pixels(self, file: Path) -> Array:
         """One image as a row: line by line, red, green and blue side by side."""
-        with _opened(file) as image:
+        with opened_image(file, file) as image:
             if image.size != self.size or (self.mode in _WIDE) != (image.mode in _WIDE):
                 raise malformed(
                     file, "is no longer of the size or kind that it was; leave it alone while it is read"
@@ -232,8 +234,6 @@ def _notes(found: _Found, kind: _Kind, *, classes: bool) -> tuple[str, ...]:
 
 
 class Images(Format):
-    """A folder of images, of classes by sub-folder."""
-
     name, words, order, folders = "images", "folders of images", 20, True
     target_choice = (
         "a file of one target for each image in the order of their names, or move the images of each class "

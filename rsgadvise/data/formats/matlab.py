@@ -11,14 +11,16 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from rsgadvise.data.choose import Archive, Item
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import ExpansionGuard, RawArray, check_expansion
-from rsgadvise.data.formats.sparse import compressed, sparse_rows
+from rsgadvise.data.formats.sparse import by_columns, sparse_rows
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.stream import Array, RowArray, malformed, reading
 from rsgadvise.records import dataclass
@@ -111,7 +113,6 @@ class _Parts:
         self._element, self._stream, self.at = element, stream, at
 
     def take(self, size: int) -> bytes:
-        """The next `size` bytes."""
         data = self._stream.read(size) if size <= self._element.most - self.at else b""
         if len(data) < size:
             raise ValueError(f"it ends before {size} bytes that it claims")
@@ -139,13 +140,11 @@ class _Parts:
         return kind, data
 
     def stored(self, kind: int) -> np.dtype[Any]:
-        """The type in which entries of that kind lie."""
         if kind not in _STORED:
             raise ValueError(f"its entries are of the unknown kind {kind}")
         return np.dtype(self._element.order + _STORED[kind])
 
     def numbers(self, most: int = 1 << 32) -> Array:
-        """The entries of the part that follows."""
         kind, data = self.data(most)
         return np.frombuffer(data, self.stored(kind))
 
@@ -171,12 +170,12 @@ class _Matrix:
         """Of the entries, however they are stored."""
         return np.dtype("?" if self.logical else _ENTRIES.get(self.code, "f8"))
 
-    def described(self) -> str:
-        """Its name, and its shape, or its kind where it holds no numbers."""
-        name = self.name if self.name.isprintable() else ascii(self.name)
+    @property
+    def what(self) -> str:
+        """Its kind where it holds no numbers, else what is beside its shape."""
         if not self.numeric:
-            return f"{name} ({_OTHER.get(self.code, f'of kind {self.code}')})"
-        return f"{name} {'complex ' * self.complex}{'sparse ' * (self.code == _SPARSE)}{self.shape}"
+            return _OTHER.get(self.code, f"of kind {self.code}")
+        return f"{'complex ' * self.complex}{'sparse ' * (self.code == _SPARSE)}"
 
 
 def _head(element: _Element) -> _Matrix | None:
@@ -208,62 +207,48 @@ def _head(element: _Element) -> _Matrix | None:
     )
 
 
-class MatArchive:
-    """The arrays of one MATLAB 5 file."""
+def mat_archive(path: Path) -> Archive:
+    with reading(path):
+        found = [_head(element) for element in _elements(path)]
+    matrices = {matrix.name: matrix for matrix in found if matrix is not None}
+    if not any(matrix.numeric for matrix in matrices.values()):
+        raise malformed(path, "holds no numeric array; save the features as a matrix")
 
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with reading(path):
-            found = [_head(element) for element in self._elements()]
-        self._matrices = {matrix.name: matrix for matrix in found if matrix is not None}
-        if not any(matrix.numeric for matrix in self._matrices.values()):
-            raise malformed(path, "holds no numeric array; save the features as a matrix")
-
-    def _elements(self) -> Iterator[_Element]:
-        length = self.path.stat().st_size
-        with self.path.open("rb") as file:
-            order = "<" if file.read(_HEADER)[126:] == b"IM" else ">"
-            while len(tag := file.read(8)) == 8:
-                kind, size = (int(word) for word in np.frombuffer(tag, order + "u4"))
-                place = file.tell()
-                if kind not in {_MATRIX, _COMPRESSED}:
-                    raise ValueError(f"an element of the unknown kind {kind}")
-                if size > length - place:
-                    raise ValueError(f"an element claims {size} bytes and {length - place} are left")
-                yield _Element(
-                    path=self.path, place=place, size=size, packed=kind == _COMPRESSED, order=order
-                )
-                file.seek(place + size)
-            if tag:
-                raise ValueError("it ends inside an element")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._matrices)
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """See `Archive.shape`."""
-        matrix = self._matrices[name]
-        return matrix.shape if matrix.numeric else None
-
-    def described(self, name: str) -> str:
-        """See `Archive.described`."""
-        return self._matrices[name].described()
-
-    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
-        """See `Archive.rows`."""
-        label = f"{self.path}: array {name!r}"
-        matrix = self._matrices[name]
-        if not matrix.numeric:
-            raise malformed(label, f"is no array of numbers: {matrix.described()}; convert it to a matrix")
+    def rows(matrix: _Matrix, targets: bool, transposed: bool) -> RowArray:
+        label = f"{path}: array {matrix.name!r}"
         if matrix.complex:
             raise malformed(label, "holds complex numbers; only real numbers are read, so convert it")
         with reading(label):
             if matrix.code == _SPARSE:
                 return _sparse(matrix, label, transposed)
             return _full(matrix, label, targets, transposed)
+
+    return Archive(
+        path,
+        {
+            name: Item(matrix.shape, partial(rows, matrix), matrix.what)
+            if matrix.numeric
+            else Item(None, what=matrix.what)
+            for name, matrix in matrices.items()
+        },
+    )
+
+
+def _elements(path: Path) -> Iterator[_Element]:
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        order = "<" if file.read(_HEADER)[126:] == b"IM" else ">"
+        while len(tag := file.read(8)) == 8:
+            kind, size = (int(word) for word in np.frombuffer(tag, order + "u4"))
+            place = file.tell()
+            if kind not in {_MATRIX, _COMPRESSED}:
+                raise ValueError(f"an element of the unknown kind {kind}")
+            if size > length - place:
+                raise ValueError(f"an element claims {size} bytes and {length - place} are left")
+            yield _Element(path=path, place=place, size=size, packed=kind == _COMPRESSED, order=order)
+            file.seek(place + size)
+        if tag:
+            raise ValueError("it ends inside an element")
 
 
 def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowArray:
@@ -300,24 +285,21 @@ def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowAr
 
 
 def _sparse(matrix: _Matrix, label: str, transposed: bool) -> RowArray:
-    """A sparse array, whose entries lie column by column."""
     element, shape = matrix.element, matrix.shape
     if len(shape) != 2:
         raise ValueError(f"a sparse array claims the shape {shape}")
     with element.open(skip=matrix.before) as stream:
         parts = _Parts(element, stream, matrix.before)
         down, starts, values = (parts.numbers() for _ in range(3))
-    across, down, values = compressed(shape[1], starts, down, values)
-    return sparse_rows(label, shape, down, across, values.astype(matrix.dtype), transposed=transposed)
+    entries = by_columns((shape[0], shape[1]), starts, down, values.astype(matrix.dtype))
+    return sparse_rows(label, entries, transposed=transposed)
 
 
 class Mat(Archives):
-    """Named arrays."""
-
     name, words, order, suffixes = "mat", "MATLAB 5 .mat", 3, (".mat",)
 
-    def archive(self, path: Path, packing: Packing | None) -> MatArchive:
-        return MatArchive(path)
+    def archive(self, path: Path, packing: Packing | None) -> Archive:
+        return mat_archive(path)
 
     def magic(self, start: bytes) -> bool:
         return looks_like_mat5(start)

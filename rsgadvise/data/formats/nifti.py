@@ -139,8 +139,6 @@ def _dtype(path: Path, header: Any) -> np.dtype[Any]:
 
 
 class Nifti(SingleArray):
-    """Volumes of voxels."""
-
     name, words, order, suffixes, packs = "nifti", "NIfTI", 4, (".nii",), True
 
     def magic(self, start: bytes) -> bool:

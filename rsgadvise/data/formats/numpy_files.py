@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from rsgadvise.data.choose import Archive, Item
 from rsgadvise.data.formats import Archives, SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
 from rsgadvise.data.packing import Packing
@@ -92,7 +94,6 @@ def _npy_raw(
 
 
 def read_npy(path: Path, *, targets: bool = False) -> RowArray:
-    """The rows of one `.npy` file."""
     with reading(path):
         raw = _npy_raw(
             path, str(path), lambda: path.open("rb", buffering=0), path.stat().st_size, seekable=True
@@ -109,63 +110,44 @@ def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...] |
         return None
 
 
-class NpzArchive:
+def npz_archive(path: Path) -> Archive:
     """The arrays of one `.npz`, each streamed from the zip."""
+    with reading(path), zipfile.ZipFile(path) as archive:
+        found = {
+            info.filename.removesuffix(".npy"): (info, _shape(archive, info))
+            for info in archive.infolist()
+            if info.filename.endswith(".npy")
+        }
+    if not found:
+        raise malformed(
+            path, "is a zip file of other things than npy arrays; unpack it and name a file in it"
+        )
 
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with reading(path), zipfile.ZipFile(path) as archive:
-            self._members = {
-                info.filename.removesuffix(".npy"): info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
-            self._shapes = {name: _shape(archive, info) for name, info in self._members.items()}
-        if not self._members:
-            raise malformed(
-                path, "is a zip file of other things than npy arrays; unpack it and name a file in it"
-            )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._members)
-
-    def raw(self, name: str) -> RawArray:
-        """The array called `name`, header checked."""
-        info = self._members[name]
-        label = f"{self.path}: array {name!r}"
+    def rows(name: str, info: zipfile.ZipInfo, targets: bool, transposed: bool) -> RowArray:
+        label = f"{path}: array {name!r}"
         if info.flag_bits & 1:
             raise malformed(label, "is encrypted; store it without a password")
-        stored = min(info.compress_size, self.path.stat().st_size)
-        check_expansion(label, info.file_size, stored)
+        check_expansion(label, info.file_size, min(info.compress_size, path.stat().st_size))
 
         def open_stream() -> BinaryIO:
             # The member keeps the archive's file open until it is closed itself.
-            with zipfile.ZipFile(self.path) as archive:
+            with zipfile.ZipFile(path) as archive:
                 return archive.open(info)  # type: ignore[return-value]
 
         with reading(label):
-            return _npy_raw(self.path, label, open_stream, info.file_size, seekable=False)
+            raw = _npy_raw(path, label, open_stream, info.file_size, seekable=False)
+        return raw.row_array(targets=targets, transposed=transposed)
 
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """See `Archive.shape`."""
-        return self._shapes[name]
-
-    def described(self, name: str) -> str:
-        """See `Archive.described`."""
-        shape = self._shapes[name]
-        return f"{name} {'(no numbers)' if shape is None else shape}"
-
-    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
-        """See `Archive.rows`."""
-        return self.raw(name).row_array(targets=targets, transposed=transposed)
+    return Archive(
+        path,
+        {
+            name: Item(shape, partial(rows, name, info), "no numbers" if shape is None else "")
+            for name, (info, shape) in found.items()
+        },
+    )
 
 
 class Npy(SingleArray):
-    """One array of numpy."""
-
     name, words, order, suffixes = "npy", ".npy", 0, (".npy",)
 
     def magic(self, start: bytes) -> bool:
@@ -176,12 +158,10 @@ class Npy(SingleArray):
 
 
 class Npz(Archives):
-    """Several, in a zip."""
-
     name, words, order, suffixes = "npz", ".npz", 1, (".npz",)
 
-    def archive(self, path: Path, packing: Packing | None) -> NpzArchive:
-        return NpzArchive(path)
+    def archive(self, path: Path, packing: Packing | None) -> Archive:
+        return npz_archive(path)
 
     def magic(self, start: bytes) -> bool:
         return start.startswith(ZIP_MAGICS)

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from rsgadvise.data.choose import named_contents
+from rsgadvise.data.choose import Archive, contents_archive
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
@@ -196,12 +196,12 @@ def _load(path: Path, packing: Packing | None) -> object:
         raise malformed(path, f"is not a safe pickle of arrays: {error}; store it as npz") from error
 
 
-def _length(value: object) -> int | None:
-    """Entries along the first axis of an array or a list of labels; None of anything else."""
-    if isinstance(value, _PickledArray) and value.value is not None and value.value.ndim:
-        return len(value.value)
+def _shape(value: object) -> tuple[int, ...] | None:
+    """Of an array, or of a list of labels; None of anything else."""
+    if isinstance(value, _PickledArray) and value.value is not None:
+        return value.value.shape or None
     if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
-        return len(value)
+        return (len(value),)
     return None
 
 
@@ -225,54 +225,28 @@ def _in_memory(label: str, value: object, *, targets: bool, transposed: bool) ->
     return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
 
 
-class PickleArchive:
+def pickle_archive(path: Path, packing: Packing | None) -> Archive:
     """The arrays of one pickle: a dictionary of them, pairs of features and targets, or one alone."""
 
-    def __init__(self, path: Path, packing: Packing | None) -> None:
-        self.path = path
+    def rows(name: str, value: object, targets: bool, transposed: bool) -> RowArray:
         with reading(path):
-            contents = named_contents(_load(path, packing), _length)
-        if not contents.arrays:
-            raise malformed(
-                path, "is a pickle without arrays of numbers; store a dict of them, or use numpy.savez"
-            )
-        self._arrays, self._others, self.notes = contents.arrays, contents.others, contents.notes
+            return _in_memory(f"{path}: array {name!r}", value, targets=targets, transposed=transposed)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """See `Archive.names`."""
-        return (*self._arrays, *self._others)
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """See `Archive.shape`."""
-        value = self._arrays.get(name)
-        if isinstance(value, list):
-            return (len(value),)
-        return value.value.shape if isinstance(value, _PickledArray) and value.value is not None else None
-
-    def described(self, name: str) -> str:
-        """See `Archive.described`."""
-        return f"{name} ({self._others[name]})" if name in self._others else f"{name} {self.shape(name)}"
-
-    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
-        """See `Archive.rows`."""
-        label = f"{self.path}: array {name!r}"
-        if name in self._others:
-            raise malformed(
-                label, f"is of type {self._others[name]}; only arrays of numbers are read, so name another"
-            )
-        with reading(self.path):
-            return _in_memory(label, self._arrays[name], targets=targets, transposed=transposed)
+    with reading(path):
+        found = contents_archive(path, _load(path, packing), shape=_shape, rows=rows)
+    if all(item.shape is None for item in found.items.values()):
+        raise malformed(
+            path, "is a pickle without arrays of numbers; store a dict of them, or use numpy.savez"
+        )
+    return found
 
 
 class Pickles(Archives):
-    """Arrays and lists, in whatever holds them."""
-
     name, words, order, suffixes = "pickle", "pickled arrays", 5, (".pkl", ".pickle")
     packs = True
 
-    def archive(self, path: Path, packing: Packing | None) -> PickleArchive:
-        return PickleArchive(path, packing)
+    def archive(self, path: Path, packing: Packing | None) -> Archive:
+        return pickle_archive(path, packing)
 
     def magic(self, start: bytes) -> bool:
         return looks_like_pickle(start)

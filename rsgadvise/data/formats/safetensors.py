@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from rsgadvise.data.choose import Archive, Item
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import RawArray
 from rsgadvise.data.packing import Packing
@@ -71,94 +72,70 @@ def _whole(value: object) -> bool:
     return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
 
 
-class SafetensorsArchive:
-    """The tensors of one file."""
-
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with reading(path):
-            header, base = _header(path)
-            size = path.stat().st_size - base
-        # The bytes belong to one tensor each, from the first to the last.
-        self._tensors: dict[str, tuple[RawArray, str]] = {}
-        places: list[tuple[int, int, str]] = []
-        for name, entry in header.items():
-            raw, kind = self._tensor(name, entry, base)
-            begin, end = entry["data_offsets"]
-            places.append((begin, end, name))
-            self._tensors[name] = raw, kind
-        done = 0
-        for begin, end, name in sorted(places):
-            if begin != done or end > size:
-                raise malformed(
-                    path,
-                    f"tensor {name!r} claims the bytes {begin} to {end}, where {done} to {size} are left; "
-                    "the file is cut short or its header wrong",
-                )
-            done = end
-        if done != size:
-            raise malformed(path, f"goes on for {size - done} bytes after its last tensor; write it again")
-        if not self._tensors:
-            raise malformed(path, "holds no tensor; store the features as one called x")
-
-    def _tensor(self, name: str, entry: Any, base: int) -> tuple[RawArray, str]:
-        """Where a tensor lies, and its type, checked against each other."""
-        label = f"{self.path}: tensor {name!r}"
-        if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
-            raise malformed(label, "needs dtype, shape and data_offsets in the header; write it again")
-        kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-        if not isinstance(kind, str) or kind not in _TYPES:
+def safetensors_archive(path: Path) -> Archive:
+    with reading(path):
+        header, base = _header(path)
+        size = path.stat().st_size - base
+    items = {name: _item(path, name, entry, base) for name, entry in header.items()}
+    # The bytes belong to one tensor each, from the first to the last.
+    done = 0
+    for begin, end, name in sorted((*entry["data_offsets"], name) for name, entry in header.items()):
+        if begin != done or end > size:
             raise malformed(
-                label, f"is of type {str(kind)[:40]!r}; {', '.join(_TYPES)} are read, so convert it to F32"
+                path,
+                f"tensor {name!r} claims the bytes {begin} to {end}, where {done} to {size} are left; "
+                "the file is cut short or its header wrong",
             )
-        if not _whole(shape) or not _whole(offsets) or len(offsets) != 2:
-            raise malformed(
-                label, f"claims the shape {str(shape)[:60]} and the bytes {str(offsets)[:60]}; write it again"
-            )
-        dtype = np.dtype(_TYPES[kind])
-        begin, end = offsets
-        if end - begin != math.prod(shape) * dtype.itemsize:
-            raise malformed(
-                label, f"claims {end - begin} bytes for {kind} of shape {str(shape)[:60]}; write it again"
-            )
+        done = end
+    if done != size:
+        raise malformed(path, f"goes on for {size - done} bytes after its last tensor; write it again")
+    if not items:
+        raise malformed(path, "holds no tensor; store the features as one called x")
+    return Archive(path, items)
 
-        def open_data() -> BinaryIO:
-            stream = self.path.open("rb", buffering=0)
-            stream.seek(base + begin)
-            return stream
 
-        raw = RawArray(
-            path=self.path,
-            label=label,
-            shape=tuple(shape),
-            dtype=dtype,
-            fortran=False,
-            open=open_data,
-            seekable=True,
-            ends=False,
+def _item(path: Path, name: str, entry: Any, base: int) -> Item:
+    """Where a tensor lies, checked against its type."""
+    label = f"{path}: tensor {name!r}"
+    if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+        raise malformed(label, "needs dtype, shape and data_offsets in the header; write it again")
+    kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise malformed(
+            label, f"is of type {str(kind)[:40]!r}; {', '.join(_TYPES)} are read, so convert it to F32"
         )
-        return raw, kind
+    if not _whole(shape) or not _whole(offsets) or len(offsets) != 2:
+        raise malformed(
+            label, f"claims the shape {str(shape)[:60]} and the bytes {str(offsets)[:60]}; write it again"
+        )
+    dtype = np.dtype(_TYPES[kind])
+    begin, end = offsets
+    if end - begin != math.prod(shape) * dtype.itemsize:
+        raise malformed(
+            label, f"claims {end - begin} bytes for {kind} of shape {str(shape)[:60]}; write it again"
+        )
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """See `Archive.names`."""
-        return tuple(self._tensors)
+    def open_data() -> BinaryIO:
+        stream = path.open("rb", buffering=0)
+        stream.seek(base + begin)
+        return stream
 
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """See `Archive.shape`."""
-        return self._tensors[name][0].shape
+    raw = RawArray(
+        path=path,
+        label=label,
+        shape=tuple(shape),
+        dtype=dtype,
+        fortran=False,
+        open=open_data,
+        seekable=True,
+        ends=False,
+    )
 
-    def described(self, name: str) -> str:
-        """See `Archive.described`."""
-        return f"{name} {self.shape(name)}"
+    def rows(targets: bool, transposed: bool) -> RowArray:
+        found = raw.row_array(targets=targets, transposed=transposed)
+        return _widened(found) if kind == "BF16" else found
 
-    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
-        """See `Archive.rows`."""
-        raw, kind = self._tensors[name]
-        rows = raw.row_array(targets=targets, transposed=transposed)
-        return _widened(rows) if kind == "BF16" else rows
+    return Item(raw.shape, rows)
 
 
 def _widened(halves: RowArray) -> RowArray:
@@ -172,12 +149,10 @@ def _widened(halves: RowArray) -> RowArray:
 
 
 class Safetensors(Archives):
-    """Tensors by name."""
-
     name, words, order = "safetensors", ".safetensors", 2
 
-    def archive(self, path: Path, packing: Packing | None) -> SafetensorsArchive:
-        return SafetensorsArchive(path)
+    def archive(self, path: Path, packing: Packing | None) -> Archive:
+        return safetensors_archive(path)
 
     def magic(self, start: bytes) -> bool:
         return start[_SIZE : _SIZE + 1] == b"{" and int.from_bytes(start[:_SIZE], "little") <= _MAX_HEADER

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,10 +22,8 @@ from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.spool import Spool
 from rsgadvise.data.stream import (
-    DEFAULT_CHUNK_BYTES,
     Array,
     ArraySource,
-    Chunk,
     DataSource,
     RowArray,
     malformed,
@@ -49,7 +47,6 @@ _CLOCK = re.compile(rb"\d\d?:\d\d")
 
 
 def _row(line: bytes) -> bytes:
-    """A line without its comment."""
     return line.partition(b"#")[0].strip()
 
 
@@ -97,8 +94,10 @@ class _Kept:
         self._rows.add(np.column_stack((found.labels, counts)))
         self._entries.add(np.column_stack((found.across, found.values)))
 
+    def labels(self, step: int) -> Iterator[Array]:
+        return (self._rows.read(first, step)[:, 0] for first in range(0, self._rows.rows, step))
+
     def blocks(self, step: int) -> Iterator[_Rows]:
-        """All of them again."""
         done = 0
         for first in range(0, self._rows.rows, step):
             labels, counts = self._rows.read(first, step).T
@@ -129,15 +128,29 @@ class _Layout:
     kept: _Kept
 
     def notes(self) -> Iterator[str]:
-        """What was found."""
         why = f"from {self.first}, since 0 is {'not ' * self.first}among them"
         last = self.first + self.columns - 1
         yield f"The indices count {why}; the largest is {last}: {self.columns} features."
         if self.queries:
             yield "The queries (qid) are passed over."
 
-    def blocks(self, max_bytes: int) -> Iterator[tuple[Array, Array]]:
-        """A pass: features (rows, columns), and labels (rows, 1)."""
+    def features(self) -> RowArray:
+        return self._array(self.columns, self._features)
+
+    def labels(self) -> RowArray:
+        return self._array(1, self._labels)
+
+    def _array(self, columns: int, blocks: Callable[[int], Iterator[Array]]) -> RowArray:
+        dtype = np.dtype(np.float64)
+        return RowArray(label=str(self.path), rows=self.rows, columns=columns, dtype=dtype, blocks=blocks)
+
+    def _labels(self, max_bytes: int) -> Iterator[Array]:
+        step = max(1, max_bytes // 8)
+        parsed = _parsed(self.path, self.packing, step)
+        found = self.kept.labels(step) if self.kept.complete else (each.labels for each in parsed)
+        return (each[:, None] for each in found)
+
+    def _features(self, max_bytes: int) -> Iterator[Array]:
         step = max(1, max_bytes // (self.columns * 8))
         parsed = self.kept.blocks(step) if self.kept.complete else _parsed(self.path, self.packing, step)
         for found in parsed:
@@ -146,7 +159,7 @@ class _Layout:
             if across.size and not 0 <= across.min() <= across.max() < self.columns:
                 raise malformed(self.path, "has changed since it was opened; start again")
             features[found.down, across] = found.values
-            yield features, found.labels[:, None]
+            yield features
 
 
 def _lines(path: Path, packing: Packing | None) -> Iterator[tuple[int, bytes]]:
@@ -177,7 +190,6 @@ def _batches(path: Path, packing: Packing | None, most: int) -> Iterator[list[tu
 
 
 def _parsed(path: Path, packing: Packing | None, most: int) -> Iterator[_Rows]:
-    """Their numbers."""
     return (_parse(path, block) for block in _batches(path, packing, most))
 
 
@@ -250,33 +262,7 @@ def _look(path: Path, packing: Packing | None) -> _Layout:
     return _Layout(path, packing, rows, low, columns, queries, kept)
 
 
-class SvmlightSource(DataSource):
-    """A file whose labels are the targets."""
-
-    def __init__(self, layout: _Layout) -> None:
-        super().__init__(
-            path=layout.path,
-            format="svmlight",
-            rows=layout.rows,
-            input_dim=layout.columns,
-            dtype=np.dtype(np.float64),
-            has_targets=True,
-            notes=tuple(layout.notes()),
-        )
-        self._layout = layout
-
-    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
-        """See `DataSource.chunks`."""
-        return self._layout.blocks(max_bytes)
-
-    def column_label(self, index: int) -> str:
-        """See `DataSource.column_label`."""
-        return f"index {index + self._layout.first}"
-
-
 class Svmlight(Format):
-    """Text without a header, known by its first lines."""
-
     name, words, order, packs = "svmlight", "SVMlight and LIBSVM text (also packed)", 80, True
     suffixes = _SUFFIXES
 
@@ -288,39 +274,22 @@ class Svmlight(Format):
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         layout = _look(path, asked.packing)
-        target = asked.reading.target
-        if target is None:
-            return SvmlightSource(layout)
-        targets = asked.target_file(
-            path,
-            f"has its labels for targets, and {asked.words.target} {target!r} is not a file; leave it out",
+        target, targets, notes = asked.reading.target, layout.labels(), list(layout.notes())
+        if target is not None:
+            targets = asked.target_file(
+                path,
+                f"has its labels for targets, and {asked.words.target} {target!r} is not a file; leave it "
+                "out",
+            )
+            notes.append("Its labels are passed over for the targets of the other file.")
+        source = ArraySource(
+            path=path, format=self.name, features=layout.features(), targets=targets, notes=tuple(notes)
         )
-
-        def features(max_bytes: int) -> Iterator[Array]:
-            return (block for block, _ in layout.blocks(max_bytes))
-
-        return ArraySource(
-            path=path,
-            format=self.name,
-            features=RowArray(
-                label=str(path),
-                rows=layout.rows,
-                columns=layout.columns,
-                dtype=np.dtype(np.float64),
-                blocks=features,
-            ),
-            targets=targets,
-            notes=(*layout.notes(), "Its labels are passed over for the targets of the other file."),
-        )
+        source.column_numbers = range(layout.first, layout.first + layout.columns)
+        return source
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        layout = _look(path, packing)
-
-        def labels(max_bytes: int) -> Iterator[Array]:
-            return (block for _, block in layout.blocks(max_bytes))
-
-        dtype = np.dtype(np.float64)
-        return RowArray(label=str(path), rows=layout.rows, columns=1, dtype=dtype, blocks=labels)
+        return _look(path, packing).labels()
 
 
 FORMATS = (Svmlight(),)

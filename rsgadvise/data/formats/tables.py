@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -463,26 +464,42 @@ def targets_of(layout: Layout) -> RowArray:
 _SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".asc", ".train", ".test"}
 
 
-class Text(Format):
+class LineTables(Format):
+    """Files that are read as lines of a table."""
+
+    columns = True
+
+    @abstractmethod
+    def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
+        """How the lines are to be read, and what the columns hold.
+
+        Raises:
+            DataError: it is no such table, or has no row.
+        """
+
+    def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
+        return self.layout(path, packing, reading, OPTIONS).columns
+
+    def open(self, path: Path, asked: Asked) -> DataSource:
+        return table_of(self.layout(path, asked.packing, asked.reading, asked.words), asked)
+
+    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
+        return targets_of(self.layout(path, packing, Reading(), ONLY_TARGETS))
+
+
+class Text(LineTables):
     """Tables of text, which have no first bytes of their own."""
 
     name, words, order, packs = "csv", "tables of text (CSV, TSV and the like, also packed)", 90, True
-    columns, table = True, TableOptions.__slots__
+    table = TableOptions.__slots__
 
     def named(self, path: Path, start: bytes) -> bool:
         suffix = Path(unpacked_name(path)).suffix
         return bool(start) and suffix in _SUFFIXES and encoding_of(start) is not None
 
-    def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of(path, packing, reading.table, OPTIONS).columns
-
-    def open(self, path: Path, asked: Asked) -> DataSource:
+    def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
         with reading(path):
-            return table_of(layout_of(path, asked.packing, asked.reading.table, asked.words), asked)
-
-    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        with reading(path):
-            return targets_of(layout_of(path, packing, TableOptions(), ONLY_TARGETS))
+            return layout_of(path, packing, options.table, words)
 
 
 FORMATS = (Text(),)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rsgadvise.data.choose import named_contents
+from rsgadvise.data.choose import Archive, contents_archive
 from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import check_expansion
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
@@ -51,87 +51,61 @@ def _is_program(path: Path) -> bool:
         return False  # said by whoever reads it
 
 
-class TorchArchive:
+def torch_archive(path: Path) -> Archive:
     """The tensors of one file: a dictionary of them, pairs of features and targets, or one alone."""
+    if _is_program(path):
+        raise malformed(path, f"is TorchScript, a program and no data; {_INSTEAD}, or use safetensors")
+    torch = optional("torch", path, "files of torch need torch", extra="integrations")
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if _is_program(path):
-            raise malformed(path, f"is TorchScript, a program and no data; {_INSTEAD}, or use safetensors")
-        self._torch = optional("torch", path, "files of torch need torch", extra="integrations")
-        with reading(path):
-            self._size = path.stat().st_size
-            contents = named_contents(_load(self._torch, path), self._length)
-        if not contents.arrays:
-            raise malformed(path, f"holds no tensor at its top; {_INSTEAD}")
-        self._tensors, self._others, self.notes = contents.arrays, contents.others, contents.notes
+    def shape(value: Any) -> tuple[int, ...] | None:
+        return tuple(value.shape) or None if isinstance(value, torch.Tensor) else None
 
-    def _length(self, value: object) -> int | None:
-        return len(value) if isinstance(value, self._torch.Tensor) and value.dim() else None
+    def rows(name: str, tensor: Any, targets: bool, transposed: bool) -> RowArray:
+        return _rows(torch, path, name, tensor, targets=targets, transposed=transposed)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """See `Archive.names`."""
-        return (*self._tensors, *self._others)
+    with reading(path):
+        found = contents_archive(path, _load(torch, path), shape=shape, rows=rows)
+    if all(item.shape is None for item in found.items.values()):
+        raise malformed(path, f"holds no tensor at its top; {_INSTEAD}")
+    return found
 
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        """See `Archive.shape`."""
-        return None if name in self._others else tuple(self._tensors[name].shape)
 
-    def described(self, name: str) -> str:
-        """See `Archive.described`."""
-        return f"{name} ({self._others[name]})" if name in self._others else f"{name} {self.shape(name)}"
-
-    def rows(self, name: str, *, targets: bool = False, transposed: bool = False) -> RowArray:
-        """See `Archive.rows`."""
-        if name in self._others:
-            raise malformed(
-                self.path, f"holds no tensor called {name!r}, but {self._others[name]}; {_INSTEAD}"
-            )
-        torch, tensor = self._torch, self._tensors[name]
-        label = f"{self.path}: tensor {name!r}"
-        plain = tensor.layout is torch.strided and not (
-            tensor.is_quantized or tensor.is_nested or tensor.is_meta
+def _rows(torch: Any, path: Path, name: str, tensor: Any, *, targets: bool, transposed: bool) -> RowArray:
+    label, size = f"{path}: tensor {name!r}", path.stat().st_size
+    plain = tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_nested or tensor.is_meta)
+    if not plain or tensor.is_complex():
+        raise malformed(
+            label, f"is of type {tensor.type()}; only dense tensors of real numbers are read, so convert it"
         )
-        if not plain or tensor.is_complex():
-            raise malformed(
-                label,
-                f"is of type {tensor.type()}; only dense tensors of real numbers are read, so convert it",
-            )
-        if transposed:
-            tensor = tensor.permute(*range(tensor.dim())[::-1])
-        rows, columns = row_shape(label, tuple(tensor.shape), targets=targets)
-        narrow = tensor.is_floating_point() and tensor.dtype not in {
-            torch.float16,
-            torch.float32,
-            torch.float64,
-        }
-        kind = torch.float32 if narrow else tensor.dtype  # numpy has no bfloat16
-        with reading(label):
-            dtype: np.dtype[Any] = torch.empty(0, dtype=kind).numpy().dtype
-        # An expanded tensor is larger than what is stored of it.
-        check_expansion(label, rows * columns * dtype.itemsize, self._size)
+    if transposed:
+        tensor = tensor.permute(*range(tensor.dim())[::-1])
+    rows, columns = row_shape(label, tuple(tensor.shape), targets=targets)
+    kinds = {torch.float16, torch.float32, torch.float64}
+    narrow = tensor.is_floating_point() and tensor.dtype not in kinds
+    kind = torch.float32 if narrow else tensor.dtype  # numpy has no bfloat16
+    with reading(label):
+        dtype: np.dtype[Any] = torch.empty(0, dtype=kind).numpy().dtype
+    # An expanded tensor is larger than what is stored of it.
+    check_expansion(label, rows * columns * dtype.itemsize, size)
 
-        def blocks(max_bytes: int) -> Iterator[Array]:
-            step = max(1, max_bytes // max(1, columns * dtype.itemsize))
-            for start in range(0, rows, step):
-                with reading(self.path):
-                    if self.path.stat().st_size != self._size:  # a page past the end would be fatal
-                        raise malformed(label, "is no longer as long as when it was opened; it was cut short")
-                    part = tensor[start : start + step].detach()
-                    yield part.reshape(len(part), columns).to(kind).numpy()
+    def blocks(max_bytes: int) -> Iterator[Array]:
+        step = max(1, max_bytes // max(1, columns * dtype.itemsize))
+        for start in range(0, rows, step):
+            with reading(path):
+                if path.stat().st_size != size:  # a page past the end would be fatal
+                    raise malformed(label, "is no longer as long as when it was opened; it was cut short")
+                part = tensor[start : start + step].detach()
+                yield part.reshape(len(part), columns).to(kind).numpy()
 
-        return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
+    return RowArray(label=label, rows=rows, columns=columns, dtype=dtype, blocks=blocks)
 
 
 class Tensors(Archives):
-    """What torch.save writes of tensors."""
-
     # Asked before other zips and pickles, of which its files are special ones.
     name, words, order, suffixes = "pt", "tensors of torch", 0, (".pt", ".pth")
 
-    def archive(self, path: Path, packing: Packing | None) -> TorchArchive:
-        return TorchArchive(path)
+    def archive(self, path: Path, packing: Packing | None) -> Archive:
+        return torch_archive(path)
 
     def magic(self, start: bytes) -> bool:
         """Everything in the zip is in a folder of any name."""

@@ -14,20 +14,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from rsgadvise.data.dialect import TableOptions, dialect_of
-from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.binary import check_expansion
-from rsgadvise.data.formats.tables import Layout, columns_of, table_of, targets_of
+from rsgadvise.data.formats.tables import Layout, LineTables, columns_of
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
-from rsgadvise.data.reading import Asked, Reading
-from rsgadvise.data.stream import DataSource, RowArray, malformed, optional, reading
-from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
+from rsgadvise.data.reading import Reading
+from rsgadvise.data.stream import malformed, optional, reading
+from rsgadvise.data.words import Words
 from rsgadvise.records import dataclass
-
-if TYPE_CHECKING:
-    from rsgadvise.data.columns import Column
 
 _SAMPLE = 400
 _ROWS_AT_ONCE = 1000
@@ -156,7 +152,6 @@ class _Sheet:
         )
 
     def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
-        """See `Records.blocks`."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         first = 1
@@ -244,26 +239,25 @@ def layout_of_sheet(path: Path, array: str | None, options: TableOptions, words:
         DataError: there is no such sheet, it is empty, or a formula has no result.
         MissingExtraError: openpyxl is not installed.
     """
-    with reading(path):
-        name, notes = _chosen(path, array, words)
-        sheet = _Sheet(path, name, _has_formulas(path))
-        first = list(islice(sheet.cells(), _SAMPLE + 1))
-        filled = [cells for cells in first if cells]
-        if not filled:
-            raise malformed(path, f"sheet {name!r} is empty; at least one row is needed")
-        sheet.above, titles = _titles(first)
-        body = [cells for cells in first[sheet.above :] if cells]
-        sheet.left = min(next(at for at, cell in enumerate(cells) if cell) for cells in body)
-        sheet.width = max(len(cells) for cells in body) - sheet.left
-        if titles:
-            notes += (f"Passed over above the table: {', '.join(map(repr, titles))}.",)
-        if sheet.left:
-            notes += (f"The table begins in column {_letter(sheet.left)} of the sheet, column 0 here.",)
-        lines = b"".join(block for _, block in _Sample(sheet, first).blocks(1 << 30)).decode()
-        options = replace(options, separator="comma", comment="")
-        dialect = dialect_of(path, lines, whole=len(first) <= _SAMPLE, options=options, words=words)
-        dialect = replace(dialect, notes=(*notes, *dialect.notes))
-        return Layout(path, "xlsx", dialect, columns_of(dialect), lambda: replace(sheet))
+    name, notes = _chosen(path, array, words)
+    sheet = _Sheet(path, name, _has_formulas(path))
+    first = list(islice(sheet.cells(), _SAMPLE + 1))
+    filled = [cells for cells in first if cells]
+    if not filled:
+        raise malformed(path, f"sheet {name!r} is empty; at least one row is needed")
+    sheet.above, titles = _titles(first)
+    body = [cells for cells in first[sheet.above :] if cells]
+    sheet.left = min(next(at for at, cell in enumerate(cells) if cell) for cells in body)
+    sheet.width = max(len(cells) for cells in body) - sheet.left
+    if titles:
+        notes += (f"Passed over above the table: {', '.join(map(repr, titles))}.",)
+    if sheet.left:
+        notes += (f"The table begins in column {_letter(sheet.left)} of the sheet, column 0 here.",)
+    lines = b"".join(block for _, block in _Sample(sheet, first).blocks(1 << 30)).decode()
+    options = replace(options, separator="comma", comment="")
+    dialect = dialect_of(path, lines, whole=len(first) <= _SAMPLE, options=options, words=words)
+    dialect = replace(dialect, notes=(*notes, *dialect.notes))
+    return Layout(path, "xlsx", dialect, columns_of(dialect), lambda: replace(sheet))
 
 
 class _Sample(_Sheet):
@@ -286,11 +280,9 @@ def _titles(rows: Sequence[list[str]]) -> tuple[int, list[str]]:
     return above, [cell[:40] for cells in rows[:above] for cell in cells if cell]
 
 
-class Xlsx(Format):
-    """Workbooks of sheets."""
-
+class Xlsx(LineTables):
     name, words, order, suffixes = "xlsx", "Excel workbooks (.xlsx)", 0, (".xlsx", ".xlsm", ".xls")
-    arrays, columns, table = True, True, ("decimal", "thousands", "missing", "header")
+    arrays, table = True, ("decimal", "thousands", "missing", "header")
 
     def magic(self, start: bytes) -> bool:
         """Also of what is refused with a word on what to do."""
@@ -299,14 +291,9 @@ class Xlsx(Format):
             start.startswith(ZIP_MAGIC) and (name.startswith(_OFFICE) or name.startswith(_OPEN_DOCUMENT))
         )
 
-    def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return layout_of_sheet(path, reading.array, reading.table, OPTIONS).columns
-
-    def open(self, path: Path, asked: Asked) -> DataSource:
-        return table_of(layout_of_sheet(path, asked.reading.array, asked.reading.table, asked.words), asked)
-
-    def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        return targets_of(layout_of_sheet(path, None, TableOptions(), ONLY_TARGETS))
+    def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
+        with reading(path):
+            return layout_of_sheet(path, options.array, options.table, words)
 
 
 FORMATS = (Xlsx(),)
