@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import json
 import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
 from test_reader_formats import collect
 from test_reader_malformed import read_or_refused, refusal
 
@@ -120,25 +117,16 @@ def changed(place: int, form: str, *values: float) -> bytes:
     return bytes(content)
 
 
-def _colours() -> bytes:
-    rgb = np.zeros((3, 4, 5), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
-    content: bytes = nib.Nifti1Image(rgb, np.eye(4)).to_bytes()
-    return content
-
-
 GOOD = written(VOXELS)
 WRONG: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "is empty|neither"),
     "text": (b"1,x\n", "first bytes are of another format|neither NIfTI"),
     "complex": (written(VOXELS.astype(np.complex64)), "holds complex64 entries; only real numbers"),
-    "colours": (_colours(), "has colours for voxels; .* save one channel"),
-    "two files": (GOOD[:344] + b"ni1\0" + GOOD[348:], "is the header of two files; save the image as one"),
     "cut": (GOOD[:-1], "cut short"),
     "only a header": (GOOD[:348], "cut short"),
     "more": (GOOD + b"x", "goes on after the 840 bytes"),
     "unknown type": (changed(70, "h", 77), "voxels of the unknown type 77"),
     "no type": (changed(70, "h", 0), "holds void entries"),
-    "five axes": (changed(40, "8h", 5, 3, 4, 5, 1, 7, 1, 1), r"has axes of \(3, 4, 5, 1, 7\) voxels"),
     "two axes": (changed(40, "8h", 2, 20, 21, 1, 1, 1, 1, 1), r"has axes of \(20, 21\) voxels"),
     "no axes": (changed(40, "8h", 0, 0, 0, 0, 0, 0, 0, 0), "has axes of"),
     "nine axes": (changed(40, "8h", 9, 1, 1, 1, 1, 1, 1, 1), "has axes of"),
@@ -178,10 +166,3 @@ def test_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.
         path.write_bytes(bytes(damaged))
         read_or_refused(path)
     assert capfd.readouterr().err == ""  # what nibabel has to say is not told beside the error
-
-
-def test_commands_read_it(tmp_path: Path, run: Run) -> None:
-    path = tmp_path / "bold.nii.gz"
-    nib.save(nib.Nifti1Image(VOXELS, np.eye(4)), path)
-    found: dict[str, Any] = json.loads(run("stats", str(path), "-f", "json").out)
-    assert (found["samples"], found["input_dim"]) == (7, 60)

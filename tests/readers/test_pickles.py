@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
 from test_reader_formats import collect
 from test_reader_malformed import refusal
 
@@ -194,9 +193,3 @@ def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.pkl.gz"
     path.write_bytes(gzip.compress(python_2(PAIRS)))
     assert "more than 200 bytes" in refusal(path)
-
-
-def test_commands_read_it(tmp_path: Path, run: Run) -> None:
-    path = tmp_path / "mnist.pkl.gz"
-    path.write_bytes(gzip.compress(python_2(PAIRS)))
-    assert "first of 3 pairs" in run("stats", str(path)).out

@@ -141,7 +141,6 @@ SAID: dict[str, tuple[dict[str, Any], str]] = {
     "huge": (parts("coo", shape=[2**40, 2**40]), "times as many"),
     "fractional place": (parts(indices=[1.0, 0.5, 3.0]), "holds indices that are no whole numbers"),
     "text": (parts(data=["a", "b", "c"]), "cannot be read|only real numbers"),
-    "complex": (parts(data=[1j, 2j, 3j]), "holds complex128 entries; only real numbers"),
 } | {label: (content, "cannot be read") for label, content in WRONG.items()}
 
 

@@ -87,7 +87,8 @@ class RawArray:
     Args:
         path: the file, and label: the same with the array inside it, for messages.
         shape, dtype, fortran: as its header claims.
-        open: a new stream that stands on the first entry.
+        open: a new stream.
+        start: bytes of it before the first entry.
         seekable: whether jumping about in that stream is cheap.
         ends: whether nothing may follow the last entry.
     """
@@ -98,8 +99,19 @@ class RawArray:
     dtype: np.dtype[Any]
     fortran: bool
     open: Callable[[], BinaryIO]
+    start: int = 0
     seekable: bool
     ends: bool = True
+
+    def opened(self) -> BinaryIO:
+        """A new stream that stands on the first entry."""
+        stream, left = self.open(), self.start
+        if self.seekable:
+            stream.seek(left)
+            return stream
+        while left and (passed := len(stream.read(min(left, 1 << 20)))):
+            left -= passed
+        return stream
 
     @property
     def nbytes(self) -> int:
@@ -142,7 +154,7 @@ def _mapped_blocks(raw: RawArray, rows: int, columns: int, max_bytes: int) -> It
     """Views of a mapped file, whose size is checked before each: a page past its end would be fatal."""
     row_bytes = columns * raw.dtype.itemsize
     step = min(rows, max(1, max_bytes // row_bytes))
-    with reading(raw.path), raw.open() as stream:
+    with reading(raw.path), raw.opened() as stream:
         offset = stream.tell()
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         data = np.frombuffer(mapped, dtype=raw.dtype, count=rows * columns, offset=offset)
@@ -173,7 +185,7 @@ def _row_major_blocks(raw: RawArray, rows: int, columns: int, max_bytes: int) ->
         return
     row_bytes = columns * raw.dtype.itemsize
     step = min(rows, max(1, max_bytes // row_bytes))
-    with reading(raw.path), raw.open() as stream:
+    with reading(raw.path), raw.opened() as stream:
         buffers = [np.empty(step * row_bytes, dtype=np.uint8) for _ in range(1 if step == rows else 2)]
 
         def read(number: int) -> Array:
@@ -229,11 +241,11 @@ def _column_major_blocks(raw: RawArray, rows: int, columns: int, max_bytes: int)
 def _seekable(raw: RawArray) -> Iterator[BinaryIO]:
     """A stream in which columns can be picked: the file itself, or a temporary unpacked copy."""
     if raw.seekable:
-        with raw.open() as stream:
+        with raw.opened() as stream:
             yield stream
         return
     with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
-        with raw.open() as stream:
+        with raw.opened() as stream:
             left = raw.nbytes
             while left:
                 data = stream.read(min(left, 1 << 20))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from pathlib import Path
 from typing import BinaryIO
@@ -63,21 +62,14 @@ def read_idx(path: Path, *, packing: Packing | None, targets: bool = False) -> R
                 " the file is cut short or holds something else too",
             )
 
-        def open_data() -> BinaryIO:
-            stream = open_file()
-            if packing is not None:
-                stream.read(header)
-            else:
-                stream.seek(header, io.SEEK_SET)
-            return stream
-
         raw = RawArray(
             path=path,
             label=str(path),
             shape=shape,
             dtype=dtype,
             fortran=False,
-            open=open_data,
+            open=open_file,
+            start=header,
             seekable=packing is None,
         )
         return raw.row_array(targets=targets)

@@ -87,18 +87,13 @@ class _Element:
     packed: bool
     order: str
 
-    def open(self, *, skip: int = 0, end: int | None = None) -> BinaryIO:
-        """Its bytes from `skip` on, unpacked; up to `end` where it is packed."""
+    def open(self, end: int | None = None) -> BinaryIO:
+        """The file at its first byte; where it is packed, its bytes, unpacked, up to `end`."""
         file = self.path.open("rb", buffering=0)
-        if not self.packed:
-            file.seek(self.place + skip)
-            return file
         file.seek(self.place)
-        unpacked = _Inflating(file, self.size, end)
-        stream = io.BufferedReader(ExpansionGuard(unpacked, self.path, self.size))
-        while skip:
-            skip -= len(stream.read(min(skip, _CHUNK))) or skip
-        return stream
+        if not self.packed:
+            return file
+        return io.BufferedReader(ExpansionGuard(_Inflating(file, self.size, end), self.path, self.size))
 
     @property
     def most(self) -> int:
@@ -109,8 +104,8 @@ class _Element:
 class _Parts:
     """The parts of an element one after the other, each of no more bytes than are left."""
 
-    def __init__(self, element: _Element, stream: BinaryIO, at: int = 0) -> None:
-        self._element, self._stream, self.at = element, stream, at
+    def __init__(self, element: _Element, stream: BinaryIO) -> None:
+        self._element, self._stream, self.at = element, stream, 0
 
     def take(self, size: int) -> bytes:
         data = self._stream.read(size) if size <= self._element.most - self.at else b""
@@ -254,8 +249,9 @@ def _elements(path: Path) -> Iterator[_Element]:
 def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowArray:
     """An array whose entries lie in the file column by column."""
     element, wanted = matrix.element, matrix.dtype
-    with element.open(skip=matrix.before) as stream:
-        parts = _Parts(element, stream, matrix.before)
+    with element.open() as stream:
+        parts = _Parts(element, stream)
+        parts.take(matrix.before)
         kind, size = parts.tag()
         stored, begin = parts.stored(kind), parts.at
     raw = RawArray(
@@ -264,7 +260,8 @@ def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowAr
         shape=matrix.shape,
         dtype=stored,
         fortran=True,
-        open=lambda: element.open(skip=begin, end=begin + size),
+        open=lambda: element.open(begin + size),
+        start=begin if element.packed else element.place + begin,
         seekable=not element.packed,
         ends=element.packed,
     )
@@ -288,8 +285,9 @@ def _sparse(matrix: _Matrix, label: str, transposed: bool) -> RowArray:
     element, shape = matrix.element, matrix.shape
     if len(shape) != 2:
         raise ValueError(f"a sparse array claims the shape {shape}")
-    with element.open(skip=matrix.before) as stream:
-        parts = _Parts(element, stream, matrix.before)
+    with element.open() as stream:
+        parts = _Parts(element, stream)
+        parts.take(matrix.before)
         down, starts, values = (parts.numbers() for _ in range(3))
     entries = by_columns((shape[0], shape[1]), starts, down, values.astype(matrix.dtype))
     return sparse_rows(label, entries, transposed=transposed)

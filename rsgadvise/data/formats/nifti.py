@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -103,23 +103,14 @@ def _volumes(path: Path, packing: Packing | None) -> _Volumes:
             f"has {size} bytes and its header claims {claimed} for {shape} voxels; the file is cut short",
         )
 
-    def open_data() -> BinaryIO:
-        stream = opened(path, packing)
-        if packing is None:
-            stream.seek(offset)
-            return stream
-        left = offset
-        while left and (skipped := len(stream.read(min(left, 1 << 20)))):
-            left -= skipped
-        return stream
-
     raw = RawArray(
         path=path,
         label=str(path),
         shape=shape[::-1],
         dtype=dtype,
         fortran=False,
-        open=open_data,
+        open=lambda: opened(path, packing),
+        start=offset,
         seekable=packing is None,
     )
     # No slope stands for 1; nibabel gives no intercept either then.

@@ -73,16 +73,15 @@ def _npy_raw(
     with open_stream() as stream:
         shape, dtype, fortran, header = _read_header(stream, label)
 
-    def open_data() -> BinaryIO:
-        stream = open_stream()
-        if seekable:
-            stream.seek(header)
-        else:
-            stream.read(header)
-        return stream
-
     raw = RawArray(
-        path=path, label=label, shape=shape, dtype=dtype, fortran=fortran, open=open_data, seekable=seekable
+        path=path,
+        label=label,
+        shape=shape,
+        dtype=dtype,
+        fortran=fortran,
+        open=open_stream,
+        start=header,
+        seekable=seekable,
     )
     if 0 not in shape and raw.nbytes != size - header:
         raise malformed(

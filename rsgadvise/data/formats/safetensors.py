@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -115,18 +115,14 @@ def _item(path: Path, name: str, entry: Any, base: int) -> Item:
             label, f"claims {end - begin} bytes for {kind} of shape {str(shape)[:60]}; write it again"
         )
 
-    def open_data() -> BinaryIO:
-        stream = path.open("rb", buffering=0)
-        stream.seek(base + begin)
-        return stream
-
     raw = RawArray(
         path=path,
         label=label,
         shape=tuple(shape),
         dtype=dtype,
         fortran=False,
-        open=open_data,
+        open=lambda: path.open("rb", buffering=0),
+        start=base + begin,
         seekable=True,
         ends=False,
     )
