@@ -31,7 +31,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rsgadvise.pilot.arena_noise import measured_noise
 
 from benchmarks.advice.problems import is_there
 from benchmarks.batch.curves import Curves, fitted, measure
@@ -41,6 +40,7 @@ from rsgadvise.advise.results import NoiseScale
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.batch_race import USUAL, race_batches
+from rsgadvise.pilot.noise_scale import measured_noise
 from rsgadvise.theory.batch_size import stepsize_factor
 
 __all__ = ["main"]
