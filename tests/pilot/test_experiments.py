@@ -180,6 +180,7 @@ def test_longer_stepsizes_and_more_iterations() -> None:
     assert longer.value == pytest.approx(longer.share / 0.1)
     assert explorer.work <= explorer.left
     assert explorer_for(0.02).explore([]) == []
+    assert not explorer._helps(explorer.constant, 2 * explorer.constant), "no better than a constant"
 
 
 @pytest.mark.parametrize("left", [0.0, 30.0, 500.0, 3_000.0, 20_000.0])

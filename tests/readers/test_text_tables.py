@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rsgadvise.data.columns import Column
+from rsgadvise.data.dialect import Numbers
 from rsgadvise.data.formats import tables
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import measure
@@ -357,3 +359,13 @@ def test_a_header_alone_is_said_to_be_one(tmp_path: Path, target: str | None) ->
 def test_a_line_of_numbers_alone_is_a_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("0.25,0.5,1\n")
     assert read(tmp_path / "a.csv")[0] == [[0.25, 0.5, 1]]
+
+
+@pytest.mark.parametrize(("different", "own"), [(1, False), (18, False), (19, True), (20, True)])
+def test_words_of_their_own_are_more_than_nine_in_ten(different: int, own: bool) -> None:
+    assert Column("key", "word", tuple(f"k{at % different}" for at in range(20))).own == own
+
+
+def test_thousands_are_groups_that_no_zero_leads() -> None:
+    found = [Numbers(thousands=",").value(cell) for cell in ("1,234", "0,123", "1,23", "12,345.5")]
+    assert found == [1234, None, None, 12345.5]
