@@ -13,6 +13,7 @@ import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_arff import HEADER
+from test_reader_formats import MATLAB
 from test_reader_malformed import idx, read_or_refused
 from test_svmlight import TEXT
 from test_tensors import X, entry, safetensors, torch_library
@@ -33,9 +34,9 @@ def arrow(kind: str) -> Callable[[Path], object]:
 
 def matlab73(path: Path) -> None:
     pytest.importorskip("h5py", reason="h5py is not installed: pip install 'rsgadvise[hdf5]'")
-    import test_matlab73
+    from test_matlab73 import write
 
-    test_matlab73.write(path, {"x": test_matlab73.MATLAB["sparse"], "y": np.arange(6.0)[:, None]})
+    write(path, {"x": MATLAB["sparse"], "y": np.arange(6.0)[:, None]})
 
 
 def torch(*, new: bool) -> Callable[[Path], object]:
