@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -86,16 +85,15 @@ class Browser:
 class Tab:
     """One page at one width, light or dark."""
 
-    def __init__(self, browser: Browser, page: Path, *, width: int, dark: bool, height: int = 900) -> None:
+    def __init__(self, browser: Browser, page: Path, *, width: int, dark: bool) -> None:
         self._browser = browser
-        self.width = width
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         self._target = target
         self._session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         browser.events.clear()
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -129,17 +127,6 @@ class Tab:
             elif event.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
                 found.append(json.dumps(event["params"]))
         return found
-
-    def picture(self, path: Path) -> None:
-        """The whole page as a PNG file."""
-        height = self.value("document.documentElement.scrollHeight")
-        clip = {"x": 0, "y": 0, "width": self.width, "height": height, "scale": 1}
-        found = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(found["data"]))
-
-    def printed(self) -> bytes:
-        """The page as PDF."""
-        return base64.b64decode(self.call("Page.printToPDF", printBackground=False)["data"])
 
     def close(self) -> None:
         self._browser.call("Target.closeTarget", targetId=self._target)

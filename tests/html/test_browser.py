@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,69 +111,6 @@ def test_the_page_looks_right(
     tab.close()
 
 
-def test_wide_tables_scroll_in_their_own_box(
-    browser: Browser, run: Run, config: Config, tmp_path: Path
-) -> None:
-    tab = Tab(browser, written(run, tmp_path, config("mnist_multilayer")), width=375, dark=False)
-    boxes = tab.value(
-        "[...document.querySelectorAll('.scroll')].map(e => [e.scrollWidth, e.clientWidth, e.tabIndex])"
-    )
-    assert max(inner - outer for inner, outer, _ in boxes) > 50  # there is something to scroll
-    assert {index for _, _, index in boxes} == {0}
-    tab.close()
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_cut_table_has_a_shadow_at_its_edge(
-    browser: Browser, run: Run, config: Config, tmp_path: Path, dark: bool
-) -> None:
-    """Pixels left of the right edge of the ranking: shaded while there is more, plain at its end."""
-    images = pytest.importorskip("PIL.Image")  # comes with the extra `plot`
-    tab = Tab(browser, written(run, tmp_path, config("mnist_multilayer")), width=390, dark=dark)
-    ground = 255 if not dark else 0x14
-
-    def edge() -> int:
-        box = tab.value(
-            "(() => { const r = document.querySelector('#recommendations .scroll').getBoundingClientRect();"
-            " return [r.right + scrollX, r.bottom + scrollY] })()"
-        )
-        clip = {"x": box[0] - 2, "y": box[1] - 10, "width": 1, "height": 1, "scale": 1}
-        found = tab.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]
-        pixel = images.open(io.BytesIO(base64.b64decode(found))).convert("RGB").getpixel((0, 0))
-        return int(pixel[0])
-
-    assert abs(edge() - ground) > 60
-    tab.value("document.querySelector('#recommendations .scroll').scrollLeft = 9999")
-    assert abs(edge() - ground) < 4
-    tab.close()
-
-
-@pytest.mark.parametrize("width", [320, 390])
-def test_a_network_is_not_broken_in_two(browser: Browser, run: Run, tmp_path: Path, width: int) -> None:
-    spec = tmp_path / "s.yaml"
-    spec.write_text("network: {kind: multilayer, layers: [57, 16, 2], weight_bound: 0.3}\n")
-    tab = Tab(browser, written(run, tmp_path, spec), width=width, dark=False)
-    assert tab.value("document.querySelector('h1 .word').textContent") == "57-16-2"
-    assert tab.value("document.querySelector('h1 .word').getClientRects().length") == 1
-    tab.close()
-
-
-def test_what_a_spec_says_does_nothing(browser: Browser, run: Run, tmp_path: Path) -> None:
-    spec = tmp_path / "s.yaml"
-    attack = "</pre></title><script>window.pwned=1</script><img src=http://x.invalid/ onerror=window.pwned=1>"
-    spec.write_text(f"# {attack}\nnetwork: {{kind: single_layer, layers: [4, 2]}}\ndata: {{samples: 100}}\n")
-    page = written(run, tmp_path, spec, "--title", attack)
-    tab = Tab(browser, page, width=375, dark=False)
-    assert tab.value("[typeof window.pwned, document.title, document.images.length]") == [
-        "undefined",
-        attack,
-        0,
-    ]
-    assert tab.value("document.documentElement.scrollWidth") <= 375
-    assert tab.requests() == [page.as_uri()]
-    tab.close()
-
-
 def test_a_hole_in_the_escaping_would_still_be_stopped(
     browser: Browser, run: Run, config: Config, tmp_path: Path
 ) -> None:
@@ -192,19 +127,3 @@ def test_a_hole_in_the_escaping_would_still_be_stopped(
     assert without.value("typeof window.pwned") == "number"
     for each in (tab, without):
         each.close()
-
-
-def test_paper_is_light_and_has_no_closed_tables(
-    browser: Browser, run: Run, config: Config, tmp_path: Path
-) -> None:
-    tab = Tab(browser, written(run, tmp_path, config("mnist_single_layer")), width=720, dark=True)
-    scheme = {"name": "prefers-color-scheme", "value": "dark"}
-    tab.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
-    assert tab.value("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
-    assert tab.value("document.querySelector('details').getClientRects().length") == 0
-    assert tab.value(_SPILLS) == []
-    assert tab.value("[...document.querySelectorAll('.scroll')].every(e => e.scrollWidth <= 720)")
-    pdf = tab.printed()
-    assert pdf.startswith(b"%PDF")
-    assert 2 <= len(re.findall(rb"/Type /Page\b", pdf)) <= 6
-    tab.close()

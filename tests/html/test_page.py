@@ -14,7 +14,7 @@ import html5lib
 import numpy as np
 import pytest
 from conftest import Run
-from test_markup import Reader, read
+from test_markup import read
 
 from rsgadvise.show.html.style import DARK, FILLS, LIGHT, sheet
 
@@ -127,8 +127,11 @@ def check_picture(picture: ET.Element) -> None:
 
 
 def test_nothing_of_a_spec_acts(run: Run, hostile: Path) -> None:
-    text = page(run, hostile, "--title", HOSTILE)
+    override = "training.initial_loss=2.5  # <u>&amp;"  # comes back in the commands
+    text = page(run, hostile, "--title", HOSTILE, "--set", override)
     check_page(text)
+    assert "<u>" not in text
+    assert override in read(text).text
     assert "<script" not in text
     assert "onerror=" not in re.sub(r"&lt;.*?&gt;", "", text)
     reader = read(text)
@@ -139,19 +142,11 @@ def test_nothing_of_a_spec_acts(run: Run, hostile: Path) -> None:
     assert "data.mean is 0.1 in the spec" in reader.text
 
 
-def test_hostile_pieces_are_in_every_place_that_shows_them(run: Run, hostile: Path) -> None:
-    """An override is text of the user's too: it comes back in the commands."""
-    text = page(run, hostile, "--set", "training.initial_loss=2.5  # <u>&amp;")
-    check_page(text)
-    assert "<u>" not in text
-    assert "training.initial_loss=2.5  # <u>&amp;" in read(text).text
-
-
 def test_the_header_says_what_is_advised(run: Run, config: Config) -> None:
     paper = ("--constants", "paper")
     text = read(page(run, config("mnist_single_layer"), *paper)).text
     for part in (
-        "Train with stepsize 0.001034, batches of 16 rows and 375,000 iterations (100 epochs)",
+        "Train with stepsize 0.001034, batches of 16 rows, 375,000 iterations (100 epochs), no dropout.",
         "at most 0.05156, which is proven for any data in [0, 1] with these moments",
         "training.initial_loss = 10: the largest possible loss",
         "Near tie: batch sizes 16, 32, 64, 128, 256",
@@ -273,10 +268,3 @@ def test_every_class_that_is_drawn_has_a_style(run: Run, config: Config) -> None
         for tag, attributes in tags(page(run, config(name))):
             classes = str(attributes.get("class") or "").split()
             assert not classes or any(f".{each}" in css for each in classes), (tag, classes)
-
-
-def test_reader_sees_tags() -> None:
-    """The checks above rest on it."""
-    reader = Reader()
-    reader.feed("<p onclick=x><script>y</script>")
-    assert reader.tags == [("p", {"onclick": "x"}), ("script", {})]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import count, epochs, network, number, stepsizes_by_layer
+from rsgadvise.numerals import count, epochs, network, number
 from rsgadvise.records import dataclass
 from rsgadvise.show.html import words
 from rsgadvise.show.html.figures import figures, learning_figure
@@ -26,7 +26,7 @@ from rsgadvise.show.report.documents import statistics_blocks
 from rsgadvise.theory import about
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Advice, Recommendation
+    from rsgadvise.advise.results import Advice, TrainingPlan
     from rsgadvise.ask.assumptions import Hypothesis, InputStatistic
     from rsgadvise.ask.curves import Curves
     from rsgadvise.data.scaling import DataStatistics
@@ -176,72 +176,52 @@ def _header(page: Page, title: str, name: str) -> Markup:
     caveat = about(advice.constants).caveat
     proven = f", {caveat}" if caveat else ""
     context = f"{advice.constants} constants{proven}, {advice.equation}; {advice.objective}"
-    plan = advice.train
-    if plan is None or plan.source == "theorem":  # rank 1 is the answer
-        told = [element("p", prose(" ".join(words.lead(advice))), class_="lead")]
-    else:
-        told = [
-            element("p", prose(line), class_="lead" if at == 0 else None)
-            for at, line in enumerate(lead(advice))
-        ]
+    plan, told = advice.train, lead(advice)
+    if not _is_rank_1(advice):
         context = f"ranks by {context}"
-    tiles = [_tiles(_facts(advice, advice.recommendations[0]))] if advice.recommendations else []
+    elif advice.recommendations:
+        told = (*told, words.worth(advice, advice.recommendations[0]))
+    paragraphs = (
+        element("p", prose(line), class_="lead" if at == 0 else None) for at, line in enumerate(told)
+    )
+    facts = [] if plan is None or not advice.recommendations else _facts(advice, plan)
+    tiles = [
+        element("div", element("dt", what), element("dd", value, class_=state))
+        for what, value, state in facts
+    ]
     return element(
         "header",
         element("h1", _unbroken(title, name)),
-        *told,
-        *tiles,
+        *paragraphs,
+        *([element("dl", *tiles, class_="tiles")] if tiles else []),
         element("p", _unbroken(f"{name}: {context}", name), class_="meta"),
     )
 
 
-Facts = Sequence[tuple[str, str, str | None]]
+def _is_rank_1(advice: Advice) -> bool:
+    """Whether what to train with is the first rank of a theorem."""
+    return advice.train is None or advice.train.source == "theorem"
 
 
-def _facts(advice: Advice, best: Recommendation) -> Facts:
-    """The numbers to train with: (name, value, class)."""
-    plan = advice.train
-    if plan is None or plan.source == "theorem":
-        return _facts_of_rank(advice, best)
+def _facts(advice: Advice, plan: TrainingPlan) -> Iterator[tuple[str, str, str | None]]:
+    """The numbers to train with and what they are worth: (name, value, class)."""
+    best = advice.recommendations[0] if _is_rank_1(advice) else None
     gammas = plan_stepsizes(advice, plan)
-    facts: list[tuple[str, str, str | None]] = [
-        ("stepsize by layer" if "," in gammas else "stepsize", gammas, None),
-        ("batch size", count(plan.batch_size), None),
-        ("iterations", count(plan.iterations), None),
-        ("dropout rate", number(plan.dropout_rate, 3), None),
-    ]
+    yield "stepsize by layer" if "," in gammas else "stepsize", gammas, None
+    yield "batch size", count(plan.batch_size), None
+    yield "iterations", count(plan.iterations), None
     if plan.epochs is not None:
-        facts.insert(3, ("epochs", epochs(plan.epochs), None))
-    if plan.loss is not None and plan.constant_loss is not None:
+        yield "epochs", epochs(plan.epochs), None
+    if best is not None and best.runs > 1:
+        yield "independent runs", f"{best.runs:,}", None
+    yield "dropout rate", number(plan.dropout_rate, 3), None
+    if best is not None:
+        yield "bound", number(best.bound), None
+        yield ("that bound is", *words.verdict(best))
+    elif plan.loss is not None and plan.constant_loss is not None:
         state = {True: "yes", False: "no", None: None}[plan.learns]
-        facts.append(("loss of a short run", number(plan.loss, 3), state))
-        facts.append(("of a constant", number(plan.constant_loss, 3), None))
-    return facts
-
-
-def _facts_of_rank(advice: Advice, best: Recommendation) -> Facts:
-    """Those of the first rank, with its bound."""
-    state, word = words.verdict(advice)
-    facts: list[tuple[str, str, str | None]] = [
-        ("stepsize", stepsizes_by_layer(best.stepsize), None),
-        ("batch size", count(best.batch_size), None),
-        ("iterations", count(best.iterations), None),
-        ("keep probability", number(best.keep_prob, 3), None),
-        ("bound", number(best.bound), None),
-        ("that bound is", word, state),
-    ]
-    if best.runs > 1:
-        facts.insert(3, ("independent runs", f"{best.runs:,}", None))
-    return facts
-
-
-def _tiles(facts: Facts) -> Markup:
-    """Numbers, large."""
-    pairs = (
-        element("div", element("dt", name), element("dd", value, class_=class_))
-        for name, value, class_ in facts
-    )
-    return element("dl", *pairs, class_="tiles")
+        yield "loss of a short run", number(plan.loss, 3), state
+        yield "of a constant", number(plan.constant_loss, 3), None
 
 
 def _recommendations(advice: Advice) -> Markup:

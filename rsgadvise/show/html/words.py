@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rsgadvise.kinds import KINDS
-from rsgadvise.numerals import count, number, stepsizes
+from rsgadvise.numerals import count, number
 from rsgadvise.theory import about
 from rsgadvise.theory.theorems import theorem_of
 
@@ -55,15 +54,11 @@ MARK: Mapping[str, str] = {
     "certified_minimum": "smallest certified bound",
     "critical_batch_size": "critical batch size, twice the fewest iterations possible",
 }
-TERM: Mapping[str, str] = {
-    "initial_error": "initial error",
-    "late_stopping": "late stopping",
-    "gradient_noise": "gradient noise",
-    "projection_noise": "projection noise",
-    "output_noise": "output noise",
-    "top_hidden_noise": "top hidden noise",
-    "lower_hidden_noise": "lower hidden noise",
-    "largest_gradient": "largest gradient",
+EDGE: Mapping[str, str] = {
+    "range": "end of the theorem's range",
+    "certified_range": "end of the certified range",
+    "largest_gradient": "largest squared gradient norm possible",
+    "target": "target of one run",
 }
 
 
@@ -77,52 +72,17 @@ def title_of(advice: Advice, network: str) -> str:
     return f"{'No plan' if advice.infeasible else 'Advice'} for {network}"
 
 
-def verdict(advice: Advice) -> tuple[str, str]:
-    """(class, word) for the first rank: proven, unproven, vacuous or absent; none without a plan."""
-    if not advice.recommendations:
-        return "no", "no plan"
-    best = advice.recommendations[0]
+def verdict(best: Recommendation) -> tuple[str, str]:
+    """(word, class) for the bound of the first rank."""
     if not math.isfinite(best.bound):
-        return "no", "absent"
+        return "absent", "no"
     if best.vacuous:
-        return "no", "vacuous"
-    return ("yes", "proven") if best.proven else ("no", "not proven")
+        return "vacuous", "no"
+    return ("proven", "yes") if best.proven else ("not proven", "no")
 
 
-def lead(advice: Advice) -> tuple[str, str]:
-    """What is advised, and what that is worth, in a sentence each."""
-    if advice.infeasible is not None:
-        reason = advice.infeasible.reason
-        return "Nothing is recommended, since no plan meets what the spec asks for.", _sentence(reason)
-    best = advice.recommendations[0]
-    return _advised(advice, best), _worth(advice, best)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _advised(advice: Advice, best: Recommendation) -> str:
-    one = isinstance(best.stepsize, float) or " to " not in stepsizes(best.stepsize)
-    gamma = f"stepsize {stepsizes(best.stepsize)}"
-    if not one:
-        gamma = f"stepsizes from {stepsizes(best.stepsize)}, by layer"
-    if best.decay:
-        gamma += f", decaying as k^-{number(best.decay)}"
-    rows = "1 row" if best.batch_size == 1 else f"{count(best.batch_size)} rows"
-    steps = "1 iteration" if best.iterations == 1 else f"{count(best.iterations)} iterations"
-    epochs = "" if best.epochs is None else f" ({number(best.epochs)} epochs)"
-    unit = "input" if KINDS[advice.kind].tied else "unit"
-    keep = f"keep each {unit} with probability {number(best.keep_prob, 3)}"
-    keep += f" (dropout rate {number(best.dropout_rate, 3)})"
-    if best.keep_prob == 1:
-        keep = f"keep every {unit}"
-    often = "" if best.runs == 1 else f", in each of {best.runs:,} independent runs"
-    joint = "; " if not one or best.decay else ", "
-    return f"Train with {gamma}{joint}batches of {rows} and {steps}{epochs}{often}, and {keep}."
-
-
-def _worth(advice: Advice, best: Recommendation) -> str:
+def worth(advice: Advice, best: Recommendation) -> str:
+    """What the bound of the first rank promises, in a sentence."""
     limit = number(advice.largest_gradient)
     if not math.isfinite(best.bound):
         return "These constants give no bound at that stepsize."

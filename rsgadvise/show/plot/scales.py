@@ -61,23 +61,23 @@ def _power(exponent: float) -> float:
     return float(10.0**exponent) if exponent < highest else _LARGEST
 
 
-def log_axis(label: str, values: Iterable[float]) -> Axis:
-    """A logarithmic axis around positive values, at least half a decade long."""
+def log_axis(label: str, values: Iterable[float], *, most: int = _MOST_TICKS) -> Axis:
+    """A logarithmic axis around positive values, at least half a decade long, with at most so many ticks."""
     exponents = [math.log10(value) for value in values] or [0.0]
     low, high = min(exponents), max(exponents)
     pad = max(_MARGIN * (high - low), (0.5 - (high - low)) / 2)
     low, high = max(low - pad, _EXPONENTS[0]), min(high + pad, _EXPONENTS[1])
-    return Axis(label, "log", _power(low), _power(high), _log_ticks(low, high))
+    return Axis(label, "log", _power(low), _power(high), _log_ticks(low, high, most))
 
 
-def _log_ticks(low: float, high: float) -> tuple[Tick, ...]:
+def _log_ticks(low: float, high: float, most: int) -> tuple[Tick, ...]:
     """Few ticks at round numbers: powers of ten, else their simple multiples, else what is round between."""
     first, last = math.ceil(low), math.floor(high)
     for step in (1, 2, 3, 5, 10, 20, 50, 100):
         exponents = [e for e in range(first, last + 1) if e % step == 0]
         if len(exponents) < _FEWEST_TICKS:
             break
-        if len(exponents) <= _MOST_TICKS:
+        if len(exponents) <= most:
             return _ticks([_power(e) for e in exponents])
     for mantissas in ((1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9)):
         found = [
@@ -86,7 +86,7 @@ def _log_ticks(low: float, high: float) -> tuple[Tick, ...]:
             for mantissa in mantissas
             if low <= e + math.log10(mantissa) <= high
         ]
-        if _FEWEST_TICKS <= len(found) <= _MOST_TICKS:
+        if _FEWEST_TICKS <= len(found) <= most:
             return _ticks(found)
     return _linear_ticks(_power(low), _power(high))
 
