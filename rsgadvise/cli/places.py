@@ -20,7 +20,6 @@ from rsgadvise.errors import UsageError
 _WRITTEN = {
     "output": "--output",
     "junit": "--junit",
-    "resume": "--resume",
     "file": "FILE",
     "into": "--into",
     "save": "--save",

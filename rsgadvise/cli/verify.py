@@ -18,7 +18,6 @@ from rsgadvise.ask.verify.results import Verification
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.options import (
     AdviserOption,
-    DaskOption,
     JobsOption,
     SetOption,
     check_budget,
@@ -141,7 +140,7 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     Raises:
         InfeasibleError: nothing can be recommended.
     """
-    from rsgadvise.ask.sweep.axes import chosen_values
+    from rsgadvise.ask.verify.from_spec import chosen_values
     from rsgadvise.numerals import stepsizes
 
     constants = adviser(loaded, asked)
@@ -309,7 +308,6 @@ def verify(
         ),
     ] = None,
     jobs: JobsOption = None,
-    dask: DaskOption = None,
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="SECONDS", help="Stop after so long.")
     ] = None,
@@ -338,17 +336,13 @@ def verify(
         confidence=confidence,
         quiet=to.quiet,
     )
-    from rsgadvise.ask.verify.runners import make_runner
-    from rsgadvise.ask.verify.running import run_cases
+    from rsgadvise.ask.verify.running import make_runner, run_cases
     from rsgadvise.cli.progress import CaseProgress
 
-    runner = make_runner(
-        [case.experiment for case in cases],
-        jobs=jobs or usable_cores(),
-        dask=dask,
-        kill=budget is not None,
-    )
-    with CaseProgress(enabled=not to.quiet) as progress:
+    with (
+        contextlib.closing(make_runner(jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
+        CaseProgress(enabled=not to.quiet) as progress,
+    ):
         found = run_cases(
             cases,
             runner,
