@@ -7,9 +7,9 @@ says that training is faster, since the other spec may stay as far below its own
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rsgadvise.advise import wording
 from rsgadvise.advise.recommend import recommend
@@ -217,19 +217,12 @@ def verdict_of(
     found: dict[str, str | None] = {}
     sentences = []
     for constants in BY_THEOREM:
-        ranked = sorted(
-            (
-                (row.name, getattr(row, constants))
-                for row in rows
-                if getattr(row, constants).value is not None
-            ),
-            key=lambda pair: pair[1].value,
-        )
+        promises = [(row.name, getattr(row, constants)) for row in rows]
+        ranked = sorted((pair for pair in promises if pair[1].rank), key=lambda pair: pair[1].rank)
         found[constants], sentence = _best(ranked, constants, by)
         sentences.append(sentence)
     paper, certified = (found[each] for each in BY_THEOREM)
-    promises = {row.name: row.certified for row in rows}
-    proven = certified is not None and not promises[certified].vacuous
+    proven = any(row.name == certified and not row.certified.vacuous for row in rows)
     agree = None if paper is None or certified is None else paper == certified
     if agree is not None:
         sentences.append(f"The two sets of constants {'agree' if agree else 'disagree'}.")
@@ -300,19 +293,7 @@ def notes_on(rows: Sequence[Compared], specs: Sequence[Spec]) -> tuple[str, ...]
             "f(W1) is given in some specs and assumed to be the largest possible in others, which favours "
             "those that give it."
         )
-    if not all(row.equal_resources for row in rows):
-        notes.append("Not every spec could be held to the same number of samples.")
     return tuple(notes)
-
-
-def _about_targets(candidates: Sequence[Candidate], *, left_aside: bool, bounded: bool) -> Iterator[str]:
-    """That there are targets, and nobody is compared by them."""
-    if not left_aside or not any(each.spec.target for each in candidates):
-        return
-    if bounded:
-        yield "Not every spec has a target, so that all are left aside; set one for all with --set."
-    else:
-        yield "Not every spec has a bound, so that targets are left aside."
 
 
 Measure = Literal["bound", "samples", "seconds"]
@@ -376,6 +357,10 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
     specs = [with_statistics(each.spec, each.measured or {}) for each in candidates]
     bounded = [resolve(spec).has_sgd_bound for spec in specs]
     to_target = _same_target(candidates) and all(bounded)
+    aside = []
+    if not to_target and any(each.spec.target for each in candidates):
+        why = "target, so that all are left aside; set one for all with --set"
+        aside = [f"Not every spec has a {why if all(bounded) else 'bound, so that targets are left aside'}."]
     by: Measure = "bound"
     if to_target:
         by = "seconds" if all(spec.cost is not None for spec in specs) else "samples"
@@ -384,33 +369,20 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
     else:
         specs = [spec.model_copy(update={"target": None}) for spec in specs]
     names = tuple(dict.fromkeys((*BY_THEOREM, *([] if constants is None else [constants]))))
-    without = [None if known else _unbounded(spec) for known, spec in zip(bounded, specs, strict=True)]
-    answers = {
-        each: [found or _answer(spec, each) for found, spec in zip(without, specs, strict=True)]
-        for each in names
-    }
+    answers = [_answers(spec, names) for spec in specs]
     first, second = BY_THEOREM
-    none = constants is None and not any(answer.best for answer in answers[first])
-    other = none and any(answer.best for answer in answers[second])
+    none = constants is None and not any(found[first].best for found in answers)
+    other = none and any(found[second].best for found in answers)
     constants = constants or (second if other else first)
-    common = None
-    if not to_target:
-        needed = [answer.samples for answer in answers[constants] if answer.samples is not None]
-        common = min(needed) if needed else None
-        if common is not None:
-            held = [found and _held(spec, found, common) for found, spec in zip(without, specs, strict=True)]
-            answers = {
-                each: [
-                    found or _within(spec, answer, each, common)
-                    for found, spec, answer in zip(held, specs, answers[each], strict=True)
-                ]
-                for each in names
-            }
-    promised = {each: _ranked([_guarantee(a, by, each) for a in answers[each]]) for each in names}
+    needed = [found[constants].samples or 0 for found in answers if found[constants].samples]
+    common = None if to_target or not needed else min(needed)
+    if common is not None:
+        answers = [_within(spec, found, common) for spec, found in zip(specs, answers, strict=True)]
+    promised = {each: _ranked([_guarantee(found[each], by, each) for found in answers]) for each in names}
     rows = [
         _compared(
             candidate,
-            answers[constants][index],
+            answers[index][constants],
             common=common,
             own=promised[constants][index],
             promised={each: promised[each][index] for each in BY_THEOREM},
@@ -418,10 +390,10 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         for index, candidate in enumerate(candidates)
     ]
     beyond = {
-        candidate.name: samples
-        for index, candidate in enumerate(candidates)
-        for each in names
-        if common is not None and (samples := answers[each][index].samples or 0) > common
+        candidate.name: answer.samples or 0
+        for candidate, found in zip(candidates, answers, strict=True)
+        for answer in found.values()
+        if common is not None and (answer.samples or 0) > common
     }
     rows.sort(key=lambda row: math.inf if row.rank is None else row.rank)
     return Comparison(
@@ -433,7 +405,7 @@ def compare(candidates: Sequence[Candidate], *, constants: ConstantsName | None 
         notes=(
             *([taken(first, second)] if other and to_target else []),
             *notes_on(rows, specs),
-            *_about_targets(candidates, left_aside=not to_target, bounded=all(bounded)),
+            *aside,
         ),
     )
 
@@ -464,6 +436,12 @@ def _without_cost(spec: Spec) -> Spec:
     return spec.model_copy(update={"cost": None, "budget": budget})
 
 
+def _answers(spec: Spec, names: Sequence[ConstantsName]) -> dict[ConstantsName, _Answer]:
+    if not resolve(spec).has_sgd_bound:
+        return dict.fromkeys(names, _unbounded(spec))
+    return {each: _answer(spec, each) for each in names}
+
+
 def _answer(spec: Spec, constants: ConstantsName) -> _Answer:
     try:
         advice = recommend(spec, constants=constants, top=1)
@@ -475,13 +453,12 @@ def _answer(spec: Spec, constants: ConstantsName) -> _Answer:
     return _Answer(advice)
 
 
-def _within(spec: Spec, answer: _Answer, constants: ConstantsName, common: int) -> _Answer:
-    """The advice for no more samples than all can have; what is fixed beyond that stays."""
-    if answer.best is None or answer.best.samples <= common:
-        return answer
+def _within(spec: Spec, found: Mapping[ConstantsName, _Answer], common: int) -> dict[ConstantsName, _Answer]:
+    """The answers for no more samples than all can have; what is fixed beyond that stays."""
+    beyond = [each for each, answer in found.items() if (answer.samples or 0) > common]
     # A limit of its own is larger, since the answer keeps to it.
-    again = _answer(changed_spec(spec, {"budget.samples": common}), constants)
-    return again if again.best is not None else answer
+    again = _answers(changed_spec(spec, {"budget.samples": common}), beyond) if beyond else {}
+    return {**found, **{each: answer for each, answer in again.items() if answer.samples is not None}}
 
 
 def _unbounded(spec: Spec) -> _Answer:
@@ -493,14 +470,6 @@ def _unbounded(spec: Spec) -> _Answer:
         return _Answer(None, why, chosen_values(spec)[0])
     except (HypothesisError, InfeasibleError) as error:
         return _Answer(None, f"{why} Nothing to train with: {error}.")
-
-
-def _held(spec: Spec, answer: _Answer, common: int) -> _Answer:
-    """The same for no more samples than all can have; what is fixed beyond that stays."""
-    if (answer.samples or 0) <= common:
-        return answer
-    again = _unbounded(changed_spec(spec, {"budget.samples": common}))
-    return again if again.values is not None else answer
 
 
 def _guarantee(answer: _Answer, by: Measure, constants: ConstantsName) -> Guarantee:
@@ -541,14 +510,9 @@ def _compared(
     paper, certified = (promised[each] for each in BY_THEOREM)
     best, advice = answer.best, answer.advice
     trained = best or answer.values
-    notes = [*candidate.notes, *paper.notes, *certified.notes]
-    notes += best.notes if best is not None else ()
-    equal = common is None or (answer.samples or 0) <= common
-    if not equal:
-        notes.append(
-            f"What the spec fixes takes {answer.samples:,} samples, more than the {common:,} of the "
-            "others: not equal resources."
-        )
+    fixed = ("stepsize", "decay", "batch_size", "iterations", "keep_prob")
+    chosen: dict[str, Any] = {key: getattr(trained, key, None) for key in fixed}
+    notes = (*candidate.notes, *paper.notes, *certified.notes, *(best.notes if best else ()))
     bound = best.bound if best is not None and math.isfinite(best.bound) else None
     limit = advice.largest_gradient if advice is not None else None
     return Compared(
@@ -561,15 +525,11 @@ def _compared(
         relative=None if bound is None or not limit else bound / limit,
         proven=best is not None and best.proven,
         vacuous=best is not None and best.vacuous,
-        stepsize=None if trained is None else trained.stepsize,
-        decay=None if trained is None else trained.decay,
-        batch_size=None if trained is None else trained.batch_size,
-        iterations=None if trained is None else trained.iterations,
+        **chosen,
         runs=None if trained is None else 1 if best is None else best.runs,
-        keep_prob=None if trained is None else trained.keep_prob,
         samples=answer.samples if best is None else best.total_samples,
         seconds=None if best is None else best.seconds,
-        equal_resources=equal,
+        equal_resources=common is None or (answer.samples or 0) <= common,
         rank=own.rank,
         ratio=own.ratio,
         paper=paper,

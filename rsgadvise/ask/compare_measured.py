@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -153,14 +153,14 @@ def _judged(measured: Mapping[str, Measured], confidence: float) -> MeasuredVerd
         text = f"Measured, {', '.join(tied[:-1])} and {tied[-1]} are the same: {known[name].mean:.4g}{least}."
         return MeasuredVerdict(None, False, False, confidence, text)
     first, others = known[name], [each for other, each in known.items() if other != name]
-    if _all(others, lambda each: _below(first.upper, each.lower)):
+    if all(_below(first.upper, each.lower) for each in others):
         text = (
             f"Measured, E||grad f(W^R)||^2 is smallest for {name}: the limits of these starts do not overlap."
         )
         return MeasuredVerdict(name, True, False, confidence, text)
     # As many tests as others, each with its share of what the limits left undecided.
     alpha = (1 - confidence) / len(others)
-    if _all(others, lambda each: _welch(first, each) < alpha):
+    if all(_welch(first, each) < alpha for each in others):
         text = (
             f"Measured, E||grad f(W^R)||^2 is smallest for {name}, by Welch's test over "
             f"{first.starts} starts W1, which is approximate; the limits that hold in any case overlap."
@@ -183,10 +183,6 @@ def _with_loss(verdict: MeasuredVerdict, measured: Mapping[str, Measured]) -> Me
         f"{losses[lowest]:.4g}: a small gradient alone is no success."
     )
     return replace(verdict, text=text)
-
-
-def _all(others: Sequence[Measured], holds: Callable[[Measured], bool]) -> bool:
-    return all(holds(each) for each in others)
 
 
 def _below(upper: float | None, lower: float | None) -> bool:

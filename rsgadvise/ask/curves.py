@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
-from rsgadvise.advise.space import MOST_ITERATIONS, Space, search_space
+from rsgadvise.advise.space import MOST_ITERATIONS, search_space
 from rsgadvise.records import dataclass
 from rsgadvise.theory import about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import certified_beside, objective_for
-from rsgadvise.theory.objective import FixedStepsize, Objective, Plans, Schedule
+from rsgadvise.theory.objective import FixedStepsize, Plans, Schedule
 from rsgadvise.theory.search import distinct, geometric, minimize_scan, whole_grid
 from rsgadvise.theory.theorems import theorem_for
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.space import Space
     from rsgadvise.spec import Spec
     from rsgadvise.theory.descent import FloatArray
-    from rsgadvise.theory.objective import Objective, Range, Schedule
+    from rsgadvise.theory.objective import Objective, Range
     from rsgadvise.theory.problem import Problem
 
 
@@ -222,24 +222,35 @@ class _Base:
     goal: float | None
 
     def held(
-        self, objective: Objective, *, factor: FloatArray, batch: FloatArray, iterations: FloatArray
+        self,
+        objective: Objective,
+        *,
+        factor: FloatArray | float = 1.0,
+        batch: FloatArray | float | None = None,
+        iterations: FloatArray | float | None = None,
     ) -> FloatArray:
-        """The bound with the advised stepsizes times `factor`; shapes broadcast."""
-        factor, batch, iterations = np.broadcast_arrays(factor, batch, iterations)
+        """The bound with the advised stepsizes times `factor`, and what is given in place of the advice."""
+        factor, batch, iterations = np.broadcast_arrays(
+            np.atleast_1d(factor),
+            self.batch if batch is None else batch,
+            self.iterations if iterations is None else iterations,
+        )
         wide = factor.reshape(*factor.shape, *(1,) * self.stepsize.ndim) * self.stepsize
         zeta = np.full(factor.shape, self.keep_prob)
         value = objective.bound(Plans(wide, zeta, batch, iterations, self.schedule)).value
         return np.broadcast_to(value, factor.shape)
 
-    def certified_held(
-        self, *, factor: FloatArray, batch: FloatArray, iterations: FloatArray
-    ) -> FloatArray | None:
-        """The same with certified constants."""
-        if self.certified is None:
-            return None
-        return self.held(self.certified, factor=factor, batch=batch, iterations=iterations)
+    def lines(self, changed: Mapping[str, FloatArray], **others: FloatArray | None) -> tuple[Series, ...]:
+        """The bound where one knob is changed, others by the names of `SeriesName`, and the certified one."""
+        certified = None if self.certified is None else self.held(self.certified, **changed)
+        named = {"held": self.held(self.objective, **changed), **others, "certified": certified}
+        return tuple(
+            Series(name, _values(values))  # type: ignore[arg-type]
+            for name, values in named.items()
+            if values is not None
+        )
 
-    def best(self, *, batch: FloatArray, iterations: FloatArray) -> FloatArray:
+    def best(self, *, batch: FloatArray | float, iterations: FloatArray) -> FloatArray:
         """The bound with the stepsize that is optimal at each point, unless the spec fixes it."""
         batch, iterations = np.broadcast_arrays(batch, iterations)
         chooser = FixedStepsize(self.objective, self.stepsize) if self.fixed_stepsize else self.objective
@@ -326,19 +337,8 @@ def _values(values: FloatArray) -> tuple[float, ...]:
     return tuple(float(value) if np.isfinite(value) else float("inf") for value in values)
 
 
-def _lines(**named: FloatArray | None) -> tuple[Series, ...]:
-    # The names are those of `SeriesName`; what is None is not drawn.
-    return tuple(
-        Series(name, _values(values))  # type: ignore[arg-type]
-        for name, values in named.items()
-        if values is not None
-    )
-
-
 def _advised(base: _Base, x: float) -> Mark:
-    one = np.ones(1)
-    value = base.held(base.objective, factor=one, batch=base.batch * one, iterations=base.iterations * one)
-    return Mark("advised", x, float(value[0]))
+    return Mark("advised", x, float(base.held(base.objective)[0]))
 
 
 def _down(base: _Base) -> float:
@@ -355,16 +355,12 @@ def _against_iterations(base: _Base) -> Curve:
     low = max(1.0, base.iterations * _down(base))
     high = min(max(base.iterations * _ITERATIONS_SPAN, 10.0), float(MOST_ITERATIONS))
     n = _whole(base, low, high, base.iterations)
-    one, batch = np.ones(n.shape), np.full(n.shape, base.batch)
+    best = None if base.fixed_stepsize else base.best(batch=base.batch, iterations=n)
     return Curve(
         knob="iterations",
         x=_values(n),
         at=base.iterations,
-        series=_lines(
-            held=base.held(base.objective, factor=one, batch=batch, iterations=n),
-            best=None if base.fixed_stepsize else base.best(batch=batch, iterations=n),
-            certified=base.certified_held(factor=one, batch=batch, iterations=n),
-        ),
+        series=base.lines({"iterations": n}, best=best),
         marks=(_advised(base, base.iterations),),
         edges=base.levels(),
     )
@@ -374,7 +370,6 @@ def _against_batch(base: _Base) -> Curve:
     low = max(1.0, base.batch / _BATCH_SPAN)
     high = min(max(base.batch * _BATCH_SPAN, 10.0), float(_LARGEST_BATCH))
     b = _whole(base, low, high, base.batch)
-    one, n = np.ones(b.shape), np.full(b.shape, base.iterations)
     same_work = None
     if not isinstance(base.schedule.stopping, tuple):
         left = np.floor(base.batch * base.iterations / b)
@@ -385,10 +380,8 @@ def _against_batch(base: _Base) -> Curve:
         knob="batch_size",
         x=_values(b),
         at=base.batch,
-        series=_lines(
-            held=base.held(base.objective, factor=one, batch=b, iterations=n),
-            **{"same_work_held" if base.fixed_stepsize else "same_work": same_work},
-            certified=base.certified_held(factor=one, batch=b, iterations=n),
+        series=base.lines(
+            {"batch": b}, **{"same_work_held" if base.fixed_stepsize else "same_work": same_work}
         ),
         marks=(_advised(base, base.batch),),
         edges=base.levels(),
@@ -404,16 +397,11 @@ def _against_stepsize(base: _Base) -> Curve:
     # Beyond its range an objective is flat, at the limit or infinite: nothing to see there.
     own, both = _end(base, base.own_end), base.certified is not None
     factor = _factors(_lowest_factor(base), own, certified_end)
-    one = np.ones(factor.shape)
-    n, b = base.iterations * one, base.batch * one
     return Curve(
         knob="stepsize" if same else "stepsize_factor",
         x=_values(factor * unit),
         at=unit,
-        series=_lines(
-            held=base.held(base.objective, factor=factor, batch=b, iterations=n),
-            certified=base.certified_held(factor=factor, batch=b, iterations=n),
-        ),
+        series=base.lines({"factor": factor}),
         marks=(_advised(base, unit), *_minima(base, unit, factor)),
         edges=(
             *base.levels(),
@@ -468,8 +456,7 @@ def _minimum(base: _Base, objective: Objective, factor: FloatArray) -> tuple[flo
     """(factor, bound) of the smallest bound within the figure, or None where there is no bound."""
 
     def value(log_factor: FloatArray) -> FloatArray:
-        b, n = np.full(log_factor.shape, base.batch), np.full(log_factor.shape, base.iterations)
-        return base.held(objective, factor=np.exp(log_factor), batch=b, iterations=n)
+        return base.held(objective, factor=np.exp(log_factor))
 
     low, high = np.log(factor[:1]), np.log(factor[-1:])
     found = minimize_scan(value, low, high, points=len(factor), steps=_STEPS)

@@ -90,7 +90,7 @@ def compare(
     from rsgadvise.spec.problem import resolve
 
     with np.errstate(all="ignore"):
-        found = compared(candidates, constants=None if constants is None else constants)
+        found = compared(candidates, constants=constants)
     behind = {candidate.name: each for candidate, each in zip(candidates, loaded, strict=True)}
     if measure:
         found = _measured(
