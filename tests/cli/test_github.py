@@ -14,7 +14,6 @@ from rsgadvise.cli.verify import announce
 
 FALSIFIED = replace(CASE, name="false", verdict="falsified", bound=0.0625)
 OPEN = replace(CASE, name="open", verdict="inconclusive")
-LIMIT = 1 << 20
 
 Captured = pytest.CaptureFixture[str]
 
@@ -162,26 +161,6 @@ def test_a_summary_that_cannot_be_written_is_one_warning(summary: Path, capsys: 
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("::notice ")
     assert second == "::warning title=rsgadvise verify::cannot write the step summary: Is a directory"
-
-
-@pytest.mark.parametrize("earlier", [0, 5000, LIMIT - 200, LIMIT - 10, LIMIT, LIMIT + 10])
-def test_a_step_summary_stays_within_what_github_takes(summary: Path, earlier: int, capsys: Captured) -> None:
-    before = b"x" * earlier
-    summary.write_bytes(before)
-    announce(verification(CASE), lambda: "## Report\n\n" + "| ∇ |\n" * LIMIT)
-    data = summary.read_bytes()
-    assert data.startswith(before)
-    assert len(data) <= max(LIMIT, earlier)
-    assert capsys.readouterr().err.count("\n") == 1
-    added = data[earlier:].decode()
-    assert added == "" or added.endswith("The rest is left out: a step summary holds at most 1 MiB.\n")
-    assert all(line in {"", "## Report", "| ∇ |"} for line in added.splitlines()[:-1])
-
-
-def test_a_report_that_just_fits_is_whole(summary: Path) -> None:
-    text = "y" * (LIMIT - 1) + "\n"
-    announce(verification(CASE), lambda: text)
-    assert summary.read_text() == text
 
 
 def test_text_that_utf8_cannot_hold_is_replaced(summary: Path) -> None:

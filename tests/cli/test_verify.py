@@ -413,13 +413,6 @@ def test_a_spec_learns_why_its_bounds_differ(run: Run, spec: Path, options: list
     assert "The bounds here hold" not in swept
 
 
-def test_names_are_unique_whatever_the_files_are_called(run: Run, spec: Path) -> None:
-    other = spec.with_name(f"{spec.name} #2")
-    other.write_text(SPEC)
-    names = [case["name"] for case in documents(run, spec, spec, other)["cases"]]
-    assert names[::2] == [str(spec), f"{spec} #2", f"{spec} #2 #2"]
-
-
 def test_confidence_is_not_rounded_up(run: Run, spec: Path) -> None:
     result = run("verify", spec, "--jobs", "1", "--confidence", "0.99999999", "--runs", "40")
     assert "confidence 0.99999999 over all" in result.out

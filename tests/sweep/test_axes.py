@@ -142,15 +142,6 @@ def test_a_value_arrives_in_the_spec_bit_for_bit(value: float) -> None:
     assert loaded.spec.training.stepsize is None
 
 
-def test_an_override_leaves_the_spec_that_it_is_made_from() -> None:
-    loaded = parse_spec(TEXT, file="a.yaml")
-    varied = with_override(loaded, "network.layers[1]=9", "network.weight_bound[0]=0.25")
-    assert varied.spec.network.layers == (6, 9, 2)
-    assert varied.spec.network.weight_bound == (0.25, 0.5)
-    assert loaded.spec.network.layers == (6, 4, 2)
-    assert loaded.spec.network.weight_bound == (0.5, 0.5)
-
-
 def _numeric(schema: dict[str, Any]) -> bool:
     ways = schema.get("anyOf", [schema])
     return any(way.get("type") in ("number", "integer") for way in ways)

@@ -8,10 +8,12 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run, strict
 
+from rsgadvise.ask.sweep import running
 from rsgadvise.ask.sweep.axes import Axis
 from rsgadvise.ask.sweep.running import Sweep
 from rsgadvise.show.formats.markdown import as_markdown
@@ -264,14 +266,6 @@ def test_points_where_nothing_is_proven_are_marked(run: Run, config: Callable[[s
     assert "certified_vacuous" in run(*arguments, *fixed, "-f", "csv").out.splitlines()[0]
 
 
-def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
-    lists, entry = "network.layers=[6,4,2];[6,8,2]", "network.layers[1]=2,8"
-    for pair in ((lists, entry), (entry, lists)):
-        done = run("sweep", spec, *(part for each in pair for part in ("--vary", each)))
-        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-        assert "each key can vary once; got network.layers and network.layers[1]" in done.err
-
-
 def test_rounding_is_no_trend(run: Run, config: Callable[[str], Path]) -> None:
     """Where the target is met at every point, the bound differs in the fifth digit only."""
     shown = run("sweep", config("paper_example"), "--vary", "training.batch_size=10:50:log4").out
@@ -296,3 +290,24 @@ def test_every_part_of_a_wide_table_has_a_title(
     assert main.count("continued") == {40: 2, 80: 0, 200: 0}[columns]
     assert main.count("Sweep of network.layers[1], continued\n\n") == main.count("continued")
     assert "continued" not in run(*arguments, "-q").out
+
+
+def test_ctrl_c_shows_what_is_finished(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, done = running.measure_point, 0
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done > 2:
+            raise KeyboardInterrupt
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(running, "measure_point", interrupted)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    measured = ("--measure", "--runs", "2", "--jobs", "1", "-q", "-f", "json")
+    result = run("sweep", spec, "--vary", "network.layers[1]=2,3,4", *measured)
+    found = strict(result.out)
+    assert (result.code, len(found["points"]), len(found["axes"][0]["values"])) == (130, 2, 3)
+    assert "Interrupted after 2 of 3 points." in found["notes"]
+    nothing = run("sweep", spec, "--vary", "network.layers[1]=2,3,4", *measured)
+    assert (nothing.code, nothing.out) == (130, "")  # before the first point there is nothing to write

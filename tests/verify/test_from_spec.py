@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from rsgadvise.advise.evaluate import evaluate
-from rsgadvise.ask.verify.cases import Case, build_case
-from rsgadvise.ask.verify.from_spec import Values, setting_from_spec
+from rsgadvise.ask.verify.cases import Case, Setting, build_case
+from rsgadvise.ask.verify.from_spec import Values, chosen_values, setting_from_spec
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import Spec
+from rsgadvise.theory.certified import certified_constants
+from rsgadvise.theory.problem import Problem
 from rsgadvise.training.generated import moments_of
-from rsgadvise.training.networks import Data
+from rsgadvise.training.networks import Data, Network
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "single_layer": {"kind": "single_layer", "layers": (6, 2)},
@@ -38,18 +40,9 @@ def spec_of(kind: str, **training: Any) -> Spec:
 
 
 def values_of(spec: Spec) -> Values:
-    training = spec.training
-    assert training.stepsize is not None
-    assert training.batch_size is not None
-    assert training.iterations is not None
-    return Values(
-        training.stepsize,
-        training.batch_size,
-        training.iterations,
-        training.keep_prob or 1.0,
-        training.decay or 0.0,
-        "given",
-    )
+    values, advised = chosen_values(spec)
+    assert not advised
+    return values
 
 
 def case_of(spec: Spec) -> tuple[Case, Data]:
@@ -130,3 +123,22 @@ def test_outside_the_papers_range_matching_is_to_certified_constants() -> None:
     assert paper.bound is None
     assert certified.bound is not None
     assert not certified.vacuous
+
+
+def test_alpha_is_no_less_than_the_spec_says() -> None:
+    """Also where pretraining reaches more: it is an upper limit that the bound rests on."""
+    spec = spec_of("multilayer", pretraining={"tolerance": 0.9})
+    setting, _ = setting_from_spec(spec, values_of(spec), name="a", seed=0)
+    assert setting.start is not None
+    assert setting.pretraining == 0.9
+
+
+def test_what_sampled_masks_add_is_the_variance_of_a_mean() -> None:
+    """Two halves of so many masks per row: sigma^2 over all samples."""
+    network = Network("multilayer", (16, 8, 2), (1.0, 1.0), 0.5)
+    rows = np.random.default_rng(0).random((40, 16))
+    setting = Setting("a", network, Data(rows, np.zeros((40, 2))), (0.5, 0.5), 8, 10)
+    case = build_case(setting, seed=0, alpha=0.01)
+    problem = Problem(network.kind, network.layers, (1.0, 1.0), 1.0, moments_of(setting.data), 2.0, 40, ())
+    variance = float(certified_constants(problem, np.asarray(0.5)).gradient_variance)
+    assert case.mask_error == pytest.approx(variance / (2 * 40 * case.experiment.mask_samples))

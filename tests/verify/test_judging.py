@@ -82,19 +82,31 @@ def exponential(mean: float) -> Draw:
     return lambda rng: min(1.0, float(rng.exponential(mean)))
 
 
-def test_below_the_bound_is_consistent_and_rigorous() -> None:
-    found = one(0.1, exponential(0.01))
-    assert (found.verdict, found.approximate, found.passed) == ("consistent", False, True)
+@pytest.mark.parametrize(
+    ("bound", "draw", "most", "verdict", "approximate", "runs"),
+    [
+        (0.1, exponential(0.01), 1000, "consistent", False, range(33, 400)),  # it stops when it has decided
+        (0.01, exponential(0.1), 1000, "falsified", False, [32]),  # by the pilot
+        (1e-5, exponential(2e-6), 1000, "inconclusive", True, [32]),  # what cannot be reached is not begun
+        (0.0999, exponential(0.1), 64, "inconclusive", False, [64]),  # a mean above it is never approximate
+        (0.011, exponential(0.01), 1, "inconclusive", False, [1]),
+        (0.5, lambda _: 0.1, 2, "inconclusive", True, [2]),
+        (0.1, lambda _: 0.0, 1000, "consistent", False, range(33, 400)),
+    ],
+)
+def test_verdicts(
+    bound: float, draw: Draw, most: int, verdict: str, approximate: bool, runs: Sequence[int]
+) -> None:
+    found = one(bound, draw, runs=most)
+    assert (found.verdict, found.approximate, found.passed) == (verdict, approximate, verdict == "consistent")
+    assert found.runs in runs
     assert found.lower is not None
     assert found.upper is not None
-    assert found.lower < 0.01 < found.upper < 0.1
-    assert found.runs < 400, "it stops when it has decided"
-
-
-def test_above_the_bound_is_falsified_by_the_pilot() -> None:
-    found = one(0.01, exponential(0.1))
-    assert (found.verdict, found.approximate, found.passed) == ("falsified", False, False)
-    assert found.runs == 32
+    assert found.measured is not None
+    assert found.lower <= found.measured <= found.upper
+    assert (found.upper < bound) == (approximate or verdict == "consistent")
+    assert (found.lower > bound) == (verdict == "falsified")
+    assert (found.looseness is None) == (found.measured == 0)
 
 
 def test_slightly_above_needs_more_trajectories_and_gets_them() -> None:
@@ -103,26 +115,6 @@ def test_slightly_above_needs_more_trajectories_and_gets_them() -> None:
     assert found.verdict == "falsified"
     assert found.runs > 32
     assert all(block.trajectory for _, block in runner.blocks)
-
-
-def test_out_of_reach_of_rigour_is_approximate_at_the_end() -> None:
-    found = one(1e-5, exponential(2e-6))
-    assert (found.verdict, found.approximate, found.passed) == ("inconclusive", True, False)
-    assert found.upper is not None
-    assert found.upper < 1e-5
-    assert found.runs == 32, "what cannot be reached is not begun"
-
-
-def test_too_few_runs_are_inconclusive() -> None:
-    assert judged([case((0.011,))], Invented([exponential(0.01)]), runs=1).verdict == "inconclusive"
-    found = one(0.011, exponential(0.01), runs=1)
-    assert (found.verdict, found.approximate, found.runs) == ("inconclusive", False, 1)
-    assert not found.passed
-
-
-def test_two_runs_that_agree_are_approximate() -> None:
-    found = one(0.5, lambda _: 0.1, runs=2)
-    assert (found.verdict, found.approximate) == ("inconclusive", True)
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -172,12 +164,6 @@ def test_a_loss_that_does_not_fall_is_not_approximate() -> None:
     strict = replace(case((1e-5,)), loss_falls=True, initial_loss=0.5)
     (found,) = judged([strict], Invented([exponential(2e-6)], loss=0.50001)).cases
     assert (found.verdict, found.approximate) == ("inconclusive", False)
-
-
-def test_falsified_is_never_approximate() -> None:
-    """A mean above the bound that the sequence cannot confirm stays open."""
-    found = one(0.0999, exponential(0.1), runs=64)
-    assert found.verdict == "inconclusive"
 
 
 def test_one_sequence_serves_both_bounds() -> None:
@@ -233,12 +219,6 @@ def test_sampled_masks_widen_the_limits() -> None:
     assert wide.lower <= (0.05**0.5 - 0.1) ** 2
     (far,) = judged([replace(noisy, claims=plain.claims)], Invented([lambda _: 0.5])).cases
     assert far.verdict == "falsified"
-
-
-def test_a_zero_gradient_is_consistent() -> None:
-    found = one(0.1, lambda _: 0.0)
-    assert found.verdict == "consistent"
-    assert found.looseness is None
 
 
 @pytest.mark.parametrize(

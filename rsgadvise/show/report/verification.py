@@ -15,8 +15,6 @@ from rsgadvise.show.report.blocks import Block, Column, Grid, Title, sentences
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-    from rsgadvise.ask.verify.results import CaseResult, Verification
-
 
 _QUANTITY = {
     "squared_gradient": "E‖∇f(W^R)‖² over the runs (of the projected gradient where there is a box)",
