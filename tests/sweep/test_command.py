@@ -205,11 +205,14 @@ def test_the_table_has_rows_and_trends(
     assert "### Trend over network.layers[1]" in markdown
 
 
-def test_depth_is_shown_as_text(run: Run, spec: Path) -> None:
-    deep = ",".join(["100"] * 12)
-    shown = run("sweep", spec, "--vary", f"network.layers=[6,4,2];[6,{deep},2]").out
-    assert "6-12x100-2" in shown
-    assert "6-4-2" in shown
+def test_depth_is_shown_as_text(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = ",".join(["100"] * 30)
+    vary = ("--vary", f"network.layers=[6,4,2];[6,{deep},2]")
+    assert " 6-4-2 " in run("sweep", spec, *vary).out
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("sweep", spec, *vary).out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "".join(shown.split()).count("100-") >= 30
 
 
 def test_trends_are_plain_where_the_output_cannot_show_bars(

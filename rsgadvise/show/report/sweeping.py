@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from typing import Any
 
 from rsgadvise.ask.sweep.axes import Axis, Value
@@ -16,8 +15,6 @@ from rsgadvise.show.report.pictures import flat, logarithmic, sparkline
 
 _Cell = Callable[[SweepPoint], str]
 _Quantity = Callable[[SweepPoint], float | None]
-_REPEATED = 3  # entries in a row that are still written one by one
-_MOST_ENTRIES = 8
 _MOST_LINES = 12  # trends of one quantity, one for each value of the second axis
 _MEASURED = ("gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds")
 
@@ -28,23 +25,7 @@ def _short(key: str) -> str:
 
 
 def _value(value: Value) -> str:
-    return _list(value) if isinstance(value, tuple) else number(value, 6)
-
-
-def _list(values: Sequence[float]) -> str:
-    """Entries with dashes between them, what repeats counted, and the middle of what is still long left out.
-
-    Example:
-        >>> _list((784, 100, 100, 10)), _list((784, *[100] * 9, 10)), _list((*range(100, 112), 1))
-        ('784-100-100-10', '784-9x100-10', '100-101-102-...-1')
-    """
-    groups = [(value, len(list(group))) for value, group in groupby(values)]
-    parts = [
-        part
-        for value, times in groups
-        for part in ([f"{times}x{value}"] if times > _REPEATED else [str(value)] * times)
-    ]
-    return "-".join(parts if len(parts) <= _MOST_ENTRIES else [*parts[:3], "...", parts[-1]])
+    return "-".join(map(str, value)) if isinstance(value, tuple) else number(value, 6)
 
 
 def _axis_column(axis: Axis) -> Column:
