@@ -14,9 +14,9 @@ import numpy as np
 
 from rsgadvise.advise.recommend import rank
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.ask.design.architectures import Lattice, one_problem, one_space
+from rsgadvise.ask.design.architectures import Lattice, Metric, Search, one_problem, one_space
 from rsgadvise.ask.design.designing import parse_widths
-from rsgadvise.ask.design.screening import Metric, screen
+from rsgadvise.ask.design.screening import screen
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName
@@ -62,13 +62,13 @@ def _asked(target: bool, wide: bool) -> tuple[Problem, Space]:
 
 
 def _ours(constants: ConstantsName, target: bool, wide: bool) -> dict[str, float]:
-    """Candidates, seconds and peak memory of screening and sorting every architecture."""
+    """Seconds and peak memory of screening and sorting every architecture."""
     problem, space = _asked(target, wide)
     metric: Metric = "work" if target else "bound"
     lattice = Lattice(784, 10, parse_widths(WIDTHS), DEPTHS)
     with np.errstate(all="ignore"):
         begun, used = time.perf_counter(), time.process_time()
-        found = screen(problem, space, lattice, constants=constants, metric=metric)
+        found = screen(Search(problem, space, lattice, constants, metric))
         found.order()
         seconds, used = time.perf_counter() - begun, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -87,7 +87,6 @@ def _ours(constants: ConstantsName, target: bool, wide: bool) -> dict[str, float
                 worst = max(worst, abs(here / float(found.cost[at]) - 1))
     peer = (time.process_time() - begun) / _PEERS
     return {
-        "candidates": float(found.candidates),
         "architectures": float(found.cost.size),
         "feasible": float(np.isfinite(found.cost).sum()),
         "seconds": seconds,
@@ -107,8 +106,8 @@ def run() -> None:
         found = json.loads(done.stdout)
         loop = found["peer"] * found["architectures"]
         print(
-            f"design, {name:34} {found['candidates'] / 1e6:5.2f} million candidates "
-            f"({found['architectures']:,.0f} networks, {found['feasible']:,.0f} feasible) in "
+            f"design, {name:34} {found['architectures']:,.0f} networks "
+            f"({found['feasible']:,.0f} feasible) in "
             f"{found['used']:6.2f} s of processor, {found['seconds']:6.2f} s by the clock "
             f"(aim {AIM_SECONDS:g}), peak {found['peak']:.2f} GiB "
             f"(aim {AIM_GIGABYTES:g}); one `recommend` per network: {loop:,.0f} s by {_PEERS} of them, "

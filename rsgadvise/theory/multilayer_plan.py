@@ -7,28 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray, Numeric
 from rsgadvise.theory.multilayer import Structure, smallest_batch_size
 from rsgadvise.theory.multilayer_optimum import largest_shared, logit_of, shared_at, stepsizes_at
 from rsgadvise.theory.search import increasing_root
 
 
-@dataclass(frozen=True, slots=True)
-class Least:
-    """The fewest iterations of each candidate.
-
-    Attributes:
-        iterations: the smallest real N, inf where the target is out of reach.
-        keep_prob: the zeta that attains it.
-        elasticity: d log N / d log B, negative; NaN where the target is out of reach.
-    """
-
-    iterations: FloatArray
-    keep_prob: FloatArray
-    elasticity: FloatArray
-
-
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # of targets near the least float
 def required_iterations(
     *,
     net: Structure,
@@ -37,22 +22,6 @@ def required_iterations(
     initial_loss: Numeric,
     keep_prob: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[FloatArray, FloatArray]:
-    """`fewest_iterations` without the elasticity: N per candidate, inf where out of reach, and zeta."""
-    plan = fewest_iterations(
-        net=net, target=target, batch_size=batch_size, initial_loss=initial_loss, keep_prob=keep_prob
-    )
-    return plan.iterations, plan.keep_prob
-
-
-@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # of targets near the least float
-def fewest_iterations(
-    *,
-    net: Structure,
-    target: Numeric,
-    batch_size: Numeric,
-    initial_loss: Numeric,
-    keep_prob: tuple[float, float] = (1.0, 1.0),
-) -> Least:
     """Smallest real N for which the optimum of (13) meets a target, and the zeta that attains it.
 
     N = (D_f/q) / max_{g, zeta} P, P = zeta^2 g - (zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l)/Bq
@@ -62,7 +31,8 @@ def fewest_iterations(
     Source: (13) solved for N; the plan that the paper omits. Kind: exact. Assumes: constant
         stepsizes, uniform R.
 
-    By the envelope theorem d log N / d log B = 1 - zeta^2 g / P: the stepsizes and zeta are at their best.
+    Returns:
+        N, inf where the target is out of reach, and the zeta that attains it.
     """
     q, batch, *_ = np.broadcast_arrays(
         np.asarray(target, dtype=np.float64),
@@ -133,9 +103,7 @@ def fewest_iterations(
     progress, zeta = best(shared, stepsizes_at(net, shared))
     reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
     safe = np.where(progress > 0, progress, 1.0)
-    needed = np.where(reached, initial_loss / q / safe, np.inf)
-    elasticity = np.where(reached, 1 - zeta**2 * shared / safe, np.nan)
-    return Least(needed, zeta, elasticity)
+    return np.where(reached, initial_loss / q / safe, np.inf), zeta
 
 
 def fewest_samples(*, net: Structure, highest_keep_prob: float) -> tuple[FloatArray, FloatArray]:

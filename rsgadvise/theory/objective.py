@@ -12,8 +12,9 @@ from rsgadvise.records import dataclass
 from rsgadvise.theory import descent
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
 from rsgadvise.theory.search import minimize_scan
-from rsgadvise.theory.shortcut import CertifiedShortcut, Shortcut
 from rsgadvise.theory.stopping import Stopping
+
+_NOISE_SHARE = 1 - np.sqrt(0.5)  # sqrt(sigma^2/(B q)) at which certified plans take the fewest samples
 
 # One interface over the theorems: a bound, its optimum, and the plan that meets a target.
 #
@@ -90,8 +91,9 @@ class Objective(Protocol):
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         """Infimum of the batch sizes that can reach a target."""
 
-    def shortcut(self, keep_prob: Range) -> Shortcut | None:
-        """The fewest iterations in closed form, where there is one for many architectures at once."""
+    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
+        """Real (B, N) with the fewest samples to a target of 1, where there is a formula for many
+        architectures at once; both go with one over the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class DerivedObjective:
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.inner.smallest_batch(target, lowest_keep_prob)
 
-    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
         return None  # nothing is known of what a subclass changes
 
 
@@ -244,7 +246,7 @@ class DescentObjective:
             return np.zeros_like(target)
         return np.asarray(self.variance(np.asarray(lowest_keep_prob)) / (share * target))
 
-    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
         return None
 
 
@@ -295,8 +297,12 @@ class CertifiedMultilayer:
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.total.smallest_batch(target, lowest_keep_prob)
 
-    def shortcut(self, keep_prob: Range) -> Shortcut | None:
-        return CertifiedShortcut(self.total, keep_prob)
+    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
+        """N = 2 D_f U (1 - x)^2 / (q (1 - 2x)^2) with x = sqrt(sigma^2/(B q)), as in `descent`."""
+        total, zeta = self.total, np.asarray(keep_prob[0])
+        ratio = ((1 - _NOISE_SHARE) / (1 - 2 * _NOISE_SHARE)) ** 2
+        n = 2 * total.initial_loss * total.smoothness(zeta) * ratio
+        return np.asarray(total.variance(zeta) / _NOISE_SHARE**2), np.asarray(n)
 
 
 def _falls_with_curvature(schedule: Schedule) -> bool:

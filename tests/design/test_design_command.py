@@ -59,7 +59,7 @@ def test_the_document_has_the_keys_that_scripts_rely_on(
     assert done.err == ""
     found = strict(done.out)
     assert found["schema"] == "rsgadvise.design/1"
-    assert found["candidates"] > found["searched"] == 12
+    assert found["searched"] == 12
     assert all(set(row) >= ARCHITECTURE for row in found["architectures"])
     assert [row["rank"] for row in found["architectures"]] == [1, 2, 3, 4]
     assert found["families"] == [] or set(found["families"][0]) >= {"layers", "bound", "iterations"}

@@ -174,7 +174,8 @@ def test_a_range_of_batch_sizes_is_searched_to_its_best_one(low: int, high: int,
     base = resolve(spec)
     problem, space = one_problem(base, (60, 12, 8, 4)), search_space(spec, base)
     stages = stages_of(problem, space, constants="paper", runs=RUNS)
-    dense = replace(stages, batches=np.geomspace(min(low, high), high, 2001), batch_range=False)
+    sizes: Any = np.geomspace(min(low, high), high, 2001)
+    dense = replace(stages, space=replace(space, batch_sizes=sizes, batch_range=False))
     alphas = np.asarray([[1.0, 1.0], [0.3, 1.0], [0.01, 0.2]])
     for target in (0.01, 1.0, 30.0, 3000.0):
         wide = np.full(3, target)

@@ -17,8 +17,7 @@ from typing import Any, Literal
 import autograd.numpy as anp
 import numpy as np
 import numpy.typing as npt
-from autograd import grad, value_and_grad
-from scipy.optimize import minimize
+from autograd import grad
 
 Array = npt.NDArray[np.float64]
 Kind = Literal["single", "autoencoder", "multilayer"]
@@ -121,14 +120,6 @@ def hessian_product(problem: Problem, theta: Any, direction: Any, targets: Any =
     return grad(lambda point: anp.sum(gradient(problem, point, targets) * direction))(theta)
 
 
-def hessians(problem: Problem, theta: Array) -> Array:
-    """Full Hessian of every instance, (K, P, P)."""
-    basis = np.eye(problem.size)
-    columns = [hessian_product(problem, theta, np.broadcast_to(e, theta.shape)) for e in basis]
-    stacked: Array = np.stack(columns, axis=-1)
-    return stacked
-
-
 def quotient(problem: Problem, theta: Any, direction: Any, targets: Any = None) -> Any:
     """Rayleigh quotients, (K,): each is a lower bound on the largest absolute eigenvalue, up to its sign."""
     product_ = hessian_product(problem, theta, direction, targets)
@@ -144,68 +135,6 @@ def second_moment(problem: Problem, theta: Any, targets: Any = None) -> Any:
 def slope(problem: Problem, theta: Any, targets: Any = None) -> Any:
     """||grad f||^2, (K,)."""
     return anp.sum(gradient(problem, theta, targets) ** 2, axis=-1)
-
-
-def largest_curvature(problem: Problem, theta: Array) -> Array:
-    largest: Array = np.abs(np.linalg.eigvalsh(hessians(problem, theta))).max(axis=-1)
-    return largest
-
-
-def measure(problem: Problem, theta: Array, quantity: Quantity) -> Array:
-    measured: Array
-    if quantity == "curvature":
-        return largest_curvature(problem, theta)
-    measured = (second_moment if quantity == "second moment" else slope)(problem, theta)
-    return measured
-
-
-def ascend(
-    problem: Problem,
-    theta: Array,
-    quantity: Quantity,
-    *,
-    scale: Array,
-    sign: Array,
-    rng: np.random.Generator,
-    steps: int,
-) -> tuple[Array, Array]:
-    """Weights in the box and targets in [0, 1] that make the quantity large, for all instances at once.
-
-    The instances do not interact, so the sum of their ratios to `scale` is maximised by one bounded
-    quasi-Newton run. For the curvature the direction is a further variable and `sign` chooses the end of
-    the spectrum.
-    """
-    direction = rng.standard_normal(theta.shape)
-    parts = [theta, problem.targets, direction][: 3 if quantity == "curvature" else 2]
-    cuts = np.cumsum([part.size for part in parts])[:-1]
-
-    def unpack(flat: Any) -> list[Any]:
-        pieces = [flat[a:b] for a, b in pairwise((0, *cuts, len(flat)))]
-        return [anp.reshape(piece, part.shape) for piece, part in zip(pieces, parts, strict=True)]
-
-    def negative(flat: Any) -> Any:
-        point, targets, *rest = unpack(flat)
-        if quantity == "curvature":
-            value = sign * quotient(problem, point, rest[0], targets)
-        else:
-            value = (second_moment if quantity == "second moment" else slope)(problem, point, targets)
-        return -anp.sum(value / scale)
-
-    lower = [-problem.limits, np.zeros_like(problem.targets), np.full(theta.shape, -np.inf)]
-    upper = [problem.limits, np.ones_like(problem.targets), np.full(theta.shape, np.inf)]
-    ends = [np.concatenate([side.ravel() for side in sides[: len(parts)]]) for sides in (lower, upper)]
-    start = np.concatenate([part.ravel() for part in parts])
-    found = minimize(
-        value_and_grad(negative),
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.stack(ends, axis=1),
-        options={"maxiter": steps},
-    )
-    point, targets, *_ = unpack(found.x)
-    # The optimiser may overstep a bound by one rounding error; the box is part of the claim.
-    return np.clip(point, -problem.limits, problem.limits), np.clip(targets, 0.0, 1.0)
 
 
 def random_problem(kind: Kind, layers: tuple[int, ...], count: int, rng: np.random.Generator) -> Problem:

@@ -22,7 +22,7 @@ from rsgadvise.theory.multilayer import (
     structure,
 )
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
-from rsgadvise.theory.multilayer_plan import fewest_iterations, fewest_samples, required_iterations
+from rsgadvise.theory.multilayer_plan import fewest_samples, required_iterations
 from rsgadvise.theory.theorems.single_layer import constant_stepsize_bound
 
 
@@ -73,20 +73,6 @@ def test_optimum_agrees_with_a_geometric_program_solver(seed: int) -> None:
     stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=keep_prob, **case)
     ours = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value)
     assert ours == pytest.approx(solve_gp(net, case, *keep_prob), rel=1e-6)
-
-
-@pytest.mark.parametrize("seed", range(24, 48))
-def test_no_nearby_or_distant_choice_is_better(seed: int) -> None:
-    net, case = network(seed)
-    stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.02, 1.0), **case)
-    best = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **case).value)
-    rng = np.random.default_rng(seed)
-    scale = rng.choice([1e-4, 1e-2, 0.3, 2.0], size=(3000, 1))
-    limits = np.asarray([float(limit) for limit in stepsize_limits(net)])
-    tries = np.minimum(stepsize * np.exp(rng.normal(size=(3000, stepsize.size)) * scale), limits * (1 - 1e-9))
-    zetas = np.clip(float(zeta) * np.exp(rng.normal(size=3000) * scale[:, 0]), 0.02, 1.0)
-    values = dropout_bound(net=net, stepsize=tries, keep_prob=zetas, **case).value
-    assert best <= values.min() * (1 + 1e-11)
 
 
 def test_many_candidates_at_once_equal_one_at_a_time() -> None:
@@ -176,25 +162,6 @@ def test_other_schedules_agree_with_the_single_layer_descent(stopping: str, deca
         **common,
     )
     assert float(ours.value) == pytest.approx(float(scalar.value), rel=1e-12)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_decaying_optimum_beats_random_choices(seed: int) -> None:
-    """Stepsizes move freely here, each on its own, near and far."""
-    net, case = network(seed + 700)
-    rng = np.random.default_rng(seed)
-    decay = float(rng.choice([0.1, 0.5, 1.0, 2.0]))
-    stopping: Any = rng.choice(["matched", "uniform", "increasing", "last"])
-    common: dict[str, Any] = {**case, "decay": decay, "stopping": stopping}
-    stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.3, 1.0), **common)
-    best = float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **common).value)
-    limits = np.asarray([float(limit) for limit in stepsize_limits(net)])
-    for scale in (2.0, 0.3, 0.03, 1e-3, 1e-4):
-        spread = np.exp(rng.normal(size=(1500, stepsize.size)) * scale)
-        tries = np.minimum(stepsize * spread, limits * (1 - 1e-9))
-        zetas = np.clip(float(zeta) * np.exp(rng.normal(size=1500) * scale), 0.3, 1.0)
-        values = dropout_bound(net=net, stepsize=tries, keep_prob=zetas, **common).value
-        assert best <= values.min() * (1 + 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +310,7 @@ def test_decaying_optimum_of_one_layer_is_that_of_the_descent(stopping: Any) -> 
     assert float(ours[0]) == pytest.approx(float(scalar), rel=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_plan_is_the_inverse_of_the_optimum(seed: int) -> None:
     net, case = network(seed + 100)
     keep_prob = (0.1, 1.0)
@@ -383,7 +350,7 @@ def test_a_target_that_underflows_is_out_of_reach(target: float) -> None:
         assert np.isinf(needed)
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(6))
 def test_feasibility_edge_is_the_closed_form(seed: int) -> None:
     net, case = network(seed + 300)
     edge = float(smallest_batch_size(net=net, target=0.05, lowest_keep_prob=0.3))
@@ -492,25 +459,17 @@ def test_bad_stepsizes_are_refused(stepsize: list[float], message: str) -> None:
     alpha=st.floats(-20.0, 0.0).map(lambda e: 10.0**e),
     zeta=st.floats(0.05, 1.0),
     q=st.floats(-4.0, 3.0).map(lambda e: 10.0**e),
-    share=st.floats(0.3, 3.0),
 )
-def test_the_fewest_samples_are_those_of_the_best_batch_and_n_falls_by_its_elasticity(
-    layers: list[int], w: float, alpha: float, zeta: float, q: float, share: float
+def test_the_fewest_samples_are_those_of_the_best_batch(
+    layers: list[int], w: float, alpha: float, zeta: float, q: float
 ) -> None:
     net = structure(layers=layers, weight_bound=[w] * (len(layers) - 1), pretraining=alpha)
     loss = 7.0
     unit, n = fewest_samples(net=net, highest_keep_prob=zeta)
     best = float(unit) / q
     factors = np.asarray([1.0, 0.7, 0.99, 1.01, 1.4, 1e4])
-
-    def plan(batch: Any) -> Any:
-        return fewest_iterations(
-            net=net, target=q, batch_size=batch, initial_loss=loss, keep_prob=(zeta / 2, zeta)
-        )
-
-    needed = plan(best * factors).iterations
+    needed, _ = required_iterations(
+        net=net, target=q, batch_size=best * factors, initial_loss=loss, keep_prob=(zeta / 2, zeta)
+    )
     assert needed[0] == pytest.approx(loss * float(n) / q, rel=1e-4)
     assert (needed * factors >= needed[0] * (1 - 1e-9)).all()
-    around = plan(best * (1 + share) * np.asarray([1 - 1e-4, 1.0, 1 + 1e-4]))
-    slope = np.log(around.iterations[2] / around.iterations[0]) / np.log((1 + 1e-4) / (1 - 1e-4))
-    assert slope == pytest.approx(around.elasticity[1], rel=2e-3, abs=1e-5)

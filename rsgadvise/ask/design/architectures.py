@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,9 +110,6 @@ class Lattice:
         return (self.inputs, *(int(width) for width in hidden), self.outputs)
 
 
-# Many architectures of one depth as one objective: their lengths are arrays, not numbers.
-
-
 def one_problem(base: Problem, layers: tuple[int, ...]) -> Problem:
     """The problem of one architecture; without a hidden layer it is a single layer, without a box.
 
@@ -133,20 +130,45 @@ def one_space(space: Space, depth: int) -> Space:
     return replace(space, keep_probs=((1.0, 1.0),)) if depth == 0 else space
 
 
-def joint_problem(base: Problem, layers: Sequence[Numeric]) -> Problem:
-    """The problem of many architectures at once: what reads its layers only multiplies them.
+Metric = Literal["bound", "iterations", "samples", "seconds", "work"]
 
-    Args:
-        base: the spec's problem.
-        layers: d_0..d_L, numbers or arrays that broadcast against the candidates.
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is compared, and by what.
+
+    Attributes:
+        base: the spec's problem; the lengths come from the lattice.
+        space: what may be chosen of each architecture.
+        lattice: the architectures.
+        constants: behind the bound.
+        metric: what is minimised; `bound` without a target.
     """
-    ends = base.layers[0], base.layers[-1]
-    return one_problem(base, ends if len(layers) == 2 else cast("tuple[int, ...]", tuple(layers)))
 
+    base: Problem
+    space: Space
+    lattice: Lattice
+    constants: ConstantsName
+    metric: Metric
 
-def joint_objective(base: Problem, layers: Sequence[Numeric], name: ConstantsName) -> Objective:
-    """The bound of many architectures at once, as in `joint_problem`, by the constants of this name."""
-    many = joint_problem(base, layers)
-    if len(layers) == 2:
-        return objective_for(many, name, everywhere=False)
-    return theorem_of(many.kind, name)(many).objective
+    def joint_problem(self, layers: Sequence[Numeric]) -> Problem:
+        """The problem of many architectures at once: what reads its layers only multiplies them.
+
+        Args:
+            layers: d_0..d_L, numbers or arrays that broadcast against the candidates.
+        """
+        ends = self.base.layers[0], self.base.layers[-1]
+        many = ends if len(layers) == 2 else cast("tuple[int, ...]", tuple(layers))
+        return one_problem(self.base, many)
+
+    def objective(self, layers: Sequence[Numeric]) -> Objective:
+        """The bound of many architectures at once."""
+        many = self.joint_problem(layers)
+        if len(layers) == 2:
+            return objective_for(many, self.constants, everywhere=False)
+        return theorem_of(many.kind, self.constants)(many).objective
+
+    def lengths(self, block: Block, picked: NDArray[np.intp] | slice = slice(None)) -> list[Numeric]:
+        """d_0..d_L of some architectures of a block, (architectures, 1) each."""
+        hidden = [block.hidden[picked, layer, None].astype(np.float64) for layer in range(block.depth)]
+        return [float(self.lattice.inputs), *hidden, float(self.lattice.outputs)]

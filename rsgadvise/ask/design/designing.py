@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from rsgadvise.advise.recommend import relevant
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.advise.wording import no_other_plan, ranks_by, taken
 from rsgadvise.ask.design import results as wording
-from rsgadvise.ask.design.architectures import Lattice, one_problem
+from rsgadvise.ask.design.architectures import Lattice, Metric, Search, one_problem
 from rsgadvise.ask.design.pipeline import plan_pipeline
 from rsgadvise.ask.design.ranking import (
     TOLERANCE,
@@ -26,17 +25,16 @@ from rsgadvise.ask.design.ranking import (
     families,
     least_eps,
     ranked,
-    solved,
 )
-from rsgadvise.ask.design.results import Architecture, Design, Infeasible
-from rsgadvise.ask.design.screening import Metric, Progress, screen
+from rsgadvise.ask.design.results import Architecture, Design, Infeasible, Pipeline
+from rsgadvise.ask.design.screening import Progress, screen
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import rounded_up
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName, other_than
 from rsgadvise.theory.judge import Plan, check_problem, equation
 from rsgadvise.theory.problem import INITIAL_LOSS, Assumption, Problem
-from rsgadvise.theory.theorems import theorem_of, usual_constants
+from rsgadvise.theory.theorems import usual_constants
 
 if TYPE_CHECKING:
     from rsgadvise.spec import Spec
@@ -175,28 +173,31 @@ def design(
         HypothesisError: the spec fixes what a design chooses, or has no meaning for it.
         UsageError: the search is too large, or the cost cannot be told.
     """
-    free, left = _freed(spec)
-    ask = partial(
-        _design,
-        free,
-        left=left,
-        widths=widths,
-        depths=depths,
-        equal=equal,
-        most_weights=most_weights,
-        by=by,
-        top=top,
-        most_families=most_families,
-        pipeline=pipeline,
-        measured=measured,
-        progress=progress,
+    check_which(pipeline, top, "raise --top")
+    free, _ = _freed(spec)
+    base = resolve(free, measured)
+    space = search_space(free, base)
+    _check(free, base, space, depths)
+    lattice = Lattice(
+        base.layers[0], base.layers[-1], tuple(widths), tuple(depths), equal, most_weights, base.bias
     )
-    found = ask(constants=constants or usual_constants(spec.network))
+    metric = _metric(space, by)
+    if lattice.total > MOST_ARCHITECTURES:
+        raise UsageError(
+            f"--widths and --depth must span at most {MOST_ARCHITECTURES:,} architectures; got "
+            f"{lattice.total:,}; list fewer widths, lower --depth, or use --equal"
+        )
+
+    def ask(name: ConstantsName) -> Design:
+        search = Search(base, space, lattice, name, metric)
+        return _design(spec, search, progress, top=top, most_families=most_families, pipeline=pipeline)
+
+    found = ask(constants or usual_constants(spec.network))
     if found.infeasible is None or spec.target is None:
         return found
     name = other_than(found.constants)[0]
     try:
-        other = ask(constants=name)
+        other = ask(name)
     except HypothesisError:
         return found
     if other.infeasible is not None:
@@ -219,86 +220,58 @@ def _freed(spec: Spec) -> tuple[Spec, tuple[str, ...]]:
 
 def _design(
     spec: Spec,
+    search: Search,
+    progress: Progress | None,
     *,
-    left: tuple[str, ...],
-    widths: Sequence[int],
-    depths: Sequence[int],
-    equal: bool,
-    most_weights: int | None,
-    constants: ConstantsName,
-    by: By | None,
     top: int,
     most_families: int,
     pipeline: Which,
-    measured: Mapping[str, float | int | None] | None,
-    progress: Progress | None,
 ) -> Design:
     """The same with one set of constants."""
-    check_which(pipeline, top, "raise --top")
-    base = resolve(spec, measured)
-    space = search_space(spec, base)
-    _check(spec, base, space, depths)
-    metric = _metric(space, by)
-    ends = base.layers[0], base.layers[-1]
-    lattice = Lattice(*ends, tuple(widths), tuple(depths), equal, most_weights, base.bias)
-    if lattice.total > MOST_ARCHITECTURES:
-        raise UsageError(
-            f"--widths and --depth must span at most {MOST_ARCHITECTURES:,} architectures; got "
-            f"{lattice.total:,}; list fewer widths, lower --depth, or use --equal"
-        )
-    widest = (base.layers[0], *(max(widths),) * max(depths), base.layers[-1])
-    check_problem(one_problem(base, widest), constants)
-    found = screen(base, space, lattice, constants=constants, metric=metric, progress=progress)
+    base, space, lattice, metric = search.base, search.space, search.lattice, search.metric
+    widest = (base.layers[0], *(max(lattice.widths),) * max(lattice.depths), base.layers[-1])
+    check_problem(one_problem(base, widest), search.constants)
+    found = screen(search, progress)
     if found.cost.size == 0:
         raise UsageError(
-            f"--parameters must leave at least one architecture; got {most_weights:,}; the smallest has "
-            f"{_fewest_weights(lattice):,} weights"
+            f"--parameters must leave at least one architecture; got {lattice.most_weights:,}; the smallest "
+            f"has {_fewest_weights(lattice):,} weights"
         )
     order = found.order()
     feasible = int(np.isfinite(found.cost).sum())
     rows = found.take(order[:feasible])
-    best_depth = int(rows.depth[0]) if feasible else max(depths)
-    compared = sorted({min(int(depth), 1) for depth in np.unique(found.depth)})
+    exact, shown = ranked(search, rows, top) if feasible else ((), ())
+    best_depth = int(rows.depth[0]) if feasible else max(lattice.depths)
+    source = _source(search, best_depth)
     advice = Design(
-        constants=constants,
-        equation=_equation(space, best_depth, constants),
+        constants=search.constants,
+        equation=source if space.goal is None else f"solved for N: {source}",
         by=metric,
         objective=wording.objective(metric, limited=bool(space.limits)),
         searched=found.cost.size,
-        feasible=feasible,
-        candidates=found.candidates,
-        equations=tuple(_source(space, depth, constants) for depth in compared),
+        feasible=feasible if shown else 0,
+        equations=tuple(
+            _source(search, depth) for depth in sorted({min(int(each), 1) for each in np.unique(found.depth)})
+        ),
         tolerance=TOLERANCE,
-        assumed=(*_assumed(base, constants), *space.assumed),
-    )
-    exact, shown = (
-        ranked(base, space, lattice, rows, constants=constants, metric=metric, top=top)
-        if feasible
-        else ((), ())
+        assumed=(*_assumed(base, search.constants), *space.assumed),
     )
     if not shown:
-        return replace(advice, feasible=0, infeasible=_infeasible(base, space, lattice, constants))
+        return replace(advice, infeasible=_infeasible(search))
+    check_which(pipeline, len(shown), "no more architectures reach the target")
+    curve, planned, why = choose(pipeline, search, exact, rows)
+    notes = (*wording.left_aside(_freed(spec)[1]), *_notes(spec, search, shown), *([why] if why else []))
     advice = replace(
         advice,
         architectures=shown,
         families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
-        notes=(*wording.left_aside(left), *_notes(spec, space, lattice, shown, metric)),
+        pipeline=None if planned is None else _pipeline(search, planned),
+        notes=notes,
     )
-    check_which(pipeline, len(shown), "no more architectures reach the target")
-    chosen = choose(
-        pipeline,
-        exact,
-        rows,
-        lattice,
-        shown=len(shown),
-        own=tuple(spec.network.layers),
-        solve=lambda layers: solved(base, space, layers, constants=constants, metric=metric),
-        capped=theorem_of(base.kind, constants).proven,
-    )
-    advice = replace(advice, notes=(*advice.notes, *chosen.notes))
-    if chosen.curve is not None:
-        advice = _with_curve(advice, base, chosen.curve, widths=widths)
-    return advice if chosen.planned is None else _with_pipeline(advice, chosen.planned)
+    if curve is None:
+        return advice
+    level, points = equal_bound_curve(search, curve)
+    return replace(advice, curve=points, curve_layers=curve.problem.layers, curve_bound=level)
 
 
 def _assumed(base: Problem, constants: ConstantsName) -> Iterator[Assumption]:
@@ -380,35 +353,27 @@ def _fewest_weights(lattice: Lattice) -> int:
     return min(least)
 
 
-def _source(space: Space, depth: int, constants: ConstantsName) -> str:
+def _source(search: Search, depth: int) -> str:
     kind = "multilayer" if depth else "single_layer"
-    dropout = min(low for low, _ in space.keep_probs) < 1
-    return equation(kind, constants, space.schedules[0], dropout=dropout)
+    dropout = min(low for low, _ in search.space.keep_probs) < 1
+    return equation(kind, search.constants, search.space.schedules[0], dropout=dropout)
 
 
-def _equation(space: Space, depth: int, constants: ConstantsName) -> str:
-    source = _source(space, depth, constants)
-    return source if space.goal is None else f"solved for N: {source}"
-
-
-def _infeasible(base: Problem, space: Space, lattice: Lattice, constants: ConstantsName) -> Infeasible:
-    goal = space.goal
-    if goal is None:
-        return Infeasible(
-            wording.no_room([limit.key for limit in space.limits] or [space.iterations_key]), None, None
-        )
-    reached = least_eps(base, space, lattice, goal, constants=constants)
-    if reached is None:
-        return Infeasible(wording.no_room([limit.key for limit in space.limits]), None, None)
+def _infeasible(search: Search) -> Infeasible:
+    space, goal = search.space, search.space.goal
+    limits = [limit.key for limit in space.limits]
+    reached = None if goal is None else least_eps(search, goal)
+    if goal is None or reached is None:
+        return Infeasible(wording.no_room(limits or [space.iterations_key]), None, None)
     eps, layers = reached
     told = f"{rounded_up(eps, 6):.6g}"  # what is told has to be reachable
-    keys = [space.iterations_key, *(limit.key for limit in space.limits)]
-    return Infeasible(wording.unreachable(goal.eps, told, layers, keys), eps, layers)
+    return Infeasible(
+        wording.unreachable(goal.eps, told, layers, [space.iterations_key, *limits]), eps, layers
+    )
 
 
-def _notes(
-    spec: Spec, space: Space, lattice: Lattice, shown: Sequence[Architecture], metric: Metric
-) -> tuple[str, ...]:
+def _notes(spec: Spec, search: Search, shown: Sequence[Architecture]) -> tuple[str, ...]:
+    lattice = search.lattice
     best, notes = shown[0], []
     hidden = best.layers[1:-1]
     if hidden and len(lattice.widths) > 1 and set(hidden) == {min(lattice.widths)}:
@@ -424,7 +389,7 @@ def _notes(
     if unproven:
         notes.append(wording.not_proven(unproven, len(shown)))
     notes.append(wording.GRADIENTS_DIFFER)
-    if metric == "seconds":
+    if search.metric == "seconds":
         notes.append(wording.SAME_SPEED)
     if spec.training.initial_loss is not None:
         notes.append(wording.SAME_START)
@@ -432,46 +397,23 @@ def _notes(
         notes.append(wording.pretrained(spec.training.pretraining.tolerance))
     if 0 in lattice.depths and max(lattice.depths) > 0:
         notes.append(wording.SINGLE)
-    if space.batch_range:
-        notes.append(wording.BATCH_RANGE)
     about = ranks_by((row.rank, note) for row in shown for note in row.notes if note in wording.SHARED_NOTES)
     shared = [wording.of_ranks(note, ranks, len(shown)) for note, ranks in about.items()]
     return (*notes, *shared)
 
 
-def _with_curve(advice: Design, base: Problem, one: Solved, *, widths: Sequence[int]) -> Design:
-    """The curve of equal bounds of a network with at least two hidden layers."""
-    layers, row, space = one.problem.layers, one.row, one.space
-    level, points = equal_bound_curve(
-        base,
-        layers,
-        constants=advice.constants,
-        batch_size=int(row.batch[0]),
-        iterations=int(row.iterations[0]),
-        keep_prob=space.keep_probs[int(row.keep_range[0])],
-        schedule=space.schedules[int(row.schedule[0])],
-        firsts=widths,
-    )
-    return replace(advice, curve=points, curve_layers=layers, curve_bound=level)
-
-
-def _with_pipeline(advice: Design, one: Solved) -> Design:
+def _pipeline(search: Search, one: Solved) -> Pipeline:
     """The training of a network with hidden layers."""
     row, goal = one.row, one.space.goal
     runs = int(row.runs[0])
     target = float(row.value[0]) if goal is None else float(goal.per_run(np.asarray(float(runs))))
-    pipeline = plan_pipeline(
-        one.problem,
-        one.space,
-        constants=advice.constants,
-        target=target,
-        runs=runs,
-        ranked=Plan(
-            row.stepsize[0],
-            float(row.keep_prob[0]),
-            float(row.batch[0]),
-            float(row.iterations[0]),
-            one.space.schedules[int(row.schedule[0])],
-        ),
+    ranked_by = Plan(
+        row.stepsize[0],
+        float(row.keep_prob[0]),
+        float(row.batch[0]),
+        float(row.iterations[0]),
+        one.space.schedules[int(row.schedule[0])],
     )
-    return replace(advice, pipeline=pipeline)
+    return plan_pipeline(
+        one.problem, one.space, constants=search.constants, target=target, runs=runs, ranked=ranked_by
+    )

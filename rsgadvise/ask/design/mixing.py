@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +25,7 @@ from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Objective, Range
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.search import distinct, geometric, increasing_root, whole_grid
+from rsgadvise.theory.search import geometric, increasing_root
 from rsgadvise.theory.theorems import autoencoder, theorem_for, theorem_of
 
 # What each stage of a pipeline costs, as a function of the pretraining tolerances.
@@ -33,7 +34,6 @@ from rsgadvise.theory.theorems import autoencoder, theorem_for, theorem_of
 # in Definition 1, and says no more of what that costs. Here the cost is that of the least plan by which
 # (11) guarantees it; fine-tuning then costs what (13) with that alpha asks for.
 
-_BATCHES = 49  # sizes tried of a range, equally spaced in their logarithms
 AUTOENCODER_PASSES = 6
 """Multiply-adds per weight and example of an autoencoder: its matrix encodes and decodes."""
 
@@ -91,8 +91,7 @@ class Stages:
     Attributes:
         problem: multilayer, with alpha = 1.
         constants: behind the fine-tuning. Certified bounds do not depend on alpha.
-        batches: batch sizes allowed, or a grid over their range. batch_range: whether they are such a grid.
-        keep_probs: ranges of zeta.
+        space: what may be chosen; its limits on work are left aside.
         runs: T, of every stage.
         shrink: delta^(1/T), so that a run has to reach eps delta^(1/T) in the mean.
         layers: objective of each hidden layer's autoencoder, with the paper's (11).
@@ -102,9 +101,7 @@ class Stages:
 
     problem: Problem
     constants: ConstantsName
-    batches: FloatArray
-    batch_range: bool
-    keep_probs: tuple[Range, ...]
+    space: Space
     runs: int
     shrink: float
     layers: tuple[Objective, ...]
@@ -121,20 +118,37 @@ class Stages:
         """Number of hidden layers."""
         return len(self.layers)
 
+    @property
+    def batches(self) -> FloatArray:
+        """Batch sizes allowed, or both ends of their range."""
+        return np.asarray(self.space.batch_sizes, dtype=np.float64)
+
+    def smallest_batches(self) -> list[float]:
+        """For each hidden layer, the batch size below which (11) pretrains it to no tolerance below 1."""
+        return [
+            min(
+                float(objective.smallest_batch(np.asarray(self.shrink), zeta))
+                for keep in self.space.keep_probs
+                for zeta in keep  # (10) may be least at either end
+            )
+            for objective in self.layers
+        ]
+
     def pretraining_work(self, level: int, alpha: FloatArray) -> FloatArray:
         """Multiply-adds to pretrain one hidden layer (0 is the first) to each alpha; 0 from 1 on."""
-        below = alpha < 1
+        below, objective = alpha < 1, self.layers[level]
         target = (np.where(below, alpha, 0.5) * self.shrink)[..., None]
-        samples = self._samples(
-            self.layers[level], target, lambda keep: self._pretraining_batches(level, target, keep)
-        )
-        return np.where(below, samples * self.runs * self.layer_weights[level], 0.0)
-
-    def _pretraining_batches(self, level: int, target: FloatArray, keep: Range) -> FloatArray:
-        """The best sizes at either end of the keep probabilities: (10) may be least at either."""
-        noises = [self.layers[level].smallest_batch(target, zeta) * (target / 2) for zeta in keep]
-        best = [autoencoder.fewest_samples_batch_size(target=target, gradient_variance=v) for v in noises]
-        return np.concatenate(np.broadcast_arrays(*best), axis=-1)
+        least = np.full(alpha.shape, np.inf)
+        for keep in self.space.keep_probs:
+            sizes = self.batches
+            if self.space.batch_range:  # the best at either end of the keep probabilities
+                noises = [objective.smallest_batch(target, zeta) * (target / 2) for zeta in keep]
+                best = [
+                    autoencoder.fewest_samples_batch_size(target=target, gradient_variance=v) for v in noises
+                ]
+                sizes = np.clip(np.concatenate(np.broadcast_arrays(*best), axis=-1), sizes[0], sizes[-1])
+            least = np.minimum(least, _fewest_samples(objective, target, sizes, keep))
+        return np.where(below, least * self.runs * self.layer_weights[level], 0.0)
 
     def fine_tuning(self, alphas: FloatArray) -> Objective:
         """The objective of fine-tuning, alpha of each hidden layer along the last axis."""
@@ -143,78 +157,53 @@ class Stages:
     def fine_tuning_work(self, alphas: FloatArray, target: FloatArray) -> FloatArray:
         """Multiply-adds of the fine-tuning; inf where no batch size reaches the target.
 
+        Over a range of batch sizes that is the N B of all real B and N, most of the time. Where B lies
+        outside the range, its nearest end is best, and where N is below 1 the smallest batch that one
+        iteration needs.
+
         Args:
             alphas: of each hidden layer, along the last axis.
             target: the bound to reach in each run, of the same leading shape.
         """
-        wide = np.broadcast_to(np.asarray(target, dtype=np.float64), alphas.shape[:-1])[..., None]
-        objective = self.fine_tuning(alphas)
-        if self.batch_range and self.tuned:
-            samples = self._range_samples(objective, alphas, wide[..., 0])
-        else:
-            samples = self._samples(objective, wide, None)
-        return samples * (3 * self.weights * self.runs)
-
-    def _range_samples(self, objective: Objective, alphas: FloatArray, target: FloatArray) -> FloatArray:
-        """The least N B of a fine-tuning over a range of batch sizes.
-
-        Most of the time that is the N B of all real B and N. Where B lies outside the range the nearest end
-        is best, and where N is below 1 the smallest batch that one iteration needs.
-        """
-        least, low, high = np.full(target.shape, np.inf), self.batches[0], self.batches[-1]
-        for keep in self.keep_probs:
-            shortcut = objective.shortcut(keep)
-            assert shortcut is not None
-            unit = shortcut.fewest_samples()
-            batch, n = (np.broadcast_to(u[..., 0], target.shape) / target for u in unit)
-            samples = batch * n
-            outside = (batch < low) | (batch > high) | (n < 1)
+        wide = np.broadcast_to(np.asarray(target, dtype=np.float64), alphas.shape[:-1])
+        objective, least = self.fine_tuning(alphas), np.full(wide.shape, np.inf)
+        for keep in self.space.keep_probs:
+            unit = objective.fewest_samples(keep) if self.space.batch_range else None
+            if unit is None:
+                least = np.minimum(least, _fewest_samples(objective, wide[..., None], self.batches, keep))
+                continue
+            batch, n = (np.broadcast_to(each[..., 0], wide.shape) / wide for each in unit)
+            samples, held = batch * n, np.clip(batch, self.batches[0], self.batches[-1])
+            outside = (batch != held) | (n < 1)
             if outside.any():
-                held = np.clip(batch[outside], low, high)[:, None]
-                samples[outside] = _held_samples(
-                    self.fine_tuning(alphas[outside]), target[outside][:, None], held, keep, low
-                )[:, 0]
+                own, aim = self.fine_tuning(alphas[outside]), wide[outside][:, None]
+                sizes = _and_single(own, aim, held[outside][:, None], keep, self.batches[0])
+                samples[outside] = _fewest_samples(own, aim, sizes, keep)
             least = np.minimum(least, samples)
-        return least
-
-    def _samples(
-        self, objective: Objective, target: FloatArray, best_of: Callable[[Range], FloatArray] | None
-    ) -> FloatArray:
-        """The least N B, N real and at least 1; inf where no batch size reaches the target.
-
-        Of a range of batch sizes `best_of` tells the best ones; listed ones are all tried.
-        """
-        least = np.full(target.shape[:-1], np.inf)
-        for keep_range in self.keep_probs:
-            sizes = self.batches
-            if self.batch_range and best_of is not None:
-                sizes = np.clip(best_of(keep_range), sizes[0], sizes[-1])
-            batch, wide = np.broadcast_arrays(sizes, target)
-            real, _ = objective.required_iterations(wide, batch, keep_range)
-            least = np.minimum(least, (np.maximum(real, 1.0) * batch).min(axis=-1))
-        return least
+        return least * (3 * self.weights * self.runs)
 
 
-def _held_samples(
+def _and_single(
     objective: Objective, target: FloatArray, batch: FloatArray, keep: Range, low: float
 ) -> FloatArray:
-    """N B at given batch sizes, or where N is below 1, at the smallest that one iteration needs."""
+    """Batch sizes, and beside each the smallest one, if it is smaller, of which one iteration is enough."""
 
-    def needed(size: FloatArray) -> FloatArray:
-        return objective.required_iterations(target, size, keep)[0]
+    def excess(logs: FloatArray) -> FloatArray:
+        return -np.log(objective.required_iterations(target, np.exp(logs), keep)[0])
 
-    n = needed(batch)
-    if (n < 1).any():
-        ends = np.full(batch.shape, np.log(low)), np.log(batch)
-        with np.errstate(invalid="ignore"):
-            single = np.exp(increasing_root(lambda logs: -np.log(needed(np.exp(logs))), *ends))
-        batch = np.where(n < 1, single, batch)
-    return np.maximum(n, 1.0) * batch
+    with np.errstate(invalid="ignore"):
+        single = np.exp(increasing_root(excess, np.full(batch.shape, np.log(low)), np.log(batch)))
+    return np.concatenate([batch, single], axis=1)
 
 
-def stages_of(
-    problem: Problem, space: Space, *, constants: ConstantsName, runs: int, also: float | None = None
-) -> Stages:
+def _fewest_samples(objective: Objective, target: FloatArray, sizes: FloatArray, keep: Range) -> FloatArray:
+    """The least N B of some batch sizes, N real and at least 1; inf where none reaches the target."""
+    batch, wide = np.broadcast_arrays(sizes, target)
+    real, _ = objective.required_iterations(wide, batch, keep)
+    return np.asarray((np.maximum(real, 1.0) * batch).min(axis=-1))
+
+
+def stages_of(problem: Problem, space: Space, *, constants: ConstantsName, runs: int) -> Stages:
     """The stages of one network with hidden layers.
 
     Args:
@@ -222,22 +211,14 @@ def stages_of(
         space: batch sizes and keep probabilities of all stages, and the target's delta.
         constants: behind the fine-tuning; pretraining is planned with the paper's.
         runs: T of every stage.
-        also: a batch size to try beside the grid over a range.
     """
     bare = replace(problem, pretraining=1.0)
     layers = problem.layers
     sizes = [(before + problem.bias) * after for before, after in pairwise(layers)]
-    batches = np.asarray(space.batch_sizes, dtype=np.float64)
-    if space.batch_range:
-        low, high = space.batch_sizes
-        grid = whole_grid(low, high, _BATCHES)
-        batches = distinct(grid if also is None else np.append(grid, also))
     return Stages(
         problem=bare,
         constants=constants,
-        batches=batches,
-        batch_range=space.batch_range,
-        keep_probs=space.keep_probs,
+        space=space,
         runs=runs,
         shrink=1.0 if space.goal is None else float(space.goal.delta ** (1 / runs)),
         layers=tuple(
@@ -284,14 +265,7 @@ def scratch_work(stages: Stages, target: float) -> float:
 
 def _lowest(stages: Stages) -> FloatArray:
     """log of a tolerance below which no batch size allowed pretrains a layer; at most `_BELOW_ONE`."""
-    low = [
-        min(
-            float(objective.smallest_batch(np.asarray(stages.shrink), zeta)) / float(stages.batches.max())
-            for keep in stages.keep_probs
-            for zeta in keep  # (10) may be least at either end
-        )
-        for objective in stages.layers
-    ]
+    low = np.asarray(stages.smallest_batches()) / float(stages.batches.max())
     return np.minimum(np.log(np.maximum(low, 1e-30)) + 1e-6, _BELOW_ONE)
 
 
@@ -350,8 +324,7 @@ def _uniform(
 
 def _mixed(stages: Stages, logs: FloatArray, target: float) -> Mixed:
     before, after = _costs(stages, logs[None, :], target)
-    alpha = tuple(float(a) for a in np.where(logs < 0, np.exp(logs), 1.0))
-    return Mixed(alpha, float(before[0]), float(after[0]))
+    return Mixed(tuple(_alphas(logs).tolist()), float(before[0]), float(after[0]))
 
 
 def cheapest_uniform(stages: Stages, target: float, *, price: float = 1.0) -> Mixed | None:
@@ -395,40 +368,28 @@ def cheapest_mix(stages: Stages, target: float, *, price: float = 1.0, enough: f
     feasible &= (least < cost.min()) | (cost == cost.min())
     sets, cost = sets[feasible], cost[feasible]
     logs = np.where(sets, common[feasible][:, None], 0.0)
-    alphas = _alphas(logs)
-    spent = np.stack([stages.pretraining_work(at, alphas[:, at]) for at in range(stages.hidden)], axis=1)
     lowest = _lowest(stages)
+
+    def value(points: FloatArray, rows: NDArray[np.intp], level: int) -> FloatArray:
+        vectors = np.repeat(logs[rows, None, :], points.shape[1], axis=1)
+        vectors[..., level] = points
+        before, after = _costs(stages, vectors, target)
+        return price * before + after
+
     for _ in range(_SWEEPS):
-        before = cost
+        before = cost.copy()
+        if cost.min() < enough:
+            break
         for level in range(stages.hidden):
             rows = np.flatnonzero(sets[:, level])
             if rows.size == 0:
                 continue
-
-            others = np.delete(spent[rows], level, axis=1).sum(axis=1)[:, None]
-
-            def value(
-                points: FloatArray,
-                rows: NDArray[np.intp] = rows,
-                level: int = level,
-                others: FloatArray = others,
-            ) -> FloatArray:
-                vectors = np.repeat(logs[rows, None, :], points.shape[1], axis=1)
-                vectors[..., level] = points
-                alphas = _alphas(vectors)
-                tuned = stages.fine_tuning_work(alphas, np.full(points.shape, target))
-                return np.asarray(
-                    price * (others + stages.pretraining_work(level, alphas[..., level])) + tuned
-                )
-
-            low = np.full(rows.size, lowest[level])
-            found, lower = _minimum(value, low, np.full(rows.size, _BELOW_ONE), points=_INNER)
+            ends = np.full(rows.size, lowest[level]), np.full(rows.size, _BELOW_ONE)
+            found, lower = _minimum(partial(value, rows=rows, level=level), *ends, points=_INNER)
             better = lower < cost[rows]
             logs[rows[better], level] = found[better]
-            spent[rows[better], level] = stages.pretraining_work(level, _alphas(found[better]))
-            cost = cost.copy()
             cost[rows[better]] = lower[better]
-        if np.all(cost >= before * (1 - _SETTLED)) or cost.min() < enough:
+        if np.all(cost >= before * (1 - _SETTLED)):
             break
     return _mixed(stages, logs[int(np.argmin(cost))], target)
 
@@ -436,11 +397,6 @@ def cheapest_mix(stages: Stages, target: float, *, price: float = 1.0, enough: f
 def pretraining_pays(stages: Stages, target: float, *, price: float = 1.0) -> bool | None:
     """Whether some pretraining is cheaper than none; None where neither reaches the target."""
     scratch = scratch_work(stages, target)
-    if np.isfinite(scratch) and not _least(stages, _sets(stages.hidden), target, price).min() < scratch:
-        return False
-    common = cheapest_uniform(stages, target, price=price)
-    if common is not None and common.total(price) < scratch:
-        return True
     mix = cheapest_mix(stages, target, price=price, enough=scratch)
     if mix is None:
         return False if np.isfinite(scratch) else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
-from rsgadvise.advise.iterations import fewest_iterations
 from rsgadvise.advise.results import as_stepsize
-from rsgadvise.advise.space import Limit, Space
+from rsgadvise.advise.solve import solve
+from rsgadvise.advise.space import Goal, Limit, Space, without_limits
 from rsgadvise.ask.design.mixing import (
     Stages,
     cheapest_mix,
@@ -22,11 +23,9 @@ from rsgadvise.ask.design.mixing import (
 from rsgadvise.ask.design.results import SCRATCH, FineTuning, Flip, Mix, Pipeline, PretrainedLayer
 from rsgadvise.ask.design.screening import work_of
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.judge import Plan, judge
-from rsgadvise.theory.objective import Objective, Range, Schedule
+from rsgadvise.theory.objective import Objective, Schedule
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.search import distinct, whole_grid
 
 COMMON = "one alpha for all layers"
 EACH = "one alpha per layer"
@@ -36,8 +35,6 @@ NOTHING = "neither is feasible"
 
 _DECADES = 3  # of the target, below and above, in which flips are looked for
 _GRID = 10
-_REACHES = (2.0, 1.05, 1.003)  # factors around the best batch size of a range that are looked at more closely
-_POINTS = 65
 _SAME = 1e-3  # relative difference of two plans' costs below which they count as one
 _ROUNDING = 1e-9
 _PRICE_CHECK = 1e-3  # relative distance from the price at which the choice is checked on both sides
@@ -77,8 +74,7 @@ def plan_pipeline(
         ranked: the plan by which this network was ranked. Where it is the fine-tuning that an option asks
             for and costs no more, up to `_SAME`, it is that option's, so that one network has one plan.
     """
-    also = None if ranked is None else int(ranked.batch_size)
-    stages = stages_of(problem, space, constants=constants, runs=runs, also=also)
+    stages = stages_of(problem, space, constants=constants, runs=runs)
     hidden = stages.hidden
     known = None if ranked is None or not ranked.schedule.plain else ranked
     options = [_mix(stages, SCRATCH, (1.0,) * hidden, target, known if problem.pretraining >= 1 else None)]
@@ -101,10 +97,8 @@ def plan_pipeline(
         notes += _unreachable(stages)
         if each is not None:
             found = (*_target_flips(stages, space, target), *_price_flips(stages, target))
-        elif common is None and each is None and problem.pretraining >= 1:
-            options.append(
-                Mix(COMMON, (0.0,) * hidden, False, _claim(stages, COMMON), (), None, None, None, None)
-            )
+        elif problem.pretraining >= 1:
+            options.append(Mix(COMMON, (0.0,) * hidden, _claim(stages, COMMON)))
     feasible = [option for option in options if option.work is not None]
     best = min(feasible, key=lambda option: option.work or 0) if feasible else None
     notes += _notes(stages, space, options, best)
@@ -127,37 +121,18 @@ def _claim(stages: Stages, name: str) -> str:
 
 
 def _exact(stages: Stages, objective: Objective, target: float) -> tuple[Plan, int] | None:
-    """The point of least N B with the smallest whole N of each batch size, checked against the bound.
-
-    In a range the best size of the grid is narrowed down to one of the sizes next to it.
-    """
-    best: tuple[float, Plan] | None = None
-    for keep_range in stages.keep_probs:
-        n, batch = _least_samples(objective, stages.batches, target, keep_range)
-        if stages.batch_range and np.isfinite(n[0]):
-            low, high = float(stages.batches[0]), float(stages.batches[-1])
-            for reach in _REACHES:
-                ends = np.clip([batch[0] / reach, batch[0] * reach], low, high)
-                near = distinct(np.append(whole_grid(ends[0], ends[1], _POINTS), batch))
-                n, batch = _least_samples(objective, near, target, keep_range)
-        if not np.isfinite(n[0]) or (best is not None and float(n[0] * batch[0]) >= best[0]):
-            continue
-        plans = objective.optimum(batch, n, keep_range, Schedule())
-        zeta = float(plans.keep_prob[0])
-        point = Plan(plans.stepsize[0], zeta, float(batch[0]), float(n[0]), Schedule())
-        best = float(n[0] * batch[0]), point
-    return (
-        None if best is None else (best[1], int(best[1].iterations) * int(best[1].batch_size) * stages.runs)
+    """The plan with the fewest samples, as `recommend` finds it, and these over all runs."""
+    free = replace(
+        without_limits(stages.space), goal=Goal(target, 1.0, 1), schedules=(Schedule(),), cost=None
     )
-
-
-def _least_samples(
-    objective: Objective, batches: FloatArray, target: float, keep_range: Range
-) -> tuple[FloatArray, FloatArray]:
-    """(N, B) of the batch size with the least N B, each as an array of one."""
-    whole = fewest_iterations(objective, batches, np.full(batches.shape, target), keep_range)
-    at = int(np.argmin(whole * batches))
-    return whole[at : at + 1], batches[at : at + 1]
+    rows = solve(objective, free)
+    if not rows.batch.size:
+        return None
+    row = rows.take(np.asarray([np.argmin(rows.total)]))
+    plan = Plan(
+        row.stepsize[0], float(row.keep_prob[0]), float(row.batch[0]), float(row.iterations[0]), Schedule()
+    )
+    return plan, int(row.total[0]) * stages.runs
 
 
 def _mix(
@@ -166,7 +141,7 @@ def _mix(
     """One way to train; `known` is a plan of the fine-tuning that is kept where it is as good."""
     claim = _claim(stages, name)
     layers = list[PretrainedLayer]()
-    refused = Mix(name, alpha, False, claim, (), None, None, None, None)
+    refused = Mix(name, alpha, claim)
     for level, tolerance in enumerate(alpha):
         if tolerance >= 1:
             continue
@@ -202,8 +177,8 @@ def _mix(
     return Mix(
         name=name,
         alpha=alpha,
-        feasible=True,
         claim=claim,
+        feasible=True,
         pretraining=tuple(layers),
         fine_tuning=tuning,
         samples=samples + sum(layer.samples for layer in layers),
@@ -236,19 +211,12 @@ def _pretrained(stages: Stages, level: int, alpha: float, point: Plan, samples: 
 def _unreachable(stages: Stages) -> list[str]:
     """Layers that no batch size allowed pretrains to any tolerance below 1, and what would."""
     largest = float(stages.batches.max())
-    notes = []
-    for level, objective in enumerate(stages.layers):
-        needed = min(
-            float(objective.smallest_batch(np.asarray(stages.shrink), zeta))
-            for keep in stages.keep_probs
-            for zeta in keep
-        )
-        if needed >= largest:
-            notes.append(
-                f"Layer {level + 1} cannot be pretrained to any alpha below 1 with a batch size of at most "
-                f"{largest:,.0f}: by (11) that takes more than {needed:,.0f}. Allow it in search.batch_size."
-            )
-    return notes
+    return [
+        f"Layer {level} cannot be pretrained to any alpha below 1 with a batch size of at most "
+        f"{largest:,.0f}: by (11) that takes more than {needed:,.0f}. Allow it in search.batch_size."
+        for level, needed in enumerate(stages.smallest_batches(), start=1)
+        if needed >= largest
+    ]
 
 
 def _target_flips(stages: Stages, space: Space, target: float) -> tuple[Flip, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -12,27 +12,25 @@ from rsgadvise.advise.recommend import described, ranking_objective
 from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Goal, Space
 from rsgadvise.ask.design import results as wording
-from rsgadvise.ask.design.architectures import Lattice, joint_objective, one_problem, one_space
+from rsgadvise.ask.design.architectures import Lattice, Search, one_problem, one_space
 from rsgadvise.ask.design.results import Architecture, CurvePoint, Family
-from rsgadvise.ask.design.screening import BLOCK, Metric, Screened, cost_of, first_batches, work_of
+from rsgadvise.ask.design.screening import BLOCK, Screened, cost_of, first_batches, work_of
 from rsgadvise.errors import UsageError
-from rsgadvise.numerals import lengths
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import FloatArray, Numeric
-from rsgadvise.theory.objective import Range, Schedule
+from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, increasing_root
+from rsgadvise.theory.theorems import theorem_of
 
 # How small a gradient the architectures can reach at all.
 
 _RUNS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, 100.0, 400.0, 4096.0)
 
 
-def least_eps(
-    base: Problem, space: Space, lattice: Lattice, goal: Goal, *, constants: ConstantsName
-) -> tuple[float, tuple[int, ...]] | None:
+def least_eps(search: Search, goal: Goal) -> tuple[float, tuple[int, ...]] | None:
     """(smallest eps, layers) that any architecture reaches with delta within the limits.
 
     Every candidate runs the most iterations that the limits leave; eps is its best bound over
@@ -41,14 +39,11 @@ def least_eps(
     Returns:
         None where no candidate has room for an iteration.
     """
-    grid = first_batches(space)
+    space, lattice, grid = search.space, search.lattice, first_batches(search.space)
     tries = (float(goal.runs),) if goal.runs else _RUNS
     best: tuple[float, tuple[int, ...]] | None = None
     for block in lattice.blocks(max(BLOCK // grid.size, 1)):
-        lengths = [block.hidden[:, [layer]].astype(np.float64) for layer in range(block.depth)]
-        objective = joint_objective(
-            base, (float(lattice.inputs), *lengths, float(lattice.outputs)), constants
-        )
+        objective = search.objective(search.lengths(block))
         batch = np.broadcast_to(grid, (block.index.size, grid.size)).copy()
         for runs in tries:
             n = space.most_iterations(batch, np.full(batch.shape, runs))
@@ -61,6 +56,53 @@ def least_eps(
                     row = at // grid.size
                     best = float(eps.flat[at]), lattice.layers(block.depth, int(block.index[row]))
     return best
+
+
+# From screened architectures to ranked ones, solved again one by one with every digit.
+
+MARGIN = 8  # architectures solved beyond those asked for
+_CLOSE = 1e-2  # and those screened within this of the last of them,
+_MOST_CLOSE = 24  # as far as there are no more than these
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """One architecture with the row of its best hyper-parameters."""
+
+    problem: Problem
+    space: Space
+    row: Rows
+    cost: float
+    weights: int
+    vacuous: bool
+
+    @property
+    def hidden(self) -> int:
+        """Number of hidden layers."""
+        return len(self.problem.layers) - 2
+
+
+def solved(search: Search, layers: tuple[int, ...]) -> Solved | None:
+    """The best row of one architecture by the same solver as a recommendation; None if infeasible."""
+    problem, own = one_problem(search.base, layers), one_space(search.space, len(layers) - 2)
+    rows = solve(ranking_objective(problem, own, search.constants), own)
+    if rows.batch.size == 0:
+        return None
+    weights = sum((before + problem.bias) * after for before, after in pairwise(layers))
+    cost = cost_of(
+        search.metric,
+        own,
+        batch=rows.batch,
+        total_iterations=rows.iterations * rows.runs,
+        weights=np.asarray(float(weights)),
+        value=rows.value,
+    )
+    if not np.isfinite(cost).any():
+        return None
+    order = np.lexsort((rows.total, np.where(np.isfinite(cost), cost, np.inf)))[:1]
+    row = rows.take(order)
+    vacuous = bool(row.value[0] >= largest_gradient(problem, row.keep_prob)[0])
+    return Solved(problem, own, row, float(cost[order[0]]), weights, vacuous)
 
 
 # Architectures that converge alike, and the lengths that trade against each other at one bound.
@@ -130,40 +172,30 @@ def _family(rows: Screened, lattice: Lattice, by_bound: bool) -> Family:
     )
 
 
-def equal_bound_curve(
-    base: Problem,
-    layers: Sequence[int],
-    *,
-    constants: ConstantsName,
-    batch_size: int,
-    iterations: int,
-    keep_prob: Range,
-    schedule: Schedule,
-    firsts: Sequence[int],
-) -> tuple[float, tuple[CurvePoint, ...]]:
-    """Lengths of the first two hidden layers at which the best bound is that of `layers`.
+def equal_bound_curve(search: Search, one: Solved) -> tuple[float, tuple[CurvePoint, ...]]:
+    """Lengths of the first two hidden layers at which the best bound is that of a network.
 
     B and N stay; the stepsizes and the keep probability are those that are best for each pair. The bound
     rises with every length, so for each first length one real second length has this bound.
 
     Args:
-        base: the spec's problem. layers: d_0..d_L, at least two hidden layers.
-        constants: behind the bound.
-        batch_size, iterations, keep_prob, schedule: of the comparison.
-        firsts: lengths of the first hidden layer to try.
+        search: what is compared; some of its lengths are those of the first layer.
+        one: the network, with at least two hidden layers.
 
     Returns:
         The bound, and a point for each length for which there is one.
     """
+    layers, row, space = one.problem.layers, one.row, one.space
+    choices = space.keep_probs[int(row.keep_range[0])], space.schedules[int(row.schedule[0])]
 
     def bound(first: FloatArray, second: FloatArray) -> FloatArray:
         lengths: tuple[Numeric, ...] = (float(layers[0]), first, second, *map(float, layers[3:]))
-        objective = joint_objective(base, lengths, constants)
-        batch, n = np.full(first.shape, float(batch_size)), np.full(first.shape, float(iterations))
-        return objective.bound(objective.optimum(batch, n, keep_prob, schedule)).value
+        objective = search.objective(lengths)
+        batch, n = (np.broadcast_to(each, first.shape) for each in (row.batch, row.iterations))
+        return objective.bound(objective.optimum(batch, n, *choices)).value
 
     level = float(bound(np.asarray([float(layers[1])]), np.asarray([float(layers[2])]))[0])
-    tried = distinct(np.asarray(firsts, dtype=np.float64))
+    tried = distinct(np.asarray(search.lattice.widths, dtype=np.float64))
     some = np.round(np.linspace(0, tried.size - 1, min(_POINTS, tried.size))).astype(int)
     first = distinct(np.append(tried[some], float(layers[1])))
     low, high = np.zeros(first.shape), np.full(first.shape, np.log(_WIDEST))
@@ -184,64 +216,13 @@ def equal_bound_curve(
     )
 
 
-# From screened architectures to ranked ones, solved again one by one with every digit.
-
-MARGIN = 16  # architectures solved beyond those asked for
-_CLOSE = 1e-3  # and those screened within this of the last of them,
-_MOST_CLOSE = 64  # as far as there are no more than these
-
-
-@dataclass(frozen=True, slots=True)
-class Solved:
-    """One architecture with the row of its best hyper-parameters."""
-
-    problem: Problem
-    space: Space
-    row: Rows
-    cost: float
-    weights: int
-    vacuous: bool
-
-
-def solved(
-    base: Problem, space: Space, layers: tuple[int, ...], *, constants: ConstantsName, metric: Metric
-) -> Solved | None:
-    """The best row of one architecture by the same solver as a recommendation; None if infeasible."""
-    problem, own = one_problem(base, layers), one_space(space, len(layers) - 2)
-    rows = solve(ranking_objective(problem, own, constants), own)
-    if rows.batch.size == 0:
-        return None
-    weights = sum((before + problem.bias) * after for before, after in pairwise(layers))
-    cost = cost_of(
-        metric,
-        own,
-        batch=rows.batch,
-        total_iterations=rows.iterations * rows.runs,
-        weights=np.asarray(float(weights)),
-        value=rows.value,
-    )
-    if not np.isfinite(cost).any():
-        return None
-    order = np.lexsort((rows.total, np.where(np.isfinite(cost), cost, np.inf)))[:1]
-    row = rows.take(order)
-    vacuous = bool(row.value[0] >= largest_gradient(problem, row.keep_prob)[0])
-    return Solved(problem, own, row, float(cost[order[0]]), weights, vacuous)
-
-
-def ranked(
-    base: Problem,
-    space: Space,
-    lattice: Lattice,
-    found: Screened,
-    *,
-    constants: ConstantsName,
-    metric: Metric,
-    top: int,
-) -> tuple[tuple[Solved, ...], tuple[Architecture, ...]]:
+def ranked(search: Search, found: Screened, top: int) -> tuple[tuple[Solved, ...], tuple[Architecture, ...]]:
     """The best architectures, solved exactly and ranked by that; those with a vacuous bound come last.
 
     Args:
+        search: what is compared.
         found: feasible rows in the order of `Screened.order`.
+        top: how many to describe; a few more are solved.
     """
     count = min(top + MARGIN, found.cost.size)
     if count < found.cost.size:
@@ -253,8 +234,7 @@ def ranked(
         )
     exact = []
     for depth, index in zip(found.depth[:count], found.index[:count], strict=True):
-        layers = lattice.layers(int(depth), int(index))
-        one = solved(base, space, layers, constants=constants, metric=metric)
+        one = solved(search, search.lattice.layers(int(depth), int(index)))
         if one is not None:
             exact.append(one)
     exact.sort(
@@ -262,7 +242,7 @@ def ranked(
     )
     best = exact[:top]
     return tuple(exact), tuple(
-        _architecture(one, index + 1, best[0].cost, constants) for index, one in enumerate(best)
+        _architecture(one, index + 1, best[0].cost, search.constants) for index, one in enumerate(best)
     )
 
 
@@ -302,18 +282,8 @@ def _architecture(one: Solved, rank: int, least: float, constants: ConstantsName
 Which = Literal["best", "deep", "spec", "none"] | int
 """The best network with a hidden layer, the best with at least two, the spec's own, none, or a rank."""
 
-_DEEP = 4  # d_0, two hidden layers and d_L
 _TRIES = 16  # networks screened as feasible that are solved until one is
 _KNOWN = "best, deep, spec, none, or a rank that is shown, such as 2"
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The networks whose curve and whose training are shown, if any, and sentences on the choice."""
-
-    curve: Solved | None
-    planned: Solved | None
-    notes: tuple[str, ...]
 
 
 def parse_which(text: str) -> Which:
@@ -345,116 +315,47 @@ def check_which(which: Which, ranks: int, option: str) -> None:
 
 
 def choose(
-    which: Which,
-    exact: Sequence[Solved],
-    rows: Screened,
-    lattice: Lattice,
-    *,
-    shown: int,
-    own: tuple[int, ...],
-    solve: Callable[[tuple[int, ...]], Solved | None],
-    capped: bool,
-) -> Chosen:
-    """The networks to look at more closely.
+    which: Which, search: Search, exact: Sequence[Solved], rows: Screened
+) -> tuple[Solved | None, Solved | None, str]:
+    """(network whose curve is drawn, network whose training is planned, why there is no such plan).
 
     The curve needs two hidden layers: it is that of the network whose training is planned if that has them,
-    else of the best one that has.
+    else of the best one that has. Where a vacuous bound is shown as the largest gradient there is none, since
+    other lengths have not that in common with the network.
 
     Args:
         which: whose training to plan.
+        search: what is compared.
         exact: solved networks, best first. rows: all that are feasible, cheapest first.
-        lattice: what the rows are numbered in.
-        shown: how many of the ranks are shown. own: d_0..d_L of the spec.
-        solve: the best row of a network, None if it does not reach the target.
-        capped: whether the bound of a vacuous network is shown as its largest gradient, which other lengths
-            have not in common with it.
     """
-    notes = list[str]()
-    planned = _planned(which, exact, own, solve)
-    if isinstance(planned, str):
-        return Chosen(None, None, (planned,))
-    deep = planned if len(planned.problem.layers) >= _DEEP else None
-    if deep is None and which != "spec":
-        deep = _best_deep(exact, rows, lattice, solve)
-    if which == "deep" and deep is not None:
-        planned = deep
-    short = len(planned.problem.layers) < _DEEP
-    curve = None if deep is None or (capped and deep.vacuous) else deep
-    if deep is None:
-        notes.append(_no_curve(which, lattice))
-    elif curve is None:
-        notes.append(f"No curve of equal bounds: the bound of {lengths(deep.problem.layers)} is vacuous.")
-    elif short or len(exact[0].problem.layers) < _DEEP <= len(planned.problem.layers):
-        notes.append(_curve_of(deep, exact[:shown]))
-    if short and which == "best" and deep is not None:
-        notes.append(_deeper(planned, deep, exact[:shown]))
-    if which == "deep" and deep is None:
-        return Chosen(None, None, tuple(notes))
-    return Chosen(curve, None if which == "none" else planned, tuple(notes))
-
-
-def _planned(
-    which: Which,
-    exact: Sequence[Solved],
-    own: tuple[int, ...],
-    solve: Callable[[tuple[int, ...]], Solved | None],
-) -> Solved | str:
-    """The network asked for, or why there is none."""
+    planned, why, own = None, wording.NO_NETWORK, search.base.layers
     if which == "spec":
-        one = solve(own) if len(own) > 2 else None
-        return one or (wording.SPEC_CANNOT if len(own) > 2 else wording.SPEC_SINGLE)
-    if isinstance(which, int):
-        one = exact[which - 1]
-        if len(one.problem.layers) > 2:
-            return one
-        return f"Rank {which} has no hidden layer, so there is nothing to pretrain."
-    return next((one for one in exact if len(one.problem.layers) > 2), wording.NO_NETWORK)
+        planned = solved(search, own) if len(own) > 2 else None
+        why = wording.SPEC_CANNOT if len(own) > 2 else wording.SPEC_SINGLE
+    elif which == "deep":
+        planned, why = _best_deep(search, exact, rows), wording.NOT_DEEP
+    elif isinstance(which, int):
+        planned = exact[which - 1] if exact[which - 1].hidden else None
+        why = f"Rank {which} has no hidden layer, so there is nothing to pretrain."
+    else:
+        planned = next((one for one in exact if one.hidden), None)
+    if planned is None:
+        return None, None, why
+    curve = planned if planned.hidden > 1 else None
+    if curve is None and which != "spec":
+        curve = _best_deep(search, exact, rows)
+    if curve is not None and curve.vacuous and theorem_of(search.base.kind, search.constants).proven:
+        curve = None
+    return curve, None if which == "none" else planned, ""
 
 
-def _best_deep(
-    exact: Sequence[Solved],
-    rows: Screened,
-    lattice: Lattice,
-    solve: Callable[[tuple[int, ...]], Solved | None],
-) -> Solved | None:
+def _best_deep(search: Search, exact: Sequence[Solved], rows: Screened) -> Solved | None:
+    """The best network with two hidden layers or more."""
     for one in exact:
-        if len(one.problem.layers) >= _DEEP:
+        if one.hidden > 1:
             return one
-    for at in np.flatnonzero(rows.depth >= _DEEP - 2)[:_TRIES]:
-        found = solve(lattice.layers(int(rows.depth[at]), int(rows.index[at])))
+    for at in np.flatnonzero(rows.depth > 1)[:_TRIES]:
+        found = solved(search, search.lattice.layers(int(rows.depth[at]), int(rows.index[at])))
         if found is not None:
             return found
     return None
-
-
-def _hidden(one: Solved) -> str:
-    count = len(one.problem.layers) - 2
-    return ("no hidden layer", "one hidden layer")[count] if count < 2 else f"{count} hidden layers"
-
-
-def _named(one: Solved, ranks: Sequence[Solved]) -> str:
-    """The network, with its rank where it is among those shown, which are in order."""
-    found = next((at + 1 for at, other in enumerate(ranks) if other is one), None)
-    return ("" if found is None else f"rank {found}, ") + lengths(one.problem.layers)
-
-
-def _no_curve(which: Which, lattice: Lattice) -> str:
-    why = "the spec's own network has one"
-    if which != "spec":
-        deep = max(lattice.depths) >= _DEEP - 2
-        why = "no network with two fits" if deep else f"--depth allows at most {max(lattice.depths)}"
-    return f"No curve of equal bounds: it trades two hidden layers against each other, and {why}."
-
-
-def _curve_of(deep: Solved, ranks: Sequence[Solved]) -> str:
-    return (
-        f"The curve of equal bounds is that of {_named(deep, ranks)}, the best with at "
-        f"least two hidden layers to trade against each other; rank 1 has {_hidden(ranks[0])}."
-    )
-
-
-def _deeper(planned: Solved, deep: Solved, ranks: Sequence[Solved]) -> str:
-    return (
-        f"The training planned is that of {lengths(planned.problem.layers)}, with a single layer to "
-        f"pretrain. The same command with --pipeline deep plans that of {_named(deep, ranks)}."
-    )

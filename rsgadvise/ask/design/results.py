@@ -163,13 +163,13 @@ class Mix:
 
     name: str
     alpha: tuple[float, ...]
-    feasible: bool
     claim: str
-    pretraining: tuple[PretrainedLayer, ...]
-    fine_tuning: FineTuning | None
-    samples: int | None
-    work: int | None
-    share: float | None
+    feasible: bool = False
+    pretraining: tuple[PretrainedLayer, ...] = ()
+    fine_tuning: FineTuning | None = None
+    samples: int | None = None
+    work: int | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,6 @@ class Design:
         objective: the same in words.
         architectures: best first; empty where `infeasible` says why.
         searched: number of architectures within the cap. feasible: of those that reach the target.
-        candidates: combinations of architecture and hyper-parameters compared.
         families: architectures that converge alike, by what is alike. tolerance: by how much they may differ.
         curve: lengths of the first two hidden layers with the bound of `curve_layers`.
         pipeline: all stages of the training of one network, or None.
@@ -250,7 +249,6 @@ class Design:
     objective: str
     searched: int
     feasible: int
-    candidates: int
     equations: tuple[str, ...] = ()
     architectures: tuple[Architecture, ...] = ()
     tolerance: float = 0.01
@@ -290,11 +288,8 @@ SAME_START = "training.initial_loss is taken for every architecture alike."
 LARGEST_LOSS = "the largest possible"
 OWN_LARGEST_LOSS = "each network's own, so a safe f(W1); without hidden layers no loss is the largest"
 SINGLE = "Without a hidden layer the network is a single_layer: no box, no dropout, Theorem III.1."
-BATCH_RANGE = (
-    "In a range of batch sizes each architecture is screened to about 1 % of its best one; the ranks shown "
-    "are solved as `recommend` does."
-)
 NO_NETWORK = "No architecture with a hidden layer is among the best, so there is nothing to pretrain."
+NOT_DEEP = "No network with two hidden layers is among the best, so there is none of those to plan."
 SPEC_CANNOT = "The spec's own network does not reach the target, so its training is not planned."
 SPEC_SINGLE = "The spec's own network has no hidden layer, so there is nothing to pretrain."
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Literal, TypeVar
+from itertools import product
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.space import Goal, Space
-from rsgadvise.ask.design.architectures import Block, Lattice, joint_objective, joint_problem, one_space
-from rsgadvise.ask.design.shortcut import SMALL, STEPS, candidates_for_bound, plans_for_goal
+from rsgadvise.ask.design.architectures import Block, Metric, Search, one_space
 from rsgadvise.records import dataclass
-from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.descent import FloatArray, Numeric
+from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Objective, Range
-from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.search import distinct, minimize_unimodal, whole_grid
 
 Progress = Callable[[int, int | None, str], None]
-Metric = Literal["bound", "iterations", "samples", "seconds", "work"]
 
 MULTIPLICATIONS = 3
 """Multiply-adds per weight and example: one forward, and two backward, for the weights and the inputs."""
@@ -38,6 +35,10 @@ _MOST_RUNS = 4096.0
 _RUN_STEPS = 12
 _OUT = 1e250  # above every cost: a plan that the limits forbid
 _HOPELESS = 1e290  # what a number of runs whose N is too large costs; it falls with the runs
+_FEW = 100.0  # iterations or rows of a batch below which it matters that they are whole
+_STEPS = np.arange(-8.0, 10.0)  # next to the best batch size
+_SMALL = 2000.0  # batch sizes below which it matters what their rounding does to N
+_SLACK = 1 + 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,6 @@ class Screened:
         batch, iterations, runs: B, N, T.
         value: the bound, NaN where there is a target instead.
         vacuous: no squared gradient norm of this network exceeds its bound anyway.
-        candidates: combinations of architecture and hyper-parameters that were compared.
     """
 
     depth: NDArray[np.int64]
@@ -63,12 +63,10 @@ class Screened:
     runs: FloatArray
     value: FloatArray
     vacuous: NDArray[np.bool_]
-    candidates: int
 
     def take(self, pick: NDArray[np.intp]) -> Screened:
         """The rows at these positions, in that order."""
-        rows = {f.name: getattr(self, f.name)[pick] for f in fields(self) if f.name != "candidates"}
-        return replace(self, **rows)
+        return Screened(*(getattr(self, field.name)[pick] for field in fields(self)))
 
     def order(self) -> NDArray[np.intp]:
         """Positions of what is feasible, from the cheapest on; of equal costs the fewest weights come first.
@@ -116,50 +114,36 @@ def cost_of(
     return samples if metric == "samples" else work_of(weights, samples)
 
 
-def screen(
-    base: Problem,
-    space: Space,
-    lattice: Lattice,
-    *,
-    constants: ConstantsName,
-    metric: Metric,
-    progress: Progress | None = None,
-) -> Screened:
+def screen(search: Search, progress: Progress | None = None) -> Screened:
     """The best choice of every architecture of a lattice.
 
-    Listed batch sizes, keep probabilities and decays are enumerated. In a range the best batch size has a
-    closed form (`shortcut`); where it has none, the range is narrowed down to about one per cent. N is the
+    Listed batch sizes, keep probabilities and decays are enumerated. In a range most architectures have
+    their best batch size by a formula; for the others it is narrowed down to about one per cent. N is the
     smallest integer that meets the target or the largest that the budget leaves; T is the listed one, or the
     better of the two integers around its real optimum.
 
     Args:
-        base: the spec's problem; the lengths come from the lattice.
-        space: what may be chosen.
-        lattice: the architectures.
-        constants: behind the bound.
-        metric: what is minimised; `bound` without a target.
+        search: the architectures, and what is minimised.
         progress: told how many architectures are done, of how many, and what they are.
     """
-    grid = first_batches(space)
+    space, lattice = search.space, search.lattice
+    grid, done = first_batches(space), 0
     places: list[tuple[NDArray[np.int64], ...]] = [(np.empty(0, dtype=np.int64),) * 3]
     values: list[FloatArray] = [np.empty((5, 0))]
     vacuous = [np.empty(0, dtype=bool)]
-    tried = 0
-    # A range has a closed form for all but a few, whose grids are then taken in turns.
     for block in lattice.blocks(BLOCK if space.batch_range else max(BLOCK // grid.size, 1)):
-        asked = _Asked(base, one_space(space, block.depth), lattice, constants, metric)
-        rows, count = _block(asked, block, grid)
-        tried += count
+        asked = replace(search, space=one_space(space, block.depth))
+        rows = _block(asked, block, grid)
         places.append((np.full(block.index.shape, block.depth), block.index, block.weights))
         values.append(rows)
         vacuous.append(_vacuous(asked, block, rows))
+        done += block.index.size
         if progress is not None:
-            done = sum(column[0].size for column in places)
             progress(done, None if lattice.most_weights else lattice.total, "architectures")
     depth, index, weights = (np.concatenate(column) for column in zip(*places, strict=True))
     cost, batch, iterations, runs, value = np.concatenate(values, axis=1)
     says_nothing = np.concatenate(vacuous)
-    return Screened(depth, index, weights, cost, batch, iterations, runs, value, says_nothing, tried)
+    return Screened(depth, index, weights, cost, batch, iterations, runs, value, says_nothing)
 
 
 def first_batches(space: Space) -> FloatArray:
@@ -172,152 +156,160 @@ def first_batches(space: Space) -> FloatArray:
     return distinct(np.concatenate([ends, powers, whole_grid(low, high, _GRID)]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The choices of one depth and what is minimised."""
-
-    base: Problem
-    space: Space
-    lattice: Lattice
-    constants: ConstantsName
-    metric: Metric
-
-    def objective(self, block: Block, picked: NDArray[np.intp]) -> Objective:
-        """The bound of some architectures of a block."""
-        return joint_objective(self.base, self._layers(block, picked), self.constants)
-
-    def limit(self, block: Block, picked: NDArray[np.intp], keep_prob: FloatArray) -> FloatArray:
-        """The largest squared gradient norm possible, shape of the keep probabilities."""
-        return largest_gradient(joint_problem(self.base, self._layers(block, picked)), keep_prob)
-
-    def _layers(self, block: Block, picked: NDArray[np.intp]) -> list[Numeric]:
-        lengths = [block.hidden[picked, layer, None].astype(np.float64) for layer in range(block.depth)]
-        return [float(self.lattice.inputs), *lengths, float(self.lattice.outputs)]
-
-    def tried(self, block: Block, picked: NDArray[np.intp], batch: FloatArray) -> FloatArray:
-        """(cost, B, N, T, bound) of some architectures, (architectures, batch sizes) each."""
-        objective = self.objective(block, picked)
-        if self.space.goal is None:
-            return _smallest_bounds(objective, self.space, batch)
-        weights = block.weights[picked, None].astype(np.float64)
-        return _cheapest_plans(
-            objective, self.space, self.space.goal, batch, metric=self.metric, weights=weights
-        )
-
-    @property
-    def branches(self) -> int:
-        """Choices that are solved one after the other for each batch size."""
-        return len(self.space.keep_probs) * (len(self.space.schedules) if self.space.goal is None else 1)
+def _tried(asked: Search, block: Block, picked: NDArray[np.intp], batch: FloatArray) -> FloatArray:
+    """(cost, B, N, T, bound) of some architectures, (architectures, batch sizes) each."""
+    objective = asked.objective(asked.lengths(block, picked))
+    if asked.space.goal is None:
+        return _smallest_bounds(objective, asked.space, batch)
+    weights = block.weights[picked, None].astype(np.float64)
+    return _cheapest_plans(
+        objective, asked.space, asked.space.goal, batch, metric=asked.metric, weights=weights
+    )
 
 
-def _block(asked: _Asked, block: Block, grid: FloatArray) -> tuple[FloatArray, int]:
-    """(cost, B, N, T, bound) of each architecture of a block, and how many candidates that took."""
+def _block(asked: Search, block: Block, grid: FloatArray) -> FloatArray:
+    """(cost, B, N, T, bound) of each architecture of a block."""
     every = np.arange(block.index.size)
     if not asked.space.batch_range:
         return _searched(asked, block, every, grid)
-    rows, count = np.full((5, every.size), np.inf), 0
-    left = every
+    rows = np.full((5, every.size), np.nan)
     if block.depth:
-        found, done, count = _shortcut(asked, block)
-        rows[:, done], left = found[:, done], np.flatnonzero(~done)
-    size = max(BLOCK // grid.size, 1)
+        rows = (_best_bounds if asked.space.goal is None else _best_plans)(asked, block)
+    left, size = np.flatnonzero(np.isnan(rows[0])), max(BLOCK // grid.size, 1)
     for begin in range(0, left.size, size):
         part = left[begin : begin + size]
-        rows[:, part], more = _searched(asked, block, part, grid)
-        count += more
-    return rows, count
+        rows[:, part] = _searched(asked, block, part, grid)
+    return rows
 
 
-def _vacuous(asked: _Asked, block: Block, rows: FloatArray) -> NDArray[np.bool_]:
+def _vacuous(asked: Search, block: Block, rows: FloatArray) -> NDArray[np.bool_]:
     """Which architectures of a block have a bound that no squared gradient norm of theirs exceeds anyway.
 
     The limit rises with the keep probability, so that most are decided by the ends of its range.
     """
     space, goal = asked.space, asked.space.goal
-    feasible, every = np.isfinite(rows[0]), np.arange(block.index.size)
+    feasible = np.isfinite(rows[0])
     # The bound where it was minimised, else what a plan has to reach, which its bound does not exceed.
     known = rows[4] if goal is None else np.asarray(goal.per_run(rows[3]))
     ends = [zeta for keep_range in space.keep_probs for zeta in keep_range]
-    low, high = (asked.limit(block, every, np.full((every.size, 1), end)) for end in (min(ends), max(ends)))
-    unclear = np.flatnonzero(feasible & (known >= low[:, 0]) & ((known < high[:, 0]) | (goal is not None)))
-    found = np.asarray(feasible & (known >= high[:, 0]))
+    every = asked.joint_problem(asked.lengths(block))
+    low, high = (
+        largest_gradient(every, np.full((feasible.size, 1), end))[:, 0] for end in (min(ends), max(ends))
+    )
+    unclear = np.flatnonzero(feasible & (known >= low) & ((known < high) | (goal is not None)))
+    found = np.asarray(feasible & (known >= high))
     if unclear.size:
-        batch, n = rows[1, unclear, None], rows[2, unclear, None]
-        objective, least, keep_prob = (
-            asked.objective(block, unclear),
-            np.full(n.shape, np.inf),
-            np.ones(n.shape),
-        )
-        for schedule in space.schedules:
-            for keep_range in space.keep_probs:
-                plans = objective.optimum(batch, n, keep_range, schedule)
-                value = objective.bound(plans).value
-                keep_prob, least = np.where(value < least, plans.keep_prob, keep_prob), np.fmin(least, value)
-        found[unclear] = (least >= asked.limit(block, unclear, keep_prob))[:, 0]
+        some = asked.lengths(block, unclear)
+        objective, batch, n = asked.objective(some), rows[1, unclear, None], rows[2, unclear, None]
+        least, keep_prob = np.full(n.shape, np.inf), np.ones(n.shape)
+        for schedule, keep_range in product(space.schedules, space.keep_probs):
+            plans = objective.optimum(batch, n, keep_range, schedule)
+            value = objective.bound(plans).value
+            keep_prob, least = np.where(value < least, plans.keep_prob, keep_prob), np.fmin(least, value)
+        found[unclear] = (least >= largest_gradient(asked.joint_problem(some), keep_prob))[:, 0]
     return found
 
 
-def _shortcut(asked: _Asked, block: Block) -> tuple[FloatArray, NDArray[np.bool_], int]:
-    """Rows by closed forms, for which of them they hold, and how many candidates that took."""
+def _best_bounds(asked: Search, block: Block) -> FloatArray:
+    """The smallest bounds that S samples allow, by formula; NaN where none knows them.
+
+    Of real B and N those with the fewest samples to some bound are best. Of whole ones it is the largest
+    batch that N leaves; where batches are small those next to it are tried, too.
+    """
     space, every = asked.space, np.arange(block.index.size)
-    if space.goal is None:
-        batch = candidates_for_bound(asked.objective(block, every), space, every.size)
-        if batch is None:
-            return np.full((5, every.size), np.inf), np.zeros(every.size, dtype=bool), 0
-        found = asked.tried(block, every, batch)
-        rows, count = _picked(found, np.argmin(found[0], axis=1)[:, None]), batch.size
-        small = every[rows[1] < SMALL]
-        if small.size:
-            low, high = (float(end) for end in space.batch_sizes)
-            batch = np.clip(rows[1, small, None] + np.asarray(STEPS), low, high)
-            found = asked.tried(block, small, batch)
-            rows[:, small], count = _picked(found, np.argmin(found[0], axis=1)[:, None]), count + batch.size
-        return rows, np.ones(every.size, dtype=bool), count * asked.branches
-    rows, done, count = plans_for_goal(
-        lambda picked: asked.objective(block, picked),
-        space,
-        space.goal,
-        every.size,
-        price=_price(asked.metric, space),
-        tried=lambda picked, batch: asked.tried(block, picked, batch)[:, :, 0],
-    )
-    total = rows[2] * rows[3]
-    weights = block.weights.astype(np.float64)
-    cost = cost_of(asked.metric, space, batch=rows[1], total_iterations=total, weights=weights)
-    rows[0] = np.where(np.isfinite(rows[0]), cost, np.inf)
-    return rows, done, count
+    unknown = np.full((5, every.size), np.nan)
+    timed = any(limit.fixed > 0 or limit.each <= 0 for limit in space.limits)
+    if timed or not all(schedule.plain for schedule in space.schedules):
+        return unknown
+    low, high = (float(size) for size in space.batch_sizes)
+    columns = list[FloatArray]()
+    for keep_range in space.keep_probs if space.limits else ():
+        unit = asked.objective(asked.lengths(block)).fewest_samples(keep_range)
+        if unit is None:
+            return unknown
+        samples = min(limit.amount / limit.each for limit in space.limits)
+        fewest, most = (float(n) for n in space.iterations)
+        # At a target q they are B/q and N/q, so that S = B N / q^2.
+        best = np.broadcast_to(np.ravel(np.sqrt(unit[0] / unit[1] * samples)), every.shape)
+        real = samples / np.clip(best, max(low, samples / most), min(high, samples / fewest))
+        for whole in (np.floor(real), np.ceil(real)):
+            held = np.clip(whole, fewest, most)
+            columns.append(np.clip(np.floor(samples / held * _SLACK), low, high))
+    batch = np.stack(columns, axis=1) if columns else np.full((every.size, 1), high)
+    rows = _picked(_tried(asked, block, every, batch))
+    small = np.flatnonzero(rows[1] < _SMALL)
+    if small.size:
+        near = np.clip(rows[1, small, None] + _STEPS, low, high)
+        rows[:, small] = _picked(_tried(asked, block, small, near))
+    return rows
 
 
-def _price(metric: Metric, space: Space) -> tuple[float, float]:
-    """(t0, t1): with a target the cost of one architecture is a multiple of N (t0 + t1 B)."""
-    if metric == "seconds" and space.cost is not None:
-        return space.cost
-    return (1.0, 0.0) if metric == "iterations" else (0.0, 1.0)
+def _best_plans(asked: Search, block: Block) -> FloatArray:
+    """The cheapest plans for a target, by formula; NaN where none knows them.
+
+    The logarithm of T N B is convex in log B (a geometric program), so that real B and N are best at the
+    fewest samples, or at the nearest end of the range. Where B is free T N B goes with T / q(T)^2, which is
+    least at T = 2 ln(1/delta). With N / r iterations in place of N the stepsizes of the best plan need a
+    batch of B / (2 - r) at most.
+    """
+    space, goal, every = asked.space, asked.space.goal, np.arange(block.index.size)
+    rows = np.full((5, every.size), np.nan)
+    timed = asked.metric == "seconds" or any(limit.fixed > 0 for limit in space.limits)
+    if goal is None or timed or not space.schedules[0].plain:
+        return rows
+    low, high = (float(size) for size in space.batch_sizes)
+    free = max(2 * float(np.log(1 / goal.delta)), 1.0)
+    choices = [float(goal.runs)] if goal.runs else sorted({float(np.floor(free)), float(np.ceil(free))})
+    weights, unclear = block.weights.astype(np.float64), np.zeros(every.shape, dtype=bool)
+    ends, rows[0] = np.full(every.shape, np.nan), np.inf
+    for keep_range, runs in product(space.keep_probs, choices):
+        unit = asked.objective(asked.lengths(block)).fewest_samples(keep_range)
+        if unit is None:
+            return np.full(rows.shape, np.nan)
+        target, total = float(goal.per_run(np.asarray(runs))), np.full(every.shape, runs)
+        batch, n = (np.broadcast_to(np.ravel(each), every.shape) / target for each in unit)
+        inside = (batch >= low) & (batch <= high) & (asked.metric != "iterations")
+        ends = np.where(inside, ends, high if asked.metric == "iterations" else np.clip(batch, low, high))
+        whole = np.ceil(n / _SLACK)
+        sized = np.ceil(batch / (2 - np.minimum(n / whole, 1.0)))
+        known = (whole >= max(_FEW, space.iterations[0])) & (sized >= _FEW)
+        known &= whole <= space.most_iterations(sized, total)
+        unclear |= inside & ~known
+        cost = cost_of(asked.metric, space, batch=sized, total_iterations=whole * runs, weights=weights)
+        better = inside & known & (cost < rows[0])
+        rows = np.where(better, np.stack([cost, sized, whole, total, rows[4]]), rows)
+    at = np.flatnonzero(np.isfinite(ends) & ~unclear)
+    if at.size:
+        found = _picked(_tried(asked, block, at, ends[at, None]))
+        # N falls with B: what the largest batch does not reach is out of reach.
+        hopeless = (ends[at] == high) & np.isinf(found[2])
+        found[0] = np.where(found[0] < _OUT, found[0], np.where(hopeless, np.inf, np.nan))
+        rows[:, at] = np.where(rows[0, at] <= found[0], rows[:, at], found)
+    rows[0, unclear] = np.nan
+    return rows
 
 
-def _searched(
-    asked: _Asked, block: Block, picked: NDArray[np.intp], grid: FloatArray
-) -> tuple[FloatArray, int]:
-    """Rows by a grid of batch sizes, narrowed down in a range."""
+def _searched(asked: Search, block: Block, picked: NDArray[np.intp], grid: FloatArray) -> FloatArray:
+    """Rows by a grid of batch sizes; in a range it is narrowed down, and then the sizes next to the best."""
     batch = np.broadcast_to(grid, (picked.size, grid.size)).copy()
-    found = asked.tried(block, picked, batch)
-    at = np.argmin(found[0], axis=1)[:, None]
-    rows, count = _picked(found, at), batch.size
-    for _ in range(_ROUNDS if asked.space.batch_range else 0):
+    rows, rounds = np.full((5, picked.size), np.inf), _ROUNDS + 1 if asked.space.batch_range else 0
+    for turn in range(rounds + 1):
+        found = _tried(asked, block, picked, batch)
+        at = np.argmin(found[0], axis=1)[:, None]
+        new = _picked(found)
+        rows = np.where(new[0] < rows[0], new, rows)
         left = np.take_along_axis(batch, np.maximum(at - 1, 0), axis=1)[:, 0]
         right = np.take_along_axis(batch, np.minimum(at + 1, batch.shape[1] - 1), axis=1)[:, 0]
         batch = whole_grid(left, right, _INNER, axis=1)
-        found = asked.tried(block, picked, batch)
-        count += batch.size
-        at = np.argmin(found[0], axis=1)[:, None]
-        new = _picked(found, at)
-        rows = np.where(new[0] < rows[0], new, rows)
+        if turn == rounds - 1:
+            batch = np.clip(rows[1][:, None] + _STEPS, grid[0], grid[-1])
     rows[0] = np.where(rows[0] < _OUT, rows[0], np.inf)
-    return rows, count * asked.branches
+    return rows
 
 
-def _picked(found: FloatArray, at: NDArray[np.intp]) -> FloatArray:
-    """The rows (key, B, N, T, bound) of one candidate of each architecture."""
+def _picked(found: FloatArray) -> FloatArray:
+    """The rows (key, B, N, T, bound) of the best candidate of each architecture."""
+    at = np.argmin(found[0], axis=1)[:, None]
     return np.asarray(np.stack([np.take_along_axis(array, at, axis=1)[:, 0] for array in found]))
 
 
@@ -325,10 +317,9 @@ def _smallest_bounds(objective: Objective, space: Space, batch: FloatArray) -> F
     """(key, B, N, T, bound) of each candidate, stacked; the key is the bound, inf where no iteration fits."""
     n = space.most_iterations(batch, np.ones_like(batch))
     safe, least = np.maximum(n, 1.0), np.full(batch.shape, np.inf)
-    for schedule in space.schedules:
-        for keep_range in space.keep_probs:
-            plans = objective.optimum(batch, safe, keep_range, schedule)
-            least = np.fmin(least, objective.bound(plans).value)
+    for schedule, keep_range in product(space.schedules, space.keep_probs):
+        plans = objective.optimum(batch, safe, keep_range, schedule)
+        least = np.fmin(least, objective.bound(plans).value)
     least = np.where(n > 0, least, np.inf)
     return np.stack([least, batch, n, np.ones_like(batch), least])
 

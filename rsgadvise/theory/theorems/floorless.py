@@ -15,7 +15,6 @@ from rsgadvise.theory import FLOORLESS
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry, descent_bound
 from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Plans, Range
-from rsgadvise.theory.shortcut import Shortcut
 from rsgadvise.theory.theorems.randomized import Certified
 from rsgadvise.theory.theorems.theorem import LATE
 
@@ -55,7 +54,7 @@ class FloorlessLayers(CertifiedMultilayer):
         )
         return Bound({name: term / shares.min(axis=-1) for name, term in found.terms.items()})
 
-    def shortcut(self, keep_prob: Range) -> Shortcut | None:
+    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
         return None
 
 

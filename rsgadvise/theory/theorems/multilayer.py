@@ -41,10 +41,8 @@ class PaperMultilayer:
         )
 
     def largest_stepsizes(self, keep_prob: FloatArray) -> FloatArray:
-        limits = np.stack(
-            [np.asarray(limit, dtype=np.float64) for limit in multilayer.stepsize_limits(self.net)]
-        )
-        return np.broadcast_to(limits, (*np.shape(keep_prob), limits.size))
+        limits = np.stack(np.broadcast_arrays(*multilayer.stepsize_limits(self.net)), axis=-1)
+        return np.broadcast_to(limits, (*np.shape(keep_prob), limits.shape[-1]))
 
     def optimum(self, batch: FloatArray, n: FloatArray, keep_prob: Range, schedule: Schedule) -> Plans:
         stepsize, zeta = multilayer_optimum.optimal_hyperparameters(
@@ -75,45 +73,9 @@ class PaperMultilayer:
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
 
-    def shortcut(self, keep_prob: Range) -> PaperShortcut:
-        return PaperShortcut(self, keep_prob)
-
-
-@dataclass(frozen=True, slots=True)
-class PaperShortcut:
-    """The plan of (13), which is known up to one root."""
-
-    objective: PaperMultilayer
-    keep_range: Range
-    fewest_whole: ClassVar[float] = 16.0
-
-    def fewest_samples(self) -> tuple[FloatArray, FloatArray]:
-        net, loss = self.objective.net, self.objective.initial_loss
-        batch, n = multilayer_plan.fewest_samples(net=net, highest_keep_prob=self.keep_range[1])
-        return batch, loss * n
-
-    def at(self, target: FloatArray, batch: FloatArray) -> tuple[FloatArray, FloatArray]:
-        plan = multilayer_plan.fewest_iterations(
-            net=self.objective.net,
-            target=target,
-            batch_size=batch,
-            initial_loss=self.objective.initial_loss,
-            keep_prob=self.keep_range,
-        )
-        return plan.iterations, plan.elasticity
-
-    def batch_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        """N = D_f / (a - n/B) at the stepsizes and zeta of `batch`: feasible, and close to the best."""
-        room = 1 - elasticity - iterations / whole
-        return np.where(room > 0, batch * -elasticity / np.where(room > 0, room, 1.0), np.inf)
-
-    def iterations_for(
-        self, whole: FloatArray, iterations: FloatArray, batch: FloatArray, elasticity: FloatArray
-    ) -> FloatArray:
-        room = 1 - elasticity + elasticity * batch / whole
-        return np.where(room > 0, iterations / np.where(room > 0, room, 1.0), np.inf)
+    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray]:
+        batch, n = multilayer_plan.fewest_samples(net=self.net, highest_keep_prob=keep_prob[1])
+        return batch, self.initial_loss * n
 
 
 class Multilayer(Theorem):
