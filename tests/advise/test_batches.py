@@ -82,23 +82,6 @@ def test_no_command_draws_more_rows_than_there_are(
     assert max(batches) <= 20
 
 
-def test_a_batch_that_was_asked_for_is_noted_in_iterations(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "s.json"
-    path.write_text(json.dumps({"network": NETWORK, "data": {"samples": 500}, "target": TARGET}))
-    note = "The batch is larger than the data set; rows are drawn with replacement."
-    assert note in document(run, "iterations", path, "--batch-size", "1024")["notes"]
-    assert note not in document(run, "iterations", path)["notes"]
-
-
-def test_the_optuna_program_tries_no_more_rows_than_there_are(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "s.json"
-    path.write_text(json.dumps({"network": NETWORK, "data": {"samples": 10}}))
-    done = run("recommend", path, "--constants", "certified", "--emit", "optuna")
-    assert done.code == 0, done.err
-    (line,) = [line for line in done.out.splitlines() if line.startswith("BATCHES = ")]
-    assert max(json.loads(line.removeprefix("BATCHES = ").replace("(", "[").replace(")", "]"))) <= 10
-
-
 def test_iterations_and_recommend_agree_at_the_same_runs(run: Run, tmp_path: Path) -> None:
     """Where runs are free `recommend` takes the cheapest, and `iterations` says what holds with these."""
     path = tmp_path / "s.json"

@@ -147,23 +147,6 @@ def test_the_deeper_valley_of_an_increasing_distribution() -> None:
     assert found_by_evolution(spec, "paper", row) >= row.bound * (1 - 1e-6)
 
 
-def test_certified_constants_of_three_layers_with_decay() -> None:
-    """No point is below the largest gradient at the lowest keep probability: there is the advice."""
-    spec = Spec.model_validate(
-        {
-            "network": {
-                "kind": "multilayer", "layers": [5, 1070, 32, 105],
-                "weight_bound": [61.12864664451778, 21.127015134850875, 0.001],
-            },
-            "data": {"mean": 0.05262641887008668, "samples": 3161932},
-            "training": {"batch_size": 1, "decay": 0.3333333333333333, "iterations": 10**6},
-        }
-    )  # fmt: skip
-    row = recommend(spec, constants="certified").recommendations[0]
-    assert row.keep_prob == 0.5
-    assert row.largest_gradient <= found_by_evolution(spec, "certified", row) * (1 + 1e-12)
-
-
 @pytest.mark.parametrize(
     ("constants", "network", "training"),
     [

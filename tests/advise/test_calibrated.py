@@ -20,7 +20,6 @@ from rsgadvise.show.report.documents import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.calibrated import LossObjective, loss_stepsize
-from rsgadvise.theory.descent import Geometry, descent_bound
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Plans, Schedule
 from rsgadvise.theory.problem import MeasuredConstants, Problem
@@ -85,16 +84,6 @@ def test_the_stepsize_is_the_best_of_a_grid(decay: float) -> None:
         assert found <= longest
 
 
-def test_arrays_of_candidates_are_broadcast() -> None:
-    batch, n = np.array([[1.0], [64.0]]), np.array([10.0, 1000.0, 10.0**6])
-    found = loss_stepsize(KNOWN, batch_size=batch, iterations=n)
-    assert found.shape == (2, 3)
-    for row, b in enumerate((1.0, 64.0)):
-        for column, count in enumerate(n):
-            one = loss_stepsize(KNOWN, batch_size=np.asarray(b), iterations=np.asarray(count))
-            assert found[row, column] == one
-
-
 @pytest.mark.parametrize(
     ("variance", "distance", "expected"),
     [
@@ -141,31 +130,6 @@ def test_the_bound_is_that_of_the_descent_argument(kind: str) -> None:
                 assert float(found.value[0]) == pytest.approx(
                     by_hand(problem, stepsize[0:1].ravel(), 32, 400)
                 )
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_equal_stepsizes_are_the_theorem_with_these_constants(kind: str) -> None:
-    for schedule in [Schedule(0.5, "matched"), Schedule(0.25, "increasing"), Schedule()]:
-        problem = measured_problem(spec(kind))
-        depth = problem.stepsizes if kind == "multilayer" else 0
-        stepsize = np.full((1, depth) if depth else 1, 0.21)
-        found = theorem_for(problem, "calibrated").objective.bound(
-            Plans(stepsize, np.ones(1), np.array([8.0]), np.array([90.0]), schedule)
-        )
-        assert problem.measured is not None
-        same = descent_bound(
-            stepsize=0.21,
-            batch_size=8,
-            iterations=90,
-            suboptimality=1.3,
-            ceiling=20 if kind == "autoencoder" else 4,
-            smoothness=3.0,
-            gradient_variance=problem.measured.gradient_variance,
-            geometry=Geometry.FREE if kind == "single_layer" else Geometry.PROJECTED,
-            decay=schedule.decay,
-            stopping=schedule.stopping,
-        )
-        assert float(found.value[0]) == pytest.approx(float(same.value))
 
 
 def test_nothing_measured_is_refused() -> None:
@@ -265,40 +229,6 @@ def test_the_loss_score_by_hand(gamma: float) -> None:
     shrinking = 1.5**2 / gamma / (n * (2 - gamma * (2.0 + 3.0 / (0.25 * batch))))
     expected = min(each for each in (lasting, shrinking, math.inf) if each > 0)
     assert float(found.value) == pytest.approx(expected)
-
-
-def test_the_loss_score_is_no_bound() -> None:
-    """One input of 1, target 0, W = 0, full batches: the minimum lies at infinity, and P_R decides more."""
-
-    def unit(z: float) -> float:
-        return 1 / (1 + math.exp(-z))
-
-    # f = s^2 and f' = 2 s^2 (1 - s) at z = 0, where f'' = 1/8: U, sigma^2 = 0 and D as they are measured.
-    known = MeasuredConstants(smoothness=1 / 8, layer_variances=(0.0,), distance=1.0, loss=0.25)
-    problem = measured_problem(spec("single_layer"), known, 0.25)
-    objective = LossObjective(theorem_for(problem, "calibrated").objective, known)
-    n, gamma = 2000, 8.0
-    scores = [
-        float(
-            objective.bound(
-                Plans(
-                    np.asarray(gamma),
-                    np.asarray(1.0),
-                    np.asarray(1e9),
-                    np.asarray(float(n)),
-                    Schedule(0.0, stopping),
-                )
-            ).value
-        )
-        for stopping in ("uniform", "last")
-    ]
-    z, losses = 0.0, []
-    for _ in range(n):
-        h = unit(z)
-        losses.append(h * h)
-        z -= gamma * 2 * h * h * (1 - h)
-    assert scores == pytest.approx([1 / (8 * n)] * 2), "P_R is left aside"
-    assert np.mean(losses) > 3 * scores[0]
 
 
 def test_noise_that_shrinks_asks_for_small_batches() -> None:

@@ -352,12 +352,6 @@ def test_iterations_takes_the_plan_that_there_is(run: Run, tmp_path: Path) -> No
     assert json.loads(certified.out)["iterations"] == n
 
 
-def test_recommend_with_named_constants_says_where_the_plan_is(run: Run, tmp_path: Path) -> None:
-    done = run("recommend", written(tmp_path / "s.json"), "--constants", "paper", "-f", "json")
-    assert done.code == 1
-    assert "certified constants have a plan, proven" in json.loads(done.out)["infeasible"]["reason"]
-
-
 def test_compare_and_design_take_the_plan_that_there_is(run: Run, tmp_path: Path) -> None:
     specs = [written(tmp_path / "a.json"), written(tmp_path / "b.json", data={"mean": 0.5})]
     compared = json.loads(run("compare", *specs, "-f", "json").out)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
 
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.plan import Request, plan_iterations
@@ -49,22 +45,6 @@ def test_worked_example() -> None:
     assert found.bound is not None
     assert found.bound <= found.per_run_target
     assert found.feasible
-
-
-@pytest.mark.parametrize(("batch", "runs"), [(1, 6), (50, 6), (500, 5), (5000, 4), (100_000, 3)])
-def test_best_number_of_runs(batch: int, runs: int) -> None:
-    assert plan(batch_size=batch).recommended_runs == runs
-
-
-@pytest.mark.parametrize(("share", "runs"), [(0.02, 3), (0.2, 6), (0.5, 12), (0.8, 39)])
-def test_best_number_of_runs_near_the_floor_of_11(share: float, runs: int) -> None:
-    """share = 2c/eps with c = e^da/B; few iterations would blur the integer, so the start is far away."""
-    of = problem(kind="autoencoder", layers=[50, 10], weight_bound=0.05)
-    objective = objective_for(of, "paper")
-    variance = float(objective.smallest_batch(np.asarray(1.0), 1.0)) / 2
-    batch = 10**6
-    eps = 2 * variance / batch / share
-    assert plan(of, batch_size=batch, eps=eps).recommended_runs == runs
 
 
 def test_best_number_of_runs_may_be_large() -> None:
@@ -184,17 +164,6 @@ def test_the_batch_of_a_range_takes_the_fewest_samples(
         assert found.samples == (batches * meets)[reachable].min()
     else:
         assert found.batch_size == high
-
-
-def test_no_row_of_the_tradeoff_beats_the_batch_of_the_range(run: Run, config: Callable[[str], Path]) -> None:
-    for name in ("mnist_design", "mnist_autoencoder", "mnist_multilayer"):
-        options = ["--eps", "2", "--delta", "0.1", "--set", "search.batch_size={min: 256, max: 16777216}"]
-        document = json.loads(run("iterations", config(name), *options, "-f", "json").out)
-        rows = [row for row in document["tradeoff"] if 256 <= row["batch_size"] <= 16777216]
-        assert len(rows) > 3
-        assert document["samples"] == min(row["samples"] for row in rows)
-        (chosen,) = [item for item in document["assumed"] if item["key"] == "training.batch_size"]
-        assert chosen["why"] == "the fewest samples within search.batch_size"
 
 
 def test_the_best_number_of_runs_says_in_what_it_is_the_best() -> None:

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from rsgadvise.advise import wording
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Advice
 from rsgadvise.errors import HypothesisError
 from rsgadvise.show.report.advice import ranking_blocks, reason_blocks
-from rsgadvise.show.report.blocks import Grid
 from rsgadvise.spec import Spec
 
 MNIST = {"mean": 0.13066048, "mean_square": 0.04475126, "second_moment": 0.112, "top_eigenvalue": 38.1}
@@ -142,30 +140,6 @@ def end_notes(advice: Advice) -> list[str]:
 SPAMBASE = {"mean": 0.0133, "mean_square": 0.0005, "second_moment": 0.003, "samples": 4601}
 
 
-def test_the_end_of_the_batch_sizes_is_reported_with_what_lies_beyond() -> None:
-    wanted = spec("two layers", data=SPAMBASE, budget={"epochs": 20})
-    advice = recommend(wanted)
-    best = advice.recommendations[0]
-    assert best.batch_size == 1024
-    (note,) = end_notes(advice)
-    assert note in best.notes
-    assert "search.batch_size (its largest)" in best.binding
-    found = re.search(r"falls beyond it, to ([\d.]+) at ([\d,]+): .*\{min: (\d+), max: (\d+)\}\.", note)
-    assert found, note
-    bound, batch, low, high = float(found[1]), int(found[2].replace(",", "")), int(found[3]), int(found[4])
-    there = recommend(
-        spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search={"batch_size": [batch]})
-    ).recommendations[0]
-    assert there.bound == pytest.approx(bound, rel=1e-3)
-    assert bound < best.bound / 2
-    # What it says to allow is enough: there the advice is no longer at an end.
-    search = {"batch_size": {"min": low, "max": high}}
-    wider = recommend(spec("two layers", data=SPAMBASE, budget={"epochs": 20}, search=search))
-    assert low < wider.recommendations[0].batch_size < high
-    assert wider.recommendations[0].bound <= bound * 1.001
-    assert not end_notes(wider)
-
-
 @pytest.mark.parametrize("constants", ["paper", "certified"])
 @pytest.mark.parametrize("target", [None, {"eps": 400.0, "delta": 0.1, "runs": 3}])
 @pytest.mark.parametrize("listed", [True, False])
@@ -281,10 +255,6 @@ def test_a_point_has_one_equation_wherever_it_is_named(
             assert any(int(low[0]) <= rank <= int(low[-1]) for low in ends), (rank, advice.equation)
 
 
-def test_many_ranks_are_not_listed_one_by_one() -> None:
-    assert wording.equations(["a", "b"] * 20) == "a or b, by rank"
-
-
 def test_a_row_without_a_bound_says_so_in_one_word() -> None:
     advice = recommend(spec("single_layer", budget={"epochs": 100}))
     first, second, *_ = advice.recommendations
@@ -294,19 +264,3 @@ def test_a_row_without_a_bound_says_so_in_one_word() -> None:
     said = dict(zip(names, grid.rows[1], strict=True))
     assert said["bound"] == said["proven"] == "no bound"
     assert "n/a" not in grid.rows[1]
-
-
-@pytest.mark.parametrize("depth", [2, 3, 30])
-def test_the_table_of_stepsizes_names_layers_by_their_numbers(depth: int) -> None:
-    """Layer 1 is the first; of many layers the first and the last are shown."""
-    network = {"kind": "multilayer", "layers": [6] * (depth + 1), "weight_bound": 0.05}
-    advice = recommend(
-        Spec.model_validate({"network": network, "training": {"batch_size": 8}, "budget": {"samples": 1000}})
-    )
-    stepsizes = advice.recommendations[0].stepsize
-    assert isinstance(stepsizes, tuple)
-    grids = [block for block in ranking_blocks(advice) if isinstance(block, Grid)]
-    (table,) = [grid for grid in grids if (grid.title or "").startswith("Stepsizes by layer")]
-    assert (table.rows[0][0], table.rows[-1][0]) == ("1", str(depth))
-    for layer, stepsize, *_ in table.rows:
-        assert float(stepsize) == pytest.approx(stepsizes[int(layer) - 1], rel=1e-3)

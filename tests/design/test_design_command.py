@@ -217,30 +217,3 @@ def test_the_report_names_its_plan_in_words(run: Run, config: Config) -> None:
     assert "dropout from" in kept.split("Training of")[1]
     deep = run("design", config("mnist_design"), *one, "--pipeline", "none").out
     assert "14.82 (vacuous)" in deep.split("Rank 1")[1]
-
-
-def test_notes_on_some_ranks_name_them(run: Run, config: Config) -> None:
-    """Without a hidden layer nothing is dropped; which rank that is, is asked of `recommend`."""
-    epochs = ("--set", "target=", "--set", "budget.epochs=50", "--constants", "certified")
-    arguments = (*NETWORKS, *epochs)
-    found = strict(run("design", config("mnist_design"), *arguments, "-f", "json").out)
-    rows = {row["rank"]: row for row in found["architectures"]}
-    (plain,) = [rank for rank, row in rows.items() if row["layers"] == [784, 10]]
-    assert 1 < plain < 10
-    for rank in (plain - 1, plain, plain + 1):
-        layers = rows[rank]["layers"]
-        alone = ["--set", f"network.layers={layers}"]
-        if rank == plain:
-            alone += [
-                "--set",
-                "network={kind: single_layer, layers: [784, 10]}",
-                "--set",
-                "search.keep_prob=",
-            ]
-        advice = strict(run("recommend", config("mnist_design"), *epochs, *alone, "-f", "json").out)
-        best = advice["recommendations"][0]
-        assert rows[rank]["bound"] == pytest.approx(best["bound"], rel=0.01)
-        assert rows[rank]["keep_prob"] == best["keep_prob"] == (1.0 if rank == plain else 0.5)
-    [note] = [note for note in found["notes"] if "keep_prob is at the lowest" in note]
-    others = [str(rank) for rank in rows if rank != plain]
-    assert note.startswith(f"Ranks {', '.join(others)}: keep_prob is at the lowest")

@@ -21,7 +21,6 @@ from rsgadvise.ask.design.mixing import (
     Stages,
     cheapest_mix,
     cheapest_uniform,
-    flip_of,
     hidden_moments,
     layer_problem,
     pretraining_pays,
@@ -232,13 +231,6 @@ def test_the_price_where_the_choice_flips_is_right_on_both_sides() -> None:
     assert pretraining_pays(stages, target, price=price * 1.001) is False
 
 
-def test_every_change_of_a_jagged_choice_is_found() -> None:
-    ends = (1.5, 2.6, 7.1)
-    found = flip_of(lambda x: sum(x > end for end in ends) % 2, 0.5, 20.0, points=30, steps=30)
-    assert [pytest.approx(end, rel=1e-6) for end in ends] == [low for low, _ in found]
-    assert all(low < end <= high for end, (low, high) in zip(ends, found, strict=True))
-
-
 @pytest.mark.usefixtures("no_flips")
 def test_a_plan_adds_up_and_keeps_its_promises() -> None:
     problem, space, _ = network((60, 12, 8, 4))
@@ -377,15 +369,3 @@ def test_the_plans_of_a_network_stay(kept: Kept) -> None:
     assert {below, above} == {False, True}
     cheap, dear = (pretraining_pays(stages, target, price=price * (1 + off)) for off in (-1e-4, 1e-4))
     assert (cheap, dear) == (True, False)
-
-
-@pytest.mark.usefixtures("no_target_flips")
-def test_a_plan_in_whole_numbers_costs_a_little_more() -> None:
-    _, options, _, price = KEPT[0]
-    problem, space, _, target = kept_network(KEPT[0])
-    found = plan_pipeline(problem, space, constants="paper", target=target, runs=6)
-    for option, (alpha, work) in zip(found.options, options, strict=True):
-        assert option.alpha == pytest.approx(alpha, rel=3e-4)
-        assert option.work == pytest.approx(work, rel=1e-4)
-    (by_price,) = found.flips
-    assert by_price.at == pytest.approx(price, rel=1e-4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from functools import partial
 from typing import Any
@@ -320,16 +319,3 @@ def test_a_search_too_large_or_a_cost_unknown_is_a_usage_error() -> None:
         design(spec_of(budget={"epochs": 1}), widths=(4,), depths=(1,), by="work")
     with pytest.raises(UsageError, match="the smallest has 256 weights"):
         design(spec, widths=(4,), depths=(1,), most_weights=255)
-
-
-def test_a_single_layer_spec_is_ranked_alone() -> None:
-    spec = spec_of(
-        network={"kind": "single_layer", "layers": [60, 4]}, search={"batch_size": [8, 64]}, target=TARGET
-    )
-    found = design(spec, widths=(4,), depths=(0,))
-    (row,) = found.architectures
-    best = min(recommend(spec).recommendations, key=lambda r: r.total_samples)
-    assert row.layers == (60, 4)
-    assert row.stepsize == best.stepsize
-    assert found.pipeline is None
-    assert dataclasses.replace(found, notes=()).curve == ()

@@ -263,23 +263,6 @@ def test_layer_variances_hold_and_add_up() -> None:
     assert first == pytest.approx(float(shares[0]), rel=1e-9)
 
 
-def test_keep_probability_broadcasts() -> None:
-    moments = InputMoments(dim=3, mean=0.5, mean_square=0.3, second_moment=0.4, top_eigenvalue=1.0)
-    keep = np.array([[0.1, 0.5], [0.9, 1.0]])
-    for kind, box in (("autoencoder", 1.5), ("multilayer", (1.5, 0.5))):
-        layers = (3, 2) if kind == "autoencoder" else (3, 2, 2)
-        network = NETWORKS[kind](layers=layers, weight_bound=box, moments=moments)
-        whole, limit = network.constants(keep), network.limit(keep)
-        for index, value in np.ndenumerate(keep):
-            part, alone = network.constants(float(value)), network.limit(float(value))
-            for array, scalar in (
-                (whole.smoothness, part.smoothness),
-                (whole.gradient_variance, part.gradient_variance),
-                (limit, alone),
-            ):
-                assert array[index] == pytest.approx(float(scalar), rel=1e-12)
-
-
 # ---------------------------------------------------------------------- descent
 
 
@@ -351,40 +334,3 @@ def test_a_batch_divides_the_variance_only_with_one_mask_per_example() -> None:
     rest = float(problem.mask_probability[0] @ (per_mask**2).sum(axis=-1))
     assert rest > 8 * exact / batch
     assert spread(shared) == pytest.approx(rest + (exact - rest) / batch, rel=0.05)
-
-
-@pytest.mark.parametrize("fraction", [0.5, 1.5])
-def test_projected_descent_obeys_both_inequalities(fraction: float) -> None:
-    rng = np.random.default_rng(8)
-    runs, batch, iterations, box = 6, 4, 150, 0.4
-    problem = nets.small_autoencoder(runs, 0.7, box)
-    smoothness, variance = (float(certified(problem)[q][0]) for q in ("curvature", "second moment"))
-    stepsize = fraction / smoothness
-    e = 1 - smoothness * stepsize / 2
-    theta = rng.uniform(-box, box, (runs, problem.size))
-    first = value = nets.loss(problem, theta)
-    rows = np.arange(runs)[:, None]
-    noisy, exact, touched = [], [], 0
-    for _ in range(iterations):
-        full = nets.gradient(problem, theta)
-        points = rng.integers(0, 3, (runs, batch))
-        masks = rng.choice(8, (runs, batch), p=problem.mask_probability[0])
-        drawn = nets.row_gradients(problem, theta)[rows, points, masks].mean(axis=1)
-        moved = np.clip(theta - stepsize * drawn, -box, box)
-        seen = (theta - moved) / stepsize
-        true = (theta - np.clip(theta - stepsize * full, -box, box)) / stepsize
-        error = drawn - full
-        size = (error**2).sum(axis=-1)
-        after = nets.loss(problem, moved)
-        # Both steps of the proof hold for every draw, which says more than any average.
-        drop = stepsize * (-e * (seen**2).sum(axis=-1) + (error * true).sum(axis=-1) + size)
-        assert (after <= value + drop + 1e-12).all()
-        assert (np.linalg.norm(true, axis=-1) <= np.linalg.norm(seen, axis=-1) + np.sqrt(size) + 1e-12).all()
-        noisy.append((seen**2).sum(axis=-1).mean())
-        exact.append((true**2).sum(axis=-1).mean())
-        touched += int((np.abs(moved) == box).sum())
-        theta, value = moved, after
-    assert touched > 0, "the box never binds, so the projection is not tested"
-    bound = float(first.mean()) / (iterations * stepsize * e) + variance / (batch * e)
-    assert np.mean(noisy) <= bound
-    assert np.mean(exact) <= (math.sqrt(bound) + math.sqrt(variance / batch)) ** 2

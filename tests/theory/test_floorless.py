@@ -95,15 +95,6 @@ def step_ratios(seed: int = 0, count: int = 20000) -> Array:
     return np.asarray(left[seen] / right[seen])
 
 
-def test_the_envelopes_are_minima() -> None:
-    f, x, _, _ = drawn(50, 3)
-    grid = np.linspace(0, 1, 20001)
-    values = np.stack([f.value(np.full(50, y)) + (y - x) ** 2 / (2 * S) for y in grid])
-    assert f.envelope(x) == pytest.approx(values.min(axis=0), abs=1e-7)
-    step = (f.value(x + 1e-6) - f.value(x - 1e-6)) / 2e-6
-    assert f.slope(x)[x < 1 - 1e-6] == pytest.approx(step[x < 1 - 1e-6], abs=1e-5)
-
-
 def test_every_step_lowers_the_envelope_as_it_must_and_some_no_more() -> None:
     """So no factor of the step's inequality could be better by more than a thousandth."""
     ratios = step_ratios()

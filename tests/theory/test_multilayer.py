@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.descent import FloatArray, Geometry, optimal_stepsize
+from rsgadvise.theory.descent import Geometry, optimal_stepsize
 from rsgadvise.theory.multilayer import (
     Structure,
     dropout_bound,
@@ -195,91 +195,6 @@ def test_decaying_optimum_where_the_bound_has_two_valleys(
     assert min(values) <= best * 1.1
 
 
-@pytest.mark.parametrize(
-    (
-        "hidden_noise",
-        "curvature",
-        "output_noise",
-        "batch",
-        "n",
-        "loss",
-        "ceiling",
-        "decay",
-        "stopping",
-        "low",
-    ),
-    [
-        # The deeper valley is the shallower one on the grid of the scan.
-        ([435.734, 3.01965], [68.7193, 81.0849], 19.6393, 1, 434, 0.0196246, 4.16156, 0.5, "increasing", 1.0),
-        # A hidden layer whose stepsize is held by the share of the curvature makes much of the noise.
-        (
-            [1055.96, 3.47538e-3],
-            [0.480906, 1.24345e-3],
-            9804.95,
-            641,
-            43420,
-            0.02623,
-            3.6489,
-            1 / 3,
-            "last",
-            0.3,
-        ),
-        ([77422.7, 31183.6], [471.76, 1383.80], 1947.3, 444, 104307, 2.25728, 2.25728, 0.2, "uniform", 0.3),
-    ],
-)
-def test_decaying_optimum_of_uneven_layers(
-    hidden_noise: list[float], curvature: list[float], output_noise: float, batch: int, n: int, loss: float,
-    ceiling: float, decay: float, stopping: Any, low: float,
-) -> None:  # fmt: skip
-    """Against all stepsizes on a grid, and then ever closer around the best that was found."""
-    net = Structure(
-        tuple(map(np.asarray, hidden_noise)), tuple(map(np.asarray, curvature)), np.asarray(output_noise),
-        13 / 16, np.ones(()),
-    )  # fmt: skip
-    common: dict[str, Any] = {
-        "net": net, "batch_size": float(batch), "iterations": float(n), "initial_loss": loss,
-        "ceiling": ceiling, "decay": decay, "stopping": stopping,
-    }  # fmt: skip
-    stepsize, zeta = optimal_hyperparameters(keep_prob=(low, 1.0), **common)
-    best = float(dropout_bound(stepsize=stepsize, keep_prob=zeta, **common).value)
-    limits = np.asarray([float(limit) for limit in stepsize_limits(net)])
-
-    def values(logits: FloatArray, keeps: FloatArray) -> FloatArray:
-        stepsizes = limits * np.minimum(1 / (1 + np.exp(-logits)), 1 - 1e-9)
-        return dropout_bound(stepsize=stepsizes, keep_prob=keeps, **common).value
-
-    axis, rng = np.linspace(-16, 20, 25), np.random.default_rng(0)
-    grid = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
-    grids = [
-        (values(grid, np.full(len(grid), keep)), keep) for keep in sorted({low, 0.6, 1.0}) if keep >= low
-    ]
-    found, keep = min(grids, key=lambda pair: float(pair[0].min()))
-    around, least = grid[int(found.argmin())], float(found.min())
-    for scale in np.geomspace(1.5, 1e-4, 60):
-        near = around + rng.normal(size=(500, 3)) * scale
-        keeps = np.clip(keep + rng.normal(size=500) * scale, low, 1.0)
-        found = values(near, keeps)
-        at = int(found.argmin())
-        if found[at] < least:
-            around, keep, least = near[at], float(keeps[at]), float(found[at])
-    assert best <= least * (1 + 1e-9)
-    assert least <= best * 1.001
-
-
-def test_a_start_without_loss_has_stepsizes_of_its_own_size() -> None:
-    """With next to nothing to descend the best g is far below any share of the largest."""
-    net = structure(layers=[10**9, 10**9, 10**9], weight_bound=[1e-100, 1e-100])
-    common: dict[str, Any] = {
-        "net": net, "batch_size": 10.0, "iterations": 1.0, "initial_loss": 1e-100, "ceiling": 1e9,
-        "decay": 0.5, "stopping": "uniform",
-    }  # fmt: skip
-    stepsize, zeta = optimal_hyperparameters(keep_prob=(0.5, 1.0), **common)
-    best = float(dropout_bound(stepsize=stepsize, keep_prob=zeta, **common).value)
-    for factor in (1e-30, 1e-3, 0.5, 0.97, 1.03, 2.0, 1e3):
-        other = dropout_bound(stepsize=stepsize * factor, keep_prob=zeta, **common).value
-        assert best <= float(other) * (1 + 1e-9)
-
-
 @pytest.mark.parametrize("loss", [1e-300, 1e-200, 1e-100, 1e-30, 1e-9, 1.0, 30.0])
 @pytest.mark.parametrize("boxes", [(1.3, 1.3, 1.3), (1e-3, 5.0, 0.1)])
 def test_the_keep_probability_of_the_optimum_is_the_best_of_a_grid(loss: float, boxes: Any) -> None:
@@ -396,29 +311,6 @@ def test_plan_against_a_grid_over_stepsizes_and_keep_prob() -> None:
         best = min(best, loss / room if room > 0 else np.inf)
     assert float(needed) <= best <= float(needed) * 1.01
     assert 0.1 < float(zeta) < 1
-
-
-def test_optimising_dropout_jointly_matters() -> None:
-    """A network that is infeasible without dropout and feasible with it."""
-    net = structure(layers=[784, 200, 100, 10], weight_bound=[0.05] * 3, pretraining=0.1)
-    without, _ = required_iterations(net=net, target=0.05, batch_size=1e5, initial_loss=2.5)
-    jointly, _ = required_iterations(
-        net=net, target=0.05, batch_size=1e5, initial_loss=2.5, keep_prob=(0.1, 1.0)
-    )
-    assert np.isinf(without)
-    assert float(jointly) < 3e4
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), factor=st.floats(1.5, 50))
-def test_more_work_never_hurts(seed: int, factor: float) -> None:
-    net, case = network(seed)
-    values = []
-    for scale in (1.0, factor):
-        grown = {**case, "iterations": case["iterations"] * scale}
-        stepsize, zeta = optimal_hyperparameters(net=net, keep_prob=(0.2, 1.0), **grown)
-        values.append(float(dropout_bound(net=net, stepsize=stepsize, keep_prob=zeta, **grown).value))
-    assert values[1] <= values[0] * (1 + 1e-12)
 
 
 def test_zero_weight_bound_leaves_hidden_layers_free() -> None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
-import networks as nets
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -302,46 +300,3 @@ def test_trainings_of_one_layer_stay_below_what_is_proven(width: int) -> None:
                 assert measured <= report.bound * (1 + 1e-9)
                 found += 1
     assert found > 20  # some are proven, or nothing was tested
-
-
-@pytest.mark.parametrize("kind", ["autoencoder", "multilayer"])
-def test_trainings_in_a_box_stay_below_the_certified_bound(kind: Any) -> None:
-    """Projected steps on one row without masks, by gradients of automatic differentiation."""
-    rng = np.random.default_rng(11)
-    layers = (6, 2) if kind == "autoencoder" else (6, 2, 1)
-    for box in (0.3, 2.0):
-        inputs = np.ones((1, 6))
-        problem = nets.one(kind, layers, inputs, 0.0, [box] * (1 if kind == "autoencoder" else 2))
-        data = {"mean": 1.0, "mean_square": 1.0, "second_moment": 1.0, "top_eigenvalue": 6.0}
-        theta = rng.uniform(-box, box, (1, problem.size))
-        training: dict[str, Any] = {
-            "batch_size": 1000,
-            "iterations": 60,
-            "decay": 0.5,
-            "stopping": "matched",
-            "keep_prob": 1.0,
-            "initial_loss": float(nets.loss(problem, theta)[0]),
-            "stepsize": 1.0,
-        }
-        network = {"kind": kind, "layers": list(layers), "weight_bound": box}
-        spec = Spec.model_validate({"network": network, "data": data, "training": training})
-        top = min(2 / known_of(spec, 1.0).smoothness, 16 / 13)
-        for share in (0.3, 0.99):
-            gammas = share * top * np.ones(1 if kind == "autoencoder" else len(list(pairwise(layers))))
-            spec = spec.model_copy(
-                update={"training": spec.training.model_copy(update={"stepsize": share * top})}
-            )
-            for constants in ("paper", "certified"):
-                report, row, _, _ = judged(spec, constants)
-                assert row.curvature_share is not None
-                point, squares = theta, []
-                steps = (
-                    np.repeat(gammas, [a * b for a, b in problem.shapes]) if len(gammas) > 1 else gammas[0]
-                )
-                for k in range(1, 61):
-                    gamma = steps * k**-0.5
-                    moved = np.clip(point - gamma * nets.gradient(problem, point), -box, box)
-                    squares.append(float((((point - moved) / gamma) ** 2).sum()))
-                    point = moved
-                p = shown_distribution("matched", 60, 0.5, row.curvature_share)
-                assert p @ np.asarray(squares) <= report.certified_bound * (1 + 1e-9)

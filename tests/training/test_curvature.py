@@ -67,21 +67,6 @@ def test_products_are_those_of_the_automatic_hessian(setting: Setting) -> None:
     np.testing.assert_allclose(np.array(columns), dense, rtol=1e-9, atol=1e-13)
 
 
-def test_products_are_central_differences_of_the_gradient(setting: Setting) -> None:
-    network, data, weights, masks = setting
-    rng = np.random.default_rng(3)
-    direction = [rng.standard_normal(matrix.shape) for matrix in weights]
-    step = 1e-5
-
-    def gradient(sign: float) -> Float:
-        moved = [matrix + sign * step * turn for matrix, turn in zip(weights, direction, strict=True)]
-        return joined(Curvature(network, data, moved, masks).gradient)
-
-    differences = (gradient(1) - gradient(-1)) / (2 * step)
-    found = joined(Curvature(network, data, weights, masks).product(direction))
-    np.testing.assert_allclose(found, differences, rtol=1e-6, atol=1e-9)
-
-
 def test_losses_and_gradients_are_those_of_each_row(setting: Setting) -> None:
     network, data, weights, masks = setting
     curvature = Curvature(network, data, weights, masks)

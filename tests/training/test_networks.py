@@ -14,10 +14,8 @@ from rsgadvise.training import expectation
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import (
     Data,
-    Kernel,
     Network,
     Weights,
-    clip_to_box,
     initial_weights,
     projected,
 )
@@ -91,24 +89,6 @@ def test_expectation_is_that_of_automatic_derivatives(network: Network) -> None:
         assert losses[replica] == pytest.approx(value, rel=1e-12)
         for ours, theirs in zip(gradient, slopes, strict=True):
             np.testing.assert_allclose(ours[replica], theirs, rtol=1e-10, atol=1e-14)
-
-
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_gradient_is_the_slope_of_the_loss(network: Network) -> None:
-    data, weights = data_for(network), weights_for(network, 1)
-    objective = Expectation(network, data)
-    rngs = [np.random.default_rng(0)]
-    gradient = objective.gradient(weights, rngs)[1]
-    step = 1e-6
-    for matrix, slope in zip(weights, gradient, strict=True):
-        for place in np.ndindex(matrix.shape):
-            before = matrix[place]
-            matrix[place] = before + step
-            high = objective.gradient(weights, rngs)[0][0]
-            matrix[place] = before - step
-            low = objective.gradient(weights, rngs)[0][0]
-            matrix[place] = before
-            assert slope[place] == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "masks" in name])
@@ -208,19 +188,3 @@ def test_saturated_units_are_quiet() -> None:
     )
     assert loss[0] == 1.0
     assert not gradient[0].any()
-
-
-def test_kernel_sums_over_the_rows_and_scales() -> None:
-    network = NETWORKS["single layer"]
-    data, weights = data_for(network), weights_for(network, 2)
-    kernel = Kernel(network, replicas=2, rows=data.rows, dtype=np.dtype(float))
-    kernel.inputs[...], kernel.targets[...] = data.inputs, data.targets
-    doubled = kernel.gradient(weights, scale=2 / data.rows)[0].copy()
-    mean = Expectation(network, data).gradient(weights, [np.random.default_rng(i) for i in range(2)])[1][0]
-    np.testing.assert_allclose(doubled, 2 * mean, rtol=1e-12)
-
-
-def test_clip_leaves_a_free_network_alone() -> None:
-    weights: Weights = [np.full((1, 2, 2), 9.0)]
-    clip_to_box(Network("single_layer", (2, 2)), weights)
-    assert (weights[0] == 9).all()

@@ -92,48 +92,6 @@ def test_matches_a_plain_loop(training: Training) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("training", SETTINGS.values(), ids=SETTINGS)
-def test_same_bits_for_any_company(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = weights_for(training.network, 1)
-    keys = list(range(9))
-    stops = [np.array([1 + (7 * key) % 23]) for key in keys]
-    together = ends(training, start, keys, stops)
-    backwards = ends(training, start, keys[::-1], stops[::-1])
-    monkeypatch.setattr(rsg, "CACHE_BYTES", 1)
-    one_by_one = ends(training, start, keys, stops)
-    for key in keys:
-        alone = ends(training, start, [key], [stops[key]])
-        for other in (backwards, one_by_one, alone):
-            assert all(np.array_equal(a, b) for a, b in zip(together[key], other[key], strict=True))
-
-
-@pytest.mark.parametrize("training", SETTINGS.values(), ids=SETTINGS)
-def test_same_bits_for_any_number_of_threads(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = weights_for(training.network, 1)
-    streams = [[Stream(3, (key,)) for key in range(7)] for _ in range(2)]
-    stops = [np.array([2, 3 + (7 * key) % 23]) for key in range(7)]
-    alone = list(train(training, start, streams[0], stops))
-    monkeypatch.setattr(rsg, "THREAD_WORK", 0)
-    shared = list(train(training, start, streams[1], stops, threads=3))
-    assert [shot.iteration for shot in alone] == [shot.iteration for shot in shared]
-    for one, other in zip(alone, shared, strict=True):
-        assert sorted(one.replicas) == sorted(other.replicas)
-        here, there = np.argsort(one.replicas), np.argsort(other.replicas)
-        for a, b in zip(one.weights, other.weights, strict=True):
-            assert np.array_equal(a[here], b[there])
-
-
-@pytest.mark.parametrize("training", SETTINGS.values(), ids=SETTINGS)
-def test_a_run_is_taken_up_where_it_was_left(training: Training) -> None:
-    start = weights_for(training.network, 1)
-    (whole,) = train(training, start, [Stream(3, (0,)), Stream(3, (1,))], [np.array([30])] * 2)
-    streams = [Stream(3, (0,)), Stream(3, (1,))]
-    (half,) = train(training, start, streams, [np.array([12])] * 2)
-    (rest,) = train(training, half.weights, streams, [np.array([30])] * 2, first=12)
-    for a, b in zip(whole.weights, rest.weights, strict=True):
-        assert np.array_equal(a[np.argsort(whole.replicas)], b[np.argsort(rest.replicas)])
-
-
 def test_each_replica_keeps_its_own_pace() -> None:
     """Replicas with stepsizes of their own go where they would go by themselves."""
     network = SETTINGS["layers"].network

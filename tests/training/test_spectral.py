@@ -47,19 +47,6 @@ def test_the_nearest_matrices_of_the_ball(bias: bool) -> None:
     assert 0 < cut < 12
 
 
-def test_no_matrix_of_the_ball_is_nearer() -> None:
-    """<A - P, Z - P> <= 0 for all Z in the ball."""
-    network, rng = network_of(), np.random.default_rng(1)
-    (given, _) = drawn(network, 1, 2.0)
-    found = [given.copy(), np.zeros((1, 3, 4))]
-    clip_to_box(network, found)
-    apart = (given - found[0])[0]
-    for _ in range(200):
-        other = rng.standard_normal((4, 5))
-        other *= 0.8 / np.linalg.norm(other, 2)
-        assert float(np.sum(apart * (other - found[0][0]))) <= 1e-12
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_projected_gradient_is_the_step_over_the_stepsize(dtype: Any) -> None:
     network = network_of()

@@ -184,13 +184,6 @@ def test_the_best_constant_of_targets_that_are_no_classes(name: str) -> None:
     assert head.constant_loss(targets) == pytest.approx(minimize(mean, np.zeros(2)).fun, rel=1e-8)
 
 
-def test_cross_entropy_is_the_logarithm_of_a_share() -> None:
-    values = np.array([[3.0, 1.0, -2.0], [5000.0, 0.0, -5000.0]])
-    targets = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    expected = [np.log(np.exp([3.0, 1.0, -2.0]).sum()) - 1, 10_000.0]
-    np.testing.assert_allclose(head_of("cross_entropy").curvature(values, targets)[0], expected, rtol=1e-14)
-
-
 def networks() -> list[Network]:
     """Every unit and loss, alone and with masks, and units that change from layer to layer."""
     found = [Network("autoencoder", (4, 3), (2.0,), 0.7, (name,)) for name in UNITS]
@@ -238,51 +231,6 @@ def test_gradients_and_hessians_are_differences(network: Network) -> None:
     ):
         np.testing.assert_allclose(mine, theirs[0], rtol=1e-10, atol=1e-14)
         np.testing.assert_allclose(product, (up - down)[0] / 2e-5, rtol=1e-5, atol=1e-8)
-
-
-@pytest.mark.parametrize(
-    "network",
-    [each for each in networks() if not each.masked_widths and "softsign" not in each.activations],
-    ids=str,
-)
-def test_torch_has_the_same_gradient_and_hessian(network: Network) -> None:
-    """By automatic derivatives in double precision, to 1e-12 of the largest entry."""
-    torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise[integrations]'")
-    if network.tied or network.loss not in TORCH_LOSSES:
-        pytest.skip("another oracle's")
-    rng, rows, functions = np.random.default_rng(5), 9, torch.nn.functional
-    x, y = rng.random((rows, network.layers[0])), rng.dirichlet(np.ones(network.widths[-1]), rows)
-    weights = [rng.normal(size=shape) for shape in network.shapes]
-    way = [rng.normal(size=shape) for shape in network.shapes]
-    leaves = [torch.tensor(matrix, requires_grad=True) for matrix in weights]
-    signal = torch.tensor(x)
-    for level, (matrix, width) in enumerate(zip(leaves, network.layers, strict=False)):
-        bias = matrix[:, width] if network.bias else None
-        signal = functions.linear(signal, matrix[:, :width], bias)
-        if level < len(network.activations):
-            name = network.activations[level]
-            signal = (
-                functions.softplus(signal, threshold=50)
-                if name == "softplus"
-                else getattr(functions, name)(signal)
-            )
-    loss = TORCH_LOSSES[network.loss](functions, signal, torch.tensor(y)).sum(dim=1).mean()
-    gradient = torch.autograd.grad(loss, leaves, create_graph=True)
-    slope = sum((part * torch.tensor(to)).sum() for part, to in zip(gradient, way, strict=True))
-    turned = torch.autograd.grad(slope, leaves, materialize_grads=True)
-    curvature = Curvature(network, Data(x, y), weights)
-    kernel = Kernel(network, replicas=1, rows=rows, dtype=np.dtype(np.float64))
-    kernel.inputs[0], kernel.targets[0] = x, y
-    engine = kernel.gradient([matrix[None].copy() for matrix in weights], scale=1 / rows)
-    for ours, expected in (
-        (curvature.gradient, gradient),
-        ([part[0] for part in engine], gradient),
-        (curvature.product(way), turned),
-    ):
-        for mine, theirs in zip(ours, expected, strict=True):
-            other = theirs.detach().numpy()
-            np.testing.assert_allclose(mine, other, rtol=0, atol=1e-12 * max(1.0, np.abs(other).max()))
-    assert curvature.losses.mean() == pytest.approx(float(loss.detach()), rel=1e-13)
 
 
 def test_biases_start_at_0_and_the_rest_as_without() -> None:
