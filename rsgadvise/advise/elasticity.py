@@ -21,8 +21,8 @@ _STEP = 1e-4  # relative change of a knob in a central difference; its error is 
 _FACTORS = (1 - _STEP, 1 + _STEP)
 
 
-def elasticities(problem: Problem, constants: str, points: Sequence[Plan]) -> list[dict[str, float]]:
-    """d log bound / d log knob at each point, all other knobs held: -0.5 means that one per cent more
+def elasticities(problem: Problem, constants: str, point: Plan) -> dict[str, float]:
+    """d log bound / d log knob at a point, all other knobs held: -0.5 means that one per cent more
     of the knob lowers the bound by half a per cent. For what doubling does see `strongest_change`.
 
     Central differences of the bound itself, one-sided at the edge of a theorem's range. N moves by
@@ -30,23 +30,15 @@ def elasticities(problem: Problem, constants: str, points: Sequence[Plan]) -> li
 
     Args:
         problem, constants: what is bounded, and by whose constants.
-        points: of one schedule: they take as many calls of the bound as one of them.
+        point: where.
     """
-    if not points:
-        return []
-    around = [_around(problem, point) for point in points]
-    flat = iter(_logs(problem, constants, [there for moved in around for there in moved.values()]))
-    log_at = [dict(zip(moved, flat, strict=False)) for moved in around]
-    rebuilt = {
-        knob: list(zip(*(_logs(changed, constants, points) for changed in changes), strict=True))
-        for knob, changes in _rebuilt(problem, constants)
-    }
-    found = []
-    for at, (point, logs) in enumerate(zip(points, log_at, strict=True)):
-        others = {knob: _central(logs["here", 1], *ends[at]) for knob, ends in rebuilt.items()}
-        slopes = _slopes(point, logs) | others
-        found.append({knob: value + 0.0 for knob, value in slopes.items() if np.isfinite(value)})
-    return found
+    around = _around(problem, point)
+    log_at = dict(zip(around, _logs(problem, constants, list(around.values())), strict=True))
+    slopes = _slopes(point, log_at)
+    for knob, changes in _rebuilt(problem, constants):
+        low, high = (_logs(changed, constants, [point])[0] for changed in changes)
+        slopes[knob] = _central(log_at["here", 1], low, high)
+    return {knob: value + 0.0 for knob, value in slopes.items() if np.isfinite(value)}
 
 
 def _around(problem: Problem, point: Plan) -> dict[tuple[str, int], Plan]:

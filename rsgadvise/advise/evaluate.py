@@ -126,7 +126,7 @@ def evaluate(
         ),
         proven=judged.proven,
         vacuous=judged.vacuous,
-        elasticities=elasticities(problem, constants, [point])[0] if judged.bounded else {},
+        elasticities=elasticities(problem, constants, point) if judged.bounded else {},
         notes=tuple(notes),
         assumed=tuple(assumed),
         other_gradient=_other_gradient(problem, point, constants),

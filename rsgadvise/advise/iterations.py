@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsgadvise.advise.space import MOST_ITERATIONS, Goal, Space
 from rsgadvise.records import dataclass
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Objective, Range, Schedule
-from rsgadvise.theory.search import distinct, whole_grid
+from rsgadvise.theory.search import distinct, smallest_integer, whole_grid
 
 MOST_RUNS = 4096  # T beyond this is not tried: each run must stop for something
 _ITERATION_POINTS = 17  # numbers of iterations tried at once where more is not always better
@@ -18,7 +19,6 @@ _ITERATION_ROUNDS = 3
 _PLAN_POINTS = 40  # numbers of iterations in the table of a plan without a closed form
 _CLOSE_POINTS = 24  # and as many more close to the best of them
 _RUNS_REFINED = 3  # numbers of runs whose plan is narrowed down to the last iteration
-_INTERPOLATIONS = 4
 _COARSE_RUNS = distinct(whole_grid(1, MOST_RUNS, 44))
 FEW = 24  # so few iterations are all tried: there rounding to whole ones matters most
 
@@ -282,32 +282,13 @@ def _plan_searched(
 def _narrowed(
     branch: Branch, batch: FloatArray, target: FloatArray, bracket: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
-    """Smallest integer N of the bracket whose best bound meets the target, as its upper end does.
+    """Smallest integer N of the bracket whose best bound meets the target, as its upper end does."""
 
-    Interpolation comes first: the logarithm of the bound is nearly straight in that of N. It moves one end
-    close to the answer, from which ever longer steps are taken towards the other, and the rest is halved.
-    """
-    low, high = bracket
-    above, below = (best_value(branch, batch, end) for end in bracket)
-    turn = 0
-    while np.any(high - low > 1):
-        turn += 1
-        if turn <= _INTERPOLATIONS:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                part = np.log(above / target) / np.log(above / below)
-            part = np.where(np.isfinite(part), np.clip(part, 0, 1), 0.5)
-            middle = np.round(low * (high / low) ** part)
-        else:
-            step = 4.0 ** ((turn - _INTERPOLATIONS - 1) // 2)
-            near = high - step if turn % 2 else low + step
-            middle = np.where(high - low <= 4 * step, np.floor((low + high) / 2), near)
-        middle = np.where(high - low > 1, np.clip(middle, low + 1, high - 1), high)
-        value = best_value(branch, batch, middle)
-        good = value <= target
-        good |= middle == high
-        low, above = np.where(good, low, middle), np.where(good, above, value)
-        high, below = np.where(good, middle, high), np.where(good, value, below)
-    return high
+    def meets(n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return best_value(branch, np.broadcast_to(batch, n.shape), n.astype(np.float64)) <= target
+
+    low, high = (end.astype(np.int64) for end in bracket)
+    return smallest_integer(meets, low, high)[0].astype(np.float64)
 
 
 def critical_batch_size(objective: Objective, target: float, keep_range: Range) -> float:

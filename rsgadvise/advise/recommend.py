@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
@@ -331,19 +331,7 @@ def described(
 ) -> tuple[Recommendation, ...]:
     """The first rows with their bounds, in the order given; without as many as `beyond`."""
     places = range(beyond, min(top, rows.batch.size))
-    slopes = _slopes_at(problem, constants, [row_plan(rows, index, space) for index in places])
-    return tuple(
-        _recommendation(problem, constants, space, rows, index, slopes=each)
-        for index, each in zip(places, slopes, strict=True)
-    )
-
-
-def _slopes_at(problem: Problem, constants: ConstantsName, points: Sequence[Plan]) -> list[dict[str, float]]:
-    """Elasticities at each point."""
-    if len({point.schedule for point in points}) == 1 and points[0].schedule.plain:
-        return elasticities(problem, constants, points)
-    # Sums over P_R would be rounded in another way for each set of N that are added together.
-    return [elasticities(problem, constants, [point])[0] for point in points]
+    return tuple(_recommendation(problem, constants, space, rows, index) for index in places)
 
 
 def ranking_objective(problem: Problem, space: Space, constants: ConstantsName) -> Objective:
@@ -394,12 +382,10 @@ def _recommendation(
     space: Space,
     rows: Rows,
     index: int,
-    *,
-    slopes: dict[str, float],
 ) -> Recommendation:
     point = row_plan(rows, index, space)
     judged = judge(problem, point, constants)
-    slopes = slopes if judged.bounded else {}
+    slopes = elasticities(problem, constants, point) if judged.bounded else {}
     samples = int(point.batch_size) * int(point.iterations)
     runs = int(rows.runs[index])
     binding = _binding(space, rows, index, slopes)
