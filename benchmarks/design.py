@@ -14,9 +14,8 @@ import numpy as np
 
 from rsgadvise.advise.recommend import rank
 from rsgadvise.advise.space import Space, search_space
-from rsgadvise.ask.design.architectures import Lattice, Metric, Search, one_problem, one_space
 from rsgadvise.ask.design.designing import parse_widths
-from rsgadvise.ask.design.screening import screen
+from rsgadvise.ask.design.screening import Lattice, Metric, Search, one_problem, one_space, screen
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import ConstantsName

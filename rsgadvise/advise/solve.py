@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,17 +60,9 @@ class Rows:
 
     def take(self, pick: NDArray[np.intp]) -> Rows:
         """The candidates at the given positions, in that order."""
-        return Rows(
-            batch=self.batch[pick],
-            iterations=self.iterations[pick],
-            runs=self.runs[pick],
-            stepsize=self.stepsize[pick],
-            keep_prob=self.keep_prob[pick],
-            value=self.value[pick],
-            schedule=self.schedule[pick],
-            keep_range=self.keep_range[pick],
-            seconds=None if self.seconds is None else self.seconds[pick],
-        )
+        columns = [getattr(self, field.name) for field in fields(self)]
+        picked: list[Any] = [None if column is None else column[pick] for column in columns]
+        return Rows(*picked)
 
     def cost(self, goal: Goal | None) -> FloatArray:
         """What the ranking minimises: the bound, or with a target the seconds or the examples."""
@@ -108,9 +101,11 @@ def solve(objective: Objective, space: Space, *, rough: bool = False) -> Rows:
             part = None if space.goal is None else space.goal.freed(keep_range)
             branch = Branch(objective, space, schedule, part or keep_range, part is not None)
             rows = _solve_for(branch, _batch_candidates(branch), rough=rough)
-            labels = np.full(rows.batch.shape, schedule_index), np.full(rows.batch.shape, range_index)
-            parts.append((rows, labels))
-    return _joined(parts)
+            one = np.ones_like(rows.batch)
+            parts.append(replace(rows, schedule=one * schedule_index, keep_range=one * range_index))
+    columns = [[getattr(part, field.name) for part in parts] for field in fields(Rows)]
+    joined: list[Any] = [None if each[0] is None else np.concatenate(each) for each in columns]
+    return Rows(*joined)
 
 
 def plans(objective: Objective, space: Space) -> Rows:
@@ -126,22 +121,6 @@ def reachable(objective: Objective, space: Space) -> bool:
     largest = (max(space.batch_sizes),)
     free = replace(without_limits(space), batch_sizes=largest, batch_range=False)
     return bool(solve(objective, free, rough=True).batch.size)
-
-
-def _joined(parts: list[tuple[Rows, tuple[FloatArray, FloatArray]]]) -> Rows:
-    rows = [part for part, _ in parts]
-    seconds = [row.seconds for row in rows if row.seconds is not None]
-    return Rows(
-        batch=np.concatenate([row.batch for row in rows]),
-        iterations=np.concatenate([row.iterations for row in rows]),
-        runs=np.concatenate([row.runs for row in rows]),
-        stepsize=np.concatenate([row.stepsize for row in rows]),
-        keep_prob=np.concatenate([row.keep_prob for row in rows]),
-        value=np.concatenate([row.value for row in rows]),
-        schedule=np.concatenate([labels[0] for _, labels in parts]).astype(np.float64),
-        keep_range=np.concatenate([labels[1] for _, labels in parts]).astype(np.float64),
-        seconds=np.concatenate(seconds) if seconds else None,
-    )
 
 
 def _batch_candidates(branch: Branch) -> FloatArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,6 @@ class Expectation:
         self._rows = int(min(self._terms, max(FEWEST_ROWS, BLOCK_BYTES // width)))
         size = 3 * sum(map(math.prod, network.shapes)) * 8
         self._replicas = int(max(1, BLOCK_BYTES // (self._rows * width + size)))
-        self._kernel: Kernel | None = None
 
     @property
     def pairs(self) -> int:
@@ -102,50 +102,49 @@ class Expectation:
 
     def gradient(self, weights: Weights, rngs: Sequence[np.random.Generator]) -> tuple[Array, Weights]:
         """(losses (m,), gradient of each matrix), from one half where masks are sampled."""
-        replicas = len(weights[0])
-        loss = np.zeros(replicas)
+        loss = np.zeros(len(weights[0]))
         total = [np.zeros(matrix.shape, matrix.dtype) for matrix in weights]
-        for first in range(0, replicas, self._replicas):
-            group = slice(first, min(first + self._replicas, replicas))
-            part = [matrix[group] for matrix in weights]
-            with np.errstate(over="ignore", invalid="ignore"):
-                for scale, row_weights in self._blocks(len(part[0]), rngs[group]):
-                    kernel = self._kernel
-                    assert kernel is not None
-                    found = kernel.gradient(part, scale=scale, row_weights=row_weights, losses=loss[group])
-                    for sum_, block in zip(total, found, strict=True):
-                        sum_[group] += block
+        with np.errstate(over="ignore", invalid="ignore"):
+            for group, part, scale, row_weights in self._groups(weights, rngs):
+                found = self._kernel.gradient(part, scale=scale, row_weights=row_weights, losses=loss[group])
+                for sum_, block in zip(total, found, strict=True):
+                    sum_[group] += block
         return loss, total
 
     def loss(self, weights: Weights, rngs: Sequence[np.random.Generator]) -> Array:
         """f of each replica alone, from one half where masks are sampled: a third of a gradient's work."""
+        loss = np.zeros(len(weights[0]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for group, part, scale, row_weights in self._groups(weights, rngs):
+                loss[group] += self._kernel.loss(part, scale=scale, row_weights=row_weights)
+        return loss
+
+    @cached_property
+    def _kernel(self) -> Kernel:
+        return Kernel(
+            self.network,
+            replicas=self._replicas,
+            rows=self._rows,
+            dtype=self.data.inputs.dtype,
+            shared=self.exact,
+        )
+
+    def _groups(
+        self, weights: Weights, rngs: Sequence[np.random.Generator]
+    ) -> Iterator[tuple[slice, Weights, float, Array | None]]:
+        """As many replicas as fit, block by block of rows: (which, their weights, factor, row weights)."""
         replicas = len(weights[0])
-        loss = np.zeros(replicas)
         for first in range(0, replicas, self._replicas):
             group = slice(first, min(first + self._replicas, replicas))
             part = [matrix[group] for matrix in weights]
-            with np.errstate(over="ignore", invalid="ignore"):
-                for scale, row_weights in self._blocks(len(part[0]), rngs[group]):
-                    kernel = self._kernel
-                    assert kernel is not None
-                    loss[group] += kernel.loss(part, scale=scale, row_weights=row_weights)
-        return loss
+            for scale, row_weights in self._blocks(len(part[0]), rngs[group]):
+                yield group, part, scale, row_weights
 
     def _blocks(
         self, replicas: int, rngs: Sequence[np.random.Generator]
     ) -> Iterator[tuple[float, Array | None]]:
         """Load the rows block by block; yields the factor and the row weights of each."""
-        data = self.data
-        shared = self.exact
-        if self._kernel is None:
-            self._kernel = Kernel(
-                self.network,
-                replicas=self._replicas,
-                rows=self._rows,
-                dtype=data.inputs.dtype,
-                shared=shared,
-            )
-        kernel = self._kernel
+        data, kernel = self.data, self._kernel
         masks = (1 << self._units) if self.exact else self.mask_samples
         for first in range(0, self._terms, self._rows):
             terms = np.arange(first, min(first + self._rows, self._terms))

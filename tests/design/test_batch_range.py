@@ -11,8 +11,7 @@ from cases import spec_of
 
 from rsgadvise.advise.space import search_space
 from rsgadvise.ask.design import design
-from rsgadvise.ask.design.architectures import Lattice, Metric, Search, one_problem, one_space
-from rsgadvise.ask.design.screening import Screened, screen
+from rsgadvise.ask.design.screening import Lattice, Metric, Screened, Search, one_problem, one_space, screen
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.judge import objective_for
 from rsgadvise.theory.objective import Schedule

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from rsgadvise.advise.space import search_space
 from rsgadvise.ask.design import pipeline
-from rsgadvise.ask.design.architectures import one_problem
 from rsgadvise.ask.design.mixing import (
     Stages,
     cheapest_mix,
@@ -30,6 +29,7 @@ from rsgadvise.ask.design.mixing import (
 )
 from rsgadvise.ask.design.pipeline import plan_pipeline
 from rsgadvise.ask.design.results import SCRATCH
+from rsgadvise.ask.design.screening import one_problem
 from rsgadvise.spec import load_spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.constants import TiedNetwork

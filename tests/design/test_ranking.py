@@ -13,8 +13,7 @@ from cases import BASE, architectures, brute_force, spec_for, spec_of, weights_o
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.space import search_space
 from rsgadvise.ask.design import Design, design, designing
-from rsgadvise.ask.design.architectures import Lattice, Search
-from rsgadvise.ask.design.screening import screen
+from rsgadvise.ask.design.screening import Lattice, Search, screen
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.spec.problem import resolve
 

@@ -13,7 +13,6 @@ from rsgadvise.advise.recommend import relevant
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.advise.wording import no_other_plan, ranks_by, taken
 from rsgadvise.ask.design import results as wording
-from rsgadvise.ask.design.architectures import Lattice, Metric, Search, one_problem
 from rsgadvise.ask.design.pipeline import plan_pipeline
 from rsgadvise.ask.design.ranking import (
     TOLERANCE,
@@ -27,7 +26,7 @@ from rsgadvise.ask.design.ranking import (
     ranked,
 )
 from rsgadvise.ask.design.results import Architecture, Design, Infeasible, Pipeline
-from rsgadvise.ask.design.screening import Progress, screen
+from rsgadvise.ask.design.screening import Lattice, Metric, Progress, Search, one_problem, screen
 from rsgadvise.errors import HypothesisError, UsageError
 from rsgadvise.numerals import rounded_up
 from rsgadvise.spec.problem import resolve

@@ -12,9 +12,18 @@ from rsgadvise.advise.recommend import described, ranking_objective
 from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Goal, Space
 from rsgadvise.ask.design import results as wording
-from rsgadvise.ask.design.architectures import Lattice, Search, one_problem, one_space
 from rsgadvise.ask.design.results import Architecture, CurvePoint, Family
-from rsgadvise.ask.design.screening import BLOCK, Screened, cost_of, first_batches, work_of
+from rsgadvise.ask.design.screening import (
+    BLOCK,
+    Lattice,
+    Screened,
+    Search,
+    cost_of,
+    first_batches,
+    one_problem,
+    one_space,
+    work_of,
+)
 from rsgadvise.errors import UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
