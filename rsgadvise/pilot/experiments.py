@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from rsgadvise.data.scaling import crushed, percentiles, robust
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import stepsizes_by_layer
 from rsgadvise.pilot.arena import Arena
@@ -33,8 +34,6 @@ _LONGER = (8.0, 64.0)  # times the stepsizes of the race, whose ladder ended bel
 _FEWEST_STEPS = 2
 _HELPS = 0.95  # of the loss without the change, after no less of the training: above it is no help
 _LOWER = 0.98  # of the loss in a narrower box: what the wider one has to be below to be worth its constants
-_TAIL = 0.01  # of the rows, at each end of a column, that robust scaling clips
-_CRUSHED = 0.1  # of a column's range: its middle 98 % within less
 _ON_BOX = 1 - 1e-6
 _LAYERS = 8  # key of randomness
 
@@ -70,34 +69,6 @@ class Trial:
     words: str
     value: float | None
     arena: Arena
-
-
-def robust(inputs: Array) -> Array | None:
-    """Columns clipped to their 1st and 99th percentile and spread over [0, 1] again; None if that is no help.
-
-    It is none where no column is crushed, that is, has its middle 98 % within a tenth of its range. Columns
-    of which those percentiles are the same are left as they are. Percentiles go along with any increasing
-    linear scaling, so that this is the same for raw and for scaled columns.
-
-    Args:
-        inputs: (rows, d) in [0, 1].
-
-    Example:
-        >>> x = np.append(np.linspace(0, 0.01, 999), 1.0)[:, None]
-        >>> spread = robust(x)
-        >>> float(x[500, 0]) < 0.006, round(float(spread[500, 0]), 2)
-        (True, 0.5)
-        >>> robust(np.linspace(0, 1, 100)[:, None]) is None
-        True
-    """
-    low, high = np.quantile(inputs, (_TAIL, 1 - _TAIL), axis=0)
-    span = high - low
-    crushed = (span > 0) & (span < _CRUSHED * np.ptp(inputs, axis=0))
-    if not crushed.any():
-        return None
-    wide = np.where(span > 0, span, 1.0)
-    scaled = np.clip((inputs - low) / wide, 0.0, 1.0)
-    return np.asarray(np.where(span > 0, scaled, inputs), inputs.dtype)
 
 
 def boxed_share(arena: Arena, weights: Sequence[Array]) -> float:
@@ -253,10 +224,14 @@ def _scalings(explorer: Explorer) -> Iterator[Trial]:
     arena = explorer.arena
     if arena.network.tied:
         return  # its targets would be others too, and losses would not compare
-    inputs = robust(arena.data.inputs)
-    if inputs is not None:
-        data = Data(inputs, arena.data.targets)
-        yield Trial("scaling", "robust scaling (data.scaling: robust)", None, replace(arena, data=data))
+    inputs, targets = arena.data.inputs, arena.data.targets
+    low, high = inputs.min(axis=0).astype(np.float64), inputs.max(axis=0).astype(np.float64)
+    if not len(crushed(len(inputs), low, high, lambda: [inputs])):
+        return  # it would be no help
+    scaling, _ = robust(percentiles(*inputs.shape, lambda: [inputs]), low, high)
+    spread = scaling.apply(inputs, np.empty(inputs.shape)).astype(inputs.dtype)
+    data = Data(spread, targets)
+    yield Trial("scaling", "robust scaling (data.scaling: robust)", None, replace(arena, data=data))
 
 
 def _biases(explorer: Explorer) -> Iterator[Trial]:

@@ -16,6 +16,9 @@ from rsgadvise.advise.results import Advice, TrainingPlan, cooled
 from rsgadvise.advise.space import Space
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import percent
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.calibration import steepness
+from rsgadvise.pilot.directional import directional_stepsize
 from rsgadvise.pilot.experiments import USUAL_BOX
 from rsgadvise.pilot.twins import (
     COLUMNS,
@@ -32,7 +35,7 @@ from rsgadvise.theory.calibrated import loss_stepsize
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants, Problem
-from rsgadvise.training.curvature import PRODUCT_COST, Curvature, extreme_eigenvalues
+from rsgadvise.training.curvature import PRODUCT_COST, Curvature
 from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread, with_biases
 
 if TYPE_CHECKING:
@@ -221,9 +224,6 @@ def _along_updates(
     seed: int,
 ) -> float:
     """gamma* at W^1, without masks: where the stepsizes of an optimiser other than SGD are looked for."""
-    from rsgadvise.pilot.arena import Arena  # with it comes the engine, which a race here does not need
-    from rsgadvise.pilot.directional import directional_stepsize
-
     whole = replace(network, keep_prob=1.0)
     arena = Arena.of(whole, twin.data, seed=seed, hold_out=False, optimizer=optimizer)
     rows = np.arange(min(_LOOKED_AT, twin.data.rows))
@@ -260,22 +260,14 @@ def _unraced(
     network: Network, twin: Twin, start: Weights, rng: np.random.Generator, *, mean: float, work: float
 ) -> Rehearsal:
     """1/U at W^1, without masks."""
-    from rsgadvise.pilot.arena import (  # with it comes the engine, which a race here does not need
-        flat,
-        shaped,
-    )
-
     here = Curvature(replace(network, keep_prob=1.0), _some(twin), [matrix[0] for matrix in start])
-    size = sum(map(math.prod, network.shapes))
-    steepness = extreme_eigenvalues(
-        lambda vector: flat(here.product(shaped(vector, network))), size, rng, products=_PRODUCTS
-    ).highest
-    if not steepness > 0:
+    steepest = steepness(here, network, rng, products=_PRODUCTS).highest
+    if not steepest > 0:
         raise HypothesisError(
             f"must leave curvature at W1 for typical constants; got {mean:g}; {network.without_measuring}",
             quantity="data.mean",
         )
-    gamma = 1 / steepness
+    gamma = 1 / steepest
     return Rehearsal(
         _constants([here], gamma), gamma, (gamma,), LEAST_SPREAD, None, 1, 0, network.layers[0], work
     )

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.arena import Arena, Spending
-from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share, robust
+from rsgadvise.pilot.experiments import Experiment, Explorer, boxed_share
 from rsgadvise.pilot.race import Candidate, Heat
 from rsgadvise.pilot.reporting import Reporter, raced_plan
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced
@@ -189,35 +187,6 @@ def test_experiments_keep_to_their_work(left: float) -> None:
     found = explorer.explore(["weight_bound", "scaling", "bias", "stepsize", "iterations"])
     assert explorer.work <= left
     assert bool(found) == (left >= 500)
-
-
-@given(st.integers(0, 2**32 - 1), st.floats(1e-4, 1e4), st.floats(-5, 5))
-def test_robust_scaling_goes_along_with_linear_ones(seed: int, scale: float, shift: float) -> None:
-    """By a loop over columns with sorted values: the oracle of the percentiles."""
-    rng = np.random.default_rng(seed)
-    x = rng.random((300, 3)) * [1.0, 0.01, 0.5]
-    x[0] = 1.0
-    found = robust(x)
-    assert found is not None
-    for column, scaled in zip(x.T, found.T, strict=True):
-        ends = np.interp([0.01 * 299, 0.99 * 299], np.arange(300), np.sort(column))
-        np.testing.assert_allclose(
-            scaled, np.clip((column - ends[0]) / (ends[1] - ends[0]), 0, 1), atol=1e-12
-        )
-    moved = robust(x * scale + shift)
-    assert moved is not None
-    np.testing.assert_allclose(moved, found, atol=1e-7)
-
-
-def test_robust_scaling_leaves_what_it_cannot_spread() -> None:
-    x = np.zeros((1000, 3))
-    x[:, 0] = np.linspace(0, 0.01, 1000)
-    x[0, 0] = 1.0
-    x[:5, 1] = 1.0  # both percentiles are 0
-    found = robust(x)
-    assert found is not None
-    assert np.array_equal(found[:, 1:], x[:, 1:])
-    assert robust(x[:, 1:]) is None
 
 
 def test_share_of_weights_at_the_box() -> None:
