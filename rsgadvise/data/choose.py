@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,65 +33,6 @@ _TESTING = tuple(
 _PLAIN = "{}"
 _MOST_DESCRIBED = 20
 _MOST_UNNAMED = 100  # a longer list is no list of arrays
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Arrays by name, from what a library of one language stores.
-
-    Args:
-        arrays: by name. others: what else there is, by name, as what it is. notes: which were taken for what.
-    """
-
-    arrays: dict[str, Any]
-    others: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def named_contents(content: object, length: Callable[[object], int | None]) -> Contents:
-    """Names for the arrays of a dictionary, of a tuple or list, or for one alone, which is x.
-
-    Two of equal length are x and y; of several such pairs the first are, and the next are x_2 and y_2.
-    Anything else that is in order goes by its place, from 0.
-
-    Args:
-        content: what was stored.
-        length: entries along the first axis of an array; None of anything else.
-    """
-
-    def is_pair(value: object) -> bool:
-        return (
-            isinstance(value, list | tuple)
-            and len(value) == 2
-            and length(value[0]) is not None
-            and length(value[0]) == length(value[1])
-        )
-
-    if length(content) is not None:
-        return Contents({"x": content})
-    if isinstance(content, list | tuple) and is_pair(content):
-        note = (
-            f"Of the pair of arrays, of {length(content[0])} rows each, the second was taken as the targets."
-        )
-        return Contents({"x": content[0], "y": content[1]}, notes=(note,))
-    if isinstance(content, list | tuple) and content and all(is_pair(each) for each in content):
-        arrays = dict(zip(("x", "y"), content[0], strict=True))
-        for number, pair in enumerate(content[1:], 2):
-            arrays |= {f"x_{number}": pair[0], f"y_{number}": pair[1]}
-        note = (
-            f"The first of {len(content)} pairs of arrays was taken; array x_2 with target y_2 is the second."
-        )
-        return Contents(arrays, notes=(note,) if len(content) > 1 else ())
-    found = content if isinstance(content, dict) else {}
-    if isinstance(content, list | tuple) and len(content) <= _MOST_UNNAMED:
-        found = dict(enumerate(content))
-    texts = {
-        key.decode("latin1") if isinstance(key, bytes) else str(key): each for key, each in found.items()
-    }
-    return Contents(
-        {key: each for key, each in texts.items() if length(each) is not None},
-        {key: type(each).__name__ for key, each in texts.items() if length(each) is None},
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,30 +88,65 @@ class Archive:
         return rows(targets, transposed)
 
 
+Shape = Callable[[Any], tuple[int, ...] | None]
+
+
 def contents_archive(
-    path: Path,
-    content: object,
-    *,
-    shape: Callable[[Any], tuple[int, ...] | None],
-    rows: Callable[[str, Any, bool, bool], RowArray],
+    path: Path, content: object, *, shape: Shape, rows: Callable[[str, Any, bool, bool], RowArray]
 ) -> Archive:
-    """What is in a dictionary, a tuple, a list or an array alone, see `named_contents`.
+    """The arrays of a dictionary, of a tuple or list, or one alone, which is x.
 
     Args:
         path: the file.
-        content: what was stored.
+        content: what a library of one language stored in it.
         shape: of an array, of one axis at least; None of anything else.
         rows: name, array, for targets, transposed.
     """
+    found, notes = _named(content, shape)
+    items = {
+        name: Item(None, what=type(each).__name__)
+        if shape(each) is None
+        else Item(shape(each), partial(rows, name, each))
+        for name, each in found.items()
+    }
+    return Archive(path, dict(sorted(items.items(), key=lambda item: item[1].shape is None)), notes)
 
-    def length(value: object) -> int | None:
+
+def _named(content: Any, shape: Shape) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(what is in it by name, which was taken for what).
+
+    Two arrays of equal length are x and y; of several such pairs the first are, and the next are x_2 and y_2.
+    Anything else that is in order goes by its place, from 0.
+    """
+
+    def length(value: Any) -> int | None:
         found = shape(value)
         return found[0] if found else None
 
-    found = named_contents(content, length)
-    items = {name: Item(shape(each), partial(rows, name, each)) for name, each in found.arrays.items()}
-    others = {name: Item(None, what=what) for name, what in found.others.items()}
-    return Archive(path, items | others, found.notes)
+    def is_pair(value: Any) -> bool:
+        in_order = isinstance(value, list | tuple) and len(value) == 2
+        return in_order and length(value[0]) is not None and length(value[0]) == length(value[1])
+
+    if length(content) is not None:
+        return {"x": content}, ()
+    if is_pair(content):
+        rows = length(content[0])
+        note = f"Of the pair of arrays, of {rows} rows each, the second was taken as the targets."
+        return {"x": content[0], "y": content[1]}, (note,)
+    in_order = isinstance(content, list | tuple)
+    if in_order and content and all(is_pair(each) for each in content):
+        arrays = dict(zip(("x", "y"), content[0], strict=True))
+        for number, pair in enumerate(content[1:], 2):
+            arrays |= {f"x_{number}": pair[0], f"y_{number}": pair[1]}
+        note = (
+            f"The first of {len(content)} pairs of arrays was taken; array x_2 with target y_2 is the second."
+        )
+        return arrays, (note,) if len(content) > 1 else ()
+    found = content if isinstance(content, dict) else {}
+    if in_order and len(content) <= _MOST_UNNAMED:
+        found = dict(enumerate(content))
+    names = (key.decode("latin1") if isinstance(key, bytes) else str(key) for key in found)
+    return dict(zip(names, found.values(), strict=True)), ()
 
 
 @dataclass(frozen=True, slots=True)
