@@ -29,16 +29,10 @@ class Numbers(SingleArray):
         content = path.read_bytes()
         head = content.index(b"\\n") + 1
         columns = int(content[8:head])
-
-        def opened():
-            stream = path.open("rb")
-            stream.seek(head)
-            return stream
-
         shape = ((len(content) - head) // columns, columns)
         raw = RawArray(
             path=path, label=str(path), shape=shape, dtype=np.dtype("u1"),
-            fortran=False, open=opened, seekable=True,
+            fortran=False, open=lambda: path.open("rb"), start=head, seekable=True,
         )
         return raw.row_array(targets=targets)
 
