@@ -225,10 +225,11 @@ def _scalings(explorer: Explorer) -> Iterator[Trial]:
     if arena.network.tied:
         return  # its targets would be others too, and losses would not compare
     inputs, targets = arena.data.inputs, arena.data.targets
+    rows, columns = inputs.shape
     low, high = inputs.min(axis=0).astype(np.float64), inputs.max(axis=0).astype(np.float64)
-    if not len(crushed(len(inputs), low, high, lambda: [inputs])):
+    if not len(crushed(rows, low, high, lambda: [inputs])):
         return  # it would be no help
-    scaling, _ = robust(percentiles(*inputs.shape, lambda: [inputs]), low, high)
+    scaling, _ = robust(percentiles(rows, columns, lambda: [inputs]), low, high)
     spread = scaling.apply(inputs, np.empty(inputs.shape)).astype(inputs.dtype)
     data = Data(spread, targets)
     yield Trial("scaling", "robust scaling (data.scaling: robust)", None, replace(arena, data=data))
