@@ -117,6 +117,7 @@ class _Sheet:
         above: rows above the table, which are no part of it.
         left: columns before it.
         width: its columns; 0 while they are not known.
+        known: its rows, where they are at hand.
     """
 
     path: Path
@@ -125,10 +126,14 @@ class _Sheet:
     above: int = 0
     left: int = 0
     width: int = 0
+    known: Sequence[list[str]] | None = None
     latin: int | None = None
 
     def cells(self) -> Iterator[list[str]]:
         """The cells of every row, empty ones at its end left out."""
+        if self.known is not None:
+            yield from self.known
+            return
         with _Workbook(self.path) as book:
             if not self.formulas:
                 for row in book.rows(self.name):
@@ -253,22 +258,11 @@ def layout_of_sheet(path: Path, array: str | None, options: TableOptions, words:
         notes += (f"Passed over above the table: {', '.join(map(repr, titles))}.",)
     if sheet.left:
         notes += (f"The table begins in column {_letter(sheet.left)} of the sheet, column 0 here.",)
-    lines = b"".join(block for _, block in _Sample(sheet, first).blocks(1 << 30)).decode()
+    lines = b"".join(block for _, block in replace(sheet, known=first).blocks(1 << 30)).decode()
     options = replace(options, separator="comma", comment="")
     dialect = dialect_of(path, lines, whole=len(first) <= _SAMPLE, options=options, words=words)
     dialect = replace(dialect, notes=(*notes, *dialect.notes))
     return Layout(path, "xlsx", dialect, columns_of(dialect), lambda: replace(sheet))
-
-
-class _Sample(_Sheet):
-    """The first rows of a sheet, which are at hand."""
-
-    def __init__(self, sheet: _Sheet, first: list[list[str]]) -> None:
-        super().__init__(sheet.path, sheet.name, sheet.formulas, sheet.above, sheet.left, sheet.width)
-        self._first = first
-
-    def cells(self) -> Iterator[list[str]]:
-        yield from self._first
 
 
 def _titles(rows: Sequence[list[str]]) -> tuple[int, list[str]]:
