@@ -14,6 +14,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +107,15 @@ class RowArray:
     columns: int
     dtype: np.dtype[Any]
     blocks: Callable[[int], Iterator[Array]]
+
+    def mapped(self, dtype: np.dtype[Any], change: Callable[[Array], Array]) -> RowArray:
+        """The same, with each block changed into one of that type."""
+
+        def blocks(max_bytes: int) -> Iterator[Array]:
+            stored = max_bytes * self.dtype.itemsize // dtype.itemsize
+            return (change(block) for block in self.blocks(max(1, min(max_bytes, stored))))
+
+        return replace(self, dtype=dtype, blocks=blocks)
 
 
 class RowTaker:

@@ -6,7 +6,6 @@ Source: MathWorks, "MAT-File Versions", and what the attributes MATLAB_class and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from rsgadvise.data.formats.sparse import by_columns, sparse_rows
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, optional, reading, row_shape
 
+_BOOL = np.dtype(bool)
 _NUMBERS = {"double", "single", "logical", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))}
 
 
@@ -103,7 +103,10 @@ def mat73_archive(path: Path) -> Archive:
                 return _sparse(label, sparse, item, transposed=transposed)
             _refuse_complex(label, item)
             found = dataset_rows(path, label, item, targets=targets, transposed=not transposed)
-            return _logical(found) if _class(item) == "logical" else found
+            # Truth values lie in bytes that are not to be taken for pixels.
+            return (
+                found.mapped(_BOOL, lambda block: block.astype(bool)) if _class(item) == "logical" else found
+            )
 
     items: dict[str, Item] = {}
     with reading(path), h5py.File(path, "r") as file:
@@ -125,15 +128,6 @@ def _class(item: Any) -> str:
     """What MATLAB calls the class of something; empty where that is not said."""
     kind = item.attrs.get("MATLAB_class", b"")
     return kind.decode("latin1") if isinstance(kind, bytes) else str(kind)
-
-
-def _logical(rows: RowArray) -> RowArray:
-    """Truth values, which lie in bytes that are not to be taken for pixels."""
-
-    def blocks(max_bytes: int) -> Iterator[Array]:
-        return (block.astype(bool) for block in rows.blocks(max_bytes))
-
-    return replace(rows, dtype=np.dtype(bool), blocks=blocks)
 
 
 def _sparse(label: str, shape: tuple[int, int], group: Any, *, transposed: bool) -> RowArray:

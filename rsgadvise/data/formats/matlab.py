@@ -271,14 +271,7 @@ def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowAr
     if not matrix.logical and not np.can_cast(stored, wanted):
         raise ValueError(f"entries of {wanted.name} are stored as {stored.name}")
     rows = raw.row_array(targets=targets, transposed=transposed)
-    if stored == wanted:
-        return rows
-
-    def blocks(max_bytes: int) -> Iterator[Array]:
-        for block in rows.blocks(max(1, max_bytes * stored.itemsize // wanted.itemsize)):
-            yield block.astype(wanted)
-
-    return RowArray(label=label, rows=rows.rows, columns=rows.columns, dtype=wanted, blocks=blocks)
+    return rows if stored == wanted else rows.mapped(wanted, lambda block: block.astype(wanted))
 
 
 def _sparse(matrix: _Matrix, label: str, transposed: bool) -> RowArray:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from rsgadvise.data.formats import SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
 from rsgadvise.data.packing import Packing, opened
 from rsgadvise.data.reading import Asked
-from rsgadvise.data.stream import Array, DataSource, RowArray, malformed, numeric_dtype, optional, reading
+from rsgadvise.data.stream import DataSource, RowArray, malformed, numeric_dtype, optional, reading
 from rsgadvise.records import dataclass
 
 _HEADERS = {1: 348, 2: 540}  # bytes, by version
@@ -55,14 +53,8 @@ class _Volumes:
         if (self.slope, self.intercept) == (1.0, 0.0):
             return stored
 
-        def blocks(max_bytes: int) -> Iterator[Array]:
-            for block in stored.blocks(max(1, max_bytes * stored.dtype.itemsize // 8)):
-                scaled = block.astype(np.float64)
-                scaled *= self.slope
-                scaled += self.intercept
-                yield scaled
-
-        return replace(stored, dtype=np.dtype(np.float64), blocks=blocks)
+        slope, intercept = self.slope, self.intercept
+        return stored.mapped(np.dtype(np.float64), lambda block: block.astype(np.float64) * slope + intercept)
 
 
 def _volumes(path: Path, packing: Packing | None) -> _Volumes:

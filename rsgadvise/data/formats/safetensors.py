@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,19 +127,14 @@ def _item(path: Path, name: str, entry: Any, base: int) -> Item:
 
     def rows(targets: bool, transposed: bool) -> RowArray:
         found = raw.row_array(targets=targets, transposed=transposed)
-        return _widened(found) if kind == "BF16" else found
+        return found.mapped(np.dtype(np.float32), _widened) if kind == "BF16" else found
 
     return Item(raw.shape, rows)
 
 
-def _widened(halves: RowArray) -> RowArray:
+def _widened(halves: Array) -> Array:
     """Numbers of which only the upper 16 bits are stored, as float32."""
-
-    def blocks(max_bytes: int) -> Iterator[Array]:
-        for block in halves.blocks(max(1, max_bytes // 2)):
-            yield (block.astype(np.uint32) << 16).view(np.float32)
-
-    return replace(halves, dtype=np.dtype(np.float32), blocks=blocks)
+    return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
 class Safetensors(Archives):
