@@ -89,22 +89,19 @@ class Rehearsal:
     Attributes:
         constants: for the bounds; the smoothness is the reciprocal of the stepsize.
         stepsize: the one advised for full gradients, common to all layers.
-        each: that of every twin alone.
-        spread: the largest factor between one of these and `stepsize`, at least `LEAST_SPREAD`.
+        spread: the largest factor between that of a twin alone and `stepsize`, at least `LEAST_SPREAD`.
         loss: at its end on the first twin, whose classes can be learned, as a share of a constant
             prediction's; None without a race.
-        twins, steps: how many there were; no steps without a race. columns: of a twin.
+        twins, steps: how many there were; no steps without a race.
         work: in multiply-adds.
     """
 
     constants: MeasuredConstants
     stepsize: float
-    each: tuple[float, ...]
     spread: float
     loss: float | None
     twins: int
     steps: int
-    columns: int
     work: float
 
 
@@ -115,7 +112,6 @@ def rehearse(
     *,
     seed: int,
     iterations: int,
-    keep: int | None = None,
     optimizer: Optimizer = PLAIN,
 ) -> Rehearsal:
     """Race stepsizes on twins with these statistics.
@@ -125,14 +121,13 @@ def rehearse(
         known: statistics of its inputs.
         seed: of all randomness.
         iterations: N of the training; the race is no longer.
-        keep: columns of a twin; None for the default.
         optimizer: as it will be trained with.
 
     Raises:
         HypothesisError: the network is too large for it, or the inputs are all but zero.
     """
     tied = network.tied
-    columns = known.dim if tied else columns_for(known, fewest=keep or COLUMNS)
+    columns = known.dim if tied else columns_for(known, fewest=COLUMNS)
     small = replace(network, layers=(columns, *network.layers[1:]))
     weights = sum(math.prod(shape) for shape in small.shapes) * (2 if tied else 1)
     hidden = len(network.widths) > 2
@@ -170,7 +165,7 @@ def rehearse(
     if not steps and not optimizer.plain:
         here = Curvature(replace(boxed, keep_prob=1.0), _some(made[0]), [matrix[0] for matrix in starts[0]])
         known_here = _constants([here], _as_sgd(centre, optimizer, steepest))
-        return Rehearsal(known_here, centre, (centre,), LEAST_SPREAD, None, 1, 0, network.layers[0], work)
+        return Rehearsal(known_here, centre, LEAST_SPREAD, None, 1, 0, work)
     if not steps:
         return _unraced(boxed, made[0], starts[0], _rng(seed, _SHARED, 1), mean=known.mean, work=work)
     places = np.arange(_CANDIDATES) - (_CANDIDATES - 1) / 2
@@ -203,12 +198,10 @@ def rehearse(
     return Rehearsal(
         constants=_constants(found, _as_sgd(gamma, optimizer, steepest), batch_size=BATCH_SIZE),
         stepsize=gamma,
-        each=tuple(own),
         spread=max(LEAST_SPREAD, *(max(other / gamma, gamma / other) for other in own)),
         loss=float(losses[0][best]),
         twins=twins,
         steps=steps,
-        columns=columns,
         work=work * (shift + 1),
     )
 
@@ -268,9 +261,7 @@ def _unraced(
             quantity="data.mean",
         )
     gamma = 1 / steepest
-    return Rehearsal(
-        _constants([here], gamma), gamma, (gamma,), LEAST_SPREAD, None, 1, 0, network.layers[0], work
-    )
+    return Rehearsal(_constants([here], gamma), gamma, LEAST_SPREAD, None, 1, 0, work)
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:
