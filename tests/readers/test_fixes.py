@@ -307,7 +307,6 @@ FIXES: dict[str, Fix] = {
     "a decimal comma": Fix(text("a;y\n1,234;1\n5,678;0\n"), "--table decimal=,", Y),
     "commas between thousands": Fix(text("a;y\n1,234;1\n5,678;0\n"), "--table thousands=,", Y),
     "a mark of missing cells": Fix(text(TABLE + "n/k,1,0\n"), "--table missing=n/k", Y),
-    "a mark with a blank": Fix(text(TABLE + "not known,1,0\n"), "--table 'missing=not known'", Y),
     "a mark with a quote": Fix(text(TABLE + "don't,1,0\n"), """--table 'missing=don'"'"'t'""", Y),
     "a sentence among numbers": Fix(
         text(TABLE + "x" * 50 + ",1,0\n"),
@@ -341,13 +340,6 @@ FIXES: dict[str, Fix] = {
     "too many words": Fix(
         text(MANY),
         "column 0 ('town') holds 60 different words or more, of which at most 50 become inputs; leave it out"
-        " with --exclude",
-        [*Y, "--categories", "one_hot"],
-        [*Y, "--exclude", "town"],
-    ),
-    "too many words further down": Fix(
-        text(LATE),
-        "column 0 ('town') holds 62 different words or more, of which at most 50 become inputs; leave it out"
         " with --exclude",
         [*Y, "--categories", "one_hot"],
         [*Y, "--exclude", "town"],
@@ -477,7 +469,6 @@ FIXES: dict[str, Fix] = {
     ),
     "npy, --table": Fix(npy(ROWS), "leave it out", ["--table", "decimal=,"], ()),
     "npy, no rows": Fix(npy(ROWS[:0]), "at least one is needed", good=npy(ROWS[:1])),
-    "mat, choose": Fix(matlab(u=ROWS, v=ROWS), "--array NAME", (), ["--array", "u"]),
     "mat, cells": Fix(
         matlab(x=np.array([[1, "a"]], object), z=ROWS), "or store it as one", good=matlab(x=ROWS, z=ROWS)
     ),
@@ -490,11 +481,9 @@ FIXES: dict[str, Fix] = {
     "pickle, another": Fix(
         pickled({"x": ROWS, "t": "text"}), "name another", ["--array", "t"], ["--array", "x"]
     ),
-    "mat 7.3, choose": Fix(matlab73(u=ROWS, v=ROWS), "--array NAME", (), ["--array", "u"]),
     "mat 7.3, cells": Fix(matlab73(x=[1], z=ROWS), "or store it as one", good=matlab73(x=ROWS, z=ROWS)),
     "mat 7.3, text alone": Fix(matlab73(t="text"), "save the features as a matrix", good=matlab73(t=ROWS)),
     "mat 7.3, complex": Fix(matlab73(x=ROWS * 1j), "so convert it", good=matlab73(x=np.abs(ROWS * 1j))),
-    "hdf5, choose": Fix(hdf5(u=ROWS, v=ROWS), "--array NAME", (), ["--array", "u"]),
     "hdf5, text alone": Fix(hdf5(t="text"), "store the features as one", good=hdf5(t=ROWS)),
     "hdf5, text": Fix(hdf5(x=[b"a"], z=ROWS), "so convert it", good=hdf5(x=ROWS, z=ROWS)),
     "hdf5, elsewhere": Fix(elsewhere, "copy it into one file", good=hdf5(x=ROWS)),
@@ -510,10 +499,6 @@ FIXES: dict[str, Fix] = {
         text(idx(3, 1, data=b"ab"), "x-idx2-ubyte"), "the file is cut short",
         good=text(idx(3, 1, data=b"abc"), "x-idx2-ubyte"),
     ),
-    "scipy, complex": Fix(
-        lambda f: sparse(f, ROWS * 1j), "so convert it", good=lambda f: sparse(f, np.abs(ROWS * 1j))
-    ),
-    # SVMlight.
     "svmlight, labels": Fix(
         text("1,2 1:0.5\n1 1:1\n", "a.svm"), "so keep one", good=text("1 1:0.5\n1 1:1\n", "a.svm")
     ),
@@ -562,11 +547,6 @@ FIXES: dict[str, Fix] = {
         text(ARFF.replace("numeric", "relational") + "0.5,u,1\n", "a.arff"), "numeric, real, integer,",
         [*Y, "--exclude", "b"], good=text(ARFF + "0.5,u,1\n", "a.arff"),
     ),
-    "arff, a separator": Fix(
-        text(ARFF + "0.5,u,1\n", "a.arff"), "leave it out",
-        [*Y, "--exclude", "b", "--table", "decimal=,"], [*Y, "--exclude", "b"],
-    ),
-    # Tables of Arrow.
     "parquet, words": Fix(parquet(s=["m", "f"] * 3, a=LABELS, y=LABELS), "--categories one_hot", Y),
     "parquet, too many words": Fix(
         parquet(s=["m", "f"] * 300 + [f"s{k}" for k in range(60)], a=np.arange(660), y=np.arange(660) % 2),
@@ -590,8 +570,6 @@ FIXES: dict[str, Fix] = {
     "parquet, names of images": Fix(
         pictures((4, 5), files="b.png"), "store the images in the table", Y, good=pictures((4, 5), (4, 5))
     ),
-    "parquet, --table": Fix(parquet(a=LABELS), "leave it out", ["--table", "decimal=,"], ()),
-    # Workbooks.
     "xlsx, a sheet": Fix(
         workbook(one=[["a", "y"], [1, 2], [2, 3]]), "name one with --array", [*Y, "--array", "two"],
         [*Y, "--array", "one"],
@@ -606,10 +584,6 @@ FIXES: dict[str, Fix] = {
                "save it as .xlsx without one", Y, good=workbook(one=[["a", "y"], [1, 2], [2, 3]])),
     "xlsx, empty": Fix(workbook(one=[]), "at least one row is needed", Y,
                        good=workbook(one=[["a", "y"], [1, 2], [2, 3]])),
-    "xlsx, an encoding": Fix(
-        workbook(one=[["a", "y"], [1, 2], [2, 3]]), "leave it out", [*Y, "--table", "encoding=utf-8"], Y
-    ),
-    # Images.
     "images, sizes": Fix(
         both(images("a.png"), images("b.png", shape=(8, 9))), "image.resize((5, 4))", good=resized
     ),
@@ -635,8 +609,6 @@ FIXES: dict[str, Fix] = {
         images("a.png"), "must be a file of targets, one for each image in the order of their names", Y,
         TARGETS, both(images("a.png"), text("l\n1\n", "labels.csv")),
     ),
-    "images, --exclude": Fix(images("a.png"), "leave it out", ["--exclude", "a"], ()),
-    # NIfTI.
     "nifti, pairs": Fix(
         nifti((2, 3, 4, 2), "a.hdr"), "save the image as one, .nii or .nii.gz", good=nifti((2, 3, 4, 2))
     ),
@@ -653,10 +625,6 @@ FIXES: dict[str, Fix] = {
     "pickle, joblib": Fix(joblib, "save its arrays with numpy.savez", good=npz(x=ROWS)),
     "pickle, nothing": Fix(pickled({"x": 1}), "store a dict of them", good=pickled({"x": ROWS})),
     "pickle, a list": Fix(pickled({"x": [1, 2]}), "so store it as one", good=pickled({"x": ROWS})),
-    "pickle, choose": Fix(pickled({"u": ROWS, "v": ROWS}), "--array NAME", (), ["--array", "u"]),
-    "safetensors, choose": Fix(
-        safetensors(u=("F64", ROWS), v=("F64", ROWS)), "--array NAME", (), ["--array", "u"]
-    ),
     "safetensors, a type": Fix(
         safetensors(x=("F8_E5M2", ROWS.astype("u1"))), "convert it to F32",
         good=safetensors(x=("F32", ROWS.astype("f4"))),
@@ -672,9 +640,6 @@ FIXES: dict[str, Fix] = {
         torchscript, "torch.save({'x': x, 'y': y}, path)",
         good=torch(lambda t: {"x": t.tensor(ROWS), "y": t.tensor(LABELS)}),
     ),
-    "torch, a program as safetensors": Fix(
-        torchscript, "or use safetensors", good=safetensors(x=("F64", ROWS))
-    ),
     "torch, deeper": Fix(
         torch(lambda t: {"model": {"x": t.tensor(ROWS)}}), "torch.save({'x': x, 'y': y}, path)",
         good=torch(lambda t: {"x": t.tensor(ROWS)}),
@@ -682,10 +647,6 @@ FIXES: dict[str, Fix] = {
     "torch, sparse": Fix(
         torch(lambda t: t.tensor(ROWS).to_sparse()), "so convert it", good=torch(lambda t: t.tensor(ROWS))
     ),
-    "torch, choose": Fix(
-        torch(lambda t: {"u": t.tensor(ROWS), "v": t.tensor(ROWS)}), "--array NAME", (), ["--array", "u"]
-    ),
-    # Packed files.
     "a zip of several": Fix(
         text(zipped({"a.csv": TABLE.encode(), "b.txt": b"hello"}), "t.zip"),
         "unpack it and name a file in it", Y, good=unzipped,
@@ -697,11 +658,6 @@ FIXES: dict[str, Fix] = {
                       good=text(zipped({"t.csv": TABLE.encode()}), "t.zip")),
     "an unknown format": Fix(text(b"\1\2\3\0" * 9, "a.bin"), "and tables of text", good=GOOD),
 }  # fmt: skip
-
-
-def sparse(folder: Path, matrix: Any) -> Path:
-    scipy.sparse.save_npz(folder / "s.npz", scipy.sparse.csr_array(matrix))
-    return folder / "s.npz"
 
 
 def said_once(result: Result, said: str) -> None:
