@@ -46,7 +46,8 @@ def feature_names(source: DataSource, places: NDArray[np.intp]) -> tuple[str | i
     """Feature columns by name or, where the file gives none, by number in it."""
     names, numbers = source.column_names, source.column_numbers
     return tuple(
-        (names[place] if names else "") or (int(place) if numbers is None else numbers[place])
+        (names[place] if names else "")
+        or (source.first_column + int(place) if numbers is None else numbers[place])
         for place in places
     )
 

@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -161,6 +161,7 @@ class DataSource(ABC):
         column_names: names of the feature columns, or None.
         column_numbers: places of the feature columns in the file, counted from 0, where other columns stand
             among them; else None.
+        first_column: what the file calls the first feature column, where these have numbers alone.
         notes: plain sentences about choices made while opening.
         rows_skipped: rows that the last full pass left out because a cell was missing.
         target_file: the file of the targets where they have one of their own; `open_data` sets it.
@@ -176,7 +177,8 @@ class DataSource(ABC):
     has_targets: bool
     target_dim: int | None = None
     column_names: tuple[str, ...] | None = None
-    column_numbers: Sequence[int] | None = None
+    column_numbers: tuple[int, ...] | None = None
+    first_column: int = 0
     notes: tuple[str, ...] = ()
     rows_skipped: int = 0
     target_file: Path | None = None
@@ -197,7 +199,7 @@ class DataSource(ABC):
 
     def column_label(self, index: int) -> str:
         """How messages call one feature column: by the number and the name that the file gives it."""
-        number = index if self.column_numbers is None else self.column_numbers[index]
+        number = index + self.first_column if self.column_numbers is None else self.column_numbers[index]
         name = "" if self.column_names is None else f" ({self.column_names[index]!r})"
         return f"column {number}{name}"
 

@@ -64,6 +64,7 @@ def test_indices_from_0(tmp_path: Path) -> None:
     assert source.column_label(3) == "column 3"
     path.write_text("1 1:0.5 3:2\n2 2:1\n")
     assert open_data(path).column_label(0) == "column 1"
+    assert open_data(path).column_numbers is None, "there are none to leave out"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

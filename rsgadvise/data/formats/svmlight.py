@@ -285,7 +285,7 @@ class Svmlight(Format):
         source = ArraySource(
             path=path, format=self.name, features=layout.features(), targets=targets, notes=tuple(notes)
         )
-        source.column_numbers = range(layout.first, layout.first + layout.columns)
+        source.first_column = layout.first
         return source
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
