@@ -410,7 +410,7 @@ def _program(
 ) -> str:
     from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import LOSSES
-    from rsgadvise.show.emit.torch_model import model_program
+    from rsgadvise.show.emit import model_program
 
     assert asked.model is not None
     file, _, name = asked.model.rpartition(":")
@@ -420,9 +420,7 @@ def _program(
         name=name,
         loss=LOSSES[advice.loss].code if asked.loss is None or ":" not in asked.loss else asked.loss,
         optimizer=optimizer if ":" in optimizer else torch_optimizer(optimizer).code,
-        path=str(asked.data),
-        options=rows.options,
-        scaling=rows.scaling,
+        data={"path": str(asked.data), "options": rows.options, "scaling": rows.scaling},
         classes=rows.classes,
         second=rows.one_hot is not None and rows.targets.ndim == 2 and rows.targets.shape[1] == 1,
         judged=advice.train.held_out_error is not None,

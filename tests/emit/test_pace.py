@@ -11,8 +11,7 @@ import pytest
 from snippets import run_alone
 
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.show.emit import emit_snippet
-from rsgadvise.show.emit.torch_model import model_program
+from rsgadvise.show.emit import emit_snippet, model_program
 from rsgadvise.spec import parse_spec
 
 SPEC = parse_spec(
@@ -35,9 +34,7 @@ def test_of_a_module(schedule: Any, warmup: int) -> None:
         name="make",
         loss="nn.MSELoss()",
         optimizer="torch.optim.SGD({}, lr={})",
-        path="a.npz",
-        options={},
-        scaling="none",
+        data={"path": "a.npz", "options": {}, "scaling": "none"},
         classes=False,
         second=False,
         judged=False,

@@ -1,7 +1,8 @@
-"""One function over all targets."""
+"""An advice as a Python file, from the templates beside this module."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from rsgadvise.show.emit.plan import PLACEHOLDER_ROWS, DataFile, Target, plan_of
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from rsgadvise.advise.model_results import ModelAdvice
     from rsgadvise.advise.results import Advice
     from rsgadvise.spec import Spec
 
@@ -55,11 +57,62 @@ def emit_snippet(
         names["stock"] = stock_of(plan)
     if target == "optuna":
         names["space"] = space_of(plan)
-    return environment().get_template(f"{target}.py.jinja").render(names)
+    return _environment().get_template(f"{target}.py.jinja").render(names)
+
+
+def model_program(
+    advice: ModelAdvice,
+    *,
+    file: str,
+    name: str,
+    loss: str,
+    optimizer: str,
+    data: Mapping[str, object],
+    classes: bool,
+    second: bool,
+    judged: bool,
+    shape: tuple[int, ...] | None,
+    turned: bool,
+    seed: int,
+) -> str:
+    """A Python file that trains the user's own torch module as advised.
+
+    Args:
+        advice: what to train with.
+        file, name: the Python file that makes the module, and what it calls it.
+        loss: code of it, or FILE.py:NAME.
+        optimizer: code of it with places for the parameters and the stepsize, or FILE.py:NAME.
+        data: path of the data file, and options and scaling that it was read with.
+        classes: whether targets are numbers of classes. second: whether they are 1 for the second of two.
+        judged: whether the largest output, or the sign of a single one, is the answer.
+        shape: of a row; None for a flat one. turned: whether its last axis is to come first.
+        seed: of the first weights and the batches.
+    """
+    template = _environment().get_template("torch_model.py.jinja")
+    return template.render(
+        train=advice.train,
+        share=advice.recommendations[0].share if advice.recommendations else 0.0,
+        file=file,
+        name=name,
+        loss=_named(loss) if ":" in loss else loss,
+        optimizer=optimizer if optimizer.startswith("torch.") else f"{_named(optimizer)}({{}}, lr={{}})",
+        data=data,
+        classes=classes,
+        second=second,
+        judged=judged,
+        shape=shape,
+        turned=turned,
+        seed=seed,
+    )
+
+
+def _named(said: str) -> str:
+    file, _, name = said.rpartition(":")
+    return f"named({literal(file)}, {literal(name)})"
 
 
 @cache
-def environment() -> Environment:
+def _environment() -> Environment:
     """The templates, and what they may call."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -159,33 +159,31 @@ def _print_grid(block: Grid, console: Console) -> None:
     console.print(table, crop=False)
 
 
-def _head(title: str, below: str, console: Console) -> None:
-    from rich.markup import escape
+def _say(text: str, console: Console, style: str = "") -> None:
+    """A text as it is: lines are not broken again, and brackets are no markup."""
+    console.print(text, style=style or None, markup=False, soft_wrap=True)
 
+
+def _head(title: str, below: str, console: Console) -> None:
     if title:
-        console.print(f"[bold]{escape(title)}[/]")
+        console.print(title, style="bold", markup=False)
     if below:
-        text = "\n".join(wrap(below, console.width - 1))
-        console.print(f"[dim]{escape(text)}[/]", soft_wrap=True)
+        _say("\n".join(wrap(below, console.width - 1)), console, "dim")
 
 
 def _lead(block: Lead, console: Console) -> None:
     """Each sentence on lines of its own, the first one bold."""
-    from rich.markup import escape
-
     console.print()
     for place, line in enumerate(block.lines):
-        text = escape("\n".join(wrap(line, console.width - 1, subsequent_indent="  ")))
-        console.print(text if place else f"[bold]{text}[/]", soft_wrap=True)
+        text = "\n".join(wrap(line, console.width - 1, subsequent_indent="  "))
+        _say(text, console, "" if place else "bold")
 
 
 def _sentences(block: Sentences, console: Console) -> None:
-    from rich.markup import escape
-
-    console.print(f"[bold]{escape(block.title)}[/]")
+    _say(block.title, console, "bold")
     for item in block.items:
         lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
-        console.print(escape("\n".join(lines)), soft_wrap=True)
+        _say("\n".join(lines), console)
 
 
 def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
