@@ -243,14 +243,11 @@ def _handles(chart: Chart) -> Iterator[tuple[list[Any], str]]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    parts = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=plain(name))
-        for name, (colour, hatch) in zip(
-            chart.parts, PARTS * (len(chart.parts) // len(PARTS) + 1), strict=False
-        )
-    ]
+    parts = []
+    for index, name in enumerate(chart.parts):
+        colour, hatch = PARTS[index % len(PARTS)]
+        parts.append(Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=plain(name)))
     yield parts, "terms"
-    handles: list[Any] = []
     seen: dict[tuple[Role, str], Any] = {}
     for panel in chart.panels:
         for series in panel.series:
@@ -262,22 +259,22 @@ def _handles(chart: Chart) -> Iterator[tuple[list[Any], str]]:
                 seen[key] = _role_handle(series, key[1], grouped=grouped, upright=panel.horizontal)
         for level in panel.levels:
             look = ROLES[level.role]
-            line = Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=LINE)
-            line.set_label(plain(level.name))
+            line = Line2D(
+                [], [], color=look.colour, linestyle=look.dash, linewidth=LINE, label=plain(level.name)
+            )
             seen.setdefault((level.role, level.name), line)
-    handles += [seen[key] for key in sorted(seen, key=lambda key: list(ROLES).index(key[0]))]
+    handles = [seen[key] for key in sorted(seen, key=lambda key: list(ROLES).index(key[0]))]
     points = [p for panel in chart.panels for series in panel.series for p in series.points]
     if any(point.hollow for point in points):
         ring = Line2D([], [], linestyle="", marker="o", color=GREY, markersize=MARKER)
         ring.set(markerfacecolor="white", markeredgewidth=1.6, label="hollow: vacuous")
         handles.append(ring)
     yield handles, ""
-    group_handles = []
-    for name, look in zip(chart.groups, GROUPS, strict=False):
-        line = Line2D([], [], color=look.colour, linestyle=look.dash, marker=look.marker, markersize=MARKER)
-        line.set_label(plain(name))
-        group_handles.append(line)
-    yield group_handles, chart.group_name
+    groups = [
+        Line2D([], [], color=look.colour, marker=look.marker, markersize=MARKER, label=plain(name))
+        for name, look in zip(chart.groups, GROUPS, strict=False)
+    ]
+    yield groups, chart.group_name
 
 
 def _role_handle(series: Series, name: str, *, grouped: bool, upright: bool) -> Any:

@@ -88,7 +88,6 @@ def _scale(axes: Any, panel: Panel, *, names: bool, width: float) -> None:
     if panel.horizontal:
         texts = ["\n".join(lines) for lines in name_lines(panel, width)]
         axes.set_yticks([tick.position for tick in panel.across.ticks], [plain(text) for text in texts])
-    if panel.horizontal:
         axes.invert_yaxis()
         fits = len(panel.value.label) * _LETTER <= 0.6 * width
         axes.set_xlabel(plain(panel.value.label).replace(" (", " (" if fits else "\n("))
@@ -150,19 +149,16 @@ def _bar(axes: Any, at: float, segments: list[tuple[int, float]]) -> None:
 def _aside(panel: Panel, index: int, groups: int, width: float) -> float:
     """Points by which a series moves aside, so that marks at one place do not hide each other."""
     series = panel.series[index]
+    front = [each for each in panel.series if each.role not in _BEHIND]
+    own = front.index(series) if series in front else None
     if panel.horizontal:
         # Of the two bounds at one rank; a verdict stands on the line of what was measured.
-        if series.role in _BEHIND or any(each.role in _VERDICTS for each in panel.series):
-            return 0.0
-        front = [each for each in panel.series if each.role not in _BEHIND]
-        return 4.0 * (front.index(series) - (len(front) - 1) / 2)
+        alone = any(each.role in _VERDICTS for each in front)
+        return 0.0 if alone else _place(own, len(front), 4.0)
     room = 0.7 * width / max(len({point.at for each in panel.series for point in each.points}), 1)
     if panel.across.scale == "category":
-        if groups:
-            return _place(series.group, groups, min(_DODGE, room / groups))
-        front = [each for each in panel.series if each.role not in _BEHIND]
-        own = front.index(series) if series in front else None
-        return _place(own, len(front), min(_DODGE, room / max(len(front), 1)))
+        place, count = (series.group, groups) if groups else (own, len(front))
+        return _place(place, count, min(_DODGE, room / max(count, 1)))
     if series.role == "measured" and groups > 1:
         return _place(series.group, groups, min(_SHIFT, min(room, _WIDEST_SHIFT) / (groups - 1)))
     return 0.0
@@ -255,8 +251,6 @@ def _interval(brush: _Brush, point: Point) -> None:
     """A bar between the limits with a cap at each end; a caret where the lower end is off the axis."""
     low = brush.panel.value.low
     lower = low if point.open_below else point.lower
-    if lower is None and point.upper is None:
-        return
     ends = [end for end in (lower, point.value, point.upper) if end is not None]
     if len(ends) < 2:
         return
