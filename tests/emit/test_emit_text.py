@@ -62,7 +62,7 @@ def test_compiles_and_carries_the_advice(name: str, target: Target) -> None:
     assert f"{best.certified_bound:.6g}" in text
 
 
-@pytest.mark.parametrize("mean", [0.0, 1e-300, 1e-12, 1e-3, 0.2, 1 - 2**-53, 1.0])
+@pytest.mark.parametrize("mean", [0.0, 1e-300, 1e-3, 1 - 2**-53, 1.0])
 def test_rows_that_stand_in_for_data_have_the_mean_of_the_spec(mean: float) -> None:
     network = "network: {kind: autoencoder, layers: [200, 2], weight_bound: 0.5}\n"
     training = "training: {iterations: 1, batch_size: 1, stepsize: 1.0e-9}\n"

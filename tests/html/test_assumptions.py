@@ -56,21 +56,6 @@ def test_the_list_is_that_of_explain(run: Run, config: Config, name: str, consta
     check_same(*documents(run, config(name), "--constants", constants))
 
 
-def test_what_explain_crosses_is_crossed(run: Run, config: Config) -> None:
-    report = json.loads(
-        run("report", "-o", "-", config("mnist_multilayer"), "--constants", "paper", "-f", "json").out
-    )
-    holds = {each["id"]: each["holds"] for each in report["assumptions"]}
-    assert len(holds) == 17
-    assert [name for name, value in holds.items() if value is False] == [
-        "certified_stepsize",
-        "smoothness",
-        "cross_term",
-        "proven",
-        "box",
-    ]
-
-
 def test_data_of_a_file_are_measured(run: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "d.npz", x=rng.random((60, 5)), y=rng.integers(0, 2, 60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -114,6 +115,18 @@ def test_lines_and_dots_lie_where_their_numbers_say(config: Config, name: str) -
                     assert vertical == edge.name.endswith("range")
                     read = across(float(node.get("x1", ""))) if vertical else up(float(node.get("y1", "")))
                     assert read == pytest.approx(edge.value, rel=0.02)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_labels_of_ticks_have_room(config: Config, name: str) -> None:
+    """A letter of 13 units, as on telephones, is about 7.2 wide."""
+    spec = load_spec(config(name)).spec
+    for chart in pictures(curves_of(spec, resolve(spec), recommend(spec))).values():
+        ticks = [node for node in chart.iter("text") if node.get("text-anchor") == "middle"]
+        ticks = [node for node in ticks if not classes(node)]
+        ends = [(float(node.get("x", "")), 3.6 * len(node.text or "")) for node in ticks]
+        assert all(before + wide <= after - own for (before, wide), (after, own) in pairwise(ends))
+        assert all(at - wide >= 0 and at + wide <= 400 for at, wide in ends)
 
 
 def test_the_tradeoff_is_drawn_as_it_is(config: Config) -> None:
