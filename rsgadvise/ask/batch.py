@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.errors import UsageError
-from rsgadvise.pilot.batch_race import usual_critical
+from rsgadvise.pilot.batch_race import Usual, usual_critical
 from rsgadvise.pilot.timing import Memory, StepCost
 from rsgadvise.records import dataclass
 from rsgadvise.theory.batch_size import iterations_factor, stepsize_factor
@@ -94,7 +94,7 @@ def batch_advice(
     *,
     noise: NoiseScale | None,
     about: str,
-    scale_free: bool,
+    usual: Usual,
     samples: int | None,
     cost: StepCost | None,
     memory: Memory | None = None,
@@ -111,7 +111,7 @@ def batch_advice(
         race: of batch sizes, or None without rows.
         noise: the noise scale of the advice, or None.
         about: the network or model in a word.
-        scale_free: whether the optimiser's updates do not know how long a gradient was, as Adam's.
+        usual: what is believed of such an optimiser.
         samples: rows to train on; None where unknown.
         cost: of a step, or None. memory: what fits; larger batches are left out, but for those asked for.
         before, after: batch sizes of a change; `before` is the plan's where only the other is given.
@@ -125,10 +125,9 @@ def batch_advice(
             raise UsageError(
                 f"{name} must be at most the {samples:,} rows to train on; got {size:,}; choose a smaller one"
             )
-    if race is None:
-        found = usual_critical(scale_free=scale_free)
-    else:
-        found = race.carried(plan.batch_size, plan.iterations, scale_free=scale_free)
+    found = usual_critical(usual)
+    if race is not None:
+        found = race.carried(plan.batch_size, plan.iterations, usual)
     critical = found.value
     known = {plan.batch_size, *(size for size in (before, after) if size is not None)}
     most = min(math.inf if samples is None else samples, math.inf if memory is None else memory.batch_size)

@@ -83,6 +83,7 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
     from rsgadvise.advise.results import NoiseScale
     from rsgadvise.ask.batch import batch_advice
     from rsgadvise.numerals import network
+    from rsgadvise.pilot.batch_race import Usual
 
     advice = answer.result
     plan = advice.train
@@ -97,7 +98,7 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
         race,
         noise=noise if isinstance(noise, NoiseScale) else None,
         about=network(advice.kind, advice.layers),
-        scale_free=plan.optimises.scale_free,
+        usual=Usual.of(plan.optimises),
         samples=answer.loaded.spec.data.samples if known is None else int(known),
         cost=cost,
         memory=fits,
@@ -150,6 +151,7 @@ def _of_model(
 
     ready = prepared(model, options, effort, quiet=quiet)
     advice = advised(ready, quiet=quiet)
+    from rsgadvise.pilot.batch_race import Usual
     from rsgadvise.pilot.torch_model.advice import WORK
     from rsgadvise.pilot.torch_model.batching import race_batches, step_cost
 
@@ -166,7 +168,7 @@ def _of_model(
         ),
         noise=advice.critical_batch_size,
         about=advice.model,
-        scale_free=known is None or known.scale_free,
+        usual=Usual.of(known),
         samples=advice.samples,
         cost=cost,
         memory=fits,

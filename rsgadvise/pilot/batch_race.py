@@ -47,18 +47,44 @@ _LEARNT = 0.97  # of the first loss: a race that ends above has told nothing
 
 # All on the development settings of benchmarks/batch:
 _ERROR = 0.15  # of the logarithm of a number of iterations
-USUAL = {True: 200.0, False: 14.0}
-"""The critical batch size of whole trainings in the middle, for updates that know no lengths and for those
-that do: what is believed before anything is measured, as surely as `_SPREAD` says."""
-_SPREAD = 1.0  # of its logarithm
-_EXPONENT = {True: 0.4, False: 0.2}
-"""The power of the iterations with which it grew."""
+_USUAL = 14.0, 200.0  # critical batch size of plain SGD, and of updates that know no lengths
+_SPREAD = 1.0  # of the logarithm of a usual critical batch size
 _EXPONENT_ERROR = 0.2
 
 _GRID = np.geomspace(1.0, 1e4, 500)
 
 _JUDGED = 512  # rows, by the numpy engine
 _START, _BATCHES, _JUDGING = 3, 9, 9  # keys of randomness
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is believed of the critical batch size of whole trainings before anything is measured.
+
+    Attributes:
+        critical: in the middle; as surely as `_SPREAD` says.
+        power: of the iterations with which it grew.
+    """
+
+    critical: float
+    power: float
+
+    @classmethod
+    def of(cls, optimizer: Optimizer | None) -> Usual:
+        """Of an optimiser, None for one that nothing is known of.
+
+        Momentum goes 1/(1 - beta) times as far for each gradient, so that it needs so many times fewer, and
+        larger batches pay so many times longer (Shallue et al., 2019); to no more than Adam's, the largest
+        that was measured.
+
+        Example:
+            >>> from rsgadvise.theory.optimizers import optimizer_of
+            >>> [round(Usual.of(optimizer_of(name)).critical) for name in ("sgd", "momentum", "adam")]
+            [14, 140, 200]
+        """
+        if optimizer is None or optimizer.scale_free:
+            return cls(_USUAL[1], 0.4)
+        return cls(min(_USUAL[0] * optimizer.gain, _USUAL[1]), 0.4 if optimizer.memory else 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +101,7 @@ class BatchRace:
     steps: Mapping[int, float]
     samples: float
 
-    def carried(self, batch_size: int, iterations: int, *, scale_free: bool) -> NoiseScale:
+    def carried(self, batch_size: int, iterations: int, usual: Usual) -> NoiseScale:
         """The critical batch size of a training of so many iterations of such batches.
 
         log B_c + p log(N/k), where k iterations came to the loss of the race, and what is usual, each
@@ -83,25 +109,25 @@ class BatchRace:
 
         Kind: an extrapolation.
         """
-        usual, found = math.log(USUAL[scale_free]), self.critical
+        found = self.critical
         if not self.steps:  # nothing was learnt
-            return usual_critical(scale_free=scale_free)
+            return usual_critical(usual)
         further = math.log(max(1.0, iterations / self.steps[batch_size]))
-        place = math.log(found.value) + _EXPONENT[scale_free] * further
+        place = math.log(found.value) + usual.power * further
         own = (math.log(found.upper / found.lower) / 4) ** 2 + (_EXPONENT_ERROR * further) ** 2
         sure = 1 / own + 1 / _SPREAD**2
-        return _within((place / own + usual / _SPREAD**2) / sure, sure**-0.5, found.at)
+        return _within((place / own + math.log(usual.critical) / _SPREAD**2) / sure, sure**-0.5, found.at)
 
 
-def usual_critical(*, scale_free: bool) -> NoiseScale:
+def usual_critical(usual: Usual) -> NoiseScale:
     """What is believed of a critical batch size before anything is measured; `at` is not known.
 
     Example:
-        >>> found = usual_critical(scale_free=True)
+        >>> found = usual_critical(Usual.of(None))
         >>> round(found.lower), round(found.value), round(found.upper)
         (27, 200, 1478)
     """
-    return _within(math.log(USUAL[scale_free]), _SPREAD, None)
+    return _within(math.log(usual.critical), _SPREAD, None)
 
 
 def _within(place: float, error: float, at: float | None) -> NoiseScale:

@@ -87,12 +87,12 @@ def test_the_question_of_more_hardware(run: Run) -> None:
     assert 100 in {row["batch_size"] for row in odd["tradeoff"]}
 
 
-def test_larger_batches_pay_longer_with_adam(run: Run) -> None:
+def test_larger_batches_pay_longer_with_momentum_and_with_adam(run: Run) -> None:
     values = [
         document(run, "spec.yaml", "--set", f"training.optimizer={name}")["critical_batch_size"]["value"]
         for name in ("sgd", "momentum", "adam")
     ]
-    assert values[0] == values[1] < values[2]
+    assert values == pytest.approx([14, 140, 200])
 
 
 def test_a_data_file_is_measured_and_timed(run: Run) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import NoiseScale
-from rsgadvise.pilot.batch_race import BatchRace, batch_race, critical, race_batches, raced_sizes
+from rsgadvise.pilot.batch_race import BatchRace, Usual, batch_race, critical, race_batches, raced_sizes
+from rsgadvise.theory.optimizers import optimizer_of
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.networks import Data, Network
 
@@ -58,7 +59,7 @@ def test_a_loss_that_stays_tells_nothing() -> None:
 
     found = batch_race(run, batch_size=32, rows=1000, budget=1e5)
     assert found.steps == {}
-    usual = found.carried(32, 1000, scale_free=False)
+    usual = found.carried(32, 1000, Usual.of(optimizer_of("sgd")))
     assert usual.value == pytest.approx(14)
     assert usual.at is None
 
@@ -102,11 +103,20 @@ def test_posterior_of_a_single_unknown_by_integration() -> None:
         assert math.log(found) == pytest.approx(float(np.interp(share, below, places)), abs=0.03)
 
 
-@pytest.mark.parametrize(("scale_free", "usual", "power"), [(True, 200.0, 0.4), (False, 14.0, 0.2)])
-def test_carried_on_to_the_end(scale_free: bool, usual: float, power: float) -> None:
+@pytest.mark.parametrize(
+    ("optimizer", "usual", "power"),
+    [
+        ("adam", 200.0, 0.4),
+        ("sgd", 14.0, 0.2),
+        ("momentum", 140.0, 0.4),
+        ({"name": "momentum", "beta": 0.5}, 28.0, 0.4),
+        ({"name": "nesterov", "beta": 0.99}, 200.0, 0.4),
+    ],
+)
+def test_carried_on_to_the_end(optimizer: Any, usual: float, power: float) -> None:
     """The product of two normal densities of log B_c, on a grid."""
     race = BatchRace(NoiseScale(60.0, 30.0, 120.0, 0.5), {8: 90.0, 32: 40.0, 128: 25.0}, 1e5)
-    found = race.carried(32, 1000, scale_free=scale_free)
+    found = race.carried(32, 1000, Usual.of(optimizer_of(optimizer)))
     further = math.log(1000 / 40)
     grid = np.linspace(-2, 14, 40_001)
     own = math.hypot(math.log(4) / 4, 0.2 * further)
