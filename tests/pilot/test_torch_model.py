@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise
 from rsgadvise import recommend  # noqa: E402
 from rsgadvise.advise.model_results import ModelAdvice  # noqa: E402
 from rsgadvise.errors import DataError, UsageError  # noqa: E402
+from rsgadvise.pilot.forecast import ENDS, expected  # noqa: E402
 from rsgadvise.pilot.torch_model.batching import memory, race_batches, step_cost  # noqa: E402
 from rsgadvise.pilot.torch_model.directional import (  # noqa: E402
     directional,
@@ -24,9 +25,10 @@ from rsgadvise.pilot.torch_model.directional import (  # noqa: E402
     noise_scale,
 )
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer, torch_optimizer  # noqa: E402
-from rsgadvise.pilot.torch_model.racing import race  # noqa: E402
+from rsgadvise.pilot.torch_model.racing import Race, race  # noqa: E402
 from rsgadvise.pilot.torch_model.replicas import Candidate, Trained, Trainer, batches  # noqa: E402
 from rsgadvise.pilot.torch_model.wrapped import LOSSES, Wrapped  # noqa: E402
+from rsgadvise.show.plot.charts import chart_from  # noqa: E402
 from rsgadvise.theory.optimizers import optimizer_names  # noqa: E402
 
 nn = torch.nn
@@ -702,3 +704,72 @@ def test_replicas_with_other_gradients_are_trained_one_after_the_other(
     assert trainer(wrapped(), torch_optimizer("sgd")).side_by_side
     monkeypatch.setattr(Trainer, "slopes_of_all", doubled)
     assert not trainer(wrapped(), torch_optimizer("sgd")).side_by_side
+
+
+def test_losses_are_followed_from_the_ends_of_short_trainings() -> None:
+    """Of each length the winner's, or the nearest stepsize's; a line through the last two, as by hand."""
+
+    class Power(Trainer):
+        """3 k^-1/3 at the best stepsize, more elsewhere."""
+
+        def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
+            return [
+                Trained(each, steps, 3 * steps ** (-1 / 3) * (1 + math.log2(each.stepsize / 0.25) ** 2), {})
+                for each in candidates
+            ]
+
+    found = race(Power.__new__(Power), 0.25, 3200, 2.0, start=3.2)
+    assert [steps for steps, _ in found.curve()] == [50, 400, 800]
+    for steps, loss in found.curve():
+        assert loss == pytest.approx(3 * steps ** (-1 / 3))
+    for each in expected(found.curve(), 3200, seen=ENDS):
+        assert each.loss == pytest.approx(3 * each.iterations ** (-1 / 3))
+        assert each.low < each.loss < each.high
+    last = expected(found.curve(), 3200, end=0.5, seen=ENDS)[-1]
+    assert last.iterations == 8 * 3200
+    assert last.loss == pytest.approx(0.5 * 32 ** (-1 / 3)), "begins at the loss over all rows"
+    assert expected(found.curve()[-1:], 3200, seen=ENDS) == (), "one length has no trend"
+    assert Race([]).curve() == ()
+
+
+def test_trainings_as_advised_end_where_they_were_expected() -> None:
+    """Of five longer trainings and of other first weights at least four within intervals of 90 %."""
+    data = rows(600)
+    advice = recommend(model=network(), data=data, optimizer="adam", epochs=20)
+    plan, pilot = advice.train, advice.pilot
+    assert pilot is not None
+    assert pilot.curve[-1] == (round(advice.recommendations[0].share * plan.iterations), plan.loss)
+    assert plan.longer is not None
+    assert [each.iterations for each in plan.longer] == [plan.iterations, 8 * plan.iterations]
+    inside = 0
+    for times, seed in ((1, 1), (1, 2), (2, 3), (2, 4), (4, 5)):
+        other = Wrapped(network(seed=seed), LOSSES["cross_entropy"], *data)
+        trains = Trainer(other, torch_optimizer("adam"), 32, torch.arange(600), seed=seed, work=math.inf)
+        best = Candidate(plan.common_stepsize, plan.schedule, plan.warmup / plan.iterations)
+        (ran,) = trains.train([best], times * plan.iterations)
+        (own,) = (each for each in plan.expected if each.iterations == times * plan.iterations)
+        inside += own.low <= ran.loss <= own.high
+    assert inside >= 4
+    assert recommend(model=network(), data=rows(), optimizer="adam", pilot=0).train.expected == ()
+
+
+def test_the_command_says_how_long_and_draws_it(folder: Path, run: Run) -> None:
+    asked = ["--model", "net.py:small", "--data", "table.csv", "--epochs", "60", "--until", "0.2"]
+    text = " ".join(run("recommend", *asked).out.split())
+    assert "A loss of 0.2 is expected after about " in text
+    assert "Expected at the end: a loss of about " in text
+    done = run("recommend", *asked, "-f", "json", "-q")
+    found = strict(done.out)
+    assert found["train"]["until"]["loss"] == 0.2
+    assert found["train"]["expected"][-1]["iterations"] == 8 * found["train"]["iterations"]
+    (panel,) = chart_from(done.out, "advice.json").rows[0]
+    seen, ahead = panel.series
+    assert [(point.at, point.value) for point in seen.points] == [tuple(e) for e in found["pilot"]["curve"]]
+    assert [point.value for point in ahead.points] == [each["loss"] for each in found["train"]["expected"]]
+    idle = run("recommend", *asked, "--pilot", "0")
+    assert "How long a loss of 0.2 takes is not known" in " ".join(idle.out.split())
+    Path("idle.json").write_text(run("recommend", *asked, "--pilot", "0", "-f", "json", "-q").out)
+    drawn = run("plot", "idle.json", "--terminal")
+    assert drawn.code == 2
+    assert "idle.json" in drawn.err
+    assert drawn.err.count("\n") == 1

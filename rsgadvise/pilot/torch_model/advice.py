@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from rsgadvise.advise.model_results import Directional, ModelAdvice, Ranked
-from rsgadvise.advise.results import NoiseScale, Schedule, TrainingPlan
+from rsgadvise.advise.model_results import Directional, ModelAdvice, Ranked, ShortTrainings
+from rsgadvise.advise.results import NoiseScale, TrainingPlan
 from rsgadvise.errors import DataError, RsgadviseError, UsageError, brief
 from rsgadvise.numerals import count, number, percent
+from rsgadvise.pilot.forecast import ENDS, expected
 from rsgadvise.pilot.torch_model.batching import memory
 from rsgadvise.pilot.torch_model.directional import (
     Samples,
@@ -33,7 +34,7 @@ WORK = 2e11
 BATCH_SIZE, EPOCHS = 32, 10.0
 """Where nobody says."""
 _HELD_OUT, _MOST_HELD_OUT, _FEWEST_ROWS = 0.2, 2000, 50
-_JUDGED = 1024  # rows that short runs are judged by
+_JUDGED, _WHOLE = 1024, 8192  # rows that short runs are judged by, and the best of them at its end
 _LITTLE = 5e9  # multiply-adds that always may be spent on measuring
 _AUTO = (16, 4096)  # batch sizes that auto may take
 _STEPS_AN_EPOCH = 8  # at the least, where the batch size is to be chosen
@@ -140,9 +141,11 @@ def _advise(
         found = race(trainer, unit.stepsize, iterations, budget, start=at_start, told=told)
     best = found.best
     after: tuple[NoiseScale, float] | None = None
+    pilot: ShortTrainings | None = None
     wrong = None
     if best is not None:
         wrapped.module.load_state_dict(best.state)
+        pilot = ShortTrainings(found.curve(), wrapped.mean_loss(torch.arange(min(wrapped.rows, _WHOLE))))
         after = (
             noise_scale(wrapped, generator, rows=sample.noise),
             largest_curvature(wrapped, generator, rows=sample.curvature),
@@ -151,11 +154,10 @@ def _advise(
             everything.module.load_state_dict(best.state)
             wrong = everything.wrong(kept)
     learns, reason = _learns(best, constant, at_start, iterations)
-    schedule: Schedule = "linear" if best is None else best.candidate.schedule
-    gamma = unit.stepsize if best is None else best.candidate.stepsize
+    candidate = Candidate(unit.stepsize) if best is None else best.candidate
     plan = TrainingPlan(
-        stepsize=gamma,
-        common_stepsize=gamma,
+        stepsize=candidate.stepsize,
+        common_stepsize=candidate.stepsize,
         decay=0.0,
         stopping="end",
         batch_size=batch_size,
@@ -166,8 +168,8 @@ def _advise(
         weight_bound=None,
         source="calibrated" if best is None else "raced",
         optimizer=optimizer.name,
-        schedule=schedule,
-        warmup=0 if best is None else round(best.candidate.warmup * iterations),
+        schedule=candidate.schedule,
+        warmup=round(candidate.warmup * iterations),
         learns=learns,
         reason=reason,
         loss=None if best is None else best.loss,
@@ -175,6 +177,9 @@ def _advise(
         held_out_error=wrong,
         constant_error=_commonest_wrong(everything, kept) if wrong is not None else None,
         spread=found.spread,
+        expected=expected(pilot.curve, iterations, end=pilot.whole_loss, seen=ENDS)
+        if learns and pilot
+        else (),
     )
     notes += _notes(found, unit, iterations, budget)
     if wrapped.normalises:
@@ -198,6 +203,7 @@ def _advise(
         cost=found.steps / iterations,
         side_by_side=trainer.side_by_side,
         interrupted=found.interrupted,
+        pilot=pilot,
         notes=tuple(notes),
     )
 

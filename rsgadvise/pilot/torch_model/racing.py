@@ -51,6 +51,24 @@ class Race:
     steps: int = 0
     interrupted: bool = False
 
+    def curve(self) -> tuple[tuple[int, float], ...]:
+        """(k, loss) at the end of trainings of k iterations: of each length the winner's, or that of the
+        nearest stepsize."""
+        if self.best is None:
+            return ()
+        own = self.best.candidate
+        found = dict[int, Trained]()
+        for run in sorted(
+            (run for run in self.runs if run.steps <= self.best.steps and math.isfinite(run.loss)),
+            key=lambda run: (
+                run is not self.best,
+                abs(math.log(run.candidate.stepsize / own.stepsize)),
+                run.candidate != own,
+            ),
+        ):
+            found.setdefault(run.steps, run)
+        return tuple((steps, found[steps].loss) for steps in sorted(found))
+
 
 def race(
     trainer: Trainer,

@@ -89,8 +89,20 @@ class _Ranking:
     pilot: _Pilot | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Model:
+    model: typed.Name
+    optimizer: typed.Name
+    loss: typed.Name
+    train: _Train | None = None
+    pilot: _Pilot | None = None
+
+
 def ranking_chart(document: typed.Document) -> Chart:
-    """Stacked terms at each rank, beside them both bounds, and above the losses of a race."""
+    """Stacked terms at each rank, beside them both bounds, and above the losses of a race; of a torch model,
+    which has no bounds, the losses alone."""
+    if "model" in document.content:
+        return _model_chart(document)
     found = document.read(_Ranking)
     first = found.recommendations[0].keep_prob
     # A document without limits of its own has that of the first rank, true at its keep probability.
@@ -115,7 +127,16 @@ def ranking_chart(document: typed.Document) -> Chart:
     )
 
 
-def _learning(found: _Ranking) -> Iterator[tuple[Panel]]:
+def _model_chart(document: typed.Document) -> Chart:
+    found = document.read(_Model)
+    rows = tuple(_learning(found, "at the end of short trainings"))
+    if not rows:
+        fix = "give an advice whose short trainings learnt something"
+        raise document.error(("train", "expected"), "must hold at least one loss", [], fix)
+    return Chart(f"Advice for {found.model}", f"{found.optimizer}, loss {found.loss}", rows)
+
+
+def _learning(found: _Ranking | _Model, looked: str = "seen in a short run") -> Iterator[tuple[Panel]]:
     """The loss along a race's second run, and what is expected of whole trainings, if anything is."""
     if found.train is None or found.pilot is None or not (found.train.expected and found.pilot.curve):
         return
@@ -127,7 +148,7 @@ def _learning(found: _Ranking) -> Iterator[tuple[Panel]]:
         constant = found.train.constant_loss
         levels = (Level(f"a constant prediction, {number(constant, 3)}", "limit", constant),)
     series = (
-        Series("seen in a short run", "measured", seen, joined=True),
+        Series(looked, "measured", seen, joined=True),
         Series("expected at the end, nine in ten within", "plan", ahead),
     )
     across = across_axis("iterations k", [point.at for point in (*seen, *ahead)])

@@ -61,7 +61,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     if plan.learns is False:
         lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or 'no cause was found'}.")
     lines.append(f"Train with {_values(advice, plan)}.")
-    asked = tuple(_wanted(plan))
+    asked = tuple(wanted(plan))
     lines += asked
     if plan.learns is not False:
         lines += _worth(advice, plan)
@@ -181,7 +181,7 @@ def _between(found: Expected) -> str:
     return f"{number(found.loss, 2)} ({number(found.low, 2)} to {number(found.high, 2)})"
 
 
-def _wanted(plan: TrainingPlan) -> Iterator[str]:
+def wanted(plan: TrainingPlan) -> Iterator[str]:
     """How long to train for the loss that was asked for."""
     asked = plan.until
     if asked is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.numerals import count, epochs, number, percent, roughly
+from rsgadvise.show.report.advice import expectation, wanted
 from rsgadvise.show.report.blocks import Block, Column, Grid, Lead, Title, noise_sentence, sentences
 from rsgadvise.show.report.documents import as_document
 
@@ -33,7 +34,7 @@ def model_blocks(advice: ModelAdvice, *, details: bool, source: str = "") -> tup
         Title(f"Advice for {advice.model}", context),
         Lead(tuple(_lead(advice, source))),
         *([_grid(rows)] if rows else []),
-        *sentences("Mind", advice.notes),
+        *sentences("Mind", (*filter(None, [expectation(advice.train)]), *advice.notes)),
         *(sentences("Measured", tuple(_measured(advice))) if details else []),
     )
 
@@ -54,6 +55,7 @@ def _lead(advice: ModelAdvice, source: str) -> Iterator[str]:
         f"Train with {plan.optimizer}, stepsize {number(plan.common_stepsize, 2)}{falls}{rises}, batches of "
         f"{rows}, {steps}{passes}."
     )
+    yield from wanted(plan)
     if plan.loss is None:
         yield "That stepsize is by curvature along the optimiser's own steps; nothing was trained to try it."
     else:
