@@ -730,6 +730,12 @@ def test_losses_are_followed_from_the_ends_of_short_trainings() -> None:
     assert last.loss == pytest.approx(0.5 * 32 ** (-1 / 3)), "begins at the loss over all rows"
     assert expected(found.curve()[-1:], 3200, seen=ENDS) == (), "one length has no trend"
     assert Race([]).curve() == ()
+    near, far, best = (
+        Trained(Candidate(gamma), steps, loss, {})
+        for gamma, steps, loss in ((0.2, 50, 1.0), (0.8, 50, 0.5), (0.3, 400, 0.4))
+    )
+    failed = Trained(Candidate(0.3), 50, math.inf, {})
+    assert Race([far, near, failed, best], best).curve() == ((50, 1.0), (400, 0.4))
 
 
 def test_trainings_as_advised_end_where_they_were_expected() -> None:
