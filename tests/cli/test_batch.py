@@ -95,14 +95,21 @@ def test_larger_batches_pay_longer_with_momentum_and_with_adam(run: Run) -> None
     assert values == pytest.approx([14, 140, 200])
 
 
+def off(timed: list[tuple[int, float]], fixed: float, each: float) -> float:
+    """Sum of squared relative errors of a line through seconds."""
+    return sum(((fixed + each * size) / seconds - 1) ** 2 for size, seconds in timed)
+
+
 def test_a_data_file_is_measured_and_timed(run: Run) -> None:
     found = document(run, "d.csv", "--hidden", "4", "--epochs", "20", "--work", "1e8")
     assert found["source"] == "measured"
     assert found["cost"]["source"] == "measured"
     assert [size for size, _ in found["cost"]["timed"]] == [16, 128, 300]
-    for size, seconds in found["cost"]["timed"]:
-        fit = found["cost"]["per_iteration"] + found["cost"]["per_sample"] * size
-        assert fit == pytest.approx(seconds, rel=0.5)
+    own = off(found["cost"]["timed"], found["cost"]["per_iteration"], found["cost"]["per_sample"])
+    most = max(seconds for _, seconds in found["cost"]["timed"])
+    for fixed in np.linspace(0, most, 40):  # whatever else the machine does: no other line fits better
+        for each in np.linspace(0, most / 16, 40):
+            assert own <= off(found["cost"]["timed"], fixed, each) + 1e-9
     assert found["fastest"] in {row["batch_size"] for row in found["tradeoff"]}
     assert max(row["batch_size"] for row in found["tradeoff"]) <= 300
 
