@@ -243,7 +243,7 @@ class _Base:
     def lines(self, changed: Mapping[str, FloatArray], **others: FloatArray | None) -> tuple[Series, ...]:
         """The bound where one knob is changed, others by the names of `SeriesName`, and the certified one."""
         certified = None if self.certified is None else self.held(self.certified, **changed)
-        named = {"held": self.held(self.objective, **changed), **others, "certified": certified}
+        named = dict(held=self.held(self.objective, **changed), **others, certified=certified)
         return tuple(
             Series(name, _values(values))  # type: ignore[arg-type]
             for name, values in named.items()

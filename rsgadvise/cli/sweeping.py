@@ -20,7 +20,6 @@ from rsgadvise.cli.options import (
 from rsgadvise.cli.output import TargetOptions, can_show, emit
 from rsgadvise.cli.sources import adviser, require_bounds, require_box
 from rsgadvise.errors import RsgadviseError, UsageError
-from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,18 +32,6 @@ if TYPE_CHECKING:
 
 
 _EXAMPLE = "--vary network.layers[1]=50:800:log8"
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be done, all of it known to be possible."""
-
-    loaded: LoadedSpec
-    axes: tuple[Axis, ...]
-    points: tuple[PlannedPoint, ...]
-    statistics: Mapping[str, float | int] | None
-    rows: DataStatistics | None
-    notes: tuple[str, ...]
 
 
 def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], str]:
@@ -84,8 +71,10 @@ def _placed(loaded: LoadedSpec, text: str, message: str, place: int | None) -> R
     return UsageError(f"--vary{shown if len(shown) <= 80 else f'{shown[:80]}...'}: {message}")
 
 
-def _plan(loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool) -> _Plan:
-    """Read everything, and find every error of the spec and of its points."""
+def _points(
+    loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool
+) -> tuple[tuple[Axis, ...], tuple[PlannedPoint, ...], DataStatistics | None]:
+    """(axes, points, what is known of the data file): finds every error of the spec and of its points."""
     from rsgadvise.ask.sweep.axes import plan_points
 
     axes, option = _axes(loaded, vary)
@@ -93,11 +82,9 @@ def _plan(loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool) -> _Plan:
     for point in found:
         require_box(point.loaded)
     rows = statistics_of(found[0].loaded, quiet=quiet)
-    if rows is None:
-        return _Plan(loaded, axes, found, None, None, ())
-    statistics, about = described(loaded, rows)
-    found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
-    return _Plan(loaded, axes, found, statistics, rows, tuple(about))
+    if rows is not None:
+        found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
+    return axes, found, rows
 
 
 def _options(
@@ -182,12 +169,13 @@ def sweep(
         advice=advice,
         training={"--runs": runs, "--jobs": jobs},
     )
-    plan = _plan(loaded, tuple(vary or ()), quiet=to.quiet)
+    axes, points, rows = _points(loaded, tuple(vary or ()), quiet=to.quiet)
+    statistics, notes = (None, []) if rows is None else described(loaded, rows)
+    data = rows_of(loaded, rows) if options.measure and rows is not None else None
     from rsgadvise.ask.sweep.running import run_sweep
     from rsgadvise.ask.verify.running import make_runner
     from rsgadvise.cli.progress import SweepProgress
 
-    data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
     with contextlib.ExitStack() as ended:
         progress = ended.enter_context(SweepProgress(enabled=not to.quiet and options.measure))
         runner = None
@@ -196,14 +184,14 @@ def sweep(
                 contextlib.closing(make_runner(jobs=jobs or usable_cores(), kill=False))
             )
         found = run_sweep(
-            plan.points,
-            plan.axes,
+            points,
+            axes,
             options=options,
-            name=plan.loaded.source.file,
+            name=loaded.source.file,
             runner=runner,
             data=data,
-            statistics=plan.statistics,
-            notes=plan.notes,
+            statistics=statistics,
+            notes=notes,
             progress=progress,
         )
     if found.interrupted and not found.points:
@@ -220,7 +208,7 @@ def sweep(
     emit(
         to,
         blocks=blocks,
-        document=lambda: report.sweep_document(found, plan.loaded.spec.model_dump(mode="json")),
+        document=lambda: report.sweep_document(found, loaded.spec.model_dump(mode="json")),
         rows=lambda: report.sweep_rows(found),
     )
     if found.interrupted:
