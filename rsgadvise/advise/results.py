@@ -171,15 +171,6 @@ def cooled(iteration: int, iterations: int, cooldown: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxGrowth:
-    """What another box does to the same guarantee: without a target its bound, with one the iterations."""
-
-    weight_bound: float
-    bound: float | None
-    iterations: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Guarantee:
     """What a theorem promises, in one sentence that can be cited.
 
@@ -190,7 +181,6 @@ class Guarantee:
         constants, equation: whose bound it is.
         proven: certified_bound <= bound, at the very P_R, N, B and gamma shown.
         vacuous: it is no better than the largest squared gradient norm possible.
-        growth: the same for other boxes, where the network has one.
         decay, stopping, keep_prob: rho of gamma_k = gamma k^-rho, P_R by name, and zeta.
         eps, delta: of the target that it meets; None without one.
         claim: the sentence without its assumptions.
@@ -210,7 +200,6 @@ class Guarantee:
     equation: str
     proven: bool
     vacuous: bool
-    growth: tuple[BoxGrowth, ...] = ()
     decay: float = 0.0
     stopping: str = "uniform"
     keep_prob: float = 1.0
