@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from rsgadvise.advise.recommend import Rankings
 from rsgadvise.advise.results import Guarantee, Recommendation, by_matrix
@@ -17,7 +20,7 @@ _DIGITS = 3
 _EXACT = 10**6  # numbers of samples below it are given to the last one
 
 
-def guarantee_for(known: Rankings) -> Guarantee | None:
+def guarantee_for(known: Rankings, constant_loss: float | None = None) -> Guarantee | None:
     """The best that is proven, at the choice that it is proven for; None where that says nothing.
 
     Without a target it is the smallest bound on the expected squared gradient norm, with one the cheapest
@@ -26,9 +29,21 @@ def guarantee_for(known: Rankings) -> Guarantee | None:
 
     Args:
         known: rankings by a theorem: nothing in their problem may come from a short run.
+        constant_loss: of the best constant prediction; None where no targets are known.
     """
     found = known.proven_best
-    return None if found is None else _guarantee(known.problem, known.space, found[1], found[0])
+    if found is None:
+        return None
+    limit = _constant_loss(known.problem) if constant_loss is None else constant_loss
+    useful = known.space.goal is not None or found[1].bound <= limit
+    return replace(_guarantee(known.problem, known.space, found[1], found[0]), useful=useful)
+
+
+def _constant_loss(problem: Problem) -> float:
+    """The most that a constant prediction may need: of targets half 0, half 1, or classes all as common."""
+    outputs = problem.outputs
+    balanced = np.eye(outputs) if problem.head.classes else np.array([np.zeros(outputs), np.ones(outputs)])
+    return problem.head.constant_loss(balanced)
 
 
 def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: ConstantsName) -> Guarantee:

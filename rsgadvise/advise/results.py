@@ -181,6 +181,8 @@ class Guarantee:
         constants, equation: whose bound it is.
         proven: certified_bound <= bound, at the very P_R, N, B and gamma shown.
         vacuous: it is no better than the largest squared gradient norm possible.
+        useful: it meets a target, or is at most the loss of a constant prediction: above that it tells a user
+            nothing, however well it is proven.
         decay, stopping, keep_prob: rho of gamma_k = gamma k^-rho, P_R by name, and zeta.
         eps, delta: of the target that it meets; None without one.
         claim: the sentence without its assumptions.
@@ -200,6 +202,7 @@ class Guarantee:
     equation: str
     proven: bool
     vacuous: bool
+    useful: bool = True
     decay: float = 0.0
     stopping: str = "uniform"
     keep_prob: float = 1.0
@@ -345,10 +348,13 @@ class MeasuredConstant:
 
 @dataclass(frozen=True, slots=True)
 class NoiseScale:
-    """tr Sigma / ||grad f||^2 of the gradient of one row, the batch size at which noise is as large as the
-    gradient. Source: McCandlish et al. (2018), the simple noise scale, from unbiased parts.
+    """A critical batch size, and how it was found.
 
     Attributes:
+        method: noise scale, tr Sigma / ||grad f||^2 of the gradient of one row, where noise is as large as
+            the gradient (McCandlish et al. 2018, the simple one, from unbiased parts); race of batch sizes to
+            an early loss, carried on to the end; or typical of the optimiser. The first two differ, and only
+            the second says how far larger batches pay.
         value: inf where the gradient cannot be told from noise.
         lower, upper: by leaving out a mini-batch at a time, two standard errors of its logarithm.
         at: the loss there; None where nothing was measured.
@@ -358,6 +364,7 @@ class NoiseScale:
     lower: float
     upper: float
     at: float | None
+    method: Literal["noise scale", "race", "typical"] = "noise scale"
 
 
 @dataclass(frozen=True, slots=True)

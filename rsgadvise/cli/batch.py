@@ -61,7 +61,9 @@ def batch(
         answer = ask_for_advice(
             spec, (*(set_ or ()), "target=null"), effort, top=1, quiet=to.quiet, options=options
         )
-        found, interrupted = _of_spec(answer, effort, before, after), answer.result.interrupted
+        aimed = _aimed(answer.loaded.source.text, set_ or ())
+        found = _of_spec(answer, effort, before, after, aimed=aimed)
+        interrupted = answer.result.interrupted
         extra = {"data": dict(answer.measured), "spec": answer.loaded.spec.model_dump(mode="json")}
 
     def blocks() -> Sequence[Block]:
@@ -79,7 +81,20 @@ def batch(
         raise typer.Exit(130)
 
 
-def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: int | None) -> BatchAdvice:
+def _aimed(text: str, overrides: Sequence[str]) -> bool:
+    """Whether a spec has a target, or is given one."""
+    from rsgadvise.spec.yaml import build_tree
+
+    root = build_tree(text).root
+    keys = root.value if root is not None and isinstance(root.value, dict) else {}
+    given = keys.get("target")
+    return (given is not None and given.value is not None) or any(o.startswith("target") for o in overrides)
+
+
+def _of_spec(
+    answer: Answer[Advice], effort: Effort, before: int | None, after: int | None, *, aimed: bool
+) -> BatchAdvice:
+    """The answer; `aimed`: whether the spec had a target."""
     from rsgadvise.advise.results import NoiseScale
     from rsgadvise.ask.batch import batch_advice
     from rsgadvise.numerals import network
@@ -91,7 +106,12 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
         reason = "no training fits the spec" if advice.infeasible is None else advice.infeasible.reason
         raise InfeasibleError(f"no batch size can be advised: {reason}")
     race, cost, fits = _measured(answer, plan, effort)
-    idle = f"This network learns nothing so: {plan.reason.rstrip('.')}." if plan.learns is False else ""
+    notes = [f"This network learns nothing so: {plan.reason.rstrip('.')}."] if plan.learns is False else []
+    if aimed:
+        notes.append(
+            "The target of the spec is set aside: batch sizes are compared at the loss of a training, not by "
+            "a proven bound; `rsgadvise recommend` plans for it."
+        )
     noise, known = advice.critical_batch_size, answer.measured.get("samples")
     return batch_advice(
         plan,
@@ -104,7 +124,7 @@ def _of_spec(answer: Answer[Advice], effort: Effort, before: int | None, after: 
         memory=fits,
         before=before,
         after=after,
-        notes=(*([idle] if idle else []), *answer.source.notes),
+        notes=(*notes, *answer.source.notes),
     )
 
 

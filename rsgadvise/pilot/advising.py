@@ -124,7 +124,7 @@ def advise(
         note = f"No guarantee: {wording.unprovable(problem.obstacle)}."
         return replace(found, notes=(note, *found.notes))
     # It is of the theorem alone, whatever was measured in short runs.
-    guarantee = guarantee_for(theorem)
+    guarantee = guarantee_for(theorem, None if found.train is None else found.train.constant_loss)
     none = wording.NO_BOUND_FOR.format(optimizer.title)
     instead = (wording.BOUND_BY_CERTIFIED,) if guarantee is None and none in found.notes else ()
     notes = (*instead, *(note for note in found.notes if note != none))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -116,7 +117,9 @@ class BatchRace:
         place = math.log(found.value) + usual.power * further
         own = (math.log(found.upper / found.lower) / 4) ** 2 + (_EXPONENT_ERROR * further) ** 2
         sure = 1 / own + 1 / _SPREAD**2
-        return _within((place / own + math.log(usual.critical) / _SPREAD**2) / sure, sure**-0.5, found.at)
+        return _within(
+            (place / own + math.log(usual.critical) / _SPREAD**2) / sure, sure**-0.5, found.at, "race"
+        )
 
 
 def usual_critical(usual: Usual) -> NoiseScale:
@@ -127,12 +130,12 @@ def usual_critical(usual: Usual) -> NoiseScale:
         >>> round(found.lower), round(found.value), round(found.upper)
         (27, 200, 1478)
     """
-    return _within(math.log(usual.critical), _SPREAD, None)
+    return _within(math.log(usual.critical), _SPREAD, None, "typical")
 
 
-def _within(place: float, error: float, at: float | None) -> NoiseScale:
+def _within(place: float, error: float, at: float | None, method: Literal["race", "typical"]) -> NoiseScale:
     low, value, high = (math.exp(place + times * error) for times in (-2, 0, 2))
-    return NoiseScale(value, low, high, at)
+    return NoiseScale(value, low, high, at, method)
 
 
 def raced_sizes(batch_size: int, rows: int) -> tuple[int, ...]:
@@ -199,7 +202,7 @@ def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchR
             found |= {rung: _crossing(advance(size, rung, limit, target), target) for rung in wanted}
             wanted = _beyond(found)
         steps[size] = min(noise, *found.values())
-    return BatchRace(NoiseScale(*critical(steps), target), steps, taken)
+    return BatchRace(NoiseScale(*critical(steps), target, "race"), steps, taken)
 
 
 def _beyond(found: Mapping[int, float]) -> list[int]:

@@ -264,9 +264,15 @@ def _optimizer(spec: Spec) -> Iterator[Problem]:
         return
     if spec.target is not None:
         rule = f"{SGD} where there is a target: the theorems that plans rest on are about SGD"
-        fix = "remove the target, or the optimizer"
+        # Short runs, all that is left without a target, keep weights in a box.
+        spectral = spec.network.spectral_bound is not None
+        fix = "remove the target" + spectral * ", write weight_bound in place of network.spectral_bound"
         if spec.network.obstacle is not None:  # without the optimizer there would be no plan either
-            fix = "remove the target, and ask `rsgadvise recommend`, which measures"
+            fix += ", and ask `rsgadvise recommend`, which measures"
+        elif spectral:
+            fix += "; or remove the optimizer, and use --constants certified"
+        else:
+            fix += ", or the optimizer"
         yield ("training", "optimizer"), failure(rule, chosen.name, fix)
     if training.stopping == "matched":
         rule = f"uniform, increasing, last or a list for optimizer {chosen.name}: matched is of SGD's bound"

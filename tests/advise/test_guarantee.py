@@ -298,3 +298,23 @@ def test_compare_and_design_take_the_plan_that_there_is(run: Run, tmp_path: Path
     assert json.loads(refused.out)["infeasible"]["reason"].endswith(
         "; certified constants have plans, the best by 100-20-5 (--constants certified)"
     )
+
+
+def test_a_bound_above_the_loss_of_a_constant_prediction_is_not_useful() -> None:
+    deep = {"kind": "multilayer", "layers": [20, 16, 16, 3], "weight_bound": 5, "loss": "cross_entropy"}
+    found = guarantee_for(Rankings(*asked({**deep, "activation": "tanh"})))
+    assert found is not None
+    assert found.proven
+    assert found.bound > 1e3
+    assert not found.useful
+    known = Rankings(*asked({"kind": "multilayer", "layers": [8, 4, 2], "weight_bound": 0.05}))
+    found = guarantee_for(known)
+    assert found is not None
+    assert found.bound < 0.25
+    assert found.useful
+    for times in (0.99, 1.01):
+        again = guarantee_for(known, found.bound * times)
+        assert again is not None
+        assert again.useful == (times > 1)
+    with_target = guarantee_for(Rankings(*asked(DEEP, target=TARGET)), 1e-9)
+    assert with_target is None or with_target.useful

@@ -50,6 +50,29 @@ def document(run: Run, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def test_a_target_is_set_aside_with_a_word(run: Run) -> None:
+    plain = document(run, "spec.yaml")
+    aimed = document(run, "spec.yaml", "--set", "target={eps: 0.05, delta: 0.05}")
+    Path("aimed.yaml").write_text(SPEC + "target: {eps: 0.05, delta: 0.05}\n")
+    assert aimed["tradeoff"] == plain["tradeoff"] == document(run, "aimed.yaml")["tradeoff"]
+    for found, said in (
+        (plain, False),
+        (aimed, True),
+        (document(run, "aimed.yaml"), True),
+        (document(run, "aimed.yaml", "--set", "target=null"), True),
+    ):
+        assert any("The target of the spec is set aside" in note for note in found["notes"]) == said
+
+
+def test_which_critical_batch_size_it_is_stands_beside_it(run: Run) -> None:
+    assert document(run, "spec.yaml")["critical_batch_size"]["method"] == "typical"
+    found = document(run, "d.csv", "--target", "label", "--epochs", "20")
+    assert found["critical_batch_size"]["method"] == "race"
+    assert found["noise_scale"]["method"] == "noise scale"
+    advice = strict(run("recommend", "d.csv", "--target", "label", "--epochs", "20", "-f", "json").out)
+    assert advice["critical_batch_size"] == found["noise_scale"]
+
+
 def test_every_row_is_on_the_hyperbola_of_the_advice(run: Run) -> None:
     found = document(run, "spec.yaml")
     critical, rows = found["critical_batch_size"]["value"], found["tradeoff"]

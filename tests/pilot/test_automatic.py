@@ -220,3 +220,9 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
     promise = Guarantee("s", 0.01, 8, 9, 1, 0.5, 0.5, "paper", "(1)", True, False, keep_prob=0.75, claim="c")
     (proven,) = (line for line in lead(replace(found, guarantee=promise)) if line.startswith("Proven"))
     assert proven == "Proven for stepsize 0.01 and dropout 0.25 instead: c."
+    said = " ".join(lead(replace(found, guarantee=replace(promise, bound=1.5e6, useful=False))))
+    assert (
+        "Nothing useful is proven: the smallest bound on the expected squared gradient norm, 1.5e+06, is"
+        in said
+    )
+    assert "Proven for" not in said

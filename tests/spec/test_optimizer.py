@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from conftest import Run
 
 from rsgadvise.errors import SpecError
 from rsgadvise.spec import Spec, parse_spec
@@ -93,6 +94,22 @@ def test_anything_else_is_one_clear_line(text: str, message: str) -> None:
         spec(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("unit", ["relu", "tanh"])
+def test_a_target_and_bounded_singular_values_are_refused_with_one_whole_fix(run: Run, unit: str) -> None:
+    text = (
+        f"network: {{kind: multilayer, layers: [4, 3, 2], activation: {unit}, spectral_bound: 2}}\n"
+        "data: {mean: 0.3, mean_square: 0.1, samples: 50}\n"
+        "training: {optimizer: adam}\nbudget: {epochs: 2}\n"
+    )
+    said = run("recommend", "-", stdin=text + "target: {eps: 0.1, delta: 0.1}\n").err
+    assert "remove the target, write weight_bound in place of network.spectral_bound" in said
+    assert ("or remove the optimizer, and use --constants certified" in said) == (unit == "tanh")
+    assert run("recommend", "-", stdin=text.replace("spectral_bound", "weight_bound")).code == 0
+    alone = text.replace("training: {optimizer: adam}\n", "") + "target: {eps: 0.1, delta: 0.1}\n"
+    if unit == "tanh":
+        assert run("recommend", "-", "--constants", "certified", stdin=alone).code in (0, 1)
 
 
 def test_the_schema_has_every_optimizer_with_its_settings() -> None:

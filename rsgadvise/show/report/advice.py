@@ -67,7 +67,12 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         lines += _worth(advice, plan)
     if advice.infeasible is not None:
         lines.append("No proven plan meets the target: that stepsize is for training, and promises nothing.")
-    if advice.guarantee is not None and plan.source != "theorem":
+    if advice.guarantee is not None and not advice.guarantee.useful:
+        lines.append(
+            "Nothing useful is proven: the smallest bound on the expected squared gradient norm, "
+            f"{number(advice.guarantee.bound, 3)}, is above the loss of a constant prediction."
+        )
+    elif advice.guarantee is not None and plan.source != "theorem":
         lines.append(_guaranteed(advice.guarantee, plan))
     if source:
         lines.append(f"Next: {source} --emit torch > train.py (or keras, sklearn, optuna)")
