@@ -509,7 +509,7 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
     won = bool(report.raced) and report.raced[0].outcome == "won"
     learnt = _learnt(report)
     helped = {each.change for each in report.experiments if each.helps}
-    reason = wording.help_note(report) if not learnt or (helped and "iterations" not in helped) else ""
+    reason = wording.help_note(report) if not learnt or helped else ""
     reason = reason or _doubt(report, learnt)
     if not won:
         ran = [each for each in report.raced if math.isfinite(each.loss) and each.share > 0]

@@ -127,6 +127,8 @@ _CAUSES = {
     "stepsize": "the stepsize",
 }
 _MOST_CAUSES = 2
+_LITTLE = 0.8  # of the loss of a constant prediction: noise alone is learnt by heart so far
+_NOTHING_IN_IT = "the inputs may say nothing of the target"
 
 
 def help_note(report: PilotReport) -> str:
@@ -140,6 +142,8 @@ def help_note(report: PilotReport) -> str:
             for each in helped[:_MOST_CAUSES]
         )
         constant = f"A constant prediction has {report.constant_loss:.4g}."
+        if helped[0].loss > _LITTLE * report.constant_loss:
+            constant += f" That is little: {_NOTHING_IN_IT}."
         if helped[0].change == "iterations":
             return f"It takes longer than the race to learn: {said}. {constant}"
         if not report.stands_still:
@@ -152,7 +156,10 @@ def help_note(report: PilotReport) -> str:
         return ""
     said = ", ".join(f"{each.words} (loss {each.loss:.4g})" for each in report.experiments)
     constant = f"{report.constant_loss:.4g}"
-    return f"Tried without help, none clearly better than a constant prediction's {constant}: {said}."
+    return (
+        f"Tried without help, none clearly better than a constant prediction's {constant}: {said}. "
+        f"Or {_NOTHING_IN_IT}."
+    )
 
 
 def stopping_note(choice: StoppingChoice | None, kept: Stopping | None, *, bounded: bool) -> str:

@@ -113,6 +113,7 @@ def test_what_needs_no_change_is_not_blamed() -> None:
     assert tried
     assert not any(each.helps for each in tried)
     assert plan.reason.startswith("Tried without help, none clearly better than a constant prediction's")
+    assert plan.reason.endswith("the inputs may say nothing of the target.")
 
 
 def report_of(outcome: str, loss: float, share: float, *helped: str, still: bool = True) -> PilotReport:
@@ -131,7 +132,11 @@ def report_of(outcome: str, loss: float, share: float, *helped: str, still: bool
         (report_of("won", 0.99, 0.2, "scaling"), False, "What holds it back, by experiment, is the data"),
         (report_of("won", 0.99, 0.2, "scaling", still=False), None, "Faster, by experiment, while its loss"),
         (report_of("won", 0.99, 1.0), False, ""),
-        (report_of("won", 0.99, 0.2, "iterations", "stepsize"), True, ""),
+        (
+            report_of("won", 0.99, 0.2, "iterations", "stepsize"),
+            True,
+            "It takes longer than the race to learn",
+        ),
         (report_of("no better than a constant", 1.2, 0.2), None, "by then it had done no better"),
         (report_of("no better than a constant", 1.2, 0.2, "weight_bound"), False, "What holds it back"),
         (report_of("no better than a constant", 1.2, 0.2, "stepsize", still=False), None, "Faster, by exp"),
@@ -143,6 +148,15 @@ def test_whether_it_learns(report: PilotReport, learns: bool | None, said: str) 
     plan = raced_plan(PLAN, report, spread=None)
     assert plan.learns is learns
     assert plan.reason.startswith(said) if said else plan.reason == ""
+
+
+def test_what_helps_a_little_is_not_all_that_is_wrong() -> None:
+    found = report_of("won", 0.99, 0.2, "stepsize")
+    tried = replace(found.experiments[0], loss=0.9)
+    for report, little in ((found, False), (replace(found, experiments=(tried,)), True)):
+        assert (
+            "That is little: the inputs may say nothing" in raced_plan(PLAN, report, spread=None).reason
+        ) == little
 
 
 def explorer_for(gamma: float, layers: tuple[int, ...] = (12, 8, 3), box: float = 5.0) -> Explorer:

@@ -163,6 +163,11 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
                 f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the commonest "
                 f"class {percent(plan.constant_error)}"
             )
+            if plan.held_out_error >= plan.constant_error:
+                text += (
+                    "; on those it was no better than that: a longer training may be, or the inputs may say "
+                    "nothing of the target"
+                )
         yield f"{text}."
         if plan.learns is not False and plan.reason:
             yield f"{plan.reason[0].upper()}{plan.reason[1:].rstrip('.')}."
