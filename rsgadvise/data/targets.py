@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
+from collections.abc import Collection
 from typing import Any, Literal
 
 import numpy as np
@@ -96,6 +98,7 @@ def _as_numbers(rows: Array) -> NDArray[np.float64]:
 _LARGEST_LABEL = 2.0**53
 _FEW = 20  # different whole numbers that may be labels whatever they are
 _MANY = 10  # that may be measurements all the same
+_RARE = 8  # times as rare as the mean is what is at the ends of a range
 _PAIRS = ({0, 1}, {-1, 1}, {1, 2})
 
 
@@ -104,7 +107,8 @@ class TargetSummary:
 
     One column of text is labels. So are whole numbers, however they are stored, if they count the classes (0
     to k - 1, or 1 to k) and one comes twice or they are at most 10, if they are two such as -1 and 1, or if
-    at most 20 differ, each twice in the mean. Anything else is a real target.
+    at most 20 differ, each twice in the mean; but more than 20 only if none is rare among them, as the ends
+    of what was measured are. Anything else is a real target.
 
     Args:
         name: how messages call the targets.
@@ -122,7 +126,7 @@ class TargetSummary:
         self._numeric = True  # every entry is a number, whether stored as one or as text
         self._whole = True  # a single column of whole numbers
         self._words: set[str] = set()  # of a single column stored as text
-        self._numbers: set[float] = set()  # of a single column, while they may be labels
+        self._numbers = Counter[float]()  # of a single column, while they may be labels
         self._low: NDArray[np.float64] | None = None
         self._high: NDArray[np.float64] | None = None
 
@@ -156,7 +160,8 @@ class TargetSummary:
         whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _LARGEST_LABEL)
         self._whole = self._whole and bool(whole.all())
         if (self._whole or self._kind == "classes") and len(self._numbers) <= MAX_CLASSES:
-            self._numbers.update(np.unique(numbers).tolist())
+            found, times = np.unique(numbers, return_counts=True)
+            self._numbers.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
 
     def _add_range(self, numbers: NDArray[np.float64]) -> None:
         bad = np.argwhere(~np.isfinite(numbers))
@@ -217,13 +222,16 @@ class TargetSummary:
         if count > MAX_CLASSES:
             return False, True
         counting = min(found) in (0, 1) and max(found) - min(found) == count - 1
-        if found in _PAIRS or (count == 2 < rows) or (counting and (count < rows or count <= _MANY)):
-            return True, (count <= _FEW and 2 * count <= rows) or count <= 3
+        even = min(found.values()) * count * _RARE >= rows
+        if count > _FEW and not even:
+            return False, True
+        if found.keys() in _PAIRS or (count == 2 < rows) or (counting and (count < rows or count <= _MANY)):
+            return True, (count <= (_FEW if even else _MANY) and 2 * count <= rows) or count <= 3
         labels = count <= _FEW and 2 * count <= rows
         return labels, count <= _MANY
 
     def _one_hot(self, *, text: bool, note: bool = False) -> TargetEncoding:
-        found: set[Any] = self._words if text else self._numbers
+        found: Collection[Any] = self._words if text else self._numbers
         if len(found) > MAX_CLASSES:
             raise DataError(
                 f"{self._name}: more than {MAX_CLASSES} different labels; if these are measurements, store"

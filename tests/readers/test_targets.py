@@ -137,6 +137,22 @@ def test_many_classes_of_whole_numbers_are_said_to_be_classes(classes: int, rows
     assert any(note.startswith(said) and "--target-kind values" in note for note in encoding.notes) == noted
 
 
+def test_many_whole_numbers_with_rare_ends_are_values() -> None:
+    """Letters and the like come about as often as each other; what is measured is rare at its ends."""
+    rng = np.random.default_rng(4)
+    scores = np.clip(np.round(rng.normal(50, 16, 20_000)), 0, 100)
+    assert len(np.unique(scores)) == 101
+    encoding = encode_targets(scores)[1]
+    assert (encoding.kind, encoding.dim) == ("min-max per column", 1)
+    assert "101 different whole numbers, were taken for values" in encoding.notes[0]
+    assert encode_targets(rng.integers(0, 101, 20_000))[1].dim == 101
+    assert encode_targets(scores, kind="classes")[1].dim == 101
+    ratings = np.clip(np.round(rng.normal(10, 3, 3000)), 1, 20)
+    encoding = encode_targets(ratings)[1]
+    assert encoding.dim == 20
+    assert "20 different whole numbers, were taken for classes" in encoding.notes[0]
+
+
 def test_text_is_no_values() -> None:
     with pytest.raises(DataError, match="hold text"):
         encode_targets(np.array(["a", "b"]), kind="values")
