@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -157,6 +158,7 @@ class Taken:
         features, targets: their names; no targets where there are none, or where they lie elsewhere.
         turned, targets_turned: whether they are read with their axes in the opposite order.
         training: whether they were taken for being those of training.
+        guessed: whether no name says that they are features and targets.
         unfit: arrays called like targets that give no target for each row.
     """
 
@@ -165,6 +167,7 @@ class Taken:
     turned: bool = False
     targets_turned: bool = False
     training: bool = False
+    guessed: bool = False
     unfit: tuple[str, ...] = ()
 
 
@@ -235,8 +238,33 @@ def _pairing(features: tuple[int, ...], targets: tuple[int, ...]) -> tuple[bool,
     return next(iter(several or found), None)
 
 
+def _lone_pair(archive: Archive) -> tuple[str, str] | None:
+    """Rows and one target for each, of two arrays without usual names, as `numpy.savez(path, x, y)` has them.
+
+    Of arr_0, arr_1, ... the first two are, where the others are such pairs too.
+    """
+    usual = {
+        p.format(word) for p in (_PLAIN, *_TRAINING, *_TESTING) for word in (*FEATURE_NAMES, *TARGET_NAMES)
+    }
+    shapes = {name: archive.shape(name) for name in archive.names}
+    arrays = [(name, shape) for name, shape in shapes.items() if shape]
+    if len(arrays) < len(shapes) or len(arrays) % 2 or any(_called(name) in usual for name in shapes):
+        return None
+    counted = all(re.fullmatch(r"arr_\d+", name) for name in shapes)
+    if len(arrays) > 2 and not counted:
+        return None
+    pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
+    if not counted and pairs and math.prod(arrays[0][1][1:]) < math.prod(arrays[1][1][1:]):
+        pairs = [(pairs[0][1], pairs[0][0])]
+    fits = (len(x) > 1 and x[0] == y[0] and (len(y) == 1 or y[1:] == (1,)) for (_, x), (_, y) in pairs)
+    return (pairs[0][0][0], pairs[0][1][0]) if pairs and all(fits) else None
+
+
 def _choose(archive: Archive, *, array: str | None, target: str | None, words: Words) -> Taken:
     """What to read of a file; `target` is the name of an array in it, or None to look for one."""
+    pair = _lone_pair(archive) if array is None and target is None else None
+    if pair is not None:
+        return Taken(*pair, guessed=True)
     name = _choose_features(archive, array, words)
     called = _called(name)
     pattern = next(
@@ -300,13 +328,11 @@ def _with_file(archive: Archive, asked: Asked) -> tuple[Taken, RowArray]:
 def _notes(archive: Archive, taken: Taken) -> Iterator[str]:
     """What was taken of more than that, and what was turned."""
     left = [name for name in archive.names if name not in {taken.features, taken.targets}]
-    if left:
+    if left or taken.guessed:
         targets = "" if taken.targets is None else f", the targets {archive.described(taken.targets)}"
         training = ", those for training" if taken.training else ""
-        yield (
-            f"The features are array {archive.described(taken.features)}{targets}{training}; passed over: "
-            f"{_described(archive, left)}."
-        )
+        others = f"; passed over: {_described(archive, left)}" if left else ", which no name says"
+        yield f"The features are array {archive.described(taken.features)}{targets}{training}{others}."
     for name in taken.unfit:
         yield f"Array {archive.described(name)} does not hold one target for each row of the features."
     turned = [taken.features] * taken.turned

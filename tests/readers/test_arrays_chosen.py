@@ -163,7 +163,7 @@ def test_features_are_transposed_for_their_labels_alone(tmp_path: Path, kind: st
 def test_what_holds_no_numbers_is_passed_over(tmp_path: Path) -> None:
     arrays = {
         "x": x(4, 2),
-        "y": np.array(list("abca")),
+        "y": np.array(list("abcab")),
         "objects": np.array([{}, {}]),
         "scalar": np.array(3.0),
     }
@@ -171,12 +171,68 @@ def test_what_holds_no_numbers_is_passed_over(tmp_path: Path) -> None:
     assert note == (
         "The features are array x (4, 2); passed over: y (no numbers), objects (no numbers), scalar ()."
     )
-    with pytest.raises(DataError, match="'y': holds entries of type '<U1'"):
-        open_data(tmp_path / "a.npz", target="y")
+    with pytest.raises(DataError, match=r"'objects': holds entries of type '.O'"):
+        open_data(tmp_path / "a.npz", target="objects")
     with pytest.raises(DataError, match=r"holds y \(no numbers\), labels \(4,\) and none is called x"):
         open_data(_npz(tmp_path / "b", {"y": arrays["y"], "labels": y(4)}))
     with pytest.raises(DataError, match=r"holds labels \(4, 1\) and none is called x.*--array NAME"):
         open_data(_npz(tmp_path / "c", {"labels": y(4)[:, None]}))
+
+
+PAIRS: dict[str, tuple[dict[str, Array], tuple[str, str] | None]] = {
+    "without names": ({"arr_0": x(6, 3), "arr_1": y(6)}, ("arr_0", "arr_1")),
+    "without names, four": (
+        {"arr_0": x(6, 3), "arr_1": y(6), "arr_2": x(4, 3), "arr_3": y(4)},
+        ("arr_0", "arr_1"),
+    ),
+    "names of their own": ({"species": y(6)[:, None], "spectra": x(6, 3)}, ("spectra", "species")),
+    "features first and last": ({"arr_0": x(6, 3), "arr_1": x(4, 3), "arr_2": y(6), "arr_3": y(4)}, None),
+    "other lengths": ({"arr_0": x(6, 3), "arr_1": y(5)}, None),
+    "two of several columns": ({"left": x(6, 3), "right": x(6, 3)}, None),
+    "three": ({"spectra": x(6, 3), "species": y(6), "site": y(6)}, None),
+}
+
+
+@pytest.mark.parametrize("label", PAIRS)
+def test_two_arrays_need_no_usual_names(tmp_path: Path, label: str) -> None:
+    arrays, taken = PAIRS[label]
+    path = _npz(tmp_path / "a", arrays)
+    if taken is None:
+        with pytest.raises(DataError, match="choose the features with --array NAME"):
+            open_data(path)
+        return
+    source = open_data(path)
+    found, labels = collect(source)
+    assert labels is not None
+    assert (found == arrays[taken[0]]).all()
+    assert (labels[:, 0] == arrays[taken[1]].ravel()).all()
+    (note,) = source.notes
+    assert f"{taken[0]} (6, 3), the targets {taken[1]} (6" in note
+    assert ("no name says" in note) == (len(arrays) == 2)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_targets_may_be_words(tmp_path: Path, order: str) -> None:
+    words = np.array(["owl", "mouse", "owl", "élan"], f"{order}U5")
+    path = _npz(tmp_path / "a", {"X": x(4, 2), "y": words, "feature_names": np.array(["a", "b"])})
+    (note,) = open_data(path).notes
+    assert "passed over: feature_names (no numbers)" in note
+    for source in (open_data(path), open_data(path, array="X", target="y")):
+        labels = collect(source, 40)[1]
+        assert labels is not None
+        assert labels[:, 0].tolist() == words.tolist()
+    np.save(tmp_path / "x.npy", x(4, 2))
+    np.save(tmp_path / "y.npy", words)
+    labels = collect(open_data(tmp_path / "x.npy", target="y.npy"))[1]
+    assert labels is not None
+    assert labels[:, 0].tolist() == words.tolist()
+    (tmp_path / "y.npy").write_bytes(
+        (tmp_path / "y.npy").read_bytes().replace("w".encode(f"utf-32-{'lb'[order == '>']}e"), b"\xff" * 4)
+    )
+    with pytest.raises(DataError, match="letters that there are not"):
+        collect(open_data(tmp_path / "x.npy", target="y.npy"))
+    with pytest.raises(DataError, match="str160 entries; only real numbers"):
+        open_data(_npz(tmp_path / "b", {"x": words[:, None], "y": y(4)}))
 
 
 def test_text_and_groups_of_an_hdf5_file(tmp_path: Path) -> None:

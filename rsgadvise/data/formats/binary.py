@@ -11,6 +11,7 @@ import io
 import math
 import mmap
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ _SPOOL_BYTES = 1 << 25
 
 # Below this a copy costs nothing.
 _MAPPED_BYTES = 1 << 20
+
+_SURROGATES = 0xD800 >> 11  # halves of letters, which no text has alone
 
 
 class Readable(Protocol):
@@ -121,16 +124,30 @@ class RawArray:
         """The same array as a stream of rows; `transposed` with its axes in the opposite order."""
         if transposed:
             return replace(self, shape=self.shape[::-1], fortran=not self.fortran).row_array(targets=targets)
-        numeric_dtype(self.label, self.dtype)
         rows, columns = row_shape(self.label, self.shape, targets=targets)
+        words = targets and columns == 1 and self.dtype.kind == "U"
+        if not words:
+            numeric_dtype(self.label, self.dtype)
 
         def blocks(max_bytes: int) -> Iterator[Array]:
             # A single row of several axes is still stored with the first of them running fastest.
             if self.fortran and columns > 1 and (rows > 1 or len(self.shape) > 2):
                 return _column_major_blocks(self, rows, columns, max_bytes)
-            return _row_major_blocks(self, rows, columns, max_bytes)
+            found = _row_major_blocks(self, rows, columns, max_bytes)
+            return map(self._checked, found) if words else found
 
         return RowArray(label=self.label, rows=rows, columns=columns, dtype=self.dtype, blocks=blocks)
+
+    def _checked(self, words: Array) -> Array:
+        if odd_letters(words):
+            raise malformed(self.label, "holds text with letters that there are not; the file is damaged")
+        return words
+
+
+def odd_letters(words: Array) -> bool:
+    """Whether text holds letters that there are not, at which Python would stop."""
+    letters = words.view(words.dtype.str[0] + "u4")
+    return bool(((letters > sys.maxunicode) | (letters >> 11 == _SURROGATES)).any())
 
 
 def _fill(stream: BinaryIO, buffer: memoryview, raw: RawArray) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +25,7 @@ _MAX_HEADER = 10_000
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([^'"]*)['"]""")
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""")
 _SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(((?:\s*\d{1,19}L?\s*,?)*)\s*\)""")
-_PLAIN_DESCR = re.compile(r"[<>|=]?[biuf]\d{1,2}|\?")
+_PLAIN_DESCR = re.compile(r"[<>|=]?([biuf]\d{1,2}|U[1-9]\d{0,4})|\?")
 
 
 def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtype[np.generic], bool, int]:
@@ -100,24 +100,37 @@ def read_npy(path: Path, *, targets: bool = False) -> RowArray:
         return raw.row_array(targets=targets)
 
 
-def _shape(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...] | None:
-    """What the header of a member claims; None where it is none of numbers, which only its reader minds."""
+def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool] | None:
+    """(shape, whether it holds words) as a member claims; None of what only its reader minds."""
     try:
         with reading(info.filename), archive.open(info) as stream:
-            return _read_header(stream, info.filename)[0]  # type: ignore[arg-type]
+            shape, dtype, *_ = _read_header(stream, info.filename)  # type: ignore[arg-type]
     except DataError:
         return None
+    return shape, dtype.kind == "U"
+
+
+def _shapes(headers: Mapping[str, tuple[tuple[int, ...], bool] | None]) -> dict[str, tuple[int, ...] | None]:
+    """Of arrays of numbers, and of words where there is one for each row of such an array."""
+    rows = {header[0][0] for header in headers.values() if header and header[0] and not header[1]}
+    return {
+        name: header[0]
+        if header and (not header[1] or (len(header[0]) == 1 and header[0][0] in rows))
+        else None
+        for name, header in headers.items()
+    }
 
 
 def npz_archive(path: Path) -> Archive:
     """The arrays of one `.npz`, each streamed from the zip."""
     with reading(path), zipfile.ZipFile(path) as archive:
-        found = {
-            info.filename.removesuffix(".npy"): (info, _shape(archive, info))
+        members = {
+            info.filename.removesuffix(".npy"): info
             for info in archive.infolist()
             if info.filename.endswith(".npy")
         }
-    if not found:
+        shapes = _shapes({name: _header(archive, info) for name, info in members.items()})
+    if not members:
         raise malformed(
             path, "is a zip file of other things than npy arrays; unpack it and name a file in it"
         )
@@ -140,8 +153,8 @@ def npz_archive(path: Path) -> Archive:
     return Archive(
         path,
         {
-            name: Item(shape, partial(rows, name, info), "no numbers" if shape is None else "")
-            for name, (info, shape) in found.items()
+            name: Item(shapes[name], partial(rows, name, info), "no numbers" if shapes[name] is None else "")
+            for name, info in members.items()
         },
     )
 

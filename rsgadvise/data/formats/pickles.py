@@ -11,7 +11,6 @@ import math
 import pickle
 import pickletools
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +20,13 @@ import numpy as np
 
 from rsgadvise.data.choose import Archive, contents_archive
 from rsgadvise.data.formats import Archives
+from rsgadvise.data.formats.binary import odd_letters
 from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, reading, row_shape
 
 _MAX_BYTES = 1 << 29
 _MAX_TUPLES = 20_000
 _ENTRIES = re.compile(r"[biuf]\d{1,2}|U\d{1,5}", re.ASCII)
-_SURROGATES = 0xD800 >> 11  # halves of letters, which no text has alone
 
 _ALLOWED_NAMES = """
     PROTO STOP FRAME MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT
@@ -97,10 +96,8 @@ def _assemble(shape: Any, dtype: Any, order: str, data: Any) -> Array:
     if math.prod(shape) * dtype.value.itemsize != len(data):
         raise pickle.UnpicklingError(f"an array of shape {shape} does not fit its {len(data)} bytes")
     flat = np.frombuffer(data, dtype=dtype.value)
-    if dtype.value.kind == "U":
-        letters = np.frombuffer(data, dtype=dtype.value.byteorder.replace("|", "=") + "u4")
-        if ((letters > sys.maxunicode) | (letters >> 11 == _SURROGATES)).any():
-            raise pickle.UnpicklingError("the pickle holds an array of text with letters that there are not")
+    if dtype.value.kind == "U" and odd_letters(flat):
+        raise pickle.UnpicklingError("the pickle holds an array of text with letters that there are not")
     return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
