@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.utils import Bunch
 from test_reader_formats import collect
 from test_reader_malformed import refusal
 
@@ -82,6 +83,8 @@ HELD: dict[str, tuple[Any, bool]] = {
     "X and y": ({"X": X, "y": Y}, True),
     "data and target": ({"data": X, "target": Y, "names": ["a", "b"]}, True),
     "bytes for names": ({b"data": X, b"labels": Y.tolist()}, True),
+    "lists of rows": ({"X": X.tolist(), "y": Y.tolist()}, True),
+    "a Bunch of scikit-learn": (Bunch(data=X, target=Y, DESCR="made up", frame=None), True),
     "alone": (X, False),
     "alone in a dict": ({"pixels": X}, False),
     "column-major": (np.asfortranarray(X), False),
@@ -146,13 +149,15 @@ class Odd:
 REFUSED: dict[str, tuple[Any, str]] = {
     "nothing": (None, "without arrays of numbers; store a dict"),
     "empty": ([], "without arrays"),
-    "words": (["a", "b"], "without arrays"),
+    "words": (["a", "b"], "is a list; features are read from arrays"),
+    "rows of words": ({"X": [["a", "b"]] * 3}, "without arrays"),
+    "rows of other lengths": ({"X": [[1, 2], [3]]}, "without arrays"),
     "deeper": ([[(X, Y)]], "without arrays"),
     "scalar": (np.float64(3), "without arrays"),
     "no axis": (np.array(3.0), "without arrays"),
     "unequal pair": ((X, X[:5]), r"holds 0 \(12, 5\), 1 \(5, 5\) and none is called x, data.*--array"),
     "four": ((X, X, Y, Y), r"3 \(12,\) and none is called x"),
-    "class": (Odd(), "uses NEWOBJ, which arrays and labels do not need; store it as npz"),
+    "class": (Odd(), "asks for test_pickles.Odd, which arrays and labels do not need.*store it as npz"),
     "list of numbers": ([1, 2, 3], "is a list; features are read from arrays"),
     "empty array": (np.ones((0, 3)), "zero rows"),
     "flat": (Y, "one-dimensional"),
@@ -169,6 +174,20 @@ def test_refused(tmp_path: Path, label: str) -> None:
     assert re.search(expected, refusal(tmp_path / "a.pkl"))
     (tmp_path / "a.pkl.gz").write_bytes(gzip.compress(pickle.dumps(content)))
     assert re.search(expected, refusal(tmp_path / "a.pkl.gz"))
+
+
+@pytest.mark.parametrize(
+    "end", [b"}b.", b")R}b.", b"K\x05\x85R.", b"K\x05\x85\x81.", b"}\x81.", b")\x81}}s."]
+)
+def test_a_bunch_is_a_dictionary_and_no_way_to_run_code(tmp_path: Path, end: bytes) -> None:
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x02csklearn.utils\nBunch\n" + end)
+    assert "\n" not in refusal(tmp_path / "a.pkl")
+
+
+def test_a_table_of_pandas_is_told_how_to_be_saved(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pd.DataFrame({"a": [1.0, 2], "y": ["p", "q"]}).to_pickle(tmp_path / "a.pkl")
+    assert refusal(tmp_path / "a.pkl").endswith("save the table with to_parquet or to_csv")
 
 
 def test_damaged(tmp_path: Path) -> None:

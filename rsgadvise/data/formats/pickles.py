@@ -33,7 +33,7 @@ _ALLOWED_NAMES = """
     BINFLOAT STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 UNICODE BINUNICODE
     SHORT_BINUNICODE BINUNICODE8 EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
     EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
-    REDUCE BUILD
+    REDUCE NEWOBJ BUILD
 """
 _ALLOWED = frozenset(_ALLOWED_NAMES.split())
 _PUTS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
@@ -132,6 +132,13 @@ class _Encode(_Inert):
         return text.encode("latin1")
 
 
+class _Bunch(dict[Any, Any]):
+    """A dictionary as scikit-learn returns data in; the only class of which a pickle makes an object."""
+
+    def __setstate__(self, state: object) -> None:
+        """Nothing of it is an array."""
+
+
 _STAND_INS = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _NewArray for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
@@ -144,7 +151,11 @@ _STAND_INS = {
 
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if global_name == "Bunch" and module_name.startswith("sklearn.utils"):
+            return _Bunch
         stand_in = _STAND_INS.get((module_name, global_name))
+        if stand_in is None and module_name.startswith("pandas."):
+            raise pickle.UnpicklingError("it holds a table of pandas, whose own code would have to run")
         if stand_in is None:
             raise pickle.UnpicklingError(
                 f"the pickle asks for {module_name}.{global_name}, which arrays and labels do not need and"
@@ -190,23 +201,35 @@ def _load(path: Path, packing: Packing | None) -> object:
             _check_opcodes(data)
             return _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except pickle.UnpicklingError as error:
-        raise malformed(path, f"is not a safe pickle of arrays: {error}; store it as npz") from error
+        fix = "save the table with to_parquet or to_csv" if "of pandas" in str(error) else "store it as npz"
+        raise malformed(path, f"is not a safe pickle of arrays: {error}; {fix}") from error
 
 
 def _shape(value: object) -> tuple[int, ...] | None:
-    """Of an array, or of a list of labels; None of anything else."""
+    """Of an array, or of a list of labels or rows; None of anything else."""
     if isinstance(value, _PickledArray) and value.value is not None:
         return value.value.shape or None
-    if isinstance(value, list) and value and all(isinstance(item, int) for item in value):
-        return (len(value),)
+    found = _listed(value) if isinstance(value, list) else None
+    return None if found is None else found.shape
+
+
+def _listed(values: list[Any]) -> Array | None:
+    """A list of numbers, of words or of rows of numbers as an array."""
+    if values and all(isinstance(row, list) and len(row) == len(values[0]) > 0 for row in values):
+        rows = [_listed(row) for row in values]
+        return None if any(row is None or row.dtype.kind == "U" for row in rows) else np.array(rows)
+    if values and (
+        all(isinstance(v, int | float) for v in values) or all(isinstance(v, str) for v in values)
+    ):
+        return np.array(values)
     return None
 
 
 def _in_memory(label: str, value: object, *, targets: bool, transposed: bool) -> RowArray:
     if isinstance(value, _PickledArray) and value.value is not None:
         array = value.value
-    elif targets and isinstance(value, list):
-        array = np.array(value)
+    elif isinstance(value, list) and (found := _listed(value)) is not None and (targets or found.ndim == 2):
+        array = found
     else:
         raise malformed(label, "is a list; features are read from arrays of numpy, so store it as one")
     words = targets and array.dtype.kind == "U" and array.ndim == 1
