@@ -158,8 +158,8 @@ class Taken:
         features, targets: their names; no targets where there are none, or where they lie elsewhere.
         turned, targets_turned: whether they are read with their axes in the opposite order.
         training: whether they were taken for being those of training.
-        guessed: whether no name says that they are features and targets.
         unfit: arrays called like targets that give no target for each row.
+        guessed: whether no name says that they are features and targets.
     """
 
     features: str
@@ -167,8 +167,8 @@ class Taken:
     turned: bool = False
     targets_turned: bool = False
     training: bool = False
-    guessed: bool = False
     unfit: tuple[str, ...] = ()
+    guessed: bool = False
 
 
 def _described(archive: Archive, names: Sequence[str]) -> str:
@@ -262,9 +262,8 @@ def _lone_pair(archive: Archive) -> tuple[str, str] | None:
 
 def _choose(archive: Archive, *, array: str | None, target: str | None, words: Words) -> Taken:
     """What to read of a file; `target` is the name of an array in it, or None to look for one."""
-    pair = _lone_pair(archive) if array is None and target is None else None
-    if pair is not None:
-        return Taken(*pair, guessed=True)
+    if array is None and target is None and (lone := _lone_pair(archive)) is not None:
+        return Taken(*lone, guessed=True)
     name = _choose_features(archive, array, words)
     called = _called(name)
     pattern = next(

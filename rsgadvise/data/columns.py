@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -242,6 +242,20 @@ def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | N
     return index % width
 
 
+def _target_columns(path: Path, names: Sequence[str | None], wanted: str) -> tuple[int, ...]:
+    """The column of that name or place, or those between commas; none where it must be a file."""
+    column = find_column(path, names, wanted)
+    if column is not None:
+        return (column,)
+    parts = [part.strip() for part in wanted.split(",")]
+    found = {part: find_column(path, names, part) for part in parts if part}
+    places = dict.fromkeys(place for place in found.values() if place is not None)
+    if places and None in found.values():
+        missing = next(part for part, place in found.items() if place is None)
+        raise malformed(path, f"has no target column {missing!r}; {_known(names, missing)}")
+    return tuple(places)
+
+
 def _index(wanted: str) -> int | None:
     try:
         return int(wanted)
@@ -274,28 +288,14 @@ def choose_columns(
     targets: tuple[int, ...] = ()
     external: RowArray | None = None
     if asked.reading.target is not None:
-        column = find_column(path, names, asked.reading.target)
-        if column is None:
+        targets = _target_columns(path, names, asked.reading.target)
+        if not targets:
             external = asked.target_file(
                 path,
                 f"has no target column {asked.reading.target!r} and there is no such file; "
                 f"{_known(names, asked.reading.target)}",
             )
-        elif column in dropped:
-            raise malformed(path, f"column {column} is both the target and excluded; choose one of the two")
-        else:
-            targets = (column,)
-            if not columns[column].target:
-                raise malformed(
-                    path,
-                    f"column {_called(names, column)} holds {columns[column].holds}, which is no target; name"
-                    f" another with {asked.words.target}",
-                )
-            by_name = names[column] == asked.reading.target and _index(asked.reading.target) is None
-            if not by_name:
-                notes.append(
-                    f"The target is column {_called(names, column)}, counted from 0; -1 is the last."
-                )
+        notes += _target_notes(path, columns, targets, dropped, asked)
     if dropped:
         notes.append(f"Left out, counted from 0: {_listing(names, sorted(dropped))}.")
     if by_itself:
@@ -324,6 +324,32 @@ def choose_columns(
     found = {at: columns[at].width for at in features}
     widths = {at: width for at, width in found.items() if width is not None}
     return Columns(features, targets, words, tuple(notes), widths), external
+
+
+def _target_notes(
+    path: Path, columns: Sequence[Column], targets: Sequence[int], dropped: Collection[int], asked: Asked
+) -> Iterator[str]:
+    """What is said of the columns that are the targets, which have to be fit for it."""
+    names, wanted = [column.name for column in columns], asked.reading.target or ""
+    for at in targets:
+        if at in dropped:
+            raise malformed(path, f"column {at} is both the target and excluded; choose one of the two")
+        if not columns[at].target:
+            raise malformed(
+                path,
+                f"column {_called(names, at)} holds {columns[at].holds}, which is no target; name another "
+                f"with {asked.words.target}",
+            )
+        if len(targets) > 1 and not columns[at].numeric:
+            raise malformed(
+                path,
+                f"column {_called(names, at)} is one of {len(targets)} targets and holds no numbers; name "
+                f"one column of classes with {asked.words.target}, or columns of numbers only",
+            )
+    if len(targets) > 1:
+        yield f"The targets are {_listing(names, targets)}, one output each."
+    elif targets and (names[targets[0]] != wanted or _index(wanted) is not None):
+        yield f"The target is column {_called(names, targets[0])}, counted from 0; -1 is the last."
 
 
 def units_of(columns: Sequence[Column], chosen: Columns) -> Iterator[str]:

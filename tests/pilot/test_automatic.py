@@ -226,6 +226,7 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
         in said
     )
     assert "Proven for" not in said
-    for error, said in ((0.3, True), (0.29, False)):
+    for error, no_better in ((0.3, True), (0.29, False)):
         plan = replace(found.train, held_out_error=error, constant_error=0.3)
-        assert ("on those it was no better than that" in " ".join(lead(replace(found, train=plan)))) == said
+        said = " ".join(lead(replace(found, train=plan)))
+        assert ("on those it was no better than that" in said) == no_better

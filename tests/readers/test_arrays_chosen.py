@@ -211,6 +211,26 @@ def test_two_arrays_need_no_usual_names(tmp_path: Path, label: str) -> None:
     assert ("no name says" in note) == (len(arrays) == 2)
 
 
+@pytest.mark.parametrize("turned", [np.ascontiguousarray, np.asfortranarray])
+def test_a_column_of_one_array_may_be_the_target(tmp_path: Path, turned: Callable[[Array], Array]) -> None:
+    array = turned(np.column_stack([x(9, 2), y(9), x(9, 1)]))
+    np.save(tmp_path / "a.npy", array)
+    for target in ("2", "-2"):
+        source = open_data(tmp_path / "a.npy", target=target)
+        found, labels = collect(source, 40)
+        assert labels is not None
+        assert (found == array[:, [0, 1, 3]]).all()
+        assert (labels[:, 0] == array[:, 2]).all()
+        assert source.notes == ("The target is column 2, counted from 0; -1 is the last.",)
+    for target in ("4", "-5", "y"):
+        with pytest.raises(
+            DataError, match=r"a file of targets, or the number of one of its 4 columns.*neither"
+        ):
+            open_data(tmp_path / "a.npy", target=target)
+    np.save(tmp_path / "-1", y(9) + 1)  # a file comes first
+    assert collect(open_data(tmp_path / "a.npy", target="-1.npy"))[0].shape == (9, 4)
+
+
 @pytest.mark.parametrize("order", "<>")
 def test_targets_may_be_words(tmp_path: Path, order: str) -> None:
     words = np.array(["owl", "mouse", "owl", "élan"], f"{order}U5")

@@ -369,3 +369,25 @@ def test_words_of_their_own_are_more_than_nine_in_ten(different: int, own: bool)
 def test_thousands_are_groups_that_no_zero_leads() -> None:
     found = [Numbers(thousands=",").value(cell) for cell in ("1,234", "0,123", "1,23", "12,345.5")]
     assert found == [1234, None, None, 12345.5]
+
+
+def test_several_columns_may_be_the_targets(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,"b,c",red,blue,name\n' + "0.5,1,0,1,p\n0.25,2,1,0,q\n0.125,3,1,0,p\n")
+    source = open_data(path, target="red, blue", exclude=["name"])
+    assert source.column_names == ("a", "b,c")
+    assert "The targets are columns 2 ('red'), 3 ('blue'), one output each." in source.notes
+    found = measure(source)
+    assert (found.output_dim, found.target_encoding) == (2, "none")
+    parts = [y for _, y in source.chunks() if y is not None]
+    assert np.concatenate(parts).tolist() == [[0, 1], [1, 0], [1, 0]]
+    assert open_data(path, target="2,-2", exclude=["name"]).column_names == ("a", "b,c")
+    assert read(path, target="b,c", exclude=["name"])[1] == [1, 2, 3], "a name with a comma is one"
+    for target, said in {
+        "red,bleu": "has no target column 'bleu'; did you mean 'blue'?",
+        "red,name": "column 4 ('name') is one of 2 targets and holds no numbers; name one column of classes",
+        "rot,blau": "has no target column 'rot,blau' and there is no such file",
+    }.items():
+        with pytest.raises(DataError) as caught:
+            open_data(path, target=target)
+        assert said in str(caught.value)

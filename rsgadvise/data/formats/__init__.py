@@ -6,14 +6,19 @@ What a module has in its FORMATS is asked whether a file is of it, and opens it;
 from __future__ import annotations
 
 import importlib
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from rsgadvise.data.choose import Archive, choose_target_array, open_archive
 from rsgadvise.data.reading import Asked, Reading
-from rsgadvise.data.stream import ArraySource, DataSource, RowArray
+from rsgadvise.data.stream import Array, ArraySource, DataSource, RowArray, malformed
 from rsgadvise.modules import names
 
 if TYPE_CHECKING:
@@ -99,17 +104,36 @@ class SingleArray(Format):
 
     def open(self, path: Path, asked: Asked) -> DataSource:
         features = self.rows(path, packing=asked.packing, targets=False)
-        target, targets = asked.reading.target, None
-        if target is not None:
-            targets = asked.target_file(
-                path,
-                f"holds one array, so {asked.words.target} must be a file of targets, and {target!r} is not "
-                "a file; name another or leave it out",
-            )
-        return ArraySource(path=path, format=self.name, features=features, targets=targets)
+        target = asked.reading.target
+        targets = None if target is None else asked.open_target(target, beside=path)
+        notes: tuple[str, ...] = ()
+        if target is not None and targets is None:
+            width = features.columns
+            if not (re.fullmatch(r"-?\d{1,9}", target) and -width <= int(target) < width > 1):
+                raise malformed(
+                    path,
+                    f"holds one array, so {asked.words.target} must be a file of targets, or the number of "
+                    f"one of its {width} columns, and {target!r} is neither; name another or leave it out",
+                )
+            at = int(target) % width
+            features, targets = _apart(features, at)
+            notes = (f"The target is column {at}, counted from 0; -1 is the last.",)
+        return ArraySource(path=path, format=self.name, features=features, targets=targets, notes=notes)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
         return self.rows(path, packing=packing, targets=True)
+
+
+def _apart(array: RowArray, at: int) -> tuple[RowArray, RowArray]:
+    """The other columns of an array, and one of them."""
+
+    def others(max_bytes: int) -> Iterator[Array]:
+        return (np.delete(block, at, axis=1) for block in array.blocks(max_bytes))
+
+    def one(max_bytes: int) -> Iterator[Array]:
+        return (block[:, at : at + 1].copy() for block in array.blocks(max_bytes))
+
+    return replace(array, columns=array.columns - 1, blocks=others), replace(array, columns=1, blocks=one)
 
 
 @cache

@@ -59,7 +59,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         return (f"No plan meets what the spec asks for.{reason}",)
     lines = []
     if plan.learns is False:
-        lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or 'no cause was found'}.")
+        none = "no cause was found; the inputs may say nothing of the target"
+        lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or none}.")
     lines.append(f"Train with {_values(advice, plan)}.")
     asked = tuple(wanted(plan))
     lines += asked
