@@ -384,7 +384,9 @@ def _parse(text: str, *, file: str, base_dir: Path, overrides: Sequence[str]) ->
         raise SpecError(f"must hold a spec; got an empty file; {INIT}", file=file)
     if not isinstance(root.value, dict):
         got, fix = shown(plain(root)), INIT
-        if Path(file).suffix.lower() not in {"", *SUFFIXES}:
+        if file == STDIN and isinstance(root.value, str):
+            fix = f"write a spec, or, since data are read more than once, save them and name the file; {INIT}"
+        elif Path(file).suffix.lower() not in {"", *SUFFIXES}:
             fix = f"if it holds data, `rsgadvise recommend {file} --save SPEC` makes a spec of it"
         message = f"must be sections such as network: and data:; got {got}; {fix}"
         raise SpecError(message, file=file, line=root.line, column=root.column)

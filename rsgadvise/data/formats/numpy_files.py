@@ -161,6 +161,7 @@ def npz_archive(path: Path) -> Archive:
 
 class Npy(SingleArray):
     name, words, order, suffixes = "npy", ".npy", 0, (".npy",)
+    target_choice = "a file of one target a row, or the number of a column (-1 is the last)"
 
     def magic(self, start: bytes) -> bool:
         return start.startswith(NPY_MAGIC)
