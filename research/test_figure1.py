@@ -19,7 +19,8 @@ from research.figure1.rules import STATEMENTS, Panel, Statement, judge, slope, s
 from research.figure1.running import PANELS, Plan, Replicate, joined, panel_of, plan, run_replicate
 from research.figure1.tables import Table, generated_table, reduced
 from rsgadvise.ask.sweep.axes import parse_axis, plan_points
-from rsgadvise.ask.sweep.running import Measurement, SweepPoint, predict
+from rsgadvise.ask.sweep.measuring import predict
+from rsgadvise.ask.sweep.results import Measurement, SweepPoint
 from rsgadvise.show.plot.charts import chart_from
 from rsgadvise.show.plot.names import fixed_values
 from rsgadvise.spec import load_spec
@@ -35,11 +36,11 @@ def test_packaged_points_lie_inside_the_papers_range(letter: str) -> None:
     assert section is not None
     assert section.vary is not None
     assert section.measure
-    points = plan_points(loaded, [parse_axis(text) for text in section.vary], option="vary")
+    points = plan_points(loaded, [parse_axis(text).axis for text in section.vary], option="vary")
     assert len(points) >= 9
     for point in points:
         assert point.loaded.spec.training.batch_size == 100  # as in the paper
-        assert predict(point, constants="paper").point.paper_bound is not None
+        assert predict(point.loaded.spec, constants="paper").paper_bound is not None
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -178,7 +179,6 @@ def _point(planned: Plan, place: int, gradient: float, *, bound: float | None = 
         vacuous=False,
         measured=Measurement(gradient, 0.0, None, 1, 4.0, 2.0, 1.0),
         notes=(),
-        certified_vacuous=True,
     )
 
 
@@ -198,7 +198,7 @@ def test_replicates_are_joined_into_one_document(name: str) -> None:
     document = joined(planned, replicates, table, data="some")
     assert document["spec"]["data"]["mean"] == pytest.approx(float(table.inputs.mean()), rel=1e-5)
     assert document["spec"]["sweep"]["runs"] == 2
-    varied = [parse_axis(text) for text in document["spec"]["sweep"]["vary"]]
+    varied = [parse_axis(text).axis for text in document["spec"]["sweep"]["vary"]]
     assert [(axis.key, axis.values) for axis in varied] == [(axis.key, axis.values) for axis in planned.axes]
     assert "40 rows of some" in document["notes"][0]
     assert document["schema"] == "rsgadvise.sweep/1"

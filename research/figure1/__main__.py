@@ -66,7 +66,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--rows", type=int, default=_ROWS, metavar="S", help=f"of each data set (default: {_ROWS})"
     )
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="change the specs")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep finished sweeps, and reuse them")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep finished points, and reuse them")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write documents, pictures and table here"
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import pickle
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,10 +18,11 @@ from scipy.stats import t as student
 
 from research.figure1.rules import Panel
 from research.figure1.tables import Table, reduced
-from rsgadvise import __version__
-from rsgadvise.ask.sweep.axes import Axis, PlannedPoint, Value, override, parse_axis, plan_points
-from rsgadvise.ask.sweep.running import Measurement, Options, Sweep, SweepPoint, run_sweep
-from rsgadvise.ask.verify.running import LocalRunner
+from rsgadvise.ask.sweep.axes import PlannedPoint, override, parse_axis, plan_points
+from rsgadvise.ask.sweep.measuring import Computer, Options
+from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
+from rsgadvise.ask.sweep.running import SweepLog, identity, run_sweep
+from rsgadvise.ask.verify.runners import make_runner
 from rsgadvise.library import measured_of
 from rsgadvise.show.report.sweeping import sweep_document
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
@@ -89,7 +90,7 @@ def plan(panel: str, columns: int, *, configs: Path = CONFIGS, overrides: Sequen
     section = loaded.spec.sweep
     assert section is not None
     assert section.vary is not None
-    axes = tuple(parse_axis(text) for text in section.vary)
+    axes = tuple(parse_axis(text).axis for text in section.vary)
     widest = max(point.loaded.spec.network.layers[0] for point in plan_points(loaded, axes, option="vary"))
     halvings = max(0, math.ceil(math.log2(widest / columns)))
     axes = tuple(_narrower(axis, 2**halvings) for axis in axes)
@@ -134,10 +135,25 @@ def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: P
         by_width.setdefault(point.loaded.spec.network.layers[0], []).append(place)
     for width, places in by_width.items():
         rows = reduced(table, width, seed=seed, tied=tied)
+        statistics = measured_of(rows)
         for stage, every in (("ended", planned.points), ("began", began)):
             chosen = tuple(every[place] for place in places)
             options = Options(measure=True, runs=1, seed=seed, confidence=CONFIDENCE)
-            sweep = _swept(cache, chosen, planned.axes, options, name=f"{planned.panel} {data}", data=rows)
+            name = f"{planned.panel} {data}"
+            known = identity(
+                chosen[0].loaded.spec, planned.axes, options, name=name, statistics=statistics, data=rows
+            )
+            with _log(cache, f"{name} {stage} {width} {seed}", known, chosen) as log:
+                sweep = run_sweep(
+                    chosen,
+                    planned.axes,
+                    options=options,
+                    name=name,
+                    computer=Computer(lambda: make_runner([], jobs=1, dask=None, kill=False)),
+                    data=rows,
+                    statistics=statistics,
+                    log=log,
+                )
             if sweep.interrupted:
                 raise KeyboardInterrupt
             found[stage].update(zip(places, sweep.points, strict=True))
@@ -145,32 +161,18 @@ def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: P
     return Replicate(*(tuple(found[stage][place] for place in order) for stage in ("ended", "began")))
 
 
-def _swept(
-    cache: Path | None,
-    points: Sequence[PlannedPoint],
-    axes: tuple[Axis, ...],
-    options: Options,
-    *,
-    name: str,
-    data: Data,
-) -> Sweep:
-    """The points, from a file whose name says what decides its numbers, where they were finished before."""
-    specs = [point.loaded.spec.model_dump_json() for point in points]
-    digest = sha256(repr((__version__, specs, axes, options)).encode())
-    for array in (data.inputs, data.targets):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    file = None if cache is None else cache / f"{name.replace(' ', '_')}_{digest.hexdigest()[:12]}.pickle"
-    if file is not None and file.exists():
-        found: Sweep = pickle.loads(file.read_bytes())
-        return found
-    statistics = measured_of(data)
-    sweep = run_sweep(
-        points, axes, options=options, name=name, runner=LocalRunner(), data=data, statistics=statistics
-    )
-    if file is not None and not sweep.interrupted:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(pickle.dumps(sweep))
-    return sweep
+@contextlib.contextmanager
+def _log(
+    cache: Path | None, name: str, known: Mapping[str, Any], points: Sequence[PlannedPoint]
+) -> Iterator[SweepLog | None]:
+    """A log whose name says what decides its numbers, so that a changed spec begins a new one."""
+    if cache is None:
+        yield None
+        return
+    digest = sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
+    cache.mkdir(parents=True, exist_ok=True)
+    with SweepLog(cache / f"{name.replace(' ', '_')}_{digest}.jsonl", known, points) as log:
+        yield log
 
 
 def joined(planned: Plan, replicates: Sequence[Replicate], table: Table, *, data: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -190,7 +189,8 @@ def _measured(
     import numpy as np
 
     from rsgadvise.ask.compare_measured import Trained, cases_of, starts_of, with_measurements
-    from rsgadvise.ask.verify.running import make_runner, run_cases
+    from rsgadvise.ask.verify.runners import make_runner
+    from rsgadvise.ask.verify.running import run_cases
     from rsgadvise.cli.options import usable_cores
     from rsgadvise.cli.progress import CaseProgress
 
@@ -208,11 +208,11 @@ def _measured(
                 cases += cases_of(row, trained, starts=starts, seed=seed, alpha=alpha)
         except HypothesisError as error:
             raise located(error, loaded) from None
+    runner = make_runner(
+        [case.experiment for case in cases], jobs=jobs or usable_cores(), dask=None, kill=budget is not None
+    )
     # Without bounds to decide there are no cases to tell one by one: a bar on a terminal, else nothing.
-    with (
-        closing(make_runner(jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
-        CaseProgress(enabled=not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress,
-    ):
+    with CaseProgress(enabled=not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
         verified = run_cases(
             cases,
             runner,

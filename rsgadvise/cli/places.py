@@ -20,6 +20,7 @@ from rsgadvise.errors import UsageError
 _WRITTEN = {
     "output": "--output",
     "junit": "--junit",
+    "resume": "--resume",
     "file": "FILE",
     "into": "--into",
     "save": "--save",

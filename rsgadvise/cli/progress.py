@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 0.7  # seconds before a bar appears
+MANY_BYTES = 10**8  # data that takes seconds to generate
 
 
 class ReadProgress:
@@ -129,15 +130,27 @@ class CaseProgress(_Progress):
 
 
 class SweepProgress(_Progress):
-    """Progress of a sweep that trains, by points."""
+    """Progress of a sweep that trains, by points; one with much data is told before it begins."""
+
+    _told = -1  # the point that was told last
 
     def __call__(self, state: SweepState) -> None:
         """Show the state; a finished point is told once, and a reader that has left is no error."""
         with contextlib.suppress(OSError):
             if self._terminal:
                 point = min(state.done + 1, state.total)
+                done = state.done + state.share
                 what = f"point {point} of {state.total}"
-                self._draw(what, state.done + state.share, state.total, blocks=False)
+                if state.work is not None and state.work.data_bytes >= MANY_BYTES:
+                    what += f": preparing {state.work.data_bytes / 1e9:.2g} GB of data"
+                self._draw(what, done, state.total, blocks=False)
+            elif self._enabled and state.work is not None and state.done > self._told:
+                self._told = state.done
+                if state.work.data_bytes >= MANY_BYTES:
+                    from rsgadvise.show.report.sweeping import work_line
+
+                    line = f"now: {state.done + 1} of {state.total}: {work_line(state.work)}"
+                    print(line, file=sys.stderr, flush=True)
             elif self._enabled and state.finished is not None:
                 from rsgadvise.show.report.sweeping import point_line
 

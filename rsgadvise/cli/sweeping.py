@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,30 +15,54 @@ import typer
 from rsgadvise.cli.data import check_fit, described, rows_of, statistics_of
 from rsgadvise.cli.options import (
     AdviserOption,
+    DaskOption,
     JobsOption,
     SetOption,
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import TargetOptions, can_show, emit
+from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
 from rsgadvise.cli.sources import adviser, require_bounds, require_box
 from rsgadvise.errors import RsgadviseError, UsageError
+from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rsgadvise.ask.sweep.axes import Axis, PlannedPoint
-    from rsgadvise.ask.sweep.running import Options
+    from rsgadvise.ask.sweep.axes import PlannedPoint
+    from rsgadvise.ask.sweep.measuring import Computer, Options
+    from rsgadvise.ask.sweep.results import Axis
+    from rsgadvise.ask.sweep.running import SweepLog
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
+    from rsgadvise.training.networks import Data
 
 
 _EXAMPLE = "--vary network.layers[1]=50:800:log8"
 
 
-def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], str]:
-    """(axes, which option they come from): those of the command line, else those of the spec.
+class Limits(StrEnum):
+    """Kinds of confidence limits."""
+
+    STUDENT = "student"
+    RIGOROUS = "rigorous"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done, all of it known to be possible."""
+
+    loaded: LoadedSpec
+    axes: tuple[Axis, ...]
+    points: tuple[PlannedPoint, ...]
+    statistics: Mapping[str, float | int] | None
+    rows: DataStatistics | None
+    notes: tuple[str, ...]
+
+
+def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], list[str], str]:
+    """(axes, notes, which option they come from): those of the command line, else those of the spec.
 
     Raises:
         UsageError, SpecError: nothing to vary, or a bad range.
@@ -52,14 +79,18 @@ def _axes(loaded: LoadedSpec, vary: Sequence[str]) -> tuple[tuple[Axis, ...], st
         )
     if len(texts) > MOST_AXES:
         raise UsageError(f"--vary can be given {MOST_AXES} times; got {len(texts)}; leave out the others")
-    axes: list[Axis] = []
+    parsed = []
     for place, text in enumerate(texts):
         try:
-            axes.append(parse_axis(text))
-            check_together(axes)
+            parsed.append(parse_axis(text))
         except UsageError as error:
             raise _placed(loaded, text, str(error), place if inside else None) from None
-    return tuple(axes), "sweep.vary" if inside else "--vary"
+    axes = tuple(each.axis for each in parsed)
+    try:
+        check_together(axes)
+    except UsageError as error:
+        raise _placed(loaded, "", str(error), 0 if inside else None) from None
+    return axes, [note for each in parsed for note in each.notes], "sweep.vary" if inside else "--vary"
 
 
 def _placed(loaded: LoadedSpec, text: str, message: str, place: int | None) -> RsgadviseError:
@@ -71,20 +102,45 @@ def _placed(loaded: LoadedSpec, text: str, message: str, place: int | None) -> R
     return UsageError(f"--vary{shown if len(shown) <= 80 else f'{shown[:80]}...'}: {message}")
 
 
-def _points(
-    loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool
-) -> tuple[tuple[Axis, ...], tuple[PlannedPoint, ...], DataStatistics | None]:
-    """(axes, points, what is known of the data file): finds every error of the spec and of its points."""
+def _plan(loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool) -> _Plan:
+    """Read everything, and find every error of the spec and of its points."""
     from rsgadvise.ask.sweep.axes import plan_points
 
-    axes, option = _axes(loaded, vary)
+    axes, notes, option = _axes(loaded, vary)
     found = plan_points(loaded, axes, option=option)  # before the data file is read, which may take long
     for point in found:
         require_box(point.loaded)
     rows = statistics_of(found[0].loaded, quiet=quiet)
-    if rows is not None:
-        found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
-    return axes, found, rows
+    if rows is None:
+        return _Plan(loaded, axes, found, None, None, tuple(notes))
+    statistics, about = described(loaded, rows)
+    found = plan_points(loaded, axes, option=option, check=lambda varied: check_fit(varied, rows))
+    return _Plan(loaded, axes, found, statistics, rows, (*about, *notes))
+
+
+@contextlib.contextmanager
+def _log(
+    resume: Path | None, plan: _Plan, options: Options, data: Data | None, *, quiet: bool
+) -> Iterator[SweepLog | None]:
+    if resume is None:
+        yield None
+        return
+    from rsgadvise.ask.sweep.running import SweepLog, identity
+
+    known = identity(
+        plan.loaded.spec,
+        plan.axes,
+        options,
+        name=plan.loaded.source.file,
+        statistics=plan.statistics,
+        data=data,
+    )
+    with SweepLog(resume, known, plan.points) as log:
+        if log.repaired and not quiet:
+            print(f"{resume}: removed a last line that was cut short", file=sys.stderr)
+        if log.found and not quiet:
+            print(f"{resume}: {len(log.found)} of {len(plan.points)} points are there", file=sys.stderr)
+        yield log
 
 
 def _options(
@@ -94,6 +150,7 @@ def _options(
     runs: int | None,
     seed: int | None,
     confidence: float,
+    interval: Limits,
     advice: str | None,
     training: Mapping[str, object],
 ) -> Options:
@@ -103,7 +160,7 @@ def _options(
         UsageError: an option is about training, and there is none; or no theorem has what advises.
         SpecError: there is neither a bound nor training.
     """
-    from rsgadvise.ask.sweep.running import Options
+    from rsgadvise.ask.sweep.measuring import Options
 
     section = loaded.spec.sweep
     wanted = measure if measure is not None else section is not None and section.measure
@@ -124,6 +181,7 @@ def _options(
         runs=next(value for value in (runs, in_spec[0], default.runs) if value is not None),
         seed=next(value for value in (seed, in_spec[1], default.seed) if value is not None),
         confidence=confidence,
+        interval=interval.value,
         advice=adviser(loaded, advice, sgd=True),
     )
 
@@ -149,14 +207,25 @@ def sweep(
         int | None, typer.Option(min=0, max=2**63 - 1, help="Of all randomness; default 0.")
     ] = None,
     confidence: Annotated[float, typer.Option(help="Of the measured limits, point by point.")] = 0.99,
+    interval: Annotated[
+        Limits,
+        typer.Option(help="student: approximate; rigorous: valid for any number of runs, and much wider."),
+    ] = Limits.STUDENT,
     advice: AdviserOption = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep finished points in FILE; take those that are there."),
+    ] = None,
     jobs: JobsOption = None,
+    dask: DaskOption = None,
     set_: SetOption = None,
     *,
     to: TargetOptions,
 ) -> None:
     """Vary one or two keys of a spec: bounds, or measured gradients."""
     check_confidence(confidence)
+    if resume is not None and is_stdout(resume):
+        raise UsageError("--resume must name a file that can be read again; got -; name one")
     from rsgadvise.spec import load_spec
 
     loaded = load_spec(spec, overrides=tuple(set_ or ()))
@@ -166,32 +235,30 @@ def sweep(
         runs=runs,
         seed=seed,
         confidence=confidence,
+        interval=interval,
         advice=advice,
-        training={"--runs": runs, "--jobs": jobs},
+        training={"--runs": runs, "--jobs": jobs, "--dask": dask},
     )
-    axes, points, rows = _points(loaded, tuple(vary or ()), quiet=to.quiet)
-    statistics, notes = (None, []) if rows is None else described(loaded, rows)
-    data = rows_of(loaded, rows) if options.measure and rows is not None else None
+    plan = _plan(loaded, tuple(vary or ()), quiet=to.quiet)
     from rsgadvise.ask.sweep.running import run_sweep
-    from rsgadvise.ask.verify.running import make_runner
     from rsgadvise.cli.progress import SweepProgress
 
-    with contextlib.ExitStack() as ended:
-        progress = ended.enter_context(SweepProgress(enabled=not to.quiet and options.measure))
-        runner = None
-        if options.measure:
-            runner = ended.enter_context(
-                contextlib.closing(make_runner(jobs=jobs or usable_cores(), kill=False))
-            )
+    data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
+    computer = _computer(jobs, dask) if options.measure else None
+    with (
+        _log(resume, plan, options, data, quiet=to.quiet) as log,
+        SweepProgress(enabled=not to.quiet and options.measure) as progress,
+    ):
         found = run_sweep(
-            points,
-            axes,
+            plan.points,
+            plan.axes,
             options=options,
-            name=loaded.source.file,
-            runner=runner,
+            name=plan.loaded.source.file,
+            computer=computer,
             data=data,
-            statistics=statistics,
-            notes=notes,
+            statistics=plan.statistics,
+            notes=plan.notes,
+            log=log,
             progress=progress,
         )
     if found.interrupted and not found.points:
@@ -208,8 +275,15 @@ def sweep(
     emit(
         to,
         blocks=blocks,
-        document=lambda: report.sweep_document(found, loaded.spec.model_dump(mode="json")),
+        document=lambda: report.sweep_document(found, plan.loaded.spec.model_dump(mode="json")),
         rows=lambda: report.sweep_rows(found),
     )
     if found.interrupted:
         raise typer.Exit(130)
+
+
+def _computer(jobs: int | None, dask: str | None) -> Computer:
+    from rsgadvise.ask.sweep.measuring import Computer
+    from rsgadvise.ask.verify.runners import make_runner
+
+    return Computer(lambda: make_runner([], jobs=jobs or usable_cores(), dask=dask, kill=False))

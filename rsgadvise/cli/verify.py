@@ -18,6 +18,7 @@ from rsgadvise.ask.verify.results import Verification
 from rsgadvise.cli.data import described, rows_of, statistics_of
 from rsgadvise.cli.options import (
     AdviserOption,
+    DaskOption,
     JobsOption,
     SetOption,
     check_budget,
@@ -126,7 +127,7 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     Raises:
         InfeasibleError: nothing can be recommended.
     """
-    from rsgadvise.ask.verify.from_spec import chosen_values
+    from rsgadvise.ask.sweep.axes import chosen_values
     from rsgadvise.numerals import stepsizes
 
     constants = adviser(loaded, asked)
@@ -294,6 +295,7 @@ def verify(
         ),
     ] = None,
     jobs: JobsOption = None,
+    dask: DaskOption = None,
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="SECONDS", help="Stop after so long.")
     ] = None,
@@ -322,13 +324,17 @@ def verify(
         confidence=confidence,
         quiet=to.quiet,
     )
-    from rsgadvise.ask.verify.running import make_runner, run_cases
+    from rsgadvise.ask.verify.runners import make_runner
+    from rsgadvise.ask.verify.running import run_cases
     from rsgadvise.cli.progress import CaseProgress
 
-    with (
-        contextlib.closing(make_runner(jobs=jobs or usable_cores(), kill=budget is not None)) as runner,
-        CaseProgress(enabled=not to.quiet) as progress,
-    ):
+    runner = make_runner(
+        [case.experiment for case in cases],
+        jobs=jobs or usable_cores(),
+        dask=dask,
+        kill=budget is not None,
+    )
+    with CaseProgress(enabled=not to.quiet) as progress:
         found = run_cases(
             cases,
             runner,

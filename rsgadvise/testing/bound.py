@@ -54,7 +54,8 @@ def assert_gradient_bound(
         'passed'
     """
     __tracebackhide__ = True
-    from rsgadvise.ask.verify.running import LocalRunner, run_cases
+    from rsgadvise.ask.verify.runners import LocalRunner
+    from rsgadvise.ask.verify.running import run_cases
     from rsgadvise.cli.sources import require_bounds
     from rsgadvise.cli.verify import Checked, Rows, case_of, rows_for
     from rsgadvise.errors import UsageError
@@ -85,7 +86,8 @@ def assert_gradient_bound(
         seed=seed,
         alpha=alpha,
     )
-    found = run_cases([case], LocalRunner(), runs=max_runs, confidence=1 - alpha, seed=seed)
+    runner = LocalRunner([case.experiment])
+    found = run_cases([case], runner, runs=max_runs, confidence=1 - alpha, seed=seed)
     if found.interrupted:
         raise KeyboardInterrupt  # it is the suite's to stop
     checked = [each for each in found.cases if each.checked]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsgadvise.ask.sweep.axes import Axis, check_together, override, parse_axis
+from rsgadvise.ask.sweep.axes import check_together, override, parse_axis
+from rsgadvise.ask.sweep.results import Axis
 from rsgadvise.errors import UsageError
 from rsgadvise.spec import Spec, parse_spec, with_override
 from rsgadvise.spec.load import rule_of
@@ -24,7 +25,7 @@ TEXT = "network: {kind: multilayer, layers: [6, 4, 2], weight_bound: [0.5, 0.5]}
 def test_ranges_are_those_of_numpy(low: float, high: float, count: int, spaced: str) -> None:
     if not high > low * (1 + 1e-6):
         return
-    axis = parse_axis(f"target.eps={low!r}:{high!r}:{spaced}{count}")
+    axis = parse_axis(f"target.eps={low!r}:{high!r}:{spaced}{count}").axis
     expected = (np.geomspace if spaced else np.linspace)(low, high, count)
     assert np.allclose(axis.values, expected, rtol=1e-11, atol=0)
     assert (axis.values[0], axis.values[-1]) == (low, high)
@@ -32,25 +33,30 @@ def test_ranges_are_those_of_numpy(low: float, high: float, count: int, spaced: 
 
 @given(low=st.integers(1, 2000), more=st.integers(1, 2000), count=st.integers(2, 60))
 def test_whole_numbers_are_rounded_and_distinct(low: int, more: int, count: int) -> None:
-    values = parse_axis(f"training.batch_size={low}:{low + more}:{count}").values
+    parsed = parse_axis(f"training.batch_size={low}:{low + more}:{count}")
+    values = parsed.axis.values
     assert all(isinstance(value, int) for value in values)
     assert sorted(set(values)) == list(values)
     exact = np.linspace(low, low + more, count)
     assert all(np.abs(exact - np.asarray(value)).min() <= 0.5 + 1e-6 for value in values)
     assert all(np.abs(np.asarray(values) - each).min() <= 0.5 + 1e-6 for each in exact)
+    assert bool(parsed.notes) == (len(values) < count)
+    if parsed.notes:
+        assert f"{len(values)} distinct" in parsed.notes[0]
+        assert f"of the {count} asked for" in parsed.notes[0]
 
 
 def test_the_forms_of_the_manual() -> None:
-    assert parse_axis("network.layers[1]=50:800:log8").values == (50, 74, 110, 164, 244, 362, 538, 800)
+    assert parse_axis("network.layers[1]=50:800:log8").axis.values == (50, 74, 110, 164, 244, 362, 538, 800)
     tenths = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-    assert parse_axis("training.keep_prob=0.1:1:10").values == tenths
-    assert parse_axis(" network.weight_bound = 0.01, 0.05,0.1 ").values == (0.01, 0.05, 0.1)
-    assert parse_axis("data.mean=0.5").values == (0.5,)
-    assert parse_axis("network.layers=[784,100,10]; [784,1e2,100,10]").values == (
+    assert parse_axis("training.keep_prob=0.1:1:10").axis.values == tenths
+    assert parse_axis(" network.weight_bound = 0.01, 0.05,0.1 ").axis.values == (0.01, 0.05, 0.1)
+    assert parse_axis("data.mean=0.5").axis.values == (0.5,)
+    assert parse_axis("network.layers=[784,100,10]; [784,1e2,100,10]").axis.values == (
         (784, 100, 10),
         (784, 100, 100, 10),
     )
-    assert parse_axis("search.batch_size=[16];[16,32]").values == ((16,), (16, 32))
+    assert parse_axis("search.batch_size=[16];[16,32]").axis.values == ((16,), (16, 32))
 
 
 BAD = {
@@ -115,7 +121,7 @@ def test_a_bad_range_says_what_is_wrong(text: str) -> None:
 def test_no_text_is_worse_than_a_usage_error(text: str) -> None:
     for start in ("", "data.mean=", "network.layers=", "training.batch_size=", "network.layers["):
         try:
-            values = parse_axis(start + text).values
+            values = parse_axis(start + text).axis.values
         except UsageError:
             continue
         assert 1 <= len(values) <= 1000
@@ -137,7 +143,7 @@ def test_axes_that_undo_each_other_are_refused() -> None:
 @given(st.floats(1e-300, 1.0))
 def test_a_value_arrives_in_the_spec_bit_for_bit(value: float) -> None:
     loaded = parse_spec(TEXT, file="a.yaml")
-    axis = parse_axis(f"training.stepsize={value!r}")
+    axis = parse_axis(f"training.stepsize={value!r}").axis
     assert with_override(loaded, override(axis.key, axis.values[0])).spec.training.stepsize == value
     assert loaded.spec.training.stepsize is None
 
@@ -166,7 +172,7 @@ def test_every_numeric_key_of_the_schema_can_vary() -> None:
                 "stopping",
             )
             try:
-                axis = parse_axis(f"{name}.{key}=1")
+                axis = parse_axis(f"{name}.{key}=1").axis
             except UsageError:
                 assert not numeric, f"{name}.{key}"
             else:
@@ -180,4 +186,4 @@ def test_every_numeric_key_of_the_schema_can_vary() -> None:
 @pytest.mark.parametrize(("low", "high"), [(16, 1000), (16, 1024), (16, 1025), (5, 6), (3, 4), (1, 9)])
 def test_two_ends_have_all_powers_of_two_between_them(low: int, high: int) -> None:
     powers = [2**k for k in range(14) if low < 2**k < high]
-    assert list(parse_axis(f"training.batch_size={low}:{high}").values) == [low, *powers, high]
+    assert list(parse_axis(f"training.batch_size={low}:{high}").axis.values) == [low, *powers, high]

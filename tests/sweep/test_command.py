@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from conftest import Run, strict
 
-from rsgadvise.ask.sweep import running
-from rsgadvise.ask.sweep.axes import Axis
-from rsgadvise.ask.sweep.running import Sweep
+from rsgadvise.ask.sweep.measuring import measure_point
+from rsgadvise.ask.sweep.results import Axis, Sweep
 from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.report.pictures import BARS
 from rsgadvise.show.report.sweeping import sweep_blocks, sweep_document, sweep_rows
@@ -105,7 +104,7 @@ def test_other_commands_leave_the_section_alone(run: Run, spec: Path, packaged: 
 SECTIONS = {
     "{vary: [nonsense]}": ":6:16: sweep.vary[0]: must be KEY=RANGE; got 'nonsense'",
     "{vary: ['data.mean=0.1,0.5', 'training.x=1,2']}": "sweep.vary[1]: unknown key 'x'",
-    "{vary: ['data.mean=0.1,0.5', 'data.mean=0.1,0.2']}": "sweep.vary[1]: each key can vary once",
+    "{vary: ['data.mean=0.1,0.5', 'data.mean=0.1,0.2']}": "sweep.vary[0]: each key can vary once",
     "{vary: data.mean=1}": "sweep.vary: must be a list of 1 to 2 ranges KEY=RANGE; got 'data.mean=1'",
     "{vary: [a, b, c]}": "sweep.vary: must be a list of 1 to 2 ranges",
     "{vary: [3]}": "sweep.vary: must be a list of 1 to 2 ranges KEY=RANGE; got 3",
@@ -147,6 +146,7 @@ BAD = {
     "data.mean_square=0.35)",
     "--vary training.decay=0,1 --runs 3": "--runs is about training; got no --measure",
     "--vary training.decay=0,1 --jobs 3": "--jobs is about training",
+    "--vary training.decay=0,1 --dask x": "--dask is about training",
     "--vary training.decay=0,1 --confidence 1": "--confidence must be a probability",
     "--vary training.decay=0:1:100 --vary data.mean=0.35:0.6:101": "at most 10,000 points; got 10,100",
 }
@@ -164,6 +164,14 @@ def test_bad_usage_is_one_line(run: Run, spec: Path, options: str) -> None:
 def test_standard_input_is_read_once(run: Run) -> None:
     result = run("sweep", "-", "--vary", "training.stepsize=0.1,0.2,0.3", "-f", "json", stdin=SPEC)
     assert len(strict(result.out)["points"]) == 3
+
+
+def test_whole_numbers_that_coincide_are_told(run: Run, spec: Path) -> None:
+    found = strict(run("sweep", spec, "--vary", "network.layers[1]=2:4:9", "-f", "json").out)
+    assert found["axes"][0]["values"] == [2, 3, 4]
+    assert found["notes"][0] == (
+        "network.layers[1]: 3 distinct whole numbers of the 9 asked for, after rounding."
+    )
 
 
 def test_csv_has_one_row_for_each_point(run: Run, packaged: Path) -> None:
@@ -269,6 +277,26 @@ def test_points_where_nothing_is_proven_are_marked(run: Run, config: Callable[[s
     assert "certified_vacuous" in run(*arguments, *fixed, "-f", "csv").out.splitlines()[0]
 
 
+def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
+    lists, entry = "network.layers=[6,4,2];[6,8,2]", "network.layers[1]=2,8"
+    for pair in ((lists, entry), (entry, lists)):
+        done = run("sweep", spec, *(part for each in pair for part in ("--vary", each)))
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "each key can vary once; got network.layers and network.layers[1]" in done.err
+
+
+def test_much_data_is_announced(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What will take long is told before it begins; -q tells nothing."""
+    monkeypatch.setattr("rsgadvise.cli.progress.MANY_BYTES", 1024 * 30 * 8)
+    command = ("sweep", spec, "--vary", "network.layers[0]=6,30", "--measure", "--runs", "2", "--jobs", "1")
+    done = run(*command)
+    told = [line for line in done.err.splitlines() if line.startswith("now: ")]
+    assert told == [
+        "now: 2 of 2: 2 runs of 12 iterations, 128 weights, 1,024 generated rows of 30 columns (0.00025 GB)"
+    ]
+    assert run(*command, "-q").err == ""
+
+
 def test_rounding_is_no_trend(run: Run, config: Callable[[str], Path]) -> None:
     """Where the target is met at every point, the bound differs in the fifth digit only."""
     shown = run("sweep", config("paper_example"), "--vary", "training.batch_size=10:50:log4").out
@@ -296,16 +324,16 @@ def test_every_part_of_a_wide_table_has_a_title(
 
 
 def test_ctrl_c_shows_what_is_finished(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure, done = running.measure_point, 0
+    done = 0
 
     def interrupted(*arguments: Any, **options: Any) -> Any:
         nonlocal done
         done += 1
         if done > 2:
             raise KeyboardInterrupt
-        return measure(*arguments, **options)
+        return measure_point(*arguments, **options)
 
-    monkeypatch.setattr(running, "measure_point", interrupted)
+    monkeypatch.setattr("rsgadvise.ask.sweep.running.measure_point", interrupted)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     measured = ("--measure", "--runs", "2", "--jobs", "1", "-q", "-f", "json")
     result = run("sweep", spec, "--vary", "network.layers[1]=2,3,4", *measured)

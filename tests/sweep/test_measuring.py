@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 from conftest import Run
 from scipy import stats
 
-from rsgadvise.ask.sweep.axes import parse_axis, plan_points
-from rsgadvise.ask.sweep.running import Options, SweepState, run_sweep
+from rsgadvise.ask.sweep.axes import chosen_values, parse_axis, plan_points
+from rsgadvise.ask.sweep.measuring import Computer, Options, measure_point
+from rsgadvise.ask.sweep.running import SweepState, run_sweep
 from rsgadvise.ask.verify.cases import Block, build_case, run_block
-from rsgadvise.ask.verify.from_spec import chosen_values, setting_from_spec
-from rsgadvise.ask.verify.running import LocalRunner
+from rsgadvise.ask.verify.from_spec import setting_from_spec
+from rsgadvise.ask.verify.runners import LocalRunner
+from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import load_spec
+from rsgadvise.training.sequences import ConfidenceSequence
 
 SPECS = {
     "single_layer": "network: {kind: single_layer, layers: [6, 2]}",
@@ -51,7 +55,7 @@ def test_a_point_is_what_verify_measures(run: Run, tmp_path: Path, kind: str) ->
     spec.write_text(SPECS[kind] + REST)
     second = ("training.keep_prob=0.6,1",) if kind != "single_layer" else ("training.decay=0,0.5",)
     vary = ("--vary", "network.layers[1]=2,5", "--vary", *second)
-    found = swept(run, spec, *vary, "--seed", "7")
+    found = swept(run, spec, *vary, "--seed", "7", "--interval", "rigorous")
     assert (found["measured"], found["confidence"], found["seed"], found["runs"]) == (True, 0.99, 7, 32)
     for point in found["points"][1:3]:  # each value of both keys
         settings = [part for key, value in point["values"].items() for part in ("--set", f"{key}={value}")]
@@ -63,6 +67,8 @@ def test_a_point_is_what_verify_measures(run: Run, tmp_path: Path, kind: str) ->
             assert measured["initial_loss"] == case["initial_loss"]
             assert measured["final_loss"] == case["final_loss"]
             assert measured["runs"] == case["runs"] == 32
+            assert measured["lower"] == case["lower"]
+            assert measured["upper"] == case["upper"] or case["approximate"]
         assert measured["lower"] < measured["upper"]
 
 
@@ -91,6 +97,11 @@ def test_limits_are_those_of_the_textbook(run: Run, tmp_path: Path, runs: int) -
         low, high = stats.t.interval(0.9, runs - 1, values.mean(), stats.sem(values))
         assert measured["lower"] == pytest.approx(max(low, 0), rel=1e-9)
         assert measured["upper"] == pytest.approx(min(high, highest), rel=1e-9)
+    sequence = ConfidenceSequence(highest=highest, alpha=0.1)
+    sequence.update(values)
+    rigorous = swept(run, spec, *options, "--interval", "rigorous")["points"][0]["measured"]
+    assert rigorous["lower"] == pytest.approx(sequence.lower, rel=1e-6)
+    assert rigorous["upper"] == pytest.approx(min(sequence.upper, highest), rel=1e-6)
 
 
 def test_the_seed_decides_every_bit_whatever_computes(run: Run, tmp_path: Path) -> None:
@@ -99,7 +110,18 @@ def test_the_seed_decides_every_bit_whatever_computes(run: Run, tmp_path: Path) 
     vary = ("--vary", "network.layers[1]=2,9", "--vary", "training.keep_prob=0.5,1", "--runs", "9")
     first = timeless(swept(run, spec, *vary, "--jobs", "1"))
     assert timeless(swept(run, spec, *vary, "--jobs", "1", "--seed", "1"))["points"] != first["points"]
-    assert timeless(swept(run, spec, *vary, "--jobs", "2")) == first
+    log = tmp_path / "log.jsonl"
+    assert timeless(swept(run, spec, *vary, "--jobs", "2", "--resume", log)) == first
+    assert timeless(swept(run, spec, *vary, "--jobs", "1", "--resume", log)) == first
+
+
+def test_a_cluster_of_this_machine_computes_the_same(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra `dask`")
+    spec = tmp_path / "a.yaml"
+    spec.write_text(SPECS["multilayer"] + REST)
+    vary = ("--vary", "network.layers[1]=2,5", "--runs", "6")
+    first = timeless(swept(run, spec, *vary, "--jobs", "1"))
+    assert timeless(swept(run, spec, *vary, "--jobs", "2", "--dask", "local")) == first
 
 
 def test_a_point_does_not_depend_on_its_neighbours(run: Run, tmp_path: Path) -> None:
@@ -161,7 +183,7 @@ def test_the_library_computes_without_a_command(tmp_path: Path) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS["single_layer"] + REST)
     loaded = load_spec(spec)
-    axes = [parse_axis("training.stepsize=0.1,0.2")]
+    axes = [parse_axis("training.stepsize=0.1,0.2").axis]
     points = plan_points(loaded, axes, option="vary")
     options = Options(measure=True, runs=4)
     told: list[tuple[int, float, bool]] = []
@@ -170,7 +192,7 @@ def test_the_library_computes_without_a_command(tmp_path: Path) -> None:
         axes,
         options=options,
         name="a",
-        runner=LocalRunner(),
+        computer=Computer(lambda: LocalRunner([])),
         progress=lambda state: told.append((state.done, state.share, state.finished is not None)),
     )
     assert [point.measured is not None for point in found.points] == [True, True]
@@ -181,5 +203,17 @@ def test_the_library_computes_without_a_command(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     ended = run_sweep(points, axes, options=Options(), name="a", progress=interrupt)
-    assert "Interrupted after 1 of 2 points." in ended.notes
-    assert len(ended.points) == 1
+    further = "with --resume FILE a further run would go on from there"
+    assert ended.notes[-1] == f"Interrupted after 1 of 2 points; {further}."
+    values, _ = chosen_values(points[0].loaded.spec)
+    measuring = measure_point(
+        points[0].loaded.spec,
+        replace(values, iterations=10**9),
+        name="a",
+        options=options,
+        computer=Computer(lambda: LocalRunner([])),
+        data=None,
+        statistics=None,
+    )
+    assert measuring.found is None
+    assert issubclass(HypothesisError, ValueError)

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from rsgadvise.ask.verify import judging
-from rsgadvise.ask.verify.cases import Block, BlockResult, Case, Claim, Experiment, Miss, Setting, build_case
+from rsgadvise.ask.verify.cases import Block, BlockResult, Case, Claim, Miss, Setting, build_case
 from rsgadvise.ask.verify.results import CaseResult, Verification
 from rsgadvise.ask.verify.running import overall, run_cases
 from rsgadvise.training.networks import Data, Network
@@ -38,10 +38,7 @@ class Invented:
         future.set_result(BlockResult(found, found, np.full(block.count, self.loss), 0.01))
         return future
 
-    def equip(self, experiments: Sequence[Experiment]) -> None:
-        pass
-
-    def close(self) -> None:
+    def close(self, *, abandon: bool) -> None:
         pass
 
 

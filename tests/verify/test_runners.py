@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -23,23 +23,15 @@ from rsgadvise.ask.verify import cases as experiment
 from rsgadvise.ask.verify import judging
 from rsgadvise.ask.verify.cases import Case, Experiment, Miss, Setting, build_case
 from rsgadvise.ask.verify.results import Verification
-from rsgadvise.ask.verify.running import (
-    LocalRunner,
-    ProcessRunner,
-    Progress,
-    Runner,
-    State,
-    WorkerDiedError,
-    make_runner,
-    run_cases,
-)
-from rsgadvise.errors import UsageError
+from rsgadvise.ask.verify.runners import LocalRunner, ProcessRunner, make_runner
+from rsgadvise.ask.verify.running import Progress, Runner, State, WorkerDiedError, run_cases
+from rsgadvise.errors import MissingExtraError, UsageError
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network
 from rsgadvise.training.rsg import Stream
 from rsgadvise.training.sequences import ConfidenceSequence
 
-Make = Callable[[], Runner]
+Make = Callable[[Sequence[Experiment]], Runner]
 
 
 def case(
@@ -103,12 +95,12 @@ def verified(
     budget: float | None = None,
     progress: Progress | None = None,
 ) -> Verification:
-    with closing(make()) as runner:
-        return run_cases(cases, runner, runs=runs, confidence=0.99, seed=3, budget=budget, progress=progress)
+    runner = make([each.experiment for each in cases])
+    return run_cases(cases, runner, runs=runs, confidence=0.99, seed=3, budget=budget, progress=progress)
 
 
 def processes(jobs: int) -> Make:
-    return lambda: ProcessRunner(jobs)
+    return lambda experiments: ProcessRunner(experiments, jobs)
 
 
 def numbers(found: Verification) -> list[dict[str, object]]:
@@ -223,8 +215,8 @@ def test_a_worker_that_dies_in_a_block_is_one_line(
 def test_a_killed_worker_is_one_line(endless: Case, capfd: pytest.CaptureFixture[str], delay: float) -> None:
     """While it starts, and while it works."""
 
-    def make() -> Runner:
-        runner = ProcessRunner(2)
+    def make(experiments: Sequence[Experiment]) -> Runner:
+        runner = ProcessRunner(experiments, 2)
         victim = multiprocessing.active_children()[0]
         threading.Timer(delay, victim.kill).start()
         return runner
@@ -307,12 +299,13 @@ def test_an_interruption_inside_the_judge_leaves_whole_rounds(
 
 SUITE = """
 import json, multiprocessing, sys
-from rsgadvise.ask.verify.running import make_runner, run_cases
+from rsgadvise.ask.verify.runners import make_runner
+from rsgadvise.ask.verify.running import run_cases
 from rsgadvise.ask.verify.suite import suite
 
 cases = suite(seed=0, confidence=0.99)
 print("cases", flush=True)
-runner = make_runner(jobs=2, kill=False)
+runner = make_runner([case.experiment for case in cases], jobs=2, dask=None, kill=False)
 print("workers", flush=True)
 told = []
 def progress(state):
@@ -320,7 +313,6 @@ def progress(state):
         told.append(state.finished.name)
         print("result", flush=True)
 found = run_cases(cases, runner, runs=2000, confidence=0.99, seed=0, progress=progress)
-runner.close()
 print(json.dumps({
     "complete": found.complete,
     "interrupted": found.interrupted,
@@ -385,19 +377,26 @@ def test_one_worker_needs_no_main_thread(small: list[Case], plain: Verification)
     assert numbers(found[0]) == numbers(plain)
 
 
-def test_more_processes_than_allowed_are_one_line() -> None:
+def test_more_processes_than_allowed_are_one_line(small: list[Case]) -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 12, before[1]))
     try:
         with pytest.raises(UsageError, match=r"--jobs 100 is more than the system allows: .*; give fewer"):
-            ProcessRunner(100)
+            ProcessRunner([small[0].experiment], 100)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert_nobody_is_left()
 
 
 def test_one_job_needs_no_process_unless_it_must_be_ended_midway() -> None:
-    assert isinstance(make_runner(jobs=1, kill=False), LocalRunner)
-    with closing(make_runner(jobs=1, kill=True)) as runner:
-        assert isinstance(runner, ProcessRunner)
+    assert isinstance(make_runner([], jobs=1, dask=None, kill=False), LocalRunner)
+    runner = make_runner([], jobs=1, dask=None, kill=True)
+    assert isinstance(runner, ProcessRunner)
+    runner.close(abandon=False)
     assert_nobody_is_left()
+
+
+def test_dask_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rsgadvise\[dask\]'"):
+        make_runner([], jobs=1, dask="tcp://127.0.0.1:8786", kill=False)

@@ -12,7 +12,8 @@ import pytest
 from rsgadvise.ask.verify import cases as casework
 from rsgadvise.ask.verify.cases import Block, BlockResult, build_case
 from rsgadvise.ask.verify.results import CaseResult, Verification
-from rsgadvise.ask.verify.running import LocalRunner, run_cases
+from rsgadvise.ask.verify.runners import LocalRunner
+from rsgadvise.ask.verify.running import run_cases
 from rsgadvise.ask.verify.suite import suite, suite_settings
 from rsgadvise.theory import descent, judge
 from rsgadvise.theory.constants import Constants, FlatNetwork
@@ -36,7 +37,7 @@ def verified(*parts: str, runs: int = 1000, seed: int = 0) -> Verification:
         if not parts or any(part in setting.name for part in parts)
     ]
     built = [build_case(setting, seed=seed, alpha=ALPHA) for setting in chosen]
-    runner = LocalRunner()
+    runner = LocalRunner([case.experiment for case in built])
     return run_cases(built, runner, runs=runs, confidence=0.99, seed=seed)
 
 

@@ -6,17 +6,26 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
-from rsgadvise.errors import SpecError, UsageError
+from rsgadvise.advise.recommend import recommend
+from rsgadvise.ask.sweep.results import Axis, Value
+from rsgadvise.ask.verify.from_spec import Values
+from rsgadvise.errors import InfeasibleError, SpecError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
+from rsgadvise.spec.problem import resolve
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
 from rsgadvise.spec.write import STATISTICS
+from rsgadvise.theory import ConstantsName, about
+from rsgadvise.theory.theorems import refusal
 
-Value: TypeAlias = float | tuple[float, ...]
-"""What a varied key takes: a number, or a whole list such as `network.layers`."""
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Recommendation, TrainingPlan
+    from rsgadvise.spec import Spec
+    from rsgadvise.theory.problem import Problem
+
 
 MOST_VALUES = 1000
 MOST_POINTS = 10_000
@@ -28,14 +37,19 @@ _DIGITS = 12  # significant digits of the values between two ends: 0.3, not 0.30
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """A key of the spec, and the values that it takes in turn."""
+class ParsedAxis:
+    """An axis, and what to mind about it.
 
-    key: str
-    values: tuple[Value, ...]
+    Attributes:
+        axis: the key and its values.
+        notes: plain sentences.
+    """
+
+    axis: Axis
+    notes: tuple[str, ...] = ()
 
 
-def parse_axis(text: str) -> Axis:
+def parse_axis(text: str) -> ParsedAxis:
     """Read one range.
 
     Forms: LOW:HIGH:COUNT or LOW:HIGH:linCOUNT, evenly spaced; LOW:HIGH:logCOUNT, evenly spaced in the
@@ -48,11 +62,11 @@ def parse_axis(text: str) -> Axis:
         UsageError: no such key, not a number, or a bad range; without the place of the text.
 
     Example:
-        >>> parse_axis("network.layers[1]=50:800:log5").values
+        >>> parse_axis("network.layers[1]=50:800:log5").axis.values
         (50, 100, 200, 400, 800)
-        >>> parse_axis("training.keep_prob=0.1:1:4").values
+        >>> parse_axis("training.keep_prob=0.1:1:4").axis.values
         (0.1, 0.4, 0.7, 1.0)
-        >>> parse_axis("network.layers=[784,10];[784,100,10]").values
+        >>> parse_axis("network.layers=[784,10];[784,100,10]").axis.values
         ((784, 10), (784, 100, 10))
     """
     key, equals, span = (part.strip() for part in text.partition("="))
@@ -62,14 +76,22 @@ def parse_axis(text: str) -> Axis:
     if key.split(".")[0] == "sweep":
         raise UsageError(f"must be a key that the bounds depend on; got {key}; name one of another section")
     if span.startswith("["):
-        return Axis(key, _lists(key, rule, span))
+        return ParsedAxis(Axis(key, _lists(key, rule, span)))
     item = _number_rule(key, rule)
     if ":" not in span:
-        return Axis(key, _distinct([_number(part, whole=item.whole) for part in span.split(",")]))
+        return ParsedAxis(Axis(key, _listed(span, whole=item.whole)))
     if span.count(":") == 1 and item.whole:
-        return Axis(key, _powers(span))
-    values = _between(*_ends(span))
-    return Axis(key, tuple(dict.fromkeys(map(round, values))) if item.whole else values)
+        return ParsedAxis(Axis(key, _powers(span)))
+    low, high, count, spaced = _ends(span)
+    values = _between(low, high, count, spaced)
+    if not item.whole:
+        return ParsedAxis(Axis(key, values))
+    whole = tuple(dict.fromkeys(round(value) for value in values))
+    notes: tuple[str, ...] = ()
+    if len(whole) < count:
+        some = f"{len(whole)} distinct whole number{'s' if len(whole) > 1 else ''}"
+        notes = (f"{key}: {some} of the {count} asked for, after rounding.",)
+    return ParsedAxis(Axis(key, whole), notes)
 
 
 def _number_rule(key: str, rule: Rule) -> Number:
@@ -109,6 +131,10 @@ def _distinct(values: Sequence[Value]) -> tuple[Value, ...]:
     return tuple(values)
 
 
+def _listed(span: str, *, whole: bool) -> tuple[Value, ...]:
+    return _distinct([_number(part, whole=whole) for part in span.split(",")])
+
+
 def _lists(key: str, rule: Rule, span: str) -> tuple[Value, ...]:
     if not (isinstance(rule, Numbers) and rule.listing):
         raise UsageError(f"must be numbers: {key} takes no list; got {shown(span)}; {_FORMS}")
@@ -137,8 +163,8 @@ def _powers(span: str) -> tuple[int, ...]:
     return tuple(sorted({low, high, *powers}))
 
 
-def _ends(span: str) -> tuple[float, float, int, bool]:
-    """(low, high, count, whether the steps are even in the logarithm)."""
+def _ends(span: str) -> tuple[float, float, int, Callable[[float, float, float], float]]:
+    """(low, high, count, how a share of the way becomes a value)."""
     parts = [part.strip() for part in span.split(":")]
     counted = re.fullmatch(r"(log|lin)?([0-9]{1,40})", parts[-1])
     if len(parts) != 3 or counted is None:
@@ -152,15 +178,22 @@ def _ends(span: str) -> tuple[float, float, int, bool]:
         raise UsageError(f"must have LOW below HIGH; got {parts[0]} and {parts[1]}; swap or change them")
     if counted[1] == "log" and low <= 0:
         raise UsageError(f"must have LOW above 0 for logarithmic steps; got {parts[0]}; raise it")
-    return low, high, count, counted[1] == "log"
+    return low, high, count, _geometric if counted[1] == "log" else _linear
 
 
-def _between(low: float, high: float, count: int, logarithmic: bool) -> tuple[float, ...]:
+def _linear(low: float, high: float, share: float) -> float:
+    return low * (1 - share) + high * share
+
+
+def _geometric(low: float, high: float, share: float) -> float:
+    return math.exp(_linear(math.log(low), math.log(high), share))
+
+
+def _between(
+    low: float, high: float, count: int, spaced: Callable[[float, float, float], float]
+) -> tuple[float, ...]:
     """Rising values, the ends exactly as given."""
-    first, last = (math.log(low), math.log(high)) if logarithmic else (low, high)
-    shares = [step / (count - 1) for step in range(1, count - 1)]
-    inner = [first * (1 - share) + last * share for share in shares]
-    inner = [float(f"{math.exp(at) if logarithmic else at:.{_DIGITS}g}") for at in inner]
+    inner = (float(f"{spaced(low, high, step / (count - 1)):.{_DIGITS}g}") for step in range(1, count - 1))
     values = tuple(dict.fromkeys((low, *inner, high)))
     if len(values) < count:
         raise UsageError(f"must have ends far enough apart for {count} values; got {low!r} and {high!r}")
@@ -249,3 +282,87 @@ def plan_points(
         keys = (axis.key for axis in axes)
         points.append(PlannedPoint(dict(zip(keys, values, strict=True)), varied))
     return tuple(points)
+
+
+def fixed_values(spec: Spec) -> Values | None:
+    """The spec's own hyper-parameters, or None if it leaves one open; keep_prob defaults to 1, decay to 0."""
+    training = spec.training
+    iterations = training.iterations
+    if iterations is None and isinstance(training.stopping, tuple):
+        iterations = len(training.stopping)
+    if training.stepsize is None or training.batch_size is None or iterations is None:
+        return None
+    return Values(
+        stepsize=training.stepsize,
+        batch_size=training.batch_size,
+        iterations=iterations,
+        keep_prob=1.0 if training.keep_prob is None else training.keep_prob,
+        decay=training.decay or 0.0,
+        source="",
+    )
+
+
+def chosen_values(
+    spec: Spec,
+    *,
+    constants: ConstantsName | None = None,
+    measured: Mapping[str, float | int | None] | None = None,
+) -> tuple[Values, bool]:
+    """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.
+
+    Where no theorem is about its training they are what is typical for its statistics.
+
+    Args:
+        spec: a valid spec.
+        constants: whose constants choose, of those that a theorem has.
+        measured: statistics of the data file by spec key.
+
+    Raises:
+        InfeasibleError: nothing can be recommended; the message is the reason alone.
+        HypothesisError: a fixed stepsize lies outside the range of these constants.
+    """
+    fixed = fixed_values(spec)
+    if fixed is not None:
+        return fixed, False
+    best: Recommendation | TrainingPlan
+    problem = resolve(spec)
+    by_theorem = problem.has_sgd_bound if constants is None else _advises(problem, constants)
+    if by_theorem:
+        advice = recommend(spec, constants=constants, top=1, measured=measured)
+        if advice.infeasible is not None:
+            raise InfeasibleError(advice.infeasible.reason)
+        best = advice.recommendations[0]
+    else:
+        best = typical_plan(spec, measured)
+    values = Values(
+        stepsize=best.stepsize,
+        batch_size=best.batch_size,
+        iterations=best.iterations,
+        keep_prob=1.0 if best.keep_prob is None else best.keep_prob,
+        decay=best.decay,
+        source="",
+    )
+    return values, True
+
+
+def _advises(problem: Problem, constants: ConstantsName) -> bool:
+    """Whether ranks by these constants are asked for: of SGD they say themselves why there are none."""
+    if about(constants).measured:
+        return False
+    return problem.has_sgd_bound or refusal(problem, constants) is None
+
+
+def typical_plan(spec: Spec, measured: Mapping[str, float | int | None] | None = None) -> TrainingPlan:
+    """What to train with where no theorem is about it: typical for the statistics of its data, if those fit.
+
+    Raises:
+        InfeasibleError: nothing fits the limits of the spec.
+        HypothesisError: it is too large to be tried on made-up data, or the inputs are all but zero.
+    """
+    from rsgadvise.pilot import Effort
+    from rsgadvise.pilot.advising import advise
+
+    advice = advise(spec, None, Effort(), top=1, measured=measured)
+    if advice.train is None:
+        raise InfeasibleError(advice.infeasible.reason if advice.infeasible else "nothing fits its limits")
+    return advice.train

@@ -2,326 +2,302 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsgadvise.advise import wording
-from rsgadvise.advise.results import as_stepsize
-from rsgadvise.ask.sweep.axes import Axis, PlannedPoint, Value
-from rsgadvise.ask.verify.cases import Claim, build_case
-from rsgadvise.ask.verify.from_spec import Values, chosen_values, setting_from_spec
-from rsgadvise.ask.verify.running import Runner, State, run_cases
-from rsgadvise.errors import HypothesisError, InfeasibleError
+from rsgadvise import __version__
+from rsgadvise.ask.sweep.axes import PlannedPoint
+from rsgadvise.ask.sweep.measuring import Computer, Measuring, Options, Prediction, measure_point, predict
+from rsgadvise.ask.sweep.results import Axis, Measurement, PointWork, Sweep, SweepPoint
+from rsgadvise.ask.verify.from_spec import GENERATED_ROWS
+from rsgadvise.ask.verify.running import State
+from rsgadvise.errors import UsageError
 from rsgadvise.records import dataclass
-from rsgadvise.spec.problem import resolve, stopping_of
-from rsgadvise.theory import DEFAULT, ConstantsName, about
-from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.judge import Plan, attempted, check_problem, judge, plan_at
-from rsgadvise.theory.problem import Assumption, Problem
-from rsgadvise.theory.theorems import theorem_of, usual_constants
+from rsgadvise.spec import Spec
+from rsgadvise.theory import about
+from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.networks import Data
 
 if TYPE_CHECKING:
+    from rsgadvise.ask.verify.from_spec import Values
     from rsgadvise.spec import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a sweep is made.
+# The file in which a sweep keeps its finished points: JSON lines, of which the first says what sweep it is.
+#
+# Each line is on the disk before the next point begins, so that whatever ends the program costs one point.
 
-    Attributes:
-        measure: whether to train at each point.
-        runs: replicas at each point. seed: of all randomness.
-        confidence: of the limits at each point, which are Student's, from averages along trajectories.
-        advice: whose constants choose what the spec leaves open.
-    """
-
-    measure: bool = False
-    runs: int = 32
-    seed: int = 0
-    confidence: float = 0.99
-    advice: ConstantsName = DEFAULT
+try:
+    import fcntl
+except ImportError:  # not on every system; two sweeps in one file are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """What training measured at one point.
-
-    Attributes:
-        gradient: mean of ||grad f(W^R)||^2 over the runs (projected where there is a box).
-        lower, upper: limits of its expectation; None where one run has no upper limit.
-        runs: independent replicas.
-        initial_loss: f(W^1). final_loss: mean of f(W^R).
-        seconds: computing time of the replicas.
-    """
-
-    gradient: float
-    lower: float
-    upper: float | None
-    runs: int
-    initial_loss: float
-    final_loss: float | None
-    seconds: float
+SCHEMA = "rsgadvise.sweep-log/1"
+_NAMES = {
+    "version": "the version of rsgadvise",
+    "name": "the path of the spec",
+    "data": "the data file",
+    "rows": "the rows of the data file",
+    "axes": "what is varied",
+    "advice": "--advice",
+    "measure": "--measure",
+    "runs": "--runs",
+    "seed": "--seed",
+    "confidence": "--confidence",
+    "interval": "--interval",
+}
+_MOST_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SweepPoint:
-    """One point: the values of the axes, the hyper-parameters there, and the bounds.
-
-    Attributes:
-        values: by key.
-        kind, layers: the network.
-        stepsize, batch_size, iterations, keep_prob, decay: fixed by the spec, or advised; None where
-            nothing can be advised, and `notes` say why.
-        paper_bound: None outside the range of the theorem.
-        certified_bound: at most `largest_gradient`, which stands in for it outside its range.
-        largest_gradient: no squared gradient norm of this network exceeds it; None if it overflows.
-        vacuous: the paper's bound, or the certified one where there is none, is no better than that.
-        measured: None where nothing was measured.
-        notes: plain sentences.
-        certified_vacuous: the certified bound is no better than `largest_gradient`, so nothing is proven.
-    """
-
-    values: Mapping[str, Value]
-    kind: str
-    layers: tuple[int, ...]
-    stepsize: float | tuple[float, ...] | None
-    batch_size: int | None
-    iterations: int | None
-    keep_prob: float | None
-    decay: float | None
-    paper_bound: float | None
-    certified_bound: float | None
-    largest_gradient: float | None
-    vacuous: bool
-    measured: Measurement | None
-    notes: tuple[str, ...]
-    certified_vacuous: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """All points that were finished, in the order of the axes, the first one slowest.
-
-    Attributes:
-        axes: what was varied.
-        points: all of them, or those before an interruption.
-        measured: whether there was training at each point.
-        confidence: of each point's limits by themselves; None without training.
-        seed, runs: of the training.
-        notes: plain sentences on the whole.
-        interrupted: whether the user ended it early.
-    """
-
-    axes: tuple[Axis, ...]
-    points: tuple[SweepPoint, ...]
-    measured: bool
-    confidence: float | None
-    seed: int
-    runs: int
-    notes: tuple[str, ...]
-    interrupted: bool = False
-
-
-# The bounds at one point; a hypothesis that fails there leaves a gap and a note.
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the theory says at one point.
-
-    Attributes:
-        point: without a measurement.
-        values: to train with, or None where nothing can be advised. advised: whether they are advice.
-        assumed: what neither the spec nor its data say.
-    """
-
-    point: SweepPoint
-    values: Values | None
-    advised: bool
-    assumed: tuple[Assumption, ...]
-
-
-def predict(
-    planned: PlannedPoint,
-    *,
-    constants: ConstantsName | None = None,
-    measured: Mapping[str, float | int | None] | None = None,
-) -> Prediction:
-    """Both bounds at the spec's hyper-parameters, or at those advised for what it leaves open.
-
-    They are those of `rsgadvise bound` at the same values: D_f is the spec's f(W^1), or the largest loss.
-    Where no theorem is about the training there are none.
-
-    Args:
-        planned: the point.
-        constants: whose constants choose what the spec leaves open.
-        measured: statistics of the data file by spec key.
-    """
-    spec = planned.loaded.spec
-    problem = resolve(spec, measured)
-    try:
-        values, advised = chosen_values(spec, constants=constants, measured=measured)
-    except (HypothesisError, InfeasibleError) as error:
-        note = f"Nothing to advise: {_reason(error)}."
-        # The largest gradient rises with the keep probability: at 1 it holds for all of them.
-        limit = _limit(problem, spec.training.keep_prob or 1.0)
-        paper, proven = None, limit if problem.has_sgd_bound else math.inf
-        return _prediction(planned, problem, None, (paper, proven, limit), note)
-    plan = plan_at(
-        problem,
-        stepsize=values.stepsize,
-        batch_size=values.batch_size,
-        iterations=values.iterations,
-        keep_prob=values.keep_prob,
-        decay=values.decay,
-        stopping=stopping_of(spec),
-    )
-    values = replace(values, stepsize=as_stepsize(plan.stepsize))
-    return _prediction(planned, problem, values, *_bounds(problem, plan), advised=advised)
-
-
-def _bounds(problem: Problem, plan: Plan) -> tuple[tuple[float | None, float, float], str]:
-    """(the paper's bound, the certified one, the largest gradient), and why something is missing."""
-    limit = _limit(problem, plan.keep_prob)
-    if not problem.has_sgd_bound:
-        return (None, math.inf, limit), wording.no_theorem(problem)
-    try:
-        check_problem(problem, usual_constants(problem))
-    except HypothesisError as error:  # no constants then have a use, only the limit is left
-        return (None, limit, limit), f"No bound: {_reason(error)}."
-    if theorem_of(problem.kind, "paper").refusal(problem):
-        bound, missing = None, wording.NO_PAPER_BOUND
-    else:
-        bound, missing = attempted(problem, plan, "paper")
-        missing = f"No paper bound: {missing}." if missing else ""
-    return (bound, judge(problem, plan, "paper").sure, limit), missing
-
-
-def _limit(problem: Problem, keep_prob: float) -> float:
-    return float(largest_gradient(problem, np.asarray(keep_prob)))
-
-
-def _reason(error: HypothesisError | InfeasibleError) -> str:
-    """What an error says of the quantity that breaks a hypothesis, as part of a sentence."""
-    key = error.quantity if isinstance(error, HypothesisError) else ""
-    name = key if not key or "." in key else f"training.{key}"
-    return f"{name} {error}".strip()
-
-
-def _prediction(
-    planned: PlannedPoint,
-    problem: Problem,
-    values: Values | None,
-    bounds: tuple[float | None, float, float],
-    note: str,
-    *,
-    advised: bool = False,
-) -> Prediction:
-    """What overflows is left out, with a note: such a limit is no number, and nor is what it stands for."""
-    paper, proven, limit = bounds
-    notes = [note] if note else []
-    if not math.isfinite(limit) and problem.has_sgd_bound:
-        notes.append("The largest gradient of this network is too large for any number.")
-    chosen = values or planned.loaded.spec.training
-    shown = proven if paper is None else paper
-    point = SweepPoint(
-        values=planned.values,
-        kind=problem.kind,
-        layers=problem.layers,
-        stepsize=chosen.stepsize,
-        batch_size=chosen.batch_size,
-        iterations=chosen.iterations,
-        keep_prob=chosen.keep_prob,
-        decay=chosen.decay,
-        paper_bound=paper,
-        certified_bound=proven if math.isfinite(proven) else None,
-        largest_gradient=limit if math.isfinite(limit) else None,
-        vacuous=not (math.isfinite(shown) and shown < limit),
-        measured=None,
-        notes=tuple(notes),
-        certified_vacuous=not (math.isfinite(proven) and proven < limit < math.inf),
-    )
-    assumed = problem.assumed if problem.has_sgd_bound else ()  # all but the box, which the training names
-    return Prediction(point, values, advised, assumed)
-
-
-# What training says at one point: the same replicas, from the same seeds, as those of `verify`.
-
-# There is nothing to decide: one claim without a bound carries the measurement through the machinery.
-_NO_CLAIM = Claim("certified", None, "", False, "consistent")
-
-
-def measure_point(
+def identity(
     spec: Spec,
-    values: Values,
+    axes: Sequence[Axis],
+    options: Options,
     *,
     name: str,
-    options: Options,
-    runner: Runner,
-    data: Data | None = None,
-    statistics: Mapping[str, float | int | None] | None = None,
-    progress: Callable[[State], None] | None = None,
-) -> tuple[Measurement | None, tuple[str, ...]]:
-    """Train the replicas of one point and average: (a measurement, or None where there is none; notes).
+    statistics: Mapping[str, float | int | None] | None,
+    data: Data | None,
+) -> dict[str, Any]:
+    """Everything that decides the numbers of a sweep, as JSON has it."""
+    known: dict[str, Any] = {
+        "version": __version__,
+        "spec": spec.model_dump(mode="json", exclude={"sweep"}),
+        "axes": [asdict(axis) for axis in axes],
+        "data": None if statistics is None else dict(statistics),
+        "advice": options.advice,
+        "measure": options.measure,
+    }
+    if options.measure:
+        known |= {
+            "name": name,
+            "runs": options.runs,
+            "seed": options.seed,
+            "confidence": options.confidence,
+            "interval": options.interval,
+            "rows": None if data is None else _digest(data),
+        }
+    plain: dict[str, Any] = json.loads(json.dumps(known))
+    return plain
+
+
+def _digest(data: Data) -> str:
+    found = hashlib.sha256()
+    for array in (data.inputs, data.targets):
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def _header(sweep: Mapping[str, Any]) -> bytes:
+    text = json.dumps(sweep, sort_keys=True)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps({"schema": SCHEMA, "fingerprint": fingerprint, "sweep": sweep}).encode() + b"\n"
+
+
+class SweepLog:
+    """An open file of finished points.
 
     Args:
-        spec, values: what is trained.
-        name: of the spec, which with the seed decides all randomness, as in `verify`; so W^1 and the
-            mini-batches are alike at all points of the same shape.
-        options: runs, seed and confidence.
-        runner: what computes.
-        data: rows of the data file; without them rows are generated.
-        statistics: of those rows, by spec key.
-        progress: called after every block.
+        path: created unless it exists.
+        sweep: the `identity` of the sweep.
+        points: those planned.
+
+    Attributes:
+        found: the finished points by their number.
+        repaired: whether a line that was cut short was removed.
 
     Raises:
-        KeyboardInterrupt: by the user.
+        UsageError: it cannot be read or written, is that of another sweep, or is damaged.
     """
-    try:
-        setting, moments = setting_from_spec(
-            spec, values, name=name, seed=options.seed, data=data, measured=statistics
-        )
-        case = build_case(setting, seed=options.seed, alpha=1 - options.confidence, moments=moments)
-    except HypothesisError as error:
-        return None, (f"Not measured: {_reason(error)}.",)
-    done = run_cases(
-        [replace(case, claims=(_NO_CLAIM,), survey=True)],
-        runner,
-        runs=options.runs,
-        confidence=options.confidence,
-        seed=options.seed,
-        progress=progress,
+
+    def __init__(self, path: Path, sweep: Mapping[str, Any], points: Sequence[PlannedPoint]) -> None:
+        self.path = path
+        self.found: dict[int, SweepPoint] = {}
+        self.repaired = False
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except OSError as error:
+            raise self._error(f"cannot be opened: {error.strerror}; choose another place") from None
+        try:
+            self._open(sweep, points)
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    def __enter__(self) -> SweepLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._handle)
+
+    def append(self, number: int, point: SweepPoint) -> None:
+        """Put a finished point on the disk.
+
+        Raises:
+            UsageError: the disk is full, or gone.
+        """
+        record = {"point": number, **asdict(point)}
+        self._write(json.dumps(record, allow_nan=False).encode() + b"\n")
+
+    def _error(self, message: str) -> UsageError:
+        return UsageError(f"--resume {self.path}: {message}")
+
+    def _write(self, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(self._handle, line) :]
+            os.fsync(self._handle)
+        except OSError as error:
+            raise self._error(f"cannot be written: {error.strerror}; make room, and run it again") from None
+
+    def _open(self, sweep: Mapping[str, Any], points: Sequence[PlannedPoint]) -> None:
+        if not stat.S_ISREG(os.fstat(self._handle).st_mode):
+            raise self._error("must be a file that can be read again; got a device or pipe; name a file")
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise self._error("is in use by another sweep; wait for it, or name another file") from None
+        with os.fdopen(os.dup(self._handle), "rb") as stream:
+            content = stream.read()
+        header = _header(sweep)
+        if header.startswith(content):  # new, or killed before the first point
+            os.ftruncate(self._handle, 0)
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            self._write(header)
+            return
+        first, newline, rest = content.partition(b"\n")
+        self._check_header(first if newline else b"", sweep)
+        good = len(first) + 1 + self._read(rest, points)
+        self.repaired = good < len(content)
+        if self.repaired:
+            os.ftruncate(self._handle, good)
+            os.fsync(self._handle)
+        os.lseek(self._handle, good, os.SEEK_SET)
+
+    def _check_header(self, line: bytes, sweep: Mapping[str, Any]) -> None:
+        try:
+            found = json.loads(line)
+            there = found["sweep"] if found["schema"] == SCHEMA else None
+        except (ValueError, KeyError, TypeError):
+            there = None
+        if not isinstance(there, dict):
+            raise self._error("is no file of `rsgadvise sweep --resume`; name another file")
+        if there != sweep:
+            differences = list(_differences(there, sweep))
+            more = len(differences) - _MOST_SHOWN
+            text = "; ".join(differences[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+            raise self._error(f"is that of another sweep: {text}; name another file")
+
+    def _read(self, content: bytes, points: Sequence[PlannedPoint]) -> int:
+        """Take in the lines; returns how many bytes of them are good."""
+        good = 0
+        lines = content.splitlines(keepends=True)
+        for place, line in enumerate(lines):
+            point = self._point(line, points) if line.endswith(b"\n") else None
+            if point is None:
+                if place + 1 < len(lines):
+                    raise self._error(
+                        f"is damaged in line {place + 2}; remove that line, or name another file"
+                    )
+                break
+            number, entry = point
+            self.found.setdefault(number, entry)
+            good += len(line)
+        return good
+
+    @staticmethod
+    def _point(line: bytes, points: Sequence[PlannedPoint]) -> tuple[int, SweepPoint] | None:
+        try:
+            record = json.loads(line)
+            number = record.pop("point")
+            measured = record.pop("measured")
+            record.pop("certified_vacuous", None)  # it follows from the rest
+            entry = SweepPoint(
+                measured=None if measured is None else Measurement(**measured),
+                **{key: _tuples(value) for key, value in record.items()},
+            )
+            known = isinstance(number, int) and number >= 0 and entry.values == points[number].values
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return None
+        return (number, entry) if known else None
+
+
+def _tuples(value: Any) -> Any:
+    """Lists as the frozen records have them."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return {key: _tuples(entry) for key, entry in value.items()}
+    return value
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
+    """Each part of two identities that differs, in a few words."""
+    for key in dict.fromkeys((*there, *here)):
+        old, new = there.get(key), here.get(key)
+        if key == "rows" and old != new:
+            yield f"{_NAMES[key]} differ"
+        elif key == "axes" and old != new:
+            yield f"{_NAMES[key]} is {_axes(old)} there, {_axes(new)} here"
+        else:
+            yield from _changes(old, new, "" if key == "spec" else _NAMES.get(key, key))
+
+
+def _changes(there: Any, here: Any, path: str) -> Iterator[str]:
+    """Each value that differs, by its key."""
+    if there == here:
+        return
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in dict.fromkeys((*there, *here)):
+            yield from _changes(there.get(key), here.get(key), f"{path}.{key}" if path else key)
+        return
+    yield f"{path} is {_shown(there)} there, {_shown(here)} here"
+
+
+def _axes(axes: Any) -> str:
+    """The axes in a few words: keys, how many values, and the ends."""
+    if not isinstance(axes, list):
+        return "nothing"
+    return " and ".join(
+        f"{axis['key']} ({len(axis['values'])} values from {axis['values'][0]} to {axis['values'][-1]})"
+        for axis in axes
     )
-    if done.interrupted:
-        raise KeyboardInterrupt
-    (result,) = done.cases
-    if result.measured is None or result.lower is None or result.upper is None:
-        return None, result.notes
-    found = Measurement(
-        gradient=result.measured,
-        lower=result.lower,
-        upper=result.upper if math.isfinite(result.upper) else None,
-        runs=result.runs,
-        initial_loss=result.initial_loss,
-        final_loss=result.final_loss,
-        seconds=result.seconds,
-    )
-    return found, result.notes
+
+
+def _shown(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 @dataclass(frozen=True, slots=True)
 class SweepState:
-    """Progress: points finished, the share of the one under way, and the point that was just finished."""
+    """Progress: points finished, and the share of the one under way.
+
+    A new one is told in `finished`, and what training it takes, before it begins, in `work`.
+    """
 
     done: int
     total: int
     share: float = 0.0
     finished: SweepPoint | None = None
+    work: PointWork | None = None
+
+
+Progress = Callable[[SweepState], None]
 
 
 def run_sweep(
@@ -330,61 +306,75 @@ def run_sweep(
     *,
     options: Options,
     name: str,
-    runner: Runner | None = None,
+    computer: Computer | None = None,
     data: Data | None = None,
     statistics: Mapping[str, float | int | None] | None = None,
     notes: Sequence[str] = (),
-    progress: Callable[[SweepState], None] | None = None,
+    log: SweepLog | None = None,
+    progress: Progress | None = None,
 ) -> Sweep:
-    """The bounds at each point, and with a runner what training measures there.
+    """The bounds at each point, and with a computer what training measures there.
 
-    Every number depends on the spec, its name, the axes and the options alone: not on what computes.
+    Every number depends on the spec, its name, the axes and the options alone: not on what computes, nor
+    on which points were found in the log.
 
     Args:
         points: planned, in the order of the axes.
         axes: what varies.
         options: of the sweep.
         name: of the spec; with the seed it decides all randomness.
-        runner: needed to measure.
+        computer: needed to measure; ended at the end, whatever happens.
         data: rows to train on; without them rows are generated.
         statistics: of those rows, by spec key.
         notes: on the whole, such as those of the data file.
+        log: of finished points, which are taken from there and put there.
         progress: called after every block and every point.
 
     Raises:
         WorkerDiedError: a block was lost, or failed where it was computed.
+        UsageError: the log cannot be written.
     """
     finished: list[SweepPoint] = []
     predictions: list[Prediction] = []
     interrupted = False
     tell = progress or (lambda _: None)
-
-    def told(state: State) -> None:
-        tell(SweepState(len(finished), len(points), state.blocks_done / max(1, state.blocks)))
-
     try:
         with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
-            for planned in points:
-                prediction = predict(planned, constants=options.advice, measured=statistics)
-                point = prediction.point
-                if runner is not None and prediction.values is not None:
-                    measured, about_it = measure_point(
-                        planned.loaded.spec,
-                        prediction.values,
-                        name=name,
-                        options=options,
-                        runner=runner,
-                        data=data,
-                        statistics=statistics,
-                        progress=told,
-                    )
-                    point = replace(point, measured=measured, notes=(*point.notes, *about_it))
+            for number, planned in enumerate(points):
+                spec = planned.loaded.spec
+                prediction = predict(spec, constants=options.advice, measured=statistics)
+                known = None if log is None else log.found.get(number)
+                new = known is None
+                if known is None:
+                    measuring = Measuring(None)
+                    if computer is not None and prediction.values is not None:
+                        work = _work(spec, prediction.values, options, data)
+                        tell(SweepState(number, len(points), work=work))
+                        measuring = measure_point(
+                            spec,
+                            prediction.values,
+                            name=name,
+                            options=options,
+                            computer=computer,
+                            data=data,
+                            statistics=statistics,
+                            progress=_forward(tell, number, len(points), work),
+                        )
+                    if measuring.interrupted:
+                        interrupted = True
+                        break
+                    known = _point(planned, prediction, measuring.found, measuring.notes)
                 predictions.append(prediction)
-                finished.append(point)
-                tell(SweepState(len(finished), len(points), finished=point))
+                # Before the log: whenever the user interrupts, what is on the disk is also shown.
+                finished.append(known)
+                if new and log is not None:
+                    log.append(number, known)
+                tell(SweepState(number + 1, len(points), finished=known if new else None))
     except KeyboardInterrupt:
         interrupted = True
-        notes = (*notes, f"Interrupted after {len(finished)} of {len(points)} points.")
+    finally:
+        if computer is not None:
+            computer.end(abandon=interrupted)
     return Sweep(
         axes=tuple(axes),
         points=tuple(finished),
@@ -395,10 +385,53 @@ def run_sweep(
         notes=(
             *notes,
             *_about_values(predictions, options),
-            *_about_proofs(predictions, options),
-            *([_about_limits(options)] if options.measure else ()),
+            *_about_proofs(finished, predictions, options),
+            *(_about_limits(options) if options.measure else ()),
+            *([_ended(len(finished), len(points), kept=log is not None)] if interrupted else ()),
         ),
         interrupted=interrupted,
+    )
+
+
+def _work(spec: Spec, values: Values, options: Options, data: Data | None) -> PointWork:
+    layers = spec.network.layers
+    return PointWork(
+        rows=GENERATED_ROWS if data is None else data.rows,
+        columns=layers[0],
+        generated=data is None,
+        weights=sum((before + spec.network.bias) * after for before, after in pairwise(layers)),
+        iterations=values.iterations,
+        runs=options.runs,
+    )
+
+
+def _forward(tell: Progress, number: int, total: int, work: PointWork) -> Callable[[State], None]:
+    def told(state: State) -> None:
+        share = state.blocks_done / max(1, state.blocks)
+        tell(SweepState(number, total, share, work=work if not state.blocks_done else None))
+
+    return told
+
+
+def _point(
+    planned: PlannedPoint, prediction: Prediction, measured: Measurement | None, notes: tuple[str, ...]
+) -> SweepPoint:
+    spec, values = planned.loaded.spec, prediction.values
+    return SweepPoint(
+        values=planned.values,
+        kind=spec.network.kind,
+        layers=spec.network.layers,
+        stepsize=prediction.stepsize if values else spec.training.stepsize,
+        batch_size=values.batch_size if values else spec.training.batch_size,
+        iterations=values.iterations if values else spec.training.iterations,
+        keep_prob=values.keep_prob if values else spec.training.keep_prob,
+        decay=values.decay if values else spec.training.decay,
+        paper_bound=prediction.paper_bound,
+        certified_bound=prediction.certified_bound,
+        largest_gradient=prediction.largest_gradient,
+        vacuous=prediction.vacuous,
+        measured=measured,
+        notes=(*prediction.notes, *notes),
     )
 
 
@@ -417,9 +450,10 @@ def _about_values(predictions: Sequence[Prediction], options: Options) -> list[s
     return notes
 
 
-def _about_proofs(predictions: Sequence[Prediction], options: Options) -> list[str]:
+def _about_proofs(
+    points: Sequence[SweepPoint], predictions: Sequence[Prediction], options: Options
+) -> list[str]:
     """At how many points the certified bound is no more than the largest gradient possible."""
-    points = [each.point for each in predictions]
     many = sum(point.certified_vacuous and point.certified_bound is not None for point in points)
     if not many:
         return []
@@ -433,11 +467,21 @@ def _about_proofs(predictions: Sequence[Prediction], options: Options) -> list[s
     return [note]
 
 
-def _about_limits(options: Options) -> str:
+def _about_limits(options: Options) -> list[str]:
     """What is measured, and what its limits are."""
-    return (
+    what = (
+        "Student's, on averages along trajectories: approximate; --interval rigorous gives limits that hold "
+        "for any number of runs"
+        if options.interval == "student"
+        else "rigorous for any number of runs, and wide where the largest gradient is far above the mean"
+    )
+    return [
         "measured: E||grad f(W^R)||^2 over the runs (of the projected gradient where there is a box), from "
         "the measured f(W1), not the one that the bounds assume; all runs of a point share W1. Its limits "
-        f"hold with probability {options.confidence:.15g} at each point by itself. They are Student's, on "
-        "averages along trajectories: approximate."
-    )
+        f"hold with probability {options.confidence:.15g} at each point by itself. They are {what}."
+    ]
+
+
+def _ended(done: int, total: int, *, kept: bool) -> str:
+    further = "run it again to go on" if kept else "with --resume FILE a further run would go on from there"
+    return f"Interrupted after {done} of {total} points; {further}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from zlib import crc32
 
 import numpy as np
@@ -230,7 +230,8 @@ class Case:
         alpha: the case's probability of error.
         loss_falls: whether the loss must fall.
         miss: an (eps, delta) statement to check in place of the mean.
-        survey: nothing is decided: all runs are made, and `lower` and `upper` are Student's limits.
+        survey: nothing is decided: all runs are made, and `lower` and `upper` are Student's limits, or
+            rigorous ones.
     """
 
     name: str
@@ -244,7 +245,7 @@ class Case:
     loss_falls: bool = False
     miss: Miss | None = None
     notes: tuple[str, ...] = ()
-    survey: bool = False
+    survey: Literal["student", "rigorous"] | None = None
 
 
 def case_key(name: str) -> int:

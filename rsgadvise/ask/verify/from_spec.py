@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import by_matrix
 from rsgadvise.ask.verify.cases import FEWEST_TOGETHER, Setting, case_key
 from rsgadvise.ask.verify.results import Verdict
-from rsgadvise.errors import HypothesisError, InfeasibleError
+from rsgadvise.errors import HypothesisError
 from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve, stopping_of
-from rsgadvise.theory import BY_THEOREM, ConstantsName, about
+from rsgadvise.theory import BY_THEOREM, ConstantsName
 from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.judge import check_problem
 from rsgadvise.theory.theorems import refusal
@@ -27,7 +26,6 @@ from rsgadvise.training.networks import Array, Data, Network, Weights, initial_w
 from rsgadvise.training.rsg import Stream, Training, train
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Recommendation, TrainingPlan
     from rsgadvise.spec import Spec
 
 
@@ -144,66 +142,7 @@ class Values:
     iterations: int
     keep_prob: float
     decay: float
-    source: str = ""
-
-
-def chosen_values(
-    spec: Spec,
-    *,
-    constants: ConstantsName | None = None,
-    measured: Mapping[str, float | int | None] | None = None,
-) -> tuple[Values, bool]:
-    """(hyper-parameters, whether they were advised): the spec's own, or the first rank of its advice.
-
-    Where no theorem is about its training they are what is typical for its statistics.
-
-    Args:
-        spec: a valid spec; keep_prob defaults to 1, decay to 0.
-        constants: whose constants choose, of those that a theorem has.
-        measured: statistics of the data file by spec key.
-
-    Raises:
-        InfeasibleError: nothing can be recommended; the message is the reason alone.
-        HypothesisError: a fixed stepsize lies outside the range of these constants, or where no theorem
-            helps the network is too large to be tried on made-up data, or its inputs are all but zero.
-    """
-    given = spec.training
-    stepsize, batch_size, iterations = given.stepsize, given.batch_size, given.iterations
-    if iterations is None and isinstance(given.stopping, tuple):
-        iterations = len(given.stopping)
-    keep_prob, decay = given.keep_prob, given.decay
-    advised = stepsize is None or batch_size is None or iterations is None
-    if advised:
-        best = _advised(spec, constants, measured)
-        stepsize, batch_size, iterations = best.stepsize, best.batch_size, best.iterations
-        keep_prob, decay = best.keep_prob, best.decay
-    assert stepsize is not None
-    assert batch_size is not None
-    assert iterations is not None
-    values = Values(stepsize, batch_size, iterations, 1.0 if keep_prob is None else keep_prob, decay or 0.0)
-    return values, advised
-
-
-def _advised(
-    spec: Spec, constants: ConstantsName | None, measured: Mapping[str, float | int | None] | None
-) -> Recommendation | TrainingPlan:
-    """The first rank by these constants, or what is typical: of SGD they say themselves why there is none."""
-    problem = resolve(spec)
-    by_theorem = problem.has_sgd_bound
-    if constants is not None:
-        by_theorem = not about(constants).measured and (by_theorem or refusal(problem, constants) is None)
-    if by_theorem:
-        advice = recommend(spec, constants=constants, top=1, measured=measured)
-        if advice.infeasible is None:
-            return advice.recommendations[0]
-    else:
-        from rsgadvise.pilot import Effort
-        from rsgadvise.pilot.advising import advise
-
-        advice = advise(spec, None, Effort(), top=1, measured=measured)
-        if advice.train is not None:
-            return advice.train
-    raise InfeasibleError(advice.infeasible.reason if advice.infeasible else "nothing fits its limits")
+    source: str
 
 
 def setting_from_spec(
@@ -240,7 +179,7 @@ def setting_from_spec(
     network = Network.of(problem, values.keep_prob)
     rows = GENERATED_ROWS if data is None else data.rows
     _check_size(network, values, rows)
-    said = [*notes, *([values.source] if values.source else [])]
+    said = [*notes, values.source]
     said += [f"{a.key} = {a.value:g}: {a.why}." for a in problem.assumed if a.key == "network.weight_bound"]
     if data is None:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(name), 4)))

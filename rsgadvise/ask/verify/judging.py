@@ -69,7 +69,7 @@ class Judge:
 
     def plan(self) -> Plan:
         """Trajectories first; then, per round, what decides the bounds that are still open."""
-        if self.case.survey:
+        if self.case.survey is not None:
             yield from self._run(self.runs, trajectory=True)
             return
         yield from self._run(min(self.runs, self.trajectories), trajectory=True)
@@ -129,7 +129,7 @@ class Judge:
 
     def _limits(self) -> tuple[float, float]:
         """Limits of E||g||^2, widened by what the sampling of masks may hide."""
-        if self.case.survey:
+        if self.case.survey == "student":
             return student_limits(self._products, alpha=self._alpha)
         return self._widened(self._sequence.lower, self._sequence.upper)
 
@@ -161,7 +161,7 @@ class Judge:
                 "Masks are too many to enumerate: `measured` is the product of two independent estimates, "
                 "unbiased wherever the box is slack"
             )
-            if not self.case.survey:
+            if self.case.survey != "student":
                 sampled += (
                     f", and the limits allow for the sampling error, at most {self.case.mask_error:.3g} in "
                     "the mean square"

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import pickle
-import signal
-import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from heapq import heappop, heappush
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
-from queue import SimpleQueue
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from rsgadvise.ask.verify.cases import Block, BlockResult, Case, Experiment, run_block
+from rsgadvise.ask.verify.cases import Block, BlockResult, Case
 from rsgadvise.ask.verify.judging import PILOT, Judge, MissJudge, Plan, judge_for
 from rsgadvise.ask.verify.results import CaseResult, Verdict, Verification
-from rsgadvise.errors import RsgadviseError, UsageError
-from rsgadvise.interrupts import deferred
+from rsgadvise.errors import RsgadviseError
 from rsgadvise.records import dataclass
 
 _DAY = 86_400.0  # longest wait at a time: the system has its limits
@@ -33,164 +22,16 @@ class WorkerDiedError(RsgadviseError):
 
 
 class Runner(Protocol):
-    """What computes blocks: this process, or others on this machine."""
+    """What computes blocks: this process, others on this machine, or a cluster."""
 
     slots: int
     """Blocks worth having under way at a time."""
 
-    def equip(self, experiments: Sequence[Experiment]) -> None:
-        """Take these, one per case, in place of the former ones; nothing may be under way."""
-
     def submit(self, case: int, block: Block) -> Future[BlockResult]:
         """Start a block of the numbered case."""
 
-    def close(self) -> None:
-        """Release everything, and abandon what is still under way."""
-
-
-class LocalRunner:
-    """One block at a time, in this process."""
-
-    slots = 1
-
-    def __init__(self) -> None:
-        self._experiments: Sequence[Experiment] = ()
-
-    def equip(self, experiments: Sequence[Experiment]) -> None:
-        """Take other experiments."""
-        self._experiments = experiments
-
-    def submit(self, case: int, block: Block) -> Future[BlockResult]:
-        """Compute the block now."""
-        future: Future[BlockResult] = Future()
-        future.set_result(run_block(self._experiments[case], block))
-        return future
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def _serve(pipe: Connection) -> None:
-    """A worker's life: experiments, then one block of them after another, until there are others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(EOFError, OSError, MemoryError):  # the parent is told by the end of the pipe
-        experiments: Sequence[Experiment] = ()
-        while True:
-            message = pipe.recv()
-            if isinstance(message, list):
-                experiments = message
-                continue
-            case, block = message
-            pipe.send(_outcome(experiments[case], block))
-
-
-def _end_with_parent() -> None:
-    """However the parent ends: a killed one can stop nobody, and a block may take hours."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _outcome(experiment: Experiment, block: Block) -> BlockResult | Exception:
-    try:
-        return run_block(experiment, block)
-    except Exception as error:  # noqa: BLE001  raised again by the parent
-        error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-        return error
-
-
-_Order: TypeAlias = tuple["Future[BlockResult]", bytes, int, Block]
-
-
-def _tend(pipe: Connection, orders: SimpleQueue[_Order | None]) -> None:
-    """A thread's life: it hands one block after another to its worker, and fails them if that is dead."""
-    known = b""
-    while (order := orders.get()) is not None:
-        future, experiments, case, block = order
-        answer: BlockResult | Exception
-        try:
-            if known is not experiments:
-                pipe.send_bytes(experiments)
-                known = experiments
-            pipe.send((case, block))
-            answer = pipe.recv()
-        except (EOFError, OSError):
-            answer = WorkerDiedError(
-                "a worker process ended without a result, perhaps for lack of memory; use fewer --jobs, or "
-                "smaller data"
-            )
-        except Exception as error:  # noqa: BLE001  such as an answer that cannot be read
-            answer = error
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-
-
-class ProcessRunner:
-    """Worker processes, each started afresh so that no threads are inherited.
-
-    Every worker has a pipe of its own and shares no lock: each can be killed at any time.
-
-    Args:
-        jobs: number of processes.
-
-    Raises:
-        UsageError: the system does not allow so many.
-    """
-
-    def __init__(self, jobs: int) -> None:
-        self.slots = jobs
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
-        self._workers: list[SpawnProcess] = []
-        context = multiprocessing.get_context("spawn")
-        self._experiments = b""
-        try:
-            with deferred():
-                for _ in range(jobs):
-                    here, there = context.Pipe()
-                    worker = context.Process(target=_serve, args=(there,), daemon=True)
-                    worker.start()
-                    self._workers.append(worker)
-                    there.close()  # the worker's copy is the last: its death ends the pipe
-                    task = (here, self._orders)
-                    threading.Thread(target=_tend, args=task, daemon=True).start()
-        except KeyboardInterrupt:
-            self.close()
-            raise
-        except OSError as error:
-            self.close()
-            raise UsageError(f"--jobs {jobs} is more than the system allows: {error}; give fewer") from None
-
-    def equip(self, experiments: Sequence[Experiment]) -> None:
-        """Pickle others, once for all workers, since they can be large; each has them with its next block."""
-        self._experiments = pickle.dumps(list(experiments))
-
-    def submit(self, case: int, block: Block) -> Future[BlockResult]:
-        """Have a worker compute the block."""
-        future: Future[BlockResult] = Future()
-        self._orders.put((future, self._experiments, case, block))
-        return future
-
-    def close(self) -> None:
-        """End the workers, at once: they have nothing to tidy up."""
-        for worker in self._workers:
-            worker.kill()
-            self._orders.put(None)
-        for worker in self._workers:
-            worker.join()
-
-
-def make_runner(*, jobs: int, kill: bool) -> Runner:
-    """The runner that the options ask for.
-
-    Args:
-        jobs: processes of this machine.
-        kill: whether a block may have to be ended midway, as a budget does.
-    """
-    return LocalRunner() if jobs == 1 and not kill else ProcessRunner(jobs)
+    def close(self, *, abandon: bool) -> None:
+        """Release everything; `abandon` what is still under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +99,7 @@ def run_cases(
 
     Args:
         cases: with their share of the probability of error.
-        runner: what computes; the caller closes it.
+        runner: closed at the end, whatever happens.
         runs: most replicas per case.
         confidence, seed: for the report.
         budget: seconds after which everything stops; what is undecided then is inconclusive.
@@ -270,7 +111,6 @@ def run_cases(
         WorkerDiedError: a block was lost, or failed where it was computed.
     """
     begun = time.monotonic()
-    runner.equip([case.experiment for case in cases])
     jobs = [_Job(judge_for(case, runs, trajectories=trajectories)) for case in cases]
     work = _Work(jobs, runner, progress, None if budget is None else begun + budget)
     notes: list[str] = []
@@ -284,6 +124,8 @@ def run_cases(
     except KeyboardInterrupt:
         finished, interrupted = False, True
         notes.append("Interrupted: what was undecided then is inconclusive.")
+    finally:
+        runner.close(abandon=not work.idle)
     results = tuple(result for job in jobs for result in job.report)
     return Verification(
         cases=results,
@@ -308,6 +150,11 @@ class _Work:
         self._waiting: list[tuple[int, int, Block]] = []
         self._running: dict[Future[BlockResult], tuple[int, int]] = {}
         self._blocks = self._blocks_done = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._running
 
     def run(self) -> bool:
         """Work until every case is decided; False if the deadline came first."""
