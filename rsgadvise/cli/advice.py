@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.evaluate import BoundReport
     from rsgadvise.advise.results import Advice, IterationPlan
     from rsgadvise.ask.design import Design
-    from rsgadvise.ask.explain import Explanation
+    from rsgadvise.ask.explain.results import Explanation
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from rsgadvise.cli.advice import Measured, SpecArgument, ask
 from rsgadvise.cli.options import ConstantsOption, SetOption
 from rsgadvise.cli.output import TargetOptions, emit
 
 if TYPE_CHECKING:
-    from rsgadvise.ask.explain import Explanation
+    from rsgadvise.ask.explain.results import Explanation
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 def explain(
     spec: SpecArgument,
     constants: ConstantsOption = None,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Rank again for changed values also where one ranking takes seconds, as with decaying "
+            "stepsizes.",
+        ),
+    ] = False,
     set_: SetOption = None,
     *,
     to: TargetOptions,
@@ -27,9 +37,15 @@ def explain(
     """Explain a bound: its terms, assumptions, and what changes it."""
 
     def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
-        from rsgadvise.ask.explain import explain as explained
+        from rsgadvise.ask.explain.explaining import explain as explained
 
-        return explained(loaded.spec, constants=constants, measured=measured, statistics=statistics)
+        return explained(
+            loaded.spec,
+            constants=constants,
+            measured=measured,
+            statistics=statistics,
+            thorough=thorough,
+        )
 
     answer = ask(spec, set_, question, constants=constants, quiet=to.quiet)
 

@@ -141,8 +141,8 @@ def _page(
     written: datetime,
     commands: tuple[Command, ...],
 ) -> Page:
-    from rsgadvise.ask.assumptions import assumptions_of, input_statistics
     from rsgadvise.ask.curves import curves_of
+    from rsgadvise.ask.explain.explaining import assumptions_of, input_statistics
     from rsgadvise.show.html import Page
     from rsgadvise.spec.problem import resolve
 

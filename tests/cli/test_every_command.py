@@ -17,8 +17,8 @@ import pytest
 from conftest import Result, Run, strict
 from ruamel.yaml import YAML
 
-from rsgadvise.ask import explain as explaining
 from rsgadvise.ask.design import designing
+from rsgadvise.ask.explain import explaining
 from rsgadvise.ask.verify import running
 from rsgadvise.cli import COMMANDS
 from rsgadvise.show.formats import format_names

@@ -34,7 +34,7 @@ def loss_at(weights: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.
 
 def test_the_hessian_at_zero_is_as_said() -> None:
     """Second differences of the loss along the top eigenvector, for whatever targets."""
-    from rsgadvise.ask.assumptions import smoothness_at_zero
+    from rsgadvise.ask.explain.hypotheses import smoothness_at_zero
     from rsgadvise.theory.constants import InputMoments
     from rsgadvise.theory.problem import Problem
 

@@ -296,6 +296,8 @@ def _options(draw: Draw, command: str) -> list[str]:
         for varied in draw.random.sample(_VARIED, draw.random.choice([1, 1, 2])):
             options += ["--vary", varied]
         options += ["--no-measure"]
+    if command == "explain" and draw.chance(0.02):
+        options.append("--thorough")
     if command in {"recommend", "explain", "bound", "iterations", "compare", "report"} and draw.chance(0.05):
         options += ["--set", draw.random.choice(_SET)]
     if command == "recommend":

@@ -15,13 +15,19 @@ from conftest import Run
 from test_markup import read
 
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.ask.assumptions import assumptions_of
+from rsgadvise.ask.explain.explaining import assumptions_of
 from rsgadvise.spec import load_spec
 
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 Config = Callable[[str], Path]
 WORDS = {True: "holds", False: "does not hold", None: "not known here"}
+
+
+@pytest.fixture(autouse=True)
+def no_flips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the choice flips is most of the work of an explanation, and is not on the page."""
+    monkeypatch.setattr("rsgadvise.ask.explain.explaining.flips_of", lambda _: ((), ""))
 
 
 def documents(run: Run, *arguments: str | Path) -> tuple[dict[str, Any], dict[str, Any], str]:

@@ -27,8 +27,9 @@ from rsgadvise.theory import about
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
-    from rsgadvise.ask.assumptions import Hypothesis, InputStatistic
     from rsgadvise.ask.curves import Curves
+    from rsgadvise.ask.explain.explaining import InputStatistic
+    from rsgadvise.ask.explain.results import Hypothesis
     from rsgadvise.data.scaling import DataStatistics
 
 

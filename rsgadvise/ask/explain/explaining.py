@@ -1,0 +1,231 @@
+"""`explain`: why the bound of a spec is what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from rsgadvise.advise.evaluate import evaluate, fixed_plan
+from rsgadvise.advise.wording import TERM_WORDS
+from rsgadvise.ask.explain.checks import STATISTICS, SYMBOLS
+from rsgadvise.ask.explain.flips import flips_of
+from rsgadvise.ask.explain.hypotheses import beside_the_certified, hypotheses_of
+from rsgadvise.ask.explain.knobs import knobs_of
+from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term
+from rsgadvise.ask.explain.sampling import sampling_of
+from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, spec_at
+from rsgadvise.records import dataclass
+from rsgadvise.spec import with_statistics
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.theorems import theorem_of, usual_constants
+
+if TYPE_CHECKING:
+    from rsgadvise.advise.results import Advice
+    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.spec import Spec
+    from rsgadvise.theory.problem import Problem
+
+
+# The terms of a bound in symbols, words and sources.
+
+_EVERYWHERE = ("network", "inputs", "targets")
+_RESTS_ON: Mapping[str, tuple[str, ...]] = {
+    "initial_error": ("suboptimality", "stepsize", "smoothness", "stopping", "sampling", "box", "masks"),
+    "late_stopping": ("stepsize", "smoothness", "stopping", "sampling", "box", "masks"),
+    "gradient_noise": ("variance", "moments", "sampling", "stepsize", "smoothness", "masks"),
+    "output_noise": ("variance", "sampling", "stepsize", "smoothness", "masks"),
+    "top_hidden_noise": ("variance", "pretraining", "sampling", "stepsize", "smoothness", "masks"),
+    "lower_hidden_noise": ("variance", "pretraining", "sampling", "stepsize", "smoothness", "masks"),
+    "projection_noise": ("cross_term", "variance", "moments", "sampling", "masks", "box"),
+    "largest_gradient": ("moments",),
+}
+
+
+def explained_terms(
+    terms: Mapping[str, float],
+    *,
+    problem: Problem,
+    constants: str,
+    plain: bool,
+    equation: str,
+    hypotheses: Collection[str],
+) -> tuple[Term, ...]:
+    """Each term with its formula, its source and what it rests on.
+
+    Args:
+        terms: value by name; they sum to the bound.
+        problem, constants: of the network, and whose.
+        plain: constant stepsize and uniform R.
+        equation: where the bound comes from.
+        hypotheses: ids of those that apply to this network.
+    """
+    total = sum(terms.values())
+    theorem = theorem_of(problem.kind, constants, problem.optimizer.name)
+    formulas = theorem.plain if plain else theorem.general
+    found = []
+    for name, value in terms.items():
+        limit = name == "largest_gradient"
+        needed = (*_EVERYWHERE, *_RESTS_ON[name])
+        found.append(
+            Term(
+                name=name,
+                value=value,
+                share=value / total if total > 0 else 0.0,
+                formula=problem.limit_in_symbols if limit else formulas[name],
+                words=TERM_WORDS[name],
+                source="largest gradient possible, docs/theory.md" if limit else equation,
+                assumptions=tuple(each for each in needed if each in hypotheses),
+            )
+        )
+    return tuple(found)
+
+
+# What `explain` says of the assumptions and the data, for an advice that is there already.
+
+Source = Literal["measured", "given", "assumed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputStatistic:
+    """One statistic of the inputs as the bounds take it.
+
+    Attributes:
+        key: of the spec's data section. symbol: as in the explanations.
+        value: what is taken; None where nothing needs it.
+        source: measured on the data file, given in the spec, assumed since neither has it, or unknown.
+        reason: why an assumed value is safe.
+    """
+
+    key: str
+    symbol: str
+    value: float | int | None
+    source: Source
+    reason: str = ""
+
+
+def assumptions_of(
+    spec: Spec,
+    advice: Advice,
+    *,
+    measured: Mapping[str, float | int | None] | None = None,
+    statistics: DataStatistics | None = None,
+) -> tuple[Hypothesis, ...]:
+    """The assumptions that `explain` lists for a spec, at the first rank of its advice.
+
+    Args:
+        spec: as given.
+        advice: what `recommend` found for it; without a rank, only what is assumed whatever the plan.
+        measured: statistics of the data file by spec key.
+        statistics: the same with scaling and targets.
+    """
+    known = with_statistics(spec, measured or {})
+    if not advice.recommendations:
+        problem = resolve(known)
+        return hypotheses_of(spec, problem, None, constants=advice.constants, statistics=statistics)
+    best = advice.recommendations[0]
+    values = {key: getattr(best, key) for key in CHOSEN}
+    if spec.training.stopping is None:
+        values["stopping"] = best.stopping
+    fixed = spec_at(known, values)
+    problem = resolve(fixed)
+    loss = next((each.value for each in advice.measured if each.name == "initial_loss"), problem.initial_loss)
+    problem = replace(problem, initial_loss=loss)
+    found = hypotheses_of(
+        spec,
+        problem,
+        fixed_plan(fixed, problem),
+        constants=advice.constants,
+        statistics=statistics,
+        measured=advice.measured,
+    )
+    return tuple(beside_the_certified(each, proven=best.proven) for each in found)
+
+
+def input_statistics(
+    spec: Spec, problem: Problem, statistics: DataStatistics | None
+) -> tuple[InputStatistic, ...]:
+    """mu_x, tau_x, E||x||^2 / d_x, lambda_max and S, with where each comes from.
+
+    Args:
+        spec: as given. problem: the same as numbers, with what was measured.
+        statistics: of the data file, if the spec names one.
+    """
+    assumed = {item.key: item.why for item in problem.assumed}
+    values: dict[str, float | int | None] = {name: getattr(problem.moments, name) for name in STATISTICS}
+    values["samples"] = problem.samples
+    found = []
+    for name, value in values.items():
+        source: Source = "unknown" if value is None else "given"
+        if statistics is not None and getattr(statistics, name) is not None:
+            source = "measured"
+        elif f"data.{name}" in assumed:
+            source = "assumed"
+        found.append(
+            InputStatistic(name, SYMBOLS.get(name, "S"), value, source, assumed.get(f"data.{name}", ""))
+        )
+    return tuple(found)
+
+
+def explain(
+    spec: Spec,
+    *,
+    constants: ConstantsName | None = None,
+    measured: Mapping[str, float | int | None] | None = None,
+    statistics: DataStatistics | None = None,
+    thorough: bool = False,
+) -> Explanation:
+    """The bound term by term at the spec's training values, and what would change it.
+
+    Values that the spec leaves open are those of rank 1 of `recommend`.
+
+    Args:
+        spec: a valid spec.
+        constants: the paper's, or certified ones.
+        measured: statistics of the data file by spec key, which replace those in the spec.
+        statistics: the same with standard errors and scaling.
+        thorough: rank again also where one ranking takes seconds, for flips and advice with changed values.
+
+    Raises:
+        InfeasibleError: something is open, and nothing can be recommended.
+        HypothesisError: the network or its data lead to no useful constants.
+    """
+    constants = constants or usual_constants(spec.network, spec.training.chosen_optimizer)
+    situation = situation_of(spec, measured, constants, thorough=thorough)
+    report = evaluate(situation.fixed, constants=constants)
+    hypotheses = tuple(
+        beside_the_certified(each, proven=report.proven)
+        for each in hypotheses_of(
+            spec, situation.problem, situation.point, constants=constants, statistics=statistics
+        )
+    )
+    flips, about_flips = flips_of(situation)
+    measure = ranking_of(situation.spec, constants).measure if situation.open else "bound"
+    return Explanation(
+        kind=report.kind,
+        layers=report.layers,
+        constants=constants,
+        equation=report.equation,
+        bound=report.bound,
+        certified_bound=report.certified_bound,
+        largest_gradient=report.largest_gradient,
+        proven=report.proven,
+        vacuous=report.vacuous,
+        training=situation.training,
+        terms=explained_terms(
+            report.terms,
+            problem=situation.problem,
+            constants=constants,
+            plain=situation.point.schedule.plain,
+            equation=report.equation,
+            hypotheses={each.id for each in hypotheses},
+        ),
+        assumptions=hypotheses,
+        knobs=knobs_of(situation, report.bound),
+        ranked_by=measure,
+        flips=flips,
+        sampling=sampling_of(situation, statistics, report.bound),
+        notes=(*situation.notes, *report.notes, *([about_flips] if about_flips else [])),
+        assumed=situation.assumed,
+    )

@@ -1,0 +1,245 @@
+"""The bound with one value doubled or halved: evaluated again, not extrapolated from a slope."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rsgadvise.ask.explain.results import Knob
+from rsgadvise.ask.explain.situation import TAKES_LONG, Situation, bound_at, ranking_of
+from rsgadvise.errors import HypothesisError, SpecError
+from rsgadvise.records import dataclass
+from rsgadvise.spec import changed_spec
+from rsgadvise.theory.problem import Problem
+
+_FIRST_DECAY = 0.1  # what stands for the double of no decay
+_LARGEST_DECAY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """One value in another size: what to set, or why there is none."""
+
+    value: Any = None
+    changes: Mapping[str, Any] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Handle:
+    """A knob: its value, and the change that each factor makes."""
+
+    key: str
+    value: Any
+    change: Callable[[float], _Change]
+
+
+def knobs_of(situation: Situation, bound: float) -> tuple[Knob, ...]:
+    """Every value that the bound could depend on, doubled and halved.
+
+    Args:
+        situation: what is explained.
+        bound: there.
+    """
+    cost = ranking_of(situation.spec, situation.constants).cost if situation.open else None
+    return tuple(_knob(situation, handle, bound, cost) for handle in _handles(situation))
+
+
+def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | None) -> Knob:
+    values: list[Any] = []
+    factors: list[float | None] = []
+    advised: list[float | None] = []
+    notes: list[str] = []
+    for word, factor in (("doubled", 2.0), ("halved", 0.5)):
+        change = handle.change(factor)
+        ratio: float | None = None
+        note = change.note
+        if change.changes is not None:
+            try:
+                there = bound_at(changed_spec(situation.fixed, change.changes), situation.constants)
+                ratio = _ratio(there, bound)
+                if ratio is None:
+                    note = _without_ratio(there, bound)
+            except (SpecError, HypothesisError) as error:
+                # Where there is no bound here either, it is said once, and not of every knob.
+                note = _reason(error, handle.key) if math.isfinite(bound) else ""
+        if note:
+            notes.append(note if note in notes else f"{word}: {note}")
+        values.append(change.value)
+        factors.append(ratio)
+        anew, why = _readvised(situation, handle.key, change, cost)
+        advised.append(anew)
+        if why and (not note or ratio is not None):
+            notes.append(f"{word}, advised anew: {why}")
+    return Knob(
+        key=handle.key,
+        value=handle.value,
+        doubled=values[0],
+        factor=factors[0],
+        halved=values[1],
+        factor_halved=factors[1],
+        readvised=advised[0],
+        readvised_halved=advised[1],
+        note="; ".join(notes),
+    )
+
+
+def _ratio(value: float, base: float) -> float | None:
+    return value / base if base > 0 and math.isfinite(value) and math.isfinite(base) else None
+
+
+def _without_ratio(value: float, base: float) -> str:
+    """Why a bound has no ratio to another."""
+    if not math.isfinite(value):
+        return "the bound is no finite number there"
+    return "the bound here is 0" if math.isfinite(base) else f"the bound there is {value:.4g}"
+
+
+def _reason(error: SpecError | HypothesisError, key: str) -> str:
+    """Why a change is not possible, with the key that the rule is about where it is another one."""
+    rule = error.message if isinstance(error, SpecError) else str(error)
+    about = error.key if isinstance(error, SpecError) else error.quantity
+    rule = rule.partition(";")[0]  # what to do about it is for a spec that has the value, not for this one
+    return rule if not about or key.endswith(about) else f"{about} {rule}"
+
+
+def _readvised(
+    situation: Situation, key: str, change: _Change, cost: float | None
+) -> tuple[float | None, str]:
+    """Objective of the ranking with the change over what it was, if something else is open; or why not."""
+    name = key.removeprefix("training.")
+    if cost is None or change.changes is None or not set(situation.open) - {name}:
+        return None, ""
+    try:
+        spec = changed_spec(situation.spec, change.changes)
+        if not situation.ranks(spec):
+            # Said once for all knobs where the spec itself takes long.
+            return None, TAKES_LONG if situation.ranks(situation.spec) else ""
+        ranking = ranking_of(spec, situation.constants)
+    except (SpecError, HypothesisError) as error:
+        return None, _reason(error, key)
+    if ranking.cost is None:
+        feasible = ranking.rows.batch.size
+        why = ranking.missing if feasible else "no other choice keeps to the budget or meets the target"
+        return None, why
+    return _ratio(ranking.cost, cost), ""
+
+
+def _handles(situation: Situation) -> list[_Handle]:
+    problem, training = situation.problem, situation.training
+    handles = [_stepsize(training["stepsize"].value)]
+    handles += [_count(f"training.{key}", training[key].value) for key in ("batch_size", "iterations")]
+    if isinstance(situation.spec.training.stopping, tuple):
+        handles[-1] = _Handle(
+            "training.iterations",
+            training["iterations"].value,
+            lambda _: _Change(note="the stopping list has one probability per iteration"),
+        )
+    if problem.masked:
+        handles.append(_keep_prob(training["keep_prob"].value))
+    handles.append(_decay(training["decay"].value))
+    handles += [_layer(situation, index) for index in range(len(problem.layers))]
+    if problem.weight_bounds:
+        handles.append(_weight_bound(problem))
+    handles.append(_real("training.initial_loss", problem.initial_loss))
+    if problem.layered and len(problem.layers) > 2:
+        handles.append(_real("training.pretraining.tolerance", problem.pretraining))
+    handles += [
+        _real(f"data.{name}", getattr(problem.moments, name))
+        for name in ("mean", "mean_square", "second_moment", "top_eigenvalue")
+    ]
+    return handles
+
+
+def _stepsize(value: float | tuple[float, ...]) -> _Handle:
+    def change(factor: float) -> _Change:
+        scaled = tuple(factor * each for each in value) if isinstance(value, tuple) else factor * value
+        return _Change(scaled, {"training.stepsize": scaled})
+
+    return _Handle("training.stepsize", value, change)
+
+
+def _real(key: str, value: float) -> _Handle:
+    def change(factor: float) -> _Change:
+        if value == 0:
+            return _Change(note="0 stays 0")
+        return _Change(factor * value, {key: factor * value})
+
+    return _Handle(key, value, change)
+
+
+def _whole(value: int, factor: float) -> int | None:
+    """The changed count, rounded down; None where nothing is left."""
+    return int(value * 2) if factor > 1 else value // 2 or None
+
+
+def _rounded(value: int, factor: float) -> str:
+    return f"rounded down to {value // 2:,}" if factor < 1 and value % 2 else ""
+
+
+def _count(key: str, value: int) -> _Handle:
+    def change(factor: float) -> _Change:
+        found = _whole(value, factor)
+        if found is None:
+            return _Change(note=f"{value} cannot be halved")
+        return _Change(found, {key: found}, _rounded(value, factor))
+
+    return _Handle(key, value, change)
+
+
+def _keep_prob(value: float) -> _Handle:
+    def change(factor: float) -> _Change:
+        found = min(1.0, factor * value)
+        if found == value:
+            return _Change(note="already 1")
+        return _Change(found, {"training.keep_prob": found}, "" if found == factor * value else "up to 1")
+
+    return _Handle("training.keep_prob", value, change)
+
+
+def _decay(value: float) -> _Handle:
+    def change(factor: float) -> _Change:
+        if value == 0 and factor < 1:
+            return _Change(note="0 stays 0")
+        found = factor * value if value else _FIRST_DECAY
+        found = min(found, _LARGEST_DECAY)
+        if found == value:
+            return _Change(note=f"already {_LARGEST_DECAY:g}")
+        note = "" if found == factor * value else f"to {found:g}"
+        return _Change(found, {"training.decay": found}, note)
+
+    return _Handle("training.decay", value, change)
+
+
+def _layer(situation: Situation, index: int) -> _Handle:
+    layers, given = situation.problem.layers, situation.spec.data.top_eigenvalue
+
+    def change(factor: float) -> _Change:
+        found = _whole(layers[index], factor)
+        if found is None:
+            return _Change(note=f"{layers[index]} cannot be halved")
+        changes: dict[str, Any] = {
+            "network.layers": tuple(found if place == index else width for place, width in enumerate(layers))
+        }
+        notes = [_rounded(layers[index], factor)]
+        if index == 0 and given is not None:
+            # Per input the moments stay, and an eigenvalue of so many more inputs grows with their number.
+            changes["data.top_eigenvalue"] = given * found / layers[0]
+            notes.append("data.top_eigenvalue along with it")
+        return _Change(found, changes, ", ".join(note for note in notes if note))
+
+    return _Handle(f"network.layers[{index}]", layers[index], change)
+
+
+def _weight_bound(problem: Problem) -> _Handle:
+    bounds = problem.weight_bounds
+    value: float | tuple[float, ...] = bounds[0] if len(set(bounds)) == 1 else bounds
+
+    def change(factor: float) -> _Change:
+        if not any(bounds):
+            return _Change(note="0 stays 0")
+        scaled = tuple(factor * each for each in value) if isinstance(value, tuple) else factor * value
+        return _Change(scaled, {problem.limit_key: scaled})
+
+    return _Handle(problem.limit_key, value, change)
