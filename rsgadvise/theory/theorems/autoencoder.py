@@ -152,7 +152,7 @@ class Autoencoder(Descent):
     kinds = ("autoencoder",)
     constants = ("paper",)
     sigmoids = True
-    moments = ("mean", "mean_square", "second_moment")  # the last for U_da, which is the certified one
+    moments = ("mean", "mean_square", "second_moment", "top_eigenvalue")  # the last two for U_da
     printed = ("(11)",)
     geometry = Geometry.PROJECTED_AS_PRINTED
     plain: ClassVar[Mapping[str, str]] = {
