@@ -8,12 +8,10 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Run, strict
 
-from rsgadvise.ask.sweep.measuring import measure_point
 from rsgadvise.ask.sweep.results import Axis, Sweep
 from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.report.pictures import BARS
@@ -321,24 +319,3 @@ def test_every_part_of_a_wide_table_has_a_title(
     assert main.count("continued") == {40: 2, 80: 0, 200: 0}[columns]
     assert main.count("Sweep of network.layers[1], continued\n\n") == main.count("continued")
     assert "continued" not in run(*arguments, "-q").out
-
-
-def test_ctrl_c_shows_what_is_finished(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = 0
-
-    def interrupted(*arguments: Any, **options: Any) -> Any:
-        nonlocal done
-        done += 1
-        if done > 2:
-            raise KeyboardInterrupt
-        return measure_point(*arguments, **options)
-
-    monkeypatch.setattr("rsgadvise.ask.sweep.running.measure_point", interrupted)
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    measured = ("--measure", "--runs", "2", "--jobs", "1", "-q", "-f", "json")
-    result = run("sweep", spec, "--vary", "network.layers[1]=2,3,4", *measured)
-    found = strict(result.out)
-    assert (result.code, len(found["points"]), len(found["axes"][0]["values"])) == (130, 2, 3)
-    assert "Interrupted after 2 of 3 points." in found["notes"]
-    nothing = run("sweep", spec, "--vary", "network.layers[1]=2,3,4", *measured)
-    assert (nothing.code, nothing.out) == (130, "")  # before the first point there is nothing to write
