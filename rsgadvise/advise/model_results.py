@@ -19,11 +19,13 @@ class Directional:
         gain: by how much updates still grow where the same gradient comes again and again: for momentum to
             1/(1 - beta) of it, for Adam not at all.
         found: whether curvature along the updates was positive; else the stepsize is a guess by lengths.
+        proportional: whether steps grow with the gradient, as those of SGD do, and of Adam do not.
     """
 
     stepsize: float
     gain: float
     found: bool
+    proportional: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def test_a_race_does_not_repeat_what_was_said_of_the_plan_for_a_target(run: Run,
     assert found["pilot"]["raced"][0]["outcome"] == "won"
     assert any(note.startswith("The race looks for the smallest loss, not") for note in found["notes"])
     assert not any("independent runs" in note for note in found["notes"])
-    assert found["critical_batch_size"].keys() == {"value", "lower", "upper", "at"}, (
+    assert found["critical_batch_size"].keys() == {"value", "lower", "upper", "at", "method"}, (
         "measured, not the plan's"
     )
     assert found["largest_gradient"] >= found["recommendations"][0]["certified_bound"]

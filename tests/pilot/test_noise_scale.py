@@ -82,4 +82,4 @@ def test_every_advice_that_saw_data_has_one(constants: str, work: float | None, 
     assert noise.at is not None
     assert 0 < noise.at < 3
     assert again.critical_batch_size == noise
-    assert advice.to_dict()["critical_batch_size"].keys() == {"value", "lower", "upper", "at"}
+    assert advice.to_dict()["critical_batch_size"].keys() == {"value", "lower", "upper", "at", "method"}

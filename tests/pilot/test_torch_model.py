@@ -281,7 +281,9 @@ def test_the_advice_beats_what_a_user_would_pick(name: str) -> None:
         scaled = copy.copy(advice)
         object.__setattr__(scaled, "train", _faster(advice, 2.0**by))
         rival.append(trained(other, made, scaled, x, y, steps))
-    assert ours <= 1.6 * min(rival)
+    # SGD and momentum take half of what short runs like best: safe in longer ones, and on these smooth rows
+    # the next power of two would have been better, as much as 1.8 times.
+    assert ours <= (1.6 if name == "adam" else 2.0) * min(rival)
 
 
 def _faster(advice: ModelAdvice, factor: float) -> Any:
@@ -511,7 +513,7 @@ def test_the_document_has_the_keys_of_any_advice(folder: Path, run: Run) -> None
     keys |= {"warmup", "source", "learns", "reason", "loss", "constant_loss", "held_out_error", "spread"}
     assert keys <= found["train"].keys()
     assert found["guarantee"] is None
-    assert found["critical_batch_size"].keys() == {"value", "lower", "upper", "at"}
+    assert found["critical_batch_size"].keys() == {"value", "lower", "upper", "at", "method"}
     assert found["recommendations"][0]["rank"] == 1
 
 
@@ -602,7 +604,8 @@ def test_what_cannot_be_asked(folder: Path, run: Run, arguments: list[str], said
     assert done.err.count("\n") == 1
 
 
-def test_a_stepsize_that_does_not_last_is_halved() -> None:
+@pytest.mark.parametrize("proportional", [False, True])
+def test_a_stepsize_that_does_not_last_is_halved(proportional: bool) -> None:
     """What goes well for a while is run for longer, and the answer is one that ends lower then."""
 
     class Fails(Trainer):
@@ -617,28 +620,36 @@ def test_a_stepsize_that_does_not_last_is_halved() -> None:
                 found.append(Trained(each, steps, loss, {}))
             return found
 
-    found = race(Fails.__new__(Fails), 0.3, 1600, 2.0, start=2.4)
+    found = race(Fails.__new__(Fails), 0.3, 1600, 2.0, start=2.4, proportional=proportional)
     assert found.best is not None
-    # 200 steps bear 0.3 and not 0.6, so that half of it is run for longer, and lasts.
+    # 178 steps bear 0.3 and not 0.6, so that half of it is run for longer, and lasts.
     assert found.best.candidate.stepsize == pytest.approx(0.15)
-    assert found.best.steps == 400
+    assert found.best.steps == 356
 
 
-def test_alike_is_what_little_was_learnt_is_not() -> None:
-    """Where hardly anything was learnt yet, losses are alike only if what was learnt is."""
+@pytest.mark.parametrize(
+    ("optimizer", "proportional"),
+    [("sgd", True), ("momentum", True), ("nesterov", True), ("adam", False), ("adamw", False)],
+)
+def test_half_of_what_short_runs_like_best_where_steps_grow_with_the_gradient(
+    optimizer: str, proportional: bool
+) -> None:
+    """The longest stepsize that a run bears is the shorter the longer it is; Adam's steps do not grow."""
 
-    class Slow(Trainer):
-        """It has learnt little of the way, the more the nearer the stepsize is to 1."""
+    class Smooth(Trainer):
+        """Best at a stepsize of 1, always."""
 
         def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
-            return [
-                Trained(each, steps, 3.2 - 0.3 * min(each.stepsize**0.2, each.stepsize**-0.2), {})
-                for each in candidates
-            ]
+            lost = [min(each.stepsize**0.2, each.stepsize**-0.2) for each in candidates]
+            return [Trained(each, steps, 3.2 - by, {}) for each, by in zip(candidates, lost, strict=True)]
 
-    found = race(Slow.__new__(Slow), 0.25, 1600, 2.0, start=3.2)
+    wrapped = Wrapped(network(), LOSSES["cross_entropy"], *rows(), device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    unit = directional(wrapped, torch_optimizer(optimizer), 32, generator, rows=64)
+    assert unit.proportional == proportional
+    found = race(Smooth.__new__(Smooth), 0.25, 1600, 2.0, start=3.2, proportional=unit.proportional)
     assert found.best is not None
-    assert found.best.candidate.stepsize == 1
+    assert found.best.candidate.stepsize == (0.5 if proportional else 1)
 
 
 def test_a_class_for_each_place_of_a_row() -> None:
@@ -719,7 +730,7 @@ def test_losses_are_followed_from_the_ends_of_short_trainings() -> None:
             ]
 
     found = race(Power.__new__(Power), 0.25, 3200, 2.0, start=3.2)
-    assert [steps for steps, _ in found.curve()] == [50, 400, 800]
+    assert [steps for steps, _ in found.curve()] == [44, 178, 356, 712]
     for steps, loss in found.curve():
         assert loss == pytest.approx(3 * steps ** (-1 / 3))
     for each in expected(found.curve(), 3200, seen=ENDS):
@@ -727,7 +738,7 @@ def test_losses_are_followed_from_the_ends_of_short_trainings() -> None:
         assert each.low < each.loss < each.high
     last = expected(found.curve(), 3200, end=0.5, seen=ENDS)[-1]
     assert last.iterations == 8 * 3200
-    assert last.loss == pytest.approx(0.5 * 32 ** (-1 / 3)), "begins at the loss over all rows"
+    assert last.loss == pytest.approx(0.5 * (8 * 3200 / 712) ** (-1 / 3)), "begins at the loss over all rows"
     assert expected(found.curve()[-1:], 3200, seen=ENDS) == (), "one length has no trend"
     assert Race([]).curve() == ()
     near, far, best = (

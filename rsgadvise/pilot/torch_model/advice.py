@@ -138,7 +138,15 @@ def _advise(
     found = Race([])
     if budget > 0:
         told = _told(progress)
-        found = race(trainer, unit.stepsize, iterations, budget, start=at_start, told=told)
+        found = race(
+            trainer,
+            unit.stepsize,
+            iterations,
+            budget,
+            start=at_start,
+            proportional=unit.proportional,
+            told=told,
+        )
     best = found.best
     after: tuple[NoiseScale, float] | None = None
     pilot: ShortTrainings | None = None

@@ -59,6 +59,7 @@ def directional(
     slope = [part.detach() for part in wrapped.gradient(*sample)]
     along = curved = length = 0.0
     gain = _gain(wrapped, optimizer, slope)
+    proportional = _proportional(wrapped, optimizer, slope)
     for _ in range(_UPDATES):
         update = _update(wrapped, optimizer, batch_size, generator)
         along += float(dot(slope, update))
@@ -66,10 +67,10 @@ def directional(
         length += float(dot(update, update))
     wrapped.restart()
     if along > 0 and curved > 0:
-        return Directional(along / curved / gain, gain, True)
+        return Directional(along / curved / gain, gain, True, proportional)
     # A step that changes each weight by a hundredth of their usual size.
     size = wrapped.length / math.sqrt(max(length / _UPDATES, 1e-300))
-    return Directional(0.01 * max(size, 1e-6) / gain, gain, False)
+    return Directional(0.01 * max(size, 1e-6) / gain, gain, False, proportional)
 
 
 def _gain(wrapped: Wrapped, optimizer: TorchOptimizer, gradient: Tensors) -> float:
@@ -81,6 +82,18 @@ def _gain(wrapped: Wrapped, optimizer: TorchOptimizer, gradient: Tensors) -> flo
         for found in (_stepped(wrapped, made, gradient, before) for _ in range(_LASTING))
     ]
     return norms[-1] / norms[_FED - 1] if norms[_FED - 1] > 0 else 1.0
+
+
+def _proportional(wrapped: Wrapped, optimizer: TorchOptimizer, gradient: Tensors) -> bool:
+    """Whether its step is longer where the gradient is: at least by half as much."""
+    before = [weight.detach().clone() for weight in wrapped.weights]
+
+    def squared_length(factor: float) -> float:
+        made = optimizer.make(wrapped.weights, lr=1.0)
+        step = _stepped(wrapped, made, [factor * part for part in gradient], before)
+        return float(dot(step, step))
+
+    return squared_length(2.0) > 2.25 * squared_length(1.0)
 
 
 def _update(wrapped: Wrapped, optimizer: TorchOptimizer, batch_size: int, generator: Any) -> Tensors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,24 +13,22 @@ from rsgadvise.records import dataclass
 Told = Callable[[float], None]
 
 _RUNGS = range(-4, 4)  # powers of two of the unit that start
-_FURTHER, _MOST_FURTHER = 2, 3  # rungs added beyond an end that is best, and how often
-_NEAR = (-1, 0, 1)  # of the best, that go on
-_SHARES = 1 / 64, 1 / 8  # of the training, that runs of each round take where the budget allows
-_FEWEST = 20, 150  # iterations of them, where it allows that: shorter runs say little
+_MOST_FURTHER = 3  # how often rungs are added beyond an end that is best
+_NEAR = (-1, 0, 1), (-1, 0)  # of the best of a heat, that run in the next
+_SHARES = 1 / 72, 1 / 18, 1 / 9  # of the training, that runs of each heat take where the budget allows
+_FEWEST = 20, 40, 80  # iterations of them, where it allows that: shorter runs say little
 _ALIKE = 0.05
 """Losses of short runs that differ by less, as a share of themselves and of what was learnt until then, are
-alike, and the smallest stepsize of those is taken: of longer runs it is the better one more often, and it
-never is the one that is too large."""
-_HARDLY_LEARNT = 0.8  # of the loss at W^1, or half of what the best has learnt
-_NEARBY = 4.1  # times the stepsize of the best
+alike: within what they span lies the best of longer ones."""
 _WARMUP = 0.1
 """The only other schedule that is tried. A constant stepsize does as well in short runs and was worse in
 whole ones; a cosine was no better than a line in short runs."""
 _BETTER = 0.03  # share by which it has to be better
-_LONGER = 2  # times the length of the second round, of a run that shows whether the winner lasts
+_LONGER = 2  # times the length of the last heat, of a run that shows whether the winner lasts
 _STEPS_DOWN = 3  # at most, where it does not
 _NO_HIGHER = 1.02  # times its loss before is no higher, where little is left to be learnt
-FULL = len(_RUNGS) * _SHARES[0] + (len(_NEAR) + 1 + _LONGER) * _SHARES[1]
+_RUNS = len(_RUNGS), len(_NEAR[0]), len(_NEAR[1]) + 1 + _LONGER
+FULL = sum(share * runs for share, runs in zip(_SHARES, _RUNS, strict=True))
 """Trainings that a whole race costs, of a training that is long."""
 
 
@@ -77,6 +76,7 @@ def race(
     budget: float,
     *,
     start: float,
+    proportional: bool = False,
     told: Told | None = None,
 ) -> Race:
     """Race stepsizes around the unit, and then schedules.
@@ -87,13 +87,16 @@ def race(
         iterations: N of the training that is advised.
         budget: trainings that the race may cost; it takes no more than it has use for.
         start: the loss at W^1.
+        proportional: whether steps are in proportion to gradients. Then the longest stepsize that a run
+            bears is the shorter the longer it is, and half the best of the last heat is advised; the steps of
+            others, such as Adam's, do not grow where the loss is steep.
         told: called with the share that is done.
     """
     found = Race([])
-    first, second = (max(share * iterations, least) for share, least in zip(_SHARES, _FEWEST, strict=True))
-    most = budget * iterations / (len(_RUNGS) * first + (len(_NEAR) + 1 + _LONGER) * second)
-    first, second = (max(1, min(iterations, round(min(1.0, most) * each))) for each in (first, second))
-    planned = len(_RUNGS) * first + (len(_NEAR) + 1 + _LONGER) * second
+    wanted = [max(share * iterations, least) for share, least in zip(_SHARES, _FEWEST, strict=True)]
+    most = min(1.0, budget * iterations / sum(map(operator.mul, wanted, _RUNS)))
+    lengths = [max(1, min(iterations, round(most * each))) for each in wanted]
+    planned = sum(map(operator.mul, lengths, _RUNS))
 
     def run(candidates: Sequence[Candidate], steps: int) -> list[Trained]:
         before = found.steps
@@ -108,15 +111,20 @@ def race(
         return ended
 
     try:
-        rungs = _climbed(run, [unit * 2.0**power for power in _RUNGS], first, further=_FURTHER)
-        top = _smallest(rungs, 0.0, start)
-        if top is not None:
-            found.best = top
-            last = _climbed(run, [top.candidate.stepsize * 2.0**by for by in _NEAR], second, further=1)
-            found.best = _chosen(last, start) or top
-            found.spread = _spread(last, found.best, start)
+        heat = _climbed(run, [unit * 2.0**power for power in _RUNGS], lengths[0], further=2)
+        found.best = _lowest(heat)
+        for near, length in zip(_NEAR, lengths[1:], strict=True):
+            if found.best is not None:
+                gamma = found.best.candidate.stepsize
+                further = 1 if len(near) > len(_NEAR[-1]) else 0
+                heat = _climbed(run, [gamma * 2.0**by for by in near], length, further=further)
+                found.best = _lowest(heat) or found.best
+                found.spread = _spread(found, length, start) if further else found.spread
+        if found.best is not None:
+            if proportional:
+                found.best = _halved(run, heat, found.best)
             found.best = _risen(run, found.best)
-            found.best = _lasting(run, found.best, min(iterations, _LONGER * second))
+            found.best = _lasting(run, found.best, min(iterations, _LONGER * lengths[-1]))
     except KeyboardInterrupt:
         found.interrupted = True
     return found
@@ -131,7 +139,7 @@ def _climbed(
 ) -> list[Trained]:
     """Runs of these stepsizes, and of as many `further` powers of two where the best is at an end."""
     rungs = run([Candidate(gamma) for gamma in stepsizes], steps)
-    for _ in range(_MOST_FURTHER):
+    for _ in range(_MOST_FURTHER if further else 0):
         rungs.sort(key=lambda each: each.candidate.stepsize)
         losses = [each.loss for each in rungs]
         low = losses.index(min(losses)) if math.isfinite(min(losses)) else 0
@@ -142,40 +150,30 @@ def _climbed(
     return rungs
 
 
-def _smallest(runs: Sequence[Trained], alike: float, start: float) -> Trained | None:
-    """The one with the smallest stepsize of those whose loss is all but the lowest."""
+def _lowest(runs: Sequence[Trained]) -> Trained | None:
+    """The one with the lowest loss, of several the smallest stepsize."""
     usable = [each for each in runs if math.isfinite(each.loss)]
-    lowest = min((each.loss for each in usable), default=math.inf)
-    good = [each for each in usable if each.loss <= lowest + alike * _measure(lowest, start)]
-    return min(good, key=lambda each: each.candidate.stepsize, default=None)
+    return min(usable, key=lambda each: (each.loss, each.candidate.stepsize), default=None)
 
 
-def _chosen(runs: Sequence[Trained], start: float) -> Trained | None:
-    """The smallest stepsize of those that are all but the best; half of it where what is 2 or 4 times as long
-    hardly learnt: longer runs fail at shorter steps."""
-    best = _smallest(runs, _ALIKE, start)
-    if best is None:
-        return None
-    gamma = best.candidate.stepsize
-    near = [each for each in runs if gamma < each.candidate.stepsize <= _NEARBY * gamma]
-    little = max(_HARDLY_LEARNT * start, (best.loss + start) / 2)
-    if start > 0 and any(not each.loss < little for each in near):
-        known = [each for each in runs if math.isclose(each.candidate.stepsize, gamma / 2)]
-        return known[0] if known else best
-    return best
+def _halved(
+    run: Callable[[Sequence[Candidate], int], list[Trained]], heat: Sequence[Trained], best: Trained
+) -> Trained:
+    """Half of its stepsize, after as many iterations."""
+    gamma = best.candidate.stepsize / 2
+    known = [each for each in heat if math.isclose(each.candidate.stepsize, gamma)]
+    half = known[0] if known else run([Candidate(gamma)], best.steps)[0]
+    return half if math.isfinite(half.loss) else best
 
 
-def _measure(lowest: float, start: float) -> float:
-    """What a difference of losses is held against."""
-    return max(0.0, min(abs(lowest), start - lowest))
-
-
-def _spread(runs: Sequence[Trained], best: Trained, start: float) -> float:
-    """From the rungs that did as well as the best; half a rung at the least."""
-    most = best.loss + _ALIKE * _measure(best.loss, start)
-    alike = [each.candidate.stepsize for each in runs if each.loss <= most]
-    ratios = [abs(math.log(gamma / best.candidate.stepsize)) for gamma in alike]
-    return math.sqrt(2) * math.exp(max(ratios, default=0.0))
+def _spread(found: Race, steps: int, start: float) -> float:
+    """From the rungs of a heat that did as well as the best; half a rung at the least."""
+    assert found.best is not None
+    lowest = found.best.loss
+    most = lowest + _ALIKE * max(0.0, min(abs(lowest), start - lowest))
+    gamma = found.best.candidate.stepsize
+    alike = [each.candidate.stepsize for each in found.runs if each.steps == steps and each.loss <= most]
+    return math.sqrt(2) * math.exp(max(abs(math.log(each / gamma)) for each in alike))
 
 
 def _risen(run: Callable[[Sequence[Candidate], int], list[Trained]], best: Trained) -> Trained:
