@@ -29,7 +29,7 @@ explore: $(VENV)/.installed-test  ## every property on other examples than befor
 	for round in $$(seq $(or $(ROUNDS),10)); do \
 	  $(BIN)/python -m pytest -q -n auto --dist worksteal -m hypothesis --hypothesis-profile=explore tests || exit 1; \
 	done
-	$(BIN)/python tests/explore/exploring.py --tries $(or $(TRIES),$$(( $(or $(ROUNDS),10) * 1000 ))) $(if $(SEED),--seed $(SEED)) --finds .explore
+	$(BIN)/python tests/explore/exploring.py --tries $(or $(TRIES),$$(( $(or $(ROUNDS),10) * 1000 ))) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
 	$(BIN)/python -m benchmarks
@@ -69,4 +69,4 @@ $(VENV)/.installed-plot: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .explore .figure1 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .figure1 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

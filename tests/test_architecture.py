@@ -17,6 +17,7 @@ PACKAGE = Path(rsgadvise.__file__).parent
 ROOMS = (
     ("records",),
     ("errors", "interrupts", "kinds", "modules", "numerals"),
+    ("files",),
     ("data", "theory"),
     ("spec",),
     ("training",),

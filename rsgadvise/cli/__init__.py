@@ -13,7 +13,7 @@ import typer
 import typer.main
 
 from rsgadvise.cli.options import VersionOption, grouped
-from rsgadvise.cli.places import guarded
+from rsgadvise.cli.output import guarded
 from rsgadvise.errors import RsgadviseError
 
 __all__ = ["COMMANDS", "main", "make_app"]
@@ -26,10 +26,10 @@ _EPILOG = (
 COMMANDS = {
     "recommend": "advice",
     "init": "files",
-    "stats": "data",
+    "stats": "files",
     "explain": "explaining",
     "batch": "batch",
-    "iterations": "advice",
+    "iterations": "iterations",
     "bound": "advice",
     "compare": "comparing",
     "design": "designing",

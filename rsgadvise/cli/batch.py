@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.advice import Answer, NoSourceArgument, ask_for_advice
-from rsgadvise.cli.data import rows_of
-from rsgadvise.cli.options import SetOption
-from rsgadvise.cli.output import TargetOptions, emit
-from rsgadvise.cli.sources import AboutData, DataOptions, EffortOptions
-from rsgadvise.cli.torch_model import AboutModel, ModelOptions
+from rsgadvise.cli.advice import NoSourceArgument, advised
+from rsgadvise.cli.options import AboutData, AboutModel, DataOptions, EffortOptions, ModelOptions, SetOption
+from rsgadvise.cli.output import TargetOptions, show
+from rsgadvise.cli.sources import Loaded, rows_of
 from rsgadvise.errors import InfeasibleError, UsageError
 
 if TYPE_CHECKING:
@@ -50,33 +48,24 @@ def batch(
     """Batch size, stepsize and iterations together: how far larger batches pay."""
     if before is not None and after is None:
         raise UsageError(f"--from {before} needs --to B, the batch size that comes instead; got none; add it")
-    if model.given is not None:
-        if spec is not None and model.model is not None:
-            raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
+    extra: dict[str, Callable[[], Any]] = {}
+    if model.in_place_of(spec):
         found, interrupted = _of_model(model, options, effort, before, after, quiet=to.quiet)
-        extra: Mapping[str, Any] = {}
     else:
         if spec is None:
             raise UsageError("batch needs a spec, a data file or --model FILE.py:NAME; got none; name one")
-        answer = ask_for_advice(
-            spec, (*(set_ or ()), "target=null"), effort, top=1, quiet=to.quiet, options=options
-        )
-        aimed = _aimed(answer.loaded.source.text, set_ or ())
-        found = _of_spec(answer, effort, before, after, aimed=aimed)
-        interrupted = answer.result.interrupted
-        extra = {"data": dict(answer.measured), "spec": answer.loaded.spec.model_dump(mode="json")}
+        sets = (*(set_ or ()), "target=null")
+        source, advice = advised(spec, sets, effort, top=1, quiet=to.quiet, options=options)
+        aimed = _aimed(source.loaded.source.text, set_ or ())
+        found = _of_spec(source, advice, effort, before, after, aimed=aimed)
+        interrupted, extra = advice.interrupted, source.about()
 
-    def blocks() -> Sequence[Block]:
+    def blocks(found: BatchAdvice) -> Sequence[Block]:
         from rsgadvise.show.report.batching import batch_blocks
 
         return batch_blocks(found)
 
-    def document() -> Mapping[str, Any]:
-        from rsgadvise.show.report.documents import as_document
-
-        return as_document("batch", found, **extra)
-
-    emit(to, blocks=blocks, document=document, rows=lambda: [asdict(row) for row in found.tradeoff])
+    show(to, "batch", found, blocks, found.tradeoff, **extra)
     if interrupted:
         raise typer.Exit(130)
 
@@ -92,7 +81,7 @@ def _aimed(text: str, overrides: Sequence[str]) -> bool:
 
 
 def _of_spec(
-    answer: Answer[Advice], effort: Effort, before: int | None, after: int | None, *, aimed: bool
+    source: Loaded, advice: Advice, effort: Effort, before: int | None, after: int | None, *, aimed: bool
 ) -> BatchAdvice:
     """The answer; `aimed`: whether the spec had a target."""
     from rsgadvise.advise.results import NoiseScale
@@ -100,58 +89,57 @@ def _of_spec(
     from rsgadvise.numerals import network
     from rsgadvise.pilot.batch_race import Usual
 
-    advice = answer.result
     plan = advice.train
     if plan is None:
         reason = "no training fits the spec" if advice.infeasible is None else advice.infeasible.reason
         raise InfeasibleError(f"no batch size can be advised: {reason}")
-    race, cost, fits = _measured(answer, plan, effort)
+    race, cost, fits = _measured(source, advice, plan, effort)
     notes = [f"This network learns nothing so: {plan.reason.rstrip('.')}."] if plan.learns is False else []
     if aimed:
         notes.append(
             "The target of the spec is set aside: batch sizes are compared at the loss of a training, not by "
             "a proven bound; `rsgadvise recommend` plans for it."
         )
-    noise, known = advice.critical_batch_size, answer.measured.get("samples")
+    noise, known = advice.critical_batch_size, (source.measured or {}).get("samples")
     return batch_advice(
         plan,
         race,
         noise=noise if isinstance(noise, NoiseScale) else None,
         about=network(advice.kind, advice.layers),
         usual=Usual.of(plan.optimises),
-        samples=answer.loaded.spec.data.samples if known is None else int(known),
+        samples=source.spec.data.samples if known is None else int(known),
         cost=cost,
         memory=fits,
         before=before,
         after=after,
-        notes=(*notes, *answer.source.notes),
+        notes=(*notes, *source.notes),
     )
 
 
 def _measured(
-    answer: Answer[Advice], plan: TrainingPlan, effort: Effort
+    source: Loaded, advice: Advice, plan: TrainingPlan, effort: Effort
 ) -> tuple[BatchRace | None, StepCost | None, Memory | None]:
     """The race of batch sizes, the seconds of a step and what memory allows; without rows what the spec
     says."""
     from rsgadvise.advise.results import NoiseScale
     from rsgadvise.pilot.timing import StepCost, memory, step_cost
 
-    given = answer.loaded.spec.cost
+    given = source.spec.cost
     cost = None if given is None else StepCost(given.per_iteration, given.per_sample, "given")
-    if answer.statistics is None or not isinstance(answer.result.critical_batch_size, NoiseScale):
+    if source.statistics is None or not isinstance(advice.critical_batch_size, NoiseScale):
         return None, cost, None
     from rsgadvise.pilot.batch_race import race_batches
     from rsgadvise.spec.problem import resolve
     from rsgadvise.training.networks import Network
 
-    problem = resolve(answer.loaded.spec, answer.measured)
+    problem = resolve(source.spec, source.measured)
     network = Network.of(problem, plan.keep_prob or 1.0)
     if plan.weight_bound is not None and network.weight_bounds:
         box = plan.weight_bound
         network = replace(
             network, weight_bounds=box if isinstance(box, tuple) else (box,) * len(network.weight_bounds)
         )
-    rows = rows_of(answer.loaded, answer.statistics)
+    rows = rows_of(source.loaded, source.statistics)
     race = race_batches(network, rows, problem.optimizer, plan, seed=effort.seed, work=effort.allowed)
     return race, cost or step_cost(network, rows, problem.optimizer), memory(network)
 
@@ -167,10 +155,10 @@ def _of_model(
 ) -> tuple[BatchAdvice, bool]:
     """The answer, and whether the user interrupted the race before it."""
     from rsgadvise.ask.batch import batch_advice
-    from rsgadvise.cli.torch_model import advised, prepared
+    from rsgadvise.cli.torch_model import measured, prepared
 
     ready = prepared(model, options, effort, quiet=quiet)
-    advice = advised(ready, quiet=quiet)
+    advice = measured(ready, quiet=quiet)
     from rsgadvise.pilot.batch_race import Usual
     from rsgadvise.pilot.torch_model.advice import WORK
     from rsgadvise.pilot.torch_model.batching import race_batches, step_cost

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.data import described, rows_of, statistics_of
+from rsgadvise.cli.bounds import located, require_bounds, require_box, unique_name
 from rsgadvise.cli.options import EitherConstantsOption, SetOption, check_budget, check_confidence
 from rsgadvise.cli.output import TargetOptions, emit
-from rsgadvise.cli.sources import located, require_bounds, require_box, unique_name
+from rsgadvise.cli.sources import described, rows_of, statistics_of
 from rsgadvise.errors import HypothesisError, UsageError
 
 if TYPE_CHECKING:

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from rsgadvise.cli.advice import Measured, SpecArgument, ask
+from rsgadvise.cli.advice import SpecArgument
 from rsgadvise.cli.options import EitherConstantsOption, SetOption
-from rsgadvise.cli.output import TargetOptions, emit
+from rsgadvise.cli.output import TargetOptions, show
 from rsgadvise.cli.progress import ReadProgress
-
-if TYPE_CHECKING:
-    from rsgadvise.ask.design import Design
-    from rsgadvise.data.scaling import DataStatistics
-    from rsgadvise.show.report.blocks import Block
-    from rsgadvise.spec import LoadedSpec
-
-
-class By(StrEnum):
-    """Costs that architectures can be ranked by."""
-
-    WORK = "work"
-    SAMPLES = "samples"
-    ITERATIONS = "iterations"
-    SECONDS = "seconds"
 
 
 def design(
@@ -51,7 +33,7 @@ def design(
         int | None, typer.Option(min=1, metavar="MAX", help="Only networks with at most MAX weights.")
     ] = None,
     by: Annotated[
-        By | None,
+        Literal["work", "samples", "iterations", "seconds"] | None,
         typer.Option(
             help="Cost to reach the target; by default seconds if the spec has a cost, else work, which is "
             "multiply-adds, 3 x weights x samples.",
@@ -77,39 +59,27 @@ def design(
     """Rank network structures for a task, and plan one's training."""
     from rsgadvise.ask.design import design as design_networks
     from rsgadvise.ask.design import parse_depths, parse_which, parse_widths
+    from rsgadvise.cli.bounds import bounded
+    from rsgadvise.show.report.designing import design_blocks
 
     lengths, depths, planned = parse_widths(widths), parse_depths(depth), parse_which(pipeline)
-
-    def question(loaded: LoadedSpec, measured: Measured, _: DataStatistics | None) -> Design:
-        with ReadProgress(enabled=not to.quiet) as progress:
-            return design_networks(
-                loaded.spec,
-                widths=lengths,
-                depths=depths,
-                equal=equal,
-                most_weights=parameters,
-                constants=None if constants is None else constants,
-                by=None if by is None else by.value,
-                top=top,
-                most_families=families,
-                pipeline=planned,
-                measured=measured,
-                progress=progress,
-            )
-
-    answer = ask(spec, set_, question, constants=constants, quiet=to.quiet, sgd=True)
-    found = answer.result
-
-    def blocks() -> Sequence[Block]:
-        from rsgadvise.show.report.designing import design_blocks
-
-        return design_blocks(found)
-
-    emit(
-        to,
-        blocks=blocks,
-        document=lambda: answer.document("design"),
-        rows=lambda: [asdict(row) for row in found.architectures],
-    )
+    source = bounded(spec, set_, constants, quiet=to.quiet, sgd=True)
+    with source.asked(), ReadProgress(enabled=not to.quiet) as progress:
+        found = design_networks(
+            source.spec,
+            widths=lengths,
+            depths=depths,
+            equal=equal,
+            most_weights=parameters,
+            constants=constants,
+            by=by,
+            top=top,
+            most_families=families,
+            pipeline=planned,
+            measured=source.measured,
+            progress=progress,
+        )
+    found = source.noted(found)
+    show(to, "design", found, design_blocks, found.architectures, **source.about())
     if found.infeasible is not None:
         raise typer.Exit(1)

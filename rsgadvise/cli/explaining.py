@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from rsgadvise.cli.advice import Measured, SpecArgument, ask
+from rsgadvise.cli.advice import SpecArgument
 from rsgadvise.cli.options import ConstantsOption, SetOption
-from rsgadvise.cli.output import TargetOptions, emit
-
-if TYPE_CHECKING:
-    from rsgadvise.ask.explain.results import Explanation
-    from rsgadvise.data.scaling import DataStatistics
-    from rsgadvise.show.report.blocks import Block
-    from rsgadvise.spec import LoadedSpec
+from rsgadvise.cli.output import TargetOptions, show
 
 
 def explain(
@@ -35,28 +27,17 @@ def explain(
     to: TargetOptions,
 ) -> None:
     """Explain a bound: its terms, assumptions, and what changes it."""
+    from rsgadvise.ask.explain.explaining import explain as explained
+    from rsgadvise.cli.bounds import bounded
+    from rsgadvise.show.report.explaining import explanation_blocks
 
-    def question(loaded: LoadedSpec, measured: Measured, statistics: DataStatistics | None) -> Explanation:
-        from rsgadvise.ask.explain.explaining import explain as explained
-
-        return explained(
-            loaded.spec,
+    source = bounded(spec, set_, constants, quiet=to.quiet)
+    with source.asked():
+        found = explained(
+            source.spec,
             constants=constants,
-            measured=measured,
-            statistics=statistics,
+            measured=source.measured,
+            statistics=source.statistics,
             thorough=thorough,
         )
-
-    answer = ask(spec, set_, question, constants=constants, quiet=to.quiet)
-
-    def blocks() -> Sequence[Block]:
-        from rsgadvise.show.report.explaining import explanation_blocks
-
-        return explanation_blocks(answer.result)
-
-    emit(
-        to,
-        blocks=blocks,
-        document=lambda: answer.document("explain"),
-        rows=lambda: [asdict(term) for term in answer.result.terms],
-    )
+    show(to, "explain", source.noted(found), explanation_blocks, found.terms, **source.about())

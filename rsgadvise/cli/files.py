@@ -1,34 +1,124 @@
-"""`init` and `schema`: a spec to start from, and what editors need to complete it."""
+"""`stats`, `init` and `schema`: data files measured, and specs to start from."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsgadvise.cli.data import AboutReading, keys_for, unprintable, width_fix
-from rsgadvise.cli.options import (
-    NoColorOption,
-    OutputOption,
-    QuietOption,
-    VersionOption,
+from rsgadvise.cli.options import AboutReading
+from rsgadvise.cli.output import (
+    PlaceOptions,
+    TargetOptions,
+    emit,
+    is_stdout,
+    keep_data_apart,
+    write,
 )
-from rsgadvise.cli.output import is_stdout, write, write_text
-from rsgadvise.cli.places import keep_data_apart
-from rsgadvise.cli.sources import HIDDEN, is_data
+from rsgadvise.cli.sources import (
+    HIDDEN,
+    is_data,
+    keys_for,
+    measured,
+    statistics_for_spec,
+    width_fix,
+)
 from rsgadvise.errors import UsageError
-from rsgadvise.kinds import Kind
+from rsgadvise.files import write_text
 from rsgadvise.theory.optimizers import optimizer_names
 
 if TYPE_CHECKING:
     from rsgadvise.data.scaling import ScalingChoice
     from rsgadvise.data.stream import DataSource
+    from rsgadvise.kinds import Kind
 
 
 SCHEMA_NAME = "rsgadvise.schema.json"
+
+
+def stats(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Data file; the format is found from its content.")
+    ],
+    about: AboutReading,
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum/--no-spectrum", help="Whether to compute the top eigenvalue.")
+    ] = True,
+    into: Annotated[
+        Path | None, typer.Option(metavar="SPEC", help="Also write the statistics into this spec.")
+    ] = None,
+    *,
+    to: TargetOptions,
+) -> None:
+    """Measure a data file: mean, moments, spectrum and scaling."""
+    from rsgadvise.data.opening import open_as
+    from rsgadvise.show.report import documents as report
+
+    keep_data_apart(data, about.target)
+    if into is not None and about.scaling == "standard":
+        raise UsageError(
+            "--into writes moments of inputs in [0, 1]; got --scaling standard, which leaves them; leave it "
+            "out, or give the spec data.file and data.scaling: standard instead"
+        )
+    reading = about.reading()
+    source = open_as(data, reading)
+    statistics = measured(source, spectrum=spectrum, quiet=to.quiet, scaling=about.scaling)
+    if into is not None:
+        _check_width(into, source)
+    name = str(data).encode("utf-8", "replace").decode("utf-8")
+    emit(
+        to,
+        blocks=lambda: report.statistics_blocks(statistics, name),
+        document=lambda: report.statistics_document(statistics, name),
+        rows=lambda: [report.statistics_document(statistics, name)],
+    )
+    if into is not None:  # last, so that a result that cannot be written changes nothing
+        from rsgadvise.spec import write_statistics
+
+        write_statistics(into, statistics_for_spec(statistics))
+        if not to.quiet:
+            keys = keys_for(source, reading, scaling=about.scaling, folder=into.parent)
+            for line in (f"wrote the statistics into {into}", *_about_its_file(into, data, keys)):
+                print(line, file=sys.stderr)
+
+
+def _check_width(into: Path, source: DataSource) -> None:
+    """Refuse a spec for data of another width.
+
+    Raises:
+        SpecError: its first layer has another number of units than the data has features.
+    """
+    from rsgadvise.spec import load_spec
+
+    if str(into) == "-":
+        return  # refused where it would be written
+    loaded = load_spec(into)
+    network = loaded.spec.network
+    width = network.layers[0]
+    if width != source.input_dim:
+        raise loaded.source.error(
+            "network.layers[0]",
+            f"must be the number of features of {source.path}, {source.input_dim}; got {width}; "
+            + width_fix(source, width, tied=network.tied),
+        )
+
+
+def _about_its_file(into: Path, data: Path, keys: dict[str, Any]) -> list[str]:
+    """What to know where the spec names another data file than the measured one, or none."""
+    from rsgadvise.spec import load_spec, yaml_scalar
+
+    loaded = load_spec(into)
+    named = loaded.spec.data.file
+    if named is None:
+        pairs = ", ".join(f"{key}: {yaml_scalar(key, value)}" for key, value in keys.items())
+        return [f"it names no data to train on or to calibrate by; add to data: {pairs}"]
+    there = loaded.source.base_dir / named
+    if there.exists() and there.samefile(data):
+        return []
+    return [f"its data.file is {named}, which counts instead of these numbers; change it to {data}"]
 
 
 def _schema_text() -> str:
@@ -37,26 +127,9 @@ def _schema_text() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
-def schema(
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
-) -> None:
+def schema(to: PlaceOptions) -> None:
     """Print the JSON Schema of the spec, for editors."""
-    del quiet, no_color, version
-    write(output, _schema_text())
-
-
-def _widths(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(
-            f"--layers must be whole numbers separated by commas; got {text!r}; write e.g. 784,200,10"
-        ) from None
+    write(to.path, _schema_text())
 
 
 def init(
@@ -81,18 +154,14 @@ def init(
     *,
     about_data: AboutReading,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    to: PlaceOptions,
 ) -> None:
     """Write a commented spec to start from."""
-    del no_color, version
     from rsgadvise.spec.template import kind_named, optimizer_named, render_template
 
-    place = _place(file, output, force=force)
-    if data is None and about_data.given:
-        raise UsageError(f"{about_data.given[0]} is about the file of --data; got no --data; leave it out")
+    place = _place(file, to.path, force=force)
+    if data is None and about_data.words:
+        raise UsageError(f"{about_data.words[0]} is about the file of --data; got no --data; leave it out")
     optimizer_named(optimizer)
     widths, values, told = _widths(layers), None, []
     if kind is None:
@@ -105,13 +174,10 @@ def init(
         keep_data_apart(data, about_data.target)
         reading = about_data.reading()
         source = open_as(data, reading)
-        widths, values = _from_data(source, about, widths, scaling=about_data.scaling, quiet=quiet)
-        keys = keys_for(source, reading, scaling=about_data.scaling, folder=place.parent if place else Path())
-        blocked = unprintable(keys)
-        if blocked is not None:
-            told.append(f"data.file is left out of it: {blocked}")
-        else:
-            values |= keys
+        widths, values = _from_data(source, about, widths, scaling=about_data.scaling, quiet=to.quiet)
+        values |= keys_for(
+            source, reading, scaling=about_data.scaling, folder=place.parent if place else Path()
+        )
         if not about.tied and not source.has_targets:
             told.append(_without_targets(source))
     write(place, render_template(kind=kind, layers=widths, data=values, optimizer=optimizer))
@@ -120,9 +186,17 @@ def init(
         if not beside.exists():
             write_text(beside, _schema_text())
         told.append(f"wrote {place}; next: rsgadvise recommend {place}")
-    if not quiet:
-        for line in told:
-            print(line, file=sys.stderr)
+    for line in () if to.quiet else told:
+        print(line, file=sys.stderr)
+
+
+def _widths(text: str | None) -> list[int] | None:
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--layers must be whole numbers separated by commas; got {text!r}; write e.g. 784,200,10"
+        ) from None
 
 
 def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | None:
@@ -143,25 +217,10 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
     return place
 
 
-def _without_targets(source: DataSource) -> str:
-    """What to know of a spec whose data have no targets, for a network that needs some."""
-    from rsgadvise.data.opening import target_choice
-
-    if source.column_numbers is None:
-        choice = target_choice(source.path)
-        return f"{source.path} holds no targets; to train on it, name them with data.target, {choice}"
-    return (
-        f"every column of {source.path} counts as a feature; if one of them is the target, start again with "
-        "--target"
-    )
-
-
 def _from_data(
     source: DataSource, kind: Kind, widths: list[int] | None, *, scaling: ScalingChoice, quiet: bool
 ) -> tuple[list[int], dict[str, object]]:
     """Layers that fit the data, and its statistics by spec key."""
-    from rsgadvise.cli.data import measured, statistics_for_spec
-
     data = source.path
     if widths is None and not kind.tied and not source.has_targets:
         raise UsageError(f"{data}: {_name_a_target(source)}")
@@ -184,6 +243,19 @@ def _from_data(
     if scaling == "standard":  # whose moments are not those that a spec may have
         values = {"samples": values["samples"]}
     return widths, dict(values)
+
+
+def _without_targets(source: DataSource) -> str:
+    """What to know of a spec whose data have no targets, for a network that needs some."""
+    from rsgadvise.data.opening import target_choice
+
+    if source.column_numbers is None:
+        choice = target_choice(source.path)
+        return f"{source.path} holds no targets; to train on it, name them with data.target, {choice}"
+    return (
+        f"every column of {source.path} counts as a feature; if one of them is the target, start again with "
+        "--target"
+    )
 
 
 def _name_a_target(source: DataSource) -> str:

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from rsgadvise import __version__
 from rsgadvise.errors import UsageError
-from rsgadvise.pilot import AUTO
+from rsgadvise.pilot import AUTO, Effort
 from rsgadvise.records import dataclass
 from rsgadvise.show.formats import format_names
 from rsgadvise.theory import BY_THEOREM, CONSTANTS, all_constants
+from rsgadvise.theory.optimizers import SGD, optimizer_names
+
+if TYPE_CHECKING:
+    from rsgadvise.data.dialect import TableOptions
+    from rsgadvise.data.reading import Reading
 
 # Options that several commands take together.
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Options that make one value: a parameter `Annotated[Value, Group(make)]` stands for those of `make`."""
+    """Options that make one value: a parameter `Annotated[Value, Group(make)]` stands for those of `make`.
+
+    Attributes:
+        make: of the value; its parameters are annotated as options. names: of those that are asked for.
+    """
 
     make: Callable[..., Any]
+    names: tuple[str, ...] = ()
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,9 +46,10 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     for each in signature(command, eval_str=True).parameters.values():
         marks = getattr(each.annotation, "__metadata__", ())
         options = [each]
-        for make in (mark.make for mark in marks if isinstance(mark, Group)):
-            options = [*signature(make, eval_str=True).parameters.values()]
-            made[each.name] = make, [option.name for option in options]
+        for group in (mark for mark in marks if isinstance(mark, Group)):
+            known = signature(group.make, eval_str=True).parameters
+            options = [known[name] for name in group.names or known]
+            made[each.name] = group.make, [option.name for option in options]
         parameters += [option.replace(kind=Parameter.KEYWORD_ONLY) for option in options]
 
     @wraps(command)
@@ -95,32 +106,10 @@ def usable_cores() -> int:
 
 
 if TYPE_CHECKING:
-
-    class Format(StrEnum):
-        """Output formats: those that are there."""
-
-        TABLE = "table"
+    Format = str
 else:
-    Format = StrEnum("Format", {name.upper(): name for name in format_names()})
-
-
-class Emit(StrEnum):
-    """Libraries in whose words a recommendation can be written down."""
-
-    TORCH = "torch"
-    KERAS = "keras"
-    SKLEARN = "sklearn"
-    OPTUNA = "optuna"
-
-
-class ScalingName(StrEnum):
-    """Ways of scaling features, all but the last into [0, 1]."""
-
-    AUTO = "auto"
-    NONE = "none"
-    MINMAX = "minmax"
-    ROBUST = "robust"
-    STANDARD = "standard"
+    Format = Literal[format_names()]  # those that are there
+Emit = Literal["torch", "keras", "sklearn", "optuna"]
 
 
 def _show_version(wanted: bool) -> None:
@@ -148,17 +137,6 @@ NoColorOption = Annotated[
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
 ]
-COLUMN_NUMBERS = "by name, or by number (counted from 0; -1 is the last)"
-"""How a column of a table is named, for help texts."""
-ScalingOption = Annotated[
-    ScalingName,
-    typer.Option(
-        "--scaling",
-        help="How features come into [0, 1]: auto, as the data ask for; none, as they are; minmax, column "
-        "by column; robust, column by column from the 1st to the 99th percentile, the rest clipped. Or "
-        "standard: mean 0 and variance 1, for what is measured; no theorem is about it.",
-    ),
-]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key of the spec, e.g. training.decay=0.5."),
@@ -178,67 +156,284 @@ def _constants(*known: str) -> Callable[[str], str]:
     return parse
 
 
+def _constants_option(*known: str, option: str = "--constants", help_: str) -> Any:
+    return typer.Option(option, parser=_constants(*known), metavar=f"<{'|'.join(known)}>", help=help_)
+
+
 _ADVICE = AUTO, *CONSTANTS
 _FLOORLESS = "floorless: such, with a box, in a bound that large batches are not needed for"
 ConstantsOption = Annotated[
     str | None,
-    typer.Option(
-        "--constants",
-        parser=_constants(*BY_THEOREM),
-        metavar=f"<{'|'.join(BY_THEOREM)}>",
-        help="paper: as published, the default where that is about the network; certified: hold for any data "
-        f"of these moments; {_FLOORLESS}.",
+    _constants_option(
+        *BY_THEOREM,
+        help_="paper: as published, the default where that is about the network; certified: hold for any "
+        f"data of these moments; {_FLOORLESS}.",
     ),
 ]
 EitherConstantsOption = Annotated[
     str | None,
-    typer.Option(
-        "--constants",
-        parser=_constants(*BY_THEOREM),
-        metavar=f"<{'|'.join(BY_THEOREM)}>",
-        help=f"paper: as published; certified: hold for any data of these moments; {_FLOORLESS}. The default "
-        "is paper, and for a target that the paper's have no plan for certified, or else floorless.",
-    ),
-]
-AdviceConstantsOption = Annotated[
-    str,
-    typer.Option(
-        "--constants",
-        parser=_constants(*_ADVICE),
-        metavar=f"<{'|'.join(_ADVICE)}>",
-        help="auto: measured on the data where there are any, else typical for their statistics, with the "
-        "theorem's ranks beside it; paper: as published; certified: hold for any data of these moments; "
-        f"{_FLOORLESS}; typical and calibrated: from statistics and from data, neither of them proven.",
+    _constants_option(
+        *BY_THEOREM,
+        help_=f"paper: as published; certified: hold for any data of these moments; {_FLOORLESS}. The "
+        "default is paper, and for a target that the paper's have no plan for certified, or else floorless.",
     ),
 ]
 AdviserOption = Annotated[
     str | None,
-    typer.Option(
-        "--advice",
-        parser=_constants(*BY_THEOREM),
-        metavar=f"<{'|'.join(BY_THEOREM)}>",
-        help="Whose constants choose what a spec leaves open.",
+    _constants_option(
+        *BY_THEOREM, option="--advice", help_="Whose constants choose what a spec leaves open."
     ),
 ]
-PilotOption = Annotated[
-    float | None,
-    typer.Option(
-        metavar="FRACTION",
-        help="Race candidates in short runs on the data, at a cost of at most FRACTION of one training; "
-        "0 for no race, else at least 0.1. Without it auto races within --work.",
-    ),
-]
-WorkOption = Annotated[
-    float | None,
-    typer.Option(
-        metavar="FLOPS",
-        help="Multiply-adds that auto may spend on training; the default is some ten seconds on one core.",
-    ),
-]
-SeedOption = Annotated[
-    int, typer.Option(min=0, help="Seed of what is measured and raced: the same seed, the same advice.")
-]
+
+
+def _effort(
+    constants: Annotated[
+        str,
+        _constants_option(
+            *_ADVICE,
+            help_="auto: measured on the data where there are any, else typical for their statistics, with "
+            "the theorem's ranks beside it; paper: as published; certified: hold for any data of these "
+            f"moments; {_FLOORLESS}; typical and calibrated: from statistics and from data, neither of them "
+            "proven.",
+        ),
+    ] = AUTO,
+    work: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FLOPS",
+            help="Multiply-adds that auto may spend on training; the default is some ten seconds on one "
+            "core.",
+        ),
+    ] = None,
+    pilot: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="Race candidates in short runs on the data, at a cost of at most FRACTION of one training; "
+            "0 for no race, else at least 0.1. Without it auto races within --work.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of what is measured and raced: the same seed, the same advice."),
+    ] = 0,
+) -> Effort:
+    return Effort(constants, pilot, work, seed)
+
+
+EffortOptions = Annotated[Effort, Group(_effort)]
 EmitOption = Annotated[
     Emit | None,
     typer.Option("--emit", help="Print Python that trains by the first rank, in place of the report."),
 ]
+
+
+# The options of a data file.
+
+_OF_DATA = "Of a data file:"
+_COLUMN = "by name, or by number (counted from 0; -1 is the last)"
+AUTO_BATCH = 0
+"""In place of a batch size: it is to be measured."""
+
+
+def _batch_size(said: str) -> int:
+    if said == "auto":
+        return AUTO_BATCH
+    try:
+        size = int(said)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise typer.BadParameter(f"must be a whole number above 0, or auto with --model; got {said!r}")
+    return size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataOptions:
+    """What the command line says of a data file, and of a network for it; None where it says nothing."""
+
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN|FILE",
+            help=f"{_OF_DATA} what to predict: a column {_COLUMN}, an array, or another file.",
+        ),
+    ] = None
+    hidden: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N[,N...]", help=f"{_OF_DATA} units of the hidden layers; 0 for none, 32 unless told."
+        ),
+    ] = None
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help=f"{_OF_DATA} single_layer, multilayer or autoencoder."),
+    ] = None
+    epochs: Annotated[float | None, typer.Option(help=f"{_OF_DATA} passes over the rows.")] = None
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            parser=_batch_size,
+            metavar="B",
+            help=f"{_OF_DATA} rows of a mini-batch; auto, of a --model, measures it.",
+        ),
+    ] = None
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{_OF_DATA} {', '.join(optimizer_names())}; {SGD} unless told. Of a --model also "
+            "FILE.py:NAME of a function of parameters and lr; adam unless told.",
+        ),
+    ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help=f"{_OF_DATA} leave out a column {_COLUMN}, or several, a,b; repeatable; none keeps even "
+            "dates and numbers of rows.",
+        ),
+    ] = None
+    categories: Annotated[
+        Literal["one_hot", "exclude"] | None,
+        typer.Option(help=f"{_OF_DATA} columns of a few words: an input for every word, or none."),
+    ] = None
+    target_kind: Annotated[
+        Literal["auto", "classes", "values"],
+        typer.Option(help=f"{_OF_DATA} whether the targets are labels or values."),
+    ] = "auto"
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help=f"{_OF_DATA} how its text is written: separator, decimal, thousands, missing, encoding, "
+            "comment or header; repeatable.",
+        ),
+    ] = None
+    array: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"{_OF_DATA} the array of the features.")
+    ] = None
+    scaling: Annotated[
+        Literal["auto", "none", "minmax", "robust", "standard"],
+        typer.Option(
+            help="How features come into [0, 1]: auto, as the data ask for; none, as they are; minmax, "
+            "column by column; robust, column by column from the 1st to the 99th percentile, the rest "
+            "clipped. Or standard: mean 0 and variance 1, for what is measured; no theorem is about it.",
+        ),
+    ] = "auto"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options that were used as they are typed, with their values."""
+        typed = list[str]()
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value != f.default:
+                for each in value if isinstance(value, list) else [value]:
+                    shown = f"{each:g}" if isinstance(each, float) else str(each)
+                    typed += [f"--{f.name.replace('_', '-')}", shown]
+        return tuple(typed)
+
+    def reading(self) -> Reading:
+        """How the file is to be read.
+
+        Raises:
+            UsageError: --table says what cannot be.
+        """
+        from rsgadvise.data.reading import Reading
+
+        excluded, table = tuple(self.exclude or ()), _table(self.table or [])
+        return Reading(self.array, self.target, excluded, self.categories, self.target_kind, table)
+
+
+AboutData = Annotated[DataOptions, Group(DataOptions)]
+AboutReading = Annotated[
+    DataOptions,
+    Group(DataOptions, ("target", "array", "exclude", "categories", "target_kind", "table", "scaling")),
+]
+"""Those of reading it alone."""
+
+
+def _table(said: Sequence[str]) -> TableOptions:
+    """What --table says, checked as the table section of a spec is."""
+    from rsgadvise.data.dialect import TableOptions
+
+    if not said:
+        return TableOptions()
+    from pydantic import ValidationError
+
+    from rsgadvise.spec.models import Table
+
+    values: dict[str, Any] = {}
+    for text in said:
+        key, sign, value = text.partition("=")
+        if not sign or key not in Table.model_fields:
+            raise UsageError(
+                f"--table must be KEY=VALUE with a key of {', '.join(Table.model_fields)}; got {text!r}; "
+                "write e.g. decimal=,"
+            )
+        if key == "missing":
+            values[key] = (*values.get(key, ()), value)
+        else:
+            values[key] = {"true": True, "false": False}.get(value, value) if key == "header" else value
+    try:
+        return TableOptions(**Table.model_validate(values).model_dump())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(f"--table {first['loc'][0]}: {first['msg']}") from None
+
+
+# The options of a torch model.
+
+_OF_MODEL = "Of a torch model:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """What the command line says of a torch model; None where it says nothing."""
+
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.py:NAME",
+            help="A torch.nn.Module, or what makes one, in place of a spec; FILE.py is run.",
+        ),
+    ] = None
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DATA", help=f"{_OF_MODEL} the data file to train on.")
+    ] = None
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOSS",
+            help=f"{_OF_MODEL} cross_entropy, binary_cross_entropy (of one output, or of each), squared, or "
+            "FILE.py:NAME of a function of outputs and targets; by default what the targets are.",
+        ),
+    ] = None
+    input_shape: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N[,N...]",
+            help=f"{_OF_MODEL} shape of a row, such as 1,28,28; colours that come last are put first.",
+        ),
+    ] = None
+
+    def in_place_of(self, spec: str | None) -> bool:
+        """Whether the question is about a model.
+
+        Raises:
+            UsageError: it is about a spec too, or about data or a loss of no model.
+        """
+        given = [f.name for f in fields(self) if getattr(self, f.name) is not None]
+        if self.model is not None and spec is not None:
+            raise UsageError(f"--model stands in place of a spec; got {spec} too; name the rows with --data")
+        if given and self.model is None:
+            option = f"--{given[0].replace('_', '-')}"
+            other = "; the loss of a spec is network.loss" if option == "--loss" else ""
+            raise UsageError(
+                f"{option} goes with --model FILE.py:NAME; got none; add it, or leave {option} out{other}"
+            )
+        return bool(given)
+
+
+AboutModel = Annotated[ModelOptions, Group(ModelOptions)]

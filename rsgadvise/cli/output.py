@@ -1,12 +1,17 @@
-"""Write a result in the format asked for, to standard output or atomically to a file."""
+"""Where results go: written in the format asked for, and kept apart from what a command reads.
+
+Every command runs `guarded`: before any work its outputs are checked, against each other, the files that the
+command line names, and those that a spec names once it is read.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +25,7 @@ from rsgadvise.cli.options import (
     VersionOption,
 )
 from rsgadvise.errors import UsageError
+from rsgadvise.files import check_writable, write_text
 from rsgadvise.records import dataclass
 from rsgadvise.show.formats import Result, render
 from rsgadvise.show.report.blocks import Block
@@ -34,14 +40,14 @@ _NARROWEST = 20  # columns; below this nothing can be laid out
 class Target:
     """Where and how a command writes its result."""
 
-    format: Format = Format.TABLE
+    format: Format = "table"
     path: Path | None = None
     quiet: bool = False
     no_color: bool = False
 
 
 def _target(
-    format_: FormatOption = Format.TABLE,
+    format_: FormatOption = "table",
     output: OutputOption = None,
     quiet: QuietOption = False,
     no_color: NoColorOption = False,
@@ -54,6 +60,46 @@ def _target(
 TargetOptions = Annotated[Target, Group(_target)]
 """The options of every command that has a result to show."""
 
+PlaceOptions = Annotated[Target, Group(_target, ("output", "quiet", "no_color", "version"))]
+"""Those of a command whose result has one format."""
+
+QuietOptions = Annotated[Target, Group(_target, ("quiet", "no_color", "version"))]
+"""Those of a command that names its places itself."""
+
+
+def show(
+    target: Target,
+    command: str,
+    result: Any,
+    blocks: Callable[[Any], Sequence[Block]],
+    rows: Iterable[Any] = (),
+    **extra: Callable[[], Any],
+) -> None:
+    """Render what a command found; only the form that is asked for is built.
+
+    Args:
+        target: where, and in which format.
+        command: whose document it is.
+        result: a record.
+        blocks: titles, grids and sentences of it.
+        rows: the main table, records or mappings.
+        extra: of the document besides, found when it is asked for.
+    """
+
+    def document() -> Mapping[str, Any]:
+        from rsgadvise.show.report.documents import as_document
+
+        return as_document(
+            command, result, **{key: each() if callable(each) else each for key, each in extra.items()}
+        )
+
+    emit(
+        target,
+        blocks=lambda: blocks(result),
+        document=document,
+        rows=lambda: [row if isinstance(row, Mapping) else asdict(row) for row in rows],
+    )
+
 
 def emit(
     target: Target,
@@ -62,7 +108,7 @@ def emit(
     document: Callable[[], Mapping[str, Any]],
     rows: Callable[[], Sequence[Mapping[str, Any]]],
 ) -> None:
-    """Render one result; only the form that is asked for is built."""
+    """Render one result in the forms that it has."""
 
     def seen() -> tuple[int, bool, bool]:
         width, shown, coloured = screen(no_color=target.no_color)
@@ -101,23 +147,20 @@ def write(path: Path | None, text: str) -> None:
 
 
 def _write_stdout(text: str) -> None:
-    """Write a result to standard output; a reader of a pipe that has left is no error.
-
-    Raises:
-        UsageError: standard output is closed or full.
-    """
+    """Write a result to standard output; a reader of a pipe that has left is no error."""
     if sys.stdout is None:
         raise UsageError("cannot write to standard output: it is closed; use --output FILE")
     try:
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # What is left in the buffer has no reader; it would fail again when the program ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise UsageError(f"cannot write to standard output: {error.strerror}; use --output FILE") from None
+        if not isinstance(error, BrokenPipeError):
+            raise UsageError(
+                f"cannot write to standard output: {error.strerror}; use --output FILE"
+            ) from None
 
 
 def screen(*, no_color: bool) -> tuple[int, bool, bool]:
@@ -131,60 +174,101 @@ def screen(*, no_color: bool) -> tuple[int, bool, bool]:
     return max(terminal.width, _NARROWEST), shown, shown and not terminal.no_color
 
 
-def check_writable(path: Path) -> None:
-    """Refuse a place that `write_text` would refuse, as far as can be told beforehand.
+# What a command writes is kept apart from what it reads.
+
+_WRITTEN = {
+    "output": "--output",
+    "junit": "--junit",
+    "resume": "--resume",
+    "file": "FILE",
+    "into": "--into",
+    "save": "--save",
+}
+"""Parameters of commands that name a file to write, and how messages call them."""
+
+_READ = {"spec": "the spec", "specs": "the spec", "data": "the data file", "result": "the result to draw"}
+"""Parameters of commands that name a file to read."""
+
+# What the running command writes: a spec names its files only after it is read, several calls down.
+_outputs: ContextVar[tuple[tuple[str, Path], ...]] = ContextVar("outputs", default=())
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, which refuses places that cannot be written, or hold what it reads, before any work.
 
     Raises:
-        UsageError: it is a directory, or lies in none.
+        UsageError: of the command that is returned, in either case.
     """
-    real = Path(os.path.realpath(path))
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        outputs = [
+            (option, path)
+            for name, option in _WRITTEN.items()
+            if isinstance(path := values.get(name), Path) and not is_stdout(path)
+        ]
+        for number, (option, path) in enumerate(outputs):
+            check_writable(path)
+            for other, taken in outputs[:number]:
+                _refuse_same(option, path, taken, f"that of {other}")
+        token = _outputs.set(tuple(outputs))
+        try:
+            for what, source in _named(values):
+                _keep_apart(source, what)
+            command(**values)
+        finally:
+            _outputs.reset(token)
+
+    return run
+
+
+def keep_data_apart(data: Path, target: str | None) -> None:
+    """Refuse to go on if the running command would write over a data file, or that of its targets.
+
+    Args:
+        data: the data file.
+        target: a column, an array or a file, which lies beside the data or in the working directory.
+
+    Raises:
+        UsageError: it would.
+    """
+    _keep_apart(data, "the data file")
+    if target is not None:
+        for place in (Path(target), data.parent / target):
+            _keep_apart(place, "the file of the targets")
+
+
+def _named(values: dict[str, Any]) -> Iterator[tuple[str, Path | int]]:
+    """(what, file or descriptor) of what the command line says to read."""
+    for name, what in _READ.items():
+        given = values.get(name)
+        for each in given if isinstance(given, list) else [given]:
+            if each is not None and str(each) != "-":
+                yield what, Path(each)
+            elif each is not None and sys.stdin is not None:
+                try:
+                    yield f"{what} on standard input", sys.stdin.fileno()
+                except (OSError, ValueError):  # a stream in memory
+                    continue
+
+
+def _keep_apart(source: Path | int, what: str) -> None:
+    for option, path in _outputs.get():
+        if (option, what) != ("--into", "the spec"):  # a spec is edited in place, and only once it was read
+            _refuse_same(option, path, source, what)
+
+
+def _refuse_same(option: str, path: Path, other: Path | int, what: str) -> None:
+    """Refuse a file that has two uses, by whatever names and links; a device may have many."""
+    if (path.is_file() or not path.exists()) and _same(path, other):
+        raise UsageError(f"{option} must name a file of its own; got {path}, {what}; name another")
+
+
+def _same(path: Path, other: Path | int) -> bool:
     try:
-        if real.is_dir():
-            raise UsageError(f"cannot write {path}: it is a directory; name a file")
-        if not real.parent.is_dir():
-            raise UsageError(f"cannot write {path}: its directory does not exist; choose another place")
-    except OSError as error:  # such as a name that is too long
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as `write_bytes` does, in UTF-8.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    write_bytes(path, text.encode("utf-8", "replace"))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one beside it, so that nobody sees half of it.
-
-    Raises:
-        UsageError: the file cannot be written.
-    """
-    temporary = ""
-    try:
-        real = Path(os.path.realpath(path))
-        if real.is_dir():
-            raise UsageError(f"cannot write {path}: it is a directory; name a file")
-        if path.exists() and not path.is_file():
-            # A device or a pipe, such as /dev/stdout, cannot be replaced; nor has a pipe a real path.
-            path.write_bytes(content)
-            return
-        handle, temporary = tempfile.mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(real)
-    except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+        there = os.fstat(other) if isinstance(other, int) else other.stat()
+        return os.path.samestat(path.stat(), there)
+    except OSError:  # one of them is not there yet
+        return not isinstance(other, int) and os.path.realpath(path) == os.path.realpath(other)
+    except ValueError:  # no name of a file at all
+        return False

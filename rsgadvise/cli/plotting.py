@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.options import Format, NoColorOption, QuietOption, VersionOption
-from rsgadvise.cli.output import Target, can_show, emit, is_stdout, screen, write, write_bytes
+from rsgadvise.cli.options import Format
+from rsgadvise.cli.output import QuietOptions, can_show, is_stdout, screen, show, write
 from rsgadvise.errors import UsageError
+from rsgadvise.files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rsgadvise.show.plot.drawing import Form
     from rsgadvise.show.plot.figure import Chart
-    from rsgadvise.show.report.blocks import Block
 
 
 _DPI = 150
@@ -57,12 +55,10 @@ def plot(
         int | None,
         typer.Option(min=30, max=1200, help=f"Pixels per inch of a PNG.  [default: {_DPI}]"),
     ] = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    *,
+    to: QuietOptions,
 ) -> None:
     """Draw what another command wrote, to a file or the terminal."""
-    del version
     form = None if output is None else _form(output)
     if form is None and not terminal and format_ is None:
         raise UsageError(
@@ -70,8 +66,7 @@ def plot(
         )
     if terminal and format_ is not None:
         raise UsageError(
-            f"standard output holds one of --terminal and --format; got --format {format_.value} too; "
-            "leave one out"
+            f"standard output holds one of --terminal and --format; got --format {format_} too; leave one out"
         )
     _check_size(form, width, dpi)
     _check_title(title)
@@ -85,9 +80,17 @@ def plot(
 
         write_bytes(output, draw(chart, form, width=width, dpi=dpi or _DPI))
     if terminal:
-        _to_terminal(chart, quiet=quiet, no_color=no_color)
+        from rsgadvise.show.plot.terminal import render
+
+        columns, _, colour = screen(no_color=to.no_color)
+        shown = replace(chart, caption=()) if to.quiet else chart
+        text = render(shown, width=columns, colour=colour)
+        whole = can_show(text, None)
+        write(None, text if whole else render(shown, width=columns, colour=colour, unicode=False))
     if format_ is not None:
-        _numbers(chart, Target(format_, None, quiet, no_color))
+        from rsgadvise.show.report.pictures import chart_blocks, chart_rows
+
+        show(replace(to, format=format_), "plot", chart, chart_blocks, chart_rows(chart))
 
 
 def _form(output: Path) -> Form:
@@ -147,25 +150,3 @@ def _chart(result: str, title: str | None) -> Chart:
     else:
         name, content = printable(result), read_file(Path(result), wanted)
     return chart_from(decode(content, name), name, title=title)
-
-
-def _to_terminal(chart: Chart, *, quiet: bool, no_color: bool) -> None:
-    from rsgadvise.show.plot.terminal import render
-
-    width, _, colour = screen(no_color=no_color)
-    shown = replace(chart, caption=()) if quiet else chart
-    text = render(shown, width=width, colour=colour)
-    write(None, text if can_show(text, None) else render(shown, width=width, colour=colour, unicode=False))
-
-
-def _numbers(chart: Chart, target: Target) -> None:
-    from rsgadvise.show.report.documents import as_document
-    from rsgadvise.show.report.pictures import chart_blocks, chart_rows
-
-    def blocks() -> Sequence[Block]:
-        return chart_blocks(chart)
-
-    def document() -> dict[str, Any]:
-        return as_document("plot", chart)
-
-    emit(target, blocks=blocks, document=document, rows=lambda: chart_rows(chart))

@@ -19,48 +19,8 @@ _PATIENCE = 0.7  # seconds before a bar appears
 MANY_BYTES = 10**8  # data that takes seconds to generate
 
 
-class ReadProgress:
-    """Callback for long reads; shows nothing unless stderr is a terminal.
-
-    Args:
-        enabled: False for --quiet.
-    """
-
-    def __init__(self, *, enabled: bool) -> None:
-        self._enabled = enabled and sys.stderr.isatty()
-        self._begun = time.monotonic()
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._name = ""
-
-    def __enter__(self) -> ReadProgress:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, done: int, total: int | None, name: str) -> None:
-        """Report `done` of `total` rows in the pass called `name`."""
-        if not self._enabled or (self._bar is None and time.monotonic() - self._begun < _PATIENCE):
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-        if self._task is None or name != self._name:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._task, self._name = self._bar.add_task(name, total=total), name
-        self._bar.update(self._task, completed=done, total=total)
-
-
 class _Progress:
-    """A bar with the time left on a terminal, lines elsewhere.
+    """A bar with the time left on a terminal.
 
     Args:
         enabled: False for --quiet, and where nothing takes long.
@@ -86,43 +46,40 @@ class _Progress:
         # by what collects the log.
         print(f"done: {line}", file=sys.stderr, flush=True)
 
-    def _draw(self, description: str, done: float, total: float, *, blocks: bool) -> None:
-        """Show the bar; `blocks` are counted, anything else is told in per cent."""
+    def _draw(self, description: str, done: float, total: float | None) -> None:
         if self._bar is None:
             from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TaskProgressColumn,
-                TextColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import Progress
 
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn() if blocks else TaskProgressColumn(),
-                TextColumn("blocks, left" if blocks else "left"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
+            self._bar = Progress(console=Console(stderr=True), transient=True)
             self._bar.start()
             self._task = self._bar.add_task(description, total=total)
         assert self._task is not None
         self._bar.update(self._task, description=description, completed=done, total=total)
 
 
+class ReadProgress(_Progress):
+    """Progress of a long read or race, by parts; elsewhere than on a terminal nothing is told."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        super().__init__(enabled=enabled)
+        self._begun = time.monotonic()
+
+    def __call__(self, done: int, total: int | None, name: str) -> None:
+        """Report `done` of `total` in the part called `name`."""
+        if self._terminal and (self._bar is not None or time.monotonic() - self._begun >= _PATIENCE):
+            self._draw(name, done, total)
+
+
 class CaseProgress(_Progress):
-    """Progress of a verification, by cases."""
+    """Progress of a verification, by cases; a line for each elsewhere than on a terminal."""
 
     def __call__(self, state: State) -> None:
         """Show the state; a finished case is told once, and a reader that has left is no error."""
         with contextlib.suppress(OSError):
             if self._terminal:
                 case = min(state.cases_done + 1, state.cases)
-                self._draw(f"case {case} of {state.cases}", state.blocks_done, state.blocks, blocks=True)
+                self._draw(f"case {case} of {state.cases}", state.blocks_done, state.blocks)
             elif self._enabled and state.finished is not None:
                 from rsgadvise.show.report.verification import case_line
 
@@ -136,21 +93,19 @@ class SweepProgress(_Progress):
 
     def __call__(self, state: SweepState) -> None:
         """Show the state; a finished point is told once, and a reader that has left is no error."""
+        work = state.work if state.work is not None and state.work.data_bytes >= MANY_BYTES else None
         with contextlib.suppress(OSError):
             if self._terminal:
-                point = min(state.done + 1, state.total)
-                done = state.done + state.share
-                what = f"point {point} of {state.total}"
-                if state.work is not None and state.work.data_bytes >= MANY_BYTES:
-                    what += f": preparing {state.work.data_bytes / 1e9:.2g} GB of data"
-                self._draw(what, done, state.total, blocks=False)
-            elif self._enabled and state.work is not None and state.done > self._told:
+                what = f"point {min(state.done + 1, state.total)} of {state.total}"
+                if work is not None:
+                    what += f": preparing {work.data_bytes / 1e9:.2g} GB of data"
+                self._draw(what, state.done + state.share, state.total)
+            elif self._enabled and work is not None and state.done > self._told:
                 self._told = state.done
-                if state.work.data_bytes >= MANY_BYTES:
-                    from rsgadvise.show.report.sweeping import work_line
+                from rsgadvise.show.report.sweeping import work_line
 
-                    line = f"now: {state.done + 1} of {state.total}: {work_line(state.work)}"
-                    print(line, file=sys.stderr, flush=True)
+                line = f"now: {state.done + 1} of {state.total}: {work_line(work)}"
+                print(line, file=sys.stderr, flush=True)
             elif self._enabled and state.finished is not None:
                 from rsgadvise.show.report.sweeping import point_line
 

@@ -6,18 +6,20 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsgadvise import __version__
-from rsgadvise.cli.advice import Answer, SourceArgument, ask_for_advice
-from rsgadvise.cli.options import NoColorOption, OutputOption, QuietOption, SetOption, VersionOption
-from rsgadvise.cli.output import check_writable, write
-from rsgadvise.cli.sources import AboutData, EffortOptions
+from rsgadvise.cli.advice import SourceArgument, advised
+from rsgadvise.cli.options import AboutData, EffortOptions, SetOption
+from rsgadvise.cli.output import PlaceOptions, write
+from rsgadvise.cli.sources import Loaded
 from rsgadvise.errors import UsageError
+from rsgadvise.files import check_writable
 from rsgadvise.pilot import Effort
 from rsgadvise.theory import DEFAULT
 
@@ -46,41 +48,42 @@ def report(
             "--format", "-f", metavar="html|json", help="The page, or the document of what it shows."
         ),
     ] = "html",
-    output: OutputOption = None,
-    quiet: QuietOption = False,
-    no_color: NoColorOption = False,
-    version: VersionOption = False,
+    to: PlaceOptions,
 ) -> None:
     """Write the advice and what it rests on as one HTML page.
 
     The date of the page is now, or the SOURCE_DATE_EPOCH variable where it is set.
     """
-    del version, no_color  # a page has colours of its own, light and dark
     if format_ not in _FORMATS:
         raise UsageError(
             f"--format must be html or json for a report; got {format_!r}; use `rsgadvise recommend` for "
             "tables, YAML, Markdown and CSV"
         )
     written = _now(os.environ)
-    place = _place(spec, output, format_)
-    answer = ask_for_advice(spec, set_, effort, top=top, quiet=quiet, options=options)
-    asked = [spec, *options.words] if answer.source.from_data else [_SAVED if spec == "-" else spec]
+    place = _place(spec, to.path, format_)
+    source, advice = advised(spec, set_, effort, top=top, quiet=to.quiet, options=options)
+    asked = [spec, *options.words] if source.from_data else [_SAVED if spec == "-" else spec]
     asked += [part for override in set_ or () for part in ("--set", override)]
-    commands = tuple(_commands(answer, asked, _effort_options(effort), top))
-    page = _page(answer, title=title.strip(), written=written, commands=commands)
+    commands = tuple(_commands(source, advice, asked, _effort_options(effort), top))
+    page = _page(source, advice, title=title.strip(), written=written, commands=commands)
     if format_ == "html":
         from rsgadvise.show.html import render
 
         write(place, render(page))
     else:
         from rsgadvise.show.formats.json import as_json
+        from rsgadvise.show.report.documents import as_document
 
-        write(place, as_json(_document(page, answer)))
-    if place is not None and output is None and not quiet:
+        own = {"data_name", "spec_name", "spec_text"}  # of the page alone, which has them in words
+        body = {f.name: getattr(page, f.name) for f in fields(page) if f.name not in own}
+        asked_about = {key: each() for key, each in source.about().items()}
+        document = as_document("report", {**body, "written": written.isoformat()}, **asked_about)
+        write(place, as_json(document))
+    if place is not None and to.path is None and not to.quiet:
         print(f"wrote {place}", file=sys.stderr)
-    if answer.result.infeasible is not None:
+    if advice.infeasible is not None:
         raise typer.Exit(1)
-    if answer.result.interrupted:
+    if advice.interrupted:
         raise typer.Exit(130)
 
 
@@ -135,64 +138,59 @@ def _effort_options(effort: Effort) -> list[str]:
 
 
 def _page(
-    answer: Answer[Advice],
-    *,
-    title: str,
-    written: datetime,
-    commands: tuple[Command, ...],
+    source: Loaded, advice: Advice, *, title: str, written: datetime, commands: tuple[Command, ...]
 ) -> Page:
     from rsgadvise.ask.curves import curves_of
     from rsgadvise.ask.explain.explaining import assumptions_of, input_statistics
     from rsgadvise.show.html import Page
     from rsgadvise.spec.problem import resolve
 
-    loaded, advice = answer.loaded, answer.result
-    problem = resolve(loaded.spec, answer.measured)
+    spec, statistics, measured = source.spec, source.statistics, source.measured or {}
+    problem = resolve(spec, measured)
     return Page(
         title=title,
         version=__version__,
         written=written,
         advice=advice,
-        curves=curves_of(loaded.spec, problem, advice),
-        assumptions=assumptions_of(
-            loaded.spec, advice, measured=answer.measured, statistics=answer.statistics
-        ),
-        inputs=input_statistics(loaded.spec, problem, answer.statistics),
-        statistics=answer.statistics,
-        data_name=loaded.spec.data.file or "",
-        spec_name=loaded.source.file,
-        spec_text=loaded.source.text,
+        curves=curves_of(spec, problem, advice),
+        assumptions=assumptions_of(spec, advice, measured=measured, statistics=statistics),
+        inputs=input_statistics(spec, problem, statistics),
+        statistics=statistics,
+        data_name=spec.data.file or "",
+        spec_name=source.loaded.source.file,
+        spec_text=source.loaded.source.text,
         commands=commands,
     )
 
 
 def _commands(
-    answer: Answer[Advice], asked: Sequence[str], race: Sequence[str], top: int
+    source: Loaded, advice: Advice, asked: Sequence[str], race: Sequence[str], top: int
 ) -> Iterator[Command]:
     """The command lines behind what the page shows, and those that go on from there.
 
     Args:
-        answer: what it shows.
+        source, advice: what it shows.
         asked: the spec or the data file with its options, as they are typed.
         race: options of the effort.
         top: ranks asked for.
     """
     from rsgadvise.show.html import Command
 
-    advice, from_data = answer.result, answer.source.from_data
     many = [] if top == 5 else ["--top", str(top)]
-    from_stdin = f", saved as {_SAVED}" if answer.loaded.source.file == "<stdin>" else ""
+    from_stdin = f", saved as {_SAVED}" if source.loaded.source.file == "<stdin>" else ""
 
     def line(what: str, command: str, *more: str) -> Command:
         return Command(what, shlex.join(["rsgadvise", command, *asked, *more]))
 
     yield line(f"This page{from_stdin}", "report", *race, *many, "-o", "report.html")
     yield line("The same as text", "recommend", *race, *many)
-    if from_data:
+    if source.from_data:
         yield line("The spec below, for every other command", "recommend", *race, "--save", _SAVED)
     if advice.recommendations:
         best = advice.recommendations[0]
-        if not (advice.measured or from_data):  # else its bound is not that of the constants that `bound` has
+        if not (
+            advice.measured or source.from_data
+        ):  # else its bound is not that of the constants that `bound` has
             shown = [] if advice.constants == DEFAULT else ["--constants", advice.constants]
             yield line("The bound of rank 1, term by term", "bound", *shown, *_fixed(best))
         yield line("Python that trains so", "recommend", *race, "--emit", "torch")
@@ -210,22 +208,3 @@ def _fixed(best: Recommendation) -> Iterator[str]:
     }
     for key, value in values.items():
         yield from ("--set", f"training.{key}={value}")
-
-
-def _document(page: Page, answer: Answer[Advice]) -> dict[str, Any]:
-    """What the page shows, for programs."""
-    from rsgadvise.show.report.documents import as_document
-
-    body = {
-        "title": page.title,
-        "version": page.version,
-        "written": page.written.isoformat(),
-        "advice": page.advice,
-        "curves": page.curves,
-        "assumptions": list(page.assumptions),
-        "inputs": list(page.inputs),
-        "statistics": page.statistics,
-        "commands": list(page.commands),
-    }
-    spec = answer.loaded.spec.model_dump(mode="json")
-    return as_document("report", body, data=dict(answer.measured), spec=spec)

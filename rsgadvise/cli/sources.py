@@ -1,298 +1,216 @@
-"""What an advice is asked for: a spec, or a data file, which stands for the spec that is made of it here."""
+"""What a command is asked about: a spec with its data, or a data file, for which a spec is made here."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-
-from rsgadvise.cli.data import (
-    OF_DATA,
-    ArrayOption,
-    CategoriesOption,
-    ExcludeOption,
-    ReadingSaid,
-    TableOption,
-    TargetKindName,
-    TargetKindOption,
-    TargetOption,
-    described,
-    keys_for,
-    measured,
-    rows_of,
-    said,
-    statistics_of,
-)
-from rsgadvise.cli.options import (
-    AdviceConstantsOption,
-    Group,
-    PilotOption,
-    ScalingName,
-    ScalingOption,
-    SeedOption,
-    WorkOption,
-)
-from rsgadvise.cli.places import keep_data_apart
-from rsgadvise.errors import DataError, HypothesisError, RsgadviseError, SpecError, UsageError
-from rsgadvise.pilot import AUTO, Effort
+from rsgadvise.cli.options import AUTO_BATCH, DataOptions
+from rsgadvise.cli.output import keep_data_apart
+from rsgadvise.cli.progress import ReadProgress
+from rsgadvise.errors import DataError, HypothesisError, UsageError
 from rsgadvise.records import dataclass
-from rsgadvise.theory import BY_THEOREM
-from rsgadvise.theory.optimizers import SGD, optimizer_names
-from rsgadvise.theory.optimizers.sgd import PLAIN
 
 if TYPE_CHECKING:
-    from rsgadvise.advise.results import Advice
     from rsgadvise.data.reading import Reading
-    from rsgadvise.data.scaling import DataStatistics
+    from rsgadvise.data.scaling import DataStatistics, ScalingChoice
     from rsgadvise.data.stream import DataSource
+    from rsgadvise.errors import SpecError
     from rsgadvise.kinds import Kind
     from rsgadvise.spec import LoadedSpec
-    from rsgadvise.theory import ConstantsName
+    from rsgadvise.spec.models import Spec
+    from rsgadvise.training.networks import Data
+
+# The data file of a spec: how it says that it is read, what is measured of it, and its rows.
+
+Measured = Mapping[str, float | int | None]
 
 
-# Errors of the theory, pointed at the key of the spec that they are about.
+def keys_for(source: DataSource, reading: Reading, *, scaling: ScalingChoice, folder: Path) -> dict[str, Any]:
+    """The keys of `data` with which a spec in `folder` reads this source; defaults are left out.
 
-
-def located(error: HypothesisError, loaded: LoadedSpec) -> RsgadviseError:
-    """The same error, at the place of its key in the spec."""
-    key = error.quantity
-    if not key:
-        return error
-    if "." not in key:
-        key = f"training.{key}"
-    if not loaded.source.given(key):
-        key = key.partition("[")[0]
-    if not loaded.source.given(key):  # what is absent has no place, and no neighbour is to blame for it
-        return SpecError(str(error), file=loaded.source.file, key=key)
-    return loaded.source.error(key, str(error))
-
-
-def require_bounds(
-    loaded: LoadedSpec,
-    *named: tuple[str, ConstantsName | None],
-    sgd: bool = False,
-    instead: str = "ask `rsgadvise recommend` or `rsgadvise report`, which measure",
-) -> LoadedSpec:
-    """The spec, if a theorem is about its training: for commands that rest on bounds.
-
-    Args:
-        loaded: the spec. named: options that name constants, with those that they were given.
-        sgd: whether the command is about SGD in a box alone, whatever theorems there are.
-        instead: what goes without any bound.
-
-    Raises:
-        SpecError: nothing bounds what the spec trains, or this command does not.
+    The path is relative to the spec, as `data.file` is read, unless an absolute one was given that lies
+    elsewhere; a file of targets is named relative to the data, beside which it is looked for.
     """
-    from rsgadvise.spec.problem import resolve
-    from rsgadvise.theory.theorems import covers, provable, theorem_of
-
-    problem = resolve(loaded.spec)
-    optimizer, obstacles = problem.optimizer, problem.obstacles
-    changed = (each.change.partition("=") for each in obstacles)
-    # Of the kind that the network has once all else is changed.
-    kind = next((value for key, _, value in changed if key == "network.kind"), problem.kind)
-    about_it = provable(kind, optimizer)
-    found = [
-        (each.key, f"{each.rule} for a bound", f"{each.given}, which has {each.why}", f"--set {each.change}")
-        for each in obstacles
-    ]
-    if not (optimizer.plain or (about_it and not sgd)):
-        rule, why = f"{SGD} for a bound", "which no theorem is about"
-        if about_it:
-            rule, why = f"{SGD} here", "of which this command has no bound"
-        key = "training.optimizer"
-        found.insert(0, (key, rule, f"{optimizer.name}, {why}", f"--set {key}={SGD}"))
-        optimizer = PLAIN
-    if not found:
-        if sgd:
-            require_box(loaded)
-        return loaded
-    if sgd and problem.spectral:
-        key, given = problem.limit_key, f"singular values of at most {max(problem.weight_bounds):g}"
-        found.insert(0, (key, "absent here", given, f"--set {key}=null"))
-    key, rule, _, _ = found[0]
-    got = " and ".join(given for _, _, given, _ in found)
-    changes = [change for *_, change in found]
-    for option, constants in named:
-        if constants is not None and (
-            not covers(kind, constants, optimizer)
-            or theorem_of(kind, constants).refusal(loaded.spec.network) is not None
-        ):
-            changes.append(f"{option} {BY_THEOREM[-1]}")  # which are about every network that has bounds
-    # What measures trains in a box.
-    fix = f"add {' '.join(changes)}" if problem.spectral else f"{instead}, or add {' '.join(changes)}"
-    raise loaded.source.error(key, f"must be {rule}; got {got}; {fix}")
+    keys: dict[str, Any] = {"file": _relative(source.path, folder), **reading.said}
+    if source.target_file is not None:
+        keys["target"] = _relative(source.target_file, source.path.parent)
+    return keys if scaling == "auto" else {**keys, "scaling": scaling}
 
 
-def require_box(loaded: LoadedSpec) -> None:
-    """Refuse bounded singular values, for commands about networks in a box.
+def _relative(path: Path, folder: Path) -> str:
+    """The name of a file as seen from a folder."""
+    # Links are followed in the folders only: `..` leaves the real folder, and the file keeps its own name.
+    place = Path(os.path.realpath(path.parent)) / path.name
+    seen = Path(os.path.relpath(place, os.path.realpath(folder)))
+    outside = seen.parts[:1] == ("..",)
+    return (path if path.is_absolute() and outside else seen).as_posix()
 
-    Raises:
-        SpecError: they are bounded in place of weights.
-    """
-    from rsgadvise.spec.problem import resolve
 
-    network = loaded.spec.network
-    if not network.spectral:
-        return
-    others = ""
-    if resolve(loaded.spec).has_sgd_bound:
-        others = (
-            "ask `rsgadvise bound`, `iterations`, `explain`, `verify` or `recommend --constants "
-            "certified`, or "
-        )
-    raise loaded.source.error(
-        network.limit_key,
-        f"must be absent here: this command is about networks in a box; got {max(network.weight_bounds):g}; "
-        f"{others}write weight_bound in its place",
+def reading_of(spec: Spec) -> Reading:
+    """How a spec says that its file is to be read; of two classes a network of one output has one number."""
+    from rsgadvise.data.dialect import TableOptions
+    from rsgadvise.data.reading import Reading
+
+    data, network = spec.data, spec.network
+    table = TableOptions() if data.table is None else TableOptions(**data.table.model_dump())
+    return Reading(
+        data.array,
+        data.target,
+        data.exclude,
+        data.categories,
+        data.target_kind,
+        table,
+        one_output=not network.tied and network.layers[-1] == 1,
     )
 
 
-def adviser(loaded: LoadedSpec, named: ConstantsName | None, *, sgd: bool = False) -> ConstantsName:
-    """Whose constants choose what a spec leaves open: those that were named, or the usual ones.
+def width_fix(
+    source: DataSource, width: int, *, tied: bool, target: str = "--target", exclude: str = "--exclude"
+) -> str:
+    """What to do where a first layer of another width meets the features of a file.
 
-    Args:
-        loaded: the spec. named: what the command line says.
-        sgd: whether the command has bounds of SGD alone.
+    A column too many is most often the target or no feature at all: to widen the layer would make it one.
+    """
+    if source.column_numbers is None or width >= source.input_dim:
+        return "change it"
+    if tied or source.has_targets:
+        return f"leave columns out with {exclude}, or change it"
+    return f"name the column of the target with {target}, and leave others out with {exclude}"
+
+
+def measured(
+    source: DataSource, *, spectrum: bool, quiet: bool, scaling: ScalingChoice = "auto"
+) -> DataStatistics:
+    """Statistics of an open data file, with a progress bar where it takes long."""
+    from rsgadvise.data.statistics import measure
+
+    with ReadProgress(enabled=not quiet) as progress:
+        return measure(source, scaling=scaling, spectrum=spectrum, progress=progress)
+
+
+def _opened(loaded: LoadedSpec) -> DataSource:
+    """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
+    from rsgadvise.data.opening import open_as
+    from rsgadvise.data.words import SPEC
+
+    data = loaded.spec.data
+    path = loaded.source.base_dir / (data.file or "")
+    keep_data_apart(path, data.target)
+    return open_as(path, reading_of(loaded.spec), SPEC)
+
+
+def statistics_for_spec(statistics: DataStatistics) -> dict[str, float | int]:
+    """The statistics that a spec has keys for."""
+    from rsgadvise.spec.models import STATISTICS
+
+    found = {key: getattr(statistics, key) for key in STATISTICS}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
+    """Statistics of the spec's data file, or None if it names none.
 
     Raises:
-        UsageError: no theorem with these is about the training.
+        SpecError: the file does not fit the network.
     """
-    from rsgadvise.spec.problem import resolve
-    from rsgadvise.theory.theorems import provable, refusal, usual_constants
-
-    problem = resolve(loaded.spec)
-    known = problem.has_sgd_bound or (
-        not sgd and problem.obstacle is None and provable(problem.kind, problem.optimizer)
+    if loaded.spec.data.file is None:
+        return None
+    source, network = _opened(loaded), loaded.spec.network
+    statistics = measured(source, spectrum=True, quiet=quiet, scaling=loaded.spec.data.scaling)
+    fix = width_fix(
+        source, network.layers[0], tied=network.tied, target="data.target", exclude="data.exclude"
     )
-    usual = usual_constants(problem, problem.optimizer) if known else "typical"
-    if named is None or refusal(problem, named) is None:
-        return named or usual
-    fix = (
-        f"use --advice {usual}" if known else "leave --advice out, and what is typical for its data is taken"
-    )
-    raise UsageError(
-        f"--advice must name constants of a theorem about the training of {loaded.source.file}; got {named}; "
-        f"{fix}"
-    )
+    check_fit(loaded, statistics, fix=fix)
+    return statistics
 
 
-def unique_name(wanted: str, taken: set[str]) -> str:
-    """The name, numbered where it is `taken` already; it is from then on."""
-    name, again = wanted, 1
-    while name in taken:
-        again += 1
-        name = f"{wanted} #{again}"
-    taken.add(name)
-    return name
-
-
-# An advice on the spec's own data file where it names one, with progress.
-
-_NO_TARGETS = "{} holds no targets, so nothing was measured by training; name them with data.target."
-
-
-def advice_for(
-    loaded: LoadedSpec,
-    statistics: DataStatistics | None,
-    measured: Mapping[str, float | int | None] | None,
-    effort: Effort,
-    *,
-    top: int,
-    quiet: bool,
-) -> Advice:
-    """Advice by the effort asked for.
+def check_fit(loaded: LoadedSpec, statistics: DataStatistics, *, fix: str = "change it") -> None:
+    """Refuse a network of other widths than those of its data.
 
     Raises:
-        UsageError: a value of the effort is out of range.
-        SpecError: it needs a data file, and the spec names none, or one without targets.
+        SpecError: the first or the last layer does not fit.
     """
-    from rsgadvise.pilot.advising import advise
-
-    effort.check(option="--")
-    if statistics is None and effort.needs_data:
-        what, instead = "--constants calibrated measures", "use --constants typical or certified"
-        if effort.pilot:
-            what, instead = "--pilot trains", "leave the pilot out"
+    data, layers = loaded.spec.data, loaded.spec.network.layers
+    if statistics.input_dim != layers[0]:
         raise loaded.source.error(
-            "data.file", f"must be given, since {what} on it; got none; add it, or {instead}"
+            "network.layers[0]",
+            f"must be the number of features of {data.file}, {statistics.input_dim}; got {layers[0]}; {fix}",
         )
-    if statistics is None or not effort.trains:
-        return advise(loaded.spec, None, effort, top=top, measured=measured)
-    if statistics.output_dim is None and not loaded.spec.network.tied and not effort.needs_data:
-        found = advise(loaded.spec, None, effort, top=top, measured=measured)
-        return replace(found, notes=(_NO_TARGETS.format(loaded.spec.data.file), *found.notes))
-    from rsgadvise.cli.options import usable_cores
-    from rsgadvise.cli.progress import ReadProgress
-
-    with ReadProgress(enabled=not quiet) as bar:
-        return advise(
-            loaded.spec,
-            rows_of(loaded, statistics),
-            effort,
-            top=top,
-            measured=measured,
-            threads=usable_cores(),
-            progress=lambda part, name: bar(round(100 * part), 100, name),
+    outputs = statistics.output_dim
+    if outputs is not None and not loaded.spec.network.tied and outputs != layers[-1]:
+        raise loaded.source.error(
+            f"network.layers[{len(layers) - 1}]",
+            f"must be the number of targets in {data.file}, {outputs}; got {layers[-1]}; change it",
         )
+    if loaded.spec.network.head.classes and statistics.target_encoding not in _CLASSES:
+        raise _no_classes(loaded, f"numbers, which are scaled ({statistics.target_encoding})")
 
 
-HiddenOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N[,N...]", help=f"{OF_DATA} units of the hidden layers; 0 for none, 32 unless told."
-    ),
-]
-KindOption = Annotated[
-    str | None, typer.Option(metavar="KIND", help=f"{OF_DATA} single_layer, multilayer or autoencoder.")
-]
-EpochsOption = Annotated[float | None, typer.Option(help=f"{OF_DATA} passes over the rows.")]
-SaveOption = Annotated[
-    Path | None,
-    typer.Option(metavar="SPEC", help=f"{OF_DATA} also write the spec that it stood for."),
-]
-IntoOption = Annotated[
-    Path | None,
-    typer.Option(metavar="SPEC", help="Also write the advised values into the training section of SPEC."),
-]
-AUTO_BATCH = 0
-"""In place of a batch size: it is to be measured."""
+_CLASSES = ("one-hot", "none", None)  # what targets that share 1 among classes may be read as
 
 
-def _batch_size(said: str) -> int:
-    if said == "auto":
-        return AUTO_BATCH
-    try:
-        size = int(said)
-    except ValueError:
-        size = 0
-    if size < 1:
-        raise typer.BadParameter(f"must be a whole number above 0, or auto with --model; got {said!r}")
-    return size
+def _no_classes(loaded: LoadedSpec, what: str) -> SpecError:
+    """The error that a loss of classes is to be had of other targets."""
+    network = loaded.spec.network
+    return loaded.source.error(
+        "network.loss",
+        f"must be one for the targets in {loaded.spec.data.file}, {what}; got {network.loss}, which is for "
+        "classes that share 1 in every row; name a column of labels as data.target, or write loss: squared",
+    )
 
 
-BatchSizeOption = Annotated[
-    int | None,
-    typer.Option(
-        parser=_batch_size,
-        metavar="B",
-        help=f"{OF_DATA} rows of a mini-batch; auto, of a --model, measures it.",
-    ),
-]
+def described(loaded: LoadedSpec, statistics: DataStatistics) -> tuple[Mapping[str, float | int], list[str]]:
+    """The statistics by spec key, and what to mind about them."""
+    data = loaded.spec.data
+    notes = [f"Data measured from {data.file}: scaling {statistics.scaling}.", *statistics.notes]
+    values = statistics_for_spec(statistics)
+    for key, value in values.items():
+        given = getattr(data, key)
+        if given is not None and abs(given - value) > 0.01 * abs(value):
+            notes.append(
+                f"data.{key} is {given:g} in the spec and {value:.6g} in {data.file}: the file counts."
+            )
+    return values, notes
 
-OptimizerOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help=f"{OF_DATA} {', '.join(optimizer_names())}; {SGD} unless told. Of a --model also FILE.py:NAME "
-        "of a function of parameters and lr; adam unless told.",
-    ),
-]
+
+def without_targets(loaded: LoadedSpec) -> SpecError:
+    """The error that the data file holds no targets, and the network needs some."""
+    from rsgadvise.data.opening import target_choice
+
+    file = loaded.spec.data.file or ""
+    return loaded.source.error(
+        "data.target",
+        f"must be given to train on {file}, which holds no targets that go by themselves; name "
+        + target_choice(loaded.source.base_dir / file),
+    )
+
+
+def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
+    """The rows of the spec's data file, to train on.
+
+    Raises:
+        SpecError: they have no targets, and the network needs some.
+    """
+    from rsgadvise.data.statistics import load_rows
+    from rsgadvise.training.networks import Data, beyond_one
+
+    inputs, targets = load_rows(_opened(loaded), statistics)
+    if loaded.spec.network.tied:
+        return Data(inputs, inputs)
+    if targets is None:
+        raise without_targets(loaded)
+    if loaded.spec.network.head.classes and (row := beyond_one(targets)) is not None:
+        raise _no_classes(loaded, f"which sum to {targets[row].sum():.6g} in row {row} (counted from 0)")
+    return Data(inputs, targets)
+
+
+# A question: a spec, or what is made of a data file, with its data measured.
 
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
@@ -301,51 +219,7 @@ HIDDEN = 32  # units, in one layer, where nobody says what to train on a data fi
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
 _MOST_EPOCHS = 1e100  # as in a spec
 _SAMPLE_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataOptions(ReadingSaid):
-    """What the command line says of a data file, and of a network for it; None where it says nothing."""
-
-    hidden: str | None = None
-    kind: str | None = None
-    epochs: float | None = None
-    batch_size: int | None = None
-    optimizer: str | None = None
-
-
-def _data(
-    target: TargetOption = None,
-    hidden: HiddenOption = None,
-    kind: KindOption = None,
-    epochs: EpochsOption = None,
-    batch_size: BatchSizeOption = None,
-    optimizer: OptimizerOption = None,
-    exclude: ExcludeOption = None,
-    categories: CategoriesOption = None,
-    target_kind: TargetKindOption = TargetKindName.AUTO,
-    table: TableOption = None,
-    array: ArrayOption = None,
-    scaling: ScalingOption = ScalingName.AUTO,
-) -> DataOptions:
-    read = said(target, array, exclude, categories, target_kind, table, scaling)
-    own = {f.name: getattr(read, f.name) for f in fields(read)}
-    return DataOptions(
-        **own, hidden=hidden, kind=kind, epochs=epochs, batch_size=batch_size, optimizer=optimizer
-    )
-
-
-def _effort(
-    constants: AdviceConstantsOption = AUTO,
-    work: WorkOption = None,
-    pilot: PilotOption = None,
-    seed: SeedOption = 0,
-) -> Effort:
-    return Effort(constants, pilot, work, seed)
-
-
-AboutData = Annotated[DataOptions, Group(_data)]
-EffortOptions = Annotated[Effort, Group(_effort)]
+_Found = TypeVar("_Found", bound="Any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,10 +233,45 @@ class Loaded:
     """
 
     loaded: LoadedSpec
-    statistics: DataStatistics | None
-    measured: Mapping[str, float | int | None] | None
-    notes: tuple[str, ...]
-    from_data: bool
+    statistics: DataStatistics | None = None
+    measured: Measured | None = None
+    notes: tuple[str, ...] = ()
+    from_data: bool = False
+
+    @property
+    def spec(self) -> Spec:
+        """What it says."""
+        return self.loaded.spec
+
+    def about(self) -> dict[str, Callable[[], Any]]:
+        """What the document of an answer says of the question."""
+        return {
+            "data": lambda: dict(self.measured or {}),
+            "spec": lambda: self.spec.model_dump(mode="json"),
+        }
+
+    def noted(self, found: _Found) -> _Found:
+        """The answer with the notes on the data first."""
+        noted: _Found = replace(found, notes=(*self.notes, *found.notes))
+        return noted
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[None]:
+        """Where an answer is found: an error of the theory is one at its key of the spec.
+
+        Raises:
+            SpecError: a value lies outside a theorem's range.
+        """
+        import numpy as np
+
+        try:
+            # What overflows at absurd values is reported in the result, not by the numeric library.
+            with np.errstate(all="ignore"):
+                yield
+        except HypothesisError as error:
+            from rsgadvise.cli.bounds import located
+
+            raise located(error, self.loaded) from None
 
 
 def is_data(source: str) -> bool:
@@ -385,7 +294,7 @@ def is_data(source: str) -> bool:
 def load(
     source: str,
     overrides: Sequence[str] | None,
-    options: DataOptions | None,
+    options: DataOptions | None = None,
     *,
     quiet: bool,
     save: Path | None = None,
@@ -408,7 +317,7 @@ def load(
 
     if options is not None and is_data(source):
         return _from_data(Path(source), tuple(overrides or ()), options, quiet=quiet, save=save)
-    given = () if options is None else options.given
+    given = () if options is None else options.words
     if given or save is not None:
         raise UsageError(
             f"{given[0] if given else '--save'} goes with a data file in place of a spec; got {source}, a "
@@ -417,14 +326,16 @@ def load(
     loaded = load_spec(source, overrides=tuple(overrides or ()))
     check(loaded)
     statistics = statistics_of(loaded, quiet=quiet)
-    values, notes = (None, []) if statistics is None else described(loaded, statistics)
-    return Loaded(loaded, statistics, values, tuple(notes), from_data=False)
+    if statistics is None:
+        return Loaded(loaded)
+    values, notes = described(loaded, statistics)
+    return Loaded(loaded, statistics, values, tuple(notes))
 
 
 def _from_data(
     path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
 ) -> Loaded:
-    from rsgadvise.spec import parse_spec
+    from rsgadvise.spec import parse_spec, yaml_scalar
     from rsgadvise.spec.template import optimizer_named
 
     kind, hidden = _shape(options)
@@ -439,25 +350,31 @@ def _from_data(
         hidden = (HIDDEN,)
         if kind.hidden != 0:
             notes.append(f"Assumed: one hidden layer of {HIDDEN} units; --hidden says otherwise.")
+    epochs = _epochs(options, statistics.samples)
+    if options.epochs is None:
+        notes.append(f"Assumed: {epochs:,g} epochs; --epochs says otherwise.")
     ends = () if kind.tied else (statistics.output_dim or 1,)
     middle = () if kind.hidden == 0 else hidden
-    text = _spec_text(
-        kind=kind.name,
-        layers=(statistics.input_dim, *middle, *ends),
-        data=keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path()),
-        epochs=_epochs(options, statistics.samples),
-        training={"batch_size": options.batch_size, "optimizer": options.optimizer},
-    )
-    if options.epochs is None:
-        notes.append(f"Assumed: {_epochs(options, statistics.samples):,g} epochs; --epochs says otherwise.")
+    data = keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path())
+    training = {"batch_size": options.batch_size, "optimizer": options.optimizer}
+    fixed = [f"  {key}: {value}" for key, value in training.items() if value is not None]
+    lines = [
+        *("network:", f"  kind: {kind.name}", f"  layers: {[statistics.input_dim, *middle, *ends]}"),
+        *("data:", *(f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items())),
+        *(["training:", *fixed] if fixed else []),
+        *("budget:", f"  epochs: {epochs:g}"),
+    ]
     name = str(save) if save else f"<{path.name or path.resolve().name}>"
-    loaded = parse_spec(text, file=name, overrides=overrides)
+    loaded = parse_spec("\n".join(lines) + "\n", file=name, overrides=overrides)
     values, about = described(loaded, statistics)
     return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
 
 
+_NAME_IT = "--target COLUMN (by name or number, -1 is the last)"
+
+
 def opened(
-    path: Path, options: ReadingSaid, *, targeted: bool, otherwise: str = ""
+    path: Path, options: DataOptions, *, targeted: bool, otherwise: str = ""
 ) -> tuple[DataSource, Reading, list[str]]:
     """A data file, how it is read, and what was assumed of its target where nobody names one.
 
@@ -469,13 +386,15 @@ def opened(
     Raises:
         DataError: it cannot be read so, or has no targets.
     """
-    from rsgadvise.data.opening import open_as, target_choice
+    from rsgadvise.data.columns import guessed_target
+    from rsgadvise.data.opening import columns_shown, open_as, target_choice
 
     reading, notes = options.reading(), list[str]()
     keep_data_apart(path, reading.target)
-    if targeted and reading.target is None:
+    if targeted and reading.target is None and (columns := columns_shown(path, reading)):
         fix = f"{_NAME_IT}, or {otherwise}" if otherwise else _NAME_IT
-        reading, notes = _with_target(path, reading, fix)
+        target, note = guessed_target(path, columns, reading.exclude, fix)
+        reading, notes = replace(reading, target=target), [note]
     try:
         source = open_as(path, reading)
     except DataError as error:
@@ -511,58 +430,18 @@ def _shape(options: DataOptions) -> tuple[Kind, tuple[int, ...] | None]:
     name = options.kind or ("single_layer" if hidden == () else "multilayer")
     kind = kind_named(name)
     wanted = kind.hidden
-    if hidden is not None and (
-        (wanted is not None and len(hidden) != wanted) or (wanted is None and not hidden)
-    ):
+    if hidden is not None and (not hidden if wanted is None else len(hidden) != wanted):
         says = {0: "no hidden layer", 1: "one hidden layer", None: "a hidden layer or more"}[wanted]
         raise UsageError(f"--kind {name} has {says}; got --hidden {options.hidden}; change one of the two")
     return kind, hidden
 
 
 def _epochs(options: DataOptions, rows: int) -> float:
-    if options.epochs is not None:
-        if not 0 < options.epochs <= _MOST_EPOCHS:
-            raise UsageError(
-                f"--epochs must be a number above 0 and at most {_MOST_EPOCHS:g}; got {options.epochs:g}; "
-                "write e.g. 100"
-            )
-        return options.epochs
-    return float(min(max(round(_SAMPLES / rows), _EPOCHS[0]), _EPOCHS[1]))
-
-
-def _spec_text(
-    *,
-    kind: str,
-    layers: Sequence[int],
-    data: Mapping[str, Any],
-    epochs: float,
-    training: Mapping[str, Any],
-) -> str:
-    """The spec as YAML, short enough to be read and changed."""
-    from rsgadvise.spec import yaml_scalar
-
-    lines = ["network:", f"  kind: {kind}", f"  layers: {list(layers)}", "data:"]
-    lines += [f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items()]
-    fixed = [f"  {key}: {value}" for key, value in training.items() if value is not None]
-    lines += ["training:", *fixed] if fixed else []
-    lines += ["budget:", f"  epochs: {epochs:g}"]
-    return "\n".join(lines) + "\n"
-
-
-_NAME_IT = "--target COLUMN (by name or number, -1 is the last)"
-
-
-def _with_target(path: Path, reading: Reading, fix: str) -> tuple[Reading, list[str]]:
-    """The same with the column of a table that is most likely to be predicted, and a note that says so.
-
-    Raises:
-        DataError: none stands out.
-    """
-    from rsgadvise.data.columns import guessed_target
-    from rsgadvise.data.opening import columns_shown
-
-    columns = columns_shown(path, reading)
-    if not columns:
-        return reading, []
-    target, note = guessed_target(path, columns, reading.exclude, fix)
-    return replace(reading, target=target), [note]
+    if options.epochs is None:
+        return float(min(max(round(_SAMPLES / rows), _EPOCHS[0]), _EPOCHS[1]))
+    if not 0 < options.epochs <= _MOST_EPOCHS:
+        raise UsageError(
+            f"--epochs must be a number above 0 and at most {_MOST_EPOCHS:g}; got {options.epochs:g}; "
+            "write e.g. 100"
+        )
+    return options.epochs

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsgadvise.cli.data import check_fit, described, rows_of, statistics_of
+from rsgadvise.cli.bounds import adviser, require_bounds, require_box
 from rsgadvise.cli.options import (
     AdviserOption,
     DaskOption,
@@ -22,7 +22,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
-from rsgadvise.cli.sources import adviser, require_bounds, require_box
+from rsgadvise.cli.sources import check_fit, described, rows_of, statistics_of
 from rsgadvise.errors import RsgadviseError, UsageError
 from rsgadvise.records import dataclass
 

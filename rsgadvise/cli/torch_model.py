@@ -4,88 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from rsgadvise.cli.options import Emit, Group
-from rsgadvise.cli.output import Target, emit, write
+from rsgadvise.cli.options import Emit, ModelOptions
+from rsgadvise.cli.output import Target, show, write
 from rsgadvise.errors import UsageError, brief
 from rsgadvise.records import dataclass
 
 if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice
-    from rsgadvise.cli.sources import DataOptions
+    from rsgadvise.cli.options import DataOptions
     from rsgadvise.pilot import Effort
     from rsgadvise.pilot.torch_model.advice import Wanted
     from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
     from rsgadvise.pilot.torch_model.wrapped import Loss
-    from rsgadvise.show.report.blocks import Block
-
-OF_MODEL = "Of a torch model:"
-
-ModelOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE.py:NAME",
-        help="A torch.nn.Module, or what makes one, in place of a spec; FILE.py is run.",
-    ),
-]
-ModelDataOption = Annotated[
-    Path | None, typer.Option("--data", metavar="DATA", help=f"{OF_MODEL} the data file to train on.")
-]
-LossOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="LOSS",
-        help=f"{OF_MODEL} cross_entropy, binary_cross_entropy (of one output, or of each), squared, or "
-        "FILE.py:NAME of a function of outputs and targets; by default what the targets are.",
-    ),
-]
-ShapeOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="N[,N...]",
-        help=f"{OF_MODEL} shape of a row, such as 1,28,28; colours that come last are put first.",
-    ),
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelOptions:
-    """What the command line says of a torch model; None where it says nothing."""
-
-    model: str | None = None
-    data: Path | None = None
-    loss: str | None = None
-    input_shape: str | None = None
-
-    @property
-    def given(self) -> str | None:
-        """The first option that is given."""
-        return next(
-            (
-                f"--{name.replace('_', '-')}"
-                for name in ("model", "data", "loss", "input_shape")
-                if getattr(self, name) is not None
-            ),
-            None,
-        )
-
-
-def _model(
-    model: ModelOption = None,
-    data: ModelDataOption = None,
-    loss: LossOption = None,
-    input_shape: ShapeOption = None,
-) -> ModelOptions:
-    return ModelOptions(model=model, data=data, loss=loss, input_shape=input_shape)
-
-
-AboutModel = Annotated[ModelOptions, Group(_model)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +59,21 @@ def recommend_model(
         UsageError: an option is missing or wrong, or the model cannot be trained on the data.
         MissingExtraError: torch is absent.
     """
-    if asked.model is not None and emit_ is not None and emit_.value != "torch":
-        raise UsageError(f"--model can be emitted as torch; got --emit {emit_.value}; write --emit torch")
+    if emit_ not in (None, "torch"):
+        raise UsageError(f"--model can be emitted as torch; got --emit {emit_}; write --emit torch")
     ready = prepared(asked, options, effort, quiet=to.quiet)
-    advice, rows, shape = advised(ready, quiet=to.quiet), ready.rows, ready.shape
+    advice = measured(ready, quiet=to.quiet)
     if until is not None:
         from rsgadvise.pilot.forecast import asked as asked_for
 
         advice = replace(advice, train=asked_for(advice.train, until))
     if emit_ is not None:
-        write(to.path, _program(asked, options.optimizer or "adam", rows, shape, advice, effort.seed))
+        write(to.path, _program(asked, options.optimizer or "adam", ready, advice, effort.seed))
         return advice.interrupted
+    from rsgadvise.show.report.torch_model import model_blocks
 
-    def blocks() -> Sequence[Block]:
-        from rsgadvise.show.report.torch_model import model_blocks
-
-        return model_blocks(advice, details=details, source=command)
-
-    emit(
-        to,
-        blocks=blocks,
-        document=advice.to_dict,
-        rows=lambda: [asdict(row) for row in advice.recommendations],
-    )
+    blocks = partial(model_blocks, details=details, source=command)
+    show(to, "recommend", advice, blocks, advice.recommendations)
     return advice.interrupted
 
 
@@ -189,12 +116,7 @@ def prepared(asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet
     Raises:
         UsageError: an option is missing or wrong. MissingExtraError: torch is absent.
     """
-    if asked.model is None:
-        other = "; the loss of a spec is network.loss" if asked.given == "--loss" else ""
-        raise UsageError(
-            f"{asked.given} goes with --model FILE.py:NAME; got none; add it, or leave {asked.given} "
-            f"out{other}"
-        )
+    assert asked.model is not None
     if asked.data is None:
         raise UsageError("--model needs --data DATA, the rows to train on; got none; add it")
     _check_options(options, effort)
@@ -252,7 +174,7 @@ def prepared(asked: ModelOptions, options: DataOptions, effort: Effort, *, quiet
     )
 
 
-def advised(ready: Prepared, *, quiet: bool) -> ModelAdvice:
+def measured(ready: Prepared, *, quiet: bool) -> ModelAdvice:
     """Measured and raced, with progress.
 
     Raises:
@@ -318,15 +240,14 @@ def _named_or_code(said: str, option: str) -> Any:
 def _read(asked: ModelOptions, options: DataOptions, *, quiet: bool) -> _Rows:
     import torch
 
-    from rsgadvise.cli.data import measured
-    from rsgadvise.cli.sources import opened
+    from rsgadvise.cli import sources
     from rsgadvise.data.opening import open_as
     from rsgadvise.data.statistics import load_rows
 
     assert asked.data is not None
     path = asked.data
-    source, reading, notes = opened(path, options, targeted=True)
-    statistics = measured(source, spectrum=False, quiet=quiet, scaling=options.scaling)
+    source, reading, notes = sources.opened(path, options, targeted=True)
+    statistics = sources.measured(source, spectrum=False, quiet=quiet, scaling=options.scaling)
     inputs, targets = load_rows(open_as(path, reading), statistics)
     assert targets is not None
     classes = statistics.target_encoding == "one-hot"
@@ -405,20 +326,14 @@ def _outputs(module: Any, inputs: Any) -> float | None:
     return found.numel() / len(inputs) if torch.is_tensor(found) else 0.0
 
 
-def _program(
-    asked: ModelOptions,
-    optimizer: str,
-    rows: _Rows,
-    shape: tuple[int, ...] | None,
-    advice: ModelAdvice,
-    seed: int,
-) -> str:
+def _program(asked: ModelOptions, optimizer: str, ready: Prepared, advice: ModelAdvice, seed: int) -> str:
     from rsgadvise.pilot.torch_model.optimizers import torch_optimizer
     from rsgadvise.pilot.torch_model.wrapped import LOSSES
     from rsgadvise.show.emit import model_program
 
     assert asked.model is not None
     file, _, name = asked.model.rpartition(":")
+    rows, shape = ready.rows, ready.shape
     return model_program(
         advice,
         file=file,

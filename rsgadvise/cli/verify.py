@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsgadvise.ask.verify.results import Verification
-from rsgadvise.cli.data import described, rows_of, statistics_of
+from rsgadvise.cli.bounds import adviser, located, require_bounds, unique_name
 from rsgadvise.cli.options import (
     AdviserOption,
     DaskOption,
@@ -26,7 +26,7 @@ from rsgadvise.cli.options import (
     usable_cores,
 )
 from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
-from rsgadvise.cli.sources import adviser, located, require_bounds, unique_name
+from rsgadvise.cli.sources import described, rows_of, statistics_of
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.show.annotations import Level, annotation

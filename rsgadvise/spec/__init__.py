@@ -11,20 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.spec.load import LoadedSpec, load_spec, parse_spec, with_override
-from rsgadvise.spec.models import (
-    Budget,
-    Cost,
-    Data,
-    IntegerRange,
-    Network,
-    Pretraining,
-    RealRange,
-    Search,
-    Spec,
-    Sweep,
-    Target,
-    Training,
-)
+from rsgadvise.spec.models import Data, Spec
 from rsgadvise.spec.yaml import SpecSource
 
 if TYPE_CHECKING:
@@ -37,34 +24,6 @@ if TYPE_CHECKING:
     from rsgadvise.spec.write import write_statistics as write_statistics
     from rsgadvise.spec.write import write_training as write_training
 
-__all__ = [
-    "Budget",
-    "Cost",
-    "Data",
-    "IntegerRange",
-    "LoadedSpec",
-    "Network",
-    "Pretraining",
-    "RealRange",
-    "Search",
-    "Spec",
-    "SpecSource",
-    "Sweep",
-    "Target",
-    "Training",
-    "changed_spec",
-    "from_model",
-    "json_schema",
-    "load_spec",
-    "parse_spec",
-    "render_template",
-    "with_override",
-    "with_statistics",
-    "write_statistics",
-    "write_training",
-    "yaml_scalar",
-]
-
 _LATER = {
     "changed_spec": "load",
     "from_model": "frameworks",
@@ -75,6 +34,8 @@ _LATER = {
     "write_training": "write",
     "yaml_scalar": "template",
 }
+
+__all__ = ["Data", "LoadedSpec", "Spec", "SpecSource", "load_spec", "parse_spec", "with_override"]
 
 
 def __getattr__(name: str) -> Any:

@@ -257,9 +257,14 @@ def apply_override(root: Node, text: str, *, option: str = "--set") -> None:
         raise SpecError(message, file=label)
     node = _parse_value(value, path, label)
     holder = root
-    for depth, part in enumerate(path[:-1]):
-        holder = _child(holder, part, path[: depth + 1], label)
-    _put(holder, path, node, label)
+    for depth, part in enumerate(path, 1):
+        entries = _entries(holder, path[:depth], label)
+        if depth == len(path):
+            entries[part] = node
+        elif isinstance(part, int):
+            holder = entries[part]
+        else:
+            holder = entries.setdefault(part, Node(None, origin=label))
 
 
 def _parse_value(text: str, path: KeyPath, label: str) -> Node:
@@ -279,44 +284,25 @@ def _parse_value(text: str, path: KeyPath, label: str) -> Node:
     return node
 
 
-def _child(holder: Node, part: str | int, path: KeyPath, label: str) -> Node:
-    if isinstance(part, int):
-        return _entries(holder, path, label)[part]
-    if holder.value is None:
-        holder.value = {}
-    if not isinstance(holder.value, dict):
-        raise _not_a_section(holder, path, label)
-    child: Node = holder.value.setdefault(part, Node(None, origin=label))
-    return child
-
-
-def _put(holder: Node, path: KeyPath, node: Node, label: str) -> None:
+def _entries(holder: Node, path: KeyPath, label: str) -> Any:
+    """The list or mapping of a node that has the end of the path, or may get it."""
     part = path[-1]
-    if isinstance(part, int):
-        _entries(holder, path, label)[part] = node
-        return
-    if holder.value is None:
+    if holder.value is None and isinstance(part, str):
         holder.value = {}
-    if not isinstance(holder.value, dict):
-        raise _not_a_section(holder, path, label)
-    holder.value[part] = node
-
-
-def _not_a_section(holder: Node, path: KeyPath, label: str) -> SpecError:
-    fix = f"set {path_text(path[:-1])} itself"
-    message = f"must be inside a section; got {shown(plain(holder))} there; {fix}"
-    return SpecError(message, file=label, key=path_text(path))
-
-
-def _entries(holder: Node, path: KeyPath, label: str) -> list[Node]:
-    """Return the entries of a list that has the index at the end of the path."""
-    index, value = path[-1], holder.value
-    if isinstance(value, list) and isinstance(index, int) and index < len(value):
+    value = holder.value
+    if isinstance(part, str) and isinstance(value, dict):
         return value
-    rule = f"an index from 0 to {len(value) - 1}" if isinstance(value, list) and value else "a key of a list"
-    fix = f"set the whole list, as in `--set {path_text(path[:-1])}=[...]`"
-    message = f"must be {rule}; got index {index} of {shown(plain(holder))}; {fix}"
-    raise SpecError(message, file=label, key=path_text(path))
+    if isinstance(part, int) and isinstance(value, list) and part < len(value):
+        return value
+    got, parent = shown(plain(holder)), path_text(path[:-1])
+    rule, fix = "inside a section", f"set {parent} itself"
+    if isinstance(part, int):
+        many = isinstance(value, list) and value
+        rule = f"an index from 0 to {len(value) - 1}" if many else "a key of a list"  # type: ignore[arg-type]
+        got, fix = f"index {part} of {got}", f"set the whole list, as in `--set {parent}=[...]`"
+    else:
+        got = f"{got} there"
+    raise SpecError(f"must be {rule}; got {got}; {fix}", file=label, key=path_text(path))
 
 
 # Text -> validated spec, with every error at its place in the text.

@@ -17,15 +17,14 @@ from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.spec.rules import (
     ROUNDING,
     Choice,
-    Choices,
     Got,
     Mark,
-    Names,
     Number,
     Numbers,
     Probabilities,
     Problem,
     Rule,
+    Several,
     Text,
     failure,
     look_alike,
@@ -83,7 +82,6 @@ def is_absent(value: object, section: type[Section] | None) -> bool:
 MOST_AXES = 2
 RUNS = Number(ge=1, le=10**7, whole=True)
 SEED = Number(ge=0, le=2**63 - 1, whole=True)
-_LONGEST = 4096  # characters of one range
 
 
 class _Flag(Rule):
@@ -98,28 +96,10 @@ class _Flag(Rule):
         return {"type": "boolean"}
 
 
-class _Ranges(Rule):
-    """One or two texts KEY=RANGE; what they say is read by the command that they are for."""
-
-    def check(self, value: object) -> object:
-        rule = f"a list of 1 to {MOST_AXES} ranges KEY=RANGE"
-        fix = "write ['training.keep_prob=0.5:1:6'], for example"
-        if not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_AXES:
-            raise failure(rule, value, fix)
-        for entry in value:
-            if not isinstance(entry, str) or not entry.isprintable() or not 1 <= len(entry) <= _LONGEST:
-                raise failure(rule, entry, fix)
-        return tuple(value)
-
-    def schema(self) -> dict[str, Any]:
-        text = {"type": "string", "minLength": 1, "maxLength": _LONGEST}
-        return {"type": "array", "items": text, "minItems": 1, "maxItems": MOST_AXES}
-
-
 class Sweep(Section):
     """A sweep that the spec carries; options of the command stand above it."""
 
-    vary: Annotated[tuple[str, ...], _Ranges()] | None = Field(
+    vary: Annotated[tuple[str, ...], Several(Text(), least=1, most=MOST_AXES, wrap=True)] | None = Field(
         default=None,
         description="One or two ranges: KEY=LOW:HIGH:COUNT, KEY=LOW:HIGH:logCOUNT, KEY=V1,V2,... or "
         "KEY=[...];[...], as in network.layers[1]=50:800:log8.",
@@ -307,6 +287,7 @@ STANDARD = "standard"
 LINEAR = "squared_linear"
 CATEGORIES = Choice(("one_hot", "exclude"))
 TARGET_KIND = Choice(("auto", "classes", "values"))
+NAMES = Several(Text(index=True), wrap=True)
 SEPARATOR = Mark("tab", "comma", "semicolon", "pipe", "space", "spaces")
 DECIMAL = Choice((".", ","))
 UNIT = Number(ge=0, le=1)
@@ -320,6 +301,9 @@ KEEP_PROB = Number(ge=1e-6, le=1)
 DECAY = Number(ge=0, le=2)
 BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
 COUNT = Number(ge=1, le=10**15, whole=True)
+
+STATISTICS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
+"""Keys of `data` that are measured on a file."""
 
 DEFAULT_WEIGHT_BOUND = 5
 """w_m where none is given: wide enough for most trainings."""
@@ -380,7 +364,7 @@ class Network(Section, Architecture):
         description="In place of weight_bound: no singular value of a matrix, its biases as a last column, "
         "is larger. One number or, for multilayer, one per layer; for certified constants.",
     )
-    activation: Annotated[str | tuple[str, ...], Choices(unit_names)] | None = Field(
+    activation: Annotated[str | tuple[str, ...], Several(Choice(unit_names), least=1)] | None = Field(
         default=None,
         description="Units of the hidden layers: one word, or a list of one for each; sigmoid without it.",
         examples=[SIGMOID],
@@ -506,7 +490,7 @@ class Table(Section):
     thousands: Annotated[str, Mark()] | None = Field(
         default=None, description="What stands between groups of three digits."
     )
-    missing: Annotated[tuple[str, ...], Names()] = Field(
+    missing: Annotated[tuple[str, ...], NAMES] = Field(
         default=(), description="Cells that are missing, beside the usual ones.", examples=[["-999", "n.d."]]
     )
     encoding: Annotated[str, Text()] | None = Field(
@@ -550,7 +534,7 @@ class Data(Section):
         description="Targets: a column of `file` by name or by number (counted from 0; -1 is the last), an "
         "array of it, or a file of labels.",
     )
-    exclude: Annotated[tuple[str, ...], Names()] = Field(
+    exclude: Annotated[tuple[str, ...], NAMES] = Field(
         default=(),
         description="Columns of `file` that are neither features nor targets, by name or by number; none "
         "keeps even those that are left out by themselves, such as dates and numbers of rows.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -91,6 +91,20 @@ def refuse(problems: Sequence[Problem]) -> NoReturn:
     """Raise the problems, each at its own place below the value that is being validated."""
     details = [InitErrorDetails(type=error, loc=place, input=None) for place, error in problems]
     raise ValidationError.from_exception_data("spec", details)
+
+
+def each(entries: Iterable[tuple[int | str, object]], check: Callable[[object], object]) -> tuple[Any, ...]:
+    """What a check makes of every entry; those that it refuses are told together, each at its place."""
+    found: list[object] = []
+    problems: list[Problem] = []
+    for place, entry in entries:
+        try:
+            found.append(check(entry))
+        except PydanticCustomError as error:
+            problems.append(((place,), error))
+    if problems:
+        refuse(problems)
+    return tuple(found)
 
 
 def look_alike(word: str, known: Sequence[str]) -> str | None:
@@ -267,7 +281,7 @@ class Numbers(Rule):
             return value
         if self.span is not None and isinstance(value, Mapping | self.span):
             span = self.span.model_validate(value)
-            self._each([(name, getattr(span, name)) for name in ("min", "max")])
+            each([(name, getattr(span, name)) for name in ("min", "max")], self.item.check)
             return span
         if self.listing and isinstance(value, list | tuple):
             return self._list(value)
@@ -282,22 +296,10 @@ class Numbers(Rule):
             fix = f"give at least {self.least}" if short else f"give at most {self.most}"
             many = f"{self.least} to {self.most}" if self.least < self.most else self.least
             raise failure(f"a list of {many} entries", value, fix)
-        numbers = tuple(self._each(list(enumerate(value))))
+        numbers = each(enumerate(value), self.item.check)
         if self.distinct and len(set(numbers)) < len(numbers):
             where = next(i for i, number in enumerate(numbers) if number in numbers[:i])
             refuse([((where,), failure("different from every other entry", value[where], "remove it"))])
-        return numbers
-
-    def _each(self, entries: Sequence[tuple[int | str, object]]) -> list[float]:
-        numbers: list[float] = []
-        problems: list[Problem] = []
-        for place, entry in entries:
-            try:
-                numbers.append(self.item.check(entry))
-            except PydanticCustomError as error:
-                problems.append(((place,), error))
-        if problems:
-            refuse(problems)
         return numbers
 
     def schema(self) -> dict[str, Any]:
@@ -345,23 +347,26 @@ class Choice(Rule):
         return {"type": "string", "enum": list(self.words)}
 
 
-class Choices(Choice):
-    """One word, or a list of one for each hidden layer."""
+class Several(Rule):
+    """A list of values by one rule, or such a value alone; `wrap` makes a list of it."""
+
+    def __init__(self, item: Rule, *, least: int = 0, most: int = 10_000, wrap: bool = False) -> None:
+        self.item = item
+        self.least, self.most, self.wrap = least, most, wrap
 
     def check(self, value: object) -> object:
-        if not isinstance(value, list | tuple) or not value:
-            return super().check(value)
-        words: list[object] = []
-        for place, entry in enumerate(value):
-            try:
-                words.append(super().check(entry))
-            except PydanticCustomError as error:
-                refuse([((place,), error)])
-        return tuple(words)
+        if not isinstance(value, list | tuple):
+            alone = self.item.check(value)
+            return (alone,) if self.wrap else alone
+        if not self.least <= len(value) <= self.most:
+            fix = "name fewer" if len(value) > self.most else f"write {self.least} at least"
+            raise failure(f"a list of {self.least} to {self.most} entries", value, fix)
+        return each(enumerate(value), self.item.check)
 
     def schema(self) -> dict[str, Any]:
-        item = super().schema()
-        return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
+        item = self.item.schema()
+        many = {"type": "array", "items": item, "minItems": self.least, "maxItems": self.most}
+        return {"anyOf": [*item.get("anyOf", [item]), many]}
 
 
 class Probabilities(Rule):
@@ -440,27 +445,3 @@ class Mark(Rule):
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1}
-
-
-class Names(Rule):
-    """One name or a list of them, each as `Text` with `index` takes it."""
-
-    _item = Text(index=True)
-    _most = 10_000
-
-    def check(self, value: object) -> object:
-        if not isinstance(value, list | tuple):
-            return (self._item.check(value),)
-        if len(value) > self._most:
-            raise failure(f"a list of at most {self._most} columns", value, "name fewer")
-        names: list[object] = []
-        for place, entry in enumerate(value):
-            try:
-                names.append(self._item.check(entry))
-            except PydanticCustomError as error:
-                refuse([((place,), error)])
-        return tuple(names)
-
-    def schema(self) -> dict[str, Any]:
-        item = self._item.schema()
-        return {"anyOf": [*item["anyOf"], {"type": "array", "items": item, "maxItems": self._most}]}

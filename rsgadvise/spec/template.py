@@ -236,7 +236,7 @@ def _data_lines(data: Data, given: Mapping[str, object], layers: tuple[int, ...]
 
 def placeholder(key: str) -> str:
     """The template's line for a key of the data section that has no value yet."""
-    return f"  # {key}: # {DATA_COMMENTS[key]}"
+    return f"  # {key}: # {DATA_COMMENTS.get(key, '')}"
 
 
 def yaml_scalar(key: str, value: object) -> str:

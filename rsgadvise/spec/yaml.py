@@ -6,7 +6,7 @@ import math
 import re
 import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -112,16 +112,6 @@ class Tree:
         self.end = 0  # where the document ends, before `...`
 
 
-class _Frame:
-    """A list or mapping that is still open; `key` is the key whose value comes next."""
-
-    __slots__ = ("key", "node")
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.key: Key | None = None
-
-
 class _Stop(Exception):  # noqa: N818 - it ends the parse, the error is in `problems`
     """The rest of the text cannot be read."""
 
@@ -155,9 +145,7 @@ def build_tree(text: str) -> Tree:
     if len(text) > MAX_BYTES:
         message = f"must be at most 1 MiB; got {len(text)} characters; keep data in a file named by data.file"
         return Tree(Problem((), message))
-    builder = _Builder()
-    builder.run(text)
-    return builder.tree
+    return _Builder(text).tree
 
 
 def _unusable(text: str, at: int) -> Tree:
@@ -175,24 +163,21 @@ def _position(text: str, at: int) -> tuple[int, int]:
 
 
 class _Builder:
-    """Turns parser events into a tree with a stack of its own, as deep as `MAX_DEPTH`."""
+    """Turns parser events into a tree, no deeper than `MAX_DEPTH`."""
 
-    def __init__(self) -> None:
-        self.tree = Tree()
-        self.stack: list[_Frame] = []
-        self.documents = 0
-
-    def run(self, text: str) -> None:
+    def __init__(self, text: str) -> None:
         from ruamel.yaml import YAML
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+        self.tree = Tree()
+        self.path: KeyPath = ()  # where the next event belongs
+        self.events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
         try:
-            for event in YAML(typ="safe", pure=True).parse(text):
-                self._event(event)
+            self._document()
         except _Stop:
             self.tree.complete = False
         except MarkedYAMLError as error:
-            self._syntax(error, text)
+            self._syntax(error)
         except (YAMLError, ValueError, OverflowError):
             # The parser lets Python's own errors out for an escape beyond Unicode.
             found = re.search(BEYOND_UNICODE, text)
@@ -204,25 +189,15 @@ class _Builder:
             self.tree.problems.append(Problem(self.path, message, line, column))
             self.tree.complete = False
 
-    @property
-    def path(self) -> KeyPath:
-        parts: list[str | int] = []
-        for frame in self.stack:
-            if isinstance(frame.node.value, list):
-                parts.append(len(frame.node.value))
-            elif frame.key is not None:
-                parts.append(frame.key.name)
-        return tuple(parts)
-
     def _report(self, message: str, mark: Any, path: KeyPath | None = None) -> None:
         line, column = (None, None) if mark is None else (mark.line + 1, mark.column + 1)
         self.tree.problems.append(Problem(self.path if path is None else path, message, line, column))
 
-    def _stop(self, message: str, mark: Any) -> None:
+    def _stop(self, message: str, mark: Any) -> NoReturn:
         self._report(message, mark)
         raise _Stop
 
-    def _syntax(self, error: MarkedYAMLError, text: str) -> None:
+    def _syntax(self, error: MarkedYAMLError) -> None:
         self.tree.complete = False
         mark = error.problem_mark or error.context_mark
         words = " ".join(str(error.problem).split())
@@ -237,76 +212,68 @@ class _Builder:
         got, fix = next((tuple(rest) for part, *rest in SYNTAX if part in words), other)
         self._report(f"must be valid YAML; got {got}; {fix}", mark)
 
-    def _event(self, event: Any) -> None:
-        kind = type(event).__name__
-        if kind == "DocumentStartEvent":
-            self.documents += 1
-            if self.documents > 1:
+    def _document(self) -> None:
+        for event in self.events:
+            kind = type(event).__name__
+            if kind == "DocumentStartEvent" and self.tree.root is not None:
                 message = "must hold one document; got a second one; remove `---` and what follows it"
                 self._stop(message, event.start_mark)
-        elif kind == "DocumentEndEvent":
-            self.tree.end = event.start_mark.index
-        elif kind in {"SequenceEndEvent", "MappingEndEvent"}:
-            node = self.stack.pop().node
-            node.end = event.end_mark.index if node.flow else event.start_mark.index
-            self._value_done()
-        elif kind == "AliasEvent":
-            self._stop(
-                f"must be written out; got the alias {shown('*' + event.anchor)}; write the value itself "
-                "in its place",
-                event.start_mark,
-            )
-        elif kind in {"ScalarEvent", "SequenceStartEvent", "MappingStartEvent"}:
-            self._node(event, kind)
+            elif kind == "DocumentEndEvent":
+                self.tree.end = event.start_mark.index
+            elif kind not in {"StreamStartEvent", "DocumentStartEvent", "StreamEndEvent"}:
+                self.tree.root = Node(None)  # what is known by then, where the rest cannot be read
+                self._fill(self.tree.root, event)
 
-    def _node(self, event: Any, kind: str) -> None:
+    def _fill(self, node: Node, event: Any) -> None:
+        """Make the node what begins with an event."""
+        mark, path = event.start_mark, self.path
+        self._plain_yaml(event)
+        node.line, node.column = mark.line + 1, mark.column + 1
+        node.start, node.end = mark.index, event.end_mark.index
+        kind = type(event).__name__
+        if kind == "ScalarEvent":
+            node.value = event.value if event.style else _resolve(event.value)
+            return
+        if len(path) >= MAX_DEPTH:
+            fix = "flatten it, no key of a spec is nested deeper than 3"
+            self._stop(f"must be nested at most {MAX_DEPTH} deep; got more; {fix}", mark)
+        node.flow = bool(event.flow_style)
+        if kind == "SequenceStartEvent":
+            node.value = entries = list[Node]()
+            self.path = (*path, 0)
+            while type(event := next(self.events)).__name__ != "SequenceEndEvent":
+                entries.append(Node(None))
+                self._fill(entries[-1], event)
+                self.path = (*path, len(entries))
+        else:
+            node.value = children = dict[str, Node]()
+            while type(event := next(self.events)).__name__ != "MappingEndEvent":
+                key = self._key(children, event)
+                child = Node(None)
+                child.key = key
+                if key.kept:
+                    children[key.name] = child
+                self.path = (*path, key.name)
+                self._fill(child, next(self.events))
+                self.path = path
+        node.end = event.end_mark.index if node.flow else event.start_mark.index
+        self.path = path
+
+    def _plain_yaml(self, event: Any) -> None:
+        """Refuse what repeats a value elsewhere, or says of which type it is."""
         mark = event.start_mark
+        if type(event).__name__ == "AliasEvent":
+            fix = "write the value itself in its place"
+            self._stop(f"must be written out; got the alias {shown('*' + event.anchor)}; {fix}", mark)
         if event.anchor is not None:
             fix = "remove the anchor, and write the value out where an alias repeats it"
             self._stop(f"must be free of anchors; got {shown('&' + event.anchor)}; {fix}", mark)
         if (tag := event.ctag) is not None:
             self._report(f"must be free of tags; got the tag {shown(str(tag))}; remove it", mark)
-        frame = self.stack[-1] if self.stack else None
-        if frame is not None and isinstance(frame.node.value, dict) and frame.key is None:
-            self._key(frame, event, kind)
-            return
-        node = Node(
-            None,
-            line=mark.line + 1,
-            column=mark.column + 1,
-            start=mark.index,
-            end=event.end_mark.index,
-        )
-        self._attach(node)
-        if kind == "ScalarEvent":
-            node.value = event.value if event.style else _resolve(event.value)
-            self._value_done()
-            return
-        if len(self.stack) >= MAX_DEPTH:
-            fix = "flatten it, no key of a spec is nested deeper than 3"
-            self._stop(f"must be nested at most {MAX_DEPTH} deep; got more; {fix}", mark)
-        node.value = {} if kind == "MappingStartEvent" else []
-        node.flow = bool(event.flow_style)
-        self.stack.append(_Frame(node))
 
-    def _attach(self, node: Node) -> None:
-        if not self.stack:
-            self.tree.root = node
-            return
-        frame = self.stack[-1]
-        if isinstance(frame.node.value, list):
-            frame.node.value.append(node)
-        elif isinstance(frame.node.value, dict) and (key := frame.key) is not None:
-            node.key = key
-            if key.kept:
-                frame.node.value[key.name] = node
-
-    def _value_done(self) -> None:
-        if self.stack:
-            self.stack[-1].key = None
-
-    def _key(self, frame: _Frame, event: Any, kind: str) -> None:
-        mark, entries = event.start_mark, frame.node.value
+    def _key(self, entries: dict[str, Node], event: Any) -> Key:
+        mark, kind = event.start_mark, type(event).__name__
+        self._plain_yaml(event)
         if kind != "ScalarEvent":
             what = "a list" if kind == "SequenceStartEvent" else "a section"
             self._stop(f"must have text as its keys; got {what} as a key; write `key: value`", mark)
@@ -318,13 +285,13 @@ class _Builder:
         if not isinstance(name, str):
             self._report(f"must have text as its keys; got {shown(name)} as a key; write `key: value`", mark)
             name = event.value
-        elif isinstance(entries, dict) and name in entries:
+        elif name in entries:
             first = entries[name].key
             where = f", first on line {first.line}" if first is not None else ""
             message = f"must be given once; got it again{where}; remove one of the two"
             self._report(message, mark, (*self.path, name))
             kept = False
-        frame.key = Key(name, mark.line + 1, mark.column + 1, mark.index, event.end_mark.index, kept)
+        return Key(name, mark.line + 1, mark.column + 1, mark.index, event.end_mark.index, kept)
 
 
 def _resolve(text: str) -> bool | float | str | None:
@@ -386,13 +353,11 @@ def read_file(path: Path, wanted: Wanted = SPEC) -> bytes:
     except FileNotFoundError:
         fix = wanted.create.format(file=file)
         raise SpecError(f"must exist; got no such file; {fix}", file=file) from None
-    except PermissionError:
-        fix = "change its permissions, or copy it"
-        raise SpecError(f"must be readable; got permission denied; {fix}", file=file) from None
-    except OSError as error:
-        raise SpecError(f"must be readable; got {error.strerror}; check the path", file=file) from None
-    except ValueError:  # a name with a NUL character
-        raise SpecError("must be a file name; got a NUL character; check the path", file=file) from None
+    except (OSError, ValueError) as error:
+        got = error.strerror if isinstance(error, OSError) else "a NUL character in its name"
+        raise SpecError(
+            f"must be readable; got {got}; check the path and its permissions", file=file
+        ) from None
 
 
 def read_stdin(stdin: IO[bytes] | IO[str] | None, wanted: Wanted = SPEC) -> bytes:
@@ -406,11 +371,8 @@ def read_stdin(stdin: IO[bytes] | IO[str] | None, wanted: Wanted = SPEC) -> byte
         raise SpecError(f"must be open; got a closed stream; name a {wanted.name} file", file=STDIN)
     try:
         return _read_bounded(stream, STDIN, wanted)
-    except OSError as error:
-        message = f"must be readable; got {error.strerror}; name a {wanted.name} file"
-        raise SpecError(message, file=STDIN) from None
-    except ValueError:  # closed, or a text stream that cannot decode what it reads
-        got = "a stream that is closed or not text"
+    except (OSError, ValueError) as error:  # closed, or a text stream that cannot decode what it reads
+        got = error.strerror if isinstance(error, OSError) else "a stream that is closed or not text"
         message = f"must be readable UTF-8; got {got}; name a {wanted.name} file"
         raise SpecError(message, file=STDIN) from None
 

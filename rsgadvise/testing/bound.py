@@ -56,7 +56,7 @@ def assert_gradient_bound(
     __tracebackhide__ = True
     from rsgadvise.ask.verify.runners import LocalRunner
     from rsgadvise.ask.verify.running import run_cases
-    from rsgadvise.cli.sources import require_bounds
+    from rsgadvise.cli.bounds import require_bounds
     from rsgadvise.cli.verify import Checked, Rows, case_of, rows_for
     from rsgadvise.errors import UsageError
     from rsgadvise.library import loaded_spec, measured_of, rows_of

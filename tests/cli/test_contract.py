@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import subprocess
@@ -281,35 +280,6 @@ def test_the_fix_for_a_data_file_is_one_that_the_command_takes(
     assert "data.array" not in direct.err
 
 
-def test_tables_fit_the_terminal(
-    run: Run, config: Config, numbers: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for width in (40, 80, 120):
-        monkeypatch.setenv("COLUMNS", str(width))
-        for arguments in (
-            *(("recommend", config(name)) for name in CONFIGS),
-            *(("recommend", config(name), "--constants", "certified") for name in CONFIGS),
-            (
-                "recommend",
-                config("mnist_single_layer"),
-                "--set",
-                "target.eps=0.1",
-                "--set",
-                "target.delta=0.1",
-            ),
-        ):
-            for line in run(*arguments).out.splitlines():
-                assert len(line) <= width, line
-
-
-def test_quiet_keeps_the_answer_and_the_table_only(run: Run, config: Config) -> None:
-    quiet = run("recommend", config("mnist_single_layer"), "-q").out
-    assert quiet.lstrip().startswith("Train with stepsize ")
-    assert " #  stepsize" in quiet
-    assert "Assumed" not in quiet
-    assert "Why" not in quiet
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -541,24 +511,6 @@ def test_rows_to_train_on_are_the_rows_that_were_measured(
     assert advice["spec"]["data"]["exclude"] == ["id", "date"]
 
 
-def test_stats_into_says_where_the_spec_scales_or_leaves_out_otherwise(
-    run: Run, wide_table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(wide_table.parent)
-    options = ["w.csv", "--target", "y", "--exclude", "id", "--exclude", "date", "--into", "s.yaml"]
-    Path("s.yaml").write_text("network: {kind: single_layer, layers: [2, 2]}\n")
-    bare = run("stats", *options, "--scaling", "robust")
-    assert "add to data: file: w.csv, target: y, exclude: [id, date], scaling: robust\n" in bare.err
-    Path("s.yaml").write_text(
-        "network: {kind: single_layer, layers: [2, 2]}\ndata: {file: w.csv, target: y, exclude: [id, 1]}\n"
-    )
-    told = run("stats", *options, "--scaling", "robust").err
-    assert "its data.exclude is [id, 1], which counts; these numbers were measured with [id, date]\n" in told
-    assert "its data.scaling is auto, which counts; these numbers were measured with robust\n" in told
-    same = run("stats", "w.csv", "--target", "y", "--exclude", "id", "--exclude", "1", "--into", "s.yaml")
-    assert same.err == "wrote the statistics into s.yaml\n"
-
-
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
@@ -612,16 +564,6 @@ def test_a_spec_whose_data_have_another_width(
     options = ["--target", "y"] if data else []
     into = run("stats", tmp_path / "t.csv", "--into", spec, *options).err
     assert fix.replace("data.target", "--target").replace("data.exclude", "--exclude") in into
-
-
-def test_init_infers_the_kind_from_the_number_of_lengths(run: Run) -> None:
-    assert "\n  kind: single_layer " in run("init", "--layers", "9,2").out
-    assert "\n  kind: multilayer " in run("init", "--layers", "9,4,2").out
-    assert "\n  kind: single_layer " in run("init").out
-    assert "\n  kind: multilayer " in run("init", "--layers", "9,2", "--kind", "multilayer").out
-    refused = run("init", "--layers", "9,4,2", "--kind", "single_layer")
-    assert refused.code == 2
-    assert "kind: multilayer" in refused.err
 
 
 def test_a_file_elsewhere_keeps_its_absolute_name(run: Run, table: Path, tmp_path: Path) -> None:
@@ -751,14 +693,6 @@ def test_a_result_that_cannot_be_written_leaves_the_spec_alone(
     assert "network.layers[0]: must be the number of features" in wrong.err
 
 
-def test_words_of_other_tools_are_understood(run: Run) -> None:
-    network = "network: {kind: single_layer, layers: [4, 2]}\n"
-    rate = run("recommend", "-", stdin=network + "training: {learning_rate: 0.1}\n")
-    assert "the learning rate is called stepsize" in rate.err
-    dropout = run("recommend", "-", stdin=network + "training: {dropout: 0.1}\n")
-    assert "the dropout rate is 1 - keep_prob" in dropout.err
-
-
 def test_quiet_still_says_why_there_is_no_plan(run: Run, config: Config) -> None:
     options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-q")
     assert (
@@ -774,63 +708,6 @@ def test_absurd_targets_are_infeasible_without_noise(run: Run, options: tuple[st
     result = run("iterations", *options, "-f", "json")
     assert (result.code, result.err) == (1, "")
     assert strict(result.out)["feasible"] is False
-
-
-BOXED = [
-    ["recommend"],
-    ["recommend", "--constants", "certified"],
-    ["explain", "--constants", "certified"],
-    ["iterations", "--eps", "1", "--delta", "0.1"],
-    ["bound", *FIXED],
-    ["compare"],
-    ["sweep", "--vary", "training.keep_prob=0.5,1"],
-    ["verify", "--jobs", "1", "--runs", "2", *FIXED, "--set", "training.iterations=20"],
-    ["design", "--widths", "3", "--depth", "1", "--pipeline", "none"],
-]
-
-
-@pytest.mark.parametrize(
-    ("command", "kind"),
-    [*zip(BOXED, itertools.cycle(["multilayer", "autoencoder"]), strict=False), (BOXED[1], "multilayer")],
-    ids=lambda each: each if isinstance(each, str) else " ".join(each[:3]),
-)
-def test_without_a_weight_bound_the_answer_is_that_of_5_and_says_so(
-    run: Run, tmp_path: Path, kind: str, command: list[str]
-) -> None:
-    layers = [6, 3] if kind == "autoencoder" else [6, 4, 2]
-    spec: dict[str, Any] = {
-        "network": {"kind": kind, "layers": layers},
-        "data": {"mean": 0.4, "mean_square": 0.2, "samples": 400},
-        "budget": {"samples": 40000},
-        "search": {"batch_size": [16, 64]},
-    }
-    documents = []
-    for box in (None, 5):
-        spec["network"]["weight_bound"] = box
-        (tmp_path / "s.yaml").write_text(json.dumps(spec))
-        specs = [tmp_path / "s.yaml"] * (2 if command[0] == "compare" else 1)
-        found = run(command[0], *specs, *command[1:], "-f", "json")
-        assert found.code != 2, found.err
-        text = re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0', found.out)
-        documents.append((found.code, _without_the_box(strict(text))))
-        said = "none given: the usual one" in text
-        assert said == (box is None)
-    assert documents[0] == documents[1]
-
-
-def _without_the_box(value: Any) -> Any:
-    """A document without what says whether the weight bound was given."""
-    if isinstance(value, dict):
-        return {key: _without_the_box(item) for key, item in value.items() if key != "weight_bound"}
-    if isinstance(value, list):
-        assumed = {"key": "network.weight_bound", "value": 5.0}
-        return [
-            _without_the_box(item)
-            for item in value
-            if not (isinstance(item, str) and "network.weight_bound" in item)
-            and not (isinstance(item, dict) and assumed.items() <= item.items())
-        ]
-    return value
 
 
 def test_a_statistic_of_the_spec_is_held_against_the_file_in_proportion(run: Run, tmp_path: Path) -> None:

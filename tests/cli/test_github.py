@@ -64,59 +64,50 @@ def test_nothing_happens_outside_github_actions(
     assert not (tmp_path / "summary.md").exists()
 
 
-@pytest.mark.usefixtures("actions")
-def test_a_consistent_verification_is_a_notice(capsys: Captured) -> None:
-    announce(verification(CASE, CASE, replace(CASE, checked=False)), unwanted)
-    assert command(capsys) == ("notice", "consistent: 2 of 2 checked bounds came out as expected")
-
-
-@pytest.mark.usefixtures("actions")
-def test_a_falsified_verification_is_one_error_that_names_decided_cases_first(capsys: Captured) -> None:
-    announce(verification(CASE, OPEN, FALSIFIED, verdict="falsified"), unwanted)
-    level, message = command(capsys)
-    assert level == "error"
-    assert message.split("\n") == [
-        "falsified: 1 of 3 checked bounds came out as expected",
+ROUGH = verification(CASE, replace(OPEN, approximate=True), verdict="inconclusive")
+TOLD = {
+    "consistent": (
+        verification(CASE, CASE, replace(CASE, checked=False)),
+        "notice",
+        "consistent: 2 of 2 checked bounds came out as expected",
+    ),
+    "falsified, decided cases first": (
+        verification(CASE, OPEN, FALSIFIED, verdict="falsified"),
+        "error",
+        "falsified: 1 of 3 checked bounds came out as expected\n"
         "false (paper): measured 0.25, limits 0.125 to 0.375, bound 0.0625; "
-        "verdict falsified, expected consistent",
+        "verdict falsified, expected consistent\n"
         "open (paper): measured 0.25, limits 0.125 to 0.375, bound 0.5; "
         "verdict inconclusive, expected consistent",
-    ]
+    ),
+    "inconclusive": (verification(OPEN, verdict="inconclusive"), "warning", "inconclusive: 0 of 1"),
+    "approximate": (
+        ROUGH,
+        "warning",
+        "inconclusive: 1 of 2 checked bounds came out as expected, 1 only approximately, which is no pass\n",
+    ),
+    "approximate and allowed": (replace(ROUGH, allow_approximate=True), "warning", "inconclusive: 1 of 2"),
+    "incomplete": (
+        replace(verification(CASE), complete=False, notes=("Ended by the budget.",)),
+        "warning",
+        "consistent, incomplete: 1 of 1 checked bounds came out as expected\nEnded by the budget.",
+    ),
+    "incomplete and falsified": (
+        replace(verification(FALSIFIED, verdict="falsified"), complete=False),
+        "error",
+        "falsified, incomplete: ",
+    ),
+}
 
 
 @pytest.mark.usefixtures("actions")
-def test_an_inconclusive_verification_is_a_warning(capsys: Captured) -> None:
-    announce(verification(OPEN, verdict="inconclusive"), unwanted)
-    assert command(capsys)[0] == "warning"
-
-
-@pytest.mark.usefixtures("actions")
-@pytest.mark.parametrize("allowed", [False, True])
-def test_an_approximate_verification_is_a_warning_that_says_so(capsys: Captured, allowed: bool) -> None:
-    rough = replace(OPEN, approximate=True)
-    found = replace(verification(CASE, rough, verdict="inconclusive"), allow_approximate=allowed)
+@pytest.mark.parametrize("what", TOLD)
+def test_an_outcome_is_one_annotation(what: str, capsys: Captured) -> None:
+    found, level, begins = TOLD[what]
     announce(found, unwanted)
-    level, message = command(capsys)
-    assert level == "warning"
-    assert message.startswith(
-        "inconclusive: 1 of 2 checked bounds came out as expected, 1 only approximately, which is no pass\n"
-    )
-
-
-@pytest.mark.usefixtures("actions")
-def test_an_incomplete_verification_is_a_warning_with_the_reason(capsys: Captured) -> None:
-    found = replace(verification(CASE), complete=False, notes=("Ended by the budget.",))
-    announce(found, unwanted)
-    level, message = command(capsys)
-    assert level == "warning"
-    assert message.startswith("consistent, incomplete: ")
-    assert message.endswith("\nEnded by the budget.")
-
-
-@pytest.mark.usefixtures("actions")
-def test_an_incomplete_falsification_is_still_an_error(capsys: Captured) -> None:
-    announce(replace(verification(FALSIFIED, verdict="falsified"), complete=False), unwanted)
-    assert command(capsys)[0] == "error"
+    told = command(capsys)
+    assert told[0] == level
+    assert told[1].startswith(begins)
 
 
 @pytest.mark.usefixtures("actions")

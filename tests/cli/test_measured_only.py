@@ -21,13 +21,6 @@ NETWORKS = {
 }
 DATA = "{mean: 0.45, mean_square: 0.22, second_moment: 0.27, top_eigenvalue: 1.2, samples: 150}"
 FIXED = "{stepsize: 0.01, batch_size: 20, iterations: 50, initial_loss: 1.1}"
-COMMANDS = {
-    "bound": (),
-    "explain": (),
-    "iterations": ("--eps", "0.1", "--delta", "0.1"),
-    "verify": (),
-    "recommend": ("--constants", "certified"),
-}
 
 
 @pytest.fixture(params=NETWORKS)
@@ -63,18 +56,6 @@ def test_a_target_has_no_plan(case: tuple[Path, str], run: Run) -> None:
     assert why.removeprefix("which ") in advice["infeasible"]["reason"]
     assert not advice["recommendations"]
     assert advice["train"]["source"] == "typical"
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_bounds_are_refused_in_words(case: tuple[Path, str], command: str, run: Run) -> None:
-    spec, why = case
-    spec.write_text(f"{spec.read_text()}training: {FIXED}\n")
-    found = run(command, spec, *COMMANDS[command])
-    assert found.code == 2
-    assert not found.out
-    assert why in found.err
-    assert found.err.count("\n") == 1
-    assert "`rsgadvise " in found.err  # the command that has an answer, tried in test_without_bounds.py
 
 
 def test_the_papers_theorem_gives_no_fix_that_fails_too(run: Run, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -77,19 +75,6 @@ def test_calibration_alone(run: Run, tmp_path: Path, kind: str) -> None:
     assert not document["recommendations"][0]["proven"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_report_is_eighty_columns_wide(run: Run, tmp_path: Path, kind: str) -> None:
-    result = run("recommend", "--details", written(tmp_path, kind), *PILOT)
-    assert result.code == 0
-    lines = result.out.splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= 80
-    assert "measured and not proven" in " ".join(lines)
-    assert {"Race", "Calibrated constants", "Why", "Mind"} <= set(lines)
-    cost = re.search(r"This advice cost as much as (\S+)\s+trainings", " ".join(lines))
-    assert cost is not None
-    assert 0 < float(cost[1]) <= 0.3
-
-
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
@@ -123,18 +108,11 @@ def test_a_file_without_targets(run: Run, tmp_path: Path) -> None:
     assert tied.code == 0
 
 
-@pytest.mark.parametrize("value", ["-1", "0.05", "1000", "nan", "inf", "-inf", "100.1", "1e-300"])
+@pytest.mark.parametrize("value", ["-1", "0.05", "nan", "100.1"])
 def test_pilots_outside_their_range(run: Run, tmp_path: Path, value: str) -> None:
     result = run("recommend", "--details", written(tmp_path, "single_layer"), "--pilot", value)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert result.err.startswith("error: --pilot must be 0, or from 0.1 to 100 trainings; got ")
-
-
-@pytest.mark.parametrize("value", ["half", ""])
-def test_pilots_that_are_no_numbers(run: Run, tmp_path: Path, value: str) -> None:
-    result = run("recommend", "--details", written(tmp_path, "single_layer"), "--pilot", value)
-    assert (result.code, result.out) == (2, "")
-    assert "--pilot" in result.err
 
 
 def test_no_pilot_needs_no_data(run: Run, tmp_path: Path) -> None:
@@ -143,14 +121,6 @@ def test_no_pilot_needs_no_data(run: Run, tmp_path: Path) -> None:
     assert plain.code == 0
     assert run("recommend", "--details", path, "-f", "json", "--pilot", "0").out == plain.out
     assert strict(plain.out)["train"]["source"] == "typical"
-
-
-def test_a_pilot_too_small_for_its_training(run: Run, tmp_path: Path) -> None:
-    path = written(tmp_path, "multilayer")
-    result = run("recommend", "--details", path, "--pilot", "0.1", "--set", "training.iterations=100", "-q")
-    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
-    assert "the pilot must be at least" in result.err
-    assert "for a training of 1,600 samples" in result.err
 
 
 def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:
@@ -168,26 +138,6 @@ def test_the_winner_is_what_is_emitted(run: Run, tmp_path: Path) -> None:
     assert [float(text) for text in found[1].split(",") if text.strip()] == raced["stepsize"]
     assert re.search(rf"^BATCH = {raced['batch_size']}\b", result.out, re.MULTILINE)
     assert "ITERATIONS = 4_000" in result.out
-
-
-@pytest.mark.parametrize("target", ["keras", "sklearn", "optuna"])
-def test_the_other_snippets_are_python_too(run: Run, tmp_path: Path, target: str) -> None:
-    kind = "single_layer" if target == "sklearn" else "multilayer"
-    result = run("recommend", "--details", written(tmp_path, kind), *PILOT, "--emit", target, "-q")
-    assert (result.code, result.err) == (0, "")
-    compile(result.out, "emitted", "exec")
-
-
-def test_csv_has_a_row_for_each_rank(run: Run, tmp_path: Path) -> None:
-    path = written(tmp_path, "multilayer")
-    result = run("recommend", "--details", path, *PILOT, "-f", "csv", "-q", "--top", "3")
-    rows = list(csv.DictReader(io.StringIO(result.out)))
-    document = strict(run("recommend", "--details", path, *PILOT, "-f", "json", "-q", "--top", "3").out)
-    assert (result.code, len(rows)) == (0, 3)
-    for row, same in zip(rows, document["recommendations"], strict=True):
-        assert [float(part) for part in row["stepsize"].split(";")] == same["stepsize"]
-        assert row["proven"] == "False"
-        assert int(row["rank"]) == same["rank"]
 
 
 @pytest.mark.usefixtures("advised_afresh")

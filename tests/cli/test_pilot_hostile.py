@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from rsgadvise import recommend
-from rsgadvise.errors import DataError, UsageError
 from rsgadvise.pilot.looking import Looks, look_along
 
 pytestmark = pytest.mark.usefixtures("advised_once")
@@ -46,7 +43,6 @@ PILOT = ("--constants", "calibrated", "--pilot")
     ("network", "search", "fraction"),
     [
         pytest.param(DEEP, {"keep_prob": [0.5]}, 0.3, id="every mask of hidden units and inputs"),
-        pytest.param(DEEP, {"keep_prob": [0.5, 1.0]}, 0.3, id="networks with and without masks"),
         pytest.param(DEEP, {"keep_prob": [0.5, 1.0]}, 1.0, id="the same at more length"),
         pytest.param(TIED, {"keep_prob": 0.5}, 0.3, id="masks of inputs alone"),
         pytest.param({**DEEP, "layers": [6, 1, 2]}, {}, 0.3, id="one hidden unit"),
@@ -59,7 +55,7 @@ def test_masks_do_not_make_a_pilot_dearer(
     assert 0 < advice(run, tmp_path, spec, *PILOT, str(fraction))["cost"] <= fraction
 
 
-@pytest.mark.parametrize(("network", "decay"), [(SINGLE, 0.5), (SINGLE, 1.5), (DEEP, 0.5), (DEEP, 1.0)])
+@pytest.mark.parametrize(("network", "decay"), [(SINGLE, 1.5), (DEEP, 0.5)])
 def test_a_stepsize_for_the_loss_comes_with_all_iterations(
     run: Run, tmp_path: Path, network: dict[str, Any], decay: float
 ) -> None:
@@ -69,8 +65,7 @@ def test_a_stepsize_for_the_loss_comes_with_all_iterations(
         assert row["epochs"] > 95
 
 
-@pytest.mark.parametrize("most", [10**6, 10**15])
-@pytest.mark.parametrize("network", [SINGLE, DEEP, TIED])
+@pytest.mark.parametrize(("network", "most"), [(SINGLE, 10**6), (DEEP, 10**15), (TIED, 10**6)])
 def test_calibration_is_as_long_as_the_plan_for_a_target(
     run: Run, tmp_path: Path, network: dict[str, Any], most: int
 ) -> None:
@@ -220,36 +215,3 @@ def test_a_chosen_distribution_without_a_bound_is_not_called_vacuous(run: Run, t
     found = advice(run, tmp_path, spec, *PILOT, "1")["pilot"]["stopping"]
     assert all(row["bound"] is None for row in found["rows"])
     assert found["reason"].endswith("no bound holds for it.")
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"constants": "papers"}, "constants must be one of auto, paper, certified, typical, calibrated"),
-        ({"pilot": -1.0}, "pilot must be 0, or from 0.1 to 100"),
-        ({"pilot": float("nan")}, "pilot must be 0, or from 0.1 to 100"),
-        ({"pilot": float("inf")}, "pilot must be 0, or from 0.1 to 100"),
-        ({"pilot": 1e-9}, "pilot must be 0, or from 0.1 to 100"),
-        ({"top": 0}, "top must be at least 1"),
-        ({"seed": -1}, "seed must be at least 0"),
-        ({"data": [INPUTS, LABELS]}, "x must be an array of numbers"),
-        ({"data": (INPUTS, np.array(["b", "g"])[LABELS])}, "y must be an array of numbers"),
-        ({"data": (INPUTS, 1)}, "y must have one or more rows of 2"),
-        ({"data": (INPUTS + 0j, LABELS)}, "x must be an array of numbers"),
-    ],
-)
-def test_arguments_out_of_range_are_errors_with_a_fix(changed: dict[str, Any], message: str) -> None:
-    given = {"data": (INPUTS, LABELS), "pilot": 1.0, **changed}
-    with pytest.raises((UsageError, DataError), match=re.escape(message)):
-        recommend({"network": SINGLE}, **given)
-
-
-def test_arrays_count_the_samples_of_an_epoch() -> None:
-    found = recommend({"network": SINGLE, "budget": {"epochs": 20}}, data=(INPUTS, LABELS))
-    assert found.recommendations[0].epochs == 20
-
-
-def test_two_classes_may_be_one_output() -> None:
-    spec = {"network": {"kind": "single_layer", "layers": [6, 1]}}
-    as_labels = recommend(spec, data=(INPUTS, LABELS), pilot=0.3)
-    assert as_labels == recommend(spec, data=(INPUTS, LABELS[:, None]), pilot=0.3)

@@ -210,17 +210,12 @@ def test_what_the_loss_does_not_rank_has_no_score(run: Run, tmp_path: Path) -> N
         assert "loss score" not in words(run, spec_for(tmp_path, SINGLE, **sections), *options)
 
 
-@pytest.mark.parametrize("columns", ["80", "120"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_columns_fit(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: dict[str, Any], columns: str
-) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
+def test_the_report_is_eighty_columns_wide(run: Run, tmp_path: Path, network: dict[str, Any]) -> None:
     for options in (CALIBRATED, PILOT):
-        lines = run(
-            "recommend", "--details", "-", *options, stdin=spec_for(tmp_path, network)
-        ).out.splitlines()
-        assert max(len(line.rstrip()) for line in lines if "/" not in line) <= int(columns)
+        report = run("recommend", "--details", "-", *options, stdin=spec_for(tmp_path, network)).out
+        assert max(len(line.rstrip()) for line in report.splitlines() if "/" not in line) <= 80
+        assert ("pilot" in report) == (options is PILOT)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -298,10 +293,6 @@ def test_errors_stand_beside_errors_and_losses_beside_losses(run: Run, tmp_path:
     tied = document(run, spec_for(tmp_path, TIED), *PILOT)["pilot"]
     assert (tied["held_out_error"], tied["constant_error"]) == (None, None)
     assert "held out wrong" not in words(run, spec_for(tmp_path, TIED), *PILOT)
-
-
-def test_calibration_speaks_of_no_pilot(run: Run, tmp_path: Path) -> None:
-    assert "pilot" not in words(run, spec_for(tmp_path, SINGLE), *CALIBRATED)
 
 
 def test_a_span_of_stepsizes_is_said_to_be_over_layers(run: Run) -> None:

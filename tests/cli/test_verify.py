@@ -87,9 +87,11 @@ def test_a_case_does_not_depend_on_its_neighbours(run: Run, spec: Path, tmp_path
     assert plain(both)[:2] == plain(documents(run, spec, "--confidence", "0.99"))[:2]
 
 
-def test_a_spec_named_twice_is_two_cases(run: Run, spec: Path) -> None:
-    names = [case["name"] for case in documents(run, spec, spec)["cases"]]
-    assert names == [str(spec)] * 2 + [f"{spec} #2"] * 2
+def test_names_are_unique_whatever_the_files_are_called(run: Run, spec: Path) -> None:
+    other = spec.with_name(f"{spec.name} #2")
+    other.write_text(SPEC)
+    names = [case["name"] for case in documents(run, spec, spec, other)["cases"]]
+    assert names[::2] == [str(spec), f"{spec} #2", f"{spec} #2 #2"]
 
 
 def counter_example(tmp_path: Path) -> Path:
@@ -154,10 +156,8 @@ def test_paper_bound_outside_its_range_is_null_with_a_note(run: Run, spec: Path)
     [
         ["training.iterations=1"],
         ["training.batch_size=1000"],
-        ["network.layers=[1,1]", "data.mean_square=0.09"],
         ["training.stepsize=1e300"],
         ["training.decay=1", "training.stopping=matched"],
-        ["training.stopping=last"],
         ["training.iterations=3", "training.stopping=[0, 0.5, 0.5]"],
         ["data.mean=1", "data.mean_square=1"],
     ],
@@ -362,12 +362,7 @@ def test_a_reader_of_the_progress_that_has_left_changes_nothing(spec: Path, tmp_
     assert json.loads(target.read_text())["verdict"] == "consistent"
 
 
-def test_a_very_long_budget_is_a_budget(run: Run, spec: Path) -> None:
-    assert documents(run, spec, "--budget", "1e300")["complete"]
-
-
-@pytest.mark.parametrize("stepsizes", ["[1.0e-300, 1]", "[1.0e-300, 1.0e9]", "[1.0e300, 1.0e300]"])
-@pytest.mark.parametrize("decay", ["0", "2"])
+@pytest.mark.parametrize(("stepsizes", "decay"), [("[1.0e-300, 1.0e9]", "0"), ("[1.0e300, 1.0e300]", "2")])
 def test_stepsizes_at_the_ends_of_the_floats(run: Run, tmp_path: Path, stepsizes: str, decay: str) -> None:
     """A box holds whatever the stepsize: nothing diverges, and nothing warns."""
     path = tmp_path / "s.yaml"

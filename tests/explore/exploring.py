@@ -1,7 +1,7 @@
 """Tries random specs with every command, and prints each that breaks a rule as a file to repeat it with.
 
 ``python tests/explore/exploring.py --tries 10000 --seed 1 --jobs 2``; a find is tried again alone with
-``--only NUMBER``.
+``--only NUMBER``, which prints its spec.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -34,6 +34,7 @@ LONGER = 4
 """What a sweep, or a race whose work is given, may take of these."""
 SHOWN = 3
 """Finds of one kind that are printed whole."""
+_BATCH = 50
 _MEMORY = Path("/dev/shm")  # files of a try live there: a disk takes longer than many a command
 
 
@@ -138,25 +139,19 @@ def _judged(one: Try, text: str, code: object, out: str, err: str) -> Iterator[t
         yield from judged.summed(document)
 
 
-def _tries(job: tuple[int, int, int, float]) -> tuple[int, list[Find], dict[str, float]]:
-    """The tries from `first` to `last`, in this process."""
-    seed, first, last, limit = job
+def _tries(job: tuple[int, int, int]) -> list[Find]:
+    """What the tries from `first` to `last` find, in this process."""
+    seed, first, last = job
     folder = Path(tempfile.mkdtemp(prefix="explore", dir=_MEMORY if _MEMORY.is_dir() else None))
-    counts: dict[str, float] = defaultdict(float)
-    finds = []
     try:
         write_data(folder)
-        for index in range(first, last):
-            one = draw_try(seed, index)
-            begun = time.process_time()
-            broken = attempt(one, folder, limit=limit)
-            counts[one.command[0]] += 1
-            counts[f"seconds of {one.command[0]}"] += round(time.process_time() - begun, 3)
-            for kind, what in broken:
-                finds.append(Find(index, kind, what, one.command, as_text(one.spec)))
+        return [
+            Find(one.index, kind, what, one.command, as_text(one.spec))
+            for one in (draw_try(seed, index) for index in range(first, last))
+            for kind, what in attempt(one, folder)
+        ]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return last - first, finds, dict(counts)
 
 
 def _memory(most: int = 4 << 30) -> None:
@@ -167,71 +162,27 @@ def _memory(most: int = 4 << 30) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def explore(
-    tries: int, *, seed: int, jobs: int, first: int = 0, limit: float = LIMIT, batch: int = 50
-) -> Iterator[tuple[int, list[Find], dict[str, float]]]:
-    """Results of batches of tries, as they come; the same tries whatever the number of processes."""
-    work = [(seed, at, min(at + batch, first + tries), limit) for at in range(first, first + tries, batch)]
-    if jobs == 1:
-        yield from map(_tries, work)
-        return
-    with get_context("spawn").Pool(jobs, initializer=_memory) as pool:
-        yield from pool.imap_unordered(_tries, work)
-
-
-def _keep(find: Find, folder: Path | None) -> None:
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{find.index}_{''.join(c if c.isalnum() else '_' for c in find.kind)[:40]}.yaml"
-    (folder / name).write_text(f"# {' '.join(find.command)}\n# {find.kind}: {find.what}\n{find.spec}\n")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the tries; 1 where one of them found something."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--tries", type=int, default=10_000)
     options.add_argument("--seed", type=int, default=None, help="default: by the clock")
-    options.add_argument("--first", type=int, default=0, help="number of the first try")
-    options.add_argument("--only", type=int, help="this try alone, in this process")
+    options.add_argument("--only", type=int, help="this try alone")
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    options.add_argument("--limit", type=float, default=LIMIT, help="seconds of processor time for one call")
-    options.add_argument("--finds", type=Path, help="folder for a spec file of each find")
     given: Any = options.parse_args(arguments)
     seed = int(time.time()) if given.seed is None else given.seed
-    first, tries, jobs = given.first, given.tries, given.jobs
-    if given.only is not None:
-        first, tries, jobs = given.only, 1, 1
-        one = draw_try(seed, first)
-        print(
-            " ".join(one.command),
-            as_text(one.spec),
-            "" if one.other is None else as_text(one.other),
-            sep="\n",
-        )
-    done, kinds, begun = 0, Counter[str](), time.monotonic()
-    counts: dict[str, float] = defaultdict(float)
-    for count, finds, commands in explore(tries, seed=seed, jobs=jobs, first=first, limit=given.limit):
-        done += count
-        if done // 1000 > (done - count) // 1000:
-            print(f"{done:,} tries, {sum(kinds.values())} finds", flush=True)
-        for name, number in commands.items():
-            counts[name] += number
+    first, last = (0, given.tries) if given.only is None else (given.only, given.only + 1)
+    work = [(seed, at, min(at + _BATCH, last)) for at in range(first, last, _BATCH)]
+    kinds = Counter[str]()
+    pool = get_context("spawn").Pool(given.jobs, initializer=_memory) if given.jobs > 1 else None
+    for finds in map(_tries, work) if pool is None else pool.imap_unordered(_tries, work):
         for find in finds:
             label = f"{find.kind}: {find.what}" if find.kind == "traceback" else find.kind
             kinds[label] += 1
-            _keep(find, given.finds)
             if kinds[label] <= SHOWN:
-                again = f"--seed {seed} --only {find.index}"
-                print(
-                    f"FIND {again}: {find.kind}: {find.what}\n  rsgadvise {' '.join(find.command)}",
-                    flush=True,
-                )
-                print("  " + find.spec.replace("\n", "").replace("  ", " "), flush=True)
-    seconds = time.monotonic() - begun
-    print(f"{done:,} tries of seed {seed} in {seconds:,.0f} s; {sum(kinds.values())} finds")
-    for name in sorted(name for name in counts if " " not in name):
-        print(f"  {counts[name]:6,.0f} {name}, {counts[f'seconds of {name}'] / counts[name]:.2f} s each")
+                print(f"FIND --seed {seed} --only {find.index}: {find.kind}: {find.what}")
+                print(f"  rsgadvise {' '.join(find.command)}\n{find.spec}", flush=True)
+    print(f"{last - first:,} tries of seed {seed}; {sum(kinds.values())} finds")
     for label, number in kinds.most_common():
         print(f"  {number:6,} {label}")
     return 1 if kinds else 0

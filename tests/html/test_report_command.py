@@ -109,7 +109,7 @@ def test_a_data_file_stands_for_its_spec(run: Run, tmp_path: Path, monkeypatch: 
     document = json.loads(run("report", "-o", "-", "two words.csv", *options, "-f", "json").out)
     assert document["advice"]["train"] is not None
     lines = {each["what"]: shlex.split(each["line"]) for each in document["commands"]}
-    asked = ["two words.csv", "--target", "y", "--exclude", "id", "--hidden", "3", "--epochs", "20"]
+    asked = ["two words.csv", "--target", "y", "--hidden", "3", "--epochs", "20", "--exclude", "id"]
     assert all(line[2:11] == asked for line in lines.values())
     for line in lines.values():  # each can be typed again
         assert run(*line[1:]).code == 0, line

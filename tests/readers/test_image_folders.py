@@ -285,7 +285,3 @@ def test_commands_take_a_folder(tmp_path: Path, run: Run, monkeypatch: pytest.Mo
     )
     monkeypatch.chdir(folder)
     assert json.loads(run("recommend", ".", *asked).out)["train"] == advised["train"]
-    monkeypatch.chdir(tmp_path)
-    refused = run("stats", str(folder), "-o", str(folder / "cat" / "new.png"))
-    assert refused.code == 2
-    assert "must not add an image to the data" in refused.err

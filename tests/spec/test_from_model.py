@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -581,11 +579,3 @@ def test_a_compiled_model_says_its_loss(keras: Any, end: str | None, loss: str, 
     assert spec.network.loss == found
     assert said == "The spec leaves out the optimizer that the model is compiled with: pass optimizer=."
     assert silent(model, optimizer="adam").training.chosen_optimizer.name == "adam"
-
-
-def test_no_library_is_imported() -> None:
-    code = (
-        "import sys, rsgadvise.spec; print(sorted({'torch', 'keras', 'sklearn', 'numpy'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

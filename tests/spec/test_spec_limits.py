@@ -30,19 +30,19 @@ def fails(text: str) -> SpecError:
     ],
 )
 def test_deep_nesting_is_refused_quickly(label: str, text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     message = fails(text).message
     assert "nested at most 20 deep" in message or "as a key" in message
-    assert time.perf_counter() - start < 5, label
+    assert time.process_time() - start < 5, label
 
 
 @pytest.mark.parametrize("digits", [40, 41, 399, 4301, 50_000])
 def test_huge_integers_are_refused_quickly(digits: int) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for field in ("samples", "mean", "top_eigenvalue", "file"):
         error = fails(f"{NETWORK}data: {{{field}: {'9' * digits}}}\n")
         assert len(str(error)) < 300
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_an_alias_bomb_is_refused_at_its_first_anchor() -> None:

@@ -15,9 +15,9 @@ from rsgadvise.errors import InfeasibleError, SpecError, UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import LoadedSpec, with_override
 from rsgadvise.spec.load import rule_of
+from rsgadvise.spec.models import STATISTICS
 from rsgadvise.spec.problem import resolve
 from rsgadvise.spec.rules import NUMBER, Number, Numbers, Rule, shown
-from rsgadvise.spec.write import STATISTICS
 from rsgadvise.theory import ConstantsName, about
 from rsgadvise.theory.theorems import refusal
 
