@@ -118,6 +118,12 @@ def test_data_that_do_not_fit(what: str, constants: Any) -> None:
     assert str(caught.value).count("; ") >= (0 if "labels" in what else 2), "rule, value and fix"
 
 
+def test_a_loss_of_classes_is_for_rows_that_share_1() -> None:
+    classes = {**SPEC, "network": {**SPEC["network"], "loss": "cross_entropy"}}
+    with pytest.raises(DataError, match=r"rows that sum to 1 at most .* got 2 in row 4 \(counted from 0\)"):
+        recommend(classes, data=(X, np.where(np.arange(60)[:, None] == 4, [[1.0, 1.0, 0.0]], Y)))
+
+
 def test_labels_targets_and_lists_are_one() -> None:
     wanted = recommend(SPEC, data=(X, Y), constants="calibrated")
     same: list[Any] = [LABELS, LABELS.astype(np.uint8), LABELS.tolist(), Y.tolist(), Y.astype(bool)]

@@ -96,10 +96,27 @@ class _Flag(Rule):
         return {"type": "boolean"}
 
 
+class _Ranges(Several):
+    """One or two texts KEY=RANGE; what they say is read by the command that they are for."""
+
+    def check(self, value: object) -> object:
+        texts = isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value)
+        if texts and self.least <= len(value) <= self.most:  # type: ignore[arg-type]
+            return super().check(value)
+        rule = f"a list of 1 to {MOST_AXES} ranges KEY=RANGE"
+        wrong = [entry for entry in value if not isinstance(entry, str)] if isinstance(value, list) else []
+        fix = "write ['training.keep_prob=0.5:1:6'], for example"
+        raise failure(rule, wrong[0] if wrong else value, fix)
+
+    def schema(self) -> dict[str, Any]:
+        many: dict[str, Any] = super().schema()["anyOf"][-1]
+        return many
+
+
 class Sweep(Section):
     """A sweep that the spec carries; options of the command stand above it."""
 
-    vary: Annotated[tuple[str, ...], Several(Text(), least=1, most=MOST_AXES, wrap=True)] | None = Field(
+    vary: Annotated[tuple[str, ...], _Ranges(Text(), least=1, most=MOST_AXES)] | None = Field(
         default=None,
         description="One or two ranges: KEY=LOW:HIGH:COUNT, KEY=LOW:HIGH:logCOUNT, KEY=V1,V2,... or "
         "KEY=[...];[...], as in network.layers[1]=50:800:log8.",

@@ -365,7 +365,8 @@ class Several(Rule):
 
     def schema(self) -> dict[str, Any]:
         item = self.item.schema()
-        many = {"type": "array", "items": item, "minItems": self.least, "maxItems": self.most}
+        least = {"minItems": self.least} if self.least else {}
+        many = {"type": "array", "items": item, **least, "maxItems": self.most}
         return {"anyOf": [*item.get("anyOf", [item]), many]}
 
 

@@ -188,7 +188,7 @@ def test_rows_for_a_spreadsheet(run: Run) -> None:
 
 
 def test_a_target_is_left_aside(run: Run) -> None:
-    Path("spec.yaml").write_text(SPEC + "target: {eps: 0.3, delta: 0.1}\n")
+    Path("spec.yaml").write_text(SPEC + "target: {eps: 1.0e-9, delta: 0.1}\n")
     assert document(run, "spec.yaml")["critical_batch_size"]["value"] > 0
 
 

@@ -14,6 +14,10 @@ import numpy as np
 import pytest
 from conftest import Run, strict
 
+from rsgadvise.cli.bounds import located
+from rsgadvise.errors import HypothesisError
+from rsgadvise.spec import parse_spec
+
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 Config = Callable[[str], Path]
@@ -203,6 +207,17 @@ def test_errors_point_into_the_file(run: Run, tmp_path: Path) -> None:
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"error: {spec}:5:9: data.mean: must be above 0")
     assert result.err.count("\n") == 1
+
+
+def test_an_error_of_the_theory_stands_at_its_key() -> None:
+    text = "network: {kind: single_layer, layers: [4, 2]}\ntraining: {stepsize: 9}\n"
+    for quantity, place in (
+        ("stepsize", "s.yaml:2:22: training.stepsize: no"),
+        ("data.mean", "s.yaml: data.mean: no"),
+        ("network.layers[5]", "s.yaml:1:39: network.layers: no"),
+    ):
+        found = located(HypothesisError("no", quantity=quantity), parse_spec(text, file="s.yaml"))
+        assert str(found) == place
 
 
 @pytest.fixture

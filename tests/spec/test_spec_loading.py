@@ -14,8 +14,9 @@ import pytest
 from pydantic import ValidationError
 
 from rsgadvise.errors import SpecError
-from rsgadvise.spec import Spec, load_spec, parse_spec
+from rsgadvise.spec import Spec, load_spec, parse_spec, with_override
 from rsgadvise.spec.models import IntegerRange, RealRange
+from rsgadvise.spec.problem import resolve
 
 NETWORK = "network: {kind: single_layer, layers: [784, 10]}\n"
 MULTILAYER = "network: {kind: multilayer, layers: [784, 200, 10], weight_bound: 0.05}\n"
@@ -141,6 +142,18 @@ def test_statistics_may_miss_their_bounds_by_rounding() -> None:
         parse(NETWORK + f"data: {{mean: {mean}, mean_square: {mean**2 * (1 - 1e-8)}}}")
 
 
+def test_what_is_assumed_of_inputs_is_the_largest_that_the_rest_allows() -> None:
+    """In [0, 1] no moment is above the mean; d times the second, a trace, is above the top eigenvalue."""
+    given = {
+        "": (1, 1, 1, 784),
+        "mean: 0.5": (0.5, 0.5, 0.5, 392),
+        "second_moment: 0.25": (1, 0.25, 0.25, 196),
+    }
+    for data, expected in given.items():
+        found = resolve(parse(f"{NETWORK}data: {{{data}}}\n")).moments
+        assert (found.mean, found.mean_square, found.second_moment, found.top_eigenvalue) == expected
+
+
 def test_an_autoencoder_reconstructs_its_input() -> None:
     network = parse("network: {kind: autoencoder, layers: [784, 100], weight_bound: [0.05]}").network
     assert network.output_dim == 784
@@ -207,6 +220,14 @@ def test_overrides_apply_in_order_and_count_as_given() -> None:
     assert loaded.source.given("data.samples")
     error = loaded.source.error("data.samples", "too few")
     assert str(error) == "--set data.samples=6: data.samples: too few"
+
+
+def test_a_spec_with_other_keys_leaves_the_first_as_it_was() -> None:
+    first = parse_spec(FULL, file="s.yaml")
+    for value in (0.01, 0.02):
+        assert with_override(first, f"network.weight_bound={value}").spec.network.weight_bound == value
+    assert str(first.source.error("network.weight_bound", "no")) == "s.yaml:4:17: network.weight_bound: no"
+    assert with_override(first, "data.samples=7").spec.network.weight_bound == 0.05
 
 
 @pytest.mark.parametrize(
