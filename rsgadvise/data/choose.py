@@ -150,6 +150,9 @@ def _named(content: Any, shape: Shape) -> tuple[dict[str, Any], tuple[str, ...]]
     return dict(zip(names, found.values(), strict=True)), ()
 
 
+_WEIGHTS = {"weight", "weights", "bias", "biases", "kernel"}
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Which arrays of a file are read, and how.
@@ -241,7 +244,8 @@ def _pairing(features: tuple[int, ...], targets: tuple[int, ...]) -> tuple[bool,
 def _lone_pair(archive: Archive) -> tuple[str, str] | None:
     """Rows and one target for each, of two arrays without usual names, as `numpy.savez(path, x, y)` has them.
 
-    Of arr_0, arr_1, ... the first two are, where the others are such pairs too.
+    Of arr_0, arr_1, ... the first two are, where the others are such pairs too. A layer's weights and biases
+    have such shapes as well, and are no data.
     """
     usual = {
         p.format(word) for p in (_PLAIN, *_TRAINING, *_TESTING) for word in (*FEATURE_NAMES, *TARGET_NAMES)
@@ -249,6 +253,8 @@ def _lone_pair(archive: Archive) -> tuple[str, str] | None:
     shapes = {name: archive.shape(name) for name in archive.names}
     arrays = [(name, shape) for name, shape in shapes.items() if shape]
     if len(arrays) < len(shapes) or len(arrays) % 2 or any(_called(name) in usual for name in shapes):
+        return None
+    if any(_called(name.rpartition(".")[2]) in _WEIGHTS for name in shapes):
         return None
     counted = all(re.fullmatch(r"arr_\d+", name) for name in shapes)
     if len(arrays) > 2 and not counted:

@@ -92,7 +92,7 @@ def test_labels_have_a_file_of_their_own(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", np.arange(8))
     with pytest.raises(DataError, match="has 8 rows and the features have 12"):
         open_data(path, target="y.npy")
-    assert "is not a file" in refusal(path, target="y")
+    assert "--target must be a file of targets" in refusal(path, target="y")
     with pytest.raises(UsageError, match="--array"):
         open_data(path, array="data")
     assert plain_arrays(path, Reading()) is None  # numpy alone does not read it

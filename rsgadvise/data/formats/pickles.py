@@ -215,13 +215,16 @@ def _shape(value: object) -> tuple[int, ...] | None:
 
 def _listed(values: list[Any]) -> Array | None:
     """A list of numbers, of words or of rows of numbers as an array."""
-    if values and all(isinstance(row, list) and len(row) == len(values[0]) > 0 for row in values):
-        rows = [_listed(row) for row in values]
+    if values and all(isinstance(row, list) and len(row) == len(values[0]) for row in values):
+        rows = [_flat(row) for row in values]
         return None if any(row is None or row.dtype.kind == "U" for row in rows) else np.array(rows)
-    if values and (
-        all(isinstance(v, int | float) for v in values) or all(isinstance(v, str) for v in values)
-    ):
-        return np.array(values)
+    return _flat(values)
+
+
+def _flat(values: list[Any]) -> Array | None:
+    for kind in (int | float, str):
+        if values and all(isinstance(value, kind) for value in values):
+            return np.array(values)
     return None
 
 
