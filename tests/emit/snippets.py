@@ -122,6 +122,7 @@ def network_of(spec: Spec, best: Recommendation) -> Network:
         given.activations,
         given.loss,
         given.bias,
+        spectral=given.spectral,
     )
 
 

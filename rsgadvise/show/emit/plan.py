@@ -90,6 +90,11 @@ class Program:
         return self.spec.network.bias
 
     @property
+    def spectral(self) -> bool:
+        """Whether `boxes` are of singular values, biases being the last column of a matrix."""
+        return self.spec.network.spectral
+
+    @property
     def units(self) -> tuple[Unit, ...]:
         """Of each hidden layer."""
         return self.spec.network.units
@@ -138,8 +143,8 @@ class Program:
 
     @property
     def boxes(self) -> tuple[float, ...]:
-        """w_l of each matrix; empty without a box."""
-        bound = self.train.weight_bound
+        """w_l of each matrix, or where singular values are bounded their s_l; empty without either."""
+        bound = self.spec.network.weight_bounds if self.spectral else self.train.weight_bound
         return () if bound is None else self._of_each_matrix(bound)
 
     @property
@@ -209,8 +214,8 @@ class Program:
 
     @property
     def library_boxes(self) -> tuple[float, ...]:
-        """`boxes` of the weights as the library has them, and of its biases."""
-        return self._as_in_library(self.boxes, self.keep_prob)
+        """`boxes` of the weights as the library has them, and of its biases; singular values as advised."""
+        return self.boxes if self.spectral else self._as_in_library(self.boxes, self.keep_prob)
 
     @property
     def library_stepsizes(self) -> tuple[float, ...]:
@@ -311,13 +316,14 @@ def plan_of(target: Target, advice: Advice, spec: Spec, rank: int | None, data: 
     Raises:
         InfeasibleError: there is nothing to train with.
         UsageError: there is no such rank.
-        HypothesisError: singular values are bounded, which no program does.
+        HypothesisError: singular values are bounded, which programs for keras do not do.
     """
     rows = advice.recommendations
-    if spec.network.spectral:
+    if spec.network.spectral and target == "keras":
         raise HypothesisError(
-            f"must be absent for --emit, whose programs keep every weight in a box; got "
-            f"{max(spec.network.weight_bounds):g}; leave --emit out, or write weight_bound in its place",
+            "must be absent for --emit keras, whose constraints see weights without biases; got "
+            f"{max(spec.network.weight_bounds):g}; emit for torch, sklearn or optuna, or write weight_bound "
+            "in its place",
             quantity=spec.network.limit_key,
         )
     if rank is None and advice.train is not None:
