@@ -18,6 +18,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 
@@ -163,15 +164,22 @@ class FlatNetwork(CertifiedNetwork):
         return self.head.squared_slope(self.layers[1], math.inf)
 
 
-def _hidden_square(
-    unit: Unit, width: FloatArray, length: FloatArray, below: FloatArray, shift: Numeric = 0.0
+def _entering(
+    length: FloatArray, shift: Numeric, energy: Numeric, top: Numeric, *, spectral: bool
 ) -> FloatArray:
-    """n^2 >= E||phi(W h + b)||^2 of `width` units, ||W|| <= length, E||h||^2 <= below and ||b|| <= shift."""
-    bounded = unit.height**2 * width
-    if unit.growth == 0:
-        return bounded
-    grown = (unit.offset * np.sqrt(width) + unit.growth * (length * np.sqrt(below) + shift)) ** 2
-    return np.minimum(bounded, grown)
+    """No less than E||W h + b||^2, where E||h||^2 <= energy and lambda_max(E h h^T) <= top.
+
+    In a box s is no less than the Frobenius norm of W, so that E||W h||^2 <= s^2 top; where singular values
+    are at most s it is at most s^2 energy, and with the 1 that [W, b] multiplies s^2 (energy + 1).
+    """
+    if spectral:
+        return np.asarray(length**2 * energy + np.asarray(shift) ** 2)
+    return np.asarray((length * np.sqrt(top) + shift) ** 2)
+
+
+def _hidden_square(unit: Unit, width: FloatArray, entering: FloatArray) -> FloatArray:
+    """n^2 >= E||phi(a)||^2 of `width` units, E||a||^2 <= entering: the most where all have the same share."""
+    return width * unit.square(entering / width)
 
 
 def _longest_output(
@@ -179,12 +187,26 @@ def _longest_output(
     widths: Sequence[FloatArray],
     lengths: Sequence[FloatArray],
     shifts: Sequence[Numeric],
+    *,
+    spectral: bool,
 ) -> FloatArray:
     """sup ||a_L|| over inputs in [0, 1], where ||W_l|| <= lengths and ||b_l|| <= shifts."""
-    norm = np.sqrt(widths[0])
+    square = widths[0]
     for unit, width, length, shift in zip(units, widths[1:], lengths, shifts, strict=False):
-        norm = np.sqrt(_hidden_square(unit, width, length, norm**2, shift))
-    return np.asarray(lengths[-1] * norm + shifts[-1])
+        square = _hidden_square(unit, width, _entering(length, shift, square, square, spectral=spectral))
+    return np.sqrt(_entering(lengths[-1], shifts[-1], square, square, spectral=spectral))
+
+
+def _product(left: FloatArray, right: FloatArray) -> FloatArray:
+    """left right^T, along the last axis of both."""
+    return np.asarray(left[..., :, None] * right[..., None, :])
+
+
+def _largest_eigenvalue(form: FloatArray) -> FloatArray:
+    """Of symmetric matrices; inf where one has left the range of numbers."""
+    inside = np.asarray(np.isfinite(form).all(axis=(-1, -2)))
+    values = np.linalg.eigvalsh(np.where(inside[..., None, None], form, 0.0))[..., -1]
+    return np.asarray(np.where(inside, values, np.inf))
 
 
 def largest_loss(
@@ -214,7 +236,8 @@ def largest_loss(
     boxes = weight_bound if len(weight_bound) > 1 else [weight_bound[0]] * (len(widths) - 1)
     lengths = _lengths(wide, boxes, spectral=spectral)
     shifts = _shifts(wide, boxes, bias=bias, spectral=spectral)
-    return head.largest_loss(widths[-1], _longest_output(units, wide, lengths, shifts))
+    reach = _longest_output(units, wide, lengths, shifts, spectral=spectral)
+    return head.largest_loss(widths[-1], reach)
 
 
 def _lengths(
@@ -243,8 +266,8 @@ def _shifts(
 class TiedNetwork(CertifiedNetwork):
     """The denoising autoencoder (4) with tied weights in [-w, w], without biases; layers are (d_x, d_h).
 
-    With s = w sqrt(d_h d_x), m = zeta E||x||^2, n^2 >= E||h||^2 (d_h H^2, or less where phi grows slowly)
-    and Lambda from `InputMoments.kept_eigenvalue`:
+    With s = w sqrt(d_h d_x), m = zeta E||x||^2, Lambda from `InputMoments.kept_eigenvalue` and
+    n^2 = d_h T(s^2 Lambda/d_h) >= E||h||^2, T from `Unit.square` (s^2 m/d_h for a limit of singular values):
     U = c_2 (n + g_1 s sqrt(Lambda))^2 + C_1 (2 g_1 sqrt(Lambda) + g_2 w sqrt(d_x) Lambda),
     sigma^2 = C_1^2 (n + g_1 s sqrt(m))^2, limit = C_1^2 (n + g_1 s zeta sqrt(d_x tau_x))^2.
 
@@ -262,7 +285,7 @@ class TiedNetwork(CertifiedNetwork):
 
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
         energy = np.asarray(keep_prob, dtype=np.float64) * self.moments.squared_norm
-        hidden, top = np.sqrt(self._hidden(energy)), self.moments.kept_eigenvalue(keep_prob)
+        hidden, top = np.sqrt(self._hidden(keep_prob)), self.moments.kept_eigenvalue(keep_prob)
         row, unit = np.asarray(self.weight_bound, dtype=np.float64), self.unit  # no row of W is longer
         if not self.spectral:
             row = row * np.sqrt(self._widths[0])
@@ -275,7 +298,7 @@ class TiedNetwork(CertifiedNetwork):
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        hidden = np.sqrt(self._hidden(zeta * self.moments.squared_norm))
+        hidden = np.sqrt(self._hidden(zeta))
         reach = self._moved(zeta * np.sqrt(self.moments.dim * self.moments.mean_square))
         return np.asarray(self._squared_slope * (hidden + reach) ** 2)
 
@@ -290,12 +313,16 @@ class TiedNetwork(CertifiedNetwork):
 
     @cached_property
     def _squared_slope(self) -> FloatArray:
-        reach = _longest_output([self.unit], self._widths, self._both_lengths, (0.0, 0.0))
+        reach = _longest_output(
+            [self.unit], self._widths, self._both_lengths, (0.0, 0.0), spectral=self.spectral
+        )
         return self.head.squared_slope(self._widths[-1], reach)
 
-    def _hidden(self, energy: FloatArray) -> FloatArray:
-        """n^2, where E||x~||^2 <= energy."""
-        return _hidden_square(self.unit, self._widths[1], self._both_lengths[0], energy)
+    def _hidden(self, keep_prob: Numeric) -> FloatArray:
+        """n^2."""
+        energy, top = keep_prob * self.moments.squared_norm, self.moments.kept_eigenvalue(keep_prob)
+        entering = _entering(self._both_lengths[0], 0.0, energy, top, spectral=self.spectral)
+        return _hidden_square(self.unit, self._widths[1], entering)
 
     def _moved(self, norm: FloatArray) -> FloatArray:
         """How far a change of W x~ by `norm` moves what enters the outputs."""
@@ -306,17 +333,25 @@ class TiedNetwork(CertifiedNetwork):
 class DeepNetwork(CertifiedNetwork):
     """The L-layer network (5), every layer in its box.
 
-    With s_l = w_l sqrt(d_l d_{l-1}), n_l^2 >= E||h_l||^2 (d_l H^2, or less where phi grows slowly),
-    m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2, A_0 = 0 and A_l^2 = m_{l-1}^2 + b + (g_1 s_l)^2 A_{l-1}^2:
-    sigma^2 = C_1^2 A_L^2,
-    U = c_2 A_L^2 + C_1 sum_{l=2..L} (prod_{m>l} g_1 s_m) (g_1 A_{l-1} + g_2 s_l A_{l-1}^2),
-    where U takes for m_l^2 + b the largest eigenvalues of what the masks keep, not the traces: m_0^2 + b from
-    `InputMoments.entering_eigenvalue`, and m_l^2 = zeta^2 n_l^2 + zeta (1 - zeta) min(n_l^2, H^2). The limit
-    is C_1^2 A_L^2 with m_0^2 = zeta^2 d_0 tau_x and m_l^2 = zeta^2 n_l^2, since the mean over masks is taken
-    before the norm. Where phi is not bounded n_l grows with s_l m_{l-1} + beta_l.
+    With s_l = w_l sqrt(d_l d_{l-1}), T from `Unit.square`, m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2,
+    n_l^2 = d_l T((s_l sqrt(Lambda_{l-1}) + beta_l)^2/d_l) >= E||h_l||^2, or of a limit of singular values
+    d_l T((s_l^2 m_{l-1}^2 + beta_l^2)/d_l), A_0 = 0 and A_l^2 = m_{l-1}^2 + b + (g_1 s_l)^2 A_{l-1}^2:
+    sigma^2 = C_1^2 A_L^2. The limit is that with m_0^2 = zeta^2 d_0 tau_x and m_l^2 = zeta^2 n_l^2, since the
+    mean over masks is taken before the norm.
 
-    Source: along V = (V_1..V_L) the layers move by V_l h~_{l-1} + ..., and E||V_l h~||^2 is at most
-        ||V_l||^2 lambda_max(E h~ h~^T), h~ the units that masks independent of h keep.
+    U is the largest value on the unit sphere of the form in (v_1..v_L), the lengths of V_1..V_L along which
+    the second derivative is taken, where r_0 = 0 and r_l = sqrt(Lambda_{l-1} + b) v_l + g_1 s_l r_{l-1}:
+
+        c_2 r_L^2 + C_1 sum_{l=2..L} (prod_{m>l} g_1 s_m) (2 g_1 v_l r_{l-1} + g_2 s_l r_{l-1}^2).
+
+    Lambda_l + b is the largest eigenvalue of what the masks keep: `InputMoments.entering_eigenvalue`, and
+    Lambda_l = zeta^2 n_l^2 + zeta (1 - zeta) max_j E h_j^2. Of one unit that is n_l^2/d_l at most in a box,
+    T(s_l^2 m_{l-1}^2 + beta_l^2) within a limit of singular values.
+
+    Source: what enters layer l moves by a'_l = V_l h~_{l-1} + W_l D a'_{l-1}, D = diag phi', and that by
+        2 V_l D a'_{l-1} + W_l (phi'' a'_{l-1}^2) + W_l D a''_{l-1}. E||V_l h~||^2 <= v_l^2 Lambda_{l-1}, h~
+        the units that masks independent of h keep, so that E||a'_l||^2 <= r_l^2. No entry of the form is
+        below 0: its largest eigenvalue has a vector of lengths.
     Assumes: x, y in [0, 1], |W_l| <= w_l, one independent mask per example.
 
     Attributes:
@@ -329,29 +364,30 @@ class DeepNetwork(CertifiedNetwork):
 
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        hidden, spread = self._hidden(zeta), zeta - zeta**2
-        kept = [self.moments.entering_eigenvalue(zeta, bias=self.bias)]
-        kept += [
-            zeta**2 * square + spread * np.minimum(square, unit.height**2) + self.bias
-            for square, unit in zip(hidden, self._units, strict=True)
-        ]
-        totals = self._totals(kept)
-        mixed: FloatArray = np.zeros_like(totals[-1])
-        downstream: FloatArray = np.ones_like(totals[-1])
-        for below, gain, unit in zip(totals[-2::-1], self._gains[::-1], self._units[::-1], strict=True):
-            length = np.sqrt(gain)  # g_1 s_l
-            bent = unit.bend / unit.slope * length * below
-            mixed = mixed + downstream * (unit.slope * np.sqrt(below) + bent)
+        hidden, tops = self._hidden(zeta)
+        own, moved = np.eye(len(self.layers) - 1), list[FloatArray]()
+        for level, (top, gain) in enumerate(zip(tops, [np.zeros(()), *self._gains], strict=True)):
+            below = np.sqrt(gain)[..., None] * moved[-1] if moved else 0.0
+            moved.append(np.sqrt(top)[..., None] * own[level] + below)
+        form = self.head.bend * _product(moved[-1], moved[-1])
+        downstream = np.sqrt(self._squared_slope)
+        for level, gain, unit in zip(
+            count(len(moved) - 1, -1), self._gains[::-1], self._units[::-1], strict=False
+        ):
+            length, below = np.sqrt(gain), moved[level - 1]  # g_1 s_l
+            mixed = _product(unit.slope * own[level], below)
+            bent = (unit.bend / unit.slope * length)[..., None, None] * _product(below, below)
+            form = form + downstream[..., None, None] * (mixed + np.swapaxes(mixed, -1, -2) + bent)
             downstream = downstream * length
         return Constants(
-            smoothness=self.head.bend * totals[-1] + np.sqrt(self._squared_slope) * mixed,
+            smoothness=_largest_eigenvalue(form),
             gradient_variance=self._squared_slope * self._totals(self._energies(zeta, hidden))[-1],
         )
 
     def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
         """sigma_l^2 = C_1^2 (m_{l-1}^2 + b) prod_{m>l} (g_1 s_m)^2, which sum to sigma^2."""
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        energies = self._energies(zeta, self._hidden(zeta))
+        energies = self._energies(zeta, self._hidden(zeta)[0])
         downstream, variances = self._squared_slope, list[FloatArray]()
         for energy, gain in zip(energies[::-1], [*self._gains[::-1], np.ones(())], strict=True):
             variances.append(energy * downstream)
@@ -360,7 +396,7 @@ class DeepNetwork(CertifiedNetwork):
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        squares: list[Numeric] = [self.moments.dim * self.moments.mean_square, *self._hidden(zeta)]
+        squares: list[Numeric] = [self.moments.dim * self.moments.mean_square, *self._hidden(zeta)[0]]
         totals = self._totals([zeta**2 * square + self.bias for square in squares])
         return self._squared_slope * totals[-1]
 
@@ -396,17 +432,23 @@ class DeepNetwork(CertifiedNetwork):
 
     @cached_property
     def _squared_slope(self) -> FloatArray:
-        reach = _longest_output(self._units, self._widths, self._all_lengths, self._all_shifts)
+        reach = _longest_output(
+            self._units, self._widths, self._all_lengths, self._all_shifts, spectral=self.spectral
+        )
         return self.head.squared_slope(self._widths[-1], reach)
 
-    def _hidden(self, zeta: FloatArray) -> list[FloatArray]:
-        """n_1^2..n_{L-1}^2."""
-        below, found = zeta * self.moments.squared_norm, list[FloatArray]()
+    def _hidden(self, zeta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+        """(n_1^2..n_{L-1}^2, Lambda_0 + b..Lambda_{L-1} + b)."""
+        energy, top = zeta * self.moments.squared_norm, self.moments.kept_eigenvalue(zeta)
+        found, tops = list[FloatArray](), [self.moments.entering_eigenvalue(zeta, bias=self.bias)]
         layers = zip(self._units, self._widths[1:], self._all_lengths, self._all_shifts, strict=False)
         for unit, width, length, shift in layers:
-            found.append(_hidden_square(unit, width, length, below, shift))
-            below = zeta * found[-1]
-        return found
+            entering = _entering(length, shift, energy, top, spectral=self.spectral)
+            found.append(_hidden_square(unit, width, entering))
+            largest = np.minimum(found[-1], unit.square(entering)) if self.spectral else found[-1] / width
+            energy, top = zeta * found[-1], zeta**2 * found[-1] + (zeta - zeta**2) * largest
+            tops.append(top + self.bias)
+        return found, tops
 
     def _energies(self, zeta: FloatArray, hidden: Sequence[FloatArray]) -> list[FloatArray]:
         """m_0^2 + b..m_{L-1}^2 + b."""

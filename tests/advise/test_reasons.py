@@ -200,7 +200,8 @@ def test_the_largest_gradient_is_that_of_each_ranks_keep_probability() -> None:
         for before, after in pairwise(layers[1:]):
             spread = box * (before * after) ** 0.5
             squares = row.keep_prob**2 * before + (spread / 4) ** 2 * squares
-        assert row.largest_gradient == pytest.approx((8 / 27) ** 2 * 10 * squares)
+        saturated = (8 / 27) ** 2 * 10 * squares  # units of this box come within 2 % of it
+        assert 0.98 * saturated < row.largest_gradient <= saturated * (1 + 1e-12)
         assert row.vacuous == (row.bound >= row.largest_gradient)
         assert row.certified_bound <= row.largest_gradient
     assert advice.largest_gradient == advice.recommendations[0].largest_gradient

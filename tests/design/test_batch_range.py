@@ -94,8 +94,9 @@ def test_in_a_wide_range_the_ranks_are_those_of_a_dense_list(eps: float, constan
     assert np.array_equal(np.isfinite(found.cost), np.isfinite(wanted.cost))
     done = np.isfinite(wanted.cost)
     assert done.sum() > 10
-    np.testing.assert_allclose(found.cost[done], wanted.cost[done], rtol=3e-3)
-    assert (found.cost[done] <= wanted.cost[done] * (1 + 1e-3)).all()
+    ratio, whole = found.cost[done] / wanted.cost[done], 1 / wanted.iterations[done]  # N is rounded up
+    assert (ratio >= 1 - 3e-3).all()
+    assert (ratio <= 1 + 1e-3 + whole).all()
     if eps < 0.05:
         return  # the order of one target is enough: each network that is ranked takes half a second
     spec = spec_of(search={**KEEP, **search, "batch_size": {"min": low, "max": high}}, **sections)

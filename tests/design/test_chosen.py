@@ -50,7 +50,7 @@ def test_the_curve_is_that_of_the_network_planned_if_it_has_two_hidden_layers(wh
 def test_a_deeper_network_beyond_the_ranks_shown_is_found_too() -> None:
     spec = {"target": {"eps": 1.0, "delta": 0.1, "runs": 4}}
     found = design(spec_of(**spec), widths=tuple(range(4, 24)), depths=(1, 3), top=1, pipeline="deep")
-    assert found.curve_layers == planned(found) == (60, 4, 4, 4, 4)
+    assert found.curve_layers == planned(found) == (60, 4, 4, 6, 4)
 
 
 @pytest.mark.parametrize(

@@ -433,7 +433,7 @@ def test_the_same_weights_as_the_engine(target: Target, name: str, cooldown: flo
     if name in SPECS and bounds and cooldown is None:
         assert any((np.abs(b) == bound).any() for b, bound in zip(theirs, bounds, strict=True))
     if name in BALLS:
-        norms = [float(np.linalg.norm(b, 2)) for b in theirs]
+        norms = [float(np.linalg.norm(matrix[0], 2)) for matrix in case.start]
         assert any(norm == pytest.approx(bound) for norm, bound in zip(norms, bounds, strict=True))
 
 

@@ -19,9 +19,11 @@ import numpy.typing as npt
 import pytest
 from networks import Array, Problem, Quantity
 from scipy import stats
+from scipy.optimize import minimize
 
 from rsgadvise.theory.constants import DeepNetwork, FlatNetwork, InputMoments, TiedNetwork
-from rsgadvise.theory.heads import squared
+from rsgadvise.theory.heads import head_of, squared
+from rsgadvise.theory.units import unit_of
 from rsgadvise.theory.units.sigmoid import Sigmoid
 
 QUANTITIES: tuple[Quantity, ...] = ("curvature", "second moment", "slope")
@@ -261,6 +263,73 @@ def test_layer_variances_hold_and_add_up() -> None:
     moments = moments_of(pair.inputs[0], pair.probability[0])
     shares = DeepNetwork(layers=(1, 1, 1), weight_bound=weights, moments=moments).layer_variances(1.0)
     assert first == pytest.approx(float(shares[0]), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        nets.attained_single("curvature"),
+        nets.attained_single("curvature", 4),
+        nets.attained_sparse("curvature", 1.0),
+        nets.attained_wide("curvature", 3),
+        nets.curved_by_two_layers(),
+        nets.curved_by_hidden_unit(),
+    ],
+)
+def test_a_halved_smoothness_is_caught(
+    monkeypatch: pytest.MonkeyPatch, instance: tuple[Problem, Array, Array]
+) -> None:
+    network = NETWORKS[instance[0].kind]
+    honest = network.constants
+
+    def halved(self: Any, keep_prob: float) -> object:
+        found = honest(self, keep_prob)
+        return replace(found, smoothness=found.smoothness / 2)
+
+    monkeypatch.setattr(network, "constants", halved)
+    with pytest.raises(AssertionError, match="of the certified value"):
+        attainment(*instance, "curvature")
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_the_smoothness_is_the_largest_value_of_its_form(spectral: bool) -> None:
+    """Of tanh units with biases and masks under a softmax, by a recursion and a search."""
+    widths, bounds, zeta = (5, 4, 3, 2), (0.7, 0.5, 0.9), 0.6
+    moments = InputMoments(dim=5, mean=0.5, mean_square=0.3, second_moment=0.4, top_eigenvalue=1.7)
+    tanh, softmax = unit_of("tanh"), head_of("cross_entropy")
+    lengths = [
+        w if spectral else w * math.sqrt(a * b) for w, a, b in zip(bounds, widths, widths[1:], strict=False)
+    ]
+    shifts = [w if spectral else w * math.sqrt(b) for w, b in zip(bounds, widths[1:], strict=True)]
+    energy, top = 2 * zeta, zeta**2 * 1.7 + zeta * (1 - zeta)  # E x_j^2 <= 1 here
+    tops = [float(moments.entering_eigenvalue(zeta, bias=True))]
+    for length, shift, width in zip(lengths[:2], shifts, widths[1:], strict=False):
+        total = length**2 * energy + shift**2 if spectral else (length * math.sqrt(top) + shift) ** 2
+        square = width * math.tanh(math.sqrt(total / width)) ** 2
+        one = min(square, math.tanh(math.sqrt(total)) ** 2) if spectral else square / width
+        energy, top = zeta * square, zeta**2 * square + zeta * (1 - zeta) * one
+        tops.append(top + 1)
+
+    def form(v: Array) -> float:
+        reach, second = 0.0, 0.0
+        for level, length in enumerate(lengths):
+            second = length * (second + tanh.bend * reach**2) + 2 * v[level] * reach
+            reach = math.sqrt(tops[level]) * v[level] + length * reach
+        return 0.5 * reach**2 + math.sqrt(2) * second
+
+    found = minimize(
+        lambda v: -form(np.abs(v) / np.linalg.norm(v)), np.ones(3), method="Nelder-Mead", tol=1e-12
+    )
+    network = DeepNetwork(
+        layers=widths,
+        moments=moments,
+        head=softmax,
+        bias=True,
+        spectral=spectral,
+        weight_bound=bounds,
+        units=(tanh, tanh),
+    )
+    assert float(network.constants(zeta).smoothness) == pytest.approx(-found.fun, rel=1e-9)
 
 
 # ---------------------------------------------------------------------- descent

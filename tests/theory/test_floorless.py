@@ -6,12 +6,13 @@ Moreau envelope are minima of parabolas. Noise is +-sigma, so that expectations 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
+from scipy.optimize import brentq, lsq_linear
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.certified import certified_constants
@@ -135,6 +136,62 @@ def test_every_step_does_so_in_several_variables() -> None:
         assert left <= right + 1e-9
         worst = max(worst, left / right if left > 1e-6 else 0.0)
     assert worst > 0.9
+
+
+def test_every_step_in_a_ball_lowers_the_envelope_as_it_must() -> None:
+    """Of x^T A x/2 + b^T x in the unit ball: as for bounded singular values, of which vectors have one.
+
+    The envelope by the eigenvalues of A and the multiplier of the ball, which a root search finds.
+    """
+    rng, worst, c = np.random.default_rng(0), 0.0, 2**0.5 + 1
+    s, fall, noisier = 1 / (c**2 * U), 4 / c, 2 * c
+
+    def within(w: Array) -> Array:
+        return np.asarray(w / max(1.0, float(np.linalg.norm(w))))
+
+    for _ in range(2000):
+        size = int(rng.integers(1, 4))
+        basis = np.linalg.qr(rng.standard_normal((size, size)))[0]
+        bends = rng.choice([-U, U, 0.5 * U, 0], size)
+        x = rng.standard_normal(size)
+        x *= rng.choice([1, 1 - 10 ** rng.uniform(-4, 0)]) / np.linalg.norm(x)
+        bend = (basis * bends) @ basis.T
+        tilt = rng.choice([1, -1]) * x * 10 ** rng.uniform(-3, 2) - bend @ x
+        tilt += rng.standard_normal(size) * 10 ** rng.uniform(-3, 2)
+
+        def envelope(w: Array, basis: Array = basis, bends: Array = bends, tilt: Array = tilt) -> float:
+            pull, stiff = basis.T @ (w / s - tilt), bends + 1 / s
+            far = np.linalg.norm(pull / stiff) > 1
+            more = brentq(lambda m: np.linalg.norm(pull / (stiff + m)) - 1, 0, 1e8) if far else 0.0
+            y = pull / (stiff + more)
+            moved = y - basis.T @ w
+            return float(bends @ y**2 / 2 + (basis.T @ tilt) @ y + moved @ moved / (2 * s))
+
+        slope, gamma = bend @ x + tilt, 10 ** rng.uniform(-4, -0.001) / (c * U)
+        noise = rng.standard_normal(size) * 10 ** rng.uniform(-4, 2)
+        after = [within(x - gamma * (slope + sign * noise)) for sign in (1, -1)]
+        fell = envelope(x) - float(np.mean([envelope(w) for w in after]))
+        right = fall * fell + noisier * U * gamma**2 * float(noise @ noise)
+        norm = float(np.sum(((x - within(x - s * slope)) / s) ** 2))
+        left = gamma * (1 - c * U * gamma) * norm
+        assert left <= right + 1e-9 * (1 + abs(right))
+        worst = max(worst, left / right if left > 1e-9 else 0.0)
+    assert worst > 0.5  # half of either constant would have failed
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_bounded_singular_values_have_the_constants_of_a_ball(kind: str) -> None:
+    problem, one, c = replace(problem_of(kind), spectral=True), np.ones(1), 2**0.5 + 1
+    theorem, known = theorem_for(problem, "floorless"), certified_constants(problem, one)
+    u, var, gamma, n = float(known.smoothness[0]), float(known.gradient_variance[0]), 0.1, 50
+    gamma /= u
+    shape = np.full((1, 3), gamma) if kind == "multilayer" else np.full(1, gamma)
+    found = float(theorem.objective.bound(Plans(shape, one, 8 * one, n * one, Schedule())).value[0])
+    by_hand = (4 / c * 2.0 / (n * gamma) + 2 * c * u * var * gamma / 8) / (1 - c * u * gamma)
+    assert found == pytest.approx(by_hand, rel=1e-12)
+    top = float(np.ravel(theorem.objective.largest_stepsizes(one))[0])
+    assert top == pytest.approx(1 / (c * u), rel=1e-12)
+    assert float(np.ravel(theorem.curvature_share(shape, one))[0]) == pytest.approx(gamma / top, rel=1e-12)
 
 
 def run_ratios(problems: int, replicas: int, iterations: int, seed: int) -> Array:

@@ -42,6 +42,21 @@ def test_what_a_unit_says_of_itself_is_true(name: str) -> None:
     assert np.all(np.abs(value) <= unit.offset + unit.growth * np.abs(GRID) + 1e-15)
 
 
+@pytest.mark.parametrize("name", UNITS)
+def test_mean_squares_of_units_stay_below_what_a_unit_says(name: str) -> None:
+    """Of E a^2 <= t alone: no pair of values, one with a chance p, has a larger E phi(a)^2."""
+    unit, rng = unit_of(name), np.random.default_rng(0)
+    low, high = 10 ** rng.uniform(-3, 1.3, (2, 20_000)) * rng.choice([-1, 1], (2, 20_000))
+    chance = rng.random(20_000)
+    entering = (1 - chance) * low**2 + chance * high**2
+    left, right = (unit.derivatives(each)[0] ** 2 for each in (low, high))
+    assert np.all((1 - chance) * left + chance * right <= unit.square(entering) * (1 + 1e-12))
+    assert np.all(np.diff(unit.square(np.linspace(0, 100, 1000))) >= 0)
+    if name in ("sigmoid", "tanh"):
+        alike = unit.derivatives(np.sqrt(entering))[0] ** 2
+        np.testing.assert_allclose(unit.square(entering), alike, rtol=1e-12)  # attained
+
+
 BOUNDS = {
     "gelu": (lambda a: a * mpmath.ncdf(a), mpmath.sqrt(2), 0),
     "silu": (lambda a: a / (1 + mpmath.exp(-a)), 2.4, 0),

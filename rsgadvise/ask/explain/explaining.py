@@ -63,7 +63,7 @@ def explained_terms(
     """
     total = sum(terms.values())
     theorem = theorem_of(problem.kind, constants, problem.optimizer.name)
-    formulas = theorem.plain if plain else theorem.general
+    formulas = theorem.formulas(problem, plain=plain)
     found = []
     for name, value in terms.items():
         limit = name == "largest_gradient"

@@ -125,6 +125,11 @@ class Theorem(ABC):
         return None
 
     @classmethod
+    def formulas(cls, network: Architecture, *, plain: bool) -> Mapping[str, str]:
+        """Of each term, at constant stepsizes and uniform R, or for any."""
+        return cls.plain if plain else cls.general
+
+    @classmethod
     def moments_used(cls, network: Architecture) -> tuple[str, ...]:
         """Statistics of the inputs that are in the bound of a network."""
         return cls.moments

@@ -43,6 +43,14 @@ class Unit(ABC):
     keras: ClassVar[str]
     sklearn: ClassVar[str] = ""
 
+    def square(self, entering: Matrix) -> Matrix:
+        """T(t) >= E phi(a)^2 where E a^2 <= t: no less than phi(+-sqrt t)^2, and concave.
+
+        Of many units together it is then the most that all have the same share: sum_j T(t_j) <= d T(t/d).
+        """
+        grown = (self.offset + self.growth * np.sqrt(entering)) ** 2
+        return np.asarray(np.minimum(self.height**2, grown))
+
     @property
     def at_zero(self) -> float:
         """phi(0)."""
