@@ -376,8 +376,9 @@ class DeepNetwork(CertifiedNetwork):
         ):
             length, below = np.sqrt(gain), moved[level - 1]  # g_1 s_l
             mixed = _product(unit.slope * own[level], below)
-            bent = (unit.bend / unit.slope * length)[..., None, None] * _product(below, below)
-            form = form + downstream[..., None, None] * (mixed + np.swapaxes(mixed, -1, -2) + bent)
+            with np.errstate(invalid="ignore"):  # a kink has a bend without end, also times 0
+                bent = (unit.bend / unit.slope * length)[..., None, None] * _product(below, below)
+                form = form + downstream[..., None, None] * (mixed + np.swapaxes(mixed, -1, -2) + bent)
             downstream = downstream * length
         return Constants(
             smoothness=_largest_eigenvalue(form),
