@@ -1,6 +1,7 @@
-"""The options that every command shares, and what they mean."""
+"""The options that every command shares, and what they mean.
 
-from __future__ import annotations
+Annotations here are no strings: what reads them at every start would have to compile each.
+"""
 
 import math
 import os
@@ -334,7 +335,7 @@ class DataOptions:
                     typed += [f"--{f.name.replace('_', '-')}", shown]
         return tuple(typed)
 
-    def reading(self) -> Reading:
+    def reading(self) -> "Reading":
         """How the file is to be read.
 
         Raises:
@@ -354,7 +355,7 @@ AboutReading = Annotated[
 """Those of reading it alone."""
 
 
-def _table(said: Sequence[str]) -> TableOptions:
+def _table(said: Sequence[str]) -> "TableOptions":
     """What --table says, checked as the table section of a spec is."""
     from rsgadvise.data.dialect import TableOptions
 
