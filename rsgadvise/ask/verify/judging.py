@@ -38,6 +38,7 @@ class Judge:
         case: what is judged.
         runs: most replicas.
         trajectories: measured first.
+        blocks_ahead: further blocks that will be needed after this round, as far as is known; for progress.
     """
 
     case: Case
@@ -54,6 +55,7 @@ class Judge:
     _overflow: bool = field(init=False, default=False)
     _impossible: float | None = field(init=False, default=None)
     _over: bool = field(init=False, default=False)
+    blocks_ahead: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         case = self.case
@@ -107,6 +109,7 @@ class Judge:
         """(whether along trajectories, how many) replicas to run next; none when all is decided."""
         mean = float(self._trajectories.mean())
         longest = (False, 0)
+        self.blocks_ahead = 0
         for claim in self.case.claims:
             if claim.bound is None or self._rigorous(claim) != "inconclusive":
                 continue
@@ -117,6 +120,8 @@ class Judge:
             if needed <= _HOPE * (self.runs - self._used):
                 count = max(PILOT, min(self._used, math.ceil(needed) + 1))
                 longest = max(longest, (False, count))
+                ahead = math.ceil(max(0.0, needed - count) / self.case.experiment.together)
+                self.blocks_ahead = max(self.blocks_ahead, ahead)
         return longest
 
     def _needed(self, bound: float, mean: float) -> float:
@@ -231,6 +236,7 @@ class MissJudge:
 
     case: Case
     runs: int
+    blocks_ahead: int = field(init=False, default=0)
     _missed: int = field(init=False, default=0)
     _repetitions: int = field(init=False, default=0)
     _losses: list[float] = field(init=False, default_factory=list)

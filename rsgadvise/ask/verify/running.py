@@ -60,6 +60,11 @@ class _Job:
         self.report = judge.results()
         self.done = False
 
+    @property
+    def blocks_ahead(self) -> int:
+        """Blocks of later rounds, as far as the judge can tell."""
+        return 0 if self.done else self._judge.blocks_ahead
+
     def advance(self, found: list[BlockResult] | None) -> list[Block]:
         """The next round's blocks; none when the case is decided."""
         try:
@@ -195,4 +200,5 @@ class _Work:
     def _tell(self, finished: CaseResult | None) -> None:
         if self._progress is not None:
             done = sum(job.done for job in self._jobs)
-            self._progress(State(done, len(self._jobs), self._blocks_done, self._blocks, finished))
+            known = self._blocks + sum(job.blocks_ahead for job in self._jobs)
+            self._progress(State(done, len(self._jobs), self._blocks_done, known, finished))
