@@ -35,6 +35,7 @@ from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.training.curvature import PRODUCT_COST
+from rsgadvise.training.networks import projected
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
@@ -240,7 +241,9 @@ class Reporter:
         arena = self.arena.keeping(winner.keep_prob)
         rng = arena.rng(_STATE)
         here = arena.curvature(finalist.looks.weights, arena.sample(rows, rng), rng)
-        gradient, ends = flat(here.gradient), steepness(here, arena.network, rng, products=_STATE_PRODUCTS)
+        weights = [matrix[0] for matrix in finalist.looks.weights]
+        gradient = flat(projected(arena.network, weights, [*here.gradient], winner.stepsizes))
+        ends = steepness(here, arena.network, rng, products=_STATE_PRODUCTS)
         state = StoppedState(float(gradient @ gradient), ends.lowest, ends.highest, ends.error, here.rows)
         return state, here.rows * (1 + PRODUCT_COST * ends.products)
 

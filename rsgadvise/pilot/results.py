@@ -7,8 +7,6 @@ from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.records import dataclass
 
-_NEGATIVE = 0.01  # of the highest eigenvalue: a negative one above minus that is nearly flat
-
 
 @dataclass(frozen=True, slots=True)
 class Raced:
@@ -61,11 +59,11 @@ class Rerun:
 
 @dataclass(frozen=True, slots=True)
 class StoppedState:
-    """The gradient and the Hessian where a run ended, over some rows.
+    """The gradient and the Hessian where a run ended, of the mean loss of some rows: of all rows they differ.
 
     Attributes:
-        gradient: squared norm.
-        lowest, highest: extreme eigenvalues of the Hessian, by Lanczos from within. error: of each.
+        gradient: squared norm, of the projected gradient where weights have a box.
+        lowest, highest: extreme eigenvalues of the Hessian, by Lanczos from within. error: of each, by that.
         rows: that it is of.
     """
 
@@ -74,11 +72,6 @@ class StoppedState:
     highest: float
     error: float
     rows: int
-
-    @property
-    def bends_down(self) -> bool:
-        """Whether the lowest eigenvalue is below 0, beyond its error and what is nearly flat."""
-        return self.lowest < -max(self.error, _NEGATIVE * self.highest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,12 +76,11 @@ def why(report: PilotReport, ranked: Sequence[Entry]) -> tuple[str, ...]:
 
 def _state_sentence(state: StoppedState, share: float) -> str:
     """The curvature where the second run stood."""
-    text = (
+    return (
         f"Where that run stood, after {_percent(share)} of the training, the squared gradient of "
         f"{state.rows:,} rows is {state.gradient:.2g}, and the eigenvalues of their Hessian lie between "
-        f"{state.lowest:.2g} and {state.highest:.2g}"
+        f"{state.lowest:.2g} and {state.highest:.2g}."
     )
-    return f"{text}; along the lowest one the loss bends down." if state.bends_down else f"{text}."
 
 
 def box_note(wider: Experiment | None, share: float, bound: float) -> str:

@@ -83,6 +83,19 @@ def test_zeros_alone(tmp_path: Path) -> None:
         assert (collect(open_data(tmp_path / "a.npz"))[0] == np.zeros((4, 2))).all()
 
 
+def test_numbers_of_16_bits_are_refused_in_a_line(tmp_path: Path) -> None:
+    parts = vars(scipy.sparse.csr_array(matrix()))
+    np.savez(
+        tmp_path / "a.npz",
+        data=parts["data"].astype(np.float16),
+        indices=parts["indices"],
+        indptr=parts["indptr"],
+        shape=np.array(matrix().shape),
+        format=np.array(b"csr"),
+    )
+    assert "save it again as float32" in refusal(tmp_path / "a.npz")
+
+
 def test_labels_have_a_file_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     scipy.sparse.save_npz(path, scipy.sparse.csr_array(matrix()))

@@ -108,6 +108,8 @@ class ScipySparse(SingleArray):
                         raise malformed(
                             path, f"holds {name} that are no whole numbers; save it again by scipy"
                         )
+                if parts["data"].dtype == np.float16:
+                    raise malformed(path, "holds numbers of 16 bits; save it again as float32")
             with _quietly():
                 matrix = load_npz(path)
             if matrix.ndim != 2:
