@@ -40,7 +40,7 @@ def noise_scale(products: FloatArray, size: int, *, at: float) -> NoiseScale:
 
     Example:
         >>> noise_scale(np.ones((3, 3)) + 2 * np.eye(3), 10, at=0.5)
-        NoiseScale(value=20.0, lower=20.0, upper=20.0, at=0.5)
+        NoiseScale(value=20.0, lower=20.0, upper=20.0, at=0.5, method='noise scale')
     """
     count = len(products)
     everything = _scale(products, size)

@@ -627,6 +627,21 @@ def test_a_stepsize_that_does_not_last_is_halved(proportional: bool) -> None:
     assert found.best.steps == 356
 
 
+@pytest.mark.parametrize("proportional", [False, True])
+def test_where_all_longer_runs_fail_a_short_one_is_left(proportional: bool) -> None:
+    class Fails(Trainer):
+        """After 30 steps there are no numbers."""
+
+        def train(self, candidates: Any, steps: int, told: Any = None) -> list[Trained]:
+            loss = 1.0 if steps < 30 else math.inf
+            return [Trained(each, steps, loss + abs(math.log(each.stepsize)), {}) for each in candidates]
+
+    found = race(Fails.__new__(Fails), 1.0, 1600, 2.0, start=9.0, proportional=proportional)
+    assert found.best is not None
+    assert (found.best.candidate.stepsize, found.best.steps) == (1, 22)
+    assert found.spread == pytest.approx(math.sqrt(2))
+
+
 @pytest.mark.parametrize(
     ("optimizer", "proportional"),
     [("sgd", True), ("momentum", True), ("nesterov", True), ("adam", False), ("adamw", False)],

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.utils import Bunch
 from test_reader_formats import collect
 from test_reader_malformed import refusal
 
@@ -84,7 +83,6 @@ HELD: dict[str, tuple[Any, bool]] = {
     "data and target": ({"data": X, "target": Y, "names": ["a", "b"]}, True),
     "bytes for names": ({b"data": X, b"labels": Y.tolist()}, True),
     "lists of rows": ({"X": X.tolist(), "y": Y.tolist()}, True),
-    "a Bunch of scikit-learn": (Bunch(data=X, target=Y, DESCR="made up", frame=None), True),
     "alone": (X, False),
     "alone in a dict": ({"pixels": X}, False),
     "column-major": (np.asfortranarray(X), False),
@@ -174,6 +172,15 @@ def test_refused(tmp_path: Path, label: str) -> None:
     assert re.search(expected, refusal(tmp_path / "a.pkl"))
     (tmp_path / "a.pkl.gz").write_bytes(gzip.compress(pickle.dumps(content)))
     assert re.search(expected, refusal(tmp_path / "a.pkl.gz"))
+
+
+def test_a_bunch_of_scikit_learn(tmp_path: Path) -> None:
+    utils = pytest.importorskip("sklearn.utils", reason="needs scikit-learn")
+    content = utils.Bunch(data=X, target=Y, DESCR="made up", frame=None)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    features, targets = collect(open_data(tmp_path / "a.pkl"), 40)
+    assert (features == X).all()
+    assert (targets[:, 0] == Y).all()
 
 
 @pytest.mark.parametrize(

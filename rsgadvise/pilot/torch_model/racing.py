@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rsgadvise.pilot.torch_model.replicas import Candidate, Trained, Trainer
@@ -111,18 +111,15 @@ def race(
         return ended
 
     try:
-        heat = _climbed(run, [unit * 2.0**power for power in _RUNGS], lengths[0], further=2)
-        found.best = _lowest(heat)
-        for near, length in zip(_NEAR, lengths[1:], strict=True):
-            if found.best is not None:
-                gamma = found.best.candidate.stepsize
-                further = 1 if len(near) > len(_NEAR[-1]) else 0
-                heat = _climbed(run, [gamma * 2.0**by for by in near], length, further=further)
-                found.best = _lowest(heat) or found.best
-                found.spread = _spread(found, length, start) if further else found.spread
+        found.best = _lowest(_climbed(run, _scaled(unit, _RUNGS), lengths[0], further=2))
         if found.best is not None:
+            heat = _climbed(run, _scaled(found.best.candidate.stepsize, _NEAR[0]), lengths[1], further=1)
+            found.best = _lowest(heat) or found.best
+            found.spread = _spread(heat, found.best, start)
+            last = run(_scaled(found.best.candidate.stepsize, _NEAR[1]), lengths[2])
+            found.best = _lowest(last) or found.best
             if proportional:
-                found.best = _halved(run, heat, found.best)
+                found.best = _halved(run, last, found.best)
             found.best = _risen(run, found.best)
             found.best = _lasting(run, found.best, min(iterations, _LONGER * lengths[-1]))
     except KeyboardInterrupt:
@@ -130,23 +127,28 @@ def race(
     return found
 
 
+def _scaled(stepsize: float, powers: Iterable[int]) -> list[Candidate]:
+    """It times powers of two."""
+    return [Candidate(stepsize * 2.0**power) for power in powers]
+
+
 def _climbed(
     run: Callable[[Sequence[Candidate], int], list[Trained]],
-    stepsizes: Sequence[float],
+    candidates: Sequence[Candidate],
     steps: int,
     *,
     further: int,
 ) -> list[Trained]:
-    """Runs of these stepsizes, and of as many `further` powers of two where the best is at an end."""
-    rungs = run([Candidate(gamma) for gamma in stepsizes], steps)
-    for _ in range(_MOST_FURTHER if further else 0):
+    """Runs of these, and of as many `further` powers of two where the best is at an end."""
+    rungs = run(candidates, steps)
+    for _ in range(_MOST_FURTHER):
         rungs.sort(key=lambda each: each.candidate.stepsize)
         losses = [each.loss for each in rungs]
         low = losses.index(min(losses)) if math.isfinite(min(losses)) else 0
         if 0 < low < len(losses) - 1:
             break
         end, sign = rungs[low].candidate.stepsize, -1 if low == 0 else 1
-        rungs += run([Candidate(end * 2.0 ** (sign * by)) for by in range(1, further + 1)], steps)
+        rungs += run(_scaled(end, [sign * by for by in range(1, further + 1)]), steps)
     return rungs
 
 
@@ -166,14 +168,13 @@ def _halved(
     return half if math.isfinite(half.loss) else best
 
 
-def _spread(found: Race, steps: int, start: float) -> float:
+def _spread(heat: Sequence[Trained], best: Trained, start: float) -> float:
     """From the rungs of a heat that did as well as the best; half a rung at the least."""
-    assert found.best is not None
-    lowest = found.best.loss
-    most = lowest + _ALIKE * max(0.0, min(abs(lowest), start - lowest))
-    gamma = found.best.candidate.stepsize
-    alike = [each.candidate.stepsize for each in found.runs if each.steps == steps and each.loss <= most]
-    return math.sqrt(2) * math.exp(max(abs(math.log(each / gamma)) for each in alike))
+    most = best.loss + _ALIKE * max(0.0, min(abs(best.loss), start - best.loss))
+    ratios = [
+        abs(math.log(each.candidate.stepsize / best.candidate.stepsize)) for each in heat if each.loss <= most
+    ]
+    return math.sqrt(2) * math.exp(max(ratios, default=0.0))
 
 
 def _risen(run: Callable[[Sequence[Candidate], int], list[Trained]], best: Trained) -> Trained:
