@@ -154,7 +154,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         if global_name == "Bunch" and module_name.startswith("sklearn.utils"):
             return _Bunch
         stand_in = _STAND_INS.get((module_name, global_name))
-        if stand_in is None and module_name.startswith("pandas."):
+        if stand_in is None and module_name.partition(".")[0] == "pandas":
             raise pickle.UnpicklingError("it holds a table of pandas, whose own code would have to run")
         if stand_in is None:
             raise pickle.UnpicklingError(
