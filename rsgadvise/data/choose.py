@@ -254,7 +254,7 @@ def _lone_pair(archive: Archive) -> tuple[str, str] | None:
     arrays = [(name, shape) for name, shape in shapes.items() if shape]
     if len(arrays) < len(shapes) or len(arrays) % 2 or any(_called(name) in usual for name in shapes):
         return None
-    if any(_called(name.rpartition(".")[2]) in _WEIGHTS for name in shapes):
+    if any(_called(name).rpartition("_")[2] in _WEIGHTS for name in shapes):
         return None
     counted = all(re.fullmatch(r"arr_\d+", name) for name in shapes)
     if len(arrays) > 2 and not counted:

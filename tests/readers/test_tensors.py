@@ -175,6 +175,7 @@ def test_torch_refused(tmp_path: Path) -> None:
         "mkdir), which could run code": Trap(trap),
         "holds no tensor at its top": {"model": {"x": x}},
         "holds weight (2, 2), bias (2,) and none is called x": torch.nn.Linear(2, 2).state_dict(),
+        "holds fc_weight (2, 6), fc_bias (2,) and none": {"fc_weight": x[:2], "fc_bias": x[:2, 0]},
         "torch.sparse.FloatTensor; only dense tensors": x.to_sparse(),
         "ComplexFloatTensor; only dense": x * 1j,
         "is of type torch.meta.FloatTensor; only dense": torch.empty(3, 3, device="meta"),
