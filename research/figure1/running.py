@@ -24,7 +24,8 @@ from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Va
 from rsgadvise.ask.sweep.running import SweepLog, identity, run_sweep
 from rsgadvise.ask.verify.runners import make_runner
 from rsgadvise.library import measured_of
-from rsgadvise.show.report.sweeping import sweep_document
+from rsgadvise.show.report.documents import as_document
+from rsgadvise.show.report.sweeping import sweep_body
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
 from rsgadvise.training.networks import Data
 
@@ -209,7 +210,7 @@ def joined(planned: Plan, replicates: Sequence[Replicate], table: Table, *, data
             "its limits are Student's over these runs.",
         ),
     )
-    return sweep_document(sweep, _spec_as_run(planned, table, runs=len(replicates)))
+    return as_document("sweep", sweep_body(sweep), spec=_spec_as_run(planned, table, runs=len(replicates)))
 
 
 def _spec_as_run(planned: Plan, table: Table, *, runs: int) -> dict[str, Any]:

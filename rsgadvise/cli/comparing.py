@@ -5,15 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsgadvise.cli.bounds import located, require_bounds, require_box, unique_name
 from rsgadvise.cli.options import EitherConstantsOption, SetOption, check_budget, check_confidence
-from rsgadvise.cli.output import TargetOptions, emit
+from rsgadvise.cli.output import TargetOptions, show
 from rsgadvise.cli.sources import described, rows_of, statistics_of
 from rsgadvise.errors import HypothesisError, UsageError
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from rsgadvise.ask.compare import Candidate, Comparison
     from rsgadvise.ask.verify.cases import Case
     from rsgadvise.data.scaling import DataStatistics
-    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
     from rsgadvise.theory import ConstantsName
 
@@ -103,17 +101,9 @@ def compare(
             quiet=to.quiet,
         )
 
-    def blocks() -> Sequence[Block]:
-        from rsgadvise.show.report.comparing import comparison_blocks
+    from rsgadvise.show.report.comparing import comparison_blocks
 
-        return comparison_blocks(found)
-
-    def document() -> dict[str, Any]:
-        from rsgadvise.show.report.documents import as_document
-
-        return as_document("compare", found)
-
-    emit(to, blocks=blocks, document=document, rows=lambda: [asdict(row) for row in found.specs])
+    show(to, "compare", found, comparison_blocks, found.specs)
     if found.interrupted:
         raise typer.Exit(130)
     provable = any(resolve(each.spec).has_sgd_bound for each, _ in loaded)

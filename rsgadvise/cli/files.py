@@ -13,9 +13,9 @@ from rsgadvise.cli.options import AboutReading
 from rsgadvise.cli.output import (
     PlaceOptions,
     TargetOptions,
-    emit,
     is_stdout,
     keep_data_apart,
+    show,
     write,
 )
 from rsgadvise.cli.sources import (
@@ -55,7 +55,7 @@ def stats(
 ) -> None:
     """Measure a data file: mean, moments, spectrum and scaling."""
     from rsgadvise.data.opening import open_as
-    from rsgadvise.show.report import documents as report
+    from rsgadvise.show.report.documents import statistics_blocks
 
     keep_data_apart(data, about.target)
     if into is not None and about.scaling == "standard":
@@ -69,12 +69,7 @@ def stats(
     if into is not None:
         _check_width(into, source)
     name = str(data).encode("utf-8", "replace").decode("utf-8")
-    emit(
-        to,
-        blocks=lambda: report.statistics_blocks(statistics, name),
-        document=lambda: report.statistics_document(statistics, name),
-        rows=lambda: [report.statistics_document(statistics, name)],
-    )
+    show(to, "stats", statistics, lambda of: statistics_blocks(of, name), None, file=name)
     if into is not None:  # last, so that a result that cannot be written changes nothing
         from rsgadvise.spec import write_statistics
 

@@ -72,50 +72,38 @@ def show(
     command: str,
     result: Any,
     blocks: Callable[[Any], Sequence[Block]],
-    rows: Iterable[Any] = (),
-    **extra: Callable[[], Any],
+    rows: Iterable[Any] | None = (),
+    **extra: Any,
 ) -> None:
     """Render what a command found; only the form that is asked for is built.
 
     Args:
         target: where, and in which format.
         command: whose document it is.
-        result: a record.
+        result: a record, or a mapping for the document alone.
         blocks: titles, grids and sentences of it.
-        rows: the main table, records or mappings.
-        extra: of the document besides, found when it is asked for.
+        rows: the main table, records or mappings; None where it is the document, as one row.
+        extra: of the document besides; what can be called is found when it is asked for.
     """
 
     def document() -> Mapping[str, Any]:
         from rsgadvise.show.report.documents import as_document
 
-        return as_document(
-            command, result, **{key: each() if callable(each) else each for key, each in extra.items()}
-        )
+        besides = {key: each() if callable(each) else each for key, each in extra.items()}
+        return as_document(command, result, **besides)
 
-    emit(
-        target,
-        blocks=lambda: blocks(result),
-        document=document,
-        rows=lambda: [row if isinstance(row, Mapping) else asdict(row) for row in rows],
-    )
-
-
-def emit(
-    target: Target,
-    *,
-    blocks: Callable[[], Sequence[Block]],
-    document: Callable[[], Mapping[str, Any]],
-    rows: Callable[[], Sequence[Mapping[str, Any]]],
-) -> None:
-    """Render one result in the forms that it has."""
+    def table() -> Sequence[Mapping[str, Any]]:
+        if rows is None:
+            return [document()]
+        return [row if isinstance(row, Mapping) else asdict(row) for row in rows]
 
     def seen() -> tuple[int, bool, bool]:
         width, shown, coloured = screen(no_color=target.no_color)
         plain = not is_stdout(target.path) or not shown
         return width, plain, coloured and not plain
 
-    write(target.path, render(target.format, Result(blocks, document, rows, seen, target.quiet)))
+    found = Result(lambda: blocks(result), document, table, seen, target.quiet)
+    write(target.path, render(target.format, found))
 
 
 def is_stdout(path: Path | None) -> bool:

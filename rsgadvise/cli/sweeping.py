@@ -21,7 +21,7 @@ from rsgadvise.cli.options import (
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import TargetOptions, can_show, emit, is_stdout
+from rsgadvise.cli.output import TargetOptions, can_show, is_stdout, show
 from rsgadvise.cli.sources import check_fit, described, rows_of, statistics_of
 from rsgadvise.errors import RsgadviseError, UsageError
 from rsgadvise.records import dataclass
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from rsgadvise.ask.sweep.results import Axis
     from rsgadvise.ask.sweep.running import SweepLog
     from rsgadvise.data.scaling import DataStatistics
-    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
     from rsgadvise.training.networks import Data
 
@@ -266,17 +265,17 @@ def sweep(
     if found.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
     from rsgadvise.show.report import sweeping as report
+    from rsgadvise.show.report.pictures import BARS
 
-    def blocks() -> Sequence[Block]:
-        from rsgadvise.show.report.pictures import BARS
-
-        return report.sweep_blocks(found, plain=not can_show(BARS, to.path))
-
-    emit(
+    plain = not can_show(BARS, to.path)
+    spec_as_read = plan.loaded.spec.model_dump(mode="json")
+    show(
         to,
-        blocks=blocks,
-        document=lambda: report.sweep_document(found, plan.loaded.spec.model_dump(mode="json")),
-        rows=lambda: report.sweep_rows(found),
+        "sweep",
+        report.sweep_body(found),
+        lambda _: report.sweep_blocks(found, plain=plain),
+        report.sweep_rows(found),
+        spec=spec_as_read,
     )
     if found.interrupted:
         raise typer.Exit(130)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ from rsgadvise.cli.options import (
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import Target, TargetOptions, emit, is_stdout, write
+from rsgadvise.cli.output import Target, TargetOptions, is_stdout, show, write
 from rsgadvise.cli.sources import described, rows_of, statistics_of
 from rsgadvise.errors import HypothesisError, InfeasibleError, UsageError
 from rsgadvise.records import dataclass
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from rsgadvise.ask.verify.cases import Case
     from rsgadvise.ask.verify.from_spec import Values
     from rsgadvise.ask.verify.results import Verification
-    from rsgadvise.show.report.blocks import Block
     from rsgadvise.spec import LoadedSpec
     from rsgadvise.theory import ConstantsName
     from rsgadvise.training.networks import Data
@@ -368,18 +367,10 @@ def verify(
 def _report(found: Verification, target: Target, junit: Path | None) -> None:
     from rsgadvise.show.report.verification import verification_blocks
 
-    def blocks() -> Sequence[Block]:
-        return verification_blocks(found)
-
-    def document() -> dict[str, Any]:
-        from rsgadvise.show.report.documents import as_document
-
-        return as_document("verify", found)
-
     def markdown() -> str:
         from rsgadvise.show.formats.markdown import as_markdown
 
-        return as_markdown(blocks())
+        return as_markdown(verification_blocks(found))
 
     with contextlib.ExitStack() as last:
         if junit is not None:
@@ -388,4 +379,4 @@ def _report(found: Verification, target: Target, junit: Path | None) -> None:
             last.callback(lambda: write(junit, junit_xml(found)))
 
         last.callback(announce, found, markdown)
-        emit(target, blocks=blocks, document=document, rows=lambda: [asdict(case) for case in found.cases])
+        show(target, "verify", found, verification_blocks, found.cases)

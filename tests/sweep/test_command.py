@@ -15,7 +15,7 @@ from conftest import Run, strict
 from rsgadvise.ask.sweep.results import Axis, Sweep
 from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.report.pictures import BARS
-from rsgadvise.show.report.sweeping import sweep_blocks, sweep_document, sweep_rows
+from rsgadvise.show.report.sweeping import sweep_blocks, sweep_body, sweep_rows
 
 SPEC = """
 network: {kind: multilayer, layers: [6, 4, 2], weight_bound: 0.5}
@@ -246,7 +246,7 @@ def test_an_interruption_before_the_first_point_still_has_an_answer() -> None:
     shown = as_markdown(sweep_blocks(sweep))
     assert "Interrupted after 0 of 2 points" in shown
     assert "Trend" not in shown
-    assert sweep_document(sweep, {})["points"] == []
+    assert sweep_body(sweep)["points"] == ()
     assert sweep_rows(sweep) == []
 
 

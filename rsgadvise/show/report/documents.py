@@ -81,8 +81,3 @@ def statistics_blocks(statistics: DataStatistics, name: str) -> tuple[Block, ...
         Grid(columns, rows),
         *sentences("Mind", statistics.notes),
     )
-
-
-def statistics_document(statistics: DataStatistics, name: str) -> dict[str, Any]:
-    """The statistics by their names, with the file."""
-    return as_document("stats", statistics, file=name)

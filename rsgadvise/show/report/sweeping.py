@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -236,12 +236,9 @@ def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
     return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend)))
 
 
-def sweep_document(sweep: Sweep, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The sweep as a document with its schema name first."""
-    from rsgadvise.show.report.documents import as_document
-
-    body = {key: value for key, value in asdict(sweep).items() if key != "interrupted"}
-    return as_document("sweep", body, spec=spec)
+def sweep_body(sweep: Sweep) -> dict[str, Any]:
+    """The sweep as a document has it."""
+    return {key: value for key, value in asdict(sweep).items() if key != "interrupted"}
 
 
 def sweep_rows(sweep: Sweep) -> list[dict[str, Any]]:
