@@ -15,7 +15,7 @@ from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import lengths, rounded_up
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.certified import largest_gradient
+from rsgadvise.theory.certified import largest_gradient, smoothing_gap
 from rsgadvise.theory.judge import gradient_stepsize, objective_for
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
@@ -114,6 +114,8 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
     what = "autoencoder with tied weights" if problem.tied else "network"
     units = f" of {problem.units_in_words} units" if problem.units_in_words else ""
     yield f"a {lengths(problem.layers)} {what}{units} {'with' if problem.bias else 'without'} biases"
+    if gap := smoothing_gap(problem):
+        yield f"whose loss is within {_at_most(gap)} of that of {problem.rounded_in_words} units"
     loss = "squared loss" if problem.as_in_the_paper else problem.head.name
     targets = "targets in [0, 1] that sum to 1 at most" if problem.head.classes else "targets in [0, 1]"
     yield loss if problem.tied else f"{loss} to {targets}"

@@ -21,6 +21,7 @@ from rsgadvise.records import dataclass
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory import DEFAULT, FLOORLESS, ConstantsName, about
 from rsgadvise.theory.calibrated import LossObjective
+from rsgadvise.theory.certified import smoothing_gap
 from rsgadvise.theory.judge import (
     Judged,
     Plan,
@@ -449,6 +450,8 @@ def doubts(problem: Problem, point: Plan, constants: ConstantsName, judged: Judg
     length = gradient_stepsize(problem, point.keep_prob, constants)
     if length is not None:
         notes.append(wording.at_other_stepsize(length))
+    if theorem.proven and (gap := smoothing_gap(problem)):
+        notes.append(wording.smoothed(problem, gap))
     return notes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rsgadvise.numerals import spans
+from rsgadvise.numerals import rounded_up, spans
 from rsgadvise.theory import about
 from rsgadvise.theory.architecture import Obstacle
 
@@ -111,6 +111,14 @@ def no_theorem(problem: Problem) -> str:
 def unprovable(obstacle: Obstacle) -> str:
     """Why nothing is guaranteed."""
     return f"{obstacle.subject} has {obstacle.why}: constants are measured only; {obstacle.fix}"
+
+
+def smoothed(problem: Problem, gap: float) -> str:
+    """What a bound of units whose kinks are rounded off says of those with kinks."""
+    return (
+        f"The bound is of the smooth units, not of {problem.rounded_in_words}, whose loss is at most "
+        f"{rounded_up(gap, 3):.3g} from it at any weights in their limits."
+    )
 
 
 _MOST_COMMAS = 3  # in a list of ranks that is still read

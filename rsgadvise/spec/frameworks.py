@@ -344,7 +344,11 @@ def _end_loss(outputs: str, loss: str | None, layer: str) -> str:
 
 
 def _torch_units() -> dict[str, str]:
-    return {unit_of(name).torch_module.removeprefix("nn."): name for name in unit_names()}
+    return {
+        unit_of(name).torch_module.removeprefix("nn."): name
+        for name in unit_names()
+        if not unit_of(name).rounds
+    }
 
 
 def _torch_parts(model: Any, key: str) -> Iterator[_Part]:
@@ -393,7 +397,7 @@ def _library_base(module: Any) -> Any:
 
 def _keras_units() -> dict[str, str]:
     """By names of functions of keras, or code of a layer."""
-    return {unit_of(name).keras: name for name in unit_names()}
+    return {unit_of(name).keras: name for name in unit_names() if not unit_of(name).rounds}
 
 
 def _keras_parts(model: Any, key: str) -> Iterator[_Part]:

@@ -89,16 +89,21 @@ class Architecture(OfKind):
         Without a box that is a loss of unbounded slope, and anywhere a unit with a kink: where an input moves
         it the gradient jumps, so that no constant bounds its change, whatever the Hessian is beside the kink.
         """
-        pairs = zip(self.activations, self.units, strict=False)
-        kinked = next((name for name, unit in pairs if unit.bend == math.inf), None)
-        if kinked is not None:
+        smooth = {
+            name: unit.smoothed or "softplus"
+            for name, unit in zip(self.activations, self.units, strict=False)
+            if unit.bend == math.inf
+        }
+        if smooth:
+            kinked, instead = next(iter(smooth.items()))
+            words = [smooth.get(name, name) for name in self.activations]
             kink = Obstacle(
                 "network.activation",
                 kinked,
                 "smooth",
                 "a kink, so no curvature bound exists",
-                "softplus, gelu and silu are smooth",
-                "network.activation=softplus",
+                f"{instead} has none",
+                f"network.activation={words[0] if len({*words}) == 1 else '[' + ','.join(words) + ']'}",
             )
             return (kink,)
         if not self.weight_bounds and self.head.squared_slope(1, math.inf) == math.inf:

@@ -47,3 +47,11 @@ def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
     if not problem.unit_inputs:
         return np.full(np.shape(keep_prob), np.inf)
     return certified_network(problem).limit(keep_prob)
+
+
+def smoothing_gap(problem: Problem) -> float:
+    """No two losses of any rows at the same weights are farther apart, of units with and without a kink; 0
+    where none is rounded off."""
+    if not any(unit.rounds for unit in problem.units):
+        return 0.0
+    return min(float(certified_network(problem).smoothing_gap), problem.largest_loss)

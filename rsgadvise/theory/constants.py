@@ -128,6 +128,11 @@ class CertifiedNetwork(ABC):
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
         """No squared gradient norm is larger."""
 
+    @property
+    def smoothing_gap(self) -> FloatArray:
+        """No less than |l - l'| of any row at any weights, l' with the kinks that units round off."""
+        return np.zeros(())
+
 
 class FlatNetwork(CertifiedNetwork):
     """l(Wx, y), without a hidden layer.
@@ -195,6 +200,20 @@ def _longest_output(
     for unit, width, length, shift in zip(units, widths[1:], lengths, shifts, strict=False):
         square = _hidden_square(unit, width, _entering(length, shift, square, square, spectral=spectral))
     return np.sqrt(_entering(lengths[-1], shifts[-1], square, square, spectral=spectral))
+
+
+def _smoothing_gap(
+    units: Sequence[Unit], widths: Sequence[FloatArray], lengths: Sequence[FloatArray], slope: FloatArray
+) -> FloatArray:
+    """C_1 e_L, where e_0 = 0, e_l = sup|phi - phi'| sqrt(d_l) + g_1 s_l e_{l-1} and e_L = s_L e_{L-1}.
+
+    Source: ||h_l - h'_l|| <= ||phi(a_l) - phi(a'_l)|| + ||phi(a'_l) - phi'(a'_l)|| <= e_l, and masks shorten.
+        Outputs with kinks reach no farther: C_1 holds between both.
+    """
+    apart = np.zeros(())
+    for unit, width, length in zip(units, widths[1:], lengths, strict=False):
+        apart = unit.apart * np.sqrt(width) + unit.slope * length * apart
+    return np.asarray(slope * lengths[-1] * apart)
 
 
 def _product(left: FloatArray, right: FloatArray) -> FloatArray:
@@ -302,6 +321,10 @@ class TiedNetwork(CertifiedNetwork):
         reach = self._moved(zeta * np.sqrt(self.moments.dim * self.moments.mean_square))
         return np.asarray(self._squared_slope * (hidden + reach) ** 2)
 
+    @property
+    def smoothing_gap(self) -> FloatArray:
+        return _smoothing_gap([self.unit], self._widths, self._both_lengths, np.sqrt(self._squared_slope))
+
     @cached_property
     def _widths(self) -> list[FloatArray]:
         inputs, hidden = (np.asarray(width, dtype=np.float64) for width in self.layers)
@@ -400,6 +423,10 @@ class DeepNetwork(CertifiedNetwork):
         squares: list[Numeric] = [self.moments.dim * self.moments.mean_square, *self._hidden(zeta)[0]]
         totals = self._totals([zeta**2 * square + self.bias for square in squares])
         return self._squared_slope * totals[-1]
+
+    @property
+    def smoothing_gap(self) -> FloatArray:
+        return _smoothing_gap(self._units, self._widths, self._all_lengths, np.sqrt(self._squared_slope))
 
     @cached_property
     def _widths(self) -> list[FloatArray]:

@@ -138,6 +138,11 @@ class Problem(Architecture):
         return " and ".join(names) if names or not self.as_in_the_paper else SIGMOID
 
     @property
+    def rounded_in_words(self) -> str:
+        """As in "that of ReLU units": those whose kinks are rounded off."""
+        return " and ".join(dict.fromkeys(unit.rounds for unit in self.units if unit.rounds))
+
+    @property
     def stepsizes(self) -> int:
         """Number of stepsizes: one per layer for multilayer, else one."""
         return len(self.layers) - 1 if self.layered else 1

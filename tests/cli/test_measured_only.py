@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,36 @@ def test_what_can_be_compared_and_swept_says_that_there_is_no_bound(case: tuple[
         found = run(*asked, "--measure", "--runs", "4", "--jobs", "1")
         assert found.code == 0
         assert f"has{why.removeprefix('which has')}." in " ".join(found.out.split())
+
+
+@pytest.mark.parametrize("units", ["relu", "[gelu, leaky_relu]"])
+def test_a_kink_rounded_off_is_certain_and_said_to_be_another_network(
+    units: str, run: Run, tmp_path: Path
+) -> None:
+    """By the very --set that the error names; the gap is that of hand-made sums."""
+    spec = tmp_path / "spec.yaml"
+    layers, boxes = ([5, 6, 3], [0.5, 0.2]) if units == "relu" else ([5, 6, 4, 3], [0.5, 0.2, 0.1])
+    network = f"kind: multilayer, layers: {layers}, weight_bound: {boxes}, activation: {units}"
+    spec.write_text(f"network: {{{network}, loss: cross_entropy}}\ndata: {DATA}\ntraining: {FIXED}\n")
+    refused = run("bound", spec)
+    assert refused.code == 2
+    change = refused.err.strip().rpartition("add --set ")[2]
+    apart = math.log(2) / 10 if units == "relu" else 0.99 * math.log(2) / 10
+    gap = math.sqrt(2) * apart * math.sqrt(layers[-2]) * boxes[-1] * math.sqrt(layers[-2] * layers[-1])
+    found = json.loads(run("bound", spec, "--set", change, "-f", "json").out)
+    assert found["bound"] == found["certified_bound"] > 0
+    (said,) = [
+        note for note in found["notes"] if note.startswith("The bound is of the smooth units, not of ")
+    ]
+    word = said.partition("at most ")[2].split()[0]
+    assert gap <= float(word) <= 1.01 * gap
+    free = [f"--set=training.{key}=null" for key in ("stepsize", "batch_size", "iterations")]
+    advised = run("recommend", spec, "--set", change, *free, "--constants", "certified", "-f", "json")
+    kinked = "ReLU" if units == "relu" else "leaky ReLU"
+    statement = json.loads(advised.out)["guarantee"]["statement"]
+    assert (
+        f"smooth {kinked} (softplus, beta 10) units without biases, whose loss is within {word} of"
+        in statement
+    )
+    verified = run("verify", spec, "--set", change, "--constants", "certified", "--runs", "20", "-f", "json")
+    assert [case["verdict"] for case in json.loads(verified.out)["cases"]] == ["consistent"]

@@ -53,6 +53,15 @@ training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
 network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6, activation: [relu, leaky_relu]}
 training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
 """,
+    "rectifiers without kinks": """
+network: {kind: multilayer, layers: [6, 5, 4, 3], weight_bound: 0.6,
+  activation: [smooth_relu, smooth_leaky_relu]}
+training: {iterations: 30, batch_size: 4, keep_prob: 0.7}
+""",
+    "a rectifier without a kink, tied": """
+network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6, activation: smooth_leaky_relu}
+training: {iterations: 30, batch_size: 3, keep_prob: 0.7}
+""",
     "binary cross-entropy": """
 network: {kind: single_layer, layers: [6, 3], loss: binary_cross_entropy}
 training: {iterations: 30, batch_size: 4, initial_loss: 3}

@@ -77,6 +77,32 @@ def test_the_bounds_of_a_unit_are_its_maxima_rounded_up(name: str) -> None:
             assert max(found) <= said
 
 
+SMOOTH = {"smooth_relu": 0, "smooth_leaky_relu": 0.01}  # slope below 0
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_a_kink_that_is_rounded_off_leaves_a_unit_as_far_apart_as_it_says(name: str) -> None:
+    """By 40 digits, both at 0, where they are largest; the unit of the kink names it."""
+    unit, kinked = unit_of(name), unit_of(name.removeprefix("smooth_"))
+    assert (kinked.smoothed, kinked.name) == (name, unit.rounds)
+    with mpmath.workdps(40):
+        leak = mpmath.mpf(SMOOTH[name]) if SMOOTH[name] == 0 else mpmath.mpf("0.01")
+        apart, bend = (1 - leak) * mpmath.log(2) / 10, (1 - leak) * 10 / 4
+        assert apart <= unit.apart <= apart * (1 + mpmath.mpf(1e-15))
+        assert unit.apart == unit.offset
+        assert abs(unit.bend - bend) <= mpmath.mpf(1e-15)
+    beside = unit.derivatives(GRID)[0] - kinked.derivatives(GRID)[0]
+    assert beside.max() == pytest.approx(unit.apart, rel=1e-12)
+    assert beside.min() >= -1e-14
+
+
+TORCH_OWN: dict[str, Callable[[Any, Any], Any]] = {
+    "softplus": lambda torch, a: torch.nn.functional.softplus(a, threshold=50),
+    "smooth_relu": lambda torch, a: torch.nn.functional.softplus(a, beta=10, threshold=50),
+    "smooth_leaky_relu": lambda torch, a: (
+        0.01 * a + 0.99 * torch.nn.functional.softplus(a, beta=10, threshold=50)
+    ),
+}
 TORCH = [name for name in UNITS if name != "softsign"]  # torch calls them the same
 
 
@@ -85,8 +111,8 @@ def test_torch_has_the_same_unit(name: str) -> None:
     """Values and slopes to 1e-12 in double precision; at a kink too, which torch takes from the left."""
     torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise[integrations]'")
     theirs = torch.tensor(GRID[::50], requires_grad=True)
-    function = getattr(torch.nn.functional, name)
-    value = function(theirs, threshold=50) if name == "softplus" else function(theirs)
+    own = TORCH_OWN.get(name)
+    value = own(torch, theirs) if own else getattr(torch.nn.functional, name)(theirs)
     (slope,) = torch.autograd.grad(value.sum(), theirs)
     mine = unit_of(name).derivatives(GRID[::50])
     np.testing.assert_allclose(mine[0], value.detach().numpy(), rtol=1e-12, atol=1e-12)

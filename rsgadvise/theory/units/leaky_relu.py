@@ -18,6 +18,7 @@ class LeakyRelu(Unit):
     name = "leaky ReLU"
     slope = 1.0
     bend = math.inf
+    smoothed = "smooth_leaky_relu"
     offset, growth = 0.0, 1.0
     by_output = True
     function = "leaky_relu"

@@ -15,6 +15,7 @@ class Relu(Unit):
     name = "ReLU"
     slope = 1.0
     bend = math.inf
+    smoothed = "smooth_relu"
     offset, growth = 0.0, 1.0
     by_output = True
     dies = True

@@ -20,10 +20,13 @@ class Unit(ABC):
         slope, bend: sup |phi'| and sup |phi''|, rounded up; `bend` is inf where phi has a kink.
         height: sup |phi|, or inf.
         offset, growth: |phi(a)| <= offset + growth |a|.
+        smoothed: of one with a kink, the unit that is it with the kink rounded off, as a spec names it.
+        rounds: of such a unit, the one with the kink as in sentences; apart: sup of their difference.
         by_output: whether phi' is known from phi: `backward` is then given phi(a), else a.
         dies: whether phi' is 0 where phi is; a dropped unit then needs no mask on the way back.
         function: its name in emitted numpy; numpy: body of that function of s, which returns phi(s), phi'(s).
-        torch, torch_module: the function and the module.
+        torch, torch_module: the function and the module. torch_forward: where torch has none, what the module
+            makes of x.
         keras: name of the activation, or code of one with a dot in it.
         sklearn: name of the activation, or "" where scikit-learn has none such.
     """
@@ -34,12 +37,16 @@ class Unit(ABC):
     height: ClassVar[float] = np.inf
     offset: ClassVar[float]
     growth: ClassVar[float]
+    smoothed: ClassVar[str] = ""
+    rounds: ClassVar[str] = ""
+    apart: ClassVar[float] = 0.0
     by_output: ClassVar[bool] = False
     dies: ClassVar[bool] = False
     function: ClassVar[str]
     numpy: ClassVar[str]
     torch: ClassVar[str]
     torch_module: ClassVar[str]
+    torch_forward: ClassVar[str] = ""
     keras: ClassVar[str]
     sklearn: ClassVar[str] = ""
 
