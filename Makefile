@@ -34,8 +34,8 @@ explore: $(VENV)/.installed-test  ## every property on other examples than befor
 bench: $(VENV)/.installed-bench  ## timings and memory, each beside a peer measured in the same run
 	$(BIN)/python -m benchmarks
 
-bench-advice: $(VENV)/.installed-bench  ## what advice is worth in trials, on the data sets in RSGADVISE_DATA; MODE=modern: of torch modules, batch: critical batch sizes
-	$(BIN)/python -m benchmarks.$(or $(filter modern batch,$(MODE)),advice)
+bench-advice: $(VENV)/.installed-bench  ## what advice is worth in trials, on the data sets in RSGADVISE_DATA; MODE=modern: of torch modules, batch: critical batch sizes, convolution: a small CNN from the command line
+	$(BIN)/python -m benchmarks.$(or $(filter modern batch convolution,$(MODE)),advice)
 
 bench-agreement: $(VENV)/.installed  ## whether bounds rank configurations as training does, on the data sets in RSGADVISE_DATA
 	$(BIN)/python -m research.agreement
