@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from rsgadvise.data.arrays import refuse_gaps
 from rsgadvise.errors import DataError, UsageError
 from rsgadvise.pilot import AUTO, Asked, Effort
 
 if TYPE_CHECKING:
     from rsgadvise.advise.model_results import ModelAdvice
     from rsgadvise.advise.results import Advice
+    from rsgadvise.estimators import Estimator, EstimatorAdvice
     from rsgadvise.spec import LoadedSpec, Spec
     from rsgadvise.training.networks import Data
+
+ESTIMATORS = "sklearn.MLPClassifier", "sklearn.MLPRegressor"
 
 
 @overload
@@ -30,6 +35,19 @@ def recommend(
     top: int = 5,
     threads: int = 1,
 ) -> Advice: ...
+
+
+@overload
+def recommend(
+    *,
+    model: Estimator,
+    data: tuple[Any, Any],
+    batch_size: int | str | None = None,
+    epochs: float | None = None,
+    pilot: float | None = None,
+    work: float | None = None,
+    seed: int = 0,
+) -> EstimatorAdvice: ...
 
 
 @overload
@@ -62,16 +80,18 @@ def recommend(
     seed: int = 0,
     top: int = 5,
     threads: int = 1,
-) -> Advice | ModelAdvice:
+) -> Advice | ModelAdvice | EstimatorAdvice:
     """What to train with, and ranked hyper-parameters, as `rsgadvise recommend` finds them.
 
-    Of a spec, or of any torch.nn.Module as `model`, of which a copy is trained in short runs.
+    Of a spec, of any torch.nn.Module as `model`, of which a copy is trained in short runs, or of an
+    MLPClassifier or MLPRegressor of scikit-learn, for which its own arguments come back.
 
     Args:
         spec: a `Spec`, a mapping of the same shape as the YAML, or the path of a YAML file.
-        data: (x, y), or x alone for an autoencoder; arrays of one row per example, x in [0, 1], y in [0, 1]
-            or integer labels, which become one output for each class; 0 and 1 may also be the values of a
-            single output. Their moments count instead of those in the spec. Without them a `data.file`
+        data: (x, y), or x alone for an autoencoder; arrays of one row per example, x in [0, 1] unless
+            data.scaling of the spec is minmax, robust or standard, y in [0, 1] or labels, whole numbers or
+            words, which become one output for each class; 0 and 1 may also be the values of a single output.
+            Their moments count instead of those in the spec. Without them a `data.file`
             in the spec is left aside.
         constants: auto, paper, certified, typical, or calibrated: measured on the data. auto measures and
             races on the data, and without data is typical for what to train with.
@@ -82,18 +102,21 @@ def recommend(
         top: ranks to return, at least 1.
         threads: for large networks; changes no number.
         model: a torch module in place of a spec; `data` are then (inputs, targets) as it takes them, of which
-            rows are drawn, or a DataLoader.
+            rows are drawn, or a DataLoader. Or an MLPClassifier or MLPRegressor, with (x, y) as its `fit`
+            takes them; inputs beyond [0, 1] are standardised, and targets of a regressor taken to [0, 1].
         loss: of a model: cross_entropy, binary_cross_entropy of outputs before their sigmoid, squared, or a
             function of (outputs, targets), a mean over the rows.
         optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, one of them with settings,
             such as {"name": "momentum", "beta": 0.95}, or a function of (parameters, lr). A spec names its
             own, in training.optimizer.
-        batch_size: of a model: rows of a mini-batch, or auto; that of the DataLoader, or 32, unless told.
-        epochs: of a model: passes over the rows, 10 unless told.
+        batch_size: of a model: rows of a mini-batch, or auto; that of the DataLoader, or 32, unless told; of
+            an MLP its own unless told.
+        epochs: of a model: passes over the rows, 10 unless told, or the max_iter of an MLP.
 
     Returns:
-        The advice; raced a `rsgadvise.pilot.results.PilotAdvice`, and of a model a `ModelAdvice` of
-        `rsgadvise.pilot.torch_model.advice`. It prints as on the command line.
+        The advice; raced a `rsgadvise.pilot.results.PilotAdvice`, of a model a `ModelAdvice` of
+        `rsgadvise.pilot.torch_model.advice`, of an MLP a `rsgadvise.estimators.EstimatorAdvice`, whose
+        `estimator` can be fitted. It prints as on the command line.
 
     Raises:
         SpecError: the spec breaks a rule. DataError: the arrays do not fit it. UsageError: data are needed,
@@ -110,6 +133,18 @@ def recommend(
     if model is not None:
         if spec is not None:
             raise UsageError("recommend takes a spec or a model; got both; leave one out")
+        from rsgadvise.spec.frameworks import library_class
+
+        if (name := library_class(model)) in ESTIMATORS:
+            from rsgadvise.estimators import advise_estimator
+
+            if optimizer is not None or loss != "cross_entropy":
+                rule = f"an {name.partition('.')[2]} has a loss and a solver of its own"
+                got = f"optimizer {optimizer!r}" if optimizer is not None else f"loss {loss!r}"
+                raise UsageError(f"{rule}; got {got}; leave it out")
+            own = Effort(AUTO, pilot, work, seed)
+            own.check()
+            return advise_estimator(model, name, data, own, batch_size=batch_size, epochs=epochs)
         size = _size(batch_size, data)
         return _of_model(
             model, data, loss, optimizer or "adam", size, epochs=epochs, pilot=pilot, work=work, seed=seed
@@ -121,8 +156,10 @@ def recommend(
             f"optimizer goes with model=...; got {optimizer!r} beside a spec, which names its own; write "
             "training.optimizer"
         )
+    from rsgadvise.data.scaling import KINDS
     from rsgadvise.pilot.advising import advise
     from rsgadvise.spec import Spec
+    from rsgadvise.training.generated import measured_of
 
     effort = Effort(constants, pilot, work, seed)
     effort.check()
@@ -134,7 +171,11 @@ def recommend(
         rows = rows_of(found, data)
         measured = measured_of(rows)
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
-        return advise(found, rows, effort, top=top, measured=measured, threads=threads)
+        advice = advise(found, rows, effort, top=top, measured=measured, threads=threads)
+    scaling = KINDS.get(found.data.scaling)
+    if rows is None or scaling is None or advice.train is None:
+        return advice
+    return replace(advice, train=replace(advice.train, scaling=scaling))
 
 
 def _size(batch_size: int | str | None, data: Any) -> int | None:
@@ -220,6 +261,8 @@ def rows_of(spec: Spec, data: Any) -> Data:
     Raises:
         DataError: they do not.
     """
+    from rsgadvise.data.arrays import labels_or_numbers, numbers
+    from rsgadvise.data.scaling import KINDS, fitted
     from rsgadvise.data.targets import encode_targets
     from rsgadvise.training.networks import Data, beyond_one
 
@@ -227,19 +270,23 @@ def rows_of(spec: Spec, data: Any) -> Data:
     pair = data if isinstance(data, tuple) else (data, None)
     if not pair:
         raise DataError("data must be (x, y), or x alone for an autoencoder; got (); pass the arrays")
-    inputs = _numbers(pair[0], "x").astype(np.float64, copy=False)
-    _check(inputs, "x", network.layers[0])
+    inputs = numbers(pair[0], "x").astype(np.float64, copy=False)
+    kind = KINDS.get(spec.data.scaling)
+    _check(inputs, "x", network.layers[0], scaled=kind is not None)
+    if kind is not None:
+        inputs = fitted(inputs, kind).apply(inputs, np.empty(inputs.shape))
     if network.tied:
         return Data(inputs, inputs)
     if len(pair) != 2 or pair[1] is None:
         got = "x alone" if len(pair) < 3 else f"{len(pair)} values"
         raise DataError(f"data must be (x, y) for this network; got {got}; pass x and its targets")
-    given = _numbers(pair[1], "y")
-    targets = given.astype(np.float64)
-    targets = targets[:, None] if targets.ndim == 1 else targets
-    if given.dtype.kind in "iub" and given.ndim == 1:
+    given = labels_or_numbers(pair[1])
+    if given.dtype.kind in "iubU" and given.ndim == 1:
         found, encoding = encode_targets(given, name="y", one_output=network.layers[-1] == 1)
-        targets = found if encoding.classes is not None else targets
+        targets = found if encoding.classes is not None else given[:, None].astype(np.float64)
+    else:
+        targets = given[:, None] if given.ndim == 1 else given
+        targets = targets.astype(np.float64)
     _check(targets, "y", network.layers[-1])
     if len(inputs) != len(targets):
         raise DataError(
@@ -254,32 +301,18 @@ def rows_of(spec: Spec, data: Any) -> Data:
     return Data(inputs, targets)
 
 
-def _numbers(values: Any, name: str) -> np.ndarray[Any, Any]:
-    """An array of real numbers."""
-    try:
-        found = np.asarray(values)
-        if found.dtype.kind not in "iubf":
-            found = found.astype(np.float64, casting="unsafe" if found.dtype.kind != "c" else "safe")
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{name} must be an array of numbers, one row per example; got {type(values).__name__} with "
-            "other values or rows of different lengths; convert it"
-        ) from None
-    return found
-
-
-def _check(values: np.ndarray[Any, Any], name: str, width: int) -> None:
+def _check(values: np.ndarray[Any, Any], name: str, width: int, *, scaled: bool = False) -> None:
+    """Refuse other shapes, gaps, and values beyond [0, 1] where nothing scales them."""
     if values.ndim != 2 or len(values) == 0 or values.shape[1] != width:
         raise DataError(
             f"{name} must have one or more rows of {width} values, as network.layers says; got shape "
             f"{values.shape}; change one of the two"
         )
-    gaps = int(np.isnan(values).sum())
-    if gaps:
-        raise DataError(f"{name} must have no gaps; got {gaps:,} NaN; fill them, or leave their rows out")
+    refuse_gaps(values, name)
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):
+    if not scaled and not (low >= 0 and high <= 1):
+        also = ", or write scaling: minmax under data" if name == "x" else ""
         raise DataError(
             f"{name} must lie in [0, 1]; got {low:g} to {high:g}; scale it, such as column by column from "
-            "its smallest to its largest value"
+            f"its smallest to its largest value{also}"
         )

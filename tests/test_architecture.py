@@ -25,6 +25,7 @@ ROOMS = (
     ("pilot",),
     ("ask",),
     ("show",),
+    ("estimators",),
     ("library",),
     ("cli",),
     ("testing", "__main__"),

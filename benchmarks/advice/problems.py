@@ -13,7 +13,7 @@ import numpy as np
 
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import load_rows, measure
-from rsgadvise.library import measured_of
+from rsgadvise.training.generated import measured_of
 from rsgadvise.training.networks import Array, Data, Network
 
 __all__ = [

@@ -23,10 +23,10 @@ from rsgadvise.ask.sweep.measuring import Computer, Options
 from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
 from rsgadvise.ask.sweep.running import SweepLog, identity, run_sweep
 from rsgadvise.ask.verify.runners import make_runner
-from rsgadvise.library import measured_of
 from rsgadvise.show.report.documents import as_document
 from rsgadvise.show.report.sweeping import sweep_body
 from rsgadvise.spec import LoadedSpec, load_spec, with_override
+from rsgadvise.training.generated import measured_of
 from rsgadvise.training.networks import Data
 
 __all__ = ["CONFIGS", "PANELS", "Plan", "Replicate", "joined", "panel_of", "plan", "run_replicate"]

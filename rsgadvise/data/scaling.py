@@ -24,8 +24,11 @@ ScalingKind = Literal[
     "robust, 1st to 99th percentile per column",
     "standard, mean 0 and variance 1 per column",
 ]
+MIN_MAX: ScalingKind = "min-max per column"
 ROBUST: ScalingKind = "robust, 1st to 99th percentile per column"
 STANDARD: ScalingKind = "standard, mean 0 and variance 1 per column"
+KINDS: dict[str, ScalingKind] = {"minmax": MIN_MAX, "robust": ROBUST, "standard": STANDARD}
+"""By the words of `data.scaling`, of those that look at the rows."""
 SpectrumMethod = Literal["gram", "lanczos"]
 
 
@@ -349,7 +352,7 @@ def min_max(low: Array, high: Array) -> tuple[Scaling, int]:
         span = top - bottom
     # Dividing, unlike multiplying by a reciprocal, takes the largest entry to exactly 1.
     divisor = np.where(span > 0, span, 1.0)
-    scaling = Scaling("min-max per column", low=bottom, divisor=divisor, factor=factor)
+    scaling = Scaling(MIN_MAX, low=bottom, divisor=divisor, factor=factor)
     return scaling, int(np.count_nonzero(low == high))
 
 
@@ -391,6 +394,17 @@ def standard(ranged: Scaling, chunks: Iterable[Array]) -> Scaling:
         low=ranged.low + means * ranged.divisor,
         divisor=ranged.divisor * np.where(deviations > 0, deviations, 1.0),
     )
+
+
+def fitted(features: NDArray[np.float64], kind: ScalingKind) -> Scaling:
+    """The scaling of this kind by rows that are all in memory."""
+    if kind not in {MIN_MAX, ROBUST, STANDARD}:
+        return Scaling(kind)
+    low, high = features.min(axis=0), features.max(axis=0)
+    if kind == ROBUST:
+        return robust(percentiles(len(features), features.shape[1], lambda: [features]), low, high)[0]
+    scaling, _ = min_max(low, high)
+    return standard(scaling, [features]) if kind == STANDARD else scaling
 
 
 class Ranges:

@@ -24,6 +24,7 @@ from rsgadvise.data.scaling import (
     StandardErrors,
     blocks,
     crushed,
+    fitted,
     is_eight_bit,
     min_max,
     percentiles,
@@ -525,16 +526,7 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
         first += len(block)
         if labels is not None:
             targets.append(labels.copy())
-    scaling = Scaling(statistics.scaling)
-    if statistics.scaling in {"min-max per column", ROBUST, STANDARD}:
-        low, high = features.min(axis=0), features.max(axis=0)
-        if statistics.scaling == ROBUST:
-            scaling, _ = robust(percentiles(rows, columns, lambda: [features]), low, high)
-        else:
-            scaling, _ = min_max(low, high)
-            if statistics.scaling == STANDARD:
-                scaling = standard(scaling, [features])
-    scaling.apply(features, features)
+    fitted(features, statistics.scaling).apply(features, features)
     if not targets:
         return features, None
     return features, encode_targets(

@@ -94,7 +94,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         optimizer=spec.training.chosen_optimizer,
         bias=network.bias,
         spectral=network.spectral,
-        unit_inputs=spec.data.file is None or spec.data.scaling != STANDARD,
+        unit_inputs=spec.data.scaling != STANDARD,
     )
 
 

@@ -59,8 +59,9 @@ def assert_gradient_bound(
     from rsgadvise.cli.bounds import require_bounds
     from rsgadvise.cli.verify import Checked, Rows, case_of, rows_for
     from rsgadvise.errors import UsageError
-    from rsgadvise.library import loaded_spec, measured_of, rows_of
+    from rsgadvise.library import loaded_spec, rows_of
     from rsgadvise.show.report.verification import summary
+    from rsgadvise.training.generated import measured_of
 
     check_alpha(alpha)
     if constants not in tuple(Checked):

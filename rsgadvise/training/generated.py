@@ -34,6 +34,13 @@ def moments_of(data: Data) -> InputMoments:
     )
 
 
+def measured_of(rows: Data) -> dict[str, float | int]:
+    """The statistics of rows by spec key."""
+    moments = moments_of(rows)
+    keys = ("mean", "mean_square", "second_moment", "top_eigenvalue")
+    return {**{key: getattr(moments, key) for key in keys}, "samples": rows.rows}
+
+
 FloatArray = NDArray[np.float64]
 
 _ROUNDING = 1e-9

@@ -349,9 +349,23 @@ def made(model: Any, said: str = "the model") -> Any:
     if not isinstance(found, nn.Module):
         raise UsageError(
             f"{said} must be a torch.nn.Module, or a function without arguments that makes one; got "
-            f"{type(found).__name__}; give the module"
+            f"{type(found).__name__}; {_instead(found)}"
         )
     return found
+
+
+def _instead(found: object) -> str:
+    """What to do with a model of another library."""
+    library = type(found).__module__.partition(".")[0]
+    if library == "keras":
+        return "make a spec of it by rsgadvise.spec.from_model"
+    if library != "sklearn":
+        return "give the module"
+    if type(found).__name__.startswith("MLP"):
+        return "in Python, rsgadvise.recommend(model=..., data=(x, y)) takes it"
+    if hasattr(found, "steps"):
+        return "give its MLP, with the rows that reach it"
+    return "of scikit-learn give an MLPClassifier or MLPRegressor, in Python"
 
 
 def _tensor(values: Any, name: str) -> Any:
