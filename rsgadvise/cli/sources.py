@@ -215,6 +215,9 @@ def rows_of(loaded: LoadedSpec, statistics: DataStatistics) -> Data:
 _SECTIONS = re.compile(
     r"""^\s*[{"']*(network|data|training|search|target|budget|cost|sweep)["']?\s*:""", re.M
 )
+_JSON_SPEC = re.compile(
+    r"""\s*\{\s*"(network|data|training|search|target|budget|cost|sweep)"\s*:\s*\{|"network"|"rsgadvise\."""
+)
 HIDDEN = 32  # units, in one layer, where nobody says what to train on a data file
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
 _MOST_EPOCHS = 1e100  # as in a spec
@@ -281,13 +284,16 @@ def is_data(source: str) -> bool:
     path = Path(source)
     if source != "-" and os.path.isdir(source):  # noqa: PTH112 - whatever cannot be asked is no folder
         return True
-    if source == "-" or path.suffix.lower() in SUFFIXES:
+    suffix = path.suffix.lower()
+    if source == "-" or (suffix in SUFFIXES and suffix != ".json"):
         return False
     try:
         with path.open("rb") as stream:
             start = stream.read(_SAMPLE_BYTES)
     except (OSError, ValueError):  # whoever loads it says what is wrong
-        return path.suffix != ""
+        return suffix not in ("", ".json")
+    if suffix == ".json":
+        return _JSON_SPEC.search(start.decode("utf-8", "replace")) is None
     return b"\0" in start or _SECTIONS.search(start.decode("utf-8", "replace")) is None
 
 

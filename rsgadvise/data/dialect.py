@@ -29,6 +29,9 @@ SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space":
 _NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "'|'", " ": "spaces", BLANKS: "blanks"}
 
 _LINES = 400
+_RULE = re.compile(rb"(?m)^[ \t]*(?=[^\n]*(?:---|===|\|[ :]*-))[|+:=,;-][|+:=,; \t-]*(?=\r?$)")
+_FRAME = re.compile(rb"(?m)^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)")
+_NEVER = frozenset("_-.+'\"()[]{}<>\\\r ")  # what stands in numbers and words
 _EMPTY, _HELD = re.compile(r'(?<!\S)""(?!\S)'), "\ue000"  # an empty cell among blanks
 _MONEY = "$€£¥₹"
 SIGNS = frozenset(f"%\u2212{_MONEY}")
@@ -65,6 +68,35 @@ class TableOptions:
     encoding: str | None = None
     comment: str | None = None
     header: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How a table is drawn, as Markdown, Org and the shells of databases do.
+
+    Attributes:
+        rules: whether lines of dashes stand between rows.
+        frame: whether each row begins and ends with a pipe.
+    """
+
+    rules: bool = False
+    frame: bool = False
+
+    def undrawn(self, block: bytes) -> bytes:
+        """Lines without either; a line of dashes is left empty, so that lines can still be counted."""
+        block = _RULE.sub(b"", block) if self.rules else block
+        return _FRAME.sub(b"", block) if self.frame else block
+
+
+NOT_DRAWN = Drawn()
+
+
+def _drawn(text: str) -> Drawn:
+    rules = Drawn(_RULE.search(text.encode("utf-8", "replace")) is not None)
+    lines = [line.strip() for line in rules.undrawn(text.encode("utf-8", "replace")).split(b"\n")]
+    rows = [line for line in lines if line and not line.startswith((b"#", b"%"))]
+    framed = all(len(line) > 2 and line[:1] == line[-1:] == b"|" for line in rows)
+    return replace(rules, frame=framed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +158,7 @@ class Dialect:
         collapsed: whether several separators in a row count as one.
         spaced: whether blanks stand after separators.
         notes: what was found that is not usual.
+        drawn: how the table is drawn.
     """
 
     separator: str
@@ -140,6 +173,7 @@ class Dialect:
     collapsed: bool
     spaced: bool
     notes: tuple[str, ...]
+    drawn: Drawn = NOT_DRAWN
 
     def split(self, text: str) -> list[tuple[int, list[str]]]:
         """(number of its last line, cells) of each record that is not blank."""
@@ -185,6 +219,8 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, wor
     Raises:
         DataError: there is no row, the cells of the rows are not as many, or numbers can be read in two ways.
     """
+    drawn = _drawn(text)
+    text = drawn.undrawn(text.encode("utf-8", "replace")).decode()
     lines = text.split("\n")
     said = _SAYS_SEPARATOR.fullmatch(lines[0])  # to Excel
     if said:
@@ -196,9 +232,9 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, wor
     sample = _records(lines, whole=whole)
     if not sample.strip():
         raise malformed(path, "holds only empty lines; at least one row is needed")
-    best = _best(path, sample, options)
+    best = _best(path, sample, options, words)
     found = _described(path, best, comment, options, text.split("\n"), words=words)
-    return replace(found, header_lines=max(found.header_lines, int(said is not None)))
+    return replace(found, header_lines=max(found.header_lines, int(said is not None)), drawn=drawn)
 
 
 def is_comment(line: str, mark: str) -> bool:
@@ -245,7 +281,16 @@ class _Split:
 
     @property
     def numeric(self) -> float:
-        """Share of the cells that are numbers in one of the usual ways, or missing."""
+        """Share of the cells that are numbers in one of the usual ways, or missing.
+
+        Those between separators that are doubled throughout are neither.
+        """
+        if (
+            self.separator not in {",", "\t", ";"}
+            and self.width > 2
+            and not any(any(row[1::2]) for _, row in self.records)
+        ):
+            return 0.0
         cells = [cell for _, row in self.records for cell in row]
         return sum(cell in ABSENT or cell in NO_NUMBER or _like_number(cell) for cell in cells) / len(cells)
 
@@ -268,7 +313,7 @@ def _by(sample: str, separator: str, *, collapsed: bool = False) -> _Split | Non
     return _Split(separator, collapsed, records, max(widths, key=lambda each: (widths[each], each)))
 
 
-def _best(path: Path, sample: str, options: TableOptions) -> _Split:
+def _best(path: Path, sample: str, options: TableOptions, words: Words) -> _Split:
     """The separator by which most lines have as many cells, and most cells are numbers."""
     if options.separator is not None:
         name = options.separator
@@ -283,9 +328,25 @@ def _best(path: Path, sample: str, options: TableOptions) -> _Split:
         alone = _by(sample, ",")
         if alone is None:
             raise malformed(path, "has a quote that is not closed where it should be; is this a table?")
-        return alone
+        return (_by_another(sample) if words.said else None) or alone
     # A tie goes to the separator that is named first: all else being the same, a tab is no accident.
     return max(several, key=lambda each: (round(each.alike * (0.2 + each.numeric), 2), not each.collapsed))
+
+
+def _by_another(sample: str) -> _Split | None:
+    """By a mark that stands as often in every line, where a quarter of what it separates are numbers."""
+    lines = [line for line in sample.split("\n") if line.strip()]
+    marks = [
+        mark
+        for mark in dict.fromkeys(lines[0])
+        if not (mark.isalnum() or mark in _NEVER)
+        and all(line.count(mark) == lines[0].count(mark) for line in lines)
+    ]
+    tries = [_by(sample, mark, collapsed=twice) for mark in marks for twice in (False, True)]
+    found = [each for each in tries if each and each.alike == 1 and 4 * each.numeric >= 1]
+    if not found or sum(map(is_date, lines)) > len(lines) / 2:
+        return None
+    return max(found, key=lambda each: (each.numeric, not each.collapsed))
 
 
 def _described(
@@ -476,9 +537,9 @@ def _unusual(best: _Split, numbers: Numbers, comment: str | None, options: Table
     """One sentence on what was found, if that is not commas and points."""
     said = []
     if options.separator is None and best.separator not in {",", "\t", ";"} and best.width > 1:
-        said.append(f"cells separated by {_NAMES[best.separator]}")
+        said.append(f"cells separated by {_NAMES.get(best.separator, repr(best.separator))}")
     if best.collapsed:
-        said.append(f"several {_NAMES[best.separator]} in a row as one")
+        said.append(f"several {_NAMES.get(best.separator, repr(best.separator))} in a row as one")
     if options.decimal is None and numbers.decimal != ".":
         said.append(f"decimal {'comma' if numbers.decimal == ',' else numbers.decimal}")
     if options.thousands is None and numbers.thousands:

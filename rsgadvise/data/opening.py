@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,29 @@ from rsgadvise.data.stream import reading as safely
 from rsgadvise.data.words import OPTIONS, Words
 from rsgadvise.errors import UsageError
 from rsgadvise.records import dataclass
+
+_PANDAS = "pandas.{}({!r}){}.to_csv('table.csv', index=False)"
+_HTML, _XML = rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|table)\b", rb"(\xef\xbb\xbf)?\s*<\?xml"
+_FOREIGN: tuple[tuple[bytes, str, Callable[[str], str]], ...] = (
+    (rb"SQLite format 3\0", "an SQLite database",
+     lambda path: f"sqlite3 -header -csv {shlex.quote(path)} 'SELECT * FROM NAME' > table.csv"),
+    (_HTML, "a web page", lambda path: _PANDAS.format("read_html", path, "[0]")),
+    (_XML, "XML", lambda path: _PANDAS.format("read_xml", path, "")),
+    (rb"<stata_dta>|[\x71-\x73]\x02\x01\0", "of Stata", lambda path: _PANDAS.format("read_stata", path, "")),
+    (rb"\$FL[23]", "of SPSS", lambda path: _PANDAS.format("read_spss", path, "")),
+    (rb"\0{12}\xc2\xea\x81\x60", "of SAS", lambda path: _PANDAS.format("read_sas", path, "")),
+    (rb"RD[AXB][23]\n|X\n\0\0\0[\2\3]", "of R", lambda _: "write.csv(NAME, 'table.csv', row.names = FALSE)"),
+    (rb"%PDF-", "a PDF", lambda _: "the program that made it"),
+)  # fmt: skip
+"""First bytes of what is no data here, what it is, and what writes its table as CSV."""
+
+
+def _refuse_foreign(path: Path, start: bytes) -> None:
+    for pattern, what, writer in _FOREIGN:
+        if re.match(pattern, start, re.IGNORECASE):
+            raise malformed(
+                path, f"is {what}, which is not read; write its table as CSV: {writer(str(path))}"
+            )
 
 
 def _mode(path: Path) -> int:
@@ -55,6 +80,7 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
         with safely(path), packing.open(path) as stream:
             start = stream.read(4096)
         formats = tuple(each for each in formats if each.packs)
+    _refuse_foreign(path, start)
     found = [each for each in formats if each.magic(start) and each.holds(path)] or [
         each for each in formats if each.named(path, start)
     ]

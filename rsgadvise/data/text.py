@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from rsgadvise.data.dialect import NOT_DRAWN, Drawn
 from rsgadvise.data.packing import Packing, opened
 from rsgadvise.data.stream import malformed
 from rsgadvise.data.words import Words
@@ -87,6 +88,7 @@ class Records:
         writing: how it is stored.
         comment: what a line starts with that is to be passed over, or None.
         quoted: whether a quote may hold the end of a line.
+        drawn: whether lines are drawn with dashes and pipes, see `Drawn`.
 
     Attributes:
         latin: number of the first line that is not UTF-8, from which on Latin-1 is read; None if none is.
@@ -100,9 +102,10 @@ class Records:
         *,
         comment: str | None = None,
         quoted: bool = True,
+        drawn: Drawn = NOT_DRAWN,
     ) -> None:
         self._path, self._packing, self._writing = path, packing, writing
-        self._quoted = quoted
+        self._quoted, self._drawn = quoted, drawn
         self.latin: int | None = None
         mark = None if comment is None else re.escape(comment.encode())
         self._comment = None if mark is None else re.compile(rb"(?m)^[ \t]*(?!#N/?A)" + mark + rb"[^\n]*$")
@@ -219,6 +222,7 @@ class Records:
         self.latin = line
 
     def _without_comments(self, block: bytes) -> bytes:
+        block = self._drawn.undrawn(block)
         if self._comment is None or self._mark not in block:
             return block
         return self._comment.sub(b"", block)

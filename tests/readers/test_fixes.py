@@ -7,12 +7,14 @@ import json
 import pickle
 import re
 import shlex
+import sqlite3
 import struct
 import sys
 import tomllib
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,26 @@ def safetensors(**tensors: tuple[str, Any]) -> Write:
         header[name]["data_offsets"].append(len(data))  # type: ignore[attr-defined]
     start = json.dumps(header).encode()
     return text(struct.pack("<Q", len(start)) + start + data, "a.safetensors")
+
+
+def structs(folder: Path) -> Path:
+    scipy.io.savemat(folder / "a.mat", {"s": np.array([[(1.0,), (2.0,)]], [("x", object)])})
+    return folder / "a.mat"
+
+
+def database(folder: Path) -> Path:
+    with closing(sqlite3.connect(folder / "t.db")) as base:
+        base.execute("create table data (a real, y integer)")
+        base.executemany("insert into data values (?, ?)", [(k / 6, k % 2) for k in range(6)])
+        base.commit()
+    return folder / "t.db"
+
+
+def by_sqlite(folder: Path) -> Path:
+    """What the shell of SQLite writes by the command that the error names."""
+    with closing(sqlite3.connect(folder / "t.db")) as base:
+        rows = base.execute("SELECT * FROM data").fetchall()
+    return text("a,y\n" + "".join(f"{a!r},{y}\n" for a, y in rows))(folder)
 
 
 def parquet(**columns: Any) -> Write:
@@ -656,6 +678,17 @@ FIXES: dict[str, Fix] = {
     ),
     "a password": Fix(secret, "store it without a password", Y,
                       good=text(zipped({"t.csv": TABLE.encode()}), "t.zip")),
+    "another mark": Fix(
+        text(TABLE.replace(",", "_")), "--table separator=MARK", Y, then=(*Y, "--table", "separator=_")
+    ),
+    "a database": Fix(database, "sqlite3 -header -csv ", Y, good=by_sqlite),
+    "a struct array": Fix(structs, "writetable(NAME, 'table.csv')", good=GOOD),
+    "JSON that is no table": Fix(
+        text('{"a": 1, "b": {"c": 2}}', "t.json"), "one row a line", good=text('{"a":1}\n{"a":2}\n', "t.json")
+    ),
+    "several tables in JSON": Fix(
+        text('{"u": [[1, 2], [3, 4]], "v": [[1, 2]]}', "t.json"), "--array NAME", then=["--array", "u"]
+    ),
     "an unknown format": Fix(text(b"\1\2\3\0" * 9, "a.bin"), "and tables of text", good=GOOD),
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ Source: MathWorks, "MAT-File Format", chapter 1 (level 5).
 from __future__ import annotations
 
 import io
+import math
 import zlib
 from collections.abc import Iterator
 from functools import partial
@@ -31,7 +32,8 @@ _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8
 """How entries lie in the file: MATLAB stores a matrix of doubles in the narrowest type that holds it."""
 _ENTRIES = dict(zip(range(6, 16), ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"), strict=True))
 """What the entries are, by class, however they are stored."""
-_SPARSE = 5
+_SPARSE, _STRUCT = 5, 2
+_DEEPEST, _MOST_FIELDS = 8, 1000
 _OTHER = {1: "cell", 2: "struct", 3: "object", 4: "char", 16: "function", 17: "object"}
 _COMPLEX_FLAG, _LOGICAL_FLAG = 0x08, 0x02
 _LONGEST_NAME, _MOST_AXES = 4096, 32
@@ -173,25 +175,45 @@ class _Matrix:
         return f"{'complex ' * self.complex}{'sparse ' * (self.code == _SPARSE)}"
 
 
-def _head(element: _Element) -> _Matrix | None:
-    """What an element holds; None for what has no name, which MATLAB hides there for itself."""
+def _matrices(element: _Element) -> list[_Matrix]:
+    """What an element holds; nothing of what has no name, which MATLAB hides there for itself."""
     with element.open() as stream:
         parts = _Parts(element, stream)
         if element.packed and parts.tag()[0] != _MATRIX:
             raise ValueError("a compressed element holds no array")
-        flags = parts.numbers(8)
-        if flags.dtype != np.dtype(element.order + "u4") or len(flags) != 2:
-            raise ValueError("an array without the flags that say what it is")
-        code = int(flags[0]) & 0xFF
-        if code == 17:  # an object of a class, which is laid out in another way
-            return None
-        shape = tuple(int(length) for length in parts.numbers(4 * _MOST_AXES))
-        name = parts.data(_LONGEST_NAME)[1].decode("latin1")
-        if len(shape) < 2 or min(shape) < 0:
-            raise ValueError(f"array {name!r} claims the shape {shape}")
+        return list(_read_matrices(parts, element, ()))
+
+
+def _read_matrices(parts: _Parts, element: _Element, inside: tuple[str, ...]) -> Iterator[_Matrix]:
+    """The array that follows, or those in the fields of a struct, whose names come after its own."""
+    flags = parts.numbers(8)
+    if flags.dtype != np.dtype(element.order + "u4") or len(flags) != 2:
+        raise ValueError("an array without the flags that say what it is")
+    code = int(flags[0]) & 0xFF
+    if code == 17:  # an object of a class, which is laid out in another way
+        return
+    shape = tuple(int(length) for length in parts.numbers(4 * _MOST_AXES))
+    own = parts.data(_LONGEST_NAME)[1].decode("latin1")
+    name = ".".join(inside) or own
+    if len(shape) < 2 or min(shape) < 0:
+        raise ValueError(f"array {name!r} claims the shape {shape}")
     if not name:
-        return None
-    return _Matrix(
+        return
+    if code == _STRUCT and math.prod(shape) == 1 and len(inside) < _DEEPEST:
+        length = int(parts.numbers(4)[0])
+        names = parts.data(_MOST_FIELDS * _LONGEST_NAME)[1].decode("latin1")
+        for at in range(0, len(names), max(1, length)):
+            kind, size = parts.tag()
+            if kind != _MATRIX:
+                raise ValueError(f"a field of {name!r} is no array")
+            stop = parts.at + size
+            if size:
+                field = names[at : at + length].rstrip("\0")
+                yield from _read_matrices(parts, element, (*(inside or (own,)), field))
+            while parts.at < stop:
+                parts.take(min(_CHUNK, stop - parts.at))
+        return
+    yield _Matrix(
         element=element,
         name=name,
         shape=shape,
@@ -204,10 +226,16 @@ def _head(element: _Element) -> _Matrix | None:
 
 def mat_archive(path: Path) -> Archive:
     with reading(path):
-        found = [_head(element) for element in _elements(path)]
-    matrices = {matrix.name: matrix for matrix in found if matrix is not None}
+        found = [matrix for element in _elements(path) for matrix in _matrices(element)]
+    matrices = {matrix.name: matrix for matrix in found}
     if not any(matrix.numeric for matrix in matrices.values()):
-        raise malformed(path, "holds no numeric array; save the features as a matrix")
+        raise malformed(
+            path,
+            "holds no numeric array; save the features as a matrix, or write a table, or struct2table of a "
+            "struct array, as text: writetable(NAME, 'table.csv')",
+        )
+    if len({name.partition(".")[0] for name in matrices}) == 1:  # the fields of one struct
+        matrices = {name.partition(".")[2] or name: matrix for name, matrix in matrices.items()}
 
     def rows(matrix: _Matrix, targets: bool, transposed: bool) -> RowArray:
         label = f"{path}: array {matrix.name!r}"

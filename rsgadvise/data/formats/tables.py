@@ -71,6 +71,7 @@ class Layout:
         dialect: how the lines are written.
         columns: what they hold.
         lines: starts a pass over them.
+        line: what messages call one.
     """
 
     path: Path
@@ -78,6 +79,7 @@ class Layout:
     dialect: Dialect
     columns: tuple[Column, ...]
     lines: Callable[[], Lines]
+    line: str = "line"
 
     @property
     def names(self) -> tuple[str | None, ...]:
@@ -97,7 +99,7 @@ def layout_of(path: Path, packing: Packing | None, options: TableOptions, words:
         "tsv" if dialect.separator == "\t" else "csv",
         dialect,
         columns_of(dialect),
-        lambda: Records(path, packing, writing, comment=dialect.comment),
+        lambda: Records(path, packing, writing, comment=dialect.comment, drawn=dialect.drawn),
     )
 
 
@@ -315,15 +317,17 @@ class _Parser:
         try:
             records = dialect.split(data.decode())
         except csv.Error as error:
-            raise malformed(path, f"after line {first}: {error}; is a quote not closed?") from error
+            raise malformed(
+                path, f"after {self._layout.line} {first}: {error}; is a quote not closed?"
+            ) from error
         columns: dict[int, list[Any]] = {place: [] for place in self._wanted}
         for offset, cells in records:
             line = first + offset - 1
             if len(cells) != dialect.width:
                 raise malformed(
                     path,
-                    f"line {line}: has {len(cells)} columns where most rows have {dialect.width}; give every "
-                    f"row the same number{self._blanks()}",
+                    f"{self._layout.line} {line}: has {len(cells)} columns where most rows have "
+                    f"{dialect.width}; give every row the same number{self._blanks()}",
                 )
             for place in self._wanted:
                 columns[place].append(self._cell(line, place, cells[place]))
@@ -383,7 +387,7 @@ class _Parser:
     def _refuse(self, line: int, place: int, message: str) -> NoReturn:
         name = self._layout.names[place]
         called = "" if name is None else f" ({name!r})"
-        raise malformed(self._layout.path, f"line {line}, column {place}{called}: {message}")
+        raise malformed(self._layout.path, f"{self._layout.line} {line}, column {place}{called}: {message}")
 
 
 def _truth(cell: str) -> float | None:
@@ -461,7 +465,7 @@ def targets_of(layout: Layout) -> RowArray:
     return RowArray(label=str(path), rows=None, columns=len(places), dtype=np.dtype(np.str_), blocks=blocks)
 
 
-_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".asc", ".train", ".test"}
+_NO_TABLES = {".yaml", ".yml", ".toml", ".py", ".ipynb"}  # text that is named as something else
 
 
 class LineTables(Format):
@@ -495,11 +499,18 @@ class Text(LineTables):
 
     def named(self, path: Path, start: bytes) -> bool:
         suffix = Path(unpacked_name(path)).suffix
-        return bool(start) and suffix in _SUFFIXES and encoding_of(start) is not None
+        return bool(start) and suffix not in _NO_TABLES and encoding_of(start) is not None
 
     def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
         with reading(path):
-            return layout_of(path, packing, options.table, words)
+            found = layout_of(path, packing, options.table, words)
+        if len(found.columns) == 1 and found.columns[0].kind == "word" and words.said:
+            raise malformed(
+                path,
+                f"has one column, of {found.columns[0].holds}; if a mark separates its cells, name it with "
+                f"{words.table_key('separator', 'MARK')}",
+            )
+        return found
 
 
 FORMATS = (Text(),)
