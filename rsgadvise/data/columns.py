@@ -377,7 +377,7 @@ def _say_the_row(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
             yield at, "row names"
         elif at == 0 < last and not named and column.counts and len(column.cells) > 2:
             yield at, "numbers of rows"
-        elif at == last and column.kind == "empty" and _UNNAMED.fullmatch(column.name or ""):
+        elif column.kind == "empty" and _UNNAMED.fullmatch(column.name or ""):
             yield at, "empty"
         elif column.kind == "date":
             yield at, "dates"

@@ -15,7 +15,11 @@ from rsgadvise.data.words import Words
 from rsgadvise.records import dataclass
 
 ABSENT = frozenset(
-    {"", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "?"}
+    {
+        *("", "?", "NA", "N/A", "n/a", "na", "N.A.", "n.a.", "<NA>", "null", "NULL", "Null"),
+        *("NaN", "nan", "NAN", "-NaN", "-nan", "-nan(ind)", "nan(ind)", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+        *("#N/A", "#NA", "#DIV/0!", "#VALUE!", "#NUM!", "#REF!", "#NAME?", "#NULL!"),  # of Excel
+    }
 )
 """Cells that are missing in every column."""
 
@@ -37,14 +41,26 @@ _MONEY = "$€£¥₹"
 SIGNS = frozenset(f"%\u2212{_MONEY}")
 """What stands in numbers that have to be made plain."""
 
+_TYPESET = str.maketrans("\u2212\u2019\u00a0\u2009\u202f", "-'   ")
+"""What typesetters write for a minus, and between thousands for an apostrophe or a blank."""
+
 _UNIT = re.compile(r"[°µ]?[^\W\d_]+[²³]?(/[^\W\d_]+[²³]?)?")
 _SAYS_SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
-_DIGITS = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
-_DATE = re.compile(
-    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
-    r"([T ]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?([AaPp][Mm]|Z|UTC|[+-]\d{2}:?\d{2}))?"
-    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?"
+_DIGITS = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+|d[+-]\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII
 )
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
+_MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DATE = re.compile(
+    rf"(\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](\d{{4}}|\d{{2}})"
+    rf"|([a-z]{{3,9}},? +)?\d{{1,2}}[-/. ]+{_MONTH}[-/ ]+(\d{{4}}|\d{{2}})"
+    rf"|([a-z]{{3,9}},? +)?{_MONTH} +\d{{1,2}},? ({_CLOCK} )?\d{{4}}"
+    rf"|{_MONTH}[- ]\d{{4}}|(19|20)\d\d[-/](0[1-9]|1[012]))"
+    rf"([T ]+{_CLOCK})?( ?([ap]m|Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}}))*"
+    rf"|{_CLOCK}( ?[ap]m)?",
+    re.IGNORECASE,
+)
+_DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[012])(0[1-9]|[12]\d|3[01])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +124,7 @@ class Numbers:
 
     def value(self, cell: str) -> float | None:
         """The number in a cell, a share for one in percent, None if it holds text."""
-        text, share = cell.strip().replace("\u2212", "-"), 1.0  # which is how typesetters write a minus
+        text, share = cell.strip().translate(_TYPESET), 1.0
         if text.endswith("%"):
             text, share = text[:-1].rstrip(), 0.01
         elif not SIGNS.isdisjoint(text):
@@ -123,7 +139,9 @@ class Numbers:
                 return None
             text = text.replace(self.decimal, ".")
         # Python reads 1_000 and digits of other scripts too; tables do not write them.
-        return float(text) * share if _DIGITS.fullmatch(text) else None
+        if not _DIGITS.fullmatch(text):
+            return None
+        return float(text.upper().replace("D", "E")) * share  # D is Fortran's
 
     def unit(self, cells: Sequence[str]) -> str:
         """What stands behind the number in every cell, such as cm; "" if nothing does."""
@@ -240,7 +258,7 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, wor
 def is_comment(line: str, mark: str) -> bool:
     """Whether a line is a comment, and none that begins with a missing cell."""
     text = line.lstrip()
-    return text.startswith(mark) and not text.startswith(("#N/A", "#NA"))
+    return text.startswith(mark) and not text.startswith(tuple(cell for cell in ABSENT if cell[:1] == "#"))
 
 
 def _comment(lines: Sequence[str], options: TableOptions) -> str | None:
@@ -373,7 +391,7 @@ def _described(
     header = ""
     if headers:
         # A title stands above the names, units below them; both fill fewer cells, or no more.
-        line, named = max(records[:headers], key=lambda record: sum(map(bool, record[1])))
+        line, named = max(records[:headers], key=lambda record: len(set(filter(None, record[1]))))
         names = _names(path, (line, named), width, first=shift)
         header = lines[line - 1]
         if headers > 1:
@@ -550,4 +568,10 @@ def _unusual(best: _Split, numbers: Numbers, comment: str | None, options: Table
 
 
 def is_date(cell: str) -> bool:
+    """Whether a cell is a date or a time."""
     return _DATE.fullmatch(cell) is not None
+
+
+def is_day(cell: str) -> bool:
+    """Whether a number is one: 20240131."""
+    return _DAY.fullmatch(cell) is not None

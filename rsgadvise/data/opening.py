@@ -101,7 +101,14 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
             f"as {' or '.join(promised)}",
         )
     if suffix in {".csv", ".tsv", ".txt"}:
-        raise malformed(path, "is no text; save the table as UTF-8")
+        zeros = b"\0" in start and not re.search(rb"[\x01-\x08\x0e-\x1a]", start)
+        fix = f"tr -d '\\0' < {shlex.quote(str(path))} > table.csv"
+        raise malformed(
+            path,
+            f"has bytes of 0 among its text; take them out: {fix}"
+            if zeros
+            else "is no text; save the table as UTF-8",
+        )
     *most, last = [each.words for each in formats]
     raise malformed(path, f"has an unknown format; {', '.join(most)}, and {last} are read")
 

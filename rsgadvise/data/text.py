@@ -108,7 +108,13 @@ class Records:
         self._quoted, self._drawn = quoted, drawn
         self.latin: int | None = None
         mark = None if comment is None else re.escape(comment.encode())
-        self._comment = None if mark is None else re.compile(rb"(?m)^[ \t]*(?!#N/?A)" + mark + rb"[^\n]*$")
+        self._comment = (
+            None
+            if mark is None
+            else re.compile(
+                rb"(?m)^[ \t]*(?!#(?:N/?A|DIV/0!|VALUE!|NUM!|REF!|NAME\?|NULL!))" + mark + rb"[^\n]*$"
+            )
+        )
         self._mark = b"" if comment is None else comment.encode()
         self._other_letters = False
         self._line, self._rest = 1, b""  # the first line that no block has had yet, and what is read of it

@@ -681,6 +681,12 @@ FIXES: dict[str, Fix] = {
     "another mark": Fix(
         text(TABLE.replace(",", "_")), "--table separator=MARK", Y, then=(*Y, "--table", "separator=_")
     ),
+    "bytes of 0": Fix(
+        text(TABLE + "\0" * 9), r"take them out: tr -d '\0' < ", Y, good=text(TABLE)
+    ),
+    "a number for a missing value": Fix(
+        text(TABLE + "-999,unknown,1\n"), "--table missing=unknown", Y
+    ),
     "a database": Fix(database, "sqlite3 -header -csv ", Y, good=by_sqlite),
     "a struct array": Fix(structs, "writetable(NAME, 'table.csv')", good=GOOD),
     "JSON that is no table": Fix(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rsgadvise.data.columns import Column
@@ -73,6 +74,12 @@ SAME = {  # text, target, what is said of it
     "german thousands": (text(";", number=comma).replace("1250,25", "1.250,25"), "y", "between thousands"),
     "english thousands": (text().replace("1250.25", '"1,250.25"'), "y", "',' between thousands"),
     "swiss thousands": (text(";").replace("1250.25", "1'250.25"), "y", "between thousands"),
+    **{f"{name} between thousands": (text(";").replace("1250.25", f"1{mark}250.25"), "y", "between thousands")
+       for name, mark in (("typeset apostrophes", "\u2019"), ("blanks", " "), ("hard blanks", "\xa0"),
+                          ("thin blanks", "\u2009"), ("narrow blanks", "\u202f"))},
+    "exponents of Fortran": (text(number=lambda v: f"{v:.8E}".replace("E", "D")), "y", ""),
+    "two commas at the end": (text().replace("\n", ",,\n"), "y", "empty: columns 3 (''), 4 ('')"),
+    "groups of columns above": ("in,in,out\n" + text(), "y", "first 2 lines were taken as headers, line 2"),
     "trailing commas": (text().replace("\n", ",\n"), "y", "empty: column 3"),
     "trailing commas in rows": (text().replace("\n", ",\n").replace("y,", "y"), "y", "empty: column 3"),
     "comments": ("# made by hand\n" + text().replace("0.75", "# half way\n0.75"), "y", "start with #"),
@@ -121,13 +128,78 @@ def test_the_same_numbers_however_they_are_written(
 
 
 @pytest.mark.parametrize(
-    "mark", ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "None", "?", "-", ".", "#N/A", "<NA>"]
+    "mark",
+    [
+        "",
+        "NA",
+        "N/A",
+        "n/a",
+        "NaN",
+        "nan",
+        "null",
+        "Null",
+        "None",
+        "?",
+        "-",
+        ".",
+        "#N/A",
+        "<NA>",
+        "N.A.",
+        "-nan",
+        "-1.#IND",
+        "1.#QNAN",
+        "#DIV/0!",
+        "#VALUE!",
+    ],
 )
 def test_every_usual_missing_mark(tmp_path: Path, mark: str) -> None:
     (tmp_path / "t.csv").write_text(text().replace("0.5,", f"{mark},").replace("0.75,", f" {mark} ,"))
     features, targets, notes = read(tmp_path / "t.csv", target="y")
     assert (features, targets) == ([[0.25, 12.5], [1.0, 3.5]], [1, 0])
     assert "skipped 2" in notes
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        "%d-%b-%Y",
+        "%b %d, %Y",
+        "%a %b %d %Y",
+        "%Y-%m",
+        "%B %Y",
+        "%d %B %Y %H:%M",
+        "%m/%d/%y %I:%M %p",
+        "%a %b %d %H:%M:%S %Y",
+        "%Y-%m-%dT%H:%M:%S.000Z",
+        "%Y%m%d",
+    ],
+)
+def test_dates_are_no_inputs(tmp_path: Path, of: str) -> None:
+    days = [day.strftime(of) for day in pd.date_range("2023-02-27 13:05", periods=4, freq="40D")]
+    written = beside(text(";"), ["day", *days], ";")
+    (tmp_path / "t.csv").write_text(written)
+    features, _, notes = read(tmp_path / "t.csv", target="y")
+    assert features == [row[:2] for row in ROWS]
+    assert "dates: column 0 ('day')" in notes
+    (tmp_path / "t.csv").write_text(
+        beside(text(";"), ["code", "20230101", "20230102", "20230103", "20230104"], ";")
+    )
+    assert len(read(tmp_path / "t.csv", target="y")[0][0]) == 3
+
+
+def test_a_number_that_may_stand_for_a_missing_one_is_said(tmp_path: Path) -> None:
+    rows = [f"{5 + k / 7:.2f},{-40 + k},{1000 * k},{k % 2}\n" for k in range(30)]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c,y\n" + "".join([*rows, "-999,-7,3,1\n", "6,-8,-9999,0\n"]))
+    said = (
+        "Column 0 ('a') holds -999, far from every other number; if that stands for a missing value, --table"
+    )
+    assert f"{said} missing=-999." in read(path, target="y")[2]
+    assert "Column 1" not in read(path, target="y")[2]
+    assert "Column 2" not in read(path, target="y")[2]
+    features, _, notes = read(path, target="y", table={"missing": ("-999",)})
+    assert len(features) == 31
+    assert "far from" not in notes
 
 
 @pytest.mark.parametrize("mark", ["-", "+", "None"])

@@ -28,6 +28,7 @@ from rsgadvise.data.dialect import (
     TableOptions,
     dialect_of,
     is_date,
+    is_day,
 )
 from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing, unpacked_name
@@ -49,7 +50,16 @@ from rsgadvise.records import dataclass
 BLOCK_BYTES = 1 << 21  # of text for one call of pandas, and for each of its threads
 _THREADS = 2
 _LARGEST_FREED = 31 << 20
+_STAND_INS = frozenset(
+    f"{sign}{9 * (10**k - 1) // 9}{end}"
+    for k in (2, 3, 4, 5)
+    for sign in ("", "-")
+    for end in ("", ".0", ".9")
+)
 _LONGEST_MARK = 40  # of a missing cell
+_TIMES = re.compile(
+    r"date|day|time", re.IGNORECASE
+)  # what a column of whole numbers is called, if these are days
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
@@ -119,6 +129,8 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
         kind = "empty"
     elif values and all(cell in _TRUTHS for cell in filled if cell not in NO_NUMBER):
         kind = "truth"
+    elif filled and _TIMES.search(name or "") and all(map(is_day, filled)):
+        kind = "date"
     elif numbers and 2 * len(numbers) >= len(values):
         # The others are mistakes, which are named where they are read.
         kind = "number" if all(map(SIGNS.isdisjoint, filled)) else "marked"
@@ -435,9 +447,33 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
                     yield place, [] if found is None else found[:, at].tolist()
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
+        columns = replace(columns, notes=(*columns.notes, *_stand_ins(layout, columns, asked.words)))
         if asked.reading.target_kind == "classes" and columns.targets:
             layout = _as_words(layout, columns.targets[0])
         return TextTable(layout, columns, external, asked.words)
+
+
+def _stand_ins(layout: Layout, chosen: Columns, words: Words) -> Iterator[str]:
+    """On numbers such as -999 that lie far from all others of their column."""
+    for at in (*chosen.features, *chosen.targets):
+        column = layout.columns[at]
+        if column.kind != "number" or words is ONLY_TARGETS or _STAND_INS.isdisjoint(column.cells):
+            continue
+        value = layout.dialect.numbers.value
+        found = _STAND_INS.intersection(column.cells)
+        others = [value(cell) or 0.0 for cell in column.cells if cell not in found]
+        far = [
+            cell
+            for cell in sorted(found)
+            if others
+            and min(abs((value(cell) or 0.0) - each) for each in others) > 5 * (max(others) - min(others))
+        ]
+        if far:
+            name = "" if column.name is None else f" ({column.name!r})"
+            yield (
+                f"Column {at}{name} holds {far[0]}, far from every other number; if that stands for a "
+                f"missing value, {words.table_key('missing', far[0])}."
+            )
 
 
 def _as_words(layout: Layout, place: int) -> Layout:
