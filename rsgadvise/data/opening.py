@@ -101,7 +101,7 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
             f"as {' or '.join(promised)}",
         )
     if suffix in {".csv", ".tsv", ".txt"}:
-        zeros = b"\0" in start and not re.search(rb"[\x01-\x08\x0e-\x1a]", start)
+        zeros = 0 < start.count(0) < len(start) / 3 and not re.search(rb"[\x01-\x08\x0e-\x1a]", start)
         fix = f"tr -d '\\0' < {shlex.quote(str(path))} > table.csv"
         raise malformed(
             path,

@@ -70,7 +70,7 @@ def test_they_are_read_as_the_csv_is(tmp_path: Path, how: str, end: str) -> None
 
 KEPT: dict[str, tuple[str, list[list[float]]]] = {  # what looks a little like that and is none of it
     "missing cells": ("a,b\n1,2\n--,--\n3,4\n", [[1, 2], [3, 4]]),
-    "an empty column": ("1,,2\n3,,4\n", []),
+    "an empty column": ("1,,2\n3,,4\n", [[1, 2], [3, 4]]),
     "negative numbers": ("a|b\n-1|-2\n-3|-4\n", [[-1, -2], [-3, -4]]),
     "one column": ("a\n1\n2\n", [[1], [2]]),
 }
@@ -80,10 +80,7 @@ KEPT: dict[str, tuple[str, list[list[float]]]] = {  # what looks a little like t
 def test_others_are_left_as_they_are(tmp_path: Path, how: str) -> None:
     content, rows = KEPT[how]
     (tmp_path / "t.csv").write_text(content)
-    if rows:
-        assert read(tmp_path / "t.csv")[0] == rows
-    else:
-        assert open_data(tmp_path / "t.csv").input_dim == 3
+    assert read(tmp_path / "t.csv")[0] == rows
 
 
 def test_times_and_words_of_targets_are_no_tables(tmp_path: Path) -> None:

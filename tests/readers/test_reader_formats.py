@@ -188,13 +188,13 @@ def test_mat_takes_no_labels_for_features(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "b.mat", {"x": np.ones((6, 2)) * 1j, "gnd": labels})
     with pytest.raises(DataError, match="'x': holds complex numbers"):
         open_data(tmp_path / "b.mat")
-    scipy.io.savemat(tmp_path / "c.mat", {"s": {"a": 1}, "names": "ab", "gnd": labels})
-    with pytest.raises(DataError, match=r"s \(struct\), names \(char\), gnd \(6, 1\) and none is called x"):
+    scipy.io.savemat(tmp_path / "c.mat", {"s": np.array(["a", 1], object), "names": "ab", "gnd": labels})
+    with pytest.raises(DataError, match=r"s \(cell\), names \(char\), gnd \(6, 1\) and none is called x"):
         open_data(tmp_path / "c.mat")
     assert open_data(tmp_path / "c.mat", array="gnd").notes == (
-        "The features are array gnd (6, 1); passed over: s (struct), names (char).",
+        "The features are array gnd (6, 1); passed over: s (cell), names (char).",
     )
-    with pytest.raises(DataError, match=r"'s': is no array of numbers: s \(struct\)"):
+    with pytest.raises(DataError, match=r"'s': is no array of numbers: s \(cell\)"):
         open_data(tmp_path / "c.mat", array="s")
 
 

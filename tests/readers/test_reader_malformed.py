@@ -140,7 +140,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
         "line 2: is not UTF-8, as the lines before are",
     ),
     "csv: late bad byte": ("a.csv", b"1,2\n" * 5000 + b"\xff,1\n", "line 5001, column 0: .* is not a number"),
-    "csv: NUL": ("a.csv", b"1,2\n3,\x004\n", "UTF-8"),
+    "csv: NUL": ("a.csv", b"1,2\n3,\x004\n", "take them out: tr"),
     "csv: names": ("a.csv", b"a,b,c\n1,2\n3,4\n", "line 1"),
     "csv: names lower down": ("a.csv", b"\n\na,b,c\n1,2\n3,4\n", "line 3"),
     "mat: named only": ("a.mat", b"hello" * 100, "another format"),
@@ -178,7 +178,7 @@ CASES: dict[str, tuple[str, bytes, str]] = {
     "pickle: deep list": ("batch", b"\x80\x02" + b"]" * 90_000 + b"a" * 89_999 + b".", "without arrays"),
     "pickle: deep tuple": ("batch", b"\x80\x02}" + b")" + b"\x85" * 2_000_000 + b"Ns.", "tuples"),
     "pickle: no array": ("batch", pickle.dumps({"data": [1, 2]}, 2), "."),
-    "unknown": ("a.bin", bytes(range(1, 255)), "unknown format; .npy, .* are read"),
+    "unknown": ("a.bin", bytes(range(1, 255)), "unknown format; structured .npy, .npy, .* are read"),
     "unknown text": ("a.yaml", b"network:\n  kind: single_layer\n", "unknown format"),
 }
 

@@ -98,7 +98,7 @@ def _header(path: Path) -> _Rows:
 
 
 class Structured(LineTables):
-    name, words, order = "npy-records", ".npy with fields", -1
+    name, words, order = "npy-records", "structured .npy", -1
     table = ("missing",)
 
     def magic(self, start: bytes) -> bool:

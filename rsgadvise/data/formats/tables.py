@@ -30,7 +30,7 @@ from rsgadvise.data.dialect import (
     is_date,
     is_day,
 )
-from rsgadvise.data.formats import Format
+from rsgadvise.data.formats import Format, all_formats
 from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.spool import MEMORY_BYTES, Spool
@@ -501,7 +501,9 @@ def targets_of(layout: Layout) -> RowArray:
     return RowArray(label=str(path), rows=None, columns=len(places), dtype=np.dtype(np.str_), blocks=blocks)
 
 
+_SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".asc", ".train", ".test"}
 _NO_TABLES = {".yaml", ".yml", ".toml", ".py", ".ipynb"}  # text that is named as something else
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 class LineTables(Format):
@@ -535,7 +537,13 @@ class Text(LineTables):
 
     def named(self, path: Path, start: bytes) -> bool:
         suffix = Path(unpacked_name(path)).suffix
-        return bool(start) and suffix not in _NO_TABLES and encoding_of(start) is not None
+        if suffix not in _SUFFIXES and (
+            suffix in _NO_TABLES
+            or _NO_TEXT.search(start)
+            or any(suffix in each.suffixes for each in all_formats())
+        ):
+            return False
+        return bool(start) and encoding_of(start) is not None
 
     def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
         with reading(path):
