@@ -9,6 +9,7 @@ from collections.abc import Sequence
 _NUMBER = re.compile(r"([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?)(.*)", re.DOTALL)
 _MANY = 100  # epochs
 _PLAIN, _DIGITS = (1e-4, 1e7), 4  # between which a number is short without an exponent
+_SHORT = 1e5  # below which zeros at its end are shorter than an exponent
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -17,9 +18,13 @@ def number(value: float | None, digits: int = 4) -> str:
     Example:
         >>> number(0.051561956), number(1234567.0), number(2.5e-9), number(None), number(10.0)
         ('0.05156', '1.235e+06', '2.5e-09', 'n/a', '10')
+        >>> number(127.7, 2), number(12345.0, 3)
+        ('130', '12,300')
     """
     if value is None or not math.isfinite(value):
         return "n/a"
+    if digits < _DIGITS and 1 <= abs(value) < _SHORT:
+        return f"{float(f'{value:.{digits}g}'):,g}"
     return f"{value:,.{digits}g}"
 
 

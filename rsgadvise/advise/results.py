@@ -55,6 +55,22 @@ class Until:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A training of so many iterations, on four fifths of the rows.
+
+    Attributes:
+        iterations: k.
+        loss: of the rows that are trained on. held_out_loss: of the others.
+        held_out_error: share of these that are wrong; None where errors cannot be counted.
+    """
+
+    iterations: int
+    loss: float
+    held_out_loss: float
+    held_out_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingPlan:
     """What to train with, and how good it was.
 
@@ -77,8 +93,11 @@ class TrainingPlan:
         learns: whether it ends better than a constant prediction.
         reason: why it does not, or what holds it back, found by experiment, and what helps; else empty.
         loss: training loss that it reached, of a constant prediction `constant_loss`.
-        held_out_error: share of held-out rows that are wrong; `constant_error` is that of always saying the
-            commonest class.
+        looks: along whole trainings, `loss` and what follows being those after `iterations`; empty where
+            nothing was held out, or they would have taken long: then these are of a short run.
+        held_out_loss: of the rows that were not trained on.
+        held_out_error: share of them that are wrong; `constant_error` is that of always saying the commonest
+            class.
         spread: the stepsize lies within a factor of this of the one shown, as far as halves, twins or seeds
             of the same measurement tell; 1 or more, or None where nothing was repeated.
         expected: losses of this training and of shorter and longer ones; empty where nothing was trained.
@@ -106,6 +125,8 @@ class TrainingPlan:
     reason: str = ""
     loss: float | None = None
     constant_loss: float | None = None
+    looks: tuple[Look, ...] = ()
+    held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None
     spread: float | None = None

@@ -358,7 +358,7 @@ def _from_data(
             notes.append(f"Assumed: one hidden layer of {HIDDEN} units; --hidden says otherwise.")
     epochs = _epochs(options, statistics.samples)
     if options.epochs is None:
-        notes.append(f"Assumed: {epochs:,g} epochs; --epochs says otherwise.")
+        notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
     ends = () if kind.tied else (statistics.output_dim or 1,)
     middle = () if kind.hidden == 0 else hidden
     data = keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path())

@@ -106,7 +106,18 @@ def advise_with_data(
         return replace(advice, critical_batch_size=calibration.noise)
     stopping_is_open = spec.training.stopping is None
     free_box = spec.network.weight_bound is None and bool(problem.weight_bounds)
-    reporter = Reporter(known, space, arena, constants, stopping_is_open, top, calibration.noise, free_box)
+    reporter = Reporter(
+        known,
+        space,
+        arena,
+        constants,
+        stopping_is_open,
+        top,
+        calibration.noise,
+        free_box,
+        rehearsal=spending.rehearsal,
+        free_length=spec.training.iterations is None and not isinstance(spec.training.stopping, tuple),
+    )
     unit = unit or unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)
     return _raced(
         advice, best, calibration, unit, reporter, spending=spending, threads=threads, progress=told

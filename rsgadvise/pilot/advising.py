@@ -37,6 +37,8 @@ COOLDOWN_SCALE_FREE = 0.5
 
 _TO_THE_END = ("last", "increasing")
 
+_REHEARSAL = 0.5  # of the work that auto may spend: what whole trainings may take on top of it
+
 
 def with_cooldown(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
     """The plan with a stepsize that falls linearly to 0 at its end, and the last weights as its result.
@@ -233,7 +235,8 @@ def _measured(
     spending = Spending(effort.pilot) if effort.pilot else None
     if effort.automatic and effort.pilot is None:
         # A race looks for the smallest loss within a budget.
-        spec, spending = spec.model_copy(update={"target": None}), Spending(1.0, effort.allowed)
+        spec = spec.model_copy(update={"target": None})
+        spending = Spending(1.0, effort.allowed, _REHEARSAL * effort.allowed)
     return advise_with_data(
         spec,
         rows,

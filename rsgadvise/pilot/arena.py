@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ def shaped(vector: NDArray[np.float64], network: Network) -> list[NDArray[np.flo
     ends = np.cumsum([after * before for after, before in network.shapes])
     parts = np.split(vector, ends[:-1])
     return [part.reshape(shape) for part, shape in zip(parts, network.shapes, strict=True)]
+
+
+def classes_of(outputs: NDArray[Any], half: float = 0.5) -> NDArray[np.intp]:
+    """Which output is the largest; of a single one its side of `half`."""
+    return (outputs[:, 0] > half).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,10 @@ class Arena:
     def constant_loss(self) -> float:
         """f of the best prediction that ignores the inputs."""
         return self.network.head.constant_loss(self.data.targets.astype(np.float64))
+
+    def wrong(self, outputs: Array, targets: Array) -> NDArray[np.bool_]:
+        """Which rows are not said to be of their class."""
+        return np.asarray(classes_of(outputs, self.network.head.half) != classes_of(targets))
 
     def keeping(self, keep_prob: float) -> Arena:
         return replace(self, network=replace(self.network, keep_prob=keep_prob))
@@ -146,10 +156,12 @@ class Spending:
         trainings: at most so many.
         work: at most so many multiply-adds, whatever a training costs; None where trainings alone count.
             With it nothing is too small: a pilot does what it is enough for.
+        rehearsal: multiply-adds that whole trainings of the winner may take on top; 0 for none.
     """
 
     trainings: float
     work: float | None = None
+    rehearsal: float = 0.0
 
     @property
     def lenient(self) -> bool:

@@ -14,7 +14,7 @@ from rsgadvise.pilot.arena import HELD_OUT
 from rsgadvise.records import dataclass
 
 TIMES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
-"""Lengths that losses are expected at, in trainings: those that are no shorter than what was seen."""
+"""Lengths that losses are expected at, in trainings: no shorter than what was seen, if that was a part."""
 
 _LATE = 0.25  # of the run: a line is laid through the logarithms of what comes after
 _STEEPEST = 1.0  # power of k: what falls faster has just left a plateau, and does not go on so
@@ -30,6 +30,7 @@ class Seen:
 
     Attributes:
         fewest: losses in the last three quarters: fewer tell no trend.
+        whole: whether it is of a whole training, whose losses on the way are those of shorter ones.
     """
 
     fewest: int
@@ -38,6 +39,7 @@ class Seen:
     steep: float
     below: float
     above: float
+    whole: bool = False
 
     def at(self, iterations: int, after: float, end: float, fall: float, scatter: float) -> Expected:
         """So far along the line from the last loss, whose logarithm is `end`."""
@@ -50,6 +52,9 @@ class Seen:
 
 ALONG = Seen(5, 0.02, 0.1, 0.5, 3.76, 0.84)
 """One run with a constant stepsize, along it: 3,243 extrapolations on four tables."""
+REHEARSED = Seen(5, 0.1, 0.1, 0.5, 3.76, 0.84, whole=True)
+"""The same along whole trainings, where what rows held out and a falling stepsize add is no longer small
+beside the distance."""
 ENDS = Seen(2, 0.12, 0.1, 0.5, 2.6, 1.3)
 """The ends of whole short trainings, whose stepsize fell to 0 as it will in long ones: 891 on four tables,
 and what advice for torch modules was off by there."""
@@ -87,7 +92,7 @@ def expected(
         >>> [(each.iterations, round(each.loss, 3)) for each in expected(np.stack([k, k**-0.5], axis=1), 400)]
         [(100, 0.1), (200, 0.071), (400, 0.05), (800, 0.035), (1600, 0.025), (3200, 0.018)]
     """
-    k, loss = np.asarray(curve, dtype=np.float64).T
+    k, loss = every = np.asarray(curve, dtype=np.float64).T
     first = max(0, min(int(np.searchsorted(k, _LATE * k[-1])), len(k) - 2))  # two lengths at the least
     k, loss = k[first:], loss[first:]
     if len(k) < seen.fewest or not (np.isfinite(loss).all() and (loss > 0).all()):
@@ -98,8 +103,12 @@ def expected(
     if end is not None and 0 < end < math.inf:
         level += math.log(end) - y[-1]
     fall = min(max(0.0, -float(slope)), _STEEPEST)
-    lengths = (round(times * whole) for times in TIMES)
-    found = (seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1])
+    lengths = [round(times * whole) for times in TIMES]
+    found = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1]]
+    if seen.whole:
+        passed = np.log(np.interp([n for n in lengths if n < k[-1]], *every))
+        shorter = zip(lengths, passed, strict=False)
+        found = [*(seen.at(n, n, float(end), fall, scatter) for n, end in shorter), *found]
     if held_out is None or not math.isfinite(held_out):
         return tuple(found)
     return tuple(

@@ -55,6 +55,16 @@ class Candidate:
     def samples(self) -> int:
         return self.batch_size * self.iterations
 
+    def slowed(self, factor: float) -> Candidate:
+        """The same with shorter steps."""
+        return (
+            self if factor == 1 else replace(self, stepsizes=tuple(factor * each for each in self.stepsizes))
+        )
+
+    def lasting(self, share: float) -> Candidate:
+        """The same for a share of its iterations."""
+        return replace(self, iterations=max(1, round(share * self.iterations)))
+
 
 @dataclass(slots=True)
 class Runner:

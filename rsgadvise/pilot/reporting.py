@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rsgadvise.advise.recommend import described, training_plan
 from rsgadvise.advise.results import Advice, MeasuredConstant, NoiseScale, TrainingPlan
@@ -18,12 +17,13 @@ from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import Arena, flat
+from rsgadvise.pilot.arena import Arena, classes_of, flat, multiply_adds
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
-from rsgadvise.pilot.forecast import expected
+from rsgadvise.pilot.forecast import REHEARSED, expected
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
+from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
@@ -46,6 +46,9 @@ _STATE_ROWS = (16, 1024)
 _STATE_COST = 1 + PRODUCT_COST * _STATE_PRODUCTS  # of each row
 _STATE = 7  # key of randomness
 _BEYOND = 2.0  # standard errors
+_REPLICAS = 3  # whole trainings side by side, at most
+_HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
+_HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
 
 
@@ -61,6 +64,8 @@ class Reporter:
         top: rows to return.
         calibrated: the noise scale where the calibration ended.
         free_box: whether the spec leaves the box to the pilot.
+        rehearsal: multiply-adds that whole trainings of the winner may take, beside the race.
+        free_length: whether fewer iterations may be advised than were raced for.
     """
 
     problem: Problem
@@ -71,6 +76,8 @@ class Reporter:
     top: int
     calibrated: NoiseScale
     free_box: bool = False
+    rehearsal: float = 0.0
+    free_length: bool = True
 
     def report(
         self,
@@ -99,27 +106,8 @@ class Reporter:
         noise, more = self._noise(ranked, budget - spent)
         spent += more
         if not ranked or ranked[0].outcome != "won":
-            reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
-            best = advice.recommendations[0]
-            report = self._without_winner(ranked, tournament, spent / best.samples)
-            still = bool(ranked) and stands_still(ranked[0].runner)
-            report = replace(report, experiments=tried, stands_still=still)
-            assert advice.train is not None
-            plan = raced_plan(advice.train, report, spread=advice.train.spread)
-            helped = wording.help_note(report)
-            notes = (
-                f"{reason}; this is the advice without it.",
-                *([helped] if helped else []),
-                *advice.notes,
-            )
-            return _piloted(
-                advice,
-                report,
-                notes=notes,
-                critical_batch_size=noise,
-                cost=report.cost,
-                interrupted=interrupted,
-                train=plan,
+            return self._without_one(
+                advice, ranked, tournament, tried, noise, spent=spent, interrupted=interrupted
             )
         winner, finalist = ranked[0].runner.candidate, ranked[0].finalist
         choice = None if finalist is None else self._stopping(winner, finalist)
@@ -133,6 +121,11 @@ class Reporter:
         if finalist is not None and not interrupted:
             state, taken = self._state(winner, finalist, budget - spent)
             spent += taken
+        advised, rehearsal = winner, None
+        if not interrupted and learns(ranked[0].runner.loss, tournament.constant):
+            reached = ranked[0].runner.loss if finalist is None else finalist.end
+            advised, rehearsal, more = self._rehearsed(winner, tournament, reached)
+            spent += more
         report = self._without_winner(ranked, tournament, spent / winner.samples)
         report = replace(report, experiments=tried, stands_still=stands_still(ranked[0].runner))
         if finalist is not None and choice is not None:
@@ -142,7 +135,8 @@ class Reporter:
             self.space,
             schedules=tuple(replace(schedule, stopping=stopping) for schedule in self.space.schedules),
         )
-        candidates = [entry.runner.candidate for entry in ranked]
+        share = 1.0 if rehearsal is None else rehearsal.share
+        candidates = [advised.lasting(share), *(each.runner.candidate.lasting(share) for each in ranked[1:])]
         found = described(
             self.problem,
             space,
@@ -152,6 +146,7 @@ class Reporter:
         )
         notes = (
             wording.INTERRUPTED if interrupted else "",
+            wording.halved_note(winner, advised),
             wording.seeds_note(report),
             wording.plateau_note(report),
             wording.help_note(report),
@@ -166,7 +161,10 @@ class Reporter:
             "" if self.arena.optimizer.plain else NO_BOUND_FOR.format(self.arena.optimizer.title),
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
-        plan = raced_plan(plan, report, spread=raced_spread(tournament))
+        plan = raced_plan(plan, report, spread=raced_spread(tournament), rehearsal=rehearsal)
+        if advised is not winner:
+            part = advised.stepsizes[0] / winner.stepsizes[0]
+            plan = replace(plan, common_stepsize=part * plan.common_stepsize)
         if wider is not None and wider.helps:
             plan = replace(plan, weight_bound=wider.value)
         dropout = min(low for low, _ in space.keep_probs) < 1
@@ -189,6 +187,74 @@ class Reporter:
             interrupted=interrupted,
             train=plan,
         )
+
+    def _without_one(
+        self,
+        advice: Advice,
+        ranked: list[Entry],
+        tournament: Tournament,
+        tried: tuple[Experiment, ...],
+        noise: NoiseScale,
+        *,
+        spent: float,
+        interrupted: bool,
+    ) -> PilotAdvice:
+        """The advice as it was before a race that nobody won."""
+        reason = wording.reason(ranked, tournament.constant, interrupted=interrupted)
+        best = advice.recommendations[0]
+        report = self._without_winner(ranked, tournament, spent / best.samples)
+        still = bool(ranked) and stands_still(ranked[0].runner)
+        report = replace(report, experiments=tried, stands_still=still)
+        assert advice.train is not None
+        plan = raced_plan(advice.train, report, spread=advice.train.spread)
+        helped = wording.help_note(report)
+        return _piloted(
+            advice,
+            report,
+            notes=(
+                f"{reason}; this is the advice without it.",
+                *([helped] if helped else []),
+                *advice.notes,
+            ),
+            critical_batch_size=noise,
+            cost=report.cost,
+            interrupted=interrupted,
+            train=plan,
+        )
+
+    def _rehearsed(
+        self, winner: Candidate, tournament: Tournament, reached: float
+    ) -> tuple[Candidate, Rehearsal | None, float]:
+        """(what is advised, its whole trainings, what all of them cost), where the length is open, rows are
+        held out and the work is there; of the winner, or where its trainings end higher than its short run,
+        of shorter steps.
+
+        A stepsize at the edge of what is stable goes well from some starts, and for a while.
+        """
+        arena = self.arena
+        cost = winner.samples * multiply_adds(arena.network, winner.batch_size)
+        replicas = int(min(_REPLICAS, self.rehearsal / cost))
+        if arena.held_out is None or replicas < 1 or not self.free_length:
+            return winner, None, 0.0
+        fewest = self.space.iterations[0]
+        fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
+        tried = list[tuple[Candidate, Rehearsal]]()
+        for halvings in range(_HALVINGS + 1):
+            if tried and (halvings + 1) * replicas * cost > 2 * self.rehearsal:
+                break
+            tournament.progress(1.0, "rehearsing")
+            candidate = winner.slowed(0.5**halvings)
+            found = rehearse(
+                arena, candidate, replicas=replicas, fewest=int(fewest), threads=tournament.threads
+            )
+            tried.append((candidate, found))
+            if found.whole.loss <= fine or self.space.stepsize is not None:
+                break
+        work = sum(each.work for _, each in tried)
+        ended = [each for each in tried if math.isfinite(each[1].best.loss + each[1].best.held_out_loss)]
+        if not ended:
+            return winner, None, work
+        return (*min(ended, key=lambda each: each[1].best.held_out_loss), work)
 
     def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
         """What was tried where the best learns nothing, or stands still far from a loss of 0."""
@@ -393,18 +459,13 @@ def _held_out(arena: Arena, finalist: Finalist) -> dict[str, Any]:
     found = {"held_out_loss": loss_of(arena.network, outputs, data.targets), "held_out_rows": data.rows}
     if not arena.labelled:
         return found
-    classes = _classes(data.targets)
-    commonest = np.bincount(_classes(arena.data.targets)).argmax()
-    wrong = _classes(outputs, arena.network.head.half) != classes
+    classes = classes_of(data.targets)
+    commonest = np.bincount(classes_of(arena.data.targets)).argmax()
+    wrong = arena.wrong(outputs, data.targets)
     return found | {
         "held_out_error": float(wrong.mean()),
         "constant_error": float((classes != commonest).mean()),
     }
-
-
-def _classes(outputs: NDArray[Any], half: float = 0.5) -> NDArray[np.intp]:
-    """Which output is the largest; of a single one its side of `half`."""
-    return (outputs[:, 0] > half).astype(np.intp) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 
 def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:
@@ -501,13 +562,16 @@ def _doubt(report: PilotReport, learnt: bool | None) -> str:
     return "by then it had done no better than a constant prediction: it may learn later, or nothing at all"
 
 
-def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None) -> TrainingPlan:
+def raced_plan(
+    plan: TrainingPlan, report: PilotReport, *, spread: float | None, rehearsal: Rehearsal | None = None
+) -> TrainingPlan:
     """The plan of whoever stands first, with what its race and its second run measured.
 
     Args:
         plan: of the first rank.
         report: of the race.
         spread: factor within which the stepsize lies.
+        rehearsal: whole trainings of it, whose losses count for more.
     """
     won = bool(report.raced) and report.raced[0].outcome == "won"
     learnt = _learnt(report)
@@ -520,7 +584,7 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
         return replace(plan, learns=learnt, reason=reason, loss=lowest, constant_loss=report.constant_loss)
     loss = report.raced[0].loss if report.loss is None else report.loss
     common = [each.stepsizes[0] for each in report.common if each.outcome == "best of these"]
-    return replace(
+    plan = replace(
         plan,
         common_stepsize=common[0] if common else plan.common_stepsize,
         source="raced",
@@ -528,10 +592,23 @@ def raced_plan(plan: TrainingPlan, report: PilotReport, *, spread: float | None)
         reason=reason,
         loss=loss,
         constant_loss=report.constant_loss,
+        held_out_loss=report.held_out_loss,
         held_out_error=report.held_out_error,
         constant_error=report.constant_error,
         spread=spread,
-        expected=expected(report.curve, plan.iterations, end=report.whole_loss, held_out=report.held_out_loss)
-        if learnt and report.curve
-        else (),
     )
+    if learnt and rehearsal is not None:
+        look = rehearsal.best
+        curve = [(each.iterations, each.loss) for each in rehearsal.looks]
+        return replace(
+            plan,
+            looks=rehearsal.looks,
+            loss=look.loss,
+            held_out_loss=look.held_out_loss,
+            held_out_error=look.held_out_error,
+            expected=expected(curve, plan.iterations, seen=REHEARSED),
+        )
+    if not (learnt and report.curve):
+        return plan
+    later = expected(report.curve, plan.iterations, end=report.whole_loss, held_out=report.held_out_loss)
+    return replace(plan, expected=later)

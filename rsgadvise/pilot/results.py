@@ -84,7 +84,7 @@ class PilotReport:
         seed: of all randomness.
         raced: every candidate, best first; the first is the winner if its outcome is "won".
         constant_loss: of the best constant prediction.
-        cost: of the whole advice, in trainings with the winner's N and B.
+        cost: of the whole advice, in trainings with the winner's B, and its N as it was raced for.
         common: the winner with one stepsize for all layers, best first and run less far than the winner;
             empty where it has one stepsize.
         again: every run from another seed, in the order that they were made.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rsgadvise.pilot.experiments import Experiment
-from rsgadvise.pilot.race import learns
+from rsgadvise.pilot.race import Candidate, learns
 from rsgadvise.pilot.results import PilotReport, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice
 from rsgadvise.pilot.tournament import NOT_RUN, Entry
@@ -16,6 +16,9 @@ OTHER_BOUNDS = (
     "The stepsizes come from the race: the bounds with {} constants stand beside them and do not rank them."
 )
 NO_TARGET = "The race looks for the smallest loss, not for the target; without it there is a plan for that."
+
+
+_PARTS = {2: "half", 4: "a quarter", 8: "an eighth"}
 
 
 def _percent(share: float) -> str:
@@ -181,3 +184,14 @@ def stopping_note(choice: StoppingChoice | None, kept: Stopping | None, *, bound
         )
     own = kept if isinstance(kept, str) else "list"
     return f"{text} It would be chosen if the spec left training.stopping open; the spec's {own} is kept."
+
+
+def halved_note(winner: Candidate, advised: Candidate) -> str:
+    """Why the stepsize is shorter than that of the race."""
+    if advised is winner:
+        return ""
+    part = round(winner.stepsizes[0] / advised.stepsizes[0])
+    return (
+        "Whole trainings from other starts ended higher than the short run that won, so "
+        f"{_PARTS[part]} of its stepsize is advised."
+    )

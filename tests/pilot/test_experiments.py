@@ -218,8 +218,8 @@ def test_a_box_that_nobody_gave_is_widened_where_weights_touch_it(
     box: float, widened: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    def free(*arguments: Any) -> Reporter:
-        return replace(Reporter(*arguments), free_box=True)
+    def free(*arguments: Any, **named: Any) -> Reporter:
+        return replace(Reporter(*arguments, **named), free_box=True)
 
     given_box, _, _ = found_for(X, Y, [12, 8, 3], box)
     assert given_box.weight_bound == box

@@ -101,10 +101,11 @@ def test_an_advice_says_what_to_expect_and_most_trainings_come_there() -> None:
 
 
 def test_the_command_says_it(run: Run) -> None:
-    table = run("recommend", "configs/seedlings.csv", "--until", "0.06").out
+    table = run("recommend", "configs/seedlings.csv", "--until", "0.06", "--pilot", "1").out
     assert "A loss of 0.06 is expected after " in " ".join(table.split())
     assert "Expected at the end: a loss of about " in table
-    found = json.loads(run("recommend", "configs/seedlings.csv", "--until", "0.06", "-f", "json", "-q").out)
+    asked = ("--until", "0.06", "--pilot", "1", "-f", "json", "-q")
+    found = json.loads(run("recommend", "configs/seedlings.csv", *asked).out)
     plan = found["train"]
     assert plan["until"]["loss"] == 0.06
     assert plan["expected"][-1]["iterations"] == 8 * plan["iterations"]
@@ -115,14 +116,16 @@ def test_the_command_says_it(run: Run) -> None:
 
 
 def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
-    """In the picture of the document as in the page: each expected loss with its interval, and the run."""
+    """In the picture of the document as in the page: each expected loss with its interval, and whole trainings."""
     document, page = tmp_path / "advice.json", tmp_path / "page.html"
     run("recommend", "configs/seedlings.csv", "-f", "json", "-q", "-o", document)
     found = json.loads(document.read_text())
-    plan, curve = found["train"], found["pilot"]["curve"]
+    plan = found["train"]
     (panel,) = chart_from(document.read_text(), "advice.json").rows[0]
-    seen, ahead = panel.series
-    assert [(point.at, point.value) for point in seen.points] == [tuple(each) for each in curve]
+    seen, apart, ahead = panel.series
+    for series, key in ((seen, "loss"), (apart, "held_out_loss")):
+        along = [(point.at, point.value) for point in series.points]
+        assert along == [(look["iterations"], look[key]) for look in plan["looks"]]
     keys = ("iterations", "loss", "low", "high")
     assert [(point.at, point.value, point.lower, point.upper) for point in ahead.points] == [
         tuple(each[key] for key in keys) for each in plan["expected"]
@@ -133,6 +136,7 @@ def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
     figure = ET.fromstring(f"<figure {drawn}</figure>")
     corners = {each.get("class"): each.get("d", "") for each in figure.iter("path")}
     assert corners["line held"].count("L") == len(seen.points) - 1
+    assert corners["line apart"].count("L") == len(apart.points) - 1
     assert corners["line best"].count("L") == len(ahead.points) - 1
     assert corners["band"].count("L") == 2 * len(ahead.points) - 1
     assert all(0 <= float(at) <= 400 for at in re.findall(r"[ML]([-.\d]+)", "".join(corners.values())))
@@ -140,7 +144,7 @@ def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
 
 def test_losses_without_a_place_on_the_axis_are_left_out(run: Run) -> None:
     """A run that left the range of numbers, a loss of 0: what is written can be drawn all the same."""
-    found = json.loads(run("recommend", "configs/seedlings.csv", "-f", "json", "-q").out)
+    found = json.loads(run("recommend", "configs/seedlings.csv", "--pilot", "1", "-f", "json", "-q").out)
     found["pilot"]["curve"][0][1], found["pilot"]["curve"][1][1] = None, 0.0
     found["train"]["expected"][-1]["low"] = found["train"]["constant_loss"] = 0.0
     seen, ahead = chart_from(json.dumps(found), "advice.json").rows[0][0].series

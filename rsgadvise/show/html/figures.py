@@ -256,26 +256,29 @@ def _tradeoff_figure(tradeoff: Tradeoff) -> Markup:
 
 
 def learning_figure(
-    seen: Sequence[tuple[int, float]], expected: Sequence[Expected], constant: float
+    seen: Sequence[tuple[int, float]],
+    expected: Sequence[Expected],
+    constant: float,
+    apart: Sequence[tuple[int, float]] = (),
 ) -> Markup:
-    """The loss along a short run, what is expected of longer ones, and the level of a constant prediction.
+    """The loss along a run, what is expected of longer ones, and the level of a constant prediction.
 
     Args:
-        seen: (iterations, loss) of the run, losses above 0.
+        seen: (iterations, loss) of a short run, or of whole trainings; losses above 0.
         expected: at the end of trainings, with intervals.
         constant: loss of a constant prediction.
+        apart: of whole trainings the same on rows held out.
     """
-    note = (
-        "Seen in a short run, and expected of whole trainings by following its trend: nine in ten within the "
-        "band."
-    )
+    run = "whole trainings" if apart else "a short run"
+    note = f"Seen in {run}, and expected by following the trend: nine in ten within the band."
     steps, losses = [at for at, _ in seen], [loss for _, loss in seen]
     ahead, middle = [each.iterations for each in expected], [each.loss for each in expected]
     low, high = [each.low for each in expected], [each.high for each in expected]
-    shown = [loss for loss in (*losses, *middle, *low, *high, constant) if loss > 0]
+    others = [loss for _, loss in apart]
+    shown = [loss for loss in (*losses, *others, *middle, *low, *high, constant) if loss > 0]
     frame = _Frame(
         log_axis("iterations", [*steps, *ahead], most=_MOST_TICKS),
-        log_axis("training loss", shown, most=_MOST_TICKS),
+        log_axis("loss" if apart else "training loss", shown, most=_MOST_TICKS),
     )
     band = _path(frame, [*ahead, *reversed(ahead)], [*high, *reversed(low)])
     height = frame.y(constant)
@@ -284,11 +287,13 @@ def learning_figure(
         element("line", class_="constant", x1=_LEFT, x2=_RIGHT, y1=height, y2=height),
         _line("best", _path(frame, ahead, middle)),
         _line("held", _path(frame, steps, losses)),
+        *([_line("apart", _path(frame, [at for at, _ in apart], others))] if apart else []),
     ]
     last, first, longest = seen[-1], expected[0], expected[-1]
     reached = f"{number(longest.loss, 2)} after {count(longest.iterations)}"
     legend = [
-        _entry(_line("held"), f"a short run: {number(last[1], 3)} after {count(last[0])} iterations"),
+        _entry(_line("held"), f"{run}: {number(last[1], 3)} after {count(last[0])} iterations"),
+        *([_entry(_line("apart"), f"rows held out: {number(apart[-1][1], 3)}")] if apart else []),
         _entry(_line("best"), f"expected: {reached}"),
         _entry(
             element("line", class_="constant", x1=0, x2=28, y1=6, y2=6),
@@ -301,7 +306,7 @@ def learning_figure(
         *((count(e.iterations), number(e.loss), number(e.low), number(e.high)) for e in expected),
     )
     says = (
-        f"The loss of a short run falls to {number(last[1], 3)}; {number(first.loss, 2)} is expected after "
+        f"The loss of {run} falls to {number(last[1], 3)}; {number(first.loss, 2)} is expected after "
         f"{count(first.iterations)} iterations, {reached}."
     )
     figure = _plot(

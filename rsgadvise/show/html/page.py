@@ -145,7 +145,9 @@ def _learning(advice: Advice) -> Iterator[tuple[str, str, Markup]]:
     from rsgadvise.pilot.results import PilotAdvice
 
     assert isinstance(advice, PilotAdvice), "nothing is expected of what was not raced"
-    yield "how-long", "How long", learning_figure(advice.pilot.curve, plan.expected, plan.constant_loss)
+    seen = [(look.iterations, look.loss) for look in plan.looks] or advice.pilot.curve
+    apart = [(look.iterations, look.held_out_loss) for look in plan.looks]
+    yield "how-long", "How long", learning_figure(seen, plan.expected, plan.constant_loss, apart)
 
 
 def _section(name: str, heading: str, content: Markup) -> Markup:
@@ -221,7 +223,9 @@ def _facts(advice: Advice, plan: TrainingPlan) -> Iterator[tuple[str, str, str |
         yield ("that bound is", *words.verdict(best))
     elif plan.loss is not None and plan.constant_loss is not None:
         state = {True: "yes", False: "no", None: None}[plan.learns]
-        yield "loss of a short run", number(plan.loss, 3), state
+        yield "training loss" if plan.looks else "loss of a short run", number(plan.loss, 3), state
+        if plan.looks and plan.held_out_loss is not None:
+            yield "of rows held out", number(plan.held_out_loss, 3), None
         yield "of a constant", number(plan.constant_loss, 3), None
 
 

@@ -109,6 +109,7 @@ figcaption{margin:0}
 .frame{stroke:var(--muted);stroke-width:1;fill:none}
 .line{fill:none;stroke-width:2.25;stroke-linejoin:round}
 .held{stroke:var(--first)}
+.line.apart{stroke:var(--first);stroke-dasharray:2 3}
 .line.best,.line.same_work,.line.same_work_held{stroke:var(--second);stroke-dasharray:7 3}
 .certified{stroke:var(--third);stroke-dasharray:2 3}
 .tradeoff{stroke:var(--first)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import Annotated
 
@@ -67,8 +67,16 @@ class _Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class _Look:
+    iterations: typed.Positive
+    loss: typed.Number | None
+    held_out_loss: typed.Number | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Train:
     expected: tuple[_Expected, ...] = ()
+    looks: tuple[_Look, ...] = ()
     constant_loss: typed.Number | None = None
 
 
@@ -138,22 +146,35 @@ def _model_chart(document: typed.Document) -> Chart:
 
 def _learning(found: _Ranking | _Model, looked: str = "seen in a short run") -> Iterator[tuple[Panel]]:
     """The loss along a race's second run, and what is expected of whole trainings, if anything is."""
-    if found.train is None or found.pilot is None or not (found.train.expected and found.pilot.curve):
+    train, pilot = found.train, found.pilot
+    if train is None or pilot is None or not (train.expected and (train.looks or pilot.curve)):
         return
-    seen = tuple(Point(at, loss) for at, loss in found.pilot.curve if loss is not None and loss > 0)
-    ends = (measured_point(each.iterations, each.loss, each.low, each.high) for each in found.train.expected)
+    curve = [(look.iterations, look.loss) for look in train.looks] or pilot.curve
+    apart = _positive((look.iterations, look.held_out_loss) for look in train.looks)
+    looked = "whole trainings" if train.looks else looked
+    seen = _positive(curve)
+    ends = (measured_point(each.iterations, each.loss, each.low, each.high) for each in train.expected)
     ahead = tuple(point for point in ends if point is not None)
     levels: tuple[Level, ...] = ()
-    if found.train.constant_loss:
-        constant = found.train.constant_loss
+    if train.constant_loss:
+        constant = train.constant_loss
         levels = (Level(f"a constant prediction, {number(constant, 3)}", "limit", constant),)
+    held = [Series("their rows held out", "certified", apart, joined=True)] if apart else []
     series = (
         Series(looked, "measured", seen, joined=True),
+        *held,
         Series("expected at the end, nine in ten within", "plan", ahead),
     )
     across = across_axis("iterations k", [point.at for point in (*seen, *ahead)])
-    value = log_axis("training loss", [*values_of(series), *(level.at for level in levels)])
+    value = log_axis(
+        "loss" if apart else "training loss", [*values_of(series), *(level.at for level in levels)]
+    )
     yield (Panel("Loss along the training", across, value, series, levels),)
+
+
+def _positive(curve: Iterable[tuple[float, float | None]]) -> tuple[Point, ...]:
+    """What a logarithmic axis can show of it."""
+    return tuple(Point(at, loss) for at, loss in curve if loss is not None and loss > 0)
 
 
 def _terms(ranks: Sequence[_Rank], across: Axis, parts: Sequence[str]) -> Panel:

@@ -157,17 +157,18 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             known = f" (up to {number(plan.spread, 2)} times longer or shorter may do as well)"
         several = "," in plan_stepsizes(advice, plan)
         tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
-        text = f"A short run with {tried}{known} reached a training loss of {number(plan.loss, 3)}, "
-        text += f"a constant prediction has {number(plan.constant_loss, 3)}"
+        text = (
+            f"{_reached(plan, f'{tried}{known}')}, a constant prediction has {number(plan.constant_loss, 3)}"
+        )
         if plan.held_out_error is not None and plan.constant_error is not None:
             text += (
                 f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the commonest "
                 f"class {percent(plan.constant_error)}"
             )
             if plan.held_out_error >= plan.constant_error:
+                longer = "" if plan.looks else "a longer training may be, or "
                 text += (
-                    "; on those it was no better than that: a longer training may be, or the inputs may say "
-                    "nothing of the target"
+                    f"; on those it was no better than that: {longer}the inputs may say nothing of the target"
                 )
         yield f"{text}."
         if plan.learns is not False and plan.reason:
@@ -176,11 +177,27 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
 
+def _reached(plan: TrainingPlan, tried: str) -> str:
+    """The losses of whole trainings, or that of a short run."""
+    loss = number(plan.loss or 0.0, 3)
+    if not plan.looks or plan.held_out_loss is None:
+        return f"A short run with {tried} reached a training loss of {loss}"
+    text = f"Whole trainings with {tried} on four fifths of the rows came to a loss of {loss}, and of "
+    text += f"{number(plan.held_out_loss, 3)} on the others"
+    whole = plan.looks[-1]
+    if whole.iterations <= plan.iterations:
+        return text
+    later = f"{number(whole.held_out_loss, 3)} after {count(whole.iterations)} iterations"
+    return f"{text} ({later}, so that it ends early)"
+
+
 def expectation(plan: TrainingPlan | None) -> str:
     """The loss to expect at the end, and what longer trainings would bring; empty where nobody knows."""
     if plan is None or plan.longer is None:
         return ""
     own, longest = plan.longer
+    if plan.looks:  # its own loss is known
+        return ""
     text = f"Expected at the end: a loss of about {_between(own)}"
     times = count(round(longest.iterations / own.iterations))
     if plan.level:
@@ -506,10 +523,12 @@ def _order(advice: Advice) -> tuple[str, str]:
 
     if not isinstance(advice, PilotAdvice) or not advice.pilot.raced or len(advice.recommendations) < 2:
         return "", ""
-    won = advice.pilot.raced[0].outcome == "won"
-    text = (
-        "Rank 1 won a race of short runs; the others lost it" if won else "Nobody won the race of short runs"
-    )
+    first, plan = advice.pilot.raced[0], advice.train
+    text = "Nobody won the race of short runs"
+    if first.outcome == "won":
+        shorter = 1 if plan is None else round(first.stepsizes[0] / by_matrix(plan.stepsize)[0])
+        part = "" if shorter == 1 else f"with steps {shorter} times as long "
+        text = f"Rank 1 {part}won a race of short runs; the others lost it"
     return "Tried on the data", f"{text}, those that ran longest first."
 
 

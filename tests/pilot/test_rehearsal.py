@@ -1,0 +1,158 @@
+"""Whole trainings of what won: how long to train, and whether other starts bear the stepsize."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run
+from numpy.typing import NDArray
+
+from rsgadvise import recommend
+from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.pilot.rehearsal import _best
+
+Float = NDArray[np.float64]
+RNG = np.random.default_rng(11)
+LENGTHS = 2 ** (np.arange(13) / 2)
+
+
+def along(means: Float, rows: int = 60, noise: float = 0.05) -> Float:
+    """Losses of rows with such means, which differ by row more than along the training."""
+    own = RNG.normal(0, 1, rows)
+    found = means[:, None] + own - own.mean() + noise * RNG.normal(size=(len(means), rows))
+    return np.asarray(found)
+
+
+def chosen(losses: Float, wrong: Float | None = None, allowed: Any = True) -> int:
+    wrong = np.zeros_like(losses) if wrong is None else wrong
+    return _best(losses, wrong, np.broadcast_to(allowed, len(losses)))
+
+
+def test_the_length_that_held_out_rows_do_best_after() -> None:
+    valley = np.abs(np.log(LENGTHS / LENGTHS[6])) + 1
+    assert abs(chosen(along(valley)) - 6) <= 1
+    assert chosen(along(valley[::-1] * 0 + np.linspace(2, 1, 13))) == 12, "it still falls"
+    assert chosen(along(np.ones(13), noise=0.0)) == 12, "it is level"
+
+
+def test_a_last_look_that_jumps_is_passed_over() -> None:
+    falls = np.linspace(2, 1, 13)
+    falls[-1] = 5
+    assert chosen(along(falls)) == 12
+
+
+def test_more_errors_speak_against_an_early_end() -> None:
+    valley = along(np.abs(np.log(LENGTHS / LENGTHS[6])) + 1)
+    wrong = np.zeros_like(valley)
+    wrong[:10, :5] = 1
+    assert chosen(valley, wrong) >= 10
+    assert chosen(valley, wrong[::-1]) < 10
+
+
+def test_lengths_that_may_not_be_chosen_are_not_and_no_number_is_no_verdict() -> None:
+    valley = along(np.abs(np.log(LENGTHS / LENGTHS[6])) + 1)
+    assert chosen(valley, allowed=np.arange(13) >= 8) == 8
+    assert chosen(valley, allowed=np.arange(13) >= 12) == 12
+    valley[3, 2] = np.inf
+    assert chosen(valley) == 12
+    assert chosen(np.ones((1, 9))) == 0
+
+
+# A table of which little can be learnt: the oracle is stochastic gradient descent in plain numpy.
+
+X = RNG.random((400, 6))
+TRUTH = 0.5 + 0.25 * (X - 0.5) @ RNG.normal(size=6)
+Y = np.clip(TRUTH + 0.25 * RNG.normal(size=400), 0, 1)
+SPEC: dict[str, Any] = {
+    "network": {"kind": "multilayer", "layers": [6, 24, 1], "weight_bound": 50},
+    "search": {"batch_size": [16]},
+    "training": {"keep_prob": 1},
+    "budget": {"epochs": 800},
+}
+
+
+@pytest.fixture(scope="module")
+def plan() -> TrainingPlan:
+    found = recommend(SPEC, data=(X[:160], Y[:160])).train
+    assert found is not None
+    return found
+
+
+def trained(plan: TrainingPlan, iterations: int) -> float:
+    """Squared error on the rows that nobody saw, in the mean of three seeds."""
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        weights = [rng.normal(size=shape) / shape[1] ** 0.5 for shape in ((24, 6), (1, 24))]
+        for _ in range(iterations):
+            rows = rng.integers(160, size=16)
+            h = 1 / (1 + np.exp(-X[rows] @ weights[0].T))
+            out = 1 / (1 + np.exp(-h @ weights[1].T))
+            error = 2 * (out - Y[rows, None]) * out * (1 - out) / 16
+            back = (error @ weights[1]) * h * (1 - h)
+            slopes = back.T @ X[rows], error.T @ h
+            gammas = np.atleast_1d(plan.stepsize)
+            weights = [w - gamma * slope for w, gamma, slope in zip(weights, gammas, slopes, strict=True)]
+        h = 1 / (1 + np.exp(-X[160:] @ weights[0].T))
+        out = 1 / (1 + np.exp(-h @ weights[1].T))
+        found.append(np.mean((out[:, 0] - Y[160:]) ** 2))
+    return float(np.mean(found))
+
+
+def test_a_noisy_table_is_not_learnt_by_heart(plan: TrainingPlan) -> None:
+    whole = plan.looks[-1]
+    assert whole.iterations == 8000
+    assert plan.iterations < 2000
+    assert plan.held_out_loss is not None
+    assert plan.held_out_loss < whole.held_out_loss
+    assert trained(plan, plan.iterations) < 0.9 * trained(plan, whole.iterations)
+
+
+def test_its_losses_are_those_that_are_told(plan: TrainingPlan) -> None:
+    (here,) = (look for look in plan.looks if look.iterations == plan.iterations)
+    assert (plan.loss, plan.held_out_loss) == (here.loss, here.held_out_loss)
+    own = next(each for each in plan.expected if each.iterations == plan.iterations)
+    assert own.loss == pytest.approx(here.loss)
+    assert [each.iterations for each in plan.expected] == sorted({each.iterations for each in plan.expected})
+
+
+def test_nothing_is_rehearsed_where_the_length_or_the_pilot_is_given() -> None:
+    data = X[:160], Y[:160]
+    fixed = {key: value for key, value in SPEC.items() if key != "budget"}
+    fixed["training"] = {"keep_prob": 1, "iterations": 3000}
+    found = recommend(fixed, data=data).train
+    assert found is not None
+    assert (found.iterations, found.looks) == (3000, ())
+    search = {"iterations": {"min": 5000, "max": 10**5}, "batch_size": [16]}
+    least = recommend({**SPEC, "search": search}, data=data).train
+    assert least is not None
+    assert least.iterations >= 5000
+    plain = recommend(SPEC, data=data, pilot=1.0).train
+    assert plain is not None
+    assert (plain.looks, plain.iterations) == ((), 8000)
+
+
+def test_steps_that_most_starts_do_not_bear_are_halved() -> None:
+    """Five rows again and again: the race's start bears steps at which five of six others end stuck."""
+    rows = np.array([(0.1, 0.2, 0), (0.9, 0.8, 1), (0.2, 0.1, 0), (0.8, 0.9, 1), (0.3, 0.1, 0)] * 60)
+    spec = {
+        "network": {"kind": "multilayer", "layers": [2, 4, 1], "weight_bound": 5},
+        "budget": {"epochs": 30},
+    }
+    advice = recommend(spec, data=(rows[:, :2], rows[:, 2:]))
+    assert advice.train is not None
+    assert advice.train.held_out_error == 0
+    assert advice.train.loss is not None
+    assert advice.train.loss < 0.02
+    won = advice.pilot.raced[0].stepsizes  # type: ignore[attr-defined]
+    assert np.allclose(np.divide(won, advice.train.stepsize), 4)
+    assert "a quarter of its stepsize is advised" in " ".join(advice.notes)
+
+
+def test_it_is_said(run: Run) -> None:
+    table = " ".join(run("recommend", "configs/seedlings.csv").out.split())
+    assert "on four fifths of the rows came to a loss of" in table
+    assert "so that it ends early" in table
+    assert "Expected at the end" not in table
