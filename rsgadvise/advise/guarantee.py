@@ -130,6 +130,8 @@ def _assumptions(problem: Problem, best: Recommendation) -> Iterator[str]:
             yield f"projection of every matrix{beside} to singular values of at most {width}{layers}"
         else:
             yield f"projection of every weight{both} to [-w, w] with w = {width}{layers}"
+    if problem.penalty:
+        yield f"a weight decay of {problem.penalty:g} that f counts as {problem.penalty:g} ||W||^2/2"
     if not problem.optimizer.plain:
         yield f"{problem.optimizer.words} that begins at 0"
     if best.keep_prob < 1:

@@ -163,7 +163,7 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
 def _about_the_start(loaded: LoadedSpec) -> str:
     """Why the bounds of `recommend`, `bound` and `sweep` for this spec are others."""
     given = loaded.spec.training.initial_loss
-    largest = loaded.spec.network.largest_loss
+    largest = loaded.spec.network.largest_with(loaded.spec.training.chosen_optimizer.penalty)
     theirs = f"{given:g}, given" if given is not None else f"{largest:g}, assumed"
     return (
         f"The bounds here hold for f(W1) as measured; `recommend`, `bound` and `sweep` take {theirs} as "

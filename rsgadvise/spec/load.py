@@ -119,7 +119,7 @@ _MEANT = {
         "momentum is one of the optimisers: training.optimizer: {name: momentum, beta: 0.9}"
     ),
     "weightdecay l1 l2 regularization regularisation": (
-        "weights decay by training.optimizer: {name: adamw, weight_decay: 0.01}; nothing else is added, and "
+        "weights decay by training.optimizer: {name: sgd, weight_decay: 0.01}; nothing else is added, and "
         "training.decay is that of the stepsize"
     ),
     "lossfunction criterion objective": (

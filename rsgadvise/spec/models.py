@@ -232,7 +232,9 @@ def _scaling(spec: Spec) -> Iterator[Problem]:
 def _training(spec: Spec) -> Iterator[Problem]:
     network, training = spec.network, spec.training
     loss = training.initial_loss
-    if loss is not None and loss > (largest := network.largest_loss) * (1 + ROUNDING):
+    if loss is not None and loss > (largest := network.largest_with(training.chosen_optimizer.penalty)) * (
+        1 + ROUNDING
+    ):
         why = "the number of outputs and so " if largest == network.output_dim else ""
         rule = f"at most {number_text(largest)}, {why}the largest loss possible"
         fix = f"lower it, or remove it to assume {number_text(largest)}"

@@ -62,7 +62,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     layers = tuple(network.layers)
     loss = spec.training.initial_loss
     if loss is None:
-        loss = network.largest_loss
+        loss = network.largest_with(spec.training.chosen_optimizer.penalty)
         why = "the largest possible loss" + (", d_out" if loss == network.output_dim else "")
         why = f"{why}, so a safe f(W1)"
         if loss == math.inf:

@@ -11,6 +11,7 @@ from rsgadvise.theory.heads import SQUARED, head_of
 from rsgadvise.theory.units import SIGMOID, units_of
 
 if TYPE_CHECKING:
+    from rsgadvise.theory.descent import FloatArray
     from rsgadvise.theory.heads.head import Head
     from rsgadvise.theory.units.unit import Unit
 
@@ -135,11 +136,29 @@ class Architecture(OfKind):
         return "use --constants certified" if obstacle is None else f"change {obstacle.key}: {obstacle.fix}"
 
     @property
+    def penalty(self) -> float:
+        """lambda of a term lambda ||W||^2/2 that joins the loss in training; 0 of the network alone."""
+        return 0.0
+
+    @property
+    def largest_square(self) -> FloatArray:
+        """No ||W||^2 of all weights together is larger."""
+        from rsgadvise.theory.constants import largest_square
+
+        return largest_square(self.layers, self.weight_bounds, bias=self.bias, spectral=self.spectral)
+
+    @property
     def largest_loss(self) -> float:
         """F_max: no loss is larger, whatever the weights in the box."""
+        return self.largest_with(self.penalty)
+
+    def largest_with(self, penalty: float) -> float:
+        """F_max of the loss with penalty ||W||^2/2 beside it."""
         from rsgadvise.theory.constants import largest_loss
 
         value = largest_loss(
             self.head, self.widths, self.weight_bounds, self.units, bias=self.bias, spectral=self.spectral
         )
+        if penalty:
+            value = value + penalty / 2 * self.largest_square
         return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from rsgadvise.theory.constants import CertifiedNetwork, Constants, DeepNetwork, FlatNetwork, TiedNetwork
+from rsgadvise.theory.constants import (
+    CertifiedNetwork,
+    Constants,
+    DeepNetwork,
+    FlatNetwork,
+    PenalisedNetwork,
+    TiedNetwork,
+)
 from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.problem import Problem
 
 
 def certified_network(problem: Problem) -> CertifiedNetwork:
-    """What is certain of a network of any kind."""
+    """What is certain of a network of any kind, and of what joins its loss."""
+    found, penalty = _alone(problem), problem.penalty
+    if not penalty:
+        return found
+    return PenalisedNetwork(
+        layers=found.layers,
+        moments=found.moments,
+        inner=found,
+        penalty=penalty,
+        square=problem.largest_square,
+    )
+
+
+def _alone(problem: Problem) -> CertifiedNetwork:
+    """What is certain of its loss itself."""
     if problem.tied:
         return TiedNetwork(
             layers=problem.layers,

@@ -259,6 +259,26 @@ def largest_loss(
     return head.largest_loss(widths[-1], reach)
 
 
+def largest_square(
+    widths: Sequence[Numeric], weight_bound: Sequence[Numeric], *, bias: bool, spectral: bool
+) -> FloatArray:
+    """No less than the sum of ||W_l||^2, biases included: w_l^2 d_l (d_{l-1} + b), or of singular values
+    w_l^2 min(d_l, d_{l-1} + b); inf without bounds.
+
+    Args:
+        widths: units from input to output; an autoencoder's are (d_x, d_h), of its one matrix.
+        weight_bound, bias, spectral: as for `largest_loss`, a bound for each matrix.
+    """
+    if not weight_bound:
+        return np.asarray(math.inf)
+    count = np.minimum if spectral else np.multiply
+    wide = [np.asarray(width, dtype=np.float64) for width in widths]
+    pairs = zip(weight_bound, wide, wide[1:], strict=False)
+    return np.asarray(
+        sum(np.asarray(bound) ** 2 * count(after, before + bias) for bound, before, after in pairs)
+    )
+
+
 def _lengths(
     widths: Sequence[FloatArray], weight_bound: Sequence[Numeric], *, spectral: bool
 ) -> list[FloatArray]:
@@ -489,3 +509,36 @@ class DeepNetwork(CertifiedNetwork):
         for energy, gain in zip(energies[1:], self._gains, strict=True):
             found.append(energy + gain * found[-1])
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenalisedNetwork(CertifiedNetwork):
+    """That loss with lambda ||W||^2/2 beside it: U + lambda, sigma^2, and (sqrt(limit) + lambda R)^2.
+
+    Source: the Hessian of the term is lambda I, and its gradient lambda W is the same for every row.
+    Kind: upper bounds. Assumes: ||W||^2 <= R^2, from `largest_square`.
+
+    Attributes:
+        inner: without the term.
+        penalty: lambda.
+        square: R^2.
+    """
+
+    inner: CertifiedNetwork
+    penalty: float
+    square: FloatArray
+
+    def constants(self, keep_prob: Numeric = 1.0) -> Constants:
+        found = self.inner.constants(keep_prob)
+        return Constants(found.smoothness + self.penalty, found.gradient_variance)
+
+    def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
+        return self.inner.layer_variances(keep_prob)
+
+    def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
+        drawn = self.penalty * np.sqrt(self.square)
+        return np.asarray((np.sqrt(self.inner.limit(keep_prob)) + drawn) ** 2)
+
+    @property
+    def smoothing_gap(self) -> FloatArray:
+        return self.inner.smoothing_gap

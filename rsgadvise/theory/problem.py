@@ -65,6 +65,16 @@ _BEYOND = Obstacle(
 )
 
 
+_UNBOUNDED_DECAY = Obstacle(
+    "training.optimizer",
+    "a weight decay",
+    "without weight decay where weights have no box",
+    "no largest gradient without a box",
+    "kind: multilayer has a box",
+    "network.kind=multilayer",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem(Architecture):
     """What the theory needs to know of a network, its data and its start.
@@ -110,9 +120,16 @@ class Problem(Architecture):
         return replace(other, initial_loss=other.largest_loss) if assumed else other
 
     @property
+    def penalty(self) -> float:
+        """That of its optimiser."""
+        return self.optimizer.penalty
+
+    @property
     def obstacles(self) -> tuple[Obstacle, ...]:
         """What keeps theorems from being about it, its inputs first."""
         own = Architecture.obstacles.fget(self)  # type: ignore[attr-defined]
+        if self.penalty and not self.weight_bounds:
+            own = (*own, _UNBOUNDED_DECAY)
         return own if self.unit_inputs else (_BEYOND, *own)
 
     @property

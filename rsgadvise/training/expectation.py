@@ -53,12 +53,19 @@ class Expectation:
         network, data: which expectation.
         mask_samples: masks per row, in each half, where they have to be sampled.
         most_terms: (row, mask) pairs up to which every mask is taken.
+        penalty: lambda of a term lambda ||W||^2/2 of f.
     """
 
     def __init__(
-        self, network: Network, data: Data, *, mask_samples: int = 1, most_terms: int = MOST_TERMS
+        self,
+        network: Network,
+        data: Data,
+        *,
+        mask_samples: int = 1,
+        most_terms: int = MOST_TERMS,
+        penalty: float = 0.0,
     ) -> None:
-        self.network, self.data = network, data
+        self.network, self.data, self.penalty = network, data, penalty
         self._units = sum(network.masked_widths)
         terms = data.rows << min(self._units, 63)
         self.exact = self._units <= MOST_MASKED_UNITS and terms <= most_terms
@@ -102,22 +109,27 @@ class Expectation:
 
     def gradient(self, weights: Weights, rngs: Sequence[np.random.Generator]) -> tuple[Array, Weights]:
         """(losses (m,), gradient of each matrix), from one half where masks are sampled."""
-        loss = np.zeros(len(weights[0]))
+        loss = self._penalties(weights)
         total = [np.zeros(matrix.shape, matrix.dtype) for matrix in weights]
         with np.errstate(over="ignore", invalid="ignore"):
             for group, part, scale, row_weights in self._groups(weights, rngs):
                 found = self._kernel.gradient(part, scale=scale, row_weights=row_weights, losses=loss[group])
                 for sum_, block in zip(total, found, strict=True):
                     sum_[group] += block
+            if self.penalty:
+                total = [sum_ + self.penalty * matrix for sum_, matrix in zip(total, weights, strict=True)]
         return loss, total
 
     def loss(self, weights: Weights, rngs: Sequence[np.random.Generator]) -> Array:
         """f of each replica alone, from one half where masks are sampled: a third of a gradient's work."""
-        loss = np.zeros(len(weights[0]))
+        loss = self._penalties(weights)
         with np.errstate(over="ignore", invalid="ignore"):
             for group, part, scale, row_weights in self._groups(weights, rngs):
                 loss[group] += self._kernel.loss(part, scale=scale, row_weights=row_weights)
         return loss
+
+    def _penalties(self, weights: Weights) -> Array:
+        return self.penalty / 2 * _inner(weights, weights) if self.penalty else np.zeros(len(weights[0]))
 
     @cached_property
     def _kernel(self) -> Kernel:

@@ -322,7 +322,7 @@ class _Run:
             self._load(group)
             losses = self.losses[group] if self.record else None
             steps = self._kernel.gradient(weights, scale=scale, losses=losses)
-            if not optimizer.plain:
+            if not optimizer.bare:
                 for step, matrix, kept in zip(steps, weights, memory, strict=True):
                     optimizer.turn(step, matrix, kept, self.iteration)
             own = factors if self.pace is None else self._paces(group, steps[0].dtype)
@@ -340,7 +340,7 @@ class _Run:
         losses are to be the mini-batch's own, or the optimiser is to see the gradient itself.
         """
         gammas = self.training.stepsizes_at(self.iteration)
-        plain = self.pace is None and not self.record and self.training.optimizer.plain
+        plain = self.pace is None and not self.record and self.training.optimizer.bare
         if plain and gammas[0] < _LARGE and len(set(gammas)) == 1:
             return gammas[0], ()
         return 1.0, gammas

@@ -118,6 +118,17 @@ network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: ta
 training: {iterations: 30, keep_prob: 0.7, stepsize: 0.1, optimizer: nesterov, decay: 0.4}
 search: {batch_size: [2, 4]}
 """,
+    "weight decay": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: tanh}
+training: {iterations: 30, keep_prob: 1, stepsize: 0.1, optimizer: {name: sgd, weight_decay: 0.5}}
+search: {batch_size: [2, 4]}
+""",
+    "weight decay, biases and masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: tanh, bias: true}
+training:
+  {iterations: 30, keep_prob: 0.7, stepsize: [0.1, 0.2], optimizer: {name: sgd, weight_decay: 0.5}}
+search: {batch_size: [2, 4]}
+""",
     "momentum without a box": """
 network: {kind: single_layer, layers: [6, 3]}
 training: {iterations: 30, stepsize: 0.2, optimizer: {name: momentum, beta: 0.5}}

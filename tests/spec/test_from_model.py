@@ -350,7 +350,7 @@ def test_the_optimizer_takes_the_steps_of_the_solver(mlp: Any, name: str) -> Non
     options = {
         key: chosen.settings[constant.lower()]
         for key, constant in (pair.split("=") for pair in chosen.torch_arguments.split(", ") if pair)
-        if constant != "True"
+        if constant.lower() in chosen.settings
     }
     stepped = (
         used(parts, lr=0.05, nesterov=True, **options)

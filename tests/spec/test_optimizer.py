@@ -21,6 +21,13 @@ def spec(text: str) -> Spec:
     ("text", "name", "settings", "dumped"),
     [
         ("sgd", "sgd", {}, "sgd"),
+        (
+            "{name: sgd, weight_decay: 0.1}",
+            "sgd",
+            {"weight_decay": 0.1},
+            {"name": "sgd", "weight_decay": 0.1},
+        ),
+        ("{name: sgd, weight_decay: 0}", "sgd", {}, "sgd"),
         ("momentum", "momentum", {"beta": 0.9}, "momentum"),
         (
             "{name: momentum, beta: 0.5}",
@@ -75,7 +82,7 @@ def test_sgd_where_nothing_is_written() -> None:
         ),
         (
             "{name: sgd, beta: 0.5}",
-            "must be absent for optimizer sgd; got a setting beta; write its name alone",
+            "must be absent for optimizer sgd; got a setting beta; its settings are weight_decay",
         ),
         ("{name: adam, momentum: 0.5}", "its settings are betas, eps, weight_decay"),
         ("{name: momentum, beta: 1}", "optimizer.beta: must be a number at least 0 and below 1; got 1"),

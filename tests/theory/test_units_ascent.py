@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.theory.certified import certified_constants, largest_gradient, smoothing_gap
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.optimizers.sgd import Sgd
 from rsgadvise.theory.problem import Problem
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'rsgadvise[integrations]'")
@@ -76,6 +77,9 @@ NETWORKS: dict[str, tuple[tuple[int, ...], tuple[float, ...], tuple[str, ...], s
     "smooth relu, linear, masks": ((2, 2, 1), (1.0, 1.0), ("smooth_relu",), "squared_linear", False, True),
     "tied, smooth leaky relu": ((3, 2), (0.7,), ("smooth_leaky_relu",), "squared", False, False),
     "spectral, smooth relu": ((2, 2, 1), (3.0, 3.0), ("smooth_relu",), "binary_cross_entropy", True, False),
+    "decay, linear, biases": ((3, 2), (1.0,), (), "squared_linear", True, False),
+    "decay, tied": ((3, 2), (1.0,), ("sigmoid",), "squared", False, False),
+    "decay, spectral, tanh": ((2, 2, 1), (3.0, 3.0), ("tanh",), "squared", True, False),
     "tied": ((3, 2), (1.0,), ("sigmoid",), "squared", False, False),
     "tied, masks": ((3, 1), (2.0,), ("sigmoid",), "squared", False, True),
     "tied, silu": ((3, 2), (0.7,), ("silu",), "squared", False, False),
@@ -101,6 +105,7 @@ class Attack:
         self.layers, self.boxes, self.units, self.loss, self.bias, masked = NETWORKS[name]
         self.keep = 0.5 if masked else 1.0
         self.spectral, self.tied = "spectral" in name, "tied" in name
+        self.decay = 0.5 if "decay" in name else 0.0
         random = torch.Generator().manual_seed(seed)
         self.shapes = [(after, before + self.bias) for before, after in pairwise(self.layers)]
         count = sum(math.prod(shape) for shape in self.shapes)
@@ -168,7 +173,7 @@ class Attack:
             return slopes.square().sum(1).mean()
 
         def mean(at: Any) -> Any:
-            return each_loss(at, x, y, masks).mean()
+            return each_loss(at, x, y, masks).mean() + self.decay / 2 * at.square().sum()
 
         if goal == "squared gradient":
             return torch.func.grad(mean)(weights).square().sum()
@@ -197,6 +202,7 @@ class Attack:
             (),
             activations=self.units,
             loss=self.loss,
+            optimizer=Sgd(self.decay),
             bias=self.bias,
             spectral=self.spectral,
         )
@@ -251,6 +257,9 @@ RATIOS: dict[str, tuple[float, float, float]] = {  # curvature, second moment, s
     "smooth relu, linear, masks": (0.125, 0.264, 0.115),
     "tied, smooth leaky relu": (0.16, 0.422, 0.422),
     "spectral, smooth relu": (0.377, 0.87, 0.871),
+    "decay, linear, biases": (0.998, 0.682, 0.755),
+    "decay, tied": (0.944, 0.879, 0.726),
+    "decay, spectral, tanh": (0.16, 0.796, 0.61),
     "tied": (0.223, 0.247, 0.247),
     "tied, masks": (0.246, 0.244, 0.247),
     "tied, silu": (0.132, 0.164, 0.154),

@@ -21,6 +21,7 @@ from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.heads.squared import CURVATURE
 from rsgadvise.theory.objective import DerivedObjective, Objective, Plans
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import floorless, theorem_for
 from rsgadvise.training import networks
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Kernel, Weights
@@ -105,6 +106,26 @@ def test_half_the_certified_smoothness_is_caught(monkeypatch: pytest.MonkeyPatch
     assert found.exit_code == 1
 
 
+def test_half_of_the_bound_in_a_spectral_ball_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(w - 1)^2 from 0 to 1, all of it in closed form: 4(w - 1)^2 in the mean, under 4/c D_f/(N gamma)."""
+    c, gamma, n = math.sqrt(2) + 1, 0.01, 100
+    left = (1 - 2 * gamma) ** (2 * np.arange(n))
+    (found,) = verified("all the way").cases
+    assert found.bound == pytest.approx(4 / (c * n * gamma * (1 - 2 * c * gamma)), rel=1e-6)
+    assert found.measured == pytest.approx(4 * float(left.mean()), rel=0.02)
+    assert found.verdict == "consistent"
+    monkeypatch.setattr(floorless, "_FALL", floorless._FALL / 2)
+    theorem_for.cache_clear()
+    try:
+        halved = verified("all the way", runs=4000)
+    finally:
+        theorem_for.cache_clear()
+    assert found.bound is not None
+    assert halved.cases[0].bound == pytest.approx(found.bound / 2)
+    assert halved.cases[0].verdict == "falsified"
+    assert halved.exit_code == 1
+
+
 def test_a_flipped_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     true = Kernel.gradient
 
@@ -125,7 +146,16 @@ def test_a_flipped_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["1-NN constant", "1-NN momentum", "singular values", "no noise", "sampled masks", "without a floor"],
+    [
+        "1-NN constant",
+        "1-NN momentum",
+        "singular values",
+        "no noise",
+        "sampled masks",
+        "without a floor",
+        "no floor",
+        "weight decay",
+    ],
 )
 def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known: dict[tuple[int, Block], Future[BlockResult]] = {}
@@ -138,7 +168,7 @@ def test_a_tenth_of_what_is_measured_is_caught(name: str, monkeypatch: pytest.Mo
         return known[number, block]
 
     monkeypatch.setattr(LocalRunner, "submit", once)
-    proven = "floorless" if name == "without a floor" else "certified"
+    proven = "floorless" if "floor" in name else "certified"
     plain = case(verified(name, runs=24), proven)
     assert plain.measured is not None
     tenth = plain.measured / 10

@@ -279,7 +279,8 @@ def _network(problem: Problem) -> tuple[str, bool, str]:
         units = f"{problem.units_in_words} units, " if problem.units_in_words else ""
         what, loss = f"{units}{problem.head.name}", kind.sizes
     why = f"kind {kind.name} means {loss}; a network with other units or biases is another one"
-    return f"{what}, {'' if problem.bias else 'no '}biases", True, why
+    decay = f", weight decay {problem.penalty:g} as a term of f" if problem.penalty else ""
+    return f"{what}, {'' if problem.bias else 'no '}biases{decay}", True, why
 
 
 def _training(spec: Spec, problem: Problem, point: Plan) -> Iterator[Hypothesis]:

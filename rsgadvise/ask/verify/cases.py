@@ -129,7 +129,12 @@ def run_block(experiment: Experiment, block: Block) -> BlockResult:
     looks = [_looks(experiment, stream, block.trajectory) for stream in streams]
     values, products, losses = np.zeros((3, block.count))
     training = experiment.training
-    objective = Expectation(training.network, training.data, mask_samples=experiment.mask_samples)
+    objective = Expectation(
+        training.network,
+        training.data,
+        mask_samples=experiment.mask_samples,
+        penalty=training.optimizer.penalty,
+    )
     with one_thread():
         for shot in train(training, experiment.start, streams, [stops for stops, _ in looks]):
             stepsizes = training.stepsizes_at(shot.iteration)
@@ -333,17 +338,17 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
 
 def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: float) -> float:
     """f(W^1); where masks are sampled, Hoeffding's upper limit, so that a bound stays on the safe side."""
-    network, data = setting.network, setting.data
-    objective = Expectation(network, data)
+    network, data, penalty = setting.network, setting.data, setting.optimizer.penalty
+    objective = Expectation(network, data, penalty=penalty)
     if not objective.exact:
         masks = max(1, math.ceil(_LOSS_SAMPLES / (2 * data.rows)))
-        objective = Expectation(network, data, mask_samples=masks)
+        objective = Expectation(network, data, mask_samples=masks, penalty=penalty)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 3)))
     weights = [matrix.astype(data.inputs.dtype) for matrix in start]
     loss = float(objective.measure(weights, setting.stepsizes, [rng]).loss[0])
     if setting.constants and not objective.exact:
         slack = math.sqrt(math.log(1 / (_LOSS_SHARE * alpha)) / (2 * objective.samples))
-        loss = min(network.largest_loss, loss + network.largest_loss * slack)
+        loss = min(network.largest_with(penalty), loss + network.largest_loss * slack)
     return loss
 
 

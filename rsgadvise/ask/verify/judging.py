@@ -63,7 +63,9 @@ class Judge:
         self._alpha = case.alpha - on_loss
         self._sequence = ConfidenceSequence(highest=case.highest, alpha=self._alpha)
         # Of inputs beyond [0, 1] no loss is the largest, and nobody asks for a limit then.
-        largest = case.experiment.training.network.largest_loss if case.loss_falls else math.inf
+        training = case.experiment.training
+        penalty = training.optimizer.penalty
+        largest = training.network.largest_with(penalty) if case.loss_falls else math.inf
         self._loss = ConfidenceSequence(highest=largest, alpha=on_loss or case.alpha)
         self._trajectories = np.empty(0)
         self._products = np.empty(0)

@@ -14,6 +14,7 @@ from rsgadvise.ask.verify.from_spec import pretrain
 from rsgadvise.theory import BY_THEOREM, FLOORLESS
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.optimizers.momentum import Momentum
+from rsgadvise.theory.optimizers.sgd import Sgd
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.theory.theorems import theorem_for
@@ -102,7 +103,19 @@ def _extreme() -> list[Setting]:
         )
         for columns, stepsize in _FALSE_SETTINGS
     ]
-    return [first, *false]
+    # f(w) = (w - 1)^2 from 0 to its end at 1, in steps so short that the bound is 4/c times what is measured.
+    ball = Setting(
+        name="1-NN singular value, all the way",
+        network=Network("multilayer", (1, 1), (1.0,), loss="squared_linear", spectral=True),
+        data=Data(np.ones((1, 1)), np.ones((1, 1))),
+        stepsizes=(0.01,),
+        batch_size=10**9,
+        iterations=100,
+        start=[np.zeros((1, 1, 1))],
+        constants=(FLOORLESS,),
+        expected=("consistent",),
+    )
+    return [first, ball, *false]
 
 
 def _autoencoders(seed: int) -> list[Setting]:
@@ -151,10 +164,16 @@ def _multilayer(seed: int) -> list[Setting]:
             loss_falls=True,
         )
 
-    ball = setting("singular values", (6, 4, 2), 1.5, 1.0)
+    def ball(name: str) -> Setting:
+        found = setting(name, (6, 4, 2), 1.5, 1.0)
+        return replace(found, network=replace(found.network, spectral=True))
+
     certified: dict[str, Any] = {"constants": ("certified",), "expected": ("consistent",)}
+    floorless: dict[str, Any] = {"constants": (FLOORLESS,), "expected": ("consistent",)}
     return [
-        replace(ball, network=replace(ball.network, spectral=True), **certified),
+        replace(ball("singular values"), **certified),
+        replace(ball("singular values, no floor"), stepsizes=(0.1, 0.1), **floorless),
+        replace(setting("weight decay", (6, 4, 2), 0.5, 1.0), optimizer=Sgd(0.1), **certified),
         setting("pretrained", (8, 4, 3, 2), 1.0, 1.0, pretrained=True),
         setting("dropout, every mask", (5, 4, 2), 1.0, 0.7),
         setting("dropout, sampled masks", (16, 8, 2), 1.0, 0.5),

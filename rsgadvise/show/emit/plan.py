@@ -189,6 +189,13 @@ class Program:
         return tuple((name, value) for name, value in named if name in used)
 
     @property
+    def torch_arguments(self) -> str:
+        """What follows the learning rate: its constants, but for those that are left unsaid."""
+        told = {name.upper() for name in self.optimizer.settings}
+        parts = (part for part in self.optimizer.torch_arguments.split(", ") if part)
+        return ", ".join(part for part in parts if part.partition("=")[2] in {*told, "True"})
+
+    @property
     def rescaled_settings(self) -> tuple[tuple[str, Any], ...]:
         """Those of them that are others than advised."""
         given = self.optimizer.settings

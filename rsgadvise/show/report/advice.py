@@ -83,7 +83,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
 def _values(advice: Advice, plan: TrainingPlan) -> str:
     """Every value that a training needs."""
     optimizer = plan.optimises
-    parts = [*([] if optimizer.plain else [optimizer.words]), _stepsizes(advice, plan)]
+    parts = [*([] if optimizer.bare else [optimizer.words]), _stepsizes(advice, plan)]
     if plan.decay:
         parts.append(f"falling as k^-{number(plan.decay)} with iteration k")
     parts.append("batches of 1 row" if plan.batch_size == 1 else f"batches of {count(plan.batch_size)} rows")

@@ -36,7 +36,8 @@ class Optimizer(ABC):
         title: as in sentences.
         ranges: what each setting may be.
         memory: names of what it remembers of each matrix; zeros before the first iteration.
-        plain: whether u is the gradient itself, as the theorems have it.
+        plain: whether u is the gradient of the loss and its `penalty`, as the theorems have it.
+        untold: settings that are left unsaid where they are the usual ones.
         scale_free: whether u stays the same when f is multiplied by a number.
         keras_differs: in what the keras optimiser of that name is another.
         torch: its class in torch.optim; torch_arguments: what follows the learning rate, with the settings
@@ -47,6 +48,7 @@ class Optimizer(ABC):
     ranges: ClassVar[Mapping[str, Setting]] = {}
     memory: ClassVar[tuple[str, ...]] = ()
     plain: ClassVar[bool] = False
+    untold: ClassVar[tuple[str, ...]] = ()
     scale_free: ClassVar[bool] = False
     keras_differs: ClassVar[str] = ""
     torch: ClassVar[str]
@@ -65,7 +67,18 @@ class Optimizer(ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """Each with its value."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        own = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {key: value for key, (value, usual) in own.items() if value != usual or key not in self.untold}
+
+    @property
+    def penalty(self) -> float:
+        """lambda of a term lambda ||W||^2/2, biases included, whose gradient joins that of the loss."""
+        return 0.0
+
+    @property
+    def bare(self) -> bool:
+        """Whether u is the gradient of the loss itself."""
+        return self.plain and not self.penalty
 
     @property
     def written(self) -> str | dict[str, Any]:

@@ -175,7 +175,7 @@ class _Measured(Randomized):
         self.known = problem.measured
 
     def smoothness(self, keep_prob: FloatArray) -> FloatArray:
-        return np.full(np.shape(keep_prob), self.known.smoothness)
+        return np.full(np.shape(keep_prob), self.known.smoothness + self.problem.penalty)
 
     def variance(self, keep_prob: FloatArray) -> FloatArray:
         return np.full(np.shape(keep_prob), self.known.gradient_variance)

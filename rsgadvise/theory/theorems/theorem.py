@@ -110,18 +110,16 @@ class Theorem(ABC):
                     f"must be {needed} for {cls.source(dropout=False)}; got {others[0]}; {fix}",
                     quantity=f"network.{key}",
                 )
-        if network.spectral:
-            return HypothesisError(
-                f"must be absent for {cls.source(dropout=False)}, whose weights lie in a box; got "
-                f"{max(network.weight_bounds):g}; use --constants certified",
-                quantity="network.spectral_bound",
-            )
-        if network.bias:
-            return HypothesisError(
-                f"must be false for {cls.source(dropout=False)}, whose networks have no biases; got true; "
-                "use --constants certified",
-                quantity="network.bias",
-            )
+        widest = f"{max(network.weight_bounds, default=0):g}"
+        beside = (
+            ("network.spectral_bound", network.spectral, "absent", ", whose weights lie in a box", widest),
+            ("training.optimizer", network.penalty, "without weight decay", "", f"{network.penalty:g}"),
+            ("network.bias", network.bias, "false", ", whose networks have no biases", "true"),
+        )
+        for key, there, needed, why, got in beside:
+            if there:
+                rule = f"must be {needed} for {cls.source(dropout=False)}{why}"
+                return HypothesisError(f"{rule}; got {got}; use --constants certified", quantity=key)
         return None
 
     @classmethod
