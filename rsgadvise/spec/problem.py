@@ -62,9 +62,12 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     layers = tuple(network.layers)
     loss = spec.training.initial_loss
     if loss is None:
-        loss = network.largest_with(spec.training.chosen_optimizer.penalty)
+        penalty = spec.training.chosen_optimizer.penalty
+        loss = network.assumed_start(penalty)
         why = "the largest possible loss" + (", d_out" if loss == network.output_dim else "")
         why = f"{why}, so a safe f(W1)"
+        if penalty and not network.weight_bounds:
+            why = "the largest loss of weights that their decay does not shorten, so f(W1) of any such start"
         if loss == math.inf:
             why = "unknown, since without a box no loss is the largest; a bound needs it"
         assumed.append(Assumption(INITIAL_LOSS, loss, why))

@@ -152,13 +152,36 @@ class Architecture(OfKind):
         """F_max: no loss is larger, whatever the weights in the box."""
         return self.largest_with(self.penalty)
 
-    def largest_with(self, penalty: float) -> float:
-        """F_max of the loss with penalty ||W||^2/2 beside it."""
+    def pulled(self, penalty: float) -> FloatArray:
+        """C^2/lambda^2, no row's gradient being longer than C: weights without a box do not grow beyond it.
+
+        With gamma lambda <= 1, ||W - gamma (G + lambda W)|| is at most the larger of ||W|| and C/lambda.
+        """
+        slope = self.head.squared_slope(self.widths[-1], math.inf)
+        return slope * (self.layers[0] + self.bias) / penalty**2
+
+    def assumed_start(self, penalty: float) -> float:
+        """f(W^1) where nobody gave it: the largest of all, or of the weights that decay does not shorten."""
+        largest = self.largest_with(penalty)
+        unbounded = bool(penalty) and not self.weight_bounds
+        return self.largest_with(penalty, self.pulled(penalty)) if unbounded else largest
+
+    def largest_with(self, penalty: float, square: FloatArray | None = None) -> float:
+        """F_max of the loss with penalty ||W||^2/2 beside it, ||W||^2 being at most `square`."""
         from rsgadvise.theory.constants import largest_loss
 
+        within: float | FloatArray = math.inf
+        if penalty:
+            within = self.largest_square if square is None else square
         value = largest_loss(
-            self.head, self.widths, self.weight_bounds, self.units, bias=self.bias, spectral=self.spectral
+            self.head,
+            self.widths,
+            self.weight_bounds,
+            self.units,
+            bias=self.bias,
+            spectral=self.spectral,
+            square=within,
         )
         if penalty:
-            value = value + penalty / 2 * self.largest_square
+            value = value + penalty / 2 * within
         return cast(float, value) if value.ndim else float(value)  # many architectures are one problem too

@@ -27,6 +27,7 @@ def certified_network(problem: Problem) -> CertifiedNetwork:
         inner=found,
         penalty=penalty,
         square=problem.largest_square,
+        boxed=problem.boxed,
     )
 
 

@@ -236,6 +236,7 @@ def largest_loss(
     *,
     bias: bool = False,
     spectral: bool = False,
+    square: Numeric = math.inf,
 ) -> FloatArray:
     """F_max: no loss of inputs in [0, 1] is larger, whatever the weights in the box.
 
@@ -248,9 +249,10 @@ def largest_loss(
         units: phi of each hidden layer.
         bias: whether layers have biases.
         spectral: whether the bounds are of singular values.
+        square: without a box, ||W||^2 at most.
     """
     if not weight_bound:
-        return head.largest_loss(widths[-1])
+        return head.largest_loss(widths[-1], np.sqrt(np.asarray(square) * (widths[0] + bias)))
     wide = [np.asarray(width, dtype=np.float64) for width in widths]
     boxes = weight_bound if len(weight_bound) > 1 else [weight_bound[0]] * (len(widths) - 1)
     lengths = _lengths(wide, boxes, spectral=spectral)
@@ -516,21 +518,25 @@ class PenalisedNetwork(CertifiedNetwork):
     """That loss with lambda ||W||^2/2 beside it: U + lambda, sigma^2, and (sqrt(limit) + lambda R)^2.
 
     Source: the Hessian of the term is lambda I, and its gradient lambda W is the same for every row.
-    Kind: upper bounds. Assumes: ||W||^2 <= R^2, from `largest_square`.
+    Kind: upper bounds. Assumes: ||W||^2 <= R^2, from `largest_square`; without a box from
+        `Problem.largest_square`, which takes gamma lambda <= 1: U is then no less than 2 lambda.
 
     Attributes:
         inner: without the term.
         penalty: lambda.
         square: R^2.
+        boxed: whether that is by a box.
     """
 
     inner: CertifiedNetwork
     penalty: float
     square: FloatArray
+    boxed: bool
 
     def constants(self, keep_prob: Numeric = 1.0) -> Constants:
         found = self.inner.constants(keep_prob)
-        return Constants(found.smoothness + self.penalty, found.gradient_variance)
+        least = 0.0 if self.boxed else 2 * self.penalty
+        return Constants(np.maximum(found.smoothness + self.penalty, least), found.gradient_variance)
 
     def layer_variances(self, keep_prob: Numeric = 1.0) -> list[FloatArray]:
         return self.inner.layer_variances(keep_prob)

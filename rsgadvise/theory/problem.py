@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from rsgadvise.kinds import KINDS, KindName
 from rsgadvise.records import dataclass
 from rsgadvise.theory.architecture import Architecture, Obstacle
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.heads import SQUARED
 from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
@@ -65,16 +68,6 @@ _BEYOND = Obstacle(
 )
 
 
-_UNBOUNDED_DECAY = Obstacle(
-    "training.optimizer",
-    "a weight decay",
-    "without weight decay where weights have no box",
-    "no largest gradient without a box",
-    "kind: multilayer has a box",
-    "network.kind=multilayer",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Problem(Architecture):
     """What the theory needs to know of a network, its data and its start.
@@ -117,7 +110,7 @@ class Problem(Architecture):
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""
         other = replace(self, **fields)
         assumed = any(item.key == INITIAL_LOSS for item in self.assumed)
-        return replace(other, initial_loss=other.largest_loss) if assumed else other
+        return replace(other, initial_loss=other.assumed_start(other.penalty)) if assumed else other
 
     @property
     def penalty(self) -> float:
@@ -125,11 +118,17 @@ class Problem(Architecture):
         return self.optimizer.penalty
 
     @property
+    def largest_square(self) -> FloatArray:
+        """Without a box the larger of `pulled` and of what ||W^1||^2 can be, f(W^1) being what it is."""
+        if self.weight_bounds or not self.penalty:
+            own: FloatArray = Architecture.largest_square.fget(self)  # type: ignore[attr-defined]
+            return own
+        return np.maximum(self.pulled(self.penalty), 2 * self.initial_loss / self.penalty)
+
+    @property
     def obstacles(self) -> tuple[Obstacle, ...]:
         """What keeps theorems from being about it, its inputs first."""
         own = Architecture.obstacles.fget(self)  # type: ignore[attr-defined]
-        if self.penalty and not self.weight_bounds:
-            own = (*own, _UNBOUNDED_DECAY)
         return own if self.unit_inputs else (_BEYOND, *own)
 
     @property
@@ -146,7 +145,9 @@ class Problem(Architecture):
     def limit_in_symbols(self) -> str:
         """The largest squared gradient possible; docs/theory.md has all that is in it."""
         others = "C_1² A_L², by the bounds of units and loss"
-        return KINDS[self.kind].limit if self.as_in_the_paper and not self.spectral else others
+        return (
+            KINDS[self.kind].limit if self.as_in_the_paper and not (self.spectral or self.penalty) else others
+        )
 
     @property
     def units_in_words(self) -> str:

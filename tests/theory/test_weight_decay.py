@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run
+from numpy.typing import NDArray
 
 from rsgadvise.ask.verify.cases import Block, Setting, build_case, run_block
 from rsgadvise.spec.load import parse_spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.theory.certified import certified_constants, largest_gradient
+from rsgadvise.theory.heads import head_of
 from rsgadvise.theory.optimizers.sgd import Sgd
 from rsgadvise.theory.problem import Problem
 from rsgadvise.training.expectation import Expectation
@@ -138,14 +141,64 @@ def test_what_no_theorem_is_about_is_refused_with_a_fix_that_works(run: Run) -> 
     said = run("bound", "-", "--constants", "paper", *FIXED, stdin=sigmoids).err
     assert "training.optimizer: must be without weight decay for Corollary" in said
     assert "use --constants certified" in said
-    flat = SPEC.replace(
-        "multilayer, layers: [5, 4, 2], weight_bound: 0.2, activation: tanh", "single_layer, layers: [5, 2]"
-    )
-    refused = run("bound", "-", *FIXED, stdin=flat)
-    assert refused.code == 2
-    assert "no largest gradient without a box" in refused.err
-    change = refused.err.strip().rpartition("or add --set ")[2]
-    assert asked(run, "bound", "-", *FIXED, "--set", change, stdin=flat)["bound"] > 0
-    found = asked(run, "recommend", "-", stdin=flat)
-    assert found["guarantee"] is None
-    assert found["train"]["optimizer_settings"] == {"weight_decay": 0.05}
+
+
+FLAT = """
+network: {kind: single_layer, layers: [3, 2], loss: LOSS, bias: true}
+data: {mean: 1, samples: 100}
+training: {optimizer: {name: sgd, weight_decay: 0.05}}
+"""
+
+
+@pytest.mark.parametrize("loss", ["squared", "cross_entropy", "binary_cross_entropy"])
+@pytest.mark.parametrize("decay", [0.01, 0.3, 20.0])
+@pytest.mark.parametrize("scale", [0.1, 30.0])
+def test_weights_without_a_box_stay_where_their_decay_holds_them(
+    loss: str, decay: float, scale: float
+) -> None:
+    """The longest stepsize in range, and of all corners the row and target that make W longest."""
+    head, rng = head_of(loss), np.random.default_rng(1)
+    weights = scale * rng.normal(size=(2, 4))
+    text = FLAT.replace("LOSS", loss).replace("0.05", str(decay))
+    problem = resolve(parse_spec(text, file="s.yaml").spec)
+    rows = np.array([[*row, 1.0] for row in np.ndindex(2, 2, 2)], dtype=float)
+    targets = np.eye(2) if head.classes else np.array(list(np.ndindex(2, 2)), dtype=float)
+    pairs = [(x, y) for x in rows for y in targets]
+    inputs, wanted = (np.array(each) for each in zip(*pairs, strict=True))
+
+    def losses() -> NDArray[np.float64]:
+        return np.asarray(head.curvature(inputs @ weights.T, wanted)[0] + decay / 2 * (weights**2).sum())
+
+    started = replace(problem, initial_loss=float(losses().max()))
+    one = np.ones(())
+    gamma = (1 - 1e-9) * 2 / float(certified_constants(started, one).smoothness)
+    assert gamma * decay <= 1
+    for _ in range(100):
+        assert (weights**2).sum() <= started.largest_square * (1 + 1e-9)
+        assert losses().max() <= started.largest_loss * (1 + 1e-9)
+        slopes = head.curvature(inputs @ weights.T, wanted)[1]
+        gradients = slopes[:, :, None] * inputs[:, None, :] + decay * weights
+        if started.moments.mean == 1:  # of ones alone: then it is the mean over rows that is limited
+            ones = inputs.min(axis=1) == 1
+            assert (gradients[ones] ** 2).sum(axis=(1, 2)).max() <= float(largest_gradient(started, one))
+        weights = max(weights - gamma * gradients, key=lambda each: float((each**2).sum()))
+    if scale < 1 and decay == 0.3:
+        assert (weights**2).sum() > 0.02 * started.largest_square
+
+
+def test_a_regularised_layer_has_a_guarantee_without_a_known_start(run: Run) -> None:
+    text = FLAT.replace("LOSS", "cross_entropy")
+    found = asked(run, "recommend", "-", "--constants", "certified", stdin=text)
+    start = resolve(parse_spec(text, file="s.yaml").spec).initial_loss
+    longest_ = math.sqrt(2 * 4) / 0.05  # C/lambda, C_1 = sqrt 2 and rows of four ones
+    reach = longest_ * 2
+    assert start == pytest.approx(math.log1p(math.exp(math.sqrt(2) * reach)) + 0.025 * longest_**2, rel=1e-9)
+    assert f"f(W1) of at most {start:.6g}" in found["guarantee"]["statement"]
+    (said,) = [each for each in found["assumed"] if each["key"] == "training.initial_loss"]
+    assert "decay does not shorten" in said["why"]
+    known = text.replace("training: {", "training: {initial_loss: 1, ")
+    less = asked(run, "recommend", "-", "--constants", "certified", stdin=known)
+    assert less["guarantee"]["bound"] < found["guarantee"]["bound"]
+    verified = asked(run, "verify", "-", *FIXED, "--constants", "certified", "--runs", "40", stdin=known)
+    (case,) = verified["cases"]
+    assert 0 < case["measured"] < case["upper"] < case["bound"]

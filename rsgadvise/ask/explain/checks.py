@@ -37,7 +37,9 @@ def start_hypotheses(
 
 def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | None) -> Hypothesis:
     text = "D_f = f(W¹) - f* is at most what stands for it"
-    value, largest = problem.initial_loss, problem.largest_loss
+    # A longer start than any that decay leaves alone may have any loss.
+    unbounded = problem.penalty > 0 and not problem.boxed
+    value, largest = problem.initial_loss, math.inf if unbounded else problem.largest_loss
     if measured is not None:
         return Hypothesis(
             "suboptimality",
@@ -57,7 +59,8 @@ def _suboptimality(spec: Spec, problem: Problem, measured: MeasuredConstant | No
             f"{value:g}, {how}, is the largest loss that {problem.outputs:g} outputs can have, and f* >= 0"
         )
         return Hypothesis("suboptimality", text, True, reason, value, largest)
-    half = f"outputs near 1/2 give about {largest / 4:g}, and " if problem.as_in_the_paper else ""
+    usual = problem.as_in_the_paper and not problem.penalty
+    half = f"outputs near 1/2 give about {largest / 4:g}, and " if usual else ""
     return Hypothesis(
         "suboptimality",
         text,
