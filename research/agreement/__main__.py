@@ -38,6 +38,8 @@ from research.agreement.predicting import CONSTANTS
 from research.agreement.report import Setting, Swept, render
 from research.agreement.sources import DATA, ROWS, is_there
 from research.agreement.store import Task, outcomes
+from rsgadvise.theory.heads import SQUARED, head_names
+from rsgadvise.theory.units import SIGMOID, unit_names
 
 _COUNT, _REPLICAS, _SWEEP_REPLICAS = 40, 8, 4
 _QUICK_COUNT, _QUICK_REPLICAS = 12, 4
@@ -61,9 +63,10 @@ def main() -> int:
     for block in BLOCKS:
         for family in options.families:
             for name in names:
-                points[family, name, block] = design(family, name, block, options.count)
+                made = {"activation": options.activation, "loss": options.loss}
+                points[family, name, block] = design(family, name, block, options.count, **made)
                 if options.sweeps:
-                    alone.setdefault((family, block), []).extend(sweeps(family, name, block))
+                    alone.setdefault((family, block), []).extend(sweeps(family, name, block, **made))
     tasks: list[Task] = [each for group in points.values() for each in group]
     tasks += [each for group in alone.values() for each in group]
     try:
@@ -96,6 +99,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m research.agreement", description=__doc__)
     parser.add_argument("--data", nargs="+", choices=DATA, metavar="NAME", help=", ".join(DATA))
     parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="NAME")
+    parser.add_argument("--activation", choices=unit_names(), default=SIGMOID, metavar="NAME")
+    parser.add_argument("--loss", choices=head_names(), default=SQUARED, metavar="NAME")
     parser.add_argument(
         "--quick",
         action="store_true",

@@ -21,7 +21,7 @@ from research.agreement.predicting import (
     vacuity_limit,
 )
 from research.agreement.statistics import interval, kendall, moves, spearman, untied
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import FLOORLESS, ConstantsName
 
 __all__ = [
     "AIM",
@@ -113,7 +113,7 @@ class Agreement:
     @property
     def capped(self) -> bool:
         """Whether most of what is ranked is the largest possible gradient and no bound."""
-        return self.constants == "certified" and self.vacuous > self.count / 2
+        return self.constants in ("certified", FLOORLESS) and self.vacuous > self.count / 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from research.agreement.statistics import latin_hypercube
+from rsgadvise.theory.heads import SQUARED
+from rsgadvise.theory.units import SIGMOID
 
 __all__ = [
     "BLOCKS",
@@ -71,6 +73,8 @@ class Configuration:
         hidden: widths of the hidden layers; classes: outputs of a classifier.
         stepsize: gamma itself, in place of the fraction.
         common: whether networks of the same layers share their randomness.
+        activation, loss: of hidden units and of outputs; sigmoids and their squared error where left out.
+            They are no knobs: networks that differ in them alone share their randomness.
     """
 
     family: Family
@@ -87,6 +91,8 @@ class Configuration:
     fraction: float
     stepsize: float | None = None
     common: bool = False
+    activation: str = field(default=SIGMOID, repr=False)
+    loss: str = field(default=SQUARED, repr=False)
 
     @property
     def key(self) -> int:
@@ -153,25 +159,25 @@ def _configuration(family: Family, data: str, block: Block, units: Mapping[str, 
     )
 
 
-def design(family: Family, data: str, block: Block, count: int) -> list[Configuration]:
-    """So many configurations; those of two data sets differ in the data alone."""
+def design(family: Family, data: str, block: Block, count: int, **made: Any) -> list[Configuration]:
+    """So many configurations; those of two data sets, units or losses differ in these alone."""
     knobs = KNOBS[family]
     seed = _SEED + 2 * FAMILIES.index(family) + BLOCKS.index(block)
     points = latin_hypercube(count, len(knobs), seed)
     return [
-        _configuration(family, data, block, dict(zip(knobs, map(float, point), strict=True)))
+        replace(_configuration(family, data, block, dict(zip(knobs, map(float, point), strict=True))), **made)
         for point in points
     ]
 
 
-def sweeps(family: Family, data: str, block: Block) -> list[Sweep]:
+def sweeps(family: Family, data: str, block: Block, **made: Any) -> list[Sweep]:
     """Each knob by itself, at up to five levels, from two base points."""
     found = []
     for base in _BASES:
         middle = dict.fromkeys(KNOBS[family], base) | {"inputs": _SMALL}
         for knob in KNOBS[family]:
             levels = [_configuration(family, data, block, middle | {knob: unit}) for unit in _LEVELS]
-            levels = [replace(level, common=True) for level in levels]
+            levels = [replace(level, common=True, **made) for level in levels]
             found.append(Sweep(knob, tuple(dict.fromkeys(levels))))
     return found
 

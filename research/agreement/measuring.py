@@ -14,6 +14,7 @@ from research.agreement.design import Configuration, Sweep, held
 from research.agreement.sources import rows_of
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import Calibration, calibrate, steepness
+from rsgadvise.theory import BY_THEOREM
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.theory.theorems import theorem_for
@@ -86,7 +87,15 @@ def _network(configuration: Configuration, inputs: int) -> Network:
     layers = configuration.layers(inputs)
     boxes = 0 if configuration.family == "single_layer" else len(layers) - 1
     bounds = (configuration.weight_bound,) * boxes
-    return Network(configuration.family, layers, bounds, configuration.keep_prob)
+    hidden = boxes - (configuration.family == "multilayer")
+    return Network(
+        configuration.family,
+        layers,
+        bounds,
+        configuration.keep_prob,
+        (configuration.activation,) * hidden,
+        configuration.loss,
+    )
 
 
 def _problem(network: Network, moments: InputMoments) -> Problem:
@@ -99,6 +108,8 @@ def _problem(network: Network, moments: InputMoments) -> Problem:
         initial_loss=network.largest_loss,
         samples=None,
         assumed=(),
+        activations=network.activations,
+        loss=network.loss,
     )
 
 
@@ -122,7 +133,8 @@ def _limit(
     if configuration.block == "realistic":
         return 2 / known.constants.smoothness
     problem, zeta = _problem(network, moments), np.asarray(network.keep_prob)
-    objectives = theorem_for(problem, "paper").objective, theorem_for(problem, "certified").objective
+    theorems = [theorem_for(problem, name) for name in BY_THEOREM]
+    objectives = [theorem.objective for theorem in theorems if not theorem.refusal(problem)]
     return min(float(np.min(objective.largest_stepsizes(zeta))) for objective in objectives)
 
 

@@ -11,14 +11,14 @@ import numpy as np
 
 from research.agreement.measuring import Outcome, with_calibration
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory import ConstantsName
+from rsgadvise.theory import FLOORLESS, ConstantsName
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry
-from rsgadvise.theory.judge import Plan, judge
+from rsgadvise.theory.judge import Plan
 from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import harmonic_number
-from rsgadvise.theory.theorems import theorem_for
+from rsgadvise.theory.theorems import refusal, theorem_for
 from rsgadvise.theory.theorems.multilayer import PaperMultilayer
 
 __all__ = [
@@ -33,7 +33,8 @@ __all__ = [
     "vacuity_limit",
 ]
 
-CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified", "calibrated")
+CONSTANTS: tuple[ConstantsName, ...] = ("paper", "certified", FLOORLESS, "calibrated")
+"""The last but one bounds the gradient at a stepsize of its own, but is held to the same one here."""
 
 AS_REPORTED = "as reported"
 ALL_MEASURED = "decrease, sigma^2 and U measured"
@@ -81,21 +82,26 @@ def vacuity_limit(outcome: Outcome) -> float:
 
 
 def predictions(outcome: Outcome, constants: ConstantsName) -> dict[str, float] | None:
-    """Value of the bound by variant, the first `AS_REPORTED`; None where the paper's theorem does not apply.
+    """Value of the bound by variant, the first `AS_REPORTED`; None where its theorem does not apply.
 
     Certified bounds are the largest gradient outside their range, calibrated ones inf.
     """
     problem, point = outcome.problem(), point_of(outcome)
     if constants == "calibrated":
         problem = with_calibration(problem, outcome)
+    if refusal(problem, constants):
+        return None
     objective = _objective(problem, constants)
+    proven = theorem_for(problem, constants).proven
     plain = _bound(objective, point)
     if plain is None and constants == "paper":
         return None
     value = math.inf if plain is None else float(plain.value)
-    found = {AS_REPORTED: judge(problem, point, constants).sure if constants == "certified" else value}
-    if constants == "certified" and plain is not None:
+    found = {AS_REPORTED: min(value, vacuity_limit(outcome)) if proven else value}
+    if proven and plain is not None:
         found["not capped"] = value
+    if constants == FLOORLESS:
+        return found  # its D_f, U and sigma^2 are those of an envelope, which nobody measures
     if isinstance(objective, CertifiedMultilayer):
         objective = objective.total  # the same where all layers share one stepsize
         point = replace(point, stepsize=np.asarray(outcome.stepsize))

@@ -31,7 +31,7 @@ def outcomes(task: Task, folder: Path, replicas: int, cache: Path | None) -> lis
         return _measured(task, folder, replicas)
     name = task.data if isinstance(task, Configuration) else task.levels[0].data
     known = (
-        repr(task),
+        repr(asdict(task)),
         replicas,
         PROTOCOL,
         ROWS,
