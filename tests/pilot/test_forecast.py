@@ -116,7 +116,7 @@ def test_the_command_says_it(run: Run) -> None:
 
 
 def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
-    """In the picture of the document as in the page: each expected loss with its interval, and whole trainings."""
+    """In the picture as in the page: each expected loss with its interval, and whole trainings."""
     document, page = tmp_path / "advice.json", tmp_path / "page.html"
     run("recommend", "configs/seedlings.csv", "-f", "json", "-q", "-o", document)
     found = json.loads(document.read_text())
