@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,7 +37,7 @@ class EstimatorAdvice:
         given: the estimator that was asked about, which is left as it is.
         arguments: learning_rate_init, batch_size and max_iter, in place of its own.
         scales_inputs: whether inputs have to be standardised first, since they lie beyond [0, 1].
-        scales_targets: whether targets have to be taken to [0, 1] first.
+        scales_targets: whether targets have to be standardised too.
         advice: for the network that it stands for, with all that was measured.
     """
 
@@ -57,21 +57,20 @@ class EstimatorAdvice:
         """A new one with these arguments, not fitted; it takes rows as they were given.
 
         Where these have to be scaled it is a Pipeline of StandardScaler and the MLP, inside a
-        TransformedTargetRegressor with MinMaxScaler where targets are scaled too.
+        TransformedTargetRegressor where targets are scaled too.
         """
         from sklearn.base import clone
+        from sklearn.preprocessing import StandardScaler
 
         found = clone(self.given).set_params(**self.arguments)
         if self.scales_inputs:
             from sklearn.pipeline import make_pipeline
-            from sklearn.preprocessing import StandardScaler
 
             found = make_pipeline(StandardScaler(), found)
         if self.scales_targets:
             from sklearn.compose import TransformedTargetRegressor
-            from sklearn.preprocessing import MinMaxScaler
 
-            found = TransformedTargetRegressor(found, transformer=MinMaxScaler())
+            found = TransformedTargetRegressor(found, transformer=StandardScaler())
         return found
 
     def __str__(self) -> str:
@@ -95,7 +94,8 @@ class EstimatorAdvice:
             f"{key}={number(value, 2) if isinstance(value, float) else value}"
             for key, value in self.arguments.items()
         )
-        scaled = " and ".join(self._scaled())
+        what = ["inputs"] * self.scales_inputs + ["targets"] * self.scales_targets
+        scaled = f"{' and '.join(what)} to mean 0 and variance 1" if what else ""
         first = (
             f"Make {name} with {told}{f', and scale {scaled}' if scaled else ''}: `estimator` of this answer "
             "is made so, and takes rows as they came."
@@ -111,12 +111,6 @@ class EstimatorAdvice:
             return block
 
         return tuple(changed(block) for block in advice_blocks(self.advice, details=False))
-
-    def _scaled(self) -> Iterator[str]:
-        if self.scales_inputs:
-            yield "inputs to mean 0 and variance 1"
-        if self.scales_targets:
-            yield "targets to [0, 1]"
 
 
 def advise_estimator(
@@ -149,6 +143,7 @@ def advise_estimator(
     from rsgadvise.training.networks import Data
 
     inputs, targets, loss, scales_targets = _rows(name, data)
+    own = name == "sklearn.MLPRegressor"
     beyond = not (inputs.min() >= 0 and inputs.max() <= 1)
     if beyond:
         inputs = fitted(inputs, STANDARD).apply(inputs, np.empty(inputs.shape))
@@ -157,7 +152,8 @@ def advise_estimator(
         spec = from_model(
             model,
             loss=loss,
-            data={"samples": len(inputs), **({"scaling": "standard"} if beyond else {})},
+            # Bounds are about inputs and targets in [0, 1].
+            data={"samples": len(inputs), **({"scaling": "standard"} if beyond or own else {})},
             input_dim=inputs.shape[1],
             output_dim=targets.shape[1],
         )
@@ -207,7 +203,7 @@ def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
         DataError: they are no rows and targets that the model could be fitted to.
     """
     from rsgadvise.data.arrays import labels_or_numbers, numbers, refuse_gaps
-    from rsgadvise.data.scaling import MIN_MAX, fitted
+    from rsgadvise.data.scaling import STANDARD, fitted
 
     if not isinstance(data, tuple) or len(data) != 2:
         raise DataError("data must be (x, y), as fit takes them; got something else; pass both")
@@ -227,9 +223,12 @@ def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
         refuse_gaps(given, "y")
     if name == "sklearn.MLPRegressor":
         targets = numbers(given, "y").astype(np.float64).reshape(len(inputs), -1)
-        if targets.min() >= 0 and targets.max() <= 1:
+        # Where targets differ by less than linear outputs do at first, as in [0, 1], these are unlearnt only
+        # at the rows that are trained on, and stay between them.
+        means, spreads = targets.mean(axis=0), targets.std(axis=0)
+        if (np.abs(means) < spreads).all() and (spreads > 0.5).all() and (spreads < 2).all():
             return inputs, targets, None, False
-        return inputs, fitted(targets, MIN_MAX).apply(targets, np.empty(targets.shape)), None, True
+        return inputs, fitted(targets, STANDARD).apply(targets, np.empty(targets.shape)), None, True
     if given.ndim == 2:
         if not np.isin(given, (0, 1)).all():
             raise DataError(
