@@ -103,7 +103,7 @@ def expected(
     if end is not None and 0 < end < math.inf:
         level += math.log(end) - y[-1]
     fall = min(max(0.0, -float(slope)), _STEEPEST)
-    lengths = [round(times * whole) for times in TIMES]
+    lengths = sorted({max(1, round(times * whole)) for times in TIMES})
     found = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1]]
     if seen.whole:
         passed = np.log(np.interp([n for n in lengths if n < k[-1]], *every))

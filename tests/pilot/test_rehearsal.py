@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.pilot.forecast import REHEARSED, expected
 from rsgadvise.pilot.rehearsal import _best
 
 Float = NDArray[np.float64]
@@ -116,6 +117,12 @@ def test_its_losses_are_those_that_are_told(plan: TrainingPlan) -> None:
     own = next(each for each in plan.expected if each.iterations == plan.iterations)
     assert own.loss == pytest.approx(here.loss)
     assert [each.iterations for each in plan.expected] == sorted({each.iterations for each in plan.expected})
+
+
+def test_a_training_of_few_steps_has_no_shorter_ones_to_expect() -> None:
+    curve = [(k, 1 / k) for k in range(1, 12)]
+    assert [each.iterations for each in expected(curve, 2, seen=REHEARSED)] == [1, 2, 4, 8, 16]
+    assert [each.iterations for each in expected(curve, 1, seen=REHEARSED)] == [1, 2, 4, 8]
 
 
 def test_nothing_is_rehearsed_where_the_length_or_the_pilot_is_given() -> None:
