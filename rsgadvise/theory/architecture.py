@@ -103,7 +103,7 @@ class Architecture(OfKind):
                 kinked,
                 "smooth",
                 "a kink, so no curvature bound exists",
-                f"{instead} has none",
+                f"{instead} has no kink",
                 f"network.activation={words[0] if len({*words}) == 1 else '[' + ','.join(words) + ']'}",
             )
             return (kink,)
