@@ -21,6 +21,7 @@ from rsgadvise.pilot.arena import Arena, classes_of, flat, multiply_adds
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.forecast import REHEARSED, expected
+from rsgadvise.pilot.looking import Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
 from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
@@ -349,6 +350,7 @@ class Reporter:
             raced=raced,
             common=common,
             constant_loss=tournament.constant,
+            by_heart=tournament.by_heart,
             cost=cost,
             again=tuple(
                 Rerun(
@@ -386,6 +388,7 @@ class Reporter:
             whole_loss=self._whole_loss(winner, finalist),
             stopping=choice,
             **_held_out(self.arena.keeping(winner.keep_prob), finalist),
+            **_least_held_out(looks),
         )
 
     def _whole_loss(self, winner: Candidate, finalist: Finalist) -> float | None:
@@ -466,6 +469,15 @@ def _held_out(arena: Arena, finalist: Finalist) -> dict[str, Any]:
         "held_out_error": float(wrong.mean()),
         "constant_error": float((classes != commonest).mean()),
     }
+
+
+def _least_held_out(looks: Looks) -> dict[str, Any]:
+    """Fields of a `PilotReport`: where rows held out had their least loss."""
+    held = looks.validation
+    if held is None or not np.isfinite(held).all():
+        return {}
+    at = int(np.argmin(held))
+    return {"least_held_out": (int(looks.iterations[at]), float(held[at])), "last_held_out": float(held[-1])}
 
 
 def _piloted(advice: Advice, report: PilotReport, **changed: Any) -> PilotAdvice:
@@ -597,6 +609,8 @@ def raced_plan(
         constant_error=report.constant_error,
         spread=spread,
     )
+    if rehearsal is None:
+        plan = replace(plan, reason=plan.reason or wording.by_heart(report, plan))
     if learnt and rehearsal is not None:
         look = rehearsal.best
         curve = [(each.iterations, each.loss) for each in rehearsal.looks]

@@ -102,6 +102,9 @@ class PilotReport:
         held_out_error: share of held-out rows whose class is not the largest output.
         constant_error: the same if every row is said to be of the commonest class.
         held_out_rows: number of them.
+        least_held_out: (k, loss) where their loss was least along the second run, seen on some of them.
+        last_held_out: theirs at its end.
+        by_heart: see `Tournament`.
         stopping: the choice of P_R over the second run.
         state: the curvature at its end; None where there was no work left for it.
     """
@@ -126,6 +129,9 @@ class PilotReport:
     held_out_error: float | None = None
     constant_error: float | None = None
     held_out_rows: int = 0
+    least_held_out: tuple[int, float] | None = None
+    last_held_out: float | None = None
+    by_heart: bool = False
     stopping: StoppingChoice | None = None
     state: StoppedState | None = None
 

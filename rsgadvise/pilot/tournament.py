@@ -175,6 +175,8 @@ class Tournament:
         work: taken so far.
         comparing: whether networks with different masks meet, whose mini-batch losses are of different
             objectives: they are judged as they are used, without masks, on rows that are the same for all.
+        by_heart: whether all learnt their rows and nothing of rows held out, so that those without masks are
+            judged by what they learnt after all.
         compared_rows: at most so many.
         lenient: whether a small allowance means a smaller race, or none, and not an error.
         programme: by which it is run.
@@ -192,6 +194,7 @@ class Tournament:
     common: list[Runner] = field(default_factory=list)
     work: float = 0.0
     comparing: bool = False
+    by_heart: bool = False
     compared_rows: int = _COMPARED_ROWS
     lenient: bool = False
     programme: Programme = _PROGRAMMES[0]
@@ -246,6 +249,8 @@ class Tournament:
                 runners = self._widened(heat, share * length)
             elif self.comparing:
                 self._compare(runners)
+                if not any(map(self._sound, runners)):
+                    runners = self._learnt_by_heart(runners)
             for runner in runners:
                 runner.judged.append((runner.done, runner.loss))
             ranked = self._ranked(runners)
@@ -407,6 +412,19 @@ class Tournament:
         for runner in runners:
             if math.isfinite(runner.loss):
                 runner.loss = self._unmasked(runner.candidate.keep_prob, runner.weights)
+
+    def _learnt_by_heart(self, runners: list[Runner]) -> list[Runner]:
+        """Those to go on where nobody does better than a constant on rows held out, judged by their own rows
+        if these are learnt: what learns its rows by heart does not fail as one that learns nothing does."""
+        plain = [each for each in runners if each.candidate.keep_prob == self.proposals.keep_prob]
+        if not any(learns(each.history[-1][1], self.constant) for each in plain if each.history):
+            return runners
+        self.comparing, self.by_heart = False, True
+        for each in self.standing:
+            if each.candidate.keep_prob == self.proposals.keep_prob and each.history:
+                # Whoever runs is judged by this heat in a moment.
+                each.loss, each.judged = each.history[-1][1], each.history[: -1 if each in plain else None]
+        return plain
 
     def _unmasked(self, keep_prob: float, weights: Sequence[Array]) -> float:
         data = self.arena.held_out or self.arena.data

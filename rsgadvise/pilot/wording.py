@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot.experiments import Experiment
 from rsgadvise.pilot.race import Candidate, learns
 from rsgadvise.pilot.results import PilotReport, StoppedState
@@ -83,6 +84,21 @@ def _state_sentence(state: StoppedState, share: float) -> str:
         f"Where that run stood, after {_percent(share)} of the training, the squared gradient of "
         f"{state.rows:,} rows is {state.gradient:.2g}, and the eigenvalues of their Hessian lie between "
         f"{state.lowest:.2g} and {state.highest:.2g}."
+    )
+
+
+_WORSE = 1.05  # of the least loss of rows held out: beyond this it has risen
+
+
+def by_heart(report: PilotReport, plan: TrainingPlan) -> str:
+    """That rows held out did worse as the second run went on, and how long to train then; else empty."""
+    least, last = report.least_held_out, report.last_held_out
+    if least is None or last is None or not last > _WORSE * least[1] or plan.epochs is None:
+        return ""
+    at = max(1, round(plan.epochs * least[0] / plan.iterations))
+    return (
+        f"it learns its rows by heart: of rows held out the loss was {last:.3g} by then, and least, "
+        f"{least[1]:.3g}, after {at} epoch{'s' * (at > 1)}; so many may do better on new rows"
     )
 
 

@@ -55,7 +55,7 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     """
     plan = advice.train
     if plan is None:
-        reason = "" if advice.infeasible is None else f" {advice.infeasible.reason}."
+        reason = "" if advice.infeasible is None else f" {capitalised(advice.infeasible.reason)}."
         return (f"No plan meets what the spec asks for.{reason}",)
     lines = []
     if plan.learns is False:
@@ -155,6 +155,11 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
         known = ""
         if plan.spread is not None and plan.spread >= 1.05:
             known = f" (up to {number(plan.spread, 2)} times longer or shorter may do as well)"
+        if plan.source == "calibrated":
+            text = "The stepsize was measured on your data; the least loss that any short run reached was "
+            text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
+            yield f"{text}.{_but(plan)}"
+            return
         several = "," in plan_stepsizes(advice, plan)
         tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
         text = (
@@ -166,13 +171,8 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
                 f"class {percent(plan.constant_error)}"
             )
             if plan.held_out_error >= plan.constant_error:
-                longer = "" if plan.looks else "a longer training may be, or "
-                text += (
-                    f"; on those it was no better than that: {longer}the inputs may say nothing of the target"
-                )
-        yield f"{text}."
-        if plan.learns is not False and plan.reason:
-            yield f"{plan.reason[0].upper()}{plan.reason[1:].rstrip('.')}."
+                text += f"; on those it was no better than that{_why_no_better(plan)}"
+        yield f"{text}.{_but(plan)}"
     elif plan.source == "calibrated":
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
@@ -189,6 +189,27 @@ def _reached(plan: TrainingPlan, tried: str) -> str:
         return text
     later = f"{number(whole.held_out_loss, 3)} after {count(whole.iterations)} iterations"
     return f"{text} ({later}, so that it ends early)"
+
+
+def _why_no_better(plan: TrainingPlan) -> str:
+    """What may be the cause, where nothing else is said of it."""
+    if plan.reason:
+        return ""
+    if plan.looks:
+        return ": the inputs may say nothing of the target"
+    if plan.learns:
+        return ": it learns its rows by heart, and fewer epochs may do better on new ones"
+    return ": a longer training may be, or the inputs may say nothing of the target"
+
+
+def _but(plan: TrainingPlan) -> str:
+    """What to know of one that learns, or may."""
+    return f" {capitalised(plan.reason.rstrip('.'))}." if plan.learns is not False and plan.reason else ""
+
+
+def capitalised(text: str) -> str:
+    """As the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def expectation(plan: TrainingPlan | None) -> str:

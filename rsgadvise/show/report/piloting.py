@@ -24,14 +24,15 @@ _NAMES = {
 def measured_blocks(advice: Advice) -> Iterator[Block]:
     """Grids of the race, of the choice of P_R, and of the measured constants."""
     if isinstance(advice, PilotAdvice):
-        yield _race((*advice.pilot.raced, *advice.pilot.common), advice.measured)
+        pilot = advice.pilot
+        yield _race((*pilot.raced, *pilot.common), advice.measured, by_heart=pilot.by_heart)
         if advice.pilot.stopping is not None:
             yield _stopping(advice.pilot.stopping, advice.recommendations[0].stopping)
     if advice.measured:
         yield _constants(advice.measured, raced=isinstance(advice, PilotAdvice))
 
 
-def _race(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) -> Grid:
+def _race(raced: Sequence[Raced], measured: Sequence[MeasuredConstant], *, by_heart: bool) -> Grid:
     by_layer = len(raced[0].stepsizes) > 1 if raced else False
     columns = [Column("tried", numeric=False), Column("stepsize")]
     if by_layer:
@@ -54,10 +55,12 @@ def _race(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) -> Grid:
                 each.outcome,
             )
         )
-    return Grid(tuple(columns), tuple(rows), "Race", caption=_race_caption(raced, measured))
+    return Grid(
+        tuple(columns), tuple(rows), "Race", caption=_race_caption(raced, measured, by_heart=by_heart)
+    )
 
 
-def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) -> str:
+def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant], *, by_heart: bool) -> str:
     """What the names of the candidates mean, and which losses compare."""
     parts = []
     if any("/U" in each.source for each in raced):
@@ -84,6 +87,8 @@ def _race_caption(raced: Sequence[Raced], measured: Sequence[MeasuredConstant]) 
         masks = ""
         if len({each.keep_prob for each in raced}) > 1:
             masks = " (from the second heat on without masks, on rows held out)"
+            if by_heart:
+                masks = " (with dropout without masks, on rows held out)"
         parts.append(
             f"Loss: as far as it ran{masks}, so that rows compare at equal shares only; winner then: the "
             "winner's loss after the same share."

@@ -1,0 +1,49 @@
+"""Networks that learn their rows and nothing of others: it is said, and not taken for learning nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Run
+
+OPTIONS = ("--optimizer", "adam", "--set", "network.activation=relu", "--set", "network.loss=cross_entropy")
+
+
+@pytest.fixture
+def coins(tmp_path: Path) -> Path:
+    """Labels that no input tells: whatever is learnt of them makes new rows worse than a constant does."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "coins.npz"
+    np.savez(path, x=rng.random((150, 40)).round(3), y=np.arange(150) % 3 > 0)
+    return path
+
+
+def test_what_is_learnt_by_heart_is_advised_and_said(coins: Path, run: Run) -> None:
+    found = json.loads(run("recommend", coins, *OPTIONS, "-f", "json").out)
+    plan, pilot = found["train"], found["pilot"]
+    assert (plan["source"], plan["learns"]) == ("raced", True)
+    assert plan["loss"] < 0.5 * plan["constant_loss"]
+    assert plan["stepsize"] == pytest.approx(pilot["raced"][0]["stepsizes"])
+    k, least = pilot["least_held_out"]
+    assert least < pilot["last_held_out"]
+    assert plan["reason"].startswith("it learns its rows by heart")
+    epochs = max(1, round(k * plan["batch_size"] / 150))
+    assert f"after {epochs} epoch" in plan["reason"]
+    told = " ".join(run("recommend", coins, *OPTIONS).out.split())
+    assert "It learns its rows by heart: of rows held out the loss was" in told
+    assert "Next: rsgadvise recommend" in told
+    assert "say nothing of the target" not in told
+    assert "with dropout without masks, on rows held out" in " ".join(
+        run("recommend", coins, *OPTIONS, "--details").out.split()
+    )
+
+
+def test_a_network_that_learns_nothing_is_still_told_so(coins: Path, run: Run) -> None:
+    """Its stepsize is far too small to learn anything, by heart or not."""
+    options = (*OPTIONS, "--set", "training.stepsize=1e-9", "-f", "json")
+    plan = json.loads(run("recommend", coins, *options).out)["train"]
+    assert plan["learns"] is not True
+    assert "by heart" not in plan["reason"]
