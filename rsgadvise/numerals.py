@@ -18,14 +18,17 @@ def number(value: float | None, digits: int = 4) -> str:
     Example:
         >>> number(0.051561956), number(1234567.0), number(2.5e-9), number(None), number(10.0)
         ('0.05156', '1.235e+06', '2.5e-09', 'n/a', '10')
-        >>> number(127.7, 2), number(12345.0, 3)
-        ('130', '12,300')
+        >>> number(127.7, 2), number(12345.0, 3), number(1e6)
+        ('130', '12,300', '1,000,000')
     """
     if value is None or not math.isfinite(value):
         return "n/a"
-    if digits < _DIGITS and 1 <= abs(value) < _SHORT:
-        return f"{float(f'{value:.{digits}g}'):,g}"
-    return f"{value:,.{digits}g}"
+    text = f"{value:,.{digits}g}"
+    if "e+" in text and (
+        (float(text) == value and abs(value) < _PLAIN[1]) or (digits < _DIGITS and abs(value) < _SHORT)
+    ):
+        return f"{float(text):,.0f}"
+    return text
 
 
 def count(value: int | None) -> str:

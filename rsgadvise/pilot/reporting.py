@@ -376,6 +376,9 @@ class Reporter:
         looks = finalist.looks
         # A list is one of N probabilities, and says nothing of a run as short as this.
         row = next((row for row in choice.rows if row.stopping == stopping), choice.rows[0])
+        whole, loss = self._whole_loss(winner, finalist), float(looks.losses[-1])
+        if whole is not None and learns(whole, report.constant_loss) != learns(loss, report.constant_loss):
+            loss = whole  # the rows that were looked at are too few of a rare class
         return replace(
             report,
             share=finalist.share,
@@ -383,9 +386,9 @@ class Reporter:
             gradient=row.gradient,
             gradient_stopping=row.stopping,
             initial_loss=float(looks.losses[0]),
-            loss=float(looks.losses[-1]),
+            loss=loss,
             curve=tuple(zip(looks.iterations.tolist(), looks.losses.tolist(), strict=True)),
-            whole_loss=self._whole_loss(winner, finalist),
+            whole_loss=whole,
             stopping=choice,
             **_held_out(self.arena.keeping(winner.keep_prob), finalist),
             **_least_held_out(looks),

@@ -155,6 +155,9 @@ _LOOK_ROWS = 256
 _LOOK_COST = 0.05  # of an allowance: what looking may take
 _SPARE_LOOKS = 0.2  # of what is left then
 _COMPARED_ROWS = 512
+_VERDICT_ROWS = 1 << 13
+_SAFER = 0.75  # times a stepsize: above that another is about as long
+_TIED = 1.02  # times a loss: more is a difference
 _COMPARE_COST = 0.08  # of an allowance: what comparing networks with different masks may take
 _AGAIN, _AND_AGAIN, _LOOKING, _COMPARING = 1, 2, 4, 5  # keys of randomness
 
@@ -311,6 +314,9 @@ class Tournament:
         sound = [runner for runner in last if self._sound(runner)] or self._brought_on(heat, last, length)
         if not sound:
             return
+        safer = self._safer(sound[0])
+        if safer is not None:
+            sound = [safer, *sound]
         leader = sound[0]
         if not learns(leader.loss, self.constant):
             # On the plateau of a constant seeds tell nothing: what helps is tried with that work instead.
@@ -336,6 +342,29 @@ class Tournament:
             return
         if not passed or second.both < first.both:
             self.winner = other
+
+    def _safer(self, leader: Runner) -> Runner | None:
+        """One of clearly smaller stepsizes that was no worse than the leader where both were last judged.
+
+        Of optimisers whose steps are not in proportion to gradients: what speaks for the longer ones then is
+        their trend and what is usual, and of these some kill a network late, when no race sees it.
+        """
+        if not self.arena.optimizer.scale_free or self.plateau is not None:
+            return None
+        own, known = leader.candidate, dict(leader.judged)
+        early = min(share for runner in self.standing for share, _ in runner.judged)
+        found: list[tuple[float, Runner]] = []
+        for runner in self.standing:
+            shared = [each for each in runner.judged if each[0] > early and each[0] in known]
+            other = runner.candidate
+            # Larger batches take steps that grow with their root.
+            times = other.stepsizes[0] / own.stepsizes[0] * math.sqrt(own.batch_size / other.batch_size)
+            if not shared or times > _SAFER or other.keep_prob != own.keep_prob or not self._sound(runner):
+                continue
+            share, loss = shared[-1]
+            if loss < _TIED * known[share]:
+                found.append((loss / known[share], runner))
+        return min(found, key=lambda each: each[0])[1] if found else None
 
     def _find_common(self, heat: Heat, length: float) -> None:
         """Race one stepsize for all layers of the winner: for libraries that know no more than one.
@@ -479,6 +508,16 @@ class Tournament:
         end = float(np.median(looks.losses[-_LAST_LOOKS:]))
         if self.comparing:
             end = self._unmasked(candidate.keep_prob, looks.weights)
+        elif (
+            fate(end, self.constant) is not None
+            and rows < arena.data.rows
+            and not arena.network.masked_widths
+        ):
+            # Of a rare class the rows that were looked at hold too few for a verdict.
+            data = arena.part(np.arange(min(arena.data.rows, _VERDICT_ROWS)))  # which stand in no order
+            self.work += LOSS_COST * data.rows
+            end = loss_at(arena.network, looks.weights, data)
+            end = end if math.isfinite(end) else math.inf
         reached = looks.last / candidate.iterations
         earlier = [each for each in self._comparable(runner) if each[0] <= reached]
         finalist = Finalist(runner, looks, end, earlier[-1] if earlier else None, self.constant)

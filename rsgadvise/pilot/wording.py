@@ -93,7 +93,9 @@ _WORSE = 1.05  # of the least loss of rows held out: beyond this it has risen
 def by_heart(report: PilotReport, plan: TrainingPlan) -> str:
     """That rows held out did worse as the second run went on, and how long to train then; else empty."""
     least, last = report.least_held_out, report.last_held_out
-    if least is None or last is None or not last > _WORSE * least[1] or plan.epochs is None:
+    if least is None or last is None or report.loss is None or plan.epochs is None:
+        return ""
+    if not last > _WORSE * least[1] or not _WORSE * report.loss < least[1]:  # a run may just be up or down
         return ""
     at = max(1, round(plan.epochs * least[0] / plan.iterations))
     return (

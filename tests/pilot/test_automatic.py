@@ -222,7 +222,7 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
     assert proven == "Proven for stepsize 0.01 and dropout 0.25 instead: c."
     said = " ".join(lead(replace(found, guarantee=replace(promise, bound=1.5e6, useful=False))))
     assert (
-        "Nothing useful is proven: the smallest bound on the expected squared gradient norm, 1.5e+06, is"
+        "Nothing useful is proven: the smallest bound on the expected squared gradient norm, 1,500,000, is"
         in said
     )
     assert "Proven for" not in said

@@ -102,7 +102,7 @@ def test_a_network_without_biases_is_named() -> None:
     assert len(said) == 1
     assert "with biases (network.bias: true)" in said[0]
     assert plan.reason == said[0]
-    assert said[0] in lead(advice), "what would help most stands beside the answer"
+    assert said[0] in " ".join(lead(advice)), "what would help most stands beside the answer"
 
 
 def test_what_needs_no_change_is_not_blamed() -> None:

@@ -20,6 +20,7 @@ from rsgadvise.pilot.reporting import raced_spread
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.pilot.tournament import Finalist, Tournament, loss_of, predictions
 from rsgadvise.show.report.advice import brief
+from rsgadvise.theory.optimizers import optimizer_of
 from rsgadvise.training.curvature import Curvature
 from rsgadvise.training.networks import Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Snapshot, Stream, Training, train
@@ -418,6 +419,34 @@ def test_spread_counts_rungs_that_another_seed_cannot_tell_apart(end: float, spr
     assert raced_spread(over) == pytest.approx(2**0.5 * spread)
     over.winner = None
     assert raced_spread(over) is None
+
+
+def fielded(*runners: Runner, optimizer: str = "adam", plateau: float | None = None) -> Any:
+    """As much of a race as the choice of a safer stepsize looks at."""
+    arena = SimpleNamespace(optimizer=optimizer_of(optimizer))
+    return SimpleNamespace(
+        arena=arena, plateau=plateau, standing=list(runners), _sound=lambda runner: runner.loss < 9
+    )
+
+
+def test_a_smaller_stepsize_that_is_no_worse_is_the_safer_one() -> None:
+    leader = standing(2, (0.1, 0.9), (0.3, 0.6), (1.0, 0.4))
+    level, lower = standing(1, (0.1, 0.9), (0.3, 0.611)), standing(0, (0.1, 0.9), (0.3, 0.5))
+    worse, early = standing(1, (0.1, 0.5), (0.3, 0.62)), standing(-1, (0.1, 0.1))
+    longer = standing(3, (0.1, 0.9), (0.3, 0.1))
+    for others, expected in (
+        ((worse, early, longer), None),
+        ((level, worse, early, longer), level),
+        ((level, lower, worse, early, longer), lower),
+    ):
+        assert Tournament._safer(fielded(leader, *others), leader) is expected
+    assert Tournament._safer(fielded(leader, lower, optimizer="sgd"), leader) is None
+    assert Tournament._safer(fielded(leader, lower, plateau=1.0), leader) is None
+    masked = replace(lower, candidate=replace(lower.candidate, keep_prob=0.5))
+    large = replace(lower, candidate=replace(lower.candidate, stepsizes=(4.0,), batch_size=64))
+    assert Tournament._safer(fielded(leader, masked), leader) is None
+    assert Tournament._safer(fielded(leader, large), leader) is large, "its steps grow with the root of 4"
+    assert Tournament._safer(fielded(leader, replace(lower, loss=9.0)), leader) is None
 
 
 def test_the_ladder_is_climbed_to_where_the_best_are(
