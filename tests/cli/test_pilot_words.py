@@ -11,6 +11,7 @@ import pytest
 from conftest import Run
 
 from rsgadvise.advise.evaluate import evaluate
+from rsgadvise.numerals import number
 from rsgadvise.pilot.race import scores
 from rsgadvise.spec import parse_spec
 from rsgadvise.training.generated import moments_of
@@ -100,7 +101,7 @@ def test_a_measurement_above_its_bound_is_called_one(
             assert (start in said) == (factor > 1)
             if factor > 1:
                 above += 1
-                assert f"is {factor:.3g} times its bound, 1e-06: {reason}" in said
+                assert f"is {number(factor, 3)} times its bound, 1e-06: {reason}" in said
         assert 0 < above < len(rows)
 
 

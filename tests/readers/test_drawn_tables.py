@@ -12,6 +12,7 @@ import scipy.sparse
 from test_text_tables import read
 
 from rsgadvise.data.opening import open_data
+from rsgadvise.errors import DataError
 
 NAMES = ["age", "bmi", "kind", "class"]
 RNG = np.random.default_rng(8)
@@ -126,3 +127,24 @@ def test_fields_of_numpy_are_columns(tmp_path: Path) -> None:
         assert targets == table["y"].tolist()
     np.save(tmp_path / "a.npy", table[["n", "a"]])  # with room where the other fields were
     assert np.array_equal(np.asarray(read(tmp_path / "a.npy")[0])[:, 0], table["n"])
+
+
+BAD = {
+    "a header that is none": (b"('kind'", b"('kind", "damaged header"),
+    "letters that there are not": (b"\xe4\x00\x00\x00", b"\xff\xff\xff\xff", "letters that there are not"),
+    "fewer rows than claimed": (b"'shape': (6,)", b"'shape': (9,)", "cut short"),
+    "an object": (b"('kind', '<U2')", b"('kind', '|O' )", "field 'kind'"),
+}
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_structured_arrays_that_are_damaged_are_refused(tmp_path: Path, how: str) -> None:
+    table = np.zeros(6, [("a", "f8"), ("kind", "U2")])
+    table["kind"] = "ä"
+    np.save(tmp_path / "a.npy", table)
+    old, new, said = BAD[how]
+    content = (tmp_path / "a.npy").read_bytes()
+    assert old in content
+    (tmp_path / "a.npy").write_bytes(content.replace(old, new, 1))
+    with pytest.raises(DataError, match=said):
+        read(tmp_path / "a.npy", categories="one_hot")

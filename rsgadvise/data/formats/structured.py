@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rsgadvise.data.dialect import dialect_of
+from rsgadvise.data.formats.binary import odd_letters
 from rsgadvise.data.formats.numpy_files import NPY_MAGIC
 from rsgadvise.data.formats.tables import Layout, LineTables, columns_of
 from rsgadvise.data.packing import Packing
@@ -62,7 +63,11 @@ def _texts(column: Any) -> list[object]:
         return [cell.decode("utf-8", "replace") for cell in column.tolist()]
     if kind == "M":
         return [str(cell) for cell in column]
-    return [" ".join(cell.split()) for cell in column.tolist()] if kind == "U" else column.tolist()
+    if kind == "U":
+        if odd_letters(np.ascontiguousarray(column)):
+            raise ValueError("its text holds letters that there are not")
+        return [" ".join(cell.split()) for cell in column.tolist()]
+    return list(column.tolist())
 
 
 def _header(path: Path) -> _Rows:
@@ -76,7 +81,10 @@ def _header(path: Path) -> _Rows:
         found = _HEADER.match(stream.read(min(start, 1 << 20)))
     if found is None:
         raise malformed(path, "holds records in more than one axis; save one row a record")
-    fields = ast.literal_eval(found[1].decode())
+    try:
+        fields = ast.literal_eval(found[1].decode())
+    except SyntaxError as error:
+        raise malformed(path, "has a damaged header; write it with numpy.save") from error
     odd = [
         each[0]
         for each in fields
