@@ -21,6 +21,7 @@ from conftest import Run
 from documents import LENGTHS, SAMPLES, chart
 
 from rsgadvise.errors import UsageError
+from rsgadvise.show.plot.charts import chart_from
 from rsgadvise.show.plot.drawing import draw
 from rsgadvise.show.plot.figure import GROUPS, ROLES
 
@@ -47,6 +48,14 @@ def markers(root: ElementTree.Element, name: str) -> list[tuple[float, float]]:
         if group.get("id") == name
         for use in group.iter(f"{SVG}use")
     ]
+
+
+def test_an_axis_that_the_panel_below_does_not_share_has_its_name(run: Run, tmp_path: Path) -> None:
+    """The losses along a training stand above the bounds of its ranks."""
+    document = tmp_path / "advice.json"
+    run("recommend", "configs/seedlings.csv", "-f", "json", "-q", "-o", document)
+    picture = draw(chart_from(document.read_text(), "advice.json"), "svg")
+    assert {"iterations k", "1,000"} <= set(texts(ElementTree.fromstring(picture)))
 
 
 def test_every_text_is_in_the_picture(pictures: dict[str, ElementTree.Element]) -> None:

@@ -166,8 +166,8 @@ def _draw_rows(
         for column, panel in enumerate(row):
             span = grid[index, column] if len(row) == columns else grid[index, :]
             axes = figure.add_subplot(span)
-            below = not panel.horizontal and index < last and len(rows[index + 1]) == len(row)
-            names = not below if not panel.horizontal else column == 0
+            below = index < last and len(rows[index + 1]) == len(row) and rows[index + 1][column]
+            names = column == 0 if panel.horizontal else not below or below.across != panel.across
             draw_panel(axes, panel, chart, names=names, width=_PANEL * 72 * across / len(row))
             if column and not panel.horizontal and panel.value == row[0].value:
                 axes.set_ylabel("")
