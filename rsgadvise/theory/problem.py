@@ -68,6 +68,16 @@ _BEYOND = Obstacle(
 )
 
 
+_DECAY = Obstacle(
+    "training.optimizer",
+    "weight decay",
+    "without weight decay",
+    "no largest gradient with momentum and without a box",
+    "momentum without it, and SGD with it, have a bound",
+    "training.optimizer=sgd",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem(Architecture):
     """What the theory needs to know of a network, its data and its start.
@@ -129,6 +139,8 @@ class Problem(Architecture):
     def obstacles(self) -> tuple[Obstacle, ...]:
         """What keeps theorems from being about it, its inputs first."""
         own = Architecture.obstacles.fget(self)  # type: ignore[attr-defined]
+        if self.penalty and not (self.weight_bounds or self.optimizer.plain):
+            own = (*own, _DECAY)
         return own if self.unit_inputs else (_BEYOND, *own)
 
     @property

@@ -134,6 +134,12 @@ network: {kind: single_layer, layers: [6, 3]}
 training: {iterations: 30, stepsize: 0.2, optimizer: {name: momentum, beta: 0.5}}
 search: {batch_size: [2, 4]}
 """,
+    "nesterov with weight decay, biases and masks": """
+network: {kind: multilayer, layers: [6, 5, 3], weight_bound: 0.6, activation: tanh, bias: true}
+training:
+  {iterations: 30, keep_prob: 0.7, stepsize: 0.1, optimizer: {name: nesterov, beta: 0.5, weight_decay: 0.5}}
+search: {batch_size: [2, 4]}
+""",
     "adam, tied": """
 network: {kind: autoencoder, layers: [6, 4], weight_bound: 0.6}
 training: {iterations: 30, keep_prob: 0.7, stepsize: 0.05, optimizer: adam}

@@ -202,3 +202,16 @@ def test_a_regularised_layer_has_a_guarantee_without_a_known_start(run: Run) -> 
     verified = asked(run, "verify", "-", *FIXED, "--constants", "certified", "--runs", "40", stdin=known)
     (case,) = verified["cases"]
     assert 0 < case["measured"] < case["upper"] < case["bound"]
+
+
+def test_momentum_that_decays_has_no_bound_and_says_what_has(run: Run) -> None:
+    decaying = "optimizer: {name: momentum, weight_decay: 0.05}"
+    text = FLAT.replace("LOSS", "squared").replace("optimizer: {name: sgd, weight_decay: 0.05}", decaying)
+    refused = run("bound", "-", *FIXED, stdin=text)
+    assert refused.code == 2
+    assert "no largest gradient with momentum and without a box" in refused.err
+    change = refused.err.strip().rpartition("or add --set ")[2]
+    assert asked(run, "bound", "-", *FIXED, "--set", change, stdin=text)["bound"] > 0
+    found = asked(run, "recommend", "-", stdin=text)
+    assert found["guarantee"] is None
+    assert found["train"]["optimizer_settings"] == {"beta": 0.9, "weight_decay": 0.05}

@@ -30,6 +30,16 @@ TORCH: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "sgd, decay": ({"name": "sgd", "weight_decay": 0.02}, "SGD", {"weight_decay": 0.02}),
     "momentum": ({"name": "momentum"}, "SGD", {"momentum": 0.9}),
     "momentum 0.5": ({"name": "momentum", "beta": 0.5}, "SGD", {"momentum": 0.5}),
+    "momentum, decay": (
+        {"name": "momentum", "weight_decay": 0.02},
+        "SGD",
+        {"momentum": 0.9, "weight_decay": 0.02},
+    ),
+    "nesterov, decay": (
+        {"name": "nesterov", "weight_decay": 0.02},
+        "SGD",
+        {"momentum": 0.9, "nesterov": True, "weight_decay": 0.02},
+    ),
     "nesterov": ({"name": "nesterov"}, "SGD", {"momentum": 0.9, "nesterov": True}),
     "adam": ({"name": "adam"}, "Adam", {}),
     "adam, others": (

@@ -1,4 +1,4 @@
-"""Nesterov's momentum: v <- beta v + G, u = G + beta v."""
+"""Nesterov's momentum: v <- beta v + g, u = g + beta v, with g = G + weight_decay W."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Nesterov(Momentum):
     """
 
     title: ClassVar[str] = "Nesterov's momentum"
-    ranges: ClassVar[Mapping[str, Setting]] = {"beta": Setting(above=True, below=1)}
-    torch_arguments: ClassVar[str] = "momentum=BETA, nesterov=True"
+    ranges: ClassVar[Mapping[str, Setting]] = {**Momentum.ranges, "beta": Setting(above=True, below=1)}
+    torch_arguments: ClassVar[str] = f"{Momentum.torch_arguments}, nesterov=True"
 
     @property
     def growth(self) -> float:
@@ -33,7 +33,7 @@ class Nesterov(Momentum):
     @property
     def code(self) -> str:
         """Statements on one gradient."""
-        return "v = BETA * v + g\nu = g + BETA * v"
+        return f"{self.joining}v = BETA * v + g\nu = g + BETA * v"
 
     @property
     def sklearn(self) -> Mapping[str, object]:
@@ -41,8 +41,9 @@ class Nesterov(Momentum):
         return {"solver": "sgd", "momentum": self.beta, "nesterovs_momentum": True}
 
     def turn(self, gradient: Array, weights: Array, memory: Sequence[Array], iteration: int) -> None:
-        """v <- beta v + G, and a step of it ahead."""
+        """v <- beta v + g, and a step of it ahead."""
         (v,) = memory
+        self.join(gradient, weights)
         v *= self.beta
         v += gradient
         gradient += self.beta * v

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from rsgadvise.records import dataclass
@@ -130,3 +130,40 @@ class Optimizer(ABC):
         weights.
         """
         return keep**2, self
+
+
+class Decaying(Optimizer):
+    """One whose `weight_decay` W joins the gradient G: g = G + weight_decay W, as in torch.optim.SGD."""
+
+    weight_decay: float
+
+    untold: ClassVar[tuple[str, ...]] = ("weight_decay",)
+
+    @property
+    def words(self) -> str:
+        """With any decay of the weights."""
+        return f"{self.title} with weight decay {self.weight_decay:g}" if self.weight_decay else self.title
+
+    @property
+    def penalty(self) -> float:
+        """Its decay is the gradient of such a term."""
+        return self.weight_decay
+
+    @property
+    def joining(self) -> str:
+        """First of the emitted statements; none for a decay of 0."""
+        return "g = g + WEIGHT_DECAY * w\n" if self.weight_decay else ""
+
+    @property
+    def sklearn_lacks(self) -> str:
+        """Its alpha is divided by the rows, and biases do not decay."""
+        return "weight decay" if self.weight_decay else ""
+
+    def join(self, gradient: Array, weights: Array) -> None:
+        """g in place of G."""
+        if self.weight_decay:
+            gradient += self.weight_decay * weights
+
+    def rescaled(self, keep: float) -> tuple[float, Self]:
+        """The decay of V too is to be over keep^2."""
+        return keep**2, replace(self, **{"weight_decay": self.weight_decay / keep**2})
