@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -22,6 +23,7 @@ from rsgadvise.training.rsg import Stream
 HELD_OUT = 0.2
 """Share of the rows that no run trains on, where there are enough."""
 
+_PARTS = 16  # of the rows, which stand in no order, that tell how much a loss over some of them is chance
 _FEWEST_HELD_OUT = 10  # below this nothing is held out
 _START, _SPLIT = 0, 1
 
@@ -92,6 +94,21 @@ class Arena:
 
     def keeping(self, keep_prob: float) -> Arena:
         return replace(self, network=replace(self.network, keep_prob=keep_prob))
+
+    def chance(self, samples: float) -> float:
+        """Two standard errors of that loss over so many rows drawn, as a share of it; large where few rows
+        make most of it, as a rare class or an outlier does."""
+        whole, rows = self.constant_loss, self.data.rows
+        targets = self.data.targets.astype(np.float64)
+        if not whole > 0 or rows <= _PARTS:
+            return 0.0
+        means = []
+        for part in np.array_split(np.arange(rows), _PARTS):
+            # What leaving it out takes away: the best prediction hardly moves.
+            without = self.network.head.constant_loss(np.delete(targets, part, axis=0))
+            means.append((rows * whole - (rows - len(part)) * without) / len(part))
+        each = float(np.std(means, ddof=1)) * math.sqrt(rows / _PARTS)
+        return 2 * each / math.sqrt(max(samples, 1.0)) / whole
 
     def part(self, rows: NDArray[np.int64]) -> Data:
         return Data(self.data.inputs[rows], self.data.targets[rows])

@@ -19,7 +19,7 @@ from rsgadvise.numerals import stepsizes_by_layer
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.calibration import calibrate, fewest_work
 from rsgadvise.pilot.directional import unit_for
-from rsgadvise.pilot.race import Candidate, Heat, Runner, learns, log_loss
+from rsgadvise.pilot.race import Candidate, Heat, Runner, judged_rows, learns, log_loss
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data
 
@@ -145,16 +145,16 @@ class Explorer:
         found = Experiment(
             trial.change, trial.words, trial.value, best.loss, best.done, self.leader.loss, False
         )
-        if not self._helps(best.loss, self.leader.loss) or trial.change == "stepsize":
-            return replace(found, helps=self._helps(best.loss, self.leader.loss))
+        if not self._helps(best.loss, self.leader.loss, judged_rows(best)) or trial.change == "stepsize":
+            return replace(found, helps=self._helps(best.loss, self.leader.loss, judged_rows(best)))
         unchanged = Heat(self.arena, key=0, threads=self.threads)
         control = unchanged.enter(best.candidate)
         self._advance(unchanged, [control], share)
         without = min(control.loss, self.leader.loss)
-        if self._helps(best.loss, without):
+        if self._helps(best.loss, without, judged_rows(best)):
             return replace(found, without=without, helps=True)
         steps = stepsizes_by_layer(control.candidate.stepsizes)
-        helps = self._helps(control.loss, self.leader.loss)
+        helps = self._helps(control.loss, self.leader.loss, judged_rows(control))
         return replace(
             found, change="stepsize", words=f"a stepsize of {steps}", loss=control.loss, helps=helps
         )
@@ -167,12 +167,14 @@ class Explorer:
             return None
         self._advance(heat, [runner], math.floor(share * own.iterations) / own.iterations)
         times = runner.done / self.leader.done
-        helps = self._helps(runner.loss, self.leader.loss)
+        helps = self._helps(runner.loss, self.leader.loss, judged_rows(runner))
         words = f"{times:.2g} times as many iterations as in the race"
         return Experiment("iterations", words, times, runner.loss, runner.done, self.leader.loss, helps)
 
-    def _helps(self, loss: float, without: float) -> bool:
-        return loss < _HELPS * without and learns(loss, self.constant)
+    def _helps(self, loss: float, without: float, rows: float = math.inf) -> bool:
+        """Whether a loss over so many rows is lower by more than chance."""
+        surely = 1 - min(1.0, self.arena.chance(rows))
+        return loss < min(_HELPS, surely) * without and learns(loss, surely * self.constant)
 
     def _share(self, work: float) -> float | None:
         """Of the training, no more than the race took; None where it is less than two steps."""

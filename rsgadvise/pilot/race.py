@@ -267,6 +267,11 @@ def _fall(history: Sequence[tuple[float, float]]) -> float | None:
     return _TRUST * math.log(before / after) / math.log(late / early) * math.log(1 / late)
 
 
+def judged_rows(runner: Runner) -> float:
+    """Rows that its loss is a mean over."""
+    return _JUDGED * runner.done * runner.candidate.samples
+
+
 def fate(loss: float, constant: float) -> str | None:
     """What is wrong with a loss: "diverged", or "no better than a constant"; None if nothing is."""
     if not math.isfinite(loss):

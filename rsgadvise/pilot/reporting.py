@@ -23,7 +23,7 @@ from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_shar
 from rsgadvise.pilot.forecast import REHEARSED, expected
 from rsgadvise.pilot.looking import Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
-from rsgadvise.pilot.race import Candidate, Runner, fate, learns, stands_still
+from rsgadvise.pilot.race import Candidate, Runner, fate, judged_rows, learns, stands_still
 from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
@@ -264,6 +264,7 @@ class Reporter:
         if not runner.loss > 0 or not math.isfinite(runner.loss) or constant == 0:
             return ()
         won, changes = first.outcome == "won", list[Change]()
+        constant *= 1 - min(1.0, self.arena.chance(judged_rows(runner)))
         if not won or not learns(runner.loss, constant):
             changes = ["weight_bound", "scaling", "stepsize", "iterations", "bias"]
         elif first.finalist is not None and runner.loss > _LITTLE * constant and not first.finalist.falls:
@@ -351,6 +352,7 @@ class Reporter:
             common=common,
             constant_loss=tournament.constant,
             by_heart=tournament.by_heart,
+            chance=self.arena.chance(judged_rows(ranked[0].runner)) if ranked else 0.0,
             cost=cost,
             again=tuple(
                 Rerun(
@@ -377,7 +379,7 @@ class Reporter:
         # A list is one of N probabilities, and says nothing of a run as short as this.
         row = next((row for row in choice.rows if row.stopping == stopping), choice.rows[0])
         whole, loss = self._whole_loss(winner, finalist), float(looks.losses[-1])
-        if whole is not None and learns(whole, report.constant_loss) != learns(loss, report.constant_loss):
+        if whole is not None and not learns(max(whole, loss), report.constant_loss):
             loss = whole  # the rows that were looked at are too few of a rare class
         return replace(
             report,
@@ -569,7 +571,7 @@ def _doubt(report: PilotReport, learnt: bool | None) -> str:
     first = report.raced[0]
     if first.share == 0:
         return ""
-    if first.outcome == "won" and learns(first.loss, report.constant_loss):
+    if first.outcome == "won" and learns(first.loss, (1 - min(1.0, report.chance)) * report.constant_loss):
         return (
             "its first run, for longer, had done better than a constant prediction "
             f"({number(first.loss, 3)}): it may learn from some starts and not from others"

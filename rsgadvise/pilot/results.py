@@ -105,6 +105,7 @@ class PilotReport:
         least_held_out: (k, loss) where their loss was least along the second run, seen on some of them.
         last_held_out: theirs at its end.
         by_heart: see `Tournament`.
+        chance: share of a constant's loss by which that of the first of them may be below it by chance.
         stopping: the choice of P_R over the second run.
         state: the curvature at its end; None where there was no work left for it.
     """
@@ -132,6 +133,7 @@ class PilotReport:
     least_held_out: tuple[int, float] | None = None
     last_held_out: float | None = None
     by_heart: bool = False
+    chance: float = 0.0
     stopping: StoppingChoice | None = None
     state: StoppedState | None = None
 

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from conftest import Run
 
+from rsgadvise.pilot.arena import Arena
+from rsgadvise.training.networks import Data, Network
+
 OPTIONS = ("--optimizer", "adam", "--set", "network.activation=relu", "--set", "network.loss=cross_entropy")
 
 
@@ -64,3 +67,17 @@ def test_a_rare_class_is_judged_by_all_rows(tmp_path: Path, run: Run) -> None:
     plan, pilot = found["train"], found["pilot"]
     assert (plan["source"], plan["learns"]) == ("raced", True)
     assert max(plan["loss"], pilot["again"][0]["loss"]) < 0.98 * plan["constant_loss"]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.01])
+def test_chance_is_what_draws_of_rows_make_of_the_loss_of_a_constant(share: float) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.permutation(np.arange(4000) < 4000 * share)
+    targets = np.eye(2)[labels.astype(int)]
+    network = Network("multilayer", (3, 2, 2), (5.0, 5.0))
+    arena = Arena.of(network, Data(np.zeros((4000, 3)), targets), seed=0, hold_out=False)
+    constant = np.array([1 - share, share])
+    rows = np.square(targets - constant).sum(axis=1)
+    drawn = rng.choice(rows, (4000, 500)).mean(axis=1)
+    expected = 2 * drawn.std() / rows.mean()
+    assert arena.chance(500) == pytest.approx(expected, rel=0.5, abs=0.01)
