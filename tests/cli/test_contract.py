@@ -711,7 +711,7 @@ def test_a_result_that_cannot_be_written_leaves_the_spec_alone(
 def test_quiet_still_says_why_there_is_no_plan(run: Run, config: Config) -> None:
     options = ("--set", "target.eps=0.01", "--set", "target.delta=0.05", "-q")
     assert (
-        "no batch size allowed reaches the target"
+        "No batch size allowed reaches the target"
         in run("recommend", config("mnist_autoencoder"), *options).out
     )
 

@@ -477,7 +477,8 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
     answer = () if asked else (Lead(lead(advice, source)),)
     if advice.infeasible is not None:
         head = title if asked or details else replace(title, context="")
-        return (head, *answer, *sentences("No plan", (f"{advice.infeasible.reason}.",)), *assumed)
+        reason = f"{capitalised(advice.infeasible.reason)}."
+        return (head, *answer, *sentences("No plan", (reason,)), *assumed)
     if not (details or asked):
         beside = advice.measured or (advice.train is not None and advice.train.source != "theorem")
         mind = brief(advice, () if beside else _row_notes(advice.recommendations))
