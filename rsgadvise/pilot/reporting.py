@@ -264,7 +264,7 @@ class Reporter:
         if not runner.loss > 0 or not math.isfinite(runner.loss) or constant == 0:
             return ()
         won, changes = first.outcome == "won", list[Change]()
-        constant *= 1 - min(1.0, self.arena.chance(judged_rows(runner)))
+        constant *= 1 - min(1.0, self._chance(runner, tournament))
         if not won or not learns(runner.loss, constant):
             changes = ["weight_bound", "scaling", "stepsize", "iterations", "bias"]
         elif first.finalist is not None and runner.loss > _LITTLE * constant and not first.finalist.falls:
@@ -272,6 +272,14 @@ class Reporter:
             changes, left = ["bias"], tournament.allowance - tournament.work
         with self._explorer(runner, tournament, left) as explorer:
             return tuple(explorer.explore(changes))
+
+    def _chance(self, runner: Runner, tournament: Tournament) -> float:
+        """Of its loss, which may be one of rows held out; see `Arena.chance`."""
+        held = self.arena.held_out
+        rows = judged_rows(runner)
+        if tournament.comparing and held is not None:
+            rows = min(held.rows, tournament.compared_rows)
+        return self.arena.chance(rows)
 
     @contextmanager
     def _explorer(self, runner: Runner, tournament: Tournament, left: float) -> Iterator[Explorer]:
@@ -352,7 +360,7 @@ class Reporter:
             common=common,
             constant_loss=tournament.constant,
             by_heart=tournament.by_heart,
-            chance=self.arena.chance(judged_rows(ranked[0].runner)) if ranked else 0.0,
+            chance=self._chance(ranked[0].runner, tournament) if ranked else 0.0,
             cost=cost,
             again=tuple(
                 Rerun(
