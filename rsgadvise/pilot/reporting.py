@@ -285,6 +285,10 @@ class Reporter:
     def _explorer(self, runner: Runner, tournament: Tournament, left: float) -> Iterator[Explorer]:
         """One whose work counts as the tournament's, an interrupted one's too."""
         arena = self.arena.keeping(runner.candidate.keep_prob)
+        if tournament.comparing and runner.history:
+            runner = replace(
+                runner, loss=runner.history[-1][1]
+            )  # of its own rows, as the losses of trials are
         explorer = Explorer(arena, runner, tournament.constant, left, tournament.threads)
         try:
             yield explorer
