@@ -163,18 +163,42 @@ class TrainingPlan:
             >>> [round(plan.pace(done), 3) for done in (0, 1, 8)]
             [1.0, 0.5, 0.111]
         """
-        n = self.iterations
-        if self.decay:
-            return float((done + 1) ** -self.decay)
-        if self.schedule == "constant":
-            factor = 1.0
-        elif done >= n:
-            factor = 0.0
-        elif self.schedule == "cosine":
-            factor = (1 + math.cos(math.pi * done / n)) / 2
-        else:
-            factor = cooled(done + 1, n, self.cooldown) if self.cooldown else 1 - done / n
-        return factor * min(1.0, (done + 1) / (self.warmup + 1))
+        return paced(
+            done,
+            self.iterations,
+            self.schedule,
+            decay=self.decay,
+            cooldown=self.cooldown,
+            warmup=self.warmup,
+        )
+
+
+def paced(
+    done: int,
+    iterations: int,
+    schedule: Schedule,
+    *,
+    decay: float = 0.0,
+    cooldown: float = 0.0,
+    warmup: float = 0.0,
+) -> float:
+    """Factor of the stepsize after so many of N iterations, see `TrainingPlan.pace`.
+
+    Example:
+        >>> [paced(k, 4, "linear") for k in range(5)]
+        [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    if decay:
+        return float((done + 1) ** -decay)
+    if schedule == "constant":
+        factor = 1.0
+    elif done >= iterations:
+        factor = 0.0
+    elif schedule == "cosine":
+        factor = (1 + math.cos(math.pi * done / iterations)) / 2
+    else:
+        factor = cooled(done + 1, iterations, cooldown) if cooldown else 1 - done / iterations
+    return factor * min(1.0, (done + 1) / (warmup + 1))
 
 
 def cooled(iteration: int, iterations: int, cooldown: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from rsgadvise.advise.results import Schedule
+from rsgadvise.advise.results import Schedule, paced
 from rsgadvise.pilot.torch_model.optimizers import Steps, TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Wrapped, randomness
 from rsgadvise.records import dataclass
@@ -29,20 +29,8 @@ class Candidate:
     warmup: float = 0.0
 
     def pace(self, step: int, steps: int) -> float:
-        """Factor of the stepsize at step 0, 1, ..., which would be 0 after the last.
-
-        Example:
-            >>> [Candidate(1.0).pace(k, 4) for k in range(4)]
-            [1.0, 0.75, 0.5, 0.25]
-        """
-        rising = self.warmup * steps
-        start = min(1.0, (step + 1) / (rising + 1)) if rising else 1.0
-        done = step / steps
-        if self.schedule == "linear":
-            return start * (1 - done)
-        if self.schedule == "cosine":
-            return start * (1 + math.cos(math.pi * done)) / 2
-        return start
+        """Factor of the stepsize at step 0, 1, ...: `warmup` is a share of them here."""
+        return paced(step, steps, self.schedule, warmup=self.warmup * steps)
 
 
 @dataclass(slots=True)
