@@ -73,7 +73,8 @@ def _predicted(setting: Setting) -> dict[str, Any]:
     assert plan is not None
     middle = time.perf_counter()
     race = race_batches(setting.network, setting.data, setting.optimizer, plan, seed=0, work=DEFAULT_WORK)
-    predicted = race.carried(plan.batch_size, plan.iterations, Usual.of(setting.optimizer))
+    usual = Usual.of(setting.optimizer, setting.data.rows)
+    predicted = race.carried(plan.batch_size, plan.iterations, usual)
     seconds = time.perf_counter() - middle
     arena = Arena.of(setting.network, setting.data, seed=0, hold_out=False)
     start, _ = measured_noise(arena, arena.start(0), allowed=_AT_START)
@@ -113,7 +114,7 @@ def _by_torch(setting: Setting) -> dict[str, Any]:
     optimizer = torch_optimizer(name)
     about: dict[str, Any] = {"loss": LOSSES["cross_entropy"], "optimizer": optimizer}
     race = race_of(module, rows, advice.train, seed=0, work=WORK, **about)
-    predicted = race.carried(BATCH_SIZE, ITERATIONS, Usual.of(setting.optimizer))
+    predicted = race.carried(BATCH_SIZE, ITERATIONS, Usual.of(setting.optimizer, len(rows[0])))
     noise, start = advice.critical_batch_size, advice.noise_at_start
     assert noise is not None
     return _line(advice, race, predicted, noise, start) | {
@@ -152,7 +153,7 @@ def _measure(name: str, folder: Path, known: Mapping[str, dict[str, Any]]) -> di
             "seconds": time.perf_counter() - begun,
         }
     about = {"name": name, "rows": setting.data.rows, "scale_free": setting.optimizer.scale_free}
-    about["usual"] = Usual.of(setting.optimizer).critical
+    about["usual"] = Usual.of(setting.optimizer, setting.data.rows).critical
     return about | {key: same[key] for key in ("target", "steps", "seconds")} | _predicted(setting)
 
 

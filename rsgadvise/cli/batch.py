@@ -85,6 +85,7 @@ def _of_spec(
 ) -> BatchAdvice:
     """The answer; `aimed`: whether the spec had a target."""
     from rsgadvise.advise.results import NoiseScale
+    from rsgadvise.advise.wording import SAME_TARGETS
     from rsgadvise.ask.batch import batch_advice
     from rsgadvise.numerals import network
     from rsgadvise.pilot.batch_race import Usual
@@ -93,6 +94,8 @@ def _of_spec(
     if plan is None:
         reason = "no training fits the spec" if advice.infeasible is None else advice.infeasible.reason
         raise InfeasibleError(f"no batch size can be advised: {reason}")
+    if plan.reason == SAME_TARGETS:
+        raise InfeasibleError(f"no batch size can be advised: {SAME_TARGETS}")
     race, cost, fits = _measured(source, advice, plan, effort)
     notes = [f"This network learns nothing so: {plan.reason.rstrip('.')}."] if plan.learns is False else []
     if aimed:
@@ -101,13 +104,14 @@ def _of_spec(
             "a proven bound; `rsgadvise recommend` plans for it."
         )
     noise, known = advice.critical_batch_size, (source.measured or {}).get("samples")
+    samples = source.spec.data.samples if known is None else int(known)
     return batch_advice(
         plan,
         race,
         noise=noise if isinstance(noise, NoiseScale) else None,
         about=network(advice.kind, advice.layers),
-        usual=Usual.of(plan.optimises),
-        samples=source.spec.data.samples if known is None else int(known),
+        usual=Usual.of(plan.optimises, samples),
+        samples=samples,
         cost=cost,
         memory=fits,
         before=before,
@@ -176,7 +180,7 @@ def _of_model(
         ),
         noise=advice.critical_batch_size,
         about=advice.model,
-        usual=Usual.of(known),
+        usual=Usual.of(known, advice.samples),
         samples=advice.samples,
         cost=cost,
         memory=fits,

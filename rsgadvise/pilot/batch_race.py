@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -31,8 +29,9 @@ Run = Callable[[int, float, Sequence[int]], Iterator[tuple[int, float]]]
 """Trains with a batch size and a multiple of the advised stepsize, and yields after each of the given numbers
 of updates that number and the loss of the rows that all are judged by."""
 
-TRAININGS, FEWEST_SAMPLES = 1.0, 80_000
-"""Of the advised length, or examples where that is shorter: what the race costs at most, about."""
+_TRAININGS, _FEWEST_SAMPLES, _MOST_TRAININGS = 1.0, 80_000, 4.5
+"""What the race costs at most, about: of the advised length, or examples where that is shorter; but never so
+many that its runs go beyond the training itself."""
 
 SEEDS = 2
 """Runs of each stepsize, with mini-batches of their own: one that is lucky would set the target alone."""
@@ -47,12 +46,14 @@ _FEWEST = 10  # updates of the largest batches
 _LEARNT = 0.97  # of the first loss: a race that ends above has told nothing
 
 # All on the development settings of benchmarks/batch:
-_ERROR = 0.15  # of the logarithm of a number of iterations
-_USUAL = 14.0, 200.0  # critical batch size of plain SGD, and of updates that know no lengths
+_ERROR, _SURE = 0.2, 2.0  # of the logarithm of a number of iterations, and how surely, in observations
+_USUAL = 20.0, 150.0  # critical batch size of plain SGD, and of updates that know no lengths
 _SPREAD = 1.0  # of the logarithm of a usual critical batch size
-_EXPONENT_ERROR = 0.2
+_POWERS = 0.2, 0.4  # of the iterations with which it grows
+_POWER_ERROR = 0.2
+_ENDS = 0.05, 0.5, 0.95  # shares of what is believed that lie below
 
-_GRID = np.geomspace(1.0, 1e4, 500)
+_PLACES = np.linspace(math.log(1e-2), math.log(1e6), 500)  # of the logarithm of a critical batch size
 
 _JUDGED = 512  # rows, by the numpy engine
 _START, _BATCHES, _JUDGING = 3, 9, 9  # keys of randomness
@@ -63,29 +64,32 @@ class Usual:
     """What is believed of the critical batch size of whole trainings before anything is measured.
 
     Attributes:
-        critical: in the middle; as surely as `_SPREAD` says.
+        critical: in the middle.
         power: of the iterations with which it grew.
+        spread: standard deviation of its logarithm.
     """
 
     critical: float
     power: float
+    spread: float = _SPREAD
 
     @classmethod
-    def of(cls, optimizer: Optimizer | None) -> Usual:
-        """Of an optimiser, None for one that nothing is known of.
+    def of(cls, optimizer: Optimizer | None, rows: int | None = None) -> Usual:
+        """Of an optimiser, None for one that nothing is known of, and so many rows, None where unknown.
 
         Momentum goes 1/(1 - beta) times as far for each gradient, so that it needs so many times fewer, and
         larger batches pay so many times longer (Shallue et al., 2019); to no more than Adam's, the largest
-        that was measured.
+        that was measured. On few rows it was about their number.
 
         Example:
             >>> from rsgadvise.theory.optimizers import optimizer_of
             >>> [round(Usual.of(optimizer_of(name)).critical) for name in ("sgd", "momentum", "adam")]
-            [14, 140, 200]
+            [20, 150, 150]
         """
+        most = min(_USUAL[1], rows or math.inf)
         if optimizer is None or optimizer.scale_free:
-            return cls(_USUAL[1], 0.4)
-        return cls(min(_USUAL[0] * optimizer.gain, _USUAL[1]), 0.4 if optimizer.memory else 0.2)
+            return cls(most, _POWERS[1])
+        return cls(min(_USUAL[0] * optimizer.gain, most), _POWERS[bool(optimizer.memory)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +97,24 @@ class BatchRace:
     """What a race of batch sizes found.
 
     Attributes:
-        critical: at the loss that it ran to.
-        steps: iterations to that loss by batch size; empty where nothing was learnt.
+        steps: iterations to the loss that it ran to by batch size; empty where nothing was learnt.
+        at: that loss.
         samples: that it took.
     """
 
-    critical: NoiseScale
     steps: Mapping[int, float]
+    at: float
     samples: float
 
     def carried(self, batch_size: int, iterations: int, usual: Usual) -> NoiseScale:
         """The critical batch size of a training of so many iterations of such batches.
 
-        log B_c + p log(N/k), where k iterations came to the loss of the race, and what is usual, each
-        weighted by one over its variance; the ends are two standard errors away.
-
-        Kind: an extrapolation.
+        Kind: an extrapolation, see `critical`.
         """
-        found = self.critical
-        if not self.steps:  # nothing was learnt
+        if not self.steps:
             return usual_critical(usual)
         further = math.log(max(1.0, iterations / self.steps[batch_size]))
-        place = math.log(found.value) + usual.power * further
-        own = (math.log(found.upper / found.lower) / 4) ** 2 + (_EXPONENT_ERROR * further) ** 2
-        sure = 1 / own + 1 / _SPREAD**2
-        return _within(
-            (place / own + math.log(usual.critical) / _SPREAD**2) / sure, sure**-0.5, found.at, "race"
-        )
+        return NoiseScale(*critical(self.steps, usual, further), self.at, "race")
 
 
 def usual_critical(usual: Usual) -> NoiseScale:
@@ -128,14 +123,44 @@ def usual_critical(usual: Usual) -> NoiseScale:
     Example:
         >>> found = usual_critical(Usual.of(None))
         >>> round(found.lower), round(found.value), round(found.upper)
-        (27, 200, 1478)
+        (29, 150, 777)
     """
-    return _within(math.log(usual.critical), _SPREAD, None, "typical")
+    return NoiseScale(*critical({}, usual), None, "typical")
 
 
-def _within(place: float, error: float, at: float | None, method: Literal["race", "typical"]) -> NoiseScale:
-    low, value, high = (math.exp(place + times * error) for times in (-2, 0, 2))
-    return NoiseScale(value, low, high, at, method)
+def critical(steps: Mapping[int, float], usual: Usual, further: float = 0.0) -> tuple[float, float, float]:
+    """(B_c at the end of a training, the lower and the upper end of 90 %) by iterations S at an early loss.
+
+    Before anything is measured log B_c is normal about what is usual. The early one is smaller by the factor
+    (N/k)^-p, where k iterations came to the early loss, with the power p known to a normal error. Logarithms
+    of S are those of S_min (1 + B_c/B), S_min being whatever fits, to an error of about 0.2 that the misfit
+    itself makes larger (Student's t): where all sizes took as long, or each as many samples, B_c is only
+    known to lie below or above them, and the usual one decides how far.
+
+    Kind: the median and quantiles of a posterior, on a grid.
+
+    Args:
+        steps: S by batch size. usual: what is believed before.
+        further: log(N/k).
+
+    Example:
+        >>> steps = {size: 10 * (1 + 50 / size) for size in (8, 32, 128)}
+        >>> [round(each) for each in critical(steps, Usual(50.0, 0.2))]
+        [51, 25, 113]
+    """
+    believed = np.exp(-(((_PLACES - math.log(usual.critical)) / usual.spread) ** 2) / 2)
+    if steps:
+        sizes, logs = np.array(list(steps), np.float64), np.log(list(steps.values()))
+        rest = logs - np.log1p(np.exp(_PLACES)[:, None] / sizes)
+        misfit = np.sum((rest - rest.mean(axis=1, keepdims=True)) ** 2, axis=1) / _ERROR**2
+        free = _SURE + len(sizes) - 1
+        early = ((_SURE + misfit) / (_SURE + misfit.min())) ** (-free / 2)
+        error = max(_POWER_ERROR * further, _PLACES[1] - _PLACES[0])
+        apart = _PLACES[:, None] - usual.power * further - _PLACES
+        believed *= np.exp(-((apart / error) ** 2) / 2) @ early
+    below = (np.cumsum(believed) - believed / 2) / believed.sum()
+    lower, value, upper = np.exp(np.interp(_ENDS, below, _PLACES))
+    return float(value), float(lower), float(upper)
 
 
 def raced_sizes(batch_size: int, rows: int) -> tuple[int, ...]:
@@ -155,19 +180,21 @@ def raced_sizes(batch_size: int, rows: int) -> tuple[int, ...]:
     return tuple(size for size in found if size == batch_size or _FEWEST_ROWS <= size <= rows)
 
 
-def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchRace:
+def batch_race(run: Run, *, batch_size: int, rows: int, whole: float, work: float) -> BatchRace:
     """Race three batch sizes to the loss that the largest reaches with its share of the budget.
 
     Args:
         run: trains.
         batch_size: B, for which the stepsize is advised.
         rows: to train on.
-        budget: samples, about.
+        whole: samples of the training that is advised.
+        work: samples that it may take at most, about.
     """
     sizes, taken = raced_sizes(batch_size, rows), 0.0
     if len(sizes) < 2:  # too few rows for another
-        return BatchRace(NoiseScale(math.inf, 0.0, math.inf, None), {}, 0.0)
+        return BatchRace({}, math.inf, 0.0)
     largest = sizes[-1]
+    budget = min(max(_TRAININGS * whole, _FEWEST_SAMPLES), _MOST_TRAININGS * whole, work) / SEEDS
     most = max(_FEWEST, round(budget / (len(_RUNGS) * len(sizes) * largest)))
 
     def advance(size: int, rung: int, steps: float, target: float) -> list[tuple[int, float]]:
@@ -180,7 +207,7 @@ def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchR
             means.append((at, float(np.median(last))))
             if not means[-1][1] > target or not math.isfinite(loss):
                 break
-        taken += size * means[-1][0]
+        taken += SEEDS * size * means[-1][0]
         return means
 
     tried, wanted = dict[int, list[tuple[int, float]]](), list(_RUNGS)
@@ -191,7 +218,7 @@ def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchR
     start = min((means[0][1] for means in tried.values()), default=math.inf)
     target = min(ends, default=math.inf)
     if not target < _LEARNT * start:
-        return BatchRace(NoiseScale(math.inf, 0.0, math.inf, target), {}, taken)
+        return BatchRace({}, target, taken)
     steps = {largest: min(_crossing(means, target) for means in tried.values())}
     for size, larger in zip(sizes[-2::-1], sizes[:0:-1], strict=True):
         noise = steps[larger] * larger / size  # iterations where noise is all there is
@@ -202,7 +229,7 @@ def batch_race(run: Run, *, batch_size: int, rows: int, budget: float) -> BatchR
             found |= {rung: _crossing(advance(size, rung, limit, target), target) for rung in wanted}
             wanted = _beyond(found)
         steps[size] = min(noise, *found.values())
-    return BatchRace(NoiseScale(*critical(steps), target, "race"), steps, taken)
+    return BatchRace(steps, target, taken)
 
 
 def _beyond(found: Mapping[int, float]) -> list[int]:
@@ -249,29 +276,6 @@ def _crossing(means: Sequence[tuple[int, float]], target: float) -> float:
     return math.inf
 
 
-def critical(steps: Mapping[int, float]) -> tuple[float, float, float]:
-    """(B_c, its lower and its upper end at 95 %) by iterations S at several batch sizes.
-
-    Logarithms of S are those of S_min (1 + B_c/B) to a normal error of 0.15; S_min is whatever fits, and any
-    B_c from 1 to 10,000 as likely as another before, by its logarithm.
-
-    Args:
-        steps: S by batch size.
-
-    Example:
-        >>> value, lower, upper = critical({size: 10 * (1 + 50 / size) for size in (2, 8, 32, 128, 512)})
-        >>> round(value), round(lower), round(upper)
-        (50, 34, 74)
-    """
-    sizes, logs = np.array(list(steps), np.float64), np.log(list(steps.values()))
-    rest = logs - np.log1p(_GRID[:, None] / sizes)
-    misfit = np.sum((rest - rest.mean(axis=1, keepdims=True)) ** 2, axis=1) / _ERROR**2
-    weights = np.exp((misfit.min() - misfit) / 2)
-    below = np.cumsum(weights) / weights.sum()
-    lower, value, upper = np.exp(np.interp((0.025, 0.5, 0.975), below, np.log(_GRID)))
-    return float(value), float(lower), float(upper)
-
-
 @one_thread()
 def race_batches(
     network: Network, data: Data, optimizer: Optimizer, plan: TrainingPlan, *, seed: int, work: float
@@ -301,7 +305,10 @@ def race_batches(
             yield shot.iteration - 1, mean_loss(losses)
 
     judged = arena.part(arena.sample(_JUDGED, arena.rng(_JUDGING)))
-    samples = max(TRAININGS * plan.batch_size * plan.iterations, FEWEST_SAMPLES)
-    budget = min(samples, work / multiply_adds(network, plan.batch_size))
-    found = batch_race(run, batch_size=plan.batch_size, rows=data.rows, budget=budget / SEEDS)
-    return replace(found, samples=SEEDS * found.samples)
+    return batch_race(
+        run,
+        batch_size=plan.batch_size,
+        rows=data.rows,
+        whole=plan.batch_size * plan.iterations,
+        work=work / multiply_adds(network, plan.batch_size),
+    )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
 
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.errors import RsgadviseError, UsageError, brief
-from rsgadvise.pilot.batch_race import FEWEST_SAMPLES, SEEDS, TRAININGS, BatchRace, batch_race, mean_loss
+from rsgadvise.pilot.batch_race import SEEDS, BatchRace, batch_race, mean_loss
 from rsgadvise.pilot.timing import Memory, StepCost, fitted, seconds_of, timed_sizes
 from rsgadvise.pilot.torch_model.optimizers import TorchOptimizer
 from rsgadvise.pilot.torch_model.wrapped import Loss, Wrapped, made, randomness
@@ -61,10 +60,13 @@ def race_batches(
                 done = at
                 yield at, mean_loss([copy.mean_loss(judged) for copy in copies])
 
-        samples = max(TRAININGS * plan.batch_size * plan.iterations, FEWEST_SAMPLES)
-        budget = min(samples, work * plan.batch_size / wrapped.work(plan.batch_size))
-        found = batch_race(run, batch_size=plan.batch_size, rows=wrapped.rows, budget=budget / SEEDS)
-        return replace(found, samples=SEEDS * found.samples)
+        return batch_race(
+            run,
+            batch_size=plan.batch_size,
+            rows=wrapped.rows,
+            whole=plan.batch_size * plan.iterations,
+            work=work * plan.batch_size / wrapped.work(plan.batch_size),
+        )
 
 
 def step_cost(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.advise.results import Advice, NoiseScale, Recommendation, by_matrix
-from rsgadvise.advise.wording import ranks_by, ranks_in_words
+from rsgadvise.advise.wording import SAME_TARGETS, ranks_by, ranks_in_words
 from rsgadvise.numerals import count, epochs, network, number, percent, stepsizes
 from rsgadvise.show.report.blocks import (
     Block,
@@ -61,6 +61,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
     if plan.learns is False:
         none = "no cause was found; the inputs may say nothing of the target"
         lines.append(f"This network learns nothing so: {plan.reason.rstrip('.') or none}.")
+    if plan.reason == SAME_TARGETS:  # no stepsize is better than another
+        return tuple(lines)
     lines.append(f"Train with {_values(advice, plan)}.")
     asked = tuple(wanted(plan))
     lines += asked
@@ -482,7 +484,9 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
     if not (details or asked):
         beside = advice.measured or (advice.train is not None and advice.train.source != "theorem")
         mind = brief(advice, () if beside else _row_notes(advice.recommendations))
-        return (replace(title, context=""), *answer, *brief_ranking(advice), *sentences("Mind", mind))
+        same = advice.train is not None and advice.train.reason == SAME_TARGETS
+        ranks = () if same else brief_ranking(advice)
+        return (replace(title, context=""), *answer, *ranks, *sentences("Mind", mind))
     best = advice.recommendations[0]
     return (
         title,
