@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.advice.problems import DATA, HIDDEN, PACKAGED, UNSEEN, is_there, parts_of
-from benchmarks.advice.trials import Cooling
 from rsgadvise import recommend
 from rsgadvise.advise.results import Expected, TrainingPlan, by_matrix
 from rsgadvise.kinds import KindName
+from rsgadvise.pilot.race import Cooling
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network, initial_weights
 from rsgadvise.training.rsg import Stream, Training, train

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.advice.problems import Problem
-from rsgadvise.advise.results import cooled
+from rsgadvise.pilot.race import Cooling
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights, one_thread
 from rsgadvise.training.rsg import Pace, Stream, Training, train
 
-__all__ = ["BATCH_SIZE", "ITERATIONS", "SEEDS", "Cooling", "Outcome", "first_weights", "judged", "trained"]
+__all__ = ["BATCH_SIZE", "ITERATIONS", "SEEDS", "Outcome", "first_weights", "judged", "trained"]
 
 FloatArray = NDArray[np.float64]
 
@@ -39,22 +39,6 @@ class Outcome:
 def first_weights(network: Network, seed: int) -> Weights:
     """W^1 of a seed."""
     return initial_weights(network, np.random.default_rng([seed, _START_KEY]))
-
-
-@dataclass(frozen=True, slots=True)
-class Cooling(Pace):
-    """Stepsizes that also fall to 0 over the last share of the N iterations, of each replica its own."""
-
-    cooldowns: FloatArray
-    iterations: int
-
-    def of(self, replicas: NDArray[np.int64]) -> Cooling:
-        plain = Pace.of(self, replicas)
-        return Cooling(plain.stepsizes, plain.decays, self.cooldowns[replicas], self.iterations)
-
-    def at(self, iteration: int, group: slice) -> FloatArray:
-        factors = [cooled(iteration, self.iterations, each) for each in self.cooldowns[group]]
-        return np.asarray(Pace.at(self, iteration, group) * np.array(factors)[:, None])
 
 
 def trained(

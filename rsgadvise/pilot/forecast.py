@@ -31,6 +31,7 @@ class Seen:
     Attributes:
         fewest: losses in the last three quarters: fewer tell no trend.
         whole: whether it is of a whole training, whose losses on the way are those of shorter ones.
+        between: whether the first of them is a length that losses are expected at, and not the last.
     """
 
     fewest: int
@@ -40,12 +41,13 @@ class Seen:
     below: float
     above: float
     whole: bool = False
+    between: bool = False
 
     def at(self, iterations: int, after: float, end: float, fall: float, scatter: float) -> Expected:
         """So far along the line from the last loss, whose logarithm is `end`."""
         distance = math.log(iterations / after)
         middle = end - fall * distance
-        scale = self.settled + distance * (self.far + self.steep * fall) + scatter
+        scale = self.settled + abs(distance) * (self.far + self.steep * fall) + scatter
         ends = (math.exp(middle + by * scale) for by in (0.0, -self.below, self.above))
         return Expected(iterations, *ends)
 
@@ -55,6 +57,9 @@ ALONG = Seen(5, 0.02, 0.1, 0.5, 3.76, 0.84)
 REHEARSED = Seen(5, 0.1, 0.1, 0.5, 3.76, 0.84, whole=True)
 """The same along whole trainings, where what rows held out and a falling stepsize add is no longer small
 beside the distance."""
+COOLED = Seen(2, 0.05, 0.2, 0.3, 2.07, 0.84, between=True)
+"""The ends of the winner's two runs of a race, once their stepsizes have fallen to 0: 285 trainings on four
+tables."""
 ENDS = Seen(2, 0.12, 0.1, 0.5, 2.6, 1.3)
 """The ends of whole short trainings, whose stepsize fell to 0 as it will in long ones: 891 on four tables,
 and what advice for torch modules was off by there."""
@@ -104,7 +109,8 @@ def expected(
         level += math.log(end) - y[-1]
     fall = min(max(0.0, -float(slope)), _STEEPEST)
     lengths = sorted({max(1, round(times * whole)) for times in TIMES})
-    found = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= k[-1]]
+    least = k[0] if seen.between else k[-1]
+    found = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= least]
     if seen.whole:
         passed = np.log(np.interp([n for n in lengths if n < k[-1]], *every))
         shorter = zip(lengths, passed, strict=False)

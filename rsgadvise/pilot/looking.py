@@ -11,7 +11,7 @@ from rsgadvise.records import dataclass
 from rsgadvise.theory.stopping import probabilities
 from rsgadvise.training.expectation import MOST_TERMS, Expectation
 from rsgadvise.training.networks import Array, Data, Network, Weights, one_thread, projected
-from rsgadvise.training.rsg import Stream, Training, train
+from rsgadvise.training.rsg import Memory, Stream, Training, train
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,7 +32,7 @@ class Looks:
         losses: training losses, (looks,).
         validation: losses on held-out data, (looks,), or None.
         work: what training and looking cost, in gradients of single examples.
-        weights: W^N, one (1, d_l, d_{l-1}) array per matrix.
+        weights: W^N, one (1, d_l, d_{l-1}) array per matrix. memory: of the optimiser then.
     """
 
     iterations: IntArray
@@ -42,6 +42,7 @@ class Looks:
     validation: FloatArray | None
     work: float
     weights: Weights
+    memory: Memory = ()
 
 
 def look_iterations(*, iterations: int, looks: int) -> IntArray:
@@ -115,7 +116,7 @@ def look_along(
         a_look += LOSS_COST * held.pairs
     work = (iterations - 1) * training.examples + len(at) * a_look
     held_out = None if held is None else held_losses
-    return Looks(at, iterations, gradients, losses, held_out, work, shot.weights)
+    return Looks(at, iterations, gradients, losses, held_out, work, shot.weights, shot.memory)
 
 
 def _some(data: Data, rows: int, rng: np.random.Generator) -> Data:

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.advise.results import cooled
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Weights
@@ -88,6 +89,22 @@ class Runner:
     history: list[tuple[float, float]] = field(default_factory=list)
     judged: list[tuple[float, float]] = field(default_factory=list)
     memory: Memory = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling(Pace):
+    """Stepsizes that also fall to 0 over the last share of the N iterations, of each replica its own."""
+
+    cooldowns: NDArray[np.float64]
+    iterations: int
+
+    def of(self, replicas: NDArray[np.int64]) -> Cooling:
+        plain = Pace.of(self, replicas)
+        return Cooling(plain.stepsizes, plain.decays, self.cooldowns[replicas], self.iterations)
+
+    def at(self, iteration: int, group: slice) -> NDArray[np.float64]:
+        factors = [cooled(iteration, self.iterations, each) for each in self.cooldowns[group]]
+        return np.asarray(Pace.at(self, iteration, group) * np.array(factors)[:, None])
 
 
 class Heat:

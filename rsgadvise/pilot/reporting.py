@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rsgadvise.advise.recommend import described, training_plan
-from rsgadvise.advise.results import Advice, MeasuredConstant, NoiseScale, TrainingPlan
+from rsgadvise.advise.results import Advice, Expected, MeasuredConstant, NoiseScale, TrainingPlan
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
@@ -20,10 +20,10 @@ from rsgadvise.pilot import wording
 from rsgadvise.pilot.arena import Arena, classes_of, flat, multiply_adds
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
-from rsgadvise.pilot.forecast import REHEARSED, expected
-from rsgadvise.pilot.looking import Looks
+from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
+from rsgadvise.pilot.looking import LOSS_COST, Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
-from rsgadvise.pilot.race import Candidate, Runner, fate, judged_rows, learns, stands_still
+from rsgadvise.pilot.race import Candidate, Cooling, Runner, fate, judged_rows, learns, stands_still
 from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
@@ -36,7 +36,8 @@ from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.training.curvature import PRODUCT_COST
-from rsgadvise.training.networks import projected
+from rsgadvise.training.networks import Weights, projected
+from rsgadvise.training.rsg import Training, train
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
@@ -45,7 +46,8 @@ _STATE_PRODUCTS = 40
 _LOSS_ROWS = 1 << 13  # for one loss at the end: at most so many
 _STATE_ROWS = (16, 1024)
 _STATE_COST = 1 + PRODUCT_COST * _STATE_PRODUCTS  # of each row
-_STATE = 7  # key of randomness
+_STATE, _COOL = 7, 10  # keys of randomness
+_COOLING, _SHORTEST_COOLING = 0.25, 0.08  # of a run: how much longer it goes on while its stepsize falls to 0
 _BEYOND = 2.0  # standard errors
 _REPLICAS = 3  # whole trainings side by side, at most
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
@@ -104,7 +106,9 @@ class Reporter:
         if ranked and not interrupted:
             tried = self._explored(ranked, tournament, budget - spent)
             spent = before + tournament.work
-        noise, more = self._noise(ranked, budget - spent)
+        cooled, taken = self._cooled(ranked, 0.0 if interrupted else budget - spent, tournament.threads)
+        noise, more = self._noise(ranked, budget - spent - taken)
+        more += taken
         spent += more
         if not ranked or ranked[0].outcome != "won":
             return self._without_one(
@@ -131,7 +135,7 @@ class Reporter:
         report = replace(report, experiments=tried, stands_still=stands_still(ranked[0].runner))
         if finalist is not None and choice is not None:
             report = self._with_winner(report, winner, finalist, choice, stopping)
-            report = replace(report, state=state)
+            report = replace(report, state=state, cooled=cooled)
         space = replace(
             self.space,
             schedules=tuple(replace(schedule, stopping=stopping) for schedule in self.space.schedules),
@@ -390,7 +394,7 @@ class Reporter:
         looks = finalist.looks
         # A list is one of N probabilities, and says nothing of a run as short as this.
         row = next((row for row in choice.rows if row.stopping == stopping), choice.rows[0])
-        whole, loss = self._whole_loss(winner, finalist), float(looks.losses[-1])
+        whole, loss = self._whole_loss(winner, finalist.looks.weights), float(looks.losses[-1])
         if whole is not None and not learns(max(whole, loss), report.constant_loss):
             loss = whole  # the rows that were looked at are too few of a rare class
         return replace(
@@ -408,14 +412,58 @@ class Reporter:
             **_least_held_out(looks),
         )
 
-    def _whole_loss(self, winner: Candidate, finalist: Finalist) -> float | None:
-        """At the end of the second run, over all rows where its looks took a few; None with masks."""
+    def _whole_loss(self, winner: Candidate, weights: Weights) -> float | None:
+        """Over all rows where looks took a few; None with masks."""
         arena = self.arena.keeping(winner.keep_prob)
         if arena.network.masked_widths:
             return None
         data = arena.part(np.arange(min(arena.data.rows, _LOSS_ROWS)))  # which stand in no order
-        outputs = predictions(arena.network, finalist.looks.weights, data.inputs)
-        return loss_of(arena.network, outputs, data.targets)
+        return loss_of(arena.network, predictions(arena.network, weights, data.inputs), data.targets)
+
+    def _cooled(
+        self, ranked: list[Entry], left: float, threads: int
+    ) -> tuple[tuple[tuple[int, float], ...], float]:
+        """((k, loss) of both runs of the winner with a stepsize that falls to 0 in the end, what it took).
+
+        None with masks, with a stepsize that falls anyway, or with too little work left.
+        """
+        if not ranked or ranked[0].outcome != "won" or ranked[0].finalist is None:
+            return (), 0.0
+        runner, looks = ranked[0].runner, ranked[0].finalist.looks
+        winner = runner.candidate
+        if winner.decay or self.arena.keeping(winner.keep_prob).network.masked_widths:
+            return (), 0.0
+        runs = (looks.last, looks.weights, looks.memory), (runner.iteration, runner.weights, runner.memory)
+        looking = LOSS_COST * len(runs) * min(self.arena.data.rows, _LOSS_ROWS)
+        longer = (left - looking) / (winner.batch_size * sum(at for at, _, _ in runs))
+        if longer < _SHORTEST_COOLING:
+            return (), 0.0
+        found, work = list[tuple[int, float]](), float(looking)
+        for key, (at, weights, memory) in enumerate(runs):
+            steps = max(1, int(min(longer, _COOLING) * at))
+            last = at - 1 + steps
+            pace = Cooling(np.array([winner.stepsizes]), np.zeros(1), np.array([steps / last]), last)
+            training = Training(
+                self.arena.network,
+                self.arena.data,
+                winner.stepsizes,
+                winner.batch_size,
+                optimizer=self.arena.optimizer,
+            )
+            stream = self.arena.stream(_COOL, winner.batch_size, key)
+            (end,) = train(
+                training,
+                weights,
+                [stream],
+                [np.array([last + 1])],
+                first=at,
+                memory=memory,
+                pace=pace,
+                threads=threads,
+            )
+            work += steps * training.examples
+            found.append((last, self._whole_loss(winner, end.weights) or 0.0))
+        return tuple(sorted(found)), work
 
     def _stopping(self, winner: Candidate, finalist: Finalist) -> StoppingChoice:
         point = self._point(winner, finalist.looks.last, "uniform")
@@ -641,5 +689,11 @@ def raced_plan(
         )
     if not (learnt and report.curve):
         return plan
-    later = expected(report.curve, plan.iterations, end=report.whole_loss, held_out=report.held_out_loss)
-    return replace(plan, expected=later)
+    return replace(plan, expected=_expected(report, plan.iterations))
+
+
+def _expected(report: PilotReport, iterations: int) -> tuple[Expected, ...]:
+    """By the cooled ends of both runs where there are any, else along the second."""
+    held_out = report.held_out_loss
+    found = expected(report.cooled, iterations, held_out=held_out, seen=COOLED) if report.cooled else ()
+    return found or expected(report.curve, iterations, end=report.whole_loss, held_out=held_out)

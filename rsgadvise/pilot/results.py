@@ -98,6 +98,7 @@ class PilotReport:
             a run, such as a list of N probabilities.
         initial_loss, loss: of the second run at W^1 and at its end.
         curve: (k, loss) along it, over some of the rows; whole_loss: at its end over all of them, or 8,192.
+        cooled: (k, loss) over those where its stepsize, and that of the first run, had fallen to 0.
         held_out_loss: at the end of the second run, without masks; None where nothing was held out.
         held_out_error: share of held-out rows whose class is not the largest output.
         constant_error: the same if every row is said to be of the commonest class.
@@ -126,6 +127,7 @@ class PilotReport:
     loss: float | None = None
     curve: tuple[tuple[int, float], ...] = ()
     whole_loss: float | None = None
+    cooled: tuple[tuple[int, float], ...] = ()
     held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None

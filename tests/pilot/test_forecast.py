@@ -14,9 +14,11 @@ from conftest import Run
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import Expected
-from rsgadvise.pilot.forecast import TIMES, expected, until
+from rsgadvise.pilot.forecast import COOLED, TIMES, expected, until
+from rsgadvise.pilot.race import Cooling
+from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.plot.charts import chart_from
-from rsgadvise.training.networks import Data, Network, initial_weights
+from rsgadvise.training.networks import Data, Network, Weights, initial_weights
 from rsgadvise.training.rsg import Stream, Training, train
 
 K = np.unique(np.geomspace(1, 500, 40).astype(int)).astype(float)
@@ -98,6 +100,67 @@ def test_an_advice_says_what_to_expect_and_most_trainings_come_there() -> None:
     outputs = 1 / (1 + np.exp(-np.einsum("rj,mij->mri", x, shot.weights[0])))
     losses = np.square(outputs - data.targets).sum(axis=2).mean(axis=1)
     assert sum(own.low <= loss <= own.high for loss in losses) >= 15
+
+
+def test_a_stepsize_that_falls_to_zero_in_the_end() -> None:
+    """Of one row and one weight: the error is multiplied by 1 - c gamma_k in each of iterations 4 to 8."""
+    network = Network("single_layer", (1, 1), loss="squared_linear")
+    data = Data(np.ones((1, 1)), np.ones((1, 1)))
+    training = Training(network, data, (0.1,), 1)
+    start: Weights = [np.zeros((1, 1, 1))]
+    streams = [Stream(0, (1,))]
+    (one,) = train(training, start, streams, [np.array([2])])
+    slope = float(one.weights[0][0, 0, 0]) / 0.1
+    pace = Cooling(np.full((1, 1), 0.1), np.zeros(1), np.array([0.5]), 8)
+    (end,) = train(training, start, streams, [np.array([9])], first=4, pace=pace)
+    factors = [1.0, 0.8, 0.6, 0.4, 0.2]  # 4 iterations of 8, and 0 would be the next
+    left = math.prod(1 - slope * 0.1 * factor for factor in factors)
+    assert 1 - float(end.weights[0][0, 0, 0]) == pytest.approx(left, rel=1e-9)
+
+
+def advised(**training: object) -> PilotAdvice:
+    rng = np.random.default_rng(3)
+    x = rng.random((600, 4))
+    y = ((x - 0.5) @ rng.normal(size=(4, 3)) + 0.3 * rng.normal(size=(600, 3))).argmax(axis=1)
+    spec = {
+        "network": {"kind": "single_layer", "layers": [4, 3]},
+        "training": {"batch_size": 2, "iterations": 6000, "keep_prob": 1, **training},
+    }
+    found = recommend(spec, data=(x, y), pilot=1.0)
+    assert isinstance(found, PilotAdvice)
+    return found
+
+
+def test_both_runs_of_the_winner_are_cooled() -> None:
+    """Each a quarter longer; what is left of the noise is less; losses are expected from the shorter on."""
+    found = advised(stepsize=4.0)
+    assert found.pilot is not None
+    assert found.train is not None
+    (short, _), (long, loss) = found.pilot.cooled
+    share = found.pilot.raced[0].share
+    assert 1.08 * share * 6000 < long < 1.26 * share * 6000
+    assert short == pytest.approx(long / 2, rel=0.01)
+    assert found.pilot.whole_loss is not None
+    assert loss < 0.98 * found.pilot.whole_loss
+    assert found.cost <= 1
+
+
+def test_stepsizes_that_fall_anyway_are_followed_along_the_run() -> None:
+    found = advised(decay=0.5)
+    assert found.pilot is not None
+    assert found.pilot.cooled == ()
+    assert found.pilot.curve
+
+
+def test_between_two_ends_and_beyond_them() -> None:
+    found = expected([(100, 0.2), (400, 0.1)], 200, seen=COOLED)
+    assert [each.iterations for each in found] == [100, 200, 400, 800, 1600]
+    for each in found:
+        assert each.loss == pytest.approx(2 * each.iterations**-0.5)
+        assert each.low < each.loss < each.high
+    own = {each.iterations: each.high / each.low for each in found}
+    assert own[400] < own[200] < own[100]
+    assert own[400] < own[800] < own[1600]
 
 
 def test_the_command_says_it(run: Run) -> None:
