@@ -435,7 +435,8 @@ class Reporter:
             return (), 0.0
         runs = (looks.last, looks.weights, looks.memory), (runner.iteration, runner.weights, runner.memory)
         looking = LOSS_COST * len(runs) * min(self.arena.data.rows, _LOSS_ROWS)
-        longer = (left - looking) / (winner.batch_size * sum(at for at, _, _ in runs))
+        aside = _STATE_ROWS[0] * _STATE_COST + LEAST_WORK  # for the curvature and the noise scale
+        longer = (left - looking - aside) / (winner.batch_size * sum(at for at, _, _ in runs))
         if longer < _SHORTEST_COOLING:
             return (), 0.0
         found, work = list[tuple[int, float]](), float(looking)

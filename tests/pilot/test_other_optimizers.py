@@ -165,7 +165,8 @@ def no_claims(advice: Any, name: str) -> None:
     said = f"No bound and no guarantee: the theorems are about SGD, not {title}."
     assert [note for note in advice.notes if "theorem" in note] == [said]
     assert said in " ".join(str(advice).split())
-    assert optimizer_of(name).words in " ".join(str(advice).split())
+    if "same target" not in advice.train.reason:
+        assert optimizer_of(name).words in " ".join(str(advice).split())
     shown = " ".join(str(advice).split()).replace("neither proven nor measured", "")
     assert "proven" not in shown.lower().replace("not proven", "")
     pilot = getattr(advice, "pilot", None)
