@@ -7,6 +7,7 @@ falls linearly to 0. RSGADVISE_DATA names the folder of the data sets.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -23,7 +24,7 @@ from rsgadvise.pilot.torch_model.replicas import Candidate
 
 __all__ = ["cifar", "main", "mnist"]
 
-BATCH_SIZE, EPOCHS, SEEDS = 32, 5, (0, 1, 2)
+BATCH_SIZE, EPOCHS = 32, 5
 
 
 def _network(colours: int, side: int) -> Any:
@@ -114,6 +115,9 @@ def _trained(name: str, candidate: Candidate, parts: Any, seed: int) -> tuple[fl
 
 def main() -> int:
     """Print a table for each setting; the exit code is 2 where the data are not there."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = range(parser.parse_args().seeds)
     folder = Path(os.environ.get("RSGADVISE_DATA", "")).resolve()
     if not (folder / "mnist").is_dir():
         print("set RSGADVISE_DATA to the folder of the data sets", file=sys.stderr)
@@ -128,7 +132,7 @@ def main() -> int:
             "0.001, constant": Candidate(0.001, "constant"),
         }
         for what, candidate in ways.items():
-            found = [_trained(name, candidate, parts, seed) for seed in SEEDS]
+            found = [_trained(name, candidate, parts, seed) for seed in seeds]
             took, final, wrong = (statistics.median(each) for each in zip(*found, strict=True))
             print(
                 f"  {what:20} {took:4.0f} s   final loss {final:.5f}   held out {wrong:.2%} wrong", flush=True
