@@ -142,7 +142,7 @@ def recommend(
                 rule = f"an {name.partition('.')[2]} has a loss and a solver of its own"
                 got = f"optimizer {optimizer!r}" if optimizer is not None else f"loss {loss!r}"
                 raise UsageError(f"{rule}; got {got}; leave it out")
-            own = Effort(AUTO, pilot, work, seed)
+            own = Effort(AUTO, pilot, work, seed, single=True)
             own.check()
             return advise_estimator(model, name, data, own, batch_size=batch_size, epochs=epochs)
         size = _size(batch_size, data)

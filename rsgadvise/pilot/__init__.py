@@ -27,12 +27,14 @@ class Effort:
         pilot: trainings that a race may cost, 0 for none; None lets auto choose within `work`.
         work: multiply-adds that auto may spend on training; None for the default.
         seed: of all randomness.
+        single: whether what is advised is to be trained with one constant stepsize.
     """
 
     constants: Asked = AUTO
     pilot: float | None = None
     work: float | None = None
     seed: int = 0
+    single: bool = False
 
     @property
     def automatic(self) -> bool:

@@ -37,7 +37,7 @@ COOLDOWN_SCALE_FREE = 0.5
 
 _TO_THE_END = ("last", "increasing")
 
-_REHEARSAL = 0.5  # of the work that auto may spend: what whole trainings may take on top of it
+_REHEARSAL = 0.4  # of the work that auto may spend: what whole trainings may take on top of it
 
 
 def with_cooldown(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
@@ -236,7 +236,7 @@ def _measured(
     if effort.automatic and effort.pilot is None:
         # A race looks for the smallest loss within a budget.
         spec = spec.model_copy(update={"target": None})
-        spending = Spending(1.0, effort.allowed, _REHEARSAL * effort.allowed)
+        spending = Spending(1.0, effort.allowed, _REHEARSAL * effort.allowed, effort.single)
     return advise_with_data(
         spec,
         rows,

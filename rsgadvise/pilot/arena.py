@@ -147,7 +147,7 @@ FEWEST_SAMPLES = 20_000
 its own length would leave nothing to measure with."""
 
 _EACH_UNIT = 50.0  # a sigmoid and its derivative, in multiply-adds
-_EACH_STEP = 4e5  # what a step of any network takes beside its products: some 40 microseconds
+EACH_STEP = 4e5  # what a step of any network takes beside its products: some 40 microseconds
 _PASSES = 3  # products of a weight matrix in one gradient: one forward, two backward
 
 
@@ -162,7 +162,7 @@ def multiply_adds(network: Network, batch_size: int) -> float:
         36860
     """
     products = sum(before * after for before, after in pairwise(network.widths))
-    return _PASSES * products + _EACH_UNIT * sum(network.widths) + _EACH_STEP / batch_size
+    return _PASSES * products + _EACH_UNIT * sum(network.widths) + EACH_STEP / batch_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +174,13 @@ class Spending:
         work: at most so many multiply-adds, whatever a training costs; None where trainings alone count.
             With it nothing is too small: a pilot does what it is enough for.
         rehearsal: multiply-adds that whole trainings of the winner may take on top; 0 for none.
+        single: whether it is to be trained with one constant stepsize, as by a library that has no other.
     """
 
     trainings: float
     work: float | None = None
     rehearsal: float = 0.0
+    single: bool = False
 
     @property
     def lenient(self) -> bool:

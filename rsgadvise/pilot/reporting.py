@@ -17,7 +17,7 @@ from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import Arena, classes_of, flat, multiply_adds
+from rsgadvise.pilot.arena import EACH_STEP, Arena, classes_of, flat, multiply_adds
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
@@ -50,6 +50,7 @@ _STATE, _COOL = 7, 10  # keys of randomness
 _COOLING, _SHORTEST_COOLING = 0.25, 0.08  # of a run: how much longer it goes on while its stepsize falls to 0
 _BEYOND = 2.0  # standard errors
 _REPLICAS = 3  # whole trainings side by side, at most
+_TWICE = 2.0  # the work for whole trainings is what all lengths of a step may take
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
@@ -68,6 +69,7 @@ class Reporter:
         calibrated: the noise scale where the calibration ended.
         free_box: whether the spec leaves the box to the pilot.
         rehearsal: multiply-adds that whole trainings of the winner may take, beside the race.
+        single: whether they are to be with one constant stepsize.
         free_length: whether fewer iterations may be advised than were raced for.
     """
 
@@ -80,6 +82,7 @@ class Reporter:
     calibrated: NoiseScale
     free_box: bool = False
     rehearsal: float = 0.0
+    single: bool = False
     free_length: bool = True
 
     def report(
@@ -106,10 +109,13 @@ class Reporter:
         if ranked and not interrupted:
             tried = self._explored(ranked, tournament, budget - spent)
             spent = before + tournament.work
-        cooled, taken = self._cooled(ranked, 0.0 if interrupted else budget - spent, tournament.threads)
+        touched = boxed_share(self.arena, ranked[0].runner.weights) if ranked else 0.0
+        free = self.free_box and touched > _TOUCHED  # a wider box matters more than what is expected
+        cooled, taken = self._cooled(
+            ranked, 0.0 if interrupted or free else budget - spent, tournament.threads
+        )
         noise, more = self._noise(ranked, budget - spent - taken)
-        more += taken
-        spent += more
+        spent += more + taken
         if not ranked or ranked[0].outcome != "won":
             return self._without_one(
                 advice, ranked, tournament, tried, noise, spent=spent, interrupted=interrupted
@@ -118,18 +124,19 @@ class Reporter:
         choice = None if finalist is None else self._stopping(winner, finalist)
         stopping = self._used(choice)
         state = None
-        wider, touched = None, boxed_share(self.arena, ranked[0].runner.weights)
-        if self.free_box and not interrupted and touched > _TOUCHED:
+        wider = None
+        if free and not interrupted:
             with self._explorer(ranked[0].runner, tournament, budget - spent) as explorer:
                 wider = explorer.wider()
-            spent = before + tournament.work + more
+            spent = before + tournament.work + more + taken
         if finalist is not None and not interrupted:
             state, taken = self._state(winner, finalist, budget - spent)
             spent += taken
-        advised, rehearsal = winner, None
+        first = tournament.common[0].candidate if self.single and tournament.common else winner
+        advised, rehearsal = first, None
         if not interrupted and learns(ranked[0].runner.loss, tournament.constant):
             reached = ranked[0].runner.loss if finalist is None else finalist.end
-            advised, rehearsal, more = self._rehearsed(winner, tournament, reached)
+            advised, rehearsal, more = self._rehearsed(first, tournament, reached)
             spent += more
         report = self._without_winner(ranked, tournament, spent / winner.samples)
         report = replace(report, experiments=tried, stands_still=stands_still(ranked[0].runner))
@@ -151,7 +158,7 @@ class Reporter:
         )
         notes = (
             wording.INTERRUPTED if interrupted else "",
-            wording.halved_note(winner, advised),
+            wording.halved_note(first, advised),
             wording.seeds_note(report),
             wording.plateau_note(report),
             wording.help_note(report),
@@ -167,9 +174,8 @@ class Reporter:
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
         plan = raced_plan(plan, report, spread=raced_spread(tournament), rehearsal=rehearsal)
-        if advised is not winner:
-            part = advised.stepsizes[0] / winner.stepsizes[0]
-            plan = replace(plan, common_stepsize=part * plan.common_stepsize)
+        part = advised.stepsizes[0] / first.stepsizes[0]
+        plan = replace(plan, common_stepsize=part * plan.common_stepsize)
         if wider is not None and wider.helps:
             plan = replace(plan, weight_bound=wider.value)
         dropout = min(low for low, _ in space.keep_probs) < 1
@@ -238,14 +244,15 @@ class Reporter:
         """
         arena = self.arena
         cost = winner.samples * multiply_adds(arena.network, winner.batch_size)
-        replicas = int(min(_REPLICAS, self.rehearsal / cost))
+        shared = winner.iterations * EACH_STEP  # by trainings side by side
+        replicas = int(min(_REPLICAS, (self.rehearsal - shared) / (cost - shared)))
         if arena.held_out is None or replicas < 1 or not self.free_length:
             return winner, None, 0.0
         fewest = self.space.iterations[0]
         fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
         tried = list[tuple[Candidate, Rehearsal]]()
         for halvings in range(_HALVINGS + 1):
-            if tried and (halvings + 1) * replicas * cost > 2 * self.rehearsal:
+            if tried and (halvings + 1) * (shared + replicas * (cost - shared)) > _TWICE * self.rehearsal:
                 break
             tournament.progress(1.0, "rehearsing")
             candidate = winner.slowed(0.5**halvings)

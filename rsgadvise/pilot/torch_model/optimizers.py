@@ -74,7 +74,12 @@ def torch_optimizer(given: str | Mapping[str, Any] | Factory) -> TorchOptimizer:
     except TypeError as error:
         raise UsageError(f"optimizer {name} has no such setting: {error}; leave it out") from error
     pairs = [part.split("=") for part in known.torch_arguments.split(", ") if part]
-    settings = {key: known.settings.get(value.lower(), True) for key, value in pairs}
+    settings = {
+        key: known.settings.get(value.lower(), True)
+        for key, value in pairs
+        # A weight decay of 0 is none of the settings.
+        if value.lower() in known.settings or not hasattr(known, value.lower())
+    }
     kind = getattr(torch.optim, known.torch)
     said = "".join(f", {key}={value!r}" for key, value in settings.items())
     return TorchOptimizer(

@@ -552,9 +552,14 @@ def _order(advice: Advice) -> tuple[str, str]:
     first, plan = advice.pilot.raced[0], advice.train
     text = "Nobody won the race of short runs"
     if first.outcome == "won":
-        shorter = 1 if plan is None else round(first.stepsizes[0] / by_matrix(plan.stepsize)[0])
-        part = "" if shorter == 1 else f"with steps {shorter} times as long "
+        steps = first.stepsizes if plan is None else by_matrix(plan.stepsize, len(first.stepsizes))
+        times = {round(one / other) for one, other in zip(first.stepsizes, steps, strict=True)}
+        part = "" if times == {1} else f"with steps {max(times)} times as long "
         text = f"Rank 1 {part}won a race of short runs; the others lost it"
+        if len(times) > 1:
+            text = (
+                "Rank 1 has one stepsize in place of those that won a race of short runs; the others lost it"
+            )
     return "Tried on the data", f"{text}, those that ran longest first."
 
 
