@@ -136,7 +136,7 @@ def advise_estimator(
         SpecError: a setting of the model has no counterpart. DataError: the arrays are no rows and targets.
         UsageError: another argument is out of range.
     """
-    from rsgadvise.data.scaling import STANDARD, fitted
+    from rsgadvise.data.scaling import STANDARD, scaled
     from rsgadvise.pilot.advising import advise
     from rsgadvise.spec import changed_spec, from_model
     from rsgadvise.training.generated import measured_of
@@ -146,7 +146,7 @@ def advise_estimator(
     own = name == "sklearn.MLPRegressor"
     beyond = not (inputs.min() >= 0 and inputs.max() <= 1)
     if beyond:
-        inputs = fitted(inputs, STANDARD).apply(inputs, np.empty(inputs.shape))
+        inputs = scaled(inputs, STANDARD)
     with warnings.catch_warnings(record=True) as left_out:
         warnings.simplefilter("always")
         spec = from_model(
@@ -203,7 +203,8 @@ def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
         DataError: they are no rows and targets that the model could be fitted to.
     """
     from rsgadvise.data.arrays import labels_or_numbers, numbers, refuse_gaps
-    from rsgadvise.data.scaling import STANDARD, fitted
+    from rsgadvise.data.scaling import STANDARD, scaled
+    from rsgadvise.data.targets import encode_targets
 
     if not isinstance(data, tuple) or len(data) != 2:
         raise DataError("data must be (x, y), as fit takes them; got something else; pass both")
@@ -228,16 +229,14 @@ def _rows(name: str, data: Any) -> tuple[Any, Any, str | None, bool]:
         means, spreads = targets.mean(axis=0), targets.std(axis=0)
         if (np.abs(means) < spreads).all() and (spreads > 0.5).all() and (spreads < 2).all():
             return inputs, targets, None, False
-        return inputs, fitted(targets, STANDARD).apply(targets, np.empty(targets.shape)), None, True
+        return inputs, scaled(targets, STANDARD), None, True
     if given.ndim == 2:
         if not np.isin(given, (0, 1)).all():
             raise DataError(
                 "y must be labels, or rows of 0 and 1; got other rows; pass one label for each row"
             )
         return inputs, given.astype(np.float64), "binary_cross_entropy", False
-    classes, places = np.unique(given, return_inverse=True)
-    if len(classes) < 2:
+    targets, encoding = encode_targets(given, name="y", kind="classes", one_output=True)
+    if encoding.classes is None or len(encoding.classes) < 2:
         raise DataError("y must hold two or more classes; got the same in every row; pass rows of others too")
-    if len(classes) == 2:
-        return inputs, places[:, None].astype(np.float64), None, False
-    return inputs, np.eye(len(classes))[places], None, False
+    return inputs, targets, None, False

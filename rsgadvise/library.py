@@ -262,7 +262,7 @@ def rows_of(spec: Spec, data: Any) -> Data:
         DataError: they do not.
     """
     from rsgadvise.data.arrays import labels_or_numbers, numbers
-    from rsgadvise.data.scaling import KINDS, fitted
+    from rsgadvise.data.scaling import KINDS, scaled
     from rsgadvise.data.targets import encode_targets
     from rsgadvise.training.networks import Data, beyond_one
 
@@ -274,7 +274,7 @@ def rows_of(spec: Spec, data: Any) -> Data:
     kind = KINDS.get(spec.data.scaling)
     _check(inputs, "x", network.layers[0], scaled=kind is not None)
     if kind is not None:
-        inputs = fitted(inputs, kind).apply(inputs, np.empty(inputs.shape))
+        inputs = scaled(inputs, kind)
     if network.tied:
         return Data(inputs, inputs)
     if len(pair) != 2 or pair[1] is None:

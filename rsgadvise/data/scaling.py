@@ -407,6 +407,11 @@ def fitted(features: NDArray[np.float64], kind: ScalingKind) -> Scaling:
     return standard(scaling, [features]) if kind == STANDARD else scaling
 
 
+def scaled(features: NDArray[np.float64], kind: ScalingKind) -> NDArray[np.float64]:
+    """A copy, scaled so."""
+    return fitted(features, kind).apply(features, np.empty(features.shape))
+
+
 class Ranges:
     """Smallest and largest raw value of each column."""
 

@@ -56,6 +56,12 @@ class Candidate:
     def samples(self) -> int:
         return self.batch_size * self.iterations
 
+    def training(self, arena: Arena) -> Training:
+        """On the rows of an arena, with its masks as they are there."""
+        return Training(
+            arena.network, arena.data, self.stepsizes, self.batch_size, self.decay, arena.optimizer
+        )
+
     def slowed(self, factor: float) -> Candidate:
         """The same with shorter steps."""
         return (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,10 +9,10 @@ from rsgadvise.advise.results import Look
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.looking import LOSS_COST
 from rsgadvise.pilot.race import Candidate
-from rsgadvise.pilot.tournament import predictions
+from rsgadvise.pilot.tournament import losses_of, predictions
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Data
-from rsgadvise.training.rsg import Training, train
+from rsgadvise.training.rsg import train
 
 _KEY = 8  # of the start and the mini-batches
 _EACH = 2 ** (1 / 3)  # between lengths that are looked at
@@ -68,14 +66,6 @@ def rehearse(
     held = arena.held_out
     assert held is not None
     arena = arena.keeping(candidate.keep_prob)
-    training = Training(
-        arena.network,
-        arena.data,
-        candidate.stepsizes,
-        candidate.batch_size,
-        candidate.decay,
-        arena.optimizer,
-    )
     n = candidate.iterations
     lengths = np.unique(np.maximum(1, np.round(n * _EACH ** -np.arange(_LOOKS)).astype(np.int64)))
     parts = [_first(arena.data), _first(held)]
@@ -85,12 +75,15 @@ def rehearse(
     streams = [arena.stream(_KEY + r, candidate.batch_size) for r in range(replicas)]
     own = np.zeros(len(lengths))
     others, wrong = np.zeros((2, len(lengths), parts[1].rows))
-    shots = train(training, start, streams, [lengths + 1] * replicas, threads=threads)
+    shots = train(candidate.training(arena), start, streams, [lengths + 1] * replicas, threads=threads)
     for place, shot in enumerate(shots):
         each = [[matrix[r : r + 1] for matrix in shot.weights] for r in range(replicas)]
         for weights in each:
             outputs = [predictions(arena.network, weights, part.inputs) for part in parts]
-            losses = [_losses(arena, *pair) for pair in zip(outputs, parts, strict=True)]
+            losses = [
+                losses_of(arena.network, output, part.targets).astype(np.float64)
+                for output, part in zip(outputs, parts, strict=True)
+            ]
             own[place] += losses[0].mean() / replicas
             others[place] += losses[1] / replicas
             if arena.labelled:
@@ -106,13 +99,6 @@ def rehearse(
 def _first(data: Data) -> Data:
     """At most `_ROWS` of them, which stand in no order."""
     return Data(data.inputs[:_ROWS], data.targets[:_ROWS])
-
-
-def _losses(arena: Arena, outputs: NDArray[Any], part: Data) -> NDArray[np.float64]:
-    """Of each row."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = arena.network.head.losses(outputs[None], part.targets[None], (outputs - part.targets)[None])
-    return np.asarray(found[0], dtype=np.float64)
 
 
 def _best(losses: NDArray[np.float64], wrong: NDArray[np.float64], allowed: NDArray[np.bool_]) -> int:

@@ -37,7 +37,7 @@ from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.training.curvature import PRODUCT_COST
 from rsgadvise.training.networks import Weights, projected
-from rsgadvise.training.rsg import Training, train
+from rsgadvise.training.rsg import train
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
@@ -50,7 +50,7 @@ _STATE, _COOL = 7, 10  # keys of randomness
 _COOLING, _SHORTEST_COOLING = 0.25, 0.08  # of a run: how much longer it goes on while its stepsize falls to 0
 _BEYOND = 2.0  # standard errors
 _REPLICAS = 3  # whole trainings side by side, at most
-_TWICE = 2.0  # the work for whole trainings is what all lengths of a step may take
+_TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
@@ -451,13 +451,7 @@ class Reporter:
             steps = max(1, int(min(longer, _COOLING) * at))
             last = at - 1 + steps
             pace = Cooling(np.array([winner.stepsizes]), np.zeros(1), np.array([steps / last]), last)
-            training = Training(
-                self.arena.network,
-                self.arena.data,
-                winner.stepsizes,
-                winner.batch_size,
-                optimizer=self.arena.optimizer,
-            )
+            training = winner.training(self.arena)
             stream = self.arena.stream(_COOL, winner.batch_size, key)
             (end,) = train(
                 training,

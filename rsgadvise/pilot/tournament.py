@@ -15,7 +15,6 @@ from rsgadvise.pilot.looking import LOSS_COST, Looks, look_along
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, learns, log_loss, merit, scores
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Array, Data, Network, widened
-from rsgadvise.training.rsg import Training
 
 # Who ran the last heat, run again from another start; and what a trained network says.
 
@@ -102,9 +101,14 @@ def predictions(network: Network, weights: Sequence[Array], inputs: Array) -> Ar
 
 def loss_of(network: Network, outputs: Array, targets: Array) -> float:
     """Mean loss of the rows with such `predictions`."""
+    return float(losses_of(network, outputs, targets).sum(dtype=np.float64)) / len(outputs)
+
+
+def losses_of(network: Network, outputs: Array, targets: Array) -> Array:
+    """The same of each row."""
     with np.errstate(over="ignore", invalid="ignore"):
-        losses = network.head.losses(outputs[None], targets[None], (outputs - targets)[None])
-    return float(losses.sum(dtype=np.float64)) / len(outputs)
+        losses: Array = network.head.losses(outputs[None], targets[None], (outputs - targets)[None])[0]
+    return losses
 
 
 def loss_at(network: Network, weights: Sequence[Array], data: Data) -> float:
@@ -477,14 +481,6 @@ class Tournament:
         """
         candidate = runner.candidate
         arena = self.arena.keeping(candidate.keep_prob)
-        training = Training(
-            arena.network,
-            arena.data,
-            candidate.stepsizes,
-            candidate.batch_size,
-            candidate.decay,
-            arena.optimizer,
-        )
         iterations = max(1, round(share * candidate.iterations))
         if looking <= 0 or iterations * candidate.batch_size + looking > self.allowance - self.work:
             return None
@@ -493,7 +489,7 @@ class Tournament:
             each /= 2  # two masks for each row
         rows = int(max(2, min(_LOOK_ROWS, each / (1 + LOSS_COST))))
         looks = look_along(
-            training,
+            candidate.training(arena),
             arena.start(key),
             arena.stream(key, candidate.batch_size),
             iterations=iterations,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rsgadvise.data.dialect import dialect_of
-from rsgadvise.data.formats.tables import Layout, LineTables, columns_of
+from rsgadvise.data.formats.tables import Layout, LineTables, columns_of, text_blocks
 from rsgadvise.data.packing import Packing, opened, unpacked_name
 from rsgadvise.data.reading import Reading
 from rsgadvise.data.stream import malformed, reading
@@ -225,22 +225,13 @@ class _Lines:
         return tuple(names)
 
     def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        first = 1
-        for number, cells in enumerate(self.rows(), start=1):
-            if self.names:
-                there = dict(cells)
-                writer.writerow([there.get(name, "") for name in self.names])
-            else:
-                writer.writerow([cell for _, cell in cells])
-            if text.tell() >= size:
-                yield first, text.getvalue().encode("utf-8", "replace")
-                text.seek(0)
-                text.truncate()
-                first = number + 1
-        if text.tell():
-            yield first, text.getvalue().encode("utf-8", "replace")
+        return text_blocks(map(self._texts, self.rows()), size)
+
+    def _texts(self, cells: list[tuple[str, str]]) -> list[str]:
+        if not self.names:
+            return [cell for _, cell in cells]
+        there = dict(cells)
+        return [there.get(name, "") for name in self.names]
 
 
 def layout_of_json(path: Path, packing: Packing | None, asked: Reading, words: Words) -> Layout:

@@ -8,7 +8,7 @@ import math
 import re
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -504,6 +504,22 @@ def targets_of(layout: Layout) -> RowArray:
 _SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".asc", ".train", ".test"}
 _NO_TABLES = {".yaml", ".yml", ".toml", ".py", ".ipynb"}  # text that is named as something else
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+
+
+def text_blocks(rows: Iterable[Sequence[str]], size: int) -> Iterator[tuple[int, bytes]]:
+    """(number of its first line, text) of rows as lines separated by commas, in blocks of some such size."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    first = 1
+    for number, cells in enumerate(rows, start=1):
+        writer.writerow(cells)
+        if text.tell() >= size:
+            yield first, text.getvalue().encode("utf-8", "replace")
+            text.seek(0)
+            text.truncate()
+            first = number + 1
+    if text.tell():
+        yield first, text.getvalue().encode("utf-8", "replace")
 
 
 class LineTables(Format):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import re
 import warnings
 import zipfile
@@ -12,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, NoReturn
 
 from rsgadvise.data.dialect import TableOptions, dialect_of
 from rsgadvise.data.formats.binary import check_expansion
-from rsgadvise.data.formats.tables import Layout, LineTables, columns_of
+from rsgadvise.data.formats.tables import Layout, LineTables, columns_of, text_blocks
 from rsgadvise.data.packing import ZIP_MAGIC, Packing
 from rsgadvise.data.reading import Reading
 from rsgadvise.data.stream import malformed, optional, reading
@@ -157,22 +155,12 @@ class _Sheet:
         )
 
     def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        first = 1
-        for number, cells in enumerate(self.cells(), start=1):
-            kept = cells[self.left :] if number > self.above else []
-            if kept:
-                writer.writerow([*kept, *[""] * (self.width - len(kept))])
-            else:
-                text.write("\n")
-            if text.tell() >= size:
-                yield first, text.getvalue().encode("utf-8", "replace")
-                text.seek(0)
-                text.truncate()
-                first = number + 1
-        if text.tell():
-            yield first, text.getvalue().encode("utf-8", "replace")
+        return text_blocks(map(self._kept, count(1), self.cells()), size)
+
+    def _kept(self, number: int, cells: list[str]) -> list[str]:
+        """The cells of a row that are in the table, as many as it is wide; none of an empty one."""
+        kept = cells[self.left :] if number > self.above else []
+        return [*kept, *[""] * (self.width - len(kept))] if kept else []
 
 
 def _letter(place: int) -> str:

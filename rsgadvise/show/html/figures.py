@@ -13,7 +13,7 @@ from rsgadvise.show.html import words
 from rsgadvise.show.html.markup import Markup, element, grid_html, joined
 from rsgadvise.show.plot.figure import Axis
 from rsgadvise.show.plot.scales import fraction, linear_axis, log_axis
-from rsgadvise.show.report.blocks import Column, Grid
+from rsgadvise.show.report.blocks import Column, Grid, capitalised
 
 _WIDTH, _HEIGHT = 400.0, 285.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 380.0, 26.0, 238.0
@@ -354,7 +354,7 @@ def _stacks_figure(stacks: Sequence[Stack]) -> Markup:
         "terms",
         "Terms of the bound",
         "What each rank's bound is made of; the shares of rank 1 say which knob is worth turning.",
-        says=f"Stacked bars. {says[0].upper()}{says[1:]}.",
+        says=f"Stacked bars. {capitalised(says)}.",
         body=body,
         height=bottom + 47,
         legend=legend,

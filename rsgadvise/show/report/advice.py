@@ -18,6 +18,7 @@ from rsgadvise.show.report.blocks import (
     Sentences,
     Title,
     assumptions,
+    capitalised,
     noise_sentence,
     one_stepsize,
     sentences,
@@ -209,11 +210,6 @@ def _but(plan: TrainingPlan) -> str:
     return f" {capitalised(plan.reason.rstrip('.'))}." if plan.learns is not False and plan.reason else ""
 
 
-def capitalised(text: str) -> str:
-    """As the beginning of a sentence."""
-    return text[:1].upper() + text[1:]
-
-
 def expectation(plan: TrainingPlan | None) -> str:
     """The loss to expect at the end, and what longer trainings would bring; empty where nobody knows."""
     if plan is None or plan.longer is None:
@@ -262,7 +258,7 @@ def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
 
 def guarantee_sentences(found: Guarantee) -> Iterator[str]:
     """The statement whole, and what other boxes would make of it."""
-    yield f"{found.statement[0].upper()}{found.statement[1:]}."
+    yield f"{capitalised(found.statement)}."
     values = [
         f"{number(each.weight_bound)}: "
         + (

@@ -93,6 +93,11 @@ def terms_grid(terms: Mapping[str, float], total: float, title: str) -> Grid:
     return Grid((Column("term", numeric=False), Column("value"), Column("share")), tuple(rows), title)
 
 
+def capitalised(text: str) -> str:
+    """As the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def sentences(title: str, items: Iterable[str]) -> tuple[Sentences, ...]:
     """A list of sentences as a block, or nothing if it is empty."""
     found = tuple(items)

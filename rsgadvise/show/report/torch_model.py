@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from rsgadvise.numerals import count, epochs, number, percent, roughly
 from rsgadvise.show.report.advice import expectation, wanted
-from rsgadvise.show.report.blocks import Block, Column, Grid, Lead, Title, noise_sentence, sentences
+from rsgadvise.show.report.blocks import (
+    Block,
+    Column,
+    Grid,
+    Lead,
+    Title,
+    capitalised,
+    noise_sentence,
+    sentences,
+)
 from rsgadvise.show.report.documents import as_document
 
 if TYPE_CHECKING:
@@ -61,7 +70,7 @@ def _lead(advice: ModelAdvice, source: str) -> Iterator[str]:
     else:
         yield _worth(advice)
     if plan.learns is None and plan.reason:
-        yield f"{plan.reason[0].upper()}{plan.reason[1:]}."
+        yield f"{capitalised(plan.reason)}."
     if source:
         yield f"Next: {source} --emit torch > train.py"
 
