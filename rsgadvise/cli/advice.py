@@ -248,7 +248,6 @@ def _program(advice: Advice, source: Loaded, library: Emit) -> str:
 
 def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
     """How the program loads the data: its path is that from the working directory of this one."""
-    from rsgadvise.data.opening import plain_arrays
     from rsgadvise.show.emit import DataFile
 
     statistics, tied = source.statistics, source.spec.network.tied
@@ -257,18 +256,12 @@ def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
     if statistics.output_dim is None and not tied:
         raise without_targets(source.loaded)
     path = source.loaded.source.base_dir / (source.spec.data.file or "")
-    reading = reading_of(source.spec)
-    plain = plain_arrays(path, reading)
-    labelled = statistics.target_encoding == "one-hot"
     used = None if advice.train is None else advice.train.scaling
     return DataFile(
         path=str(path),
         scaling=used or statistics.scaling,  # type: ignore[arg-type]
-        options=reading.said,
-        plain=plain is not None and (tied or (plain.labelled and labelled)),
-        features=None if plain is None else plain.features,
-        labels=None if plain is None else plain.targets,
-        labelled=labelled,
+        options=reading_of(source.spec).said,
+        labelled=statistics.target_encoding == "one-hot",
         binary=statistics.target_encoding == "0 and 1",
         rows=statistics.samples,
         squared_norm=statistics.input_dim * statistics.second_moment,

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rsgadvise.data.opening import open_data
+    from rsgadvise.data.rows import read_rows
     from rsgadvise.data.statistics import load_rows, measure
 
-__all__ = ["load_rows", "measure", "open_data"]
+__all__ = ["load_rows", "measure", "open_data", "read_rows"]
+
+_PLACES = {"open_data": "opening", "read_rows": "rows"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what reads files when it is asked for: a spec without data starts without it."""
     if name in __all__:
-        module = "opening" if name == "open_data" else "statistics"
+        module = _PLACES.get(name, "statistics")
         return getattr(import_module(f"rsgadvise.data.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import ArraySource, RowArray, malformed
-from rsgadvise.data.words import OPTIONS, Words
+from rsgadvise.data.words import Words
 from rsgadvise.records import dataclass
 
 FEATURE_NAMES = (
@@ -199,8 +200,8 @@ def _usual(names: Sequence[str], wanted: Iterable[str]) -> Iterator[str]:
             yield alike[0]
 
 
-def _choose_features(archive: Archive, array: str | None, words: Words) -> str:
-    """The name asked for, else a usual one, else that for training, else the only array there is."""
+def _choose_features(archive: Archive, array: str | None, words: Words, patterns: Sequence[str]) -> str:
+    """The name asked for, else a usual one in the first pattern with one, else the only array there is."""
     path, names = archive.path, archive.names
     if array is not None:
         if array not in names:
@@ -209,7 +210,6 @@ def _choose_features(archive: Archive, array: str | None, words: Words) -> str:
                 f"has no array {array!r}; it holds {_described(archive, names)}: name one with {words.array}",
             )
         return array
-    patterns = (_PLAIN, *_TRAINING)
     usual = next(_usual(names, (p.format(word) for p in patterns for word in FEATURE_NAMES)), None)
     if usual is not None:
         return usual
@@ -266,11 +266,18 @@ def _lone_pair(archive: Archive) -> tuple[str, str] | None:
     return (pairs[0][0][0], pairs[0][1][0]) if pairs and all(fits) else None
 
 
-def _choose(archive: Archive, *, array: str | None, target: str | None, words: Words) -> Taken:
+def _choose(
+    archive: Archive,
+    *,
+    array: str | None,
+    target: str | None,
+    words: Words,
+    patterns: Sequence[str] = (_PLAIN, *_TRAINING),
+) -> Taken:
     """What to read of a file; `target` is the name of an array in it, or None to look for one."""
     if array is None and target is None and (lone := _lone_pair(archive)) is not None:
         return Taken(*lone, guessed=True)
-    name = _choose_features(archive, array, words)
+    name = _choose_features(archive, array, words, patterns)
     called = _called(name)
     pattern = next(
         (p for p in (*_TRAINING, *_TESTING) if called in {p.format(word) for word in FEATURE_NAMES}), _PLAIN
@@ -291,35 +298,44 @@ def _choose(archive: Archive, *, array: str | None, target: str | None, words: W
     return Taken(name, target, training=training, unfit=tuple(unfit) if target is None else ())
 
 
-def chosen_names(archive: Archive, *, array: str | None, target: str | None) -> tuple[str, str | None] | None:
-    """Names of the arrays that `open_archive` takes; None if it takes one otherwise than it lies there."""
-    if target is not None and target not in archive.names:
-        return None
-    taken = _choose(archive, array=array, target=target, words=OPTIONS)
-    return None if taken.turned or taken.targets_turned else (taken.features, taken.targets)
-
-
 def open_archive(archive: Archive, asked: Asked, *, format: str) -> ArraySource:  # noqa: A002
     """Features and, where there are any, targets of a file of several arrays."""
-    array, target = asked.reading.array, asked.reading.target
-    if target is None or target in archive.names:
+    array, target, targets = asked.reading.array, asked.reading.target, None
+    if asked.trained is not None:
+        taken = _choose_alike(archive, asked, asked.trained.input_dim)
+        array, target = taken.features, taken.targets
+    elif target is None or target in archive.names:
         taken = _choose(archive, array=array, target=target, words=asked.words)
-        targets = (
-            None
-            if taken.targets is None
-            else archive.rows(taken.targets, targets=True, transposed=taken.targets_turned)
-        )
     else:
         taken, targets = _with_file(archive, asked)
+    if taken.targets is not None:
+        targets = archive.rows(taken.targets, targets=True, transposed=taken.targets_turned)
     features = archive.rows(taken.features, transposed=taken.turned)
     unnamed = archive.notes if array is None and target is None else ()
     notes = (*unnamed, *_notes(archive, taken))
     return ArraySource(path=archive.path, format=format, features=features, targets=targets, notes=notes)
 
 
+def _choose_alike(archive: Archive, asked: Asked, width: int) -> Taken:
+    """What to read of a file for rows like those that were trained on, of so many features.
+
+    Arrays are those of the same names if there are such, or else those for testing.
+    """
+    array, target = (
+        name if name in archive.names else None for name in (asked.reading.array, asked.reading.target)
+    )
+    patterns = (*_TESTING, _PLAIN, *_TRAINING)
+    taken = _choose(archive, array=array, target=target, words=asked.words, patterns=patterns)
+    shape = archive.shape(taken.features) or ()
+    if taken.targets is not None or len(shape) < 2:
+        return taken
+    sideways = math.prod(shape[1:]) != width == math.prod(shape[:-1])
+    return replace(taken, turned=sideways)
+
+
 def _with_file(archive: Archive, asked: Asked) -> tuple[Taken, RowArray]:
     """The features of a file, and targets in a file of their own."""
-    name = _choose_features(archive, asked.reading.array, asked.words)
+    name = _choose_features(archive, asked.reading.array, asked.words, (_PLAIN, *_TRAINING))
     targets = asked.target_file(
         archive.path,
         f"has no array {asked.reading.target!r} and there is no such file; it holds "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -102,6 +103,7 @@ class Columns:
         targets: those of the targets.
         notes: what was chosen, where it was not said.
         widths: the numbers of a cell, of features that hold several.
+        gaps: whether a target may be missing, which is NaN or an empty text then.
     """
 
     features: tuple[int, ...]
@@ -109,6 +111,7 @@ class Columns:
     words: Mapping[int, tuple[str, ...]]
     notes: tuple[str, ...] = ()
     widths: Mapping[int, int] = field(default_factory=dict)
+    gaps: bool = False
 
     def _parts(self, place: int) -> Sequence[str]:
         """What the inputs of a column add to its name."""
@@ -139,7 +142,7 @@ class Columns:
         Columns of numbers are floats, NaN where a cell is missing; those of words objects, None there.
         """
         keep = np.ones(rows, dtype=bool)
-        for place in (*self.features, *self.targets):
+        for place in self.features if self.gaps else (*self.features, *self.targets):
             column = found[place]
             gone = np.isnan(column) if column.dtype.kind == "f" else np.equal(column, _ABSENT).astype(bool)
             keep &= ~gone
@@ -161,6 +164,8 @@ class Columns:
             self._stack(features[first : first + step], found, slice(first, first + step))
         targets = [found[place] for place in self.targets]
         if any(column.dtype.kind == "O" for column in targets):
+            if self.gaps:
+                targets = [np.where(np.equal(column, _ABSENT), "", column) for column in targets]
             targets = [column.astype(str) for column in targets]
         return features, np.column_stack(targets) if targets else None
 
@@ -182,27 +187,39 @@ class Table(DataSource):
     """A file of columns, of whose rows those with a missing cell are left out.
 
     Attributes:
+        columns: all that the file has. chosen: which of them are read.
         partial: whether the running pass has left one out.
     """
 
     partial = False
 
-    def __init__(self, columns: Columns, external: RowArray | None, words: Words, **about: Any) -> None:
+    def __init__(
+        self,
+        shown: Sequence[Column],
+        columns: Columns,
+        external: RowArray | None,
+        words: Words,
+        **about: Any,
+    ) -> None:
         super().__init__(
             input_dim=columns.inputs,
             has_targets=bool(columns.targets) or external is not None,
             column_numbers=columns.input_numbers,
+            target_names=tuple(filter(None, (shown[at].name for at in columns.targets))),
             **about,
         )
-        self._columns, self._external, self._words = columns, external, words
+        self.columns, self.chosen = tuple(shown), columns
+        self._external, self._words = external, words
 
     def _whole(self, found: Iterable[tuple[Array, Array | None, Array]], max_bytes: int) -> Iterator[Chunk]:
         """The chunks of a pass, from (features, targets, which rows are whole) of each block."""
         taker = None if self._external is None else RowTaker(self._external, max_bytes)
         kept = skipped = 0
+        gone: list[Array] = []
         for features, targets, keep in found:
             if taker is not None:
                 targets = taker.take(len(keep))[keep]  # noqa: PLW2901
+            gone.append(kept + skipped + np.flatnonzero(~keep))
             kept += len(features)
             skipped += len(keep) - len(features)
             self.partial = skipped > 0
@@ -215,10 +232,10 @@ class Table(DataSource):
         if not kept:
             raise malformed(
                 self.path,
-                f"has a missing cell in each of its {skipped} rows; fill a column in, or"
-                f" {self._words.leave_out}",
+                f"has a missing cell in each of its {skipped} rows; fill "
+                + ("them in" if self._words.fixed else f"a column in, or {self._words.leave_out}"),
             )
-        self.rows_skipped = skipped
+        self.rows_skipped, self.left_out = skipped, np.concatenate(gone)
 
 
 def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | None:
@@ -280,6 +297,8 @@ def choose_columns(
     Raises:
         DataError: a column that was named is not there, or a feature holds no numbers.
     """
+    if isinstance(asked.trained, Table):
+        return choose_alike(path, columns, asked.trained, vocabulary), None
     names = [column.name for column in columns]
     notes: list[str] = []
     by_itself = tuple(asked.reading.exclude) != (NOTHING,) or NOTHING in names
@@ -324,6 +343,111 @@ def choose_columns(
     found = {at: columns[at].width for at in features}
     widths = {at: width for at, width in found.items() if width is not None}
     return Columns(features, targets, words, tuple(notes), widths), external
+
+
+def alike(path: Path, columns: Sequence[Column], trained: Table) -> Mapping[int, int]:
+    """Where the columns of a table that was trained on stand in another one.
+
+    By their names, the second of one name being the second there too; by their places where one of both
+    tables has no names, the targets being there or not. Targets and what is not read need not be there.
+
+    Raises:
+        DataError: a feature is not there.
+    """
+    old, new = _in_turn(trained.columns), _in_turn(columns)
+    chosen, known = trained.chosen, trained.path.name
+    if not (old and new):
+        count, wanted = len(columns), len(trained.columns)
+        if count not in (wanted, wanted - len(chosen.targets)):
+            raise malformed(
+                path,
+                f"has {count} columns and {known} {wanted}, and without names their places tell which is "
+                "which; give it the same columns, with the target or without",
+            )
+        gone = chosen.targets if count < wanted else ()
+        return {at: place for place, at in enumerate(at for at in range(wanted) if at not in gone)}
+    places = {at: new[each] for each, at in old.items() if each in new}
+    missing = [str(trained.columns[at].name) for at in chosen.features if at not in places]
+    if missing:
+        names = [column.name or "" for column in columns]
+        hint = _known(names, missing[0]) if len(missing) == 1 else f"its columns are {listed(names)}"
+        header = "" if len(missing) < len(chosen.features) else "; does its first line hold the names?"
+        raise malformed(
+            path,
+            f"has no column {listed(missing)}, on which the network was trained in {known}; {hint}{header}",
+        )
+    return places
+
+
+def _in_turn(columns: Sequence[Column]) -> Mapping[tuple[str, int], int]:
+    """The places of columns by name, those of one name in turn; empty where one has none."""
+    found: dict[tuple[str, int], int] = {}
+    counted = Counter[str]()
+    for place, column in enumerate(columns):
+        if column.name is None:
+            return {}
+        found[column.name, counted[column.name]] = place
+        counted[column.name] += 1
+    return found
+
+
+def retyped(columns: Sequence[Column], places: Mapping[int, int], trained: Table) -> tuple[Column, ...]:
+    """The columns of a table of text, read as those that were trained on, whatever their first cells are."""
+    found = list(columns)
+    for at in (*trained.chosen.features, *trained.chosen.targets):
+        if at in places:
+            own = columns[places[at]]
+            found[places[at]] = replace(trained.columns[at], name=own.name, cells=own.cells, words=())
+    return tuple(found)
+
+
+def choose_alike(path: Path, columns: Sequence[Column], trained: Table, vocabulary: Vocabulary) -> Columns:
+    """The columns that a table was trained on, found in another file, and its targets if these are there.
+
+    Raises:
+        DataError: a feature is not there, or of another kind.
+    """
+    places, chosen, known = alike(path, columns, trained), trained.chosen, trained.path.name
+    names = [column.name for column in columns]
+    for at in chosen.features:
+        own, was = columns[places[at]], trained.columns[at]
+        if own.kind != "empty" and (own.numeric, own.width) != (
+            was.numeric or was.kind == "empty",
+            was.width,
+        ):
+            raise malformed(
+                path,
+                f"column {_called(names, places[at])} holds {_held(own)}, and in {known} {_held(was)}; "
+                "convert it",
+            )
+    words = {places[at]: found for at, found in chosen.words.items()}
+    met: dict[int, set[str]] = {at: set() for at in words}
+    for at, some in vocabulary(list(words)) if words else ():
+        met[at].update(some)
+    strange = {at: sorted(met[at].difference(words[at])) for at in words}
+    notes = [
+        f"Column {_called(names, at)} holds words that {known} lacks, of which no input is 1: {listed(new)}."
+        for at, new in strange.items()
+        if new
+    ]
+    beside = [at for at in range(len(columns)) if at not in places.values()]
+    if beside:
+        notes.append(f"Passed over, not in {known}: {_listing(names, beside)}.")
+    return Columns(
+        tuple(places[at] for at in chosen.features),
+        tuple(places[at] for at in chosen.targets if at in places),
+        words,
+        tuple(notes),
+        {places[at]: width for at, width in chosen.widths.items()},
+        gaps=True,
+    )
+
+
+def _held(column: Column) -> str:
+    """What is in a column, in words."""
+    if column.kind == "other" or column.width is not None:
+        return column.holds
+    return "numbers" if column.numeric else f"{column.kind}s"
 
 
 def _target_notes(

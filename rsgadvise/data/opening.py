@@ -7,21 +7,19 @@ import re
 import shlex
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rsgadvise.data.choose import chosen_names
-from rsgadvise.data.columns import Column
+from rsgadvise.data.columns import Column, Table
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.formats import Format, all_formats
-from rsgadvise.data.formats.numpy_files import npz_archive
 from rsgadvise.data.packing import Packing, packing_of
 from rsgadvise.data.reading import Asked, Categories, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
-from rsgadvise.data.words import OPTIONS, Words
+from rsgadvise.data.words import OPTIONS, TRAINED, Words
 from rsgadvise.errors import UsageError
-from rsgadvise.records import dataclass
 
 _PANDAS = "pandas.{}({!r}){}.to_csv('table.csv', index=False)"
 _HTML, _XML = rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|table)\b", rb"(\xef\xbb\xbf)?\s*<\?xml"
@@ -207,10 +205,45 @@ def open_as(path: Path, reading: Reading, words: Words = OPTIONS) -> DataSource:
             f"{form.name} file; leave it out"
         )
     source = form.open(path, Asked(packing, reading, open_target, words))
+    source.reading = reading
     source.target_file = found[0] if found else None
     source.one_output = reading.one_output
     if reading.target_kind != "auto":
         source.target_kind = reading.target_kind
+    return source
+
+
+def open_alike(path: Path, trained: DataSource) -> DataSource:
+    """Open a file of rows like those of another one, with or without targets.
+
+    Tables have the same columns by name, in any order; a word that was not there before is none of the known,
+    and rows without a target are kept, with NaN or an empty text for it.
+
+    Args:
+        path: the file.
+        trained: the other, as `open_data` gives it.
+
+    Raises:
+        DataError: it is missing, malformed, or lacks a column.
+    """
+    form, packing = _detect(path)
+    known = trained.path.name
+    if form.columns != isinstance(trained, Table):
+        what = ("columns", "arrays") if form.columns else ("arrays", "columns")
+        raise malformed(path, f"holds {what[0]} and {known} {what[1]}; write it as a file of that kind")
+    said = trained.reading or Reading()
+    reading = replace(
+        said,
+        array=said.array if form.arrays else None,
+        target=said.target if trained.target_file is None else None,
+        table=replace(said.table, **(trained.written if form.table else {})),
+    )
+    source = form.open(path, Asked(packing, reading, lambda _, beside: None, TRAINED, trained))
+    if source.input_dim != trained.input_dim:
+        raise malformed(
+            path,
+            f"has {source.input_dim:,} features a row and {known} {trained.input_dim:,}; give it the same",
+        )
     return source
 
 
@@ -230,42 +263,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class PlainArrays:
-    """What `open_data` would take from a file that numpy.load reads.
-
-    Attributes:
-        features: name of the array of features in an .npz; None for an .npy.
-        targets: name of the array of targets, or None.
-        labelled: whether those are one column of integers, which become one-hot.
-    """
-
-    features: str | None
-    targets: str | None
-    labelled: bool
-
-
-def plain_arrays(path: Path, reading: Reading) -> PlainArrays | None:
-    """The arrays that are so read; None where they are no numpy arrays, or no plain ones.
-
-    Raises:
-        DataError: the file is missing or malformed, or does not say which array is meant.
-    """
-    if reading.said.keys() - {"array", "target"}:
-        return None
-    array, target, kind = reading.array, reading.target, format_of(path)
-    if kind == "npy" and target is None:
-        return PlainArrays(None, None, False)
-    if kind != "npz":
-        return None
-    archive = npz_archive(path)
-    names = chosen_names(archive, array=array, target=target)
-    if names is None:
-        return None
-    features, targets = names
-    if targets is None:
-        return PlainArrays(features, None, False)
-    found = archive.rows(targets, targets=True)
-    return PlainArrays(features, targets, found.dtype.kind in "biu" and found.columns == 1)

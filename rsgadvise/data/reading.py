@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from rsgadvise.data.dialect import TableOptions
-from rsgadvise.data.stream import RowArray, TargetKind, malformed
+from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.words import Words
 from rsgadvise.records import dataclass
 
@@ -69,12 +69,14 @@ class Asked:
         reading: what the user says.
         open_target: opens a file of targets beside the data.
         words: what messages call these choices.
+        trained: the file that was trained on, where this one has to hold rows like its own.
     """
 
     packing: Packing | None
     reading: Reading
     open_target: OpenTarget
     words: Words
+    trained: DataSource | None = None
 
     def target_file(self, path: Path, otherwise: str) -> RowArray:
         """The targets in the file that is named.

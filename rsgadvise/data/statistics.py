@@ -35,7 +35,7 @@ from rsgadvise.data.scaling import (
 )
 from rsgadvise.data.spectrum import MAX_GRAM_DIM, Eigenpair, Gram, streamed_top
 from rsgadvise.data.stream import Array, Chunk, DataSource
-from rsgadvise.data.targets import TargetSummary, encode_targets
+from rsgadvise.data.targets import TargetEncoding, TargetSummary, encode_targets
 from rsgadvise.errors import DataError
 
 # What a reader of the statistics of a file should know, in plain sentences.
@@ -507,10 +507,27 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
 
     Args:
         source: the file, opened anew.
-        statistics: of the same file.
+        statistics: of the same file; rows of another are read by `read_rows(...).like`.
 
     Raises:
-        DataError: the rows do not fit `LARGEST_BYTES`, or the file is malformed.
+        DataError: the rows do not fit `LARGEST_BYTES` or are others, or the file is malformed.
+    """
+    features, targets = raw_rows(source, statistics)
+    fitted(features, statistics.scaling).apply(features, features)
+    return features, None if targets is None else encoded(source, targets)[0]
+
+
+def encoded(source: DataSource, targets: Array) -> tuple[FloatArray, TargetEncoding]:
+    """Targets of all rows of a file as vectors, and how."""
+    name = f"{source.path}: targets"
+    return encode_targets(targets, name=name, kind=source.target_kind, one_output=source.one_output)
+
+
+def raw_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArray, Array | None]:
+    """(features, targets or None) of all rows, as the file has them.
+
+    Raises:
+        DataError: as `load_rows` does.
     """
     rows, columns = statistics.samples, statistics.input_dim
     if rows * columns * 8 > LARGEST_BYTES:
@@ -522,16 +539,17 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
     targets: list[Array] = []
     first = 0
     for block, labels in source.chunks():
+        if block.shape[1] != columns or first + len(block) > rows:
+            break
         features[first : first + len(block)] = block
         first += len(block)
         if labels is not None:
             targets.append(labels.copy())
-    fitted(features, statistics.scaling).apply(features, features)
-    if not targets:
-        return features, None
-    return features, encode_targets(
-        np.concatenate(targets),
-        name=f"{source.path}: targets",
-        kind=source.target_kind,
-        one_output=source.one_output,
-    )[0]
+    else:
+        if first == rows:
+            return features, np.concatenate(targets) if targets else None
+    raise DataError(
+        f"{source.path}: must hold the rows that were measured, {rows:,} of {columns:,} features; got "
+        "others; "
+        "measure it anew, or read rows of another file with read_rows(...).like(path)"
+    )

@@ -12,18 +12,21 @@ import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.errors import DataError, MissingExtraError
 from rsgadvise.records import dataclass
+
+if TYPE_CHECKING:
+    from rsgadvise.data.reading import Reading
 
 TargetKind = Literal["auto", "classes", "values"]
 Array = NDArray[Any]
@@ -163,7 +166,11 @@ class DataSource(ABC):
             among them; else None.
         first_column: what the file calls the first feature column, where these have numbers alone.
         notes: plain sentences about choices made while opening.
+        target_names: names of the columns of the targets, where they have some.
         rows_skipped: rows that the last full pass left out because a cell was missing.
+        left_out: which these were, counted from 0.
+        written: how a table of text is written, as `TableOptions` have it.
+        reading: what was said of it; `open_data` sets it.
         target_file: the file of the targets where they have one of their own; `open_data` sets it.
         target_kind: what a user takes the targets for; likewise.
         one_output: whether two classes are to be one number, 0 or 1; likewise.
@@ -180,7 +187,11 @@ class DataSource(ABC):
     column_numbers: tuple[int, ...] | None = None
     first_column: int = 0
     notes: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
     rows_skipped: int = 0
+    left_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    written: Mapping[str, Any] = field(default_factory=dict)
+    reading: Reading | None = None
     target_file: Path | None = None
     target_kind: TargetKind = "auto"
     one_output: bool = False
@@ -196,6 +207,10 @@ class DataSource(ABC):
             features (rows, d) in the file's own type, and targets (rows, k) or None. The buffers are
             reused: a chunk is only valid until the next one is asked for, so copy what must last.
         """
+
+    def spelled(self, numbers: Sequence[float]) -> Mapping[float, str]:
+        """How the file writes some numbers of its one target, where chunks do not tell."""
+        return {}
 
     def column_label(self, index: int) -> str:
         """How messages call one feature column: by the number and the name that the file gives it."""

@@ -77,6 +77,37 @@ class TargetEncoding:
         scaled: NDArray[np.float64] = np.clip((numbers - self.low) / width, 0.0, 1.0)
         return scaled
 
+    def decode(self, outputs: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """What (rows, dim) outputs stand for: places in `classes`, or values in the units of the file."""
+        if self.kind == "0 and 1":
+            return (outputs[:, 0] > 0.5).astype(np.intp)
+        if self.classes is not None:
+            return np.asarray(outputs.argmax(axis=1))
+        found = outputs.astype(np.float64)
+        if self.kind == "divide by 255":
+            return found * 255.0
+        return found if self.low is None or self.span is None else self.low + self.span * found
+
+    def later(self, values: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """(encoded targets, which rows have them) of rows that come later.
+
+        Those that are missing are left out, and labels of no class that was seen. Values may lie beyond
+        [0, 1].
+        """
+        rows = _as_rows(values)
+        known: NDArray[np.bool_]
+        if self.classes is not None:
+            labels = rows[:, 0]
+            if labels.dtype.kind == "U" != self.classes.dtype.kind:
+                labels = np.array([float(cell) if _NUMBER.fullmatch(cell) else np.nan for cell in labels])
+            known = np.isin(labels, self.classes)
+            return self.encode(rows[known]) if known.any() else np.empty((0, self.dim)), known
+        numbers = _as_numbers(rows)
+        known = np.asarray(np.isfinite(numbers).all(axis=1), bool)
+        if self.low is None or self.span is None:
+            return self.encode(rows[known]), known
+        return (numbers[known] - self.low) / np.where(self.span > 0, self.span, 1.0), known
+
 
 def _as_rows(values: Array) -> Array:
     return values.reshape(len(values), math.prod(values.shape[1:]))

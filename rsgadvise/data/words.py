@@ -14,10 +14,12 @@ class Words:
     Args:
         in_spec: whether in the data section of a spec, or by options.
         said: whether anywhere: of a file of targets nothing can be said, so it has to be written otherwise.
+        fixed: whether the columns are those of another file, that was trained on.
     """
 
     in_spec: bool = False
     said: bool = True
+    fixed: bool = False
 
     def key(self, name: str) -> str:
         """Where something is said."""
@@ -63,3 +65,4 @@ class Words:
 
 
 OPTIONS, SPEC, ONLY_TARGETS = Words(), Words(in_spec=True), Words(said=False)
+TRAINED = Words(said=False, fixed=True)

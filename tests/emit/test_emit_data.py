@@ -34,25 +34,26 @@ def table(path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-# name, how it is written, keys of the spec, whether numpy alone loads it
-FILES: dict[str, tuple[str, Callable[[Path], None], str, bool]] = {
-    "8-bit images": ("a.npz", lambda p: np.savez(p, x=IMAGES, y=LABELS), "", True),
-    "columns of any range": ("a.npz", lambda p: np.savez(p, data=WIDE, labels=LABELS), "", True),
-    "in [0, 1], named": (
-        "a.npz",
-        lambda p: np.savez(p, f=UNIT, t=LABELS[:, None]),
-        "array: f, target: t",
-        True,
-    ),
-    "real targets": ("a.npz", lambda p: np.savez(p, x=UNIT, y=UNIT[:, :3] * 7), "", False),
-    "a table": ("a.csv", table, "target: kind", False),
+# name, how it is written, keys of the spec
+FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "8-bit images": ("a.npz", lambda p: np.savez(p, x=IMAGES, y=LABELS), ""),
+    "columns of any range": ("a.npz", lambda p: np.savez(p, data=WIDE, labels=LABELS), ""),
+    "in [0, 1], named": ("a.npz", lambda p: np.savez(p, f=UNIT, t=LABELS[:, None]), "array: f, target: t"),
+    "real targets": ("a.npz", lambda p: np.savez(p, x=UNIT, y=UNIT[:, :3] * 7), ""),
+    "a table": ("a.csv", table, "target: kind"),
 }
 
 
-@pytest.mark.parametrize(("name", "write", "keys", "plain"), FILES.values(), ids=FILES)
+def loaded(text: str) -> tuple[Any, Any]:
+    """x and y as `load` of a program has them."""
+    rows = run_alone(text, "load")["load"]()
+    return rows.x, rows.y
+
+
+@pytest.mark.parametrize(("name", "write", "keys"), FILES.values(), ids=FILES)
 @pytest.mark.parametrize("kind", ["single_layer", "autoencoder"])
 def test_loads_what_is_measured(
-    run: Run, tmp_path: Path, name: str, write: Callable[[Path], None], keys: str, plain: bool, kind: str
+    run: Run, tmp_path: Path, name: str, write: Callable[[Path], None], keys: str, kind: str
 ) -> None:
     write(tmp_path / name)
     extra = f", {keys}" if keys else ""
@@ -61,16 +62,15 @@ def test_loads_what_is_measured(
     spec.write_text(f"network: {{kind: {kind}, layers: {tail}\ndata: {{file: {name}{extra}}}\n{SHORT}")
     shown = run("recommend", spec, "--emit", "torch", "-q")
     assert (shown.code, shown.err) == (0, "")
-    assert ("open_data" not in shown.out) == (plain or (kind == "autoencoder" and name.endswith(".npz")))
-    x, y = run_alone(shown.out, "load")["load"]()
+    assert ("x = y = data.x" in shown.out) == (kind == "autoencoder")
+    x, y = loaded(shown.out)
     options = dict(part.split(": ") for part in keys.split(", ") if part)
     array, target = options.get("array"), options.get("target")
     statistics = measure(open_data(tmp_path / name, array=array, target=target), spectrum=False)
     features, targets = load_rows(open_data(tmp_path / name, array=array, target=target), statistics)
     np.testing.assert_allclose(x, features, atol=1e-15)
-    expected = features if kind == "autoencoder" else targets
-    assert expected is not None
-    np.testing.assert_allclose(y, expected, atol=1e-15)
+    assert targets is not None
+    np.testing.assert_allclose(y, targets, atol=1e-15)
 
 
 ROBUST: Any = "robust, 1st to 99th percentile per column"
@@ -88,12 +88,9 @@ def test_robust_scaling_clips_at_two_percentiles(tmp_path: Path) -> None:
         str(tmp_path / "a.npz"),
         ROBUST,
         {},
-        plain=True,
-        features="x",
-        labels="y",
         labelled=True,
     )
-    x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
+    x, _ = loaded(emit_snippet(recommend(spec), spec, target="torch", data=file))
     expected = np.empty_like(values)
     for column in range(4):
         ordered = np.sort(values[:, column])
@@ -117,10 +114,10 @@ def test_robust_scaling_of_the_engine_is_the_same(tmp_path: Path) -> None:
     features, _ = load_rows(open_data(tmp_path / "a.npz"), statistics)
     spec = parse_spec("network: {kind: single_layer, layers: [4, 3]}", file="a.yaml").spec
     for file in (
-        DataFile(str(tmp_path / "a.npz"), ROBUST, {}, plain=True, features="x", labels="y"),
+        DataFile(str(tmp_path / "a.npz"), ROBUST, {}),
         DataFile(str(tmp_path / "a.csv"), ROBUST, {"target": "-1"}),
     ):
-        x, _ = run_alone(emit_snippet(recommend(spec), spec, target="torch", data=file), "load")["load"]()
+        x, _ = loaded(emit_snippet(recommend(spec), spec, target="torch", data=file))
         np.testing.assert_allclose(x, features, atol=1e-12)
 
 
@@ -138,7 +135,7 @@ def test_standard_scaling_is_that_of_scikit_learn(run: Run, tmp_path: Path, name
     )
     shown = run("recommend", spec, "--emit", target, "-q")
     assert (shown.code, shown.err) == (0, "")
-    x, _ = run_alone(shown.out, "load")["load"]()
+    x, _ = loaded(shown.out)
     expected = scalers.StandardScaler().fit_transform(values)
     np.testing.assert_allclose(x, expected, rtol=1e-9, atol=1e-9)
 
@@ -154,7 +151,7 @@ def test_columns_are_left_out_and_labels_may_be_words(tmp_path: Path) -> None:
         {"target": "kind", "exclude": ("id", "day")},
         labelled=True,
     )
-    x, y = run_alone(emit_snippet(recommend(spec), spec, target="keras", data=file), "load")["load"]()
+    x, y = loaded(emit_snippet(recommend(spec), spec, target="keras", data=file))
     k = np.arange(30)
     np.testing.assert_allclose(x, np.column_stack([k % 7 / 6, k % 3 / 2]), atol=1e-15)
     np.testing.assert_array_equal(y, np.eye(3)[k % 3])
@@ -165,11 +162,12 @@ def test_names_of_columns_survive_broken_lines() -> None:
     exclude = ("a, (b", "c] # d", 'e\'s "f"', "{{ g }} {% if h %}", "a name that makes the line longer")
     file = DataFile("a \\ b.csv", "none", {"target": "k = {1, 2}", "exclude": exclude})
     code = emit_snippet(recommend(spec), spec, target="torch", data=file)
-    body = code.partition("def load():")[2].partition("    statistics")[0]
-    assert "    options = {\n" in body
-    values: dict[str, Any] = {}
-    exec(f"def load():{body}    return path, options", values)
-    assert values["load"]() == ("a \\ b.csv", {"target": "k = {1, 2}", "exclude": exclude})
+    body = code.partition("def load():")[2].partition("\ndef ")[0]
+    assert "    return read_rows(\n" in body
+    values: dict[str, Any] = {"read_rows": lambda *args, **options: (*args, options)}
+    exec(f"def load():{body}", values)
+    options = {"scaling": "none", "target": "k = {1, 2}", "exclude": exclude}
+    assert values["load"]() == ("a \\ b.csv", options)
 
 
 def test_an_array_alone(run: Run, tmp_path: Path) -> None:
@@ -178,9 +176,9 @@ def test_an_array_alone(run: Run, tmp_path: Path) -> None:
     network = "network: {kind: autoencoder, layers: [6, 2], weight_bound: 0.1}\n"
     spec.write_text(f'{network}data: {{file: "a\'b.npy"}}\n{SHORT}')
     shown = run("recommend", spec, "--emit", "keras", "-q")
-    x, y = run_alone(shown.out, "load")["load"]()
+    x, y = loaded(shown.out)
     np.testing.assert_array_equal(x, UNIT)
-    assert y is x
+    assert y is None
 
 
 def test_a_network_without_targets_is_refused(run: Run, tmp_path: Path) -> None:
@@ -195,7 +193,7 @@ def test_a_network_without_targets_is_refused(run: Run, tmp_path: Path) -> None:
 
 def test_labels_make_a_classifier(run: Run, tmp_path: Path) -> None:
     for name in ("8-bit images", "a table"):
-        file, write, keys, _ = FILES[name]
+        file, write, keys = FILES[name]
         write(tmp_path / file)
         extra = f", {keys}" if keys else ""
         spec = tmp_path / "a.yaml"
@@ -203,6 +201,6 @@ def test_labels_make_a_classifier(run: Run, tmp_path: Path) -> None:
         spec.write_text(f"{network}data: {{file: {file}{extra}}}\n{SHORT}")
         shown = run("recommend", spec, "--emit", "sklearn", "-q")
         assert "ClassifierMixin" in shown.out
-        _, y = run_alone(shown.out, "load")["load"]()
-        expected = LABELS if name == "8-bit images" else np.unique(LABELS, return_inverse=True)[1]
-        np.testing.assert_array_equal(y, expected)
+        assert "x, y = data.x, data.y.argmax(axis=1)" in shown.out
+        _, y = loaded(shown.out)
+        np.testing.assert_array_equal(y.argmax(axis=1), np.unique(LABELS, return_inverse=True)[1])

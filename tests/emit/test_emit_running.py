@@ -28,8 +28,10 @@ import {library}
 warnings.simplefilter("error")
 # Keras on its torch backend, reading its own weights with numpy 2.
 warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-for path in sys.argv[1:]:
+paths = sys.argv[1:]
+for path in paths:
     print("#", path)
+    sys.argv = [path]
     runpy.run_path(path, run_name="__main__")
 """
 
@@ -187,9 +189,9 @@ def test_a_stock_estimator_comes_back_better(name: str, run: Run, tmp_path: Path
         assert better(shown) == {"training", "held-out"}
 
     names = runpy.run_path(str(place), run_name="snippet")
-    x, y = names["load"]()
+    data = names["load"]()
+    x, y = data.x, data.y.argmax(axis=1) if data.y.shape[1] > 1 else data.y.ravel()
     rows, held_out = names["split"](len(x))
-    y = y.ravel()
     advised = names["stock"]()
     assert advised.max_iter == stock.max_iter  # the budget is used, and the rows are counted right
     alike = ["activation", "solver", "hidden_layer_sizes", "alpha"]

@@ -28,7 +28,7 @@ Float = NDArray[np.float64]
 RNG = np.random.default_rng(0)
 X = RNG.random((60, 6))
 LABELS = np.array(["a", "b", "c"])[X[:, :3].argmax(axis=1)]
-FILE = DataFile("a.npz", "none", {}, plain=True, features="x", labels="y", labelled=True)
+FILE = DataFile("a.npz", "none", {}, labelled=True)
 
 
 def estimator(name: str, *, labels: bool = False) -> Any:
@@ -154,7 +154,7 @@ def test_no_small_last_batch(rows: int, batch: int) -> None:
     text = (
         f"network: {{kind: single_layer, layers: [6, 3]}}\ntraining: {{batch_size: {batch}, iterations: 9}}\n"
     )
-    file = DataFile("a.npz", "none", {}, plain=True, features="x", labels="y", labelled=True, rows=rows)
+    file = DataFile("a.npz", "none", {}, labelled=True, rows=rows)
     model = stock(snippet(text, "sklearn", file))
     training_rows = rows - int(0.2 * rows)
     assert 1 <= model.batch_size <= training_rows

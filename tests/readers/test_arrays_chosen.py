@@ -11,8 +11,7 @@ import pytest
 import scipy.io
 from test_reader_formats import collect
 
-from rsgadvise.data.opening import open_data, plain_arrays
-from rsgadvise.data.reading import Reading
+from rsgadvise.data.opening import open_data
 from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError
 
@@ -147,11 +146,6 @@ def test_features_are_transposed_for_their_labels_alone(tmp_path: Path, kind: st
             ).all()
     assert sum("is read transposed" in note for note in source.notes) == max(told, 0)
     assert any("does not hold one target for each row" in note for note in source.notes) == (told < 0)
-    if kind == "npz":
-        plain = plain_arrays(path, Reading())
-        as_it_lies = told <= 0 and label != "rows and a row"
-        assert (plain is not None) == as_it_lies
-        assert plain is None or plain.targets == (None if told < 0 else "y")
     np.save(tmp_path / "y.npy", np.arange(max(labels)))
     alone = WRITERS[kind](tmp_path / "b", {"x": arrays["x"]})
     assert not open_data(alone).has_targets

@@ -18,8 +18,7 @@ from test_reader_formats import collect
 from test_reader_malformed import read_or_refused, refusal
 
 from rsgadvise.data.formats import binary
-from rsgadvise.data.opening import format_of, open_data, plain_arrays
-from rsgadvise.data.reading import Reading
+from rsgadvise.data.opening import format_of, open_data
 from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError, UsageError
 
@@ -108,7 +107,6 @@ def test_labels_have_a_file_of_their_own(tmp_path: Path) -> None:
     assert "--target must be a file of targets" in refusal(path, target="y")
     with pytest.raises(UsageError, match="--array"):
         open_data(path, array="data")
-    assert plain_arrays(path, Reading()) is None  # numpy alone does not read it
 
 
 def test_an_archive_with_such_names_is_no_matrix(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from test_reader_formats import collect
 from test_reader_malformed import refusal
 
 from rsgadvise.data.formats import binary, svmlight
-from rsgadvise.data.opening import format_of, open_data, plain_arrays
-from rsgadvise.data.reading import Reading
+from rsgadvise.data.opening import format_of, open_data
 from rsgadvise.data.spool import Spool
 from rsgadvise.data.statistics import measure
 from rsgadvise.data.stream import Array
@@ -122,7 +121,6 @@ def test_targets_of_another_file(tmp_path: Path) -> None:
     assert targets[:, 0].tolist() == LABELS
     with pytest.raises(UsageError, match="--exclude"):
         open_data(tmp_path / "a", exclude=["1"])
-    assert plain_arrays(tmp_path / "a", Reading()) is None
 
 
 TABLES = {

@@ -105,6 +105,8 @@ class SingleArray(Format):
     def open(self, path: Path, asked: Asked) -> DataSource:
         features = self.rows(path, packing=asked.packing, targets=False)
         target = asked.reading.target
+        if asked.trained is not None and features.columns == asked.trained.input_dim:
+            target = None  # the number of a column that is not there
         targets = None if target is None else asked.open_target(target, beside=path)
         notes: tuple[str, ...] = ()
         if target is not None and targets is None:

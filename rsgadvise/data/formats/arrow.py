@@ -191,7 +191,8 @@ def _field(file: _File, at: int, sample: Any) -> _Field:
         cells = [] if sample is None else sample.drop_null().to_pylist()
         counts = len(cells) > 1 and cells[0] in (0, 1)
         counts = counts and cells == list(range(int(cells[0]), int(cells[0]) + len(cells)))
-        column = Column(name, "number", tuple(str(cell) for cell in cells), counts)
+        truth = types.is_boolean(kind)
+        column = Column(name, "truth" if truth else "number", tuple(str(cell) for cell in cells), counts)
         return _Field(column, _dtype(kind), _numbers)
     if types.is_null(kind):
         return _Field(Column(name, "empty"), np.dtype(np.float64), _nothing)
@@ -436,6 +437,7 @@ class ArrowTable(Table):
     ) -> None:
         chosen = [fields[at] for at in columns.features]
         super().__init__(
+            [each.column for each in fields],
             columns,
             external,
             words,
@@ -452,7 +454,7 @@ class ArrowTable(Table):
         return self._whole(self._batches(max_bytes), max_bytes)
 
     def _batches(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, Array]]:
-        wanted = (*self._columns.features, *self._columns.targets)
+        wanted = (*self.chosen.features, *self.chosen.targets)
         count = max(1, max_bytes // (max(len(wanted), self.input_dim) * self.dtype.itemsize))
         first = 0
         for arrays in self._file.batches(wanted, count):
@@ -460,11 +462,15 @@ class ArrowTable(Table):
             found: dict[int, Array] = {}
             for at, array in zip(wanted, arrays, strict=True):
                 found[at], there = self._fields[at].read(array, first)
-                keep &= there
+                if self.chosen.gaps and at in self.chosen.targets:
+                    empty = "" if found[at].dtype.kind == "O" else np.nan
+                    found[at] = found[at] if there.all() else np.where(there, found[at], empty)
+                else:
+                    keep &= there
             first += len(keep)
             if not keep.all():
                 found = {at: values[keep] for at, values in found.items()}
-            yield (*self._columns.stack(found, int(keep.sum()), self.dtype), keep)
+            yield (*self.chosen.stack(found, int(keep.sum()), self.dtype), keep)
 
 
 def _checked_fields(file: _File) -> tuple[_Field, ...]:

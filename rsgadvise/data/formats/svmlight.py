@@ -9,6 +9,7 @@ import codecs
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -262,6 +263,22 @@ def _look(path: Path, packing: Packing | None) -> _Layout:
     return _Layout(path, packing, rows, low, columns, queries, kept)
 
 
+def _widened(layout: _Layout, first: int, columns: int) -> _Layout:
+    """With the indices of a file that was trained on, of which the largest may be missing.
+
+    Raises:
+        DataError: there are others.
+    """
+    last = layout.first + layout.columns - 1
+    if layout.first < first or last >= first + columns:
+        raise malformed(
+            layout.path,
+            f"has indices from {layout.first} to {last}, and the rows that were trained on from {first} to "
+            f"{first + columns - 1}; give it the same features",
+        )
+    return replace(layout, first=first, columns=columns)
+
+
 class Svmlight(Format):
     name, words, order, packs = "svmlight", "SVMlight and LIBSVM text (also packed)", 80, True
     suffixes = _SUFFIXES
@@ -273,7 +290,9 @@ class Svmlight(Format):
         return suffix not in _TABLES and looks_like_svmlight(start)
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        layout = _look(path, asked.packing)
+        layout, trained = _look(path, asked.packing), asked.trained
+        if trained is not None and trained.format == self.name:
+            layout = _widened(layout, trained.first_column, trained.input_dim)
         target, targets, notes = asked.reading.target, layout.labels(), list(layout.notes())
         if target is not None:
             targets = asked.target_file(

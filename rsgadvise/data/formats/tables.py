@@ -8,15 +8,24 @@ import math
 import re
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns, units_of
+from rsgadvise.data.columns import (
+    Column,
+    ColumnKind,
+    Columns,
+    Table,
+    alike,
+    choose_columns,
+    retyped,
+    units_of,
+)
 from rsgadvise.data.dialect import (
     ABSENT,
     BLANKS,
@@ -82,6 +91,7 @@ class Layout:
         columns: what they hold.
         lines: starts a pass over them.
         line: what messages call one.
+        written: how the file is written, as `TableOptions` have it.
     """
 
     path: Path
@@ -90,6 +100,7 @@ class Layout:
     columns: tuple[Column, ...]
     lines: Callable[[], Lines]
     line: str = "line"
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str | None, ...]:
@@ -110,7 +121,19 @@ def layout_of(path: Path, packing: Packing | None, options: TableOptions, words:
         dialect,
         columns_of(dialect),
         lambda: Records(path, packing, writing, comment=dialect.comment, drawn=dialect.drawn),
+        written=_written(dialect),
     )
+
+
+def _written(dialect: Dialect) -> dict[str, Any]:
+    """How others of the kind are written: what a few lines of them would not show."""
+    numbers = dialect.numbers
+    found: dict[str, Any] = {"decimal": numbers.decimal, "thousands": numbers.thousands or None}
+    if not dialect.collapsed:
+        found["separator"] = dialect.separator
+    if dialect.names is None or (dialect.header and dialect.header_lines == 1):
+        found["header"] = dialect.names is not None
+    return found
 
 
 def columns_of(dialect: Dialect) -> tuple[Column, ...]:
@@ -156,11 +179,13 @@ class TextTable(Table):
     def __init__(self, layout: Layout, columns: Columns, external: RowArray | None, words: Words) -> None:
         named = layout.dialect.names is not None
         super().__init__(
+            layout.columns,
             columns,
             external,
             words,
             path=layout.path,
             format=layout.format,
+            written=layout.written,
             rows=None,
             dtype=np.dtype(np.float64),
             column_names=columns.input_names(layout.names) if named or columns.words else None,
@@ -168,6 +193,19 @@ class TextTable(Table):
         )
         self._layout = layout
         self._kept: _Kept | None = None
+
+    def spelled(self, numbers: Sequence[float]) -> Mapping[float, str]:
+        """As the first rows write them, or where these lack one any row; the shortest of several ways."""
+        layout, (at,) = self._layout, self.chosen.targets or (-1,)
+        if at < 0 or layout.columns[at].kind == "word":
+            return {}
+        value = _value(layout, at)
+        found = _shortest(layout.columns[at].cells, value)
+        if not found.keys() >= set(numbers):
+            words = TextTable(_as_words(layout, at), Columns((), (at,), {}), None, self._words)
+            cells = (found for _, found, _ in words._parsed() if found is not None)
+            found |= _shortest((cell for each in cells for cell in each[:, 0]), value)
+        return found
 
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
         """See `DataSource.chunks`; a second pass reads what the first one found, and parses nothing."""
@@ -188,7 +226,7 @@ class TextTable(Table):
     def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
         """(features, targets, which rows are whole) of each block, parsed ahead on several threads."""
         layout = self._layout
-        parser = _Parser(layout, self._columns, self._words, targeted=self.has_targets)
+        parser = _Parser(layout, self.chosen, self._words, targeted=self.has_targets)
         records = layout.lines()
         # The GNU allocator gives large blocks back to the system, and every new one costs page faults, until
         # it has seen one freed that is as large; a third of the time of a pass. None of it is touched.
@@ -315,7 +353,7 @@ class _Parser:
         if any(self._unknown(place, cell) for cell in cells):
             return None
         if kind in ("truth", "marked"):
-            value = _truth if kind == "truth" else self._marked(place)
+            value = _value(self._layout, place)
             gone = [dialect.absent(cell) or cell in NO_NUMBER for cell in cells]
             numbers = [math.nan if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
             found = np.asarray([*numbers, math.nan], np.float64)  # None becomes NaN
@@ -366,18 +404,13 @@ class _Parser:
             return None if dialect.absent(cell) else cell
         if dialect.absent(cell) or cell in NO_NUMBER:
             return math.nan
-        value = _truth(cell) if kind == "truth" else self._marked(place)(cell)
+        value = _value(self._layout, place)(cell)
         if value is None:
             what = "neither True nor False" if kind == "truth" else "not a number"
             self._refuse(line, place, f"{cell[:40]!r} is {what}; {self._fix(place, cell)}")
         if not math.isfinite(value):
             self._refuse(line, place, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
         return value
-
-    def _marked(self, place: int) -> Callable[[str], float | None]:
-        """What finds the number in a cell of a column."""
-        value, unit = self._layout.dialect.numbers.value, self._layout.columns[place].unit
-        return (lambda cell: value(cell.strip().removesuffix(unit))) if unit else value
 
     def _unknown(self, place: int, cell: str) -> bool:
         """Whether the file says which words there are, and this is none of them."""
@@ -387,6 +420,8 @@ class _Parser:
     def _fix(self, place: int, cell: str) -> str:
         """What to do about a cell that is no number, in a column of numbers."""
         words = self._words
+        if words.fixed:
+            return "as in the rows that were trained on it has to be one; correct it, or leave it empty"
         if not words.said:
             return "correct it, or, if the targets are classes, write words alone"
         fix = f"if it stands for a missing value, {words.table_key('missing', cell)}; "
@@ -404,6 +439,20 @@ class _Parser:
 
 def _truth(cell: str) -> float | None:
     return _TRUTHS.get(cell.strip())
+
+
+def _value(layout: Layout, place: int) -> Callable[[str], float | None]:
+    """What finds the number in a cell of a column."""
+    value, column = layout.dialect.numbers.value, layout.columns[place]
+    if column.kind == "truth":
+        return _truth
+    return (lambda cell: value(cell.strip().removesuffix(column.unit))) if column.unit else value
+
+
+def _shortest(cells: Iterable[str], value: Callable[[str], float | None]) -> dict[float, str]:
+    """The shortest of the cells that hold a number, for each number."""
+    found = ((value(cell), cell) for cell in sorted(set(cells), key=lambda cell: (len(cell), cell))[::-1])
+    return {number: cell for number, cell in found if number is not None}
 
 
 class _Kept:
@@ -438,6 +487,9 @@ class _Kept:
 def table_of(layout: Layout, asked: Asked) -> TextTable:
     """The columns that are asked for, of anything that is written as lines of text."""
     with reading(layout.path):
+        if isinstance(asked.trained, Table):
+            places = alike(layout.path, layout.columns, asked.trained)
+            layout = replace(layout, columns=retyped(layout.columns, places, asked.trained))
 
         def vocabulary(places: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
             """In a pass of its own."""
@@ -457,7 +509,7 @@ def _stand_ins(layout: Layout, chosen: Columns, words: Words) -> Iterator[str]:
     """On numbers such as -999 that lie far from all others of their column."""
     for at in (*chosen.features, *chosen.targets):
         column = layout.columns[at]
-        if column.kind != "number" or words is ONLY_TARGETS or _STAND_INS.isdisjoint(column.cells):
+        if column.kind != "number" or not words.said or _STAND_INS.isdisjoint(column.cells):
             continue
         value = layout.dialect.numbers.value
         found = _STAND_INS.intersection(column.cells)

@@ -39,9 +39,6 @@ class DataFile:
         path: of the file, from where the snippet will run.
         scaling: of the features, as the advice used it.
         options: what this package's readers are to be told of the file.
-        plain: whether numpy.load gives the features and, where the network needs targets, integer
-            labels; else the snippet asks this package's readers.
-        features, labels: names of the arrays inside an .npz that is read plainly; None for an .npy.
         labelled: whether the targets are labels, so that a classifier can be fitted.
         binary: whether they are two of them, as one number of 0 or 1.
         rows: how many there are, or None where nobody counted them.
@@ -51,9 +48,6 @@ class DataFile:
     path: str
     scaling: ScalingKind
     options: Mapping[str, object]
-    plain: bool = False
-    features: str | None = None
-    labels: str | None = None
     labelled: bool = False
     binary: bool = False
     rows: int | None = None
@@ -169,11 +163,6 @@ class Program:
         """Whether the program fits a classifier to labels."""
         labelled = self.head.classes if self.data is None else self.data.labelled
         return self.target == "sklearn" and labelled and not self.tied
-
-    @property
-    def reads(self) -> bool:
-        """Whether this package's readers load the data."""
-        return self.data is not None and not self.data.plain
 
     @property
     def optimizer(self) -> Optimizer:

@@ -24,6 +24,7 @@ class BinaryCrossEntropy(Head):
     name = "cross-entropy of sigmoid outputs"
     bend = 0.25
     half = 0.0
+    shares = True
     sklearn = "logistic"
     numpy_output = "return 0.5 * (1 + np.tanh(0.5 * s))  # 1 / (1 + exp(-s))"
     numpy_loss = (

@@ -28,6 +28,7 @@ class CrossEntropy(Head):
     name = "cross-entropy of softmax outputs"
     bend = 0.5
     classes = True
+    shares = True
     sklearn = "softmax"
     numpy_output = (
         "p = np.exp(s - s.max(axis=1, keepdims=True))  # softmax\nreturn p / p.sum(axis=1, keepdims=True)"

@@ -23,6 +23,7 @@ class Head(ABC):
             row sum to 1 at most; others are refused, and a single output, and an autoencoder.
         sklearn: the output activation with which an MLP of scikit-learn has this loss, but for a factor:
             identity, logistic (of one output) or softmax; "" where none has.
+        shares: whether predictions are probabilities of the classes.
         half: what `forward` makes of a single output that says neither of two classes.
         numpy_output: body of a function of s, what enters the output units, that returns predictions p.
         numpy_loss, numpy_slope: expressions of p and y, for l of each row and for dl/ds, a product.
@@ -37,6 +38,7 @@ class Head(ABC):
     bend: ClassVar[float]
     classes: ClassVar[bool] = False
     sklearn: ClassVar[str] = ""
+    shares: ClassVar[bool] = False
     half: ClassVar[float] = 0.5
     numpy_output: ClassVar[str]
     numpy_loss: ClassVar[str]

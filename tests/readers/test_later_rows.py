@@ -1,0 +1,382 @@
+"""Rows of a file that comes later, read as those that were trained on: pandas and scikit-learn say how."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rsgadvise.data import load_rows, measure, open_data, read_rows
+from rsgadvise.data.rows import LaterRows, TrainingRows
+from rsgadvise.errors import DataError
+
+pandas = pytest.importorskip("pandas")
+Float = NDArray[np.float64]
+ROWS = 120
+
+
+def table(seed: int = 0, rows: int = ROWS) -> Any:
+    """Every kind of column: an id, a date, any range, words, truths, a constant, one with an outlier."""
+    rng = np.random.default_rng(seed)
+    wild = rng.normal(0, 1, rows)
+    wild[0] = 1e4
+    return pandas.DataFrame(
+        {
+            "id": np.arange(1, rows + 1),
+            "length": rng.normal(50, 20, rows).round(3),
+            "day": [f"2024-{1 + k % 12:02}-{1 + k % 28:02}" for k in range(rows)],
+            "colour": np.array(["red", "green, pale", "blue"])[rng.integers(3, size=rows)],
+            "old": rng.random(rows) < 0.5,
+            "flat": 7.5,
+            "count": rng.integers(-40, 900, rows),
+            "wild": wild,
+            "kind": np.array(["oak", "ash", "elm"])[rng.integers(3, size=rows)],
+        }
+    )
+
+
+TOLD: dict[str, Any] = {"target": "kind", "categories": "one_hot", "exclude": ["id", "day"]}
+
+
+def written(frame: Any, path: Path, **options: Any) -> Path:
+    frame.to_csv(path, index=False, **options)
+    return path
+
+
+def scaler(kind: str) -> Any:
+    made = pytest.importorskip("sklearn.preprocessing", reason="needs scikit-learn")
+    return {"minmax": made.MinMaxScaler, "standard": made.StandardScaler}[kind]()
+
+
+def inputs(frame: Any, words: list[str]) -> Any:
+    """The features as columns of numbers, by pandas; a word that is not known is none of them."""
+    known = pandas.get_dummies(pandas.Categorical(frame["colour"], words), dtype=float)
+    known.index, known.columns = frame.index, list(words)
+    return pandas.concat([frame[["length"]], known, frame[["old", "flat", "count", "wild"]]], axis=1).astype(
+        float
+    )
+
+
+def expected(train: Any, later: Any, kind: str) -> Float:
+    """What a pipeline of scikit-learn, fitted to the rows trained on, makes of later ones."""
+    words = sorted(train["colour"].unique())
+    first, second = inputs(train, words).to_numpy(), inputs(later, words).to_numpy()
+    if kind == "robust":  # by its words: 1st to 99th percentile, clipped
+        low, high = np.percentile(first, (1, 99), axis=0)
+        found = np.clip((second - low) / np.where(high > low, high - low, 1), 0, 1)
+    else:
+        found = scaler(kind).fit(first).transform(second)
+    found[:, first.min(axis=0) == first.max(axis=0)] = 0  # of which nothing was learnt
+    return np.asarray(found)
+
+
+@pytest.mark.parametrize("kind", ["minmax", "robust", "standard"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_table_is_read_as_the_one_that_was_trained_on(tmp_path: Path, kind: Any, suffix: str) -> None:
+    train, later = table(), table(1, 40)
+    later.loc[3, "colour"] = "mauve"
+    later.loc[5, ["length", "count"]] = 1e5, -1e5  # beyond all that was seen
+    later["flat"] = 8.5
+    later = later[
+        ["kind", "wild", "colour", "flat", "count", "old", "length"]
+    ]  # no id, no day, another order
+    place = tmp_path / f"later.{suffix}"
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+        train.to_parquet(tmp_path / "train.parquet")
+        later.to_parquet(place)
+    else:
+        written(train, tmp_path / "train.csv")
+        written(later, place)
+    rows = read_rows(tmp_path / f"train.{suffix}", scaling=kind, **TOLD)
+    found = rows.like(place)
+    np.testing.assert_allclose(rows.x, expected(train, train, kind), atol=1e-9)
+    np.testing.assert_allclose(found.x, expected(train, later, kind), rtol=1e-9, atol=1e-9)
+    assert rows.labels == ("ash", "elm", "oak")
+    assert found.y is not None
+    assert (found.y.argmax(axis=1) == [rows.labels.index(word) for word in later["kind"]]).all()
+    assert found.known.all()
+    assert any("'mauve'" in note and "colour" in note for note in found.notes)
+    assert any("flat" in note and "one value" in note for note in found.notes)
+    assert any("Far outside" in note and "length" in note for note in found.notes) == (kind != "robust")
+
+
+def test_one_row_without_its_target(tmp_path: Path) -> None:
+    train = table()
+    rows = read_rows(written(train, tmp_path / "train.csv"), **TOLD)
+    for at in range(6):
+        later = train.iloc[at : at + 1]
+        for frame in (later, later.drop(columns="kind"), later.assign(kind="")):
+            found = rows.like(written(frame, tmp_path / "later.csv"))
+            np.testing.assert_array_equal(found.x, rows.x[at : at + 1])
+            assert (found.y is not None) == ("kind" in frame and bool(frame["kind"].all()))
+            assert found.predictions(np.eye(3)[[at % 3]]) == f"kind\n{rows.labels[at % 3]}\n"
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_without_names_places_tell(tmp_path: Path, header: bool) -> None:
+    train = table()[["length", "count", "kind", "wild"]]
+    later = train.tail(7)
+    rows = read_rows(written(train, tmp_path / "a.csv", header=header), target="kind" if header else "2")
+    for frame, told in ((later, True), (later.drop(columns="kind"), False)):
+        found = rows.like(written(frame, tmp_path / "b.csv", header=header))
+        np.testing.assert_array_equal(found.x, rows.x[-7:])
+        assert (found.y is not None) == told
+    if not header:
+        with pytest.raises(DataError, match=r"b\.csv: has 2 columns and a\.csv 4, and without names"):
+            rows.like(written(later[["length", "count"]], tmp_path / "b.csv", header=False))
+        with pytest.raises(DataError, match="has 5 columns and"):
+            rows.like(written(later.assign(more=1), tmp_path / "b.csv", header=False))
+
+
+LABELS: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    # what stands in the file, and the classes as predictions name them
+    "words": (["b", "a", "a, or so"], ("a", "a, or so", "b")),
+    "whole numbers": (["10", "2", "3"], ("2", "3", "10")),
+    "whole numbers as floats": (["1.0", "2.0", "0.0"], ("0.0", "1.0", "2.0")),
+    "signs": (["+1", "-1"], ("-1", "+1")),
+    "truths": (["True", "False"], ("False", "True")),
+    "truths in capitals": (["TRUE", "FALSE"], ("FALSE", "TRUE")),
+    "a unit": (["5 kg", "10 kg"], ("5 kg", "10 kg")),
+    "a rare one, written in two ways": (["1", "2"] * 400 + ["3.0"], ("1", "2", "3.0")),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("one_output", [True, False])
+def test_labels_are_named_as_the_file_writes_them(tmp_path: Path, name: str, one_output: bool) -> None:
+    words, classes = LABELS[name]
+    rows = max(60, len(words))
+    cells = [words[k % len(words)] for k in range(rows)]
+    frame = pandas.DataFrame({"a": np.linspace(0, 9, rows), "y": cells})
+    train = read_rows(written(frame, tmp_path / "a.csv"), target="y", one_output=one_output)
+    assert train.labels == classes
+    assert train.y is not None
+    assert train.answers(train.y) == {"y": cells}
+    later = train.like(written(frame.tail(9), tmp_path / "b.csv"))
+    assert later.y is not None
+    assert (later.y == train.y[-9:]).all()
+    again = pandas.read_csv(io.StringIO(later.predictions(later.y)), dtype=str)
+    assert again["y"].tolist() == cells[-9:]
+
+
+def test_shares_of_one_output_and_of_several(tmp_path: Path) -> None:
+    frame = pandas.DataFrame({"a": range(40), "y": ["no", "yes"] * 20})
+    place = written(frame, tmp_path / "a.csv")
+    one = read_rows(place, target="y", one_output=True)
+    said = one.answers(np.array([[0.25], [0.75]]), shares=True)
+    assert said == {"y": ["no", "yes"], "P(no)": ["0.75", "0.25"], "P(yes)": ["0.25", "0.75"]}
+    two = read_rows(place, target="y")
+    said = two.answers(np.array([[0.25, 0.75]]), shares=True)
+    assert said == {"y": ["yes"], "P(no)": ["0.25"], "P(yes)": ["0.75"]}
+
+
+def test_values_come_back_in_units_of_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame(
+        {"a": rng.random(50), "price": rng.normal(2e5, 5e4, 50), "rooms": rng.random(50) * 9}
+    )
+    place = written(frame, tmp_path / "a.csv")
+    for names in (["price"], ["rooms", "price"]):
+        rows = read_rows(place, target=",".join(names))
+        assert rows.y is not None
+        outputs = rng.random((50, len(names)))
+        oracle = scaler("minmax").fit(frame[names].to_numpy())
+        np.testing.assert_allclose(rows.y, oracle.transform(frame[names].to_numpy()), atol=1e-12)
+        answers = rows.answers(outputs)
+        assert list(answers) == names
+        found = np.column_stack([np.array(column, float) for column in answers.values()])
+        np.testing.assert_allclose(found, oracle.inverse_transform(outputs), rtol=1e-8)
+        beyond = frame.assign(price=frame["price"] * 3)  # not clipped: the loss on such rows is what it is
+        later = rows.like(written(beyond, tmp_path / "b.csv"))
+        assert later.y is not None
+        np.testing.assert_allclose(later.y, oracle.transform(beyond[names].to_numpy()), rtol=1e-9)
+    constant = read_rows(written(frame.assign(price=3.5), tmp_path / "c.csv"), target="price")
+    assert constant.answers(np.array([[0.7]])) == {"price": ["3.5"]}
+
+
+def test_rows_with_missing_cells_keep_their_place(tmp_path: Path) -> None:
+    train = table()
+    rows = read_rows(written(train, tmp_path / "a.csv"), **TOLD)
+    later = train.head(6).astype({"length": object, "colour": object, "kind": object})
+    later.loc[1, "length"], later.loc[4, "colour"] = "NA", ""
+    later.loc[2, "kind"], later.loc[3, "kind"] = "", "yew"
+    found = rows.like(written(later, tmp_path / "b.csv"))
+    np.testing.assert_array_equal(found.x, rows.x[[0, 2, 3, 5]])
+    assert found.left_out.tolist() == [1, 4]
+    assert found.known.tolist() == [True, False, False, True]
+    assert found.y is not None
+    assert rows.y is not None
+    assert (found.y == rows.y[[0, 5]]).all()
+    text = found.predictions(np.eye(3)[[0, 1, 2, 0]])
+    told = pandas.read_csv(io.StringIO(text))["kind"].fillna("").tolist()
+    assert told == ["ash", "", "elm", "oak", "", "ash"]
+    assert [note for note in found.notes if "rows" in note] == [
+        "2 of 6 rows have a missing cell, and no prediction.",
+        "2 of 4 rows are without a label that was trained on.",
+    ]
+    parquet = tmp_path / "b.parquet"
+    pytest.importorskip("pyarrow")
+    later = later.replace({"NA": None, "": None}).astype({"length": float})
+    later.to_parquet(parquet)
+    again = rows.like(parquet)
+    np.testing.assert_array_equal(again.x, found.x)
+    assert (again.known == found.known).all()
+    assert (again.left_out == found.left_out).all()
+
+
+def refused(rows: TrainingRows, path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        rows.like(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    assert "--" not in message  # nothing that the reader of a program could say
+    return message
+
+
+def test_what_is_no_such_table_is_refused(tmp_path: Path) -> None:
+    train = table()
+    rows = read_rows(written(train, tmp_path / "train.csv"), **TOLD)
+    later, place = train.head(5), tmp_path / "b.csv"
+    text = refused(rows, written(later.drop(columns="length"), place))
+    assert "has no column 'length', on which the network was trained in train.csv" in text
+    text = refused(rows, written(later.rename(columns={"length": "lenght"}), place))
+    assert "did you mean 'lenght'?" in text
+    text = refused(rows, written(later, place, header=False))
+    assert "does its first line hold the names?" in text
+    text = refused(rows, written(later.assign(count="many"), place))
+    assert "line 2, column 6 ('count'): 'many' is not a number" in text
+    text = refused(rows, written(later.assign(old="perhaps"), place))
+    assert "column 4 ('old'): 'perhaps' is neither True nor False" in text
+    text = refused(rows, written(later.assign(length=""), place))
+    assert "has a missing cell in each of its 5 rows; fill them in" in text
+    np.save(tmp_path / "b.npy", np.ones((3, 9)))
+    assert "holds arrays and train.csv columns" in refused(rows, tmp_path / "b.npy")
+    assert "does not exist" in refused(rows, tmp_path / "none.csv")
+    found = rows.like(written(later.assign(more=1, other="x"), place))
+    assert "Passed over, not in train.csv: columns 9 ('more'), 10 ('other')." in found.notes
+    np.testing.assert_array_equal(found.x, rows.x[:5])
+
+
+def test_a_column_keeps_its_kind(tmp_path: Path) -> None:
+    """The first rows of a later file would say otherwise."""
+    rows = 60
+    frame = pandas.DataFrame(
+        {
+            "code": np.resize(["7", "x", "y", "z"], rows),  # words, some of which are numbers
+            "weight": [f"{k} kg" for k in range(rows)],
+            "price": [f"{k},5" for k in range(rows)],
+            "kind": np.resize(["a", "b"], rows),
+        }
+    )
+    train = read_rows(written(frame, tmp_path / "a.csv", sep=";"), target="kind", categories="one_hot")
+    later = train.like(written(frame[4:8:3], tmp_path / "b.csv", sep=";"))
+    np.testing.assert_array_equal(later.x, train.x[4:8:3])
+    one = train.like(written(frame[4:5].assign(price="1000,5"), tmp_path / "b.csv", sep=";"))
+    assert one.x[0, -1] == pytest.approx(1000 / (rows - 1))
+
+
+ARRAYS: dict[str, Any] = {
+    "8-bit images": (lambda rng: rng.integers(0, 256, (40, 2, 3), dtype=np.uint8), lambda x, _: x / 255),
+    "in [0, 1]": (lambda rng: rng.random((40, 6)), lambda x, _: x),
+    "any range": (
+        lambda rng: rng.normal(0, 50, (40, 6)) * [1, 1, 0, 1, 1, 1],
+        lambda x, train: scaler("minmax").fit(train).transform(x),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays(tmp_path: Path, name: str) -> None:
+    make, scale = ARRAYS[name]
+    x = make(np.random.default_rng(0))
+    labels = np.resize(np.array([3.0, 5.0, 9.0]), 40)
+    np.savez(tmp_path / "a.npz", x_train=x[:30], y_train=labels[:30], x_test=x[30:], y_test=labels[30:])
+    np.savez(tmp_path / "b.npz", x=x[30:])
+    np.savez(tmp_path / "c.npz", x[30:])
+    np.save(tmp_path / "d.npy", x[30:])
+    rows = read_rows(tmp_path / "a.npz")
+    flat = x.reshape(40, 6).astype(float)
+    assert rows.labels == ("3.0", "5.0", "9.0")
+    for file in ("a.npz", "b.npz", "c.npz", "d.npy"):
+        later = rows.like(tmp_path / file)
+        np.testing.assert_allclose(later.x, scale(flat[30:], flat[:30]), atol=1e-12)
+        assert (later.y is None) == (file != "a.npz")
+    assert later.predictions(np.eye(3)[[0, 2] * 5]).split() == ["prediction", *["3.0", "9.0"] * 5]
+    np.save(tmp_path / "e.npy", x[:, :1].reshape(40, -1))
+    assert "features a row and a.npz 6" in refused(rows, tmp_path / "e.npy")
+    if name == "8-bit images":
+        np.save(tmp_path / "f.npy", flat[30:])  # as floats, but as they came
+        np.testing.assert_array_equal(rows.like(tmp_path / "f.npy").x, flat[30:] / 255)
+        np.save(tmp_path / "f.npy", flat[30:] / 255)
+        assert "whole numbers from 0 to 255" in refused(rows, tmp_path / "f.npy")
+    np.save(tmp_path / "g.npy", np.full((2, 6), np.nan))
+    assert "must be finite" in refused(rows, tmp_path / "g.npy")
+
+
+def test_a_target_among_the_columns_of_an_array(tmp_path: Path) -> None:
+    x = np.column_stack([np.random.default_rng(0).random((20, 3)), np.resize([0, 1], 20)])
+    np.save(tmp_path / "a.npy", x)
+    rows = read_rows(tmp_path / "a.npy", target="-1")
+    for file, told in ((x, True), (x[:, :3], False)):
+        np.save(tmp_path / "b.npy", file[:4])
+        later = rows.like(tmp_path / "b.npy")
+        np.testing.assert_array_equal(later.x, x[:4, :3])
+        assert (later.y is not None) == told
+
+
+def test_targets_in_a_file_of_their_own_are_those_of_the_rows_trained_on(tmp_path: Path) -> None:
+    frame = table()[["length", "count"]]
+    written(frame, tmp_path / "x.csv")
+    (tmp_path / "y.csv").write_text("".join(f"{1 + k % 3}.0\n" for k in range(ROWS)))
+    rows = read_rows(tmp_path / "x.csv", target="y.csv")
+    assert rows.labels == ("1.0", "2.0", "3.0")
+    later = rows.like(written(frame.tail(4), tmp_path / "b.csv"))
+    np.testing.assert_array_equal(later.x, rows.x[-4:])
+    assert later.y is None
+
+
+def test_images_that_lie_along_the_last_axis(tmp_path: Path) -> None:
+    io_module = pytest.importorskip("scipy.io")
+    x = np.random.default_rng(0).integers(0, 256, (3, 2, 30), dtype=np.uint8)
+    io_module.savemat(tmp_path / "a.mat", {"X": x, "y": np.resize([1, 2, 10], 30)})
+    io_module.savemat(tmp_path / "b.mat", {"X": x[..., 20:]})
+    rows = read_rows(tmp_path / "a.mat")
+    later = rows.like(tmp_path / "b.mat")
+    np.testing.assert_array_equal(later.x, rows.x[20:])
+    assert later.y is None
+
+
+def test_svmlight_has_the_indices_that_were_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "a.svm").write_text("1 1:0.5 4:1\n-1 2:0.25\n1 3:1\n-1 1:1 2:1\n")
+    (tmp_path / "b.svm").write_text("0 2:1 3:0.5\n-1 1:0.5\n")
+    rows = read_rows(tmp_path / "a.svm")
+    later = rows.like(tmp_path / "b.svm")
+    assert later.x.tolist() == [[0, 1, 0.5, 0], [0.5, 0, 0, 0]]
+    assert later.known.tolist() == [False, True]
+    (tmp_path / "b.svm").write_text("1 5:1\n")
+    assert "indices from 1 to 5" in refused(rows, tmp_path / "b.svm")
+
+
+def test_rows_of_other_files_are_not_loaded_by_statistics(tmp_path: Path) -> None:
+    """They were, with numbers that nobody had written in the rows that were not there."""
+    for name, count in (("a", 30), ("fewer", 29), ("more", 31)):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).random((count, 4)))
+    np.save(tmp_path / "wider.npy", np.ones((30, 5)))
+    statistics = measure(open_data(tmp_path / "a.npy"), spectrum=False)
+    assert load_rows(open_data(tmp_path / "a.npy"), statistics)[0].shape == (30, 4)
+    for name in ("fewer", "more", "wider"):
+        with pytest.raises(DataError, match=r"must hold the rows that were measured, 30 of 4 features"):
+            load_rows(open_data(tmp_path / f"{name}.npy"), statistics)
+
+
+def test_without_targets_nothing_is_predicted(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    later: LaterRows = read_rows(tmp_path / "a.npy").like(tmp_path / "a.npy")
+    with pytest.raises(DataError, match="must have targets"):
+        later.predictions(np.ones((3, 1)))
