@@ -8,8 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.scaling import Scaling, block_rows, blocks, over_rows, surely_unit
-from rsgadvise.data.stream import Array
+from rsgadvise.data.scaling import block_rows, over_rows
 
 Vector = NDArray[np.float64]
 
@@ -20,7 +19,7 @@ DETAILED_EVERY = 16
 
 # numpy 2 has one dot product per row without a temporary; on short rows the calls cost more than that.
 _VECDOT: Callable[[Vector, Vector, Vector], Vector] | None = getattr(np, "vecdot", None)
-_VECDOT_COLUMNS, _VECDOT_ROWS = 64, 512
+_VECDOT_COLUMNS = 64
 
 
 class Spread:
@@ -74,58 +73,16 @@ class SquaredNorms:
 
     def __init__(self, columns: int) -> None:
         self._vecdot = _VECDOT if columns >= _VECDOT_COLUMNS else None
-        rows = block_rows(columns)
-        self._squares = np.empty((0 if self._vecdot else rows, columns))
+        self._squares = np.empty((0 if self._vecdot else block_rows(columns), columns))
         self._ones = np.ones(columns)
-        # numpy lets other threads run during many products only, so a row may be several.
-        self._parts = 1
-        while rows * self._parts < _VECDOT_ROWS and columns % (2 * self._parts * _VECDOT_COLUMNS) == 0:
-            self._parts *= 2
 
     def __call__(self, block: Vector, out: Vector) -> None:
         """Write the norms into `out`."""
-        if self._vecdot is not None and self._parts == 1:
-            self._vecdot(block, block, out)
-            return
         if self._vecdot is not None:
-            parts = block.reshape(len(block) * self._parts, -1)
-            products = self._vecdot(parts, parts, np.empty(len(parts)))
-            np.dot(products.reshape(len(block), -1), self._ones[: self._parts], out=out)
+            self._vecdot(block, block, out)
             return
         squares = np.multiply(block, block, out=self._squares[: len(block)])
         np.dot(squares, self._ones, out=out)
-
-
-class PlainWorker:
-    """Column sums and squared norms of rows that are floats in [0, 1] or become so, free of shared state.
-
-    Two of these share a chunk: reading leaves a core idle, and numpy's kernels release the interpreter.
-    """
-
-    def __init__(self, columns: int, scaling: Scaling | None = None) -> None:
-        self._scaling = scaling
-        self._norm = SquaredNorms(columns)
-        self._buffer = np.empty((block_rows(columns), columns))
-
-    def run(self, rows: Array) -> tuple[Vector, Vector] | None:
-        """The sums and the norms, or None if the rows need a closer look."""
-        sums = np.zeros(rows.shape[1])
-        norms = np.empty(len(rows))
-        start = 0
-        for raw in blocks(rows):
-            block = self._buffer[: len(raw)]
-            if self._scaling is not None:
-                self._scaling.apply(raw, block)
-            elif not surely_unit(raw):
-                return None
-            elif raw.dtype != np.float64:
-                np.copyto(block, raw)
-            else:
-                block = raw
-            sums += over_rows(np.add, block)
-            self._norm(block, norms[start : start + len(raw)])
-            start += len(raw)
-        return sums, norms
 
 
 class Moments:
@@ -193,18 +150,6 @@ class Moments:
             projections = block @ self._direction
             self._projections.update(projections)
             self._weighted += (projections - self._offset) @ block
-
-    @property
-    def detailed(self) -> bool:
-        """Whether this chunk counts for every standard error."""
-        return self._detailed
-
-    def add(self, sums: Vector, norms: Vector) -> None:
-        """Take in the column sums and squared norms of the rest of a chunk without details."""
-        self._chunk_sums += sums
-        start = self._filled
-        self._filled += len(norms)
-        self._norms[start : self._filled] = norms
 
     def end_chunk(self) -> None:
         """Add what the chunk held to the totals."""

@@ -250,7 +250,7 @@ def _tails(
 
 
 # A block of this many bytes as float64 stays in a second-level cache through all its kernels.
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 19
 _MIN_BLOCK_ROWS = 8
 _BESIDE = 512  # numbers for one call of an inner loop
 

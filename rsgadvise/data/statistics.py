@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsgadvise.data.moments import Moments, PlainWorker, Spread
+from rsgadvise.data.moments import Moments, Spread
 from rsgadvise.data.scaling import (
     ROBUST,
     STANDARD,
@@ -114,7 +114,7 @@ def _about_outliers(source: DataSource, crushed: Sequence[str | int], by_range: 
 
 Progress = Callable[[int, int | None, str], None]
 
-# A few cache-sized blocks for each of two threads, so that handing them over does not show.
+# A few cache-sized blocks, so that what is done once for each chunk does not show.
 CHUNK_BYTES = 1 << 23
 
 # Rows of one update of the Gram matrix: enough that the product outweighs rewriting the matrix.
@@ -165,30 +165,23 @@ class _Constants:
 class _Collector:
     """Feeds scaled (or raw 8-bit) chunks to the moments and the Gram matrix."""
 
-    def __init__(
-        self, source: DataSource, pool: Executor, *, gram: bool, scaling: Scaling | None = None
-    ) -> None:
+    def __init__(self, source: DataSource, *, gram: bool, scaling: Scaling | None = None) -> None:
         self.moments = Moments(source.input_dim, every_row=gram)
         self.gram = Gram(source.input_dim) if gram else None
         self.constants = _Constants()
         self.high = 0.0
         self._source = source
         self._scaling = scaling
-        self._pool = pool
-        self._workers = [PlainWorker(source.input_dim, scaling) for _ in range(2)]
         self._buffer = np.empty((0, source.input_dim))
 
     def update(self, chunk: Array) -> bool:
         """Take in a chunk; False, without a full update, if its range asks for min-max scaling."""
         moments = self.moments
         first = moments.chunks == 0
-        # The Gram matrix wants wide updates, and the means of the first chunk come before its rows.
-        whole = first or self.gram is not None
         if not first:
             moments.start_chunk(len(chunk))
-            if self._plain(chunk):
-                return True
-        for part in [chunk] if whole else blocks(chunk):
+        # The Gram matrix wants wide updates, and the means of the first chunk come before its rows.
+        for part in [chunk] if first or self.gram is not None else blocks(chunk):
             if self._scaling is None and not self._admit(part):
                 return False
             rows = self.convert(part)
@@ -199,20 +192,6 @@ class _Collector:
             if self.gram is not None:
                 self.gram.update(rows)
         moments.end_chunk()
-        return True
-
-    def _plain(self, chunk: Array) -> bool:
-        """Take in a chunk on two threads if nothing but sums and norms is wanted of it."""
-        if self.moments.detailed or self.constants.count or len(chunk) < 2:
-            return False
-        half = len(chunk) // 2
-        other = self._pool.submit(self._workers[1].run, chunk[half:])
-        results = self._workers[0].run(chunk[:half]), other.result()
-        if results[0] is None or results[1] is None:
-            return False
-        self.moments.add(*results[0])
-        self.moments.add(*results[1])
-        self.moments.end_chunk()
         return True
 
     def convert(self, chunk: Array) -> NDArray[np.float64]:
@@ -290,21 +269,14 @@ def measure(
         DataError: a value is not finite, or outside [0, 1] with scaling `none`; there is no row, or the
             file is malformed.
     """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return _measure(source, pool, choice=scaling, spectrum=spectrum, progress=progress)
-
-
-def _measure(
-    source: DataSource, pool: Executor, *, choice: ScalingChoice, spectrum: bool, progress: Progress | None
-) -> DataStatistics:
     columns = source.input_dim
     gram = spectrum and columns <= MAX_GRAM_DIM
     wide = GRAM_ROWS * columns * source.dtype.itemsize if gram else 0
     passes = _Passes(source, progress, max(CHUNK_BYTES, wide))
     targets = TargetSummary(f"{source.path}: targets", source.target_kind, one_output=source.one_output)
 
-    collector = _Collector(source, pool, gram=gram)
-    if choice in {"auto", "none"}:
+    collector = _Collector(source, gram=gram)
+    if scaling in {"auto", "none"}:
         ranges = _first_pass(passes, collector, targets)
     else:
         ranges = _ranges(passes, targets)
@@ -313,13 +285,13 @@ def _measure(
     constants = collector.constants.count
     outlying: tuple[str | int, ...] = ()
     by_range = 0
-    if choice == "none" and (ranges is not None or collector.high > 1.0):
+    if scaling == "none" and (ranges is not None or collector.high > 1.0):
         _refuse_range(source, ranges, collector.high)
     if ranges is not None and ranges.low is not None and ranges.high is not None:
         low, high = ranges.low, ranges.high
-        scaling, constants, by_range = _scaling(choice, ranges, low, high, passes)
-        kind = scaling.kind
-        collector = _Collector(source, pool, gram=gram, scaling=scaling)
+        scaler, constants, by_range = _scaling(scaling, ranges, low, high, passes)
+        kind = scaler.kind
+        collector = _Collector(source, gram=gram, scaling=scaler)
         if kind in {ROBUST, STANDARD}:
             for features, _ in passes.run("moments"):
                 collector.update(features)
