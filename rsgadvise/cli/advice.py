@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
     from rsgadvise.show.emit import DataFile
     from rsgadvise.show.report.blocks import Block
+    from rsgadvise.spec.models import Spec
 
 
 _ABOUT_SOURCE = "Spec file, - for standard input, or a data file."
@@ -129,7 +130,7 @@ def _write_specs(
         write_text(save, source.loaded.source.text)
         told.append(f"wrote {save}")
     if into is not None:
-        _write_advice(into, advice)
+        _write_advice(into, advice, source.spec)
         falls = advice.train is not None and advice.train.cooldown > 0
         lacks = ", which has no key for the fall of the stepsize at the end; --emit trains with it"
         told.append(f"wrote {into}{lacks if falls else ''}")
@@ -161,30 +162,55 @@ def advised(
     save: Path | None = None,
 ) -> tuple[Loaded, Advice]:
     """The advice for a spec or a data file, measured and raced on the data where that is asked for."""
-    source = load(spec, overrides, options, quiet=quiet, save=save)
-    crushed = () if source.statistics is None else source.statistics.crushed_columns
-    automatic = effort.automatic and effort.pilot is None
-    if not (crushed and automatic and source.spec.data.scaling == "auto"):
+    source = load(spec, overrides, options, quiet=quiet, save=save, constants=effort.constants)
+    others = _other_scalings(source) if effort.automatic and effort.pilot is None else ()
+    if not others:
         return source, _advice(source, effort, top=top, quiet=quiet)
-    # Outliers leave little of these columns: the other scaling is tried too, for half of the work each.
-    half = replace(effort, work=effort.allowed / 2)
-    again = replace(options, scaling="robust") if source.from_data else options
-    sets = (*(overrides or ()), *(() if source.from_data else ("data.scaling=robust",)))
-    sources = source, load(spec, sets, again, quiet=quiet, save=save)
-    one, other = ((each, _advice(each, half, top=top, quiet=quiet)) for each in sources)
-    best, rest = (other, one) if _loss(other[1]) < _loss(one[1]) else (one, other)
-    chosen, dropped = (each.statistics.scaling.split(",")[0] for each, _ in (best, rest) if each.statistics)
-    note = (
-        f"Outliers crush {len(crushed):,} columns, so two scalings raced: {chosen} reached a loss of "
-        f"{number(_loss(best[1]), 3)}, {dropped} {number(_loss(rest[1]), 3)}."
+    effort = replace(effort, work=effort.allowed / (1 + len(others)))
+    tried = [(source, _advice(source, effort, top=top, quiet=quiet))]
+    for scaling in others:
+        if tried[-1][1].interrupted:
+            break
+        again = replace(options, scaling=scaling) if source.from_data else options
+        sets = (*(overrides or ()), *(() if source.from_data else (f"data.scaling={scaling}",)))
+        other = load(spec, sets, again, quiet=quiet, save=save, constants=effort.constants)
+        tried.append((other, _advice(other, effort, top=top, quiet=quiet)))
+    # The spec's own, which a theorem is about, unless another is clearly better.
+    best = min(tried, key=lambda each: _loss(each[1]) * (_CLEARLY if each is tried[0] else 1))
+    said = (
+        f"{each.statistics.scaling.split(',')[0]} {number(_loss(found), 3)}"
+        for each, found in tried
+        if each.statistics is not None
     )
+    note = f"Scalings of the inputs raced, to losses of: {'; '.join(said)}."
     return best[0], replace(best[1], notes=(note, *best[1].notes))
 
 
+_CLEARLY = 0.95  # of a loss
+
+
+def _other_scalings(source: Loaded) -> tuple[Literal["standard", "robust"], ...]:
+    """How else the inputs of a question may be scaled, where nobody says it.
+
+    A network with biases can do without inputs in [0, 1], and where they are centred its gradients are told
+    apart more easily; robust is for columns that outliers leave little of.
+    """
+    from rsgadvise.data.scaling import MIN_MAX
+
+    statistics, spec = source.statistics, source.spec
+    if statistics is None or spec.data.scaling != "auto":
+        return ()
+    crushed = statistics.crushed_columns
+    centred = spec.network.bias and statistics.scaling in (MIN_MAX, "none")
+    return (*(("standard",) if centred else ()), *(("robust",) if crushed else ()))
+
+
 def _loss(advice: Advice) -> float:
-    """What its training reached; inf where nobody knows."""
+    """What its training reached, of rows held out where there are any; inf where nobody knows."""
     plan = advice.train
-    return float("inf") if plan is None or plan.loss is None else plan.loss
+    if plan is None or plan.loss is None:
+        return float("inf")
+    return plan.loss if plan.held_out_loss is None else plan.held_out_loss
 
 
 def _advice(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Advice:
@@ -268,13 +294,13 @@ def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
     )
 
 
-def _write_advice(into: Path, advice: Advice) -> None:
-    """Fix what the advice trains with in the `training` section of a spec.
+def _write_advice(into: Path, advice: Advice, asked: Spec) -> None:
+    """Fix in a spec what the advice trains with: its `training`, and the box and scaling that were chosen.
 
     Raises:
-        SpecError: it is no spec, or cannot be written.
+        SpecError: it is no spec, or one of another network, or cannot be written.
     """
-    from rsgadvise.spec import write_training
+    from rsgadvise.spec import load_spec, write_training
 
     plan = advice.train
     if plan is None:
@@ -291,8 +317,29 @@ def _write_advice(into: Path, advice: Advice) -> None:
         values["decay"] = plan.decay
     if plan.stopping not in ("uniform", "listed"):
         values["stopping"] = "last" if plan.stopping == "end" else plan.stopping
-    box = plan.weight_bound
-    write_training(into, values, network={} if box is None else {"weight_bound": box})
+    there = load_spec(into)
+    given, needed = (
+        (each.layers, each.activations, each.loss, each.bias) for each in (there.spec.network, asked.network)
+    )
+    if given != needed:
+        raise there.source.error(
+            "network",
+            f"must be the network that was advised on, {_said(needed)}; got {_said(given)}; --save writes a "
+            "spec of it",
+        )
+    box, scaling = plan.weight_bound, asked.data.scaling
+    write_training(
+        into,
+        values,
+        network={} if box is None else {"weight_bound": box},
+        data={} if scaling == "auto" else {"scaling": scaling},
+    )
+
+
+def _said(network: tuple[tuple[int, ...], tuple[str, ...], str, bool]) -> str:
+    layers, activations, loss, bias = network
+    units = "" if not activations else f"{', '.join(dict.fromkeys(activations))} units, "
+    return f"{'-'.join(map(str, layers))} of {units}{'biases' if bias else 'no biases'} and {loss} loss"
 
 
 def bound(

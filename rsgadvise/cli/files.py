@@ -23,6 +23,7 @@ from rsgadvise.cli.sources import (
     is_data,
     keys_for,
     measured,
+    network_for,
     statistics_for_spec,
     width_fix,
 )
@@ -31,6 +32,8 @@ from rsgadvise.files import write_text
 from rsgadvise.theory.optimizers import optimizer_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rsgadvise.data.scaling import ScalingChoice
     from rsgadvise.data.stream import DataSource
     from rsgadvise.kinds import Kind
@@ -158,7 +161,7 @@ def init(
     if data is None and about_data.words:
         raise UsageError(f"{about_data.words[0]} is about the file of --data; got no --data; leave it out")
     optimizer_named(optimizer)
-    widths, values, told = _widths(layers), None, []
+    widths, values, network, told = _widths(layers), None, None, []
     if kind is None:
         deep = data is not None if widths is None else len(widths) > 2
         kind = "multilayer" if deep else "single_layer"
@@ -169,13 +172,15 @@ def init(
         keep_data_apart(data, about_data.target)
         reading = about_data.reading()
         source = open_as(data, reading)
-        widths, values = _from_data(source, about, widths, scaling=about_data.scaling, quiet=to.quiet)
+        widths, values, network = _from_data(
+            source, about, widths, scaling=about_data.scaling, quiet=to.quiet
+        )
         values |= keys_for(
             source, reading, scaling=about_data.scaling, folder=place.parent if place else Path()
         )
         if not about.tied and not source.has_targets:
             told.append(_without_targets(source))
-    write(place, render_template(kind=kind, layers=widths, data=values, optimizer=optimizer))
+    write(place, render_template(kind=kind, layers=widths, data=values, network=network, optimizer=optimizer))
     if place is not None:
         beside = place.parent / SCHEMA_NAME
         if not beside.exists():
@@ -214,8 +219,8 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
 
 def _from_data(
     source: DataSource, kind: Kind, widths: list[int] | None, *, scaling: ScalingChoice, quiet: bool
-) -> tuple[list[int], dict[str, object]]:
-    """Layers that fit the data, and its statistics by spec key."""
+) -> tuple[list[int], dict[str, object], Mapping[str, str]]:
+    """Layers that fit the data, its statistics by spec key, and what else the network is."""
     data = source.path
     if widths is None and not kind.tied and not source.has_targets:
         raise UsageError(f"{data}: {_name_a_target(source)}")
@@ -237,7 +242,7 @@ def _from_data(
     values = statistics_for_spec(statistics)
     if scaling == "standard":  # whose moments are not those that a spec may have
         values = {"samples": values["samples"]}
-    return widths, dict(values)
+    return widths, dict(values), network_for(kind, statistics)
 
 
 def _without_targets(source: DataSource) -> str:

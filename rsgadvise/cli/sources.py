@@ -304,6 +304,7 @@ def load(
     *,
     quiet: bool,
     save: Path | None = None,
+    constants: str = "",
     check: Callable[[LoadedSpec], object] = lambda _: None,
 ) -> Loaded:
     """Load the spec, or make one of a data file, and measure the data.
@@ -314,6 +315,7 @@ def load(
         options: of a data file; None where the command takes specs alone.
         quiet: without a progress bar.
         save: where the spec will be written; names of files in it are relative to there.
+        constants: of a data file: what its network has to be one for.
         check: raises where a spec is not what it should be, before its data are read.
 
     Raises:
@@ -322,7 +324,9 @@ def load(
     from rsgadvise.spec import load_spec
 
     if options is not None and is_data(source):
-        return _from_data(Path(source), tuple(overrides or ()), options, quiet=quiet, save=save)
+        return _from_data(
+            Path(source), tuple(overrides or ()), options, quiet=quiet, save=save, constants=constants
+        )
     given = () if options is None else options.words
     if given or save is not None:
         raise UsageError(
@@ -339,7 +343,13 @@ def load(
 
 
 def _from_data(
-    path: Path, overrides: tuple[str, ...], options: DataOptions, *, quiet: bool, save: Path | None
+    path: Path,
+    overrides: tuple[str, ...],
+    options: DataOptions,
+    *,
+    quiet: bool,
+    save: Path | None,
+    constants: str,
 ) -> Loaded:
     from rsgadvise.spec import parse_spec, yaml_scalar
     from rsgadvise.spec.template import optimizer_named
@@ -352,10 +362,9 @@ def _from_data(
         path, options, targeted=not kind.tied, otherwise="--kind autoencoder, which needs none"
     )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
-    if hidden is None:
-        hidden = (HIDDEN,)
-        if kind.hidden != 0:
-            notes.append(f"Assumed: one hidden layer of {HIDDEN} units; --hidden says otherwise.")
+    network = network_for(kind, statistics, constants)
+    notes += _assumed(network, hidden is None and kind.hidden != 0)
+    hidden = (HIDDEN,) if hidden is None else hidden
     epochs = _epochs(options, statistics.samples)
     if options.epochs is None:
         notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
@@ -366,6 +375,7 @@ def _from_data(
     fixed = [f"  {key}: {value}" for key, value in training.items() if value is not None]
     lines = [
         *("network:", f"  kind: {kind.name}", f"  layers: {[statistics.input_dim, *middle, *ends]}"),
+        *(f"  {key}: {value}" for key, value in network.items()),
         *("data:", *(f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items())),
         *(["training:", *fixed] if fixed else []),
         *("budget:", f"  epochs: {epochs:g}"),
@@ -374,6 +384,41 @@ def _from_data(
     loaded = parse_spec("\n".join(lines) + "\n", file=name, overrides=overrides)
     values, about = described(loaded, statistics)
     return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
+
+
+_LOSSES = {"one-hot": "cross_entropy", "0 and 1": "binary_cross_entropy"}  # values lie in [0, 1], as sigmoids
+
+
+def network_for(kind: Kind, statistics: DataStatistics, constants: str = "") -> Mapping[str, str]:
+    """Keys of the network that is trained on such targets: units about 0, biases, and the loss that is usual.
+
+    Without biases nothing tells apart what lies about the middle of the inputs' ranges, and squared errors of
+    sigmoids leave rare classes where they began. Named constants that are about neither get the network that
+    they are about.
+    """
+    from rsgadvise.theory.heads import SQUARED
+    from rsgadvise.theory.theorems import for_sigmoids
+
+    if kind.tied or statistics.output_dim is None or for_sigmoids(kind.name, constants):
+        return {}
+    chosen = {"activation": "tanh"} if kind.hidden != 0 else {}
+    loss = _LOSSES.get(statistics.target_encoding or "", SQUARED)
+    if statistics.output_dim == 1 and loss == "cross_entropy":  # a class alone
+        loss = SQUARED
+    return {**chosen, "loss": loss, "bias": "true"}
+
+
+def _assumed(network: Mapping[str, str], one_layer: bool) -> Iterator[str]:
+    """What nobody said of the network of a data file, and where it is said."""
+    units = " ".join((*([network["activation"]] if "activation" in network else []), "units"))
+    if one_layer:
+        yield f"Assumed: one hidden layer of {HIDDEN} {units}; --hidden says otherwise."
+    if network:
+        said = ("biases",) if one_layer or units == "units" else (units, "biases")
+        yield (
+            f"Assumed: {', '.join((*said, 'loss'))} {network['loss']}; --set network.activation=relu or the "
+            "like says otherwise."
+        )
 
 
 _NAME_IT = "--target COLUMN (by name or number, -1 is the last)"

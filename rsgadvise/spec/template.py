@@ -43,7 +43,7 @@ _NAMES = {"file", "array", "target", "exclude", "scaling", "categories", "target
 REST = """\
 # Values given here are fixed; what is left out is searched or assumed.
 training:
-  # initial_loss: {output_dim}   # f(W_1), at most the number of outputs (assumed)
+  # initial_loss: {output_dim}   # f(W_1); the largest possible without it
   # pretraining: {pretraining}   # alpha; multilayer only
   # stepsize: 0.1   # gamma{per_layer}
   # batch_size: 64   # B, samples per step
@@ -91,6 +91,7 @@ def render_template(
     kind: str,
     layers: Sequence[int] | None = None,
     data: Mapping[str, object] | None = None,
+    network: Mapping[str, str] | None = None,
     optimizer: str | None = None,
 ) -> str:
     """Return a commented spec that loads as it is; every optional key stands in it as a comment.
@@ -100,6 +101,7 @@ def render_template(
         layers: units per layer; a default for each kind.
         data: keys of the `data` section to fill in, measured values or a `file`; without them the
             statistics of MNIST stand as examples if there are 784 inputs.
+        network: activation, loss and bias to fill in; the usual ones stand as comments without them.
         optimizer: to fill in; SGD stands as a comment without it.
 
     Raises:
@@ -112,16 +114,16 @@ def render_template(
     given = {key: value for key, value in (data or {}).items() if value is not None}
     about = kind_named(kind)
     spec = _validated(about, layers, given)
-    network = spec.network
+    built = spec.network
     rest = REST.format(
-        output_dim=network.output_dim,
-        pretraining="{tolerance: 0.1}" if network.layered else "",
-        per_layer="; a number or one per layer" if network.layered else "",
+        output_dim=built.output_dim,
+        pretraining="{tolerance: 0.1}" if built.layered else "",
+        per_layer="; a number or one per layer" if built.layered else "",
         optimizer=f"optimizer: {optimizer}" if optimizer else f"# optimizer: {SGD}",
         optimizers=", ".join(optimizer_names()),
-        keep_prob=0.8 if network.masked else 1,
+        keep_prob=0.8 if built.masked else 1,
         vary="network.layers[1]=50:800:log8",
-        keep_range="{min: 0.5, max: 1.0}" if network.masked else 1,
+        keep_range="{min: 0.5, max: 1.0}" if built.masked else 1,
     )
     lines = [
         "# yaml-language-server: $schema=./rsgadvise.schema.json",
@@ -130,11 +132,11 @@ def render_template(
         "network:",
         f"  kind: {kind}   # {', '.join(KINDS)}",
         f"  # {about.sizes}",
-        *_layers_lines(network.layers),
+        *_layers_lines(built.layers),
         *_weight_bound_lines(about),
-        *_unit_lines(about),
+        *_unit_lines(about, network or {}),
         "",
-        *_data_lines(spec.data, given, network.layers),
+        *_data_lines(spec.data, given, built.layers),
         "",
     ]
     # A comment after an empty value would end up with blanks before it.
@@ -198,13 +200,15 @@ def _weight_bound_lines(kind: Kind) -> list[str]:
     ]
 
 
-def _unit_lines(about: Kind) -> list[str]:
-    units = [*_listed("hidden units", unit_names()), f"  # activation: {SIGMOID}"]
+def _unit_lines(about: Kind, given: Mapping[str, str]) -> list[str]:
+    def line(key: str, usual: str) -> str:
+        return f"  {key}: {given[key]}" if key in given else f"  # {key}: {usual}"
+
+    units = [*_listed("hidden units", unit_names()), line("activation", SIGMOID)]
     if about.hidden == 0:
         units = ["  # activation:   # none: a single layer has no hidden units"]
-    loss = [*_listed("losses with their outputs", head_names()), f"  # loss: {SQUARED}"]
-    bias = "  # bias: false   # none: its one matrix is used both ways" if about.tied else "  # bias: false"
-    return [*units, *loss, bias]
+    bias = line("bias", "false   # none: its one matrix is used both ways" if about.tied else "false")
+    return [*units, *_listed("losses with their outputs", head_names()), line("loss", SQUARED), bias]
 
 
 def _listed(what: str, names: Sequence[str]) -> list[str]:

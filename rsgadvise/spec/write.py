@@ -39,7 +39,11 @@ def write_statistics(path: str | Path, values: Mapping[str, float | int]) -> Non
 
 
 def write_training(
-    path: Path, values: Mapping[str, Any], *, network: Mapping[str, Any] | None = None
+    path: Path,
+    values: Mapping[str, Any],
+    *,
+    network: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
     """Write advised values into the `training` section of a spec file, and into `network` what was chosen.
 
@@ -49,7 +53,7 @@ def write_training(
     Args:
         path: the spec.
         values: by key of the section; a sequence or a mapping becomes one on one line.
-        network: the same for the network.
+        network: the same for the network. data: and for the data.
 
     Raises:
         UsageError: `path` is standard input, or cannot be written.
@@ -62,7 +66,7 @@ def write_training(
         # An optimiser that nobody named is SGD, and need not be named then.
         if given.get("optimizer") == loaded.spec.training.chosen_optimizer.written:
             del given["optimizer"]
-    _write(path, {"network": network or {}, "training": given})
+    _write(path, {"network": network or {}, "data": data or {}, "training": given})
 
 
 def _write(path: Path, given: Mapping[str, Mapping[str, Any]]) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "Theorem",
     "constants_names",
     "covers",
+    "for_sigmoids",
     "others_with_bounds",
     "provable",
     "proven_constants",
@@ -77,6 +78,12 @@ def theorem_of(kind: str, constants: str, optimizer: str = SGD) -> type[Theorem]
 def covers(kind: str, constants: str, optimizer: Optimizer) -> bool:
     """Whether a theorem is about the optimiser."""
     return (kind, constants, optimizer.name) in _THEOREMS
+
+
+def for_sigmoids(kind: str, constants: str) -> bool:
+    """Whether these constants are only about sigmoid units and their squared error, without biases."""
+    found = _THEOREMS.get((kind, constants, SGD))
+    return found is not None and found.sigmoids
 
 
 def provable(kind: str, optimizer: Optimizer) -> bool:
