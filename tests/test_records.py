@@ -7,6 +7,7 @@ import dataclasses
 import math
 import pickle
 from dataclasses import field
+from inspect import signature
 from typing import Any, ClassVar
 
 import pytest
@@ -37,7 +38,18 @@ def _both(decorate: Any) -> tuple[Any, ...]:
         def __repr__(self) -> str:
             return "mine"
 
-    made = tuple(decorate(frozen=True, slots=True)(cls) for cls in (Empty, One, Some, Own))
+    class Made:
+        first: int
+        by_name: str = field(default="x", kw_only=True)
+        parts: list[int] = field(default_factory=list, compare=False)
+        begun: int = field(init=False, default=7)
+        found: list[int] = field(init=False, default_factory=list, compare=False)
+        twice: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "twice", 2 * self.first)
+
+    made = tuple(decorate(frozen=True, slots=True)(cls) for cls in (Empty, One, Some, Own, Made))
 
     some: Any = made[2]
 
@@ -54,6 +66,7 @@ def test_as_those_of_the_standard_library() -> None:
         ((), ()),
         (("a", (1, "b")), ("a", (1, "b"), 2, 3)),
         ((), (5,)),
+        ((3, [1]), (3,)),
         (("a",), ("a", (), 0, 7)),
     )
     for our, their, (first, second) in zip(ours, theirs, arguments, strict=True):
@@ -62,12 +75,33 @@ def test_as_those_of_the_standard_library() -> None:
         assert (our(*first) == our(*first)) is (their(*first) == their(*first))
         assert hash(our(*second)) == hash(their(*second))
         assert [f.name for f in dataclasses.fields(our)] == [f.name for f in dataclasses.fields(their)]
+        assert our.__match_args__ == their.__match_args__
+        assert _parameters(our) == _parameters(their)
+        for wrong in ((1,) * 9, ()):
+            assert _refusal(our, wrong) == _refusal(their, wrong)
+    assert (made := ours[4](1, by_name="y")) == ours[4](first=1, by_name="y") != ours[4](1)
+    assert (made.parts, made.begun, made.found, made.twice) == ([], 7, [], 2)
+    assert made.parts is not ours[4](1).parts
     one = ours[2]("a", ([],))
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.name = "b"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del one.name
     with pytest.raises(TypeError, match="unhashable"):
         hash(one)
-    assert ours[4]("a") != ours[2]("a") != theirs[2]("a")
+    assert ours[5]("a") != ours[2]("a") != theirs[2]("a")
+
+
+def _parameters(make: Any) -> list[tuple[Any, ...]]:
+    return [(p.name, p.kind, p.annotation) for p in signature(make).parameters.values()]
+
+
+def _refusal(make: Any, arguments: tuple[Any, ...]) -> str:
+    try:
+        make(*arguments)
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +109,15 @@ class _Knot:
     parts: list[Any]
 
 
+@dataclass(frozen=True)
+class _Loose(_Knot):
+    name: str = "loose"
+
+
 def test_copies_and_circles() -> None:
     knot = _Knot([1])
     assert pickle.loads(pickle.dumps(knot)) == copy.deepcopy(knot) == dataclasses.replace(knot, parts=[1])
+    loose = _Loose([1])
+    assert pickle.loads(pickle.dumps(loose)) == copy.copy(loose) == dataclasses.replace(loose) != knot
     knot.parts.append(knot)
     assert repr(knot) == "_Knot(parts=[1, ...])"

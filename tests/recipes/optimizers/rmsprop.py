@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from rsgadvise.records import dataclass
 from rsgadvise.theory.optimizers.optimizer import Optimizer, Setting
 
 if TYPE_CHECKING:
