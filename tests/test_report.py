@@ -7,11 +7,15 @@ import math
 import re
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text as RichText
 
 import rsgadvise
 from rsgadvise.numerals import count, number
@@ -20,7 +24,7 @@ from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.formats.yaml import as_yaml
 from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title
-from rsgadvise.show.report.console import as_text, fitted, show
+from rsgadvise.show.report.console import as_text, fitted
 from rsgadvise.show.report.documents import as_document
 
 
@@ -61,11 +65,9 @@ def test_markdown_escapes_pipes() -> None:
 
 
 def drawn(width: int, *, quiet: bool = False) -> str:
-    stream = StringIO()
     grid = Grid((Column("name", numeric=False), Column("number")), (("[bold]x[/]", "123456789012"),), "G")
     blocks: list[Block] = [Title("T [x]", "about [y]"), grid, Sentences("S [z]", ("word " * 30, "E[x x^T]"))]
-    show(blocks, Console(file=stream, width=width, color_system=None), quiet=quiet)
-    return stream.getvalue()
+    return as_text(blocks, width=width, quiet=quiet)
 
 
 def test_brackets_are_text_not_markup() -> None:
@@ -97,18 +99,55 @@ WIDE = Grid(
 def test_a_grid_fits_and_loses_nothing() -> None:
     """Numbers stay whole at every width, and what was wrapped reads as before."""
     for width in range(20, 70):
-        stream = StringIO()
-        show([WIDE], Console(file=stream, width=width, color_system=None))
-        assert all(len(line.rstrip()) <= width for line in stream.getvalue().splitlines())
+        whole = as_text([WIDE], width=width)
+        assert all(len(line) <= width for line in whole.splitlines())
         parts = fitted(WIDE, width)
         for text in ("0.123456", "1,234,567", "50.0 %", "12"):
-            assert text in stream.getvalue()
+            assert text in whole
             assert sum(row.count(text) for part in parts for row in part.rows) == 1
         for part in parts:
             assert "".join(part.rows[0][0].split()) == "a/path/to/a/file.yaml"
             assert [row[1].replace("\n", "") for row in part.rows] == ["paper", "certified"]
         shown = [" ".join(column.name.split()) for part in parts for column in part.columns if column.numeric]
         assert shown == ["a number", "another"]
+
+
+CELLS = st.sampled_from(["yes", "vacuous", "0.123", "12,345", "γ of x", "数据", "two\nlines", "a\nb\nc", ""])
+
+
+@given(
+    rows=st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=1)),
+    numeric=st.lists(st.booleans(), min_size=4, max_size=4),
+    coloured=st.booleans(),
+)
+def test_a_grid_is_laid_out_as_by_rich(rows: list[list[str]], numeric: list[bool], coloured: bool) -> None:
+    names, *cells = rows
+    columns = tuple(Column(name, right, alike=False) for name, right in zip(names, numeric, strict=False))
+    grid = Grid(columns, tuple(map(tuple, cells)))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=True)
+    styles = {"yes": "green", "vacuous": "red"}
+    for row in grid.rows:
+        table.add_row(*(RichText(cell, style=styles.get(cell, "")) for cell in row))
+    stream = StringIO()
+    colours: Any = "standard" if coloured else None
+    Console(file=stream, width=99, force_terminal=coloured, color_system=colours).print(table)
+    assert _seen(as_text([grid], width=99, coloured=coloured)) == _seen(stream.getvalue())
+
+
+def _seen(text: str) -> list[list[tuple[str, str]]]:
+    """The characters of each line with their styles, blanks at its end left out."""
+    lines = []
+    for line in text.rstrip().split("\n"):
+        style, seen = "", list[tuple[str, str]]()
+        for code, character in re.findall(r"\x1b\[([0-9;]*)m|(.)", line):
+            style = style if character else code.strip("0")
+            seen += [(character, style * (character != " "))] if character else []
+        while seen and seen[-1][0] == " ":
+            seen.pop()
+        lines.append(seen)
+    return lines
 
 
 def test_a_grid_that_fits_stays_as_it_is() -> None:

@@ -6,6 +6,7 @@ command line names, and those that a spec names once it is read.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -33,7 +34,7 @@ from rsgadvise.show.report.blocks import Block
 STDOUT = Path("-")
 """Standard output, as - is standard input where a spec is named."""
 
-_NARROWEST = 20  # columns; below this nothing can be laid out
+_NARROWEST, _USUAL = 20, 80  # columns: below the first nothing can be laid out
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,9 @@ def show(
             return [document()]
         return [row if isinstance(row, Mapping) else asdict(row) for row in rows]
 
-    def seen() -> tuple[int, bool, bool]:
-        width, shown, coloured = screen(no_color=target.no_color)
-        plain = not is_stdout(target.path) or not shown
-        return width, plain, coloured and not plain
+    def seen() -> tuple[int, bool]:
+        width, coloured = screen(no_color=target.no_color)
+        return width, coloured and is_stdout(target.path)
 
     found = Result(lambda: blocks(result), document, table, seen, target.quiet)
     write(target.path, render(target.format, found))
@@ -151,15 +151,34 @@ def _write_stdout(text: str) -> None:
             ) from None
 
 
-def screen(*, no_color: bool) -> tuple[int, bool, bool]:
-    """Columns of the terminal, whether standard output is one, and whether it has colours that are wanted."""
-    from rich.console import Console
+def screen(*, no_color: bool) -> tuple[int, bool]:
+    """Columns of the terminal, and whether standard output is one with colours that are wanted.
 
-    if not os.environ.get("COLUMNS", "0").isdecimal():
-        del os.environ["COLUMNS"]  # a superscript would pass for a digit there
-    terminal = Console(no_color=True if no_color else None)
-    shown = terminal.is_terminal
-    return max(terminal.width, _NARROWEST), shown, shown and not terminal.no_color
+    Decided as rich does, by the variables that many programs heed; to load it takes longer than an answer.
+    """
+    said = os.environ.get
+    shown = {"0": False, "1": True}.get(said("TTY_COMPATIBLE", ""))
+    if shown is None and "FORCE_COLOR" in os.environ:
+        shown = said("FORCE_COLOR") != ""
+    if shown is None:
+        try:
+            shown = sys.stdout is not None and sys.stdout.isatty()
+        except ValueError:  # closed
+            shown = False
+    columns = said("COLUMNS", "")
+    if shown and said("TERM", "").lower() in ("dumb", "unknown"):
+        width = _USUAL
+    else:
+        width = int(columns) if columns.isdecimal() else _columns()
+    return max(width, _NARROWEST), shown and not (no_color or said("NO_COLOR"))
+
+
+def _columns() -> int:
+    """Of the terminal that a stream belongs to: what is written to a pipe is seen there in the end."""
+    for descriptor in range(3):
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(descriptor).columns or _USUAL
+    return _USUAL
 
 
 # What a command writes is kept apart from what it reads.

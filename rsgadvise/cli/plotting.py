@@ -82,7 +82,7 @@ def plot(
     if terminal:
         from rsgadvise.show.plot.terminal import render
 
-        columns, _, colour = screen(no_color=to.no_color)
+        columns, colour = screen(no_color=to.no_color)
         shown = replace(chart, caption=()) if to.quiet else chart
         text = render(shown, width=columns, colour=colour)
         whole = can_show(text, None)

@@ -3,12 +3,12 @@
 A key that is null counts as absent, and so does a section that holds nothing but nulls; which keys
 were given is `model_fields_set` of each section. Building a model directly raises pydantic's
 `ValidationError`; `loading` turns that into a `SpecError` with a place in the text.
+
+Annotations here are no strings: pydantic would have to compile each at every start.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -38,10 +38,6 @@ from rsgadvise.theory.optimizers import SGD, kind_of, optimizer_names, optimizer
 from rsgadvise.theory.optimizers.optimizer import Optimizer, Setting
 from rsgadvise.theory.units import SIGMOID, unit_names
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
 # What every section of a spec is: a frozen model whose nulls count as absent.
 
 
@@ -50,7 +46,7 @@ class Section(BaseModel):
 
     # Building is deferred: the schemas cost start-up time that only a command with a spec needs.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-    sections: ClassVar[Mapping[str, type[Section]]] = {}
+    sections: ClassVar[Mapping[str, type["Section"]]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -199,13 +195,13 @@ NO_DROPOUT = "1 for kind single_layer, whose theory has no dropout"
 USE_MULTILAYER = "remove it, or use kind: multilayer"
 
 
-def disagreements(spec: Spec) -> list[Problem]:
+def disagreements(spec: "Spec") -> list[Problem]:
     """Return every rule between sections that the spec breaks."""
     rules = (_eigenvalue, _scaling, _training, _optimizer, _search, _budget)
     return [problem for rule in rules for problem in rule(spec)]
 
 
-def _eigenvalue(spec: Spec) -> Iterator[Problem]:
+def _eigenvalue(spec: "Spec") -> Iterator[Problem]:
     # The trace of E[x x^T], d second_moment, bounds the eigenvalue above; the unit vector of equal
     # entries bounds it below.
     data, d = spec.data, spec.network.input_dim
@@ -222,14 +218,14 @@ def _eigenvalue(spec: Spec) -> Iterator[Problem]:
         yield ("data", "top_eigenvalue"), failure(rule, value, fix)
 
 
-def _scaling(spec: Spec) -> Iterator[Problem]:
+def _scaling(spec: "Spec") -> Iterator[Problem]:
     network, scaling = spec.network, spec.data.scaling
     if network.tied and scaling == STANDARD and network.loss != LINEAR:
         rule = f"one that keeps features in [0, 1] for the outputs of an autoencoder with loss {network.loss}"
         yield ("data", "scaling"), failure(rule, scaling, f"use minmax, or network.loss: {LINEAR}")
 
 
-def _training(spec: Spec) -> Iterator[Problem]:
+def _training(spec: "Spec") -> Iterator[Problem]:
     network, training = spec.network, spec.training
     loss = training.initial_loss
     if loss is not None and loss > (largest := network.largest_with(training.chosen_optimizer.penalty)) * (
@@ -256,7 +252,7 @@ def _training(spec: Spec) -> Iterator[Problem]:
         yield ("training", "keep_prob"), failure(NO_DROPOUT, training.keep_prob, USE_MULTILAYER)
 
 
-def _optimizer(spec: Spec) -> Iterator[Problem]:
+def _optimizer(spec: "Spec") -> Iterator[Problem]:
     training = spec.training
     chosen = training.optimizer
     if chosen is None or chosen.plain:
@@ -278,7 +274,7 @@ def _optimizer(spec: Spec) -> Iterator[Problem]:
         yield ("training", "stopping"), failure(rule, training.stopping, "leave it out")
 
 
-def _search(spec: Spec) -> Iterator[Problem]:
+def _search(spec: "Spec") -> Iterator[Problem]:
     if spec.network.kind != "single_layer" or "keep_prob" not in spec.search.model_fields_set:
         return
     given = spec.search.keep_prob
@@ -287,7 +283,7 @@ def _search(spec: Spec) -> Iterator[Problem]:
         yield ("search", "keep_prob"), failure(NO_DROPOUT, worst, USE_MULTILAYER)
 
 
-def _budget(spec: Spec) -> Iterator[Problem]:
+def _budget(spec: "Spec") -> Iterator[Problem]:
     if spec.budget is None:
         return
     seconds, epochs = spec.budget.seconds, spec.budget.epochs

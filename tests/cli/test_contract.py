@@ -7,14 +7,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run, strict
+from rich.console import Console
 
 from rsgadvise.cli.bounds import located
+from rsgadvise.cli.output import screen
 from rsgadvise.errors import HypothesisError
 from rsgadvise.spec import parse_spec
 
@@ -687,6 +691,29 @@ def test_odd_terminals(run: Run, config: Config, setting: str, monkeypatch: pyte
     monkeypatch.setenv(*setting.split("="))
     found = run("recommend", config("mnist_single_layer"), "--constants", "paper")
     assert (found.code, found.err) == (0, "")
+
+
+@pytest.mark.parametrize("columns", [None, "", "0", "33", "abc"])
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_terminals_are_seen_as_by_rich(
+    columns: str | None, term: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LINES", raising=False)
+    settings = {
+        "TTY_COMPATIBLE": (None, "", "0", "1"),
+        "FORCE_COLOR": (None, "", "1"),
+        "NO_COLOR": (None, "", "1"),
+    }
+    for isatty, values in product((False, True), product(*settings.values())):
+        monkeypatch.setattr("sys.stdout", SimpleNamespace(isatty=lambda isatty=isatty: isatty))
+        for name, value in zip((*settings, "TERM", "COLUMNS"), (*values, term, columns), strict=True):
+            monkeypatch.delenv(name, raising=False)
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        for no_color in (False, True):
+            theirs = Console(no_color=no_color or None)
+            seen = max(theirs.width, 20), theirs.is_terminal and not theirs.no_color
+            assert screen(no_color=no_color) == seen, (values, isatty)
 
 
 def test_odd_encodings(config: Config) -> None:

@@ -23,14 +23,14 @@ class Result:
         blocks: titles, grids and sentences.
         document: keys and plain values.
         rows: the main table, a mapping each.
-        screen: columns of the terminal, whether it is none, and whether it takes colours.
+        screen: columns of the terminal, and whether it takes colours.
         quiet: whether the answer and the main table are enough.
     """
 
     blocks: Callable[[], Sequence[Block]]
     document: Callable[[], Mapping[str, Any]]
     rows: Callable[[], Sequence[Mapping[str, Any]]]
-    screen: Callable[[], tuple[int, bool, bool]]
+    screen: Callable[[], tuple[int, bool]]
     quiet: bool = False
 
 

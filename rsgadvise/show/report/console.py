@@ -6,13 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from textwrap import TextWrapper, wrap
-from typing import TYPE_CHECKING
 
 from rsgadvise.show.report.blocks import Block, Grid, Lead, Sentences, Title
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 # Grids that are wider than the terminal: text wraps, then columns move below; a number is never cut.
 
@@ -20,17 +15,6 @@ _LONGEST_WHOLE = 4  # words up to this part of the width stay whole
 _NARROWEST_NAME = 6  # and longer ones, such as paths, keep this part, so that numbers find room beside them
 _NARROWEST_TEXT = 4
 _SEPARATED = re.compile(r"(?:[^/_.-]|\.(?=\d))+[/_.-]*|[/_.-]+")
-
-
-def content_width(grid: Grid) -> int:
-    """Characters of the widest line of every column, without what stands between columns.
-
-    Example:
-        >>> from rsgadvise.show.report.blocks import Column
-        >>> content_width(Grid((Column("name"), Column("n")), (("a longer one", "12"),)))
-        14
-    """
-    return sum(_width(_texts(grid, index)) for index in range(len(grid.columns)))
 
 
 def fitted(grid: Grid, width: int) -> tuple[Grid, ...]:
@@ -136,105 +120,112 @@ class _Wrapper(TextWrapper):
         return pieces
 
 
-def _print_grid(block: Grid, console: Console) -> None:
-    """Two spaces between columns where they fit, else one."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+# Lines of a page.
 
-    content, count = content_width(block), len(block.columns)
-    gap = 1 if content + 2 * count <= console.width else 0
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, gap, 0, 0),
-        pad_edge=False,
-        header_style="bold",
-        width=None if content + count + 1 <= console.width else content + count + 1,
-    )
-    for column in block.columns:
-        table.add_column(column.name, justify="right" if column.numeric else "left", no_wrap=True)
-    styles = {"yes": "green", "no": "yellow", "vacuous": "red", "approximate !": "magenta"}
-    for row in block.rows:
-        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
-    console.print(table, crop=False)
+_STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "magenta": 35}
+_CELLS = {"yes": "green", "no": "yellow", "vacuous": "red", "approximate !": "magenta"}
 
 
-def _say(text: str, console: Console, style: str = "") -> None:
-    """A text as it is: lines are not broken again, and brackets are no markup."""
-    console.print(text, style=style or None, markup=False, soft_wrap=True)
+class _Page:
+    """Lines so far, no wider than the terminal but for numbers; each is styled by itself."""
+
+    def __init__(self, width: int, *, coloured: bool) -> None:
+        self.width, self.coloured = width, coloured
+        self.lines: list[str] = []
+
+    def say(self, *lines: str, style: str = "") -> None:
+        self.lines += (self.styled(line.rstrip(), style) for line in lines)
+
+    def styled(self, text: str, style: str) -> str:
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self.coloured and style and text else text
+
+    def head(self, title: str, below: str) -> None:
+        self.say(*wrap(title, self.width, break_on_hyphens=False), style="bold")
+        self.say(*wrap(below, self.width - 1), style="dim")
+
+    def lead(self, block: Lead) -> None:
+        """Each sentence on lines of its own, the first one bold."""
+        self.say("")
+        for place, line in enumerate(block.lines):
+            self.say(*wrap(line, self.width - 1, subsequent_indent="  "), style="" if place else "bold")
+
+    def sentences(self, block: Sentences) -> None:
+        self.say(block.title, style="bold")
+        for item in block.items:
+            self.say(*wrap(item, self.width - 1, initial_indent="- ", subsequent_indent="  "))
+
+    def grid(self, block: Grid) -> None:
+        """Between empty lines, with two spaces between columns where they fit, else one."""
+        names = [column.name for column in block.columns]
+        widths = [
+            max(map(_places, "\n".join(texts).split("\n"))) for texts in zip(names, *block.rows, strict=True)
+        ]
+        gap = "  " if sum(widths) + 2 * len(widths) <= self.width else " "
+        self.say("")
+        self._row(block, names, widths, gap, head=True)
+        self.say(" " + "─" * (sum(widths) + len(gap) * (len(widths) - 1)))
+        for row in block.rows:
+            self._row(block, row, widths, gap)
+        self.say("")
+
+    def _row(
+        self, block: Grid, row: Sequence[str], widths: Sequence[int], gap: str, *, head: bool = False
+    ) -> None:
+        """Cells of one line or of several, which begin together, but for names, which end together."""
+        cells = [cell.split("\n") for cell in row]
+        most = max(map(len, cells))
+        for line in range(most):
+            shown = []
+            for column, cell, lines, width in zip(block.columns, row, cells, widths, strict=True):
+                place = line - (most - len(lines)) if head else line
+                text = lines[place] if 0 <= place < len(lines) else ""
+                room = " " * (width - _places(text))
+                text = self.styled(text, "bold" if head else _CELLS.get(cell, ""))
+                shown.append(room + text if column.numeric else text + room)
+            self.say(" " + gap.join(shown))
 
 
-def _head(title: str, below: str, console: Console) -> None:
-    if title:
-        console.print(title, style="bold", markup=False)
-    if below:
-        _say("\n".join(wrap(below, console.width - 1)), console, "dim")
+def _places(text: str) -> int:
+    """How many places of a terminal a line takes: characters of some scripts take two, or none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
-def _lead(block: Lead, console: Console) -> None:
-    """Each sentence on lines of its own, the first one bold."""
-    console.print()
-    for place, line in enumerate(block.lines):
-        text = "\n".join(wrap(line, console.width - 1, subsequent_indent="  "))
-        _say(text, console, "" if place else "bold")
-
-
-def _sentences(block: Sentences, console: Console) -> None:
-    _say(block.title, console, "bold")
-    for item in block.items:
-        lines = wrap(item, console.width - 1, initial_indent="- ", subsequent_indent="  ")
-        _say("\n".join(lines), console)
-
-
-def show(blocks: Sequence[Block], console: Console, *, quiet: bool = False) -> None:
-    """Print the blocks; `quiet` keeps the answer and the first grid only."""
+def as_text(blocks: Sequence[Block], *, width: int = 80, coloured: bool = False, quiet: bool = False) -> str:
+    """The blocks without blanks at the ends of lines; `quiet` keeps the answer and the first grid."""
+    page, about = _Page(width, coloured=coloured), ""
     if quiet:
-        _show_first(blocks, console)
-        return
-    about = ""
+        blocks = _first(blocks)
     for before, block in zip((None, *blocks), blocks, strict=False):
-        if isinstance(before, Lead) and not (isinstance(block, Grid) and not block.title):
-            console.print()  # a grid without a title begins with an empty line of its own
+        if isinstance(before, Lead) and not quiet and not (isinstance(block, Grid) and not block.title):
+            page.say("")  # a grid without a title begins with an empty line of its own
         if isinstance(block, Title):
             about = block.text
-            _head(block.text, block.context, console)
+            page.head(block.text, block.context)
         elif isinstance(block, Lead):
-            _lead(block, console)
+            page.lead(block)
         elif isinstance(block, Grid):
-            _head(block.title, block.caption, console)
-            for place, part in enumerate(fitted(block, console.width)):
-                if place:
-                    _head(f"{block.title or about}, continued", "", console)
-                _print_grid(part, console)
+            page.head("" if quiet else block.title, "" if quiet else block.caption)
+            for place, part in enumerate(fitted(block, width)):
+                if place and not quiet:
+                    page.head(f"{block.title or about}, continued", "")
+                page.grid(part)
         else:
             if isinstance(before, Title):
-                console.print()  # as a grid begins
-            _sentences(block, console)
-            console.print()
+                page.say("")  # as a grid begins
+            page.sentences(block)
+            if not quiet:
+                page.say("")
+    return "\n".join(page.lines)
 
 
-def as_text(blocks: Sequence[Block], *, width: int = 80) -> str:
-    """The blocks as plain text, without colours and without blanks at the ends of lines."""
-    import io
-
-    from rich.console import Console
-
-    buffer = io.StringIO()
-    plain = Console(file=buffer, width=width, no_color=True, highlight=False, emoji=False, color_system=None)
-    show(blocks, plain)
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
-
-
-def _show_first(blocks: Sequence[Block], console: Console) -> None:
+def _first(blocks: Sequence[Block]) -> Sequence[Block]:
     """The answer and the first grid, or without a grid the first sentences."""
-    answer = next((block for block in blocks if isinstance(block, Lead)), None)
-    if answer is not None:
-        _lead(answer, console)
-    grid = next((block for block in blocks if isinstance(block, Grid)), None)
-    if grid is not None:
-        for part in fitted(grid, console.width):
-            _print_grid(part, console)
-        return
-    said = next((block for block in blocks if isinstance(block, Sentences)), None)
-    if said is not None:
-        _sentences(said, console)
+    firsts = [
+        next((block for block in blocks if isinstance(block, kind)), None) for kind in (Lead, Grid, Sentences)
+    ]
+    answer, grid, said = firsts
+    return [block for block in (answer, grid or said) if block is not None]
