@@ -361,8 +361,8 @@ def alike(path: Path, columns: Sequence[Column], trained: Table) -> Mapping[int,
         if count not in (wanted, wanted - len(chosen.targets)):
             raise malformed(
                 path,
-                f"has {count} columns and {known} {wanted}, and without names their places tell which is "
-                "which; give it the same columns, with the target or without",
+                f"has {count} column{'s' if count > 1 else ''} and {known} {wanted}, and without names their "
+                "places tell which is which; give it the same columns, with the target or without",
             )
         gone = chosen.targets if count < wanted else ()
         return {at: place for place, at in enumerate(at for at in range(wanted) if at not in gone)}
@@ -396,8 +396,9 @@ def retyped(columns: Sequence[Column], places: Mapping[int, int], trained: Table
     found = list(columns)
     for at in (*trained.chosen.features, *trained.chosen.targets):
         if at in places:
-            own = columns[places[at]]
-            found[places[at]] = replace(trained.columns[at], name=own.name, cells=own.cells, words=())
+            own, was = columns[places[at]], trained.columns[at]
+            if (was.kind, own.kind) != ("truth", "number"):  # True may have become 1
+                found[places[at]] = replace(was, name=own.name, cells=own.cells, words=())
     return tuple(found)
 
 
@@ -435,7 +436,7 @@ def choose_alike(path: Path, columns: Sequence[Column], trained: Table, vocabula
         notes.append(f"Passed over, not in {known}: {_listing(names, beside)}.")
     return Columns(
         tuple(places[at] for at in chosen.features),
-        tuple(places[at] for at in chosen.targets if at in places),
+        tuple(places[at] for at in chosen.targets) if places.keys() >= set(chosen.targets) else (),
         words,
         tuple(notes),
         {places[at]: width for at, width in chosen.widths.items()},

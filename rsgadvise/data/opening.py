@@ -19,7 +19,7 @@ from rsgadvise.data.reading import Asked, Categories, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
 from rsgadvise.data.words import OPTIONS, TRAINED, Words
-from rsgadvise.errors import UsageError
+from rsgadvise.errors import DataError, UsageError
 
 _PANDAS = "pandas.{}({!r}){}.to_csv('table.csv', index=False)"
 _HTML, _XML = rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|table)\b", rb"(\xef\xbb\xbf)?\s*<\?xml"
@@ -232,13 +232,21 @@ def open_alike(path: Path, trained: DataSource) -> DataSource:
         what = ("columns", "arrays") if form.columns else ("arrays", "columns")
         raise malformed(path, f"holds {what[0]} and {known} {what[1]}; write it as a file of that kind")
     said = trained.reading or Reading()
-    reading = replace(
-        said,
-        array=said.array if form.arrays else None,
-        target=said.target if trained.target_file is None else None,
-        table=replace(said.table, **(trained.written if form.table else {})),
-    )
-    source = form.open(path, Asked(packing, reading, lambda _, beside: None, TRAINED, trained))
+    array = said.array if form.arrays else None
+    target = said.target if trained.target_file is None else None
+
+    def opened(**written: Any) -> DataSource:
+        reading = replace(said, array=array, target=target, table=replace(said.table, **written))
+        return form.open(path, Asked(packing, reading, lambda _, beside: None, TRAINED, trained))
+
+    written = trained.written if form.table else {}
+    try:
+        source = opened(**written)
+    except DataError as error:
+        try:  # cells may be separated otherwise
+            source = opened(**{**written, "separator": said.table.separator})
+        except DataError:
+            raise error from None
     if source.input_dim != trained.input_dim:
         raise malformed(
             path,

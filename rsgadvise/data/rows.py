@@ -70,6 +70,13 @@ class TrainingRows:
             )
         y, known = None, np.zeros(len(x), bool)
         if targets is not None and self.encoding is not None:
+            wanted = self.encoding.dim if self.encoding.classes is None else 1
+            if targets.shape[1] != wanted:
+                raise malformed(
+                    source.path,
+                    f"has {targets.shape[1]} targets a row and {self.source.path.name} {wanted}; give it as "
+                    "many, or none",
+                )
             y, known = self.encoding.later(targets)
             if not known.all():
                 what = "a target" if self.encoding.classes is None else "a label that was trained on"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -560,15 +561,24 @@ def test_one_answer_for_a_model_and_batch_sizes(folder: Path, run: Run) -> None:
     ],
 )
 def test_the_emitted_program_trains(
-    folder: Path, run: Run, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    run: Run,
+    arguments: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done = run("recommend", *arguments, "--epochs", 40, "--emit", "torch")
     assert done.code == 0, done.err
-    exec(compile(done.out, "train.py", "exec"), {"__name__": "__main__"})
-    last = capsys.readouterr().out.splitlines()[-2]
-    wrong = float(last.split("wrong: ")[1].split("%")[0])
-    assert last.startswith("training loss: ")
-    assert wrong < 12, "some half of them for a constant"
+    monkeypatch.setattr("sys.argv", ["train.py", arguments[3]])  # as if its own rows came later
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(done.out, "train.py", "exec"), names)
+    told = dict(re.findall(r"^(.*) loss: .*, wrong: ([\d.]+)%", capsys.readouterr().out, flags=re.M))
+    assert float(told["training"]) < 12, "some half of them for a constant"
+    header, *found = (folder / arguments[3]).with_suffix(".predictions.csv").read_text().splitlines()
+    own = [names["data"].labels[place] for place in names["data"].y.argmax(axis=1)]
+    mistakes = [line.partition(",")[0] != label for line, label in zip(found, own, strict=True)]
+    assert float(told[arguments[3]]) == pytest.approx(100 * np.mean(mistakes), abs=0.006)
+    assert ("P(" in header) == ("net.py:smooth" not in arguments)
 
 
 @pytest.mark.parametrize(

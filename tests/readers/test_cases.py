@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rsgadvise.data.opening import open_data
+from rsgadvise.data.rows import read_rows
 from rsgadvise.data.statistics import measure
 from rsgadvise.errors import DataError
 
@@ -86,6 +87,27 @@ def test_it_is_read_as_it_should_be(name: str) -> None:
     assert (found.samples, found.input_dim) == (rows, inputs)
     assert (found.output_dim, found.target_encoding) == (outputs, encoding)
     assert said in " ".join(found.notes)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_its_rows_come_again_later(name: str, tmp_path: Path) -> None:
+    """All at once and, of text, each alone below the header, which says less of how it is written."""
+    path = case(name)
+    rows = read_rows(path, **READ[name][0])
+    found = rows.like(path)
+    assert (found.x == rows.x).all()
+    assert (found.y is None) == (rows.y is None)
+    assert found.y is None or (found.y == rows.y).all()
+    if path.suffix not in (".csv", ".tsv", ".txt"):
+        return
+    encoding = "utf-16" if "utf16" in name else "latin-1"
+    lines = path.read_bytes().decode(encoding).splitlines()
+    below = len(lines) - len(rows.x) - len(rows.source.left_out)
+    there = [place for place in range(len(lines) - below) if place not in rows.source.left_out]
+    for at, place in enumerate(there[:5]):
+        again = tmp_path / name
+        again.write_bytes("\n".join([*lines[:below], lines[below + place], ""]).encode(encoding))
+        assert (rows.like(again).x == rows.x[at]).all()
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -229,6 +229,19 @@ def test_rows_with_missing_cells_keep_their_place(tmp_path: Path) -> None:
     assert (again.left_out == found.left_out).all()
 
 
+def test_places_of_rows_are_counted_through_the_blocks_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = table()
+    rows = read_rows(written(train, tmp_path / "a.csv"), **TOLD)
+    gone = [0, 17, 18, 60, 119]
+    later = train.assign(length=train["length"].mask(train.index.isin(gone)))
+    monkeypatch.setattr("rsgadvise.data.formats.tables.BLOCK_BYTES", 500)
+    found = rows.like(written(later, tmp_path / "b.csv"))
+    assert found.left_out.tolist() == gone
+    np.testing.assert_array_equal(found.x, np.delete(rows.x, gone, axis=0))
+
+
 def refused(rows: TrainingRows, path: Path) -> str:
     with pytest.raises(DataError) as caught:
         rows.like(path)
@@ -258,6 +271,9 @@ def test_what_is_no_such_table_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.ones((3, 9)))
     assert "holds arrays and train.csv columns" in refused(rows, tmp_path / "b.npy")
     assert "does not exist" in refused(rows, tmp_path / "none.csv")
+    for separator in (";", "\t", "|"):
+        again = rows.like(written(later.astype({"old": int}), tmp_path / "b.txt", sep=separator))
+        np.testing.assert_array_equal(again.x, rows.x[:5])
     found = rows.like(written(later.assign(more=1, other="x"), place))
     assert "Passed over, not in train.csv: columns 9 ('more'), 10 ('other')." in found.notes
     np.testing.assert_array_equal(found.x, rows.x[:5])
@@ -373,6 +389,19 @@ def test_rows_of_other_files_are_not_loaded_by_statistics(tmp_path: Path) -> Non
     for name in ("fewer", "more", "wider"):
         with pytest.raises(DataError, match=r"must hold the rows that were measured, 30 of 4 features"):
             load_rows(open_data(tmp_path / f"{name}.npy"), statistics)
+
+
+def test_other_targets_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", x=rng.random((9, 2)), y=9 * rng.random((9, 2)))
+    np.savez(tmp_path / "b.npz", x=rng.random((3, 2)), y=rng.random((3, 3)))
+    rows = read_rows(tmp_path / "a.npz")
+    assert "has 3 targets a row and a.npz 2" in refused(rows, tmp_path / "b.npz")
+    frame = pandas.DataFrame(rng.random((9, 3)) * 9, columns=list("abc"))
+    rows = read_rows(written(frame, tmp_path / "a.csv"), target="b,c")
+    assert rows.like(written(frame[["a", "b"]], tmp_path / "b.csv")).y is None
+    later = rows.like(written(frame[["c", "b", "a"]], tmp_path / "b.csv"))
+    np.testing.assert_array_equal(np.asarray(later.y), np.asarray(rows.y))
 
 
 def test_without_targets_nothing_is_predicted(tmp_path: Path) -> None:
