@@ -535,6 +535,9 @@ def _too_many(different: int) -> str:
     return f"holds {different} different words or more, of which at most {MOST_WORDS} become inputs"
 
 
+_SHOWN_TO_EXCLUDE = 5
+
+
 def _no_features(
     path: Path, columns: Sequence[Column], bad: Sequence[int], what: str, words: Words, *, targeted: bool
 ) -> DataError:
@@ -546,7 +549,12 @@ def _no_features(
         fixes.append(f"if {'it' if alone else 'one'} is the target, name it with {words.target}")
     if few:
         of = "every word" if len(few) == len(bad) else f"every word of {_listing(names, few)}"
-        fixes.append(f"{words.setting('categories', 'one_hot')} makes an input of {of}")
+        rest = [names[at] or str(at) for at in bad if at not in few]
+        how = words.setting("categories", "one_hot")
+        if 0 < len(rest) <= _SHOWN_TO_EXCLUDE and all(re.fullmatch(r"\w+", name) for name in rest):
+            left_out = f"[{', '.join(rest)}]" if words.in_spec else ",".join(rest)
+            how = f"{how} with {words.setting('exclude', left_out)}"
+        fixes.append(f"{how} makes an input of {of}")
     fixes.append(words.leave_out if alone else words.leave_out.replace(" it ", " them "))
     return malformed(
         path,

@@ -348,10 +348,16 @@ FIXES: dict[str, Fix] = {
     "words are the target": Fix(text(WORDS), "name it with --target", (), ["--target", "sex"]),
     "some words are inputs": Fix(
         text("name,sex,y\n" + "".join(f"n{k},{'mf'[k % 2]},{k % 2}\n" for k in range(20))),
-        "--categories one_hot makes an input of every word of column 1 ('sex'), or leave them out with "
-        "--exclude",
+        "--categories one_hot with --exclude name makes an input of every word of column 1 ('sex'), or leave "
+        "them out with --exclude",
         [*Y, "--exclude", "none"],
-        [*Y, "--categories", "one_hot"],
+        [*Y, "--categories", "one_hot", "--exclude", "name"],
+    ),
+    "some have too many words": Fix(
+        text("town,sex,y\n" + "".join(f"t{k % 60},{'mf'[k % 2]},{k % 3 % 2}\n" for k in range(240))),
+        "--categories one_hot with --exclude town makes an input of every word of column 1 ('sex')",
+        Y,
+        [*Y, "--categories", "one_hot", "--exclude", "town"],
     ),
     "keys are no inputs": Fix(
         text(KEYS),
