@@ -145,10 +145,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     data = Path(os.environ.get("RSGADVISE_DATA", "")).resolve()
-    print(
-        "| table | constant | advised | scaled MLP | stopped early | search of 8 | seconds | of the search |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    print("| table | constant | advised | scaled MLP | stopped early | seconds |\n|---|---|---|---|---|---|")
     results = list[Result]()
     with tempfile.TemporaryDirectory() as folder:
         for name in options.data:

@@ -183,7 +183,9 @@ def advised(
         if each.statistics is not None
     )
     note = f"Scalings of the inputs raced, to losses of: {'; '.join(said)}."
-    return best[0], replace(best[1], notes=(note, *best[1].notes))
+    # All were raced for as many rows, so that a training of one is as long as that of another.
+    cost = sum(found.cost for _, found in tried)
+    return best[0], replace(best[1], cost=cost, notes=(note, *best[1].notes))
 
 
 _CLEARLY = 0.95  # of a loss
