@@ -291,6 +291,7 @@ def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
         options=reading_of(source.spec).said,
         labelled=statistics.target_encoding == "one-hot",
         binary=statistics.target_encoding == "0 and 1",
+        valued=statistics.target_encoding in ("divide by 255", "min-max per column"),
         rows=statistics.samples,
         squared_norm=statistics.input_dim * statistics.second_moment,
     )

@@ -218,8 +218,8 @@ def _choose_features(archive: Archive, array: str | None, words: Words, patterns
         return numbers[0]
     raise malformed(
         path,
-        f"holds {_described(archive, names)} and none is called x, data or features; choose the features with"
-        f" {words.setting('array', 'NAME')}",
+        f"holds {_described(archive, names)} and none is called x, data or features; "
+        + ("call one so" if words.fixed else f"choose the features with {words.setting('array', 'NAME')}"),
     )
 
 

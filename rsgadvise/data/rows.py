@@ -81,7 +81,16 @@ class TrainingRows:
             if not known.all():
                 what = "a target" if self.encoding.classes is None else "a label that was trained on"
                 notes.append(f"{len(x) - len(y):,} of {len(x):,} rows are without {what}.")
-        return LaterRows(source.path, x, y if known.any() else None, known, gone, tuple(notes), self)
+        return LaterRows(
+            source.path,
+            x,
+            y if known.any() else None,
+            known,
+            gone,
+            source.row_names,
+            tuple(notes),
+            self,
+        )
 
     def _held(self, source: DataSource, x: FloatArray) -> list[str]:
         """Hold columns that were constant at 0, of which no weight has learnt; name those far outside."""
@@ -134,6 +143,7 @@ class LaterRows:
         y: encoded targets of the rows that are `known`; None where no row has one.
         known: which rows of `x` have a target that was trained on.
         left_out: places in the file, from 0, of rows that are not in `x`: a cell of theirs is missing.
+        names: of every row of the file, where it is a file of its own.
         notes: what to mind, in plain sentences.
         trained: the rows that were trained on.
     """
@@ -143,15 +153,18 @@ class LaterRows:
     y: FloatArray | None
     known: NDArray[np.bool_]
     left_out: NDArray[np.intp]
+    names: tuple[str, ...]
     notes: tuple[str, ...]
     trained: TrainingRows
 
     def predictions(self, outputs: NDArray[Any], *, shares: bool = False) -> str:
         """Text of a CSV with a line for every row of the file, in its order; see `TrainingRows.answers`.
 
-        Those of `left_out` are empty.
+        Those of `left_out` are empty. Rows that are files are named.
         """
-        columns = self.trained.answers(outputs, shares=shares)
+        columns = dict(self.trained.answers(outputs, shares=shares))
+        if self.names:
+            columns = {"file": list(self.names), **columns}
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
@@ -197,13 +210,13 @@ def read_rows(
 
 
 def _labels(source: DataSource, targets: Array, y: FloatArray, encoding: TargetEncoding) -> tuple[str, ...]:
-    """Every class as the file writes it."""
+    """Every class as the file writes it, whole numbers without a fraction where it writes none."""
     if encoding.classes is None:
         return ()
     cells, first = np.unique(targets, return_index=True)
     spelled = source.spelled(cells.tolist()) if targets.dtype.kind == "f" else {}
     found = [
-        (spelled.get(cell, str(cell)), place)
+        (spelled.get(cell, f"{cell:.17g}" if isinstance(cell, float) else str(cell)), place)
         for cell, place in zip(cells.tolist(), encoding.decode(y[first]).tolist(), strict=True)
     ]
     labels = {place: text for text, place in sorted(found, key=lambda each: -len(each[0]))}

@@ -166,6 +166,7 @@ class DataSource(ABC):
             among them; else None.
         first_column: what the file calls the first feature column, where these have numbers alone.
         notes: plain sentences about choices made while opening.
+        row_names: of every row, where it is a file of its own.
         target_names: names of the columns of the targets, where they have some.
         rows_skipped: rows that the last full pass left out because a cell was missing.
         left_out: which these were, counted from 0.
@@ -187,6 +188,7 @@ class DataSource(ABC):
     column_numbers: tuple[int, ...] | None = None
     first_column: int = 0
     notes: tuple[str, ...] = ()
+    row_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     rows_skipped: int = 0
     left_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))

@@ -158,12 +158,13 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
         shown = later[["weight", case.target, "colour", "flat", "length"]].assign(more="x")
         shown.to_csv(f"{stem}_a.csv", index=False)
         later[FEATURES].head(1).to_csv(f"{stem}_b.csv", index=False)
+        train.sort_values("price")[[*FEATURES, case.target]].tail(1).to_csv(f"{stem}_c.csv", index=False)
         np.save(f"{stem}.npy", features(train, later, case.scaling))
         cases.append(
             {
                 "name": name,
                 "program": program,
-                "later": [f"{stem}_a.csv", f"{stem}_b.csv"],
+                "later": [f"{stem}_{each}.csv" for each in "abc"],
                 "inputs": f"{stem}.npy",
             }
         )
@@ -173,7 +174,7 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
         assert output.shape == (LATER, case.outputs)
         found, alone = (
             pandas.read_csv(Path(place).with_suffix(".predictions.csv"), dtype=str)
-            for place in about["later"]
+            for place in about["later"][:2]
         )
         assert len(found) == LATER
         assert len(alone) == 1
@@ -194,7 +195,7 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
             assert (
                 error.mean() < 0.3 * ((later["price"] - train["price"].mean()) / (high - low)).pow(2).mean()
             )
-            assert not shares
+            assert "accuracy" not in text  # of the largest value of all neither, which is 1
             continue
         classes = sorted(
             train[case.target].unique(),

@@ -318,12 +318,12 @@ def test_arrays(tmp_path: Path, name: str) -> None:
     np.save(tmp_path / "d.npy", x[30:])
     rows = read_rows(tmp_path / "a.npz")
     flat = x.reshape(40, 6).astype(float)
-    assert rows.labels == ("3.0", "5.0", "9.0")
+    assert rows.labels == ("3", "5", "9")
     for file in ("a.npz", "b.npz", "c.npz", "d.npy"):
         later = rows.like(tmp_path / file)
         np.testing.assert_allclose(later.x, scale(flat[30:], flat[:30]), atol=1e-12)
         assert (later.y is None) == (file != "a.npz")
-    assert later.predictions(np.eye(3)[[0, 2] * 5]).split() == ["prediction", *["3.0", "9.0"] * 5]
+    assert later.predictions(np.eye(3)[[0, 2] * 5]).split() == ["prediction", *["3", "9"] * 5]
     np.save(tmp_path / "e.npy", x[:, :1].reshape(40, -1))
     assert "features a row and a.npz 6" in refused(rows, tmp_path / "e.npy")
     if name == "8-bit images":
@@ -331,6 +331,8 @@ def test_arrays(tmp_path: Path, name: str) -> None:
         np.testing.assert_array_equal(rows.like(tmp_path / "f.npy").x, flat[30:] / 255)
         np.save(tmp_path / "f.npy", flat[30:] / 255)
         assert "whole numbers from 0 to 255" in refused(rows, tmp_path / "f.npy")
+    np.savez(tmp_path / "g.npz", one=x, other=x)
+    assert "none is called x, data or features; call one so" in refused(rows, tmp_path / "g.npz")
     np.save(tmp_path / "g.npy", np.full((2, 6), np.nan))
     assert "must be finite" in refused(rows, tmp_path / "g.npy")
 
@@ -349,9 +351,9 @@ def test_a_target_among_the_columns_of_an_array(tmp_path: Path) -> None:
 def test_targets_in_a_file_of_their_own_are_those_of_the_rows_trained_on(tmp_path: Path) -> None:
     frame = table()[["length", "count"]]
     written(frame, tmp_path / "x.csv")
-    (tmp_path / "y.csv").write_text("".join(f"{1 + k % 3}.0\n" for k in range(ROWS)))
+    (tmp_path / "y.csv").write_text("".join(f"{1 + k % 3}\n" for k in range(ROWS)))
     rows = read_rows(tmp_path / "x.csv", target="y.csv")
-    assert rows.labels == ("1.0", "2.0", "3.0")
+    assert rows.labels == ("1", "2", "3")
     later = rows.like(written(frame.tail(4), tmp_path / "b.csv"))
     np.testing.assert_array_equal(later.x, rows.x[-4:])
     assert later.y is None
@@ -368,10 +370,27 @@ def test_images_that_lie_along_the_last_axis(tmp_path: Path) -> None:
     assert later.y is None
 
 
+def test_images_are_named(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow: pip install 'rsgadvise[images]'")
+    rng = np.random.default_rng(0)
+    for place in ("train/cat/a.png", "train/dog/b.png", "later/c.png", "later/d.png"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(rng.integers(0, 256, (4, 3), dtype=np.uint8)).save(tmp_path / place)
+    rows = read_rows(tmp_path / "train")
+    later = rows.like(tmp_path / "later")
+    assert later.y is None
+    assert later.predictions(np.eye(2)) == "file,prediction\nc.png,cat\nd.png,dog\n"
+    assert rows.like(tmp_path / "train").predictions(np.eye(2)).splitlines()[2] == "dog/b.png,dog"
+    image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "later" / "c.png")
+    image.fromarray(np.zeros((4, 5), np.uint8)).save(tmp_path / "later" / "d.png")
+    assert "has 20 features a row and train 12" in refused(rows, tmp_path / "later")
+
+
 def test_svmlight_has_the_indices_that_were_trained_on(tmp_path: Path) -> None:
     (tmp_path / "a.svm").write_text("1 1:0.5 4:1\n-1 2:0.25\n1 3:1\n-1 1:1 2:1\n")
     (tmp_path / "b.svm").write_text("0 2:1 3:0.5\n-1 1:0.5\n")
     rows = read_rows(tmp_path / "a.svm")
+    assert rows.labels == ("-1", "1")
     later = rows.like(tmp_path / "b.svm")
     assert later.x.tolist() == [[0, 1, 0.5, 0], [0.5, 0, 0, 0]]
     assert later.known.tolist() == [False, True]

@@ -259,6 +259,7 @@ class Images(Format):
             targets=targets,
             notes=_notes(found, kind, classes=target is None),
         )
+        source.row_names = tuple(file.relative_to(path).as_posix() for file in found.files)
         if target is None and targets is not None:
             source.target_kind = "classes"  # folders called 0 to 9 too
         return source

@@ -41,6 +41,7 @@ class DataFile:
         options: what this package's readers are to be told of the file.
         labelled: whether the targets are labels, so that a classifier can be fitted.
         binary: whether they are two of them, as one number of 0 or 1.
+        valued: whether they are values beyond [0, 1], which are scaled.
         rows: how many there are, or None where nobody counted them.
         squared_norm: E||x||^2 of the scaled rows, or None where nobody measured it.
     """
@@ -50,6 +51,7 @@ class DataFile:
     options: Mapping[str, object]
     labelled: bool = False
     binary: bool = False
+    valued: bool = False
     rows: int | None = None
     squared_norm: float | None = None
 
@@ -163,6 +165,11 @@ class Program:
         """Whether the program fits a classifier to labels."""
         labelled = self.head.classes if self.data is None else self.data.labelled
         return self.target == "sklearn" and labelled and not self.tied
+
+    @property
+    def judges(self) -> bool:
+        """Whether targets may be classes, of which the program counts those that are right."""
+        return not self.tied and (self.data is None or not self.data.valued)
 
     @property
     def optimizer(self) -> Optimizer:
