@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rsgadvise.data.dialect import is_time, like_number
 from rsgadvise.data.reading import Asked
 from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed
 from rsgadvise.data.targets import TargetSummary
@@ -77,6 +78,7 @@ class Column:
             self.kind == "word"
             and not self.words
             and rows > 1
+            and not all(map(like_number, self.cells))
             and (found == rows or (rows >= 20 and found > 0.9 * rows))
         )
 
@@ -502,9 +504,9 @@ def _say_the_row(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:
             yield at, "row names"
         elif at == 0 < last and not named and column.counts and len(column.cells) > 2:
             yield at, "numbers of rows"
-        elif column.kind == "empty" and _UNNAMED.fullmatch(column.name or ""):
+        elif column.kind == "empty":
             yield at, "empty"
-        elif column.kind == "date":
+        elif column.kind == "date" or (column.kind == "number" and is_time(column.name, column.cells)):
             yield at, "dates"
         elif column.counts and named and _ID.fullmatch(column.name or ""):
             yield at, "numbers of rows"

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from rsgadvise.data.stream import malformed
@@ -16,14 +16,21 @@ from rsgadvise.records import dataclass
 
 ABSENT = frozenset(
     {
-        *("", "?", "NA", "N/A", "n/a", "na", "N.A.", "n.a.", "<NA>", "null", "NULL", "Null"),
+        *("", "?", "NA", "N/A", "n/a", "na", "N.A.", "n.a.", "n.a", "<NA>", "null", "NULL", "Null"),
+        *("\\N", "(null)", "<null>", "(NULL)", "<NULL>"),  # of databases
         *("NaN", "nan", "NAN", "-NaN", "-nan", "-nan(ind)", "nan(ind)", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
         *("#N/A", "#NA", "#DIV/0!", "#VALUE!", "#NUM!", "#REF!", "#NAME?", "#NULL!"),  # of Excel
     }
 )
 """Cells that are missing in every column."""
 
-NO_NUMBER = frozenset({"None", "none", "-", "--", ".", "..", "*", "NaT", "missing"})
+NO_NUMBER = frozenset(
+    {
+        *("None", "none", "nil", "NIL", "NaT", "missing", "Missing", "MISSING", "no data", "No data"),
+        *("NoData", "not available", "Not available", "Not Available", "ND", "N.D.", "N/D", "nd", "n.d."),
+        *("n/d", "k.A.", "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "*"),
+    }
+)
 """Cells that are missing in a column of numbers, and may be words among words."""
 
 TRUE, FALSE = ("True", "TRUE", "true"), ("False", "FALSE", "false")
@@ -38,8 +45,12 @@ _FRAME = re.compile(rb"(?m)^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)")
 _NEVER = frozenset("_-.+'\"()[]{}<>\\\r ")  # what stands in numbers and words
 _EMPTY, _HELD = re.compile(r'(?<!\S)""(?!\S)'), "\ue000"  # an empty cell among blanks
 _MONEY = "$€£¥₹"
-SIGNS = frozenset(f"%\u2212{_MONEY}")
-"""What stands in numbers that have to be made plain."""
+_CURRENCY = re.compile(
+    r"(USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL|(US|[ACR])(?=\$)|Rs\.?|kr\.?) ?"
+    r"(?=[\d$.,+-])"
+)
+_HELD_NUMBER = re.compile(r'="(.*)"|\((?=\D?\d)(.*)\)|(?=\d)(.*)-')
+_SIGNS = frozenset(f"%\u2212(={_MONEY}")  # of numbers that have to be made plain
 
 _TYPESET = str.maketrans("\u2212\u2019\u00a0\u2009\u202f", "-'   ")
 """What typesetters write for a minus, and between thousands for an apostrophe or a blank."""
@@ -60,7 +71,12 @@ _DATE = re.compile(
     rf"|{_CLOCK}( ?[ap]m)?",
     re.IGNORECASE,
 )
-_DAY = re.compile(r"(19|20)\d\d(0[1-9]|1[012])(0[1-9]|[12]\d|3[01])")
+_TIMES = re.compile(r"date|day|time|epoch|^ts$", re.IGNORECASE)
+_TIME = re.compile(
+    r"(19|20)\d\d(0[1-9]|1[012])(0[1-9]|[12]\d|3[01])|([89]\d{8}|1\d{9})(\d{3}|\d{6}|\d{9})?([.,]\d+)?"
+)
+_AMOUNT = re.compile(r"[^\d\[(]{0,5}\d+[.,]\d+(\s*(±|\+/-).*|\D{1,5})")
+csv.field_size_limit(1 << 27)  # long cells are cells too
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +141,14 @@ class Numbers:
     def value(self, cell: str) -> float | None:
         """The number in a cell, a share for one in percent, None if it holds text."""
         text, share = cell.strip().translate(_TYPESET), 1.0
+        if text[-1:] in {'"', ")", "-"} and (held := _HELD_NUMBER.fullmatch(text)):
+            # Excel's text that looks like a number, and what accountants write for less than 0.
+            text = held[1] if held[1] is not None else f"-{held[2] or held[3]}"
+        if text[:1].isalpha():
+            text = _CURRENCY.sub("", text, count=1)
         if text.endswith("%"):
             text, share = text[:-1].rstrip(), 0.01
-        elif not SIGNS.isdisjoint(text):
+        elif not _SIGNS.isdisjoint(text):
             text = re.sub(rf"^([+-]?) ?[{_MONEY}] ?(?=[\d.,-])|(?<=\d) ?[{_MONEY}]$", r"\1", text)
         if self.thousands and self.thousands in text:
             whole, mark, rest = text.partition(self.decimal)
@@ -156,7 +177,10 @@ def _grouped(whole: str, mark: str) -> bool:
     """Whether digits stand in groups of three."""
     first, *groups = whole.lstrip("+-").split(mark)
     led = 1 <= len(first) <= 3 and not first.startswith("0")  # 0,123 is a fraction
-    return led and all(len(each) == 3 and each.isdigit() for each in groups)
+    sizes = {len(each) for each in groups[:-1]}  # 2 in India
+    return not groups or (
+        led and len(groups[-1]) == 3 and all(map(str.isdigit, groups)) and sizes in ({2}, {3}, set())
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,10 +334,11 @@ class _Split:
         ):
             return 0.0
         cells = [cell for _, row in self.records for cell in row]
-        return sum(cell in ABSENT or cell in NO_NUMBER or _like_number(cell) for cell in cells) / len(cells)
+        return sum(cell in ABSENT or cell in NO_NUMBER or like_number(cell) for cell in cells) / len(cells)
 
 
-def _like_number(cell: str) -> bool:
+def like_number(cell: str) -> bool:
+    """Whether a cell is a number in one of the usual ways."""
     return any(Numbers(*marks).value(cell) is not None for marks in _MARKS)
 
 
@@ -347,6 +372,9 @@ def _best(path: Path, sample: str, options: TableOptions, words: Words) -> _Spli
         if alone is None:
             raise malformed(path, "has a quote that is not closed where it should be; is this a table?")
         return (_by_another(sample) if words.said else None) or alone
+    if any(each.alike == 1 and not each.collapsed and each.separator != BLANKS for each in several):
+        # Blanks within cells do not fit the header.
+        several = [each for each in several if each.alike == 1 or each.separator != BLANKS]
     # A tie goes to the separator that is named first: all else being the same, a tab is no accident.
     return max(several, key=lambda each: (round(each.alike * (0.2 + each.numeric), 2), not each.collapsed))
 
@@ -401,11 +429,11 @@ def _described(
             )
         elif options.header is None and _counts(rows, width):
             notes.append("The first line, which counts the columns, was taken as a header.")
-        elif any(_like_number(cell) for cell in rows[0]):
+        elif any(like_number(cell) for cell in rows[0]):
             notes.append("The first line holds text above numbers, so it was taken as a header.")
     elif comment is not None:
         names = _commented_names(lines, comment, best)
-    numbers = _numbers(path, rows[headers:], options, words)
+    numbers = _numbers(path, rows[headers:], options, words, semicolons=best.separator == ";")
     return Dialect(
         separator=best.separator,
         numbers=numbers,
@@ -445,19 +473,19 @@ def _header_records(rows: list[list[str]], width: int, shift: int, options: Tabl
 
 
 def _is_word(cell: str) -> bool:
-    return cell not in ABSENT and cell not in NO_NUMBER and cell not in _TRUTHS and not _like_number(cell)
+    return cell not in ABSENT and cell not in NO_NUMBER and cell not in _TRUTHS and not like_number(cell)
 
 
 def _numbers_below(rows: Iterable[list[str]], column: int) -> bool:
     """Whether most cells further down are numbers, of those that are filled."""
     filled = [row[column] for row in rows if column < len(row) and row[column] not in ABSENT]
-    return 2 * sum(_like_number(cell) or cell in _TRUTHS for cell in filled) > len(filled)
+    return 2 * sum(like_number(cell) or cell in _TRUTHS for cell in filled) > len(filled)
 
 
 def _names_words(cells: list[str], rows: list[list[str]]) -> bool:
     """Whether the first line of a table of words is of other words than the columns, one of which repeats."""
     alike = [row for row in rows if len(row) == len(cells)]
-    if len(alike) < 3 or len(set(cells)) < len(cells) or any(_like_number(c) for row in alike for c in row):
+    if len(alike) < 3 or len(set(cells)) < len(cells) or any(like_number(c) for row in alike for c in row):
         return False
     columns = [[row[place] for row in alike] for place in range(len(cells))]
     repeat = any(len(set(column)) < len(column) for column in columns)
@@ -509,7 +537,9 @@ def _commented_names(lines: Sequence[str], comment: str, best: _Split) -> tuple[
     return tuple(found.records[0][1])
 
 
-def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions, words: Words) -> Numbers:
+def _numbers(
+    path: Path, rows: Sequence[Sequence[str]], options: TableOptions, words: Words, *, semicolons: bool
+) -> Numbers:
     """Decimal and thousands marks: those by which most cells are numbers; no mark is taken without need."""
     if options.decimal is not None or options.thousands is not None:
         decimal = options.decimal or ("," if options.thousands == "." else ".")
@@ -519,10 +549,12 @@ def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions, w
     odd = [cell for cell in cells if plain.value(cell) is None]
     worth = {marks: sum(Numbers(*marks).value(cell) is not None for cell in odd) for marks in _MARKS}
     most = max(worth.values())
-    if not most:
-        return plain
     # What the plain way reads must still be a number: 1.5 is none with a decimal comma.
     usable = [m for m in _MARKS if worth[m] == most and _keeps(Numbers(*m), cells, plain)]
+    if not most:
+        # Where semicolons separate cells, 1.234 beside 950 may be a thousand.
+        columns = zip_longest(*rows, fillvalue="") if semicolons else ()
+        usable = [(".", ""), (",", ".")] if any(map(_grouped_by_points, columns)) else []
     if not usable:
         return plain
     first = Numbers(*usable[0])
@@ -540,6 +572,16 @@ def _numbers(path: Path, rows: Sequence[Sequence[str]], options: TableOptions, w
                 ),
             )
     return first
+
+
+def _grouped_by_points(cells: Sequence[str]) -> bool:
+    """Whether numbers with points have all three digits behind them, beside others below 1000 without."""
+    filled = [cell for cell in cells if cell not in ABSENT]
+    pointed = [cell for cell in filled if "." in cell]
+    return 3 <= len(pointed) < len(filled) and all(
+        _grouped(cell, ".") if "." in cell else cell.lstrip("+-").isdigit() and len(cell.lstrip("+-")) <= 3
+        for cell in filled
+    )
 
 
 def _said(marks: tuple[str, str], words: Words) -> str:
@@ -572,6 +614,16 @@ def is_date(cell: str) -> bool:
     return _DATE.fullmatch(cell) is not None
 
 
-def is_day(cell: str) -> bool:
-    """Whether a number is one: 20240131."""
-    return _DAY.fullmatch(cell) is not None
+def is_time(name: str | None, cells: Sequence[str]) -> bool:
+    """Whether numbers of a column so called are days, 20240131, or seconds since 1970 or parts of them."""
+    return _TIMES.search(name or "") is not None and bool(cells) and all(map(_TIME.fullmatch, cells))
+
+
+def is_marked(cell: str) -> bool:
+    """Whether a number has to be made plain: one of money, in percent, in parentheses."""
+    return not _SIGNS.isdisjoint(cell) or _CURRENCY.match(cell) is not None
+
+
+def is_amount(cell: str) -> bool:
+    """Whether a cell is a fraction with some text around it, such as 1.5M, which names nothing."""
+    return _AMOUNT.fullmatch(cell) is not None

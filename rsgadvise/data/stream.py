@@ -121,6 +121,17 @@ class RowArray:
         return replace(self, dtype=dtype, blocks=blocks)
 
 
+def word_rows(label: str, words: Sequence[str]) -> RowArray:
+    """Words in memory, one a row."""
+    column = np.array(words, np.str_)[:, None]
+
+    def blocks(max_bytes: int) -> Iterator[Array]:
+        step = max(1, max_bytes // max(1, column.itemsize))
+        return (column[start : start + step] for start in range(0, len(column), step))
+
+    return RowArray(label=label, rows=len(column), columns=1, dtype=column.dtype, blocks=blocks)
+
+
 class RowTaker:
     """Takes a given number of rows at a time from a RowArray, so that two streams stay in step."""
 

@@ -272,6 +272,9 @@ class TargetSummary:
             f"The targets, {len(found)} different whole numbers, were taken for classes; data.target_kind: "
             "values (--target-kind values) takes them for measurements.",
         )
+        if text and (alike := _but_for_case(found)):
+            notes = (f"Labels that differ in capital letters only are classes of their own: {alike}.",)
+            note = True
         classes = np.array(sorted(found))
         if not text and self._whole:
             classes = classes.astype(np.int64)
@@ -281,6 +284,16 @@ class TargetSummary:
                 "0 and 1", 1, classes=classes, notes=(f"The output is 0 for the class {zero}, 1 for {one}.",)
             )
         return TargetEncoding("one-hot", len(found), classes=classes, notes=notes if note else ())
+
+
+def _but_for_case(words: Collection[str]) -> str:
+    """The first labels that differ in nothing else; "" if there are none."""
+    known: dict[str, str] = {}
+    for word in sorted(words):
+        other = known.setdefault(word.casefold(), word)
+        if other != word:
+            return f"{other!r} and {word!r}"
+    return ""
 
 
 def encode_targets(

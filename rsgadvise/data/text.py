@@ -27,6 +27,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 UTF8 = ("utf-8", "utf-8-sig")
+_COUNT = re.compile(rb"(?i)^\(?\d+ rows?( affected| in set[^\n]*)?\)?\s*\Z", re.MULTILINE)
+_LONGEST_COUNT = 80  # of what shells of databases write below a table: how many rows it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,11 @@ class Writing:
     Attributes:
         encoding: as Python calls it.
         sure: whether the user or the first bytes say so; else Latin-1 is tried where UTF-8 fails.
-        old_lines: whether lines end in a carriage return alone.
         words: what messages call the choices of the user.
     """
 
     encoding: str
     sure: bool
-    old_lines: bool
     words: Words
 
 
@@ -71,13 +71,10 @@ def writing_of(path: Path, packing: Packing | None, encoding: str | None, words:
         DataError: they are no text.
     """
     with opened(path, packing) as stream:
-        start = stream.read(4096)
-    found = encoding or encoding_of(start)
+        found = encoding or encoding_of(stream.read(4096))
     if found is None:
         raise malformed(path, f"is no text; if it is, {words.encoding}")
-    text = start.decode(found, "replace")
-    sure = encoding is not None or found != "utf-8"
-    return Writing(found, sure, "\r" in text and "\n" not in text, words)
+    return Writing(found, encoding is not None or found != "utf-8", words)
 
 
 class Records:
@@ -177,27 +174,22 @@ class Records:
                         f"byte {seen + error.start} is not {writing.encoding}; {writing.words.encoding}",
                     ) from error
                 seen += len(data)
-                yield self._line_ends(text.removeprefix("\ufeff").encode("utf-8", "replace"))
+                yield _line_ends(text.encode("utf-8", "replace"))
                 if not data:
                     return
-        started, kept = False, b""
+        kept = b""
         while data := stream.read(size):
-            if not started:
-                data, started = data.removeprefix(codecs.BOM_UTF8), True
             # A letter of several bytes may lie across the end of a block.
             data, kept = kept + data, b""
             if not data.isascii() and self.latin is None:
                 data, kept = self._checked(data)
             if self.latin is not None:
-                data = (data + kept).decode("latin-1").encode()
+                data = (data + kept).decode("cp1252", "replace").encode()
                 kept = b""
-            yield self._line_ends(data)
+            yield _line_ends(data)
         if kept:
             self._refuse_letters(kept, 0)
-            yield self._line_ends(kept.decode("latin-1").encode())
-
-    def _line_ends(self, data: bytes) -> bytes:
-        return data.replace(b"\r", b"\n") if self._writing.old_lines else data
+            yield _line_ends(kept.decode("cp1252", "replace").encode())
 
     def _checked(self, data: bytes) -> tuple[bytes, bytes]:
         """(what is UTF-8, an unfinished letter at its end); notes where it is Latin-1."""
@@ -214,8 +206,8 @@ class Records:
         return data, b""
 
     def _refuse_letters(self, data: bytes, at: int) -> None:
-        """Take the file for Latin-1 from here on, unless it is known to be UTF-8."""
-        before = self._rest + self._line_ends(data[:at])
+        """Take the file for Windows' Latin-1 from here on, unless it is known to be UTF-8."""
+        before = self._rest + _line_ends(data[:at])
         line = self._line + before.count(b"\n")
         if self._writing.sure or self._other_letters:
             own = (
@@ -228,10 +220,18 @@ class Records:
         self.latin = line
 
     def _without_comments(self, block: bytes) -> bytes:
+        block = _COUNT.sub(b"", block) if b" row" in block[-_LONGEST_COUNT:] else block
         block = self._drawn.undrawn(block)
         if self._comment is None or self._mark not in block:
             return block
         return self._comment.sub(b"", block)
+
+
+def _line_ends(data: bytes) -> bytes:
+    """With the line ends of today and without marks of byte order, which joined files have inside."""
+    if data.count(b"\r") > data.count(b"\r\n"):
+        data = re.sub(rb"\r(?!\n)", b"\n", data)
+    return data.replace(codecs.BOM_UTF8, b"") if codecs.BOM_UTF8 in data else data
 
 
 def _last_record(data: bytes) -> int:

@@ -255,10 +255,36 @@ def test_text_and_groups_of_an_hdf5_file(tmp_path: Path) -> None:
     assert source.has_targets
     assert source.notes == (
         "The features are array train/x (4, 2), the targets train/y (4,), those for training; passed over: "
-        "test/x (2, 2), words (text).",
+        "test/x (2, 2), words text (2,).",
     )
     with pytest.raises(DataError, match="only real numbers"):
         open_data(tmp_path / "a.h5", array="words")
+
+
+@pytest.mark.parametrize("write", [_npz, _mat, _hdf5], ids=["npz", "mat", "hdf5"])
+@pytest.mark.parametrize("kind", [bytes, str, object])
+def test_labels_that_are_words(tmp_path: Path, write: Writer, kind: type) -> None:
+    words = ["cat", "horse", "cat", "", "ox"]
+    labels: Any = np.array(words, kind)
+    if kind is bytes and write is _mat:
+        pytest.skip("scipy writes them as text")
+    if kind is object and write is _npz:
+        pytest.skip("objects of numpy could run code")
+    if kind is str and write is _hdf5:
+        pytest.skip("h5py does not write them")
+    features, targets = collect(open_data(write(tmp_path / "a", {"X": x(5, 3), "labels": labels})))
+    assert features.shape == (5, 3)
+    assert targets[:, 0].tolist() == words
+    with pytest.raises(DataError, match=r"holds words|only real numbers|one-dimensional"):
+        open_data(next(tmp_path.iterdir()), array="labels")
+
+
+def test_cells_of_other_things_are_no_labels(tmp_path: Path) -> None:
+    cells = np.array(["cat", 3.0, "cat", "ox"], object)
+    with pytest.raises(
+        DataError, match="its cells hold other things than words; store the labels as one array"
+    ):
+        collect(open_data(_mat(tmp_path / "a", {"X": x(4, 3), "y": cells})))
 
 
 def test_names_that_differ_in_capitals_alone(tmp_path: Path) -> None:

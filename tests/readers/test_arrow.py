@@ -293,7 +293,19 @@ def test_categories_of_pandas_and_other_types(tmp_path: Path, write: Write) -> N
     else:
         assert source.column_names == ("colour=blue", "colour=red", "size=10", "size=20")
         assert collect(source)[0][:2].tolist() == [[0, 1, 1, 0], [1, 0, 0, 1]]
-    assert "missing cell in each of its 12 rows" in refusal(path, target="colour", exclude=["size"])
+    source = open_data(path, target="colour", exclude=["size"])
+    assert any("empty: column 4 ('nothing')" in note for note in source.notes)
+
+
+@EVERY
+def test_numbers_as_text_and_seconds_since_1970(tmp_path: Path, write: Write) -> None:
+    table = {"a": [f"{k / 7:.3f}" for k in range(12)], "b": list(range(12)), "y": [0, 1] * 6}
+    path = write(pa.table(table), tmp_path / "a")
+    assert "holds text, not numbers" in refusal(path, target="y")
+    times = {"epoch": [1_600_000_000 + k**3 for k in range(12)], "b": list(range(12)), "y": [0, 1] * 6}
+    source = open_data(write(pa.table(times), tmp_path / "b"), target="y")
+    assert source.column_names == ("b",)
+    assert any("dates: column 0 ('epoch')" in note for note in source.notes)
 
 
 def test_what_pandas_saves(tmp_path: Path) -> None:

@@ -416,7 +416,7 @@ FIXES: dict[str, Fix] = {
         text(TABLE), "keep one besides the target", [*Y, "--exclude", "a,b"], [*Y, "--exclude", "a"]
     ),
     "a column without a cell": Fix(
-        text("a,b,y\n" + ",1,0\n,2,1\n" * 3), "leave it out with --exclude", Y, [*Y, "--exclude", "a"]
+        text("a,b,y\n" + ",1,0\n2,,1\n" * 3), "leave it out with --exclude", Y, [*Y, "--exclude", "a"]
     ),
     "rows of other lengths": Fix(text(TABLE + "1,2\n"), "give every row the same number", Y, good=GOOD),
     "a header too short": Fix(text(TABLE.replace("a,b,y", "y")), "give every column one name", Y, good=GOOD),

@@ -107,6 +107,22 @@ SAME = {  # text, target, what is said of it
               "unit 'kg/m²' of column 0 ('a'), 'kg/m²' of column 1 ('b')"),
     "money": (text(number=lambda v: f'"${v:,}"'), "y", "',' between thousands"),
     "money behind": (text(";", number=lambda v: f"{comma(v)} €"), "y", "decimal comma"),
+    "codes of currencies": (text(number=lambda v: f"CHF {v}"), "y", ""),
+    "several signs of dollars": (text(number=lambda v: f"{'US' if v < 1 else 'R'}${v}"), "y", ""),
+    "text of Excel that looks like numbers": (text(number=lambda v: f'="{v}"'), "y", ""),
+    "blanks in units do not separate": (text(number=lambda v: f"{v} km/h"), "y", "unit 'km/h'"),
+    "lines of several systems": (text().replace("1\n", "1\r").replace("0\n", "0\r\n"), "y", ""),
+    "a mark of byte order below a comment": ("# joined\n\ufeff" + text(), "y", "start with #"),
+    "two marks of byte order": ("\ufeff\ufeff" + text(), "y", ""),
+    "joined files": (text() + "\ufeff" + text(), "y", "lines that repeat the header: 1"),
+    "rows counted below": (text("|") + "(4 rows)\n", "y", "separated by '|'"),
+    "rows counted by another shell": (text("\t") + "4 rows affected\n\n", "y", ""),
+    "seconds since 1970": (beside(text(), ["ts", *(f"165000{k}123" for k in "3014")]), "y",
+                           "dates: column 0 ('ts')"),
+    "milliseconds since 1970": (beside(text(), ["event_time", *(f"165000{k}000123" for k in "3014")]), "y",
+                                "dates: column 0 ('event_time')"),
+    "a column without a cell": (beside(text(), ["Alley", "NA", "", "NA", "NA"]), "y",
+                                "empty: column 0 ('Alley')"),
 }  # fmt: skip
 
 
@@ -119,7 +135,7 @@ def test_the_same_numbers_however_they_are_written(
     written, target, said = SAME[kind]
     (tmp_path / "t.csv").write_bytes(written.encode())
     features, targets, notes = read(tmp_path / "t.csv", target=target)
-    times = 2 if "again" in kind else 1
+    times = written.count(NAMES[0] + ",") if "repeat" in said else 1
     assert features == [row[:2] for row in ROWS] * times
     assert targets == [row[2] for row in ROWS] * times
     assert said in notes
@@ -150,6 +166,11 @@ def test_the_same_numbers_however_they_are_written(
         "1.#QNAN",
         "#DIV/0!",
         "#VALUE!",
+        "\\N",
+        "(null)",
+        "N.D.",
+        "\u2014",
+        "Missing",
     ],
 )
 def test_every_usual_missing_mark(tmp_path: Path, mark: str) -> None:
@@ -301,6 +322,92 @@ def test_numbers_that_name_each_row_are_no_inputs(tmp_path: Path) -> None:
 def test_words_with_numbers_before_them_stay_words(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,y\n" + "1,1st\n2,2nd\n1,1st\n2,3rd\n" * 3)
     assert set(read(tmp_path / "t.csv", target="y")[1]) == {"1st", "2nd", "3rd"}
+
+
+def test_less_than_nothing_as_accountants_write_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a,b,y\n12.5,"(1,250.5)",1\n7.25-,$3.5,0\n3.5,($7),1\n')
+    features, _, _ = read(tmp_path / "t.csv", target="y")
+    assert features == [[12.5, -1250.5], [-7.25, 3.5], [3.5, -7]]
+
+
+def test_lakh_and_crore_are_grouped_by_two(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a,y\n"12,34,567.5",1\n"1,05,000",0\n950,1\n')
+    assert read(tmp_path / "t.csv", target="y")[0] == [[1234567.5], [105000], [950]]
+    assert Numbers(".", ",").value("12,34,56") is None
+
+
+def test_letters_of_windows(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("Größe;y\n1.250,50 €;ü\n950,00 €;b\n7,25 €;ü\n".encode("cp1252"))
+    features, targets, notes = read(tmp_path / "t.csv", target="y")
+    assert (features, targets) == ([[1250.5], [950], [7.25]], ["ü", "b", "ü"])
+    assert "Latin-1" in notes
+
+
+def test_numbers_with_text_that_differs_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    for cells in (["1.5K", "2.25M", "7.75K", "3.5M"], ["1.5 ± 0.1", "2.5 ± 0.2", "3.5 ± 0.1", "4.5 ± 0.3"]):
+        (tmp_path / "t.csv").write_text(beside(text(), ["v", *cells]))
+        with pytest.raises(
+            DataError, match=f"numbers beside text, such as '{cells[0]}', not numbers; leave it"
+        ):
+            open_data(tmp_path / "t.csv", target="y")
+
+
+def test_points_that_may_stand_between_thousands_are_asked_about(tmp_path: Path) -> None:
+    written = "a;y\n1.250;1\n975;0\n12.400;1\n3.125;0\n60;1\n"
+    (tmp_path / "t.csv").write_text(written)
+    with pytest.raises(DataError, match=r"'1\.250' may be 1\.25 or 1250; say which: --table decimal=\. or"):
+        open_data(tmp_path / "t.csv", target="y")
+    for said, first in (({"decimal": "."}, 1.25), ({"thousands": "."}, 1250)):
+        assert read(tmp_path / "t.csv", target="y", table=said)[0][0] == [first]
+    for plain in (
+        written.replace(";", ","),
+        written.replace("975", "1975"),
+        written.replace("3.125", "3.12"),
+    ):
+        (tmp_path / "t.csv").write_text(plain)
+        assert read(tmp_path / "t.csv", target="y")[0][0] == [1.25]
+
+
+@pytest.mark.parametrize("called", ["Total", "Mittelwert", "GRAND TOTAL:"])
+def test_a_last_row_that_sums_up_is_refused(tmp_path: Path, called: str) -> None:
+    share = 4 if called == "Mittelwert" else 1
+    sums = [sum(row[k] for row in ROWS) / share for k in range(3)]
+    named = beside(text(), ["name", "p", "q", "r", "s"])
+    path = tmp_path / "t.csv"
+    path.write_text(f"{named}{called},{sums[0]},{sums[1]},{sums[2]}\n")
+    with pytest.raises(DataError, match=f"its last row, '{called}', sums up those above; take it out"):
+        open_data(path, target="y")
+    path.write_text(named)
+    assert len(read(path, target="y")[0]) == 4
+    path.write_text(f"{named}{called},0.1,0.2,1\n")  # a row like any other
+    assert len(read(path, target="y")[0]) == 5
+    path.write_text(f"{named}{called},{sums[0]},{sums[1]},\n")  # is left out anyway
+    assert len(read(path, target="y")[0]) == 4
+
+
+def test_labels_that_differ_in_capitals_are_said(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n1,yes\n2,no\n3,Yes\n4,no\n5,YES\n")
+    found = measure(open_data(tmp_path / "t.csv", target="y"))
+    assert found.output_dim == 4
+    assert (
+        "Labels that differ in capital letters only are classes of their own: 'YES' and 'Yes'." in found.notes
+    )
+
+
+def test_blanks_within_cells_do_not_separate(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "q,b,y\n1 - never,0.5,1\n5 - always,0.25,0\n1 - never,1,1\n5 - always,3,1\n"
+    )
+    features, targets, _ = read(tmp_path / "t.csv", target="y", categories="one_hot")
+    assert features[:2] == [[1, 0, 0.5], [0, 1, 0.25]]
+    assert targets == [1, 0, 1, 1]
+
+
+def test_a_cell_of_many_letters(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "a,note,y\n" + "".join(f"{k},No{k}{'x' * 140_000},{k % 2}\n" for k in range(4))
+    )
+    assert read(tmp_path / "t.csv", target="y")[0] == [[0], [1], [2], [3]]
 
 
 def test_a_line_of_many_cells(tmp_path: Path) -> None:

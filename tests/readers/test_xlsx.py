@@ -144,6 +144,10 @@ def test_one_of_several_sheets(tmp_path: Path) -> None:
     assert "has no sheet 'third'; it holds 'empty', 'first', 'second', 'none'" in refusal(path, array="third")
     assert "sheet 'empty' is empty" in refusal(path, array="empty")
     assert "only empty sheets" in refusal(saved(tmp_path / "b.xlsx", {"a": [], "b": []}))
+    path = saved(tmp_path / "a.xlsx", {"read me": [["made in May"], [], ["by us"]], "second": one})
+    source = open_data(path)
+    assert collect(source)[0].tolist() == [[1, 2], [3, 4]]
+    assert source.notes == ("The table is sheet 'second'; --array names another: 'read me'.",)
 
 
 def test_merged_cells_are_empty(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class RawArray:
         if transposed:
             return replace(self, shape=self.shape[::-1], fortran=not self.fortran).row_array(targets=targets)
         rows, columns = row_shape(self.label, self.shape, targets=targets)
-        words = targets and columns == 1 and self.dtype.kind == "U"
+        words = targets and columns == 1 and self.dtype.kind in "SU"
         if not words:
             numeric_dtype(self.label, self.dtype)
 
@@ -139,6 +139,8 @@ class RawArray:
         return RowArray(label=self.label, rows=rows, columns=columns, dtype=self.dtype, blocks=blocks)
 
     def _checked(self, words: Array) -> Array:
+        if words.dtype.kind == "S":
+            return np.char.decode(words, "utf-8")
         if odd_letters(words):
             raise malformed(self.label, "holds text with letters that there are not; the file is damaged")
         return words

@@ -17,7 +17,16 @@ from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import FORTRAN_BLOCK_BYTES, check_expansion
 from rsgadvise.data.formats.sparse import by_columns, sparse_rows
 from rsgadvise.data.packing import Packing
-from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, optional, reading, row_shape
+from rsgadvise.data.stream import (
+    Array,
+    RowArray,
+    malformed,
+    numeric_dtype,
+    optional,
+    reading,
+    row_shape,
+    word_rows,
+)
 
 _BOOL = np.dtype(bool)
 _NUMBERS = {"double", "single", "logical", *(f"{u}int{bits}" for u in ("", "u") for bits in (8, 16, 32, 64))}
@@ -28,10 +37,13 @@ def hdf5_archive(path: Path) -> Archive:
     h5py = optional("h5py", path, "HDF5 files need h5py", extra="hdf5")
     found: dict[str, Item] = {}
     others: dict[str, Item] = {}
+    texts: dict[str, Item] = {}
 
     def rows(name: str, targets: bool, transposed: bool) -> RowArray:
         label = f"{path}: dataset {name!r}"
         with reading(path), h5py.File(path, "r") as file:
+            if targets and h5py.check_string_dtype(file[name].dtype):
+                return word_rows(label, [word.decode() for word in _whole(label, file[name]).tolist()])
             return dataset_rows(path, label, file[name], targets=targets, transposed=transposed)
 
     def note(name: str, item: Any) -> None:
@@ -42,13 +54,17 @@ def hdf5_archive(path: Path) -> Archive:
         else:
             what = "text" if item.dtype.kind in "OSU" else "no numbers"
             others[name] = Item(None, partial(rows, name), what)
+            if item.ndim == 1 and h5py.check_string_dtype(item.dtype):
+                texts[name] = Item(tuple(item.shape), partial(rows, name), "text ")
 
     with reading(path), h5py.File(path, "r") as file:
         # Soft and external links are not followed: they may lead out of the file.
         file.visititems(note)
     if not found:
         raise malformed(path, "holds no dataset of numbers; store the features as one")
-    return Archive(path, found | others)
+    # Words may be labels where there is one for each row of an array.
+    lengths = {item.shape[:1] for item in found.values() if item.shape}
+    return Archive(path, found | others | {n: item for n, item in texts.items() if item.shape in lengths})
 
 
 def dataset_rows(path: Path, label: str, dataset: Any, *, targets: bool, transposed: bool) -> RowArray:

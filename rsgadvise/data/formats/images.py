@@ -17,7 +17,16 @@ import numpy as np
 from rsgadvise.data.formats import Format
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.reading import Asked
-from rsgadvise.data.stream import Array, ArraySource, DataSource, RowArray, malformed, optional, reading
+from rsgadvise.data.stream import (
+    Array,
+    ArraySource,
+    DataSource,
+    RowArray,
+    malformed,
+    optional,
+    reading,
+    word_rows,
+)
 from rsgadvise.records import dataclass
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -206,16 +215,6 @@ def _rows(path: Path, files: list[Path], kind: _Kind) -> RowArray:
     return RowArray(label=str(path), rows=len(files), columns=kind.columns, dtype=kind.dtype, blocks=blocks)
 
 
-def _labels(path: Path, classes: list[str]) -> RowArray:
-    names = np.array(classes)[:, None]
-
-    def blocks(max_bytes: int) -> Iterator[Array]:
-        step = max(1, max_bytes // names.itemsize)
-        return (names[start : start + step] for start in range(0, len(names), step))
-
-    return RowArray(label=f"{path}: classes", rows=len(names), columns=1, dtype=names.dtype, blocks=blocks)
-
-
 def _notes(found: _Found, kind: _Kind, *, classes: bool) -> tuple[str, ...]:
     colour = {"L": "grey", "RGB": "red, green and blue"}.get(
         kind.mode, f"grey, {kind.dtype.itemsize * 8} bits"
@@ -250,7 +249,7 @@ class Images(Format):
                 f"image in the order of their names; {target!r} is not a file; name another or leave it out",
             )
         elif found.classes is not None:
-            targets = _labels(path, found.classes)
+            targets = word_rows(f"{path}: classes", found.classes)
         kind = _Kind(found.files)
         source = ArraySource(
             path=path,

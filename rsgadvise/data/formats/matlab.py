@@ -23,7 +23,7 @@ from rsgadvise.data.formats import Archives
 from rsgadvise.data.formats.binary import ExpansionGuard, RawArray, check_expansion
 from rsgadvise.data.formats.sparse import by_columns, sparse_rows
 from rsgadvise.data.packing import Packing
-from rsgadvise.data.stream import Array, RowArray, malformed, reading
+from rsgadvise.data.stream import Array, RowArray, malformed, reading, word_rows
 from rsgadvise.records import dataclass
 
 _HEADER = 128
@@ -34,6 +34,8 @@ _ENTRIES = dict(zip(range(6, 16), ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4
 """What the entries are, by class, however they are stored."""
 _SPARSE, _STRUCT = 5, 2
 _DEEPEST, _MOST_FIELDS = 8, 1000
+_CELL, _CHAR = 1, 4
+_LETTERS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}  # by how they are stored
 _OTHER = {1: "cell", 2: "struct", 3: "object", 4: "char", 16: "function", 17: "object"}
 _COMPLEX_FLAG, _LOGICAL_FLAG = 0x08, 0x02
 _LONGEST_NAME, _MOST_AXES = 4096, 32
@@ -107,10 +109,10 @@ class _Parts:
     """The parts of an element one after the other, each of no more bytes than are left."""
 
     def __init__(self, element: _Element, stream: BinaryIO) -> None:
-        self._element, self._stream, self.at = element, stream, 0
+        self.element, self._stream, self.at = element, stream, 0
 
     def take(self, size: int) -> bytes:
-        data = self._stream.read(size) if size <= self._element.most - self.at else b""
+        data = self._stream.read(size) if size <= self.element.most - self.at else b""
         if len(data) < size:
             raise ValueError(f"it ends before {size} bytes that it claims")
         self.at += size
@@ -124,7 +126,7 @@ class _Parts:
         return (kind & 0xFFFF, kind >> 16) if kind >> 16 else (kind, self._number())
 
     def _number(self) -> int:
-        return int(np.frombuffer(self.take(4), self._element.order + "u4")[0])
+        return int(np.frombuffer(self.take(4), self.element.order + "u4")[0])
 
     def data(self, most: int) -> tuple[int, bytes]:
         """Kind and bytes of the part that follows, `most` of them."""
@@ -133,13 +135,13 @@ class _Parts:
         if size > most:
             raise ValueError(f"{size} bytes are claimed where at most {most} make sense")
         data = self.take(size)
-        self.take(min((begun - self.at) % 8, max(0, self._element.most - self.at)))  # padding
+        self.take(min((begun - self.at) % 8, max(0, self.element.most - self.at)))  # padding
         return kind, data
 
     def stored(self, kind: int) -> np.dtype[Any]:
         if kind not in _STORED:
             raise ValueError(f"its entries are of the unknown kind {kind}")
-        return np.dtype(self._element.order + _STORED[kind])
+        return np.dtype(self.element.order + _STORED[kind])
 
     def numbers(self, most: int = 1 << 32) -> Array:
         kind, data = self.data(most)
@@ -161,6 +163,13 @@ class _Matrix:
     @property
     def numeric(self) -> bool:
         return self.code == _SPARSE or self.code in _ENTRIES
+
+    @property
+    def count(self) -> int:
+        """How many words it may hold: one a row of letters, or one a cell of a list; 0 if it is neither."""
+        if self.code == _CHAR and len(self.shape) == 2:
+            return self.shape[0]
+        return max(self.shape) if self.code == _CELL and math.prod(self.shape) == max(self.shape) else 0
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -237,8 +246,16 @@ def mat_archive(path: Path) -> Archive:
     if len({name.partition(".")[0] for name in matrices}) == 1:  # the fields of one struct
         matrices = {name.partition(".")[2] or name: matrix for name, matrix in matrices.items()}
 
+    # Words may be labels where there is one for each row of an array.
+    lengths = {length for matrix in found if matrix.numeric for length in matrix.shape} - {0, 1}
+
     def rows(matrix: _Matrix, targets: bool, transposed: bool) -> RowArray:
         label = f"{path}: array {matrix.name!r}"
+        if not matrix.numeric:
+            if not targets:
+                raise malformed(label, "holds words; features are numbers, so name another array")
+            with reading(label):
+                return word_rows(label, _words(matrix))
         if matrix.complex:
             raise malformed(label, "holds complex numbers; only real numbers are read, so convert it")
         with reading(label):
@@ -251,6 +268,8 @@ def mat_archive(path: Path) -> Archive:
         {
             name: Item(matrix.shape, partial(rows, matrix), matrix.what)
             if matrix.numeric
+            else Item((matrix.count,), partial(rows, matrix), f"{matrix.what} ")
+            if matrix.count in lengths
             else Item(None, what=matrix.what)
             for name, matrix in matrices.items()
         },
@@ -300,6 +319,39 @@ def _full(matrix: _Matrix, label: str, targets: bool, transposed: bool) -> RowAr
         raise ValueError(f"entries of {wanted.name} are stored as {stored.name}")
     rows = raw.row_array(targets=targets, transposed=transposed)
     return rows if stored == wanted else rows.mapped(wanted, lambda block: block.astype(wanted))
+
+
+def _words(matrix: _Matrix) -> list[str]:
+    """The rows of an array of letters, or the texts in cells."""
+    with matrix.element.open() as stream:
+        parts = _Parts(matrix.element, stream)
+        parts.take(matrix.before)
+        if matrix.code == _CHAR:
+            return _text_rows(parts, matrix.shape)
+        found = list[str]()
+        for _ in range(matrix.count):
+            kind, size = parts.tag()
+            stop = parts.at + size
+            if kind != _MATRIX or not size or int(parts.numbers(8)[0]) & 0xFF != _CHAR:
+                raise ValueError("its cells hold other things than words; store the labels as one array")
+            shape = tuple(int(length) for length in parts.numbers(4 * _MOST_AXES))
+            parts.data(_LONGEST_NAME)
+            found.append("".join(_text_rows(parts, shape)[:1]))
+            while parts.at < stop:
+                parts.take(min(_CHUNK, stop - parts.at))
+        return found
+
+
+def _text_rows(parts: _Parts, shape: tuple[int, ...]) -> list[str]:
+    """The rows of letters that follow, which lie column by column."""
+    kind, data = parts.data(parts.element.most)
+    if kind not in _LETTERS:
+        raise ValueError(f"its letters are of the unknown kind {kind}")
+    order = {"<": "-le", ">": "-be"}[parts.element.order] if _LETTERS[kind] == "utf-16" else ""
+    letters = data.decode(_LETTERS[kind] + order)
+    if len(letters) != math.prod(shape):
+        raise ValueError(f"it claims {len(letters)} letters in the shape {shape}")
+    return ["".join(letters[row :: shape[0]]).rstrip(" \0") for row in range(shape[0])]
 
 
 def _sparse(matrix: _Matrix, label: str, transposed: bool) -> RowArray:

@@ -25,7 +25,7 @@ _MAX_HEADER = 10_000
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([^'"]*)['"]""")
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""")
 _SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(((?:\s*\d{1,19}L?\s*,?)*)\s*\)""")
-_PLAIN_DESCR = re.compile(r"[<>|=]?([biuf]\d{1,2}|U[1-9]\d{0,4})|\?")
+_PLAIN_DESCR = re.compile(r"[<>|=]?([biuf]\d{1,2}|[SU][1-9]\d{0,4})|\?")
 
 
 def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtype[np.generic], bool, int]:
@@ -107,7 +107,7 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
             shape, dtype, *_ = _read_header(stream, info.filename)  # type: ignore[arg-type]
     except DataError:
         return None
-    return shape, dtype.kind == "U"
+    return shape, dtype.kind in "SU"
 
 
 def _shapes(headers: Mapping[str, tuple[tuple[int, ...], bool] | None]) -> dict[str, tuple[int, ...] | None]:

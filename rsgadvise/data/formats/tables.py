@@ -31,13 +31,13 @@ from rsgadvise.data.dialect import (
     BLANKS,
     FALSE,
     NO_NUMBER,
-    SIGNS,
     TRUE,
     Dialect,
     TableOptions,
     dialect_of,
+    is_amount,
     is_date,
-    is_day,
+    is_marked,
 )
 from rsgadvise.data.formats import Format, all_formats
 from rsgadvise.data.packing import Packing, unpacked_name
@@ -65,10 +65,15 @@ _STAND_INS = frozenset(
     for sign in ("", "-")
     for end in ("", ".0", ".9")
 )
+_SUMMARIES = frozenset(
+    {
+        *("total", "totals", "grand total", "sum", "average", "mean", "avg", "summe", "gesamt", "insgesamt"),
+        *("mittelwert", "durchschnitt", "total général", "somme", "moyenne", "totale", "somma", "media"),
+        *("suma", "promedio", "totaal", "gemiddelde", "soma", "média"),
+    }
+)
+"""What a row that sums up the others is called."""
 _LONGEST_MARK = 40  # of a missing cell
-_TIMES = re.compile(
-    r"date|day|time", re.IGNORECASE
-)  # what a column of whole numbers is called, if these are days
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
 
@@ -152,11 +157,9 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
         kind = "empty"
     elif values and all(cell in _TRUTHS for cell in filled if cell not in NO_NUMBER):
         kind = "truth"
-    elif filled and _TIMES.search(name or "") and all(map(is_day, filled)):
-        kind = "date"
     elif numbers and 2 * len(numbers) >= len(values):
         # The others are mistakes, which are named where they are read.
-        kind = "number" if all(map(SIGNS.isdisjoint, filled)) else "marked"
+        kind = "marked" if any(map(is_marked, filled)) else "number"
     elif values and all(is_date(cell) for cell in filled if cell not in NO_NUMBER):
         kind = "date"
     counts = kind == "number" and len(numbers) == len(cells) and numbers[0] in (0.0, 1.0)
@@ -166,10 +169,13 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
         unit := dialect.numbers.unit([cell for cell in filled if cell not in NO_NUMBER] or [""])
     ):
         kind = "marked"
+    holds = "text"
+    if kind == "word" and 2 * sum(map(is_amount, filled)) > len(filled):
+        kind, holds = "other", "numbers beside text,"
     example = next((cell for cell in filled if cell not in NO_NUMBER), "")
     distinct = kind == "number" and len(set(numbers)) == len(cells) and all(each % 1 == 0 for each in numbers)
     return Column(
-        name, kind, tuple(filled), counts, f"text such as {example[:40]!r}", unit=unit, distinct=distinct
+        name, kind, tuple(filled), counts, f"{holds} such as {example[:40]!r}", unit=unit, distinct=distinct
     )
 
 
@@ -499,6 +505,7 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
                     yield place, [] if found is None else found[:, at].tolist()
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
+        _refuse_summary(layout, columns)
         columns = replace(columns, notes=(*columns.notes, *_stand_ins(layout, columns, asked.words)))
         if asked.reading.target_kind == "classes" and columns.targets:
             layout = _as_words(layout, columns.targets[0])
@@ -525,6 +532,22 @@ def _stand_ins(layout: Layout, chosen: Columns, words: Words) -> Iterator[str]:
             yield (
                 f"Column {at}{name} holds {far[0]}, far from every other number; if that stands for a "
                 f"missing value, {words.table_key('missing', far[0])}."
+            )
+
+
+def _refuse_summary(layout: Layout, chosen: Columns) -> None:
+    """Raise for a last row that is called a total or a mean, and is that of the rows above it."""
+    (*above, last), read = layout.dialect.rows or ((),), (*chosen.features, *chosen.targets)
+    called = next((cell for cell in last if cell.strip(" :").lower() in _SUMMARIES), None)
+    if called is None or any(layout.dialect.absent(last[at]) for at in read):
+        return
+    for at in (place for place in read if layout.columns[place].numeric):
+        value = _value(layout, at)
+        own, others = value(last[at]), [found for row in above if (found := value(row[at])) is not None]
+        sums = (sum(others), sum(others) / len(others)) if own and len(others) > 1 else ()
+        if own and any(math.isclose(own, each, rel_tol=1e-3) for each in sums):
+            raise malformed(
+                layout.path, f"its last row, {called!r}, sums up those above; take it out of the file"
             )
 
 

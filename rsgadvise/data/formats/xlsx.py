@@ -207,7 +207,7 @@ def _has_formulas(path: Path) -> bool:
 
 
 def _chosen(path: Path, array: str | None, words: Words) -> tuple[str, tuple[str, ...]]:
-    """(the sheet that is named, or the first that holds anything, sentences about it)."""
+    """(the sheet that is named, or the first of more than a column, or that holds anything, notes on it)."""
     with _Workbook(path) as book:
         if array is not None:
             if array not in book.sheets:
@@ -217,12 +217,15 @@ def _chosen(path: Path, array: str | None, words: Words) -> tuple[str, tuple[str
                 )
             return array, ()
         filled = [name for name in book.sheets if any(any(_texts(row)) for row in book.rows(name))]
+        # Notes are one cell below the other.
+        wide = (name for name in filled if any(sum(map(bool, _texts(row))) > 1 for row in book.rows(name)))
+        chosen = next(wide, next(iter(filled), ""))
     if not filled:
         raise malformed(path, "holds only empty sheets; at least one row is needed")
     if len(filled) == 1:
-        return filled[0], ()
-    others = ", ".join(repr(name) for name in filled[1:20])
-    return filled[0], (f"The table is sheet {filled[0]!r}; {words.array} names another: {others}.",)
+        return chosen, ()
+    others = ", ".join(repr(name) for name in filled[:20] if name != chosen)
+    return chosen, (f"The table is sheet {chosen!r}; {words.array} names another: {others}.",)
 
 
 def layout_of_sheet(path: Path, array: str | None, options: TableOptions, words: Words) -> Layout:
