@@ -75,7 +75,7 @@ class EstimatorAdvice:
 
     def __str__(self) -> str:
         """As the command line shows an advice, at 80 columns."""
-        from rsgadvise.show.report.console import as_text
+        from rsgadvise.show.formats.table import as_text
 
         return as_text(self._blocks())
 

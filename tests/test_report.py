@@ -22,9 +22,9 @@ from rsgadvise.numerals import count, number
 from rsgadvise.show.formats.csv import as_csv
 from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.formats.markdown import as_markdown
+from rsgadvise.show.formats.table import as_text, fitted
 from rsgadvise.show.formats.yaml import as_yaml
 from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title
-from rsgadvise.show.report.console import as_text, fitted
 from rsgadvise.show.report.documents import as_document
 
 

@@ -101,7 +101,7 @@ class ModelAdvice:
 
     def __str__(self) -> str:
         """As the command line shows it at 80 columns."""
-        from rsgadvise.show.report.console import as_text
+        from rsgadvise.show.formats.table import as_text
         from rsgadvise.show.report.torch_model import model_blocks
 
         return as_text(model_blocks(self, details=False))

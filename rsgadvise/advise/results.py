@@ -486,8 +486,8 @@ class Advice:
 
     def __str__(self) -> str:
         """The answer, the ranks and what to mind, as the command line shows them at 80 columns."""
+        from rsgadvise.show.formats.table import as_text
         from rsgadvise.show.report.advice import advice_blocks
-        from rsgadvise.show.report.console import as_text
 
         return as_text(advice_blocks(self, details=False))
 

@@ -19,8 +19,8 @@ from rsgadvise.pilot.advice import advise_with_data
 from rsgadvise.pilot.arena import Spending
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.formats.json import as_json
+from rsgadvise.show.formats.table import as_text
 from rsgadvise.show.report.advice import advice_blocks
-from rsgadvise.show.report.console import as_text
 from rsgadvise.show.report.documents import as_document
 from rsgadvise.spec import Spec
 from rsgadvise.training import rsg as rsg_module
