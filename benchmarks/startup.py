@@ -15,9 +15,9 @@ PEER = (
 )
 
 ROWS = (
-    ("mnist_single_layer", "paper", 1.5),
-    ("mnist_autoencoder", "paper", 1.5),
-    ("mnist_multilayer", "paper", 1.5),
+    ("mnist_single_layer", "paper", 1.3),
+    ("mnist_autoencoder", "paper", 1.3),
+    ("mnist_multilayer", "paper", 1.3),
     ("mnist_single_layer", "auto", 2.0),
     ("mnist_autoencoder", "auto", None),  # what networks with many weights are tried with takes seconds
     ("mnist_multilayer", "auto", None),
