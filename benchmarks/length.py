@@ -1,9 +1,9 @@
-"""`python -m benchmarks.length`: what ending a training early is worth on rows that nobody saw.
+"""`python -m benchmarks.length`: what the length that is advised is worth on rows that nobody saw.
 
 Tables that the rules of an advice were chosen on, real ones from RSGADVISE_DATA and made-up ones of noise.
 A third of the rows is kept aside, the rest is advised on with a budget that nobody would call short, and
-trained from three starts for as long as advised and for the whole budget: losses there, and shares that are
-wrong.
+trained from three starts as advised, and for the whole budget with a stepsize that falls at its end as it
+does where nothing is rehearsed: losses there, and shares that are wrong.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import numpy as np
 
 from benchmarks.advice.problems import is_there, parts_of
 from rsgadvise import recommend
+from rsgadvise.pilot.advising import cooldown_for
 from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.race import Cooling
 from rsgadvise.pilot.tournament import loss_at, predictions
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
@@ -60,13 +62,15 @@ def _tables(folder: Path) -> Iterator[tuple[str, Any, Any]]:
     yield "chessboard", inputs, np.eye(2)[(3 * inputs).astype(int).sum(axis=1) % 2]
 
 
-def _tested(arena: Arena, plan: Any, iterations: int, aside: Data) -> tuple[float, float]:
+def _tested(arena: Arena, plan: Any, iterations: int, cooldown: float, aside: Data) -> tuple[float, float]:
     """(loss, share that is wrong) of the rows kept aside, in the mean of the starts."""
     gammas = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,) * 2
     setting = Training(arena.network, arena.data, gammas, plan.batch_size, optimizer=arena.optimizer)
+    pace = Cooling(np.array([gammas]), np.zeros(1), np.array([cooldown]), iterations)
     found = []
     for key in range(20, 20 + SEEDS):
-        (shot,) = train(setting, arena.start(key), [arena.stream(key)], [np.array([iterations + 1])])
+        stops = [np.array([iterations + 1])]
+        (shot,) = train(setting, arena.start(key), [arena.stream(key)], stops, pace=pace)
         wrong = arena.wrong(predictions(arena.network, shot.weights, aside.inputs), aside.targets)
         found.append(
             (loss_at(arena.network, shot.weights, aside), wrong.mean() if arena.labelled else np.nan)
@@ -104,8 +108,8 @@ def main() -> int:
             )
             test = Data(inputs[aside].astype(np.float32), targets[aside].astype(np.float32))
             whole = plan.looks[-1].iterations
-            full = _tested(arena, plan, whole, test)
-            early = full if plan.iterations == whole else _tested(arena, plan, plan.iterations, test)
+            full = _tested(arena, plan, whole, cooldown_for(spec), test)
+            early = _tested(arena, plan, plan.iterations, plan.cooldown, test)
             rows.append((*full, *early))
             print(
                 f"{name:32} {kind:13} {plan.iterations:6} of {whole:6}: "

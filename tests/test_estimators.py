@@ -112,20 +112,25 @@ def test_rows_of_several_labels() -> None:
 
 
 def test_new_rows_are_predicted_as_well_as_by_the_best_of_a_grid() -> None:
-    """The oracle is scikit-learn itself, fitted at thirteen rates with the same batches for 20 epochs."""
+    """The oracle is scikit-learn itself, fitted at thirteen rates with the same batches for 20 epochs.
+
+    From five starts each: a constant stepsize ends a few points higher or lower by chance.
+    """
     rows, held = slice(0, 150), slice(150, None)
     for solver in ("adam", "sgd"):
-        model = classifier(solver=solver)
-        found = recommend(model=model, data=(UNIT[rows], WORDS[rows]))
+        found = recommend(model=classifier(solver=solver), data=(UNIT[rows], WORDS[rows]))
+
+        def score(solver: str = solver, **settings: Any) -> float:
+            fitted = [
+                classifier(solver=solver, random_state=start, **settings).fit(UNIT[rows], WORDS[rows])
+                for start in range(5)
+            ]
+            return float(np.mean([each.score(UNIT[held], WORDS[held]) for each in fitted]))
+
         batch = found.arguments["batch_size"]
         rates = (0.001, *np.geomspace(1e-4, 1, 13))
-        default, *grid = [
-            classifier(solver=solver, learning_rate_init=rate, batch_size=batch)
-            .fit(UNIT[rows], WORDS[rows])
-            .score(UNIT[held], WORDS[held])
-            for rate in rates
-        ]
-        advised = found.estimator.fit(UNIT[rows], WORDS[rows]).score(UNIT[held], WORDS[held])
+        default, *grid = (score(learning_rate_init=rate, batch_size=batch) for rate in rates)
+        advised = score(**found.arguments)
         assert advised > max(grid) - 0.1
         assert advised > default + 0.1
 

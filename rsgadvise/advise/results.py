@@ -93,8 +93,8 @@ class TrainingPlan:
         learns: whether it ends better than a constant prediction.
         reason: why it does not, or what holds it back, found by experiment, and what helps; else empty.
         loss: training loss that it reached, of a constant prediction `constant_loss`.
-        looks: along whole trainings, `loss` and what follows being those after `iterations`; empty where
-            nothing was held out, or they would have taken long: then these are of a short run.
+        looks: of whole trainings of several lengths; `loss` and what follows are of that of `iterations`, or
+            of a short run where nothing was held out or they would have taken long, and there are none.
         held_out_loss: of the rows that were not trained on.
         held_out_error: share of them that are wrong; `constant_error` is that of always saying the commonest
             class.

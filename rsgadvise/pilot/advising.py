@@ -32,12 +32,20 @@ if TYPE_CHECKING:
 COOLDOWN = 0.05
 """Share of the iterations, chosen on other tables than docs/advice_benchmark.md reports on; see there."""
 
-COOLDOWN_SCALE_FREE = 0.5
-"""The same for optimisers whose steps stay as long when the gradient gets shorter; see docs/pilot.md."""
+COOLDOWN_LONG = 0.5
+"""The same for optimisers whose steps stay as long when the gradient gets shorter, and for whole trainings
+whose length rows held out choose; see docs/pilot.md."""
 
 _TO_THE_END = ("last", "increasing")
 
 _REHEARSAL = 0.4  # of the work that auto may spend: what whole trainings may take on top of it
+
+
+def cooldown_for(spec: Spec) -> float:
+    """The share of a training over which its stepsize falls; 0 where the spec fixes what it does."""
+    given = spec.training
+    fixed = (given.stepsize, given.decay, given.stopping) != (None, None, None) or any(spec.search.decay)
+    return 0.0 if fixed else COOLDOWN_LONG if given.chosen_optimizer.scale_free else COOLDOWN
 
 
 def with_cooldown(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
@@ -46,25 +54,17 @@ def with_cooldown(plan: TrainingPlan, spec: Spec) -> TrainingPlan:
     A constant stepsize leaves the noise of its mini-batches in the last weights; shorter ones at the end
     take it out, at the cost of half their iterations' progress. It is for what was raced or is typical: a
     theorem's own plan stays as its bound has it, and so does what the spec fixes. Where a race found earlier
-    weights better than late ones, it is left alone too.
+    weights better than late ones it is left alone too, and where whole trainings ended so already.
 
     Args:
         plan: to train with.
         spec: whose `stepsize`, `decay` (also one to search) and `stopping` stay where they are given.
     """
-    given = spec.training
-    if plan.source not in ("raced", "typical") or plan.decay:
+    share = cooldown_for(spec)
+    late = plan.source == "typical" or (plan.source == "raced" and plan.stopping in _TO_THE_END)
+    if not late or plan.decay or not share:
         return plan
-    if given.stepsize is not None or given.decay is not None or given.stopping is not None:
-        return plan
-    if any(spec.search.decay):
-        return plan
-    if plan.source == "raced" and plan.stopping not in _TO_THE_END:
-        return plan
-    free = given.chosen_optimizer.scale_free
-    return replace(
-        plan, stopping="end", schedule="linear", cooldown=COOLDOWN_SCALE_FREE if free else COOLDOWN
-    )
+    return replace(plan, stopping="end", schedule="linear", cooldown=share)
 
 
 def advise(
@@ -236,7 +236,13 @@ def _measured(
     if effort.automatic and effort.pilot is None:
         # A race looks for the smallest loss within a budget.
         spec = spec.model_copy(update={"target": None})
-        spending = Spending(1.0, effort.allowed, _REHEARSAL * effort.allowed, effort.single)
+        spending = Spending(
+            1.0,
+            effort.allowed,
+            _REHEARSAL * effort.allowed,
+            effort.single,
+            COOLDOWN_LONG if cooldown_for(spec) and not effort.single else 0.0,
+        )
     return advise_with_data(
         spec,
         rows,

@@ -175,12 +175,14 @@ class Spending:
             With it nothing is too small: a pilot does what it is enough for.
         rehearsal: multiply-adds that whole trainings of the winner may take on top; 0 for none.
         single: whether it is to be trained with one constant stepsize, as by a library that has no other.
+        cooldown: share of these trainings, the last one, over which the stepsize falls to 0.
     """
 
     trainings: float
     work: float | None = None
     rehearsal: float = 0.0
     single: bool = False
+    cooldown: float = 0.0
 
     @property
     def lenient(self) -> bool:

@@ -54,8 +54,8 @@ class Seen:
 
 ALONG = Seen(5, 0.02, 0.1, 0.5, 3.76, 0.84)
 """One run with a constant stepsize, along it: 3,243 extrapolations on four tables."""
-REHEARSED = Seen(5, 0.1, 0.1, 0.5, 3.76, 0.84, whole=True)
-"""The same along whole trainings, where what rows held out and a falling stepsize add is no longer small
+REHEARSED = Seen(2, 0.1, 0.1, 0.5, 3.76, 0.84, whole=True)
+"""The ends of whole trainings of several lengths, where what rows held out add is no longer small
 beside the distance."""
 COOLED = Seen(2, 0.05, 0.2, 0.3, 2.07, 0.84, between=True)
 """The ends of the winner's two runs of a race, once their stepsizes have fallen to 0: 285 trainings on four

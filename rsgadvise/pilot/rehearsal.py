@@ -1,6 +1,8 @@
-"""One whole training of what won a race: how long rows that were held out gain from it."""
+"""Whole trainings of what won a race, of several lengths: how long rows that were held out gain from it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,32 +10,38 @@ from numpy.typing import NDArray
 from rsgadvise.advise.results import Look
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.looking import LOSS_COST
-from rsgadvise.pilot.race import Candidate
+from rsgadvise.pilot.race import Candidate, Cooling
 from rsgadvise.pilot.tournament import losses_of, predictions
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Data
-from rsgadvise.training.rsg import train
+from rsgadvise.training.rsg import Snapshot, train
 
 _KEY = 8  # of the start and the mini-batches
-_EACH = 2 ** (1 / 3)  # between lengths that are looked at
-_LOOKS = 31
+_CLOSE, _FAR = 2 ** (1 / 3), 2.0  # between lengths; far where each has an end of its own to be trained
+_SHORTEST = 2.0**-10  # of the lengths, as a share of the longest
 _ROWS = 1 << 12  # of either part, that losses are taken over
-_SURE = 1.0  # standard errors that the loss at the end has to be larger by
+_AS_GOOD = 1.1  # times the least loss of rows held out, up to which a longer training is as good
+
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A whole training, looked at on its way.
+    """Trainings of several lengths.
 
     Attributes:
         looks: of increasing lengths, the last one whole.
-        best: that which rows held out do best after: the last, unless it is worse by more than noise.
+        best: that which rows held out do best after, or the longest that is as good.
         work: in gradients of single examples.
+        cooldown: share of each over which its stepsize fell to 0.
     """
 
     looks: tuple[Look, ...]
     best: Look
     work: float
+    cooldown: float = 0.0
 
     @property
     def whole(self) -> Look:
@@ -47,18 +55,25 @@ class Rehearsal:
 
 
 def rehearse(
-    arena: Arena, candidate: Candidate, *, replicas: int = 1, fewest: int = 1, threads: int = 1
+    arena: Arena,
+    candidate: Candidate,
+    *,
+    cooldown: float = 0.0,
+    replicas: int = 1,
+    fewest: int = 1,
+    threads: int = 1,
 ) -> Rehearsal:
     """Train from starts of its own, and find the length that rows held out do best after.
 
-    A shorter length is best only if the mean over the rows held out of the loss at the end less the loss
-    there is more than its standard error above 0, and no more of them are wrong there. Losses of
-    neighbouring lengths are averaged to find it, and of the last two the better one stands for the end,
-    since a constant stepsize oscillates.
+    Trainings of all lengths are one until their stepsizes fall, from where each is taken to its own end.
+    Best is the longest whose loss of rows held out is at most 1.1 times the least, of those with no more of
+    them wrong than the longest has. Where stepsizes are constant, and so oscillate, losses of neighbouring
+    lengths are averaged, and of the last two the better one stands for the end.
 
     Args:
         arena: with rows held out.
         candidate: what is trained with.
+        cooldown: share of the iterations over which the stepsize falls linearly to 0; 0 for a constant one.
         replicas: trainings side by side, whose losses are averaged.
         fewest: iterations that are not gone below.
         threads: for large networks.
@@ -66,17 +81,12 @@ def rehearse(
     held = arena.held_out
     assert held is not None
     arena = arena.keeping(candidate.keep_prob)
-    n = candidate.iterations
-    lengths = np.unique(np.maximum(1, np.round(n * _EACH ** -np.arange(_LOOKS)).astype(np.int64)))
+    lengths = _lengths(candidate.iterations, cooldown)
     parts = [_first(arena.data), _first(held)]
-    start = [
-        np.concatenate(level) for level in zip(*(arena.start(_KEY + r) for r in range(replicas)), strict=True)
-    ]
-    streams = [arena.stream(_KEY + r, candidate.batch_size) for r in range(replicas)]
     own = np.zeros(len(lengths))
     others, wrong = np.zeros((2, len(lengths), parts[1].rows))
-    shots = train(candidate.training(arena), start, streams, [lengths + 1] * replicas, threads=threads)
-    for place, shot in enumerate(shots):
+    ends = _ends(arena, candidate, lengths, cooldown=cooldown, replicas=replicas, threads=threads)
+    for place, shot in enumerate(ends):
         each = [[matrix[r : r + 1] for matrix in shot.weights] for r in range(replicas)]
         for weights in each:
             outputs = [predictions(arena.network, weights, part.inputs) for part in parts]
@@ -92,8 +102,69 @@ def rehearse(
         Look(int(k), float(loss), float(other.mean()), float(errors.mean()) if arena.labelled else None)
         for k, loss, other, errors in zip(lengths, own, others, wrong, strict=True)
     )
-    work = replicas * (n * candidate.batch_size + LOSS_COST * len(lengths) * sum(part.rows for part in parts))
-    return Rehearsal(looks, looks[_best(others, wrong, lengths >= fewest)], work)
+    steps = candidate.iterations + int(sum(lengths - _constant(lengths, cooldown))) * (cooldown > 0)
+    looking = LOSS_COST * len(lengths) * sum(part.rows for part in parts)
+    work = replicas * (steps * candidate.batch_size + looking)
+    able = lengths >= fewest
+    best = _best(others.mean(axis=1), wrong.mean(axis=1), able, oscillates=not cooldown)
+    return Rehearsal(looks, looks[best], work, cooldown)
+
+
+def rehearsal_length(cooldown: float) -> float:
+    """Iterations of all lengths together, in those of the longest.
+
+    Example:
+        >>> rehearsal_length(0.0), rehearsal_length(0.5)
+        (1.0, 1.5)
+    """
+    each = _FAR if cooldown else _CLOSE
+    return 1 - cooldown + cooldown * each / (each - 1)
+
+
+def _lengths(longest: int, cooldown: float) -> IntArray:
+    """N of each training, in increasing order."""
+    each = _FAR if cooldown else _CLOSE
+    shares = each ** -np.arange(1 + int(np.log(1 / _SHORTEST) / np.log(each) + 1e-9))
+    return np.unique(np.maximum(1, np.round(longest * shares).astype(np.int64)))
+
+
+def _constant(lengths: IntArray, cooldown: float) -> IntArray:
+    """Iterations of each length before its stepsize falls."""
+    return np.asarray(np.floor((1 - cooldown) * lengths).astype(np.int64))
+
+
+def _ends(
+    arena: Arena, candidate: Candidate, lengths: IntArray, *, cooldown: float, replicas: int, threads: int
+) -> Iterator[Snapshot]:
+    """The weights at the end of each length."""
+    training, batch = candidate.training(arena), candidate.batch_size
+    starts = zip(*(arena.start(_KEY + r) for r in range(replicas)), strict=True)
+    streams = [arena.stream(_KEY + r, batch) for r in range(replicas)]
+    falls = _constant(lengths, cooldown)
+    stops = [np.unique(falls) + 1] * replicas
+    shots = train(training, [np.concatenate(level) for level in starts], streams, stops, threads=threads)
+    for shot in shots:
+        for last in lengths[falls + 1 == shot.iteration]:
+            if last < shot.iteration:
+                yield shot
+                continue
+            pace = Cooling(
+                np.tile(candidate.stepsizes, (replicas, 1)),
+                np.zeros(replicas),
+                np.full(replicas, cooldown),
+                int(last),
+            )
+            own = [arena.stream(_KEY + r, batch, int(last)) for r in range(replicas)]
+            yield from train(
+                training,
+                shot.weights,
+                own,
+                [np.array([last + 1])] * replicas,
+                first=shot.iteration,
+                memory=shot.memory,
+                pace=pace,
+                threads=threads,
+            )
 
 
 def _first(data: Data) -> Data:
@@ -101,21 +172,20 @@ def _first(data: Data) -> Data:
     return Data(data.inputs[:_ROWS], data.targets[:_ROWS])
 
 
-def _best(losses: NDArray[np.float64], wrong: NDArray[np.float64], allowed: NDArray[np.bool_]) -> int:
-    """Which length: the last, unless it is worse than the best by more than noise.
+def _best(losses: FloatArray, wrong: FloatArray, allowed: NDArray[np.bool_], *, oscillates: bool) -> int:
+    """Which length: the longest that is about as good as the best; the last if some have no loss.
 
     Args:
-        losses, wrong: (lengths, rows). allowed: lengths that may be chosen.
+        losses, wrong: of rows held out, (lengths,). allowed: lengths that may be chosen.
+        oscillates: whether one loss may be lucky.
     """
-    last = len(losses) - 1
-    if last < 1 or losses.shape[1] < 2 or not np.isfinite(losses).all():
+    end = last = len(losses) - 1
+    if last < 1 or not np.isfinite(losses).all():
         return last
-    end = last if losses[last].mean() <= losses[last - 1].mean() else last - 1
-    ends = np.concatenate([losses[:1], losses, losses[-1:]]).mean(axis=1)
-    smooth = (ends[:-2] + 2 * ends[1:-1] + ends[2:]) / 4
-    errors = wrong.mean(axis=1)
-    able = [place for place in range(end) if allowed[place] and errors[place] <= errors[end]]
-    best = min(able, key=lambda place: float(smooth[place]), default=last)
-    gain = losses[end] - losses[best]
-    error = float(gain.std(ddof=1)) / len(gain) ** 0.5
-    return best if float(gain.mean()) > _SURE * error else last
+    if oscillates:
+        end = last if losses[last] <= losses[last - 1] else last - 1
+        steady = np.concatenate([losses[:1], losses[:last], losses[[end, end]]])
+        losses = (steady[:-2] + 2 * steady[1:-1] + steady[2:]) / 4
+    able = np.flatnonzero(allowed & (wrong <= wrong[end]))
+    good = able[losses[able] <= _AS_GOOD * losses[able].min(initial=np.inf)]
+    return last if not len(good) or good[-1] >= end else int(good[-1])

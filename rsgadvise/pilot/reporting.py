@@ -24,7 +24,7 @@ from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
 from rsgadvise.pilot.looking import LOSS_COST, Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Cooling, Runner, fate, judged_rows, learns, stands_still
-from rsgadvise.pilot.rehearsal import Rehearsal, rehearse
+from rsgadvise.pilot.rehearsal import Rehearsal, rehearsal_length, rehearse
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
@@ -70,6 +70,7 @@ class Reporter:
         free_box: whether the spec leaves the box to the pilot.
         rehearsal: multiply-adds that whole trainings of the winner may take, beside the race.
         single: whether they are to be with one constant stepsize.
+        cooldown: share of them, the last one, over which the stepsize falls to 0.
         free_length: whether fewer iterations may be advised than were raced for.
     """
 
@@ -83,6 +84,7 @@ class Reporter:
     free_box: bool = False
     rehearsal: float = 0.0
     single: bool = False
+    cooldown: float = 0.0
     free_length: bool = True
 
     def report(
@@ -243,8 +245,9 @@ class Reporter:
         A stepsize at the edge of what is stable goes well from some starts, and for a while.
         """
         arena = self.arena
-        cost = winner.samples * multiply_adds(arena.network, winner.batch_size)
-        shared = winner.iterations * EACH_STEP  # by trainings side by side
+        length = rehearsal_length(self.cooldown)
+        cost = length * winner.samples * multiply_adds(arena.network, winner.batch_size)
+        shared = length * winner.iterations * EACH_STEP  # by trainings side by side
         replicas = int(min(_REPLICAS, (self.rehearsal - shared) / (cost - shared)))
         if arena.held_out is None or replicas < 1 or not self.free_length:
             return winner, None, 0.0
@@ -257,7 +260,12 @@ class Reporter:
             tournament.progress(1.0, "rehearsing")
             candidate = winner.slowed(0.5**halvings)
             found = rehearse(
-                arena, candidate, replicas=replicas, fewest=int(fewest), threads=tournament.threads
+                arena,
+                candidate,
+                cooldown=self.cooldown,
+                replicas=replicas,
+                fewest=int(fewest),
+                threads=tournament.threads,
             )
             tried.append((candidate, found))
             if found.whole.loss <= fine or self.space.stepsize is not None:
@@ -680,6 +688,8 @@ def raced_plan(
         plan = replace(plan, reason=plan.reason or wording.by_heart(report, plan))
     if learnt and rehearsal is not None:
         look = rehearsal.best
+        if rehearsal.cooldown:
+            plan = replace(plan, stopping="end", schedule="linear", cooldown=rehearsal.cooldown)
         curve = [(each.iterations, each.loss) for each in rehearsal.looks]
         return replace(
             plan,

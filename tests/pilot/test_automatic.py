@@ -15,7 +15,7 @@ from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan, cooled
 from rsgadvise.numerals import number
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.advice import advise_with_data
-from rsgadvise.pilot.advising import COOLDOWN, COOLDOWN_SCALE_FREE, with_cooldown
+from rsgadvise.pilot.advising import COOLDOWN, COOLDOWN_LONG, with_cooldown
 from rsgadvise.pilot.arena import FEWEST_SAMPLES, Spending, multiply_adds
 from rsgadvise.pilot.results import PilotAdvice
 from rsgadvise.show.report.advice import lead
@@ -111,7 +111,7 @@ def test_a_target_does_not_keep_it_from_racing() -> None:
     assert found.infeasible is None
     assert found.train is not None
     assert found.train.source == "raced"
-    assert found.train.iterations == 100 * 400 // 16
+    assert found.train.looks[-1].iterations == 100 * 400 // 16
 
 
 @pytest.mark.parametrize(("eps", "said"), [(1e-12, True), (1e6, False)])
@@ -178,7 +178,7 @@ def test_what_was_raced_or_is_typical_ends_at_a_stepsize_of_0() -> None:
         found = with_cooldown(plan, open_spec)
         assert (found.stopping, found.schedule, found.cooldown) == ("end", "linear", COOLDOWN)
         assert replace(found, stopping=plan.stopping, schedule="constant", cooldown=0.0) == plan
-    for optimizer, share in (("momentum", COOLDOWN), ("adam", COOLDOWN_SCALE_FREE)):
+    for optimizer, share in (("momentum", COOLDOWN), ("adam", COOLDOWN_LONG)):
         spec = Spec.model_validate({"network": NETWORK, "training": {"optimizer": optimizer}})
         assert with_cooldown(RACED, spec).cooldown == share
 

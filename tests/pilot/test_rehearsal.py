@@ -2,63 +2,90 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import Run
-from numpy.typing import NDArray
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import TrainingPlan
+from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.forecast import REHEARSED, expected
-from rsgadvise.pilot.rehearsal import _best
+from rsgadvise.pilot.race import Candidate
+from rsgadvise.pilot.rehearsal import _best, rehearsal_length, rehearse
+from rsgadvise.training.networks import Data, Network
 
-Float = NDArray[np.float64]
 RNG = np.random.default_rng(11)
 LENGTHS = 2 ** (np.arange(13) / 2)
 
 
-def along(means: Float, rows: int = 60, noise: float = 0.05) -> Float:
-    """Losses of rows with such means, which differ by row more than along the training."""
-    own = RNG.normal(0, 1, rows)
-    found = means[:, None] + own - own.mean() + noise * RNG.normal(size=(len(means), rows))
-    return np.asarray(found)
+def chosen(losses: Any, wrong: Any = 0.0, allowed: Any = True, *, oscillates: bool = False) -> int:
+    losses = np.asarray(losses, dtype=float)
+    wrong, able = np.broadcast_to(wrong, len(losses)), np.broadcast_to(allowed, len(losses))
+    return _best(losses, wrong, able, oscillates=oscillates)
 
 
-def chosen(losses: Float, wrong: Float | None = None, allowed: Any = True) -> int:
-    wrong = np.zeros_like(losses) if wrong is None else wrong
-    return _best(losses, wrong, np.broadcast_to(allowed, len(losses)))
+VALLEY = np.abs(np.log(LENGTHS / LENGTHS[6])) + 1
 
 
-def test_the_length_that_held_out_rows_do_best_after() -> None:
-    valley = np.abs(np.log(LENGTHS / LENGTHS[6])) + 1
-    assert abs(chosen(along(valley)) - 6) <= 1
-    assert chosen(along(valley[::-1] * 0 + np.linspace(2, 1, 13))) == 12, "it still falls"
-    assert chosen(along(np.ones(13), noise=0.0)) == 12, "it is level"
+@pytest.mark.parametrize("oscillates", [False, True])
+def test_the_length_that_held_out_rows_do_best_after(oscillates: bool) -> None:
+    assert abs(chosen(VALLEY, oscillates=oscillates) - 6) <= 1
+    assert chosen(np.linspace(2, 1, 13), oscillates=oscillates) == 12, "it still falls"
+    assert chosen(np.ones(13), oscillates=oscillates) == 12, "it is level"
+
+
+def test_of_lengths_that_are_about_as_good_the_longest() -> None:
+    losses = [3, 2, 1, 1.05, 1.09, 1.11, 1.2]
+    assert chosen(losses) == 4
+    assert chosen([*losses, 1.09]) == 7
 
 
 def test_a_last_look_that_jumps_is_passed_over() -> None:
     falls = np.linspace(2, 1, 13)
     falls[-1] = 5
-    assert chosen(along(falls)) == 12
+    assert chosen(falls, oscillates=True) == 12
+    assert chosen(falls) == 11
 
 
 def test_more_errors_speak_against_an_early_end() -> None:
-    valley = along(np.abs(np.log(LENGTHS / LENGTHS[6])) + 1)
-    wrong = np.zeros_like(valley)
-    wrong[:10, :5] = 1
-    assert chosen(valley, wrong) >= 10
-    assert chosen(valley, wrong[::-1]) < 10
+    wrong = np.where(np.arange(13) < 10, 0.1, 0.0)
+    assert chosen(VALLEY, wrong) >= 10
+    assert chosen(VALLEY, wrong[::-1]) < 10
 
 
 def test_lengths_that_may_not_be_chosen_are_not_and_no_number_is_no_verdict() -> None:
-    valley = along(np.abs(np.log(LENGTHS / LENGTHS[6])) + 1)
-    assert chosen(valley, allowed=np.arange(13) >= 8) == 8
-    assert chosen(valley, allowed=np.arange(13) >= 12) == 12
-    valley[3, 2] = np.inf
-    assert chosen(valley) == 12
-    assert chosen(np.ones((1, 9))) == 0
+    assert chosen(VALLEY, allowed=np.arange(13) >= 8) == 8
+    assert chosen(VALLEY, allowed=np.arange(13) >= 12) == 12
+    assert chosen(np.where(np.arange(13) == 3, np.inf, VALLEY)) == 12
+    assert chosen(np.ones(1)) == 0
+
+
+@pytest.mark.parametrize("cooldown", [0.05, 0.5, 1.0])
+def test_each_length_is_a_training_of_its_own(cooldown: float) -> None:
+    """One of plain gradient descent, whose batches are all of one row, is the same whatever it shares."""
+    row = Data(np.full((1, 2), 0.5, np.float32), np.full((1, 1), 0.9, np.float32))
+    network = Network("multilayer", (2, 3, 1), (5.0, 5.0))
+    arena = Arena(network, row, row, labelled=False, seed=0)
+    candidate = Candidate((0.7, 0.3), 0.0, 1, 64, 1.0, "grid")
+    found = rehearse(arena, candidate, cooldown=cooldown)
+    assert [look.iterations for look in found.looks] == [1, 2, 4, 8, 16, 32, 64]
+    for look in found.looks:
+        first, second = (matrix[0].astype(float) for matrix in arena.start(8))
+        for k in range(1, look.iterations + 1):
+            factor = min(1.0, (look.iterations + 1 - k) / (cooldown * look.iterations + 1))
+            h = 1 / (1 + np.exp(-first @ [0.5, 0.5]))
+            out = 1 / (1 + np.exp(-second @ h))
+            error = 2 * (out - 0.9) * out * (1 - out)
+            back = (second.T @ error) * h * (1 - h)
+            second = second - 0.3 * factor * np.outer(error, h)
+            first = first - 0.7 * factor * np.outer(back, [0.5, 0.5])
+        h = 1 / (1 + np.exp(-first @ [0.5, 0.5]))
+        assert look.loss == pytest.approx(float((1 / (1 + np.exp(-second @ h)) - 0.9)[0] ** 2), rel=1e-4)
+    length = sum(look.iterations - math.floor((1 - cooldown) * look.iterations) for look in found.looks)
+    assert rehearsal_length(cooldown) == pytest.approx((64 * (1 - cooldown) + length) / 64, abs=0.2)
 
 
 # A table of which little can be learnt: the oracle is stochastic gradient descent in plain numpy.
@@ -87,14 +114,15 @@ def trained(plan: TrainingPlan, iterations: int) -> float:
     for seed in range(3):
         rng = np.random.default_rng(seed)
         weights = [rng.normal(size=shape) / shape[1] ** 0.5 for shape in ((24, 6), (1, 24))]
-        for _ in range(iterations):
+        for k in range(1, iterations + 1):
             rows = rng.integers(160, size=16)
             h = 1 / (1 + np.exp(-X[rows] @ weights[0].T))
             out = 1 / (1 + np.exp(-h @ weights[1].T))
             error = 2 * (out - Y[rows, None]) * out * (1 - out) / 16
             back = (error @ weights[1]) * h * (1 - h)
             slopes = back.T @ X[rows], error.T @ h
-            gammas = np.atleast_1d(plan.stepsize)
+            fall = min(1.0, (iterations + 1 - k) / (plan.cooldown * iterations + 1))
+            gammas = fall * np.atleast_1d(plan.stepsize)
             weights = [w - gamma * slope for w, gamma, slope in zip(weights, gammas, slopes, strict=True)]
         h = 1 / (1 + np.exp(-X[160:] @ weights[0].T))
         out = 1 / (1 + np.exp(-h @ weights[1].T))
