@@ -143,7 +143,6 @@ def advise_estimator(
     from rsgadvise.training.networks import Data
 
     inputs, targets, loss, scales_targets = _rows(name, data)
-    own = name == "sklearn.MLPRegressor"
     beyond = not (inputs.min() >= 0 and inputs.max() <= 1)
     if beyond:
         inputs = scaled(inputs, STANDARD)
@@ -152,8 +151,7 @@ def advise_estimator(
         spec = from_model(
             model,
             loss=loss,
-            # Bounds are about inputs and targets in [0, 1].
-            data={"samples": len(inputs), **({"scaling": "standard"} if beyond or own else {})},
+            data={"samples": len(inputs), **({"scaling": "standard"} if beyond else {})},
             input_dim=inputs.shape[1],
             output_dim=targets.shape[1],
         )
@@ -166,7 +164,8 @@ def advise_estimator(
         raise UsageError(f"{error.key.rpartition('.')[2]} {error.message}") from None
     rows = Data(inputs, targets)
     with np.errstate(all="ignore"):  # what overflows at absurd values is reported in the result
-        advice = advise(spec, rows, effort, measured=measured_of(rows))
+        measured = {**measured_of(rows), "unit_targets": name != "sklearn.MLPRegressor"}
+        advice = advise(spec, rows, effort, measured=measured)
     notes = [str(each.message).replace("The spec leaves out", "Measured without") for each in left_out]
     if spec.network.weight_bounds:  # which the answer would call an assumption that the user may change
         largest = number(max(spec.network.weight_bounds))

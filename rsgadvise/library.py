@@ -241,20 +241,6 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else list(value)
 
 
-def measured_of(rows: Data) -> Mapping[str, float | int | None]:
-    """The statistics of rows by spec key."""
-    from rsgadvise.training.generated import moments_of
-
-    moments = moments_of(rows)
-    return {
-        "mean": moments.mean,
-        "mean_square": moments.mean_square,
-        "second_moment": moments.second_moment,
-        "top_eigenvalue": moments.top_eigenvalue,
-        "samples": rows.rows,
-    }
-
-
 def rows_of(spec: Spec, data: Any) -> Data:
     """Arrays as rows that fit the network of a spec.
 

@@ -62,7 +62,7 @@ def test_labels_may_be_words() -> None:
 
 @pytest.mark.parametrize("scaling", ["minmax", "robust", "standard"])
 def test_a_spec_may_say_how_arrays_are_scaled(scaling: str) -> None:
-    """As by hand with numpy; a standardised input is none that a theorem is about."""
+    """As by hand with numpy, and what is proven of a single layer is proven of all."""
     raw = 7 * X - 3
     low, high = np.percentile(raw, (1, 99), axis=0) if scaling == "robust" else (raw.min(0), raw.max(0))
     by_hand = {"standard": (raw - raw.mean(0)) / raw.std(0)}.get(
@@ -72,7 +72,8 @@ def test_a_spec_may_say_how_arrays_are_scaled(scaling: str) -> None:
     assert found.train is not None
     assert found.train.scaling is not None
     assert found.train.scaling.startswith(scaling[:3])
-    assert (found.guarantee is None) == (scaling == "standard")
+    assert found.guarantee is not None
+    assert ("scaled to mean 0" in found.guarantee.statement) == (scaling == "standard")
     if scaling != "standard":
         other = recommend(SPEC, data=(by_hand, LABELS)).train
         assert other is not None

@@ -15,7 +15,7 @@ from rsgadvise.advise.space import Goal, Space, without_limits
 from rsgadvise.errors import HypothesisError
 from rsgadvise.numerals import lengths, rounded_up
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.certified import largest_gradient, smoothing_gap
+from rsgadvise.theory.certified import largest_gradient, needs_norm, smoothing_gap
 from rsgadvise.theory.judge import gradient_stepsize, objective_for
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
@@ -162,18 +162,23 @@ def _drawn(best: Recommendation) -> str:
 def _inputs(problem: Problem, best: Recommendation) -> str:
     """What is assumed of the inputs: what nobody gave is at its worst, so that nothing is assumed of it."""
     unknown = {item.key for item in problem.assumed}
-    moments = problem.moments
+    moments, unit = problem.moments, problem.unit_inputs
     parts = []
-    if "data.second_moment" not in unknown:
-        parts.append(f"a mean of their squares of at most {_at_most(moments.second_moment, 6)}")
-    elif "data.mean" not in unknown:
+    second = _at_most(moments.second_moment, 6)
+    # Of standardised columns the means are 0, and the squares have the mean 1 unless some are constant.
+    if second != "1" if not unit else "data.second_moment" not in unknown:
+        parts.append(f"a mean of their squares of at most {second}")
+    elif unit and "data.mean" not in unknown:
         parts.append(f"a mean of at most {_at_most(moments.mean, 6)}")
     # Beside a 1, and beside what masks add to it, the mean of the inputs has a part in their curvature.
-    if "data.mean_square" not in unknown and (problem.bias or best.keep_prob < 1):
+    if unit and "data.mean_square" not in unknown and (problem.bias or best.keep_prob < 1):
         parts.append(f"a mean of their squared means of at most {_at_most(moments.mean_square, 6)}")
     if "data.top_eigenvalue" not in unknown:
         parts.append(f"a largest eigenvalue of E x x^T of at most {_at_most(moments.top_eigenvalue, 6)}")
-    return "inputs in [0, 1]" + (f" with {' and '.join(parts)}" if parts else "")
+    if moments.largest_norm is not None and needs_norm(problem):
+        parts.append(f"a norm of at most {_at_most(moments.largest_norm, 6)} each")
+    where = "inputs in [0, 1]" if unit else "inputs scaled to mean 0 and variance 1 per column"
+    return where + (f" with {' and '.join(parts)}" if parts else "")
 
 
 def _at_most(value: float, digits: int = _DIGITS) -> str:

@@ -240,7 +240,7 @@ def _from_data(
             f"got {widths[-1]}; change it"
         )
     values = statistics_for_spec(statistics)
-    if scaling == "standard":  # whose moments are not those that a spec may have
+    if scaling == "standard":  # the rest is measured whenever the file is read
         values = {"samples": values["samples"]}
     return widths, dict(values), network_for(kind, statistics)
 

@@ -319,7 +319,7 @@ class DataOptions:
         typer.Option(
             help="How features come into [0, 1]: auto, as the data ask for; none, as they are; minmax, "
             "column by column; robust, column by column from the 1st to the 99th percentile, the rest "
-            "clipped. Or standard: mean 0 and variance 1, for what is measured; no theorem is about it.",
+            "clipped. Or standard: mean 0 and variance 1, where certified constants hold, the paper's not.",
         ),
     ] = "auto"
 

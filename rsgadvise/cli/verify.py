@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from rsgadvise.ask.verify.cases import Case
     from rsgadvise.ask.verify.from_spec import Values
     from rsgadvise.ask.verify.results import Verification
-    from rsgadvise.spec import LoadedSpec
+    from rsgadvise.spec import LoadedSpec, Spec
     from rsgadvise.theory import ConstantsName
+    from rsgadvise.theory.problem import Problem
     from rsgadvise.training.networks import Data
 
 
@@ -160,11 +161,10 @@ def _values(loaded: LoadedSpec, measured: Any, asked: ConstantsName | None) -> V
     )
 
 
-def _about_the_start(loaded: LoadedSpec) -> str:
+def _about_the_start(spec: Spec, problem: Problem) -> str:
     """Why the bounds of `recommend`, `bound` and `sweep` for this spec are others."""
-    given = loaded.spec.training.initial_loss
-    largest = loaded.spec.network.largest_with(loaded.spec.training.chosen_optimizer.penalty)
-    theirs = f"{given:g}, given" if given is not None else f"{largest:g}, assumed"
+    given = spec.training.initial_loss
+    theirs = f"{problem.initial_loss:g}, {'assumed' if given is None else 'given'}"
     return (
         f"The bounds here hold for f(W1) as measured; `recommend`, `bound` and `sweep` take {theirs} as "
         "training.initial_loss, so that theirs differ."
@@ -223,8 +223,9 @@ def case_of(
 
     both = checked is Checked.BOTH
     constants = BY_THEOREM if both else (checked.value,)
+    problem = resolve(loaded.spec, rows.measured)
     try:
-        if not both and (refused := refusal(resolve(loaded.spec, rows.measured), checked.value)):
+        if not both and (refused := refusal(problem, checked.value)):
             raise refused
         with np.errstate(all="ignore"):
             setting, moments = setting_from_spec(
@@ -237,7 +238,7 @@ def case_of(
                 constants=constants,
                 notes=rows.notes,
             )
-            setting = replace(setting, notes=(*setting.notes, _about_the_start(loaded)))
+            setting = replace(setting, notes=(*setting.notes, _about_the_start(loaded.spec, problem)))
             return build_case(setting, seed=seed, alpha=alpha, moments=moments)
     except HypothesisError as error:
         raise located(error, loaded) from None

@@ -104,6 +104,7 @@ class Moments:
         self.chunks = 0
         self.row_means = Spread()
         self.row_squares = Spread()
+        self.largest = 0.0  # ||x||^2
         self._every_row = every_row
         self._detailed = True
         self._projections = Spread()
@@ -154,6 +155,7 @@ class Moments:
     def end_chunk(self) -> None:
         """Add what the chunk held to the totals."""
         filled, self._filled = self._filled, 0
+        self.largest = max(self.largest, float(self._norms[:filled].max()))
         self.row_squares.update(self._norms[:filled] / self.columns)
         self._sums.add(self._chunk_sums)
         if self._detailed:

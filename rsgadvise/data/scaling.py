@@ -69,6 +69,7 @@ class DataStatistics:
         crushed_columns: features, by name or else by number in the file, that outliers crush under min-max:
             the middle 98 % of the values, which differ, lies in less than a tenth of [0, 1].
         notes: plain sentences about what a reader of the numbers should know.
+        largest_norm: max ||x|| over the rows, of `STANDARD` alone.
     """
 
     mean: float
@@ -88,6 +89,7 @@ class DataStatistics:
     constant_columns: int
     crushed_columns: tuple[str | int, ...]
     notes: tuple[str, ...]
+    largest_norm: float | None = None
 
 
 # The 1st and the 99th percentile of each column, exactly, from the two ends of a stream.

@@ -256,7 +256,8 @@ def measure(
 
     Order: mean² ≤ mean_square ≤ second_moment ≤ mean and d mean_square ≤ top_eigenvalue ≤
     d second_moment hold for the returned floats too, since a value that rounding took past its
-    neighbour, by a few units in the last place, is set to that neighbour; but for `standard`.
+    neighbour, by a few units in the last place, is set to that neighbour. Of `standard` it is
+    second_moment ≤ 1 alone, and the largest norm of a row comes with the same pass.
 
     Args:
         source: an open data file.
@@ -309,7 +310,10 @@ def measure(
     means = moments.column_means() * factor
     mean, tau = float(means.mean()), float(means @ means) / columns
     second = moments.row_squares.mean * factor**2
-    if kind != STANDARD:
+    norm = None
+    if kind == STANDARD:
+        second, norm = min(second, 1.0), math.sqrt(max(moments.largest, columns * second))
+    else:
         mean, tau, second = ordered_moments(mean, tau, second)
     pair, method = _top(collector, passes) if spectrum else (None, None)
     eigenvalue = None
@@ -338,6 +342,7 @@ def measure(
             *notes_on(source, kind, rows, constants, crushed=outlying, by_range=by_range, pair=pair),
             *(encoding.notes if encoding else ()),
         ),
+        largest_norm=norm,
     )
 
 

@@ -36,6 +36,7 @@ from rsgadvise.theory.optimizers.optimizer import Optimizer
 from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.theory.problem import MeasuredConstants, Problem
 from rsgadvise.training.curvature import PRODUCT_COST, Curvature
+from rsgadvise.training.generated import refuse_standardised
 from rsgadvise.training.networks import Data, Kernel, Network, Weights, clip_to_box, one_thread, with_biases
 
 if TYPE_CHECKING:
@@ -457,13 +458,7 @@ def typical(
         HypothesisError: the network is too large to be trained on twins, the inputs are all but zero, or
             no data have such statistics.
     """
-    if not problem.unit_inputs:
-        raise HypothesisError(
-            "must be minmax, robust, none or auto where made-up data stand in for yours, since those lie in "
-            "[0, 1]; got standard; change it, or have `rsgadvise recommend` measure what to train with on "
-            "rows with targets, and write it down by --into",
-            quantity="data.scaling",
-        )
+    refuse_standardised(problem)
     known, assumed = typical_statistics(spec, measured)
     keep_prob = max(high for _, high in space.keep_probs)
     network = Network.of(problem, keep_prob)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from rsgadvise.errors import SpecError, UsageError
 from rsgadvise.records import dataclass
-from rsgadvise.spec.models import STANDARD, Section, Spec
+from rsgadvise.spec.models import Section, Spec
 from rsgadvise.spec.rules import Numbers, Rule, look_alike, shown
 from rsgadvise.spec.yaml import (
     MAX_DEPTH,
@@ -459,14 +459,13 @@ def changed_spec(spec: Spec, changes: Mapping[str, Any]) -> Spec:
 def with_statistics(spec: Spec, measured: Mapping[str, float | int | None]) -> Spec:
     """The spec with the statistics of its data file in place of those that it gives.
 
-    They are taken as they are: exact arithmetic makes them obey the rules between them. Those of inputs
-    beyond [0, 1] do not, and nothing asks a spec for them.
+    They are taken as they are: exact arithmetic makes them obey the rules between them. Standardised inputs
+    have means of 0, which nobody asks a spec for, and a second moment of 1 at most but for rounding.
     """
-    beyond = spec.data.scaling == STANDARD
-    known = {
-        key: value
-        for key, value in measured.items()
-        if value is not None and not (beyond and key != "samples")
-    }
+    known = {key: value for key, value in measured.items() if value is not None}
+    if not spec.data.unit:
+        known = {key: value for key, value in known.items() if key not in ("mean", "mean_square")}
+        if "second_moment" in known:
+            known["second_moment"] = min(known["second_moment"], 1.0)
     data = spec.data.model_copy(update=known)
     return spec.model_copy(update={"data": data})

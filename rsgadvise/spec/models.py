@@ -7,6 +7,7 @@ were given is `model_fields_set` of each section. Building a model directly rais
 Annotations here are no strings: pydantic would have to compile each at every start.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -197,7 +198,7 @@ USE_MULTILAYER = "remove it, or use kind: multilayer"
 
 def disagreements(spec: "Spec") -> list[Problem]:
     """Return every rule between sections that the spec breaks."""
-    rules = (_eigenvalue, _scaling, _training, _optimizer, _search, _budget)
+    rules = (_eigenvalue, _norm, _scaling, _training, _optimizer, _search, _budget)
     return [problem for rule in rules for problem in rule(spec)]
 
 
@@ -207,7 +208,7 @@ def _eigenvalue(spec: "Spec") -> Iterator[Problem]:
     data, d = spec.data, spec.network.input_dim
     if data.top_eigenvalue is None:
         return
-    uppers = {"second_moment": data.second_moment, "mean": data.mean}
+    uppers = {"second_moment": data.second_moment, "mean": data.mean if data.unit else None}
     lowers = {"mean_square": data.mean_square, "mean**2": None if data.mean is None else data.mean**2}
     upper_name, upper = next(((n, v) for n, v in uppers.items() if v is not None), ("1", 1.0))
     lower_name, lower = next(((n, v) for n, v in lowers.items() if v is not None), ("0", 0.0))
@@ -216,6 +217,26 @@ def _eigenvalue(spec: "Spec") -> Iterator[Problem]:
         rule = f"from {d} * {lower_name} = {d * lower:.6g} to {d} * {upper_name} = {d * upper:.6g}"
         fix = "measure it with `rsgadvise stats DATA --into SPEC`"
         yield ("data", "top_eigenvalue"), failure(rule, value, fix)
+
+
+def _norm(spec: "Spec") -> Iterator[Problem]:
+    # No mean of squared norms is larger than the largest of them, and no eigenvalue than that mean.
+    data, d = spec.data, spec.network.input_dim
+    if data.largest_norm is None:
+        return
+    if data.unit:
+        rule, fix = f"absent without scaling: {STANDARD}, since inputs in [0, 1] need none", "remove it"
+        yield ("data", "largest_norm"), failure(rule, data.largest_norm, fix)
+        return
+    lowers = {
+        f"{d} * second_moment": d * (data.second_moment or 0),
+        "top_eigenvalue": data.top_eigenvalue or 0,
+    }
+    name, lower = max(lowers.items(), key=lambda pair: pair[1])
+    if data.largest_norm**2 * (1 + ROUNDING) < lower:
+        rule = f"at least the square root of {name}, {math.sqrt(lower):.6g}"
+        fix = "measure it with `rsgadvise stats DATA --scaling standard`"
+        yield ("data", "largest_norm"), failure(rule, data.largest_norm, fix)
 
 
 def _scaling(spec: "Spec") -> Iterator[Problem]:
@@ -227,10 +248,8 @@ def _scaling(spec: "Spec") -> Iterator[Problem]:
 
 def _training(spec: "Spec") -> Iterator[Problem]:
     network, training = spec.network, spec.training
-    loss = training.initial_loss
-    if loss is not None and loss > (largest := network.largest_with(training.chosen_optimizer.penalty)) * (
-        1 + ROUNDING
-    ):
+    loss, penalty, norm = training.initial_loss, training.chosen_optimizer.penalty, spec.data.norm
+    if loss is not None and loss > (largest := network.largest_with(penalty, norm=norm)) * (1 + ROUNDING):
         why = "the number of outputs and so " if largest == network.output_dim else ""
         rule = f"at most {number_text(largest)}, {why}the largest loss possible"
         fix = f"lower it, or remove it to assume {number_text(largest)}"
@@ -317,7 +336,7 @@ DECAY = Number(ge=0, le=2)
 BATCH_SIZE = Number(ge=1, le=10**12, whole=True)
 COUNT = Number(ge=1, le=10**15, whole=True)
 
-STATISTICS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "samples")
+STATISTICS = ("mean", "mean_square", "second_moment", "top_eigenvalue", "largest_norm", "samples")
 """Keys of `data` that are measured on a file."""
 
 DEFAULT_WEIGHT_BOUND = 5
@@ -520,7 +539,7 @@ class Table(Section):
 
 
 class Data(Section):
-    """Statistics of the inputs, scaled to [0, 1], or the file to measure them from."""
+    """Statistics of the inputs, scaled to [0, 1] or standardised, or the file to measure them from."""
 
     mean: Annotated[float, UNIT] | None = Field(
         default=None, description="mu_x: mean of the inputs over samples and features, in [0, 1]."
@@ -534,6 +553,11 @@ class Data(Section):
     top_eigenvalue: Annotated[float, NON_NEGATIVE] | None = Field(
         default=None,
         description="Largest eigenvalue of E[x x^T], between d mean_square and d second_moment.",
+    )
+    largest_norm: Annotated[float, NON_NEGATIVE] | None = Field(
+        default=None,
+        description="The largest ||x|| of any row, with scaling: standard alone; what has no largest loss or "
+        "slope without it has no bound.",
     )
     samples: Annotated[int, COUNT] | None = Field(default=None, description="S: number of samples.")
     file: Annotated[str, Text()] | None = Field(
@@ -559,8 +583,8 @@ class Data(Section):
         default="auto",
         description="How the features of `file` come into [0, 1]: auto (8-bit images divided by 255, values "
         "in [0, 1] left as they are, else minmax), none, minmax (per column), or robust (1st to 99th "
-        "percentile per column, clipped); or standard, mean 0 and variance 1 per column, which no theorem "
-        "is about.",
+        "percentile per column, clipped); or standard, mean 0 and variance 1 per column, where certified "
+        "constants hold, the paper's not.",
     )
     categories: Annotated[Literal["one_hot", "exclude"], CATEGORIES] | None = Field(
         default=None,
@@ -572,11 +596,31 @@ class Data(Section):
     )
     table: Table | None = Field(default=None, description="How a table of text is written.")
 
+    @property
+    def unit(self) -> bool:
+        """Whether inputs lie in [0, 1]."""
+        return self.scaling != STANDARD
+
+    @property
+    def norm(self) -> float | None:
+        """No input is longer; None of inputs in [0, 1]."""
+        if self.unit:
+            return None
+        return math.inf if self.largest_norm is None else self.largest_norm
+
     @model_validator(mode="after")
     def _moments_agree(self) -> Self:
         # mean**2 <= mean_square <= second_moment <= mean; each key is held to those before it.
         mean, square, second = self.mean, self.mean_square, self.second_moment
         problems: list[Problem] = []
+        if not self.unit:  # a mean of 0 and a variance of 1; what a file holds is measured anyway
+            for key, given in (("mean", mean), ("mean_square", square)):
+                if given and self.file is None:
+                    rule, fix = f"0 with scaling: {STANDARD}, which takes every mean to 0", "leave it out"
+                    problems.append(((key,), failure(rule, given, fix)))
+            if problems:
+                refuse(problems)
+            return self
         low, high = (0.0, 1.0) if mean is None else (mean**2, mean)
         words = ("0", "1") if mean is None else (f"mean**2 = {low:.6g}", f"mean = {mean:.6g}")
         if square is not None:

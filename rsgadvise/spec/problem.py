@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import cast
 
-from rsgadvise.spec.models import STANDARD, Spec
+from rsgadvise.spec.models import Spec
 from rsgadvise.theory.constants import InputMoments
 from rsgadvise.theory.problem import INITIAL_LOSS, Assumption, Problem
 from rsgadvise.theory.stopping import Stopping
@@ -23,6 +23,11 @@ def _moments(
 
     mean, square = value("mean"), value("mean_square")
     second, top = value("second_moment"), value("top_eigenvalue")
+    norm = None
+    if not spec.data.unit:
+        mean, square = (float(measured.get(key) or 0) for key in ("mean", "mean_square"))
+        second = 1.0 if second is None else second
+        norm = value("largest_norm")
     if mean is None:
         mean = 1.0
         assumed.append(Assumption("data.mean", mean, "unknown, so the largest mean of inputs in [0, 1]"))
@@ -45,7 +50,18 @@ def _moments(
                 "unknown, so d_x * second_moment, its largest value; certified only",
             )
         )
-    return InputMoments(dim=dim, mean=mean, mean_square=square, second_moment=second, top_eigenvalue=top)
+    if norm is None and not spec.data.unit:
+        norm = math.inf
+        why = "unknown, and without it what has no largest loss or slope has no bound"
+        assumed.append(Assumption("data.largest_norm", norm, why))
+    return InputMoments(
+        dim=dim,
+        mean=mean,
+        mean_square=square,
+        second_moment=second,
+        top_eigenvalue=top,
+        largest_norm=norm,
+    )
 
 
 def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None) -> Problem:
@@ -54,7 +70,8 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     Args:
         spec: a valid spec.
         measured: statistics of the data file by spec key (mean, mean_square, second_moment,
-            top_eigenvalue, samples); they take precedence over the numbers in the spec.
+            top_eigenvalue, largest_norm, samples); they take precedence over the numbers in the spec. And
+            whether all targets lie in [0, 1], `unit_targets`, which holds unless it is said not to.
     """
     found = measured or {}
     network, assumed = spec.network, list[Assumption]()
@@ -63,13 +80,14 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
     loss = spec.training.initial_loss
     if loss is None:
         penalty = spec.training.chosen_optimizer.penalty
-        loss = network.assumed_start(penalty)
+        loss = network.assumed_start(penalty, moments.largest_norm)
         why = "the largest possible loss" + (", d_out" if loss == network.output_dim else "")
         why = f"{why}, so a safe f(W1)"
         if penalty and not network.weight_bounds:
             why = "the largest loss of weights that their decay does not shorten, so f(W1) of any such start"
         if loss == math.inf:
-            why = "unknown, since without a box no loss is the largest; a bound needs it"
+            missing = "data.largest_norm" if network.weight_bounds else "a box"
+            why = f"unknown, since without {missing} no loss is the largest; a bound needs it"
         assumed.append(Assumption(INITIAL_LOSS, loss, why))
     alpha = 1.0
     if network.layered and len(layers) > 2:
@@ -97,7 +115,7 @@ def resolve(spec: Spec, measured: Mapping[str, float | int | None] | None = None
         optimizer=spec.training.chosen_optimizer,
         bias=network.bias,
         spectral=network.spectral,
-        unit_inputs=spec.data.scaling != STANDARD,
+        unit_targets=bool(found.get("unit_targets", True)),
     )
 
 

@@ -27,6 +27,7 @@ DATA_COMMENTS: Mapping[str, str] = {
     "mean_square": "tau_x, from mean**2 to mean",
     "second_moment": "E||x||^2 / d_x, from mean_square to mean",
     "top_eigenvalue": "largest eigenvalue of E[x x^T]",
+    "largest_norm": "max ||x||, with scaling: standard alone",
     "samples": "S: number of samples",
     "file": "measured and trained on; relative to this spec",
     "array": "name of the array in the file",

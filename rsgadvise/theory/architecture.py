@@ -72,8 +72,15 @@ class Architecture(OfKind):
 
     @property
     def as_in_the_paper(self) -> bool:
-        """Whether all units are sigmoids without biases, and the loss is their squared error."""
-        return self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
+        """Whether all units are sigmoids without biases, the loss is their squared error, and inputs lie in
+        [0, 1]."""
+        plain = self.loss == SQUARED and {*self.activations} <= {SIGMOID} and not self.bias
+        return plain and self.largest_norm is None
+
+    @property
+    def largest_norm(self) -> float | None:
+        """No input is longer, inf where that is unknown; None of inputs in [0, 1], as of a network alone."""
+        return None
 
     @property
     def lingers(self) -> bool:
@@ -152,32 +159,47 @@ class Architecture(OfKind):
         """F_max: no loss is larger, whatever the weights in the box."""
         return self.largest_with(self.penalty)
 
-    def pulled(self, penalty: float) -> FloatArray:
+    def _farthest(self, norm: float | None) -> float:
+        """No ||x||^2 is larger, where no ||x|| is above `norm`, or above `largest_norm`."""
+        norm = self.largest_norm if norm is None else norm
+        return self.layers[0] if norm is None else norm**2
+
+    def pulled(self, penalty: float, norm: float | None = None) -> FloatArray:
         """C^2/lambda^2, no row's gradient being longer than C: weights without a box do not grow beyond it.
 
         With gamma lambda <= 1, ||W - gamma (G + lambda W)|| is at most the larger of ||W|| and C/lambda.
         """
         slope = self.head.squared_slope(self.widths[-1], math.inf)
-        return slope * (self.layers[0] + self.bias) / penalty**2
+        return slope * (self._farthest(norm) + self.bias) / penalty**2
 
-    def assumed_start(self, penalty: float) -> float:
+    def assumed_start(self, penalty: float, norm: float | None = None) -> float:
         """f(W^1) where nobody gave it: the largest of all, or of the weights that decay does not shorten."""
-        largest = self.largest_with(penalty)
-        unbounded = bool(penalty) and not self.weight_bounds
-        return self.largest_with(penalty, self.pulled(penalty)) if unbounded else largest
+        if not (bool(penalty) and not self.weight_bounds):
+            return self.largest_with(penalty, norm=norm)
+        return self.largest_with(penalty, self.pulled(penalty, norm), norm)
 
-    def largest_with(self, penalty: float, square: FloatArray | None = None) -> float:
-        """F_max of the loss with penalty ||W||^2/2 beside it, ||W||^2 being at most `square`."""
+    def largest_with(
+        self, penalty: float, square: FloatArray | None = None, norm: float | None = None
+    ) -> float:
+        """F_max of the loss with penalty ||W||^2/2 beside it, ||W||^2 being at most `square`.
+
+        Args:
+            penalty, square: as above.
+            norm: no input is longer; by default `largest_norm`, and where that is None they lie in [0, 1].
+        """
         from rsgadvise.theory.constants import largest_loss
 
         within: float | FloatArray = math.inf
         if penalty:
             within = self.largest_square if square is None else square
+        farthest = self._farthest(norm)
         value = largest_loss(
             self.head,
             self.widths,
             self.weight_bounds,
             self.units,
+            farthest,
+            targets=max(self.layers[0], farthest) if self.tied else self.widths[-1],
             bias=self.bias,
             spectral=self.spectral,
             square=within,

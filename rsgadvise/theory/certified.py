@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from rsgadvise.theory.constants import (
@@ -56,9 +59,9 @@ def _alone(problem: Problem) -> CertifiedNetwork:
 
 
 def certified_constants(problem: Problem, keep_prob: FloatArray) -> Constants:
-    """Certified smoothness and gradient variance, shape of the keep probabilities; inf where inputs are
+    """Certified smoothness and gradient variance, shape of the keep probabilities; inf where targets are
     beyond [0, 1]."""
-    if not problem.unit_inputs:
+    if not problem.unit_targets:
         nothing = np.full(np.shape(keep_prob), np.inf)
         return Constants(nothing, nothing)
     return certified_network(problem).constants(keep_prob)
@@ -66,9 +69,19 @@ def certified_constants(problem: Problem, keep_prob: FloatArray) -> Constants:
 
 def largest_gradient(problem: Problem, keep_prob: FloatArray) -> FloatArray:
     """The vacuity limit: no squared gradient norm of this network can exceed it."""
-    if not problem.unit_inputs:
+    if not problem.unit_targets:
         return np.full(np.shape(keep_prob), np.inf)
     return certified_network(problem).limit(keep_prob)
+
+
+def needs_norm(problem: Problem) -> bool:
+    """Whether its largest loss, or the slope of its loss, is less than with inputs of any length."""
+    free = replace(problem, moments=replace(problem.moments, largest_norm=math.inf))
+    one = np.ones(())
+    return bool(
+        problem.largest_loss < free.largest_loss
+        or largest_gradient(problem, one) < largest_gradient(free, one)
+    )
 
 
 def smoothing_gap(problem: Problem) -> float:

@@ -1,8 +1,8 @@
-"""Certified smoothness, gradient variance and largest gradient, for inputs and targets in [0, 1].
+"""Certified smoothness, gradient variance and largest gradient, for targets in [0, 1].
 
 The paper's constants do not depend on the curvature of the data, and can be too small by any
-factor as d_x grows. Those of this module hold for every data set in [0, 1] with the given
-moments, every W in the box, and one independent mask for each example of a mini-batch.
+factor as d_x grows. Those of this module hold for every data set with the given moments, in [0, 1] or
+standardised, every W in the box, and one independent mask for each example of a mini-batch.
 
 Of a unit phi they know g_1 = sup |phi'|, g_2 = sup |phi''|, and H = sup |phi| or
 |phi(a)| <= phi_0 + kappa |a|; of a head, C_1 >= ||dl/da|| and c_2 >= lambda_max(d^2 l/da^2), which for
@@ -34,14 +34,16 @@ _SIGMOID, _SQUARED = unit_of(SIGMOID), head_of(SQUARED)
 
 @dataclass(frozen=True, slots=True)
 class InputMoments:
-    """What the certified constants know of the inputs x in [0, 1]^d.
+    """What the certified constants know of the inputs x in [0, 1]^d, or beyond it.
 
     Attributes:
         dim: d, number of features.
         mean: mu_x = (1/d) sum_j E x_j.
         mean_square: tau_x = (1/d) sum_j (E x_j)^2.
-        second_moment: E||x||^2 / d; mu_x is a valid upper bound.
+        second_moment: E||x||^2 / d; mu_x is a valid upper bound in [0, 1], 1 where columns have variance 1.
         top_eigenvalue: largest eigenvalue of E[x x^T]; d * second_moment is a valid upper bound.
+        largest_norm: of any row, inf where it is unknown; None for inputs in [0, 1].
+        largest_square: of any feature, E x_j^2 at most; 1 in [0, 1], and of variance 1.
     """
 
     dim: int
@@ -49,6 +51,13 @@ class InputMoments:
     mean_square: float
     second_moment: float
     top_eigenvalue: float
+    largest_norm: float | None = None
+    largest_square: float = 1.0
+
+    @property
+    def farthest(self) -> float:
+        """No ||x||^2 is larger."""
+        return float(self.dim) if self.largest_norm is None else self.largest_norm**2
 
     @property
     def squared_norm(self) -> float:
@@ -59,15 +68,17 @@ class InputMoments:
         """Largest eigenvalue of E[x~ x~^T], x~ the inputs that are kept: zeta^2 lambda + zeta (1 - zeta) m.
 
         lambda = lambda_max(E x x^T), and m = min(1, lambda, sqrt(d tau_x)) is no less than any E x_j^2: on
-        [0, 1] that is at most E x_j, whose squares sum to d tau_x.
+        [0, 1] that is at most E x_j, whose squares sum to d tau_x. Beyond it there is no such third one.
 
         Source: E[x~ x~^T] = zeta^2 E[x x^T] + zeta (1 - zeta) diag(E x_j^2), and Weyl's inequality.
         Kind: upper bound, at most zeta E||x||^2; it rises with zeta, since m <= lambda.
-        Assumes: x in [0, 1], each input kept with probability zeta independently of all else.
+        Assumes: each input kept with probability zeta independently of all else.
         """
         zeta = np.asarray(keep_prob, dtype=np.float64)
         top = min(self.top_eigenvalue, self.squared_norm)
-        largest = min(1.0, top, math.sqrt(self.dim * self.mean_square))
+        largest = min(self.largest_square, top)
+        if self.largest_norm is None:
+            largest = min(largest, math.sqrt(self.dim * self.mean_square))
         return np.asarray(zeta * (largest + zeta * (top - largest)))
 
     def entering_eigenvalue(self, keep_prob: Numeric, *, bias: bool) -> FloatArray:
@@ -82,6 +93,21 @@ class InputMoments:
             return top
         mean = np.asarray(keep_prob, dtype=np.float64) * math.sqrt(self.dim * self.mean_square)
         return np.asarray((top + 1) / 2 + np.hypot((top - 1) / 2, mean))
+
+    def pulled_square(self, keep_prob: Numeric, *, bias: bool) -> FloatArray:
+        """No less than ||E delta [x~; b]^T||^2 where no ||delta|| is above 1: zeta^2 d tau_x + b on [0, 1].
+
+        Beyond it the smaller one of zeta^2 E||x||^2 + b and what `entering_eigenvalue` is.
+
+        Source: the mean over masks taken first, column j is no longer than zeta E|x_j|; and along a unit
+            matrix V it is E delta^T V [x~; b] <= sqrt(E||V [x~; b]||^2).
+        Kind: upper bound, attained on [0, 1], and by inputs of -1 and 1.
+        """
+        zeta = np.asarray(keep_prob, dtype=np.float64)
+        if self.largest_norm is None:
+            return np.asarray(zeta**2 * (self.dim * self.mean_square) + bias)
+        by_columns = zeta**2 * self.squared_norm + bias
+        return np.minimum(by_columns, self.entering_eigenvalue(zeta, bias=bias))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +163,12 @@ class CertifiedNetwork(ABC):
 class FlatNetwork(CertifiedNetwork):
     """l(Wx, y), without a hidden layer.
 
-    U = c_2 lambda_max(E x x^T), sigma^2 = C_1^2 (E||x||^2 + b), limit = C_1^2 (d_x tau_x + b): all are
+    U = c_2 lambda_max(E x x^T), sigma^2 = C_1^2 (E||x||^2 + b), limit = C_1^2 (d_x tau_x + b), of inputs
+    beyond [0, 1] from `InputMoments.pulled_square`: all are
     attained by the squared error without biases; with them the eigenvalue is that of [x; 1].
 
-    Source: the second derivative along V is E[(Vx)^T (d^2 l/da^2) Vx], and E||Vx||^2 <= lambda_max ||V||^2;
-        E delta x^T has columns E x_j delta of length at most C_1 E x_j, since x >= 0.
-    Assumes: x, y in [0, 1].
+    Source: the second derivative along V is E[(Vx)^T (d^2 l/da^2) Vx], and E||Vx||^2 <= lambda_max ||V||^2.
+    Assumes: y in [0, 1].
 
     Example:
         >>> ones = InputMoments(dim=100, mean=1.0, mean_square=1.0, second_moment=1.0, top_eigenvalue=100.0)
@@ -161,7 +187,7 @@ class FlatNetwork(CertifiedNetwork):
         )
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
-        squares = self.moments.dim * self.moments.mean_square + self.bias
+        squares = self.moments.pulled_square(1.0, bias=self.bias)
         return np.asarray(self._squared_slope * squares * np.ones(np.shape(keep_prob)))
 
     @property
@@ -192,11 +218,11 @@ def _longest_output(
     widths: Sequence[FloatArray],
     lengths: Sequence[FloatArray],
     shifts: Sequence[Numeric],
+    square: Numeric,
     *,
     spectral: bool,
 ) -> FloatArray:
-    """sup ||a_L|| over inputs in [0, 1], where ||W_l|| <= lengths and ||b_l|| <= shifts."""
-    square = widths[0]
+    """sup ||a_L|| over inputs with ||x||^2 <= square, where ||W_l|| <= lengths and ||b_l|| <= shifts."""
     for unit, width, length, shift in zip(units, widths[1:], lengths, shifts, strict=False):
         square = _hidden_square(unit, width, _entering(length, shift, square, square, spectral=spectral))
     return np.sqrt(_entering(lengths[-1], shifts[-1], square, square, spectral=spectral))
@@ -233,12 +259,14 @@ def largest_loss(
     widths: Sequence[Numeric],
     weight_bound: Sequence[Numeric],
     units: Sequence[Unit],
+    farthest: Numeric,
     *,
+    targets: Numeric,
     bias: bool = False,
     spectral: bool = False,
     square: Numeric = math.inf,
 ) -> FloatArray:
-    """F_max: no loss of inputs in [0, 1] is larger, whatever the weights in the box.
+    """F_max: no loss is larger, whatever the weights in the box.
 
     A layer maps h to at most s_l ||h||, s_l = w_l sqrt(d_l d_{l-1}).
 
@@ -247,18 +275,19 @@ def largest_loss(
         widths: units from input to output, an autoencoder's inputs at both ends.
         weight_bound: of each layer; a single one serves all, and none stands for no box.
         units: phi of each hidden layer.
+        farthest: no ||x||^2 is larger: d_0 on [0, 1]. targets: nor ||y||^2, nor the number of outputs.
         bias: whether layers have biases.
         spectral: whether the bounds are of singular values.
         square: without a box, ||W||^2 at most.
     """
     if not weight_bound:
-        return head.largest_loss(widths[-1], np.sqrt(np.asarray(square) * (widths[0] + bias)))
+        return head.largest_loss(targets, np.sqrt(np.asarray(square) * (farthest + bias)))
     wide = [np.asarray(width, dtype=np.float64) for width in widths]
     boxes = weight_bound if len(weight_bound) > 1 else [weight_bound[0]] * (len(widths) - 1)
     lengths = _lengths(wide, boxes, spectral=spectral)
     shifts = _shifts(wide, boxes, bias=bias, spectral=spectral)
-    reach = _longest_output(units, wide, lengths, shifts, spectral=spectral)
-    return head.largest_loss(widths[-1], reach)
+    reach = _longest_output(units, wide, lengths, shifts, farthest, spectral=spectral)
+    return head.largest_loss(targets, reach)
 
 
 def largest_square(
@@ -310,11 +339,12 @@ class TiedNetwork(CertifiedNetwork):
     With s = w sqrt(d_h d_x), m = zeta E||x||^2, Lambda from `InputMoments.kept_eigenvalue` and
     n^2 = d_h T(s^2 Lambda/d_h) >= E||h||^2, T from `Unit.square` (s^2 m/d_h for a limit of singular values):
     U = c_2 (n + g_1 s sqrt(Lambda))^2 + C_1 (2 g_1 sqrt(Lambda) + g_2 w sqrt(d_x) Lambda),
-    sigma^2 = C_1^2 (n + g_1 s sqrt(m))^2, limit = C_1^2 (n + g_1 s zeta sqrt(d_x tau_x))^2.
+    sigma^2 = C_1^2 (n + g_1 s sqrt(m))^2, limit = C_1^2 (n + g_1 s zeta sqrt(d_x tau_x))^2, of inputs beyond
+    [0, 1] with the root of `InputMoments.pulled_square` in its place.
 
     Source: second derivative along V of l(W^T h), h = phi(W x~): V enters h through V x~ alone, and
         E||V x~||^2 <= Lambda ||V||^2. The variance needs the trace of E[x~ x~^T] instead.
-    Assumes: x in [0, 1], |W_ij| <= w, one independent mask per example.
+    Assumes: x in [0, 1] or linear outputs, |W_ij| <= w, one independent mask per example.
 
     Attributes:
         weight_bound: w.
@@ -339,9 +369,11 @@ class TiedNetwork(CertifiedNetwork):
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        hidden = np.sqrt(self._hidden(zeta))
-        reach = self._moved(zeta * np.sqrt(self.moments.dim * self.moments.mean_square))
-        return np.asarray(self._squared_slope * (hidden + reach) ** 2)
+        hidden, inputs = np.sqrt(self._hidden(zeta)), self.moments
+        pulled = zeta * np.sqrt(inputs.dim * inputs.mean_square)
+        if inputs.largest_norm is not None:
+            pulled = np.sqrt(inputs.pulled_square(zeta, bias=False))
+        return np.asarray(self._squared_slope * (hidden + self._moved(pulled)) ** 2)
 
     @property
     def smoothing_gap(self) -> FloatArray:
@@ -359,9 +391,15 @@ class TiedNetwork(CertifiedNetwork):
     @cached_property
     def _squared_slope(self) -> FloatArray:
         reach = _longest_output(
-            [self.unit], self._widths, self._both_lengths, (0.0, 0.0), spectral=self.spectral
+            [self.unit],
+            self._widths,
+            self._both_lengths,
+            (0.0, 0.0),
+            self.moments.farthest,
+            spectral=self.spectral,
         )
-        return self.head.squared_slope(self._widths[-1], reach)
+        # Its targets are its inputs.
+        return self.head.squared_slope(np.maximum(self._widths[-1], self.moments.farthest), reach)
 
     def _hidden(self, keep_prob: Numeric) -> FloatArray:
         """n^2."""
@@ -381,8 +419,8 @@ class DeepNetwork(CertifiedNetwork):
     With s_l = w_l sqrt(d_l d_{l-1}), T from `Unit.square`, m_0^2 = zeta E||x||^2, m_l^2 = zeta n_l^2,
     n_l^2 = d_l T((s_l sqrt(Lambda_{l-1}) + beta_l)^2/d_l) >= E||h_l||^2, or of a limit of singular values
     d_l T((s_l^2 m_{l-1}^2 + beta_l^2)/d_l), A_0 = 0 and A_l^2 = m_{l-1}^2 + b + (g_1 s_l)^2 A_{l-1}^2:
-    sigma^2 = C_1^2 A_L^2. The limit is that with m_0^2 = zeta^2 d_0 tau_x and m_l^2 = zeta^2 n_l^2, since the
-    mean over masks is taken before the norm.
+    sigma^2 = C_1^2 A_L^2. The limit is that with m_0^2 + b from `InputMoments.pulled_square`, on [0, 1]
+    zeta^2 d_0 tau_x + b, and m_l^2 = zeta^2 n_l^2, since the mean over masks is taken before the norm.
 
     U is the largest value on the unit sphere of the form in (v_1..v_L), the lengths of V_1..V_L along which
     the second derivative is taken, where r_0 = 0 and r_l = sqrt(Lambda_{l-1} + b) v_l + g_1 s_l r_{l-1}:
@@ -397,7 +435,7 @@ class DeepNetwork(CertifiedNetwork):
         2 V_l D a'_{l-1} + W_l (phi'' a'_{l-1}^2) + W_l D a''_{l-1}. E||V_l h~||^2 <= v_l^2 Lambda_{l-1}, h~
         the units that masks independent of h keep, so that E||a'_l||^2 <= r_l^2. No entry of the form is
         below 0: its largest eigenvalue has a vector of lengths.
-    Assumes: x, y in [0, 1], |W_l| <= w_l, one independent mask per example.
+    Assumes: y in [0, 1], |W_l| <= w_l, one independent mask per example.
 
     Attributes:
         weight_bound: w_1..w_L (w_1 enters where a unit or a loss is not bounded).
@@ -442,8 +480,8 @@ class DeepNetwork(CertifiedNetwork):
 
     def limit(self, keep_prob: Numeric = 1.0) -> FloatArray:
         zeta = np.asarray(keep_prob, dtype=np.float64)
-        squares: list[Numeric] = [self.moments.dim * self.moments.mean_square, *self._hidden(zeta)[0]]
-        totals = self._totals([zeta**2 * square + self.bias for square in squares])
+        inputs, hidden = self.moments.pulled_square(zeta, bias=self.bias), self._hidden(zeta)[0]
+        totals = self._totals([inputs, *(zeta**2 * square + self.bias for square in hidden)])
         return self._squared_slope * totals[-1]
 
     @property
@@ -483,7 +521,12 @@ class DeepNetwork(CertifiedNetwork):
     @cached_property
     def _squared_slope(self) -> FloatArray:
         reach = _longest_output(
-            self._units, self._widths, self._all_lengths, self._all_shifts, spectral=self.spectral
+            self._units,
+            self._widths,
+            self._all_lengths,
+            self._all_shifts,
+            self.moments.farthest,
+            spectral=self.spectral,
         )
         return self.head.squared_slope(self._widths[-1], reach)
 

@@ -59,12 +59,12 @@ class MeasuredConstants:
 
 
 _BEYOND = Obstacle(
-    "data.scaling",
-    "standard",
-    "minmax, robust, none or auto",
-    "inputs beyond [0, 1], which no theorem is about",
-    "minmax and robust keep them in it",
-    "data.scaling=minmax",
+    "data.target_kind",
+    "values",
+    "of targets in [0, 1]",
+    "targets beyond [0, 1], which no theorem is about",
+    "scaled from their smallest to their largest they lie in it",
+    "data.target_kind=classes",
 )
 
 
@@ -97,7 +97,7 @@ class Problem(Architecture):
         optimizer: that is to be trained with; the theorems are about SGD, and one about momentum.
         bias: whether layers have biases.
         spectral: whether the largest singular value of each matrix is bounded, not each weight.
-        unit_inputs: whether all inputs lie in [0, 1], which every theorem takes for granted.
+        unit_targets: whether all targets lie in [0, 1] or are the inputs, as every theorem takes for granted.
     """
 
     kind: KindName
@@ -114,13 +114,23 @@ class Problem(Architecture):
     optimizer: Optimizer = PLAIN
     bias: bool = False
     spectral: bool = False
-    unit_inputs: bool = True
+    unit_targets: bool = True
 
     def changed(self, **fields: Any) -> Problem:
         """The problem of another network or box: f(W^1) that nobody gave is its own largest loss."""
         other = replace(self, **fields)
         assumed = any(item.key == INITIAL_LOSS for item in self.assumed)
         return replace(other, initial_loss=other.assumed_start(other.penalty)) if assumed else other
+
+    @property
+    def largest_norm(self) -> float | None:
+        """That of its inputs."""
+        return self.moments.largest_norm
+
+    @property
+    def unit_inputs(self) -> bool:
+        """Whether all inputs lie in [0, 1], as the paper's theorems take for granted."""
+        return self.largest_norm is None
 
     @property
     def penalty(self) -> float:
@@ -137,11 +147,11 @@ class Problem(Architecture):
 
     @property
     def obstacles(self) -> tuple[Obstacle, ...]:
-        """What keeps theorems from being about it, its inputs first."""
-        own = Architecture.obstacles.fget(self)  # type: ignore[attr-defined]
+        """What keeps theorems from being about it, its targets first."""
+        own: tuple[Obstacle, ...] = Architecture.obstacles.fget(self)  # type: ignore[attr-defined]
         if self.penalty and not (self.weight_bounds or self.optimizer.plain):
             own = (*own, _DECAY)
-        return own if self.unit_inputs else (_BEYOND, *own)
+        return own if self.unit_targets else (_BEYOND, *own)
 
     @property
     def has_sgd_bound(self) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.constants import InputMoments
+from rsgadvise.theory.problem import Problem
 from rsgadvise.training.networks import Data
 
 # What rows in memory say to the bounds.
@@ -24,6 +25,10 @@ def moments_of(data: Data) -> InputMoments:
     top = float(np.linalg.eigvalsh(gram)[-1]) / rows
     mean, square = float(means.mean()), float(means @ means) / columns
     second = float(np.einsum("ij,ij->", inputs, inputs)) / inputs.size
+    norm, largest = None, 1.0
+    if not (inputs.min() >= 0 and inputs.max() <= 1):
+        squares = inputs**2
+        norm, largest = math.sqrt(float(squares.sum(axis=1).max())), float(squares.mean(axis=0).max())
     # Exact arithmetic orders them; rounding must not undo it, nor make a certified constant too small.
     return InputMoments(
         dim=columns,
@@ -31,14 +36,32 @@ def moments_of(data: Data) -> InputMoments:
         mean_square=square,
         second_moment=max(second, square),
         top_eigenvalue=min(max(top * (1 + 1e-12), columns * square), columns * max(second, square)),
+        largest_norm=norm,
+        largest_square=largest,
     )
 
 
 def measured_of(rows: Data) -> dict[str, float | int]:
     """The statistics of rows by spec key."""
     moments = moments_of(rows)
-    keys = ("mean", "mean_square", "second_moment", "top_eigenvalue")
-    return {**{key: getattr(moments, key) for key in keys}, "samples": rows.rows}
+    keys = ("mean", "mean_square", "second_moment", "top_eigenvalue", "largest_norm")
+    known = {key: value for key in keys if (value := getattr(moments, key)) is not None}
+    return {**known, "samples": rows.rows}
+
+
+def refuse_standardised(problem: Problem) -> None:
+    """Refuse to make up data for inputs beyond [0, 1].
+
+    Raises:
+        HypothesisError: it is about such.
+    """
+    if not problem.unit_inputs:
+        raise HypothesisError(
+            "must be minmax, robust, none or auto where made-up data stand in for yours, since those lie in "
+            "[0, 1]; got standard; change it, or have `rsgadvise recommend` measure what to train with on "
+            "rows with targets, and write it down by --into",
+            quantity="data.scaling",
+        )
 
 
 FloatArray = NDArray[np.float64]

@@ -191,7 +191,7 @@ def design(
         search = Search(base, space, lattice, name, metric)
         return _design(spec, search, progress, top=top, most_families=most_families, pipeline=pipeline)
 
-    found = ask(constants or usual_constants(spec.network))
+    found = ask(constants or usual_constants(base))
     if found.infeasible is None or spec.target is None:
         return found
     name = other_than(found.constants)[0]

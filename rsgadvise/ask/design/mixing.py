@@ -59,7 +59,12 @@ def hidden_moments(below: InputMoments, length: int, weight_bound: float) -> Inp
     mean = sigmoid(weight_bound * below.dim * below.mean)
     second = mean * sigmoid(weight_bound * below.dim)
     return InputMoments(
-        dim=length, mean=mean, mean_square=mean**2, second_moment=second, top_eigenvalue=length * second
+        dim=length,
+        mean=mean,
+        mean_square=mean**2,
+        second_moment=second,
+        top_eigenvalue=length * second,
+        largest_norm=below.largest_norm,  # beyond [0, 1] the paper's theorem is about no layer
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rsgadvise.ask.explain.results import Hypothesis
 from rsgadvise.data.scaling import STANDARD
 from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.certified import needs_norm
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
 from rsgadvise.training.generated import largest_mean_square
@@ -127,11 +128,16 @@ def _pretraining(spec: Spec, problem: Problem) -> Hypothesis:
 
 _ROUNDING = 1e-9
 STATISTICS = ("mean", "mean_square", "second_moment", "top_eigenvalue")
+STANDARDISED = ("second_moment", "top_eigenvalue", "largest_norm")
+"""Of inputs in [0, 1], and of those whose means are 0."""
+STANDARDISED_INPUTS = "standardised_inputs"
+"""What is assumed of the latter, by name."""
 SYMBOLS = {
     "mean": "μ_x",
     "mean_square": "τ_x",
     "second_moment": "E‖x‖²/d_x",
     "top_eigenvalue": "λ_max",
+    "largest_norm": "max ‖x‖",
 }
 
 
@@ -139,7 +145,7 @@ def data_hypotheses(
     spec: Spec, problem: Problem, *, constants: ConstantsName, statistics: DataStatistics | None
 ) -> Iterator[Hypothesis]:
     """Ranges of inputs and targets, whether the moments can be, and whether they are those of the data."""
-    yield _inputs(statistics)
+    yield _inputs(problem, statistics)
     yield _targets(problem, statistics)
     if problem.unit_inputs:
         yield _consistent(spec, problem, statistics)
@@ -164,19 +170,30 @@ def known_eigenvalue(spec: Spec, problem: Problem, statistics: DataStatistics | 
     return dim * moments.mean**2 if "mean" in known else 0.0
 
 
-def _inputs(statistics: DataStatistics | None) -> Hypothesis:
+def statistics_of(problem: Problem) -> tuple[str, ...]:
+    """Those that say something of its inputs."""
+    return STATISTICS if problem.unit_inputs else STANDARDISED
+
+
+def _inputs(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
     text = "every input lies in [0, 1]"
+    name = "inputs"
+    if not problem.unit_inputs:
+        name = STANDARDISED_INPUTS
+        text = "every column of the inputs is scaled to mean 0 and variance 1 of the rows that are trained on"
     if statistics is None:
         return Hypothesis(
-            "inputs",
+            name,
             text,
             None,
             "the spec names no data.file; numbers alone do not show the range of the data",
         )
     if statistics.scaling == STANDARD:
-        return Hypothesis(
-            "inputs", text, False, "data.scaling: standard gives every column mean 0 and variance 1"
+        reason = (
+            "data.scaling: standard gives every column mean 0 and variance 1; no row of the "
+            f"{statistics.samples:,} is longer than {statistics.largest_norm:.6g}"
         )
+        return Hypothesis(STANDARDISED_INPUTS, text, True, reason)
     how = {
         "none": "every value of the file lies there as it is",
         "divide by 255": "once the 8-bit values of the file are divided by 255",
@@ -192,7 +209,8 @@ def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
     classes = problem.head.classes
     text = "every target lies in [0, 1]" + (", and those of a row sum to at most 1" if classes else "")
     if problem.tied:
-        inputs = _inputs(statistics)
+        inputs = _inputs(problem, statistics)
+        text = text if problem.unit_inputs else "no target is longer than the longest input"
         return Hypothesis("targets", text, inputs.holds, f"the targets are the inputs: {inputs.reason}")
     if statistics is None:
         return Hypothesis("targets", text, None, "the spec names no data.file")
@@ -246,13 +264,16 @@ def _consistent(spec: Spec, problem: Problem, statistics: DataStatistics | None)
 def _true_moments(
     spec: Spec, problem: Problem, constants: ConstantsName, statistics: DataStatistics | None
 ) -> Hypothesis:
-    used = theorem_of(problem.kind, constants).moments_used(problem)
+    names = statistics_of(problem)
+    used = tuple(name for name in theorem_of(problem.kind, constants).moments_used(problem) if name in names)
+    if not problem.unit_inputs and needs_norm(problem):
+        used += ("largest_norm",)
     if used:
         where = "the bound uses " + ", ".join(SYMBOLS[name] for name in used)
     else:
         where = "the bound uses none of them; what is said of proven and vacuous does"
     found: dict[str, list[str]] = {}
-    for name in STATISTICS:
+    for name in names:
         found.setdefault(provenance(spec, name, statistics), []).append(SYMBOLS[name])
     words = {
         "measured": "measured on data.file",
@@ -260,6 +281,6 @@ def _true_moments(
         "assumed": "unknown, with the largest value that the rest allows in their place, which is safe",
     }
     reason = "; ".join(f"{', '.join(names)} {words[source]}" for source, names in found.items())
-    decisive = [provenance(spec, name, statistics) for name in (used or STATISTICS)]
+    decisive = [provenance(spec, name, statistics) for name in (used or names)]
     holds = None if "given" in decisive else True
     return Hypothesis("moments", "the moments are those of the data trained on", holds, f"{reason}; {where}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rsgadvise.advise.evaluate import evaluate, fixed_plan
 from rsgadvise.advise.wording import TERM_WORDS
-from rsgadvise.ask.explain.checks import STATISTICS, SYMBOLS
+from rsgadvise.ask.explain.checks import SYMBOLS, statistics_of
 from rsgadvise.ask.explain.flips import flips_of
 from rsgadvise.ask.explain.hypotheses import beside_the_certified, hypotheses_of
 from rsgadvise.ask.explain.knobs import knobs_of
@@ -153,7 +153,9 @@ def input_statistics(
         statistics: of the data file, if the spec names one.
     """
     assumed = {item.key: item.why for item in problem.assumed}
-    values: dict[str, float | int | None] = {name: getattr(problem.moments, name) for name in STATISTICS}
+    values: dict[str, float | int | None] = {
+        name: getattr(problem.moments, name) for name in statistics_of(problem)
+    }
     values["samples"] = problem.samples
     found = []
     for name, value in values.items():
@@ -191,7 +193,8 @@ def explain(
         InfeasibleError: something is open, and nothing can be recommended.
         HypothesisError: the network or its data lead to no useful constants.
     """
-    constants = constants or usual_constants(spec.network, spec.training.chosen_optimizer)
+    problem = resolve(spec, measured)
+    constants = constants or usual_constants(problem, problem.optimizer)
     situation = situation_of(spec, measured, constants, thorough=thorough)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(

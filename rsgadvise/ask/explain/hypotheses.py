@@ -90,7 +90,7 @@ def smoothness_at_zero(problem: Problem, keep_prob: float, eigenvalue: float) ->
 def _stepsize(problem: Problem, point: Plan, constants: ConstantsName) -> Iterator[Hypothesis]:
     """In the theorem's own range unless it was measured, and in the certified one too."""
     own = () if about(constants).measured else (constants,)
-    names = dict.fromkeys((*own, "certified") if problem.unit_inputs else own)
+    names = dict.fromkeys((*own, "certified"))
     gammas = np.atleast_1d(point.stepsize)
     for name in names:
         limit, worst = stepsize_range(problem, point, name)
@@ -153,7 +153,7 @@ def _smoothness(problem: Problem, point: Plan, constants: ConstantsName, eigenva
     if used >= needed:
         holds: bool | None = True
         reason = f"{symbol} = {used:.4g}" + (
-            " is the certified one, for all data in [0, 1] with these moments"
+            f" is the certified one, for {_data(problem)}"
             if used == needed
             else f" is at least the certified U = {needed:.4g}"
         )
@@ -171,12 +171,17 @@ def _smoothness(problem: Problem, point: Plan, constants: ConstantsName, eigenva
     return Hypothesis("smoothness", text, holds, reason, used, needed)
 
 
+def _data(problem: Problem) -> str:
+    """What certified constants hold for."""
+    return f"all data{' in [0, 1]' if problem.unit_inputs else ''} with these moments"
+
+
 def _variance(problem: Problem, point: Plan, constants: ConstantsName) -> Hypothesis:
     theorem = theorem_for(problem, constants)
     used, needed, where = theorem.variance_taken(point.stepsize, np.asarray(point.keep_prob))
     text = _VARIES
     if theorem.proven:
-        reason = f"{where} = {used:.4g} is the certified one, for all data in [0, 1] with these moments"
+        reason = f"{where} = {used:.4g} is the certified one, for {_data(problem)}"
         return Hypothesis("variance", text, True, reason, used, needed)
     if used >= needed:
         reason = f"{where} = {used:.4g} is at least the certified {needed:.4g}"

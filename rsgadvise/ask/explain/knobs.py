@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rsgadvise.ask.explain.checks import statistics_of
 from rsgadvise.ask.explain.results import Knob
 from rsgadvise.ask.explain.situation import TAKES_LONG, Situation, bound_at, ranking_of
 from rsgadvise.errors import HypothesisError, SpecError
@@ -145,10 +146,7 @@ def _handles(situation: Situation) -> list[_Handle]:
     handles.append(_real("training.initial_loss", problem.initial_loss))
     if problem.layered and len(problem.layers) > 2:
         handles.append(_real("training.pretraining.tolerance", problem.pretraining))
-    handles += [
-        _real(f"data.{name}", getattr(problem.moments, name))
-        for name in ("mean", "mean_square", "second_moment", "top_eigenvalue")
-    ]
+    handles += [_real(f"data.{name}", getattr(problem.moments, name)) for name in statistics_of(problem)]
     return handles
 
 
@@ -213,7 +211,8 @@ def _decay(value: float) -> _Handle:
 
 
 def _layer(situation: Situation, index: int) -> _Handle:
-    layers, given = situation.problem.layers, situation.spec.data.top_eigenvalue
+    layers, data = situation.problem.layers, situation.spec.data
+    given, norm = data.top_eigenvalue, data.largest_norm
 
     def change(factor: float) -> _Change:
         found = _whole(layers[index], factor)
@@ -227,6 +226,9 @@ def _layer(situation: Situation, index: int) -> _Handle:
             # Per input the moments stay, and an eigenvalue of so many more inputs grows with their number.
             changes["data.top_eigenvalue"] = given * found / layers[0]
             notes.append("data.top_eigenvalue along with it")
+        if index == 0 and norm is not None:
+            changes["data.largest_norm"] = norm * math.sqrt(found / layers[0])
+            notes.append("data.largest_norm with its root")
         return _Change(found, changes, ", ".join(note for note in notes if note))
 
     return _Handle(f"network.layers[{index}]", layers[index], change)

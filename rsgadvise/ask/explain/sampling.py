@@ -88,6 +88,13 @@ def sampling_of(situation: Situation, statistics: DataStatistics | None, bound: 
             (),
             "Unknown: neither data.file nor data.samples says on how many rows the statistics rest.",
         )
+    elif not problem.unit_inputs:
+        return Sampling(
+            "unknown",
+            {},
+            (),
+            "Unknown: how much standardised inputs vary is measured on data.file alone.",
+        )
     else:
         every = largest_standard_errors(problem.moments, problem.samples)
         errors = {name: every[name] for name in known}
@@ -103,6 +110,8 @@ def sampling_of(situation: Situation, statistics: DataStatistics | None, bound: 
         "mean_square",
         "mean",
     }
+    if not problem.unit_inputs:  # of the rest scaling makes what it is
+        used = {"top_eigenvalue"}
     errors = {name: value for name, value in errors.items() if name in used}
     points = tuple(_points(situation, errors, bound))
     return Sampling("measured" if source == "measured" else "upper bound", errors, points, note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import Literal, TypeAlias
 from zlib import crc32
 
@@ -230,7 +231,7 @@ class Case:
         claims: the bounds to check.
         highest: no squared gradient norm that a replica measures exceeds it.
         limit: no true one does; lower where masks are sampled.
-        initial_loss: f(W^1), an upper limit where masks are sampled.
+        initial_loss: f(W^1), an upper limit where masks are sampled. largest_loss: F_max.
         mask_error: at most E||sampled gradient - true gradient||^2; 0 where it is exact.
         alpha: the case's probability of error.
         loss_falls: whether the loss must fall.
@@ -245,6 +246,7 @@ class Case:
     highest: float
     limit: float
     initial_loss: float
+    largest_loss: float
     mask_error: float
     alpha: float
     loss_falls: bool = False
@@ -275,14 +277,14 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
     if start is None:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 0)))
         start = initial_weights(network, rng, scale=setting.start_scale)
-    loss = _initial_loss(setting, start, seed, key, alpha)
+    known = moments_of(data) if moments is None else moments
     problem = Problem(
         kind=network.kind,
         layers=network.layers,
         weight_bounds=network.weight_bounds,
         pretraining=setting.pretraining,
-        moments=moments_of(data) if moments is None else moments,
-        initial_loss=loss,
+        moments=known,
+        initial_loss=math.inf,
         samples=data.rows,
         assumed=(),
         activations=network.activations,
@@ -290,8 +292,9 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
         optimizer=setting.optimizer,
         bias=network.bias,
         spectral=network.spectral,
-        unit_inputs=bool(data.inputs.min() >= 0 and data.inputs.max() <= 1),
     )
+    loss = _initial_loss(setting, problem, start, seed, alpha)
+    problem = replace(problem, initial_loss=loss)
     point = Plan(
         stepsize=np.asarray(setting.stepsizes if problem.layered else setting.stepsizes[0]),
         keep_prob=network.keep_prob,
@@ -306,11 +309,15 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
     )
     lengths = {gradient_stepsize(problem, point.keep_prob, constants) for constants in setting.constants}
     (length,) = lengths or {None}
-    limit_at = network.keep_prob
+    limit_at, most = network.keep_prob, problem
     masks, error = 1, 0.0
     if not Expectation(network, data).exact:
         masks, error = _sampled_masks(problem, point, claims)
         limit_at = 1.0  # an average over a few masks may exceed what the mean over all of them can be
+        if not problem.unit_inputs:  # and of inputs of either sign have a mean and an eigenvalue of its own
+            second = known.second_moment
+            free = replace(known, mean_square=second, top_eigenvalue=known.squared_norm)
+            most = replace(problem, moments=free)
     return Case(
         name=setting.name,
         experiment=Experiment(
@@ -325,9 +332,10 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
             gradient_stepsize=length,
         ),
         claims=claims,
-        highest=float(largest_gradient(problem, np.asarray(limit_at))),
+        highest=float(largest_gradient(most, np.asarray(limit_at))),
         limit=float(largest_gradient(problem, np.asarray(network.keep_prob))),
         initial_loss=loss,
+        largest_loss=problem.largest_loss,
         mask_error=error,
         alpha=alpha * (1 - _LOSS_SHARE) if error else alpha,
         loss_falls=setting.loss_falls,
@@ -336,19 +344,19 @@ def build_case(setting: Setting, *, seed: int, alpha: float, moments: InputMomen
     )
 
 
-def _initial_loss(setting: Setting, start: Weights, seed: int, key: int, alpha: float) -> float:
+def _initial_loss(setting: Setting, problem: Problem, start: Weights, seed: int, alpha: float) -> float:
     """f(W^1); where masks are sampled, Hoeffding's upper limit, so that a bound stays on the safe side."""
     network, data, penalty = setting.network, setting.data, setting.optimizer.penalty
     objective = Expectation(network, data, penalty=penalty)
     if not objective.exact:
         masks = max(1, math.ceil(_LOSS_SAMPLES / (2 * data.rows)))
         objective = Expectation(network, data, mask_samples=masks, penalty=penalty)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, 3)))
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(case_key(setting.name), 3)))
     weights = [matrix.astype(data.inputs.dtype) for matrix in start]
     loss = float(objective.measure(weights, setting.stepsizes, [rng]).loss[0])
     if setting.constants and not objective.exact:
         slack = math.sqrt(math.log(1 / (_LOSS_SHARE * alpha)) / (2 * objective.samples))
-        loss = min(network.largest_with(penalty), loss + network.largest_loss * slack)
+        loss = min(problem.largest_loss, loss + problem.largest_with(0.0) * slack)
     return loss
 
 

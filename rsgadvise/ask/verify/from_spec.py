@@ -21,7 +21,7 @@ from rsgadvise.theory.constants import InputMoments, TiedNetwork
 from rsgadvise.theory.judge import check_problem
 from rsgadvise.theory.theorems import refusal
 from rsgadvise.training.expectation import FEWEST_ROWS, Expectation
-from rsgadvise.training.generated import generated_data, moments_of
+from rsgadvise.training.generated import generated_data, moments_of, refuse_standardised
 from rsgadvise.training.networks import Array, Data, Network, Weights, initial_weights, with_biases
 from rsgadvise.training.rsg import Stream, Training, train
 
@@ -169,9 +169,11 @@ def setting_from_spec(
         notes: for the report.
 
     Raises:
-        HypothesisError: too large to be trained here, or no data have the spec's moments.
+        HypothesisError: too large to be trained here, or no data in [0, 1] have the spec's moments.
     """
     problem = resolve(spec, measured)
+    if data is None:
+        refuse_standardised(problem)
     constants = tuple(each for each in constants if not refusal(problem, each))
     for each in constants:
         check_problem(problem, each)

@@ -62,11 +62,9 @@ class Judge:
         on_loss = _LOSS_SHARE * case.alpha if case.loss_falls else 0.0
         self._alpha = case.alpha - on_loss
         self._sequence = ConfidenceSequence(highest=case.highest, alpha=self._alpha)
-        # Of inputs beyond [0, 1] no loss is the largest, and nobody asks for a limit then.
-        training = case.experiment.training
-        penalty = training.optimizer.penalty
-        largest = training.network.largest_with(penalty) if case.loss_falls else math.inf
-        self._loss = ConfidenceSequence(highest=largest, alpha=on_loss or case.alpha)
+        self._loss = ConfidenceSequence(
+            highest=case.largest_loss if case.loss_falls else math.inf, alpha=on_loss or case.alpha
+        )
         self._trajectories = np.empty(0)
         self._products = np.empty(0)
         self._losses = np.empty(0)

@@ -23,6 +23,7 @@ from rsgadvise.show.report.advice import (
 )
 from rsgadvise.show.report.blocks import Column, Grid, assumptions
 from rsgadvise.show.report.documents import statistics_blocks
+from rsgadvise.show.report.explaining import data_in_words
 from rsgadvise.theory import about
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ _STATISTICS = {
     "mean_square": "mean square",
     "second_moment": "second moment",
     "top_eigenvalue": "top eigenvalue",
+    "largest_norm": "largest norm",
     "samples": "rows",
 }
 _STATES = {True: ("yes", "holds"), False: ("no", "does not hold"), None: ("unknown", "not known here")}
@@ -183,7 +185,7 @@ def _header(page: Page, title: str, name: str) -> Markup:
     if not _is_rank_1(advice):
         context = f"ranks by {context}"
     elif advice.recommendations:
-        told = (*told, words.worth(advice, advice.recommendations[0]))
+        told = (*told, words.worth(advice, advice.recommendations[0], data_in_words(page.assumptions)))
     paragraphs = (
         element("p", prose(line), class_="lead" if at == 0 else None) for at, line in enumerate(told)
     )

@@ -81,8 +81,8 @@ def verdict(best: Recommendation) -> tuple[str, str]:
     return ("proven", "yes") if best.proven else ("not proven", "no")
 
 
-def worth(advice: Advice, best: Recommendation) -> str:
-    """What the bound of the first rank promises, in a sentence."""
+def worth(advice: Advice, best: Recommendation, data: str) -> str:
+    """What the bound of the first rank promises, in a sentence, of which data."""
     limit = number(advice.largest_gradient)
     if not math.isfinite(best.bound):
         return "These constants give no bound at that stepsize."
@@ -94,7 +94,7 @@ def worth(advice: Advice, best: Recommendation) -> str:
     start = f"The expected squared gradient norm is then at most {number(best.bound)}"
     whose = about(advice.constants)
     if theorem_of(advice.kind, advice.constants).proven:
-        return f"{start}, which is proven for any data in [0, 1] with these moments."
+        return f"{start}, which is proven for any {data}."
     if whose.caveat:
         return (
             f"{start} by constants that are {whose.caveat}; constants that hold for any data "
@@ -102,8 +102,7 @@ def worth(advice: Advice, best: Recommendation) -> str:
         )
     if best.proven:
         return (
-            f"{start}, which is proven for any data in [0, 1] with these moments: the certified bound is "
-            f"{number(best.certified_bound)}."
+            f"{start}, which is proven for any {data}: the certified bound is {number(best.certified_bound)}."
         )
     return (
         f"{start} by {whose.whose}, which is not proven for this data: constants that "

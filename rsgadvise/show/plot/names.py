@@ -29,6 +29,7 @@ _QUANTITIES: dict[str, tuple[str, str, str]] = {
     "mean_square": ("mean square of the inputs", "τ_x", ""),
     "second_moment": ("second moment of the inputs", "E‖x‖²/d_x", ""),
     "top_eigenvalue": ("top eigenvalue", "λ_max", ""),
+    "largest_norm": ("largest norm of the inputs", "max ‖x‖", ""),
     "samples": ("samples", "S", "rows"),
     "epochs": ("epochs", "C", "passes"),
     "eps": ("target", "ε", ""),

@@ -54,7 +54,7 @@ def as_document(command: str, result: Any, **extra: Any) -> dict[str, Any]:
 
 def statistics_blocks(statistics: DataStatistics, name: str) -> tuple[Block, ...]:
     """Each statistic with its standard error."""
-    errors = statistics.standard_errors
+    errors, largest = statistics.standard_errors, statistics.largest_norm
     rows = (
         ("mean (mu_x)", number(statistics.mean, 8), number(errors.mean, 2)),
         ("mean square (tau_x)", number(statistics.mean_square, 8), number(errors.mean_square, 2)),
@@ -65,6 +65,7 @@ def statistics_blocks(statistics: DataStatistics, name: str) -> tuple[Block, ...
             number(statistics.top_eigenvalue, 8),
             number(errors.top_eigenvalue, 2),
         ),
+        *((("largest norm, max ||x||", number(largest, 8), ""),) if largest is not None else ()),
     )
     columns = (
         Column("statistic", numeric=False),

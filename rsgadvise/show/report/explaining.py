@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rsgadvise.ask.explain.checks import STANDARDISED_INPUTS
 from rsgadvise.ask.explain.results import Explanation, Flip, Hypothesis, Knob, Sampling, SamplingPoint
 from rsgadvise.numerals import count, network, number, spans, stepsizes
 from rsgadvise.show.report.blocks import (
@@ -76,6 +77,12 @@ def _terms(found: Explanation) -> Grid:
     return Grid(columns, tuple(rows))
 
 
+def data_in_words(assumed: Sequence[Hypothesis]) -> str:
+    """What a certified bound holds for, by what is assumed."""
+    anywhere = any(each.id == STANDARDISED_INPUTS for each in assumed)
+    return f"data{'' if anywhere else ' in [0, 1]'} with these moments"
+
+
 def _facts(found: Explanation) -> Grid:
     rows = [
         (name.replace("_", " "), _value(each.value), _SOURCES[each.source].format(found.constants))
@@ -83,7 +90,7 @@ def _facts(found: Explanation) -> Grid:
     ]
     rows += [
         ("bound", bound_number(found.bound), _meaning(found)),
-        ("certified bound", number(found.certified_bound), "for any data in [0, 1] with these moments"),
+        ("certified bound", number(found.certified_bound), f"for any {data_in_words(found.assumptions)}"),
         ("largest gradient", number(found.largest_gradient), "no squared norm exceeds it"),
     ]
     columns = (

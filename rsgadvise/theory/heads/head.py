@@ -53,7 +53,7 @@ class Head(ABC):
 
     @abstractmethod
     def squared_slope(self, outputs: Numeric, reach: Numeric) -> FloatArray:
-        """C_1^2, no less than ||dl/da||^2 of any row, where ||a|| <= reach."""
+        """C_1^2, no less than ||dl/da||^2 of any row, where ||a|| <= reach; ||y||^2 is at most `outputs`."""
 
     @abstractmethod
     def largest_loss(self, outputs: Numeric, reach: Numeric = math.inf) -> FloatArray:

@@ -16,7 +16,7 @@ _UP = 1 + 1e-14  # more than a root and a square are rounded by
 class SquaredLinear(Head):
     """dl/da = 2 (a - y), at most 2 (||a|| + sqrt d) for targets in [0, 1], and d^2 l/da^2 = 2.
 
-    So the slope has a bound where ||a|| has one: with inputs in [0, 1] and weights in a box.
+    So the slope has a bound where ||a|| has one: with weights in a box and no input of any length.
     """
 
     name = "squared error of linear outputs"

@@ -115,11 +115,20 @@ class Theorem(ABC):
             ("network.spectral_bound", network.spectral, "absent", ", whose weights lie in a box", widest),
             ("training.optimizer", network.penalty, "without weight decay", "", f"{network.penalty:g}"),
             ("network.bias", network.bias, "false", ", whose networks have no biases", "true"),
+            (
+                "data.scaling",
+                network.largest_norm is not None,
+                "minmax, robust, none or auto",
+                ", whose inputs lie in [0, 1]",
+                "standard",
+            ),
         )
         for key, there, needed, why, got in beside:
             if there:
                 rule = f"must be {needed} for {cls.source(dropout=False)}{why}"
-                return HypothesisError(f"{rule}; got {got}; use --constants certified", quantity=key)
+                instead = ", or write minmax" if key == "data.scaling" else ""
+                fix = f"use --constants certified{instead}"
+                return HypothesisError(f"{rule}; got {got}; {fix}", quantity=key)
         return None
 
     @classmethod
