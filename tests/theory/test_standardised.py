@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,32 @@ def test_no_hessian_and_no_gradient_of_a_standardised_table_is_larger(name: str)
     assert max(found) <= 1 + 1e-12
     assert max(largest) <= problem.largest_loss
     assert found[0] > (0.999 if name == "linear" else 0.05 if name == "tanh" else 0.5)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("zeta", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("name", ["table", "signs"])
+def test_what_masks_leave_of_the_inputs(name: str, zeta: float, bias: bool) -> None:
+    """Every mask of every row, with its probability; the pull by alternating its two sides."""
+    inputs = {"table": TABLE, "signs": np.array(list(product((-1.0, 1.0), repeat=3)))}[name]
+    masks = np.array(list(product((0.0, 1.0), repeat=inputs.shape[1])))
+    chances = np.tile(np.prod(np.where(masks == 1, zeta, 1 - zeta), axis=1) / len(inputs), len(inputs))
+    kept = (inputs[:, None] * masks).reshape(-1, inputs.shape[1])
+    if bias:
+        kept = np.column_stack([kept, np.ones(len(kept))])
+    known = moments_of(Data(inputs, inputs))
+    top = np.linalg.eigvalsh((kept * chances[:, None]).T @ kept)[-1]
+    sure = float(known.entering_eigenvalue(zeta, bias=bias))
+    assert 0.7 * sure <= top <= sure * (1 + 1e-9)
+    assert name == "table" or top == pytest.approx(sure)
+    way, pull = RNG.normal(0, 1, (2, kept.shape[1])), np.zeros(())
+    for _ in range(30):
+        slopes = kept @ way.T
+        slopes /= np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-300)
+        way = (slopes * chances[:, None]).T @ kept
+        pull = (way**2).sum()
+    most = float(known.pulled_square(zeta, bias=bias))
+    assert 0.3 * most <= pull <= most * (1 + 1e-9)
 
 
 # What attains the constants: one column of -1 and 1, which is standardised as it is.
