@@ -130,7 +130,7 @@ def test_training_measures_on_the_scaled_rows(run: Run, spec: Path) -> None:
         (
             ("bound", "S", "--constants", "paper", "--set", "network={kind: multilayer, layers: [4, 5, 3]}"),
             "data.scaling: must be minmax, robust, none or auto for Corollary V.1, equation (12), whose "
-            "inputs lie in [0, 1]; got standard; use --constants certified, or write minmax",
+            "inputs lie in [0, 1]; got standard; use --constants certified",
         ),
         (
             (

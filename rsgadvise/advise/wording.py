@@ -78,6 +78,7 @@ BY_CERTIFIED_ALONE = "Ranked with certified constants: the paper's theorem is no
 NO_PAPER_BOUND = (
     "No paper bound: the paper's theorems are about sigmoid units without biases and their squared error."
 )
+NO_PAPER_BOUND_BEYOND = "No paper bound: the paper's theorems are about inputs in [0, 1]."
 PLAN_BY_CERTIFIED = "The plan is by certified constants: it is proven, and no proven one is cheaper."
 PLAN_WITH_FLOOR = (
     "The plan is by certified constants: it is proven. What is guaranteed is cheaper, of another projected "

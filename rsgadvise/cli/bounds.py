@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rsgadvise.cli.sources import Loaded, load
@@ -95,7 +96,7 @@ def require_bounds(
     for option, constants in named:
         if constants is not None and (
             not covers(kind, constants, optimizer)
-            or theorem_of(kind, constants).refusal(loaded.spec.network) is not None
+            or theorem_of(kind, constants).refusal(replace(problem, optimizer=PLAIN)) is not None
         ):
             changes.append(f"{option} {BY_THEOREM[-1]}")  # which are about every network that has bounds
     # What measures trains in a box.

@@ -123,7 +123,10 @@ def predict(
         note = f"No bound: {reason(error)}."
         return _prediction(problem, chosen, paper=None, proven=limit, limit=limit, notes=(note,))
     if theorem_of(problem.kind, "paper").refusal(problem):
-        bound, missing = None, wording.NO_PAPER_BOUND
+        bound, missing = (
+            None,
+            wording.NO_PAPER_BOUND if problem.unit_inputs else wording.NO_PAPER_BOUND_BEYOND,
+        )
     else:
         bound, missing = attempted(problem, point, "paper")
         missing = f"No paper bound: {missing}." if missing else ""

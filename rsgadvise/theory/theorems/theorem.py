@@ -126,9 +126,7 @@ class Theorem(ABC):
         for key, there, needed, why, got in beside:
             if there:
                 rule = f"must be {needed} for {cls.source(dropout=False)}{why}"
-                instead = ", or write minmax" if key == "data.scaling" else ""
-                fix = f"use --constants certified{instead}"
-                return HypothesisError(f"{rule}; got {got}; {fix}", quantity=key)
+                return HypothesisError(f"{rule}; got {got}; use --constants certified", quantity=key)
         return None
 
     @classmethod
