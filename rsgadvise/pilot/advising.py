@@ -38,7 +38,7 @@ whose length rows held out choose; see docs/pilot.md."""
 
 _TO_THE_END = ("last", "increasing")
 
-_REHEARSAL = 0.4  # of the work that auto may spend: what whole trainings may take on top of it
+_REHEARSAL = 0.8  # of the work that auto may spend: what whole trainings may take on top of it
 
 
 def cooldown_for(spec: Spec) -> float:
