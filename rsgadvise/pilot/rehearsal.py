@@ -87,8 +87,8 @@ def rehearse(
     others, wrong = np.zeros((2, len(lengths), parts[1].rows))
     ends = _ends(arena, candidate, lengths, cooldown=cooldown, replicas=replicas, threads=threads)
     for place, shot in enumerate(ends):
-        each = [[matrix[r : r + 1] for matrix in shot.weights] for r in range(replicas)]
-        for weights in each:
+        for r in np.argsort(shot.replicas):
+            weights = [matrix[r : r + 1] for matrix in shot.weights]
             outputs = [predictions(arena.network, weights, part.inputs) for part in parts]
             losses = [
                 losses_of(arena.network, output, part.targets).astype(np.float64)
@@ -102,9 +102,10 @@ def rehearse(
         Look(int(k), float(loss), float(other.mean()), float(errors.mean()) if arena.labelled else None)
         for k, loss, other, errors in zip(lengths, own, others, wrong, strict=True)
     )
-    steps = candidate.iterations + int(sum(lengths - _constant(lengths, cooldown))) * (cooldown > 0)
+    constant = _constant(lengths, cooldown)
+    steps = constant[-1] + (lengths - constant).sum()
     looking = LOSS_COST * len(lengths) * sum(part.rows for part in parts)
-    work = replicas * (steps * candidate.batch_size + looking)
+    work = replicas * (float(steps) * candidate.batch_size + looking)
     able = lengths >= fewest
     best = _best(others.mean(axis=1), wrong.mean(axis=1), able, oscillates=not cooldown)
     return Rehearsal(looks, looks[best], work, cooldown)
@@ -144,6 +145,8 @@ def _ends(
     stops = [np.unique(falls) + 1] * replicas
     shots = train(training, [np.concatenate(level) for level in starts], streams, stops, threads=threads)
     for shot in shots:
+        order = np.argsort(shot.replicas)  # threads change it
+        weights, *memory = ([matrix[order] for matrix in each] for each in (shot.weights, *shot.memory))
         for last in lengths[falls + 1 == shot.iteration]:
             if last < shot.iteration:
                 yield shot
@@ -157,11 +160,11 @@ def _ends(
             own = [arena.stream(_KEY + r, batch, int(last)) for r in range(replicas)]
             yield from train(
                 training,
-                shot.weights,
+                weights,
                 own,
                 [np.array([last + 1])] * replicas,
                 first=shot.iteration,
-                memory=shot.memory,
+                memory=memory,
                 pace=pace,
                 threads=threads,
             )

@@ -13,8 +13,11 @@ from rsgadvise import recommend
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.forecast import REHEARSED, expected
+from rsgadvise.pilot.looking import LOSS_COST
 from rsgadvise.pilot.race import Candidate
 from rsgadvise.pilot.rehearsal import _best, rehearsal_length, rehearse
+from rsgadvise.theory.optimizers import optimizer_of
+from rsgadvise.training import rsg
 from rsgadvise.training.networks import Data, Network
 
 RNG = np.random.default_rng(11)
@@ -86,6 +89,35 @@ def test_each_length_is_a_training_of_its_own(cooldown: float) -> None:
         assert look.loss == pytest.approx(float((1 / (1 + np.exp(-second @ h)) - 0.9)[0] ** 2), rel=1e-4)
     length = sum(look.iterations - math.floor((1 - cooldown) * look.iterations) for look in found.looks)
     assert rehearsal_length(cooldown) == pytest.approx((64 * (1 - cooldown) + length) / 64, abs=0.2)
+
+
+ADAM = optimizer_of("adam")
+
+
+@pytest.mark.parametrize(
+    ("cooldown", "longest"), [(0.0, 40), (0.5, 1), (0.5, 2), (0.5, 3), (0.5, 50), (1.0, 9)]
+)
+def test_threads_change_nothing_and_work_is_what_was_computed(
+    cooldown: float, longest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an optimiser with a memory and units that are dropped, from three starts."""
+    updates, step = [0], rsg._Run._step
+
+    def counting(self: Any) -> None:
+        updates[0] += len(self.replicas)
+        step(self)
+
+    monkeypatch.setattr(rsg._Run, "_step", counting)
+    monkeypatch.setattr(rsg, "THREAD_WORK", 0.0)
+    data = Data(X[:90].astype(np.float32), Y[:90, None].astype(np.float32))
+    arena = Arena(
+        Network("multilayer", (6, 5, 1), (5.0, 5.0)), data, data, labelled=False, seed=3, optimizer=ADAM
+    )
+    candidate = Candidate((0.02, 0.01), 0.0, 8, longest, 0.8, "grid")
+    one, two = (rehearse(arena, candidate, cooldown=cooldown, replicas=3, threads=each) for each in (1, 2))
+    assert one == two
+    looking = LOSS_COST * len(one.looks) * 180 * 3
+    assert one.work == pytest.approx(8 * updates[0] / 2 + looking)
 
 
 # A table of which little can be learnt: the oracle is stochastic gradient descent in plain numpy.
