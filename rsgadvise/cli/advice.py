@@ -127,7 +127,7 @@ def _write_specs(
     """Write the spec that a data file stood for, and what is advised into another."""
     told = list[str]()
     if save is not None:
-        write_text(save, source.loaded.source.text)
+        write_text(save, source.text())
         told.append(f"wrote {save}")
     if into is not None:
         _write_advice(into, advice, source.spec)
@@ -171,21 +171,27 @@ def advised(
     for scaling in others:
         if tried[-1][1].interrupted:
             break
-        again = replace(options, scaling=scaling) if source.from_data else options
-        sets = (*(overrides or ()), *(() if source.from_data else (f"data.scaling={scaling}",)))
-        other = load(spec, sets, again, quiet=quiet, save=save, constants=effort.constants)
+        other = source.rescaled(scaling, quiet=quiet)
         tried.append((other, _advice(other, effort, top=top, quiet=quiet)))
+    if len(tried) == 1:
+        return tried[0]
+    from rsgadvise.pilot.wording import INTERRUPTED
+
     # The spec's own, which a theorem is about, unless another is clearly better.
     best = min(tried, key=lambda each: _loss(each[1]) * (_CLEARLY if each is tried[0] else 1))
-    said = (
+    said = "; ".join(
         f"{each.statistics.scaling.split(',')[0]} {number(_loss(found), 3)}"
         for each, found in tried
         if each.statistics is not None
     )
-    note = f"Scalings of the inputs raced, to losses of: {'; '.join(said)}."
+    raced = any(_loss(found) < math.inf for _, found in tried)
+    note = (f"Scalings of the inputs raced, to losses of: {said}.",) if raced else ()
     # All were raced for as many rows, so that a training of one is as long as that of another.
     cost = sum(found.cost for _, found in tried)
-    return best[0], replace(best[1], cost=cost, notes=(note, *best[1].notes))
+    ended = tried[-1][1].interrupted
+    early = (INTERRUPTED,) if ended and not best[1].interrupted else ()
+    notes = (*early, *note, *best[1].notes)
+    return best[0], replace(best[1], cost=cost, notes=notes, interrupted=ended)
 
 
 _CLEARLY = 0.95  # of a loss
@@ -208,11 +214,11 @@ def _other_scalings(source: Loaded) -> tuple[Literal["standard", "robust"], ...]
 
 
 def _loss(advice: Advice) -> float:
-    """What its training reached, of rows held out where there are any; inf where nobody knows."""
+    """What its training reached, of rows held out where it is more there; inf where nobody knows."""
     plan = advice.train
     if plan is None or plan.loss is None:
-        return float("inf")
-    return plan.loss if plan.held_out_loss is None else plan.held_out_loss
+        return math.inf
+    return max(plan.loss, plan.held_out_loss or 0.0)  # a few rows held out may all be easy
 
 
 def _advice(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Advice:

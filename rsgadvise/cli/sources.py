@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -94,15 +94,15 @@ def measured(
         return measure(source, scaling=scaling, spectrum=spectrum, progress=progress)
 
 
-def _opened(loaded: LoadedSpec) -> DataSource:
-    """The spec's data file; its messages name keys of the spec, since its commands lack those options."""
+def _opened(loaded: LoadedSpec, *, options: bool = False) -> DataSource:
+    """The spec's data file; its messages name keys of the spec where its command lacks those options."""
     from rsgadvise.data.opening import open_as
-    from rsgadvise.data.words import SPEC
+    from rsgadvise.data.words import OPTIONS, SPEC
 
     data = loaded.spec.data
     path = loaded.source.base_dir / (data.file or "")
     keep_data_apart(path, data.target)
-    return open_as(path, reading_of(loaded.spec), SPEC)
+    return open_as(path, reading_of(loaded.spec), OPTIONS if options else SPEC)
 
 
 def statistics_for_spec(statistics: DataStatistics) -> dict[str, float | int]:
@@ -113,15 +113,15 @@ def statistics_for_spec(statistics: DataStatistics) -> dict[str, float | int]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def statistics_of(loaded: LoadedSpec, *, quiet: bool) -> DataStatistics | None:
-    """Statistics of the spec's data file, or None if it names none.
+def statistics_of(loaded: LoadedSpec, *, quiet: bool, options: bool = False) -> DataStatistics | None:
+    """Statistics of the spec's data file, or None if it names none; `options`: what notes on it call choices.
 
     Raises:
         SpecError: the file does not fit the network.
     """
     if loaded.spec.data.file is None:
         return None
-    source, network = _opened(loaded), loaded.spec.network
+    source, network = _opened(loaded, options=options), loaded.spec.network
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=loaded.spec.data.scaling)
     fix = width_fix(
         source, network.layers[0], tied=network.tied, target="data.target", exclude="data.exclude"
@@ -258,6 +258,30 @@ class Loaded:
         noted: _Found = replace(found, notes=(*self.notes, *found.notes))
         return noted
 
+    def rescaled(self, scaling: str, *, quiet: bool) -> Loaded:
+        """The same question, whose data are scaled otherwise."""
+        from rsgadvise.spec import with_override
+
+        assert self.statistics is not None
+        loaded = with_override(self.loaded, f"data.scaling={scaling}")
+        statistics = statistics_of(loaded, quiet=quiet, options=self.from_data)
+        assert statistics is not None
+        values, notes = described(loaded, statistics)
+        before = self.notes[: -len(described(self.loaded, self.statistics)[1])]
+        return Loaded(loaded, statistics, values, (*before, *notes), self.from_data)
+
+    def text(self) -> str:
+        """The spec with all that replaces keys of it."""
+        from rsgadvise.spec import yaml_scalar
+        from rsgadvise.spec.yaml import plain
+
+        lines = list[str]()
+        for name, section in plain(self.loaded.source.root).items():
+            keys = (section or {}).items()
+            given = [f"  {key}: {yaml_scalar(key, value)}" for key, value in keys if value is not None]
+            lines += [f"{name}:", *given] if given else []
+        return "\n".join(lines) + "\n"
+
     @contextlib.contextmanager
     def asked(self) -> Iterator[None]:
         """Where an answer is found: an error of the theory is one at its key of the spec.
@@ -363,11 +387,9 @@ def _from_data(
     )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     network = network_for(kind, statistics, constants)
-    notes += _assumed(network, hidden is None and kind.hidden != 0)
+    one_layer = hidden is None and kind.hidden != 0
     hidden = (HIDDEN,) if hidden is None else hidden
     epochs = _epochs(options, statistics.samples)
-    if options.epochs is None:
-        notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
     ends = () if kind.tied else (statistics.output_dim or 1,)
     middle = () if kind.hidden == 0 else hidden
     data = keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path())
@@ -382,6 +404,10 @@ def _from_data(
     ]
     name = str(save) if save else f"<{path.name or path.resolve().name}>"
     loaded = parse_spec("\n".join(lines) + "\n", file=name, overrides=overrides)
+    said = {re.split(r"[=\[]", text)[0].strip() for text in overrides}
+    notes += _assumed(network, said, one_layer=one_layer)
+    if options.epochs is None and not any(each.startswith("budget") for each in said):
+        notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
     values, about = described(loaded, statistics)
     return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
 
@@ -408,17 +434,18 @@ def network_for(kind: Kind, statistics: DataStatistics, constants: str = "") -> 
     return {**chosen, "loss": loss, "bias": "true"}
 
 
-def _assumed(network: Mapping[str, str], one_layer: bool) -> Iterator[str]:
-    """What nobody said of the network of a data file, and where it is said."""
-    units = " ".join((*([network["activation"]] if "activation" in network else []), "units"))
-    if one_layer:
-        yield f"Assumed: one hidden layer of {HIDDEN} {units}; --hidden says otherwise."
-    if network:
-        said = ("biases",) if one_layer or units == "units" else (units, "biases")
-        yield (
-            f"Assumed: {', '.join((*said, 'loss'))} {network['loss']}; --set network.activation=relu or the "
-            "like says otherwise."
-        )
+def _assumed(network: Mapping[str, str], said: Collection[str], *, one_layer: bool) -> Iterator[str]:
+    """What nobody said of the network of a data file, and where it is said; `said`: keys that --set names."""
+    if "network" in said:
+        return
+    open_ = {key: value for key, value in network.items() if f"network.{key}" not in said}
+    units = f"{open_['activation']} units" if "activation" in open_ else ""
+    if one_layer and "network.layers" not in said:
+        yield f"Assumed: one hidden layer of {HIDDEN} {units or 'units'}; --hidden says otherwise."
+        units = ""
+    loss = f"loss {open_['loss']}" if "loss" in open_ else ""
+    if found := [each for each in (units, "biases" if "bias" in open_ else "", loss) if each]:
+        yield f"Assumed: {', '.join(found)}; --set network.activation=relu or the like says otherwise."
 
 
 _NAME_IT = "--target COLUMN (by name or number, -1 is the last)"

@@ -245,12 +245,12 @@ def placeholder(key: str) -> str:
 
 
 def yaml_scalar(key: str, value: object) -> str:
-    """Return the value of a key of the data section as YAML, in quotes where it could be read otherwise."""
+    """Return the value of a key as YAML, in quotes where it could be read otherwise."""
     from json import dumps
 
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{name}: {yaml_scalar(name, item)}' for name, item in value.items())}}}"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return f"[{', '.join(yaml_scalar(key, entry) for entry in value)}]"
     if (
         key in {"target", "exclude"}

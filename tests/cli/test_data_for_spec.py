@@ -203,3 +203,64 @@ def test_columns_crushed_by_outliers_make_two_scalings_race(run: Run, tmp_path: 
         "recommend", path, "--hidden", "0", "--epochs", "40", "--scaling", "minmax", "-f", "json", "-q"
     )
     assert json.loads(kept.out)["train"]["scaling"] == "min-max per column"
+
+
+RACE = ("--work", "1e9", "--epochs", "20", "-q")
+
+
+def test_what_set_replaces_is_neither_assumed_nor_lost(run: Run, table: Path, tmp_path: Path) -> None:
+    place = tmp_path / "spec.yaml"
+    keys = ("network.activation=relu", "network.bias=false", "network.layers=[2, 4, 2]", "budget.epochs=3")
+    sets = [word for key in keys for word in ("--set", key)]
+    one = run("recommend", table, *sets, *RACE[:2], "--save", place, "-f", "json", "-q")
+    notes = [note for note in json.loads(one.out)["notes"] if note.startswith("Assumed")]
+    assert (
+        notes[0] == "Assumed: loss cross_entropy; --set network.activation=relu or the like says otherwise."
+    )
+    assert not any(word in " ".join(notes) for word in ("layer", "epochs", "biases"))
+    two = run("recommend", place, *RACE[:2], "-f", "json", "-q")
+    assert [json.loads(each.out)["spec"]["network"]["activation"] for each in (one, two)] == ["relu"] * 2
+    assert json.loads(one.out)["train"] == json.loads(two.out)["train"]
+
+
+@pytest.fixture
+def with_biases(run: Run, table: Path, tmp_path: Path) -> Path:
+    """A spec that leaves the scaling open, so that two race."""
+    place = tmp_path / "open.yaml"
+    assert run("recommend", table, *RACE, "--save", place, "--scaling", "minmax").code == 0
+    place.write_text(place.read_text().replace("  scaling: minmax\n", ""))
+    return place
+
+
+def test_scalings_of_a_spec_from_standard_input_race_too(
+    run: Run, with_biases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(with_biases.parent)
+    named = run("recommend", with_biases, *RACE[:2], "-f", "json", "-q")
+    piped = run("recommend", "-", *RACE[:2], "-f", "json", "-q", stdin=with_biases.read_text())
+    assert piped.code == 0, piped.err
+    assert json.loads(piped.out)["train"] == json.loads(named.out)["train"]
+    assert "Scalings of the inputs raced" in piped.out
+
+
+@pytest.mark.usefixtures("advised_afresh")
+@pytest.mark.parametrize("at", [1, 2])
+def test_ctrl_c_amid_either_scaling_ends_it(
+    at: int, run: Run, with_biases: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rsgadvise.pilot.tournament import Tournament
+
+    race, calls = Tournament.run, [0]
+
+    def breaking(self: Tournament) -> None:
+        calls[0] += 1
+        if calls[0] == at:
+            raise KeyboardInterrupt
+        race(self)
+
+    monkeypatch.setattr(Tournament, "run", breaking)
+    done = run("recommend", with_biases, *RACE[:2], "-f", "json", "-q")
+    found = json.loads(done.out)
+    assert (done.code, found["interrupted"], calls[0]) == (130, True, at)
+    assert any("nterrupted" in note for note in found["notes"])
+    assert any(note.startswith("Scalings") for note in found["notes"]) == (at == 2)
