@@ -111,15 +111,6 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
     raise malformed(path, f"has an unknown format; {', '.join(most)}, and {last} are read")
 
 
-def format_of(path: Path) -> str:
-    """The format that `open_data` reads the file as, such as npz.
-
-    Raises:
-        DataError: the file is missing or of an unknown format.
-    """
-    return _detect(path)[0].name
-
-
 def target_choice(path: Path) -> str:
     """What can be named as the targets of the file, and whatever else gives it some.
 

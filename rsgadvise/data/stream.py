@@ -171,7 +171,6 @@ class DataSource(ABC):
         input_dim: d, the features of one row.
         dtype: type of the features as stored.
         has_targets: whether chunks carry targets.
-        target_dim: length of one encoded target where the header tells, else None.
         column_names: names of the feature columns, or None.
         column_numbers: places of the feature columns in the file, counted from 0, where other columns stand
             among them; else None.
@@ -194,7 +193,6 @@ class DataSource(ABC):
     input_dim: int
     dtype: np.dtype[Any]
     has_targets: bool
-    target_dim: int | None = None
     column_names: tuple[str, ...] | None = None
     column_numbers: tuple[int, ...] | None = None
     first_column: int = 0
@@ -251,7 +249,6 @@ class ArraySource(DataSource):
             input_dim=features.columns,
             dtype=features.dtype,
             has_targets=targets is not None,
-            target_dim=None if targets is None else known_target_dim(targets),
             notes=notes,
         )
         self._features = features
@@ -267,11 +264,6 @@ class ArraySource(DataSource):
         for block in self._features.blocks(max_bytes):
             yield block, taker.take(len(block))
         taker.finish()
-
-
-def known_target_dim(targets: RowArray) -> int | None:
-    """Several columns are the target itself; one column may hold labels, so only a pass can tell."""
-    return targets.columns if targets.columns > 1 else None
 
 
 def check_sizes(features: RowArray, targets: RowArray | None) -> None:

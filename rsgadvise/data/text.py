@@ -123,7 +123,7 @@ class Records:
         """
         line, rest = self._line, self._rest = 1, b""
         with opened(self._path, self._packing) as stream:
-            for data in self._utf8(stream, size):
+            for data in _with_line_ends(self._utf8(stream, size)):
                 block = b""
                 if len(rest) + len(data) < size:
                     rest += data
@@ -174,7 +174,7 @@ class Records:
                         f"byte {seen + error.start} is not {writing.encoding}; {writing.words.encoding}",
                     ) from error
                 seen += len(data)
-                yield _line_ends(text.encode("utf-8", "replace"))
+                yield text.encode("utf-8", "replace")
                 if not data:
                     return
         kept = b""
@@ -186,10 +186,10 @@ class Records:
             if self.latin is not None:
                 data = (data + kept).decode("cp1252", "replace").encode()
                 kept = b""
-            yield _line_ends(data)
+            yield data
         if kept:
             self._refuse_letters(kept, 0)
-            yield _line_ends(kept.decode("cp1252", "replace").encode())
+            yield kept.decode("cp1252", "replace").encode()
 
     def _checked(self, data: bytes) -> tuple[bytes, bytes]:
         """(what is UTF-8, an unfinished letter at its end); notes where it is Latin-1."""
@@ -225,6 +225,17 @@ class Records:
         if self._comment is None or self._mark not in block:
             return block
         return self._comment.sub(b"", block)
+
+
+def _with_line_ends(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Parts of a text with the line ends of today, of which none lies across the end of a part."""
+    held = b""
+    for part in parts:
+        data = held + part
+        held = b"\r" if data.endswith(b"\r") else b""
+        yield _line_ends(data[: len(data) - len(held)])
+    if held:
+        yield _line_ends(held)
 
 
 def _line_ends(data: bytes) -> bytes:

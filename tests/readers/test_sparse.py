@@ -18,7 +18,7 @@ from test_reader_formats import collect
 from test_reader_malformed import read_or_refused, refusal
 
 from rsgadvise.data.formats import binary
-from rsgadvise.data.opening import format_of, open_data
+from rsgadvise.data.opening import open_data
 from rsgadvise.data.stream import Array
 from rsgadvise.errors import DataError, UsageError
 
@@ -111,8 +111,8 @@ def test_labels_have_a_file_of_their_own(tmp_path: Path) -> None:
 
 def test_an_archive_with_such_names_is_no_matrix(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", data=np.ones((3, 2)), shape=np.ones(2), format=np.ones(2))
-    assert format_of(tmp_path / "a.npz") == "npz"
-    assert open_data(tmp_path / "a.npz").input_dim == 2
+    source = open_data(tmp_path / "a.npz")
+    assert (source.format, source.input_dim) == ("npz", 2)
 
 
 def parts(kind: str = "csr", **changes: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from test_reader_formats import collect
 from test_reader_malformed import refusal
 
 from rsgadvise.data.formats import binary, svmlight
-from rsgadvise.data.opening import format_of, open_data
+from rsgadvise.data.opening import _detect, open_data
 from rsgadvise.data.spool import Spool
 from rsgadvise.data.statistics import measure
 from rsgadvise.data.stream import Array
@@ -142,12 +142,12 @@ def test_tables_are_left_alone(tmp_path: Path, label: str) -> None:
     assert not svmlight.looks_like_svmlight(TABLES[label].encode())
     for name in ("a", "a.txt"):
         (tmp_path / name).write_text(TABLES[label])
-        assert format_of(tmp_path / name) == "csv"
+        assert _detect(tmp_path / name)[0].name == "csv"
 
 
 def test_a_table_that_says_so_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(TEXT)
-    assert format_of(tmp_path / "a.csv") == "csv"
+    assert _detect(tmp_path / "a.csv")[0].name == "csv"
 
 
 def test_lines_longer_than_what_is_looked_at(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from rsgadvise.data.dialect import Numbers
 from rsgadvise.data.formats import tables
 from rsgadvise.data.opening import open_data
 from rsgadvise.data.statistics import measure
+from rsgadvise.data.text import Records, Writing
+from rsgadvise.data.words import OPTIONS
 from rsgadvise.errors import DataError, UsageError
 
 ROWS = [[0.25, 12.5, 1], [0.5, 7.0, 0], [0.75, 1250.25, 1], [1.0, 3.5, 0]]
@@ -570,3 +572,15 @@ def test_several_columns_may_be_the_targets(tmp_path: Path) -> None:
         with pytest.raises(DataError) as caught:
             open_data(path, target=target)
         assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_no_line_end_is_lost_where_blocks_part_it(end: str, encoding: str, tmp_path: Path) -> None:
+    lines = [f"{'é' * (i % 4)}{i},x" for i in range(20)]
+    path = tmp_path / "lines.txt"
+    path.write_bytes("".join(line + end for line in lines).encode(encoding))
+    for size in range(8, 40):
+        found = list(Records(path, None, Writing(encoding, True, OPTIONS)).blocks(size))
+        assert b"".join(block for _, block in found).decode().splitlines() == lines
+        assert found[-1][0] + found[-1][1].count(b"\n") == 21
