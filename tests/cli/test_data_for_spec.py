@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +206,22 @@ def test_columns_crushed_by_outliers_make_two_scalings_race(run: Run, tmp_path: 
     assert json.loads(kept.out)["train"]["scaling"] == "min-max per column"
 
 
+@pytest.mark.parametrize(
+    ("cells", "loss"), [("abc", "cross_entropy"), ("a", "squared"), (("0.5", "7.25", "1.125"), "squared")]
+)
+def test_a_data_file_alone_trains_what_is_usual(
+    cells: tuple[str, ...], loss: str, run: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{cells[i % len(cells)]}\n" for i in range(60)))
+    asked = ("recommend", path, "--target", "y", "-f", "json", "-q")
+    usual, paper = (
+        json.loads(run(*asked, *more).out)["spec"]["network"] for more in (("--pilot", "0"), QUICK)
+    )
+    assert (usual["activation"], usual["loss"], usual["bias"]) == ("tanh", loss, True)
+    assert (paper["activation"], paper["loss"], paper["bias"]) == (None, "squared", False)
+
+
 RACE = ("--work", "1e9", "--epochs", "20", "-q")
 
 
@@ -240,7 +257,10 @@ def test_scalings_of_a_spec_from_standard_input_race_too(
     piped = run("recommend", "-", *RACE[:2], "-f", "json", "-q", stdin=with_biases.read_text())
     assert piped.code == 0, piped.err
     assert json.loads(piped.out)["train"] == json.loads(named.out)["train"]
-    assert "Scalings of the inputs raced" in piped.out
+    (note,) = (note for note in json.loads(piped.out)["notes"] if note.startswith("Scalings"))
+    least, other = map(float, re.findall(r" ([\d.e-]*\d)(?=[;.])", note))
+    scaling = "standard" if other < 0.95 * least else "none"
+    assert json.loads(piped.out)["train"]["scaling"].split(",")[0] == scaling
 
 
 @pytest.mark.usefixtures("advised_afresh")
