@@ -179,8 +179,10 @@ def advised(
 
     # The spec's own, which a theorem is about, unless another is clearly better.
     best = min(tried, key=lambda each: _loss(each[1]) * (_CLEARLY if each is tried[0] else 1))
+    kept, least = best is tried[0], _loss(tried[0][1])
     said = "; ".join(
         f"{each.statistics.scaling.split(',')[0]} {number(_loss(found), 3)}"
+        + " (not clearly lower)" * (kept and _loss(found) < least)
         for each, found in tried
         if each.statistics is not None
     )

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import rsgadvise
-from rsgadvise.advise.results import Advice, Guarantee, TrainingPlan, cooled
+from rsgadvise.advise.results import Advice, Guarantee, Look, TrainingPlan, cooled
 from rsgadvise.numerals import number
 from rsgadvise.pilot import DEFAULT_WORK
 from rsgadvise.pilot.advice import advise_with_data
@@ -230,3 +230,37 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
         plan = replace(found.train, held_out_error=error, constant_error=0.3)
         said = " ".join(lead(replace(found, train=plan)))
         assert ("on those it was no better than that" in said) == no_better
+    for scaling, fix in ((None, "name a data file"), ("none", "leave out --constants")):
+        plan = replace(found.train, source="typical", reason="", scaling=scaling)
+        assert f"your data; {fix} to have it measured." in " ".join(lead(replace(found, train=plan)))
+
+
+@pytest.mark.parametrize(
+    ("held_out_loss", "whole", "why"),
+    [
+        (0.24, False, "though by their loss, 0.24"),
+        (0.24, True, "though by their loss, 0.24"),
+        (0.35, True, "the inputs may say nothing of the target"),
+        (0.35, False, "it learns its rows by heart"),
+    ],
+)
+def test_no_better_by_labels_may_be_better_by_loss(held_out_loss: float, whole: bool, why: str) -> None:
+    """Of a rare class no label may be right where probabilities are."""
+    found = rsgadvise.recommend({"network": NETWORK}, data=(X, Y), work=1e8)
+    assert found.train is not None
+    plan = replace(
+        found.train,
+        learns=True,
+        reason="",
+        loss=0.2,
+        constant_loss=0.3,
+        held_out_loss=held_out_loss,
+        held_out_error=0.05,
+        constant_error=0.05,
+        looks=(Look(found.train.iterations, 0.2, held_out_loss, 0.05),) if whole else (),
+    )
+    said = " ".join(" ".join(lead(replace(found, train=plan))).split())
+    assert "on those it was no better than that" in said
+    told = [each for each in ("though by their loss", "nothing of the target", "by heart") if each in said]
+    assert len(told) == 1
+    assert why in said

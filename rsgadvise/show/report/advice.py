@@ -150,9 +150,10 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
     elif plan.source == "typical" and plan.reason:
         yield f"That is a guess: {plan.reason}."
     elif plan.source == "typical":
+        how = "name a data file" if plan.scaling is None else "leave out --constants"
         yield (
             f"That is typical for data with these statistics{within}: neither proven nor measured on your "
-            "data; name a data file to have it measured."
+            f"data; {how} to have it measured."
         )
     elif plan.loss is not None and plan.constant_loss is not None:
         known = ""
@@ -198,6 +199,11 @@ def _why_no_better(plan: TrainingPlan) -> str:
     """What may be the cause, where nothing else is said of it."""
     if plan.reason:
         return ""
+    from rsgadvise.pilot.race import learns  # of such an advice it is loaded already
+
+    if learns(plan.held_out_loss or math.inf, plan.constant_loss or 0.0):
+        loss = number(plan.held_out_loss or 0.0, 3)
+        return f" by its labels, though by their loss, {loss}: of a rare class probabilities say more"
     if plan.looks:
         return ": the inputs may say nothing of the target"
     if plan.learns:
