@@ -54,8 +54,7 @@ def scaler(kind: str) -> Any:
 
 def inputs(frame: Any, words: list[str]) -> Any:
     """The features as columns of numbers, by pandas; a word that is not known is none of them."""
-    known = pandas.get_dummies(pandas.Categorical(frame["colour"], words), dtype=float)
-    known.index, known.columns = frame.index, list(words)
+    known = pandas.DataFrame({word: frame["colour"] == word for word in words}, dtype=float)
     return pandas.concat([frame[["length"]], known, frame[["old", "flat", "count", "wild"]]], axis=1).astype(
         float
     )
