@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
     from rsgadvise.show.emit import DataFile
     from rsgadvise.show.report.blocks import Block
-    from rsgadvise.spec.models import Spec
 
 
 _ABOUT_SOURCE = "Spec file, - for standard input, or a data file."
@@ -130,7 +129,7 @@ def _write_specs(
         write_text(save, source.text())
         told.append(f"wrote {save}")
     if into is not None:
-        _write_advice(into, advice, source.spec)
+        _write_advice(into, advice, source)
         falls = advice.train is not None and advice.train.cooldown > 0
         lacks = ", which has no key for the fall of the stepsize at the end; --emit trains with it"
         told.append(f"wrote {into}{lacks if falls else ''}")
@@ -305,7 +304,7 @@ def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
     )
 
 
-def _write_advice(into: Path, advice: Advice, asked: Spec) -> None:
+def _write_advice(into: Path, advice: Advice, source: Loaded) -> None:
     """Fix in a spec what the advice trains with: its `training`, and the box and scaling that were chosen.
 
     Raises:
@@ -330,7 +329,8 @@ def _write_advice(into: Path, advice: Advice, asked: Spec) -> None:
         values["stopping"] = "last" if plan.stopping == "end" else plan.stopping
     there = load_spec(into)
     given, needed = (
-        (each.layers, each.activations, each.loss, each.bias) for each in (there.spec.network, asked.network)
+        (each.layers, each.activations, each.loss, each.bias)
+        for each in (there.spec.network, source.spec.network)
     )
     if given != needed:
         raise there.source.error(
@@ -338,7 +338,9 @@ def _write_advice(into: Path, advice: Advice, asked: Spec) -> None:
             f"must be the network that was advised on, {_said(needed)}; got {_said(given)}; --save writes a "
             "spec of it",
         )
-    box, scaling = plan.weight_bound, asked.data.scaling
+    box, scaling = plan.weight_bound, source.spec.data.scaling
+    if _other_scalings(source) and source.statistics is not None:  # one of which might win the next time
+        scaling = "none" if source.statistics.scaling == "none" else "minmax"
     write_training(
         into,
         values,

@@ -284,3 +284,18 @@ def test_ctrl_c_amid_either_scaling_ends_it(
     assert (done.code, found["interrupted"], calls[0]) == (130, True, at)
     assert any("nterrupted" in note for note in found["notes"])
     assert any(note.startswith("Scalings") for note in found["notes"]) == (at == 2)
+
+
+def test_into_keeps_the_scaling_that_won(run: Run, tmp_path: Path) -> None:
+    """Asked again, the spec trains as it was advised to."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(0, 1, (200, 2))
+    path, spec = tmp_path / "t.csv", tmp_path / "s.yaml"
+    path.write_text("a,b,y\n" + "".join(f"{a:.4f},{b:.4f},{'uv'[int(a > b)]}\n" for a, b in rows))
+    assert run("init", spec, "--data", path, "--target", "y", "-q").code == 0
+    done = run("recommend", spec, "--work", "1e8", "--into", spec, "-f", "json", "-q")
+    chosen = json.loads(done.out)["train"]["scaling"]
+    again = json.loads(run("recommend", spec, "--work", "1e8", "-f", "json", "-q").out)
+    assert again["train"]["scaling"] == chosen
+    assert again["spec"]["data"]["scaling"] in {"minmax", "standard"}
+    assert not any("raced, to losses" in note for note in again["notes"])
