@@ -286,16 +286,19 @@ def test_ctrl_c_amid_either_scaling_ends_it(
     assert any(note.startswith("Scalings") for note in found["notes"]) == (at == 2)
 
 
-def test_into_keeps_the_scaling_that_won(run: Run, tmp_path: Path) -> None:
-    """Asked again, the spec trains as it was advised to."""
+@pytest.mark.parametrize(("learnable", "wins"), [(True, "standard"), (False, "minmax")])
+def test_into_keeps_the_scaling_that_won(run: Run, tmp_path: Path, learnable: bool, wins: str) -> None:
+    """Asked again, the spec trains as it was advised to; nothing is lower where nothing can be learnt."""
     rng = np.random.default_rng(3)
     rows = rng.normal(0, 1, (200, 2))
     path, spec = tmp_path / "t.csv", tmp_path / "s.yaml"
-    path.write_text("a,b,y\n" + "".join(f"{a:.4f},{b:.4f},{'uv'[int(a > b)]}\n" for a, b in rows))
+    labels = rows[:, 0] > rows[:, 1] if learnable else np.arange(200) % 2
+    lines = (f"{a:.4f},{b:.4f},{'uv'[int(label)]}\n" for (a, b), label in zip(rows, labels, strict=True))
+    path.write_text("a,b,y\n" + "".join(lines))
     assert run("init", spec, "--data", path, "--target", "y", "-q").code == 0
     done = run("recommend", spec, "--work", "1e8", "--into", spec, "-f", "json", "-q")
     chosen = json.loads(done.out)["train"]["scaling"]
     again = json.loads(run("recommend", spec, "--work", "1e8", "-f", "json", "-q").out)
     assert again["train"]["scaling"] == chosen
-    assert again["spec"]["data"]["scaling"] in {"minmax", "standard"}
+    assert again["spec"]["data"]["scaling"] == wins
     assert not any("raced, to losses" in note for note in again["notes"])
