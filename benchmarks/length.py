@@ -20,12 +20,12 @@ from benchmarks.advice.problems import is_there, parts_of
 from rsgadvise import recommend
 from rsgadvise.pilot.advising import cooldown_for
 from rsgadvise.pilot.arena import Arena
-from rsgadvise.pilot.race import Cooling
+from rsgadvise.pilot.race import cooled_down
 from rsgadvise.pilot.tournament import loss_at, predictions
 from rsgadvise.spec import Spec
 from rsgadvise.spec.problem import resolve
 from rsgadvise.training.networks import Data, Network
-from rsgadvise.training.rsg import Training, train
+from rsgadvise.training.rsg import Training
 
 __all__ = ["main"]
 
@@ -66,11 +66,12 @@ def _tested(arena: Arena, plan: Any, iterations: int, cooldown: float, aside: Da
     """(loss, share that is wrong) of the rows kept aside, in the mean of the starts."""
     gammas = plan.stepsize if isinstance(plan.stepsize, tuple) else (plan.stepsize,) * 2
     setting = Training(arena.network, arena.data, gammas, plan.batch_size, optimizer=arena.optimizer)
-    pace = Cooling(np.array([gammas]), np.zeros(1), np.array([cooldown]), iterations)
     found = []
     for key in range(20, 20 + SEEDS):
-        stops = [np.array([iterations + 1])]
-        (shot,) = train(setting, arena.start(key), [arena.stream(key)], stops, pace=pace)
+        streams = [arena.stream(key)]
+        shot = cooled_down(
+            setting, arena.start(key), (), streams, first=1, last=iterations, cooldown=cooldown
+        )
         wrong = arena.wrong(predictions(arena.network, shot.weights, aside.inputs), aside.targets)
         found.append(
             (loss_at(arena.network, shot.weights, aside), wrong.mean() if arena.labelled else np.nan)

@@ -231,20 +231,27 @@ class Loaded:
 
     Attributes:
         loaded: the spec. statistics: of its data file, or None without one.
-        measured: statistics by spec key. notes: on the data.
+        measured: statistics by spec key. told: notes on the data.
+        assumed: notes on what nobody said of a data file.
         from_data: whether the spec was made of a data file, and is nowhere yet.
     """
 
     loaded: LoadedSpec
     statistics: DataStatistics | None = None
     measured: Measured | None = None
-    notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     from_data: bool = False
 
     @property
     def spec(self) -> Spec:
         """What it says."""
         return self.loaded.spec
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """On what was assumed, and on the data."""
+        return (*self.assumed, *self.told)
 
     def about(self) -> dict[str, Callable[[], Any]]:
         """What the document of an answer says of the question."""
@@ -262,13 +269,11 @@ class Loaded:
         """The same question, whose data are scaled otherwise."""
         from rsgadvise.spec import with_override
 
-        assert self.statistics is not None
         loaded = with_override(self.loaded, f"data.scaling={scaling}")
         statistics = statistics_of(loaded, quiet=quiet, options=self.from_data)
         assert statistics is not None
         values, notes = described(loaded, statistics)
-        before = self.notes[: -len(described(self.loaded, self.statistics)[1])]
-        return Loaded(loaded, statistics, values, (*before, *notes), self.from_data)
+        return replace(self, loaded=loaded, statistics=statistics, measured=values, told=tuple(notes))
 
     def text(self) -> str:
         """The spec with all that replaces keys of it."""
@@ -409,7 +414,7 @@ def _from_data(
     if options.epochs is None and not any(each.startswith("budget") for each in said):
         notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
     values, about = described(loaded, statistics)
-    return Loaded(loaded, statistics, values, (*notes, *about), from_data=True)
+    return Loaded(loaded, statistics, values, tuple(about), tuple(notes), from_data=True)
 
 
 _LOSSES = {"one-hot": "cross_entropy", "0 and 1": "binary_cross_entropy"}  # values lie in [0, 1], as sigmoids

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.data.opening import open_alike, open_data
 from rsgadvise.data.scaling import KINDS, Scaling, ScalingChoice, ScalingKind, fitted, refuse_nonfinite
-from rsgadvise.data.statistics import LARGEST_BYTES, FloatArray, encoded, measure, raw_rows
+from rsgadvise.data.statistics import LARGEST_BYTES, FloatArray, encoded, measure
 from rsgadvise.data.stream import Array, DataSource, malformed
 from rsgadvise.data.targets import TargetEncoding
 from rsgadvise.errors import DataError
@@ -197,11 +197,9 @@ def read_rows(
         ([[2.0]], ('cat', 'dog'))
     """
     source = open_data(path, **options)
-    statistics = measure(source, spectrum=False)
-    raw, targets = raw_rows(source, statistics)
-    fit = fitted(
-        raw, statistics.scaling if scaling == "auto" else KINDS.get(scaling, cast("ScalingKind", scaling))
-    )
+    kind = measure(source, spectrum=False).scaling if scaling == "auto" else scaling
+    raw, targets = _gathered(source)
+    fit = fitted(raw, KINDS.get(kind, cast("ScalingKind", kind)))
     fit.apply(raw, raw)
     if targets is None:
         return TrainingRows(raw, None, source, fit, None, ())

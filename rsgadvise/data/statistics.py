@@ -489,23 +489,6 @@ def load_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArra
     Raises:
         DataError: the rows do not fit `LARGEST_BYTES` or are others, or the file is malformed.
     """
-    features, targets = raw_rows(source, statistics)
-    fitted(features, statistics.scaling).apply(features, features)
-    return features, None if targets is None else encoded(source, targets)[0]
-
-
-def encoded(source: DataSource, targets: Array) -> tuple[FloatArray, TargetEncoding]:
-    """Targets of all rows of a file as vectors, and how."""
-    name = f"{source.path}: targets"
-    return encode_targets(targets, name=name, kind=source.target_kind, one_output=source.one_output)
-
-
-def raw_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArray, Array | None]:
-    """(features, targets or None) of all rows, as the file has them.
-
-    Raises:
-        DataError: as `load_rows` does.
-    """
     rows, columns = statistics.samples, statistics.input_dim
     if rows * columns * 8 > LARGEST_BYTES:
         raise DataError(
@@ -524,9 +507,15 @@ def raw_rows(source: DataSource, statistics: DataStatistics) -> tuple[FloatArray
             targets.append(labels.copy())
     else:
         if first == rows:
-            return features, np.concatenate(targets) if targets else None
+            fitted(features, statistics.scaling).apply(features, features)
+            return features, encoded(source, np.concatenate(targets))[0] if targets else None
     raise DataError(
         f"{source.path}: must hold the rows that were measured, {rows:,} of {columns:,} features; got "
-        "others; "
-        "measure it anew, or read rows of another file with read_rows(...).like(path)"
+        "others; measure it anew, or read rows of another file with read_rows(...).like(path)"
     )
+
+
+def encoded(source: DataSource, targets: Array) -> tuple[FloatArray, TargetEncoding]:
+    """Targets of all rows of a file as vectors, and how."""
+    name = f"{source.path}: targets"
+    return encode_targets(targets, name=name, kind=source.target_kind, one_output=source.one_output)

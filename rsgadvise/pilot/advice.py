@@ -114,10 +114,8 @@ def advise_with_data(
         stopping_is_open,
         top,
         calibration.noise,
+        spending,
         free_box,
-        rehearsal=spending.rehearsal,
-        single=spending.single,
-        cooldown=spending.cooldown,
         free_length=spec.training.iterations is None and not isinstance(spec.training.stopping, tuple),
     )
     unit = unit or unit_for(arena, calibration, arena.rng(_LAYERS), batch_size=best.batch_size)

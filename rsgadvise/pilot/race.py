@@ -18,7 +18,7 @@ from rsgadvise.advise.results import cooled
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Weights
-from rsgadvise.training.rsg import Memory, Pace, Training, train
+from rsgadvise.training.rsg import Memory, Pace, Snapshot, Stream, Training, train
 
 _JUDGED = 0.375  # of a run: its last part
 _NEIGHBOUR = 0.05  # weight in a score of what the next larger stepsize did worse
@@ -111,6 +111,27 @@ class Cooling(Pace):
     def at(self, iteration: int, group: slice) -> NDArray[np.float64]:
         factors = [cooled(iteration, self.iterations, each) for each in self.cooldowns[group]]
         return np.asarray(Pace.at(self, iteration, group) * np.array(factors)[:, None])
+
+
+def cooled_down(
+    training: Training,
+    weights: Weights,
+    memory: Memory,
+    streams: Sequence[Stream],
+    *,
+    first: int,
+    last: int,
+    cooldown: float,
+    threads: int = 1,
+) -> Snapshot:
+    """The end of runs that stand at W^first, whose stepsizes fall to 0 over the last share of N = `last`."""
+    replicas = len(streams)
+    pace = Cooling(
+        np.tile(training.stepsizes, (replicas, 1)), np.zeros(replicas), np.full(replicas, cooldown), last
+    )
+    stops = [np.array([last + 1])] * replicas
+    (end,) = train(training, weights, streams, stops, first=first, memory=memory, pace=pace, threads=threads)
+    return end
 
 
 class Heat:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rsgadvise.advise.results import Look
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.looking import LOSS_COST
-from rsgadvise.pilot.race import Candidate, Cooling
+from rsgadvise.pilot.race import Candidate, cooled_down
 from rsgadvise.pilot.tournament import losses_of, predictions
 from rsgadvise.records import dataclass
 from rsgadvise.training.networks import Data
@@ -151,21 +151,14 @@ def _ends(
             if last < shot.iteration:
                 yield shot
                 continue
-            pace = Cooling(
-                np.tile(candidate.stepsizes, (replicas, 1)),
-                np.zeros(replicas),
-                np.full(replicas, cooldown),
-                int(last),
-            )
-            own = [arena.stream(_KEY + r, batch, int(last)) for r in range(replicas)]
-            yield from train(
+            yield cooled_down(
                 training,
                 weights,
-                own,
-                [np.array([last + 1])] * replicas,
+                memory,
+                [arena.stream(_KEY + r, batch, int(last)) for r in range(replicas)],
                 first=shot.iteration,
-                memory=memory,
-                pace=pace,
+                last=int(last),
+                cooldown=cooldown,
                 threads=threads,
             )
 

@@ -17,13 +17,13 @@ from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import EACH_STEP, Arena, classes_of, flat, multiply_adds
+from rsgadvise.pilot.arena import EACH_STEP, Arena, Spending, classes_of, flat, multiply_adds
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
 from rsgadvise.pilot.looking import LOSS_COST, Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
-from rsgadvise.pilot.race import Candidate, Cooling, Runner, fate, judged_rows, learns, stands_still
+from rsgadvise.pilot.race import Candidate, Runner, cooled_down, fate, judged_rows, learns, stands_still
 from rsgadvise.pilot.rehearsal import Rehearsal, rehearsal_length, rehearse
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
@@ -37,7 +37,6 @@ from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.stopping import Stopping
 from rsgadvise.training.curvature import PRODUCT_COST
 from rsgadvise.training.networks import Weights, projected
-from rsgadvise.training.rsg import train
 
 _LITTLE = 0.1  # of a constant's loss: a run that stands still above it may lack something
 _TOUCHED = 0.01  # of the weights at the bound of their box: more, and a wider one is tried
@@ -68,9 +67,7 @@ class Reporter:
         top: rows to return.
         calibrated: the noise scale where the calibration ended.
         free_box: whether the spec leaves the box to the pilot.
-        rehearsal: multiply-adds that whole trainings of the winner may take, beside the race.
-        single: whether they are to be with one constant stepsize.
-        cooldown: share of them, the last one, over which the stepsize falls to 0.
+        spending: what the pilot may cost, and what whole trainings of the winner are like.
         free_length: whether fewer iterations may be advised than were raced for.
     """
 
@@ -81,10 +78,8 @@ class Reporter:
     stopping_is_open: bool
     top: int
     calibrated: NoiseScale
+    spending: Spending
     free_box: bool = False
-    rehearsal: float = 0.0
-    single: bool = False
-    cooldown: float = 0.0
     free_length: bool = True
 
     def report(
@@ -134,7 +129,7 @@ class Reporter:
         if finalist is not None and not interrupted:
             state, taken = self._state(winner, finalist, budget - spent)
             spent += taken
-        first = tournament.common[0].candidate if self.single and tournament.common else winner
+        first = tournament.common[0].candidate if self.spending.single and tournament.common else winner
         advised, rehearsal = first, None
         if not interrupted and learns(ranked[0].runner.loss, tournament.constant):
             reached = ranked[0].runner.loss if finalist is None else finalist.end
@@ -245,24 +240,27 @@ class Reporter:
         A stepsize at the edge of what is stable goes well from some starts, and for a while.
         """
         arena = self.arena
-        length = rehearsal_length(self.cooldown)
+        length = rehearsal_length(self.spending.cooldown)
         cost = length * winner.samples * multiply_adds(arena.network, winner.batch_size)
         shared = length * winner.iterations * EACH_STEP  # by trainings side by side
-        replicas = int(min(_REPLICAS, (self.rehearsal - shared) / (cost - shared)))
+        replicas = int(min(_REPLICAS, (self.spending.rehearsal - shared) / (cost - shared)))
         if arena.held_out is None or replicas < 1 or not self.free_length:
             return winner, None, 0.0
         fewest = self.space.iterations[0]
         fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
         tried = list[tuple[Candidate, Rehearsal]]()
         for halvings in range(_HALVINGS + 1):
-            if tried and (halvings + 1) * (shared + replicas * (cost - shared)) > _TWICE * self.rehearsal:
+            if (
+                tried
+                and (halvings + 1) * (shared + replicas * (cost - shared)) > _TWICE * self.spending.rehearsal
+            ):
                 break
             tournament.progress(1.0, "rehearsing")
             candidate = winner.slowed(0.5**halvings)
             found = rehearse(
                 arena,
                 candidate,
-                cooldown=self.cooldown,
+                cooldown=self.spending.cooldown,
                 replicas=replicas,
                 fewest=int(fewest),
                 threads=tournament.threads,
@@ -458,17 +456,16 @@ class Reporter:
         for key, (at, weights, memory) in enumerate(runs):
             steps = max(1, int(min(longer, _COOLING) * at))
             last = at - 1 + steps
-            pace = Cooling(np.array([winner.stepsizes]), np.zeros(1), np.array([steps / last]), last)
             training = winner.training(self.arena)
             stream = self.arena.stream(_COOL, winner.batch_size, key)
-            (end,) = train(
+            end = cooled_down(
                 training,
                 weights,
+                memory,
                 [stream],
-                [np.array([last + 1])],
                 first=at,
-                memory=memory,
-                pace=pace,
+                last=last,
+                cooldown=steps / last,
                 threads=threads,
             )
             work += steps * training.examples
