@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +29,6 @@ from rsgadvise.cli.sources import Loaded, load, reading_of, rows_of, without_tar
 from rsgadvise.errors import InfeasibleError, UsageError
 from rsgadvise.files import write_text
 from rsgadvise.kinds import KINDS
-from rsgadvise.numerals import number
 from rsgadvise.pilot import Effort
 
 if TYPE_CHECKING:
@@ -165,61 +164,27 @@ def advised(
     others = _other_scalings(source) if effort.automatic and effort.pilot is None else ()
     if not others:
         return source, _advice(source, effort, top=top, quiet=quiet)
+    from rsgadvise.pilot.scalings import best_scaling
+
     effort = replace(effort, work=effort.allowed / (1 + len(others)))
-    tried = [(source, _advice(source, effort, top=top, quiet=quiet))]
+    scaled, found = [source], [_advice(source, effort, top=top, quiet=quiet)]
     for scaling in others:
-        if tried[-1][1].interrupted:
-            break
-        other = source.rescaled(scaling, quiet=quiet)
-        tried.append((other, _advice(other, effort, top=top, quiet=quiet)))
-    if len(tried) == 1:
-        return tried[0]
-    from rsgadvise.pilot.wording import INTERRUPTED
-
-    # The spec's own, which a theorem is about, unless another is clearly better.
-    best = min(tried, key=lambda each: _loss(each[1]) * (_CLEARLY if each is tried[0] else 1))
-    kept, least = best is tried[0], _loss(tried[0][1])
-    said = "; ".join(
-        f"{each.statistics.scaling.split(',')[0]} {number(_loss(found), 3)}"
-        + " (not clearly lower)" * (kept and _loss(found) < least)
-        for each, found in tried
-        if each.statistics is not None
-    )
-    raced = any(_loss(found) < math.inf for _, found in tried)
-    note = (f"Scalings of the inputs raced, to losses of: {said}.",) if raced else ()
-    # All were raced for as many rows, so that a training of one is as long as that of another.
-    cost = sum(found.cost for _, found in tried)
-    ended = tried[-1][1].interrupted
-    early = (INTERRUPTED,) if ended and not best[1].interrupted else ()
-    notes = (*early, *note, *best[1].notes)
-    return best[0], replace(best[1], cost=cost, notes=notes, interrupted=ended)
+        if not found[-1].interrupted:
+            scaled.append(source.rescaled(scaling, quiet=quiet))
+            found.append(_advice(scaled[-1], effort, top=top, quiet=quiet))
+    if len(found) == 1:
+        return source, found[0]
+    statistics = [each.statistics for each in scaled if each.statistics is not None]
+    best, advice = best_scaling(list(zip(statistics, found, strict=True)))
+    return scaled[best], advice
 
 
-_CLEARLY = 0.95  # of a loss
-
-
-def _other_scalings(source: Loaded) -> tuple[Literal["standard", "robust"], ...]:
-    """How else the inputs of a question may be scaled, where nobody says it.
-
-    A network with biases can do without inputs in [0, 1], and where they are centred its gradients are told
-    apart more easily; robust is for columns that outliers leave little of.
-    """
-    from rsgadvise.data.scaling import MIN_MAX
-
-    statistics, spec = source.statistics, source.spec
-    if statistics is None or spec.data.scaling != "auto":
+def _other_scalings(source: Loaded) -> tuple[str, ...]:
+    if source.statistics is None:
         return ()
-    crushed = statistics.crushed_columns
-    centred = spec.network.bias and statistics.scaling in (MIN_MAX, "none")
-    return (*(("standard",) if centred else ()), *(("robust",) if crushed else ()))
+    from rsgadvise.pilot.scalings import other_scalings
 
-
-def _loss(advice: Advice) -> float:
-    """What its training reached, of rows held out where it is more there; inf where nobody knows."""
-    plan = advice.train
-    if plan is None or plan.loss is None:
-        return math.inf
-    return max(plan.loss, plan.held_out_loss or 0.0)  # a few rows held out may all be easy
+    return other_scalings(source.spec, source.statistics)
 
 
 def _advice(source: Loaded, effort: Effort, *, top: int, quiet: bool) -> Advice:
