@@ -33,7 +33,10 @@ _ABSENT: Any = None  # what stands for a missing cell of words
 _MOST_CLASSES = 20
 _INDEX = re.compile(r"__index_level_\d+__")
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|\.\.\.1|X\.?")
-_ID = re.compile(r"(.*[_ .])?(id|idx|index|rowid|row|rownames|row_?number|uid|uuid|no|nr|#)", re.IGNORECASE)
+_ID = re.compile(
+    r"(.*[_ .])?(id|idx|index|rowid|row|rownames|row_?num(ber)?|uid|uuid|no|nr|num|sl?no|obs|n°|#)\.?",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"(^|[_ .])(id|uid|ID|Id)$|[a-z](Id|ID)$")
 _KEYS = 10  # rows at the least whose number tells nothing
 _TARGETS = ("y", "label", "labels", "class", "target", "targets", "outcome")
@@ -486,6 +489,13 @@ def units_of(columns: Sequence[Column], chosen: Columns) -> Iterator[str]:
         names = [column.name for column in columns]
         told = ", ".join(f"{units[at]!r} of column {_called(names, at)}" for at in list(units)[:_SHOWN])
         yield f"Read without the unit {told}."
+
+
+def targets_among(columns: Sequence[Column]) -> tuple[int, ...]:
+    """The columns of a file of targets: all, but those that are empty or say which row it is."""
+    filled = tuple(at for at, column in enumerate(columns) if column.kind != "empty")
+    rows = dict(_say_the_row(columns))
+    return tuple(at for at in filled if at not in rows) or filled
 
 
 def _say_the_row(columns: Sequence[Column]) -> Iterator[tuple[int, str]]:

@@ -467,9 +467,19 @@ def _header_records(rows: list[list[str]], width: int, shift: int, options: Tabl
             continue
         place = shift if len(cells) == width - 1 else 0
         above = (_is_word(cell) and _numbers_below(later, at + place) for at, cell in enumerate(cells))
-        if not any(above) and not (index == 0 and _names_words(cells, later)):
+        if not any(above) and not (index == 0 and (_names_words(cells, later) or _above_index(cells, later))):
             return index
     return len(rows)
+
+
+def _above_index(cells: list[str], rows: list[list[str]]) -> bool:
+    """Whether a first line leaves a name out above a column that counts the rows from 0 or 1."""
+    counted = [row[0] for row in rows]
+    return (
+        not cells[0]
+        and len(rows) > 1
+        and any(counted == [str(first + at) for at in range(len(rows))] for first in (0, 1))
+    )
 
 
 def _is_word(cell: str) -> bool:

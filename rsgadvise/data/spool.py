@@ -49,4 +49,5 @@ class Spool:
         """Rows from that one on, fewer at the end."""
         self._file.seek(first * self._width * 8)
         data = self._file.read(count * self._width * 8)
-        return np.frombuffer(data, dtype=np.float64).reshape(-1, self._width)
+        rows = max(0, min(count, self.rows - first))  # a file of targets alone has rows of no width
+        return np.frombuffer(data, dtype=np.float64).reshape(rows, self._width)

@@ -276,11 +276,17 @@ def test_missing_rows_drop_their_targets_from_another_file(tmp_path: Path) -> No
     assert targets[:, 0].tolist() == [7, 9]
 
 
-def test_targets_from_a_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "table",
+    ["label\n4\n5\n4\n", "4\n5\n4\n", "id,label\n1,4\n2,5\n3,4\n", ",label\n0,4\n1,5\n2,4\n", "4,\n5,\n4,\n"],
+)
+def test_targets_from_a_table(tmp_path: Path, table: str) -> None:
     np.save(tmp_path / "x.npy", np.ones((3, 2)))
-    (tmp_path / "y.csv").write_text("label\n4\n5\n4\n")
-    _, targets = collect(open_data(tmp_path / "x.npy", target="y.csv"), 1)
-    assert targets[:, 0].tolist() == [4, 5, 4]
+    (tmp_path / "y.csv").write_text(table)
+    source = open_data(tmp_path / "x.npy", target="y.csv")
+    for max_bytes in (1, 1 << 20):  # a first pass, and what was kept of it
+        _, targets = collect(source, max_bytes)
+        assert targets.tolist() == [[4], [5], [4]]
 
 
 def test_a_name_with_a_comma_is_one_column_before_it_is_two(tmp_path: Path) -> None:

@@ -94,6 +94,8 @@ SAME = {  # text, target, what is said of it
                        "y", "row names: column 0"),
     "dates": (beside(text(), ["when", "2024-01-02", "2024-01-03", "2024-02-01", "2024-02-02"]), "y",
               "dates: column 0 ('when')"),
+    "numbers of rows": (beside(text(), ["S.No.", "1", "2", "3", "4"]), "y",
+                        "numbers of rows: column 0 ('S.No.')"),
     "keys": (beside(text(), ["id", "k1", "k2", "k3", "k4"]), "y", "a word of its own"),
     "rows shuffled before they were saved": (beside(text(), ["", "12", "3", "0", "7"]), "y",
                                              "row names: column 0"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns
+from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns, targets_among
 from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.images import opened_image
 from rsgadvise.data.packing import Packing
@@ -509,16 +509,17 @@ def open_arrow(file: _File, asked: Asked) -> ArrowTable:
 
 
 def read_target_arrow(file: _File) -> RowArray:
-    """A table that was named as the file of the targets: every column is one."""
+    """The targets in a table of their own."""
     fields = _checked_fields(file)
-    for at, each in enumerate(fields):
+    places = targets_among([each.column for each in fields])
+    for at in places:
+        each = fields[at]
         if not each.column.target:
             raise malformed(
                 file.path,
                 f"column {at} ({each.column.name!r}) holds {each.column.holds}, which is no target; keep the"
                 " targets alone in the file",
             )
-    places = tuple(range(len(fields)))
     table = ArrowTable(file, fields, Columns((), places, {}), None, ONLY_TARGETS)
 
     def blocks(max_bytes: int) -> Iterator[Array]:

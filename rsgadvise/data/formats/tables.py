@@ -24,6 +24,7 @@ from rsgadvise.data.columns import (
     alike,
     choose_columns,
     retyped,
+    targets_among,
     units_of,
 )
 from rsgadvise.data.dialect import (
@@ -560,10 +561,10 @@ def _as_words(layout: Layout, place: int) -> Layout:
 
 
 def targets_of(layout: Layout) -> RowArray:
-    """Every column of a table that holds the targets alone."""
+    """The targets in a table of their own."""
     path = layout.path
     with reading(path):
-        places = tuple(at for at, column in enumerate(layout.columns) if column.kind != "empty")
+        places = targets_among(layout.columns)
         table = TextTable(layout, Columns((), places, {}), None, ONLY_TARGETS)
 
     def blocks(max_bytes: int) -> Iterator[Array]:
