@@ -299,6 +299,12 @@ class DataOptions:
         Literal["one_hot", "exclude"] | None,
         typer.Option(help=f"{_OF_DATA} columns of a few words: an input for every word, or none."),
     ] = None
+    missing: Annotated[
+        Literal["drop", "fill"],
+        typer.Option(
+            help=f"{_OF_DATA} rows that lack features: left out, or filled in with the median of the column."
+        ),
+    ] = "drop"
     target_kind: Annotated[
         Literal["auto", "classes", "values"],
         typer.Option(help=f"{_OF_DATA} whether the targets are labels or values."),
@@ -344,13 +350,24 @@ class DataOptions:
         from rsgadvise.data.reading import Reading
 
         excluded, table = tuple(self.exclude or ()), _table(self.table or [])
-        return Reading(self.array, self.target, excluded, self.categories, self.target_kind, table)
+        return Reading(
+            self.array,
+            self.target,
+            excluded,
+            self.categories,
+            self.target_kind,
+            table,
+            missing=self.missing,
+        )
 
 
 AboutData = Annotated[DataOptions, Group(DataOptions)]
 AboutReading = Annotated[
     DataOptions,
-    Group(DataOptions, ("target", "array", "exclude", "categories", "target_kind", "table", "scaling")),
+    Group(
+        DataOptions,
+        ("target", "array", "exclude", "categories", "missing", "target_kind", "table", "scaling"),
+    ),
 ]
 """Those of reading it alone."""
 

@@ -67,6 +67,7 @@ def reading_of(spec: Spec) -> Reading:
         data.target_kind,
         table,
         one_output=not network.tied and network.layers[-1] == 1,
+        missing=data.missing,
     )
 
 
@@ -255,8 +256,11 @@ class Loaded:
 
     def about(self) -> dict[str, Callable[[], Any]]:
         """What the document of an answer says of the question."""
+        counts = "rows_skipped", "rows_filled", "cells_filled"
+        found = self.statistics
+        rows = {} if found is None else {key: getattr(found, key) for key in counts}
         return {
-            "data": lambda: dict(self.measured or {}),
+            "data": lambda: {**(self.measured or {}), **rows},
             "spec": lambda: self.spec.model_dump(mode="json"),
         }
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsgadvise.data.dialect import is_time, like_number
 from rsgadvise.data.reading import Asked
-from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed
+from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed, printable
 from rsgadvise.data.targets import TargetSummary
 from rsgadvise.data.words import Words
 from rsgadvise.errors import DataError
@@ -108,7 +109,8 @@ class Columns:
         targets: those of the targets.
         notes: what was chosen, where it was not said.
         widths: the numbers of a cell, of features that hold several.
-        gaps: whether a target may be missing, which is NaN or an empty text then.
+        gaps: those whose cells may be missing, which is NaN then, or an empty text of a target; a row that
+            lacks another cell is left out.
     """
 
     features: tuple[int, ...]
@@ -116,7 +118,7 @@ class Columns:
     words: Mapping[int, tuple[str, ...]]
     notes: tuple[str, ...] = ()
     widths: Mapping[int, int] = field(default_factory=dict)
-    gaps: bool = False
+    gaps: frozenset[int] = frozenset()
 
     def _parts(self, place: int) -> Sequence[str]:
         """What the inputs of a column add to its name."""
@@ -137,23 +139,29 @@ class Columns:
         )
 
     @property
+    def word_inputs(self) -> Array:
+        """Of every input: whether it stands for a word."""
+        return np.isin(self.input_numbers, list(self.words))
+
+    @property
     def input_numbers(self) -> tuple[int, ...]:
         """Of every input: the number of its column."""
         return tuple(place for place in self.features for _ in self._parts(place))
 
     def assemble(self, found: Mapping[int, Array], rows: int) -> tuple[Array, Array | None, Array]:
-        """(features, targets or None, which rows have no missing cell), of the columns as read.
+        """(features, targets or None, what every row lacks), of the columns as read.
 
         Columns of numbers are floats, NaN where a cell is missing; those of words objects, None there.
         """
-        keep = np.ones(rows, dtype=bool)
-        for place in self.features if self.gaps else (*self.features, *self.targets):
-            column = found[place]
-            gone = np.isnan(column) if column.dtype.kind == "f" else np.equal(column, _ABSENT).astype(bool)
-            keep &= ~gone
-        if not keep.all():
-            found = {place: found[place][keep] for place in (*self.features, *self.targets)}
-        return (*self.stack(found, int(keep.sum())), keep)
+        lacks = np.zeros(rows, np.int8)
+        for place in (*self.features, *self.targets):
+            if place not in self.gaps:
+                column = found[place]
+                gone = np.isnan(column) if column.dtype.kind == "f" else _absent(column)
+                lacks[gone] = TARGET if place in self.targets else FEATURE
+        if lacks.any():
+            found = {place: found[place][lacks == 0] for place in (*self.features, *self.targets)}
+        return (*self.stack(found, int((lacks == 0).sum())), lacks)
 
     def stack(
         self,
@@ -161,7 +169,7 @@ class Columns:
         rows: int,
         dtype: np.dtype[Any] = np.dtype(np.float64),  # noqa: B008
     ) -> tuple[Array, Array | None]:
-        """(features, targets or None) of columns without a missing cell, wide ones as (rows, width)."""
+        """(features, targets or None) of rows that lack nothing, wide columns as (rows, width)."""
         features = np.empty((rows, self.inputs), dtype=dtype)
         # Columns become rows, in parts that stay in a cache.
         step = max(64, _STACKED_BYTES // max(1, features[:1].nbytes))
@@ -169,8 +177,8 @@ class Columns:
             self._stack(features[first : first + step], found, slice(first, first + step))
         targets = [found[place] for place in self.targets]
         if any(column.dtype.kind == "O" for column in targets):
-            if self.gaps:
-                targets = [np.where(np.equal(column, _ABSENT), "", column) for column in targets]
+            if not self.gaps.isdisjoint(self.targets):
+                targets = [np.where(_absent(column), "", column) for column in targets]
             targets = [column.astype(str) for column in targets]
         return features, np.column_stack(targets) if targets else None
 
@@ -179,17 +187,29 @@ class Columns:
         for place in self.features:
             column = found[place][part]
             if place in self.words:
+                count = len(self.words[place])
                 for word in self.words[place]:
                     features[:, at] = column == word
                     at += 1
+                if place in self.gaps:
+                    features[_absent(column), at - count : at] = np.nan
                 continue
             width = self.widths.get(place, 1)
             features[:, at : at + width] = column.reshape(len(features), width)
             at += width
 
 
+FEATURE, TARGET = 1, 2
+"""What a row lacks that is left out."""
+
+
+def _absent(column: Array) -> NDArray[np.bool_]:
+    """Which cells of a column of words are missing."""
+    return np.asarray(np.equal(column, _ABSENT), bool)
+
+
 class Table(DataSource):
-    """A file of columns, of whose rows those with a missing cell are left out.
+    """A file of columns, of whose rows those with a missing cell are left out, where it may not be missing.
 
     Attributes:
         columns: all that the file has. chosen: which of them are read.
@@ -210,23 +230,29 @@ class Table(DataSource):
             input_dim=columns.inputs,
             has_targets=bool(columns.targets) or external is not None,
             column_numbers=columns.input_numbers,
+            word_inputs=columns.word_inputs if columns.words else None,
             target_names=tuple(filter(None, (shown[at].name for at in columns.targets))),
             **about,
         )
         self.columns, self.chosen = tuple(shown), columns
         self._external, self._words = external, words
 
+    def cell_name(self, index: int) -> str:
+        place = self.chosen.input_numbers[index]
+        return printable(self.columns[place].name or "") or f"column {place}"
+
     def _whole(self, found: Iterable[tuple[Array, Array | None, Array]], max_bytes: int) -> Iterator[Chunk]:
-        """The chunks of a pass, from (features, targets, which rows are whole) of each block."""
+        """The chunks of a pass, from (features, targets, what every row lacks) of each block."""
         taker = None if self._external is None else RowTaker(self._external, max_bytes)
-        kept = skipped = 0
+        kept = skipped = fillable = 0
         gone: list[Array] = []
-        for features, targets, keep in found:
+        for features, targets, lacks in found:
             if taker is not None:
-                targets = taker.take(len(keep))[keep]  # noqa: PLW2901
-            gone.append(kept + skipped + np.flatnonzero(~keep))
+                targets = taker.take(len(lacks))[lacks == 0]  # noqa: PLW2901
+            gone.append(kept + skipped + np.flatnonzero(lacks))
             kept += len(features)
-            skipped += len(keep) - len(features)
+            skipped += len(lacks) - len(features)
+            fillable += int((lacks == FEATURE).sum())
             self.partial = skipped > 0
             if len(features):
                 yield features, targets
@@ -234,13 +260,14 @@ class Table(DataSource):
             taker.finish()
         if not kept + skipped:
             raise malformed(self.path, "has zero rows; at least one is needed")
+        if not kept and not fillable:
+            fix = f"name another with {self._words.target}" if self._words.said else "fill it in"
+            raise malformed(self.path, f"lacks the target in each of its {skipped} rows; {fix}")
         if not kept:
-            raise malformed(
-                self.path,
-                f"has a missing cell in each of its {skipped} rows; fill "
-                + ("them in" if self._words.fixed else f"a column in, or {self._words.leave_out}"),
-            )
-        self.rows_skipped, self.left_out = skipped, np.concatenate(gone)
+            fix = f"{self._words.setting('missing', 'fill')} keeps them, with medians for what is missing"
+            fix = fix if self._words.said else "fill them in"
+            raise malformed(self.path, f"has a missing cell in each of its {skipped} rows; {fix}")
+        self.rows_skipped, self.fillable, self.left_out = skipped, fillable, np.concatenate(gone)
 
 
 def find_column(path: Path, names: Sequence[str | None], wanted: str) -> int | None:
@@ -347,7 +374,8 @@ def choose_columns(
         notes.append(f"Words became inputs of 0 and 1, one a word: {made}.")
     found = {at: columns[at].width for at in features}
     widths = {at: width for at, width in found.items() if width is not None}
-    return Columns(features, targets, words, tuple(notes), widths), external
+    gaps = frozenset(features) if asked.keeps_gaps else frozenset[int]()
+    return Columns(features, targets, words, tuple(notes), widths, gaps), external
 
 
 def alike(path: Path, columns: Sequence[Column], trained: Table) -> Mapping[int, int]:
@@ -429,7 +457,7 @@ def choose_alike(path: Path, columns: Sequence[Column], trained: Table, vocabula
     words = {places[at]: found for at, found in chosen.words.items()}
     met: dict[int, set[str]] = {at: set() for at in words}
     for at, some in vocabulary(list(words)) if words else ():
-        met[at].update(some)
+        met[at].update(filter(None, some))
     strange = {at: sorted(met[at].difference(words[at])) for at in words}
     notes = [
         f"Column {_called(names, at)} holds words that {known} lacks, of which no input is 1: {listed(new)}."
@@ -445,7 +473,7 @@ def choose_alike(path: Path, columns: Sequence[Column], trained: Table, vocabula
         words,
         tuple(notes),
         {places[at]: width for at, width in chosen.widths.items()},
-        gaps=True,
+        gaps=frozenset(places.values()),
     )
 
 
@@ -591,7 +619,7 @@ def _all_words(
     """
     found: dict[int, set[str]] = {at: set() for at in places if not columns[at].words}
     for at, some in vocabulary(list(found)) if found else ():
-        found[at].update(some)
+        found[at].update(filter(None, some))
         if len(found[at]) > MOST_WORDS:
             wide = [*columns[:at], replace(columns[at], words=tuple(found[at])), *columns[at + 1 :]]
             raise _no_features(path, wide, [at], _too_many(len(found[at])), words, targeted=targeted)

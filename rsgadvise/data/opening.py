@@ -15,7 +15,7 @@ from rsgadvise.data.columns import Column, Table
 from rsgadvise.data.dialect import TableOptions
 from rsgadvise.data.formats import Format, all_formats
 from rsgadvise.data.packing import Packing, packing_of
-from rsgadvise.data.reading import Asked, Categories, Reading, said
+from rsgadvise.data.reading import Asked, Categories, Missing, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
 from rsgadvise.data.words import OPTIONS, TRAINED, Words
@@ -144,6 +144,7 @@ def open_data(
     target_kind: TargetKind = "auto",
     table: TableOptions | Mapping[str, Any] = TableOptions(),  # noqa: B008
     one_output: bool = False,
+    missing: Missing = "drop",
     words: Words = OPTIONS,
 ) -> DataSource:
     """Open a data file and check its header; the rows are read later, as a stream.
@@ -151,7 +152,7 @@ def open_data(
     Args:
         path: the file, or a folder of images. Its first bytes decide the format, its name only where they
             leave it open.
-        array, target, exclude, categories, target_kind, table, one_output: see `Reading`.
+        array, target, exclude, categories, target_kind, table, one_output, missing: see `Reading`.
         words: what messages call these choices; the options of `stats` unless told.
 
     Returns:
@@ -163,7 +164,7 @@ def open_data(
         UsageError: an option does not apply to the format.
     """
     table = table if isinstance(table, TableOptions) else TableOptions(**table)
-    reading = Reading(array, target, tuple(exclude), categories, target_kind, table, one_output)
+    reading = Reading(array, target, tuple(exclude), categories, target_kind, table, one_output, missing)
     return open_as(Path(path), reading, words)
 
 
@@ -207,8 +208,8 @@ def open_as(path: Path, reading: Reading, words: Words = OPTIONS) -> DataSource:
 def open_alike(path: Path, trained: DataSource) -> DataSource:
     """Open a file of rows like those of another one, with or without targets.
 
-    Tables have the same columns by name, in any order; a word that was not there before is none of the known,
-    and rows without a target are kept, with NaN or an empty text for it.
+    Tables have the same columns by name, in any order; a word that was not there before is none of the known.
+    Rows that lack cells are kept, with NaN in their place, or an empty text for a target.
 
     Args:
         path: the file.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rsgadvise.data.packing import Packing
 
 Categories = Literal["one_hot", "exclude"]
+Missing = Literal["drop", "fill"]
 _AS_FOUND = TableOptions()
 
 
@@ -30,6 +31,7 @@ class Reading:
             are left out by themselves, such as an index.
         categories: what becomes of columns of a few words; None asks.
         target_kind: whether targets are classes or values; auto looks at them.
+        missing: what becomes of rows that lack cells of features: left out, or filled in.
         table: how a table of text is written, as far as it is not to be found.
         one_output: whether two classes are to be one number, 0 or 1.
     """
@@ -41,6 +43,7 @@ class Reading:
     target_kind: TargetKind = "auto"
     table: TableOptions = _AS_FOUND
     one_output: bool = False
+    missing: Missing = "drop"
 
     @property
     def said(self) -> dict[str, Any]:
@@ -77,6 +80,11 @@ class Asked:
     open_target: OpenTarget
     words: Words
     trained: DataSource | None = None
+
+    @property
+    def keeps_gaps(self) -> bool:
+        """Whether rows that lack cells of features are read."""
+        return self.trained is not None or self.reading.missing == "fill"
 
     def target_file(self, path: Path, otherwise: str) -> RowArray:
         """The targets in the file that is named.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,22 +48,31 @@ class TrainingRows:
         """The rows of another file, with the same features, scaled with the ranges of these rows.
 
         Columns of a table are found by their names, whatever their order and whatever stands between them.
-        Targets may be there or not. A row with a missing cell has no prediction, but a place among them.
+        Targets may be there or not. A missing cell is filled in with the median of these rows, or is none of
+        the words.
 
         Raises:
             DataError: the file is malformed, lacks a column, or holds text where these rows hold numbers.
         """
         source = open_alike(Path(path), self.source)
         raw, targets = _gathered(source)
+        gaps = np.isnan(raw)
+        if source.word_inputs is not None:
+            raw[gaps & source.word_inputs] = 0.0
         x = self.scaling.apply(raw, np.empty(raw.shape))
-        notes, gone = list(source.notes), source.left_out
+        lost = np.isnan(x)
+        for at in np.flatnonzero(lost.any(axis=0)):
+            x[lost[:, at], at] = np.median(self.x[:, at])  # that of the numbers, scaled as they are
+        filled, about = _filled_in(source, gaps)
+        notes, gone = [*source.notes, *about], source.left_out
         if self.scaling.kind != "divide by 255":
             notes += self._held(source, x)
-        elif source.dtype != np.uint8 and not _bytes(raw):
+        elif source.dtype != np.uint8 and not gaps.all() and not _bytes(raw[~gaps]):
             raise malformed(
                 source.path,
                 f"must hold whole numbers from 0 to 255, as {self.source.path.name} does, which are divided "
-                f"by 255; got numbers from {raw.min():g} to {raw.max():g}; give it the images as they came",
+                f"by 255; got numbers from {np.nanmin(raw):g} to {np.nanmax(raw):g}; give it the images as "
+                "they came",
             )
         if len(gone):
             notes.append(
@@ -90,6 +100,7 @@ class TrainingRows:
             source.row_names,
             tuple(notes),
             self,
+            filled,
         )
 
     def _held(self, source: DataSource, x: FloatArray) -> list[str]:
@@ -146,6 +157,7 @@ class LaterRows:
         names: of every row of the file, where it is a file of its own.
         notes: what to mind, in plain sentences.
         trained: the rows that were trained on.
+        filled: the columns that were filled in, of every row of `x`; none where no row lacks a cell.
     """
 
     path: Path
@@ -156,13 +168,16 @@ class LaterRows:
     names: tuple[str, ...]
     notes: tuple[str, ...]
     trained: TrainingRows
+    filled: tuple[str, ...] = ()
 
     def predictions(self, outputs: NDArray[Any], *, shares: bool = False) -> str:
         """Text of a CSV with a line for every row of the file, in its order; see `TrainingRows.answers`.
 
-        Those of `left_out` are empty. Rows that are files are named.
+        Those of `left_out` are empty. Rows that are files are named, and so is what was filled in.
         """
         columns = dict(self.trained.answers(outputs, shares=shares))
+        if self.filled:
+            columns["filled" if "filled" not in columns else "filled in"] = list(self.filled)
         if self.names:
             columns = {"file": list(self.names), **columns}
         text = io.StringIO()
@@ -228,6 +243,20 @@ def _columns(source: DataSource, which: NDArray[np.bool_]) -> str:
     return ", ".join(map(source.column_label, places[:_SHOWN])) + more
 
 
+def _filled_in(source: DataSource, gaps: NDArray[np.bool_]) -> tuple[tuple[str, ...], list[str]]:
+    """(the columns that each row lacks, a sentence on it), of rows that come later."""
+    places = np.flatnonzero(gaps.any(axis=0) & source.first_inputs).tolist()
+    if not places:
+        return (), []
+    names = [source.cell_name(at) for at in places]
+    rows = tuple("; ".join(itertools.compress(names, row)) for row in gaps[:, places].tolist())
+    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    return rows, [
+        f"{sum(map(bool, rows)):,} of {len(rows):,} rows lack cells, filled in with the medians of the rows "
+        f"trained on and named beside their predictions: {', '.join(names[:_SHOWN])}{more}."
+    ]
+
+
 def _written(numbers: NDArray[Any]) -> list[str]:
     """To nine digits, which are those of a network's own numbers."""
     return [f"{number:.9g}" for number in numbers.tolist()]
@@ -239,14 +268,14 @@ def _bytes(raw: FloatArray) -> bool:
 
 
 def _gathered(source: DataSource) -> tuple[FloatArray, Array | None]:
-    """(features, targets or None) of all rows of a file.
+    """(features, targets or None) of all rows of a file, which may lack cells where it comes later.
 
     Raises:
         DataError: a feature is not finite, or they do not fit `LARGEST_BYTES`.
     """
     rows, features, targets = 0, list[FloatArray](), list[Array]()
     for block, labels in source.chunks():
-        if not np.isfinite(block).all():
+        if (np.isinf(block) if source.reading is None else ~np.isfinite(block)).any():
             refuse_nonfinite(source, block, rows)
         rows += len(block)
         if rows * block.shape[1] * 8 > LARGEST_BYTES:

@@ -65,6 +65,7 @@ class DataStatistics:
             percentiles of a column is clipped, or `STANDARD`, whose means are all 0.
         passes: passes over the file.
         rows_skipped: rows left out because a cell was missing.
+        rows_filled, cells_filled: rows with missing cells that were filled in, and how many.
         constant_columns: features that have one value only.
         crushed_columns: features, by name or else by number in the file, that outliers crush under min-max:
             the middle 98 % of the values, which differ, lies in less than a tenth of [0, 1].
@@ -90,6 +91,8 @@ class DataStatistics:
     crushed_columns: tuple[str | int, ...]
     notes: tuple[str, ...]
     largest_norm: float | None = None
+    rows_filled: int = 0
+    cells_filled: int = 0
 
 
 # The 1st and the 99th percentile of each column, exactly, from the two ends of a stream.
@@ -287,14 +290,18 @@ def surely_unit(block: Array) -> bool:
 
 
 def refuse_nonfinite(source: DataSource, block: Array, first_row: int) -> None:
-    """Raise for the first NaN or infinity of a block that is known to hold one."""
+    """Raise for the first infinity of a block, or else the first NaN, one of which it is known to hold."""
     with np.errstate(over="ignore", invalid="ignore"):
-        places = np.argwhere(~np.isfinite(block.astype(np.float64)))
+        bad = np.isinf(block.astype(np.float64))
+    places = np.argwhere(bad if bad.any() else np.isnan(block))  # infinities first, which nothing fills in
     row, column = (int(place) for place in places[0])
     value = block[row, column]
+    fix = "remove the row or fill in a number"
+    if np.isnan(value) and source.reading is not None:
+        fix = "remove the row, or fill in medians with data.missing: fill (--missing fill)"
     raise DataError(
         f"{source.path}: row {first_row + row}, {source.column_label(column)}, is {value}; every feature must"
-        " be finite, so remove the row or fill in a number (rows and columns count from 0)"
+        f" be finite, so {fix} (rows and columns count from 0)"
     )
 
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.data.gaps import Filling
 from rsgadvise.data.moments import Moments, Spread
 from rsgadvise.data.scaling import (
     ROBUST,
@@ -34,13 +35,15 @@ from rsgadvise.data.scaling import (
     surely_unit,
 )
 from rsgadvise.data.spectrum import MAX_GRAM_DIM, Eigenpair, Gram, streamed_top
-from rsgadvise.data.stream import Array, Chunk, DataSource
+from rsgadvise.data.stream import Array, Chunk, DataSource, printable
 from rsgadvise.data.targets import TargetEncoding, TargetSummary, encode_targets
 from rsgadvise.errors import DataError
 
 # What a reader of the statistics of a file should know, in plain sentences.
 
-_NAMES_SHOWN, _LONGEST_NAME = 10, 40
+_NAMES_SHOWN = 10
+MUCH = 0.02
+"""Share of the rows beyond which it is said how those that were left out can be kept."""
 
 
 def feature_names(source: DataSource, places: NDArray[np.intp]) -> tuple[str | int, ...]:
@@ -74,10 +77,15 @@ def notes_on(
         pair: the largest eigenvalue, if it was asked for.
     """
     notes = list(source.notes)
-    skipped = source.rows_skipped
+    filled = source.reading is not None and source.reading.missing == "fill"
+    skipped, lost = source.rows_skipped, 0 if filled else source.fillable
     if skipped:
         they = "has a missing cell and was" if skipped == 1 else "have a missing cell and were"
-        notes.append(f"{skipped} of {skipped + rows} rows {they} left out.")
+        keeps = f"keeps {'them' if lost == skipped else f'{lost} of them'}, with medians for what is missing"
+        fix = f"; data.missing: fill (--missing fill) {keeps}" if lost > MUCH * (skipped + rows) else ""
+        notes.append(f"{skipped} of {skipped + rows} rows {they} left out{fix}.")
+    if source.filling is not None and source.filling.rows:
+        notes.append(_about_filling(source, source.filling, rows))
     if rows == 1:
         notes.append("There is one row only, so no standard error can be given.")
     elif constants:
@@ -91,11 +99,28 @@ def notes_on(
     return tuple(dict.fromkeys((*notes, *_about_outliers(source, crushed, by_range))))
 
 
+def _about_filling(source: DataSource, filling: Filling, rows: int) -> str:
+    """What was filled in, and how."""
+    cells, words = source.cells_filled, source.word_inputs
+    places = np.flatnonzero(source.first_inputs & (filling.missing > 0))
+    shown = [
+        f"{source.cell_name(at)} no word"
+        if words is not None and words[at]
+        else f"{source.cell_name(at)} {filling.values[at]:.6g}"
+        for at in places[:_NAMES_SHOWN].tolist()
+    ]
+    more = f" and {len(places) - _NAMES_SHOWN} more" if len(places) > _NAMES_SHOWN else ""
+    return (
+        f"{cells:,} missing cell{'s' * (cells != 1)}, in {filling.rows:,} of {rows:,} rows, "
+        f"{'was' if cells == 1 else 'were'} filled in with the median of the column: "
+        f"{', '.join(shown)}{more}."
+    )
+
+
 def _about_outliers(source: DataSource, crushed: Sequence[str | int], by_range: int) -> Iterator[str]:
     columns = source.input_dim
     if crushed:
-        shown = [str(name)[:_LONGEST_NAME] for name in crushed[:_NAMES_SHOWN]]
-        listed = ", ".join(name if name.isprintable() else ascii(name) for name in shown)
+        listed = ", ".join(printable(str(name)) for name in crushed[:_NAMES_SHOWN])
         more = f" and {len(crushed) - _NAMES_SHOWN} more" if len(crushed) > _NAMES_SHOWN else ""
         are = "is" if len(crushed) == 1 else "are"
         yield (
@@ -334,8 +359,10 @@ def measure(
         output_dim=None if encoding is None else encoding.dim,
         target_encoding=None if encoding is None else encoding.kind,
         scaling=kind,
-        passes=passes.count,
+        passes=passes.count + (source.filling.passes if source.filling else 0),
         rows_skipped=source.rows_skipped,
+        rows_filled=source.filling.rows if source.filling else 0,
+        cells_filled=source.cells_filled,
         constant_columns=constants,
         crushed_columns=outlying,
         notes=(

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.data.gaps import Filling, filling
 from rsgadvise.errors import DataError, MissingExtraError
 from rsgadvise.records import dataclass
 
@@ -34,6 +35,7 @@ Chunk = tuple[Array, Array | None]
 
 # Large enough to hide the cost of a system call, small enough to stay in a last-level cache.
 DEFAULT_CHUNK_BYTES = 1 << 21
+_SHOWN, _LONGEST = 8, 40  # columns in a sentence, and letters of each
 
 # What the standard library, numpy and the optional readers raise on bytes that make no sense.
 _LOW_LEVEL_ERRORS = (
@@ -57,6 +59,12 @@ _LOW_LEVEL_ERRORS = (
 def malformed(path: Path | str, message: str) -> DataError:
     """A DataError of one line that starts with the file."""
     return DataError(" ".join(f"{path}: {message}".split()))
+
+
+def printable(name: str) -> str:
+    """A name as a sentence has it."""
+    name = name[:_LONGEST]
+    return name if name.isprintable() else ascii(name)
 
 
 def optional(module: str, path: Path | str, needs: str, *, extra: str) -> Any:
@@ -178,10 +186,13 @@ class DataSource(ABC):
         notes: plain sentences about choices made while opening.
         row_names: of every row, where it is a file of its own.
         target_names: names of the columns of the targets, where they have some.
+        word_inputs: of every feature whether it stands for a word of a column, where some do.
         rows_skipped: rows that the last full pass left out because a cell was missing.
+        fillable: how many of these lack features alone.
         left_out: which these were, counted from 0.
         written: how a table of text is written, as `TableOptions` have it.
         reading: what was said of it; `open_data` sets it.
+        filling: what is filled in for missing cells; None where nothing is to be, or before the first pass.
         target_file: the file of the targets where they have one of their own; `open_data` sets it.
         target_kind: what a user takes the targets for; likewise.
         one_output: whether two classes are to be one number, 0 or 1; likewise.
@@ -199,17 +210,23 @@ class DataSource(ABC):
     notes: tuple[str, ...] = ()
     row_names: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+    word_inputs: NDArray[np.bool_] | None = None
     rows_skipped: int = 0
+    fillable: int = 0
     left_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
     written: Mapping[str, Any] = field(default_factory=dict)
     reading: Reading | None = None
+    filling: Filling | None = None
     target_file: Path | None = None
     target_kind: TargetKind = "auto"
     one_output: bool = False
 
     @abstractmethod
+    def stored(self, max_bytes: int) -> Iterator[Chunk]:
+        """Start a new pass over the file as it is, features that are missing being NaN."""
+
     def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
-        """Start a new pass over the file.
+        """Start a new pass over the file, filled in where that was said.
 
         Args:
             max_bytes: largest block of features; a block always holds at least one row.
@@ -218,6 +235,54 @@ class DataSource(ABC):
             features (rows, d) in the file's own type, and targets (rows, k) or None. The buffers are
             reused: a chunk is only valid until the next one is asked for, so copy what must last.
         """
+        if self.fills and self.filling is None:
+            self.filling = self._filling(max_bytes)
+        for features, targets in self.stored(max_bytes):
+            yield features if self.filling is None else self.filling.apply(features), targets
+
+    @property
+    def fills(self) -> bool:
+        """Whether missing cells are filled in."""
+        return self.reading is not None and self.reading.missing == "fill" and self.dtype.kind == "f"
+
+    @property
+    def cells_filled(self) -> int:
+        """Cells that were missing, those of a word counted once."""
+        return 0 if self.filling is None else int(self.filling.missing[self.first_inputs].sum())
+
+    @property
+    def first_inputs(self) -> NDArray[np.bool_]:
+        """Of every feature whether it is not one more word of the same column."""
+        same = np.diff(self.column_numbers or range(self.input_dim), prepend=-1) == 0
+        return np.asarray(~(same & self._words_among), bool)
+
+    @property
+    def _words_among(self) -> NDArray[np.bool_]:
+        none = np.zeros(self.input_dim, bool)
+        return none if self.word_inputs is None else self.word_inputs
+
+    def cell_name(self, index: int) -> str:
+        """The column in which a feature is a cell, or one of the words: its name, or else its number."""
+        return printable("" if self.column_names is None else self.column_names[index]) or (
+            f"column {index + self.first_column}"
+        )
+
+    def _filling(self, max_bytes: int) -> Filling:
+        found = filling(
+            lambda: (features for features, _ in self.stored(max_bytes)), self.input_dim, self._words_among
+        )
+        empty = np.flatnonzero(np.isnan(found.values)).tolist()
+        if empty:
+            called = ", ".join(self.cell_name(at) for at in empty[:_SHOWN])
+            more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+            them = "it" if len(empty) == 1 else "them"
+            fix = (
+                f"leave {them} out with data.exclude (--exclude)"
+                if self.column_numbers
+                else f"take {them} out"
+            )
+            raise malformed(self.path, f"no number to fill in for {called}{more}; {fix}")
+        return found
 
     def spelled(self, numbers: Sequence[float]) -> Mapping[float, str]:
         """How the file writes some numbers of its one target, where chunks do not tell."""
@@ -255,7 +320,7 @@ class ArraySource(DataSource):
         self._targets = targets
         check_sizes(features, targets)
 
-    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
+    def stored(self, max_bytes: int) -> Iterator[Chunk]:
         if self._targets is None:
             for block in self._features.blocks(max_bytes):
                 yield block, None

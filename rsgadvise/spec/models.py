@@ -320,6 +320,7 @@ SCALING = Choice(("auto", "none", "minmax", "robust", "standard"))
 STANDARD = "standard"
 LINEAR = "squared_linear"
 CATEGORIES = Choice(("one_hot", "exclude"))
+MISSING = Choice(("drop", "fill"))
 TARGET_KIND = Choice(("auto", "classes", "values"))
 NAMES = Several(Text(index=True), wrap=True)
 SEPARATOR = Mark("tab", "comma", "semicolon", "pipe", "space", "spaces")
@@ -589,6 +590,11 @@ class Data(Section):
     categories: Annotated[Literal["one_hot", "exclude"], CATEGORIES] | None = Field(
         default=None,
         description="Columns of a few words: an input of 0 and 1 for every word, or left out.",
+    )
+    missing: Annotated[Literal["drop", "fill"], MISSING] = Field(
+        default="drop",
+        description="Rows that lack features: left out, or filled in with the median of the column, a column "
+        "of words with none of them.",
     )
     target_kind: Annotated[Literal["auto", "classes", "values"], TARGET_KIND] = Field(
         default="auto",

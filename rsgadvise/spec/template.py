@@ -35,11 +35,12 @@ DATA_COMMENTS: Mapping[str, str] = {
     "exclude": "columns left out, [id, date] or by number",
     "scaling": "auto, none, minmax, robust (percentiles) or standard",
     "categories": "columns of words: one_hot or exclude",
+    "missing": "rows that lack cells: drop, or fill with medians",
     "target_kind": "auto, classes or values",
     "table": "how the text is written: {separator: ';', decimal: ','}",
 }
 
-_NAMES = {"file", "array", "target", "exclude", "scaling", "categories", "target_kind", "table"}
+_NAMES = {"file", "array", "target", "exclude", "scaling", "categories", "missing", "target_kind", "table"}
 
 REST = """\
 # Values given here are fixed; what is left out is searched or assumed.

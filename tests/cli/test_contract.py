@@ -275,7 +275,7 @@ def test_a_data_file_is_measured(run: Run, numbers: Path, tmp_path: Path) -> Non
         ("file: one.npy, array: u", "--array"),
         ("file: one.npy, target: w", "--target"),
         ("file: text.csv", "--target --exclude"),
-        ("file: gaps.csv", "--exclude"),
+        ("file: gaps.csv", "--missing"),
     ],
 )
 def test_the_fix_for_a_data_file_is_one_that_the_command_takes(

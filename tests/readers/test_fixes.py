@@ -415,8 +415,32 @@ FIXES: dict[str, Fix] = {
     "nothing is left": Fix(
         text(TABLE), "keep one besides the target", [*Y, "--exclude", "a,b"], [*Y, "--exclude", "a"]
     ),
-    "a column without a cell": Fix(
-        text("a,b,y\n" + ",1,0\n2,,1\n" * 3), "leave it out with --exclude", Y, [*Y, "--exclude", "a"]
+    "a gap in every row": Fix(
+        text("a,b,y\n" + ",1,0\n2,,1\n" * 3), "--missing fill keeps them", Y, [*Y, "--missing", "fill"]
+    ),
+    "a gap where the target is": Fix(
+        text("a,b,y\n" + "1,,0\n2,1,\n,1,1\n" * 3), "--missing fill keeps", Y, [*Y, "--missing", "fill"]
+    ),
+    "no target": Fix(
+        text("a,y,z\n" + "1,,0\n2,,1\n" * 3), "name another with --target", Y, ["--target", "z"]
+    ),
+    "a gap in an array": Fix(
+        npy(np.where(np.eye(6, 3), np.nan, ROWS)),
+        "row 0, column 0, is nan; every feature must be finite, so remove the row, or fill in medians with "
+        "data.missing: fill (--missing fill)",
+        then=["--missing", "fill"],
+    ),
+    "an array without a number": Fix(
+        npy(ROWS * [1, np.nan, 1]),
+        "no number to fill in for column 1; take it out",
+        ["--missing", "fill"],
+        good=npy(ROWS[:, ::2]),
+    ),
+    "no number where there is a target": Fix(
+        text("a,b,y\n" + ",1,0\n,5,1\n" * 3 + "4,2,\n"),
+        "no number to fill in for a; leave it out with data.exclude (--exclude)",
+        [*Y, "--missing", "fill"],
+        [*Y, "--missing", "fill", "--exclude", "a"],
     ),
     "rows of other lengths": Fix(text(TABLE + "1,2\n"), "give every row the same number", Y, good=GOOD),
     "a header too short": Fix(text(TABLE.replace("a,b,y", "y")), "give every column one name", Y, good=GOOD),
@@ -493,7 +517,7 @@ FIXES: dict[str, Fix] = {
     ),
     "npy, complex": Fix(npy(ROWS * 1j), "so convert it", good=npy(np.abs(ROWS * 1j))),
     "npy, not a number": Fix(
-        npy(np.where(ROWS > 0.9, np.nan, ROWS)), "remove the row or fill in a number", good=npy(ROWS)
+        npy(np.where(ROWS > 0.9, np.nan, ROWS)), "remove the row, or fill in medians", good=npy(ROWS)
     ),
     "npy, --table": Fix(npy(ROWS), "leave it out", ["--table", "decimal=,"], ()),
     "npy, no rows": Fix(npy(ROWS[:0]), "at least one is needed", good=npy(ROWS[:1])),

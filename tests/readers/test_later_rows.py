@@ -205,18 +205,22 @@ def test_rows_with_missing_cells_keep_their_place(tmp_path: Path) -> None:
     later.loc[1, "length"], later.loc[4, "colour"] = "NA", ""
     later.loc[2, "kind"], later.loc[3, "kind"] = "", "yew"
     found = rows.like(written(later, tmp_path / "b.csv"))
-    np.testing.assert_array_equal(found.x, rows.x[[0, 2, 3, 5]])
-    assert found.left_out.tolist() == [1, 4]
-    assert found.known.tolist() == [True, False, False, True]
+    whole = train.head(6).astype({"length": float})
+    whole.loc[1, "length"], whole.loc[4, "colour"] = train["length"].median(), "none of them"
+    np.testing.assert_allclose(found.x, expected(train, whole, "minmax"), atol=1e-12)
+    assert found.left_out.tolist() == []
+    assert found.known.tolist() == [True, True, False, False, True, True]
     assert found.y is not None
     assert rows.y is not None
-    assert (found.y == rows.y[[0, 5]]).all()
-    text = found.predictions(np.eye(3)[[0, 1, 2, 0]])
-    told = pandas.read_csv(io.StringIO(text))["kind"].fillna("").tolist()
-    assert told == ["ash", "", "elm", "oak", "", "ash"]
+    assert (found.y == rows.y[[0, 1, 4, 5]]).all()
+    text = found.predictions(np.eye(3)[[0, 1, 1, 2, 0, 0]])
+    told = pandas.read_csv(io.StringIO(text)).fillna("")
+    assert told["kind"].tolist() == ["ash", "elm", "elm", "oak", "ash", "ash"]
+    assert told["filled"].tolist() == ["", "length", "", "", "colour", ""]
     assert [note for note in found.notes if "rows" in note] == [
-        "2 of 6 rows have a missing cell, and no prediction.",
-        "2 of 4 rows are without a label that was trained on.",
+        "2 of 6 rows lack cells, filled in with the medians of the rows trained on and named beside their "
+        "predictions: length, colour.",
+        "2 of 6 rows are without a label that was trained on.",
     ]
     parquet = tmp_path / "b.parquet"
     pytest.importorskip("pyarrow")
@@ -225,7 +229,7 @@ def test_rows_with_missing_cells_keep_their_place(tmp_path: Path) -> None:
     again = rows.like(parquet)
     np.testing.assert_array_equal(again.x, found.x)
     assert (again.known == found.known).all()
-    assert (again.left_out == found.left_out).all()
+    assert again.filled == found.filled
 
 
 def test_places_of_rows_are_counted_through_the_blocks_of_a_file(
@@ -237,8 +241,9 @@ def test_places_of_rows_are_counted_through_the_blocks_of_a_file(
     later = train.assign(length=train["length"].mask(train.index.isin(gone)))
     monkeypatch.setattr("rsgadvise.data.formats.tables.BLOCK_BYTES", 500)
     found = rows.like(written(later, tmp_path / "b.csv"))
-    assert found.left_out.tolist() == gone
-    np.testing.assert_array_equal(found.x, np.delete(rows.x, gone, axis=0))
+    assert np.flatnonzero(found.filled).tolist() == gone
+    np.testing.assert_array_equal(np.delete(found.x, gone, axis=0), np.delete(rows.x, gone, axis=0))
+    assert (found.x[gone, 0] == np.median(rows.x[:, 0])).all()
 
 
 def refused(rows: TrainingRows, path: Path) -> str:
@@ -265,8 +270,6 @@ def test_what_is_no_such_table_is_refused(tmp_path: Path) -> None:
     assert "line 2, column 6 ('count'): 'many' is not a number" in text
     text = refused(rows, written(later.assign(old="perhaps"), place))
     assert "column 4 ('old'): 'perhaps' is neither True nor False" in text
-    text = refused(rows, written(later.assign(length=""), place))
-    assert "has a missing cell in each of its 5 rows; fill them in" in text
     np.save(tmp_path / "b.npy", np.ones((3, 9)))
     assert "holds arrays and train.csv columns" in refused(rows, tmp_path / "b.npy")
     assert "does not exist" in refused(rows, tmp_path / "none.csv")
@@ -332,7 +335,7 @@ def test_arrays(tmp_path: Path, name: str) -> None:
         assert "whole numbers from 0 to 255" in refused(rows, tmp_path / "f.npy")
     np.savez(tmp_path / "g.npz", one=x, other=x)
     assert "none is called x, data or features; call one so" in refused(rows, tmp_path / "g.npz")
-    np.save(tmp_path / "g.npy", np.full((2, 6), np.nan))
+    np.save(tmp_path / "g.npy", np.full((2, 6), np.inf))
     assert "must be finite" in refused(rows, tmp_path / "g.npy")
 
 

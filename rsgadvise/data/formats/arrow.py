@@ -10,18 +10,27 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rsgadvise.data.columns import Column, ColumnKind, Columns, Table, choose_columns, targets_among
+from rsgadvise.data.columns import (
+    FEATURE,
+    TARGET,
+    Column,
+    ColumnKind,
+    Columns,
+    Table,
+    choose_columns,
+    targets_among,
+)
 from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.images import opened_image
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.stream import (
-    DEFAULT_CHUNK_BYTES,
     Array,
     Chunk,
     DataSource,
@@ -436,6 +445,11 @@ class ArrowTable(Table):
         words: Words,
     ) -> None:
         chosen = [fields[at] for at in columns.features]
+        dtype = _common_type(chosen)
+        if dtype == np.uint8:  # images, of which none is half missing
+            columns = replace(columns, gaps=columns.gaps.difference(columns.features))
+        elif dtype.kind != "f" and not columns.gaps.isdisjoint(columns.features):
+            dtype = np.dtype(np.float64)
         super().__init__(
             [each.column for each in fields],
             columns,
@@ -444,13 +458,13 @@ class ArrowTable(Table):
             path=file.path,
             format=file.format,
             rows=file.rows,
-            dtype=_common_type(chosen),
+            dtype=dtype,
             column_names=columns.input_names(file.schema.names),
             notes=(*columns.notes, *(each.note for each in chosen if each.note)),
         )
         self._file, self._fields = file, fields
 
-    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
+    def stored(self, max_bytes: int) -> Iterator[Chunk]:
         return self._whole(self._batches(max_bytes), max_bytes)
 
     def _batches(self, max_bytes: int) -> Iterator[tuple[Array, Array | None, Array]]:
@@ -458,19 +472,20 @@ class ArrowTable(Table):
         count = max(1, max_bytes // (max(len(wanted), self.input_dim) * self.dtype.itemsize))
         first = 0
         for arrays in self._file.batches(wanted, count):
-            keep = np.ones(len(arrays[0]), dtype=bool)
+            lacks = np.zeros(len(arrays[0]), np.int8)
             found: dict[int, Array] = {}
             for at, array in zip(wanted, arrays, strict=True):
                 found[at], there = self._fields[at].read(array, first)
-                if self.chosen.gaps and at in self.chosen.targets:
-                    empty = "" if found[at].dtype.kind == "O" else np.nan
-                    found[at] = found[at] if there.all() else np.where(there, found[at], empty)
-                else:
-                    keep &= there
-            first += len(keep)
-            if not keep.all():
-                found = {at: values[keep] for at, values in found.items()}
-            yield (*self.chosen.stack(found, int(keep.sum()), self.dtype), keep)
+                if at not in self.chosen.gaps:
+                    lacks[~there] = TARGET if at in self.chosen.targets else FEATURE
+                elif at in self.chosen.words or found[at].dtype.kind == "O":
+                    found[at] = np.where(there, found[at], np.array(None))
+                elif not there.all():
+                    found[at] = np.where(there if found[at].ndim == 1 else there[:, None], found[at], np.nan)
+            first += len(lacks)
+            if lacks.any():
+                found = {at: values[lacks == 0] for at, values in found.items()}
+            yield (*self.chosen.stack(found, int((lacks == 0).sum()), self.dtype), lacks)
 
 
 def _checked_fields(file: _File) -> tuple[_Field, ...]:
@@ -523,8 +538,8 @@ def read_target_arrow(file: _File) -> RowArray:
     table = ArrowTable(file, fields, Columns((), places, {}), None, ONLY_TARGETS)
 
     def blocks(max_bytes: int) -> Iterator[Array]:
-        for _, targets, keep in table._batches(max_bytes):
-            if not keep.all():
+        for _, targets, lacks in table._batches(max_bytes):
+            if lacks.any():
                 raise malformed(file.path, "has missing cells among the targets; give one target per row")
             if targets is not None:
                 yield targets

@@ -45,7 +45,6 @@ from rsgadvise.data.packing import Packing, unpacked_name
 from rsgadvise.data.reading import Asked, Reading
 from rsgadvise.data.spool import MEMORY_BYTES, Spool
 from rsgadvise.data.stream import (
-    DEFAULT_CHUNK_BYTES,
     Array,
     Chunk,
     DataSource,
@@ -214,8 +213,8 @@ class TextTable(Table):
             found |= _shortest((cell for each in cells for cell in each[:, 0]), value)
         return found
 
-    def chunks(self, *, max_bytes: int = DEFAULT_CHUNK_BYTES) -> Iterator[Chunk]:
-        """See `DataSource.chunks`; a second pass reads what the first one found, and parses nothing."""
+    def stored(self, max_bytes: int) -> Iterator[Chunk]:
+        """See `DataSource.stored`; a second pass reads what the first one found, and parses nothing."""
         rows = max(1, max_bytes // (8 * max(1, self.input_dim)))
         if self._kept is not None:
             yield from self._kept.chunks(rows)
@@ -231,7 +230,7 @@ class TextTable(Table):
         self._kept = kept if kept.complete else None
 
     def _parsed(self) -> Iterator[tuple[Array, Array | None, Array]]:
-        """(features, targets, which rows are whole) of each block, parsed ahead on several threads."""
+        """(features, targets, what every row lacks) of each block, parsed ahead on several threads."""
         layout = self._layout
         parser = _Parser(layout, self.chosen, self._words, targeted=self.has_targets)
         records = layout.lines()
@@ -296,7 +295,7 @@ class _Parser:
         }
 
     def block(self, first: int, data: bytes) -> tuple[Array, Array | None, Array]:
-        """(features, targets, which rows are whole) of a block that begins at that line."""
+        """(features, targets, what every row lacks) of a block that begins at that line."""
         header = self._layout.dialect.header_lines - first + 1
         if header > 0:
             data = b"".join(data.split(b"\n", header)[header:])
@@ -500,7 +499,8 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
 
         def vocabulary(places: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
             """In a pass of its own."""
-            of_words = TextTable(layout, Columns((), tuple(places), {}), None, asked.words)
+            gaps = frozenset(places) if asked.keeps_gaps else frozenset[int]()
+            of_words = TextTable(layout, Columns((), tuple(places), {}, gaps=gaps), None, asked.words)
             for _, found, _ in of_words._parsed():
                 for at, place in enumerate(places):
                     yield place, [] if found is None else found[:, at].tolist()
