@@ -200,7 +200,9 @@ def _usual(names: Sequence[str], wanted: Iterable[str]) -> Iterator[str]:
             yield alike[0]
 
 
-def _choose_features(archive: Archive, array: str | None, words: Words, patterns: Sequence[str]) -> str:
+def choose_features(
+    archive: Archive, array: str | None, words: Words, patterns: Sequence[str] = (_PLAIN, *_TRAINING)
+) -> str:
     """The name asked for, else a usual one in the first pattern with one, else the only array there is."""
     path, names = archive.path, archive.names
     if array is not None:
@@ -277,7 +279,7 @@ def _choose(
     """What to read of a file; `target` is the name of an array in it, or None to look for one."""
     if array is None and target is None and (lone := _lone_pair(archive)) is not None:
         return Taken(*lone, guessed=True)
-    name = _choose_features(archive, array, words, patterns)
+    name = choose_features(archive, array, words, patterns)
     called = _called(name)
     pattern = next(
         (p for p in (*_TRAINING, *_TESTING) if called in {p.format(word) for word in FEATURE_NAMES}), _PLAIN
@@ -335,7 +337,7 @@ def _choose_alike(archive: Archive, asked: Asked, width: int) -> Taken:
 
 def _with_file(archive: Archive, asked: Asked) -> tuple[Taken, RowArray]:
     """The features of a file, and targets in a file of their own."""
-    name = _choose_features(archive, asked.reading.array, asked.words, (_PLAIN, *_TRAINING))
+    name = choose_features(archive, asked.reading.array, asked.words)
     targets = asked.target_file(
         archive.path,
         f"has no array {asked.reading.target!r} and there is no such file; it holds "

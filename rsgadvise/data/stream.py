@@ -362,7 +362,7 @@ def row_shape(label: str, shape: tuple[int, ...], *, targets: bool) -> tuple[int
 def numeric_dtype(label: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype itself if it holds plain real numbers or booleans."""
     if dtype.kind not in "biuf":
-        raise malformed(
-            label, f"holds {dtype.name} entries; only real numbers and booleans are read, so convert it"
-        )
+        fix = "; write it as CSV: numpy.savetxt('table.csv', x, fmt='%s', delimiter=',')"
+        fix = fix if dtype.kind in "SUO" else ", so convert it"
+        raise malformed(label, f"holds {dtype.name} entries; only real numbers and booleans are read{fix}")
     return dtype

@@ -165,7 +165,7 @@ def test_what_holds_no_numbers_is_passed_over(tmp_path: Path) -> None:
     assert note == (
         "The features are array x (4, 2); passed over: y (no numbers), objects (no numbers), scalar ()."
     )
-    with pytest.raises(DataError, match=r"'objects': holds entries of type '.O'"):
+    with pytest.raises(DataError, match=r"'objects': holds objects: the pickle holds"):
         open_data(tmp_path / "a.npz", target="objects")
     with pytest.raises(DataError, match=r"holds y \(no numbers\), labels \(4,\) and none is called x"):
         open_data(_npz(tmp_path / "b", {"y": arrays["y"], "labels": y(4)}))

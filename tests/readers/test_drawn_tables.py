@@ -119,14 +119,27 @@ def test_fields_of_numpy_are_columns(tmp_path: Path) -> None:
     table["n"], table["a"] = np.arange(600) ** 2, RNG.random(600, dtype="f4")
     table["kind"], table["tag"], table["y"] = RNG.choice(["ä", "b,"], 600), b"abc", RNG.random(600) < 0.5
     table["when"] = np.datetime64("2024-02-27") + np.arange(600)
-    for shape in ((600,), (600, 1)):
-        np.save(tmp_path / "a.npy", table.reshape(shape))
-        features, targets, _ = read(tmp_path / "a.npy", target="y", categories="one_hot")
+    np.save(tmp_path / "a.npy", table)
+    np.save(tmp_path / "b.npy", table[:, None])
+    np.savez_compressed(tmp_path / "c.npz", table)
+    np.savez(tmp_path / "d.npz", table, of=np.zeros(3))
+    for name in ("a.npy", "b.npy", "c.npz", "d.npz"):
+        features, targets, _ = read(tmp_path / name, target="y", categories="one_hot")
         expected = [table["n"], table["a"], table["kind"] == "b,", table["kind"] == "ä", np.ones(600)]
         assert np.array_equal(np.asarray(features, "f4"), np.stack(expected, 1).astype("f4"))
         assert targets == table["y"].tolist()
     np.save(tmp_path / "a.npy", table[["n", "a"]])  # with room where the other fields were
     assert np.array_equal(np.asarray(read(tmp_path / "a.npy")[0])[:, 0], table["n"])
+
+
+def test_fields_of_several_numbers_are_several_columns(tmp_path: Path) -> None:
+    table = np.zeros(9, [("x", "<f4", (2, 2)), ("y", "i1")])
+    table["x"], table["y"] = RNG.random((9, 2, 2)), np.arange(9) % 3
+    np.save(tmp_path / "a.npy", table)
+    features, targets, _ = read(tmp_path / "a.npy", target="y")
+    assert np.array_equal(np.asarray(features, "f4"), table["x"].reshape(9, 4))
+    assert targets == table["y"].tolist()
+    assert open_data(tmp_path / "a.npy", target="y").column_names == ("x[0]", "x[1]", "x[2]", "x[3]")
 
 
 BAD = {

@@ -508,7 +508,8 @@ FIXES: dict[str, Fix] = {
     ),
     "npz, one axis": Fix(npz(x=ROWS[:, 0]), "store it as (rows, d)", good=npz(x=ROWS[:, :1])),
     "npz, objects": Fix(
-        npz(x=np.array([[1, None]], object)), "so convert it", good=npz(x=np.array([[1, np.pi]]))
+        npz(x=np.array([[1, None], [2, 3]], object)), "savetxt('table.csv', x, fmt='%s', delimiter=',')",
+        good=text("1,None\n2,3\n"),
     ),
     "npz, --exclude": Fix(npz(x=ROWS), "leave it out", ["--exclude", "x"], ()),
     "npy, no file of targets": Fix(npy(ROWS), "name another or leave it out", Y, ()),
@@ -537,7 +538,7 @@ FIXES: dict[str, Fix] = {
     "mat 7.3, text alone": Fix(matlab73(t="text"), "save the features as a matrix", good=matlab73(t=ROWS)),
     "mat 7.3, complex": Fix(matlab73(x=ROWS * 1j), "so convert it", good=matlab73(x=np.abs(ROWS * 1j))),
     "hdf5, text alone": Fix(hdf5(t="text"), "store the features as one", good=hdf5(t=ROWS)),
-    "hdf5, text": Fix(hdf5(x=[b"a"], z=ROWS), "so convert it", good=hdf5(x=ROWS, z=ROWS)),
+    "hdf5, text": Fix(hdf5(x=[b"a"], z=ROWS), "write it as CSV", good=hdf5(x=ROWS, z=ROWS)),
     "hdf5, elsewhere": Fix(elsewhere, "copy it into one file", good=hdf5(x=ROWS)),
     "idx, one axis": Fix(
         text(idx(3, data=b"abc"), "x-idx1-ubyte"), "store it as (rows, d)",

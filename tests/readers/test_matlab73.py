@@ -1,9 +1,11 @@
-"""MATLAB 7.3 files, written by h5py as MATLAB lays them out."""
+"""MATLAB 7.3 files, and tables in HDF5, written by h5py as MATLAB and pandas lay them out."""
 
 from __future__ import annotations
 
+import pickle
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def write(path: Path, content: dict[str, Any], **options: Any) -> Path:
                 continue
             elif isinstance(value, dict):
                 item = file.create_group(name)
-                item["field"] = np.ones((2, 2))
+                item["field"] = "text"
                 item.attrs["MATLAB_class"] = np.bytes_("struct")
                 continue
             else:
@@ -100,14 +102,51 @@ def test_labels_and_columns(tmp_path: Path) -> None:
         assert collect(open_data(write(tmp_path / "b.mat", {"fea": value})))[0].shape == (4, 6)
 
 
+@pytest.mark.parametrize("how", ["cells", "a row of cells", "letters", "fields"])
+def test_words_are_labels(tmp_path: Path, how: str) -> None:
+    """Of cells, or of letters, whose rows are as long as the longest; and inside a struct."""
+    array, labels = np.random.default_rng(2).random((4, 3)), ["rot", "blau", "", "rot"]
+    path = write(tmp_path / "a.mat", {} if how == "fields" else {"x": array})
+    with h5py.File(path, "r+") as file:
+        group = file
+        if how == "fields":
+            group = file.create_group("s")
+            group.attrs["MATLAB_class"] = np.bytes_("struct")
+            group["x"] = array.T
+            group["x"].attrs["MATLAB_class"] = np.bytes_("double")
+        if how == "letters":
+            item = file.create_dataset(
+                "y", data=np.array([[*map(ord, f"{word:4}")] for word in labels], "u2").T
+            )
+            item.attrs["MATLAB_class"] = np.bytes_("char")
+        else:
+            places = []
+            for at, word in enumerate(labels):
+                empty = np.zeros(2, "u8")  # the shape of a text without a letter
+                cell = file.create_dataset(
+                    f"#refs#/{at}", data=np.array([[*map(ord, word)]], "u2").T if word else empty
+                )
+                cell.attrs["MATLAB_class"] = np.bytes_("char")
+                places.append(cell.ref)
+            shape = (4, 1) if how == "a row of cells" else (1, 4)
+            item = group.create_dataset("y", shape, h5py.ref_dtype)
+            item[...] = np.reshape(np.array(places, h5py.ref_dtype), shape)
+            item.attrs["MATLAB_class"] = np.bytes_("cell")
+    source = open_data(path)
+    features, targets = collect(source)
+    assert (features == array).all()
+    assert targets[:, 0].tolist() == labels
+
+
 def test_what_is_no_array_is_passed_over(tmp_path: Path) -> None:
     others = {"c": [1], "s": {"a": 1}, "t": "text"}
     path = write(tmp_path / "a.mat", {**others, "x": np.ones((3, 2)), "z": MATLAB["sparse"]})
     assert open_data(path).notes == (
-        "The features are array x (3, 2); passed over: c (cell), s (struct), t (char), z sparse (6, 4).",
+        "The features are array x (3, 2); passed over: c (cell), s.field (no numbers), t (char), "
+        "z sparse (6, 4).",
     )
-    with pytest.raises(DataError, match=r"'s': is no array of numbers: s \(struct\)"):
-        open_data(path, array="s")
+    with pytest.raises(DataError, match=r"'c': is no array of numbers: c \(cell\)"):
+        open_data(path, array="c")
     assert "holds no numeric array" in refusal(write(tmp_path / "b.mat", others))
     with h5py.File(tmp_path / "b.mat", "r+") as file:
         file["x"] = h5py.ExternalLink("a.mat", "x")
@@ -167,3 +206,71 @@ def test_hostile_sizes_take_no_memory(tmp_path: Path, monkeypatch: pytest.Monkey
         assert "times as many" in refusal(tmp_path / name, array=array)
     assert tracemalloc.get_traced_memory()[1] < 1 << 22
     tracemalloc.stop()
+
+
+COLUMNS = {
+    "a": np.random.default_rng(3).integers(99, size=9) / 64,
+    "kind": np.array(["u", "v", "w"] * 3),
+    "b": np.arange(9) ** 2,
+    "y": np.arange(9) % 2 > 0,
+}
+
+
+def in_records(file: Any) -> None:
+    table = np.zeros(9, [("a", "f8"), ("kind", "S2"), ("b", "i4"), ("y", "?")])
+    for name, column in COLUMNS.items():
+        table[name] = column
+    file["t"] = table
+
+
+def fixed(file: Any) -> None:
+    """As `to_hdf` of pandas writes it: a block for the columns of each type, pickled if it is of objects."""
+    group = file.create_group("df")
+    group.attrs.update({"pandas_type": np.bytes_("frame"), "nblocks": 5})
+    group["axis0"], group["axis1"] = np.array(["when", *COLUMNS], "S"), np.arange(9)
+    group["block4_items"], group["block4_values"] = np.array([b"when"]), 10**15 * np.arange(9)[:, None]
+    group["block4_values"].attrs["value_type"] = np.bytes_("datetime64[ns]")
+    for at, (name, column) in enumerate(COLUMNS.items()):
+        group[f"block{at}_items"] = np.array([name], "S")
+        if name == "kind":
+            cells = group.create_dataset(f"block{at}_values", (1,), h5py.vlen_dtype(np.uint8))
+            cells[0] = np.frombuffer(pickle.dumps(column.astype(object)[:, None]), np.uint8)
+        else:
+            group[f"block{at}_values"] = column[:, None]
+
+
+def appendable(file: Any) -> None:
+    """As `to_hdf(format="table")` writes it, with the names of each block pickled."""
+    group = file.create_group("g/df")
+    group.attrs["pandas_type"] = np.bytes_("frame_table")
+    group.attrs["non_index_axes"] = np.bytes_(pickle.dumps([(1, [*COLUMNS])], 0))
+    names = {"kind": ["kind"], "values_block_0": ["b", "a"], "values_block_1": ["y"]}
+    table = np.zeros(
+        9, [("index", "i8"), ("values_block_0", "f8", (2,)), ("kind", "S2"), ("values_block_1", "u1", (1,))]
+    )
+    table["values_block_0"] = np.stack([COLUMNS["b"], COLUMNS["a"]], 1)
+    table["kind"], table["values_block_1"][:, 0] = COLUMNS["kind"], COLUMNS["y"]
+    group["table"] = table
+    for field, own in names.items():
+        group["table"].attrs[f"{field}_kind"] = np.bytes_(pickle.dumps(own, 0))
+    group["_i_table/index"] = np.zeros((3, 3))
+
+
+@pytest.mark.parametrize("write", [in_records, fixed, appendable])
+def test_tables_in_hdf5(tmp_path: Path, write: Callable[[Any], None]) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        write(file)
+        if write is not appendable:
+            file["beside"] = np.zeros(5)
+    features, targets = collect(open_data(tmp_path / "a.h5", target="-1", categories="one_hot"), 100)
+    words = [COLUMNS["kind"] == word for word in "uvw"]
+    assert (features == np.stack([COLUMNS["a"], *words, COLUMNS["b"]], 1)).all()
+    assert (targets[:, 0] == COLUMNS["y"]).all()
+
+
+def test_a_pickle_in_hdf5_runs_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        appendable(file)
+        file["g/df/table"].attrs["kind_kind"] = np.bytes_(pickle.dumps([Path], 0))
+    with pytest.raises(DataError, match="asks for"):
+        open_data(tmp_path / "a.h5", target="y")

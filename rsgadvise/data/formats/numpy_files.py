@@ -14,6 +14,7 @@ import numpy as np
 from rsgadvise.data.choose import Archive, Item
 from rsgadvise.data.formats import Archives, SingleArray
 from rsgadvise.data.formats.binary import RawArray, check_expansion
+from rsgadvise.data.formats.pickles import array_rows, objects
 from rsgadvise.data.packing import Packing
 from rsgadvise.data.stream import RowArray, malformed, reading
 from rsgadvise.errors import DataError
@@ -25,7 +26,7 @@ _MAX_HEADER = 10_000
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*['"]([^'"]*)['"]""")
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""")
 _SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(((?:\s*\d{1,19}L?\s*,?)*)\s*\)""")
-_PLAIN_DESCR = re.compile(r"[<>|=]?([biuf]\d{1,2}|[SU][1-9]\d{0,4})|\?")
+_PLAIN_DESCR = re.compile(r"[<>|=]?([biuf]\d{1,2}|[SU][1-9]\d{0,4})|\?|\|O")
 
 
 def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtype[np.generic], bool, int]:
@@ -60,19 +61,27 @@ def _read_header(stream: BinaryIO, label: str) -> tuple[tuple[int, ...], np.dtyp
         found = descr[1] if descr else "a record"
         raise malformed(
             label,
-            f"holds entries of type {found!r}; only real numbers and booleans are read, and objects never"
-            " (they could run code), so convert it",
+            f"holds entries of type {found!r}; only real numbers, booleans and words are read, so convert it",
         )
     sizes = tuple(int(size.strip().rstrip("L")) for size in shape[1].split(",") if size.strip())
     return sizes, np.dtype(descr[1]), order[1] == "True", prefix + length
 
 
-def _npy_raw(
-    path: Path, label: str, open_stream: Callable[[], BinaryIO], size: int, *, seekable: bool
-) -> RawArray:
+def _npy_rows(
+    path: Path,
+    label: str,
+    open_stream: Callable[[], BinaryIO],
+    size: int,
+    *,
+    seekable: bool,
+    targets: bool,
+    transposed: bool = False,
+) -> RowArray:
     with open_stream() as stream:
         shape, dtype, fortran, header = _read_header(stream, label)
-
+        if dtype.kind == "O":
+            found = objects(label, stream, shape)
+            return array_rows(label, found, targets=targets, transposed=transposed)
     raw = RawArray(
         path=path,
         label=label,
@@ -89,15 +98,19 @@ def _npy_raw(
             f"holds {size - header} bytes after its header, which claims {raw.nbytes} for shape {shape};"
             " the file is cut short or holds something else too",
         )
-    return raw
+    return raw.row_array(targets=targets, transposed=transposed)
 
 
 def read_npy(path: Path, *, targets: bool = False) -> RowArray:
     with reading(path):
-        raw = _npy_raw(
-            path, str(path), lambda: path.open("rb", buffering=0), path.stat().st_size, seekable=True
+        return _npy_rows(
+            path,
+            str(path),
+            lambda: path.open("rb", buffering=0),
+            path.stat().st_size,
+            seekable=True,
+            targets=targets,
         )
-        return raw.row_array(targets=targets)
 
 
 def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int, ...], bool] | None:
@@ -107,11 +120,17 @@ def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[tuple[int,
             shape, dtype, *_ = _read_header(stream, info.filename)  # type: ignore[arg-type]
     except DataError:
         return None
-    return shape, dtype.kind in "SU"
+    return shape, dtype.kind in "SU" or (dtype.kind == "O" and len(shape) < 2)
+
+
+def shape_of(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[int, ...] | None:
+    """Of a member that holds numbers; None of any other."""
+    found = _header(archive, info)
+    return None if found is None or found[1] else found[0]
 
 
 def _shapes(headers: Mapping[str, tuple[tuple[int, ...], bool] | None]) -> dict[str, tuple[int, ...] | None]:
-    """Of arrays of numbers, and of words where there is one for each row of such an array."""
+    """Of arrays of numbers, and of words, or objects, where there is one for each row of such an array."""
     rows = {header[0][0] for header in headers.values() if header and header[0] and not header[1]}
     return {
         name: header[0]
@@ -147,8 +166,15 @@ def npz_archive(path: Path) -> Archive:
                 return archive.open(info)  # type: ignore[return-value]
 
         with reading(label):
-            raw = _npy_raw(path, label, open_stream, info.file_size, seekable=False)
-        return raw.row_array(targets=targets, transposed=transposed)
+            return _npy_rows(
+                path,
+                label,
+                open_stream,
+                info.file_size,
+                seekable=False,
+                targets=targets,
+                transposed=transposed,
+            )
 
     return Archive(
         path,

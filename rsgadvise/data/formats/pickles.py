@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from rsgadvise.data.stream import Array, RowArray, malformed, numeric_dtype, rea
 
 _MAX_BYTES = 1 << 29
 _MAX_TUPLES = 20_000
-_ENTRIES = re.compile(r"[biuf]\d{1,2}|U\d{1,5}", re.ASCII)
+_ENTRIES = re.compile(r"[biuf]\d{1,2}|U\d{1,5}|O\d?", re.ASCII)
 
 _ALLOWED_NAMES = """
     PROTO STOP FRAME MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT
@@ -89,10 +89,18 @@ class _PickledArray:
 
 
 def _assemble(shape: Any, dtype: Any, order: str, data: Any) -> Array:
-    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray):
-        raise pickle.UnpicklingError("the pickle holds an array of objects, which could run code")
+    if not isinstance(dtype, _Dtype):
+        raise pickle.UnpicklingError("the pickle holds an array without a type")
     if not all(isinstance(size, int) and size >= 0 for size in shape) or len(shape) > 8:
         raise pickle.UnpicklingError(f"the pickle holds an array of shape {str(shape)[:60]}")
+    if dtype.value.kind == "O" or not isinstance(data, bytes | bytearray):
+        if not isinstance(data, list) or len(data) != math.prod(shape):
+            raise pickle.UnpicklingError("the pickle holds an array of objects without its objects")
+        if not all(each is None or isinstance(each, int | float | str) for each in data):
+            raise pickle.UnpicklingError("the pickle holds an array of objects that are no numbers or words")
+        found = _flat(data)
+        found = np.array(data, object) if found is None else found
+        return found.reshape(shape)  # listed row by row, whatever the order
     if math.prod(shape) * dtype.value.itemsize != len(data):
         raise pickle.UnpicklingError(f"an array of shape {shape} does not fit its {len(data)} bytes")
     flat = np.frombuffer(data, dtype=dtype.value)
@@ -187,22 +195,62 @@ def _check_opcodes(data: bytes) -> None:
 
 def _load(path: Path, packing: Packing | None) -> object:
     with opened(path, packing) as stream:
-        data = stream.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise malformed(
-            path,
-            f"is a pickle of more than {_MAX_BYTES} bytes, which is the most that is read; store it as npy",
-        )
+        data = _all(str(path), stream)
     if b"joblib.numpy_pickle" in data[:4096]:
         raise malformed(path, "is a joblib file, which is not read; save its arrays with numpy.savez")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in a text that is odd anyway
-            _check_opcodes(data)
-            return _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+        return safe_load(data)
     except pickle.UnpicklingError as error:
         fix = "save the table with to_parquet or to_csv" if "of pandas" in str(error) else "store it as npz"
         raise malformed(path, f"is not a safe pickle of arrays: {error}; {fix}") from error
+
+
+def _all(label: str, stream: BinaryIO) -> bytes:
+    data = stream.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise malformed(
+            label,
+            f"is a pickle of more than {_MAX_BYTES} bytes, which is the most that is read; store it as npy",
+        )
+    return data
+
+
+def safe_load(data: bytes) -> object:
+    """What a pickle holds, arrays as `_PickledArray`.
+
+    Raises:
+        UnpicklingError: it asks for more than arrays, labels and their like.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in a text that is odd anyway
+        _check_opcodes(data)
+        return _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+
+
+def unpickled(label: str, data: bytes, shape: tuple[int, ...] | None = None) -> Array:
+    """An array of objects, as numpy pickles it: of numbers, words and None.
+
+    Raises:
+        DataError: it holds anything else, or is not of that shape.
+    """
+    load = f"numpy.load({label.partition(': ')[0]!r}, allow_pickle=True)"
+    try:
+        found = safe_load(data)
+        array = found.value if isinstance(found, _PickledArray) else None
+        if array is not None and shape in (None, array.shape):
+            return array
+        reason = "the pickle holds no array of the shape that its header claims"
+    except pickle.UnpicklingError as error:
+        reason = str(error)
+    fix = "store numbers or words alone, by astype(float) or astype(str)"
+    if shape == () and not label.endswith("'"):
+        fix = f"store its arrays: numpy.savez('arrays.npz', **{load}.item())"
+    raise malformed(label, f"holds objects: {reason}; {fix}")
+
+
+def objects(label: str, stream: BinaryIO, shape: tuple[int, ...]) -> Array:
+    """`unpickled`, of a file of numpy from where its header ends."""
+    return unpickled(label, _all(label, stream), shape)
 
 
 def _shape(value: object) -> tuple[int, ...] | None:
@@ -235,6 +283,11 @@ def _in_memory(label: str, value: object, *, targets: bool, transposed: bool) ->
         array = found
     else:
         raise malformed(label, "is a list; features are read from arrays of numpy, so store it as one")
+    return array_rows(label, array, targets=targets, transposed=transposed)
+
+
+def array_rows(label: str, array: Array, *, targets: bool, transposed: bool) -> RowArray:
+    """An array in memory as a stream of rows."""
     words = targets and array.dtype.kind == "U" and array.ndim == 1
     dtype = array.dtype if words else numeric_dtype(label, array.dtype)
     array = array.T if transposed else array
