@@ -20,11 +20,12 @@ from rsgadvise.cli.output import (
 )
 from rsgadvise.cli.sources import (
     HIDDEN,
+    Usual,
     is_data,
     keys_for,
     measured,
-    network_for,
     statistics_for_spec,
+    usual_for,
     width_fix,
 )
 from rsgadvise.errors import UsageError
@@ -32,8 +33,6 @@ from rsgadvise.files import write_text
 from rsgadvise.theory.optimizers import optimizer_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rsgadvise.data.scaling import ScalingChoice
     from rsgadvise.data.stream import DataSource
     from rsgadvise.kinds import Kind
@@ -147,7 +146,9 @@ def init(
     ] = None,
     optimizer: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help=f"{', '.join(optimizer_names())}; without it sgd."),
+        typer.Option(
+            metavar="NAME", help=f"{', '.join(optimizer_names())}; without it sgd, or what suits --data."
+        ),
     ] = None,
     *,
     about_data: AboutReading,
@@ -161,7 +162,7 @@ def init(
     if data is None and about_data.words:
         raise UsageError(f"{about_data.words[0]} is about the file of --data; got no --data; leave it out")
     optimizer_named(optimizer)
-    widths, values, network, told = _widths(layers), None, None, []
+    widths, values, usual, told = _widths(layers), None, Usual({}), list[str]()
     if kind is None:
         deep = data is not None if widths is None else len(widths) > 2
         kind = "multilayer" if deep else "single_layer"
@@ -172,15 +173,20 @@ def init(
         keep_data_apart(data, about_data.target)
         reading = about_data.reading()
         source = open_as(data, reading)
-        widths, values, network = _from_data(
-            source, about, widths, scaling=about_data.scaling, quiet=to.quiet
-        )
+        widths, values, usual = _from_data(source, about, widths, scaling=about_data.scaling, quiet=to.quiet)
         values |= keys_for(
             source, reading, scaling=about_data.scaling, folder=place.parent if place else Path()
         )
         if not about.tied and not source.has_targets:
             told.append(_without_targets(source))
-    write(place, render_template(kind=kind, layers=widths, data=values, network=network, optimizer=optimizer))
+    text = render_template(
+        kind=kind,
+        layers=widths,
+        data=values,
+        network=usual.network,
+        optimizer=optimizer or usual.optimizer,
+    )
+    write(place, text)
     if place is not None:
         beside = place.parent / SCHEMA_NAME
         if not beside.exists():
@@ -219,8 +225,8 @@ def _place(file: Path | None, output: Path | None, *, force: bool) -> Path | Non
 
 def _from_data(
     source: DataSource, kind: Kind, widths: list[int] | None, *, scaling: ScalingChoice, quiet: bool
-) -> tuple[list[int], dict[str, object], Mapping[str, str]]:
-    """Layers that fit the data, its statistics by spec key, and what else the network is."""
+) -> tuple[list[int], dict[str, object], Usual]:
+    """Layers that fit the data, its statistics by spec key, and what is trained besides."""
     data = source.path
     if widths is None and not kind.tied and not source.has_targets:
         raise UsageError(f"{data}: {_name_a_target(source)}")
@@ -242,7 +248,7 @@ def _from_data(
     values = statistics_for_spec(statistics)
     if scaling == "standard":  # the rest is measured whenever the file is read
         values = {"samples": values["samples"]}
-    return widths, dict(values), network_for(kind, statistics)
+    return widths, dict(values), usual_for(kind, statistics)
 
 
 def _without_targets(source: DataSource) -> str:

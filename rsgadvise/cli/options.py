@@ -283,8 +283,8 @@ class DataOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"{_OF_DATA} {', '.join(optimizer_names())}; {SGD} unless told. Of a --model also "
-            "FILE.py:NAME of a function of parameters and lr; adam unless told.",
+            help=f"{_OF_DATA} {', '.join(optimizer_names())}; adam unless told, or {SGD} of values or "
+            "without a hidden layer. Of a --model also FILE.py:NAME of a function of parameters and lr.",
         ),
     ] = None
     exclude: Annotated[

@@ -207,19 +207,48 @@ def test_columns_crushed_by_outliers_make_two_scalings_race(run: Run, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("cells", "loss"), [("abc", "cross_entropy"), ("a", "squared"), (("0.5", "7.25", "1.125"), "squared")]
+    ("cells", "more", "unit", "loss", "optimizer"),
+    [
+        ("abc", (), "relu", "cross_entropy", "adam"),
+        ("abc", ("--constants", "typical"), "relu", "cross_entropy", "adam"),
+        ("abc", ("--optimizer", "momentum"), "relu", "cross_entropy", "momentum"),
+        ("abc", ("--hidden", "0"), None, "cross_entropy", "sgd"),
+        ("abc", ("--constants", "certified"), "tanh", "cross_entropy", "sgd"),  # which are about these
+        ("a", (), "tanh", "squared", "sgd"),
+        (("0.5", "7.25", "1.125"), (), "tanh", "squared", "sgd"),
+    ],
 )
 def test_a_data_file_alone_trains_what_is_usual(
-    cells: tuple[str, ...], loss: str, run: Run, tmp_path: Path
+    cells: tuple[str, ...],
+    more: tuple[str, ...],
+    unit: str | None,
+    loss: str,
+    optimizer: str,
+    run: Run,
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{cells[i % len(cells)]}\n" for i in range(60)))
     asked = ("recommend", path, "--target", "y", "-f", "json", "-q")
-    usual, paper = (
-        json.loads(run(*asked, *more).out)["spec"]["network"] for more in (("--pilot", "0"), QUICK)
-    )
-    assert (usual["activation"], usual["loss"], usual["bias"]) == ("tanh", loss, True)
-    assert (paper["activation"], paper["loss"], paper["bias"]) == (None, "squared", False)
+    answer = json.loads(run(*asked, *(more if "--constants" in more else ("--pilot", "0", *more))).out)
+    network = answer["spec"]["network"]
+    assert (network["activation"], network["loss"], network["bias"]) == (unit, loss, True)
+    assert answer["train"] is None or answer["train"]["optimizer"] == optimizer
+    place = tmp_path / "spec.yaml"
+    if not more:
+        assert run("init", "--data", path, "--target", "y", place, "-q").code == 0
+        assert json.loads(run("recommend", place, "--pilot", "0", "-f", "json", "-q").out)["spec"][
+            "network"
+        ] == {**network, "weight_bound": 5.0}
+
+
+def test_the_papers_constants_take_the_papers_network(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(f"{i % 7},{i % 5},{'abc'[i % 3]}\n" for i in range(60)))
+    answer = json.loads(run("recommend", path, "--target", "y", "-f", "json", "-q", *QUICK).out)
+    network = answer["spec"]["network"]
+    assert (network["activation"], network["loss"], network["bias"]) == (None, "squared", False)
+    assert answer["train"]["optimizer"] == "sgd"
 
 
 RACE = ("--work", "1e9", "--epochs", "20", "-q")
@@ -232,7 +261,7 @@ def test_what_set_replaces_is_neither_assumed_nor_lost(run: Run, table: Path, tm
     one = run("recommend", table, *sets, *RACE[:2], "--save", place, "-f", "json", "-q")
     notes = [note for note in json.loads(one.out)["notes"] if note.startswith("Assumed")]
     assert (
-        notes[0] == "Assumed: loss cross_entropy; --set network.activation=relu or the like says otherwise."
+        notes[0] == "Assumed: loss cross_entropy; --set network.activation=tanh or the like says otherwise."
     )
     assert not any(word in " ".join(notes) for word in ("layer", "epochs", "biases"))
     two = run("recommend", place, *RACE[:2], "-f", "json", "-q")

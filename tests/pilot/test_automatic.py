@@ -229,7 +229,7 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
     for error, no_better in ((0.3, True), (0.29, False)):
         plan = replace(found.train, held_out_error=error, constant_error=0.3)
         said = " ".join(lead(replace(found, train=plan)))
-        assert ("on those it was no better than that" in said) == no_better
+        assert ("that is no better than the commonest class" in said) == no_better
     for scaling, fix in ((None, "name a data file"), ("none", "leave out --constants")):
         plan = replace(found.train, source="typical", reason="", scaling=scaling)
         assert f"your data; {fix} to have it measured." in " ".join(lead(replace(found, train=plan)))
@@ -260,7 +260,7 @@ def test_no_better_by_labels_may_be_better_by_loss(held_out_loss: float, whole: 
         looks=(Look(found.train.iterations, 0.2, held_out_loss, 0.05),) if whole else (),
     )
     said = " ".join(" ".join(lead(replace(found, train=plan))).split())
-    assert "on those it was no better than that" in said
+    assert "that is no better than the commonest class" in said
     told = [each for each in ("though by their loss", "nothing of the target", "by heart") if each in said]
     assert len(told) == 1
     assert why in said

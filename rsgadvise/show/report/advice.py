@@ -164,35 +164,41 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
             yield f"{text}.{_but(plan)}"
             return
-        several = "," in plan_stepsizes(advice, plan)
-        tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
-        text = (
-            f"{_reached(plan, f'{tried}{known}')}, a constant prediction has {number(plan.constant_loss, 3)}"
-        )
-        if plan.held_out_error is not None and plan.constant_error is not None:
-            text += (
-                f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the commonest "
-                f"class {percent(plan.constant_error)}"
-            )
-            if plan.held_out_error >= plan.constant_error:
-                text += f"; on those it was no better than that{_why_no_better(plan)}"
-        yield f"{text}.{_but(plan)}"
+        if plan.looks and plan.held_out_loss is not None:
+            text, end = _whole(plan), f". Stepsizes {known[2:-1]}" if known else ""
+        else:
+            several = "," in plan_stepsizes(advice, plan)
+            tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
+            text, end = f"A short run with {tried}{known} reached a training loss of ", ""
+            text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
+            if plan.held_out_error is not None and plan.constant_error is not None:
+                text += (
+                    f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the "
+                    f"commonest class {percent(plan.constant_error)}"
+                )
+        if plan.held_out_error is not None and plan.held_out_error >= (plan.constant_error or math.inf):
+            text += f"; that is no better than the commonest class{_why_no_better(plan)}"
+        yield f"{text}{end}.{_but(plan)}"
     elif plan.source == "calibrated":
         yield f"The stepsize was measured on your data{within}; nothing was trained to try it."
 
 
-def _reached(plan: TrainingPlan, tried: str) -> str:
-    """The losses of whole trainings, or that of a short run."""
-    loss = number(plan.loss or 0.0, 3)
-    if not plan.looks or plan.held_out_loss is None:
-        return f"A short run with {tried} reached a training loss of {loss}"
-    text = f"Whole trainings with {tried} on four fifths of the rows came to a loss of {loss}, and of "
-    text += f"{number(plan.held_out_loss, 3)} on the others"
+def _whole(plan: TrainingPlan) -> str:
+    """What whole trainings came to on rows held out."""
+    losses = [
+        f"a constant prediction: {number(plan.constant_loss or 0.0, 3)}",
+        f"the rows trained on: {number(plan.loss or 0.0, 3)}",
+    ]
     whole = plan.looks[-1]
-    if whole.iterations <= plan.iterations:
-        return text
-    later = f"{number(whole.held_out_loss, 3)} after {count(whole.iterations)} iterations"
-    return f"{text} ({later}, so that it ends early)"
+    if whole.iterations > plan.iterations:
+        later = f"after {count(whole.iterations)} iterations: {number(whole.held_out_loss, 3)}"
+        losses.append(f"{later}, so it ends early")
+    loss = f"a loss of {number(plan.held_out_loss or 0.0, 3)} ({'; '.join(losses)})"
+    if plan.held_out_error is None or plan.constant_error is None:
+        return f"Trained so on four fifths of the rows it came to {loss} on the others"
+    wrong = f"{percent(plan.held_out_error)} of the others wrong"
+    commonest = f"always saying the commonest class: {percent(plan.constant_error)}"
+    return f"Trained so on four fifths of the rows it had {wrong} ({commonest}), at {loss}"
 
 
 def _why_no_better(plan: TrainingPlan) -> str:
