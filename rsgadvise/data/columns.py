@@ -365,7 +365,9 @@ def choose_columns(
     targeted = bool(targets) or external is not None
     _check_features(path, columns, features, asked, targeted=targeted)
     if not features:
-        raise malformed(path, "has zero feature columns left; keep one besides the target")
+        own = [at for at in dropped if columns[at].kind == "word" and by_itself]
+        held = f", each cell of {_listing(names, own)} being text" if own else ""
+        raise malformed(path, f"has zero feature columns left{held}; keep one of numbers besides the target")
     words: dict[int, tuple[str, ...]] = {}
     if asked.reading.categories == "one_hot":
         words = _all_words(path, columns, few, vocabulary, asked.words, targeted=targeted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -167,7 +168,7 @@ class Numbers:
     def unit(self, cells: Sequence[str]) -> str:
         """What stands behind the number in every cell, such as cm; "" if nothing does."""
         tail = cells[0].lstrip("+-.,0123456789 ") if len(set(cells)) > 1 else ""
-        if not _UNIT.fullmatch(tail):
+        if not _UNIT.fullmatch(tail) or cells[0].endswith(f"-{tail}"):
             return ""
         numbers = (self.value(cell.removesuffix(tail)) for cell in cells if cell.endswith(tail))
         return tail if sum(number is not None for number in numbers) == len(cells) else ""
@@ -365,6 +366,8 @@ def _best(path: Path, sample: str, options: TableOptions, words: Words) -> _Spli
             raise malformed(path, f"is not separated by {name!r} throughout: a quote is not closed; close it")
         return found
     tries = [_by(sample, mark) for mark in ("\t", ";", "|", ",")]
+    if '\\"' in sample and None in tries and not any(e and e.alike == 1 and e.width > 1 for e in tries):
+        raise malformed(path, _escaped(path, '\\"', '""'))
     tries += [_by(sample, BLANKS), *(_by(sample, mark, collapsed=True) for mark in ("\t", ";", "|", ","))]
     several = [each for each in tries if each is not None and each.width > 1]
     if not several:
@@ -377,6 +380,12 @@ def _best(path: Path, sample: str, options: TableOptions, words: Words) -> _Spli
         several = [each for each in several if each.alike == 1 or each.separator != BLANKS]
     # A tie goes to the separator that is named first: all else being the same, a tab is no accident.
     return max(several, key=lambda each: (round(each.alike * (0.2 + each.numeric), 2), not each.collapsed))
+
+
+def _escaped(path: Path, mark: str, plain: str) -> str:
+    """What to do about quotes and separators with a backslash before them."""
+    fix = shlex.quote(f"s/{mark[0]}{mark}/{plain}/g")
+    return f"writes {mark[1]} as {mark}; write {plain}: sed {fix} {shlex.quote(str(path))} > table.csv"
 
 
 def _by_another(sample: str) -> _Split | None:
@@ -417,9 +426,13 @@ def _described(
     notes: list[str] = []
     names = None
     header = ""
-    if headers:
-        # A title stands above the names, units below them; both fill fewer cells, or no more.
-        line, named = max(records[:headers], key=lambda record: len(set(filter(None, record[1]))))
+    # A title stands above the names, units below them; both fill fewer cells, or no more.
+    line, named = max(records[: headers or 1], key=lambda record: len(set(filter(None, record[1]))))
+    if headers and len(named) < width and best.separator != BLANKS:
+        _refuse_quotes(path, rows, best.separator)
+    if headers == 1 == len(named) < width - 1 and options.header is None:
+        notes.append("The first line, of one cell, was passed over as a title.")
+    elif headers:
         names = _names(path, (line, named), width, first=shift)
         header = lines[line - 1]
         if headers > 1:
@@ -433,7 +446,7 @@ def _described(
             notes.append("The first line holds text above numbers, so it was taken as a header.")
     elif comment is not None:
         names = _commented_names(lines, comment, best)
-    numbers = _numbers(path, rows[headers:], options, words, semicolons=best.separator == ";")
+    numbers = _numbers(path, rows[headers:], options, words, separator=best.separator)
     return Dialect(
         separator=best.separator,
         numbers=numbers,
@@ -448,6 +461,16 @@ def _described(
         spaced=any(f"{best.separator} " in line for line in lines),
         notes=(*_unusual(best, numbers, comment, options), *notes),
     )
+
+
+def _refuse_quotes(path: Path, rows: Sequence[Sequence[str]], separator: str) -> None:
+    """Raise where separators stand inside what is quoted in another way, so that rows are longer."""
+    if any(cell.endswith("\\") for row in rows for cell in row[:-1]):
+        raise malformed(path, _escaped(path, f"\\{separator}", ";" if separator == "," else ","))
+    starts = [next((at for at, cell in enumerate(row) if cell.startswith("'")), len(row)) for row in rows]
+    if any(cell.endswith("'") for row, at in zip(rows, starts, strict=True) for cell in row[at + 1 :]):
+        fix = f"""tr "'" '"' < {shlex.quote(str(path))} > table.csv"""
+        raise malformed(path, f"has separators between single quotes; write double ones: {fix}")
 
 
 def _header_records(rows: list[list[str]], width: int, shift: int, options: TableOptions) -> int:
@@ -503,7 +526,7 @@ def _names_words(cells: list[str], rows: list[list[str]]) -> bool:
 
 
 def _counts(rows: list[list[str]], width: int) -> bool:
-    """Whether the first line is 0, 1, 2, ... and the lines below are not of such numbers.
+    """Whether the first line is 0, 1, 2, ..., or such years, and the lines below are not of such numbers.
 
     A column of row names may stand before them, and names after them, which are no words of their columns.
     """
@@ -513,7 +536,8 @@ def _counts(rows: list[list[str]], width: int) -> bool:
     end = start + len(numbers)
     if len(first) != width or not later or not numbers:
         return False
-    if first[start:end] != [str(place) for place in range(len(numbers))]:
+    begin = int(numbers[0]) if len(numbers[0]) == 4 and len(numbers) > 1 else 0  # a year
+    if first[start:end] != [str(begin + place) for place in range(len(numbers))]:
         return False
     words = [place for place in range(end, width) if _is_word(first[place])]
     if len(words) < width - end or any(first[place] == row[place] for place in words for row in later):
@@ -548,7 +572,7 @@ def _commented_names(lines: Sequence[str], comment: str, best: _Split) -> tuple[
 
 
 def _numbers(
-    path: Path, rows: Sequence[Sequence[str]], options: TableOptions, words: Words, *, semicolons: bool
+    path: Path, rows: Sequence[Sequence[str]], options: TableOptions, words: Words, *, separator: str
 ) -> Numbers:
     """Decimal and thousands marks: those by which most cells are numbers; no mark is taken without need."""
     if options.decimal is not None or options.thousands is not None:
@@ -563,9 +587,10 @@ def _numbers(
     usable = [m for m in _MARKS if worth[m] == most and _keeps(Numbers(*m), cells, plain)]
     if not most:
         # Where semicolons separate cells, 1.234 beside 950 may be a thousand.
-        columns = zip_longest(*rows, fillvalue="") if semicolons else ()
+        columns = zip_longest(*rows, fillvalue="") if separator == ";" else ()
         usable = [(".", ""), (",", ".")] if any(map(_grouped_by_points, columns)) else []
     if not usable:
+        _refuse_both(path, odd, cells, words, separator)
         return plain
     first = Numbers(*usable[0])
     for marks in usable[1:]:
@@ -582,6 +607,16 @@ def _numbers(
                 ),
             )
     return first
+
+
+def _refuse_both(path: Path, odd: Sequence[str], cells: Sequence[str], words: Words, separator: str) -> None:
+    """Raise where some fractions are written with a comma and some with a point."""
+    commas = [cell for cell in odd if Numbers(",").value(cell) is not None]
+    point = next((cell for cell in cells if "." in cell and Numbers().value(cell) is not None), None)
+    if separator != "," and point is not None and len(commas) > 1:
+        fix = f"write them in one: tr , . < {shlex.quote(str(path))} > table.csv"
+        said = f"; {words.table_key('decimal', '.')} takes those with a comma for words" if words.said else ""
+        raise malformed(path, f"{commas[0]!r} and {point!r} write fractions in two ways; {fix}{said}")
 
 
 def _grouped_by_points(cells: Sequence[str]) -> bool:

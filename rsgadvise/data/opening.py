@@ -18,31 +18,46 @@ from rsgadvise.data.packing import Packing, packing_of
 from rsgadvise.data.reading import Asked, Categories, Missing, Reading, said
 from rsgadvise.data.stream import DataSource, RowArray, TargetKind, malformed
 from rsgadvise.data.stream import reading as safely
+from rsgadvise.data.text import NO_TEXT, encoding_of
 from rsgadvise.data.words import OPTIONS, TRAINED, Words
 from rsgadvise.errors import DataError, UsageError
 
-_PANDAS = "pandas.{}({!r}){}.to_csv('table.csv', index=False)"
 _HTML, _XML = rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|table)\b", rb"(\xef\xbb\xbf)?\s*<\?xml"
+
+
+def _by_pandas(reader: str, rest: str = "") -> Callable[[str], str]:
+    return lambda path: _AS_CSV + f"pandas.{reader}({path!r}){rest}.to_csv('table.csv', index=False)"
+
+
+_AS_CSV, _UNPACK = "write its table as CSV: ", "unpack it and name a file in it"
 _FOREIGN: tuple[tuple[bytes, str, Callable[[str], str]], ...] = (
     (rb"SQLite format 3\0", "an SQLite database",
-     lambda path: f"sqlite3 -header -csv {shlex.quote(path)} 'SELECT * FROM NAME' > table.csv"),
-    (_HTML, "a web page", lambda path: _PANDAS.format("read_html", path, "[0]")),
-    (_XML, "XML", lambda path: _PANDAS.format("read_xml", path, "")),
-    (rb"<stata_dta>|[\x71-\x73]\x02\x01\0", "of Stata", lambda path: _PANDAS.format("read_stata", path, "")),
-    (rb"\$FL[23]", "of SPSS", lambda path: _PANDAS.format("read_spss", path, "")),
-    (rb"\0{12}\xc2\xea\x81\x60", "of SAS", lambda path: _PANDAS.format("read_sas", path, "")),
-    (rb"RD[AXB][23]\n|X\n\0\0\0[\2\3]", "of R", lambda _: "write.csv(NAME, 'table.csv', row.names = FALSE)"),
-    (rb"%PDF-", "a PDF", lambda _: "the program that made it"),
+     lambda path: f"{_AS_CSV}sqlite3 -header -csv {shlex.quote(path)} 'SELECT * FROM NAME' > table.csv"),
+    (_HTML, "a web page", _by_pandas("read_html", "[0]")),
+    (_XML, "XML", _by_pandas("read_xml")),
+    (rb"<stata_dta>|[\x71-\x73]\x02\x01\0", "of Stata", _by_pandas("read_stata")),
+    (rb"\$FL[23]", "of SPSS", _by_pandas("read_spss")),
+    (rb"\0{12}\xc2\xea\x81\x60|HEADER RECORD\*{7}LIB", "of SAS", _by_pandas("read_sas")),
+    (rb"ORC(?=.{,200}\0)", "ORC", _by_pandas("read_orc")),
+    (rb"Obj\x01", "Avro", lambda path: f"{_AS_CSV}pandas.DataFrame(fastavro.reader(open({path!r}, 'rb')))"
+     ".to_csv('table.csv', index=False)"),
+    (rb"RD[AXB][23]\n|X\n\0\0\0[\2\3]", "of R",
+     lambda _: f"{_AS_CSV}write.csv(NAME, 'table.csv', row.names = FALSE)"),
+    (rb"%PDF-", "a PDF", lambda _: f"{_AS_CSV}the program that made it"),
+    (rb"7z\xbc\xaf|Rar!", "an archive", lambda _: _UNPACK),
+    (rb".{257}ustar", "an archive (tar)", lambda path: f"{_UNPACK}: tar xf {shlex.quote(path)}"),
+    (rb"x[\x01\x5e\x9c\xda](?=.{,200}[\0-\x08])", "of zlib or joblib",
+     lambda _: "save its arrays with numpy.savez"),
+    (rb"version https://git-lfs", "a pointer of Git LFS", lambda _: "fetch the file itself: git lfs pull"),
+    (rb"\x89PNG|\xff\xd8\xff", "a single image", lambda _: "name the folder that holds all of them"),
 )  # fmt: skip
-"""First bytes of what is no data here, what it is, and what writes its table as CSV."""
+"""First bytes of what is no data here, what it is, and what to do."""
 
 
 def _refuse_foreign(path: Path, start: bytes) -> None:
-    for pattern, what, writer in _FOREIGN:
-        if re.match(pattern, start, re.IGNORECASE):
-            raise malformed(
-                path, f"is {what}, which is not read; write its table as CSV: {writer(str(path))}"
-            )
+    for pattern, what, fix in _FOREIGN:
+        if re.match(pattern, start, re.IGNORECASE | re.DOTALL):
+            raise malformed(path, f"is {what}, which is not read; {fix(str(path))}")
 
 
 def _mode(path: Path) -> int:
@@ -93,11 +108,12 @@ def _detect(path: Path) -> tuple[Format, Packing | None]:
     suffix = path.suffix.lower()
     promised = [each.words for each in formats if suffix in each.suffixes]
     if promised:
-        raise malformed(
-            path,
-            f"is named {suffix} but its first bytes are of another format; it may be damaged, write it again "
-            f"as {' or '.join(promised)}",
-        )
+        fix = f"it may be damaged, write it again as {' or '.join(promised)}"
+        if suffix == ".mat":
+            fix += f", one of MATLAB 4 by scipy: savemat({str(path)!r}, loadmat({str(path)!r}))"
+        if encoding_of(start) is not None and not NO_TEXT.search(start):
+            fix = f"if it is a table of text, call it {path.stem}.csv"
+        raise malformed(path, f"is named {suffix} but its first bytes are of another format; {fix}")
     if suffix in {".csv", ".tsv", ".txt"}:
         zeros = 0 < start.count(0) < len(start) / 3 and not re.search(rb"[\x01-\x08\x0e-\x1a]", start)
         fix = f"tr -d '\\0' < {shlex.quote(str(path))} > table.csv"

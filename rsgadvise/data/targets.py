@@ -156,7 +156,8 @@ class TargetSummary:
         self._eight_bit = False
         self._numeric = True  # every entry is a number, whether stored as one or as text
         self._whole = True  # a single column of whole numbers
-        self._words: set[str] = set()  # of a single column stored as text
+        self._words: set[str] = set()  # of a single column stored as text or as long whole numbers
+        self._long = False  # it holds whole numbers of which not every one is a float
         self._numbers = Counter[float]()  # of a single column, while they may be labels
         self._low: NDArray[np.float64] | None = None
         self._high: NDArray[np.float64] | None = None
@@ -169,8 +170,8 @@ class TargetSummary:
         self._eight_bit = rows.dtype == np.uint8
         single = self._columns == 1
         text = rows.dtype.kind == "U"
-        if text and single and len(self._words) <= MAX_CLASSES:
-            self._words.update(np.unique(rows[:, 0]).tolist())
+        if single and (text or rows.dtype.kind in "iu") and len(self._words) <= MAX_CLASSES:
+            self._words.update(map(str, np.unique(rows[:, 0]).tolist()))
         if self._numeric:
             try:
                 numbers = rows.astype(np.float64)
@@ -188,7 +189,9 @@ class TargetSummary:
         self._rows += len(rows)
 
     def _add_numbers(self, numbers: NDArray[np.float64]) -> None:
-        whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < _LARGEST_LABEL)
+        small = np.abs(numbers) < _LARGEST_LABEL
+        self._long |= not small.all()
+        whole = (numbers == np.floor(numbers)) & small
         self._whole = self._whole and bool(whole.all())
         if (self._whole or self._kind == "classes") and len(self._numbers) <= MAX_CLASSES:
             found, times = np.unique(numbers, return_counts=True)
@@ -220,8 +223,10 @@ class TargetSummary:
             return self._one_hot(text=True)
         assert self._low is not None
         assert self._high is not None
-        if self._kind == "classes" and self._columns == 1:
-            return self._one_hot(text=False)
+        long = self._long and len(self._words) > 0
+        few = self._kind == "auto" and len(self._words) <= min(_FEW, self._rows // 2)
+        if (long and few) or (self._kind == "classes" and self._columns == 1):
+            return self._one_hot(text=long)
         notes: tuple[str, ...] = ()
         if self._kind == "auto" and self._columns == 1 and self._whole:
             found, sure = self._are_labels()
@@ -274,6 +279,9 @@ class TargetSummary:
         )
         if text and (alike := _but_for_case(found)):
             notes = (f"Labels that differ in capital letters only are classes of their own: {alike}.",)
+            note = True
+        if text and 2 * len(found) > self._rows >= _MANY:
+            notes = (f"The targets are {len(found)} classes in {self._rows} rows, most of them of one row.",)
             note = True
         classes = np.array(sorted(found))
         if not text and self._whole:

@@ -26,6 +26,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 UTF8 = ("utf-8", "utf-8-sig")
 _COUNT = re.compile(rb"(?i)^\(?\d+ rows?( affected| in set[^\n]*)?\)?\s*\Z", re.MULTILINE)
 _LONGEST_COUNT = 80  # of what shells of databases write below a table: how many rows it has
@@ -141,6 +142,7 @@ class Records:
                 yield line, self._without_comments(block)
                 line += block.count(b"\n")
                 self._line = line
+            rest = rest.removesuffix(b"\x1a")  # with which DOS ends a text
             if rest:
                 if self._quoted and rest.count(b'"') % 2:
                     raise malformed(

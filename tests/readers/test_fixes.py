@@ -9,10 +9,12 @@ import re
 import shlex
 import sqlite3
 import struct
+import subprocess
 import sys
 import tomllib
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -413,7 +415,7 @@ FIXES: dict[str, Fix] = {
     ),
     "target and excluded": Fix(text(TABLE), "choose one of the two", [*Y, "--exclude", "y"], Y),
     "nothing is left": Fix(
-        text(TABLE), "keep one besides the target", [*Y, "--exclude", "a,b"], [*Y, "--exclude", "a"]
+        text(TABLE), "keep one of numbers", [*Y, "--exclude", "a,b"], [*Y, "--exclude", "a"]
     ),
     "a gap in every row": Fix(
         text("a,b,y\n" + ",1,0\n2,,1\n" * 3), "--missing fill keeps them", Y, [*Y, "--missing", "fill"]
@@ -443,7 +445,10 @@ FIXES: dict[str, Fix] = {
         [*Y, "--missing", "fill", "--exclude", "a"],
     ),
     "rows of other lengths": Fix(text(TABLE + "1,2\n"), "give every row the same number", Y, good=GOOD),
-    "a header too short": Fix(text(TABLE.replace("a,b,y", "y")), "give every column one name", Y, good=GOOD),
+    "a header too short": Fix(
+        text("a,y\n" + "0.5,1,2,0\n0.25,3,4,1\n" * 3), "give every column one name", Y, good=GOOD
+    ),
+    "a title alone": Fix(text(TABLE.replace("a,b,y", "y")), "count its 3 columns", Y, ["--target", "2"]),
     "an open quote": Fix(text(TABLE + '"1,2,0\n'), "a quote near here is never closed", Y, good=GOOD),
     "an infinity": Fix(text(TABLE + "inf,1,0\n"), "remove the row or fill in a number", Y, good=GOOD),
     "text taken for values": Fix(
@@ -726,8 +731,52 @@ FIXES: dict[str, Fix] = {
     "several tables in JSON": Fix(
         text('{"u": [[1, 2], [3, 4]], "v": [[1, 2]]}', "t.json"), "--array NAME", then=["--array", "u"]
     ),
+    "text called a workbook": Fix(text(TABLE, "t.xlsx"), "call it t.csv", Y, good=GOOD),
+    "text called JSON": Fix(text(TABLE, "t.json"), "call it t.csv", Y, good=GOOD),
     "an unknown format": Fix(text(b"\1\2\3\0" * 9, "a.bin"), "and tables of text", good=GOOD),
 }  # fmt: skip
+
+
+SHELL = {  # a table, and how many features it has once what is said was typed
+    "quotes behind backslashes": (
+        "a,t,y\n" + "".join(f'{k},"so \\"it, {k}\\"",{k % 2}\n' for k in range(9)),
+        1,
+    ),
+    "commas behind backslashes": ("a,t,y\n" + "".join(f"{k},one\\, {k},{k % 2}\n" for k in range(9)), 1),
+    "single quotes": ("a,t,y\n" + "".join(f"{k},'one, {k}',{k % 2}\n" for k in range(9)), 1),
+    "whole lines in quotes": ('"a,b,y"\n' + "".join(f'"{k},{k / 8},{k % 2}"\n' for k in range(9)), 2),
+    "two decimal marks": ("a;b;y\n" + "".join(f"0,{k};{k / 8};{k % 2}\n" for k in range(9)), 2),
+}
+
+
+@pytest.mark.parametrize("kind", SHELL)
+def test_what_is_typed_into_a_shell_works(tmp_path: Path, run: Run, kind: str) -> None:
+    content, features = SHELL[kind]
+    refused = run("stats", text(content)(tmp_path), *Y, "-f", "json")
+    said_once(refused, " > table.csv")
+    command = re.search(r"(sed|tr) .* > table\.csv", refused.err)
+    assert command is not None
+    subprocess.run(command[0], shell=True, check=True, cwd=tmp_path)
+    found = json.loads(run("stats", tmp_path / "table.csv", *Y, "-f", "json").out)
+    assert (found["samples"], found["input_dim"], found["output_dim"]) == (9, features, 2)
+
+
+NO_DATA = {  # what is refused for its first bytes, and what to do
+    "orc": (b"ORC\x0a\0\0", "pandas.read_orc("),
+    "avro": (b"Obj\x01\x04", "fastavro.reader("),
+    "transport file of SAS": (b"HEADER RECORD*******LIBRARY HEADER", "pandas.read_sas("),
+    "7z": (b"7z\xbc\xaf\x27\x1c", "unpack it and name a file in it"),
+    "tar": (b"a".ljust(257, b"\0") + b"ustar\0", "unpack it and name a file in it: tar xf"),
+    "zlib": (zlib.compress(b"\0" * 999), "save its arrays with numpy.savez"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
+    "png": (b"\x89PNG\r\n\x1a\n", "name the folder"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_DATA)
+def test_what_is_no_data_is_told_by_its_first_bytes(tmp_path: Path, run: Run, kind: str) -> None:
+    content, said = NO_DATA[kind]
+    said_once(run("stats", text(content, "a.csv")(tmp_path)), said)
 
 
 def said_once(result: Result, said: str) -> None:

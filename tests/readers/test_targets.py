@@ -22,6 +22,8 @@ CASES: dict[str, tuple[Any, str, Any]] = {
     ),
     "more than 20, counted": (np.arange(30).repeat(2), "one-hot", np.eye(30).repeat(2, axis=0)),
     "uint8 labels": (np.array([9, 3, 9], dtype=np.uint8), "one-hot", np.eye(2)[[1, 0, 1]]),
+    "labels beyond floats": (np.array([2**63, 2**63 + 1] * 2, np.uint64), "one-hot", np.eye(2)[[0, 1] * 2]),
+    "the same, as text": (np.array([f"{2**53}", f"{2**53 + 1}"] * 2), "one-hot", np.eye(2)[[0, 1] * 2]),
     "bool": (np.array([True, False]), "one-hot", np.eye(2)[[1, 0]]),
     "whole floats": (np.array([1.0, 3.0, 1.0]), "one-hot", np.eye(2)[[0, 1, 0]]),
     "floats 0 and 1": (np.array([0.0, 1.0, 1.0]), "one-hot", np.eye(2)[[0, 1, 1]]),

@@ -84,6 +84,10 @@ SAME = {  # text, target, what is said of it
     "groups of columns above": ("in,in,out\n" + text(), "y", "first 2 lines were taken as headers, line 2"),
     "trailing commas": (text().replace("\n", ",\n"), "y", "empty: column 3"),
     "trailing commas in rows": (text().replace("\n", ",\n").replace("y,", "y"), "y", "empty: column 3"),
+    "a title, no names": ("|1x3 Cross validator\n" + text(header=False), "-1", "passed over as a title"),
+    "a header of years": (text().replace("a,b,y", "2019,2020,y"), "y", "counts the columns"),
+    "a header of numbers, one the target's": (text().replace("a,b,y", "5,6,7"), "7", "column 2 ('7')"),
+    "an end of DOS": (text() + "\x1a", "y", ""),
     "comments": ("# made by hand\n" + text().replace("0.75", "# half way\n0.75"), "y", "start with #"),
     "names in a comment": ("# a,b,y\n" + text(header=False), "y", "start with #"),
     "percent signs as comments": ("% made\n" + text(), "y", "start with %"),
@@ -586,3 +590,20 @@ def test_no_line_end_is_lost_where_blocks_part_it(end: str, encoding: str, tmp_p
         found = list(Records(path, None, Writing(encoding, True, OPTIONS)).blocks(size))
         assert b"".join(block for _, block in found).decode().splitlines() == lines
         assert found[-1][0] + found[-1][1].count(b"\n") == 21
+
+
+def test_labels_of_many_digits_stay_apart(tmp_path: Path) -> None:
+    """Of 2^53 and the next whole number no float is the second."""
+    labels = [str(2**53 + k % 2) for k in range(6)]
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{k},{label}\n" for k, label in enumerate(labels)))
+    assert read(tmp_path / "t.csv", target="y")[1] == labels
+
+
+@pytest.mark.parametrize("rows", [3, 500])
+def test_a_plain_number_among_those_in_percent_is_none(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "5 %,1\n" * rows + "0,2\n7,3\n")
+    said = "numbers in percent beside others" if rows < 400 else f"line {rows + 3}, .*'7' is not in percent"
+    with pytest.raises(DataError, match=said):
+        read(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("a,b\n" + "5 %,1\n" * rows + "0,2\n")
+    assert read(tmp_path / "t.csv")[0][-2:] == [[0.05, 1], [0, 2]]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from rsgadvise.data.columns import (
     choose_columns,
     targets_among,
 )
+from rsgadvise.data.dialect import ABSENT, NO_NUMBER, Numbers
 from rsgadvise.data.formats import Format
 from rsgadvise.data.formats.images import opened_image
 from rsgadvise.data.packing import Packing
@@ -169,7 +172,11 @@ def _stored(kind: Any) -> Any:
 
 
 def _plain(array: Any) -> Any:
-    return array.storage if hasattr(array, "storage") else array
+    """What an array of an extension stores; text in views as text, on which more is defined."""
+    from pyarrow import string, types
+
+    array = array.storage if hasattr(array, "storage") else array
+    return array.cast(string()) if types.is_string_view(array.type) else array
 
 
 def _is_bytes(kind: Any) -> bool:
@@ -209,14 +216,44 @@ def _field(file: _File, at: int, sample: Any) -> _Field:
         return _list_field(file, at)
     if _holds_bytes(kind):
         return _image_field(file, at)
-    text = types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind)
-    found: ColumnKind = "word" if text else "date" if types.is_temporal(kind) else "other"
-    words = [] if sample is None or found == "other" else _texts(sample.drop_null(), 0)[0].tolist()
+    text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    found: ColumnKind = "date" if types.is_temporal(kind) else "other"
+    found = "word" if text or types.is_dictionary(kind) else found
+    words = [] if sample is None or found == "other" else _texts(_plain(sample).drop_null(), 0)[0].tolist()
+    if text and (filled := [word for word in words if not _absent(word)]) and all(map(_is_written, filled)):
+        return _Field(
+            Column(name, "number", tuple(filled)),
+            np.dtype(np.float64),
+            partial(_read_numbers, file.path, name),
+        )
     return _Field(Column(name, found, tuple(words), holds=_said(kind)), None, _texts)
 
 
+def _absent(word: str) -> bool:
+    return word in ABSENT or word in NO_NUMBER
+
+
+def _is_written(word: str) -> bool:
+    """Whether text is a number; one that begins with zeros is the number of something."""
+    return Numbers().value(word) is not None and re.match(r"0\d", word) is None
+
+
+def _read_numbers(path: Path, name: str, array: Any, first: int) -> tuple[Array, Array]:
+    """Numbers that are stored as text."""
+    words, there = _texts(array, first)
+    there = there & ~np.fromiter(map(_absent, words), bool, len(words))
+    found = np.full(len(words), np.nan)
+    for row in np.flatnonzero(there):
+        value = Numbers().value(words[row])
+        if value is None:
+            place = f"row {first + row} (counted from 0) of column {name!r}"
+            raise malformed(path, f"{place}: {words[row][:40]!r} is not a number, as others are; correct it")
+        found[row] = value
+    return found, there
+
+
 def _said(kind: Any) -> str:
-    return "text" if str(kind) in {"string", "large_string"} else str(kind)[:60]
+    return "text" if str(kind) in {"string", "large_string", "string_view"} else str(kind)[:60]
 
 
 def _holds_bytes(kind: Any) -> bool:
@@ -512,7 +549,7 @@ def open_arrow(file: _File, asked: Asked) -> ArrowTable:
     def vocabulary(places: Sequence[int]) -> Iterator[tuple[int, list[str]]]:
         for arrays in file.batches(places, _SAMPLE * 100):
             for at, array in zip(places, arrays, strict=True):
-                words, there = _texts(array.unique(), 0)
+                words, there = _texts(_plain(array).unique(), 0)
                 yield at, words[there].tolist()
 
     columns, external = choose_columns(file.path, [each.column for each in fields], asked, vocabulary)

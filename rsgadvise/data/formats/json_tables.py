@@ -271,7 +271,9 @@ class Json(LineTables):
         return _START.match(start) is not None
 
     def named(self, path: Path, start: bytes) -> bool:
-        return unpacked_name(path).endswith(_SUFFIXES) and bool(start) and encoding_of(start) is not None
+        begins = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"[", b"{", b'"'}
+        other = encoding_of(start) not in (None, "utf-8")
+        return unpacked_name(path).endswith(_SUFFIXES) and (begins or other)
 
     def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
         with reading(path):

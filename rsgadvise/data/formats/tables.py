@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+import shlex
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,7 +53,7 @@ from rsgadvise.data.stream import (
     malformed,
     reading,
 )
-from rsgadvise.data.text import Records, encoding_of, first_lines, writing_of
+from rsgadvise.data.text import NO_TEXT, Records, encoding_of, first_lines, writing_of
 from rsgadvise.data.words import ONLY_TARGETS, OPTIONS, Words
 from rsgadvise.records import dataclass
 
@@ -73,6 +74,7 @@ _SUMMARIES = frozenset(
     }
 )
 """What a row that sums up the others is called."""
+_LONG = re.compile(r"[+-]?\d{16,}")  # a whole number that may be none of the floats
 _LONGEST_MARK = 40  # of a missing cell
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
 
@@ -150,29 +152,33 @@ def columns_of(dialect: Dialect) -> tuple[Column, ...]:
 def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
     """What a column holds, from its first cells."""
     filled = [cell for cell in cells if not dialect.absent(cell)]
-    values = [dialect.numbers.value(cell) for cell in filled if cell not in NO_NUMBER]
+    held = [cell for cell in filled if cell not in NO_NUMBER]
+    values = [dialect.numbers.value(cell) for cell in held]
     numbers = [value for value in values if value is not None]
     kind: ColumnKind = "word"
     if not filled:
         kind = "empty"
-    elif values and all(cell in _TRUTHS for cell in filled if cell not in NO_NUMBER):
+    elif values and all(cell in _TRUTHS for cell in held):
         kind = "truth"
     elif numbers and 2 * len(numbers) >= len(values):
         # The others are mistakes, which are named where they are read.
         kind = "marked" if any(map(is_marked, filled)) else "number"
-    elif values and all(is_date(cell) for cell in filled if cell not in NO_NUMBER):
+    elif values and all(map(is_date, held)):
         kind = "date"
     counts = kind == "number" and len(numbers) == len(cells) and numbers[0] in (0.0, 1.0)
     counts = counts and numbers == [numbers[0] + at for at in range(len(numbers))]
     unit = ""
-    if kind == "word" and (
-        unit := dialect.numbers.unit([cell for cell in filled if cell not in NO_NUMBER] or [""])
-    ):
+    if kind == "word" and (unit := dialect.numbers.unit(held or [""])):
         kind = "marked"
     holds = "text"
+    if (
+        kind == "marked"
+        and len({cell[-1:] == "%" for cell, each in zip(held, values, strict=True) if each}) > 1
+    ):
+        kind, holds = "other", "numbers in percent beside others,"
     if kind == "word" and 2 * sum(map(is_amount, filled)) > len(filled):
         kind, holds = "other", "numbers beside text,"
-    example = next((cell for cell in filled if cell not in NO_NUMBER), "")
+    example = next(iter(held), "")
     distinct = kind == "number" and len(set(numbers)) == len(cells) and all(each % 1 == 0 for each in numbers)
     return Column(
         name, kind, tuple(filled), counts, f"{holds} such as {example[:40]!r}", unit=unit, distinct=distinct
@@ -413,6 +419,7 @@ class _Parser:
         value = _value(self._layout, place)(cell)
         if value is None:
             what = "neither True nor False" if kind == "truth" else "not a number"
+            what = what if dialect.numbers.value(cell) is None else "not in percent, as others are"
             self._refuse(line, place, f"{cell[:40]!r} is {what}; {self._fix(place, cell)}")
         if not math.isfinite(value):
             self._refuse(line, place, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
@@ -452,6 +459,9 @@ def _value(layout: Layout, place: int) -> Callable[[str], float | None]:
     value, column = layout.dialect.numbers.value, layout.columns[place]
     if column.kind == "truth":
         return _truth
+    if column.kind == "marked" and column.cells[0][-1:] == "%":
+        # Beside 5 % a plain 5 may be either.
+        return lambda cell: None if (found := value(cell)) and cell.strip()[-1:] != "%" else found
     return (lambda cell: value(cell.strip().removesuffix(column.unit))) if column.unit else value
 
 
@@ -506,6 +516,8 @@ def table_of(layout: Layout, asked: Asked) -> TextTable:
                     yield place, [] if found is None else found[:, at].tolist()
 
         columns, external = choose_columns(layout.path, layout.columns, asked, vocabulary)
+        if columns.targets and any(map(_LONG.fullmatch, layout.columns[columns.targets[0]].cells)):
+            layout = _as_words(layout, columns.targets[0])
         _refuse_summary(layout, columns)
         columns = replace(columns, notes=(*columns.notes, *_stand_ins(layout, columns, asked.words)))
         if asked.reading.target_kind == "classes" and columns.targets:
@@ -579,7 +591,6 @@ def targets_of(layout: Layout) -> RowArray:
 
 _SUFFIXES = {"", ".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".asc", ".train", ".test"}
 _NO_TABLES = {".yaml", ".yml", ".toml", ".py", ".ipynb"}  # text that is named as something else
-_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def text_blocks(rows: Iterable[Sequence[str]], size: int) -> Iterator[tuple[int, bytes]]:
@@ -621,6 +632,16 @@ class LineTables(Format):
         return targets_of(self.layout(path, packing, Reading(), ONLY_TARGETS))
 
 
+def _names_one(options: Reading, first: Sequence[str]) -> bool:
+    """Whether a first line that looks like the others holds the name of the target, and none of a place."""
+    wanted = options.target
+    return (
+        options.table.header is None
+        and wanted in first
+        and not (re.fullmatch(r"-?\d+", wanted or "") and -len(first) <= int(wanted or 0) < len(first))
+    )
+
+
 class Text(LineTables):
     """Tables of text, which have no first bytes of their own."""
 
@@ -631,7 +652,7 @@ class Text(LineTables):
         suffix = Path(unpacked_name(path)).suffix
         if suffix not in _SUFFIXES and (
             suffix in _NO_TABLES
-            or _NO_TEXT.search(start)
+            or NO_TEXT.search(start)
             or any(suffix in each.suffixes for each in all_formats())
         ):
             return False
@@ -640,12 +661,16 @@ class Text(LineTables):
     def layout(self, path: Path, packing: Packing | None, options: Reading, words: Words) -> Layout:
         with reading(path):
             found = layout_of(path, packing, options.table, words)
+            if found.dialect.names is None and _names_one(options, found.dialect.rows[0]):
+                found = layout_of(path, packing, replace(options.table, header=True), words)
         if len(found.columns) == 1 and found.columns[0].kind == "word" and words.said:
-            raise malformed(
-                path,
-                f"has one column, of {found.columns[0].holds}; if a mark separates its cells, name it with "
-                f"{words.table_key('separator', 'MARK')}",
+            fix = (
+                f"if a mark separates its cells, name it with {words.table_key('separator', 'MARK')}"
+                if len(re.findall("[,;\t]", found.columns[0].cells[0])) == 0
+                else f'if quotes enclose whole lines, take them off: sed \'s/^"//; s/"$//; s/""/"/g\' '
+                f"{shlex.quote(str(path))} > table.csv"
             )
+            raise malformed(path, f"has one column, of {found.columns[0].holds}; {fix}")
         return found
 
 
