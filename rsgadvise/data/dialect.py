@@ -45,6 +45,7 @@ _RULE = re.compile(rb"(?m)^[ \t]*(?=[^\n]*(?:---|===|\|[ :]*-))[|+:=,;-][|+:=,; 
 _FRAME = re.compile(rb"(?m)^[ \t]*\|[ \t]*|[ \t]*\|[ \t]*(?=\r?$)")
 _NEVER = frozenset("_-.+'\"()[]{}<>\\\r ")  # what stands in numbers and words
 _EMPTY, _HELD = re.compile(r'(?<!\S)""(?!\S)'), "\ue000"  # an empty cell among blanks
+_MOST_GROUPS = 5  # of three digits in a number; what has more is a list of numbers
 _MONEY = "$€£¥₹"
 _CURRENCY = re.compile(
     r"(USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|BRL|(US|[ACR])(?=\$)|Rs\.?|kr\.?) ?"
@@ -180,7 +181,11 @@ def _grouped(whole: str, mark: str) -> bool:
     led = 1 <= len(first) <= 3 and not first.startswith("0")  # 0,123 is a fraction
     sizes = {len(each) for each in groups[:-1]}  # 2 in India
     return not groups or (
-        led and len(groups[-1]) == 3 and all(map(str.isdigit, groups)) and sizes in ({2}, {3}, set())
+        len(groups) < _MOST_GROUPS
+        and led
+        and len(groups[-1]) == 3
+        and all(map(str.isdigit, groups))
+        and sizes in ({2}, {3}, set())
     )
 
 
@@ -420,6 +425,9 @@ def _described(
         0 if trailing else 1
     )  # where a header is one cell short: at its end, or R's row names at its start
     headers = _header_records(rows, width, shift, options)
+    # Names and units are no numbers: a row of some is one of data, with a cell that is a mistake.
+    while headers > 1 and options.header is None and any(map(like_number, rows[headers - 1])):
+        headers -= 1
     if headers >= len(rows):
         found = "a header and " if headers else ""
         raise malformed(path, f"has {found}zero rows of data; at least one is needed")
@@ -427,7 +435,10 @@ def _described(
     names = None
     header = ""
     # A title stands above the names, units below them; both fill fewer cells, or no more.
-    line, named = max(records[: headers or 1], key=lambda record: len(set(filter(None, record[1]))))
+    line, named = max(
+        records[: headers or 1],
+        key=lambda record: (len(set(filter(None, record[1]))), not any(map(like_number, record[1]))),
+    )
     if headers and len(named) < width and best.separator != BLANKS:
         _refuse_quotes(path, rows, best.separator)
     if headers == 1 == len(named) < width - 1 and options.header is None:

@@ -25,8 +25,9 @@ from rsgadvise.errors import DataError, UsageError
 _HTML, _XML = rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|table)\b", rb"(\xef\xbb\xbf)?\s*<\?xml"
 
 
-def _by_pandas(reader: str, rest: str = "") -> Callable[[str], str]:
-    return lambda path: _AS_CSV + f"pandas.{reader}({path!r}){rest}.to_csv('table.csv', index=False)"
+def _by_pandas(reader: str, rest: str = "", **options: str) -> Callable[[str], str]:
+    said = "".join(f", {key}={value!r}" for key, value in options.items())
+    return lambda path: _AS_CSV + f"pandas.{reader}({path!r}{said}){rest}.to_csv('table.csv', index=False)"
 
 
 _AS_CSV, _UNPACK = "write its table as CSV: ", "unpack it and name a file in it"
@@ -34,7 +35,12 @@ _FOREIGN: tuple[tuple[bytes, str, Callable[[str], str]], ...] = (
     (rb"SQLite format 3\0", "an SQLite database",
      lambda path: f"{_AS_CSV}sqlite3 -header -csv {shlex.quote(path)} 'SELECT * FROM NAME' > table.csv"),
     (_HTML, "a web page", _by_pandas("read_html", "[0]")),
-    (_XML, "XML", _by_pandas("read_xml")),
+    (_XML, "XML", _by_pandas("read_xml", parser="etree")),
+    (rb"\s*\\(begin|documentclass)\b", "LaTeX",
+     lambda path: f"{_AS_CSV}sed -n 's/ *\\\\\\\\.*//; s/ *& */,/gp' {shlex.quote(path)} > table.csv"),
+    (rb"(--[^\n]*\n|\s)*(create table|insert into|begin transaction)\b", "SQL",
+     lambda path: f"{_AS_CSV}sqlite3 -header -csv :memory: {shlex.quote(f'.read {path}')} "
+     "'SELECT * FROM NAME' > table.csv"),
     (rb"<stata_dta>|[\x71-\x73]\x02\x01\0", "of Stata", _by_pandas("read_stata")),
     (rb"\$FL[23]", "of SPSS", _by_pandas("read_spss")),
     (rb"\0{12}\xc2\xea\x81\x60|HEADER RECORD\*{7}LIB", "of SAS", _by_pandas("read_sas")),

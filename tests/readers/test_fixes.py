@@ -745,6 +745,11 @@ SHELL = {  # a table, and how many features it has once what is said was typed
     "commas behind backslashes": ("a,t,y\n" + "".join(f"{k},one\\, {k},{k % 2}\n" for k in range(9)), 1),
     "single quotes": ("a,t,y\n" + "".join(f"{k},'one, {k}',{k % 2}\n" for k in range(9)), 1),
     "whole lines in quotes": ('"a,b,y"\n' + "".join(f'"{k},{k / 8},{k % 2}"\n' for k in range(9)), 2),
+    "LaTeX": (
+        "\\begin{tabular}{rr}\na & t & y \\\\\n\\hline\n"
+        + "".join(f"{k} & 1 & {k % 2} \\\\\n" for k in range(9)),
+        2,
+    ),
     "two decimal marks": ("a;b;y\n" + "".join(f"0,{k};{k / 8};{k % 2}\n" for k in range(9)), 2),
 }
 
@@ -768,6 +773,7 @@ NO_DATA = {  # what is refused for its first bytes, and what to do
     "7z": (b"7z\xbc\xaf\x27\x1c", "unpack it and name a file in it"),
     "tar": (b"a".ljust(257, b"\0") + b"ustar\0", "unpack it and name a file in it: tar xf"),
     "zlib": (zlib.compress(b"\0" * 999), "save its arrays with numpy.savez"),
+    "sql": (b"-- dump\nCREATE TABLE t (a REAL);\n", "'SELECT * FROM NAME' > table.csv"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
     "png": (b"\x89PNG\r\n\x1a\n", "name the folder"),
 }

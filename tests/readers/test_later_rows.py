@@ -396,6 +396,8 @@ def test_svmlight_has_the_indices_that_were_trained_on(tmp_path: Path) -> None:
     later = rows.like(tmp_path / "b.svm")
     assert later.x.tolist() == [[0, 1, 0.5, 0], [0.5, 0, 0, 0]]
     assert later.known.tolist() == [False, True]
+    (tmp_path / "b.svm").write_text("1\n-1\n")  # all of it zeros
+    assert rows.like(tmp_path / "b.svm").x.tolist() == [[0] * 4] * 2
     (tmp_path / "b.svm").write_text("1 5:1\n")
     assert "indices from 1 to 5" in refused(rows, tmp_path / "b.svm")
 

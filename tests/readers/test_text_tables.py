@@ -84,6 +84,7 @@ SAME = {  # text, target, what is said of it
     "groups of columns above": ("in,in,out\n" + text(), "y", "first 2 lines were taken as headers, line 2"),
     "trailing commas": (text().replace("\n", ",\n"), "y", "empty: column 3"),
     "trailing commas in rows": (text().replace("\n", ",\n").replace("y,", "y"), "y", "empty: column 3"),
+    "titles with commas": ("Seeds, by hand, 2024\nAll in cm\n" + text(), "y", "line 3 for the names"),
     "a title, no names": ("|1x3 Cross validator\n" + text(header=False), "-1", "passed over as a title"),
     "a header of years": (text().replace("a,b,y", "2019,2020,y"), "y", "counts the columns"),
     "a header of numbers, one the target's": (text().replace("a,b,y", "5,6,7"), "7", "column 2 ('7')"),
@@ -607,3 +608,18 @@ def test_a_plain_number_among_those_in_percent_is_none(tmp_path: Path, rows: int
         read(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("a,b\n" + "5 %,1\n" * rows + "0,2\n")
     assert read(tmp_path / "t.csv")[0][-2:] == [[0.05, 1], [0, 2]]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("a,b,y\n<0.1,2,u\n0.3,4,v\n0.5,6,u\n0.7,8,v\n", "line 2, column 0 .*'<0.1' is not a number"),
+        ("a,b,y\n" + "1,120 130 140 150 160 170,u\n2,100 110 120 130 140 150,v\n" * 3, "holds text such as"),
+    ],
+    ids=["a mistake in the first row", "lists of numbers"],
+)
+def test_what_may_be_taken_for_something_else_is_refused(tmp_path: Path, written: str, said: str) -> None:
+    """The first row for a line of units, a list for a number with blanks between thousands."""
+    (tmp_path / "t.csv").write_text(written)
+    with pytest.raises(DataError, match=said):
+        read(tmp_path / "t.csv", target="y")

@@ -243,8 +243,8 @@ def _refused(path: Path, number: int, text: bytes) -> DataError:
     return malformed(path, f"line {number}: {why}")
 
 
-def _look(path: Path, packing: Packing | None) -> _Layout:
-    """The first pass, over all of a file."""
+def _look(path: Path, packing: Packing | None, known: tuple[int, int] | None = None) -> _Layout:
+    """The first pass, over all of a file; of rows without a feature the `known` first and last index hold."""
     rows = size = 0
     low, high = 1, -1
     queries, kept = False, _Kept()
@@ -256,6 +256,8 @@ def _look(path: Path, packing: Packing | None) -> _Layout:
         queries = queries or any(b"qid:" in line for _, line in block)
         if found.across.size:
             low, high = min(low, int(found.across.min())), max(high, int(found.across.max()))
+    if high < low and known is not None:
+        low, high = known
     if high < low:
         raise malformed(path, f"has {rows} rows and no feature in any; write each as index:value")
     columns = high - low + 1
@@ -290,9 +292,12 @@ class Svmlight(Format):
         return suffix not in _TABLES and looks_like_svmlight(start)
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        layout, trained = _look(path, asked.packing), asked.trained
+        trained = asked.trained
         if trained is not None and trained.format == self.name:
-            layout = _widened(layout, trained.first_column, trained.input_dim)
+            first, columns = trained.first_column, trained.input_dim
+            layout = _widened(_look(path, asked.packing, (first, first + columns - 1)), first, columns)
+        else:
+            layout = _look(path, asked.packing)
         target, targets, notes = asked.reading.target, layout.labels(), list(layout.notes())
         if target is not None:
             targets = asked.target_file(
