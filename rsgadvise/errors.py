@@ -15,6 +15,9 @@ Each message states the rule, the offending value and what to do instead, in one
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -22,6 +25,15 @@ class RsgadviseError(Exception):
     """Root of the tree; `exit_code` is what the command line returns for it."""
 
     exit_code: ClassVar[int] = 2
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """End a program with one line where an error of ours is raised, as the programs of `--emit` do."""
+    try:
+        yield
+    except RsgadviseError as error:
+        sys.exit(f"error: {error}")
 
 
 class UsageError(RsgadviseError):

@@ -9,21 +9,31 @@ from pathlib import Path
 
 from rsgadvise.errors import UsageError
 
+_ELSEWHERE = "choose another place"
 
-def check_writable(path: Path) -> None:
+
+def check_writable(path: Path, fix: str = "") -> None:
     """Refuse a place that `write_bytes` would refuse, as far as can be told beforehand.
 
+    Args:
+        path: of the file.
+        fix: what to do, where another place cannot be named.
+
     Raises:
-        UsageError: it is a directory, or lies in none.
+        UsageError: it is a directory, lies in none, or may not be written.
     """
     real = Path(os.path.realpath(path))
     try:
         if real.is_dir():
-            raise UsageError(f"cannot write {path}: it is a directory; name a file")
+            raise UsageError(f"cannot write {path}: it is a directory; {fix or 'name a file'}")
         if not real.parent.is_dir():
-            raise UsageError(f"cannot write {path}: its directory does not exist; choose another place")
+            raise UsageError(f"cannot write {path}: its directory does not exist; {fix or _ELSEWHERE}")
+        # What is no plain file, such as /dev/stdout, is written in place; all others are moved there.
+        asked = (real, real.parent) if real.is_file() else (real if real.exists() else real.parent,)
+        if not all(os.access(each, os.W_OK) for each in asked):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:  # such as a name that is too long
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}; {fix or _ELSEWHERE}") from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,9 +62,6 @@ def write_bytes(path: Path, content: bytes) -> None:
 
         real = Path(os.path.realpath(path))
         mode = real.stat().st_mode & 0o777 if real.exists() else 0o666 & ~_umask()
-        if real.exists() and not os.access(real, os.W_OK):
-            # The move below would go through all the same: it asks for the directory's permission.
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         handle, temporary = mkstemp(prefix=f".{real.name[:40]}.", dir=real.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -66,7 +73,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         if temporary:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}; {_ELSEWHERE}") from None
 
 
 def _umask() -> int:

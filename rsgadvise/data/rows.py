@@ -19,6 +19,7 @@ from rsgadvise.data.statistics import LARGEST_BYTES, FloatArray, encoded, measur
 from rsgadvise.data.stream import Array, DataSource, malformed
 from rsgadvise.data.targets import TargetEncoding
 from rsgadvise.errors import DataError
+from rsgadvise.files import check_writable, write_text
 from rsgadvise.records import dataclass
 
 _SHOWN = 8  # columns in a sentence
@@ -169,6 +170,30 @@ class LaterRows:
     notes: tuple[str, ...]
     trained: TrainingRows
     filled: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> Path:
+        """Of the file of predictions: beside that of the rows."""
+        path = self.path if self.path.name not in ("", "..") else self.path.resolve()
+        return path.with_suffix(".predictions.csv")
+
+    def writable(self) -> LaterRows:
+        """These rows, if a file of predictions can be written.
+
+        Raises:
+            UsageError: it cannot, as far as can be told beforehand.
+        """
+        check_writable(self.place, f"give the program {self.path.name} in a folder where it can be")
+        return self
+
+    def write(self, outputs: NDArray[Any], *, shares: bool = False) -> Path:
+        """Write `predictions` of the outputs into `place`.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        write_text(self.place, self.predictions(outputs, shares=shares))
+        return self.place
 
     def predictions(self, outputs: NDArray[Any], *, shares: bool = False) -> str:
         """Text of a CSV with a line for every row of the file, in its order; see `TrainingRows.answers`.

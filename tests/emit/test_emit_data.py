@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,10 @@ def test_names_of_columns_survive_broken_lines() -> None:
     code = emit_snippet(recommend(spec), spec, target="torch", data=file)
     body = code.partition("def load():")[2].partition("\ndef ")[0]
     assert "    return read_rows(\n" in body
-    values: dict[str, Any] = {"read_rows": lambda *args, **options: (*args, options)}
+    values: dict[str, Any] = {
+        "read_rows": lambda *args, **options: (*args, options),
+        "in_one_line": nullcontext,
+    }
     exec(f"def load():{body}", values)
     options = {"scaling": "none", "target": "k = {1, 2}", "exclude": exclude}
     assert values["load"]() == ("a \\ b.csv", options)

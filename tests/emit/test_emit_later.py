@@ -147,6 +147,8 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
     monkeypatch.chdir(tmp_path)
     train, later = rows(0, ROWS), rows(1, LATER)
     later.loc[2, "colour"] = "violet"
+    later.loc[3, "length"] = later.loc[5, "colour"] = None
+    whole = later.assign(length=later["length"].fillna(train["length"].median()))
     train.to_csv("train.csv", index=False)
     cases: list[dict[str, Any]] = []
     for name, case in CASES.items():
@@ -159,7 +161,7 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
         shown.to_csv(f"{stem}_a.csv", index=False)
         later[FEATURES].head(1).to_csv(f"{stem}_b.csv", index=False)
         train.sort_values("price")[[*FEATURES, case.target]].tail(1).to_csv(f"{stem}_c.csv", index=False)
-        np.save(f"{stem}.npy", features(train, later, case.scaling))
+        np.save(f"{stem}.npy", features(train, whole, case.scaling))
         cases.append(
             {
                 "name": name,
@@ -178,6 +180,8 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
         )
         assert len(found) == LATER
         assert len(alone) == 1
+        marks = found.pop("filled").fillna("").tolist()
+        assert marks == ["", "", "", "length", "", "colour", *[""] * (LATER - 6)]
         for one, same in zip(alone.loc[0], found.loc[0], strict=True):  # but for what a batch rounds
             assert one == same or float(one) == pytest.approx(float(same), rel=1e-4)
         losses = re.findall(rf"^{about['later'][0]} rows: loss ([\d.e-]+); ", text, flags=re.M)
@@ -224,13 +228,8 @@ def test_a_bad_file_is_refused_before_anything_is_trained(
     assert (
         run("recommend", "spec.yaml", "--emit", "sklearn", "--pilot", "0", "-q", "-o", "train.py").code == 0
     )
-    later = train.head(5)
-    changes: dict[str, tuple[Callable[[Any], Any], str]] = {
-        "a column less": (lambda f: f.drop(columns="weight"), "has no column 'weight'"),
-        "text": (lambda f: f.assign(length="long"), "column 1 ('length'): 'long' is not a number"),
-    }
-    for change, message in changes.values():
-        change(later).to_csv("later.csv", index=False)
+
+    def refused(message: str) -> None:
         done = subprocess.run(
             [sys.executable, "train.py", "later.csv"],
             capture_output=True,
@@ -238,12 +237,25 @@ def test_a_bad_file_is_refused_before_anything_is_trained(
             check=False,
             cwd=tmp_path,
         )
-        assert done.returncode == 1
-        assert done.stdout == ""
-        assert done.stderr.startswith("error: later.csv: ")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"error: {message}")
         assert done.stderr.count("\n") == 1
-        assert message in done.stderr
-        assert not Path("later.predictions.csv").exists()
+        assert not Path("later.predictions.csv").is_file()
+
+    refused("later.csv: does not exist; check the path")
+    later = train.head(5)
+    changes: dict[str, tuple[Callable[[Any], Any], str]] = {
+        "a column less": (lambda f: f.drop(columns="weight"), "has no column 'weight'"),
+        "text": (lambda f: f.assign(length="long"), "line 2, column 1 ('length'): 'long' is not a number"),
+    }
+    for change, message in changes.values():
+        change(later).to_csv("later.csv", index=False)
+        refused(f"later.csv: {message}")
+    later.to_csv("later.csv", index=False)
+    Path("later.predictions.csv").mkdir()
+    refused("cannot write later.predictions.csv: it is a directory; give the program later.csv in a folder")
+    Path("train.csv").unlink()
+    refused("train.csv: does not exist; check the path")
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
