@@ -9,7 +9,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from conftest import Run
 from hypothesis import given
 from hypothesis import strategies as st
 from rich import box
@@ -24,6 +26,7 @@ from rsgadvise.show.formats.json import as_json
 from rsgadvise.show.formats.markdown import as_markdown
 from rsgadvise.show.formats.table import as_text, fitted
 from rsgadvise.show.formats.yaml import as_yaml
+from rsgadvise.show.report.advice import by_cost
 from rsgadvise.show.report.blocks import Block, Column, Grid, Sentences, Title
 from rsgadvise.show.report.documents import as_document
 
@@ -208,3 +211,41 @@ def test_a_column_has_one_style_and_no_number_moves(values: list[float], whole: 
         assert other == pytest.approx(one, rel=5.1e-4)  # four digits at least
     others = Grid((Column("value", alike=False),), tuple((cell,) for cell in cells)).rows
     assert [cell for (cell,) in others] == cells
+
+
+def test_what_costs_most_is_minded_first(run: Run, tmp_path: Path) -> None:
+    """Rows and columns that are lost, then what is usual; six lines show the dearest, whatever came first."""
+    rng, rows = np.random.default_rng(0), 60
+    words = [f"w{k}" for k in range(rows)]
+    lines = [
+        f"{7 * k + 3},{words[k]},2024-01-{1 + k % 28:02},{'red' if k % 3 else 'blue'},{rng.random():.3f},"
+        f"{'' if k % 4 == 1 else round(rng.random(), 3)},1,{k % 2}"
+        for k in range(rows)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["person_id,name,day,colour,a,b,c,class", *lines, ""]))
+    asked = ("t.csv", "--categories", "one_hot", "--exclude", "c", "--work", "1e6")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        shown = run("recommend", *asked).out
+        notes = json.loads(run("recommend", *asked, "-f", "json").out)["notes"]
+    mind = [" ".join(part.split()) for part in shown.split("\nMind\n- ")[1].split("\n- ")]
+    wanted = (
+        "15 of 60 rows have a missing cell and were left out; data.missing: fill (--missing fill) keeps them",
+        "Left out by itself, a word of its own in most rows: column 1 ('name')",
+        "Left out by itself, dates: column 2 ('day')",
+        "Column 'class' is assumed to be what to predict",
+        "Words became inputs of 0 and 1",
+        "Left out by itself, a number of its own in every row: column 0 ('person_id')",
+        "Assumed: one hidden layer of 32 ",
+        "Left out, counted from 0: column 6 ('c')",
+    )
+    assert len(mind) == 6
+    mind = [line for line in mind if line.startswith(wanted)]  # the others are about the race
+    assert len(mind) >= 4
+    assert all(line.startswith(each) for line, each in zip(mind, wanted, strict=False)), mind
+    for seed in range(5):
+        mixed = by_cost(np.random.default_rng(seed).permutation(notes).tolist())
+        places = [next(at for at, note in enumerate(mixed) if note.startswith(each)) for each in wanted]
+        assert max(places[1:3]) < places[3]  # these two cost alike
+        assert [0, *places[3:]] == sorted({places[0], *places[3:]})
+        assert places[-1] == len(mixed) - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,6 +41,24 @@ _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
 _SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
 _GUESSED_TARGET = "is assumed to be what to predict"
+_COSTLY = (
+    "Interrupted: ",
+    "What holds it back|It takes longer than|Tried without help|At rank 1 the loss is still",
+    ".* holds no targets, so nothing was measured",
+    "[0-9,]+ of [0-9,]+ rows .*left out",
+    "Left out by itself, (dates|a word)",
+    ".* crushed by outliers|.*far from every other number|The targets, |Labels that differ",
+)
+"""How notes begin that cost a user something, the dearest first."""
+_HARMLESS = (
+    f".* {_GUESSED_TARGET}",
+    "[0-9,]+ missing cells?, in |Words became inputs|The output is |The target is column",
+    "Left out by itself",
+    "Assumed: ",
+    "No bound",
+    "Left out",
+)
+"""How those begin that are usual, or as was asked for, which come last."""
 _ASSUMED: Mapping[str, str] = {
     "network.weight_bound": "weights within {} (network.weight_bound)",
     "training.initial_loss": "a loss of {} before training (training.initial_loss)",
@@ -286,6 +305,19 @@ def guarantee_sentences(found: Guarantee) -> Iterator[str]:
         yield f"The same with weights kept within {'; within '.join(values)}."
 
 
+def _cost(note: str) -> int:
+    """Where a note belongs: below 0 those of `_COSTLY`, above it those of `_HARMLESS`."""
+    for place, begins in enumerate(_COSTLY):
+        if re.match(begins, note):
+            return place - len(_COSTLY)
+    return next((1 + place for place, begins in enumerate(_HARMLESS) if re.match(begins, note)), 0)
+
+
+def by_cost(notes: Iterable[str]) -> list[str]:
+    """What costs a user most first: rows or columns lost before what is usual; else as they came."""
+    return sorted(notes, key=_cost)
+
+
 def brief(advice: Advice, row_notes: Iterable[str] = ()) -> Iterator[str]:
     """At most six short lines on what to mind; the rest is for --details.
 
@@ -304,7 +336,9 @@ def brief(advice: Advice, row_notes: Iterable[str] = ()) -> Iterator[str]:
     assumed = _assumed(advice)
     if assumed:
         lines.append(f"Assumed: {assumed}.")
-    short = [line for line in lines if line and len(line) <= _SHORT]
+    short = [
+        line for line in by_cost(lines) if line and len(line) <= (_SHORT if _cost(line) >= 0 else 2 * _SHORT)
+    ]
     yield from short[:_MOST_LINES]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rsgadvise.numerals import count, epochs, number, percent, roughly
-from rsgadvise.show.report.advice import expectation, wanted
+from rsgadvise.show.report.advice import by_cost, expectation, wanted
 from rsgadvise.show.report.blocks import (
     Block,
     Column,
@@ -43,7 +43,7 @@ def model_blocks(advice: ModelAdvice, *, details: bool, source: str = "") -> tup
         Title(f"Advice for {advice.model}", context),
         Lead(tuple(_lead(advice, source))),
         *([_grid(rows)] if rows else []),
-        *sentences("Mind", (*filter(None, [expectation(advice.train)]), *advice.notes)),
+        *sentences("Mind", by_cost(filter(None, [expectation(advice.train), *advice.notes]))),
         *(sentences("Measured", tuple(_measured(advice))) if details else []),
     )
 
