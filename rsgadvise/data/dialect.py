@@ -424,9 +424,10 @@ def _described(
     shift = (
         0 if trailing else 1
     )  # where a header is one cell short: at its end, or R's row names at its start
-    headers = _header_records(rows, width, shift, options)
+    titles = 0 if options.header is False else _titles(rows, width)
+    headers = titles + _header_records(rows[titles:], width, shift, options)
     # Names and units are no numbers: a row of some is one of data, with a cell that is a mistake.
-    while headers > 1 and options.header is None and any(map(like_number, rows[headers - 1])):
+    while headers > titles + 1 and options.header is None and any(map(like_number, rows[headers - 1])):
         headers -= 1
     if headers >= len(rows):
         found = "a header and " if headers else ""
@@ -436,14 +437,12 @@ def _described(
     header = ""
     # A title stands above the names, units below them; both fill fewer cells, or no more.
     line, named = max(
-        records[: headers or 1],
+        records[titles:headers] or records[:1],
         key=lambda record: (len(set(filter(None, record[1]))), not any(map(like_number, record[1]))),
     )
     if headers and len(named) < width and best.separator != BLANKS:
         _refuse_quotes(path, rows, best.separator)
-    if headers == 1 == len(named) < width - 1 and options.header is None:
-        notes.append("The first line, of one cell, was passed over as a title.")
-    elif headers:
+    if headers > titles:
         names = _names(path, (line, named), width, first=shift)
         header = lines[line - 1]
         if headers > 1:
@@ -451,10 +450,13 @@ def _described(
             notes.append(
                 f"The first {records[headers - 1][0]} lines were taken as headers, {which} for the names."
             )
-        elif options.header is None and _counts(rows, width):
+        elif options.header is None and _counts(rows[titles:], width):
             notes.append("The first line, which counts the columns, was taken as a header.")
         elif any(like_number(cell) for cell in rows[0]):
             notes.append("The first line holds text above numbers, so it was taken as a header.")
+    elif titles:
+        last = records[titles - 1][0]
+        notes.append(f"Passed over as titles: the first {'line' if last == 1 else f'{last} lines'}.")
     elif comment is not None:
         names = _commented_names(lines, comment, best)
     numbers = _numbers(path, rows[headers:], options, words, separator=best.separator)
@@ -472,6 +474,18 @@ def _described(
         spaced=any(f"{best.separator} " in line for line in lines),
         notes=(*_unusual(best, numbers, comment, options), *notes),
     )
+
+
+def _titles(rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many leading records are short, and titles: of one cell, or above a line of names.
+
+    Names are words that stand nowhere below them.
+    """
+    short = list(takewhile(lambda cells: len(cells) < width - 1 and any(map(_is_word, cells)), rows))
+    below = rows[len(short) :]
+    words = [at for at, cell in enumerate(below[0]) if _is_word(cell)] if below else []
+    named = words and all(below[0][at] not in {row[at] for row in below[1:] if at < len(row)} for at in words)
+    return len(short) if named or all(len(cells) == 1 for cells in short) else 0
 
 
 def _refuse_quotes(path: Path, rows: Sequence[Sequence[str]], separator: str) -> None:
