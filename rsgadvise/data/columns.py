@@ -49,8 +49,8 @@ class Column:
 
     Attributes:
         name: from the header, or None.
-        kind: number; truth (True, False); marked (a number in percent, of money or with a unit); word; date;
-            other, what nothing can be made of; or empty, without a cell.
+        kind: number; truth (True, False); marked (a number in percent, of money or with a unit, or several);
+            word; date; other, what nothing can be made of; or empty, without a cell.
         cells: the first that are not missing, as text.
         counts: whether it counts its rows, from 0 or 1.
         holds: what is in it where that is other.
@@ -157,7 +157,8 @@ class Columns:
         for place in (*self.features, *self.targets):
             if place not in self.gaps:
                 column = found[place]
-                gone = np.isnan(column) if column.dtype.kind == "f" else _absent(column)
+                gone: Array = np.isnan(column) if column.dtype.kind == "f" else _absent(column)
+                gone = gone if gone.ndim == 1 else np.asarray(gone.any(axis=1))
                 lacks[gone] = TARGET if place in self.targets else FEATURE
         if lacks.any():
             found = {place: found[place][lacks == 0] for place in (*self.features, *self.targets)}

@@ -617,12 +617,33 @@ def test_a_plain_number_among_those_in_percent_is_none(tmp_path: Path, rows: int
     ("written", "said"),
     [
         ("a,b,y\n<0.1,2,u\n0.3,4,v\n0.5,6,u\n0.7,8,v\n", "line 2, column 0 .*'<0.1' is not a number"),
-        ("a,b,y\n" + "1,120 130 140 150 160 170,u\n2,100 110 120 130 140 150,v\n" * 3, "holds text such as"),
+        ("a,b,y\n" + '1,"[0, 10)",u\n2,"(0, 10]",v\n' * 3, "holds text such as"),
+        ("a,b,y\n" + '1,"[0, 10]",u\n2,"[0, 1]",v\n' * 200 + '3,"[1]",u\n', r"line 402.*no list of as many"),
+        ("a,b,y\n" + "1,2,1 2 3 4 5\n" * 3, "lists of 5 numbers, which is no target"),
     ],
-    ids=["a mistake in the first row", "lists of numbers"],
+    ids=["a mistake in the first row", "intervals", "a short list", "lists as targets"],
 )
 def test_what_may_be_taken_for_something_else_is_refused(tmp_path: Path, written: str, said: str) -> None:
-    """The first row for a line of units, a list for a number with blanks between thousands."""
+    """The first row for a line of units, intervals for lists."""
     (tmp_path / "t.csv").write_text(written)
     with pytest.raises(DataError, match=said):
         read(tmp_path / "t.csv", target="y")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["{0} {1} {2} {3} {4} {5}", "[{0}, {1}, {2}, {3}, {4}, {5}]", "({0}. {1}. {2}. {3}. {4}. {5}.)"],
+)
+def test_lists_of_numbers_are_inputs_each(tmp_path: Path, written: str) -> None:
+    """Of three digits all, which are no number with blanks between thousands; one cell is missing."""
+    lists = [[100 + (k * place) % 899 for place in range(6)] for k in range(1, 500)]
+    cells = [f'{k},"{written.format(*row)}",{"uv"[k % 2]}' for k, row in enumerate(lists)]
+    cells[7] = '7,,"v"'
+    (tmp_path / "t.csv").write_text("a,pixels,y\n" + "\n".join(cells))
+    features, _, notes = read(tmp_path / "t.csv", target="y")
+    assert features == [[k, *row] for k, row in enumerate(lists) if k != 7]
+    assert "Column 1 ('pixels') holds lists of 6 numbers" in notes
+    assert open_data(tmp_path / "t.csv", target="y").column_names == (
+        "a",
+        *(f"pixels[{k}]" for k in range(6)),
+    )

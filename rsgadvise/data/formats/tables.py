@@ -74,6 +74,10 @@ _SUMMARIES = frozenset(
     }
 )
 """What a row that sums up the others is called."""
+_LIST = re.compile(r"\[{0}\]|\({0}\)|{0}".format(r"[-+.,;\d\seE]+"), re.ASCII)
+_MARKS = str.maketrans(",;", "  ")
+_LISTS = 20  # cells that tell whether all of a column are lists
+_SHORTEST = 5  # of numbers that no brackets enclose; less may be that of a telephone
 _LONG = re.compile(r"[+-]?\d{16,}")  # a whole number that may be none of the floats
 _LONGEST_MARK = 40  # of a missing cell
 _TRUTHS = {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)}
@@ -167,6 +171,8 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
         kind = "date"
     counts = kind == "number" and len(numbers) == len(cells) and numbers[0] in (0.0, 1.0)
     counts = counts and numbers == [numbers[0] + at for at in range(len(numbers))]
+    if kind == "word" and (width := _numbers_in(held)):
+        return Column(name, "marked", tuple(filled), holds=f"lists of {width} numbers", width=width)
     unit = ""
     if kind == "word" and (unit := dialect.numbers.unit(held or [""])):
         kind = "marked"
@@ -185,6 +191,28 @@ def _column(name: str | None, cells: list[str], dialect: Dialect) -> Column:
     )
 
 
+def _numbers_in(cells: Sequence[str]) -> int:
+    """How many numbers each of the first cells lists; 0 if they are no lists, or may be something else."""
+    found = [_list_of(cell) for cell in cells[:_LISTS]]
+    sizes = {len(each or ()) for each in found}
+    least = 1 if all(cell[:1] in ("[", "(") for cell in cells) else _SHORTEST
+    return sizes.pop() if len(sizes) == 1 and max(sizes) >= least else 0
+
+
+def _of_lists(layout: Layout, chosen: Columns) -> Iterator[str]:
+    for at, width in chosen.widths.items():
+        yield f"Column {at} ({layout.names[at]!r}) holds lists of {width} numbers, each of them an input."
+
+
+def _list_of(cell: str) -> list[float] | None:
+    """The numbers in a cell such as [1.5, 2] or 70 80 82 72."""
+    parts = cell.strip("[]() ").translate(_MARKS).split() if _LIST.fullmatch(cell) else [""]
+    try:
+        return list(map(float, parts))
+    except ValueError:
+        return None
+
+
 class TextTable(Table):
     """A table of text."""
 
@@ -201,7 +229,12 @@ class TextTable(Table):
             rows=None,
             dtype=np.dtype(np.float64),
             column_names=columns.input_names(layout.names) if named or columns.words else None,
-            notes=(*columns.notes, *units_of(layout.columns, columns), *layout.dialect.notes),
+            notes=(
+                *columns.notes,
+                *_of_lists(layout, columns),
+                *units_of(layout.columns, columns),
+                *layout.dialect.notes,
+            ),
         )
         self._layout = layout
         self._kept: _Kept | None = None
@@ -367,11 +400,19 @@ class _Parser:
         if kind in ("truth", "marked"):
             value = _value(self._layout, place)
             gone = [dialect.absent(cell) or cell in NO_NUMBER for cell in cells]
-            numbers = [math.nan if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
-            found = np.asarray([*numbers, math.nan], np.float64)  # None becomes NaN
-            return None if None in numbers else found[codes]
+            nothing = self._nothing(place)
+            numbers = [nothing if lost else value(cell) for cell, lost in zip(cells, gone, strict=True)]
+            if any(each is None for each in numbers):
+                return None
+            found = np.asarray([*numbers, nothing], np.float64)
+            return np.asarray(found[codes])
         words = np.asarray([*(None if dialect.absent(cell) else cell for cell in cells), None], object)
         return np.asarray(words[codes])
+
+    def _nothing(self, place: int) -> float | list[float]:
+        """What a missing cell holds."""
+        width = self._layout.columns[place].width
+        return math.nan if width is None else [math.nan] * width
 
     def _careful(self, data: bytes, first: int) -> tuple[dict[int, Array], int]:
         """Cell by cell, with the line and the column of whatever is wrong."""
@@ -405,7 +446,7 @@ class _Parser:
             return ""
         return f", or, if two blanks enclose an empty cell, say {self._words.table_key('separator', 'space')}"
 
-    def _cell(self, line: int, place: int, cell: str) -> float | str | None:
+    def _cell(self, line: int, place: int, cell: str) -> float | list[float] | str | None:
         kind, dialect = self._kinds[place], self._layout.dialect
         if kind in ("word", "date"):
             if self._unknown(place, cell):
@@ -415,13 +456,14 @@ class _Parser:
                 )
             return None if dialect.absent(cell) else cell
         if dialect.absent(cell) or cell in NO_NUMBER:
-            return math.nan
-        value = _value(self._layout, place)(cell)
+            return self._nothing(place)
+        value: float | list[float] | None = _value(self._layout, place)(cell)
         if value is None:
             what = "neither True nor False" if kind == "truth" else "not a number"
             what = what if dialect.numbers.value(cell) is None else "not in percent, as others are"
+            what = what if self._layout.columns[place].width is None else "no list of as many numbers"
             self._refuse(line, place, f"{cell[:40]!r} is {what}; {self._fix(place, cell)}")
-        if not math.isfinite(value):
+        if not np.isfinite(value).all():
             self._refuse(line, place, f"{cell[:40]!r} is not finite; remove the row or fill in a number")
         return value
 
@@ -454,9 +496,11 @@ def _truth(cell: str) -> float | None:
     return _TRUTHS.get(cell.strip())
 
 
-def _value(layout: Layout, place: int) -> Callable[[str], float | None]:
-    """What finds the number in a cell of a column."""
+def _value(layout: Layout, place: int) -> Callable[[str], Any]:
+    """What finds the number, or the list of them, in a cell of a column; None where there is none."""
     value, column = layout.dialect.numbers.value, layout.columns[place]
+    if column.width is not None:
+        return lambda cell: found if len(found := _list_of(cell) or ()) == column.width else None
     if column.kind == "truth":
         return _truth
     if column.kind == "marked" and column.cells[0][-1:] == "%":
@@ -554,7 +598,9 @@ def _refuse_summary(layout: Layout, chosen: Columns) -> None:
     called = next((cell for cell in last if cell.strip(" :").lower() in _SUMMARIES), None)
     if called is None or any(layout.dialect.absent(last[at]) for at in read):
         return
-    for at in (place for place in read if layout.columns[place].numeric):
+    for at in (
+        place for place in read if layout.columns[place].numeric and layout.columns[place].width is None
+    ):
         value = _value(layout, at)
         own, others = value(last[at]), [found for row in above if (found := value(row[at])) is not None]
         sums = (sum(others), sum(others) / len(others)) if own and len(others) > 1 else ()
