@@ -98,6 +98,7 @@ class TrainingPlan:
         held_out_loss: of the rows that were not trained on.
         held_out_error: share of them that are wrong; `constant_error` is that of always saying the commonest
             class.
+        folds: parts of the rows that whole trainings held out in turn; 1 where one was, or none.
         spread: the stepsize lies within a factor of this of the one shown, as far as halves, twins or seeds
             of the same measurement tell; 1 or more, or None where nothing was repeated.
         expected: losses of this training and of shorter and longer ones; empty where nothing was trained.
@@ -129,6 +130,7 @@ class TrainingPlan:
     held_out_loss: float | None = None
     held_out_error: float | None = None
     constant_error: float | None = None
+    folds: int = 1
     spread: float | None = None
     expected: tuple[Expected, ...] = ()
     until: Until | None = None

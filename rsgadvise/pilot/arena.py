@@ -24,7 +24,8 @@ HELD_OUT = 0.2
 """Share of the rows that no run trains on, where there are enough."""
 
 _PARTS = 16  # of the rows, which stand in no order, that tell how much a loss over some of them is chance
-_FEWEST_HELD_OUT = 10  # below this nothing is held out
+_FEWEST_HELD_OUT = 10  # below this no rows are held out of all runs
+_FEWEST_IN_TURN = 10  # below this none are held out in turn
 _START, _SPLIT = 0, 1
 
 
@@ -84,9 +85,31 @@ class Arena:
         return replace(whole, data=whole.part(order[aside:]), held_out=whole.part(order[:aside]))
 
     @property
+    def folds(self) -> tuple[Arena, ...]:
+        """Where whole trainings are judged: here, or of few rows where each fifth is held out in its turn."""
+        if self.held_out is not None:
+            return (self,)
+        if self.data.rows < _FEWEST_IN_TURN:
+            return ()
+        order = self.rng(_SPLIT).permutation(self.data.rows)
+        parts = np.array_split(order, round(1 / HELD_OUT))
+        return tuple(
+            replace(self, data=self.part(np.setdiff1d(order, part)), held_out=self.part(part))
+            for part in parts
+        )
+
+    @property
     def constant_loss(self) -> float:
         """f of the best prediction that ignores the inputs."""
         return self.network.head.constant_loss(self.data.targets.astype(np.float64))
+
+    @property
+    def constant_error(self) -> float | None:
+        """The share of the rows held out that are not of the commonest class of the others."""
+        if self.held_out is None or not self.labelled:
+            return None
+        commonest = np.bincount(classes_of(self.data.targets)).argmax()
+        return float((classes_of(self.held_out.targets) != commonest).mean())
 
     def wrong(self, outputs: Array, targets: Array) -> NDArray[np.bool_]:
         """Which rows are not said to be of their class."""

@@ -36,12 +36,18 @@ class Rehearsal:
         best: that which rows held out do best after, or the longest that is as good.
         work: in gradients of single examples.
         cooldown: share of each over which its stepsize fell to 0.
+        folds: parts of the rows that were held out in turn; 1 where one was.
+        constant_error: share of rows held out that are not of the commonest class of the others, if classes.
+        part: of the iterations of what is rehearsed that the longest has.
     """
 
     looks: tuple[Look, ...]
     best: Look
     work: float
     cooldown: float = 0.0
+    folds: int = 1
+    constant_error: float | None = None
+    part: float = 1.0
 
     @property
     def whole(self) -> Look:
@@ -51,7 +57,7 @@ class Rehearsal:
     @property
     def share(self) -> float:
         """Of the iterations, that best is."""
-        return self.best.iterations / self.looks[-1].iterations
+        return self.part * self.best.iterations / self.looks[-1].iterations
 
 
 def rehearse(
@@ -71,44 +77,51 @@ def rehearse(
     lengths are averaged, and of the last two the better one stands for the end.
 
     Args:
-        arena: with rows held out.
+        arena: with rows held out, or that can be in turn: see `Arena.folds`.
         candidate: what is trained with.
         cooldown: share of the iterations over which the stepsize falls linearly to 0; 0 for a constant one.
         replicas: trainings side by side, whose losses are averaged.
         fewest: iterations that are not gone below.
         threads: for large networks.
     """
-    held = arena.held_out
-    assert held is not None
-    arena = arena.keeping(candidate.keep_prob)
+    folds = arena.folds
     lengths = _lengths(candidate.iterations, cooldown)
-    parts = [_first(arena.data), _first(held)]
-    own = np.zeros(len(lengths))
-    others, wrong = np.zeros((2, len(lengths), parts[1].rows))
-    ends = _ends(arena, candidate, lengths, cooldown=cooldown, replicas=replicas, threads=threads)
-    for place, shot in enumerate(ends):
-        for r in np.argsort(shot.replicas):
-            weights = [matrix[r : r + 1] for matrix in shot.weights]
-            outputs = [predictions(arena.network, weights, part.inputs) for part in parts]
-            losses = [
-                losses_of(arena.network, output, part.targets).astype(np.float64)
-                for output, part in zip(outputs, parts, strict=True)
-            ]
-            own[place] += losses[0].mean() / replicas
-            others[place] += losses[1] / replicas
-            if arena.labelled:
-                wrong[place] += arena.wrong(outputs[1], parts[1].targets) / replicas
+    own, judged, seen = np.zeros(len(lengths)), list[FloatArray](), 0
+    for fold in folds:
+        assert fold.held_out is not None
+        here = fold.keeping(candidate.keep_prob)
+        parts = [_first(fold.data), _first(fold.held_out)]
+        others, wrong = found = np.zeros((2, len(lengths), parts[1].rows))
+        ends = _ends(here, candidate, lengths, cooldown=cooldown, replicas=replicas, threads=threads)
+        for place, shot in enumerate(ends):
+            for r in np.argsort(shot.replicas):
+                weights = [matrix[r : r + 1] for matrix in shot.weights]
+                outputs = [predictions(here.network, weights, part.inputs) for part in parts]
+                losses = [
+                    losses_of(here.network, output, part.targets).astype(np.float64)
+                    for output, part in zip(outputs, parts, strict=True)
+                ]
+                own[place] += losses[0].mean() / (replicas * len(folds))
+                others[place] += losses[1] / replicas
+                if arena.labelled:
+                    wrong[place] += here.wrong(outputs[1], parts[1].targets) / replicas
+        judged.append(found)
+        seen += sum(part.rows for part in parts)
+    others, wrong = np.concatenate(judged, axis=2)
     looks = tuple(
         Look(int(k), float(loss), float(other.mean()), float(errors.mean()) if arena.labelled else None)
         for k, loss, other, errors in zip(lengths, own, others, wrong, strict=True)
     )
-    constant = _constant(lengths, cooldown)
-    steps = constant[-1] + (lengths - constant).sum()
-    looking = LOSS_COST * len(lengths) * sum(part.rows for part in parts)
-    work = replicas * (float(steps) * candidate.batch_size + looking)
+    falls = _constant(lengths, cooldown)
+    steps = falls[-1] + (lengths - falls).sum()
+    looking = LOSS_COST * len(lengths) * seen
+    work = replicas * (len(folds) * float(steps) * candidate.batch_size + looking)
     able = lengths >= fewest
     best = _best(others.mean(axis=1), wrong.mean(axis=1), able, oscillates=not cooldown)
-    return Rehearsal(looks, looks[best], work, cooldown)
+    commonest = [float(fold.constant_error or 0.0) for fold in folds]
+    sizes = [part.shape[-1] for part in judged]
+    constant = float(np.average(commonest, weights=sizes)) if arena.labelled else None
+    return Rehearsal(looks, looks[best], work, cooldown, len(folds), constant)
 
 
 def rehearsal_length(cooldown: float) -> float:

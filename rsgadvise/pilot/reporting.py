@@ -17,7 +17,7 @@ from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import EACH_STEP, Arena, Spending, classes_of, flat, multiply_adds
+from rsgadvise.pilot.arena import EACH_STEP, Arena, Spending, flat, multiply_adds
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
@@ -49,6 +49,8 @@ _STATE, _COOL = 7, 10  # keys of randomness
 _COOLING, _SHORTEST_COOLING = 0.25, 0.08  # of a run: how much longer it goes on while its stepsize falls to 0
 _BEYOND = 2.0  # standard errors
 _REPLICAS = 3  # whole trainings side by side, at most
+_IN_TURN = 0.5  # of the work for whole trainings: what those with rows held out in turn may take
+_LEAST_PART = 1 / 16  # of a training: what trainings with rows held out in turn have to last
 _TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
@@ -240,11 +242,20 @@ class Reporter:
         A stepsize at the edge of what is stable goes well from some starts, and for a while.
         """
         arena = self.arena
-        length = rehearsal_length(self.spending.cooldown)
+        folds = len(arena.folds)
+        length = folds * rehearsal_length(self.spending.cooldown)
         cost = length * winner.samples * multiply_adds(arena.network, winner.batch_size)
         shared = length * winner.iterations * EACH_STEP  # by trainings side by side
+        if not (folds and self.free_length and self.spending.rehearsal):
+            return winner, None, 0.0
+        part = 1.0
+        if folds > 1:  # of few rows the longest training is rarely the best: better it is shorter than none
+            part = min(1.0, _IN_TURN * self.spending.rehearsal / cost)
+            part = winner.lasting(part).iterations / winner.iterations
+            cost, shared = part * cost, part * shared
         replicas = int(min(_REPLICAS, (self.spending.rehearsal - shared) / (cost - shared)))
-        if arena.held_out is None or replicas < 1 or not self.free_length:
+        replicas = max(replicas, int(folds > 1 and part >= _LEAST_PART))  # the part is such that one will do
+        if replicas < 1:
             return winner, None, 0.0
         fewest = self.space.iterations[0]
         fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
@@ -259,13 +270,13 @@ class Reporter:
             candidate = winner.slowed(0.5**halvings)
             found = rehearse(
                 arena,
-                candidate,
+                candidate.lasting(part),
                 cooldown=self.spending.cooldown,
                 replicas=replicas,
                 fewest=int(fewest),
                 threads=tournament.threads,
             )
-            tried.append((candidate, found))
+            tried.append((candidate, replace(found, part=part)))
             if found.whole.loss <= fine or self.space.stepsize is not None:
                 break
         work = sum(each.work for _, each in tried)
@@ -534,12 +545,10 @@ def _held_out(arena: Arena, finalist: Finalist) -> dict[str, Any]:
     found = {"held_out_loss": loss_of(arena.network, outputs, data.targets), "held_out_rows": data.rows}
     if not arena.labelled:
         return found
-    classes = classes_of(data.targets)
-    commonest = np.bincount(classes_of(arena.data.targets)).argmax()
     wrong = arena.wrong(outputs, data.targets)
     return found | {
         "held_out_error": float(wrong.mean()),
-        "constant_error": float((classes != commonest).mean()),
+        "constant_error": arena.constant_error,
     }
 
 
@@ -694,6 +703,8 @@ def raced_plan(
             loss=look.loss,
             held_out_loss=look.held_out_loss,
             held_out_error=look.held_out_error,
+            constant_error=rehearsal.constant_error,
+            folds=rehearsal.folds,
             expected=expected(curve, plan.iterations, seen=REHEARSED),
         )
     if not (learnt and report.curve):

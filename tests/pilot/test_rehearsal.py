@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,25 +141,25 @@ def plan() -> TrainingPlan:
     return found
 
 
-def trained(plan: TrainingPlan, iterations: int) -> float:
+def trained(plan: TrainingPlan, iterations: int, rows: Any = np.arange(160)) -> float:  # noqa: B008
     """Squared error on the rows that nobody saw, in the mean of three seeds."""
-    found = []
+    found, others = [], np.setdiff1d(np.arange(len(X)), rows)
     for seed in range(3):
         rng = np.random.default_rng(seed)
         weights = [rng.normal(size=shape) / shape[1] ** 0.5 for shape in ((24, 6), (1, 24))]
         for k in range(1, iterations + 1):
-            rows = rng.integers(160, size=16)
-            h = 1 / (1 + np.exp(-X[rows] @ weights[0].T))
+            batch = rows[rng.integers(len(rows), size=16)]
+            h = 1 / (1 + np.exp(-X[batch] @ weights[0].T))
             out = 1 / (1 + np.exp(-h @ weights[1].T))
-            error = 2 * (out - Y[rows, None]) * out * (1 - out) / 16
+            error = 2 * (out - Y[batch, None]) * out * (1 - out) / 16
             back = (error @ weights[1]) * h * (1 - h)
-            slopes = back.T @ X[rows], error.T @ h
+            slopes = back.T @ X[batch], error.T @ h
             fall = min(1.0, (iterations + 1 - k) / (plan.cooldown * iterations + 1))
             gammas = fall * np.atleast_1d(plan.stepsize)
             weights = [w - gamma * slope for w, gamma, slope in zip(weights, gammas, slopes, strict=True)]
-        h = 1 / (1 + np.exp(-X[160:] @ weights[0].T))
+        h = 1 / (1 + np.exp(-X[others] @ weights[0].T))
         out = 1 / (1 + np.exp(-h @ weights[1].T))
-        found.append(np.mean((out[:, 0] - Y[160:]) ** 2))
+        found.append(np.mean((out[:, 0] - Y[others]) ** 2))
     return float(np.mean(found))
 
 
@@ -216,6 +217,104 @@ def test_steps_that_most_starts_do_not_bear_are_halved() -> None:
     won = advice.pilot.raced[0].stepsizes  # type: ignore[attr-defined]
     assert np.allclose(np.divide(won, advice.train.stepsize), 4)
     assert "a quarter of its stepsize is advised" in " ".join(advice.notes)
+
+
+# Too few rows to hold some out of all runs: in whole trainings each fifth is, in its turn.
+
+
+def few(rows: int, network: Network, targets: Any = None) -> Arena:
+    y = (np.arange(rows) % 3 > 0) if targets is None else targets
+    data = Data(X[:rows], np.eye(2)[y.astype(int)])
+    return Arena.of(network, data, seed=4, hold_out=True)
+
+
+def test_of_few_rows_each_is_held_out_once() -> None:
+    network = Network("multilayer", (6, 5, 2), (5.0, 5.0))
+    for rows in (10, 23, 49):
+        folds = few(rows, network).folds
+        assert len(folds) == 5
+        held = [fold.held_out for fold in folds]
+        assert sorted(each.inputs[k, 0] for each in held if each for k in range(each.rows)) == pytest.approx(
+            sorted(X[:rows, 0])
+        )
+        for fold, each in zip(folds, held, strict=True):
+            assert each is not None
+            assert each.rows in (rows // 5, rows // 5 + 1)
+            assert fold.data.rows + each.rows == rows
+            assert not set(fold.data.inputs[:, 0]) & set(each.inputs[:, 0])
+    assert few(9, network).folds == ()
+    enough = few(50, network)
+    assert enough.folds == (enough,)
+
+
+def test_their_losses_are_those_of_all_rows_held_out() -> None:
+    """The oracle: each of them rehearsed for itself."""
+    arena = few(23, Network("multilayer", (6, 5, 2), (5.0, 5.0)))
+    candidate = Candidate((0.7, 0.3), 0.0, 4, 40, 1.0, "grid")
+    found = rehearse(arena, candidate, cooldown=0.5, replicas=2)
+    alone = [rehearse(fold, candidate, cooldown=0.5, replicas=2) for fold in arena.folds]
+    rows = [fold.held_out.rows for fold in arena.folds if fold.held_out]
+    for place, look in enumerate(found.looks):
+        each = [one.looks[place] for one in alone]
+        assert look.iterations == each[0].iterations
+        assert look.loss == pytest.approx(np.mean([one.loss for one in each]))
+        for name in ("held_out_loss", "held_out_error"):
+            pooled = np.average([getattr(one, name) for one in each], weights=rows)
+            assert getattr(look, name) == pytest.approx(pooled)
+    assert found.work == pytest.approx(sum(one.work for one in alone))
+    assert (found.folds, alone[0].folds) == (5, 1)
+    assert found.constant_error == pytest.approx(np.mean(np.arange(23) % 3 == 0))  # the rarer class
+
+
+def test_what_few_rows_do_not_tell_is_not_learnt_by_heart() -> None:
+    """Labels by a coin, of which no training tells more than a coin does."""
+    labels = np.random.default_rng(0).permutation(np.arange(40) % 2)
+    spec = {
+        "network": {
+            "kind": "multilayer",
+            "layers": [6, 24, 2],
+            "activation": "tanh",
+            "loss": "cross_entropy",
+            "bias": True,
+        },
+        "search": {"batch_size": [8]},
+        "training": {"keep_prob": 1},
+        "budget": {"epochs": 400},
+    }
+    plan = recommend(spec, data=((X[:40] > 0.5).astype(float), labels)).train
+    assert plan is not None
+    assert plan.folds == 5
+    assert plan.looks[-1].loss < 0.5, "it can be learnt by heart"
+    assert plan.held_out_error is not None
+    assert abs(plan.held_out_error - 0.5) < 3 * 0.5 / math.sqrt(40)
+    assert plan.held_out_loss is not None
+    assert plan.held_out_loss > 0.65
+    assert plan.iterations < 0.2 * plan.looks[-1].iterations
+
+
+def test_what_few_rows_tell_of_new_ones_is_so() -> None:
+    """The oracle is the training that is advised, in plain numpy, and 360 rows that nobody saw."""
+    told, true, own = [], [], []
+    for part in np.split(np.arange(240), 6):
+        plan = recommend({**SPEC, "budget": {"epochs": 500}}, data=(X[part], Y[part])).train
+        assert plan is not None
+        assert plan.folds == 5
+        told.append(plan.held_out_loss or 0.0)
+        true.append(trained(plan, plan.iterations, part))
+        own.append(plan.loss or 0.0)
+    assert np.mean(told) == pytest.approx(np.mean(true), rel=0.25)
+    assert np.mean(own) < 0.7 * np.mean(true), "what was told without them"
+
+
+@pytest.mark.parametrize(("rows", "options"), [(9, ()), (40, ("--pilot", "1"))])
+def test_where_nothing_is_held_out_it_is_said(
+    tmp_path: Path, run: Run, rows: int, options: tuple[str, ...]
+) -> None:
+    lines = [f"{a:.3f},{b:.3f},{int(a > 0.5)}" for a, b in X[:rows, :2]]
+    (tmp_path / "few.csv").write_text("\n".join(["a,b,y", *lines, ""]))
+    asked = ("--target", "y", "--hidden", "4", "--epochs", "60", "-q", *options)
+    table = " ".join(run("recommend", tmp_path / "few.csv", *asked).out.split())
+    assert "no rows were held out, so that it says little of new ones" in table
 
 
 def test_it_is_said(run: Run) -> None:

@@ -190,6 +190,8 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
             tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
             text, end = f"A short run with {tried}{known} reached a training loss of ", ""
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
+            untold = "; no rows were held out, so that it says little of new ones"
+            text += untold * (plan.held_out_loss is None)
             if plan.held_out_error is not None and plan.constant_error is not None:
                 text += (
                     f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the "
@@ -204,6 +206,8 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
 
 def _whole(plan: TrainingPlan) -> str:
     """What whole trainings came to on rows held out."""
+    turns = ", each fifth left out in its turn," * (plan.folds > 1)
+    trained = f"Trained so on four fifths of the rows{turns}"
     losses = [
         f"a constant prediction: {number(plan.constant_loss or 0.0, 3)}",
         f"the rows trained on: {number(plan.loss or 0.0, 3)}",
@@ -214,10 +218,10 @@ def _whole(plan: TrainingPlan) -> str:
         losses.append(f"{later}, so it ends early")
     loss = f"a loss of {number(plan.held_out_loss or 0.0, 3)} ({'; '.join(losses)})"
     if plan.held_out_error is None or plan.constant_error is None:
-        return f"Trained so on four fifths of the rows it came to {loss} on the others"
+        return f"{trained} it came to {loss} on the others"
     wrong = f"{percent(plan.held_out_error)} of the others wrong"
     commonest = f"always saying the commonest class: {percent(plan.constant_error)}"
-    return f"Trained so on four fifths of the rows it had {wrong} ({commonest}), at {loss}"
+    return f"{trained} it had {wrong} ({commonest}), at {loss}"
 
 
 def _why_no_better(plan: TrainingPlan) -> str:
