@@ -282,6 +282,13 @@ def dialect_of(path: Path, text: str, *, whole: bool, options: TableOptions, wor
         raise malformed(path, "holds only empty lines; at least one row is needed")
     best = _best(path, sample, options, words)
     found = _described(path, best, comment, options, text.split("\n"), words=words)
+    size = (str(len(found.rows) - 1), str(found.width))
+    if whole and words.said and options.header is None and len(found.rows) > 2 and found.rows[0] == size:
+        raise malformed(
+            path,
+            f"begins with {' '.join(size)!r}, as many rows and columns as follow; take that line out, or, if "
+            f"it is a row, say {words.table_key('header', 'false')}",
+        )
     return replace(found, header_lines=max(found.header_lines, int(said is not None)), drawn=drawn)
 
 
@@ -426,8 +433,7 @@ def _described(
     )  # where a header is one cell short: at its end, or R's row names at its start
     titles = 0 if options.header is False else _titles(rows, width)
     headers = titles + _header_records(rows[titles:], width, shift, options)
-    # Names and units are no numbers: a row of some is one of data, with a cell that is a mistake.
-    while headers > titles + 1 and options.header is None and any(map(like_number, rows[headers - 1])):
+    while headers > titles + 1 and options.header is None and _is_row(rows[headers - 1], rows[headers:]):
         headers -= 1
     if headers >= len(rows):
         found = "a header and " if headers else ""
@@ -474,6 +480,12 @@ def _described(
         spaced=any(f"{best.separator} " in line for line in lines),
         notes=(*_unusual(best, numbers, comment, options), *notes),
     )
+
+
+def _is_row(cells: Sequence[str], below: list[list[str]]) -> bool:
+    """Whether a line has numbers where those below do, and a mistake or two: names and units have none."""
+    numeric = [cell for at, cell in enumerate(cells) if _numbers_below(below, at)]
+    return sum(map(like_number, numeric)) >= max(1, sum(map(_is_word, numeric)))
 
 
 def _titles(rows: Sequence[Sequence[str]], width: int) -> int:

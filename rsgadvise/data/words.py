@@ -32,7 +32,7 @@ class Words:
     def table_key(self, key: str, value: str) -> str:
         """How something about the writing of a table is said, as a shell takes it."""
         if self.in_spec:
-            return f"data.table.{key}: {value!r}"
+            return f"data.table.{key}: {value if key == 'header' else repr(value)}"
         return f"--table {shlex.quote(f'{key}={value}')}"
 
     @property

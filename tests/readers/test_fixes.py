@@ -448,6 +448,7 @@ FIXES: dict[str, Fix] = {
     "a header too short": Fix(
         text("a,y\n" + "0.5,1,2,0\n0.25,3,4,1\n" * 3), "give every column one name", Y, good=GOOD
     ),
+    "rows and columns counted": Fix(text("3 2\n1 2\n3 4\n5 6\n"), "--table header=false"),
     "a title alone": Fix(text(TABLE.replace("a,b,y", "y")), "count its 3 columns", Y, ["--target", "2"]),
     "an open quote": Fix(text(TABLE + '"1,2,0\n'), "a quote near here is never closed", Y, good=GOOD),
     "an infinity": Fix(text(TABLE + "inf,1,0\n"), "remove the row or fill in a number", Y, good=GOOD),
@@ -811,6 +812,8 @@ IN_SPEC: dict[str, tuple[Write, list[int], dict[str, str], str, dict[str, str]]]
     "points": (text("a;y\n1,234;1\n5,678;0\n"), [1, 2], {"target": "y"}, "data.table.decimal: ','", {}),
     "blanks": (text("a b y\n" + "1 2 0\n3 4 1\n" * 3 + "1  0\n"), [2, 2], {"target": "y"},
                "data.table.separator: 'space'", {}),
+    "no header": (text("5 2\n" + "1 0\n2 1\n" * 2 + "3 0\n"), [1, 3], {"target": "'1'"},
+                  "data.table.header: false", {}),
     "words": (text(WORDS), [3, 2], {"target": "y"}, "data.categories: one_hot", {}),
     "more words": (text(MANY), [1, 2], {"target": "y", "categories": "one_hot"},
                    "leave it out with data.exclude", {"exclude": "[town]"}),

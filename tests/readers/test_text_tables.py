@@ -84,6 +84,8 @@ SAME = {  # text, target, what is said of it
     "groups of columns above": ("in,in,out\n" + text(), "y", "first 2 lines were taken as headers, line 2"),
     "trailing commas": (text().replace("\n", ",\n"), "y", "empty: column 3"),
     "trailing commas in rows": (text().replace("\n", ",\n").replace("y,", "y"), "y", "empty: column 3"),
+    "settings of a device": ("Length,2500,Points\nInterval,0.5,s\n" + text(header=False), "-1",
+                             "first 2 lines were taken as headers"),
     "titles with commas": ("Seeds, by hand, 2024\nAll in cm\n" + text(), "y", "line 3 for the names"),
     "a title, no names": ("|1x3 Cross validator\n" + text(header=False), "-1",
                           "Passed over as titles: the first line."),
