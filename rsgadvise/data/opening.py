@@ -34,7 +34,7 @@ _AS_CSV, _UNPACK = "write its table as CSV: ", "unpack it and name a file in it"
 _FOREIGN: tuple[tuple[bytes, str, Callable[[str], str]], ...] = (
     (rb"SQLite format 3\0", "an SQLite database",
      lambda path: f"{_AS_CSV}sqlite3 -header -csv {shlex.quote(path)} 'SELECT * FROM NAME' > table.csv"),
-    (_HTML, "a web page", _by_pandas("read_html", "[0]")),
+    (_HTML, "a web page", lambda path: f"{_by_pandas('read_html', '[0]')(path)} (with lxml installed)"),
     (_XML, "XML", _by_pandas("read_xml", parser="etree")),
     (rb"\s*\\(begin|documentclass)\b", "LaTeX",
      lambda path: f"{_AS_CSV}sed -n 's/ *\\\\\\\\.*//; s/ *& */,/gp' {shlex.quote(path)} > table.csv"),

@@ -177,7 +177,7 @@ def test_lists_of_other_lengths_are_refused(tmp_path: Path) -> None:
             assert f"row {at} (counted from 0) of column 'e': has a list of {len(wrong)} where" in message
     table = pa.table({"e": [[[1.0], [2.0]]] * 3 + [[[1.0], [2.0, 3.0]]]})
     assert "row 3 (counted from 0)" in refusal(parquet(table, tmp_path / "a"))
-    table = pa.table({"e": [["a", "b"]] * 3, "f": [{"x": 1}] * 3})
+    table = pa.table({"e": [["a", "b"]] * 3, "f": [["c"]] * 3})
     message = refusal(parquet(table, tmp_path / "a"))
     assert "columns 0 ('e'), 1 ('f') hold no numbers" in message
     assert "lists of text" in refusal(parquet(table.select(["e"]), tmp_path / "a"))
@@ -381,3 +381,17 @@ def test_files_that_are_refused(tmp_path: Path, write: Write) -> None:
             refusal(path)
     (tmp_path / "old.feather").write_bytes(b"FEA1" + bytes(100))
     assert "first version" in refusal(tmp_path / "old.feather")
+
+
+@EVERY
+def test_fields_of_structures_are_columns(tmp_path: Path, write: Write) -> None:
+    cells: list[Any] = [{"a": k / 4, "in": {"b": k, "w": "uv"[k % 2]}} for k in range(12)]
+    cells[3] = None
+    cells[5]["in"]["b"] = None
+    table = pa.table({"n": list(range(12)), "s": pa.array(cells)})
+    source = open_data(write(table, tmp_path / "a"), target="s.in.w", exclude=["n"])
+    assert source.column_names == ("s.a", "s.in.b")
+    features, targets = collect(source, 32)
+    kept = [k for k in range(12) if k not in (3, 5)]
+    assert features.tolist() == [[k / 4, k] for k in kept]
+    assert targets[:, 0].tolist() == ["uv"[k % 2] for k in kept]

@@ -615,8 +615,8 @@ FIXES: dict[str, Fix] = {
     "parquet, no target": Fix(
         parquet(a=LABELS, y=[[1.0], [2.0]] * 3), "name another with --target", Y, ["--target", "a"]
     ),
-    "parquet, structures": Fix(
-        parquet(a=LABELS, s=[{"u": 1}] * 6, y=LABELS), "leave it out with --exclude", (), ["--exclude", "s"]
+    "parquet, lists of words": Fix(
+        parquet(a=LABELS, s=[["u"]] * 6, y=LABELS), "leave it out with --exclude", (), ["--exclude", "s"]
     ),
     "parquet, lists": Fix(
         parquet(a=[[1.0, 2.0], [1.0]], y=[0, 1]), "give every row as many numbers", Y,

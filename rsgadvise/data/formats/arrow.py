@@ -134,6 +134,39 @@ def _ipc(path: Path, *, stream: bool) -> _File:
     return _File(path, "arrow", schema, None, batches)
 
 
+def _flattened(file: _File) -> _File:
+    """The same, with the fields of structures as columns of their own, called a.b, but of images."""
+    from pyarrow import compute, schema, types
+
+    fields: list[Any] = []
+    places: list[tuple[int, list[int]]] = []  # of a column, and of the field in its structures
+
+    def add(field: Any, place: int, inside: list[int]) -> None:
+        if types.is_struct(field.type) and not _holds_bytes(field.type):
+            for at in range(field.type.num_fields):
+                inner = field.type.field(at)
+                add(inner.with_name(f"{field.name}.{inner.name}"), place, [*inside, at])
+        else:
+            fields.append(field)
+            places.append((place, inside))
+
+    for place, field in enumerate(file.schema):
+        add(field, place, [])
+    if not any(inside for _, inside in places):
+        return file
+
+    def batches(wanted: Sequence[int], size: int) -> Iterator[list[Any]]:
+        outer = list(dict.fromkeys(places[at][0] for at in wanted))
+        for arrays in file.batches(outer, size):
+            found = dict(zip(outer, arrays, strict=True))
+            yield [
+                compute.struct_field(found[place], inside) if inside else found[place]
+                for place, inside in (places[at] for at in wanted)
+            ]
+
+    return replace(file, schema=schema(fields), batches=batches)
+
+
 @dataclass(frozen=True, slots=True)
 class _Field:
     """A column of a file, and how its cells become numbers or words.
@@ -593,14 +626,19 @@ class _Columnar(Format):
     def file(self, path: Path) -> _File:
         """One of them, opened."""
 
+    def _opened(self, path: Path) -> _File:
+        file = self.file(path)
+        with _arrow(path):
+            return _flattened(file)
+
     def sample(self, path: Path, *, packing: Packing | None, reading: Reading) -> tuple[Column, ...]:
-        return tuple(field.column for field in _checked_fields(self.file(path)))
+        return tuple(field.column for field in _checked_fields(self._opened(path)))
 
     def open(self, path: Path, asked: Asked) -> DataSource:
-        return open_arrow(self.file(path), asked)
+        return open_arrow(self._opened(path), asked)
 
     def targets(self, path: Path, *, packing: Packing | None) -> RowArray:
-        return read_target_arrow(self.file(path))
+        return read_target_arrow(self._opened(path))
 
 
 class Parquet(_Columnar):
