@@ -270,12 +270,14 @@ def _columns(source: DataSource, which: NDArray[np.bool_]) -> str:
 
 def _filled_in(source: DataSource, gaps: NDArray[np.bool_]) -> tuple[tuple[str, ...], list[str]]:
     """(the columns that each row lacks, a sentence on it), of rows that come later."""
-    places = np.flatnonzero(gaps.any(axis=0) & source.first_inputs).tolist()
+    places = np.flatnonzero(gaps.any(axis=0)).tolist()
     if not places:
         return (), []
     names = [source.cell_name(at) for at in places]
-    rows = tuple("; ".join(itertools.compress(names, row)) for row in gaps[:, places].tolist())
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    lacking = gaps[:, places].tolist()
+    rows = tuple("; ".join(dict.fromkeys(itertools.compress(names, row))) for row in lacking)
+    names = list(dict.fromkeys(names))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return rows, [
         f"{sum(map(bool, rows)):,} of {len(rows):,} rows lack cells, filled in with the medians of the rows "
         f"trained on and named beside their predictions: {', '.join(names[:_SHOWN])}{more}."

@@ -209,3 +209,27 @@ def test_what_rows_were_left_out_for_is_said(tmp_path: Path, run: Run) -> None:
     assert notes(9, 0, "--missing", "fill") == (
         "9 missing cells, in 9 of 200 rows, were filled in with the median of the column: a 2.66667."
     )
+
+
+def test_a_cell_of_several_numbers_is_named_once(tmp_path: Path) -> None:
+    cells = [f'"[{k}, {7 * k % 5}]",{k % 2}' for k in range(30)]
+    (tmp_path / "a.csv").write_text("\n".join(["v,y", *cells, ",1", ""]))
+    rows = read_rows(tmp_path / "a.csv", target="y", missing="fill")
+    np.testing.assert_allclose(rows.x[-1], np.median(rows.x[:-1], axis=0))
+    found = rows.like(tmp_path / "a.csv")
+    np.testing.assert_array_equal(found.x, rows.x)
+    assert found.filled[-2:] == ("", "v")
+
+
+def test_later_arrays_too(tmp_path: Path) -> None:
+    x = np.random.default_rng(2).normal(0, 9, (60, 4))
+    np.savez(tmp_path / "a.npz", x=x[:40], y=np.arange(40) % 2)
+    later = x[40:].copy()
+    later[[1, 5], 2], later[5, 0] = np.nan, np.nan
+    np.save(tmp_path / "b.npy", later)
+    rows = read_rows(tmp_path / "a.npz")
+    found = rows.like(tmp_path / "b.npy")
+    whole = np.where(np.isnan(later), np.median(x[:40], axis=0), later)
+    low, high = x[:40].min(axis=0), x[:40].max(axis=0)
+    np.testing.assert_allclose(found.x, (whole - low) / (high - low), atol=1e-12)
+    assert [found.filled[k] for k in (0, 1, 5)] == ["", "column 2", "column 0; column 2"]
