@@ -396,6 +396,9 @@ def _from_data(
         path, options, targeted=not kind.tied, otherwise="--kind autoencoder, which needs none"
     )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
+    said = {re.split(r"[=\[]", text)[0].strip() for text in overrides}
+    if constants in ("", AUTO) and any(key.partition(".")[0] == "target" for key in said):
+        constants = "certified"  # a plan that meets a target rests on a theorem
     usual = usual_for(kind, statistics, constants)
     if options.optimizer is not None:
         usual = replace(usual, optimizer=None)
@@ -416,7 +419,6 @@ def _from_data(
     ]
     name = str(save) if save else f"<{path.name or path.resolve().name}>"
     loaded = parse_spec("\n".join(lines) + "\n", file=name, overrides=overrides)
-    said = {re.split(r"[=\[]", text)[0].strip() for text in overrides}
     notes += _assumed(usual, said, one_layer=one_layer)
     if options.epochs is None and not any(each.startswith("budget") for each in said):
         notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")

@@ -214,6 +214,7 @@ def test_columns_crushed_by_outliers_make_two_scalings_race(run: Run, tmp_path: 
         ("abc", ("--optimizer", "momentum"), "relu", "cross_entropy", "momentum"),
         ("abc", ("--hidden", "0"), None, "cross_entropy", "sgd"),
         ("abc", ("--constants", "certified"), "tanh", "cross_entropy", "sgd"),  # which are about these
+        ("abc", ("--set", "target={eps: 0.05, delta: 0.1}"), "tanh", "cross_entropy", "sgd"),
         ("a", (), "tanh", "squared", "sgd"),
         (("0.5", "7.25", "1.125"), (), "tanh", "squared", "sgd"),
     ],
