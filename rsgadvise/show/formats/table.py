@@ -220,7 +220,7 @@ def as_text(blocks: Sequence[Block], *, width: int = 80, coloured: bool = False,
             page.sentences(block)
             if not quiet:
                 page.say("")
-    return "\n".join(page.lines)
+    return "\n".join(page.lines).lstrip("\n")  # `quiet` begins without a title
 
 
 def _first(blocks: Sequence[Block]) -> Sequence[Block]:
