@@ -70,7 +70,7 @@ def expected(
     whole: int,
     *,
     end: float | None = None,
-    held_out: float | None = None,
+    held_out: ArrayLike | None = None,
     seen: Seen = ALONG,
 ) -> tuple[Expected, ...]:
     """Losses at the end of trainings that last `TIMES` as long as planned, with intervals of 90 %.
@@ -86,7 +86,8 @@ def expected(
             the rows that are trained on.
         whole: N of the training that is planned.
         end: loss over all rows at the end of the run, where those of the curve are of some of them.
-        held_out: loss of the rows that the run did not train on, at its end; None where there are none.
+        held_out: loss of the rows that the run did not train on, at its end or wherever it was looked at; None
+            where there are none.
         seen: what the losses are.
 
     Returns:
@@ -115,10 +116,13 @@ def expected(
         passed = np.log(np.interp([n for n in lengths if n < k[-1]], *every))
         shorter = zip(lengths, passed, strict=False)
         found = [*(seen.at(n, n, float(end), fall, scatter) for n, end in shorter), *found]
-    if held_out is None or not math.isfinite(held_out):
+    if held_out is None or not np.isfinite(held_out).all():
         return tuple(found)
+    looked = every[0]
+    later = np.interp([each.iterations for each in found], looked, np.broadcast_to(held_out, looked.shape))
     return tuple(
-        replace(each, high=max(each.high, (1 - HELD_OUT) * each.loss + HELD_OUT * held_out)) for each in found
+        replace(each, high=max(each.high, (1 - HELD_OUT) * each.loss + HELD_OUT * other))
+        for each, other in zip(found, later.tolist(), strict=True)
     )
 
 

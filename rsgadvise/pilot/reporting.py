@@ -697,6 +697,7 @@ def raced_plan(
         if rehearsal.cooldown:
             plan = replace(plan, stopping="end", schedule="linear", cooldown=rehearsal.cooldown)
         curve = [(each.iterations, each.loss) for each in rehearsal.looks]
+        others = [each.held_out_loss for each in rehearsal.looks]
         return replace(
             plan,
             looks=rehearsal.looks,
@@ -705,7 +706,7 @@ def raced_plan(
             held_out_error=look.held_out_error,
             constant_error=rehearsal.constant_error,
             folds=rehearsal.folds,
-            expected=expected(curve, plan.iterations, seen=REHEARSED),
+            expected=expected(curve, plan.iterations, held_out=others, seen=REHEARSED),
         )
     if not (learnt and report.curve):
         return plan
