@@ -86,8 +86,8 @@ def expected(
             the rows that are trained on.
         whole: N of the training that is planned.
         end: loss over all rows at the end of the run, where those of the curve are of some of them.
-        held_out: loss of the rows that the run did not train on, at its end or wherever it was looked at; None
-            where there are none.
+        held_out: loss of the rows that the run did not train on, at its end or wherever it was looked at;
+            None where there are none.
         seen: what the losses are.
 
     Returns:

@@ -21,6 +21,7 @@ _CLOSE, _FAR = 2 ** (1 / 3), 2.0  # between lengths; far where each has an end o
 _SHORTEST = 2.0**-10  # of the lengths, as a share of the longest
 _ROWS = 1 << 12  # of either part, that losses are taken over
 _AS_GOOD = 1.1  # times the least loss of rows held out, up to which a longer training is as good
+_SURELY = 1.65  # standard errors: more of them wrong than that is no accident of a few rows
 
 
 IntArray = NDArray[np.int64]
@@ -72,9 +73,9 @@ def rehearse(
     """Train from starts of its own, and find the length that rows held out do best after.
 
     Trainings of all lengths are one until their stepsizes fall, from where each is taken to its own end.
-    Best is the longest whose loss of rows held out is at most 1.1 times the least, of those with no more of
-    them wrong than the longest has. Where stepsizes are constant, and so oscillate, losses of neighbouring
-    lengths are averaged, and of the last two the better one stands for the end.
+    Best is the longest whose loss of rows held out is at most 1.1 times the least, of those with not surely
+    more of them wrong than the longest has. Where stepsizes are constant, and so oscillate, losses of
+    neighbouring lengths are averaged, and of the last two the better one stands for the end.
 
     Args:
         arena: with rows held out, or that can be in turn: see `Arena.folds`.
@@ -117,7 +118,7 @@ def rehearse(
     looking = LOSS_COST * len(lengths) * seen
     work = replicas * (len(folds) * float(steps) * candidate.batch_size + looking)
     able = lengths >= fewest
-    best = _best(others.mean(axis=1), wrong.mean(axis=1), able, oscillates=not cooldown)
+    best = _best(others.mean(axis=1), wrong, able, oscillates=not cooldown)
     commonest = [float(fold.constant_error or 0.0) for fold in folds]
     sizes = [part.shape[-1] for part in judged]
     constant = float(np.average(commonest, weights=sizes)) if arena.labelled else None
@@ -185,7 +186,9 @@ def _best(losses: FloatArray, wrong: FloatArray, allowed: NDArray[np.bool_], *, 
     """Which length: the longest that is about as good as the best; the last if some have no loss.
 
     Args:
-        losses, wrong: of rows held out, (lengths,). allowed: lengths that may be chosen.
+        losses: of rows held out, (lengths,).
+        wrong: which of these rows are, (lengths, rows), in the mean of the starts.
+        allowed: lengths that may be chosen.
         oscillates: whether one loss may be lucky.
     """
     end = last = len(losses) - 1
@@ -195,6 +198,8 @@ def _best(losses: FloatArray, wrong: FloatArray, allowed: NDArray[np.bool_], *, 
         end = last if losses[last] <= losses[last - 1] else last - 1
         steady = np.concatenate([losses[:1], losses[:last], losses[[end, end]]])
         losses = (steady[:-2] + 2 * steady[1:-1] + steady[2:]) / 4
-    able = np.flatnonzero(allowed & (wrong <= wrong[end]))
+    more = wrong - wrong[end]
+    error = more.std(axis=1) / np.sqrt(wrong.shape[1])
+    able = np.flatnonzero(allowed & (more.mean(axis=1) <= _SURELY * error))
     good = able[losses[able] <= _AS_GOOD * losses[able].min(initial=np.inf)]
     return last if not len(good) or good[-1] >= end else int(good[-1])

@@ -53,6 +53,7 @@ _IN_TURN = 0.5  # of the work for whole trainings: what those with rows held out
 _LEAST_PART = 1 / 16  # of a training: what trainings with rows held out in turn have to last
 _TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
+_SHORTER, _AS_WELL = 0.25, 1.05  # of a stepsize: what is tried too, and times the least loss that is as good
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
 
@@ -236,10 +237,11 @@ class Reporter:
         self, winner: Candidate, tournament: Tournament, reached: float
     ) -> tuple[Candidate, Rehearsal | None, float]:
         """(what is advised, its whole trainings, what all of them cost), where the length is open, rows are
-        held out and the work is there; of the winner, or where its trainings end higher than its short run,
-        of shorter steps.
+        held out and the work is there; of the winner, or of shorter steps, where its trainings end higher
+        than its short run or shorter ones do as well.
 
-        A stepsize at the edge of what is stable goes well from some starts, and for a while.
+        A stepsize at the edge of what is stable goes well from some starts, and for a while: of two that do
+        as well the shorter is safer from others. Short runs cannot tell, which go further by long steps.
         """
         arena = self.arena
         folds = len(arena.folds)
@@ -259,15 +261,14 @@ class Reporter:
             return winner, None, 0.0
         fewest = self.space.iterations[0]
         fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
-        tried = list[tuple[Candidate, Rehearsal]]()
+        each = shared + replicas * (cost - shared)
+        tried, least, factor = list[tuple[Candidate, Rehearsal]](), math.inf, 1.0
         for halvings in range(_HALVINGS + 1):
-            if (
-                tried
-                and (halvings + 1) * (shared + replicas * (cost - shared)) > _TWICE * self.spending.rehearsal
-            ):
+            settled = least < math.inf  # shorter steps are now a choice
+            if tried and (len(tried) + 1) * each > (1 if settled else _TWICE) * self.spending.rehearsal:
                 break
             tournament.progress(1.0, "rehearsing")
-            candidate = winner.slowed(0.5**halvings)
+            candidate = winner.slowed(factor)
             found = rehearse(
                 arena,
                 candidate.lasting(part),
@@ -277,13 +278,19 @@ class Reporter:
                 threads=tournament.threads,
             )
             tried.append((candidate, replace(found, part=part)))
-            if found.whole.loss <= fine or self.space.stepsize is not None:
+            loss = found.best.held_out_loss
+            if self.space.stepsize is not None or (settled and not loss <= _AS_WELL * least):
                 break
+            if settled or found.whole.loss <= fine or halvings == _HALVINGS:
+                least, factor = min(least, loss), factor * _SHORTER
+            else:
+                factor /= 2
         work = sum(each.work for _, each in tried)
         ended = [each for each in tried if math.isfinite(each[1].best.loss + each[1].best.held_out_loss)]
         if not ended:
             return winner, None, work
-        return (*min(ended, key=lambda each: each[1].best.held_out_loss), work)
+        least = min(found.best.held_out_loss for _, found in ended)
+        return (*[each for each in ended if each[1].best.held_out_loss <= _AS_WELL * least][-1], work)
 
     def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
         """What was tried where the best learns nothing, or stands still far from a loss of 0."""
