@@ -113,9 +113,10 @@ def expected(
     least = k[0] if seen.between else k[-1]
     found = [seen.at(n, float(k[-1]), float(level), fall, scatter) for n in lengths if n >= least]
     if seen.whole:
-        passed = np.log(np.interp([n for n in lengths if n < k[-1]], *every))
+        passed = np.log(np.interp([n for n in lengths if n <= k[-1]], *every))
         shorter = zip(lengths, passed, strict=False)
-        found = [*(seen.at(n, n, float(end), fall, scatter) for n, end in shorter), *found]
+        longer = [each for each in found if each.iterations > k[-1]]
+        found = [*(seen.at(n, n, float(end), fall, scatter) for n, end in shorter), *longer]
     if held_out is None or not np.isfinite(held_out).all():
         return tuple(found)
     looked = every[0]

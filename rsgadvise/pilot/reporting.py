@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rsgadvise.advise.recommend import described, training_plan
-from rsgadvise.advise.results import Advice, Expected, MeasuredConstant, NoiseScale, TrainingPlan
+from rsgadvise.advise.results import Advice, Expected, Look, MeasuredConstant, NoiseScale, TrainingPlan
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
@@ -53,7 +53,9 @@ _IN_TURN = 0.5  # of the work for whole trainings: what those with rows held out
 _LEAST_PART = 1 / 16  # of a training: what trainings with rows held out in turn have to last
 _TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
-_SHORTER, _AS_WELL = 0.25, 1.05  # of a stepsize: what is tried too, and times the least loss that is as good
+_SHORTER = 0.25  # of a stepsize: what is tried too
+_AS_WELL, _OF_GAIN = 0.05, 0.25  # of a loss, and of what it gains on a constant's: so much more is as good
+_SURELY = 1.65  # standard errors
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
 
@@ -173,9 +175,9 @@ class Reporter:
             "" if self.arena.optimizer.plain else NO_BOUND_FOR.format(self.arena.optimizer.title),
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
-        plan = raced_plan(plan, report, spread=raced_spread(tournament), rehearsal=rehearsal)
         part = advised.stepsizes[0] / first.stepsizes[0]
-        plan = replace(plan, common_stepsize=part * plan.common_stepsize)
+        spread = raced_spread(tournament) if advised is first else 1 / part
+        plan = raced_plan(plan, report, spread=spread, rehearsal=rehearsal, part=part)
         if wider is not None and wider.helps:
             plan = replace(plan, weight_bound=wider.value)
         dropout = min(low for low, _ in space.keep_probs) < 1
@@ -262,13 +264,10 @@ class Reporter:
         fewest = self.space.iterations[0]
         fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
         each = shared + replicas * (cost - shared)
-        tried, least, factor = list[tuple[Candidate, Rehearsal]](), math.inf, 1.0
-        for halvings in range(_HALVINGS + 1):
-            settled = least < math.inf  # shorter steps are now a choice
-            if tried and (len(tried) + 1) * each > (1 if settled else _TWICE) * self.spending.rehearsal:
-                break
+        tried = list[tuple[Candidate, Rehearsal]]()
+
+        def rehearsed(candidate: Candidate) -> Rehearsal:
             tournament.progress(1.0, "rehearsing")
-            candidate = winner.slowed(factor)
             found = rehearse(
                 arena,
                 candidate.lasting(part),
@@ -278,19 +277,27 @@ class Reporter:
                 threads=tournament.threads,
             )
             tried.append((candidate, replace(found, part=part)))
-            loss = found.best.held_out_loss
-            if self.space.stepsize is not None or (settled and not loss <= _AS_WELL * least):
+            return found
+
+        for halvings in range(_HALVINGS + 1):
+            if tried and (halvings + 1) * each > _TWICE * self.spending.rehearsal:
                 break
-            if settled or found.whole.loss <= fine or halvings == _HALVINGS:
-                least, factor = min(least, loss), factor * _SHORTER
-            else:
-                factor /= 2
-        work = sum(each.work for _, each in tried)
-        ended = [each for each in tried if math.isfinite(each[1].best.loss + each[1].best.held_out_loss)]
-        if not ended:
-            return winner, None, work
-        least = min(found.best.held_out_loss for _, found in ended)
-        return (*[each for each in ended if each[1].best.held_out_loss <= _AS_WELL * least][-1], work)
+            found = rehearsed(winner.slowed(0.5**halvings))
+            if found.whole.loss <= fine or self.space.stepsize is not None:
+                break
+        ended = [one for one in tried if math.isfinite(one[1].best.loss + one[1].best.held_out_loss)]
+        best = min(ended, key=lambda one: one[1].best.held_out_loss, default=None)
+        rows = sum(0 if fold.held_out is None else fold.held_out.rows for fold in arena.folds)
+        free = self.space.stepsize is None and self.spending.cooldown > 0
+        while best is not None and free and len(tried) <= _HALVINGS:
+            if (len(tried) + 1) * each > self.spending.rehearsal:
+                break
+            rehearsed(best[0].slowed(_SHORTER))
+            if not _as_good(tried[-1][1].best, best[1].best, tournament.constant, rows):
+                break
+            best = tried[-1]
+        work = sum(one.work for _, one in tried)
+        return (winner, None, work) if best is None else (*best, work)
 
     def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
         """What was tried where the best learns nothing, or stands still far from a loss of 0."""
@@ -504,6 +511,18 @@ class Reporter:
         )
 
 
+def _as_good(look: Look, other: Look, constant: float, rows: int) -> bool:
+    """Whether so many rows held out do about as well as after another training, whose steps are longer.
+
+    Args:
+        look, other: both. constant: the loss of a constant prediction. rows: held out.
+    """
+    loss, wrong = other.held_out_loss, other.held_out_error or 0.0
+    well = loss + min(_AS_WELL * loss, _OF_GAIN * max(0.0, constant - loss))
+    surely = wrong + _SURELY * math.sqrt(wrong * (1 - wrong) / rows)
+    return look.held_out_loss <= well and (look.held_out_error or 0.0) <= surely
+
+
 def _raced(runner: Runner, outcome: str, winner_loss: float | None) -> Raced:
     candidate = runner.candidate
     return Raced(
@@ -663,7 +682,12 @@ def _doubt(report: PilotReport, learnt: bool | None) -> str:
 
 
 def raced_plan(
-    plan: TrainingPlan, report: PilotReport, *, spread: float | None, rehearsal: Rehearsal | None = None
+    plan: TrainingPlan,
+    report: PilotReport,
+    *,
+    spread: float | None,
+    rehearsal: Rehearsal | None = None,
+    part: float = 1.0,
 ) -> TrainingPlan:
     """The plan of whoever stands first, with what its race and its second run measured.
 
@@ -672,6 +696,7 @@ def raced_plan(
         report: of the race.
         spread: factor within which the stepsize lies.
         rehearsal: whole trainings of it, whose losses count for more.
+        part: of the stepsizes that were raced, that is advised.
     """
     won = bool(report.raced) and report.raced[0].outcome == "won"
     learnt = _learnt(report)
@@ -686,7 +711,7 @@ def raced_plan(
     common = [each.stepsizes[0] for each in report.common if each.outcome == "best of these"]
     plan = replace(
         plan,
-        common_stepsize=common[0] if common else plan.common_stepsize,
+        common_stepsize=part * common[0] if common else plan.common_stepsize,
         source="raced",
         learns=learnt,
         reason=reason,

@@ -210,6 +210,6 @@ def halved_note(winner: Candidate, advised: Candidate) -> str:
         return ""
     part = round(winner.stepsizes[0] / advised.stepsizes[0])
     return (
-        "Whole trainings from other starts did as well or better by shorter steps than by those that won "
-        f"short runs, so {_PARTS.get(part, f'1/{part}')} of the stepsize is advised."
+        f"Advised is {_PARTS.get(part, f'1/{part}')} of the stepsize that won short runs: whole trainings "
+        "from other starts did as well or better by it."
     )
