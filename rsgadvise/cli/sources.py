@@ -397,7 +397,8 @@ def _from_data(
     )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     said = {re.split(r"[=\[]", text)[0].strip() for text in overrides}
-    if constants in ("", AUTO) and any(key.partition(".")[0] == "target" for key in said):
+    planned = any(re.match(r"\s*target\b", text) and not text.endswith("=null") for text in overrides)
+    if planned and constants in ("", AUTO):
         constants = "certified"  # a plan that meets a target rests on a theorem
     usual = usual_for(kind, statistics, constants)
     if options.optimizer is not None:

@@ -105,7 +105,7 @@ def test_a_data_file_stands_for_its_spec(run: Run, tmp_path: Path, monkeypatch: 
     done = run("report", "two words.csv", *options)
     assert (done.code, done.err) == (0, "wrote two words.html\n")
     page = Path("two words.html").read_text(encoding="utf-8")
-    assert page.index("Train with") < page.index('class="tiles"') < page.index("What is guaranteed")
+    assert page.index("Train with") < page.index('class="tiles"')
     document = json.loads(run("report", "-o", "-", "two words.csv", *options, "-f", "json").out)
     assert document["advice"]["train"] is not None
     lines = {each["what"]: shlex.split(each["line"]) for each in document["commands"]}
@@ -115,6 +115,4 @@ def test_a_data_file_stands_for_its_spec(run: Run, tmp_path: Path, monkeypatch: 
         assert run(*line[1:]).code == 0, line
     shown = json.loads(run("recommend", "two words.csv", *options, "-f", "json").out)
     assert shown["train"] == document["advice"]["train"]
-    assert (
-        run("bound", "spec.yaml", "--set", "training={stepsize: 1, batch_size: 4, iterations: 5}").code == 0
-    )
+    assert run("recommend", "spec.yaml", "--pilot", "0").code == 0

@@ -220,7 +220,8 @@ def as_text(blocks: Sequence[Block], *, width: int = 80, coloured: bool = False,
             page.sentences(block)
             if not quiet:
                 page.say("")
-    return "\n".join(page.lines).lstrip("\n")  # `quiet` begins without a title
+    untitled = page.lines[:1] == [""]  # as what is quiet begins
+    return "\n".join(page.lines[untitled:])
 
 
 def _first(blocks: Sequence[Block]) -> Sequence[Block]:
