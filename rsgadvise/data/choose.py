@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rsgadvise.data.reading import Asked
-from rsgadvise.data.stream import ArraySource, RowArray, malformed
+from rsgadvise.data.stream import ArraySource, RowArray, first_of, malformed
 from rsgadvise.data.words import Words
 from rsgadvise.records import dataclass
 
@@ -177,9 +177,7 @@ class Taken:
 
 def _described(archive: Archive, names: Sequence[str]) -> str:
     """Names and shapes for a message."""
-    more = len(names) - _MOST_DESCRIBED
-    listed = ", ".join(archive.described(name) for name in names[:_MOST_DESCRIBED])
-    return f"{listed} and {more} more" if more > 0 else listed or "no array"
+    return first_of([archive.described(name) for name in names], _MOST_DESCRIBED) or "no array"
 
 
 def _called(name: str) -> str:

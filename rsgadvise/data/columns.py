@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rsgadvise.data.dialect import is_time, like_number
 from rsgadvise.data.reading import Asked
-from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, malformed, printable
+from rsgadvise.data.stream import Array, Chunk, DataSource, RowArray, RowTaker, first_of, malformed, printable
 from rsgadvise.data.targets import TargetSummary
 from rsgadvise.data.words import Words
 from rsgadvise.errors import DataError
@@ -692,9 +692,8 @@ def _called(names: Sequence[str | None], place: int) -> str:
 
 def _listing(names: Sequence[str | None], places: Sequence[int]) -> str:
     """Columns by number and, where there is a header, by name."""
-    shown = [_called(names, place) for place in places[:_SHOWN]]
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    return f"column{'s' if len(places) > 1 else ''} {', '.join(shown)}{more}"
+    shown = first_of([_called(names, place) for place in places], _SHOWN)
+    return f"column{'s' if len(places) > 1 else ''} {shown}"
 
 
 def _known(names: Sequence[str | None], wanted: str) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rsgadvise.data.opening import open_alike, open_data
 from rsgadvise.data.scaling import KINDS, Scaling, ScalingChoice, ScalingKind, fitted, refuse_nonfinite
 from rsgadvise.data.statistics import LARGEST_BYTES, FloatArray, encoded, measure
-from rsgadvise.data.stream import Array, DataSource, malformed
+from rsgadvise.data.stream import Array, DataSource, first_of, malformed
 from rsgadvise.data.targets import TargetEncoding
 from rsgadvise.errors import DataError
 from rsgadvise.files import check_writable, write_text
@@ -263,9 +263,7 @@ def _labels(source: DataSource, targets: Array, y: FloatArray, encoding: TargetE
 
 def _columns(source: DataSource, which: NDArray[np.bool_]) -> str:
     """Features as messages call them."""
-    places = np.flatnonzero(which).tolist()
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    return ", ".join(map(source.column_label, places[:_SHOWN])) + more
+    return first_of([source.column_label(at) for at in np.flatnonzero(which).tolist()], _SHOWN)
 
 
 def _filled_in(source: DataSource, gaps: NDArray[np.bool_]) -> tuple[tuple[str, ...], list[str]]:
@@ -276,11 +274,9 @@ def _filled_in(source: DataSource, gaps: NDArray[np.bool_]) -> tuple[tuple[str, 
     names = [source.cell_name(at) for at in places]
     lacking = gaps[:, places].tolist()
     rows = tuple("; ".join(dict.fromkeys(itertools.compress(names, row))) for row in lacking)
-    names = list(dict.fromkeys(names))
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return rows, [
         f"{sum(map(bool, rows)):,} of {len(rows):,} rows lack cells, filled in with the medians of the rows "
-        f"trained on and named beside their predictions: {', '.join(names[:_SHOWN])}{more}."
+        f"trained on and named beside their predictions: {first_of(list(dict.fromkeys(names)), _SHOWN)}."
     ]
 
 

@@ -35,7 +35,7 @@ from rsgadvise.data.scaling import (
     surely_unit,
 )
 from rsgadvise.data.spectrum import MAX_GRAM_DIM, Eigenpair, Gram, streamed_top
-from rsgadvise.data.stream import Array, Chunk, DataSource, printable
+from rsgadvise.data.stream import Array, Chunk, DataSource, first_of, printable
 from rsgadvise.data.targets import TargetEncoding, TargetSummary, encode_targets
 from rsgadvise.errors import DataError
 
@@ -107,24 +107,22 @@ def _about_filling(source: DataSource, filling: Filling, rows: int) -> str:
         f"{source.cell_name(at)} no word"
         if words is not None and words[at]
         else f"{source.cell_name(at)} {filling.values[at]:.6g}"
-        for at in places[:_NAMES_SHOWN].tolist()
+        for at in places.tolist()
     ]
-    more = f" and {len(places) - _NAMES_SHOWN} more" if len(places) > _NAMES_SHOWN else ""
     return (
         f"{cells:,} missing cell{'s' * (cells != 1)}, in {filling.rows:,} of {rows:,} rows, "
         f"{'was' if cells == 1 else 'were'} filled in with the median of the column: "
-        f"{', '.join(shown)}{more}."
+        f"{first_of(shown, _NAMES_SHOWN)}."
     )
 
 
 def _about_outliers(source: DataSource, crushed: Sequence[str | int], by_range: int) -> Iterator[str]:
     columns = source.input_dim
     if crushed:
-        listed = ", ".join(printable(str(name)) for name in crushed[:_NAMES_SHOWN])
-        more = f" and {len(crushed) - _NAMES_SHOWN} more" if len(crushed) > _NAMES_SHOWN else ""
+        named = first_of([printable(str(name)) for name in crushed], _NAMES_SHOWN)
         are = "is" if len(crushed) == 1 else "are"
         yield (
-            f"{len(crushed)} of {columns} columns {are} crushed by outliers: {listed}{more}: the middle 98 % "
+            f"{len(crushed)} of {columns} columns {are} crushed by outliers: {named}: the middle 98 % "
             "of the values lies in less than a tenth of [0, 1]; data.scaling: robust (--scaling robust) "
             "widens them."
         )

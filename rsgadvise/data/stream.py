@@ -67,6 +67,17 @@ def printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)
 
 
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first so many names, and how many more there are.
+
+    Example:
+        >>> first_of("abcd", 2)
+        'a, b and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def optional(module: str, path: Path | str, needs: str, *, extra: str) -> Any:
     """A module of a library that is not installed with this package.
 
@@ -273,15 +284,14 @@ class DataSource(ABC):
         )
         empty = np.flatnonzero(np.isnan(found.values)).tolist()
         if empty:
-            called = ", ".join(self.cell_name(at) for at in empty[:_SHOWN])
-            more = f" and {len(empty) - _SHOWN} more" if len(empty) > _SHOWN else ""
+            called = first_of([self.cell_name(at) for at in empty], _SHOWN)
             them = "it" if len(empty) == 1 else "them"
             fix = (
                 f"leave {them} out with data.exclude (--exclude)"
                 if self.column_numbers
                 else f"take {them} out"
             )
-            raise malformed(self.path, f"no number to fill in for {called}{more}; {fix}")
+            raise malformed(self.path, f"no number to fill in for {called}; {fix}")
         return found
 
     def spelled(self, numbers: Sequence[float]) -> Mapping[float, str]:

@@ -21,7 +21,7 @@ _CLOSE, _FAR = 2 ** (1 / 3), 2.0  # between lengths; far where each has an end o
 _SHORTEST = 2.0**-10  # of the lengths, as a share of the longest
 _ROWS = 1 << 12  # of either part, that losses are taken over
 _AS_GOOD = 1.1  # times the least loss of rows held out, up to which a longer training is as good
-_SURELY = 1.65  # standard errors: more of them wrong than that is no accident of a few rows
+SURELY = 1.65  # standard errors: more of them wrong than that is no accident of a few rows
 
 
 IntArray = NDArray[np.int64]
@@ -200,6 +200,6 @@ def _best(losses: FloatArray, wrong: FloatArray, allowed: NDArray[np.bool_], *, 
         losses = (steady[:-2] + 2 * steady[1:-1] + steady[2:]) / 4
     more = wrong - wrong[end]
     error = more.std(axis=1) / np.sqrt(wrong.shape[1])
-    able = np.flatnonzero(allowed & (more.mean(axis=1) <= _SURELY * error))
+    able = np.flatnonzero(allowed & (more.mean(axis=1) <= SURELY * error))
     good = able[losses[able] <= _AS_GOOD * losses[able].min(initial=np.inf)]
     return last if not len(good) or good[-1] >= end else int(good[-1])

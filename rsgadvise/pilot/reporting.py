@@ -24,7 +24,7 @@ from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
 from rsgadvise.pilot.looking import LOSS_COST, Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Runner, cooled_down, fate, judged_rows, learns, stands_still
-from rsgadvise.pilot.rehearsal import Rehearsal, rehearsal_length, rehearse
+from rsgadvise.pilot.rehearsal import SURELY, Rehearsal, rehearsal_length, rehearse
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
@@ -55,7 +55,6 @@ _TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes 
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
 _SHORTER = 0.25  # of a stepsize: what is tried too
 _AS_WELL, _OF_GAIN = 0.05, 0.25  # of a loss, and of what it gains on a constant's: so much more is as good
-_SURELY = 1.65  # standard errors
 _HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
 
@@ -160,7 +159,7 @@ class Reporter:
         )
         notes = (
             wording.INTERRUPTED if interrupted else "",
-            wording.halved_note(first, advised),
+            wording.shorter_note(first, advised),
             wording.seeds_note(report),
             wording.plateau_note(report),
             wording.help_note(report),
@@ -246,7 +245,8 @@ class Reporter:
         as well the shorter is safer from others. Short runs cannot tell, which go further by long steps.
         """
         arena = self.arena
-        folds = len(arena.folds)
+        held_out = [fold.held_out.rows for fold in arena.folds if fold.held_out is not None]
+        folds = len(held_out)
         length = folds * rehearsal_length(self.spending.cooldown)
         cost = length * winner.samples * multiply_adds(arena.network, winner.batch_size)
         shared = length * winner.iterations * EACH_STEP  # by trainings side by side
@@ -287,13 +287,11 @@ class Reporter:
                 break
         ended = [one for one in tried if math.isfinite(one[1].best.loss + one[1].best.held_out_loss)]
         best = min(ended, key=lambda one: one[1].best.held_out_loss, default=None)
-        rows = sum(0 if fold.held_out is None else fold.held_out.rows for fold in arena.folds)
         free = self.space.stepsize is None and self.spending.cooldown > 0
-        while best is not None and free and len(tried) <= _HALVINGS:
-            if (len(tried) + 1) * each > self.spending.rehearsal:
-                break
+        most = min(_HALVINGS + 1, self.spending.rehearsal / each) if free else 0
+        while best is not None and len(tried) + 1 <= most:
             rehearsed(best[0].slowed(_SHORTER))
-            if not _as_good(tried[-1][1].best, best[1].best, tournament.constant, rows):
+            if not _as_good(tried[-1][1].best, best[1].best, tournament.constant, sum(held_out)):
                 break
             best = tried[-1]
         work = sum(one.work for _, one in tried)
@@ -519,7 +517,7 @@ def _as_good(look: Look, other: Look, constant: float, rows: int) -> bool:
     """
     loss, wrong = other.held_out_loss, other.held_out_error or 0.0
     well = loss + min(_AS_WELL * loss, _OF_GAIN * max(0.0, constant - loss))
-    surely = wrong + _SURELY * math.sqrt(wrong * (1 - wrong) / rows)
+    surely = wrong + SURELY * math.sqrt(wrong * (1 - wrong) / rows)
     return look.held_out_loss <= well and (look.held_out_error or 0.0) <= surely
 
 

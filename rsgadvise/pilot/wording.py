@@ -204,7 +204,7 @@ def stopping_note(choice: StoppingChoice | None, kept: Stopping | None, *, bound
     return f"{text} It would be chosen if the spec left training.stopping open; the spec's {own} is kept."
 
 
-def halved_note(winner: Candidate, advised: Candidate) -> str:
+def shorter_note(winner: Candidate, advised: Candidate) -> str:
     """Why the stepsize is shorter than that of the race."""
     if advised is winner:
         return ""

@@ -226,8 +226,8 @@ def test_the_answer_says_how_sure_it_is_and_what_else_a_proof_is_for() -> None:
         in said
     )
     assert "Proven for" not in said
-    for error, no_better in ((0.3, True), (0.29, False)):
-        plan = replace(found.train, held_out_error=error, constant_error=0.3)
+    for error, constant, no_better in ((0.3, 0.3, True), (0.29, 0.3, False), (0.1, 0.0, True)):
+        plan = replace(found.train, held_out_error=error, constant_error=constant)
         said = " ".join(lead(replace(found, train=plan)))
         assert ("that is no better than the commonest class" in said) == no_better
     for scaling, fix in ((None, "name a data file"), ("none", "leave out --constants")):

@@ -22,6 +22,7 @@ from rsgadvise.data.stream import (
     ArraySource,
     DataSource,
     RowArray,
+    first_of,
     malformed,
     optional,
     reading,
@@ -79,11 +80,6 @@ def _entries(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
             else:
                 others.append(each)
     return images, folders, others
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +218,13 @@ def _notes(found: _Found, kind: _Kind, *, classes: bool) -> tuple[str, ...]:
     notes = [f"{len(found.files)} images of {_by(kind.size)} pixels, {colour}."]
     if classes and found.classes is not None:
         names = sorted(set(found.classes))
-        notes.append(f"The {len(names)} classes are the sub-folders {_listed(names)}.")
+        notes.append(f"The {len(names)} classes are the sub-folders {first_of(names, _SHOWN)}.")
     if kind.transparent:
-        notes.append(f"Transparency was dropped: {_listed(kind.transparent)}.")
+        notes.append(f"Transparency was dropped: {first_of(kind.transparent, _SHOWN)}.")
     if kind.moving:
-        notes.append(f"Only the first picture of several was taken: {_listed(kind.moving)}.")
+        notes.append(f"Only the first picture of several was taken: {first_of(kind.moving, _SHOWN)}.")
     if found.over:
-        notes.append(f"Passed over: {_listed(found.over)}.")
+        notes.append(f"Passed over: {first_of(found.over, _SHOWN)}.")
     return tuple(notes)
 
 

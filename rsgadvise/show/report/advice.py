@@ -177,18 +177,21 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
     elif plan.loss is not None and plan.constant_loss is not None:
         known = ""
         if plan.spread is not None and plan.spread >= 1.05:
-            known = f" (up to {number(plan.spread, 2)} times longer or shorter may do as well)"
+            known = f"up to {number(plan.spread, 2)} times longer or shorter may do as well"
         if plan.source == "calibrated":
             text = "The stepsize was measured on your data; the least loss that any short run reached was "
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
             yield f"{text}.{_but(plan)}"
             return
         if plan.looks and plan.held_out_loss is not None:
-            text, end = _whole(plan), f". Stepsizes {known[2:-1]}" if known else ""
+            text, end = _whole(plan), f". Stepsizes {known}" if known else ""
         else:
             several = "," in plan_stepsizes(advice, plan)
             tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
-            text, end = f"A short run with {tried}{known} reached a training loss of ", ""
+            text, end = (
+                f"A short run with {tried}{f' ({known})' if known else ''} reached a training loss of ",
+                "",
+            )
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
             untold = "; no rows were held out, so that it says little of new ones"
             text += untold * (plan.held_out_loss is None)
@@ -197,7 +200,8 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
                     f"; of rows held out {percent(plan.held_out_error)} were wrong, always saying the "
                     f"commonest class {percent(plan.constant_error)}"
                 )
-        if plan.held_out_error is not None and plan.held_out_error >= (plan.constant_error or math.inf):
+        commonest = math.inf if plan.constant_error is None else plan.constant_error
+        if plan.held_out_error is not None and plan.held_out_error >= commonest:
             text += f"; that is no better than the commonest class{_why_no_better(plan)}"
         yield f"{text}{end}.{_but(plan)}"
     elif plan.source == "calibrated":
