@@ -295,6 +295,21 @@ def recommendations() -> Document:
     }
 
 
+def raced(*, bounded: bool = True) -> Document:
+    """The same with losses along its training; without bounds as of ReLU units and Adam."""
+    expected = [{"iterations": 5000, "loss": 0.5, "low": 0.4, "high": 0.7}]
+    train = {"expected": expected, "looks": [], "constant_loss": 1.09}
+    pilot = {"curve": [[10, 0.95], [100, 0.8], [1000, None]]}
+    by = "smallest loss in a race of short runs"
+    found = recommendations() | {"train": train, "pilot": pilot, "objective": by}
+    if not bounded:
+        no_bound: Document = {"bound": None, "terms": {}, "vacuous": True, "certified_bound": 9.0}
+        found["recommendations"] = [
+            row | no_bound | {"largest_gradient": 9.0} for row in found["recommendations"]
+        ]
+    return found
+
+
 def plan() -> Document:
     """A plan whose trade has a critical batch size of 100."""
     trade = [

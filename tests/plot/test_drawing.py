@@ -18,12 +18,13 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import Run
-from documents import LENGTHS, SAMPLES, chart
+from documents import LENGTHS, SAMPLES, chart, raced
+from PIL import Image
 
-from rsgadvise.errors import UsageError
-from rsgadvise.show.plot.charts import chart_from
+from rsgadvise.errors import DataError, UsageError
 from rsgadvise.show.plot.drawing import draw
 from rsgadvise.show.plot.figure import GROUPS, ROLES
+from rsgadvise.show.plot.terminal import render
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib: pip install 'rsgadvise[plot]'")
 
@@ -50,12 +51,33 @@ def markers(root: ElementTree.Element, name: str) -> list[tuple[float, float]]:
     ]
 
 
-def test_an_axis_that_the_panel_below_does_not_share_has_its_name(run: Run, tmp_path: Path) -> None:
+def test_an_axis_that_the_panel_below_does_not_share_has_its_name() -> None:
     """The losses along a training stand above the bounds of its ranks."""
-    document = tmp_path / "advice.json"
-    run("recommend", "configs/seedlings.csv", "-f", "json", "-q", "-o", document)
-    picture = draw(chart_from(document.read_text(), "advice.json"), "svg")
-    assert {"iterations k", "1,000"} <= set(texts(ElementTree.fromstring(picture)))
+    picture = draw(chart(raced()), "svg")
+    assert {"iterations k", "100"} <= set(texts(ElementTree.fromstring(picture)))
+
+
+def test_ranks_without_a_bound_are_not_drawn() -> None:
+    """Of ReLU units and Adam each bound is missing or the largest gradient, which shows nothing."""
+    found = chart(raced(bounded=False))
+    assert [panel.title for panel in found.panels] == ["Loss along the training"]
+    shown = " ".join(
+        [*texts(ElementTree.fromstring(draw(found, "svg"))), render(found, width=80, colour=False)]
+    )
+    assert "a constant prediction, 1.09" in shown
+    assert not re.search("acuous|bound|gradient", shown)
+    tall = (Image.open(io.BytesIO(draw(chart(raced(bounded=each)), "png"))).height for each in (True, False))
+    assert next(tall) > next(tall) + 200
+    document = raced(bounded=False)
+    document["recommendations"][2]["certified_bound"] = 8.9  # one that says something
+    assert len(chart(document).panels) == 2
+    del document["train"]
+    assert len(chart(document).panels) == 1
+    document["recommendations"][2]["certified_bound"] = None
+    with pytest.raises(
+        DataError, match=r"train\.expected: must hold at least one loss; .* whose ranks have a bound"
+    ):
+        chart(document)
 
 
 def test_every_text_is_in_the_picture(pictures: dict[str, ElementTree.Element]) -> None:

@@ -26,6 +26,7 @@ from rsgadvise.show.plot.names import GRADIENT, LIMIT
 from rsgadvise.show.plot.scales import across_axis, categories, linear_axis, log_axis, values_of
 
 _MOST = 30  # ranks in one picture
+_SHORT_RUN = "seen in a short run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,12 @@ class _Rank:
     terms: dict[str, Annotated[typed.Number, typed.must("be at least 0", lambda x: x >= 0)]] = field(
         default_factory=dict
     )
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether its own bound exists, or a certified one that says something."""
+        sure, limit = self.certified_bound, self.largest_gradient
+        return self.bound is not None or (sure is not None and not no_better(sure, limit))
 
     def label(self) -> str:
         """The hyper-parameters in one line."""
@@ -107,10 +114,12 @@ class _Model:
 
 
 def ranking_chart(document: typed.Document) -> Chart:
-    """Stacked terms at each rank, beside them both bounds, and above the losses of a race; of a torch model,
-    which has no bounds, the losses alone."""
+    """Stacked terms at each rank, beside them both bounds, and above the losses of a race; where no rank has
+    a bound, and of a torch model, the losses alone."""
     if "model" in document.content:
-        return _model_chart(document)
+        model = document.read(_Model)
+        rows = _learning(document, model, "at the end of short trainings")
+        return Chart(f"Advice for {model.model}", f"{model.optimizer}, loss {model.loss}", rows)
     found = document.read(_Ranking)
     first = found.recommendations[0].keep_prob
     # A document without limits of its own has that of the first rank, true at its keep probability.
@@ -120,33 +129,44 @@ def ranking_chart(document: typed.Document) -> Chart:
         else rank
         for rank in found.recommendations[:_MOST]
     ]
+    objective = "" if found.objective is None else f"; {found.objective}"
+    chart = Chart(
+        title=f"Recommendations for {network(found.kind, found.layers)}",
+        subtitle=f"{found.constants} constants{objective}",
+        rows=(),
+    )
+    if not any(rank.has_bound for rank in ranks):
+        return replace(chart, rows=_learning(document, found))
     across = categories("rank", [rank.label() for rank in ranks])
     parts = tuple(dict.fromkeys(name for rank in ranks for name in rank.terms))
     panels = [_bounds(ranks, across, found.constants)]
     if parts:
         panels.insert(0, _terms(ranks, across, parts))
-    objective = "" if found.objective is None else f"; {found.objective}"
-    return Chart(
-        title=f"Recommendations for {network(found.kind, found.layers)}",
-        subtitle=f"{found.constants} constants{objective}",
-        rows=(*_learning(found), tuple(panels)),
+    return replace(
+        chart,
+        rows=(*_losses(found.train, found.pilot), tuple(panels)),
         parts=tuple(name.replace("_", " ") for name in parts),
         caption=tuple(_caption(ranks, len(found.recommendations))),
     )
 
 
-def _model_chart(document: typed.Document) -> Chart:
-    found = document.read(_Model)
-    rows = tuple(_learning(found, "at the end of short trainings"))
+def _learning(
+    document: typed.Document, found: _Ranking | _Model, looked: str = _SHORT_RUN
+) -> tuple[tuple[Panel], ...]:
+    """The losses, of an answer that has nothing else to show.
+
+    Raises:
+        DataError: there are none either.
+    """
+    rows = tuple(_losses(found.train, found.pilot, looked))
     if not rows:
-        fix = "give an advice whose short trainings learnt something"
+        fix = "give an advice that was raced on data and learnt something, or one whose ranks have a bound"
         raise document.error(("train", "expected"), "must hold at least one loss", [], fix)
-    return Chart(f"Advice for {found.model}", f"{found.optimizer}, loss {found.loss}", rows)
+    return rows
 
 
-def _learning(found: _Ranking | _Model, looked: str = "seen in a short run") -> Iterator[tuple[Panel]]:
+def _losses(train: _Train | None, pilot: _Pilot | None, looked: str = _SHORT_RUN) -> Iterator[tuple[Panel]]:
     """The loss along a race's second run, and what is expected of whole trainings, if anything is."""
-    train, pilot = found.train, found.pilot
     if train is None or pilot is None or not (train.expected and (train.looks or pilot.curve)):
         return
     curve = [(look.iterations, look.loss) for look in train.looks] or pilot.curve
