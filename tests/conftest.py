@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -127,7 +127,13 @@ class Result:
     err: str
 
 
-Run = Callable[..., Result]
+T = TypeVar("T")
+
+
+def present(value: T | None) -> T:
+    """A value that must be there."""
+    assert value is not None
+    return value
 
 
 def strict(text: str) -> dict[str, Any]:
@@ -172,20 +178,46 @@ def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def invoke(*arguments: str | Path, stdin: str | None = None) -> Result:
-        monkeypatch.setattr(sys, "argv", ["rsgadvise", *map(str, arguments)])
+class Run:
+    """The command line inside the test process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: object, stdin: str | None = None) -> Result:
+        self._patch.setattr(sys, "argv", ["rsgadvise", *map(str, arguments)])
         if stdin is not None:
-            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+            self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
         with pytest.raises(SystemExit) as stop:
             main()
-        captured = capsys.readouterr()
+        captured = self._capsys.readouterr()
         code = stop.value.code
         assert isinstance(code, int)
         return Result(code, captured.out, captured.err)
 
-    return invoke
+    def document(self, *arguments: object, code: int = 0, stdin: str | None = None) -> dict[str, Any]:
+        """The answer in JSON; nothing but progress, and what was written, goes to standard error."""
+        done = self(*arguments, "-f", "json", stdin=stdin)
+        assert done.code == code, done.err
+        assert all(line.startswith(("done: ", "wrote ")) for line in done.err.splitlines()), done.err
+        return strict(done.out)
+
+    def words(self, *arguments: object, stdin: str | None = None) -> str:
+        """The answer as one line of words."""
+        return " ".join(self(*arguments, stdin=stdin).out.split())
+
+    def refused(self, *arguments: object, stdin: str | None = None) -> str:
+        """The one line that says what is wrong."""
+        done = self(*arguments, stdin=stdin)
+        assert (done.code, done.out) == (2, ""), done
+        assert done.err.startswith("error: ")
+        assert done.err.count("\n") == 1
+        return done.err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return Run(monkeypatch, capsys)
 
 
 @pytest.fixture

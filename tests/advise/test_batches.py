@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Run
 
 from rsgadvise.advise.space import batch_choices
 from rsgadvise.spec import Spec
 
-Run = Callable[..., Any]
 NETWORK: dict[str, Any] = {"kind": "multilayer", "layers": [4, 3, 1], "weight_bound": 0.05}
 TARGET = {"eps": 0.5, "delta": 0.1}
 
@@ -48,9 +47,7 @@ def test_what_is_listed_stays() -> None:
 
 
 def document(run: Run, *arguments: Any) -> dict[str, Any]:
-    done = run(*arguments, "-f", "json", "-q")
-    assert done.code == 0, done.err
-    found: dict[str, Any] = json.loads(done.out)
+    found: dict[str, Any] = run.document(*arguments, "-q")
     return found
 
 
@@ -109,10 +106,10 @@ def test_the_smallest_batch_is_the_same_in_both(run: Run, tmp_path: Path) -> Non
     path = tmp_path / "s.json"
     hard = {"eps": 1e-4, "delta": 0.05}
     path.write_text(json.dumps({"network": NETWORK, "target": hard, "search": {"batch_size": [16]}}))
-    refused = json.loads(run("recommend", path, "--constants", "certified", "-f", "json").out)
-    planned = json.loads(run("iterations", path, "--constants", "certified", "-f", "json").out)
+    refused = run.document("recommend", path, "--constants", "certified", code=1)
+    planned = run.document("iterations", path, "--constants", "certified", code=1)
     assert refused["infeasible"]["min_batch_size"] == planned["least_batch_size"]
     assert planned["least_batch_size"] < planned["min_batch_size"]
     fixed = ("--set", "target.runs=10")
-    refused = json.loads(run("recommend", path, "--constants", "certified", "-f", "json", *fixed).out)
+    refused = run.document("recommend", path, "--constants", "certified", *fixed, code=1)
     assert refused["infeasible"]["min_batch_size"] == planned["min_batch_size"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import present
 from numpy.typing import NDArray
 
 from rsgadvise.advise import wording
@@ -103,8 +104,7 @@ def test_stepsizes_at_the_edges(variance: float, distance: float, expected: floa
 
 def by_hand(problem: Problem, gammas: Float, batch: float, n: float) -> float:
     """The bound at constant stepsizes and uniform R."""
-    known = problem.measured
-    assert known is not None
+    known = present(problem.measured)
     u, loss = known.smoothness, problem.initial_loss
     floor = sum(known.layer_variances) / batch
     if problem.kind == "single_layer":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Run, present
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,8 +26,6 @@ from rsgadvise.theory.constants import (
     TiedNetwork,
 )
 from rsgadvise.theory.problem import Problem
-
-Run = Callable[..., Any]
 
 DEEP: dict[str, Any] = {"kind": "multilayer", "layers": [100, 20, 5], "weight_bound": 0.05}
 TARGET = {"eps": 0.05, "delta": 0.05}
@@ -66,11 +64,9 @@ def test_a_target_that_the_paper_has_no_plan_for() -> None:
     problem, space = asked(DEEP, target=TARGET)
     assert rank(problem, space, constants="paper", top=1).infeasible is not None
     assert choose_constants(Rankings(problem, space))[0] == "certified"
-    found = guarantee_for(Rankings(problem, space))
-    assert found is not None
+    found = present(guarantee_for(Rankings(problem, space)))
     assert (found.constants, found.proven, found.vacuous) == ("floorless", True, False)
-    certified = Rankings(problem, space).best("certified")
-    assert certified is not None
+    certified = present(Rankings(problem, space).best("certified"))
     assert found.runs * found.iterations * found.batch_size < certified.total_samples
     assert isinstance(found.stepsize, tuple)
     value = by_hand(
@@ -106,8 +102,7 @@ KINDS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("network", KINDS)
 def test_without_a_target_it_is_the_best_proven_bound(network: dict[str, Any]) -> None:
     problem, space = asked(network, data={"mean": 0.1, "samples": 20000})
-    found = guarantee_for(Rankings(problem, space))
-    assert found is not None
+    found = present(guarantee_for(Rankings(problem, space)))
     gamma = found.stepsize[0] if isinstance(found.stepsize, tuple) else found.stepsize
     held = {"batch": found.batch_size, "n": found.iterations, "zeta": found.keep_prob}
     assert by_hand(problem, found.constants, gamma=gamma, **held) == pytest.approx(found.bound, rel=1e-9)
@@ -155,8 +150,7 @@ def test_only_what_is_assumed_is_said_to_be(network: dict[str, Any], decay: floa
 
 def test_what_nobody_gave_is_at_its_worst_and_not_assumed() -> None:
     problem, space = asked({"kind": "single_layer", "layers": [5, 2]}, data={"samples": 10**6})
-    found = guarantee_for(Rankings(problem, space))
-    assert found is not None
+    found = present(guarantee_for(Rankings(problem, space)))
     assert "inputs in [0, 1], stepsize" in found.statement
     assert "f(W1)" not in found.statement, "no loss exceeds d_out"
 
@@ -186,8 +180,7 @@ def test_the_papers_bound_may_be_proven_where_the_certified_ranks_are_vacuous() 
     assert paper is not None
     assert paper.proven
     assert paper.bound < paper.largest_gradient
-    floorless = known.proven("floorless")
-    assert floorless is not None
+    floorless = present(known.proven("floorless"))
     assert floorless.bound < paper.bound
     constants, why = choose_constants(known)
     assert constants == "floorless"
@@ -200,8 +193,7 @@ def test_growth_with_the_box(target: dict[str, float] | None) -> None:
     problem, space = asked(
         {**DEEP, "weight_bound": 0.1}, data={"mean": 0.2, "samples": 10**6}, target=target, **sections
     )
-    found = guarantee_for(Rankings(problem, space))
-    assert found is not None
+    found = present(guarantee_for(Rankings(problem, space)))
     assert [each.weight_bound for each in found.growth] == sorted({*BOXES, 0.1})
     own = next(each for each in found.growth if each.weight_bound == 0.1)
     if target is None:
@@ -251,8 +243,7 @@ def test_growth_with_the_box_takes_the_largest_loss_of_each(sections: dict[str, 
             *asked({"kind": "multilayer", "weight_bound": width, **network}, search=search, **sections)
         )
 
-    found = guarantee_for(classes(0.05))
-    assert found is not None
+    found = present(guarantee_for(classes(0.05)))
     shown = {each.weight_bound: each.bound or each.iterations for each in found.growth}
     bests = {width: classes(width).proven(found.constants) for width in shown}
     assert sum(best is not None for best in bests.values()) > 1, "or this tests nothing"
@@ -354,7 +345,7 @@ def test_iterations_takes_the_plan_that_there_is(run: Run, tmp_path: Path) -> No
 
 def test_compare_and_design_take_the_plan_that_there_is(run: Run, tmp_path: Path) -> None:
     specs = [written(tmp_path / "a.json"), written(tmp_path / "b.json", data={"mean": 0.5})]
-    compared = json.loads(run("compare", *specs, "-f", "json").out)
+    compared = run.document("compare", *specs)
     assert compared["constants"] == "certified"
     assert "the paper's constants have no plan" in compared["notes"][0]
     assert run("compare", *specs, "--constants", "paper").code == 1
@@ -370,19 +361,16 @@ def test_compare_and_design_take_the_plan_that_there_is(run: Run, tmp_path: Path
 
 def test_a_bound_above_the_loss_of_a_constant_prediction_is_not_useful() -> None:
     deep = {"kind": "multilayer", "layers": [20, 16, 16, 3], "weight_bound": 5, "loss": "cross_entropy"}
-    found = guarantee_for(Rankings(*asked({**deep, "activation": "tanh"})))
-    assert found is not None
+    found = present(guarantee_for(Rankings(*asked({**deep, "activation": "tanh"}))))
     assert found.proven
     assert found.bound > 1e3
     assert not found.useful
     known = Rankings(*asked({"kind": "multilayer", "layers": [8, 4, 2], "weight_bound": 0.05}))
-    found = guarantee_for(known)
-    assert found is not None
+    found = present(guarantee_for(known))
     assert found.bound < 0.25
     assert found.useful
     for times in (0.99, 1.01):
-        again = guarantee_for(known, found.bound * times)
-        assert again is not None
+        again = present(guarantee_for(known, found.bound * times))
         assert again.useful == (times > 1)
     with_target = guarantee_for(Rankings(*asked(DEEP, target=TARGET)), 1e-9)
     assert with_target is None or with_target.useful

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import present
 
 from rsgadvise.advise.evaluate import evaluate
 from rsgadvise.advise.plan import Request, plan_iterations
@@ -31,20 +32,6 @@ def plan(of: Problem | None = None, constants: Any = "paper", **changes: Any) ->
         "keep_prob": (1.0, 1.0), "assumed": (), **changes,
     }  # fmt: skip
     return plan_iterations(of or problem(), Request(**values), constants=constants)
-
-
-def test_worked_example() -> None:
-    found = plan()
-    assert (found.iterations, found.iterations_paper) == (7835, 7842)
-    assert (found.dataset_size_exact, found.dataset_size) == (1959, 1960)
-    assert found.iterations_real == pytest.approx(7834.56, abs=0.005)
-    assert found.iterations_paper_real == pytest.approx(7841.06, abs=0.005)
-    assert found.samples == 7835 * 50
-    assert found.min_batch_size == 1
-    assert found.critical_batch_size == pytest.approx(500 / 16 / (0.05 * 0.05**0.1), rel=1e-8)
-    assert found.bound is not None
-    assert found.bound <= found.per_run_target
-    assert found.feasible
 
 
 def test_best_number_of_runs_may_be_large() -> None:
@@ -75,8 +62,7 @@ def test_plans_of_every_kind_hold_and_are_tight(
 ) -> None:
     of = problem(**network)
     objective = objective_for(of, constants)
-    lowest = plan(of, constants, batch_size=1, keep_prob=keep).min_batch_size
-    assert lowest is not None
+    lowest = present(plan(of, constants, batch_size=1, keep_prob=keep).min_batch_size)
     for factor in (1, 3, 40):
         found = plan(of, constants, batch_size=lowest * factor, keep_prob=keep)
         if not found.feasible:  # right at the edge N passes 1e15
@@ -109,8 +95,7 @@ def test_critical_batch_size_doubles_the_fewest_steps(constants: Any) -> None:
         of = problem(**network)
         objective = objective_for(of, constants)
         found = plan(of, constants, batch_size=10**7, keep_prob=(0.5, 1.0))
-        knee = found.critical_batch_size
-        assert knee is not None
+        knee = present(found.critical_batch_size)
         target = np.full(2, found.per_run_target)
         steps, _ = objective.required_iterations(target, np.asarray([1e30, knee]), (0.5, 1.0))
         assert steps[1] == pytest.approx(2 * steps[0], rel=1e-6)
@@ -172,8 +157,7 @@ def test_the_best_number_of_runs_says_in_what_it_is_the_best() -> None:
     totals = {runs: runs * 50 * (plan(runs=runs).iterations or 0) for runs in range(1, 40)}
     assert found.total_samples == totals[10]
     assert found.recommended_samples == min(totals.values())
-    assert found.recommended_runs is not None
-    assert found.recommended_samples == totals[found.recommended_runs] < found.total_samples
+    assert found.recommended_samples == totals[present(found.recommended_runs)] < found.total_samples
     grid = next(block for block in plan_blocks(found) if isinstance(block, Grid))
     facts = {name.strip(): text for name, text in grid.rows}
     assert facts["samples in all, 10 runs"] == f"{totals[10]:,}"

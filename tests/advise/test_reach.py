@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from conftest import present
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.results import Infeasible
@@ -24,9 +25,7 @@ def spec(kind: str, eps: float, runs: int | None, **sections: Any) -> Spec:
 
 
 def refused(wanted: Spec, constants: Any = "paper") -> Infeasible:
-    found = recommend(wanted, constants=constants).infeasible
-    assert found is not None
-    return found
+    return present(recommend(wanted, constants=constants).infeasible)
 
 
 LIMITS: list[tuple[dict[str, Any], str]] = [
@@ -59,8 +58,7 @@ def test_the_smallest_eps_is_met_and_no_smaller_one(
 ) -> None:
     """The plan for a target is solved for N; the smallest eps comes from the bound at the limits instead."""
     found = refused(spec(kind, 1e-9, runs, **sections), constants)
-    eps = found.smallest_eps
-    assert eps is not None
+    eps = present(found.smallest_eps)
     assert key in found.binding
     assert f"within {' and '.join(found.binding)} " in found.reason
     free = f" {eps:.4g}, the largest squared gradient of this network, which any weights meet"
@@ -83,8 +81,7 @@ def test_the_case_of_a_target_that_nothing_reaches() -> None:
     least = min(range(1, 100), key=eps)
     assert least == 5
     assert found.smallest_eps == pytest.approx(eps(least), rel=1e-3)
-    assert found.smallest_eps is not None
-    assert found.smallest_eps >= eps(least)
+    assert present(found.smallest_eps) >= eps(least)
     assert found.binding == ("budget.epochs",)
     assert "75,000 iterations in each of 5 runs" in found.reason
     for innocent in ("stepsize", "keep_prob", "search.iterations.max"):
@@ -107,8 +104,7 @@ def test_plans_without_a_closed_form_name_an_eps_that_is_met(stopping: str) -> N
     training = {"decay": 0.5, "stopping": stopping}
     sections: dict[str, Any] = {"training": training, "budget": {"epochs": 1}}
     found = refused(spec("single_layer", 1e-6, None, **sections))
-    eps = found.smallest_eps
-    assert eps is not None
+    eps = present(found.smallest_eps)
     words = (
         "the smallest target.eps with a plan is"
         if stopping == "matched"
@@ -125,8 +121,7 @@ def test_the_smallest_batch_of_a_projected_gradient_is_exact(kind: str) -> None:
     """4 sigma^2/q with certified constants: one row fewer, and no number of iterations will do."""
     sections: dict[str, Any] = {"search": {"batch_size": [1], "iterations": {"max": 10**15}}}
     eps = {"autoencoder": 5.0, "multilayer": 0.02}[kind]
-    least = refused(spec(kind, eps, 3, **sections), "certified").min_batch_size
-    assert least is not None
+    least = present(refused(spec(kind, eps, 3, **sections), "certified").min_batch_size)
     for batch, met in ((least - 1, False), (least, True)):
         sections["search"]["batch_size"] = [batch]
         assert bool(recommend(spec(kind, eps, 3, **sections), constants="certified").recommendations) == met

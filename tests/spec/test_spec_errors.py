@@ -11,7 +11,6 @@ from rsgadvise.spec import Spec, load_spec, parse_spec
 from rsgadvise.spec.load import rule_of
 
 NETWORK = "network: {kind: single_layer, layers: [784, 10]}\n"
-AUTOENCODER = "network: {kind: autoencoder, layers: [784, 100], weight_bound: 0.05}\n"
 MULTILAYER = "network: {kind: multilayer, layers: [784, 200, 10], weight_bound: 0.05}\n"
 
 

@@ -291,8 +291,6 @@ def test_stepsizes_of_very_small_and_very_large_numbers(
     assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
-# The end of the range, gamma = 2/U: valid where p_1 = 0, which takes decay, `matched` and two iterations.
-
 KNOWN: dict[str, Any] = {
     "batch_size": 4.0,
     "suboptimality": 1.0,
@@ -315,3 +313,6 @@ def test_each_candidate_has_its_own_range() -> None:
         descent_bound(stepsize=np.array([4.0, 4.0]), iterations=np.array([1.0, 50.0]), **KNOWN)
     with pytest.raises(HypothesisError, match=r"got 4\.1"):
         descent_bound(stepsize=np.array([3.0, 4.1]), iterations=np.array([1.0, 50.0]), **KNOWN)
+
+
+# The end of the range, gamma = 2/U: valid where p_1 = 0, which takes decay, `matched` and two iterations.

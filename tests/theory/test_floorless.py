@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import present
 from numpy.typing import NDArray
 from scipy.optimize import brentq, lsq_linear
 
@@ -241,8 +242,7 @@ def test_the_bound_is_the_steps_summed(kind: str, stopping: Stopping) -> None:
         plans = Plans(shape, np.full(1, zeta), 8 * one, n * one, Schedule(rho, stopping))
         by_hand = written_out(gamma, rho, n, 8, 2.0, problem.largest_loss, u, var, p)
         assert float(theorem.objective.bound(plans).value[0]) == pytest.approx(by_hand, rel=1e-9)
-        length = theorem.gradient_stepsize(one)
-        assert length is not None
+        length = present(theorem.gradient_stepsize(one))
         assert float(length[0]) == pytest.approx(1 / u)
 
 

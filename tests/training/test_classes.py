@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, present
 
 from rsgadvise import recommend
 from rsgadvise.errors import DataError, SpecError
@@ -30,10 +29,9 @@ SPEC = {"network": {"kind": "single_layer", "layers": [4, 3], "loss": "cross_ent
 def test_a_network_without_classes_is_refused(network: str, why: str, tmp_path: Path, run: Run) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"network: {network}\n")
-    found = run("recommend", spec)
-    assert found.code == 2
-    assert "network.loss: must be a loss that needs no classes" in found.err
-    assert why in found.err
+    found = run.refused("recommend", spec)
+    assert "network.loss: must be a loss that needs no classes" in found
+    assert why in found
 
 
 @pytest.mark.parametrize(
@@ -50,10 +48,9 @@ def test_targets_that_are_no_classes_are_refused(rows: str, why: str, tmp_path: 
     spec.write_text(
         "network: {kind: single_layer, layers: [2, 2], loss: cross_entropy}\ndata: {file: a.npz}\n"
     )
-    found = run("recommend", spec)
-    assert found.code == 2
-    assert "network.loss: must be one for the targets in" in found.err
-    assert why in found.err
+    found = run.refused("recommend", spec)
+    assert "network.loss: must be one for the targets in" in found
+    assert why in found
 
 
 def test_arrays_that_are_no_classes_are_refused() -> None:
@@ -66,16 +63,14 @@ def test_arrays_that_are_no_classes_are_refused() -> None:
 def test_rows_of_no_known_class_have_no_loss() -> None:
     classes = np.eye(3)[(3 * X[:, 0]).astype(int)]
     half = np.where(np.arange(60)[:, None] % 2, classes, 0)
-    found = recommend(SPEC, data=(X, half)).train
-    assert found is not None
-    assert found.constant_loss is not None
-    assert 0.4 < found.constant_loss < 0.6  # ln 3 of every other row
+    found = present(recommend(SPEC, data=(X, half)).train)
+    assert 0.4 < present(found.constant_loss) < 0.6  # ln 3 of every other row
 
 
 def test_a_race_is_judged_by_it(tmp_path: Path, run: Run) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"{NETWORK}\ndata: {{file: {SEEDLINGS}, target: variety}}\n")
-    found = json.loads(run("recommend", spec, "-f", "json").out)
+    found = run.document("recommend", spec)
     train = found["train"]
     assert train["constant_loss"] == pytest.approx(1.09, abs=0.01)  # ln 3, but for unequal shares
     assert train["loss"] < 0.5
@@ -88,12 +83,12 @@ def test_explain_and_verify_name_its_largest_loss(unit: str, tmp_path: Path, run
     spec = tmp_path / "spec.yaml"
     network = NETWORK.replace("loss:", f"weight_bound: 0.5, activation: {unit}, loss:")
     spec.write_text(f"{network}\n{STATISTICS}\n{FIXED.replace('0.3', '0.01').replace('2000', '50')}\n")
-    bound = json.loads(run("bound", spec, "-f", "json").out)
+    bound = run.document("bound", spec)
     (largest,) = (each["value"] for each in bound["assumed"] if each["key"] == "training.initial_loss")
     told = run("explain", spec, "-f", "json").out
     assert f"{unit} units, cross-entropy of softmax outputs" in told
     assert "those of a row sum to at most 1" in told
-    told = " ".join(run("verify", spec, "--constants", "certified", "--runs", "20").out.split())
+    told = run.words("verify", spec, "--constants", "certified", "--runs", "20")
     assert f"take {largest:g}, assumed as training.initial_loss" in told
 
 
@@ -104,17 +99,17 @@ def test_without_a_box_a_bound_needs_the_loss_at_the_start(tmp_path: Path, run: 
     found = run("bound", spec)
     assert "without a box no loss is the largest" in " ".join(found.out.split())
     assert "is not given, and without a box" in run("explain", spec, "-f", "json").out
-    known = json.loads(run("bound", spec, "--set", "training.initial_loss=1.3", "-f", "json").out)
+    known = run.document("bound", spec, "--set", "training.initial_loss=1.3")
     # (D_f/(N gamma) + U sigma^2 gamma/(2B)) / (1 - U gamma/2), U = 1.2/2 and sigma^2 = 2 * 5 * 0.27.
     expected = (1.3 / 600 + 0.6 * 2.7 * 0.3 / 40) / (1 - 0.09)
     assert known["bound"] == pytest.approx(expected, rel=1e-9)
     late = ("--set", "training.initial_loss=1.3", "--set", "training.stopping=increasing")
-    assert json.loads(run("bound", spec, *late, "-f", "json").out)["vacuous"]
+    assert run.document("bound", spec, *late)["vacuous"]
 
 
 def test_a_guarantee_without_hidden_layers_speaks_of_no_sigmoids(tmp_path: Path, run: Run) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"{NETWORK.replace('multilayer, layers: [5, 8, 3]', 'single_layer, layers: [5, 3]')}\n")
     spec.write_text(f"{spec.read_text()}{STATISTICS}\ntraining: {{initial_loss: 1.2}}\n")
-    statement = json.loads(run("recommend", spec, "-f", "json").out)["guarantee"]["statement"]
+    statement = run.document("recommend", spec)["guarantee"]["statement"]
     assert "a 5-3 network without biases, cross-entropy of softmax outputs" in statement
