@@ -41,7 +41,7 @@ bench-agreement: $(VENV)/.installed  ## whether bounds rank configurations as tr
 	$(BIN)/python -m research.agreement
 
 figure1: $(VENV)/.installed-plot  ## the paper's Figure 1 on the data sets in DATA: pictures and verdicts in docs/figure1
-	RSGADVISE_DATA='$(or $(DATA),$(RSGADVISE_DATA))' $(BIN)/python -m research.figure1 --cache .figure1 -o docs/figure1
+	RSGADVISE_DATA='$(or $(DATA),$(RSGADVISE_DATA))' $(BIN)/python -m research.figure1 -o docs/figure1
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -69,4 +69,4 @@ $(VENV)/.installed-plot: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) .figure1 build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -276,7 +276,7 @@ def test_the_installed_command_is_preferred(tmp_path: Path) -> None:
     assert done.arguments == ["verify", *END]
 
 
-@pytest.mark.parametrize("requirement", ["", "rsgadvise[dask]==1.2", "-r evil.txt"])
+@pytest.mark.parametrize("requirement", ["", "rsgadvise[parquet]==1.2", "-r evil.txt"])
 def test_the_action_installs_into_an_environment_of_its_own(requirement: str, tmp_path: Path) -> None:
     python = script(tmp_path / "python", PYTHON)
     (tmp_path / "temp").mkdir()

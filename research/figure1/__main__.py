@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
-        kept = "run it again to go on" if options.cache else "with --cache DIR it would go on from there"
-        say(f"interrupted; {kept}")
+        say("interrupted")
         return 130
 
 
@@ -66,7 +65,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--rows", type=int, default=_ROWS, metavar="S", help=f"of each data set (default: {_ROWS})"
     )
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="change the specs")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep finished points, and reuse them")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="write documents, pictures and table here"
     )
@@ -83,7 +81,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _computed(tasks: Sequence[Task], folder: Path, options: argparse.Namespace) -> dict[Task, Replicate]:
     """All tasks, each in one thread of one process: such small networks gain nothing from more threads."""
-    fixed = (folder, options.rows, tuple(options.set), options.cache)
+    fixed = (folder, options.rows, tuple(options.set))
     if options.jobs == 1:
         return {task: run_task(task, *fixed) for task in tasks}
     found: dict[Task, Replicate] = {}
@@ -102,7 +100,6 @@ def _computed(tasks: Sequence[Task], folder: Path, options: argparse.Namespace) 
 def _run(names: Sequence[str], folder: Path, options: argparse.Namespace) -> int:
     begun = time.perf_counter()
     seeds = range(options.replicates)
-    # Replicate after replicate, so that whatever ends the program leaves whole ones behind.
     tasks = [(panel, data, seed) for seed in seeds for panel in options.panels for data in names]
     found = _computed(tasks, folder, options)
     say(f"computed in {(time.perf_counter() - begun) / 60:.1f} minutes")

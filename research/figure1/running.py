@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from research.figure1.tables import Table, reduced
 from rsgadvise.ask.sweep.axes import PlannedPoint, override, parse_axis, plan_points
 from rsgadvise.ask.sweep.measuring import Computer, Options
 from rsgadvise.ask.sweep.results import Axis, Measurement, Sweep, SweepPoint, Value
-from rsgadvise.ask.sweep.running import SweepLog, identity, run_sweep
+from rsgadvise.ask.sweep.running import run_sweep
 from rsgadvise.ask.verify.runners import make_runner
 from rsgadvise.show.report.documents import as_document
 from rsgadvise.show.report.sweeping import sweep_body
@@ -115,7 +113,7 @@ def _fitted(layers: Sequence[float], factor: int) -> tuple[float, ...]:
     return (int(inner[0]) // factor, *inner[1:], last)
 
 
-def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: Path | None) -> Replicate:
+def run_replicate(planned: Plan, table: Table, *, data: str, seed: int) -> Replicate:
     """All points of a panel on one table, each from the same seed.
 
     Args:
@@ -123,7 +121,6 @@ def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: P
         table: the data.
         data: its name, which with the seed decides all randomness.
         seed: of the replicate: W^1, columns, mini-batches and masks.
-        cache: a folder for finished points, or None.
     """
     began = [
         PlannedPoint(point.values, with_override(point.loaded, "training.iterations=1", option="vary"))
@@ -141,39 +138,20 @@ def run_replicate(planned: Plan, table: Table, *, data: str, seed: int, cache: P
             chosen = tuple(every[place] for place in places)
             options = Options(measure=True, runs=1, seed=seed, confidence=CONFIDENCE)
             name = f"{planned.panel} {data}"
-            known = identity(
-                chosen[0].loaded.spec, planned.axes, options, name=name, statistics=statistics, data=rows
+            sweep = run_sweep(
+                chosen,
+                planned.axes,
+                options=options,
+                name=name,
+                computer=Computer(lambda: make_runner([], jobs=1, kill=False)),
+                data=rows,
+                statistics=statistics,
             )
-            with _log(cache, f"{name} {stage} {width} {seed}", known, chosen) as log:
-                sweep = run_sweep(
-                    chosen,
-                    planned.axes,
-                    options=options,
-                    name=name,
-                    computer=Computer(lambda: make_runner([], jobs=1, dask=None, kill=False)),
-                    data=rows,
-                    statistics=statistics,
-                    log=log,
-                )
             if sweep.interrupted:
                 raise KeyboardInterrupt
             found[stage].update(zip(places, sweep.points, strict=True))
     order = range(len(planned.points))
     return Replicate(*(tuple(found[stage][place] for place in order) for stage in ("ended", "began")))
-
-
-@contextlib.contextmanager
-def _log(
-    cache: Path | None, name: str, known: Mapping[str, Any], points: Sequence[PlannedPoint]
-) -> Iterator[SweepLog | None]:
-    """A log whose name says what decides its numbers, so that a changed spec begins a new one."""
-    if cache is None:
-        yield None
-        return
-    digest = sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
-    cache.mkdir(parents=True, exist_ok=True)
-    with SweepLog(cache / f"{name.replace(' ', '_')}_{digest}.jsonl", known, points) as log:
-        yield log
 
 
 def joined(planned: Plan, replicates: Sequence[Replicate], table: Table, *, data: str) -> dict[str, Any]:

@@ -24,10 +24,8 @@ def table_of(data: str, folder: Path, rows: int) -> Table:
     return load_table(data, folder, rows=rows)
 
 
-def run_task(task: Task, folder: Path, rows: int, changes: tuple[str, ...], cache: Path | None) -> Replicate:
+def run_task(task: Task, folder: Path, rows: int, changes: tuple[str, ...]) -> Replicate:
     """One panel on one data set from one seed, in a process of its own."""
     panel, data, seed = task
     table = table_of(data, folder, rows)
-    return run_replicate(
-        plan(panel, table.inputs.shape[1], overrides=changes), table, data=data, seed=seed, cache=cache
-    )
+    return run_replicate(plan(panel, table.inputs.shape[1], overrides=changes), table, data=data, seed=seed)

@@ -199,7 +199,7 @@ def _measured(
         except HypothesisError as error:
             raise located(error, loaded) from None
     runner = make_runner(
-        [case.experiment for case in cases], jobs=jobs or usable_cores(), dask=None, kill=budget is not None
+        [case.experiment for case in cases], jobs=jobs or usable_cores(), kill=budget is not None
     )
     # Without bounds to decide there are no cases to tell one by one: a bar on a terminal, else nothing.
     with CaseProgress(enabled=not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:

@@ -69,14 +69,6 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 JobsOption = Annotated[
     int | None, typer.Option(min=1, max=1024, help="Processes; default: one per usable core.")
 ]
-DaskOption = Annotated[
-    str | None,
-    typer.Option(
-        "--dask",
-        metavar="ADDRESS",
-        help="Scheduler to compute on, such as tcp://host:8786; local starts one of --jobs processes.",
-    ),
-]
 
 
 def check_confidence(confidence: float) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 0.7  # seconds before a bar appears
-MANY_BYTES = 10**8  # data that takes seconds to generate
 
 
 class _Progress:
@@ -87,25 +86,14 @@ class CaseProgress(_Progress):
 
 
 class SweepProgress(_Progress):
-    """Progress of a sweep that trains, by points; one with much data is told before it begins."""
-
-    _told = -1  # the point that was told last
+    """Progress of a sweep that trains, by points."""
 
     def __call__(self, state: SweepState) -> None:
         """Show the state; a finished point is told once, and a reader that has left is no error."""
-        work = state.work if state.work is not None and state.work.data_bytes >= MANY_BYTES else None
         with contextlib.suppress(OSError):
             if self._terminal:
                 what = f"point {min(state.done + 1, state.total)} of {state.total}"
-                if work is not None:
-                    what += f": preparing {work.data_bytes / 1e9:.2g} GB of data"
                 self._draw(what, state.done + state.share, state.total)
-            elif self._enabled and work is not None and state.done > self._told:
-                self._told = state.done
-                from rsgadvise.show.report.sweeping import work_line
-
-                line = f"now: {state.done + 1} of {state.total}: {work_line(work)}"
-                print(line, file=sys.stderr, flush=True)
             elif self._enabled and state.finished is not None:
                 from rsgadvise.show.report.sweeping import point_line
 

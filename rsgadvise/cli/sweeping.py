@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +12,12 @@ import typer
 from rsgadvise.cli.bounds import adviser, require_bounds, require_box
 from rsgadvise.cli.options import (
     AdviserOption,
-    DaskOption,
     JobsOption,
     SetOption,
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import TargetOptions, can_show, is_stdout, show
+from rsgadvise.cli.output import TargetOptions, can_show, show
 from rsgadvise.cli.sources import check_fit, described, rows_of, statistics_of
 from rsgadvise.errors import RsgadviseError, UsageError
 from rsgadvise.records import dataclass
@@ -32,10 +28,8 @@ if TYPE_CHECKING:
     from rsgadvise.ask.sweep.axes import PlannedPoint
     from rsgadvise.ask.sweep.measuring import Computer, Options
     from rsgadvise.ask.sweep.results import Axis
-    from rsgadvise.ask.sweep.running import SweepLog
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.spec import LoadedSpec
-    from rsgadvise.training.networks import Data
 
 
 _EXAMPLE = "--vary network.layers[1]=50:800:log8"
@@ -117,31 +111,6 @@ def _plan(loaded: LoadedSpec, vary: Sequence[str], *, quiet: bool) -> _Plan:
     return _Plan(loaded, axes, found, statistics, rows, (*about, *notes))
 
 
-@contextlib.contextmanager
-def _log(
-    resume: Path | None, plan: _Plan, options: Options, data: Data | None, *, quiet: bool
-) -> Iterator[SweepLog | None]:
-    if resume is None:
-        yield None
-        return
-    from rsgadvise.ask.sweep.running import SweepLog, identity
-
-    known = identity(
-        plan.loaded.spec,
-        plan.axes,
-        options,
-        name=plan.loaded.source.file,
-        statistics=plan.statistics,
-        data=data,
-    )
-    with SweepLog(resume, known, plan.points) as log:
-        if log.repaired and not quiet:
-            print(f"{resume}: removed a last line that was cut short", file=sys.stderr)
-        if log.found and not quiet:
-            print(f"{resume}: {len(log.found)} of {len(plan.points)} points are there", file=sys.stderr)
-        yield log
-
-
 def _options(
     loaded: LoadedSpec,
     *,
@@ -211,20 +180,13 @@ def sweep(
         typer.Option(help="student: approximate; rigorous: valid for any number of runs, and much wider."),
     ] = Limits.STUDENT,
     advice: AdviserOption = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Keep finished points in FILE; take those that are there."),
-    ] = None,
     jobs: JobsOption = None,
-    dask: DaskOption = None,
     set_: SetOption = None,
     *,
     to: TargetOptions,
 ) -> None:
     """Vary one or two keys of a spec: bounds, or measured gradients."""
     check_confidence(confidence)
-    if resume is not None and is_stdout(resume):
-        raise UsageError("--resume must name a file that can be read again; got -; name one")
     from rsgadvise.spec import load_spec
 
     loaded = load_spec(spec, overrides=tuple(set_ or ()))
@@ -236,18 +198,15 @@ def sweep(
         confidence=confidence,
         interval=interval,
         advice=advice,
-        training={"--runs": runs, "--jobs": jobs, "--dask": dask},
+        training={"--runs": runs, "--jobs": jobs},
     )
     plan = _plan(loaded, tuple(vary or ()), quiet=to.quiet)
     from rsgadvise.ask.sweep.running import run_sweep
     from rsgadvise.cli.progress import SweepProgress
 
     data = rows_of(plan.loaded, plan.rows) if options.measure and plan.rows is not None else None
-    computer = _computer(jobs, dask) if options.measure else None
-    with (
-        _log(resume, plan, options, data, quiet=to.quiet) as log,
-        SweepProgress(enabled=not to.quiet and options.measure) as progress,
-    ):
+    computer = _computer(jobs) if options.measure else None
+    with SweepProgress(enabled=not to.quiet and options.measure) as progress:
         found = run_sweep(
             plan.points,
             plan.axes,
@@ -257,7 +216,6 @@ def sweep(
             data=data,
             statistics=plan.statistics,
             notes=plan.notes,
-            log=log,
             progress=progress,
         )
     if found.interrupted and not found.points:
@@ -281,8 +239,8 @@ def sweep(
         raise typer.Exit(130)
 
 
-def _computer(jobs: int | None, dask: str | None) -> Computer:
+def _computer(jobs: int | None) -> Computer:
     from rsgadvise.ask.sweep.measuring import Computer
     from rsgadvise.ask.verify.runners import make_runner
 
-    return Computer(lambda: make_runner([], jobs=jobs or usable_cores(), dask=dask, kill=False))
+    return Computer(lambda: make_runner([], jobs=jobs or usable_cores(), kill=False))

@@ -18,7 +18,6 @@ from rsgadvise.ask.verify.results import Verification
 from rsgadvise.cli.bounds import adviser, located, require_bounds, unique_name
 from rsgadvise.cli.options import (
     AdviserOption,
-    DaskOption,
     JobsOption,
     SetOption,
     check_budget,
@@ -309,7 +308,6 @@ def verify(
         ),
     ] = None,
     jobs: JobsOption = None,
-    dask: DaskOption = None,
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="SECONDS", help="Stop after so long.")
     ] = None,
@@ -345,7 +343,6 @@ def verify(
     runner = make_runner(
         [case.experiment for case in cases],
         jobs=jobs or usable_cores(),
-        dask=dask,
         kill=budget is not None,
     )
     with CaseProgress(enabled=not to.quiet) as progress:

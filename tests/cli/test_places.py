@@ -123,8 +123,6 @@ def test_other_outputs_are_not_written_over_inputs(run: Run, name: str) -> None:
     kept = Path(name)
     before = kept.read_bytes()
     refused(run, before, kept, "verify", "spec.yaml", "-q", "--junit", name, option="--junit")
-    vary = ("--vary", "training.keep_prob=1")
-    refused(run, before, kept, "sweep", "spec.yaml", *vary, "-q", "--resume", name, option="--resume")
 
 
 def test_outputs_are_kept_apart(run: Run) -> None:

@@ -144,7 +144,6 @@ BAD = {
     "data.mean_square=0.35)",
     "--vary training.decay=0,1 --runs 3": "--runs is about training; got no --measure",
     "--vary training.decay=0,1 --jobs 3": "--jobs is about training",
-    "--vary training.decay=0,1 --dask x": "--dask is about training",
     "--vary training.decay=0,1 --confidence 1": "--confidence must be a probability",
     "--vary training.decay=0:1:100 --vary data.mean=0.35:0.6:101": "at most 10,000 points; got 10,100",
 }
@@ -281,18 +280,6 @@ def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
         done = run("sweep", spec, *(part for each in pair for part in ("--vary", each)))
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert "each key can vary once; got network.layers and network.layers[1]" in done.err
-
-
-def test_much_data_is_announced(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What will take long is told before it begins; -q tells nothing."""
-    monkeypatch.setattr("rsgadvise.cli.progress.MANY_BYTES", 1024 * 30 * 8)
-    command = ("sweep", spec, "--vary", "network.layers[0]=6,30", "--measure", "--runs", "2", "--jobs", "1")
-    done = run(*command)
-    told = [line for line in done.err.splitlines() if line.startswith("now: ")]
-    assert told == [
-        "now: 2 of 2: 2 runs of 12 iterations, 128 weights, 1,024 generated rows of 30 columns (0.00025 GB)"
-    ]
-    assert run(*command, "-q").err == ""
 
 
 def test_rounding_is_no_trend(run: Run, config: Callable[[str], Path]) -> None:

@@ -25,7 +25,7 @@ from rsgadvise.ask.verify.cases import Case, Experiment, Miss, Setting, build_ca
 from rsgadvise.ask.verify.results import Verification
 from rsgadvise.ask.verify.runners import LocalRunner, ProcessRunner, make_runner
 from rsgadvise.ask.verify.running import Progress, Runner, State, WorkerDiedError, run_cases
-from rsgadvise.errors import MissingExtraError, UsageError
+from rsgadvise.errors import UsageError
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network
 from rsgadvise.training.rsg import Stream
@@ -305,7 +305,7 @@ from rsgadvise.ask.verify.suite import suite
 
 cases = suite(seed=0, confidence=0.99)
 print("cases", flush=True)
-runner = make_runner([case.experiment for case in cases], jobs=2, dask=None, kill=False)
+runner = make_runner([case.experiment for case in cases], jobs=2, kill=False)
 print("workers", flush=True)
 told = []
 def progress(state):
@@ -389,14 +389,8 @@ def test_more_processes_than_allowed_are_one_line(small: list[Case]) -> None:
 
 
 def test_one_job_needs_no_process_unless_it_must_be_ended_midway() -> None:
-    assert isinstance(make_runner([], jobs=1, dask=None, kill=False), LocalRunner)
-    runner = make_runner([], jobs=1, dask=None, kill=True)
+    assert isinstance(make_runner([], jobs=1, kill=False), LocalRunner)
+    runner = make_runner([], jobs=1, kill=True)
     assert isinstance(runner, ProcessRunner)
     runner.close(abandon=False)
     assert_nobody_is_left()
-
-
-def test_dask_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'rsgadvise\[dask\]'"):
-        make_runner([], jobs=1, dask="tcp://127.0.0.1:8786", kill=False)

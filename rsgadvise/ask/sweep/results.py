@@ -83,28 +83,6 @@ class SweepPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class PointWork:
-    """What is trained at a point.
-
-    Attributes:
-        rows, columns: of its data. generated: whether there is no data file.
-        weights: of the network. iterations, runs: N and T.
-    """
-
-    rows: int
-    columns: int
-    generated: bool
-    weights: int
-    iterations: int
-    runs: int
-
-    @property
-    def data_bytes(self) -> int:
-        """Memory that the inputs take."""
-        return 8 * self.rows * self.columns
-
-
-@dataclass(frozen=True, slots=True)
 class Sweep:
     """All points that were finished, in the order of the axes, the first one slowest.
 

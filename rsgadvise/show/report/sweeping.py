@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rsgadvise.ask.sweep.results import Axis, PointWork, Sweep, SweepPoint, Value
+from rsgadvise.ask.sweep.results import Axis, Sweep, SweepPoint, Value
 from rsgadvise.numerals import count, network, number, stepsizes
 from rsgadvise.show.report.blocks import VACUOUS_MARK, Block, Column, Grid, Title, marked, sentences
 from rsgadvise.show.report.pictures import flat, logarithmic, sparkline
@@ -33,20 +33,6 @@ def _axis_column(axis: Axis) -> Column:
 
 def _at(point: SweepPoint) -> str:
     return ", ".join(f"{_short(key)}={_value(value)}" for key, value in point.values.items())
-
-
-def work_line(work: PointWork) -> str:
-    """What is trained at a point, in one line.
-
-    Example:
-        >>> work_line(PointWork(1024, 100_000, True, 800_010, 156, 4))
-        '4 runs of 156 iterations, 800,010 weights, 1,024 generated rows of 100,000 columns (0.82 GB)'
-    """
-    rows = f"{count(work.rows)} {'generated ' if work.generated else ''}rows"
-    return (
-        f"{count(work.runs)} runs of {count(work.iterations)} iterations, {count(work.weights)} weights, "
-        f"{rows} of {count(work.columns)} columns ({work.data_bytes / 1e9:.2g} GB)"
-    )
 
 
 def point_line(point: SweepPoint) -> str:
