@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from rsgadvise.cli.advice import SpecArgument
 from rsgadvise.cli.options import ConstantsOption, SetOption
 from rsgadvise.cli.output import TargetOptions, show
@@ -14,14 +10,6 @@ from rsgadvise.cli.output import TargetOptions, show
 def explain(
     spec: SpecArgument,
     constants: ConstantsOption = None,
-    thorough: Annotated[
-        bool,
-        typer.Option(
-            "--thorough",
-            help="Rank again for changed values also where one ranking takes seconds, as with decaying "
-            "stepsizes.",
-        ),
-    ] = False,
     set_: SetOption = None,
     *,
     to: TargetOptions,
@@ -38,6 +26,5 @@ def explain(
             constants=constants,
             measured=source.measured,
             statistics=source.statistics,
-            thorough=thorough,
         )
     show(to, "explain", source.noted(found), explanation_blocks, found.terms, **source.about())

@@ -24,12 +24,6 @@ Config = Callable[[str], Path]
 WORDS = {True: "holds", False: "does not hold", None: "not known here"}
 
 
-@pytest.fixture(autouse=True)
-def no_flips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the choice flips is most of the work of an explanation, and is not on the page."""
-    monkeypatch.setattr("rsgadvise.ask.explain.explaining.flips_of", lambda _: ((), ""))
-
-
 def documents(run: Run, *arguments: str | Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     """What `report` and `explain` say of a spec, and the page."""
     report = json.loads(run("report", "-o", "-", *arguments, "-f", "json", "-q").out)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rsgadvise.advise.evaluate import evaluate, fixed_plan
+from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.wording import TERM_WORDS
 from rsgadvise.ask.explain.checks import SYMBOLS, statistics_of
-from rsgadvise.ask.explain.flips import flips_of
 from rsgadvise.ask.explain.hypotheses import beside_the_certified, hypotheses_of
 from rsgadvise.ask.explain.knobs import knobs_of
-from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term
-from rsgadvise.ask.explain.sampling import sampling_of
-from rsgadvise.ask.explain.situation import CHOSEN, ranking_of, situation_of, spec_at
+from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term, TrainingValue
+from rsgadvise.errors import InfeasibleError
 from rsgadvise.records import dataclass
-from rsgadvise.spec import with_statistics
-from rsgadvise.spec.problem import resolve
+from rsgadvise.spec import changed_spec, with_statistics
+from rsgadvise.spec.problem import resolve, stopping_of
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.theorems import theorem_of, usual_constants
 
@@ -25,7 +24,89 @@ if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice
     from rsgadvise.data.scaling import DataStatistics
     from rsgadvise.spec import Spec
-    from rsgadvise.theory.problem import Problem
+    from rsgadvise.theory.judge import Plan
+    from rsgadvise.theory.problem import Assumption, Problem
+
+
+# The spec that is explained, with every training value fixed.
+
+_CHOSEN = ("stepsize", "batch_size", "iterations", "keep_prob", "decay")
+"""What training needs and a spec may leave open."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """One spec under explanation.
+
+    Attributes:
+        fixed: it with every training value fixed; problem, point: the same as numbers.
+        training: those values and their sources.
+        notes: what had to be decided on the way.
+        assumed: values that nobody gave.
+    """
+
+    fixed: Spec
+    problem: Problem
+    point: Plan
+    training: Mapping[str, TrainingValue]
+    notes: tuple[str, ...]
+    assumed: tuple[Assumption, ...]
+
+
+def _situation_of(spec: Spec, constants: ConstantsName) -> _Situation:
+    """Fix what the spec leaves open as `recommend` would, rank 1.
+
+    Raises:
+        InfeasibleError: something is open, and nothing can be recommended.
+        HypothesisError: the network or its data lead to no useful constants.
+    """
+    training = spec.training
+    given: dict[str, Any] = {key: getattr(training, key) for key in _CHOSEN}
+    if given["iterations"] is None and isinstance(training.stopping, tuple):
+        given["iterations"] = len(training.stopping)
+    notes: list[str] = []
+    advice = recommend(spec, constants=constants, top=1)
+    if advice.recommendations:
+        best = advice.recommendations[0]
+        advised: dict[str, Any] = {key: getattr(best, key) for key in _CHOSEN}
+    elif None not in (given["stepsize"], given["batch_size"], given["iterations"]):
+        # All that a bound needs is there: it has a value, whatever target or budget it misses.
+        advised = {"keep_prob": 1.0, "decay": 0.0}
+        notes.append(f"These values are no advice: {advice.infeasible.reason if advice.infeasible else ''}.")
+    else:
+        reason = advice.infeasible.reason if advice.infeasible else "nothing is feasible"
+        raise InfeasibleError(f"nothing to explain: {reason}")
+    values = {key: advised[key] if given[key] is None else given[key] for key in _CHOSEN}
+    fixed = _spec_at(spec, values)
+    sources: dict[str, TrainingValue] = {}
+    for key, value in values.items():
+        source: Literal["given", "advised", "default"] = "advised" if advice.recommendations else "default"
+        if given[key] is not None:
+            source = "given"
+        elif _only_one(spec, key):
+            source = "default"
+        sources[key] = TrainingValue(value, source)
+    named = training.stopping is not None
+    sources["stopping"] = TrainingValue(_stopping_words(spec), "given" if named else "default")
+    problem = resolve(fixed)
+    return _Situation(fixed, problem, fixed_plan(fixed, problem), sources, tuple(notes), advice.assumed)
+
+
+def _spec_at(spec: Spec, values: Mapping[str, Any]) -> Spec:
+    """The spec with its training values fixed."""
+    return changed_spec(spec, {f"training.{key}": value for key, value in values.items()})
+
+
+def _only_one(spec: Spec, key: str) -> bool:
+    """Whether there was nothing to choose, and nobody said so."""
+    if key == "keep_prob":
+        return not spec.network.masked
+    return key == "decay" and "decay" not in spec.search.model_fields_set
+
+
+def _stopping_words(spec: Spec) -> str:
+    stopping = stopping_of(spec)
+    return f"a list of {len(stopping)} probabilities" if isinstance(stopping, tuple) else str(stopping)
 
 
 # The terms of a bound in symbols, words and sources.
@@ -125,10 +206,10 @@ def assumptions_of(
         problem = resolve(known)
         return hypotheses_of(spec, problem, None, constants=advice.constants, statistics=statistics)
     best = advice.recommendations[0]
-    values = {key: getattr(best, key) for key in CHOSEN}
+    values = {key: getattr(best, key) for key in _CHOSEN}
     if spec.training.stopping is None:
         values["stopping"] = best.stopping
-    fixed = spec_at(known, values)
+    fixed = _spec_at(known, values)
     problem = resolve(fixed)
     loss = next((each.value for each in advice.measured if each.name == "initial_loss"), problem.initial_loss)
     problem = replace(problem, initial_loss=loss)
@@ -176,7 +257,6 @@ def explain(
     constants: ConstantsName | None = None,
     measured: Mapping[str, float | int | None] | None = None,
     statistics: DataStatistics | None = None,
-    thorough: bool = False,
 ) -> Explanation:
     """The bound term by term at the spec's training values, and what would change it.
 
@@ -187,15 +267,15 @@ def explain(
         constants: the paper's, or certified ones.
         measured: statistics of the data file by spec key, which replace those in the spec.
         statistics: the same with standard errors and scaling.
-        thorough: rank again also where one ranking takes seconds, for flips and advice with changed values.
 
     Raises:
         InfeasibleError: something is open, and nothing can be recommended.
         HypothesisError: the network or its data lead to no useful constants.
     """
-    problem = resolve(spec, measured)
+    known = with_statistics(spec, measured or {})
+    problem = resolve(known)
     constants = constants or usual_constants(problem, problem.optimizer)
-    situation = situation_of(spec, measured, constants, thorough=thorough)
+    situation = _situation_of(known, constants)
     report = evaluate(situation.fixed, constants=constants)
     hypotheses = tuple(
         beside_the_certified(each, proven=report.proven)
@@ -203,8 +283,6 @@ def explain(
             spec, situation.problem, situation.point, constants=constants, statistics=statistics
         )
     )
-    flips, about_flips = flips_of(situation)
-    measure = ranking_of(situation.spec, constants).measure if situation.open else "bound"
     return Explanation(
         kind=report.kind,
         layers=report.layers,
@@ -225,10 +303,7 @@ def explain(
             hypotheses={each.id for each in hypotheses},
         ),
         assumptions=hypotheses,
-        knobs=knobs_of(situation, report.bound),
-        ranked_by=measure,
-        flips=flips,
-        sampling=sampling_of(situation, statistics, report.bound),
-        notes=(*situation.notes, *report.notes, *([about_flips] if about_flips else [])),
+        knobs=knobs_of(situation.fixed, situation.problem, constants, report.bound),
+        notes=(*situation.notes, *report.notes),
         assumed=situation.assumed,
     )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from rsgadvise.advise.evaluate import fixed_plan
 from rsgadvise.ask.explain.checks import statistics_of
 from rsgadvise.ask.explain.results import Knob
-from rsgadvise.ask.explain.situation import TAKES_LONG, Situation, bound_at, ranking_of
 from rsgadvise.errors import HypothesisError, SpecError
 from rsgadvise.records import dataclass
 from rsgadvise.spec import changed_spec
+from rsgadvise.spec.problem import resolve
+from rsgadvise.theory import ConstantsName
+from rsgadvise.theory.judge import check_problem, objective_for
 from rsgadvise.theory.problem import Problem
+from rsgadvise.theory.theorems import theorem_for
+
+if TYPE_CHECKING:
+    from rsgadvise.spec import Spec
 
 _FIRST_DECAY = 0.1  # what stands for the double of no decay
 _LARGEST_DECAY = 2.0
@@ -36,21 +43,36 @@ class _Handle:
     change: Callable[[float], _Change]
 
 
-def knobs_of(situation: Situation, bound: float) -> tuple[Knob, ...]:
+def knobs_of(fixed: Spec, problem: Problem, constants: ConstantsName, bound: float) -> tuple[Knob, ...]:
     """Every value that the bound could depend on, doubled and halved.
 
     Args:
-        situation: what is explained.
-        bound: there.
+        fixed: what is explained, with every training value; problem: the same as numbers.
+        constants: whose bound. bound: there.
     """
-    cost = ranking_of(situation.spec, situation.constants).cost if situation.open else None
-    return tuple(_knob(situation, handle, bound, cost) for handle in _handles(situation))
+
+    def at(changes: Mapping[str, Any]) -> float:
+        return _bound_at(changed_spec(fixed, changes), constants)
+
+    return tuple(_knob(handle, at, bound) for handle in _handles(fixed, problem))
 
 
-def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | None) -> Knob:
+def _bound_at(spec: Spec, constants: ConstantsName) -> float:
+    """The bound at the spec's fixed values, as `bound` gives it.
+
+    Raises:
+        HypothesisError: outside the theorem's range, in its words.
+    """
+    problem = resolve(spec)
+    check_problem(problem, constants)
+    theorem = theorem_for(problem, constants)
+    objective = objective_for(problem, constants) if theorem.proven else theorem.objective
+    return float(fixed_plan(spec, problem).bound(objective).value)
+
+
+def _knob(handle: _Handle, at: Callable[[Mapping[str, Any]], float], bound: float) -> Knob:
     values: list[Any] = []
     factors: list[float | None] = []
-    advised: list[float | None] = []
     notes: list[str] = []
     for word, factor in (("doubled", 2.0), ("halved", 0.5)):
         change = handle.change(factor)
@@ -58,7 +80,7 @@ def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | Non
         note = change.note
         if change.changes is not None:
             try:
-                there = bound_at(changed_spec(situation.fixed, change.changes), situation.constants)
+                there = at(change.changes)
                 ratio = _ratio(there, bound)
                 if ratio is None:
                     note = _without_ratio(there, bound)
@@ -69,10 +91,6 @@ def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | Non
             notes.append(note if note in notes else f"{word}: {note}")
         values.append(change.value)
         factors.append(ratio)
-        anew, why = _readvised(situation, handle.key, change, cost)
-        advised.append(anew)
-        if why and (not note or ratio is not None):
-            notes.append(f"{word}, advised anew: {why}")
     return Knob(
         key=handle.key,
         value=handle.value,
@@ -80,8 +98,6 @@ def _knob(situation: Situation, handle: _Handle, bound: float, cost: float | Non
         factor=factors[0],
         halved=values[1],
         factor_halved=factors[1],
-        readvised=advised[0],
-        readvised_halved=advised[1],
         note="; ".join(notes),
     )
 
@@ -105,49 +121,26 @@ def _reason(error: SpecError | HypothesisError, key: str) -> str:
     return rule if not about or key.endswith(about) else f"{about} {rule}"
 
 
-def _readvised(
-    situation: Situation, key: str, change: _Change, cost: float | None
-) -> tuple[float | None, str]:
-    """Objective of the ranking with the change over what it was, if something else is open; or why not."""
-    name = key.removeprefix("training.")
-    if cost is None or change.changes is None or not set(situation.open) - {name}:
-        return None, ""
-    try:
-        spec = changed_spec(situation.spec, change.changes)
-        if not situation.ranks(spec):
-            # Said once for all knobs where the spec itself takes long.
-            return None, TAKES_LONG if situation.ranks(situation.spec) else ""
-        ranking = ranking_of(spec, situation.constants)
-    except (SpecError, HypothesisError) as error:
-        return None, _reason(error, key)
-    if ranking.cost is None:
-        feasible = ranking.rows.batch.size
-        why = ranking.missing if feasible else "no other choice keeps to the budget or meets the target"
-        return None, why
-    return _ratio(ranking.cost, cost), ""
-
-
-def _handles(situation: Situation) -> list[_Handle]:
-    problem, training = situation.problem, situation.training
-    handles = [_stepsize(training["stepsize"].value)]
-    handles += [_count(f"training.{key}", training[key].value) for key in ("batch_size", "iterations")]
-    if isinstance(situation.spec.training.stopping, tuple):
-        handles[-1] = _Handle(
-            "training.iterations",
-            training["iterations"].value,
-            lambda _: _Change(note="the stopping list has one probability per iteration"),
-        )
+def _handles(fixed: Spec, problem: Problem) -> Iterator[_Handle]:
+    training: Any = fixed.training  # where nothing is open
+    yield _stepsize(training.stepsize)
+    yield _count("training.batch_size", training.batch_size)
+    if isinstance(training.stopping, tuple):
+        listed = _Change(note="the stopping list has one probability per iteration")
+        yield _Handle("training.iterations", training.iterations, lambda _: listed)
+    else:
+        yield _count("training.iterations", training.iterations)
     if problem.masked:
-        handles.append(_keep_prob(training["keep_prob"].value))
-    handles.append(_decay(training["decay"].value))
-    handles += [_layer(situation, index) for index in range(len(problem.layers))]
+        yield _keep_prob(training.keep_prob)
+    yield _decay(training.decay)
+    yield from (_layer(fixed, index) for index in range(len(problem.layers)))
     if problem.weight_bounds:
-        handles.append(_weight_bound(problem))
-    handles.append(_real("training.initial_loss", problem.initial_loss))
+        yield _weight_bound(problem)
+    yield _real("training.initial_loss", problem.initial_loss)
     if problem.layered and len(problem.layers) > 2:
-        handles.append(_real("training.pretraining.tolerance", problem.pretraining))
-    handles += [_real(f"data.{name}", getattr(problem.moments, name)) for name in statistics_of(problem)]
-    return handles
+        yield _real("training.pretraining.tolerance", problem.pretraining)
+    for name in statistics_of(problem):
+        yield _real(f"data.{name}", getattr(problem.moments, name))
 
 
 def _stepsize(value: float | tuple[float, ...]) -> _Handle:
@@ -210,8 +203,8 @@ def _decay(value: float) -> _Handle:
     return _Handle("training.decay", value, change)
 
 
-def _layer(situation: Situation, index: int) -> _Handle:
-    layers, data = situation.problem.layers, situation.spec.data
+def _layer(fixed: Spec, index: int) -> _Handle:
+    layers, data = fixed.network.layers, fixed.data
     given, norm = data.top_eigenvalue, data.largest_norm
 
     def change(factor: float) -> _Change:

@@ -70,8 +70,6 @@ class Knob:
         value: the value now, as the explanation uses it.
         doubled, halved: the changed value; None where the spec's rules or the theorem do not allow it.
         factor, factor_halved: changed bound over the bound, all else held; evaluated, not extrapolated.
-        readvised, readvised_halved: changed objective of the ranking over what it was, with everything that
-            the spec leaves open chosen anew; None where nothing is open.
         note: why a value is missing, and what else had to move.
     """
 
@@ -81,73 +79,6 @@ class Knob:
     factor: float | None
     halved: Any
     factor_halved: float | None
-    readvised: float | None
-    readvised_halved: float | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """The nearest change of one input at which rank 1 is no longer first.
-
-    Attributes:
-        key: dotted key of the spec.
-        value: now.
-        at: the nearest value at which another choice is first, to six digits; None: none was found.
-        factor: at / value.
-        first: what is first now. then: what is first at `at`, or None.
-        low, high: the values that were looked at.
-        note: why the range ends where it does, or why nothing was searched.
-    """
-
-    key: str
-    value: float
-    at: float | None
-    factor: float | None
-    first: str
-    then: str | None
-    low: float
-    high: float
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class SamplingPoint:
-    """The result with the statistics moved by their standard errors.
-
-    Attributes:
-        moved: standard errors by statistic.
-        moments: the statistics there.
-        clipped: whether they had to be drawn back into mean^2 <= mean_square <= second_moment <= mean.
-        bound, certified_bound: at the same training values. factor: bound over the bound.
-        stepsize: as advised there, or None where the spec fixes it or nothing is feasible.
-        advised_bound: of that advice.
-    """
-
-    moved: Mapping[str, float]
-    moments: Mapping[str, float]
-    clipped: bool
-    bound: float | None
-    factor: float | None
-    certified_bound: float | None
-    stepsize: Any
-    advised_bound: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How much the sampling of rows moves the result.
-
-    Attributes:
-        source: measured: standard errors of the data file; upper bound: from data.samples; unknown.
-        standard_errors: by statistic.
-        points: one statistic at a time, then the worst of all together, at 1 and 2 standard errors.
-        note: where they come from, and what they are about.
-    """
-
-    source: Literal["measured", "upper bound", "unknown"]
-    standard_errors: Mapping[str, float]
-    points: tuple[SamplingPoint, ...]
     note: str
 
 
@@ -160,8 +91,7 @@ class Explanation:
         constants, equation: whose bound, and where it comes from.
         bound, certified_bound, largest_gradient, proven, vacuous: as in `bound`.
         training: the values it is evaluated at, with where they come from.
-        terms, assumptions, knobs, flips, sampling: see there.
-        ranked_by: what `readvised` factors are of: bound, samples or seconds.
+        terms, assumptions, knobs: see there.
         notes: plain sentences on the whole.
         assumed: values that nobody gave.
     """
@@ -179,8 +109,5 @@ class Explanation:
     terms: tuple[Term, ...]
     assumptions: tuple[Hypothesis, ...]
     knobs: tuple[Knob, ...]
-    ranked_by: Literal["bound", "samples", "seconds"]
-    flips: tuple[Flip, ...]
-    sampling: Sampling
     notes: tuple[str, ...]
     assumed: tuple[Assumption, ...]
