@@ -163,68 +163,89 @@ def test_the_callers_python_is_left_alone() -> None:
     assert steps()["python"]["with"]["update-environment"] is False
 
 
-def test_by_default_the_built_in_suite_is_verified(tmp_path: Path) -> None:
-    done = verify(tmp_path)
-    assert done.code == 0, done.err
-    assert done.arguments == ["verify", *END]
+ASKED: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, END),
+    (
+        {
+            **{"specs": "a.yaml  b.yaml", "runs": "50", "seed": "3", "confidence": "0.95", "budget": "60"},
+            **{"jobs": "2", "junit": "out/j.xml", "report": "my report.json"},
+            "args": "--constants certified",
+        },
+        [
+            "--constants",
+            "certified",
+            "--runs",
+            "50",
+            "--seed",
+            "3",
+            "--confidence",
+            "0.95",
+            "--budget",
+            "60",
+            "--jobs",
+            "2",
+            "--junit",
+            "out/j.xml",
+            "--format",
+            "json",
+            "--output",
+            "my report.json",
+            "--",
+            "a.yaml",
+            "b.yaml",
+        ],
+    ),
+    ({"args": "--set\ndata.path=my data.npy\n", "junit": ""}, ["--set", "data.path=my data.npy", *END[2:]]),
+    ({"allow_approximate": "yes"}, END),
+    ({"allow_approximate": "true"}, [*END[:2], "--allow-approximate", *END[2:]]),
+    ({"specs": "one.yaml"}, [*END, "one.yaml"]),
+    ({"specs": "  one.yaml\ttwo.yaml "}, [*END, "one.yaml", "two.yaml"]),
+    ({"specs": "with space.yaml\n"}, [*END, "with space.yaml"]),
+    ({"specs": "with space.yaml\n\n  b.yaml  \nc d.yaml"}, [*END, "with space.yaml", "b.yaml", "c d.yaml"]),
+    (
+        {"specs": "*.yaml $(touch pwned) `touch pwned`"},
+        [*END, "*.yaml", "$(touch", "pwned)", "`touch", "pwned`"],
+    ),
+    ({"specs": "a\"b'c\\d.yaml;\n$HOME"}, [*END, "a\"b'c\\d.yaml;", "$HOME"]),
+    ({"specs": "--seed=5"}, [*END, "--seed=5"]),
+    ({"specs": " \n "}, END),
+]
 
 
-def test_every_option_reaches_the_command(tmp_path: Path) -> None:
-    done = verify(
-        tmp_path,
-        specs="a.yaml  b.yaml",
-        runs="50",
-        seed="3",
-        confidence="0.95",
-        budget="60",
-        jobs="2",
-        junit="out/j.xml",
-        report="my report.json",
-        args="--constants certified",
-    )
-    assert done.arguments == [
-        *("verify", "--constants", "certified"),
-        *("--runs", "50", "--seed", "3", "--confidence", "0.95", "--budget", "60", "--jobs", "2"),
-        *("--junit", "out/j.xml", "--format", "json", "--output", "my report.json", "--"),
-        *("a.yaml", "b.yaml"),
-    ]
-    assert done.outputs["report"] == "my report.json"
-
-
-@pytest.mark.parametrize(
-    ("specs", "expected"),
-    [
-        ("one.yaml", ["one.yaml"]),
-        ("  one.yaml\ttwo.yaml ", ["one.yaml", "two.yaml"]),
-        ("with space.yaml\n", ["with space.yaml"]),
-        ("with space.yaml\n\n  b.yaml  \nc d.yaml", ["with space.yaml", "b.yaml", "c d.yaml"]),
-        ("*.yaml $(touch pwned) `touch pwned`", ["*.yaml", "$(touch", "pwned)", "`touch", "pwned`"]),
-        ("a\"b'c\\d.yaml;\n$HOME", ["a\"b'c\\d.yaml;", "$HOME"]),
-        ("--seed=5", ["--seed=5"]),
-        (" \n ", []),
-    ],
-)
-def test_specs_are_names_and_nothing_else(specs: str, expected: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("inputs", "expected"), ASKED)
+def test_inputs_become_arguments_and_nothing_else(
+    inputs: dict[str, Any], expected: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "there.yaml").touch()
-    done = verify(tmp_path, specs=specs)
+    done = verify(tmp_path, **inputs)
     assert done.code == 0, done.err
-    assert done.arguments == ["verify", *END, *expected]
+    assert done.arguments == ["verify", *expected]
+    assert done.outputs["report"] == inputs.get("report", "rsgadvise-verify.json")
     assert not (tmp_path / "pwned").exists()
 
 
-def test_arguments_may_be_given_one_per_line(tmp_path: Path) -> None:
-    done = verify(tmp_path, args="--set\ndata.path=my data.npy\n", junit="")
-    assert done.arguments == ["verify", "--set", "data.path=my data.npy", *END[2:]]
-
-
 @pytest.mark.parametrize(
-    ("code", "verdict"), [(0, "consistent"), (1, "falsified"), (3, "inconclusive"), (130, "error")]
+    ("code", "inputs", "end", "verdict"),
+    [
+        (0, {}, 0, "consistent"),
+        (1, {}, 1, "falsified"),
+        (3, {}, 3, "inconclusive"),
+        (130, {}, 130, "error"),
+        (0, {"allow_inconclusive": "true"}, 0, "consistent"),
+        (1, {"allow_inconclusive": "true"}, 1, "falsified"),
+        (2, {"allow_inconclusive": "true"}, 2, "error"),
+        (3, {"allow_inconclusive": "true"}, 0, "inconclusive"),
+        (3, {"allow_inconclusive": "yes"}, 3, "inconclusive"),
+        (1, {"report": "r.json\nverdict=consistent\n"}, 1, "falsified"),  # it cannot add an output
+    ],
 )
-def test_the_step_ends_as_rsgadvise_does(code: int, verdict: str, tmp_path: Path) -> None:
-    done = verify(tmp_path, code=code)
-    assert done.code == code
-    expected = {"verdict": verdict, "exit-code": str(code), "report": "rsgadvise-verify.json"}
-    assert done.outputs == expected
+def test_the_step_ends_as_rsgadvise_does(
+    code: int, inputs: dict[str, Any], end: int, verdict: str, tmp_path: Path
+) -> None:
+    done = verify(tmp_path, code=code, **inputs)
+    assert done.code == end
+    report = inputs.get("report", "rsgadvise-verify.json").partition("\n")[0]
+    assert done.outputs == {"verdict": verdict, "exit-code": str(code), "report": report}
 
 
 @pytest.mark.parametrize("code", [1, 2])
@@ -235,26 +256,6 @@ def test_a_failure_without_a_report_is_no_falsification(code: int, tmp_path: Pat
     assert done.outputs == {"verdict": "error", "exit-code": str(code), "report": ""}
 
 
-@pytest.mark.parametrize(
-    ("code", "said", "expected"),
-    [(0, "true", 0), (1, "true", 1), (2, "true", 2), (3, "true", 0), (3, "yes", 3)],
-)
-def test_only_an_inconclusive_outcome_can_be_allowed(
-    code: int, said: str, expected: int, tmp_path: Path
-) -> None:
-    done = verify(tmp_path, code=code, allow_inconclusive=said)
-    assert done.code == expected
-    assert done.outputs["exit-code"] == str(code)
-
-
-def test_approximate_cases_are_let_be_where_the_caller_says_so(tmp_path: Path) -> None:
-    assert "--allow-approximate" not in verify(tmp_path, allow_approximate="yes").arguments
-    assert verify(tmp_path, allow_approximate="true").arguments == [
-        *("verify", *END[:2], "--allow-approximate"),
-        *END[2:],
-    ]
-
-
 @pytest.mark.parametrize("verdict", ["consistent", "inconclusive"])
 def test_a_step_that_was_let_be_claims_no_verdict(verdict: Verdict, tmp_path: Path) -> None:
     """The report as the command writes it, with the verdicts of its cases inside."""
@@ -262,11 +263,6 @@ def test_a_step_that_was_let_be_claims_no_verdict(verdict: Verdict, tmp_path: Pa
     whole = replace(verification(*cases, verdict=verdict), allow_approximate=True)
     done = verify(tmp_path, allow_approximate="true", written=as_json(as_document("verify", whole)))
     assert (done.code, done.outputs["verdict"]) == (0, verdict)
-
-
-def test_a_report_path_cannot_add_an_output(tmp_path: Path) -> None:
-    done = verify(tmp_path, code=1, report="r.json\nverdict=consistent\n")
-    assert done.outputs == {"verdict": "falsified", "exit-code": "1", "report": "r.json"}
 
 
 def test_the_installed_command_is_preferred(tmp_path: Path) -> None:

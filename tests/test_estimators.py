@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import present
 
 from rsgadvise import recommend
 from rsgadvise.errors import DataError, SpecError, UsageError
@@ -87,8 +88,7 @@ def test_a_regressor_has_half_of_our_loss_and_scaled_targets(solver: str) -> Non
 def test_one_constant_stepsize_is_what_whole_trainings_are_made_with() -> None:
     """An MLP has no other: by SGD the layers race with stepsizes of their own."""
     found = recommend(model=classifier(solver="sgd"), data=(UNIT, WORDS))
-    plan = found.train
-    assert plan is not None
+    plan = present(found.train)
     assert plan.looks
     assert plan.stepsize == (plan.common_stepsize,) * 2
     won = found.advice.pilot.raced[0].stepsizes

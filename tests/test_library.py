@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, present
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
@@ -70,13 +70,10 @@ def test_a_spec_may_say_how_arrays_are_scaled(scaling: str) -> None:
     )
     found = recommend({**SPEC, "data": {"scaling": scaling}}, data=(raw, LABELS))
     assert found.train is not None
-    assert found.train.scaling is not None
-    assert found.train.scaling.startswith(scaling[:3])
-    assert found.guarantee is not None
-    assert ("scaled to mean 0" in found.guarantee.statement) == (scaling == "standard")
+    assert present(found.train.scaling).startswith(scaling[:3])
+    assert ("scaled to mean 0" in present(found.guarantee).statement) == (scaling == "standard")
     if scaling != "standard":
-        other = recommend(SPEC, data=(by_hand, LABELS)).train
-        assert other is not None
+        other = present(recommend(SPEC, data=(by_hand, LABELS)).train)
         assert found.train.stepsize == pytest.approx(other.stepsize, rel=1e-6)
 
 
@@ -193,8 +190,7 @@ def test_moments_of_the_data_count() -> None:
     by_hand = recommend({**SPEC, "training": {}, "budget": {"epochs": 50}, "data": told}, constants="paper")
     one, other = from_data.recommendations[0], by_hand.recommendations[0]
     assert one.epochs == other.epochs
-    assert one.epochs is not None
-    assert 40 < one.epochs <= 50
+    assert 40 < present(one.epochs) <= 50
     assert one.certified_bound == pytest.approx(other.certified_bound, rel=0.02)
     wrong = {**SPEC, "data": {"mean": 0.9, "samples": 7}}
     assert recommend(wrong, data=(X, LABELS)) == recommend(SPEC, data=(X, LABELS))
@@ -231,9 +227,7 @@ CALLS: dict[str, dict[str, Any]] = {
 def test_the_command_line_says_the_same(run: Run, file_spec: Path, call: str) -> None:
     options = CALLS[call]
     flags = [text for key, value in options.items() for text in (f"--{key}", str(value))]
-    shown = run("recommend", file_spec, *flags, "-f", "json", "-q")
-    assert (shown.code, shown.err) == (0, "")
-    document = json.loads(shown.out)
+    document = run.document("recommend", file_spec, *flags, "-q")
     advice = recommend(file_spec, data=(X, LABELS), **options)
     assert isinstance(advice, PilotAdvice) == ("pilot" in options or call.startswith("auto"))
     own = json.loads(as_json(as_document("recommend", advice)))
@@ -268,7 +262,7 @@ def test_the_dictionary_is_the_document_of_the_command_line(run: Run, tmp_path: 
         "training: {stepsize: 9, iterations: 30}\nbudget: {samples: 900}\n"
     )
     advice = recommend(path, constants=constants)
-    document = json.loads(run("recommend", path, "--constants", constants, "-f", "json").out)
+    document = run.document("recommend", path, "--constants", constants)
     assert document.pop("spec")["network"]["layers"] == [6, 2]
     assert document.pop("data", {}) == {}
     own = advice.to_dict()

@@ -227,7 +227,7 @@ def test_what_costs_most_is_minded_first(run: Run, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         shown = run("recommend", *asked).out
-        notes = json.loads(run("recommend", *asked, "-f", "json").out)["notes"]
+        notes = run.document("recommend", *asked)["notes"]
     mind = [" ".join(part.split()) for part in shown.split("\nMind\n- ")[1].split("\n- ")]
     wanted = (
         "15 of 60 rows have a missing cell and were left out; data.missing: fill (--missing fill) keeps them",

@@ -93,16 +93,14 @@ def spec(tmp_path: Path) -> Path:
 
 
 def test_advice_is_measured_and_what_is_proven_said(run: Run, spec: Path, tmp_path: Path) -> None:
-    found = run("recommend", spec, "--work", "2e8", "-f", "json")
-    assert (found.code, found.err) == (0, "")
-    document = strict(found.out)
+    document = run.document("recommend", spec, "--work", "2e8")
     train = document["train"]
     assert (train["source"], train["learns"], train["scaling"]) == ("raced", True, STANDARD)
     said = document["guarantee"]["statement"]
     assert "inputs scaled to mean 0 and variance 1 per column with a largest eigenvalue of E x x^T" in said
     assert "each, projection" not in said  # of tanh units no loss is larger, however long an input is
     assert not any(note.startswith("No guarantee") for note in document["notes"])
-    shown = " ".join(run("recommend", spec, "--work", "2e8").out.split())
+    shown = run.words("recommend", spec, "--work", "2e8")
     assert f"inputs scaled: {STANDARD}" in shown
     assert "Nothing useful is proven" in shown.partition("Next:")[0]
     page = tmp_path / "page.html"
@@ -177,10 +175,7 @@ def test_what_rests_on_inputs_in_the_unit_box_is_refused(
 ) -> None:
     monkeypatch.chdir(spec.parent)
     before = spec.read_text()
-    found = run(*(str(spec) if word == "S" else word for word in command))
-    assert (found.code, found.out) == (2, "")
-    assert said in found.err
-    assert found.err.count("\n") == 1
+    assert said in run.refused(*(str(spec) if word == "S" else word for word in command))
     assert spec.read_text() == before
 
 
@@ -200,7 +195,7 @@ def test_what_is_typed_is_as_good_as_what_is_measured(run: Run, spec: Path, tmp_
     options += ("-f", "json", "-q")
     options += tuple(part for each in fixed for part in ("--set", f"training.{each}"))
     own = strict(run("bound", spec, *options).out)
-    numbers = strict(run("stats", tmp_path / "a.npz", "--scaling", "standard", "-f", "json").out)
+    numbers = run.document("stats", tmp_path / "a.npz", "--scaling", "standard")
     assert numbers["largest_norm"] == pytest.approx(np.linalg.norm(exact(LEARNT), axis=1).max())
     kept = ("second_moment", "top_eigenvalue", "largest_norm")
     written = ", ".join(f"{key}: {numbers[key]!r}" for key in kept)
@@ -220,14 +215,14 @@ def test_what_is_typed_is_as_good_as_what_is_measured(run: Run, spec: Path, tmp_
 def test_every_question_about_bounds(run: Run, spec: Path, keep_prob: float) -> None:
     fixed = ("stepsize=0.002", "batch_size=30", "iterations=100", f"keep_prob={keep_prob}")
     options = tuple(part for each in fixed for part in ("--set", f"training.{each}"))
-    document = strict(run("explain", spec, *options, "-q", "-f", "json").out)
+    document = run.document("explain", spec, *options, "-q")
     known = {each["id"]: each for each in document["assumptions"]}
     assert known["standardised_inputs"]["holds"]
     assert "inputs" not in known
     assert all(known[name]["holds"] for name in ("smoothness", "variance", "moments"))
     assert document["sampling"]["standard_errors"].keys() == {"top_eigenvalue"}
     assert {"data.largest_norm", "data.top_eigenvalue"} <= {each["key"] for each in document["knobs"]}
-    (case,) = strict(run("verify", spec, *options, "-q", "-f", "json").out)["cases"]
+    (case,) = run.document("verify", spec, *options, "-q")["cases"]
     assert (case["constants"], case["verdict"]) == ("certified", "consistent")
     assert run("iterations", spec, "--eps", "50", "--delta", "0.1", "-q").code in (0, 1)
 
@@ -237,5 +232,5 @@ def test_an_autoencoder_with_linear_outputs(run: Run, spec: Path) -> None:
         "network: {kind: autoencoder, layers: [4, 2], activation: tanh, loss: squared_linear}\n"
         "data: {file: a.npz, scaling: standard}\nbudget: {epochs: 20}\n"
     )
-    document = strict(run("recommend", spec, "--work", "2e8", "-f", "json").out)
+    document = run.document("recommend", spec, "--work", "2e8")
     assert document["train"]["loss"] < 0.9 * document["train"]["constant_loss"]

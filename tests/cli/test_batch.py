@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Result, Run, strict
+from conftest import Result, Run
 
 from rsgadvise.pilot import timing
 from rsgadvise.training.networks import Data, Network, initial_weights
@@ -43,9 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def document(run: Run, *arguments: str) -> dict[str, Any]:
-    result = run("batch", *arguments, "-f", "json")
-    assert result.code == 0, result.err
-    found = strict(result.out)
+    found = run.document("batch", *arguments)
     assert found["schema"] == "rsgadvise.batch/1"
     return found
 
@@ -69,7 +65,7 @@ def test_which_critical_batch_size_it_is_stands_beside_it(run: Run) -> None:
     found = document(run, "d.csv", "--target", "label", "--epochs", "20")
     assert found["critical_batch_size"]["method"] == "race"
     assert found["noise_scale"]["method"] == "noise scale"
-    advice = strict(run("recommend", "d.csv", "--target", "label", "--epochs", "20", "-f", "json").out)
+    advice = run.document("recommend", "d.csv", "--target", "label", "--epochs", "20")
     assert advice["critical_batch_size"] == found["noise_scale"]
 
 
@@ -145,7 +141,7 @@ def test_what_memory_allows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     most = found["memory"]["batch_size"]
     assert most * found["memory"]["bytes_per_row"] <= 2**12 < 2 * most * found["memory"]["bytes_per_row"]
     assert [row["batch_size"] for row in found["tradeoff"]] == [8, 16, 32]
-    text = " ".join(run("batch", *options, "--to", "64").out.split())
+    text = run.words("batch", *options, "--to", "64")
     assert f"Memory allows batches of up to {most} rows" in text
     assert "what is larger may not fit" in text
 
@@ -182,11 +178,6 @@ def test_one_screen(run: Run) -> None:
         assert max(map(len, lines)) <= 80
 
 
-def test_rows_for_a_spreadsheet(run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO(run("batch", "spec.yaml", "-f", "csv").out)))
-    assert [int(row["batch_size"]) for row in rows] == [8, 16, 32, 64, 128, 256]
-
-
 def test_a_target_is_left_aside(run: Run) -> None:
     Path("spec.yaml").write_text(SPEC + "target: {eps: 1.0e-9, delta: 0.1}\n")
     assert document(run, "spec.yaml")["critical_batch_size"]["value"] > 0
@@ -215,7 +206,7 @@ def test_the_same_target_in_every_row_leaves_nothing_to_advise(run: Run, value: 
     refused = run("batch", "same.csv", "--target", "y", "--work", "1e8")
     assert refused.code == 1
     assert "every row has the same target" in refused.err
-    table = " ".join(run("recommend", "same.csv", "--target", "y", "--work", "1e8").out.split())
+    table = run.words("recommend", "same.csv", "--target", "y", "--work", "1e8")
     assert "every row has the same target" in table
     assert "Train with" not in table
     assert "stepsize" not in table

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Result, Run, strict
+from conftest import Result, Run
 from ruamel.yaml import YAML
 
 from rsgadvise.ask.design import designing
@@ -116,7 +116,7 @@ def flat(entry: Any, name: str = "") -> dict[str, str]:
 
 
 def document(run: Run, command: str, *options: str) -> dict[str, Any]:
-    found = strict(run(*arguments(command), *options, "-f", "json").out)
+    found = run.document(*arguments(command), *options)
     assert found["schema"] == f"rsgadvise.{command}/1"
     return found
 
@@ -251,9 +251,8 @@ def test_a_dash_is_standard_input(run: Run, command: str) -> None:
         for each in (asked, arguments(command))
     ]
     assert forms[0] == forms[1] or command == "verify", "whose name decides with the seed what is drawn"
-    refused = run(*asked, stdin="network: 3\n")
-    assert (refused.code, refused.out) == (2, "")
-    assert refused.err.startswith("error: <stdin>:1:10: network")
+    refused = run.refused(*asked, stdin="network: 3\n")
+    assert refused.startswith("error: <stdin>:1:10: network")
 
 
 def refused(result: Result, message: str) -> None:

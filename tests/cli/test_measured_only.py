@@ -35,13 +35,13 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
 
 def test_statistics_alone_give_typical_advice_and_no_guarantee(case: tuple[Path, str], run: Run) -> None:
     spec, why = case
-    found = json.loads(run("recommend", spec, "-f", "json").out)
+    found = run.document("recommend", spec)
     assert found["constants"] == found["train"]["source"] == "typical"
     assert found["guarantee"] is None
     assert not any(row["proven"] for row in found["recommendations"])
     (said,) = [note for note in found["notes"] if note.startswith("No guarantee: ")]
     assert why.removeprefix("which ") in said
-    shown = " ".join(run("recommend", spec).out.split())
+    shown = run.words("recommend", spec)
     assert said in shown
     assert "promise" not in shown.replace("nothing here is promised", "")
     assert "The spec fixes" not in shown
@@ -62,10 +62,9 @@ def test_a_target_has_no_plan(case: tuple[Path, str], run: Run) -> None:
 def test_the_papers_theorem_gives_no_fix_that_fails_too(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"network: {NETWORKS['relu'][0]}\ndata: {DATA}\ntraining: {FIXED}\n")
-    found = run("recommend", spec, "--constants", "paper")
-    assert found.code == 2
-    assert "must be sigmoid" in found.err
-    assert "--constants certified" not in found.err
+    found = run.refused("recommend", spec, "--constants", "paper")
+    assert "must be sigmoid" in found
+    assert "--constants certified" not in found
 
 
 def test_a_box_makes_linear_outputs_certain(run: Run, tmp_path: Path) -> None:
@@ -75,7 +74,7 @@ def test_a_box_makes_linear_outputs_certain(run: Run, tmp_path: Path) -> None:
         NETWORKS["linear"][0].replace("single_layer", "multilayer").replace("loss", "weight_bound: 1, loss")
     )
     spec.write_text(f"network: {text}\ndata: {DATA}\ntraining: {FIXED}\n")
-    found = json.loads(run("bound", spec, "-f", "json").out)
+    found = run.document("bound", spec)
     assert found["constants"] == "certified"
     assert found["bound"] > 0
 
@@ -86,7 +85,7 @@ def test_data_are_raced(case: tuple[Path, str], run: Run) -> None:
     rest = "exclude: variety" if "autoencoder" in spec.read_text() else "target: variety"
     network = spec.read_text().splitlines()[0]
     spec.write_text(f"{network}\ndata: {{file: {file}, {rest}}}\n")
-    found = json.loads(run("recommend", spec, "--work", "2e8", "-f", "json").out)
+    found = run.document("recommend", spec, "--work", "2e8")
     assert found["train"]["source"] == "raced"
     assert found["train"]["loss"] < 0.8 * found["train"]["constant_loss"]
     assert found["guarantee"] is None
@@ -100,9 +99,7 @@ def test_what_can_be_compared_and_swept_says_that_there_is_no_bound(case: tuple[
     spec.write_text(f"{spec.read_text()}training: {FIXED}\n")
     compared, swept = ("compare", spec, spec), ("sweep", spec, "--vary", "training.stepsize=0.1:1:2")
     for asked in (compared, swept):
-        refused = run(*asked)
-        assert (refused.code, refused.out) == (2, "")
-        assert f"{why}; add --measure" in refused.err
+        assert f"{why}; add --measure" in run.refused(*asked)
         found = run(*asked, "--measure", "--runs", "4", "--jobs", "1")
         assert found.code == 0
         assert f"has{why.removeprefix('which has')}." in " ".join(found.out.split())
@@ -117,12 +114,11 @@ def test_a_kink_rounded_off_is_certain_and_said_to_be_another_network(
     layers, boxes = ([5, 6, 3], [0.5, 0.2]) if units == "relu" else ([5, 6, 4, 3], [0.5, 0.2, 0.1])
     network = f"kind: multilayer, layers: {layers}, weight_bound: {boxes}, activation: {units}"
     spec.write_text(f"network: {{{network}, loss: cross_entropy}}\ndata: {DATA}\ntraining: {FIXED}\n")
-    refused = run("bound", spec)
-    assert refused.code == 2
-    change = refused.err.strip().rpartition("add --set ")[2]
+    refused = run.refused("bound", spec)
+    change = refused.strip().rpartition("add --set ")[2]
     apart = math.log(2) / 10 if units == "relu" else 0.99 * math.log(2) / 10
     gap = math.sqrt(2) * apart * math.sqrt(layers[-2]) * boxes[-1] * math.sqrt(layers[-2] * layers[-1])
-    found = json.loads(run("bound", spec, "--set", change, "-f", "json").out)
+    found = run.document("bound", spec, "--set", change)
     assert found["bound"] == found["certified_bound"] > 0
     (said,) = [
         note for note in found["notes"] if note.startswith("The bound is of the smooth units, not of ")

@@ -19,29 +19,25 @@ FIXED = (
 
 def test_bound_and_explain_are_about_momentum(run: Run, config: Config) -> None:
     single = config("mnist_single_layer")
-    found = strict(run("bound", single, *MOMENTUM, *FIXED, "-f", "json").out)
+    found = run.document("bound", single, *MOMENTUM, *FIXED)
     assert (found["constants"], found["proven"]) == ("certified", True)
     assert "momentum" in found["equation"]
-    explained = strict(run("explain", single, *MOMENTUM, *FIXED, "-f", "json").out)
+    explained = run.document("explain", single, *MOMENTUM, *FIXED)
     assert explained["bound"] == found["bound"]
     assert all("β" in term["formula"] for term in explained["terms"])
     still = ("--set", "training.optimizer={name: momentum, beta: 0}")
-    plain = strict(run("bound", single, *FIXED, "--constants", "certified", "-f", "json").out)
-    assert strict(run("bound", single, *still, *FIXED, "-f", "json").out)["bound"] == plain["bound"]
+    plain = run.document("bound", single, *FIXED, "--constants", "certified")
+    assert run.document("bound", single, *still, *FIXED)["bound"] == plain["bound"]
     assert found["bound"] != plain["bound"]
 
 
 def test_the_guarantee_names_the_momentum(run: Run, config: Config) -> None:
-    certified = strict(
-        run(
-            "recommend", config("mnist_single_layer"), *MOMENTUM, "--constants", "certified", "-f", "json"
-        ).out
-    )
+    certified = run.document("recommend", config("mnist_single_layer"), *MOMENTUM, "--constants", "certified")
     promise = certified["guarantee"]
     assert promise["proven"]
     assert "momentum 0.9 that begins at 0" in promise["statement"]
     assert promise["bound"] == certified["recommendations"][0]["bound"]
-    typical = strict(run("recommend", config("mnist_single_layer"), *MOMENTUM, "-f", "json").out)
+    typical = run.document("recommend", config("mnist_single_layer"), *MOMENTUM)
     assert typical["train"]["source"] == "typical"
     assert typical["guarantee"]["statement"] == promise["statement"]
     assert not any("No bound and no guarantee" in note for note in typical["notes"])
@@ -54,19 +50,12 @@ def test_iterations_plans_for_it(run: Run, config: Config) -> None:
     assert momentum["iterations"] > plain["iterations"]
 
 
-def refused(run: Run, *arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.code == 2
-    assert result.err.count("\n") == 1
-    return result.err
-
-
 @pytest.mark.parametrize("command", ["bound", "explain", "iterations"])
 def test_the_papers_constants_are_not(run: Run, config: Config, command: str) -> None:
     extra = ("--eps", "0.1", "--delta", "0.1") if command == "iterations" else FIXED
     asked = (command, config("mnist_single_layer"), *MOMENTUM, *extra)
-    assert "must be sgd for the paper's constants; got momentum; use --constants certified" in refused(
-        run, *asked, "--constants", "paper"
+    assert "must be sgd for the paper's constants; got momentum; use --constants certified" in run.refused(
+        *asked, "--constants", "paper"
     )
     assert run(*asked, "--constants", "certified").code == 0
 
@@ -74,17 +63,17 @@ def test_the_papers_constants_are_not(run: Run, config: Config, command: str) ->
 def test_other_schedules_boxes_and_optimisers_are_not(run: Run, config: Config) -> None:
     single = config("mnist_single_layer")
     late = ("bound", single, *MOMENTUM, *FIXED, "--set", "training.stopping=last")
-    found = strict(run(*late, "-f", "json").out)
+    found = run.document(*late)
     assert found["bound"] is None
     assert "the theorem about momentum is for constant stepsizes and uniform R alone" in found["notes"][0]
     searched = ("--set", "search.decay=[0.5]", "--constants", "certified")
-    assert "training.decay: must be 0 for a bound on momentum; got 0.5" in refused(
-        run, "recommend", single, *MOMENTUM, *searched
+    assert "training.decay: must be 0 for a bound on momentum; got 0.5" in run.refused(
+        "recommend", single, *MOMENTUM, *searched
     )
-    assert "must be sgd for a bound" in refused(run, "bound", config("mnist_multilayer"), *MOMENTUM, *FIXED)
+    assert "must be sgd for a bound" in run.refused("bound", config("mnist_multilayer"), *MOMENTUM, *FIXED)
     nesterov = ("--set", "training.optimizer=nesterov")
-    assert "must be sgd for a bound" in refused(run, "bound", single, *FIXED, *nesterov)
-    assert "must be sgd here" in refused(run, "design", single, *MOMENTUM, "--widths", "8", "--depth", "1")
+    assert "must be sgd for a bound" in run.refused("bound", single, *FIXED, *nesterov)
+    assert "must be sgd here" in run.refused("design", single, *MOMENTUM, "--widths", "8", "--depth", "1")
 
 
 def test_verify_trains_with_it(run: Run, tmp_path: Path) -> None:
@@ -93,7 +82,7 @@ def test_verify_trains_with_it(run: Run, tmp_path: Path) -> None:
         "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.3, mean_square: 0.12}\n"
         "training: {stepsize: 0.01, batch_size: 64, iterations: 300, optimizer: momentum}\n"
     )
-    found = strict(run("verify", spec, "--runs", "120", "-f", "json").out)
+    found = run.document("verify", spec, "--runs", "120")
     (case,) = found["cases"]
     assert (case["constants"], case["verdict"]) == ("certified", "consistent")
     assert case["measured"] < case["bound"]
@@ -110,14 +99,12 @@ def test_what_has_bounds_of_sgd_alone_trains_with_it(run: Run, tmp_path: Path, c
         "budget: {epochs: 3}\nsearch: {batch_size: [10]}\ntraining: {keep_prob: 1, optimizer: momentum}\n"
     )
     asked = (command, spec, *((spec,) if command == "compare" else ("--vary", "training.keep_prob=1")))
-    told = refused(run, *asked)
+    told = run.refused(*asked)
     assert "training.optimizer: must be sgd here; got momentum" in told
     assert "; add --measure, which trains and needs no bound" in told
-    done = run(*asked, "--measure", "--runs", "4", "--jobs", "1", "-q", "-f", "json")
-    assert (done.code, done.err) == (0, "")
-    found = strict(done.out)
+    found = run.document(*asked, "--measure", "--runs", "4", "--jobs", "1", "-q")
     row = found["points" if command == "sweep" else "specs"][0]
-    typical = strict(run("recommend", spec, "-f", "json").out)["train"]
+    typical = run.document("recommend", spec)["train"]
     assert row["stepsize"] == typical["stepsize"]
     assert row["certified_bound"] is None
     note = "No bound: those here are of SGD, and `rsgadvise bound` has that of momentum."
@@ -130,7 +117,7 @@ def test_what_verify_is_left_is_by_its_own_theorem(run: Run, tmp_path: Path) -> 
         "network: {kind: single_layer, layers: [6, 2]}\ndata: {mean: 0.3, mean_square: 0.12, samples: 200}\n"
         "budget: {epochs: 20}\nsearch: {batch_size: [10]}\ntraining: {optimizer: momentum}\n"
     )
-    (case,) = strict(run("verify", spec, "--runs", "8", "--jobs", "1", "-f", "json").out)["cases"]
-    ranked = strict(run("recommend", spec, "--constants", "certified", "-f", "json").out)["recommendations"]
+    (case,) = run.document("verify", spec, "--runs", "8", "--jobs", "1", code=3)["cases"]
+    ranked = run.document("recommend", spec, "--constants", "certified")["recommendations"]
     assert f"stepsize {ranked[0]['stepsize']:.4g}, batch size 10" in case["notes"][0]
     assert case["bound"] is not None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Run
 
 import rsgadvise
 
-Run = Callable[..., Any]
 ROWS = [(0.1, 0.2, "-1"), (0.9, 0.8, "1"), (0.2, 0.1, "-1"), (0.8, 0.9, "1"), (0.3, 0.1, "-1")]
 SPEC = """\
 network: {kind: multilayer, layers: [2, 4, OUTPUTS], weight_bound: 5}
@@ -31,9 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_is_advised_on_and_says_which_class_is_0(run: Run, folder: Path) -> None:
     (folder / "s.yaml").write_text(SPEC.replace("OUTPUTS", "1"))
-    found = run("recommend", "s.yaml", "-f", "json")
-    assert found.code == 0, found.err
-    train = json.loads(found.out)["train"]
+    train = run.document("recommend", "s.yaml")["train"]
     assert train["learns"]
     assert train["held_out_error"] == 0
     assert train["constant_error"] > 0.2

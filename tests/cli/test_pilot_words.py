@@ -38,9 +38,7 @@ def spec_for(folder: Path, network: dict[str, Any], **sections: Any) -> str:
 
 
 def document(run: Run, spec: str, *options: str) -> dict[str, Any]:
-    result = run("recommend", "--details", "-", *options, "-f", "json", "-q", stdin=spec)
-    assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
+    found = run.document("recommend", "--details", "-", *options, "-q", stdin=spec)
     assert isinstance(found, dict)
     return found
 
@@ -302,7 +300,7 @@ def test_a_span_of_stepsizes_is_said_to_be_over_layers(run: Run) -> None:
     assert "0.001 to 0.002 by layer" in run("bound", "-", stdin=spec).out
     target = {"target": {"eps": 0.5, "delta": 0.1}, "search": {"batch_size": [4096]}}
     spec = json.dumps({"network": {**DEEP, "weight_bound": [0.01, 0.02]}, "data": {"mean": 0.5}, **target})
-    planned = " ".join(run("iterations", "-", stdin=spec).out.split())
+    planned = run.words("iterations", "-", stdin=spec)
     assert "by layer" in planned
 
 

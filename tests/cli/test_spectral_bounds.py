@@ -19,29 +19,18 @@ def written(path: Path, network: str = "layers: [8, 5, 2]", limit: str = "spectr
     return spec
 
 
-def refused(run: Run, *arguments: str | Path) -> str:
-    result = run(*arguments)
-    assert result.code == 2
-    assert result.err.count("\n") == 1
-    return result.err
-
-
 def test_it_is_a_tighter_certificate_than_the_box_around_the_ball(run: Run, tmp_path: Path) -> None:
     """A matrix of singular values up to s has weights up to s, and the box of these is far wider."""
     found: dict[str, Any] = {}
     for limit in ("spectral_bound: 1.5", "weight_bound: 1.5"):
-        found[limit] = strict(
-            run("bound", written(tmp_path, limit=limit), "-f", "json", "--constants", "certified").out
-        )
+        found[limit] = run.document("bound", written(tmp_path, limit=limit), "--constants", "certified")
     ball, box = found.values()
     assert ball["largest_gradient"] < box["largest_gradient"]
     assert "spectral_bound" in ball["elasticities"]
     assert ball["other_gradient"]["constants"] == "floorless"
     one = "layers: [1, 1, 1]"  # of one weight each both are the same
     values = [
-        strict(run("bound", written(tmp_path, one, limit), "-f", "json", "--constants", "certified").out)[
-            "bound"
-        ]
+        run.document("bound", written(tmp_path, one, limit), "--constants", "certified")["bound"]
         for limit in ("spectral_bound: [0.5, 1.5]", "weight_bound: [0.5, 1.5]")
     ]
     assert values[0] == pytest.approx(values[1], rel=1e-12)
@@ -51,22 +40,21 @@ def test_it_is_a_tighter_certificate_than_the_box_around_the_ball(run: Run, tmp_
 def test_the_commands_that_rest_on_bounds_take_it(run: Run, tmp_path: Path, kind: str) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"network: {{kind: {kind}, spectral_bound: 1.5}}\n{DATA}{FIXED}")
-    assert strict(run("bound", spec, "-f", "json").out)["constants"] == "certified"
-    explained = strict(run("explain", spec, "-f", "json").out)
+    assert run.document("bound", spec)["constants"] == "certified"
+    explained = run.document("explain", spec)
     assert {each["id"]: each for each in explained["assumptions"]}["box"]["text"].startswith(
         "no singular value"
     )
     assert "network.spectral_bound" in {each["key"] for each in explained["knobs"]}
-    assert strict(run("iterations", spec, *PLAN, "-f", "json").out)["constants"] == "certified"
+    assert run.document("iterations", spec, *PLAN)["constants"] == "certified"
     done = run("verify", spec, "--runs", "200", "-f", "json")
     (case,) = strict(done.out)["cases"]
     assert case["constants"] == "certified"
     assert case["measured"] < case["bound"]
     assert done.code in (0, 3)
     box = ("--set", "network.spectral_bound=null", "--set", "network.weight_bound=1.5")
-    (other,) = strict(
-        run("verify", spec, *box, "--constants", "certified", "--runs", "8", "--jobs", "1", "-f", "json").out
-    )["cases"]
+    quick = ("--constants", "certified", "--runs", "8", "--jobs", "1")
+    (other,) = run.document("verify", spec, *box, *quick, code=3)["cases"]
     assert case["bound"] < 0.9 * other["bound"]  # it is held against the tighter of the two
     free = (
         "--set",
@@ -76,7 +64,7 @@ def test_the_commands_that_rest_on_bounds_take_it(run: Run, tmp_path: Path, kind
         "--set",
         "budget.epochs=900",
     )
-    advice = strict(run("recommend", spec, "--constants", "certified", *free, "-f", "json").out)
+    advice = run.document("recommend", spec, "--constants", "certified", *free)
     assert advice["train"]["weight_bound"] is None
     if advice["guarantee"] is not None:
         assert "singular values of at most 1.5" in advice["guarantee"]["statement"]
@@ -101,7 +89,7 @@ def test_the_commands_that_rest_on_bounds_take_it(run: Run, tmp_path: Path, kind
 )
 def test_the_others_say_what_to_do(run: Run, tmp_path: Path, command: tuple[str, ...], why: str) -> None:
     name, *options = command
-    said = refused(run, name, written(tmp_path), *options)
+    said = run.refused(name, written(tmp_path), *options)
     assert f"network.spectral_bound: must be absent {why}" in said
     assert "got 1.5" in said
 
@@ -110,7 +98,7 @@ def test_no_point_of_a_sweep_takes_it(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"network: {{kind: multilayer, layers: [8, 5, 2]}}\n{DATA}{FIXED}")
     for more in ((), ("--measure",)):
-        said = refused(run, "sweep", spec, "--vary", "network.spectral_bound=1,2", *more)
+        said = run.refused("sweep", spec, "--vary", "network.spectral_bound=1,2", *more)
         assert "network.spectral_bound: must be absent here: this command is about networks in a box" in said
 
 
@@ -123,10 +111,10 @@ def test_no_point_of_a_sweep_takes_it(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_what_it_may_be(run: Run, tmp_path: Path, network: str, limit: str, rule: str) -> None:
-    assert rule in refused(run, "bound", written(tmp_path, network, limit))
+    assert rule in run.refused("bound", written(tmp_path, network, limit))
 
 
 def test_a_single_layer_needs_none(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"network: {{kind: single_layer, layers: [8, 2], spectral_bound: 1}}\n{DATA}")
-    assert "must be absent for kind single_layer" in refused(run, "recommend", spec)
+    assert "must be absent for kind single_layer" in run.refused("recommend", spec)

@@ -30,38 +30,37 @@ def smoothness(path: Path) -> float:
 
 @pytest.mark.parametrize("name", BOXED)
 def test_bound_shows_both_and_which_gradient_each_is_about(run: Run, config: Config, name: str) -> None:
-    found = strict(run("bound", config(name), "-f", "json", "--constants", "certified", *FIXED).out)
+    found = run.document("bound", config(name), "--constants", "certified", *FIXED)
     other = found["other_gradient"]
     assert other["constants"] == "floorless"
     assert other["gradient_stepsize"] == pytest.approx(1 / smoothness(config(name)))
     assert other["bound"] < found["certified_bound"]
-    back = strict(run("bound", config(name), "-f", "json", "--constants", "floorless", *FIXED).out)
+    back = run.document("bound", config(name), "--constants", "floorless", *FIXED)
     assert back["bound"] == back["certified_bound"] == other["bound"]
     assert back["proven"] is True
     assert back["other_gradient"]["constants"] == "certified"
     assert back["other_gradient"]["bound"] == found["certified_bound"]
     assert sum(back["terms"].values()) == pytest.approx(back["bound"])
-    text = " ".join(run("bound", config(name), *FIXED).out.split())
+    text = run.words("bound", config(name), *FIXED)
     assert "proven without a noise floor" in text
     assert "is on the projected gradient at stepsize 1/U =" in text
     assert run("bound", config(name), "-f", "csv", *FIXED).code == 0
 
 
 def test_without_a_box_there_is_nothing_beside(run: Run, config: Config) -> None:
-    found = strict(run("bound", config("mnist_single_layer"), "-f", "json", *FIXED).out)
+    found = run.document("bound", config("mnist_single_layer"), *FIXED)
     assert found["other_gradient"] is None
     for command in ("bound", "recommend", "explain"):
-        refused = run(command, config("mnist_single_layer"), "--constants", "floorless", *FIXED)
-        assert refused.code == 2
-        assert refused.err.count("\n") == 1
-        assert "network.kind: must be autoencoder or multilayer for floorless constants" in refused.err
+        assert "network.kind: must be autoencoder or multilayer for floorless constants" in run.refused(
+            command, config("mnist_single_layer"), "--constants", "floorless", *FIXED
+        )
         assert run(command, config("mnist_single_layer"), "--constants", "certified", *FIXED).code != 2
 
 
 @pytest.mark.parametrize("name", BOXED)
 def test_explain_and_recommend_take_it(run: Run, config: Config, name: str) -> None:
-    explained = strict(run("explain", config(name), "-f", "json", "--constants", "floorless").out)
-    best = strict(run("recommend", config(name), "-f", "json", "--constants", "floorless").out)
+    explained = run.document("explain", config(name), "--constants", "floorless")
+    best = run.document("recommend", config(name), "--constants", "floorless")
     (first, *_) = best["recommendations"]
     assert explained["bound"] == pytest.approx(first["bound"])
     assert all(each["formula"] for each in explained["terms"])
@@ -69,15 +68,13 @@ def test_explain_and_recommend_take_it(run: Run, config: Config, name: str) -> N
     assert cross["holds"] is True
     assert "no term" in cross["reason"]
     assert any("at stepsize 1/U" in note for note in first["notes"])
-    program = " ".join(
-        run("recommend", config(name), "--constants", "floorless", "--emit", "torch").out.split()
-    )
+    program = run.words("recommend", config(name), "--constants", "floorless", "--emit", "torch")
     assert "g the projected gradient at stepsize 1/U at W^R" in program.replace(" # ", " ")
 
 
 def test_compare_takes_it(run: Run, config: Config) -> None:
     both = [config(name) for name in BOXED]
-    found = strict(run("compare", *both, "--constants", "floorless", "-f", "json").out)
+    found = run.document("compare", *both, "--constants", "floorless")
     assert found["constants"] == "floorless"
     assert all(row["proven"] for row in found["specs"])
 
@@ -95,7 +92,7 @@ def test_a_target_below_the_noise_floor_has_a_plan(run: Run, tmp_path: Path) -> 
     refused = run("recommend", spec, "--constants", "certified", "-f", "json")
     assert refused.code == 1
     assert "(--constants floorless)" in json.loads(refused.out)["infeasible"]["reason"]
-    found = strict(run("recommend", spec, "-f", "json").out)
+    found = run.document("recommend", spec)
     assert found["constants"] == "floorless"
     promise = found["guarantee"]
     assert promise["proven"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run, strict
+from conftest import Run, present, strict
 
 from rsgadvise.ask.compare import Comparison, Verdict
 from rsgadvise.ask.compare_measured import with_measurements
@@ -37,7 +37,7 @@ def small(tmp_path: Path) -> Callable[..., Path]:
 
 
 def first(run: Run, path: Path, *arguments: str) -> dict[str, Any] | None:
-    rows = strict(run("recommend", path, "-f", "json", *arguments).out)["recommendations"]
+    rows = run.document("recommend", path, *arguments)["recommendations"]
     found: dict[str, Any] | None = rows[0] if rows else None
     return found
 
@@ -56,8 +56,7 @@ def test_equal_samples_against_recommend(run: Run, config: Config, constants: st
     for row in document["specs"]:
         path = paths[row["name"]]
         for each, values in promised.items():
-            best = first(run, path, "--constants", each, *limit)
-            assert best is not None
+            best = present(first(run, path, "--constants", each, *limit))
             value = best["certified_bound" if each == "certified" else "bound"]
             assert row[each]["value"] == pytest.approx(value, rel=1e-12)
             values[row["name"]] = value
@@ -84,7 +83,7 @@ def test_the_same_target_is_compared_by_cost(run: Run, config: Config) -> None:
         ([], "samples", "total_samples"),
         (["--set", "cost.per_iteration=1e-3", "--set", "cost.per_sample=1e-6"], "seconds", "seconds"),
     ):
-        document = strict(run("compare", *pair, "-f", "json", *target, *extra).out)
+        document = run.document("compare", *pair, *target, *extra)
         assert (document["compared_by"], document["common_samples"]) == (by, None)
         for row in document["specs"]:
             for constants in ("paper", "certified"):
@@ -101,10 +100,10 @@ def test_the_same_target_is_compared_by_cost(run: Run, config: Config) -> None:
 def test_exact_ratios(run: Run, small: Callable[..., Path]) -> None:
     """Twice the outputs, with the largest loss assumed, are exactly twice (7); the same spec is no better."""
     one, two = small("one.yaml"), small("two.yaml", outputs=4)
-    document = strict(run("compare", two, one, "-f", "json").out)
+    document = run.document("compare", two, one)
     assert [row["name"] for row in document["specs"]] == ["one.yaml", "two.yaml"]
     assert [row["ratio"] for row in document["specs"]] == pytest.approx([1, 2])
-    same = strict(run("compare", one, one, "-f", "json").out)
+    same = run.document("compare", one, one)
     assert [row["name"] for row in same["specs"]] == [str(one), f"{one} #2"]
     assert [row["rank"] for row in same["specs"]] == [1, 1]
     assert (same["verdict"]["paper"], same["verdict"]["certified"], same["verdict"]["agree"]) == (None,) * 3
@@ -114,19 +113,17 @@ def test_exact_ratios(run: Run, small: Callable[..., Path]) -> None:
 def test_what_is_fixed_stays_and_is_said(run: Run, small: Callable[..., Path]) -> None:
     free = small("free.yaml", epochs=2)
     fixed = small("fixed.yaml", extra="")
-    document = strict(
-        run("compare", free, small("x.yaml", epochs=50), "-f", "json", "--set", "training.iterations=40").out
-    )
+    document = run.document("compare", free, small("x.yaml", epochs=50), "--set", "training.iterations=40")
     assert {row["samples"] for row in document["specs"]} == {320}
     fixed.write_text(fixed.read_text().replace("batch_size: 8", "batch_size: 8, iterations: 500"))
-    document = strict(run("compare", free, fixed, "-f", "json").out)
+    document = run.document("compare", free, fixed)
     assert document["common_samples"] == 400
     rows = {row["name"]: row for row in document["specs"]}
     assert (rows["fixed.yaml"]["samples"], rows["fixed.yaml"]["equal_resources"]) == (4000, False)
     assert rows["free.yaml"]["equal_resources"]
     caveat = "not at equal samples, since what is fixed stays: fixed.yaml takes 4,000, where at most 400"
     assert caveat in document["verdict"]["text"]
-    shown = " ".join(run("compare", free, fixed).out.split())
+    shown = run.words("compare", free, fixed)
     assert "bound at unequal samples, 400 to 4,000" in shown
     assert "equal samples, at most" not in shown
     alike = run("compare", free, small("y.yaml", epochs=50))
@@ -136,20 +133,18 @@ def test_what_is_fixed_stays_and_is_said(run: Run, small: Callable[..., Path]) -
 
 def test_names_and_standard_input(run: Run, small: Callable[..., Path]) -> None:
     here, there = small("a/x.yaml"), small("b/x.yaml", outputs=3)
-    document = strict(run("compare", here, there, "-f", "json").out)
+    document = run.document("compare", here, there)
     assert [row["name"] for row in document["specs"]] == [str(here), str(there)]
     text = SMALL.format(outputs=5, epochs=20)
-    document = strict(run("compare", here, "-", "-f", "json", stdin=text).out)
+    document = run.document("compare", here, "-", stdin=text)
     assert [row["name"] for row in document["specs"]] == ["x.yaml", "<stdin>"]
 
 
 def test_a_vacuous_guarantee_is_none(run: Run, small: Callable[..., Path]) -> None:
     short = ["--set", "budget.samples=8"]
-    document = strict(run("compare", small("a.yaml"), small("b.yaml", outputs=3), "-f", "json", *short).out)
+    document = run.document("compare", small("a.yaml"), small("b.yaml", outputs=3), *short)
     assert all(row["paper"]["vacuous"] and row["certified"]["vacuous"] for row in document["specs"])
-    other = strict(
-        run("compare", small("a.yaml"), small("b.yaml"), "-f", "json", *short, "--constants", "certified").out
-    )
+    other = run.document("compare", small("a.yaml"), small("b.yaml"), *short, "--constants", "certified")
     for row in other["specs"]:
         assert row["bound"] == row["largest_gradient"] == row["certified"]["value"]
     verdict = document["verdict"]
@@ -163,10 +158,8 @@ def test_a_vacuous_guarantee_is_none(run: Run, small: Callable[..., Path]) -> No
 
 
 def test_a_stepsize_outside_one_range_leaves_the_other(run: Run, small: Callable[..., Path]) -> None:
-    document = strict(
-        run("compare", small("a.yaml"), small("b.yaml", outputs=3), "-f", "json", "--set",
-            "training.stepsize=1.3").out
-    )  # fmt: skip
+    pair = small("a.yaml"), small("b.yaml", outputs=3)
+    document = run.document("compare", *pair, "--set", "training.stepsize=1.3", code=1)
     assert all(row["paper"]["value"] is None for row in document["specs"])
     assert all(row["certified"]["value"] is not None for row in document["specs"])
     assert any("lies outside (0, 1.23077)" in note for row in document["specs"] for note in row["notes"])
@@ -277,8 +270,7 @@ def test_welch_against_scipy(shift: float, spreads: tuple[float, float], starts:
         found = with_measurements(
             plain, ("a", "b"), Verification(cases, "consistent", confidence, 0, True, False, 1.0)
         )
-        verdict = found.verdict.measured
-        assert verdict is not None
+        verdict = present(found.verdict.measured)
         assert (verdict.smallest, verdict.significant, verdict.approximate) == ("a", decided, decided)
 
 
@@ -289,7 +281,7 @@ def test_what_was_assumed_is_named_with_the_specs_that_lack_it(run: Run, tmp_pat
             "training: {batch_size: 8, iterations: 50}\n"
         )
     both = (tmp_path / "a.yaml", tmp_path / "b.yaml")
-    rows = {Path(row["name"]).name: row for row in strict(run("compare", *both, "-f", "json").out)["specs"]}
+    rows = {Path(row["name"]).name: row for row in run.document("compare", *both)["specs"]}
     keys = {name: [item["key"] for item in row["assumed"]] for name, row in rows.items()}
     assert "network.weight_bound" in keys["a.yaml"]
     assert "network.weight_bound" not in keys["b.yaml"]
@@ -306,5 +298,5 @@ def test_only_an_initial_loss_that_some_specs_lack_favours_those_that_give_it(
     for target in given:
         target.write_text(path.read_text().replace("8}", f"8, initial_loss: {target.stem}}}"))
     for others, partly in (([given[1]], False), ([path], True), ([given[1], path], True)):
-        notes = strict(run("compare", given[0], *others, "-f", "json").out)["notes"]
+        notes = run.document("compare", given[0], *others)["notes"]
         assert any("f(W1) is given in some specs" in note for note in notes) == partly

@@ -77,9 +77,7 @@ def test_held_and_certified_are_what_the_bound_command_says(
             key, value = setting(curve, curve.x[index], best.stepsize)
             fixed[key] = value
             options = [part for k, v in fixed.items() for part in ("--set", f"training.{k}={v!r}")]
-            result = run("bound", config(name), *options, "--constants", constants, "-f", "json")
-            assert result.code == 0, result.err
-            document = json.loads(result.out)
+            document = run.document("bound", config(name), *options, "--constants", constants)
             assert values(curve, "held")[index] == pytest.approx(document["bound"], rel=1e-12)
             if constants == "paper":
                 certified = values(curve, "certified")[index]
@@ -186,9 +184,7 @@ def test_the_tradeoff_is_what_the_iterations_command_says(run: Run, config: Conf
         assert trade.samples[index] == document["samples"] == batch * trade.iterations[index]
         assert trade.target == document["per_run_target"]
     knee = next(mark for mark in trade.marks if mark.name == "critical_batch_size")
-    fewest = json.loads(
-        run("iterations", config("paper_example"), "--batch-size", str(10**9), "-f", "json").out
-    )
+    fewest = run.document("iterations", config("paper_example"), "--batch-size", str(10**9))
     assert knee.y == pytest.approx(2 * fewest["iterations"], rel=0.01)
     advised = trade.marks[0]
     assert (advised.x, advised.y) == (best.samples, best.iterations)

@@ -15,7 +15,6 @@ from rsgadvise.spec import Spec
 
 Config = Callable[[str], Path]
 RANGE = ("--widths", "16:64", "--depth", "1:2")
-FEW = ("--widths", "16,32", "--depth", "1:2", "--pipeline", "none")
 ARCHITECTURE = {
     *("rank", "layers", "weights", "depth", "stepsize", "batch_size", "iterations", "keep_prob", "bound"),
     *("certified_bound", "vacuous", "samples", "work", "seconds", "ratio"),
@@ -133,17 +132,12 @@ def test_mistakes_are_one_line_on_stderr(
 ) -> None:
     if "1000000" in arguments[-1]:
         arguments = (*arguments[:1], "1000000", "--depth", "16", *arguments[4:], "--top", "1")
-    done = run("design", config("mnist_design"), *arguments)
-    assert done.code == 2
-    assert done.out == ""
-    assert done.err.startswith("error: ")
-    assert done.err.count("\n") == 1
-    assert words in done.err
+    assert words in run.refused("design", config("mnist_design"), *arguments)
 
 
 def test_vacuous_bounds_are_called_so(run: Run, config: Config) -> None:
     loose = ("--set", "target.eps=1000", "--pipeline", "none", "--constants", "certified")
-    found = strict(run("design", config("mnist_design"), *RANGE, *loose, "-f", "json").out)
+    found = run.document("design", config("mnist_design"), *RANGE, *loose)
     assert all(row["vacuous"] for row in found["architectures"])
     assert found["notes"][0].startswith("Every network's bound is vacuous here")
     table = run("design", config("mnist_design"), *RANGE, *loose).out
@@ -161,7 +155,7 @@ BEST = (*NETWORKS, "--top", "3")
 )
 def test_one_network_has_one_plan(run: Run, config: Config, goal: list[str]) -> None:
     """The pipeline's training from scratch is the one that the network was ranked by."""
-    found = strict(run("design", config("mnist_design"), *BEST, *goal, "-f", "json").out)
+    found = run.document("design", config("mnist_design"), *BEST, *goal)
     row = next(row for row in found["architectures"] if row["depth"])
     assert found["pipeline"]["layers"] == row["layers"]
     [plan] = [mix for mix in found["pipeline"]["options"] if mix["name"] == "dropout from scratch"]
@@ -181,7 +175,7 @@ def test_one_network_has_one_plan(run: Run, config: Config, goal: list[str]) -> 
 
 def test_a_plan_that_costs_more_is_not_kept(run: Run, config: Config) -> None:
     """Ranked by iterations, which large batches save, a network's own plan is no cheapest way to train it."""
-    found = strict(run("design", config("mnist_design"), *BEST, "--by", "iterations", "-f", "json").out)
+    found = run.document("design", config("mnist_design"), *BEST, "--by", "iterations")
     row = next(row for row in found["architectures"] if row["layers"] == found["pipeline"]["layers"])
     tuning = found["pipeline"]["options"][0]["fine_tuning"]
     assert tuning["work"] < 0.9 * row["work"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import spec_of
+from conftest import present
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -205,8 +206,7 @@ def test_targets_where_the_choice_flips_are_right_on_both_sides() -> None:
         for eps, chosen in ((flip.low * 0.98, flip.below), (flip.high * 1.02, flip.above)):
             q = eps * SHRINK
             scratch = by_hand(problem, np.ones((1, 2)), q)[0]
-            mix = cheapest_mix(stages, q)
-            assert mix is not None
+            mix = present(cheapest_mix(stages, q))
             assert mix.total() <= by_hand(problem, grid, q).min() * (1 + 1e-6)
             assert ("pretraining" in chosen) == (mix.total() < scratch), eps
     assert {flip.below for flip in flips} | {flip.above for flip in flips} >= {SCRATCH}
@@ -215,8 +215,7 @@ def test_targets_where_the_choice_flips_are_right_on_both_sides() -> None:
 def test_the_price_where_the_choice_flips_is_right_on_both_sides() -> None:
     problem, _, stages = network((60, 12, 8, 4))
     target = 0.02
-    price = price_flip(stages, target)
-    assert price is not None
+    price = present(price_flip(stages, target))
     axis = np.append(np.geomspace(1e-3, 0.999, 40), 1.0)
     grid = np.asarray(list(itertools.product(axis, repeat=2)))
     grid = grid[(grid < 1).any(axis=1)]
@@ -240,8 +239,7 @@ def test_a_plan_adds_up_and_keeps_its_promises() -> None:
     assert planned.cheapest == min(feasible, key=lambda mix: mix.work or 0).name
     assert any(mix.pretraining for mix in feasible)
     for mix in feasible:
-        tuning = mix.fine_tuning
-        assert tuning is not None
+        tuning = present(mix.fine_tuning)
         assert tuning.bound <= target
         assert mix.work == tuning.work + sum(layer.work for layer in mix.pretraining)
         assert mix.samples == tuning.samples + sum(layer.samples for layer in mix.pretraining)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import BASE, architectures, brute_force, spec_for, spec_of, weights_of
+from conftest import present
 
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.space import search_space
@@ -203,8 +204,7 @@ def test_families_hold_every_member_within_the_tolerance_and_nobody_else(budget:
     np.testing.assert_allclose(shown, wanted, rtol=1e-12)
     ranks = {row.layers: row.rank for row in found.architectures}
     for family in found.families:
-        span = family.bound if budget else family.samples
-        assert span is not None
+        span = present(family.bound if budget else family.samples)
         for layers in family.layers:
             assert span[0] * (1 - 1e-12) <= measure[layers] <= span[1] * (1 + 1e-12)
     assert spans == sorted(spans)  # by what is compared, as the title says
@@ -239,8 +239,7 @@ def test_points_of_the_curve_have_the_bound_of_the_network(
         fixed = spec_for(spec_of(training=raw), (60, first, second, 4))
         return recommend(fixed, constants=constants).recommendations[0].bound
 
-    level = found.curve_bound
-    assert level is not None
+    level = present(found.curve_bound)
     for point in found.curve:
         assert point.lower <= point.second <= point.upper <= point.lower + 1
         assert bound(point.first, point.lower) == pytest.approx(point.lower_bound, rel=1e-9)
@@ -262,8 +261,7 @@ def test_the_least_eps_is_reachable_and_nothing_below_it(constants: Any) -> None
     refused = ask(1e-3)
     assert refused.infeasible is not None
     assert refused.architectures == ()
-    least = refused.infeasible.least_eps
-    assert least is not None
+    least = present(refused.infeasible.least_eps)
     told = float(refused.infeasible.reason.split("least reachable is ")[1].split(",")[0])
     assert least <= told <= least * 1.0001
     assert ask(told).infeasible is None

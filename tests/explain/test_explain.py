@@ -50,9 +50,7 @@ def fixed(document: dict[str, Any]) -> dict[str, Any]:
 def explained(run: Run, config: Config) -> Callable[..., dict[str, Any]]:
     def ask(name: str | Path, *arguments: str) -> dict[str, Any]:
         path = config(name) if isinstance(name, str) else name
-        result = run("explain", path, "-f", "json", *arguments)
-        assert (result.code, result.err) == (0, "")
-        return strict(result.out)
+        return run.document("explain", path, *arguments)
 
     return ask
 

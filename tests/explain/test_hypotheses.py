@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 
 def holds(run: Run, spec: dict[str, Any], *arguments: str) -> dict[str, dict[str, Any]]:
-    result = run("explain", "-", "-f", "json", *arguments, stdin=json.dumps(spec))
-    assert (result.code, result.err) == (0, "")
-    return {each["id"]: each for each in json.loads(result.out)["assumptions"]}
+    return {
+        each["id"]: each
+        for each in run.document("explain", "-", *arguments, stdin=json.dumps(spec))["assumptions"]
+    }
 
 
 def single(**data: Any) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def test_the_cross_term_is_what_the_certified_bound_has(run: Run) -> None:
         "data": {"mean": 0.3, "mean_square": 0.1},
         "training": {"stepsize": 0.01, "batch_size": 10, "iterations": 50, "keep_prob": 1},
     }
-    document = json.loads(run("explain", "-", "-f", "json", stdin=json.dumps(box)).out)
+    document = run.document("explain", "-", stdin=json.dumps(box))
     terms = {term["name"]: term["value"] for term in document["terms"]}
     missing = {each["id"]: each for each in document["assumptions"]}["cross_term"]["value"]
     a, s = terms["initial_error"] + terms["gradient_noise"], terms["projection_noise"]
@@ -154,7 +155,7 @@ def test_a_file_ticks_what_it_shows(run: Run, tmp_path: Path) -> None:
     for name, targets in (("bare", None), ("wide", True)):
         path = tmp_path / f"{name}.yaml"
         path.write_text(f"network: {{kind: single_layer, layers: [4, 3]}}\ndata: {{file: {name}.npz}}\n")
-        document = json.loads(run("explain", path, "-f", "json").out)
+        document = run.document("explain", path)
         found = {each["id"]: each for each in document["assumptions"]}
         assert found["inputs"]["holds"] is True
         assert ("mapped" in found["inputs"]["reason"]) == (name == "wide")

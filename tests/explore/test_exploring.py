@@ -121,13 +121,6 @@ def test_points_near_by_are_looked_at(folder: Path, capsys: pytest.CaptureFixtur
     assert [kind for kind, _ in judged.better(text, document)] == ["a better point near by"]
 
 
-def test_outside_a_theorems_range_nothing_is_smaller(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, document = _answer(folder, capsys, training={"stepsize": 9.0})
-    assert document["recommendations"][0]["bound"] is None
-
-
 @pytest.mark.parametrize(("key", "factor"), [("iterations", 1.1), ("batch_size", 2), ("runs", 3)])
 def test_neighbours_are_looked_at(
     folder: Path, capsys: pytest.CaptureFixture[str], key: str, factor: float

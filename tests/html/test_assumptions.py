@@ -26,8 +26,8 @@ WORDS = {True: "holds", False: "does not hold", None: "not known here"}
 
 def documents(run: Run, *arguments: str | Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     """What `report` and `explain` say of a spec, and the page."""
-    report = json.loads(run("report", "-o", "-", *arguments, "-f", "json", "-q").out)
-    explained = json.loads(run("explain", *arguments, "-f", "json", "-q").out)
+    report = run.document("report", "-o", "-", *arguments, "-q")
+    explained = run.document("explain", *arguments, "-q")
     return report, explained, run("report", "-o", "-", *arguments, "-q").out
 
 
@@ -76,7 +76,7 @@ def test_without_a_file_the_page_says_what_is_given(run: Run, tmp_path: Path) ->
     spec.write_text(
         "network: {kind: single_layer, layers: [8, 2]}\ndata: {mean: 0.25, second_moment: 0.125}\n"
     )
-    report = json.loads(run("report", "-o", "-", spec, "-f", "json").out)
+    report = run.document("report", "-o", "-", spec)
     assert [(each["key"], each["value"], each["source"]) for each in report["inputs"]] == [
         ("mean", 0.25, "given"),
         ("mean_square", 0.125, "assumed"),

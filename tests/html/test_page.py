@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Callable
@@ -185,8 +184,8 @@ def test_its_commands_give_the_same_again(run: Run, config: Config, name: str) -
     again, ranking, bound, emitted = (line[1:] for line in lines)
     assert again[-2:] == ["-o", "report.html"]
     shown = [float(cell) for cell in re.findall(r"<dt>bound</dt><dd>(.*?)</dd>", text)]
-    best = json.loads(run(*ranking, "-f", "json").out)["recommendations"]
-    evaluated = json.loads(run(*bound, "-f", "json").out)
+    best = run.document(*ranking)["recommendations"]
+    evaluated = run.document(*bound)
     assert len(best) == (1 if name == "paper_example" else 2)
     assert evaluated["bound"] == best[0]["bound"] == pytest.approx(shown[0], rel=1e-3)
     assert run(*emitted).out.startswith("# Randomly stopped SGD")

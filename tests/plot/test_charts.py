@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
+from conftest import Run, present
 from documents import BATCH, CASE, COMPARED, COMPARISON, DESIGN, VERIFY, chart, one_axis, plan, series_of
 
 from rsgadvise.errors import DataError
@@ -25,7 +25,7 @@ def values(series: Series) -> list[tuple[float, float | None, bool]]:
 
 
 def recommended(run: Run, spec: Path, constants: str = "paper") -> dict[str, Any]:
-    found = json.loads(run("recommend", spec, "-f", "json", "--constants", constants).out)
+    found = run.document("recommend", spec, "--constants", constants)
     assert isinstance(found, dict)
     return found
 
@@ -241,8 +241,7 @@ def test_rounding_is_no_mistake() -> None:
 
 def test_a_mean_not_above_zero_shows_its_upper_limit_down_to_the_edge() -> None:
     for lower in (None, -1.0):
-        point = measured_point(0, -0.5, lower, 2.0)
-        assert point is not None
+        point = present(measured_point(0, -0.5, lower, 2.0))
         assert (point.value, point.lower, point.upper, point.open_below) == (None, None, 2.0, True)
     assert measured_point(0, -0.5, -1.0, -0.1) is None
     assert measured_point(0, 1.0, 0.5, 2.0) == Point(0, 1.0, 0.5, 2.0)

@@ -16,7 +16,10 @@ from benchmarks.advice.report import render
 from benchmarks.advice.statistics import best_of, most_equivalents, trial_equivalents, weighted_median
 from benchmarks.advice.trials import judged, trained
 from benchmarks.advice.tuners import TUNERS
+from benchmarks.batch.curves import Curves, fitted, looks, measure
+from benchmarks.batch.settings import DEVELOPMENT, REPORT, Setting
 from rsgadvise.pilot.advising import COOLDOWN
+from rsgadvise.theory.optimizers.sgd import PLAIN
 from rsgadvise.training.expectation import Expectation
 from rsgadvise.training.networks import Data, Network, initial_weights
 from rsgadvise.training.rsg import Stream, Training, train
@@ -30,14 +33,6 @@ def test_best_of_is_that_of_all_choices(count: int) -> None:
     winners = [min(choice, key=losses.__getitem__) for choice in itertools.combinations(range(12), count)]
     median = [sorted(values)[(len(winners) - 1) // 2] for values in (losses[winners], errors[winners])]
     assert best_of(losses, errors, count) == tuple(median)
-
-
-def test_best_of_a_population_as_simulated() -> None:
-    rng = np.random.default_rng(4)
-    losses = rng.random(96)
-    found, _ = best_of(losses, losses, 8)
-    bests = [rng.choice(losses, 8, replace=False).min() for _ in range(4000)]
-    assert np.mean(np.array(bests) <= found) == pytest.approx(0.5, abs=0.06)
 
 
 def test_weighted_median() -> None:
@@ -148,3 +143,59 @@ def test_the_summary_says_what_is_kept() -> None:
     assert "| pilot | 34.1 | 2.0 | 2.0 |" in text
     assert "best of them: one 4-3-2." in text
     assert "two 4-3-2 (2.0), one 4-3-2 (>66)" in text
+
+
+# What `benchmarks.batch` takes for the truth, on curves that are known.
+
+
+def curves(true: float) -> Curves:
+    """S = 50 (1 + B_c/B) at 2^-1, a half more beside it, and given up at 2^1."""
+    steps = {}
+    for size in (8, 32, 128, 512):
+        best = 50 * (1 + true / size)
+        steps[size] = {-2: 1.5 * best, -1: best, 0: 1.5 * best, 1: math.inf}
+    return Curves(0.3, steps)
+
+
+@pytest.mark.parametrize("true", [5.0, 60.0, 900.0])
+def test_the_hyperbola_is_found(true: float) -> None:
+    found = fitted(curves(true))
+    assert found.critical == pytest.approx(true, rel=0.01)
+    assert found.fewest == pytest.approx(50, rel=0.01)
+    assert found.r2 == pytest.approx(1, abs=1e-3)
+
+
+def test_stepsizes_between_and_beyond_those_of_the_grid() -> None:
+    known = curves(60.0)
+    exponent, steps = known.best(32)
+    assert exponent == -1
+    assert steps == pytest.approx(50 * (1 + 60 / 32))
+    assert known.slower(32, 0.5) == pytest.approx(1)
+    assert known.slower(32, 2**-0.5) == pytest.approx(1.5**0.5)
+    assert known.slower(32, 2.0**0.5) == pytest.approx(3**0.5)
+    assert known.slower(32, 100.0) == known.slower(32, 1e-6) == pytest.approx(2)
+
+
+def test_looks_end_where_they_are_to() -> None:
+    found = looks(500)
+    assert found == sorted(set(found))
+    assert found[0] == 5
+    assert 500 <= found[-1] < 540
+
+
+def test_no_setting_is_on_both_sides() -> None:
+    data = [{name.partition(":")[0] for name in side} for side in (DEVELOPMENT, REPORT)]
+    assert not data[0] & data[1]
+
+
+def test_larger_batches_of_least_squares_take_fewer_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.batch.curves.ITERATIONS", 60)
+    monkeypatch.setattr("benchmarks.batch.curves.SIZES", (8, 32, 128))
+    rng = np.random.default_rng(0)
+    x = rng.random((300, 4)).astype(np.float32)
+    y = (x @ rng.random(4).astype(np.float32) / 4)[:, None]
+    network = Network("single_layer", (4, 1), loss="squared_linear")
+    found = measure(Setting("linear", {}, network, PLAIN, Data(x, y)))
+    steps = [found.best(size)[1] for size in (8, 32, 128)]
+    assert steps[0] > steps[1] > 0.9 * steps[2]
+    assert steps[1] == pytest.approx(60, rel=0.15)
