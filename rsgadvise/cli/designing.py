@@ -46,9 +46,9 @@ def design(
     pipeline: Annotated[
         str,
         typer.Option(
-            metavar="best|deep|spec|none|RANK",
+            metavar="best|spec|none|RANK",
             help="Whose training to plan, pretraining included: the best network with a hidden layer, the "
-            "best with at least two, the spec's own, none, or that of a rank.",
+            "spec's own, none, or that of a rank.",
         ),
     ] = "best",
     constants: EitherConstantsOption = None,

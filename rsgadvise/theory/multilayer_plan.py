@@ -1,4 +1,4 @@
-"""The exact plan by which (12) and (13) meet a target: the fewest iterations, and the fewest samples.
+"""The exact plan by which (12) and (13) meet a target with the fewest iterations.
 
 The same geometric program as in `multilayer_optimum`, solved for N instead of the bound.
 """
@@ -104,54 +104,3 @@ def required_iterations(
     reached = (progress > 0) & (batch > smallest_batch_size(net=net, target=q, lowest_keep_prob=lower))
     safe = np.where(progress > 0, progress, 1.0)
     return np.where(reached, initial_loss / q / safe, np.inf), zeta
-
-
-def fewest_samples(*, net: Structure, highest_keep_prob: float) -> tuple[FloatArray, FloatArray]:
-    """(B, N) with which (13) reaches a target of 1 from a loss of 1 with the fewest samples N B.
-
-    For a target q and a loss D_f they are B / q and D_f N / q, any real B and N being allowed.
-
-    With n = zeta e_L + zeta^2 alpha e_{L-1} + zeta^3 alpha sum e_l at gamma_l(g) and a = zeta^2 q g,
-    N B = D_f B^2 / (a B - n), least at B = 2 n / a, where it is 4 D_f n / a^2 and N is 2 D_f / a. That falls
-    with zeta, so the highest is best, and its logarithm is convex in log g; the best g depends neither on q
-    nor on D_f. If B is confined to a range that does not hold this one, the nearest end is best, since the
-    whole is a geometric program. Read the other way, these B and N give the smallest bound that so many
-    samples allow.
-
-    Source: (13) solved for N, minimised over B. Kind: exact.
-
-    Args:
-        net: from `structure`. highest_keep_prob: of the range of zeta.
-    """
-    edge, zeta = largest_shared(net), highest_keep_prob
-    shape = np.broadcast_shapes(edge.shape, net.output_noise.shape, *(k.shape for k in net.hidden_noise))
-    edge = np.broadcast_to(edge, shape)
-
-    def noises(shared: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
-        """Each term of n, and d log of it / d log g."""
-        gammas = stepsizes_at(net, shared)
-        bends = [np.asarray(b) * gamma for b, gamma in zip(net.curvatures, gammas, strict=True)]
-        slopes = [(1 - bend) / np.maximum(1 - 2 * bend, 1e-16) for bend in bends]
-        terms = [zeta * net.output_noise * gammas[-1] ** 2]
-        for index, k in enumerate(net.hidden_noise):
-            damping = zeta**3 if index < len(net.hidden_noise) - 1 else zeta**2
-            terms.append(damping * net.pretraining * k * gammas[index])
-        return terms, [2 * slopes[-1], *slopes[:-1]]
-
-    def slope(logit: FloatArray) -> FloatArray:
-        terms, slopes = noises(shared_at(logit, edge))
-        rise = np.asarray(sum(t * s for t, s in zip(terms, slopes, strict=True)))
-        return np.asarray(np.log(rise / np.asarray(sum(terms)) / 2))
-
-    # With e_L = k_L gamma_L^2 and the hidden noise between K g and 2 K g the slope is below 0 while
-    # g^2 <= K / (19 zeta k_L b_L) and g <= 3/4 of the edge, and above 0 from g^2 = K / (zeta k_L b_L) on.
-    *lower, top = (net.pretraining * k for k in net.hidden_noise) if net.hidden_noise else (np.zeros(()),)
-    hidden = zeta**2 * top + zeta**3 * np.asarray(sum(lower, np.zeros(())))
-    reach = np.sqrt(hidden / (zeta * net.output_noise * net.output_curvature)) / edge
-    with np.errstate(divide="ignore"):
-        floor = np.maximum(logit_of(np.minimum(reach / np.sqrt(19.0), 0.75)), -60.0)
-        ceiling = np.clip(logit_of(np.minimum(reach, 1 - 1e-15)), -60.0, 17.0)
-    logit = increasing_root(slope, floor, ceiling, tolerance=1e-6)
-    shared = shared_at(logit, edge)
-    gain = zeta**2 * shared
-    return np.asarray(2 * np.asarray(sum(noises(shared)[0])) / gain), np.asarray(2 / gain)

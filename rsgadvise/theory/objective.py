@@ -14,8 +14,6 @@ from rsgadvise.theory.descent import Bound, FloatArray, Geometry
 from rsgadvise.theory.search import minimize_scan
 from rsgadvise.theory.stopping import Stopping
 
-_NOISE_SHARE = 1 - np.sqrt(0.5)  # sqrt(sigma^2/(B q)) at which certified plans take the fewest samples
-
 # One interface over the theorems: a bound, its optimum, and the plan that meets a target.
 #
 # An objective is a network kind together with a set of constants.
@@ -91,10 +89,6 @@ class Objective(Protocol):
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         """Infimum of the batch sizes that can reach a target."""
 
-    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
-        """Real (B, N) with the fewest samples to a target of 1, where there is a formula for many
-        architectures at once; both go with one over the target."""
-
 
 @dataclass(frozen=True, slots=True)
 class DerivedObjective:
@@ -125,9 +119,6 @@ class DerivedObjective:
 
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.inner.smallest_batch(target, lowest_keep_prob)
-
-    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
-        return None  # nothing is known of what a subclass changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,9 +237,6 @@ class DescentObjective:
             return np.zeros_like(target)
         return np.asarray(self.variance(np.asarray(lowest_keep_prob)) / (share * target))
 
-    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class CertifiedMultilayer:
@@ -296,13 +284,6 @@ class CertifiedMultilayer:
 
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return self.total.smallest_batch(target, lowest_keep_prob)
-
-    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
-        """N = 2 D_f U (1 - x)^2 / (q (1 - 2x)^2) with x = sqrt(sigma^2/(B q)), as in `descent`."""
-        total, zeta = self.total, np.asarray(keep_prob[0])
-        ratio = ((1 - _NOISE_SHARE) / (1 - 2 * _NOISE_SHARE)) ** 2
-        n = 2 * total.initial_loss * total.smoothness(zeta) * ratio
-        return np.asarray(total.variance(zeta) / _NOISE_SHARE**2), np.asarray(n)
 
 
 def _falls_with_curvature(schedule: Schedule) -> bool:

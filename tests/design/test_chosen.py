@@ -1,4 +1,4 @@
-"""Which network gets the curve of equal bounds and the training plan."""
+"""Which network gets the training plan."""
 
 from __future__ import annotations
 
@@ -31,56 +31,30 @@ def planned(found: Design) -> Any:
     return found.pipeline
 
 
-@pytest.mark.parametrize("which", ["best", "none", "deep", 1, 3])
-def test_the_curve_is_that_of_the_network_planned_if_it_has_two_hidden_layers(which: Any) -> None:
+@pytest.mark.parametrize("which", ["best", "none", 1, 3])
+def test_the_network_asked_for_is_planned(which: Any) -> None:
     found = ask(which, (1, 2, 3))
     ranks = [row.layers for row in found.architectures]
-    deep = next(layers for layers in ranks if len(layers) > 3)
-    assert ranks[0] != deep
-    wanted = (
-        {"best": ranks[0], "none": None, "deep": deep}.get(which)
-        if isinstance(which, str)
-        else ranks[which - 1]
-    )
+    wanted = {"best": ranks[0], "none": None}.get(which) if isinstance(which, str) else ranks[which - 1]
     assert planned(found) == wanted
-    assert found.curve_layers == (wanted if wanted is not None and len(wanted) > 3 else deep)
-    assert len(found.curve) > 1
-
-
-def test_a_deeper_network_beyond_the_ranks_shown_is_found_too() -> None:
-    spec = {"target": {"eps": 1.0, "delta": 0.1, "runs": 4}}
-    found = design(spec_of(**spec), widths=tuple(range(4, 24)), depths=(1, 3), top=1, pipeline="deep")
-    assert found.curve_layers == planned(found) == (60, 4, 4, 6, 4)
 
 
 @pytest.mark.parametrize(
     ("which", "depths", "why"),
     [
-        ("deep", (0, 1), "No network with two hidden layers"),
         ("best", (0,), "No architecture with a hidden layer"),
         (1, (0,), "Rank 1 has no hidden layer"),
     ],
 )
 def test_without_a_network_to_plan_a_note_says_why(which: Any, depths: tuple[int, ...], why: str) -> None:
     found = ask(which, depths)
-    assert (found.curve, planned(found)) == ((), None)
+    assert planned(found) is None
     assert sum(note.startswith(why) for note in found.notes) == 1
 
 
-def test_a_vacuous_certified_bound_has_no_curve() -> None:
-    """It is shown as the largest gradient, which other lengths have not in common with the network."""
-    spec = spec_of(training={"iterations": 1})
-    for constants, drawn in (("certified", False), ("paper", True)):
-        found = design(spec, widths=WIDTHS, depths=(2,), constants=constants)
-        assert all(row.vacuous for row in found.architectures)
-        assert (found.curve_layers is not None) == drawn
-        if drawn:
-            assert found.curve_bound == pytest.approx(found.architectures[0].bound, rel=1e-9)
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "two", "2.5", "\u0662", "99999"])
+@pytest.mark.parametrize("text", ["", "deep", "0", "-1", "two", "2.5", "\u0662", "99999"])
 def test_other_words_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="must be best, deep, spec, none, or a rank"):
+    with pytest.raises(UsageError, match="must be best, spec, none, or a rank"):
         parse_which(text)
 
 

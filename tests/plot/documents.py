@@ -106,9 +106,6 @@ DESIGN: Document = {
         for depth in (1, 2, 3)
         for size in (16, 64)
     ],
-    "curve": [{"first": 64.0, "second": 8.0}, {"first": 16.0, "second": 31.5}],
-    "curve_layers": [784, 16, 32, 10],
-    "curve_bound": 0.0303,
 }
 BATCH: Document = {
     "schema": "rsgadvise.batch/1",

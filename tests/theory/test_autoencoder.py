@@ -16,12 +16,10 @@ from rsgadvise.theory.descent import (
     Geometry,
     descent_bound,
     optimal_stepsize,
-    required_iterations,
 )
 from rsgadvise.theory.theorems.autoencoder import (
     balanced_stepsize,
     constant_stepsize_bound,
-    fewest_samples_batch_size,
     gradient_variance,
     optimal_keep_prob,
     smoothness,
@@ -63,25 +61,6 @@ def test_balanced_stepsize_is_close_to_the_optimum_for_long_runs() -> None:
     }
     ours = optimal_stepsize(suboptimality=7.0, ceiling=7.0, geometry=Geometry.PROJECTED_AS_PRINTED, **case)
     assert float(balanced_stepsize(initial_loss=7.0, **case)) == pytest.approx(float(ours), rel=1e-3)
-
-
-def test_batch_size_with_the_fewest_samples() -> None:
-    e, q = 40.0, 0.5
-    best = float(fewest_samples_batch_size(target=q, gradient_variance=e))
-
-    def samples(batch: FloatArray) -> FloatArray:
-        return batch * required_iterations(
-            target=q,
-            batch_size=batch,
-            suboptimality=1.0,
-            smoothness=3.0,
-            gradient_variance=e,
-            geometry=Geometry.PROJECTED_AS_PRINTED,
-        )
-
-    grid = np.geomspace(2 * e / q * 1.0001, 2 * e / q * 1e3, 200_001)
-    assert float(samples(np.asarray(best))) <= samples(grid).min() * (1 + 1e-12)
-    assert best == pytest.approx(float(grid[np.argmin(samples(grid))]), rel=1e-3)
 
 
 Curve = Callable[[FloatArray], FloatArray]

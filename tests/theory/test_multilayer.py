@@ -9,8 +9,6 @@ from typing import Any
 import cvxpy
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rsgadvise.errors import HypothesisError
 from rsgadvise.theory.descent import Geometry, optimal_stepsize
@@ -22,7 +20,7 @@ from rsgadvise.theory.multilayer import (
     structure,
 )
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
-from rsgadvise.theory.multilayer_plan import fewest_samples, required_iterations
+from rsgadvise.theory.multilayer_plan import required_iterations
 from rsgadvise.theory.theorems.single_layer import constant_stepsize_bound
 
 
@@ -342,26 +340,3 @@ def test_bad_stepsizes_are_refused(stepsize: list[float], message: str) -> None:
             initial_loss=1.0,
             ceiling=2.0,
         )
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    layers=st.lists(st.integers(1, 2000), min_size=3, max_size=7),
-    w=st.floats(1e-3, 5.0),
-    alpha=st.floats(-20.0, 0.0).map(lambda e: 10.0**e),
-    zeta=st.floats(0.05, 1.0),
-    q=st.floats(-4.0, 3.0).map(lambda e: 10.0**e),
-)
-def test_the_fewest_samples_are_those_of_the_best_batch(
-    layers: list[int], w: float, alpha: float, zeta: float, q: float
-) -> None:
-    net = structure(layers=layers, weight_bound=[w] * (len(layers) - 1), pretraining=alpha)
-    loss = 7.0
-    unit, n = fewest_samples(net=net, highest_keep_prob=zeta)
-    best = float(unit) / q
-    factors = np.asarray([1.0, 0.7, 0.99, 1.01, 1.4, 1e4])
-    needed, _ = required_iterations(
-        net=net, target=q, batch_size=best * factors, initial_loss=loss, keep_prob=(zeta / 2, zeta)
-    )
-    assert needed[0] == pytest.approx(loss * float(n) / q, rel=1e-4)
-    assert (needed * factors >= needed[0] * (1 - 1e-9)).all()

@@ -20,7 +20,6 @@ from rsgadvise.ask.design.ranking import (
     Which,
     check_which,
     choose,
-    equal_bound_curve,
     families,
     least_eps,
     ranked,
@@ -163,8 +162,8 @@ def design(
             these reach the target.
         by: the cost; by default `seconds` if the spec has a cost model, else `work`.
         top: how many architectures to return. most_families: how many families.
-        pipeline: plan the training of the best architecture with a hidden layer, of the best with two or more
-            (`deep`), of the spec's own, of a rank, or of none.
+        pipeline: plan the training of the best architecture with a hidden layer, of the spec's own, of a
+            rank, or of none.
         measured: statistics of the data file by spec key.
         progress: told how many architectures are done, of how many, and what they are.
 
@@ -258,19 +257,14 @@ def _design(
     if not shown:
         return replace(advice, infeasible=_infeasible(search))
     check_which(pipeline, len(shown), "no more architectures reach the target")
-    curve, planned, why = choose(pipeline, search, exact, rows)
-    notes = (*wording.left_aside(_freed(spec)[1]), *_notes(spec, search, shown), *([why] if why else []))
-    advice = replace(
+    planned, why = choose(pipeline, search, exact)
+    return replace(
         advice,
         architectures=shown,
         families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
         pipeline=None if planned is None else _pipeline(search, planned),
-        notes=notes,
+        notes=(*wording.left_aside(_freed(spec)[1]), *_notes(spec, search, shown), *([why] if why else [])),
     )
-    if curve is None:
-        return advice
-    level, points = equal_bound_curve(search, curve)
-    return replace(advice, curve=points, curve_layers=curve.problem.layers, curve_bound=level)
 
 
 def _assumed(base: Problem, constants: ConstantsName) -> Iterator[Assumption]:

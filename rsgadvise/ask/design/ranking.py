@@ -12,7 +12,7 @@ from rsgadvise.advise.recommend import described, ranking_objective
 from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Goal, Space
 from rsgadvise.ask.design import results as wording
-from rsgadvise.ask.design.results import Architecture, CurvePoint, Family
+from rsgadvise.ask.design.results import Architecture, Family
 from rsgadvise.ask.design.screening import (
     BLOCK,
     Lattice,
@@ -28,11 +28,9 @@ from rsgadvise.errors import UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.descent import FloatArray, Numeric
+from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.search import distinct, increasing_root
-from rsgadvise.theory.theorems import theorem_of
 
 # How small a gradient the architectures can reach at all.
 
@@ -114,14 +112,12 @@ def solved(search: Search, layers: tuple[int, ...]) -> Solved | None:
     return Solved(problem, own, row, float(cost[order[0]]), weights, vacuous)
 
 
-# Architectures that converge alike, and the lengths that trade against each other at one bound.
+# Architectures that converge alike.
 
 TOLERANCE = 0.01
 """Members of a family differ by at most this share of the least among them."""
 
 _SHOWN = 50  # members written out, spread from the fewest weights to the most
-_POINTS = 9
-_WIDEST = 1e7  # length beyond which no equal bound is looked for
 
 
 def families(found: Screened, lattice: Lattice, *, by_bound: bool, most: int) -> tuple[Family, ...]:
@@ -178,50 +174,6 @@ def _family(rows: Screened, lattice: Lattice, by_bound: bool) -> Family:
         samples=None if by_bound else span(samples),
         iterations=None if by_bound else span(total),
         batch_size=None if by_bound else span(rows.batch),
-    )
-
-
-def equal_bound_curve(search: Search, one: Solved) -> tuple[float, tuple[CurvePoint, ...]]:
-    """Lengths of the first two hidden layers at which the best bound is that of a network.
-
-    B and N stay; the stepsizes and the keep probability are those that are best for each pair. The bound
-    rises with every length, so for each first length one real second length has this bound.
-
-    Args:
-        search: what is compared; some of its lengths are those of the first layer.
-        one: the network, with at least two hidden layers.
-
-    Returns:
-        The bound, and a point for each length for which there is one.
-    """
-    layers, row, space = one.problem.layers, one.row, one.space
-    choices = space.keep_probs[int(row.keep_range[0])], space.schedules[int(row.schedule[0])]
-
-    def bound(first: FloatArray, second: FloatArray) -> FloatArray:
-        lengths: tuple[Numeric, ...] = (float(layers[0]), first, second, *map(float, layers[3:]))
-        objective = search.objective(lengths)
-        batch, n = (np.broadcast_to(each, first.shape) for each in (row.batch, row.iterations))
-        return objective.bound(objective.optimum(batch, n, *choices)).value
-
-    level = float(bound(np.asarray([float(layers[1])]), np.asarray([float(layers[2])]))[0])
-    tried = distinct(np.asarray(search.lattice.widths, dtype=np.float64))
-    some = np.round(np.linspace(0, tried.size - 1, min(_POINTS, tried.size))).astype(int)
-    first = distinct(np.append(tried[some], float(layers[1])))
-    low, high = np.zeros(first.shape), np.full(first.shape, np.log(_WIDEST))
-    inside = (bound(first, np.exp(low)) <= level) & (bound(first, np.exp(high)) >= level)
-    first, low, high = first[inside], low[inside], high[inside]
-    if first.size == 0:
-        return level, ()
-    logs = increasing_root(lambda t: np.log(bound(first, np.exp(t)) / level), low, high, tolerance=1e-12)
-    second = np.exp(logs)
-    whole = np.round(second)
-    second = np.where(np.abs(second - whole) < 1e-7 * whole, whole, second)
-    lower, upper = np.floor(second), np.ceil(second)
-    return level, tuple(
-        CurvePoint(int(a), float(b), int(c), int(d), float(e), float(f))
-        for a, b, c, d, e, f in zip(
-            first, second, lower, upper, bound(first, lower), bound(first, upper), strict=True
-        )
     )
 
 
@@ -286,13 +238,12 @@ def _architecture(one: Solved, rank: int, least: float, constants: ConstantsName
     )
 
 
-# Which of the ranked networks get a curve of equal bounds and a training plan, and what is said of it.
+# Which of the ranked networks gets a training plan, and what is said where none does.
 
-Which = Literal["best", "deep", "spec", "none"] | int
-"""The best network with a hidden layer, the best with at least two, the spec's own, none, or a rank."""
+Which = Literal["best", "spec", "none"] | int
+"""The best network with a hidden layer, the spec's own, none, or a rank."""
 
-_TRIES = 16  # networks screened as feasible that are solved until one is
-_KNOWN = "best, deep, spec, none, or a rank that is shown, such as 2"
+_KNOWN = "best, spec, none, or a rank that is shown, such as 2"
 
 
 def parse_which(text: str) -> Which:
@@ -302,11 +253,11 @@ def parse_which(text: str) -> Which:
         UsageError: it is neither a word that it knows nor a rank.
 
     Example:
-        >>> parse_which("deep"), parse_which("2")
-        ('deep', 2)
+        >>> parse_which("spec"), parse_which("2")
+        ('spec', 2)
     """
     match text:
-        case "best" | "deep" | "spec" | "none":
+        case "best" | "spec" | "none":
             return text
     if text.isascii() and text.isdigit() and 0 < len(text) < 5 and int(text) > 0:
         return int(text)
@@ -323,48 +274,23 @@ def check_which(which: Which, ranks: int, option: str) -> None:
         raise UsageError(f"--pipeline must be a rank from 1 to {ranks}; got {which}; {option}")
 
 
-def choose(
-    which: Which, search: Search, exact: Sequence[Solved], rows: Screened
-) -> tuple[Solved | None, Solved | None, str]:
-    """(network whose curve is drawn, network whose training is planned, why there is no such plan).
-
-    The curve needs two hidden layers: it is that of the network whose training is planned if that has them,
-    else of the best one that has. Where a vacuous bound is shown as the largest gradient there is none, since
-    other lengths have not that in common with the network.
+def choose(which: Which, search: Search, exact: Sequence[Solved]) -> tuple[Solved | None, str]:
+    """(network whose training is planned, why there is none).
 
     Args:
         which: whose training to plan.
         search: what is compared.
-        exact: solved networks, best first. rows: all that are feasible, cheapest first.
+        exact: solved networks, best first.
     """
-    planned, why, own = None, wording.NO_NETWORK, search.base.layers
+    own = search.base.layers
+    if which == "none":
+        return None, ""
     if which == "spec":
         planned = solved(search, own) if len(own) > 2 else None
         why = wording.SPEC_CANNOT if len(own) > 2 else wording.SPEC_SINGLE
-    elif which == "deep":
-        planned, why = _best_deep(search, exact, rows), wording.NOT_DEEP
     elif isinstance(which, int):
         planned = exact[which - 1] if exact[which - 1].hidden else None
         why = f"Rank {which} has no hidden layer, so there is nothing to pretrain."
     else:
-        planned = next((one for one in exact if one.hidden), None)
-    if planned is None:
-        return None, None, why
-    curve = planned if planned.hidden > 1 else None
-    if curve is None and which != "spec":
-        curve = _best_deep(search, exact, rows)
-    if curve is not None and curve.vacuous and theorem_of(search.base.kind, search.constants).proven:
-        curve = None
-    return curve, None if which == "none" else planned, ""
-
-
-def _best_deep(search: Search, exact: Sequence[Solved], rows: Screened) -> Solved | None:
-    """The best network with two hidden layers or more."""
-    for one in exact:
-        if one.hidden > 1:
-            return one
-    for at in np.flatnonzero(rows.depth > 1)[:_TRIES]:
-        found = solved(search, search.lattice.layers(int(rows.depth[at]), int(rows.index[at])))
-        if found is not None:
-            return found
-    return None
+        planned, why = next((one for one in exact if one.hidden), None), wording.NO_NETWORK
+    return planned, "" if planned else why

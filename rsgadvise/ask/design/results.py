@@ -83,58 +83,21 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """Two lengths with the same bound.
+class Stage:
+    """The pretraining of one hidden layer as a denoising autoencoder, or the training of all layers.
 
     Attributes:
-        first: length of the first hidden layer.
-        second: real length of the second at which the bound is `bound` again.
-        lower, upper: the whole numbers around it.
-        lower_bound, upper_bound: the bound there; `bound` lies between them.
-    """
-
-    first: int
-    second: float
-    lower: int
-    upper: int
-    lower_bound: float
-    upper_bound: float
-
-
-@dataclass(frozen=True, slots=True)
-class PretrainedLayer:
-    """The pretraining of one hidden layer as a denoising autoencoder.
-
-    Attributes:
-        layer: 1 is the first hidden layer. layers: its [d_x, d_h].
-        alpha: tolerance, a squared norm of the projected gradient.
+        layer: 1 is the first hidden layer; None for all. layers: lengths, of an autoencoder [d_x, d_h].
         stepsize, batch_size, iterations, runs, keep_prob: of its training.
-        bound: on the mean squared gradient norm of one run, with the paper's (11).
+        bound: on the mean squared gradient norm of one run, of pretraining with the paper's (11).
         certified_bound: the same with certified constants. certified_vacuous: it is `limit`.
+        vacuous: the bound is no better than that.
         limit: the largest squared gradient norm that it can have; alpha at or above it says nothing.
         samples: over all runs. work: multiply-adds, those of the layers below included.
     """
 
-    layer: int
-    layers: tuple[int, int]
-    alpha: float
-    stepsize: float
-    batch_size: int
-    iterations: int
-    runs: int
-    keep_prob: float
-    bound: float
-    certified_bound: float
-    certified_vacuous: bool
-    limit: float
-    samples: int
-    work: int
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuning:
-    """The supervised training of all layers, from wherever pretraining left them."""
-
+    layer: int | None
+    layers: tuple[int, ...]
     stepsize: Stepsize
     batch_size: int
     iterations: int
@@ -144,6 +107,7 @@ class FineTuning:
     certified_bound: float
     certified_vacuous: bool
     vacuous: bool
+    limit: float
     samples: int
     work: int
 
@@ -154,41 +118,20 @@ class Mix:
 
     Attributes:
         name: in words.
-        alpha: of each hidden layer; 1 stands for no pretraining.
-        feasible: whether any batch size allowed reaches the target this way.
-        claim: what it rests on: `paper`, `assumed` or `certified`.
-        samples, work: of all stages and runs; None where infeasible.
-        share: of the work that is pretraining.
+        alpha: of all hidden layers, a squared norm of the projected gradient; 1 stands for no pretraining.
+        claim: whose constants it rests on.
+        pretraining, fine_tuning: its stages; None where no batch size allowed reaches the target this way.
+        samples, work: of all stages and runs. share: of the work that is pretraining.
     """
 
     name: str
-    alpha: tuple[float, ...]
+    alpha: float
     claim: str
-    feasible: bool = False
-    pretraining: tuple[PretrainedLayer, ...] = ()
-    fine_tuning: FineTuning | None = None
+    pretraining: tuple[Stage, ...] = ()
+    fine_tuning: Stage | None = None
     samples: int | None = None
     work: int | None = None
     share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """Where the cheapest way to train changes.
-
-    Attributes:
-        variable: `target` (the bound to reach in each run), `eps`, or `cost ratio` (the price of a
-            multiply-add of pretraining, over one of fine-tuning).
-        at: the value. low, high: a bracket of it; the choice is checked at both.
-        below, above: what is cheapest on either side.
-    """
-
-    variable: str
-    at: float
-    low: float
-    high: float
-    below: str
-    above: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +142,6 @@ class Pipeline:
         layers: d_0..d_L.
         target: the bound that each run of the fine-tuning has to reach.
         options: ways to train it. cheapest: the name of the one with the least work, or None.
-        flips: where that changes.
         notes, assumed: plain sentences; what is assumed is no result of the paper.
     """
 
@@ -207,7 +149,6 @@ class Pipeline:
     target: float
     options: tuple[Mix, ...]
     cheapest: str | None
-    flips: tuple[Flip, ...]
     notes: tuple[str, ...]
     assumed: tuple[str, ...]
 
@@ -238,7 +179,6 @@ class Design:
         architectures: best first; empty where `infeasible` says why.
         searched: number of architectures within the cap. feasible: of those that reach the target.
         families: architectures that converge alike, by what is alike. tolerance: by how much they may differ.
-        curve: lengths of the first two hidden layers with the bound of `curve_layers`.
         pipeline: all stages of the training of one network, or None.
         notes: plain sentences. assumed: values that nobody gave.
     """
@@ -253,9 +193,6 @@ class Design:
     architectures: tuple[Architecture, ...] = ()
     tolerance: float = 0.01
     families: tuple[Family, ...] = ()
-    curve: tuple[CurvePoint, ...] = ()
-    curve_layers: tuple[int, ...] | None = None
-    curve_bound: float | None = None
     pipeline: Pipeline | None = None
     infeasible: Infeasible | None = None
     notes: tuple[str, ...] = ()
@@ -289,7 +226,6 @@ LARGEST_LOSS = "the largest possible"
 OWN_LARGEST_LOSS = "each network's own, so a safe f(W1); without hidden layers no loss is the largest"
 SINGLE = "Without a hidden layer the network is a single_layer: no box, no dropout, Theorem III.1."
 NO_NETWORK = "No architecture with a hidden layer is among the best, so there is nothing to pretrain."
-NOT_DEEP = "No network with two hidden layers is among the best, so there is none of those to plan."
 SPEC_CANNOT = "The spec's own network does not reach the target, so its training is not planned."
 SPEC_SINGLE = "The spec's own network has no hidden layer, so there is nothing to pretrain."
 

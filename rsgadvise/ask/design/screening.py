@@ -196,10 +196,7 @@ _MOST_RUNS = 4096.0
 _RUN_STEPS = 12
 _OUT = 1e250  # above every cost: a plan that the limits forbid
 _HOPELESS = 1e290  # what a number of runs whose N is too large costs; it falls with the runs
-_FEW = 100.0  # iterations or rows of a batch below which it matters that they are whole
 _STEPS = np.arange(-8.0, 10.0)  # next to the best batch size
-_SMALL = 2000.0  # batch sizes below which it matters what their rounding does to N
-_SLACK = 1 + 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,10 +275,10 @@ def cost_of(
 def screen(search: Search, progress: Progress | None = None) -> Screened:
     """The best choice of every architecture of a lattice.
 
-    Listed batch sizes, keep probabilities and decays are enumerated. In a range most architectures have
-    their best batch size by a formula; for the others it is narrowed down to about one per cent. N is the
-    smallest integer that meets the target or the largest that the budget leaves; T is the listed one, or the
-    better of the two integers around its real optimum.
+    Listed batch sizes, keep probabilities and decays are enumerated; a range of batch sizes is narrowed down
+    to about one per cent, and small ones to the integer. N is the smallest integer that meets the target or
+    the largest that the budget leaves; T is the listed one, or the better of the two integers around its
+    real optimum.
 
     Args:
         search: the architectures, and what is minimised.
@@ -292,9 +289,9 @@ def screen(search: Search, progress: Progress | None = None) -> Screened:
     places: list[tuple[NDArray[np.int64], ...]] = [(np.empty(0, dtype=np.int64),) * 3]
     values: list[FloatArray] = [np.empty((5, 0))]
     vacuous = [np.empty(0, dtype=bool)]
-    for block in lattice.blocks(BLOCK if space.batch_range else max(BLOCK // grid.size, 1)):
+    for block in lattice.blocks(max(BLOCK // grid.size, 1)):
         asked = replace(search, space=one_space(space, block.depth))
-        rows = _block(asked, block, grid)
+        rows = _searched(asked, block, grid)
         places.append((np.full(block.index.shape, block.depth), block.index, block.weights))
         values.append(rows)
         vacuous.append(_vacuous(asked, block, rows))
@@ -317,30 +314,15 @@ def first_batches(space: Space) -> FloatArray:
     return distinct(np.concatenate([ends, powers, whole_grid(low, high, _GRID)]))
 
 
-def _tried(asked: Search, block: Block, picked: NDArray[np.intp], batch: FloatArray) -> FloatArray:
-    """(cost, B, N, T, bound) of some architectures, (architectures, batch sizes) each."""
-    objective = asked.objective(asked.lengths(block, picked))
+def _tried(asked: Search, block: Block, batch: FloatArray) -> FloatArray:
+    """(cost, B, N, T, bound) of each architecture of a block, (architectures, batch sizes) each."""
+    objective = asked.objective(asked.lengths(block))
     if asked.space.goal is None:
         return _smallest_bounds(objective, asked.space, batch)
-    weights = block.weights[picked, None].astype(np.float64)
+    weights = block.weights[:, None].astype(np.float64)
     return _cheapest_plans(
         objective, asked.space, asked.space.goal, batch, metric=asked.metric, weights=weights
     )
-
-
-def _block(asked: Search, block: Block, grid: FloatArray) -> FloatArray:
-    """(cost, B, N, T, bound) of each architecture of a block."""
-    every = np.arange(block.index.size)
-    if not asked.space.batch_range:
-        return _searched(asked, block, every, grid)
-    rows = np.full((5, every.size), np.nan)
-    if block.depth:
-        rows = (_best_bounds if asked.space.goal is None else _best_plans)(asked, block)
-    left, size = np.flatnonzero(np.isnan(rows[0])), max(BLOCK // grid.size, 1)
-    for begin in range(0, left.size, size):
-        part = left[begin : begin + size]
-        rows[:, part] = _searched(asked, block, part, grid)
-    return rows
 
 
 def _vacuous(asked: Search, block: Block, rows: FloatArray) -> NDArray[np.bool_]:
@@ -371,91 +353,14 @@ def _vacuous(asked: Search, block: Block, rows: FloatArray) -> NDArray[np.bool_]
     return found
 
 
-def _best_bounds(asked: Search, block: Block) -> FloatArray:
-    """The smallest bounds that S samples allow, by formula; NaN where none knows them.
-
-    Of real B and N those with the fewest samples to some bound are best. Of whole ones it is the largest
-    batch that N leaves; where batches are small those next to it are tried, too.
-    """
-    space, every = asked.space, np.arange(block.index.size)
-    unknown = np.full((5, every.size), np.nan)
-    timed = any(limit.fixed > 0 or limit.each <= 0 for limit in space.limits)
-    if timed or not all(schedule.plain for schedule in space.schedules):
-        return unknown
-    low, high = (float(size) for size in space.batch_sizes)
-    columns = list[FloatArray]()
-    for keep_range in space.keep_probs if space.limits else ():
-        unit = asked.objective(asked.lengths(block)).fewest_samples(keep_range)
-        if unit is None:
-            return unknown
-        samples = min(limit.amount / limit.each for limit in space.limits)
-        fewest, most = (float(n) for n in space.iterations)
-        # At a target q they are B/q and N/q, so that S = B N / q^2.
-        best = np.broadcast_to(np.ravel(np.sqrt(unit[0] / unit[1] * samples)), every.shape)
-        real = samples / np.clip(best, max(low, samples / most), min(high, samples / fewest))
-        for whole in (np.floor(real), np.ceil(real)):
-            held = np.clip(whole, fewest, most)
-            columns.append(np.clip(np.floor(samples / held * _SLACK), low, high))
-    batch = np.stack(columns, axis=1) if columns else np.full((every.size, 1), high)
-    rows = _picked(_tried(asked, block, every, batch))
-    small = np.flatnonzero(rows[1] < _SMALL)
-    if small.size:
-        near = np.clip(rows[1, small, None] + _STEPS, low, high)
-        rows[:, small] = _picked(_tried(asked, block, small, near))
-    return rows
-
-
-def _best_plans(asked: Search, block: Block) -> FloatArray:
-    """The cheapest plans for a target, by formula; NaN where none knows them.
-
-    The logarithm of T N B is convex in log B (a geometric program), so that real B and N are best at the
-    fewest samples, or at the nearest end of the range. Where B is free T N B goes with T / q(T)^2, which is
-    least at T = 2 ln(1/delta). With N / r iterations in place of N the stepsizes of the best plan need a
-    batch of B / (2 - r) at most.
-    """
-    space, goal, every = asked.space, asked.space.goal, np.arange(block.index.size)
-    rows = np.full((5, every.size), np.nan)
-    timed = asked.metric == "seconds" or any(limit.fixed > 0 for limit in space.limits)
-    if goal is None or timed or not space.schedules[0].plain:
-        return rows
-    low, high = (float(size) for size in space.batch_sizes)
-    free = max(2 * float(np.log(1 / goal.delta)), 1.0)
-    choices = [float(goal.runs)] if goal.runs else sorted({float(np.floor(free)), float(np.ceil(free))})
-    weights, unclear = block.weights.astype(np.float64), np.zeros(every.shape, dtype=bool)
-    ends, rows[0] = np.full(every.shape, np.nan), np.inf
-    for keep_range, runs in product(space.keep_probs, choices):
-        unit = asked.objective(asked.lengths(block)).fewest_samples(keep_range)
-        if unit is None:
-            return np.full(rows.shape, np.nan)
-        target, total = float(goal.per_run(np.asarray(runs))), np.full(every.shape, runs)
-        batch, n = (np.broadcast_to(np.ravel(each), every.shape) / target for each in unit)
-        inside = (batch >= low) & (batch <= high) & (asked.metric != "iterations")
-        ends = np.where(inside, ends, high if asked.metric == "iterations" else np.clip(batch, low, high))
-        whole = np.ceil(n / _SLACK)
-        sized = np.ceil(batch / (2 - np.minimum(n / whole, 1.0)))
-        known = (whole >= max(_FEW, space.iterations[0])) & (sized >= _FEW)
-        known &= whole <= space.most_iterations(sized, total)
-        unclear |= inside & ~known
-        cost = cost_of(asked.metric, space, batch=sized, total_iterations=whole * runs, weights=weights)
-        better = inside & known & (cost < rows[0])
-        rows = np.where(better, np.stack([cost, sized, whole, total, rows[4]]), rows)
-    at = np.flatnonzero(np.isfinite(ends) & ~unclear)
-    if at.size:
-        found = _picked(_tried(asked, block, at, ends[at, None]))
-        # N falls with B: what the largest batch does not reach is out of reach.
-        hopeless = (ends[at] == high) & np.isinf(found[2])
-        found[0] = np.where(found[0] < _OUT, found[0], np.where(hopeless, np.inf, np.nan))
-        rows[:, at] = np.where(rows[0, at] <= found[0], rows[:, at], found)
-    rows[0, unclear] = np.nan
-    return rows
-
-
-def _searched(asked: Search, block: Block, picked: NDArray[np.intp], grid: FloatArray) -> FloatArray:
-    """Rows by a grid of batch sizes; in a range it is narrowed down, and then the sizes next to the best."""
-    batch = np.broadcast_to(grid, (picked.size, grid.size)).copy()
-    rows, rounds = np.full((5, picked.size), np.inf), _ROUNDS + 1 if asked.space.batch_range else 0
+def _searched(asked: Search, block: Block, grid: FloatArray) -> FloatArray:
+    """(cost, B, N, T, bound) of each architecture of a block, by a grid of batch sizes; in a range it is
+    narrowed down, and then the sizes next to the best."""
+    many = block.index.size
+    batch = np.broadcast_to(grid, (many, grid.size)).copy()
+    rows, rounds = np.full((5, many), np.inf), _ROUNDS + 1 if asked.space.batch_range else 0
     for turn in range(rounds + 1):
-        found = _tried(asked, block, picked, batch)
+        found = _tried(asked, block, batch)
         at = np.argmin(found[0], axis=1)[:, None]
         new = _picked(found)
         rows = np.where(new[0] < rows[0], new, rows)

@@ -1,11 +1,11 @@
-"""A design as a chart: what each ranked network costs against its size, and lengths of equal bounds."""
+"""A design as a chart: what each ranked network costs against its size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-from rsgadvise.numerals import count, lengths, network, number
+from rsgadvise.numerals import count, network, number
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot import typed
 from rsgadvise.show.plot.figure import Chart, Panel, Point, Role, Series
@@ -41,12 +41,6 @@ class _Network:
         return found if found is None or by != "iterations" else found * self.runs
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    first: typed.Positive
-    second: typed.Positive
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Design:
     architectures: typed.Entries[_Network]
@@ -54,13 +48,10 @@ class _Design:
     constants: typed.Text
     objective: typed.Text
     searched: typed.Whole
-    curve: typed.Entries[_Pair] = ()
-    curve_layers: tuple[typed.Length, ...] | None = None
-    curve_bound: typed.Positive | None = None
 
 
 def architectures_chart(document: typed.Document) -> Chart:
-    """What was minimised over the number of weights, one point per rank, and the curve of equal bounds."""
+    """What was minimised over the number of weights, one point per rank."""
     found = document.read(_Design)
     networks, by = found.architectures, found.by
     for place, one in enumerate(networks):
@@ -68,18 +59,14 @@ def architectures_chart(document: typed.Document) -> Chart:
             path = ("architectures", place, _COSTS[by][0])
             raise document.error(path, "must be a number, which the ranks are by", None)
     depths = sorted({one.depth for one in networks})[:_MOST_DEPTHS]
-    panels = [_costs(networks, depths, by)]
-    curve = _curve(document, found)
-    if curve is not None:
-        panels.append(curve)
     ends = (networks[0].layers[0], networks[0].layers[-1])
     return Chart(
         title=f"Architectures between {count(ends[0])} inputs and {count(ends[1])} outputs",
         subtitle=f"{found.constants} constants; {found.objective}",
-        rows=(tuple(panels),),
+        rows=((_costs(networks, depths, by),),),
         group_name="hidden layers",
         groups=tuple(map(str, depths)),
-        caption=tuple(_caption(found, curve)),
+        caption=tuple(_caption(found)),
     )
 
 
@@ -101,25 +88,7 @@ def _costs(networks: Sequence[_Network], depths: Sequence[int], by: str) -> Pane
     )
 
 
-def _curve(document: typed.Document, found: _Design) -> Panel | None:
-    """Second lengths over first ones, None where there are fewer than two to join."""
-    if len(found.curve) < 2:
-        return None
-    pairs = sorted((point.first, point.second) for point in found.curve)
-    layers = found.curve_layers or ()
-    if len(layers) < 4:
-        raise document.error(("curve_layers",), "must have at least two hidden layers", found.curve_layers)
-    own = (float(layers[1]), float(layers[2]))
-    line = Series("the same bound", "limit", tuple(Point(*pair) for pair in pairs), joined=True)
-    return Panel(
-        title=f"Lengths with the bound of {lengths(layers)}",
-        across=log_axis("units of hidden layer 1", [own[0], *(first for first, _ in pairs)]),
-        value=log_axis("units of hidden layer 2", [own[1], *(second for _, second in pairs)]),
-        series=(line, Series("its own lengths", "plan", (Point(*own),))),
-    )
-
-
-def _caption(found: _Design, curve: Panel | None) -> Iterator[str]:
+def _caption(found: _Design) -> Iterator[str]:
     networks, by = found.architectures, found.by
     best = networks[0]
     told = number(best.cost(by))
@@ -134,8 +103,5 @@ def _caption(found: _Design, curve: Panel | None) -> Iterator[str]:
             f"Vacuous (hollow), no better than the largest gradient of the network: {hollow} of "
             f"{len(networks)}; their order says nothing."
         )
-    if curve is not None:
-        level = number(found.curve_bound)
-        yield f"Along the curve the bound is {level}, at the same batch size and iterations."
     if found.searched > len(networks):
         yield f"The first {len(networks)} of {count(found.searched)} networks; --top shows more."

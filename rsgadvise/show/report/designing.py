@@ -1,10 +1,10 @@
-"""Ranked architectures, families, curves and pipelines as blocks."""
+"""Ranked architectures, families and pipelines as blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from rsgadvise.ask.design.results import EVERY_VACUOUS, SCRATCH, Architecture, Design, Flip, Mix, Pipeline
+from rsgadvise.ask.design.results import EVERY_VACUOUS, SCRATCH, Architecture, Design, Mix, Pipeline
 from rsgadvise.numerals import count, lengths, number, percent
 from rsgadvise.show.report.blocks import (
     VACUOUS_MARK,
@@ -21,10 +21,7 @@ from rsgadvise.show.report.blocks import (
 
 _MEMBERS = 3  # of a family in a table
 _BELOW_ONE = "just below 1"
-_WEAKEST = (
-    f"alpha {_BELOW_ONE} is the weakest pretraining that counts: for such a layer none at all is cheapest."
-)
-_ALPHAS = 6  # tolerances written out in a cell
+_WEAKEST = f"alpha {_BELOW_ONE} is the weakest pretraining that counts: none at all is cheapest."
 
 
 def _hidden(layers: Sequence[int]) -> str:
@@ -107,41 +104,8 @@ def _ends(layers: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
     return layers[0], layers[len(layers) // 2], layers[-1]
 
 
-def _curve(found: Design) -> Iterator[Grid]:
-    if found.curve_layers is None or len(found.curve) < 2:
-        return
-    columns = (
-        Column("layer 1"),
-        Column("layer 2, real"),
-        Column("rounded down"),
-        Column("its bound"),
-        Column("rounded up"),
-        Column("its bound"),
-    )
-    body = tuple(
-        (
-            count(point.first),
-            number(point.second, 6),
-            count(point.lower),
-            number(point.lower_bound),
-            count(point.upper),
-            number(point.upper_bound),
-        )
-        for point in found.curve
-    )
-    title = f"Lengths with the bound of {lengths(found.curve_layers)}, {number(found.curve_bound)}"
-    yield Grid(columns, body, title)
-
-
 def _alpha(alpha: float) -> str:
     return _BELOW_ONE if 0.9995 <= alpha < 1 else number(alpha, 3)
-
-
-def _alphas(alpha: Sequence[float]) -> str:
-    if len(set(alpha)) == 1:
-        return _alpha(alpha[0])
-    shown = [_alpha(a) for a in alpha[:_ALPHAS]]
-    return ", ".join(shown) + (", ..." if len(alpha) > _ALPHAS else "")
 
 
 def _way(name: str, pipeline: Pipeline) -> str:
@@ -155,7 +119,7 @@ def _way(name: str, pipeline: Pipeline) -> str:
 def _options(pipeline: Pipeline) -> Grid:
     columns = (
         Column("way to train", numeric=False),
-        Column("alpha by layer", numeric=False),
+        Column("alpha", numeric=False),
         Column("samples"),
         Column("work"),
         Column("pretraining"),
@@ -164,8 +128,8 @@ def _options(pipeline: Pipeline) -> Grid:
     body = tuple(
         (
             _way(mix.name, pipeline) + (" *" if mix.name == pipeline.cheapest else ""),
-            _alphas(mix.alpha) if any(mix.alpha) else "any below 1",
-            count(mix.samples) if mix.feasible else "infeasible",
+            _alpha(mix.alpha) if mix.alpha else "any below 1",
+            "infeasible" if mix.samples is None else count(mix.samples),
             "n/a" if mix.work is None else number(float(mix.work)),
             "n/a" if mix.share is None else percent(mix.share),
             mix.claim,
@@ -177,67 +141,34 @@ def _options(pipeline: Pipeline) -> Grid:
 
 
 def _stages(mix: Mix, pipeline: Pipeline) -> Iterator[Grid]:
-    columns = [
+    columns = (
         Column("stage", numeric=False),
         Column("layers", numeric=False),
-        Column("alpha"),
         Column("batch"),
         Column("iterations"),
         Column("keep"),
         Column("bound"),
         Column("certified"),
         Column("work"),
-    ]
-    body = [
-        [
-            f"layer {layer.layer}",
-            lengths(layer.layers),
-            _alpha(layer.alpha),
-            count(layer.batch_size),
-            count(layer.iterations),
-            number(layer.keep_prob, 3),
-            number(layer.bound),
-            marked(layer.certified_bound, vacuous=layer.certified_vacuous),
-            number(float(layer.work), 3),
-        ]
-        for layer in mix.pretraining
-    ]
-    tuning = mix.fine_tuning
-    if tuning is None:
+    )
+    if mix.fine_tuning is None:
         return
-    body.append(
-        [
-            "fine-tuning" if mix.pretraining else "training",
-            "all",
-            "",
-            count(tuning.batch_size),
-            count(tuning.iterations),
-            number(tuning.keep_prob, 3),
-            number(tuning.bound),
-            marked(tuning.certified_bound, vacuous=tuning.certified_vacuous),
-            number(float(tuning.work), 3),
-        ]
+    last = "fine-tuning" if mix.pretraining else "training"
+    body = tuple(
+        (
+            last if stage.layer is None else f"layer {stage.layer}",
+            "all" if stage.layer is None else lengths(stage.layers),
+            count(stage.batch_size),
+            count(stage.iterations),
+            number(stage.keep_prob, 3),
+            number(stage.bound),
+            marked(stage.certified_bound, vacuous=stage.certified_vacuous),
+            number(float(stage.work), 3),
+        )
+        for stage in (*mix.pretraining, mix.fine_tuning)
     )
-    if not mix.pretraining:  # alpha is of what is pretrained
-        at = next(place for place, column in enumerate(columns) if column.name == "alpha")
-        columns.pop(at)
-        body[0].pop(at)
-    runs = "" if tuning.runs == 1 else f", {tuning.runs} runs of each stage"
-    yield Grid(tuple(columns), tuple(map(tuple, body)), f"Stages: {_way(mix.name, pipeline)}{runs}")
-
-
-_VARIABLES = {
-    "eps": "target.eps",
-    "target": "bound to reach",
-    "cost ratio": "price of a multiply-add of pretraining over one of fine-tuning",
-}
-
-
-def _flip(flip: Flip, pipeline: Pipeline) -> str:
-    return (
-        f"At {_VARIABLES[flip.variable]} = {number(flip.at)} the cheapest way changes: below it "
-        f"{_way(flip.below, pipeline)}, above it {_way(flip.above, pipeline)}."
-    )
+    runs = "" if mix.fine_tuning.runs == 1 else f", {mix.fine_tuning.runs} runs of each stage"
+    yield Grid(columns, body, f"Stages: {_way(mix.name, pipeline)}{runs}")
 
 
 def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
@@ -247,8 +178,7 @@ def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
     for mix in pipeline.options:
         if mix.name == pipeline.cheapest:
             yield from _stages(mix, pipeline)
-    yield from sentences("Where the choice flips", (_flip(flip, pipeline) for flip in pipeline.flips))
-    weakest = any(0.9995 <= alpha < 1 for mix in pipeline.options for alpha in mix.alpha)
+    weakest = any(0.9995 <= mix.alpha < 1 for mix in pipeline.options)
     extra = [_WEAKEST] if weakest else []
     shown = [mix for mix in pipeline.options if mix.name == pipeline.cheapest]
     stages = [stage for mix in shown for stage in (*mix.pretraining, mix.fine_tuning) if stage is not None]
@@ -279,7 +209,6 @@ def design_blocks(found: Design) -> tuple[Block, ...]:
         _ranking(found),
         _best(found),
         *_families(found),
-        *_curve(found),
         *sentences("Mind", (note for note in found.notes if note != EVERY_VACUOUS)),
         *_pipeline(found.pipeline),
         *assumed,

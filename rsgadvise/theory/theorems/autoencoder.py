@@ -106,14 +106,6 @@ def balanced_stepsize(
     return np.asarray(np.sqrt(2 * np.asarray(batch_size, dtype=np.float64) * initial_loss / spread))
 
 
-def fewest_samples_batch_size(*, target: Numeric, gradient_variance: Numeric) -> FloatArray:
-    """B = (3 + sqrt 5) e^da / q, which reaches the target q of (11) with the fewest samples N B.
-
-    Source: the minimiser of B (q - c)/(q - 2c)^2 over B > 2 e^da/q, c = e^da/B.
-    """
-    return np.asarray((3 + np.sqrt(5)) * np.asarray(gradient_variance, dtype=np.float64) / target)
-
-
 def optimal_keep_prob(
     objective: Callable[[FloatArray], FloatArray],
     *,

@@ -14,7 +14,7 @@ from rsgadvise.records import dataclass
 from rsgadvise.theory import FLOORLESS
 from rsgadvise.theory.architecture import Architecture
 from rsgadvise.theory.descent import Bound, FloatArray, Geometry, descent_bound
-from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Plans, Range
+from rsgadvise.theory.objective import CertifiedMultilayer, DescentObjective, Objective, Plans
 from rsgadvise.theory.theorems.randomized import Certified
 from rsgadvise.theory.theorems.theorem import LATE
 
@@ -57,9 +57,6 @@ class FloorlessLayers(CertifiedMultilayer):
             stopping=plans.schedule.stopping,
         )
         return Bound({name: term / shares.min(axis=-1) for name, term in found.terms.items()})
-
-    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray] | None:
-        return None
 
 
 class Floorless(Certified):

@@ -73,10 +73,6 @@ class PaperMultilayer:
     def smallest_batch(self, target: FloatArray, lowest_keep_prob: float) -> FloatArray:
         return multilayer.smallest_batch_size(net=self.net, target=target, lowest_keep_prob=lowest_keep_prob)
 
-    def fewest_samples(self, keep_prob: Range) -> tuple[FloatArray, FloatArray]:
-        batch, n = multilayer_plan.fewest_samples(net=self.net, highest_keep_prob=keep_prob[1])
-        return batch, self.initial_loss * n
-
 
 class Multilayer(Theorem):
     """Bounds (12) and (13), with a stepsize for each layer and no smoothness of the whole."""
@@ -107,17 +103,6 @@ class Multilayer(Theorem):
             layers=problem.layers, weight_bound=problem.weight_bounds, pretraining=problem.pretraining
         )
         return PaperMultilayer(net=net, initial_loss=problem.initial_loss, ceiling=problem.largest_loss)
-
-    def tuned(self, alphas: FloatArray) -> PaperMultilayer:
-        """Reading: alpha_l in place of alpha in b_l and e_l of (12) and (13); the paper has one for all."""
-        net = self.objective.net
-        columns = [alphas[..., level, None] for level in range(alphas.shape[-1])]
-        scaled = replace(
-            net,
-            hidden_noise=tuple(a * k for a, k in zip(columns, net.hidden_noise, strict=True)),
-            hidden_curvature=tuple(a * b for a, b in zip(columns, net.hidden_curvature, strict=True)),
-        )
-        return replace(self.objective, net=scaled)
 
     @classmethod
     def pretrained(cls, problem: Problem) -> bool:

@@ -144,10 +144,6 @@ class Theorem(ABC):
         """Whether alpha, the tolerance of pretraining, is in the bound of a problem."""
         return False
 
-    def tuned(self, alphas: FloatArray) -> Objective:
-        """`objective` once hidden layers are pretrained, alpha of each along the last axis."""
-        return self.objective
-
     @abstractmethod
     def smoothness_taken(self, keep_prob: FloatArray, at_zero: float) -> tuple[float, str, float]:
         """(U, its symbol, what it is at least), if at W = 0 the last layer has the curvature `at_zero`."""
