@@ -27,7 +27,7 @@ def plot(
         str,
         typer.Argument(
             metavar="RESULT",
-            help="What sweep, recommend, batch, design, iterations, verify or compare wrote with -f json; "
+            help="What sweep, recommend, batch, design, iterations or verify wrote with -f json; "
             "- is standard input.",
         ),
     ],

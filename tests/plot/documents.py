@@ -58,32 +58,6 @@ VERIFY: Document = {
     ],
 }
 
-NONE = {"value": None, "rank": None, "ratio": None, "vacuous": False, "notes": ["No plan: too dear."]}
-COMPARED: Document = {
-    "name": "a.yaml",
-    "bound": 4.0,
-    "certified_bound": 6.0,
-    "largest_gradient": 8.0,
-    "equal_resources": True,
-    "paper": {"value": 4.0, "rank": 1, "ratio": 1.0, "vacuous": False, "notes": []},
-    "certified": {"value": 5.0, "rank": 1, "ratio": 1.0, "vacuous": False, "notes": []},
-    "measured": {"mean": 0.5, "lower": 0.25, "upper": 1.0},
-    "notes": [],
-}
-COMPARISON: Document = {
-    "schema": "rsgadvise.compare/1",
-    "specs": [
-        COMPARED,
-        {**COMPARED, "name": "b.yaml", "bound": 9.0, "certified_bound": 8.0, "measured": None},
-        {**COMPARED, "name": "c.yaml", "measured": {"mean": 0.0, "lower": 0.0, "upper": 2.0}},
-        {**COMPARED, "name": "d.yaml", "bound": None, "certified_bound": None}
-        | {"paper": NONE, "certified": NONE},
-    ],
-    "constants": "paper",
-    "compared_by": "bound",
-    "common_samples": 2000,
-    "verdict": {"text": "A is best.", "measured": {"confidence": 0.99, "text": "Measured, A is smallest."}},
-}
 DESIGN: Document = {
     "schema": "rsgadvise.design/1",
     "constants": "paper",
@@ -340,7 +314,6 @@ SAMPLES = {
     "ranks": recommendations(),
     "plan": plan(),
     "verdicts": VERIFY,
-    "compare": COMPARISON,
     "design": DESIGN,
     "batch": BATCH,
 }

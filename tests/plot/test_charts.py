@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Run, present
-from documents import BATCH, CASE, COMPARED, COMPARISON, DESIGN, VERIFY, chart, one_axis, plan, series_of
+from documents import BATCH, CASE, DESIGN, VERIFY, chart, one_axis, plan, series_of
 
 from rsgadvise.errors import DataError
 from rsgadvise.show.plot.charts import chart_from
@@ -44,7 +44,8 @@ def test_recommendations_are_stacked_terms_beside_bounds(
         stacked = {found.parts[segment.part].replace(" ", "_"): segment.value for segment in bar.segments}
         assert stacked == row["terms"]
     assert terms.across == bounds.across
-    assert [p.value for p in series_of(bounds, "chosen").points] == [row["bound"] for row in rows]
+    shown = [(p.value, p.hollow) for p in series_of(bounds, "chosen").points]
+    assert shown == [(row["bound"], row["vacuous"]) for row in rows]
     if constants == "paper":
         certified = [p.value for p in series_of(bounds, "certified").points]
         assert certified == [row["certified_bound"] for row in rows]
@@ -135,38 +136,6 @@ def test_verdicts_by_marker() -> None:
     assert len(chart({**VERIFY, "cases": [only]}).panels) == 1, "keys that may be absent"
 
 
-def test_comparisons_in_rows() -> None:
-    found = chart(COMPARISON)
-    (panel,) = found.panels
-    assert [tick.label for tick in panel.across.ticks] == ["a.yaml", "b.yaml", "c.yaml", "d.yaml"]
-    by_role = {each.role: values(each) for each in panel.series}
-    assert by_role["paper"] == [(0, 4.0, False), (1, 9.0, True), (2, 4.0, False), (3, None, False)]
-    assert by_role["certified"] == [(0, 6.0, False), (1, 8.0, True), (2, 6.0, False), (3, None, False)]
-    assert by_role["limit"] == [(at, 8.0, False) for at in range(4)]
-    measured = series_of(panel, "measured").points
-    assert [(p.at, p.value, p.lower, p.upper, p.open_below) for p in measured] == [
-        (0, 0.5, 0.25, 1.0, False),
-        (2, None, None, 2.0, True),
-        (3, 0.5, 0.25, 1.0, False),
-    ]
-    assert found.subtitle == "paper constants; bounds at equal samples, at most 2,000"
-    assert found.caption[:2] == ("A is best.", "Measured, A is smallest.")
-    assert "The paper bound is 8 times the measured." in found.caption
-    assert "The certified bound is vacuous (hollow) for 1 of 4 specs: not below the limit." in found.caption
-    assert "No paper bound (× at the edge) at d.yaml: No plan: too dear." in found.caption
-    assert found.caption[-1].startswith("For 1 of 4 specs the measured mean is not above 0")
-    unequal = {**COMPARISON, "specs": [COMPARED, {**COMPARED, "equal_resources": False}]}
-    assert chart(unequal).subtitle == "paper constants; bounds at unequal samples"
-
-
-def test_what_a_target_costs_is_a_panel_of_its_own() -> None:
-    document = {**COMPARISON, "compared_by": "samples", "common_samples": None, "specs": [COMPARED, COMPARED]}
-    gradients, costs = chart(document).panels
-    assert [p.value for p in series_of(gradients, "paper").points] == [4.0, 4.0]
-    assert costs.title == "Samples that meet the target"
-    assert [p.value for p in series_of(costs, "certified").points] == [5.0, 5.0]
-
-
 @pytest.mark.parametrize("by", ["work", "samples", "iterations", "bound"])
 def test_every_network_is_a_point_of_its_depth(by: str) -> None:
     found = chart(DESIGN | {"by": by})
@@ -188,10 +157,10 @@ def test_every_network_is_a_point_of_its_depth(by: str) -> None:
 @pytest.mark.parametrize(
     ("document", "changes", "message"),
     [
-        (COMPARISON, {"specs": []}, "specs: must hold at least one spec"),
-        (COMPARISON, {"compared_by": "luck"}, "compared_by: must be one of bound, samples, seconds; got 'l"),
-        (COMPARISON, {"specs": [{**COMPARED, "bound": -1}]}, "specs[0].bound: must be above 0; got -1"),
-        (COMPARISON, {"verdict": {}}, "verdict: must have the key 'text'"),
+        (DESIGN, {"architectures": []}, "architectures: must hold at least one architecture"),
+        (DESIGN, {"by": "luck"}, "by: must be one of work, samples, seconds, iterations, bound; got 'luck'"),
+        (VERIFY, {"cases": [{**CASE, "bound": -1}]}, "cases[0].bound: must be above 0; got -1"),
+        (VERIFY, {"cases": [{}]}, "cases[0]: must have the key 'verdict'"),
         (DESIGN, {"by": "seconds"}, "architectures[0].seconds: must be a number, which the ranks are by"),
     ],
 )  # fmt: skip
@@ -211,14 +180,12 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("changes", "message"), IMPOSSIBLE)
-@pytest.mark.parametrize("kind", ["compare", "verify", "sweep"])
+@pytest.mark.parametrize("kind", ["verify", "sweep"])
 def test_intervals_that_no_measurement_gives(kind: str, changes: dict[str, Any], message: str) -> None:
-    names = {"compare": "mean", "verify": "measured", "sweep": "gradient"}
+    names = {"verify": "measured", "sweep": "gradient"}
     measured = {"mean": 0.5, "lower": 0.25, "upper": 1.0, **changes}
     measured[names[kind]] = measured.pop("mean")
-    if kind == "compare":
-        document, place = {**COMPARISON, "specs": [{**COMPARED, "measured": measured}]}, "specs[0].measured"
-    elif kind == "verify":
+    if kind == "verify":
         document, place = {**VERIFY, "cases": [{**CASE, **measured}]}, "cases[0]"
     else:
         document, place = one_axis(), "points[0].measured"
@@ -229,8 +196,8 @@ def test_intervals_that_no_measurement_gives(kind: str, changes: dict[str, Any],
 
 
 def test_rounding_is_no_mistake() -> None:
-    near = {"mean": 0.5, "lower": 0.5 * (1 + 1e-12), "upper": 0.5 * (1 - 1e-12)}
-    chart({**COMPARISON, "specs": [{**COMPARED, "measured": near}]})
+    near = {"measured": 0.5, "lower": 0.5 * (1 + 1e-12), "upper": 0.5 * (1 - 1e-12)}
+    chart({**VERIFY, "cases": [{**CASE, **near}]})
 
 
 def test_a_mean_not_above_zero_shows_its_upper_limit_down_to_the_edge() -> None:
@@ -245,10 +212,6 @@ def test_a_mean_not_above_zero_shows_its_upper_limit_down_to_the_edge() -> None:
 WRITTEN: dict[str, tuple[tuple[str, ...], str]] = {
     "recommend": (("configs/mnist_multilayer.yaml", "--constants", "paper"), "output noise"),
     "iterations": (("--eps", "0.05", "--delta", "0.05"), "★ the plan"),
-    "compare": (
-        ("configs/mnist_single_layer.yaml", "configs/mnist_multilayer.yaml"),
-        "mnist_single_layer.yaml│",
-    ),
     "design": (
         # Listed batch sizes: in a range of them each network takes a second.
         (

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from rsgadvise.records import dataclass
 from rsgadvise.show.plot.architectures import architectures_chart
-from rsgadvise.show.plot.comparison import comparison_chart
 from rsgadvise.show.plot.figure import Chart
 from rsgadvise.show.plot.ranking import ranking_chart
 from rsgadvise.show.plot.sweep import sweep_chart
@@ -23,7 +22,6 @@ _CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
     "iterations": (plan_chart, "tradeoff", "batch size within reach of the target", "use a larger --eps"),
     "verify": (verdicts_chart, "cases", "case", "verify a spec, or the built-in suite"),
     "design": (architectures_chart, "architectures", "architecture", "relax the target or the search"),
-    "compare": (comparison_chart, "specs", "spec", "compare two or more"),
 }
 
 
