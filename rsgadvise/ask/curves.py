@@ -6,19 +6,18 @@ points at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rsgadvise.advise.iterations import critical_batch_size, fewest_iterations
 from rsgadvise.advise.space import MOST_ITERATIONS, search_space
 from rsgadvise.records import dataclass
 from rsgadvise.theory import about
 from rsgadvise.theory.certified import largest_gradient
 from rsgadvise.theory.judge import certified_beside, objective_for
 from rsgadvise.theory.objective import FixedStepsize, Plans, Schedule
-from rsgadvise.theory.search import distinct, geometric, minimize_scan, whole_grid
+from rsgadvise.theory.search import distinct, geometric, whole_grid
 from rsgadvise.theory.theorems import theorem_for
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from rsgadvise.advise.space import Space
     from rsgadvise.spec import Spec
     from rsgadvise.theory.descent import FloatArray
-    from rsgadvise.theory.objective import Objective, Range
+    from rsgadvise.theory.objective import Objective
     from rsgadvise.theory.problem import Problem
 
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 Knob = Literal["iterations", "stepsize", "stepsize_factor", "batch_size"]
 SeriesName = Literal["held", "best", "same_work", "same_work_held", "certified"]
-MarkName = Literal["advised", "minimum", "certified_minimum", "critical_batch_size"]
 EdgeName = Literal["range", "certified_range", "largest_gradient", "target"]
 
 
@@ -54,15 +52,6 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """A point worth a dot; `minimum` is absent where it is the advised point itself."""
-
-    name: MarkName
-    x: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True)
 class Edge:
     """A line across the figure: ranges at a value of x, largest_gradient and target at one of y."""
 
@@ -77,109 +66,27 @@ class Curve:
     Attributes:
         knob: what x is. stepsize_factor: the multiple of the advised stepsizes of all layers.
         x: increasing, the advised value among them.
-        at: value of x that is advised.
+        at: value of x that is advised. bound: there.
     """
 
     knob: Knob
     x: tuple[float, ...]
     at: float
+    bound: float
     series: tuple[Series, ...]
-    marks: tuple[Mark, ...]
     edges: tuple[Edge, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
-    """The terms of the bound of one rank; they sum to it."""
-
-    rank: int
-    bound: float
-    terms: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Tradeoff:
-    """For each batch size the fewest iterations of one run that meet the target, and their samples."""
-
-    target: float
-    batch_size: tuple[int, ...]
-    iterations: tuple[int, ...]
-    samples: tuple[int, ...]
-    marks: tuple[Mark, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Curves:
-    """Everything that is drawn for one advice.
+    """Everything that is drawn for one advice: the bound against iterations, stepsize and batch size.
 
     Attributes:
-        curves: bound against iterations, stepsize and batch size.
-        stacks: terms by rank.
-        tradeoff: with a target only.
-        absent: what is not drawn, and why.
+        curves: those that there are. absent: what is not drawn, and why.
     """
 
     curves: tuple[Curve, ...] = ()
-    stacks: tuple[Stack, ...] = ()
-    tradeoff: Tradeoff | None = None
     absent: tuple[str, ...] = ()
-
-
-# Steps against samples: for each batch size the fewest iterations that meet the target.
-
-_BATCHES = 41
-_BEYOND_KNEE = 8.0
-
-
-def tradeoff_of(
-    space: Space, objective: Objective, best: Recommendation, schedule: Schedule
-) -> tuple[Tradeoff | None, str]:
-    """The trade-off of one run at the target of the first rank, or why there is none.
-
-    The plan is that of `rsgadvise iterations`: constant stepsizes at their optimum and uniform R.
-
-    Returns:
-        The trade-off and "", or None and a sentence; both empty without a target.
-    """
-    if space.goal is None:
-        return None, ""
-    if not schedule.plain or space.stepsize is not None or space.fixed_iterations:
-        return None, (
-            "Iterations against samples: the trade-off is that of constant stepsizes at their optimum, a "
-            "uniform R and free iterations."
-        )
-    target = float(space.goal.per_run(np.asarray(float(best.runs))))
-    keep_range = next(ends for ends in space.keep_probs if ends[0] <= best.keep_prob <= ends[1])
-    smallest = float(objective.smallest_batch(np.asarray(target), keep_range[0]))
-    knee = critical_batch_size(objective, target, keep_range)
-    low = max(1.0, np.floor(smallest) + 1)
-    useful = knee if np.isfinite(knee) else low
-    high = min(max(_BEYOND_KNEE * useful, 4.0 * best.batch_size, 4 * low), float(_LARGEST_BATCH))
-    grid = whole_grid(low, max(high, low), _BATCHES)
-    batch = distinct(np.concatenate([grid, [float(best.batch_size)]]))
-    fewest = _fewest(objective, batch, target, keep_range)
-    reached = np.isfinite(fewest)
-    if not reached.any():
-        return None, "Iterations against samples: no batch size reaches the target of one run."
-    batch, fewest = batch[reached], fewest[reached]
-    samples = tuple(int(b) * int(n) for b, n in zip(batch, fewest, strict=True))
-    marks = [Mark("advised", float(best.samples), float(best.iterations))]
-    if low <= knee <= high:
-        at_knee = np.round(np.asarray([knee]))
-        steps = _fewest(objective, at_knee, target, keep_range)
-        if np.isfinite(steps[0]):
-            marks.append(Mark("critical_batch_size", float(at_knee[0] * steps[0]), float(steps[0])))
-    return Tradeoff(
-        target=target,
-        batch_size=tuple(int(b) for b in batch),
-        iterations=tuple(int(n) for n in fewest),
-        samples=samples,
-        marks=tuple(marks),
-    ), ""
-
-
-def _fewest(objective: Objective, batch: FloatArray, target: float, keep_range: Range) -> FloatArray:
-    return fewest_iterations(objective, batch, np.full(batch.shape, target), keep_range)
 
 
 _POINTS = 45
@@ -190,9 +97,7 @@ _CLOSE_POINTS = 14
 _STEPSIZE_SPAN = 1e3  # above the advised stepsize, where no range ends
 _DOWN = (1e-3, 0.1)  # how far below the advised value a figure reaches at most and at least
 _NEAR_END = 1e-3  # relative gap to the open end of the stepsizes, where the bound is infinite
-_SAME = 0.005  # a minimum this close to the advised stepsize is the same dot
 _SMALLEST_FACTOR = 1e-6
-_STEPS = 25
 _LARGEST_BATCH = 10**12
 _MEASURED = (
     "The bound against iterations, stepsize and batch size: constants that were measured at W1 and in short "
@@ -257,6 +162,11 @@ class _Base:
         zeta = (self.keep_prob, self.keep_prob)
         return self.objective.bound(chooser.optimum(batch, iterations, zeta, self.schedule)).value
 
+    @property
+    def advised(self) -> float:
+        """The bound of the advice."""
+        return float(self.held(self.objective)[0])
+
     def levels(self) -> tuple[Edge, ...]:
         found = [Edge("largest_gradient", self.limit)]
         if self.goal is not None:
@@ -267,7 +177,7 @@ class _Base:
 def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
     """The curves of an advice with the paper's constants or certified ones.
 
-    What was measured is true near where that was, and the curves go far from there: then only the terms.
+    What was measured is true near where that was, and the curves go far from there: then there are none.
 
     Args:
         spec: the spec behind the advice.
@@ -279,16 +189,11 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
     """
     if not advice.recommendations:
         return Curves(absent=("No plan meets the target or the budget, so there is nothing to draw.",))
-    stacks = tuple(
-        Stack(row.rank, row.bound, row.terms)
-        for row in advice.recommendations
-        if row.terms and np.isfinite(row.bound)
-    )
     if advice.measured or about(advice.constants).measured:
-        return Curves(stacks=stacks, absent=(_MEASURED,))
+        return Curves(absent=(_MEASURED,))
     best, space = advice.recommendations[0], search_space(spec, problem)
     if not np.isfinite(best.bound):
-        return Curves(stacks=stacks, absent=(_NO_BOUND,))
+        return Curves(absent=(_NO_BOUND,))
     base = _base(problem, space, advice, best)
     with np.errstate(all="ignore"):  # what overflows becomes inf, which is not drawn
         curves, absent = [], []
@@ -300,10 +205,7 @@ def curves_of(spec: Spec, problem: Problem, advice: Advice) -> Curves:
         else:
             curves.append(_against_iterations(base))
         curves += [_against_stepsize(base), _against_batch(base)]
-        tradeoff, reason = tradeoff_of(space, base.objective, best, base.schedule)
-    if reason:
-        absent.append(reason)
-    return Curves(tuple(curves), stacks, tradeoff, tuple(absent))
+    return Curves(tuple(curves), tuple(absent))
 
 
 def _base(problem: Problem, space: Space, advice: Advice, best: Recommendation) -> _Base:
@@ -337,18 +239,13 @@ def _values(values: FloatArray) -> tuple[float, ...]:
     return tuple(float(value) if np.isfinite(value) else float("inf") for value in values)
 
 
-def _advised(base: _Base, x: float) -> Mark:
-    return Mark("advised", x, float(base.held(base.objective)[0]))
-
-
 def _down(base: _Base) -> float:
     """The factor below 1 down to which a figure is worth drawing.
 
     With small stepsizes and few iterations the bound is D_f/(N gamma): so far down it is four times the
     largest gradient possible, and says nothing.
     """
-    value = _advised(base, 1.0).y
-    return float(np.clip(value / (4 * base.limit), *_DOWN)) if base.limit > 0 else _DOWN[0]
+    return float(np.clip(base.advised / (4 * base.limit), *_DOWN)) if base.limit > 0 else _DOWN[0]
 
 
 def _against_iterations(base: _Base) -> Curve:
@@ -361,7 +258,7 @@ def _against_iterations(base: _Base) -> Curve:
         x=_values(n),
         at=base.iterations,
         series=base.lines({"iterations": n}, best=best),
-        marks=(_advised(base, base.iterations),),
+        bound=base.advised,
         edges=base.levels(),
     )
 
@@ -383,7 +280,7 @@ def _against_batch(base: _Base) -> Curve:
         series=base.lines(
             {"batch": b}, **{"same_work_held" if base.fixed_stepsize else "same_work": same_work}
         ),
-        marks=(_advised(base, base.batch),),
+        bound=base.advised,
         edges=base.levels(),
     )
 
@@ -396,31 +293,19 @@ def _against_stepsize(base: _Base) -> Curve:
     certified_end = _end(base, base.certified_end)
     # Beyond its range an objective is flat, at the limit or infinite: nothing to see there.
     own, both = _end(base, base.own_end), base.certified is not None
-    factor = _factors(_lowest_factor(base), own, certified_end)
+    factor = _factors(_down(base), own, certified_end)
     return Curve(
         knob="stepsize" if same else "stepsize_factor",
         x=_values(factor * unit),
         at=unit,
         series=base.lines({"factor": factor}),
-        marks=(_advised(base, unit), *_minima(base, unit, factor)),
+        bound=base.advised,
         edges=(
             *base.levels(),
             *([Edge("range", own * unit)] if np.isfinite(own) else []),
             *([Edge("certified_range", certified_end * unit)] if np.isfinite(certified_end) and both else []),
         ),
     )
-
-
-def _lowest_factor(base: _Base) -> float:
-    """Where the figure begins: well below the advised stepsize, and below the best one if that is fixed."""
-    low = _down(base)
-    if base.fixed_stepsize:
-        batch, n = np.asarray([base.batch]), np.asarray([base.iterations])
-        zeta = (base.keep_prob, base.keep_prob)
-        best = base.objective.optimum(batch, n, zeta, base.schedule).stepsize
-        factor = float(np.min(best[0] / base.stepsize)) / 10
-        low = min(low, factor) if factor > 0 else low
-    return low
 
 
 def _end(base: _Base, largest: FloatArray) -> float:
@@ -438,27 +323,3 @@ def _factors(low: float, own: float, certified_end: float) -> FloatArray:
     factors = distinct(np.concatenate([grid, close, [1.0]]))
     inside = (factors >= low) & ((factors < end) | (factors == 1.0))
     return np.asarray(factors[inside])
-
-
-def _minima(base: _Base, unit: float, factor: FloatArray) -> Iterator[Mark]:
-    """Where the bound is smallest, unless that is the advised stepsize; the same for certified constants."""
-    own = _minimum(base, base.objective, factor)
-    if own is not None and abs(np.log(own[0])) > _SAME:
-        yield Mark("minimum", own[0] * unit, own[1])
-    if base.certified is None:
-        return
-    certified = _minimum(base, base.certified, factor)
-    if certified is not None and certified[1] < base.limit:
-        yield Mark("certified_minimum", certified[0] * unit, certified[1])
-
-
-def _minimum(base: _Base, objective: Objective, factor: FloatArray) -> tuple[float, float] | None:
-    """(factor, bound) of the smallest bound within the figure, or None where there is no bound."""
-
-    def value(log_factor: FloatArray) -> FloatArray:
-        return base.held(objective, factor=np.exp(log_factor))
-
-    low, high = np.log(factor[:1]), np.log(factor[-1:])
-    found = minimize_scan(value, low, high, points=len(factor), steps=_STEPS)
-    lowest = float(value(found)[0])
-    return (float(np.exp(found[0])), lowest) if np.isfinite(lowest) else None

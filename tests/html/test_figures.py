@@ -13,7 +13,7 @@ import html5lib
 import pytest
 
 from rsgadvise.advise.recommend import recommend
-from rsgadvise.ask.curves import Curve, Curves, Mark, Series, Stack, curves_of
+from rsgadvise.ask.curves import Curve, Curves, Series, curves_of
 from rsgadvise.show.html.figures import figures
 from rsgadvise.spec import load_spec
 from rsgadvise.spec.problem import resolve
@@ -36,7 +36,7 @@ def number_of(label: str) -> float:
 
 def pictures(curves: Curves) -> dict[str, ET.Element]:
     """Each chart by the name of its figure."""
-    markup = figures(curves.curves, curves.stacks, curves.tradeoff)
+    markup = figures(curves.curves)
     document = html5lib.parseFragment(markup, namespaceHTMLElements=False)
     svg = "{http://www.w3.org/2000/svg}"
     found = {}
@@ -52,13 +52,11 @@ def classes(node: ET.Element) -> set[str]:
     return set(node.get("class", "").split())
 
 
-def scales(chart: ET.Element, *, log: bool = True) -> tuple[Scale, Scale]:
+def scales(chart: ET.Element) -> tuple[Scale, Scale]:
     """Functions from coordinates to values, from the first and last tick of each axis."""
     ticks: dict[str, list[tuple[float, float]]] = {"x": [], "y": []}
     for node in chart.iter("text"):
         if "name" in classes(node) or not re.match("[0-9]", node.text or ""):
-            continue
-        if "%" in (node.text or ""):
             continue
         axis = "y" if node.get("text-anchor") == "end" else "x"
         # The label stands four units below its line, where the line is.
@@ -66,12 +64,8 @@ def scales(chart: ET.Element, *, log: bool = True) -> tuple[Scale, Scale]:
         ticks[axis].append((at, number_of(str(node.text))))
 
     def scale(pairs: list[tuple[float, float]]) -> Scale:
-        if len(pairs) < 2:
-            return lambda _: math.nan
         (left, low), (right, high) = min(pairs), max(pairs)
-        if log:
-            return lambda at: low * (high / low) ** ((at - left) / (right - left))
-        return lambda at: low + (high - low) * (at - left) / (right - left)
+        return lambda at: low * (high / low) ** ((at - left) / (right - left))
 
     return scale(ticks["x"]), scale(ticks["y"])
 
@@ -129,56 +123,16 @@ def test_labels_of_ticks_have_room(config: Config, name: str) -> None:
         assert all(at - wide >= 0 and at + wide <= 400 for at, wide in ends)
 
 
-def test_the_tradeoff_is_drawn_as_it_is(config: Config) -> None:
-    spec = load_spec(config("paper_example")).spec
-    curves = curves_of(spec, resolve(spec), recommend(spec))
-    assert curves.tradeoff is not None
-    chart = pictures(curves)["tradeoff"]
-    across, up = scales(chart)
-    drawn = points(line(chart, "tradeoff").get("d", ""))
-    numbers = zip(curves.tradeoff.samples, curves.tradeoff.iterations, drawn, strict=True)
-    for samples, iterations, (x, y) in numbers:
-        assert across(x) == pytest.approx(samples, rel=0.02)
-        assert up(y) == pytest.approx(iterations, rel=0.02)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_bars_are_as_long_as_their_terms(config: Config, name: str) -> None:
-    spec = load_spec(config(name)).spec
-    curves = curves_of(spec, resolve(spec), recommend(spec))
-    chart = pictures(curves)["terms"]
-    across, _ = scales(chart, log=False)
-    bars = [node for node in chart.iter("rect") if "fill" in classes(node)]
-    at = 0
-    for stack in curves.stacks:
-        end = 0.0
-        for term, value in stack.terms.items():
-            bar = bars[at]
-            at += 1
-            assert term in classes(bar)
-            left, width = float(bar.get("x", "")), float(bar.get("width", ""))
-            tolerance = 0.01 * max(each.bound for each in curves.stacks)
-            assert across(left) == pytest.approx(end, abs=tolerance)
-            end += value
-            assert across(left + width) == pytest.approx(end, abs=tolerance)
-    assert at == len(bars)
-
-
 def test_a_line_breaks_where_there_is_no_bound() -> None:
     series = Series("held", (4.0, 2.0, math.inf, 1.0, 0.0, 3.0))
-    marks = (Mark("advised", 2.0, 2.0),)
-    curve = Curve("stepsize", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 2.0, (series,), marks, ())
+    curve = Curve("stepsize", (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), 2.0, 2.0, (series,), ())
     path = line(pictures(Curves((curve,)))["curve-stepsize"], "held").get("d", "")
     assert [len(part.split("L")) for part in path.split("M")[1:]] == [2, 1, 1]
 
 
 def test_figures_of_nothing_but_zeros() -> None:
-    """A bound of 0 has no place on a log axis, nor a bar any length."""
-    marks = (Mark("advised", 1.0, 0.0),)
-    curve = Curve("batch_size", (1.0, 2.0), 1.0, (Series("held", (0.0, 0.0)),), marks, ())
-    charts = pictures(Curves((curve,), (Stack(1, 0.0, {"initial_error": 0.0}),)))
-    assert line(charts["curve-batch_size"], "held").get("d") == ""
-    texts = ET.tostring(charts["terms"], encoding="unicode") + ET.tostring(
-        charts["curve-batch_size"], encoding="unicode"
-    )
-    assert not re.search(r"\bnan\b|\binf\b", texts)
+    """A bound of 0 has no place on a log axis."""
+    curve = Curve("batch_size", (1.0, 2.0), 1.0, 0.0, (Series("held", (0.0, 0.0)),), ())
+    chart = pictures(Curves((curve,)))["curve-batch_size"]
+    assert line(chart, "held").get("d") == ""
+    assert not re.search(r"\bnan\b|\binf\b", ET.tostring(chart, encoding="unicode"))

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rsgadvise.advise.results import Expected
-from rsgadvise.ask.curves import Curve, Edge, Mark, Stack, Tradeoff
-from rsgadvise.numerals import count, number, percent
+from rsgadvise.ask.curves import Curve, Edge
+from rsgadvise.numerals import count, number
 from rsgadvise.show.html import words
-from rsgadvise.show.html.markup import Markup, element, grid_html, joined
+from rsgadvise.show.html.markup import Markup, element, grid_html
 from rsgadvise.show.plot.figure import Axis
-from rsgadvise.show.plot.scales import fraction, linear_axis, log_axis
-from rsgadvise.show.report.blocks import Column, Grid, capitalised
+from rsgadvise.show.plot.scales import fraction, log_axis
+from rsgadvise.show.report.blocks import Column, Grid
 
 _WIDTH, _HEIGHT = 400.0, 285.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 380.0, 26.0, 238.0
@@ -22,9 +22,6 @@ _BEYOND_LIMIT = 2.0  # bounds above the largest gradient say nothing, and get no
 _BEYOND_ADVISED = 3.0
 _FAR = 30.0  # a level so many times above all lines is named, not drawn
 _VERTICAL = ("range", "certified_range")
-_BAR, _GAP = 22.0, 12.0
-_STACKS_TOP = 6.0
-_ROOM_FOR_SHARE = 0.13  # of the width, for a share to be written into its bar
 
 
 class _Frame(NamedTuple):
@@ -56,10 +53,12 @@ def _curve_figure(curve: Curve) -> Markup:
     frame = _Frame(across, _bound_axis(curve))
     drawn = [edge for edge in curve.edges if _on(across if edge.name in _VERTICAL else frame.up, edge.value)]
     lines = [_line(each.name, _path(frame, curve.x, each.values)) for each in reversed(curve.series)]
+    # A bound of 0, that of inputs that are all zero, has no place on a log axis.
+    dot = [_dot(frame.x(curve.at), frame.y(curve.bound))] if curve.bound > 0 else []
     names = words.SERIES[curve.knob]
     legend = [
         *(_entry(_line(each.name), names[each.name]) for each in curve.series),
-        *(_entry(_dot(mark, 14, 6), _mark(curve.knob, mark)) for mark in curve.marks),
+        _entry(_dot(14, 6), f"advised: {words.shown(curve.knob, curve.at)}, bound {number(curve.bound)}"),
         *(_entry(_edge(edge), _edge_words(curve.knob, edge, shown=edge in drawn)) for edge in curve.edges),
     ]
     columns = (Column(words.AXIS[curve.knob]), *(Column(names[each.name]) for each in curve.series))
@@ -73,8 +72,7 @@ def _curve_figure(curve: Curve) -> Markup:
         note,
         says=words.describe(curve),
         frame=frame,
-        content=[*(_edge(edge, frame) for edge in drawn), *lines],
-        marks=curve.marks,
+        content=[*(_edge(edge, frame) for edge in drawn), *lines, *dot],
         legend=legend,
         grid=Grid(columns, rows),
         best=curve.x.index(curve.at),
@@ -84,14 +82,14 @@ def _curve_figure(curve: Curve) -> Markup:
 def _bound_axis(curve: Curve) -> Axis:
     """A log axis for bounds: down to the lowest, up to what still says something."""
     values = [y for each in curve.series for y in each.values if math.isfinite(y) and y > 0]
-    marks = [mark.y for mark in curve.marks if mark.y > 0]
+    advised = [curve.bound] if curve.bound > 0 else []
     limits = [edge.value for edge in curve.edges if edge.name not in _VERTICAL and edge.value > 0]
-    top = max([*values, *marks], default=1.0)
-    ceilings = [*(_BEYOND_LIMIT * value for value in limits), *(_BEYOND_ADVISED * y for y in marks[:1])]
+    top = max([*values, *advised], default=1.0)
+    ceilings = [*(_BEYOND_LIMIT * value for value in limits), *(_BEYOND_ADVISED * y for y in advised)]
     top = min(top, max(ceilings, default=top))
     top = max([top, *(value for value in limits if value <= _FAR * top)])
     shown = [y for y in values if y <= top] or [top / 10]
-    return log_axis(words.BOUND, [*shown, *(y for y in marks if y <= top), top], most=_MOST_TICKS)
+    return log_axis(words.BOUND, [*shown, *(y for y in advised if y <= top), top], most=_MOST_TICKS)
 
 
 def _line(name: str, d: str = "M0 6H28") -> Markup:
@@ -125,21 +123,8 @@ def _edge_words(knob: str, edge: Edge, *, shown: bool) -> str:
     return f"{words.EDGE[edge.name]}: {value}" + ("" if shown else ", outside the figure")
 
 
-def _dot(mark: Mark, x: float, y: float) -> Markup:
-    """A shape for each kind of mark, so that none needs its colour."""
-    name = f"dot {mark.name}"
-    if mark.name == "advised":
-        return element("circle", class_=name, cx=x, cy=y, r=5)
-    if mark.name == "critical_batch_size":
-        return element("rect", class_=name, x=x - 4.5, y=y - 4.5, width=9, height=9)
-    shape = f"M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6 -6Z"
-    if mark.name == "certified_minimum":
-        shape = f"M{x:.1f} {y - 6:.1f}l6 10h-12Z"
-    return element("path", class_=name, d=shape)
-
-
-def _mark(knob: str, mark: Mark) -> str:
-    return f"{words.MARK[mark.name]}: {words.shown(knob, mark.x)}, bound {number(mark.y)}"
+def _dot(x: float, y: float) -> Markup:
+    return element("circle", class_="dot advised", cx=x, cy=y, r=5)
 
 
 def _entry(swatch: Markup, label: str) -> Markup:
@@ -153,18 +138,14 @@ def _axes(frame: _Frame) -> Iterator[Markup]:
         at = frame.y(tick.position)
         yield element("line", class_="grid", x1=_LEFT, x2=_RIGHT, y1=at, y2=at)
         yield element("text", tick.label, x=_LEFT - 6, y=at + 4, text_anchor="end")
-    yield from _axis_across(frame, _TOP, _BOTTOM)
-    yield element("path", class_="frame", d=f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
-    yield element("text", frame.up.label, class_="name", x=4, y=14)
-
-
-def _axis_across(frame: _Frame, top: float, bottom: float) -> Iterator[Markup]:
     for tick in frame.across.ticks:
         at = frame.x(tick.position)
-        yield element("line", class_="grid", x1=at, x2=at, y1=top, y2=bottom)
-        yield element("text", tick.label, x=at, y=bottom + 17, text_anchor="middle")
-    middle = (_LEFT + _RIGHT) / 2
-    yield element("text", frame.across.label, class_="name", x=middle, y=bottom + 39, text_anchor="middle")
+        yield element("line", class_="grid", x1=at, x2=at, y1=_TOP, y2=_BOTTOM)
+        yield element("text", tick.label, x=at, y=_BOTTOM + 17, text_anchor="middle")
+    middle, below = (_LEFT + _RIGHT) / 2, _BOTTOM + 39
+    yield element("text", frame.across.label, class_="name", x=middle, y=below, text_anchor="middle")
+    yield element("path", class_="frame", d=f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
+    yield element("text", frame.up.label, class_="name", x=4, y=14)
 
 
 def _plot(
@@ -175,39 +156,22 @@ def _plot(
     says: str,
     frame: _Frame,
     content: Iterable[str],
-    marks: Sequence[Mark] = (),
     legend: Iterable[Markup],
     grid: Grid,
     best: int | None = None,
 ) -> Markup:
-    """A figure of two axes; `content` is cut off at its edges, marks stand on top, the first in front."""
-    # A bound of 0, that of inputs that are all zero, has no place on a log axis.
-    dots = [_dot(mark, frame.x(mark.x), frame.y(mark.y)) for mark in reversed(marks) if mark.y > 0]
+    """A figure of two axes with a table of its numbers; `content` is cut off at its edges."""
     box = element("rect", x=_LEFT, y=_TOP - 1, width=_RIGHT - _LEFT, height=_BOTTOM - _TOP + 2)
     clip = element("defs", element("clipPath", box, id=f"{name}-clip"))
     inside = element("g", *content, clip_path=f"url(#{name}-clip)")
-    body = [clip, *_axes(frame), inside, *dots]
-    return _figure(name, title, note, says=says, body=body, legend=legend, grid=grid, best=best)
-
-
-def _figure(
-    name: str,
-    title: str,
-    note: str,
-    *,
-    says: str,
-    body: Iterable[str],
-    height: float = _HEIGHT,
-    legend: Iterable[Markup],
-    grid: Grid,
-    best: int | None = None,
-) -> Markup:
     picture = element(
         "svg",
         element("title", title, id=f"{name}-title"),
         element("desc", says, id=f"{name}-desc"),
-        *body,
-        viewBox=f"0 0 {_WIDTH:.0f} {height:.0f}",
+        clip,
+        *_axes(frame),
+        inside,
+        viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}",
         class_="chart",
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
@@ -221,38 +185,6 @@ def _figure(
     table = grid_html(grid, f"{title}: the numbers", best=best, class_="scroll tall")
     details = element("details", element("summary", "The numbers of this figure"), table)
     return element("figure", caption, picture, details, id=name)
-
-
-def _tradeoff_figure(tradeoff: Tradeoff) -> Markup:
-    """Iterations against the rows that they take, one point for each batch size."""
-    note = (
-        f"Each point of the line is a batch size, with the fewest iterations that bring the bound of one run "
-        f"down to {number(tradeoff.target)}."
-    )
-    sizes, samples, steps = tradeoff.batch_size, tradeoff.samples, tradeoff.iterations
-    frame = _Frame(
-        log_axis("rows processed in one run, N B", samples, most=_MOST_TICKS),
-        log_axis("iterations N of one run", steps, most=_MOST_TICKS),
-    )
-    legend = [_entry(_line("tradeoff"), f"batch size from {count(sizes[0])}, top, to {count(sizes[-1])}")]
-    for mark in tradeoff.marks:
-        at = f"{count(int(mark.y))} iterations of {count(round(mark.x / mark.y))} rows"
-        legend.append(_entry(_dot(mark, 14, 6), f"{words.MARK[mark.name]}: {at}"))
-    columns = (Column("batch size"), Column("iterations"), Column("samples"))
-    rows = tuple((count(b), count(n), count(s)) for b, n, s in zip(sizes, steps, samples, strict=True))
-    batches = [round(mark.x / mark.y) for mark in tradeoff.marks[:1]]
-    return _plot(
-        "tradeoff",
-        "Iterations against samples",
-        note,
-        says=words.describe_tradeoff(tradeoff),
-        frame=frame,
-        content=[_line("tradeoff", _path(frame, samples, steps))],
-        marks=tradeoff.marks,
-        legend=legend,
-        grid=Grid(columns, rows),
-        best=sizes.index(batches[0]) if batches[0] in sizes else None,
-    )
 
 
 def learning_figure(
@@ -322,68 +254,6 @@ def learning_figure(
     return element("div", figure, class_="figures")
 
 
-def _stacks_figure(stacks: Sequence[Stack]) -> Markup:
-    """The terms of the bound of each rank, stacked; bars are as long as the bound."""
-    terms = list(dict.fromkeys(term for stack in stacks for term in stack.terms))
-    bottom = _STACKS_TOP + len(stacks) * (_BAR + _GAP)
-    across = linear_axis(words.BOUND, [stack.bound for stack in stacks], from_zero=True)
-    frame = _Frame(across, across)
-    body = list(_axis_across(frame, _STACKS_TOP, bottom))
-    for index, stack in enumerate(stacks):
-        top = _STACKS_TOP + index * (_BAR + _GAP) + _GAP / 2
-        body.append(element("text", f"rank {stack.rank}", x=_LEFT - 6, y=top + 15, text_anchor="end"))
-        body += _bar(frame, stack, top)
-    body.append(element("path", class_="frame", d=f"M{_LEFT} {_STACKS_TOP}V{bottom}"))
-    says = "; ".join(
-        f"rank {stack.rank}: {number(stack.bound)}, "
-        + ", ".join(
-            f"{_term(term)} {percent(value / stack.bound)}"
-            for term, value in stack.terms.items()
-            if stack.bound > 0
-        )
-        for stack in stacks
-    )
-    legend = [
-        _entry(element("rect", class_=f"fill {term}", x=6, y=0.5, width=16, height=11), _term(term))
-        for term in terms
-    ]
-    columns = (Column("term", numeric=False), *(Column(f"rank {stack.rank}") for stack in stacks))
-    rows = [(_term(term), *(number(stack.terms.get(term, 0.0)) for stack in stacks)) for term in terms]
-    rows.append(("sum", *(number(stack.bound) for stack in stacks)))
-    return _figure(
-        "terms",
-        "Terms of the bound",
-        "What each rank's bound is made of; the shares of rank 1 say which knob is worth turning.",
-        says=f"Stacked bars. {capitalised(says)}.",
-        body=body,
-        height=bottom + 47,
-        legend=legend,
-        grid=Grid(columns, tuple(rows)),
-    )
-
-
-def _term(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _bar(frame: _Frame, stack: Stack, top: float) -> Iterator[Markup]:
-    """The terms behind one another, with their shares where there is room."""
-    begin = 0.0
-    for term, value in stack.terms.items():
-        left, right = frame.x(begin), frame.x(begin + value)
-        begin += value
-        yield element("rect", class_=f"fill {term}", x=left, y=top, width=right - left, height=_BAR)
-        if right - left > _ROOM_FOR_SHARE * (_RIGHT - _LEFT):
-            middle = (left + right) / 2
-            share = f"{100 * value / stack.bound:.0f} %"
-            yield element("text", share, class_=f"on {term}", x=middle, y=top + 15, text_anchor="middle")
-
-
-def figures(curves: Sequence[Curve], stacks: Sequence[Stack], tradeoff: Tradeoff | None) -> Markup:
+def figures(curves: Sequence[Curve]) -> Markup:
     """All figures side by side, or below one another where there is no room."""
-    parts = [_curve_figure(curve) for curve in curves]
-    if stacks:
-        parts.append(_stacks_figure(stacks))
-    if tradeoff is not None:
-        parts.append(_tradeoff_figure(tradeoff))
-    return element("div", joined(parts), class_="figures")
+    return element("div", *map(_curve_figure, curves), class_="figures")

@@ -263,16 +263,9 @@ def _slope(value: float | None) -> str:
 
 def _curves(curves: Curves) -> Markup:
     note = "How the bound of rank 1 moves with each knob. Every figure has its numbers below it."
-    if not curves.curves:
-        note = "What the bound of each rank is made of." if curves.stacks else ""
     absent = element("ul", *(element("li", f"Not drawn: {reason}") for reason in curves.absent))
-    return joined(
-        [
-            *([element("p", note, class_="note")] if note else []),
-            figures(curves.curves, curves.stacks, curves.tradeoff),
-            *([absent] if curves.absent else []),
-        ]
-    )
+    drawn = [element("p", note, class_="note"), figures(curves.curves)] if curves.curves else []
+    return joined([*drawn, *([absent] if curves.absent else [])])
 
 
 def _assumptions(page: Page) -> Markup:

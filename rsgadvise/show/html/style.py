@@ -1,7 +1,7 @@
 """The style sheet: one palette for light and one for dark, and the layout.
 
-Lines and fills are from the colours of Okabe and Ito, which differ for every kind of colour vision; lines
-also differ in their dashes and fills in their order. Text has at least the contrast of WCAG AA, 4.5, and
+Lines are from the colours of Okabe and Ito, which differ for every kind of colour vision, and also differ in
+their dashes. Text has at least the contrast of WCAG AA, 4.5, and
 lines that of graphics, 3; a test computes both from these tables.
 """
 
@@ -41,18 +41,6 @@ DARK: Mapping[str, str] = {
     "row": "#20303c",
     "shade": "#7d8996",
 }
-FILLS: Mapping[str, tuple[str, str]] = {
-    "initial_error": ("#0072b2", "#ffffff"),
-    "late_stopping": ("#cc79a7", "#000000"),
-    "gradient_noise": ("#e69f00", "#000000"),
-    "projection_noise": ("#009e73", "#000000"),
-    "output_noise": ("#d55e00", "#000000"),
-    "top_hidden_noise": ("#f0e442", "#000000"),
-    "lower_hidden_noise": ("#56b4e9", "#000000"),
-    "largest_gradient": ("#bbbbbb", "#000000"),
-}
-"""Fill of each term, and the colour of the text on it."""
-
 _LAYOUT = """
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
@@ -112,7 +100,6 @@ figcaption{margin:0}
 .line.apart{stroke:var(--first);stroke-dasharray:2 3}
 .line.best,.line.same_work,.line.same_work_held{stroke:var(--second);stroke-dasharray:7 3}
 .certified{stroke:var(--third);stroke-dasharray:2 3}
-.tradeoff{stroke:var(--first)}
 .range{stroke:var(--second);stroke-width:1.75;stroke-dasharray:9 3 2 3}
 .certified_range{stroke:var(--third);stroke-width:1.75;stroke-dasharray:9 3 2 3}
 .largest_gradient{stroke:var(--muted);stroke-width:1.5;stroke-dasharray:1 3}
@@ -120,9 +107,6 @@ figcaption{margin:0}
 .band{fill:var(--second);opacity:.18}
 .target{stroke:var(--fg);stroke-width:1.25;stroke-dasharray:5 4}
 .dot{fill:var(--fg);stroke:var(--bg);stroke-width:1.5}
-.dot.certified_minimum{fill:var(--third)}
-.dot.minimum{fill:var(--first)}
-.fill{stroke:var(--fg);stroke-width:.75}
 details{margin:.4rem 0}
 summary{cursor:pointer;color:var(--link);font-size:.9rem;padding:.15rem 0}
 .tall{max-height:22rem;overflow-y:auto}
@@ -171,12 +155,9 @@ def _variables(palette: Mapping[str, str]) -> str:
 
 def sheet() -> str:
     """The whole style sheet; paper is light whatever the screen is."""
-    fills = "".join(
-        f".fill.{name}{{fill:{fill}}}.chart .on.{name}{{fill:{ink}}}" for name, (fill, ink) in FILLS.items()
-    )
     return (
         ":root{color-scheme:light dark}"
         + _variables(LIGHT)
         + f"@media screen and (prefers-color-scheme:dark){{{_variables(DARK)}}}"
-        + (_LAYOUT + fills + _PRINT).replace("\n", "")
+        + (_LAYOUT + _PRINT).replace("\n", "")
     )

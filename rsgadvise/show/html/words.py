@@ -12,7 +12,7 @@ from rsgadvise.theory.theorems import theorem_of
 
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, Recommendation
-    from rsgadvise.ask.curves import Curve, Mark, Tradeoff
+    from rsgadvise.ask.curves import Curve
 
 
 BOUND = "bound on E‖∇f‖²"
@@ -47,12 +47,6 @@ SERIES: Mapping[str, Mapping[str, str]] = {
         "same_work_held": "same work N B, same stepsize",
         "certified": "certified bound, same iterations and stepsize",
     },
-}
-MARK: Mapping[str, str] = {
-    "advised": "advised",
-    "minimum": "smallest bound",
-    "certified_minimum": "smallest certified bound",
-    "critical_batch_size": "critical batch size, twice the fewest iterations possible",
 }
 EDGE: Mapping[str, str] = {
     "range": "end of the theorem's range",
@@ -112,7 +106,6 @@ def worth(advice: Advice, best: Recommendation, data: str) -> str:
 
 def describe(curve: Curve) -> str:
     """A figure in sentences, for whoever does not see it."""
-    advised = curve.marks[0]
     values = curve.series[0].values
     finite = [(x, y) for x, y in zip(curve.x, values, strict=True) if math.isfinite(y)]
     knob, name = curve.knob, AXIS[curve.knob]
@@ -123,20 +116,5 @@ def describe(curve: Curve) -> str:
             f" From {shown(knob, first)} to {shown(knob, last)} the bound goes from {number(at_first)} to "
             f"{number(at_last)}."
         )
-    text += f" Advised is a {name} of {shown(knob, advised.x)}, where the bound is {number(advised.y)}."
-    for mark in curve.marks[1:]:
-        text += f" The {MARK[mark.name]} is {number(mark.y)}, at {shown(knob, mark.x)}."
+    text += f" Advised is a {name} of {shown(knob, curve.at)}, where the bound is {number(curve.bound)}."
     return text
-
-
-def describe_tradeoff(tradeoff: Tradeoff) -> str:
-    """The same for iterations against samples."""
-    first, last = 0, len(tradeoff.batch_size) - 1
-    advised: Mark = tradeoff.marks[0]
-    return (
-        f"Both axes are logarithmic. From batch size {count(tradeoff.batch_size[first])} to "
-        f"{count(tradeoff.batch_size[last])} the iterations go from {count(tradeoff.iterations[first])} to "
-        f"{count(tradeoff.iterations[last])}, and the rows processed from "
-        f"{count(tradeoff.samples[first])} to {count(tradeoff.samples[last])}. Advised are "
-        f"{count(int(advised.y))} iterations with {count(int(advised.x))} rows."
-    )
