@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from rsgadvise.theory.objective import Objective
 from rsgadvise.theory.problem import Problem
 from rsgadvise.theory.theorems import theorem_of
 
-# How a bound moves with each knob: slopes, and what doubling or halving one does.
+# How a bound moves with each knob.
 
 _STEP = 1e-4  # relative change of a knob in a central difference; its error is of order 1e-8
 _FACTORS = (1 - _STEP, 1 + _STEP)
@@ -23,7 +23,7 @@ _FACTORS = (1 - _STEP, 1 + _STEP)
 
 def elasticities(problem: Problem, constants: str, point: Plan) -> dict[str, float]:
     """d log bound / d log knob at a point, all other knobs held: -0.5 means that one per cent more
-    of the knob lowers the bound by half a per cent. For what doubling does see `strongest_change`.
+    of the knob lowers the bound by half a per cent.
 
     Central differences of the bound itself, one-sided at the edge of a theorem's range. N moves by
     whole iterations where the stepsize decays. Knobs that cannot be moved alone are absent.
@@ -115,59 +115,6 @@ def _iterations_around(point: Plan) -> tuple[float, float] | None:
         gap = max(1.0, round(n * 1e-3))
         low, high = max(n - gap, 1.0), n + gap
     return (low, high) if low >= 1 else (1.0, 1 + _STEP)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One knob doubled or halved, all others held, and the bound there over the bound before."""
-
-    knob: str
-    doubled: bool
-    ratio: float
-
-
-def strongest_change(
-    problem: Problem, constants: str, point: Plan, *, fixed: Container[str] = ()
-) -> Change | None:
-    """The knob of training whose doubling or halving lowers the bound most, by evaluating it there.
-
-    A slope does not tell: (7) is a sum, and doubling N halves one of its terms only. The weight bound is
-    not among the knobs, since it changes which networks can be learnt. Counts are halved to whole ones.
-
-    Args:
-        problem, constants, point: as in `elasticities`.
-        fixed: knobs that are left alone.
-
-    Returns:
-        None where no change lowers the bound; what the theorem does not cover is passed over.
-    """
-    changes = [each for each in _changes(problem, constants, point) if each[0] not in fixed]
-    same = [at for _, _, there, at in changes if there is problem]
-    here, *values = bounds_at(objective_for(problem, constants), [point, *same]).tolist()
-    found: list[Change] = []
-    for knob, doubled, there, at in changes:
-        value = (
-            values.pop(0) if there is problem else float(bounds_at(objective_for(there, constants), [at])[0])
-        )
-        if value < here:
-            found.append(Change(knob, doubled, value / here))
-    return min(found, key=lambda change: change.ratio, default=None)
-
-
-def _changes(problem: Problem, constants: str, point: Plan) -> Iterator[tuple[str, bool, Problem, Plan]]:
-    """(knob, whether doubled, problem, point) of each change that makes sense."""
-    for doubled, factor in ((True, 2.0), (False, 0.5)):
-        yield "stepsize", doubled, problem, replace(point, stepsize=point.stepsize * factor)
-        batch, n = np.floor(point.batch_size * factor), np.floor(point.iterations * factor)
-        if batch >= 1:
-            yield "batch_size", doubled, problem, replace(point, batch_size=float(batch))
-        if n >= 1 and not isinstance(point.schedule.stopping, tuple):
-            yield "iterations", doubled, problem, replace(point, iterations=float(n))
-        keep_prob = factor * point.keep_prob
-        if problem.masked and keep_prob <= 1:
-            yield "keep_prob", doubled, problem, replace(point, keep_prob=keep_prob)
-    if theorem_of(problem.kind, constants).pretrained(problem):
-        yield "pretraining", False, replace(problem, pretraining=problem.pretraining / 2), point
 
 
 # Whether the best choice stands at an end of the batch sizes allowed, and what lies beyond it.

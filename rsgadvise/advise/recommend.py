@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rsgadvise.advise import wording
-from rsgadvise.advise.elasticity import NEAR, batch_end, elasticities, strongest_change
+from rsgadvise.advise.elasticity import NEAR, batch_end, elasticities
 from rsgadvise.advise.iterations import critical_batch_size
 from rsgadvise.advise.results import Advice, Recommendation, Source, TrainingPlan, WorkPoint, as_stepsize
 from rsgadvise.advise.runs import choosing
@@ -158,7 +158,6 @@ def elsewhere(known: Rankings, constants: ConstantsName) -> str:
 
 
 _BOUNDARY_SLOPE = 1e-4
-_SLIGHT = 1e-3  # a fall of the bound that is not worth a sentence
 
 
 def recommend(
@@ -237,7 +236,6 @@ def rank(
         shown = tuple(
             replace(row, loss_score=float(value)) for row, value in zip(shown, ranked.value, strict=False)
         )
-    best = row_plan(ranked, 0, space)
     knee = None
     if space.goal is not None:
         keep_range = space.keep_probs[int(ranked.keep_range[0])]
@@ -251,7 +249,7 @@ def rank(
         largest_gradient=shown[0].largest_gradient,
         critical_batch_size=knee,
         work=_work(problem, constants, objective, space, ranked),
-        why=_why(problem, constants, best, shown[0]),
+        why=_why(shown[0]),
         notes=(
             *(
                 []
@@ -535,20 +533,13 @@ def _work(
     return tuple(points)
 
 
-def _why(problem: Problem, constants: ConstantsName, point: Plan, best: Recommendation) -> tuple[str, ...]:
+def _why(best: Recommendation) -> tuple[str, ...]:
     by_loss = best.loss_score is not None
     ranking = [wording.RANKED_BY_LOSS] if by_loss else []
     if not math.isfinite(best.bound):
         return tuple(ranking)
     name = wording.GRADIENT_BOUND if by_loss else wording.BOUND
-    at_end = ["keep_prob"] if any(key.startswith("search.keep_prob") for key in best.binding) else []
-    sentences = [*ranking, wording.dominant_term(best.terms, best.bound, name=name)]
-    change = strongest_change(problem, constants, point, fixed=at_end)
-    if change is not None and change.ratio < 1 - _SLIGHT:
-        sentences.append(
-            wording.strongest_knob(change.knob, doubled=change.doubled, ratio=change.ratio, name=name)
-        )
-    return tuple(sentences)
+    return (*ranking, wording.dominant_term(best.terms, best.bound, name=name))
 
 
 def _notes(

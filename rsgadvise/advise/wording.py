@@ -137,14 +137,6 @@ TERM_WORDS: Mapping[str, str] = {
     "outside its range",
 }
 
-KNOB_WORDS: Mapping[str, str] = {
-    "stepsize": "stepsize",
-    "batch_size": "batch size",
-    "iterations": "iterations",
-    "keep_prob": "keep probability",
-    "pretraining": "pretraining tolerance",
-}
-
 
 def no_bound(constants: str, largest: float, *, layer: int | None) -> str:
     """The stepsize, of one of several layers or of all, lies outside a theorem's range.
@@ -179,15 +171,6 @@ def dominant_term(terms: Mapping[str, float], bound: float, *, name: str = BOUND
     term = max(terms, key=lambda key: terms[key])
     share = terms[term] / bound if bound > 0 else 1.0
     return f"{percent(share)} of the {name} is the {TERM_WORDS[term]}."
-
-
-def strongest_knob(knob: str, *, doubled: bool, ratio: float, name: str = BOUND) -> str:
-    """The knob whose doubling or halving alone lowers the bound most, to `ratio` of what it was."""
-    fall = f"by {percent(1 - ratio)}" if ratio > 0.01 else f"to {ratio:.2g} of it"
-    return (
-        f"Strongest knob: {'doubling' if doubled else 'halving'} the {KNOB_WORDS[knob]} alone lowers the "
-        f"{name} {fall}."
-    )
 
 
 def at_batch_end(*, largest: bool, what: str, cost: float, batch: int, allowed: tuple[int, int]) -> str:

@@ -40,9 +40,6 @@ def design(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many architectures to show.")] = 10,
-    families: Annotated[
-        int, typer.Option(min=0, max=1000, help="How many families of equal convergence to show.")
-    ] = 5,
     pipeline: Annotated[
         str,
         typer.Option(
@@ -74,7 +71,6 @@ def design(
             constants=constants,
             by=by,
             top=top,
-            most_families=families,
             pipeline=planned,
             measured=source.measured,
             progress=progress,

@@ -111,10 +111,8 @@ def is_stdout(path: Path | None) -> bool:
     return path is None or path == STDOUT
 
 
-def can_show(text: str, path: Path | None) -> bool:
-    """Whether the encoding of this place has these characters; files are written as UTF-8."""
-    if not is_stdout(path):
-        return True
+def can_show(text: str) -> bool:
+    """Whether the encoding of standard output has these characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

@@ -85,7 +85,7 @@ def plot(
         columns, colour = screen(no_color=to.no_color)
         shown = replace(chart, caption=()) if to.quiet else chart
         text = render(shown, width=columns, colour=colour)
-        whole = can_show(text, None)
+        whole = can_show(text)
         write(None, text if whole else render(shown, width=columns, colour=colour, unicode=False))
     if format_ is not None:
         from rsgadvise.show.report.pictures import chart_blocks, chart_rows

@@ -17,7 +17,7 @@ from rsgadvise.cli.options import (
     check_confidence,
     usable_cores,
 )
-from rsgadvise.cli.output import TargetOptions, can_show, show
+from rsgadvise.cli.output import TargetOptions, show
 from rsgadvise.cli.sources import check_fit, described, rows_of, statistics_of
 from rsgadvise.errors import RsgadviseError, UsageError
 from rsgadvise.records import dataclass
@@ -223,15 +223,13 @@ def sweep(
     if found.interrupted:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is known is written, however often it is pressed
     from rsgadvise.show.report import sweeping as report
-    from rsgadvise.show.report.pictures import BARS
 
-    plain = not can_show(BARS, to.path)
     spec_as_read = plan.loaded.spec.model_dump(mode="json")
     show(
         to,
         "sweep",
         report.sweep_body(found),
-        lambda _: report.sweep_blocks(found, plain=plain),
+        lambda _: report.sweep_blocks(found),
         report.sweep_rows(found),
         spec=spec_as_read,
     )

@@ -52,7 +52,6 @@ def test_the_document_has_the_keys_that_scripts_rely_on(run: Run, config: Config
     assert found["searched"] == 12
     assert all(set(row) >= ARCHITECTURE for row in found["architectures"])
     assert [row["rank"] for row in found["architectures"]] == [1, 2, 3, 4]
-    assert found["families"] == [] or set(found["families"][0]) >= {"layers", "bound", "iterations"}
     planned = found["pipeline"]
     assert planned["layers"] == [784, 64, 32, 10]
     assert planned["cheapest"] in {option["name"] for option in planned["options"]}

@@ -1,4 +1,4 @@
-"""Rankings against one `recommend` per architecture, caps, families and curves."""
+"""Rankings against one `recommend` per architecture, and caps."""
 
 from __future__ import annotations
 
@@ -179,37 +179,6 @@ def test_equal_lengths_are_the_diagonal() -> None:
     found = design(spec, widths=WIDTHS, depths=(1, 2, 3), equal=True, top=1000, pipeline="none")
     assert found.searched == 6
     assert all(len(set(row.layers[1:-1])) == 1 for row in found.architectures)
-
-
-@pytest.mark.parametrize("budget", [True, False])
-def test_families_hold_every_member_within_the_tolerance_and_nobody_else(budget: bool) -> None:
-    spec = spec_of(
-        **({"budget": {"epochs": 30}} if budget else {"target": {"eps": 2.0, "delta": 0.1, "runs": 4}})
-    )
-    widths = (4, 5, 6, 8, 10)
-    found = design(spec, widths=widths, depths=(1, 2), top=1000, most_families=1000, pipeline="none")
-    measure = {row.layers: row.bound if budget else float(row.total_samples) for row in found.architectures}
-    values, groups = sorted(measure.values()), []
-    while values:
-        group = [value for value in values if value <= values[0] * 1.01]
-        groups.append(group)
-        values = values[len(group) :]
-    wanted = sorted((group[0], group[-1], len(group)) for group in groups if len(group) > 1)
-    spans = [(family.bound if budget else family.samples, family.members) for family in found.families]
-    assert len(spans) == len(wanted) > 3
-    shown = sorted((span[0], span[1], members) for span, members in spans if span)
-    np.testing.assert_allclose(shown, wanted, rtol=1e-12)
-    ranks = {row.layers: row.rank for row in found.architectures}
-    for family in found.families:
-        span = family.bound if budget else family.samples
-        assert span is not None
-        for layers in family.layers:
-            assert span[0] * (1 - 1e-12) <= measure[layers] <= span[1] * (1 + 1e-12)
-    assert spans == sorted(spans)  # by what is compared, as the title says
-    # Fewer are those with the cheapest members, in the same order.
-    cheapest = sorted(found.families, key=lambda family: min(ranks[layers] for layers in family.layers))
-    few = design(spec, widths=widths, depths=(1, 2), top=1, most_families=3, pipeline="none").families
-    assert list(few) == [family for family in found.families if family in cheapest[:3]]
 
 
 @pytest.mark.parametrize("constants", ["paper", "certified"])

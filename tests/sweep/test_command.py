@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from conftest import Run, strict
 
 from rsgadvise.ask.sweep.results import Axis, Sweep
 from rsgadvise.show.formats.markdown import as_markdown
-from rsgadvise.show.report.pictures import BARS
 from rsgadvise.show.report.sweeping import sweep_blocks, sweep_body, sweep_rows
 
 SPEC = """
@@ -186,28 +184,20 @@ def test_csv_has_one_row_for_each_point(run: Run, packaged: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_table_has_rows_and_trends(
-    run: Run, packaged: Path, width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_table_has_rows(run: Run, packaged: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     shown = run("sweep", packaged, "--jobs", "1", "-q").out
     assert max(map(len, shown.splitlines())) <= width
-    assert "Trend" not in shown  # the main table alone
     result = run("sweep", packaged, "--jobs", "1")
     lines = result.out.splitlines()
     assert max(map(len, lines)) <= width
     assert lines[0] == "Sweep of network.layers[1] and training.keep_prob"
     assert sum(line.split()[:2] == ["2", "0.5"] for line in lines) >= 1
-    trend = lines[lines.index("Trend over network.layers[1]") :]
-    bars = [line for line in trend if any(bar in line for bar in BARS)]
-    assert len(bars) == 2 * 4  # two bounds, the measured gradient and the loss, at two keep probabilities
-    assert next(line for line in bars if line.split()[0] == "paper").split()[2][::2] == "▁█"
     told = [line for line in result.err.splitlines() if line.startswith("done: ")]
     assert len(told) == 6
     assert told[0].startswith("done: 1 of 6: layers[1]=2, keep_prob=0.5: paper bound ")
     markdown = run("sweep", packaged, "--no-measure", "-f", "markdown").out
     assert markdown.startswith("## Sweep of network.layers[1] and training.keep_prob")
-    assert "### Trend over network.layers[1]" in markdown
 
 
 def test_depth_is_shown_as_text(run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,23 +210,6 @@ def test_depth_is_shown_as_text(run: Run, spec: Path, monkeypatch: pytest.Monkey
     assert "".join(shown.split()).count("100-") >= 30
 
 
-def test_trends_are_plain_where_the_output_cannot_show_bars(
-    run: Run, spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    output = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii", write_through=True))
-    command = ("sweep", spec, "--vary", "training.stepsize=0.1:0.4:4")
-    assert run(*command).code == 0
-    text = output.getvalue().decode("ascii")
-    line = next(line for line in text.splitlines() if line.strip().startswith("paper") and "linear" in line)
-    assert "?" not in line
-    assert set(line.split()[1]) <= set("_.:-=+*#")
-    file = tmp_path / "out.txt"
-    assert run(*command, "-o", file).code == 0
-    assert any(bar in file.read_text(encoding="utf-8") for bar in BARS)
-
-
 def test_an_interruption_before_the_first_point_still_has_an_answer() -> None:
     axis = Axis("network.layers[1]", (2, 4))
     sweep = Sweep(
@@ -244,7 +217,6 @@ def test_an_interruption_before_the_first_point_still_has_an_answer() -> None:
     )
     shown = as_markdown(sweep_blocks(sweep))
     assert "Interrupted after 0 of 2 points" in shown
-    assert "Trend" not in shown
     assert sweep_body(sweep)["points"] == ()
     assert sweep_rows(sweep) == []
 
@@ -282,18 +254,6 @@ def test_overlapping_keys_have_no_false_labels(run: Run, spec: Path) -> None:
         assert "each key can vary once; got network.layers and network.layers[1]" in done.err
 
 
-def test_rounding_is_no_trend(run: Run, config: Callable[[str], Path]) -> None:
-    """Where the target is met at every point, the bound differs in the fifth digit only."""
-    shown = run("sweep", config("paper_example"), "--vary", "training.batch_size=10:50:log4").out
-    trends = {
-        line.split()[0]: line
-        for line in shown.split("Trend over")[1].split("Mind")[0].splitlines()
-        if line.strip()
-    }
-    assert trends["paper"].split()[1:5] == ["▄▄▄▄", "flat,", "<", "1"]
-    assert trends["certified"].split()[1:3] == ["▁▂▄█", "linear"]
-
-
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_every_part_of_a_wide_table_has_a_title(
     run: Run, spec: Path, monkeypatch: pytest.MonkeyPatch, columns: int
@@ -302,7 +262,7 @@ def test_every_part_of_a_wide_table_has_a_title(
     measured = ("--measure", "--runs", "2", "--jobs", "1")
     arguments = ("sweep", spec, "--vary", "network.layers[1]=2,4", *measured)
     shown = run(*arguments).out
-    main = shown.split("Trend over")[0]
+    main = shown.split("Mind")[0]
     assert main.count("continued") == {40: 2, 80: 0, 200: 0}[columns]
     assert main.count("Sweep of network.layers[1], continued\n\n") == main.count("continued")
     assert "continued" not in run(*arguments, "-q").out

@@ -15,12 +15,10 @@ from rsgadvise.advise.wording import no_other_plan, ranks_by, taken
 from rsgadvise.ask.design import results as wording
 from rsgadvise.ask.design.pipeline import plan_pipeline
 from rsgadvise.ask.design.ranking import (
-    TOLERANCE,
     Solved,
     Which,
     check_which,
     choose,
-    families,
     least_eps,
     ranked,
 )
@@ -144,7 +142,6 @@ def design(
     constants: ConstantsName | None = None,
     by: By | None = None,
     top: int = 10,
-    most_families: int = 5,
     pipeline: Which = "best",
     measured: Mapping[str, float | int | None] | None = None,
     progress: Progress | None = None,
@@ -161,7 +158,7 @@ def design(
         constants: the paper's, or certified ones; None for the paper's, or for certified ones where only
             these reach the target.
         by: the cost; by default `seconds` if the spec has a cost model, else `work`.
-        top: how many architectures to return. most_families: how many families.
+        top: how many architectures to return.
         pipeline: plan the training of the best architecture with a hidden layer, of the spec's own, of a
             rank, or of none.
         measured: statistics of the data file by spec key.
@@ -188,7 +185,7 @@ def design(
 
     def ask(name: ConstantsName) -> Design:
         search = Search(base, space, lattice, name, metric)
-        return _design(spec, search, progress, top=top, most_families=most_families, pipeline=pipeline)
+        return _design(spec, search, progress, top=top, pipeline=pipeline)
 
     found = ask(constants or usual_constants(base))
     if found.infeasible is None or spec.target is None:
@@ -222,7 +219,6 @@ def _design(
     progress: Progress | None,
     *,
     top: int,
-    most_families: int,
     pipeline: Which,
 ) -> Design:
     """The same with one set of constants."""
@@ -251,7 +247,6 @@ def _design(
         equations=tuple(
             _source(search, depth) for depth in sorted({min(int(each), 1) for each in np.unique(found.depth)})
         ),
-        tolerance=TOLERANCE,
         assumed=(*_assumed(base, search.constants), *space.assumed),
     )
     if not shown:
@@ -261,7 +256,6 @@ def _design(
     return replace(
         advice,
         architectures=shown,
-        families=families(rows, lattice, by_bound=metric == "bound", most=most_families),
         pipeline=None if planned is None else _pipeline(search, planned),
         notes=(*wording.left_aside(_freed(spec)[1]), *_notes(spec, search, shown), *([why] if why else [])),
     )

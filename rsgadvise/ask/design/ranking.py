@@ -12,10 +12,9 @@ from rsgadvise.advise.recommend import described, ranking_objective
 from rsgadvise.advise.solve import Rows, solve
 from rsgadvise.advise.space import Goal, Space
 from rsgadvise.ask.design import results as wording
-from rsgadvise.ask.design.results import Architecture, Family
+from rsgadvise.ask.design.results import Architecture
 from rsgadvise.ask.design.screening import (
     BLOCK,
-    Lattice,
     Screened,
     Search,
     cost_of,
@@ -28,7 +27,6 @@ from rsgadvise.errors import UsageError
 from rsgadvise.records import dataclass
 from rsgadvise.theory import ConstantsName
 from rsgadvise.theory.certified import largest_gradient
-from rsgadvise.theory.descent import FloatArray
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.problem import Problem
 
@@ -110,71 +108,6 @@ def solved(search: Search, layers: tuple[int, ...]) -> Solved | None:
     row = rows.take(order)
     vacuous = bool(row.value[0] >= largest_gradient(problem, row.keep_prob)[0])
     return Solved(problem, own, row, float(cost[order[0]]), weights, vacuous)
-
-
-# Architectures that converge alike.
-
-TOLERANCE = 0.01
-"""Members of a family differ by at most this share of the least among them."""
-
-_SHOWN = 50  # members written out, spread from the fewest weights to the most
-
-
-def families(found: Screened, lattice: Lattice, *, by_bound: bool, most: int) -> tuple[Family, ...]:
-    """Groups of at least two architectures whose best bound, or samples to the target, nearly agree.
-
-    Sorted by what is compared, a group begins at the least that no earlier group holds, and takes all
-    within `TOLERANCE` of it.
-
-    Args:
-        found: feasible rows from the cheapest on.
-        lattice: what the rows are numbered in.
-        by_bound: compare bounds; else samples over all runs, N B T.
-        most: how many groups to return: those with the cheapest members.
-
-    Returns:
-        The groups, the least of what is compared first.
-    """
-    if found.cost.size == 0 or most == 0:
-        return ()
-    measure = found.value if by_bound else found.iterations * found.runs * found.batch
-    order = np.lexsort((found.weights, measure))
-    ordered = measure[order]
-    groups: list[tuple[int, int]] = []
-    begin = 0
-    while begin < ordered.size:
-        end = int(np.searchsorted(ordered, ordered[begin] * (1 + TOLERANCE), side="right"))
-        if end - begin > 1:
-            groups.append((begin, end))
-        begin = max(end, begin + 1)
-    # Rows are ordered by cost, so the smallest position is the cheapest member.
-    groups.sort(key=lambda group: int(order[group[0] : group[1]].min()))
-    return tuple(
-        _family(found.take(order[begin:end]), lattice, by_bound) for begin, end in sorted(groups[:most])
-    )
-
-
-def _family(rows: Screened, lattice: Lattice, by_bound: bool) -> Family:
-    size = np.lexsort((rows.index, rows.depth, rows.weights))
-    spread = np.linspace(0, size.size - 1, min(_SHOWN, size.size))
-    total = rows.iterations * rows.runs
-    samples = total * rows.batch
-
-    def span(values: FloatArray) -> tuple[int, int]:
-        return int(values.min()), int(values.max())
-
-    return Family(
-        members=int(size.size),
-        layers=tuple(
-            lattice.layers(int(rows.depth[at]), int(rows.index[at]))
-            for at in size[np.round(spread).astype(int)]
-        ),
-        weights=(int(rows.weights.min()), int(rows.weights.max())),
-        bound=(float(rows.value.min()), float(rows.value.max())) if by_bound else None,
-        samples=None if by_bound else span(samples),
-        iterations=None if by_bound else span(total),
-        batch_size=None if by_bound else span(rows.batch),
-    )
 
 
 def ranked(search: Search, found: Screened, top: int) -> tuple[tuple[Solved, ...], tuple[Architecture, ...]]:

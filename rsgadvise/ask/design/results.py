@@ -63,26 +63,6 @@ class Architecture:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """Architectures that converge alike.
-
-    Attributes:
-        members: how many there are. layers: some of them, from the fewest weights to the most.
-        weights: fewest and most.
-        bound: (lowest, highest) best bound, or None with a target.
-        samples, iterations, batch_size: (lowest, highest) N B T, N T and B, or None without a target.
-    """
-
-    members: int
-    layers: tuple[tuple[int, ...], ...]
-    weights: tuple[int, int]
-    bound: tuple[float, float] | None
-    samples: tuple[int, int] | None
-    iterations: tuple[int, int] | None
-    batch_size: tuple[int, int] | None
-
-
-@dataclass(frozen=True, slots=True)
 class Stage:
     """The pretraining of one hidden layer as a denoising autoencoder, or the training of all layers.
 
@@ -178,7 +158,6 @@ class Design:
         objective: the same in words.
         architectures: best first; empty where `infeasible` says why.
         searched: number of architectures within the cap. feasible: of those that reach the target.
-        families: architectures that converge alike, by what is alike. tolerance: by how much they may differ.
         pipeline: all stages of the training of one network, or None.
         notes: plain sentences. assumed: values that nobody gave.
     """
@@ -191,8 +170,6 @@ class Design:
     feasible: int
     equations: tuple[str, ...] = ()
     architectures: tuple[Architecture, ...] = ()
-    tolerance: float = 0.01
-    families: tuple[Family, ...] = ()
     pipeline: Pipeline | None = None
     infeasible: Infeasible | None = None
     notes: tuple[str, ...] = ()

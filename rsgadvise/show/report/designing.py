@@ -1,4 +1,4 @@
-"""Ranked architectures, families and pipelines as blocks."""
+"""Ranked architectures and pipelines as blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from rsgadvise.show.report.blocks import (
     verdict,
 )
 
-_MEMBERS = 3  # of a family in a table
 _BELOW_ONE = "just below 1"
 _WEAKEST = f"alpha {_BELOW_ONE} is the weakest pretraining that counts: none at all is cheapest."
 
@@ -73,35 +72,6 @@ def _best(found: Design) -> Grid:
     if row.seconds is None:
         facts = [fact for fact in facts if not fact[0].startswith("seconds")]
     return Grid((Column("rank 1", numeric=False), Column("value", alike=False)), tuple(facts), "Rank 1")
-
-
-def _families(found: Design) -> Iterator[Grid]:
-    if not found.families:
-        return
-    body = []
-    for family in found.families:
-        some = "; ".join(_hidden(layers) for layers in _ends(family.layers))
-        if family.bound is not None:
-            span = f"{number(family.bound[0])} to {number(family.bound[1])}"
-        elif family.samples is not None:
-            span = f"{number(float(family.samples[0]))} to {number(float(family.samples[1]))}"
-        weights = f"{count(family.weights[0])} to {count(family.weights[1])}"
-        body.append((count(family.members), span, weights, some))
-    columns = (
-        Column("networks"),
-        Column("bound" if found.by == "bound" else "samples of all runs", numeric=False),
-        Column("weights", numeric=False),
-        Column("hidden layers of some", numeric=False),
-    )
-    order = "lowest bound" if found.by == "bound" else "fewest samples"
-    yield Grid(columns, tuple(body), f"Families within {percent(found.tolerance)}, {order} first")
-
-
-def _ends(layers: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
-    """The first, a middle one and the last."""
-    if len(layers) <= _MEMBERS:
-        return layers
-    return layers[0], layers[len(layers) // 2], layers[-1]
 
 
 def _alpha(alpha: float) -> str:
@@ -189,7 +159,7 @@ def _pipeline(pipeline: Pipeline | None) -> Iterator[Block]:
 
 
 def design_blocks(found: Design) -> tuple[Block, ...]:
-    """Ranking first, then what converges alike, then the training of one network."""
+    """Ranking first, then the training of one network."""
     searched = f"{count(found.feasible)} of {count(found.searched)} architectures reach it"
     if found.by == "bound":
         searched = f"{count(found.searched)} architectures"
@@ -208,7 +178,6 @@ def design_blocks(found: Design) -> tuple[Block, ...]:
         *([Lead((EVERY_VACUOUS,))] if EVERY_VACUOUS in found.notes else []),
         _ranking(found),
         _best(found),
-        *_families(found),
         *sentences("Mind", (note for note in found.notes if note != EVERY_VACUOUS)),
         *_pipeline(found.pipeline),
         *assumed,

@@ -10,11 +10,9 @@ from typing import Any
 from rsgadvise.ask.sweep.results import Axis, Sweep, SweepPoint, Value
 from rsgadvise.numerals import count, network, number, stepsizes
 from rsgadvise.show.report.blocks import VACUOUS_MARK, Block, Column, Grid, Title, marked, sentences
-from rsgadvise.show.report.pictures import flat, logarithmic, sparkline
 
 _Cell = Callable[[SweepPoint], str]
 _Quantity = Callable[[SweepPoint], float | None]
-_MOST_LINES = 12  # trends of one quantity, one for each value of the second axis
 _MEASURED = ("gradient", "lower", "upper", "runs", "initial_loss", "final_loss", "seconds")
 
 
@@ -128,57 +126,6 @@ def _grid(sweep: Sweep) -> tuple[Grid, list[str]]:
     return Grid(tuple(column for column, _ in columns), rows, keys=len(sweep.axes)), same
 
 
-def _trends(sweep: Sweep, *, plain: bool) -> Iterator[Grid]:
-    """How each quantity changes along the first axis, for each value of the second."""
-    first, *others = sweep.axes
-    if len(first.values) < 2 or len(sweep.points) < 2:
-        return
-    lines: Sequence[Value | None] = others[0].values if others else (None,)
-    shown = lines[:_MOST_LINES]
-    rows = []
-    for name, quantity in _quantities(sweep):
-        for line in shown:
-            along = [p for p in sweep.points if not others or p.values[others[0].key] == line]
-            values = [quantity(point) for point in along]
-            known = [value for value in values if value is not None]
-            if len(known) < 2:
-                continue
-            row = [name if line in (None, shown[0]) else "", *([] if line is None else [_value(line)])]
-            scale = "flat, < 1 %" if flat(values) else "log" if logarithmic(values) else "linear"
-            row += [sparkline(values, plain=plain), scale, number(min(known)), number(max(known))]
-            rows.append(tuple(row))
-    if rows:
-        title = f"Trend over {first.key}"
-        if len(shown) < len(lines):
-            title += f" (for the first {len(shown)} of {len(lines)} values of {others[0].key})"
-        columns = [Column("quantity", numeric=False), *(_axis_column(axis) for axis in others)]
-        columns += [Column("trend", numeric=False), Column("scale", numeric=False)]
-        columns += [Column("lowest"), Column("highest")]
-        yield Grid(tuple(columns), tuple(rows), title, keys=1 + len(others))
-
-
-def _quantities(sweep: Sweep) -> Iterator[tuple[str, _Quantity]]:
-    """What has a trend: the bounds, what was measured, and the hyper-parameters that change."""
-    yield from _BOUNDS
-    if sweep.measured:
-        yield from (pair for pair in _TRAINING if pair[0] in ("measured", "f(W^R)"))
-    by_layer = any(isinstance(point.stepsize, tuple) for point in sweep.points)
-    chosen: tuple[tuple[str, str, _Quantity], ...] = (
-        ("last stepsize" if by_layer else "stepsize", "training.stepsize", _one_stepsize),
-        ("batch", "training.batch_size", lambda point: point.batch_size),
-        ("iterations", "training.iterations", lambda point: point.iterations),
-        ("keep", "training.keep_prob", lambda point: point.keep_prob),
-    )
-    for name, key, quantity in chosen:
-        if key not in {axis.key for axis in sweep.axes} and len({quantity(p) for p in sweep.points}) > 1:
-            yield name, quantity
-
-
-def _one_stepsize(point: SweepPoint) -> float | None:
-    """The only stepsize, or that of the last layer."""
-    return point.stepsize[-1] if isinstance(point.stepsize, tuple) else point.stepsize
-
-
 def _about_points(points: Sequence[SweepPoint]) -> Iterator[str]:
     """Each note once, with the points that it is about; those that differ in numbers alone are one."""
     about: dict[str, dict[str, list[str]]] = {}
@@ -197,13 +144,8 @@ def _about_points(points: Sequence[SweepPoint]) -> Iterator[str]:
             yield f"{'; '.join(places[:3] if more else places)}{more}: {told}"
 
 
-def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
-    """One row for each point, then trends, then what to mind.
-
-    Args:
-        sweep: the result.
-        plain: no characters beyond ASCII in the trends.
-    """
+def sweep_blocks(sweep: Sweep) -> tuple[Block, ...]:
+    """One row for each point, then what to mind."""
     over = " and ".join(axis.key for axis in sweep.axes)
     grid, same = _grid(sweep)
     found = f"{len(sweep.points)} point{'' if len(sweep.points) == 1 else 's'}"
@@ -216,10 +158,9 @@ def sweep_blocks(sweep: Sweep, *, plain: bool = False) -> tuple[Block, ...]:
         found += f"; {count(sweep.runs)} runs at each, seed {sweep.seed}, confidence {sweep.confidence:.15g}"
     if same and sweep.points:
         found += f"; everywhere {', '.join(same)}"
-    blocks: list[Block] = [Title(f"Sweep of {over}", found), grid]
-    blocks += _trends(sweep, plain=plain)
     legend = (VACUOUS_MARK,) if any(map(_only_limit, sweep.points)) else ()
-    return (*blocks, *sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend)))
+    told = sentences("Mind", (*_about_points(sweep.points), *sweep.notes, *legend))
+    return (Title(f"Sweep of {over}", found), grid, *told)
 
 
 def sweep_body(sweep: Sweep) -> dict[str, Any]:
