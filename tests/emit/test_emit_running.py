@@ -88,60 +88,6 @@ def better(shown: str) -> set[str]:
     return {rows for rows, won in found.items() if len(won) >= 2 and all(won)}
 
 
-TABLES = {
-    # name: (what scikit-learn bundles, layers without inputs, stepsizes); a text label, one 0/1 output.
-    "wine": ("load_wine", "16, 3", "[6.0, 4.0]"),
-    "one output": ("load_breast_cancer", "1", "4.0"),
-}
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_stock_estimator_beats_a_constant(table: str, run: Run, tmp_path: Path) -> None:
-    datasets = pytest.importorskip(
-        "sklearn.datasets", reason="needs scikit-learn: pip install 'rsgadvise[integrations]'"
-    )
-    load, tail, gamma = TABLES[table]
-    x, y = getattr(datasets, load)(return_X_y=True)
-    if table == "one output":
-        np.savez(tmp_path / "a.npz", x=x, y=y.astype(float))
-        data = "file: a.npz"
-    else:
-        lines = [",".join([*map(str, row), f"kind {label}"]) for row, label in zip(x, y, strict=True)]
-        names = ",".join([*(f"c{column}" for column in range(x.shape[1])), "kind"])
-        (tmp_path / "a.csv").write_text("\n".join([names, *lines]) + "\n")
-        data = "file: a.csv, target: kind"
-    box = ", weight_bound: 5" if "," in tail else ""
-    kind = "multilayer" if box else "single_layer"
-    spec = tmp_path / "a.yaml"
-    spec.write_text(
-        f"network: {{kind: {kind}, layers: [{x.shape[1]}, {tail}]{box}}}\ndata: {{{data}}}\n"
-        f"training: {{stepsize: {gamma}, batch_size: 16, iterations: 900, stopping: last}}\n"
-        "search: {keep_prob: [1.0]}\n"
-    )
-    place = tmp_path / "train.py"
-    assert (
-        run("recommend", spec, "--constants", "certified", "--emit", "sklearn", "-q", "-o", place).code == 0
-    )
-    shown = execute("sklearn", place)
-    stock, own = shown.partition("MLP")[2].split("AdvisedNetwork")
-    assert better(stock) == {"training", "held-out"}
-    assert better(own) == {"training", "held-out"}
-    assert "def stock():" in place.read_text()
-
-
-@pytest.mark.parametrize("target", LIBRARIES)
-def test_what_is_emitted_learns_classes_by_cross_entropy(target: Target, run: Run, tmp_path: Path) -> None:
-    file, spec, place = Path("configs/seedlings.csv").resolve(), tmp_path / "a.yaml", tmp_path / "train.py"
-    spec.write_text(
-        "network: {kind: multilayer, layers: [5, 8, 3], activation: tanh, loss: cross_entropy}\n"
-        f"data: {{file: {file}, target: variety}}\n"
-    )
-    assert run("recommend", spec, "--emit", target, "-q", "-o", place).code == 0
-    shown = execute(target, place)
-    assert better(shown) == {"training", "held-out"}
-    assert max(map(float, re.findall(r"rows: loss ([\d.e-]+);", shown))) < 0.4
-
-
 ROUNDS: dict[str, tuple[str, dict[str, object]]] = {
     # name: (what is made up by scikit-learn, what its MLP is made with)
     "classes, ReLU, Adam": ("classes", {"max_iter": 60}),

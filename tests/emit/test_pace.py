@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import present
 from snippets import run_alone
 
 from rsgadvise.advise.recommend import recommend
@@ -18,8 +19,7 @@ SPEC = parse_spec(
     "network: {kind: single_layer, layers: [4, 2]}\ntraining: {iterations: 40}\n", file="a.yaml"
 ).spec
 ADVICE = recommend(SPEC)
-PLAN = ADVICE.train
-assert PLAN is not None
+PLAN = present(ADVICE.train)
 
 
 @pytest.mark.parametrize("warmup", [0, 5])

@@ -27,7 +27,7 @@ def coins(tmp_path: Path) -> Path:
 def test_what_is_learnt_by_heart_is_advised_and_said(coins: Path, run: Run) -> None:
     """Where the length is given; else whole trainings tell it."""
     options = (*OPTIONS, "--set", "training.iterations=9000")
-    found = json.loads(run("recommend", coins, *options, "-f", "json").out)
+    found = run.document("recommend", coins, *options)
     plan, pilot = found["train"], found["pilot"]
     assert (plan["source"], plan["learns"]) == ("raced", True)
     assert plan["loss"] < 0.5 * plan["constant_loss"]
@@ -37,12 +37,12 @@ def test_what_is_learnt_by_heart_is_advised_and_said(coins: Path, run: Run) -> N
     assert plan["reason"].startswith("it learns its rows by heart")
     epochs = max(1, round(k * plan["batch_size"] / 150))
     assert f"after {epochs} epoch" in plan["reason"]
-    told = " ".join(run("recommend", coins, *options).out.split())
+    told = run.words("recommend", coins, *options)
     assert "It learns its rows by heart: of rows held out the loss was" in told
     assert "Next: rsgadvise recommend" in told
     assert "say nothing of the target" not in told
-    assert "with dropout without masks, on rows held out" in " ".join(
-        run("recommend", coins, *options, "--details").out.split()
+    assert "with dropout without masks, on rows held out" in run.words(
+        "recommend", coins, *options, "--details"
     )
 
 
@@ -63,7 +63,7 @@ def test_a_rare_class_is_judged_by_all_rows(tmp_path: Path, run: Run) -> None:
     signal = sides[:, 1] - sides[:, 0]
     path = tmp_path / "rare.npz"
     np.savez(path, x=x.round(3), y=signal > np.quantile(signal, 0.99))
-    found = json.loads(run("recommend", path, *OPTIONS, "-f", "json").out)
+    found = run.document("recommend", path, *OPTIONS)
     plan, pilot = found["train"], found["pilot"]
     assert (plan["source"], plan["learns"]) == ("raced", True)
     assert max(plan["loss"], pilot["again"][0]["loss"]) < 0.98 * plan["constant_loss"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import present
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,8 +114,7 @@ def test_the_ladder_grows_where_its_end_leads() -> None:
     assert below.stepsizes == pytest.approx(np.divide(first[0].stepsizes, 2))
     assert (above.source, below.source) == ("16/U by layer", "0.25/U by layer")
     assert own.beside(first[2], ladder) is None
-    further = own.beside(above, [*ladder, 4])
-    assert further is not None
+    further = present(own.beside(above, [*ladder, 4]))
     assert further.rung == 5
     assert own.beside(further, [*ladder, 4, 5]) is None, "two are enough"
     assert own.beside(above, [*ladder, -2, 4]) is None, "at both ends together"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from test_automatic import RACED
 
 from rsgadvise.advise.results import TrainingPlan
 from rsgadvise.pilot import DEFAULT_WORK
@@ -28,21 +29,6 @@ RNG = np.random.default_rng(0)
 X = RNG.random((500, 12))
 LABELS = np.argmax((X - 0.5) @ (3 * RNG.standard_normal((12, 3))), axis=1)
 Y = np.eye(3)[LABELS]
-
-
-PLAN = TrainingPlan(
-    stepsize=1.0,
-    common_stepsize=1.0,
-    decay=0.0,
-    stopping="uniform",
-    batch_size=16,
-    iterations=4000,
-    epochs=None,
-    keep_prob=1.0,
-    dropout_rate=0.0,
-    weight_bound=None,
-    source="calibrated",
-)
 
 
 def found_for(
@@ -145,7 +131,7 @@ def report_of(outcome: str, loss: float, share: float, *helped: str, still: bool
     ],
 )
 def test_whether_it_learns(report: PilotReport, learns: bool | None, said: str) -> None:
-    plan = raced_plan(PLAN, report, spread=None)
+    plan = raced_plan(RACED, report, spread=None)
     assert plan.learns is learns
     assert plan.reason.startswith(said) if said else plan.reason == ""
 
@@ -155,7 +141,7 @@ def test_what_helps_a_little_is_not_all_that_is_wrong() -> None:
     tried = replace(found.experiments[0], loss=0.9)
     for report, little in ((found, False), (replace(found, experiments=(tried,)), True)):
         assert (
-            "That is little: the inputs may say nothing" in raced_plan(PLAN, report, spread=None).reason
+            "That is little: the inputs may say nothing" in raced_plan(RACED, report, spread=None).reason
         ) == little
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Run
+from conftest import Run, present
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import Expected
+from rsgadvise.errors import DataError
 from rsgadvise.pilot.forecast import COOLED, TIMES, expected, until
 from rsgadvise.pilot.race import Cooling
 from rsgadvise.pilot.results import PilotAdvice
@@ -69,8 +70,7 @@ def test_how_long_for_a_loss_is_the_law_the_other_way_round() -> None:
     found = expected(curve(K**-0.5), 1000)
     asked = until(found, 0.02)
     assert asked.iterations == 2500
-    assert asked.soonest is not None
-    assert asked.soonest < 2500
+    assert present(asked.soonest) < 2500
     assert asked.latest is None or asked.latest > 2500
     assert until(found, 1e-4).iterations is None
     assert until(found, 0.9).iterations == 500, "no less than what was seen"
@@ -87,10 +87,8 @@ def test_an_advice_says_what_to_expect_and_most_trainings_come_there() -> None:
         "network": {"kind": "single_layer", "layers": [4, 3]},
         "training": {"batch_size": 16, "iterations": 1500, "keep_prob": 1},
     }
-    plan = recommend(spec, data=(x, y), pilot=1.0).train
-    assert plan is not None
-    assert plan.longer is not None
-    own, longest = plan.longer
+    plan = present(recommend(spec, data=(x, y), pilot=1.0).train)
+    own, longest = present(plan.longer)
     assert (own.iterations, longest.iterations) == (1500, 8 * 1500)
     network, data = Network("single_layer", (4, 3), ()), Data(x, np.eye(3)[y])
     training = Training(network, data, (float(plan.common_stepsize),), 16)
@@ -140,8 +138,7 @@ def test_both_runs_of_the_winner_are_cooled() -> None:
     share = found.pilot.raced[0].share
     assert 1.07 * share * 3000 < long < 1.26 * share * 3000
     assert short == pytest.approx(long / 2, rel=0.01)
-    assert found.pilot.whole_loss is not None
-    assert loss < found.pilot.whole_loss
+    assert loss < present(found.pilot.whole_loss)
     assert found.cost <= 1
 
 
@@ -207,21 +204,22 @@ def test_it_is_drawn(run: Run, tmp_path: Path) -> None:
 
 def test_losses_without_a_place_on_the_axis_are_left_out(run: Run) -> None:
     """A run that left the range of numbers, a loss of 0: what is written can be drawn all the same."""
-    found = json.loads(run("recommend", "configs/seedlings.csv", "--pilot", "1", "-f", "json", "-q").out)
+    found = run.document("recommend", "configs/seedlings.csv", "--pilot", "1", "-q")
     found["pilot"]["curve"][0][1], found["pilot"]["curve"][1][1] = None, 0.0
     found["train"]["expected"][-1]["low"] = found["train"]["constant_loss"] = 0.0
     seen, ahead = chart_from(json.dumps(found), "advice.json").rows[0][0].series
     assert len(seen.points) == len(found["pilot"]["curve"]) - 2
     assert [point.open_below for point in ahead.points].count(True) == 1
     found["train"]["expected"] = []
-    assert len(chart_from(json.dumps(found), "advice.json").rows) == 1
+    with pytest.raises(DataError, match="must hold at least one loss"):
+        chart_from(json.dumps(found), "advice.json")
 
 
 @pytest.mark.parametrize("loss", ["0", "-1", "nan", "inf"])
 def test_a_loss_that_is_none(run: Run, loss: str) -> None:
-    done = run("recommend", "configs/seedlings.csv", f"--until={loss}")
-    assert done.code == 2
-    assert "Invalid value for '--until': must be a loss above 0; got" in done.err
+    assert "Invalid value for '--until': must be a loss above 0; got" in run.refused(
+        "recommend", "configs/seedlings.csv", f"--until={loss}"
+    )
 
 
 def test_without_data_nobody_knows_how_long(run: Run) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.race import Candidate, Heat, Runner, fate, log_loss, merit, prospects, scores
@@ -20,8 +19,6 @@ from rsgadvise.pilot.reporting import _held_out
 from rsgadvise.pilot.tournament import predictions
 from rsgadvise.training.networks import Array, Data, Network, Weights
 from rsgadvise.training.rsg import Pace, Training, train
-
-Float = NDArray[np.float64]
 
 ONE = Network("single_layer", (4, 3))
 TWO = Network("multilayer", (4, 3, 2), (0.9, 0.9), 0.7)

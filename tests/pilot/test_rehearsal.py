@@ -326,12 +326,12 @@ def test_where_nothing_is_held_out_it_is_said(
     lines = [f"{a:.3f},{b:.3f},{int(a > 0.5)}" for a, b in X[:rows, :2]]
     (tmp_path / "few.csv").write_text("\n".join(["a,b,y", *lines, ""]))
     asked = ("--target", "y", "--hidden", "4", "--epochs", "60", "-q", *options)
-    table = " ".join(run("recommend", tmp_path / "few.csv", *asked).out.split())
+    table = run.words("recommend", tmp_path / "few.csv", *asked)
     assert "no rows were held out, so that it says little of new ones" in table
 
 
 def test_it_is_said(run: Run) -> None:
-    table = " ".join(run("recommend", "configs/seedlings.csv").out.split())
+    table = run.words("recommend", "configs/seedlings.csv")
     assert "Trained so on four fifths of the rows it " in table
     assert "so it ends early" in table
     assert "Expected at the end" not in table

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import present
 from numpy.typing import NDArray
 
 from rsgadvise import recommend
@@ -148,10 +149,10 @@ def test_one_keep_probability_is_judged_by_what_it_trains_on(seen: list[Tourname
 
 
 class Spoilt:
-    """Ends second runs with losses that no constant prediction has, for the first so many."""
+    """Ends the first so many second runs at a loss: that of no constant, or only far above the first."""
 
-    def __init__(self, count: int) -> None:
-        self.left, self.seen = count, list[tuple[float, ...]]()
+    def __init__(self, count: int, loss: float = 5.0) -> None:
+        self.left, self.loss, self.seen = count, loss, list[tuple[float, ...]]()
 
     def __call__(self, training: Training, *arguments: Any, **options: Any) -> Looks:
         looks = look_along(training, *arguments, **options)
@@ -160,7 +161,7 @@ class Spoilt:
         if self.left < 0:
             return looks
         losses = looks.losses.copy()
-        losses[-3:] = 5.0
+        losses[-3:] = self.loss
         return replace(looks, losses=losses)
 
 
@@ -237,8 +238,7 @@ def test_one_left_behind_is_brought_on_where_the_last_two_fail(
     spoiler = Spoiler(monkeypatch, 2)
     found = raced([0.8])
     (tournament,) = seen
-    winner = tournament.winner
-    assert winner is not None
+    winner = present(tournament.winner)
     assert winner not in spoiler.spoilt
     assert winner.done == max(runner.done for runner in tournament.standing)
     assert found.pilot.raced[0].outcome == "won"
@@ -274,27 +274,14 @@ def test_nobody_is_brought_on_whose_way_is_too_long(
     assert tournament.work <= tournament.allowance or not enough, "then what would help is tried"
 
 
-class Slow:
-    """Ends the first so many second runs at a loss that is sound, but far above that of the first run."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-
-    def __call__(self, training: Training, *arguments: Any, **options: Any) -> Looks:
-        looks = look_along(training, *arguments, **options)
-        self.left -= 1
-        if self.left < 0:
-            return looks
-        losses = looks.losses.copy()
-        losses[-3:] = 0.64
-        return replace(looks, losses=losses)
+SLOW = 0.64
 
 
 @pytest.mark.parametrize("slow", [0, 1, 2])
 def test_a_second_run_that_does_not_repeat_the_first_is_said_to(
     slow: int, seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", Slow(slow))
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", Spoilt(slow, SLOW))
     found = raced([1.0], pilot=1.0)
     (tournament,) = seen
     leader = tournament.finalists[0].runner
@@ -320,7 +307,7 @@ def test_a_second_run_that_does_not_repeat_the_first_is_said_to(
 def test_a_third_run_where_nobody_else_ran_the_last_heat(
     seen: list[Tournament], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", Slow(1))
+    monkeypatch.setattr("rsgadvise.pilot.tournament.look_along", Spoilt(1, SLOW))
     spec = {**SPEC, "training": {**SPEC["training"], "keep_prob": 1.0, "stepsize": [2.0, 2.0]}}
     found = recommend(spec, data=(X, LABELS), constants="calibrated", pilot=1.0)
     assert isinstance(found, PilotAdvice)
@@ -460,16 +447,14 @@ def test_the_ladder_is_climbed_to_where_the_best_are(
     assert rungs == [-9, -8, -7, -6, -5, -4, -3]
     first = {runner.history[0][0] for runner in tournament.standing}
     assert len(first) == 1, "all have run the first heat"
-    assert tournament.winner is not None
-    assert tournament.winner.candidate.rung == -3
+    assert present(tournament.winner).candidate.rung == -3
     assert tournament.work <= tournament.allowance
 
 
 def test_held_out_rows_are_those_that_nobody_trains_on(seen: list[Tournament]) -> None:
     raced([1.0])
     arena = seen[0].arena
-    assert arena.held_out is not None
-    together = np.concatenate([arena.data.inputs, arena.held_out.inputs])
+    together = np.concatenate([arena.data.inputs, present(arena.held_out).inputs])
     assert len(np.unique(together, axis=0)) == 400 == len(together)
     assert {row.tobytes() for row in together} == {row.tobytes() for row in X.astype(np.float32)}
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from conftest import present
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import Advice
@@ -144,8 +145,7 @@ def test_it_trains_as_long_as_what_is_measured_on_data_does(hidden: tuple[int, .
     known = Statistics(8, float(inputs.mean()), square, float((inputs**2).mean()), top)
     found = rehearse(network, known, seed=0, iterations=2000)
     assert 1 / 8 < found.stepsize * calibration.constants.smoothness < 8
-    assert found.loss is not None
-    assert found.loss < 0.9
+    assert present(found.loss) < 0.9
 
 
 def test_classes_drawn_anew_are_as_many_as_asked() -> None:
@@ -186,11 +186,9 @@ def test_the_seed_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_typical_is_called_so() -> None:
     advice = advise_typically(spec([20, 4]))
-    train = advice.train
-    assert train is not None
+    train = present(advice.train)
     assert (train.source, train.learns, advice.constants) == ("typical", None, "typical")
-    assert train.spread is not None
-    assert train.spread >= 4
+    assert present(train.spread) >= 4
     assert not any(row.proven for row in advice.recommendations)
     assert "neither proven nor measured on your data" in advice.notes[0]
     assumed = {item.key for item in advice.assumed if "typical" in item.why}

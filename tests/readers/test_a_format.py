@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -49,13 +48,13 @@ def test_a_format_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
     with monkeypatch.context() as patch:
         patch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
         formats.all_formats.cache_clear()
-        found = json.loads(run("stats", str(data), "-f", "json").out)
+        found = run.document("stats", str(data))
         assert (found["samples"], found["input_dim"]) == (80, 3)
         spec = tmp_path / "spec.yaml"
         text = (
             f"network: {{kind: autoencoder, layers: [3, 2]}}\ndata: {{file: {data}}}\nbudget: {{epochs: 3}}\n"
         )
         spec.write_text(text)
-        assert json.loads(run("recommend", str(spec), "-f", "json").out)["train"]["iterations"] > 0
+        assert run.document("recommend", str(spec))["train"]["iterations"] > 0
     formats.all_formats.cache_clear()
     assert "NUMBERS" not in run("stats", str(spec)).err

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
+from conftest import present
 from test_reader_formats import collect
 
 from rsgadvise.data.opening import open_data
@@ -79,8 +80,6 @@ TAKEN: dict[str, tuple[dict[str, Array], dict[str, str], str, str | None]] = {
     "asked for": ({"x": x(6, 4), "y": y(6), "z": y(6)}, {"target": "z"}, "x", "z"),
     "square": ({"x": x(6, 6), "y": y(6)}, {}, "x", "y"),
 }
-
-TRAINING = {"keras", "the other way round", "short"}
 
 
 def flat(array: Array) -> Array:
@@ -232,13 +231,11 @@ def test_targets_may_be_words(tmp_path: Path, order: str) -> None:
     (note,) = open_data(path).notes
     assert "passed over: feature_names (no numbers)" in note
     for source in (open_data(path), open_data(path, array="X", target="y")):
-        labels = collect(source, 40)[1]
-        assert labels is not None
+        labels = present(collect(source, 40)[1])
         assert labels[:, 0].tolist() == words.tolist()
     np.save(tmp_path / "x.npy", x(4, 2))
     np.save(tmp_path / "y.npy", words)
-    labels = collect(open_data(tmp_path / "x.npy", target="y.npy"))[1]
-    assert labels is not None
+    labels = present(collect(open_data(tmp_path / "x.npy", target="y.npy"))[1])
     assert labels[:, 0].tolist() == words.tolist()
     (tmp_path / "y.npy").write_bytes(
         (tmp_path / "y.npy").read_bytes().replace("w".encode(f"utf-32-{'lb'[order == '>']}e"), b"\xff" * 4)

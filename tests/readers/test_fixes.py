@@ -763,7 +763,7 @@ def test_what_is_typed_into_a_shell_works(tmp_path: Path, run: Run, kind: str) -
     command = re.search(r"(sed|tr) .* > table\.csv", refused.err)
     assert command is not None
     subprocess.run(command[0], shell=True, check=True, cwd=tmp_path)
-    found = json.loads(run("stats", tmp_path / "table.csv", *Y, "-f", "json").out)
+    found = run.document("stats", tmp_path / "table.csv", *Y)
     assert (found["samples"], found["input_dim"], found["output_dim"]) == (9, features, 2)
 
 

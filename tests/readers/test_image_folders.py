@@ -272,16 +272,13 @@ def test_commands_take_a_folder(tmp_path: Path, run: Run, monkeypatch: pytest.Mo
     for name in ("cat", "dog"):
         for number in range(12):
             grey(folder / name / f"{number}.png")
-    found = json.loads(run("stats", str(folder), "-f", "json").out)
+    found = run.document("stats", str(folder))
     assert (found["samples"], found["input_dim"], found["output_dim"]) == (24, 20, 2)
     spec = tmp_path / "spec.yaml"
     asked = ("--epochs", "3", "--hidden", "0", "--constants", "paper", "-f", "json")
     advised = json.loads(run("recommend", str(folder), *asked, "--save", str(spec)).out)
     assert advised["train"]["iterations"] > 0
     assert "file: train\n" in spec.read_text()
-    assert (
-        json.loads(run("recommend", str(spec), "--constants", "paper", "-f", "json").out)["train"]
-        == (advised["train"])
-    )
+    assert run.document("recommend", str(spec), "--constants", "paper")["train"] == (advised["train"])
     monkeypatch.chdir(folder)
     assert json.loads(run("recommend", ".", *asked).out)["train"] == advised["train"]

@@ -146,7 +146,7 @@ NETWORK = "network: {kind: multilayer, layers: [6, 4, 3], activation: relu}\n"
 def test_what_is_open_is_typical(run: Run, tmp_path: Path, optimizer: str) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text(f"{NETWORK}{REST}training: {{optimizer: {optimizer}, keep_prob: 1}}\n")
-    advised = strict(run("recommend", spec, "-f", "json").out)["train"]
+    advised = run.document("recommend", spec)["train"]
     options = ("--measure", "--runs", "4", "--jobs", "1", "-q", "-f", "json")
     swept = strict(run("sweep", spec, "--vary", "training.keep_prob=1", *options).out)
     compared = strict(run("compare", spec, spec, *options).out)
@@ -162,12 +162,10 @@ def test_a_spec_without_a_bound_beside_one_that_has_one(run: Run, tmp_path: Path
     fixed = "training: {stepsize: 0.1}\n"
     spec.write_text(NETWORK.replace("relu", "sigmoid") + REST.replace("epochs: 3", "epochs: 1") + fixed)
     other.write_text(NETWORK + REST + fixed)
-    alone = run("compare", spec, other)
-    assert alone.code == 2
-    assert "other.yaml:1:60: network.activation: must be smooth for a bound; got relu" in alone.err
-    found = run("compare", spec, other, "--measure", "--runs", "4", "--jobs", "1", "-q", "-f", "json")
-    assert found.code == 0
-    document = strict(found.out)
+    assert "other.yaml:1:60: network.activation: must be smooth for a bound; got relu" in run.refused(
+        "compare", spec, other
+    )
+    document = run.document("compare", spec, other, "--measure", "--runs", "4", "--jobs", "1", "-q")
     one, none = document["specs"]
     assert (one["name"], one["rank"], none["rank"]) == ("spec.yaml", 1, None)
     assert one["samples"] == none["samples"] == 100
@@ -215,7 +213,7 @@ def test_nothing_can_be_matched_without_a_bound(run: Run, tmp_path: Path) -> Non
         "training: {stepsize: 0.1, batch_size: 8, iterations: 12, decay: 0.5, stopping: matched}\n"
     )
     vary = ("--vary", "training.stepsize=0.1", "--measure", "--runs", "4")
-    found = strict(run("sweep", spec, *vary, "--jobs", "1", "-q", "-f", "json").out)
+    found = run.document("sweep", spec, *vary, "--jobs", "1", "-q")
     assert (
         "where no bound has a distribution to match; got matched; leave it out"
         in found["points"][0]["notes"][1]

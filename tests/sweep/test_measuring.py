@@ -35,9 +35,7 @@ training: {stepsize: 0.4, batch_size: 8, iterations: 12}
 
 def swept(run: Run, *arguments: str | Path) -> dict[str, Any]:
     jobs = () if "--jobs" in arguments else ("--jobs", "1")  # starting processes takes longer
-    result = run("sweep", *arguments, *jobs, "--measure", "-q", "-f", "json")
-    assert (result.code, result.err) == (0, "")
-    found: dict[str, Any] = json.loads(result.out)
+    found: dict[str, Any] = run.document("sweep", *arguments, *jobs, "--measure", "-q")
     return found
 
 
@@ -130,9 +128,9 @@ def test_a_data_file_is_trained_on_at_every_point(run: Run, tmp_path: Path) -> N
         "training: {stepsize: 0.4, batch_size: 8, iterations: 12}\n"
     )
     found = swept(run, spec, "--vary", "training.stepsize=0.1,0.4")
-    case = json.loads(run("verify", spec, "--runs", "32", "--jobs", "1", "-q", "-f", "json").out)["cases"][0]
+    case = run.document("verify", spec, "--runs", "32", "--jobs", "1", "-q")["cases"][0]
     assert found["points"][1]["measured"]["gradient"] == case["measured"]
-    assert found["points"][1]["paper_bound"] == json.loads(run("bound", spec, "-f", "json").out)["bound"]
+    assert found["points"][1]["paper_bound"] == run.document("bound", spec)["bound"]
     assert "a.npz" in found["notes"][0]
     refused = run("sweep", spec, "--vary", "network.layers[0]=6,7")
     assert refused.code == 2
