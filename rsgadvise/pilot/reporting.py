@@ -110,35 +110,36 @@ class Reporter:
         if ranked and not interrupted:
             tried = self._explored(ranked, tournament, budget - spent)
             spent = before + tournament.work
-        touched = boxed_share(self.arena, ranked[0].runner.weights) if ranked else 0.0
-        free = self.free_box and touched > _TOUCHED  # a wider box matters more than what is expected
-        cooled, taken = self._cooled(
-            ranked, 0.0 if interrupted or free else budget - spent, tournament.threads
-        )
-        noise, more = self._noise(ranked, budget - spent - taken)
-        spent += more + taken
         if not ranked or ranked[0].outcome != "won":
+            noise, more = self._noise(ranked, budget - spent)
             return self._without_one(
-                advice, ranked, tournament, tried, noise, spent=spent, interrupted=interrupted
+                advice, ranked, tournament, tried, noise, spent=spent + more, interrupted=interrupted
             )
         winner, finalist = ranked[0].runner.candidate, ranked[0].finalist
+        first = tournament.common[0].candidate if self.spending.single and tournament.common else winner
+        advised, rehearsal, whole = (
+            (first, None, 0.0) if interrupted else self._rehearsed(first, tournament, ranked[0])
+        )
+        touched = boxed_share(self.arena, ranked[0].runner.weights)
+        # A wider box matters more than what is expected.
+        free = self.free_box and touched > _TOUCHED and not interrupted
+        # Ends of short runs say less than those of whole trainings.
+        alone = rehearsal is None and not interrupted and not free
+        cooled, taken = self._cooled(ranked[0], budget - spent if alone else 0.0, tournament.threads)
+        noise, more = self._noise(ranked, budget - spent - taken)
+        spent += more + taken
         choice = None if finalist is None else self._stopping(winner, finalist)
         stopping = self._used(choice)
         state = None
         wider = None
-        if free and not interrupted:
+        if free:
             with self._explorer(ranked[0].runner, tournament, budget - spent) as explorer:
                 wider = explorer.wider()
             spent = before + tournament.work + more + taken
         if finalist is not None and not interrupted:
             state, taken = self._state(winner, finalist, budget - spent)
             spent += taken
-        first = tournament.common[0].candidate if self.spending.single and tournament.common else winner
-        advised, rehearsal = first, None
-        if not interrupted and learns(ranked[0].runner.loss, tournament.constant):
-            reached = ranked[0].runner.loss if finalist is None else finalist.end
-            advised, rehearsal, more = self._rehearsed(first, tournament, reached)
-            spent += more
+        spent += whole
         report = self._without_winner(ranked, tournament, spent / winner.samples)
         report = replace(report, experiments=tried, stands_still=stands_still(ranked[0].runner))
         if finalist is not None and choice is not None:
@@ -235,7 +236,7 @@ class Reporter:
         )
 
     def _rehearsed(
-        self, winner: Candidate, tournament: Tournament, reached: float
+        self, winner: Candidate, tournament: Tournament, entry: Entry
     ) -> tuple[Candidate, Rehearsal | None, float]:
         """(what is advised, its whole trainings, what all of them cost), where the length is open, rows are
         held out and the work is there; of the winner, or of shorter steps, where its trainings end higher
@@ -244,7 +245,9 @@ class Reporter:
         A stepsize at the edge of what is stable goes well from some starts, and for a while: of two that do
         as well the shorter is safer from others. Short runs cannot tell, which go further by long steps.
         """
-        arena = self.arena
+        if not learns(entry.runner.loss, tournament.constant):
+            return winner, None, 0.0
+        arena, reached = self.arena, entry.runner.loss if entry.finalist is None else entry.finalist.end
         held_out = [fold.held_out.rows for fold in arena.folds if fold.held_out is not None]
         folds = len(held_out)
         length = folds * rehearsal_length(self.spending.cooldown)
@@ -456,16 +459,14 @@ class Reporter:
         data = arena.part(np.arange(min(arena.data.rows, _LOSS_ROWS)))  # which stand in no order
         return loss_of(arena.network, predictions(arena.network, weights, data.inputs), data.targets)
 
-    def _cooled(
-        self, ranked: list[Entry], left: float, threads: int
-    ) -> tuple[tuple[tuple[int, float], ...], float]:
+    def _cooled(self, first: Entry, left: float, threads: int) -> tuple[tuple[tuple[int, float], ...], float]:
         """((k, loss) of both runs of the winner with a stepsize that falls to 0 in the end, what it took).
 
         None with masks, with a stepsize that falls anyway, or with too little work left.
         """
-        if not ranked or ranked[0].outcome != "won" or ranked[0].finalist is None:
+        if first.finalist is None:
             return (), 0.0
-        runner, looks = ranked[0].runner, ranked[0].finalist.looks
+        runner, looks = first.runner, first.finalist.looks
         winner = runner.candidate
         if winner.decay or self.arena.keeping(winner.keep_prob).network.masked_widths:
             return (), 0.0
