@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,23 @@ def test_one_constant_stepsize_is_what_whole_trainings_are_made_with() -> None:
     won = found.advice.pilot.raced[0].stepsizes
     assert won[0] != won[1]
     assert "Rank 1 has one stepsize in place of those" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("won", "said"),
+    {
+        (1.0, 1.0): "Rank 1 won",
+        (4.0, 4.0): "Rank 1 with steps 4 times as long won",
+        (0.3, 0.3): "Rank 1 with steps 0.3 times as long won",
+        (0.2, 0.4): "Rank 1 has one stepsize in place of those",
+    }.items(),
+)
+def test_the_steps_that_won_are_told_beside_those_advised(won: tuple[float, float], said: str) -> None:
+    found = recommend(model=classifier(solver="sgd", max_iter=2), data=(UNIT, WORDS)).advice
+    plan, (first, *others) = present(found.train), found.pilot.raced
+    first = replace(first, stepsizes=tuple(times * plan.common_stepsize for times in won), outcome="won")
+    pilot = replace(found.pilot, raced=(first, *others))
+    assert said in str(replace(found, pilot=pilot, train=replace(plan, stepsize=(plan.common_stepsize,) * 2)))
 
 
 def test_batch_size_and_length_are_the_models_own_unless_told() -> None:

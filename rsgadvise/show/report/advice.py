@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _MOST_LINES = 6
 _SHORT = 150  # characters of a line that is still read in passing
 _LAYERS_NAMED = 4
+_ALIKE = 1.02  # times one stepsize is another that is shown as the same
 _SAID = ("Data measured from ", "Typical: ")  # what the first lines say already
 _GUESSED_TARGET = "is assumed to be what to predict"
 _COSTLY = (
@@ -92,8 +93,8 @@ def lead(advice: Advice, source: str = "") -> tuple[str, ...]:
         lines.append("No proven plan meets the target: that stepsize is for training, and promises nothing.")
     if advice.guarantee is not None and not advice.guarantee.useful:
         lines.append(
-            "Nothing useful is proven: the smallest bound on the expected squared gradient norm, "
-            f"{number(advice.guarantee.bound, 3)}, is above the loss of a constant prediction."
+            "Nothing useful is proven: the smallest bound on the expected squared gradient norm is "
+            f"{number(advice.guarantee.bound, 3)}."
         )
     elif advice.guarantee is not None and plan.source != "theorem":
         lines.append(_guaranteed(advice.guarantee, plan))
@@ -177,14 +178,14 @@ def _worth(advice: Advice, plan: TrainingPlan) -> Iterator[str]:
     elif plan.loss is not None and plan.constant_loss is not None:
         known = ""
         if plan.spread is not None and plan.spread >= 1.05:
-            known = f"up to {number(plan.spread, 2)} times longer or shorter may do as well"
+            known = f"known within a factor of {number(plan.spread, 2)}"
         if plan.source == "calibrated":
             text = "The stepsize was measured on your data; the least loss that any short run reached was "
             text += f"{number(plan.loss, 3)}, a constant prediction has {number(plan.constant_loss, 3)}"
             yield f"{text}.{_but(plan)}"
             return
         if plan.looks and plan.held_out_loss is not None:
-            text, end = _whole(plan), f". Stepsizes {known}" if known else ""
+            text, end = _whole(plan), f". The stepsize is {known}" if known else ""
         else:
             several = "," in plan_stepsizes(advice, plan)
             tried = ("those stepsizes" if several else "that stepsize") if plan.cooldown or known else "it"
@@ -603,13 +604,15 @@ def _order(advice: Advice) -> tuple[str, str]:
     text = "Nobody won the race of short runs"
     if first.outcome == "won":
         steps = first.stepsizes if plan is None else by_matrix(plan.stepsize, len(first.stepsizes))
-        times = {round(one / other) for one, other in zip(first.stepsizes, steps, strict=True)}
-        part = "" if times == {1} else f"with steps {max(times)} times as long "
-        text = f"Rank 1 {part}won a race of short runs; the others lost it"
-        if len(times) > 1:
+        times = [one / other for one, other in zip(first.stepsizes, steps, strict=True)]
+        if max(times) > _ALIKE * min(times):
             text = (
                 "Rank 1 has one stepsize in place of those that won a race of short runs; the others lost it"
             )
+        else:
+            alike = 1 / _ALIKE < max(times) < _ALIKE
+            part = "" if alike else f"with steps {number(max(times), 2)} times as long "
+            text = f"Rank 1 {part}won a race of short runs; the others lost it"
     return "Tried on the data", f"{text}, those that ran longest first."
 
 

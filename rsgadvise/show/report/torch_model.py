@@ -79,7 +79,7 @@ def _worth(advice: ModelAdvice) -> str:
     plan, ran = advice.train, advice.recommendations[0]
     text = f"In {percent(ran.share)} of that training it reached a loss of {number(plan.loss, 3)}"
     if plan.spread is not None:
-        text += f" (stepsizes up to {number(plan.spread, 2)} times longer or shorter may do as well)"
+        text += f" (a stepsize known within a factor of {number(plan.spread, 2)})"
     if plan.constant_loss is not None:
         text += f"; a constant prediction has {number(plan.constant_loss, 3)}"
     if plan.held_out_error is not None and plan.constant_error is not None:
