@@ -27,8 +27,7 @@ def plot(
         str,
         typer.Argument(
             metavar="RESULT",
-            help="What sweep, recommend, batch, design, iterations or verify wrote with -f json; "
-            "- is standard input.",
+            help="What sweep, recommend, batch or iterations wrote with -f json; - is standard input.",
         ),
     ],
     output: Annotated[

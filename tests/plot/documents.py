@@ -24,63 +24,6 @@ def series_of(panel: Panel, role: str, group: int | None = None) -> Series:
 LENGTHS = (5, 10, 20, 50, 100, 200)
 SPEC = {"network": {"kind": "multilayer", "layers": [784, 50, 10], "weight_bound": 0.05}}
 
-CASE: Document = {
-    "name": "a",
-    "constants": "paper",
-    "bound": 2.0,
-    "measured": 0.5,
-    "lower": 0.25,
-    "upper": 1.0,
-    "approximate": False,
-    "runs": 10,
-    "verdict": "consistent",
-    "expected": "consistent",
-    "final_loss": 1.0,
-    "seconds": 1.0,
-    "vacuous": False,
-    "checked": True,
-    "quantity": "squared_gradient",
-    "notes": [],
-}
-VERIFY: Document = {
-    "schema": "rsgadvise.verify/1",
-    "verdict": "inconclusive",
-    "confidence": 0.99,
-    "seed": 3,
-    "cases": [
-        CASE,
-        {**CASE, "constants": "certified", "bound": 20.0, "vacuous": True},
-        {**CASE, "name": "b", "bound": 0.1, "verdict": "falsified", "expected": "falsified", "lower": -1},
-        {**CASE, "name": "c", "bound": 0.9, "verdict": "inconclusive", "lower": None, "upper": None},
-        {**CASE, "name": "d", "bound": None, "checked": False, "notes": ["The stepsize is too large."]},
-        {**CASE, "name": "r", "bound": 0.8, "verdict": "inconclusive", "approximate": True},
-        {**CASE, "name": "e", "quantity": "miss_probability", "bound": 0.1, "measured": 0, "lower": 0},
-    ],
-}
-
-DESIGN: Document = {
-    "schema": "rsgadvise.design/1",
-    "constants": "paper",
-    "objective": "fewest multiply-adds",
-    "by": "work",
-    "searched": 14,
-    "architectures": [
-        {
-            "layers": [784, *[size] * depth, 10],
-            "weights": 794 * size + (depth - 1) * size**2,
-            "depth": depth,
-            "iterations": 1000 * depth,
-            "runs": 6,
-            "bound": 0.03 * depth + 1e-4 * size,
-            "vacuous": depth == 3,
-            "total_samples": 10**6 * depth * size,
-            "work": 10**9 * depth * size,
-            "seconds": None,
-        }
-        for depth in (1, 2, 3)
-        for size in (16, 64)
-    ],
-}
 BATCH: Document = {
     "schema": "rsgadvise.batch/1",
     "about": "multilayer 5-32-3",
@@ -313,7 +256,5 @@ SAMPLES = {
     "single": single(),
     "ranks": recommendations(),
     "plan": plan(),
-    "verdicts": VERIFY,
-    "design": DESIGN,
     "batch": BATCH,
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import Run, present
-from documents import BATCH, CASE, DESIGN, VERIFY, chart, one_axis, plan, series_of
+from documents import BATCH, chart, one_axis, plan, series_of
 
 from rsgadvise.errors import DataError
 from rsgadvise.show.plot.charts import chart_from
@@ -111,57 +111,12 @@ def test_steps_and_samples_over_the_batch_size(
         assert chart(far).caption[-1] == "At the batch size asked for the target cannot be reached."
 
 
-def test_verdicts_by_marker() -> None:
-    found = chart(VERIFY)
-    assert found.title == "Verification: inconclusive"
-    gradients, misses = found.panels
-    labels = [tick.label for tick in gradients.across.ticks]
-    assert labels == ["a, paper", "a, certified", "b, paper *", "c, paper", "d, paper", "r, paper"]
-    by_role = {each.role: values(each) for each in gradients.series}
-    assert by_role["consistent"] == [(0, 2.0, False), (1, 20.0, True)]
-    assert by_role["falsified"] == [(2, 0.1, False)]
-    assert by_role["inconclusive"] == [(3, 0.9, False)]
-    assert by_role["approximate"] == [(5, 0.8, False)]
-    assert by_role["unchecked"] == [(4, None, False)]
-    assert any(line.startswith("Approximate: undecided") for line in found.caption)
-    measured = series_of(gradients, "measured").points
-    assert [(p.value, p.lower, p.upper) for p in measured[:1]] == [(0.5, 0.25, 1.0)]
-    assert (measured[2].lower, measured[2].open_below) == (None, True)
-    assert (measured[3].lower, measured[3].upper, measured[3].open_below) == (None, None, False)
-    (zero,) = series_of(misses, "measured").points
-    assert (zero.value, zero.upper, zero.open_below) == (None, 1.0, True)
-    assert "The paper bound is 0.2 to 4 times the measured, median 1.7." in found.caption
-    assert "No bound (× at the edge) for d, paper: The stepsize is too large." in found.caption
-    only = {key: value for key, value in CASE.items() if key not in ("vacuous", "checked", "quantity")}
-    assert len(chart({**VERIFY, "cases": [only]}).panels) == 1, "keys that may be absent"
-
-
-@pytest.mark.parametrize("by", ["work", "samples", "iterations", "bound"])
-def test_every_network_is_a_point_of_its_depth(by: str) -> None:
-    found = chart(DESIGN | {"by": by})
-    (costs,), rows = found.panels, DESIGN["architectures"]
-    key = {"samples": "total_samples"}.get(by, by)
-    for group, depth in enumerate((1, 2, 3)):
-        alike = [row for row in rows if row["depth"] == depth]
-        times = alike[0]["runs"] if by == "iterations" else 1
-        wanted = [(row["weights"], row[key] * times, row["vacuous"]) for row in alike]
-        assert values(series_of(costs, "chosen" if by == "bound" else "cost", group)) == sorted(wanted)
-    (best,) = series_of(costs, "plan").points
-    assert best.at == rows[0]["weights"]
-    assert (found.group_name, found.groups) == ("hidden layers", ("1", "2", "3"))
-    assert "with 12,704 weights" in found.caption[0]
-    assert any("Vacuous (hollow)" in sentence and "2 of 6" in sentence for sentence in found.caption)
-    assert found.caption[-1] == "The first 6 of 14 networks; --top shows more."
-
-
 @pytest.mark.parametrize(
     ("document", "changes", "message"),
     [
-        (DESIGN, {"architectures": []}, "architectures: must hold at least one architecture"),
-        (DESIGN, {"by": "luck"}, "by: must be one of work, samples, seconds, iterations, bound; got 'luck'"),
-        (VERIFY, {"cases": [{**CASE, "bound": -1}]}, "cases[0].bound: must be above 0; got -1"),
-        (VERIFY, {"cases": [{}]}, "cases[0]: must have the key 'verdict'"),
-        (DESIGN, {"by": "seconds"}, "architectures[0].seconds: must be a number, which the ranks are by"),
+        (BATCH, {"tradeoff": []}, "tradeoff: must hold at least one batch size"),
+        (BATCH, {"advised": -1}, "advised: must be above 0; got -1"),
+        (BATCH, {"critical_batch_size": {}}, "critical_batch_size: must have the key 'value'"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_refused_at_its_place(
@@ -172,32 +127,25 @@ def test_a_mistake_is_refused_at_its_place(
     assert str(caught.value).startswith(f"d.json: {message}")
 
 
-IMPOSSIBLE = [
-    ({"lower": 2.0, "upper": 1.0}, "{mean}: must be at least lower, 2; got 0.5"),
-    ({"upper": 0.4}, "upper: must be at least {mean}, 0.5; got 0.4"),
-    ({"lower": 2.0, "mean": None}, "upper: must be at least lower, 2; got 1"),
-]
-
-
-@pytest.mark.parametrize(("changes", "message"), IMPOSSIBLE)
-@pytest.mark.parametrize("kind", ["verify", "sweep"])
-def test_intervals_that_no_measurement_gives(kind: str, changes: dict[str, Any], message: str) -> None:
-    names = {"verify": "measured", "sweep": "gradient"}
-    measured = {"mean": 0.5, "lower": 0.25, "upper": 1.0, **changes}
-    measured[names[kind]] = measured.pop("mean")
-    if kind == "verify":
-        document, place = {**VERIFY, "cases": [{**CASE, **measured}]}, "cases[0]"
-    else:
-        document, place = one_axis(), "points[0].measured"
-        document["points"][0]["measured"] = {"runs": 4, "initial_loss": 1.0, "final_loss": 0.5, **measured}
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lower": 2.0, "upper": 1.0}, "gradient: must be at least lower, 2; got 0.5"),
+        ({"upper": 0.4}, "upper: must be at least gradient, 0.5; got 0.4"),
+        ({"lower": 2.0, "gradient": None}, "upper: must be at least lower, 2; got 1"),
+        ({"lower": 0.5 * (1 + 1e-12), "upper": 0.5 * (1 - 1e-12)}, ""),  # rounding is no mistake
+    ],
+)
+def test_intervals_that_no_measurement_gives(changes: dict[str, Any], message: str) -> None:
+    document = one_axis()
+    found = {"gradient": 0.5, "lower": 0.25, "upper": 1.0, "runs": 4, "initial_loss": 1.0, "final_loss": 0.5}
+    document["points"][0]["measured"] = found | changes
+    if not message:
+        chart(document)
+        return
     with pytest.raises(DataError) as caught:
         chart(document)
-    assert str(caught.value).startswith(f"d.json: {place}.{message.format(mean=names[kind])}")
-
-
-def test_rounding_is_no_mistake() -> None:
-    near = {"measured": 0.5, "lower": 0.5 * (1 + 1e-12), "upper": 0.5 * (1 - 1e-12)}
-    chart({**VERIFY, "cases": [{**CASE, **near}]})
+    assert str(caught.value).startswith(f"d.json: points[0].measured.{message}")
 
 
 def test_a_mean_not_above_zero_shows_its_upper_limit_down_to_the_edge() -> None:
@@ -212,14 +160,6 @@ def test_a_mean_not_above_zero_shows_its_upper_limit_down_to_the_edge() -> None:
 WRITTEN: dict[str, tuple[tuple[str, ...], str]] = {
     "recommend": (("configs/mnist_multilayer.yaml", "--constants", "paper"), "output noise"),
     "iterations": (("--eps", "0.05", "--delta", "0.05"), "★ the plan"),
-    "design": (
-        # Listed batch sizes: in a range of them each network takes a second.
-        (
-            *("configs/mnist_design.yaml", "--widths", "16,64", "--depth", "1", "--pipeline", "none"),
-            *("--set", "search.batch_size=[262144, 4194304]"),
-        ),
-        "Cost of each ranked network",
-    ),
     "sweep": (
         ("configs/mnist_single_layer.yaml", "--vary", "training.batch_size=16:64:log2"),
         "Sweep over B: single_layer 784-10",
@@ -243,19 +183,18 @@ def test_what_a_command_writes_is_drawn(run: Run, command: str) -> None:
 
 @pytest.mark.parametrize("form", ["table", "json", "yaml", "markdown", "csv"])
 def test_the_numbers_of_a_picture_in_each_format(run: Run, form: str) -> None:
-    result = run("plot", "-", "-f", form, stdin=json.dumps(VERIFY))
+    result = run("plot", "-", "-f", form, stdin=json.dumps(one_axis()))
     assert (result.code, result.err) == (0, "")
     if form == "json":
         document = json.loads(result.out)
         assert document["schema"] == "rsgadvise.plot/1"
-        assert document["rows"][0][0]["series"][0]["points"][0]["value"] == 0.5
+        assert document["rows"][0][0]["series"][0]["points"]
     elif form == "csv":
         rows = list(csv.DictReader(io.StringIO(result.out)))
-        assert {row["at"] for row in rows} >= {"a, paper", "e, paper"}
-        assert [row["value"] for row in rows if row["series"] == "bound, falsified"] == ["0.1"]
+        assert [row["value"] for row in rows if row["series"] == "certified bound"][:2] == ["1.5", "3.0"]
     else:
-        assert "bound, falsified" in result.out
+        assert "certified bound" in result.out
 
 
 def test_a_title_replaces_its_own() -> None:
-    assert chart_from(json.dumps(VERIFY), "d", title="Mine").title == "Mine"
+    assert chart_from(json.dumps(one_axis()), "d", title="Mine").title == "Mine"

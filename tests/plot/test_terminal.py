@@ -142,12 +142,3 @@ def test_an_ascii_terminal_gets_ascii_and_no_matplotlib(tmp_path: Path) -> None:
     )
     assert done.stderr.decode().strip() == "[]"
     assert done.stdout.decode("ascii") == text_of("one", unicode=False)
-
-
-def test_an_interval_goes_from_its_lower_end_to_its_upper() -> None:
-    """0.25, 0.5 and 1 are equally far apart on a logarithmic axis."""
-    (row,) = [line for line in text_of("verdicts", 120).splitlines() if line.lstrip().startswith("a, paper│")]
-    low, middle, high = (row.index(glyph) for glyph in "├■┤")
-    assert low < middle < high
-    assert abs((high - middle) - (middle - low)) <= 1
-    assert set(row[low : high + 1]) == set("├─■┤")

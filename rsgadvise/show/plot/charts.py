@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rsgadvise.records import dataclass
-from rsgadvise.show.plot.architectures import architectures_chart
 from rsgadvise.show.plot.figure import Chart
 from rsgadvise.show.plot.ranking import ranking_chart
 from rsgadvise.show.plot.sweep import sweep_chart
 from rsgadvise.show.plot.tradeoff import batches_chart, plan_chart
 from rsgadvise.show.plot.typed import Document, Text, line, parse_document
-from rsgadvise.show.plot.verdicts import verdicts_chart
 
 _CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
     # chart, the key of what it shows, what that must hold, and what to do where it is empty
@@ -20,8 +18,6 @@ _CHARTS: dict[str, tuple[Callable[[Document], Chart], str, str, str]] = {
     "recommend": (ranking_chart, "recommendations", "recommendation", "relax the target or the budget"),
     "batch": (batches_chart, "tradeoff", "batch size", "give it rows"),
     "iterations": (plan_chart, "tradeoff", "batch size within reach of the target", "use a larger --eps"),
-    "verify": (verdicts_chart, "cases", "case", "verify a spec, or the built-in suite"),
-    "design": (architectures_chart, "architectures", "architecture", "relax the target or the search"),
 }
 
 

@@ -22,11 +22,6 @@ Role = Literal[
     "final",  # f(W^R)
     "cost",  # iterations or samples
     "plan",  # the one point that was asked for
-    "consistent",
-    "falsified",
-    "inconclusive",
-    "approximate",  # inconclusive, where a classical limit alone speaks for the bound
-    "unchecked",
 ]
 
 
@@ -216,11 +211,6 @@ ROLES: Mapping[Role, Look] = {
     "final": Look(VERMILLION, "s", "-"),
     "cost": Look(BLUE, "o", "-"),
     "plan": Look(VERMILLION, "*", ""),
-    "consistent": Look(BLUE, "o", ""),
-    "falsified": Look(VERMILLION, "X", ""),
-    "inconclusive": Look(ORANGE, "D", ""),
-    "approximate": Look(PURPLE, "v", ""),
-    "unchecked": Look(GREY, "x", ""),
 }
 
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)

@@ -23,9 +23,6 @@ from rsgadvise.show.plot.figure import (
 )
 
 LINE, MARKER, SMALL = 1.5, 6.0, 4.5  # points
-_VERDICTS: frozenset[Role] = frozenset(
-    ("consistent", "falsified", "inconclusive", "approximate", "unchecked")
-)
 _LINES = frozenset("_|x")  # markers without a face
 _POINTED = frozenset("XP*")  # markers that look smaller than they are
 _BEHIND = frozenset[Role](("limit", "initial"))  # context, not data: thin, and without markers where joined
@@ -152,9 +149,7 @@ def _aside(panel: Panel, index: int, groups: int, width: float) -> float:
     front = [each for each in panel.series if each.role not in _BEHIND]
     own = front.index(series) if series in front else None
     if panel.horizontal:
-        # Of the two bounds at one rank; a verdict stands on the line of what was measured.
-        alone = any(each.role in _VERDICTS for each in front)
-        return 0.0 if alone else _place(own, len(front), 4.0)
+        return _place(own, len(front), 4.0)  # of the two bounds at one rank
     room = 0.7 * width / max(len({point.at for each in panel.series for point in each.points}), 1)
     if panel.across.scale == "category":
         place, count = (series.group, groups) if groups else (own, len(front))
@@ -257,8 +252,6 @@ def _interval(brush: _Brush, point: Point) -> None:
     brush.draw([point.at, point.at], [min(ends), max(ends)], "interval", linewidth=LINE, zorder=3)
     caps = [end for end in (None if point.open_below else lower, point.upper) if end is not None]
     style = {"linestyle": "", "markeredgewidth": LINE, "clip_on": False, "zorder": 3}
-    cap = "|" if brush.panel.horizontal else "_"
-    brush.draw([point.at] * len(caps), caps, "cap", marker=cap, markersize=7.0, **style)
+    brush.draw([point.at] * len(caps), caps, "cap", marker="_", markersize=7.0, **style)
     if point.open_below:
-        caret = "<" if brush.panel.horizontal else "v"
-        brush.draw([point.at], [low], "open", marker=caret, markersize=5.0, **style)
+        brush.draw([point.at], [low], "open", marker="v", markersize=5.0, **style)

@@ -24,16 +24,11 @@ _MARKS: Mapping[Role, tuple[str, str, str]] = {
     "final": ("■", "■", "33"),
     "cost": ("●", "●", "36"),
     "plan": ("★", "★", "31"),
-    "consistent": ("●", "○", "36"),
-    "falsified": ("✖", "☒", "31"),
-    "inconclusive": ("◆", "◇", "33"),
-    "approximate": ("▼", "▽", "35"),
-    "unchecked": ("×", "×", "2"),
 }
 _FILLS = "█▒░▓▚▞"
 _LEVEL, _UPRIGHT, _PATH, _MISSING, _SEVERAL = "─", "┆", "·", "×", "✱"
 _SIDE, _BOTTOM, _CORNER, _SIDE_TICK, _BOTTOM_TICK = "│", "─", "└", "┤", "┬"
-_IN_ASCII = str.maketrans("●○▲△■─◇★✖☒◆▼▽×█▒░▓▚▞┆·✱│└┤┬├↓←", "oO^A#-i*fFdvVx#=+%:@:.&|++++v<")
+_IN_ASCII = str.maketrans("●○▲△■─◇★×█▒░▓▚▞┆·✱│└┤┬↓", "oO^A#-i*x#=+%:@:.&|+++v")
 
 _GROUP_STYLES = ("36", "31", "32", "33", "35", "34")
 _BOLD, _DIM = "1", "2"
@@ -336,8 +331,7 @@ def _path(page: _Page, canvas: _Canvas, series: Series) -> None:
 
 
 def _intervals(page: _Page, canvas: _Canvas, series: Series) -> None:
-    style, lying = page.style(series), canvas.panel.horizontal
-    aside = _aside(page, canvas, series)
+    style, aside = page.style(series), _aside(page, canvas, series)
     for point in series.points:
         at, edge = canvas.across(point.at) + aside, canvas.ends[0]
         lower = edge if point.open_below else None if point.lower is None else canvas.along(point.lower)
@@ -347,13 +341,9 @@ def _intervals(page: _Page, canvas: _Canvas, series: Series) -> None:
         if len(found) < 2:
             continue
         for each in range(min(found), max(found) + 1):
-            canvas.put(at, each, "─" if lying else "│", style)
+            canvas.put(at, each, "│", style)
         if point.open_below:
-            canvas.put(at, edge, "←" if lying else "↓", style)
-        elif lying and lower is not None:
-            canvas.put(at, lower, "├", style)
-        if lying and point.upper is not None:
-            canvas.put(at, max(found), "┤", style)
+            canvas.put(at, edge, "↓", style)
 
 
 def _points(page: _Page, canvas: _Canvas, series: Series) -> None:

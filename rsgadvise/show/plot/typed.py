@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
@@ -47,11 +47,6 @@ def must(rule: str, holds: Callable[[Any], bool]) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-def one_of(names: Iterable[str]) -> AfterValidator:
-    """The rule that a text is one of these."""
-    return must(f"be one of {', '.join(names)}", frozenset(names).__contains__)
 
 
 def at_least(*keys: str) -> AfterValidator:
