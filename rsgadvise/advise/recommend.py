@@ -12,7 +12,7 @@ import numpy as np
 from rsgadvise.advise import wording
 from rsgadvise.advise.elasticity import NEAR, batch_end, elasticities
 from rsgadvise.advise.iterations import critical_batch_size
-from rsgadvise.advise.results import Advice, Recommendation, Source, TrainingPlan, WorkPoint, as_stepsize
+from rsgadvise.advise.results import Advice, Recommendation, Source, TrainingPlan, as_stepsize
 from rsgadvise.advise.runs import choosing
 from rsgadvise.advise.solve import Rows, plans
 from rsgadvise.advise.space import Space, search_space
@@ -248,7 +248,6 @@ def rank(
         recommendations=shown,
         largest_gradient=shown[0].largest_gradient,
         critical_batch_size=knee,
-        work=_work(problem, constants, objective, space, ranked),
         why=_why(shown[0]),
         notes=(
             *(
@@ -279,7 +278,6 @@ def without_bounds(advice: Advice, best: Recommendation, *, objective: str, opti
         equation=best.equation,
         objective=objective,
         recommendations=(replace(best, loss_score=None, binding=(), notes=kept),),
-        work=(),
         why=(wording.SIZES_OF_SGD,),
         notes=(wording.NO_BOUND_FOR.format(optimizer.title), *open_ended),
     )
@@ -509,28 +507,6 @@ def _at_batch_end(
     )
     key = wording.LARGEST_BATCH if end.largest else wording.SMALLEST_BATCH
     return replace(best, binding=(*best.binding, key), notes=(*best.notes, note))
-
-
-def _work(
-    problem: Problem, constants: ConstantsName, objective: Objective, space: Space, rows: Rows
-) -> tuple[WorkPoint, ...]:
-    """What a quarter, the same, and four times the work of the best row would give."""
-    if space.goal is not None or space.fixed_iterations or space.stepsize is not None:
-        return ()
-    schedule = space.schedules[int(rows.schedule[0])]
-    keep_range = space.keep_probs[int(rows.keep_range[0])]
-    shown = objective_for(problem, constants)
-    batch, points, samples = rows.batch[:1], [], problem.samples
-    for factor in (0.25, 1.0, 4.0):
-        n = np.maximum(np.round(rows.iterations[:1] * factor), 1.0)
-        plans = objective.optimum(batch, n, keep_range, schedule)
-        ranked, value = (float(each.bound(plans).value[0]) for each in (objective, shown))
-        total = int(n[0]) * int(batch[0])
-        epochs = None if samples is None else total / samples
-        allowed = bool(space.iterations[0] <= n[0] <= space.iterations[1])
-        loss_score = ranked if objective.for_loss else None
-        points.append(WorkPoint(factor, int(n[0]), total, epochs, value, loss_score, allowed))
-    return tuple(points)
 
 
 def _why(best: Recommendation) -> tuple[str, ...]:

@@ -348,25 +348,6 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkPoint:
-    """What the best choice would reach with `factor` times its work.
-
-    Attributes:
-        bound: on the squared gradient, at the stepsize that the ranking would take.
-        loss_score: as in a `Recommendation`.
-        allowed: by search.iterations.
-    """
-
-    factor: float
-    iterations: int
-    samples: int
-    epochs: float | None
-    bound: float
-    loss_score: float | None
-    allowed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Infeasible:
     """Why no plan meets the target, and what would.
 
@@ -438,7 +419,6 @@ class Advice:
         largest_gradient: that of the best choice.
         critical_batch_size: of advice that saw data the noise scale where its short run ended; of a theorem's
             that at the best choice's target, or None without a target.
-        work: a quarter, the same and four times the work of the best choice; empty with a target.
         why: plain sentences on the best choice.
         notes: plain sentences on the whole, each once.
         assumed: values that nobody gave.
@@ -459,7 +439,6 @@ class Advice:
     recommendations: tuple[Recommendation, ...] = ()
     largest_gradient: float | None = None
     critical_batch_size: float | NoiseScale | None = None
-    work: tuple[WorkPoint, ...] = ()
     why: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     infeasible: Infeasible | None = None

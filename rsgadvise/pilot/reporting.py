@@ -191,7 +191,6 @@ class Reporter:
             else found[0].equation,
             objective="smallest loss in a race of short runs",
             recommendations=found,
-            work=(),
             why=wording.why(report, ranked),
             notes=tuple(note for note in notes if note),
             largest_gradient=limit,

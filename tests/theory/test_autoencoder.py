@@ -18,8 +18,6 @@ from rsgadvise.theory.descent import (
     optimal_stepsize,
 )
 from rsgadvise.theory.theorems.autoencoder import (
-    balanced_stepsize,
-    constant_stepsize_bound,
     gradient_variance,
     optimal_keep_prob,
     smoothness,
@@ -40,27 +38,17 @@ def test_equation_11_as_printed() -> None:
     n, gamma, b, loss, u, e = 200.0, 0.05, 16.0, 7.0, 9.0, 40.0
     slack = 1 - u / 2 * gamma
     by_hand = loss / (n * gamma * slack) + e / b * (1 + 1 / slack)
-    bound = constant_stepsize_bound(
+    bound = descent_bound(
         stepsize=gamma,
         batch_size=b,
         iterations=n,
-        initial_loss=loss,
+        suboptimality=loss,
         smoothness=u,
         gradient_variance=e,
         ceiling=12.0,
+        geometry=Geometry.PROJECTED_AS_PRINTED,
     )
     assert float(bound.value) == pytest.approx(by_hand, rel=1e-14)
-
-
-def test_balanced_stepsize_is_close_to_the_optimum_for_long_runs() -> None:
-    case: dict[str, Any] = {
-        "batch_size": 16.0,
-        "iterations": 1e8,
-        "smoothness": 9.0,
-        "gradient_variance": 40.0,
-    }
-    ours = optimal_stepsize(suboptimality=7.0, ceiling=7.0, geometry=Geometry.PROJECTED_AS_PRINTED, **case)
-    assert float(balanced_stepsize(initial_loss=7.0, **case)) == pytest.approx(float(ours), rel=1e-3)
 
 
 Curve = Callable[[FloatArray], FloatArray]

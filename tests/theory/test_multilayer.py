@@ -21,7 +21,6 @@ from rsgadvise.theory.multilayer import (
 )
 from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
 from rsgadvise.theory.multilayer_plan import required_iterations
-from rsgadvise.theory.theorems.single_layer import constant_stepsize_bound
 
 
 def network(seed: int) -> tuple[Structure, dict[str, Any]]:
@@ -121,8 +120,8 @@ def test_12_for_one_layer_is_7(gamma: float) -> None:
     net = structure(layers=[100, 5], weight_bound=[9.0])
     common: dict[str, Any] = {"batch_size": 50.0, "iterations": 400.0, "initial_loss": 5.0}
     ours = dropout_bound(net=net, stepsize=np.asarray([gamma]), keep_prob=1.0, ceiling=5.0, **common)
-    single = constant_stepsize_bound(stepsize=gamma, input_dim=100, output_dim=5, **common)
-    assert float(ours.value) == pytest.approx(float(single.value), rel=1e-13)
+    single = (5 / (400 * gamma) + 13 * 500 / 256 * gamma / 50) / (1 - 13 / 16 * gamma)
+    assert float(ours.value) == pytest.approx(single, rel=1e-13)
     best, _ = optimal_hyperparameters(net=net, ceiling=5.0, **common)
     closed = optimal_stepsize(
         batch_size=50.0,

@@ -495,17 +495,6 @@ def _why(advice: Advice) -> Iterator[str]:
         runs = advice.recommendations[0].runs
         at = "" if runs == 1 else f" of {runs:,} runs"
         yield f"Critical batch size{at} {knee}: there the iterations are twice the fewest possible."
-    if advice.work:
-        less, same, more = advice.work
-        beyond = "" if more.allowed else ", beyond search.iterations.max"
-        what = "" if same.loss_score is None else "a loss score of "
-        low, high = (
-            number(point.bound if point.loss_score is None else point.loss_score) for point in (less, more)
-        )
-        yield (
-            f"A quarter of the work ({count(less.iterations)} iterations) would give {what}{low}, "
-            f"four times ({count(more.iterations)}{beyond}) {high}."
-        )
 
 
 def measured_blocks(advice: Advice) -> Iterator[Block]:

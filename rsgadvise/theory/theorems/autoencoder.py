@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.theory.constants import InputMoments, TiedNetwork
-from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, descent_bound
+from rsgadvise.theory.descent import FloatArray, Geometry, Numeric
 from rsgadvise.theory.objective import Cost, Range
 from rsgadvise.theory.search import minimize_scan
 from rsgadvise.theory.theorems.theorem import GENERAL, LATE, PLAIN, Descent
@@ -60,50 +60,6 @@ def smoothness(
     """
     net = TiedNetwork(layers=(input_dim, hidden_dim), weight_bound=weight_bound, moments=moments)
     return net.constants(keep_prob).smoothness
-
-
-def constant_stepsize_bound(
-    *,
-    stepsize: Numeric,
-    batch_size: Numeric,
-    iterations: Numeric,
-    initial_loss: Numeric,
-    smoothness: Numeric,
-    gradient_variance: Numeric,
-    ceiling: Numeric,
-) -> Bound:
-    """Bound on the projected gradient: D_f/(N gamma e) + (e^da/B)(1 + 1/e), e = 1 - U_da gamma/2.
-
-    Source: Theorem IV.1, equation (11), as printed. A true projected gradient needs a cross term
-        that (11) lacks; `descent_bound` with Geometry.PROJECTED has it.
-    Kind: upper bound. Assumes: 0 < gamma < 2/U_da, R uniform, and the paper's e^da.
-    """
-    return descent_bound(
-        stepsize=stepsize,
-        batch_size=batch_size,
-        iterations=iterations,
-        suboptimality=initial_loss,
-        ceiling=ceiling,
-        smoothness=smoothness,
-        gradient_variance=gradient_variance,
-        geometry=Geometry.PROJECTED_AS_PRINTED,
-    )
-
-
-def balanced_stepsize(
-    *,
-    batch_size: Numeric,
-    iterations: Numeric,
-    initial_loss: Numeric,
-    smoothness: Numeric,
-    gradient_variance: Numeric,
-) -> FloatArray:
-    """The paper's gamma_o ~ sqrt(2 B D_f / (U_da e^da N)).
-
-    Source: Theorem IV.1. Kind: an approximation to the minimiser, valid below 2/U_da only.
-    """
-    spread = np.asarray(smoothness, dtype=np.float64) * gradient_variance * iterations
-    return np.asarray(np.sqrt(2 * np.asarray(batch_size, dtype=np.float64) * initial_loss / spread))
 
 
 def optimal_keep_prob(

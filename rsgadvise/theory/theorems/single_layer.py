@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.errors import HypothesisError
-from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric, descent_bound, required_iterations
+from rsgadvise.theory.descent import Bound, FloatArray, Geometry, Numeric
 from rsgadvise.theory.objective import Schedule
 from rsgadvise.theory.stopping import harmonic_number
 from rsgadvise.theory.theorems.theorem import LATE, Descent
@@ -24,65 +24,6 @@ SMOOTHNESS = 13 / 8
 def gradient_variance(*, input_dim: Numeric, output_dim: Numeric) -> FloatArray:
     """sigma^2 = d_x d_y / 16 behind e^s = U sigma^2 / 2 = 13 d_x d_y / 256. Not valid for all data."""
     return np.asarray(input_dim, dtype=np.float64) * np.asarray(output_dim, dtype=np.float64) / 16
-
-
-def constant_stepsize_bound(
-    *,
-    stepsize: Numeric,
-    batch_size: Numeric,
-    iterations: Numeric,
-    initial_loss: Numeric,
-    input_dim: Numeric,
-    output_dim: Numeric,
-) -> Bound:
-    """Bound on E||grad f(W^R)||^2: (D_f/(N gamma) + e^s gamma/B) / (1 - (13/16) gamma).
-
-    Source: Theorem III.1, equation (7), D_f replaced by f(W^1) since f* >= 0.
-    Kind: upper bound. Assumes: 0 < gamma < 16/13, R uniform, and the paper's constants.
-
-    Example:
-        >>> b = constant_stepsize_bound(stepsize=0.1, batch_size=50, iterations=1000,
-        ...     initial_loss=5, input_dim=100, output_dim=5)
-        >>> round(float(b.value), 6)
-        0.109694
-    """
-    return descent_bound(
-        stepsize=stepsize,
-        batch_size=batch_size,
-        iterations=iterations,
-        suboptimality=initial_loss,
-        ceiling=output_dim,
-        smoothness=SMOOTHNESS,
-        gradient_variance=gradient_variance(input_dim=input_dim, output_dim=output_dim),
-        geometry=Geometry.FREE,
-    )
-
-
-def balanced_stepsize(
-    *,
-    batch_size: Numeric,
-    iterations: Numeric,
-    initial_loss: Numeric,
-    input_dim: Numeric,
-    output_dim: Numeric,
-) -> FloatArray:
-    """The paper's gamma_o = sqrt(B f(W^1) / (e^s N)), which makes the two terms of (7) equal.
-
-    Source: Theorem III.1. Kind: not the minimiser, and only valid below 16/13.
-
-    Raises:
-        HypothesisError: gamma_o is not below 16/13, where (7) turns negative.
-    """
-    noise = SMOOTHNESS / 2 * gradient_variance(input_dim=input_dim, output_dim=output_dim)
-    budget = np.asarray(batch_size, dtype=np.float64) * initial_loss
-    gamma = np.asarray(np.sqrt(budget / (noise * np.asarray(iterations, dtype=np.float64))))
-    if np.any(gamma >= 2 / SMOOTHNESS):
-        raise HypothesisError(
-            f"the balanced stepsize {float(np.max(gamma)):.4g} leaves the theorem's range (0, 16/13); "
-            "use the optimal stepsize or more iterations",
-            quantity="stepsize",
-        )
-    return gamma
 
 
 def decreasing_stepsize_bound(
@@ -139,34 +80,6 @@ def required_iterations_balanced(
     spread = noise / np.asarray(batch_size, dtype=np.float64)
     with np.errstate(over="ignore", divide="ignore"):
         return np.asarray(4 * initial_loss * spread / q**2 * (1 + SMOOTHNESS * q / (4 * spread)) ** 2)
-
-
-def required_iterations_exact(
-    *, target: Numeric, batch_size: Numeric, initial_loss: Numeric, input_dim: Numeric, output_dim: Numeric
-) -> FloatArray:
-    """Real N for the optimal stepsize: 4 f(W^1) e^s / (B q^2) (1 + 2 * 13 B q / (32 e^s)), below (9)."""
-    return required_iterations(
-        target=target,
-        batch_size=batch_size,
-        suboptimality=initial_loss,
-        smoothness=SMOOTHNESS,
-        gradient_variance=gradient_variance(input_dim=input_dim, output_dim=output_dim),
-        geometry=Geometry.FREE,
-    )
-
-
-def critical_batch_size(*, target: Numeric, input_dim: Numeric, output_dim: Numeric) -> FloatArray:
-    """B_c = sigma^2 / q = e^s / ((13/16) q): there steps, and samples, are twice the fewest possible.
-
-    N(B) = N_min (1 + B_c/B), so N B = N_min B_c (1 + B/B_c).
-
-    Source: the closed form of the (steps, samples) hyperbola of McCandlish et al. 2018.
-
-    Example:
-        >>> round(float(critical_batch_size(target=0.05, input_dim=100, output_dim=5)), 6)
-        625.0
-    """
-    return np.asarray(gradient_variance(input_dim=input_dim, output_dim=output_dim) / np.asarray(target))
 
 
 class SingleLayer(Descent):
