@@ -184,7 +184,6 @@ def _columns() -> int:
 _WRITTEN = {
     "output": "--output",
     "junit": "--junit",
-    "resume": "--resume",
     "file": "FILE",
     "into": "--into",
     "save": "--save",

@@ -19,8 +19,7 @@ from rsgadvise.theory.multilayer import (
     stepsize_limits,
     structure,
 )
-from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters
-from rsgadvise.theory.multilayer_plan import required_iterations
+from rsgadvise.theory.multilayer_optimum import optimal_hyperparameters, required_iterations
 
 
 def network(seed: int) -> tuple[Structure, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from rsgadvise.records import dataclass
-from rsgadvise.theory import multilayer, multilayer_optimum, multilayer_plan
+from rsgadvise.theory import multilayer, multilayer_optimum
 from rsgadvise.theory.certified import certified_constants, certified_network
 from rsgadvise.theory.descent import Bound, FloatArray
 from rsgadvise.theory.objective import Plans, Range, Schedule
@@ -66,7 +66,7 @@ class PaperMultilayer:
     def required_iterations(
         self, target: FloatArray, batch: FloatArray, keep_prob: Range
     ) -> tuple[FloatArray, FloatArray]:
-        return multilayer_plan.required_iterations(
+        return multilayer_optimum.required_iterations(
             net=self.net, target=target, batch_size=batch, initial_loss=self.initial_loss, keep_prob=keep_prob
         )
 
