@@ -1,4 +1,4 @@
-"""What a theorem promises for a spec, as one sentence that can be cited, and what another box does to it."""
+"""What a theorem promises for a spec, as one sentence that can be cited."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from rsgadvise.advise.recommend import Rankings
-from rsgadvise.advise.results import BoxGrowth, Guarantee, Recommendation, by_matrix
+from rsgadvise.advise.results import Guarantee, Recommendation, by_matrix
 from rsgadvise.advise.runs import rows_to_compare
-from rsgadvise.advise.solve import solve
-from rsgadvise.advise.space import Goal, Space, without_limits
-from rsgadvise.errors import HypothesisError
+from rsgadvise.advise.space import Goal
 from rsgadvise.numerals import lengths, rounded_up
 from rsgadvise.theory import ConstantsName
-from rsgadvise.theory.certified import largest_gradient, needs_norm, smoothing_gap
-from rsgadvise.theory.judge import gradient_stepsize, objective_for
+from rsgadvise.theory.certified import needs_norm, smoothing_gap
+from rsgadvise.theory.judge import gradient_stepsize
 from rsgadvise.theory.problem import Problem
-from rsgadvise.theory.theorems import theorem_of
-
-BOXES = (0.05, 0.5, 5.0)
-"""Boxes that every guarantee is given for, beside the spec's own."""
 
 _DIGITS = 3
 _EXACT = 10**6  # numbers of samples below it are given to the last one
@@ -43,7 +37,7 @@ def guarantee_for(known: Rankings, constant_loss: float | None = None) -> Guaran
         return None
     limit = _constant_loss(known.problem) if constant_loss is None else constant_loss
     useful = known.space.goal is not None or found[1].bound <= limit
-    return replace(_guarantee(known.problem, known.space, found[1], found[0]), useful=useful)
+    return replace(_guarantee(known.problem, known.space.goal, found[1], found[0]), useful=useful)
 
 
 def _constant_loss(problem: Problem) -> float:
@@ -53,8 +47,9 @@ def _constant_loss(problem: Problem) -> float:
     return problem.head.constant_loss(balanced)
 
 
-def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: ConstantsName) -> Guarantee:
-    goal = space.goal
+def _guarantee(
+    problem: Problem, goal: Goal | None, best: Recommendation, constants: ConstantsName
+) -> Guarantee:
     elsewhere = gradient_stepsize(problem, best.keep_prob, constants)
     claim = _claim(problem, goal, best, elsewhere)
     return Guarantee(
@@ -69,7 +64,6 @@ def _guarantee(problem: Problem, space: Space, best: Recommendation, constants: 
         equation=best.equation,
         proven=best.proven,
         vacuous=best.vacuous,
-        growth=box_growth(problem, space, best, constants),
         claim=claim,
         decay=best.decay,
         stopping=best.stopping,
@@ -200,47 +194,3 @@ def _samples(total: int) -> str:
         return f"{total:,}"
     mantissa, _, power = f"{total:.1e}".partition("e")
     return f"{mantissa}e{int(power)}"
-
-
-def box_growth(
-    problem: Problem, space: Space, best: Recommendation, constants: ConstantsName
-) -> tuple[BoxGrowth, ...]:
-    """The guarantee in other boxes, with everything but the stepsize and the keep probability held.
-
-    Without a target that is the bound after as many iterations of as many rows; with one the iterations of
-    each run of the cheapest plan, of any batch size that the spec allows, without its limits on the work.
-    Plans without a closed form are left out: they take too long.
-    """
-    if not problem.weight_bounds or problem.spectral:
-        return ()
-    schedule = next(each for each in space.schedules if each.decay == best.decay)
-    held = replace(without_limits(space), schedules=(schedule,))
-    if space.goal is None:
-        n = best.iterations
-        held = replace(held, batch_sizes=(best.batch_size,), batch_range=False, iterations=(n, n))
-    elif not space.closed_plan(schedule):
-        return ()
-    name = constants if theorem_of(problem.kind, constants).proven else "certified"
-    others = (width for width in BOXES if {width} != set(problem.weight_bounds))
-    found = {width: _in_box(problem, held, width, name) for width in others}
-    if len(set(problem.weight_bounds)) == 1:
-        own, goal = problem.weight_bounds[0], space.goal is not None
-        found[own] = BoxGrowth(own, None if goal else best.certified_bound, best.iterations if goal else None)
-    return tuple(found[width] for width in sorted(found))
-
-
-def _in_box(problem: Problem, space: Space, width: float, constants: ConstantsName) -> BoxGrowth:
-    wide = problem.changed(weight_bounds=(width,) * len(problem.weight_bounds))
-    try:
-        rows = solve(objective_for(wide, constants), space)
-    except HypothesisError:
-        return BoxGrowth(width, None, None)
-    if rows.batch.size == 0:
-        return BoxGrowth(width, None, None)
-    at = int(np.argmin(rows.cost(space.goal)))
-    limit = float(largest_gradient(wide, np.asarray(rows.keep_prob[at])))
-    if space.goal is not None:
-        says = space.goal.eps < limit
-        return BoxGrowth(width, None, int(rows.iterations[at]) if says else None)
-    value = float(rows.value[at])
-    return BoxGrowth(width, value if value < limit else None, None)

@@ -218,15 +218,6 @@ def cooled(iteration: int, iterations: int, cooldown: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxGrowth:
-    """What another box does to the same guarantee: without a target its bound, with one the iterations."""
-
-    weight_bound: float
-    bound: float | None
-    iterations: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Guarantee:
     """What a theorem promises, in one sentence that can be cited.
 
@@ -239,7 +230,6 @@ class Guarantee:
         vacuous: it is no better than the largest squared gradient norm possible.
         useful: it meets a target, or is at most the loss of a constant prediction: above that it tells a user
             nothing, however well it is proven.
-        growth: the same for other boxes, where the network has one.
         decay, stopping, keep_prob: rho of gamma_k = gamma k^-rho, P_R by name, and zeta.
         eps, delta: of the target that it meets; None without one.
         claim: the sentence without its assumptions.
@@ -260,7 +250,6 @@ class Guarantee:
     proven: bool
     vacuous: bool
     useful: bool = True
-    growth: tuple[BoxGrowth, ...] = ()
     decay: float = 0.0
     stopping: str = "uniform"
     keep_prob: float = 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from conftest import Run, present
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsgadvise.advise.guarantee import BOXES, guarantee_for
+from rsgadvise.advise.guarantee import guarantee_for
 from rsgadvise.advise.recommend import Rankings, choose_constants, elsewhere, rank
 from rsgadvise.advise.space import Space, search_space
 from rsgadvise.spec import Spec
@@ -185,71 +184,6 @@ def test_the_papers_bound_may_be_proven_where_the_certified_ranks_are_vacuous() 
     constants, why = choose_constants(known)
     assert constants == "floorless"
     assert "their bound is proven" in why
-
-
-@pytest.mark.parametrize("target", [None, {"eps": 0.5, "delta": 0.1}])
-def test_growth_with_the_box(target: dict[str, float] | None) -> None:
-    sections = {"search": {"batch_size": [64, 1024, 65536, 10**6]}}
-    problem, space = asked(
-        {**DEEP, "weight_bound": 0.1}, data={"mean": 0.2, "samples": 10**6}, target=target, **sections
-    )
-    found = present(guarantee_for(Rankings(problem, space)))
-    assert [each.weight_bound for each in found.growth] == sorted({*BOXES, 0.1})
-    own = next(each for each in found.growth if each.weight_bound == 0.1)
-    if target is None:
-        assert (own.bound, own.iterations) == (found.certified_bound, None)
-        for each in found.growth:
-            wide = replace(problem, weight_bounds=(each.weight_bound,) * 2)
-            net = DeepNetwork(layers=wide.layers, weight_bound=wide.weight_bounds, moments=wide.moments)
-            limit = net.limit(np.asarray(0.5))
-            gammas = np.geomspace(1e-9, 10, 20001)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                smooth, variance = constants_of(wide, 0.5)
-                inside = gammas < 2 / smooth
-                noise, e = variance / found.batch_size, 1 - smooth * gammas[inside] / 2
-                values = problem.initial_loss / found.iterations / gammas[inside] + noise
-                least = float(np.min((np.sqrt(values / e) + math.sqrt(noise)) ** 2))
-                if found.constants == "floorless":
-                    gammas = gammas[gammas < 1 / smooth]
-                    values = 2 * problem.initial_loss / found.iterations / gammas + smooth * gammas * noise
-                    least = float(np.min(values / (1 - smooth * gammas)))
-            assert each.bound == (pytest.approx(least, rel=1e-4) if least < limit else None)
-    else:
-        assert (own.bound, own.iterations) == (None, found.iterations)
-        for each in found.growth:
-            wide = replace(problem, weight_bounds=(each.weight_bound,) * 2)
-            best = Rankings(wide, space).proven(found.constants)
-            assert each.iterations == (None if best is None else best.iterations)
-    shown = [each.iterations if target else each.bound for each in found.growth]
-    known = [value for value in shown if value is not None]
-    assert known == sorted(known)
-    assert len(known) > 1, "or this tests nothing"
-
-
-@pytest.mark.parametrize(
-    "sections",
-    [
-        {"data": {"mean": 0.2}, "target": {"eps": 3, "delta": 0.1}},
-        {"data": {"mean": 0.2, "samples": 10**6}, "budget": {"epochs": 30}},
-    ],
-)
-def test_growth_with_the_box_takes_the_largest_loss_of_each(sections: dict[str, Any]) -> None:
-    """Largest losses of a cross-entropy grow with the box; the spec of each width says the same."""
-
-    def classes(width: float) -> Rankings:
-        network = {"layers": [60, 16, 4], "activation": "tanh", "loss": "cross_entropy"}
-        search = {"batch_size": [64, 1024, 65536], "iterations": {"max": 10**9}}
-        return Rankings(
-            *asked({"kind": "multilayer", "weight_bound": width, **network}, search=search, **sections)
-        )
-
-    found = present(guarantee_for(classes(0.05)))
-    shown = {each.weight_bound: each.bound or each.iterations for each in found.growth}
-    bests = {width: classes(width).proven(found.constants) for width in shown}
-    assert sum(best is not None for best in bests.values()) > 1, "or this tests nothing"
-    for width, best in bests.items():
-        expected = None if best is None else best.iterations if "target" in sections else best.bound
-        assert shown[width] == pytest.approx(expected, rel=1e-12), width
 
 
 @settings(deadline=None, max_examples=40)

@@ -14,7 +14,7 @@ from rsgadvise.show.html.markup import Markup, blocks_html, element, grid_html, 
 from rsgadvise.show.html.style import sheet
 from rsgadvise.show.report.advice import (
     brief_ranking,
-    guarantee_sentences,
+    guaranteed,
     lead,
     measured_blocks,
     plan_stepsizes,
@@ -125,8 +125,8 @@ def _sections(page: Page) -> Iterator[tuple[str, str, Markup]]:
     if advice.recommendations:
         yield "recommendations", "Recommendations", _recommendations(advice)
         if advice.guarantee is not None:
-            said = (element("li", prose(each)) for each in guarantee_sentences(advice.guarantee))
-            yield "guarantee", "What is guaranteed", element("ul", *said)
+            (said,) = guaranteed(advice)
+            yield "guarantee", "What is guaranteed", element("ul", element("li", prose(said)))
         yield from _learning(advice)
         measured = tuple(measured_blocks(advice))
         if measured:

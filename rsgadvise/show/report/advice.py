@@ -296,22 +296,9 @@ def _guaranteed(found: Guarantee, plan: TrainingPlan) -> str:
     return f"Proven for stepsize {stepsizes(found.stepsize)}{masks} instead: {found.claim}."
 
 
-def guarantee_sentences(found: Guarantee) -> Iterator[str]:
-    """The statement whole, and what other boxes would make of it."""
-    yield f"{capitalised(found.statement)}."
-    values = [
-        f"{number(each.weight_bound)}: "
-        + (
-            "no plan"
-            if each.bound is None and each.iterations is None
-            else f"{count(each.iterations)} iterations"
-            if each.iterations is not None
-            else f"a bound of {number(each.bound)}"
-        )
-        for each in found.growth
-    ]
-    if values:
-        yield f"The same with weights kept within {'; within '.join(values)}."
+def guaranteed(advice: Advice) -> tuple[str, ...]:
+    """The statement whole, where there is one."""
+    return () if advice.guarantee is None else (f"{capitalised(advice.guarantee.statement)}.",)
 
 
 def _cost(note: str) -> int:
@@ -535,7 +522,7 @@ def advice_blocks(advice: Advice, *, details: bool = True, source: str = "") -> 
         *([terms_grid(best.terms, best.bound, _terms_title(best))] if best.terms else []),
         *measured_blocks(advice),
         *reason_blocks(advice),
-        *(sentences("Guaranteed", guarantee_sentences(advice.guarantee)) if advice.guarantee else ()),
+        *sentences("Guaranteed", guaranteed(advice)),
         *assumed,
     )
 
