@@ -52,6 +52,7 @@ def test_compiles_and_carries_the_advice(name: str, target: Target) -> None:
     # A trial of optuna is one run.
     assert values.get("RUNS", 1) == (1 if target == "optuna" else best.runs)
     assert values.get("KEEP", 1.0) == best.keep_prob
+    assert ("KEEP" in values) == (f" is 1 - KEEP = {best.dropout_rate:.6g}\n" in text)
     assert values.get("DECAY", 0.0) == best.decay
     gamma = best.stepsize if isinstance(best.stepsize, tuple) else (best.stepsize,)
     assert values["STEPSIZES"] == written(gamma, kept**2)
