@@ -106,28 +106,11 @@ def test_groups_stand_in_the_order_of_the_axis_whatever_the_points_order() -> No
     assert chart(document) == chart(documents.two_axes())
 
 
-def test_a_limit_that_the_groups_share_is_one_line() -> None:
-    document = documents.two_axes()
-    for point in document["points"]:
-        point["largest_gradient"] = 10.0 + point["values"]["network.layers[1]"]
-    panel = chart(document).panels[0]
-    assert values(series_of(panel, "limit")) == [(n, 10.0 + n) for n in documents.LENGTHS]
-
-
 def test_many_groups_take_the_whole_width_and_too_many_are_refused() -> None:
     assert [len(row) for row in chart(documents.many_groups()).rows] == [1, 1, 1]
     document = documents.two_axes(tuple(0.5 + 0.01 * i for i in range(25)), with_measured=False)
     with pytest.raises(DataError, match=r"at most 24 values after the first axis.*there are 25"):
         chart(document)
-
-
-def test_three_axes_group_by_combinations() -> None:
-    document = documents.two_axes((0.5, 1.0), with_measured=False)
-    document["axes"].append({"key": "training.decay", "values": [0, 0.5]})
-    for index, point in enumerate(document["points"]):
-        point["values"]["training.decay"] = (0, 0.5)[index % 2]
-    found = chart(document)
-    assert found.groups == ("ζ = 0.5, ρ = 0", "ζ = 1, ρ = 0.5")
 
 
 def test_lists_are_categories_in_their_own_order() -> None:
@@ -162,24 +145,6 @@ def test_what_is_not_positive_has_no_mark_on_a_logarithmic_axis() -> None:
     assert any("the measured mean is not above 0" in sentence for sentence in found.caption)
     document["points"][0]["measured"]["upper"] = 0
     assert not any(series.role == "measured" for series in chart(document).panels[0].series)
-
-
-def test_a_bound_below_what_was_measured_is_said() -> None:
-    document = documents.changed(documents.single(), ["points", 0, "paper_bound"], 0.001)
-    caption = chart(document).caption
-    assert caption[0] == "The paper bound is 0.1 times the measured."
-    assert caption[1] == "The paper bound lies below the measured mean at 1 of 1 points."
-
-
-@pytest.mark.parametrize("key", ["paper_bound", "certified_bound", "largest_gradient"])
-def test_each_kind_of_bound_may_be_null(key: str) -> None:
-    document = documents.one_axis()
-    for point in document["points"]:
-        point[key] = None
-    found = chart(document)
-    assert not any(level.role == "limit" for level in found.panels[0].levels) or key != "largest_gradient"
-    if key != "largest_gradient":
-        assert any(f"No {key.removesuffix('_bound')} bound" in sentence for sentence in found.caption)
 
 
 def test_everything_may_be_null() -> None:
