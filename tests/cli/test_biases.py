@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Run
@@ -26,16 +25,12 @@ def spec(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def answer(run: Run, *arguments: str | Path) -> Any:
-    return run.document(*arguments)
-
-
 def test_recommend_ranks_by_certified_constants(spec: Path, run: Run) -> None:
-    found = answer(run, "recommend", spec)
+    found = run.document("recommend", spec)
     assert found["constants"] == "certified"
     assert found["train"]["source"] == "typical"
     # Biases take more room, so that the same network without has the smaller bound.
-    plain = answer(run, "recommend", spec, "--set", "network.bias=false", "--constants", "certified")
+    plain = run.document("recommend", spec, "--set", "network.bias=false", "--constants", "certified")
     ours, theirs = (each["recommendations"][0]["largest_gradient"] for each in (found, plain))
     assert ours > theirs
 
@@ -43,7 +38,7 @@ def test_recommend_ranks_by_certified_constants(spec: Path, run: Run) -> None:
 def test_a_guarantee_says_that_there_are_biases(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(f"network: {NETWORKS['several']}\ndata: {DATA}\ntraining: {{iterations: 2000}}\n")
-    said = answer(run, "recommend", path)["guarantee"]["statement"]
+    said = run.document("recommend", path)["guarantee"]["statement"]
     assert "a 5-6-3 network of sigmoid units with biases" in said
     assert "every weight and bias" in said
     assert "mean of their squared means of at most 0.22" in said
@@ -61,7 +56,7 @@ def test_the_papers_constants_are_refused_by_their_hypothesis(run: Run, tmp_path
 
 def test_verify_finds_the_certified_bound_consistent(spec: Path, run: Run) -> None:
     spec.write_text(f"{spec.read_text()}training: {FIXED}\n")
-    (case,) = answer(run, "verify", spec, "--runs", "8")["cases"]
+    (case,) = run.document("verify", spec, "--runs", "8")["cases"]
     assert case["constants"] == "certified"
     assert case["verdict"] == "consistent"
 
@@ -69,7 +64,7 @@ def test_verify_finds_the_certified_bound_consistent(spec: Path, run: Run) -> No
 def test_data_are_raced_and_what_is_emitted_compiles(spec: Path, run: Run) -> None:
     network, file = spec.read_text().splitlines()[0], Path("configs/seedlings.csv").resolve()
     spec.write_text(f"{network}\ndata: {{file: {file}, target: variety}}\n")
-    found = answer(run, "recommend", spec, "--work", "2e9")
+    found = run.document("recommend", spec, "--work", "2e9")
     assert found["train"]["source"] == "raced"
     assert found["train"]["loss"] < 0.8 * found["train"]["constant_loss"]
     for library in ("torch", "keras", "sklearn", "optuna"):
@@ -81,9 +76,9 @@ def test_data_are_raced_and_what_is_emitted_compiles(spec: Path, run: Run) -> No
 def test_explain_and_design_count_them(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(f"network: {NETWORKS['several']}\ndata: {DATA}\n")
-    (network, *_) = answer(run, "explain", path)["assumptions"]
+    (network, *_) = run.document("explain", path)["assumptions"]
     assert network["text"].endswith(", biases")
-    (row,) = answer(run, "design", path, "--widths", "6", "--depth", "1")["architectures"]
+    (row,) = run.document("design", path, "--widths", "6", "--depth", "1")["architectures"]
     assert row["weights"] == (5 + 1) * 6 + (6 + 1) * 3
 
 

@@ -207,11 +207,6 @@ training: {stepsize: 0.05, batch_size: 16, iterations: 500}
 SAME = ("stepsize", "batch_size", "iterations", "keep_prob", "decay", "largest_gradient", "kind", "layers")
 
 
-def swept(run: Run, *arguments: str | Path) -> dict[str, Any]:
-    found: dict[str, Any] = run.document("sweep", *arguments)
-    return found
-
-
 def settings(values: dict[str, Any]) -> list[str]:
     return [part for key, value in values.items() for part in ("--set", f"{key}={json.dumps(value)}")]
 
@@ -232,7 +227,7 @@ def test_bounds_are_those_of_the_bound_command(
 ) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS[kind] + REST.replace(", mean_square: 0.12", ""))
-    found = swept(run, spec, *(part for text in vary for part in ("--vary", text)))
+    found = run.document("sweep", spec, *(part for text in vary for part in ("--vary", text)))
     assert len(found["points"]) == np.prod([len(axis["values"]) for axis in found["axes"]])
     outside = 0
     for point in found["points"]:
@@ -263,7 +258,7 @@ def test_what_is_open_is_the_first_rank_of_recommend(
     spec = tmp_path / "a.yaml"
     text = SPECS[kind] + "\ndata: {mean: 0.3, mean_square: 0.12, samples: 1000}\nbudget: {epochs: 20}\n"
     spec.write_text(text)
-    found = swept(run, spec, "--vary", "network.layers[1]=2:40:log3", "--advice", advice)
+    found = run.document("sweep", spec, "--vary", "network.layers[1]=2:40:log3", "--advice", advice)
     assert any("recommend" in note and advice in note for note in found["notes"])
     for point in found["points"]:
         chosen = settings(point["values"])
@@ -279,7 +274,9 @@ def test_what_is_open_is_the_first_rank_of_recommend(
 def test_no_plan_at_some_points_is_a_gap_there(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS["autoencoder"] + "\ndata: {mean: 0.3}\ntarget: {eps: 0.1, delta: 0.1}\n")
-    found = swept(run, spec, "--vary", "target.eps=0.001:5:log2", "--set", "search.batch_size=[16]")
+    found = run.document(
+        "sweep", spec, "--vary", "target.eps=0.001:5:log2", "--set", "search.batch_size=[16]"
+    )
     first, last = found["points"]
     assert run("recommend", spec, "--set", "target.eps=0.001", "--set", "search.batch_size=[16]").code == 1
     assert first["notes"][0].startswith("Nothing to advise: ")
@@ -308,6 +305,6 @@ def test_a_network_beyond_all_numbers_is_a_gap(run: Run, tmp_path: Path) -> None
 def test_depth_varies_with_whole_lists(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "a.yaml"
     spec.write_text(SPECS["multilayer"] + REST)
-    found = swept(run, spec, "--vary", "network.layers=[20,6,3];[20,6,6,3]")
+    found = run.document("sweep", spec, "--vary", "network.layers=[20,6,3];[20,6,6,3]")
     assert [point["layers"] for point in found["points"]] == [[20, 6, 3], [20, 6, 6, 3]]
     assert found["points"][1]["values"] == {"network.layers": [20, 6, 6, 3]}

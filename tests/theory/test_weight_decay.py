@@ -119,18 +119,14 @@ training: {optimizer: {name: sgd, weight_decay: 0.05}}
 FIXED = ("--set=training.stepsize=0.05", "--set=training.batch_size=50", "--set=training.iterations=200")
 
 
-def asked(run: Run, *command: str, **more: Any) -> Any:
-    return run.document(*command, **more)
-
-
 def test_bounds_and_guarantees_count_it(run: Run) -> None:
     plain = SPEC.replace("{name: sgd, weight_decay: 0.05}", "sgd")
-    with_it, without = (asked(run, "bound", "-", *FIXED, stdin=text) for text in (SPEC, plain))
+    with_it, without = (run.document("bound", "-", *FIXED, stdin=text) for text in (SPEC, plain))
     assert with_it["constants"] == "certified"
     assert with_it["bound"] > without["bound"] > 0
-    found = asked(run, "recommend", "-", "--constants", "certified", stdin=SPEC)
+    found = run.document("recommend", "-", "--constants", "certified", stdin=SPEC)
     assert "a weight decay of 0.05 that f counts as 0.05 ||W||^2/2" in found["guarantee"]["statement"]
-    verified = asked(run, "verify", "-", *FIXED, "--constants", "certified", "--runs", "40", stdin=SPEC)
+    verified = run.document("verify", "-", *FIXED, "--constants", "certified", "--runs", "40", stdin=SPEC)
     assert [case["verdict"] for case in verified["cases"]] == ["consistent"]
     assert "weight decay 0.05 as a term of f" in run("explain", "-", *FIXED, "-f", "json", stdin=SPEC).out
 
@@ -187,7 +183,7 @@ def test_weights_without_a_box_stay_where_their_decay_holds_them(
 
 def test_a_regularised_layer_has_a_guarantee_without_a_known_start(run: Run) -> None:
     text = FLAT.replace("LOSS", "cross_entropy")
-    found = asked(run, "recommend", "-", "--constants", "certified", stdin=text)
+    found = run.document("recommend", "-", "--constants", "certified", stdin=text)
     start = resolve(parse_spec(text, file="s.yaml").spec).initial_loss
     longest_ = math.sqrt(2 * 4) / 0.05  # C/lambda, C_1 = sqrt 2 and rows of four ones
     reach = longest_ * 2
@@ -196,10 +192,10 @@ def test_a_regularised_layer_has_a_guarantee_without_a_known_start(run: Run) -> 
     (said,) = [each for each in found["assumed"] if each["key"] == "training.initial_loss"]
     assert "decay does not shorten" in said["why"]
     known = text.replace("training: {", "training: {initial_loss: 1, ")
-    less = asked(run, "recommend", "-", "--constants", "certified", stdin=known)
+    less = run.document("recommend", "-", "--constants", "certified", stdin=known)
     assert less["guarantee"]["bound"] < found["guarantee"]["bound"]
     quick = ("--constants", "certified", "--runs", "40")
-    verified = asked(run, "verify", "-", *FIXED, *quick, stdin=known, code=3)
+    verified = run.document("verify", "-", *FIXED, *quick, stdin=known, code=3)
     (case,) = verified["cases"]
     assert 0 < case["measured"] < case["upper"] < case["bound"]
 
@@ -210,7 +206,7 @@ def test_momentum_that_decays_has_no_bound_and_says_what_has(run: Run) -> None:
     refused = run.refused("bound", "-", *FIXED, stdin=text)
     assert "no largest gradient with momentum and without a box" in refused
     change = refused.strip().rpartition("or add --set ")[2]
-    assert asked(run, "bound", "-", *FIXED, "--set", change, stdin=text)["bound"] > 0
-    found = asked(run, "recommend", "-", stdin=text)
+    assert run.document("bound", "-", *FIXED, "--set", change, stdin=text)["bound"] > 0
+    found = run.document("recommend", "-", stdin=text)
     assert found["guarantee"] is None
     assert found["train"]["optimizer_settings"] == {"beta": 0.9, "weight_decay": 0.05}
