@@ -114,6 +114,26 @@ def test_the_steps_that_won_are_told_beside_those_advised(won: tuple[float, floa
     assert said in str(replace(found, pilot=pilot, train=replace(plan, stepsize=(plan.common_stepsize,) * 2)))
 
 
+def test_shorter_steps_are_advised_where_they_do_as_well() -> None:
+    """Of noisy classes: a constant stepsize leaves its noise in the last weights.
+
+    The oracle is the loss of other rows, by scikit-learn, at the stepsize that won short runs.
+    """
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(1400, 10))
+    y = 2 * np.abs(x[:, 0]) + x[:, 2] - x[:, 3] - 1.5 + rng.logistic(size=1400) / 2 > 0
+    found = recommend(model=classifier(hidden_layer_sizes=(32,)), data=(x[:600], y[:600]))
+    won = max(found.advice.pilot.raced[0].stepsizes)
+    assert found.arguments["learning_rate_init"] < 0.3 * won
+
+    def loss(**settings: Any) -> float:
+        made = found.estimator.set_params(**{f"mlpclassifier__{key}": each for key, each in settings.items()})
+        chances = made.fit(x[:600], y[:600]).predict_proba(x[600:])
+        return float(-np.log(chances[np.arange(800), y[600:].astype(int)]).mean())
+
+    assert loss() < loss(learning_rate_init=won)
+
+
 def test_batch_size_and_length_are_the_models_own_unless_told() -> None:
     data = UNIT, WORDS
     assert recommend(model=classifier(batch_size=48), data=data).arguments["batch_size"] == 48

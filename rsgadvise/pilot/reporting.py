@@ -289,7 +289,7 @@ class Reporter:
                 break
         ended = [one for one in tried if math.isfinite(one[1].best.loss + one[1].best.held_out_loss)]
         best = min(ended, key=lambda one: one[1].best.held_out_loss, default=None)
-        free = self.space.stepsize is None and self.spending.cooldown > 0
+        free = self.space.stepsize is None
         most = min(_HALVINGS + 1, self.spending.rehearsal / each) if free else 0
         while best is not None and len(tried) + 1 <= most:
             rehearsed(best[0].slowed(_SHORTER))
