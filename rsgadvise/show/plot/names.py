@@ -176,7 +176,7 @@ def _times(ratio: float) -> str:
     return f"{rounded:,.0f}" if 100 <= rounded < 1e6 else f"{rounded:.3g}"
 
 
-def looseness_text(name: str, pairs: Sequence[tuple[float, float]], places: str = "points") -> Iterator[str]:
+def looseness_text(name: str, pairs: Sequence[tuple[float, float]]) -> Iterator[str]:
     """How far a bound lies above what was measured, over (bound, measured).
 
     Example:
@@ -195,7 +195,7 @@ def looseness_text(name: str, pairs: Sequence[tuple[float, float]], places: str 
         yield f"The {name} is {low} to {high} times the measured, median {_times(median(ratios))}."
     below = sum(1 for ratio in ratios if ratio < 1)
     if below:
-        yield f"The {name} lies below the measured mean at {below} of {len(ratios)} {places}."
+        yield f"The {name} lies below the measured mean at {below} of {len(ratios)} points."
 
 
 def missing_text(name: str, lacking: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:

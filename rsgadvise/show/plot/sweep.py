@@ -92,7 +92,7 @@ class _Point:
 
 @dataclass(frozen=True, slots=True)
 class _Sweep:
-    axes: typed.Entries[_Axis]
+    axes: Annotated[typed.Entries[_Axis], typed.must("hold one axis, or two", lambda axes: 0 < len(axes) < 3)]
     points: typed.Entries[_Point]
     confidence: typed.Probability | None = None
     seed: typed.Whole | None = None
@@ -113,20 +113,25 @@ def sweep_chart(document: typed.Document) -> Chart:
     found = document.read(_Sweep)
     varied, points = found.axes, found.points
     _check(document, found)
-    groups = _groups(document, varied[1:], points)
+    groups = _groups(document, varied)
     rows = sorted((_row(point, varied, groups) for point in points), key=lambda row: row.at)
     depth = max(len(point.layers) for point in points)
     kinds = sorted({point.kind for point in points})
     kind = kinds[0] if len(kinds) == 1 else ""
-    across = _across(varied[:1], rows, depth, kind)
+    first = varied[0]
+    name = axis_name(first.key, depth, kind)
+    if first.numeric:
+        across = across_axis(name, sorted({row.at for row in rows}))
+    else:
+        across = categories(name, [value_text(value) for value in first.values])
     lines = _Lines(rows, len(groups), across.scale != "category")
-    axes = " and ".join(symbol(axis.key, depth) for axis in varied) or "one point"
+    axes = " and ".join(symbol(axis.key, depth) for axis in varied)
     network = f"{' and '.join(kinds)} {layer_names([row.point.layers for row in rows])}"
     return Chart(
         title=f"Sweep over {axes}: {network}",
         subtitle=_fixed(rows, varied),
         rows=_panels(lines, across, interval_text(found.confidence)),
-        group_name=", ".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
+        group_name="".join(axis_name(axis.key, depth, kind) for axis in varied[1:]),
         groups=tuple(groups),
         caption=tuple(_caption(rows, found.seed)),
     )
@@ -142,14 +147,9 @@ def _check(document: typed.Document, found: _Sweep) -> None:
                 raise document.error(path, f"must be one of the values of the axis {axis.key}", value)
 
 
-def _groups(document: typed.Document, varied: Sequence[_Axis], points: Sequence[_Point]) -> list[str]:
-    """The values of the second axis, or the combinations of all further ones, in order of appearance."""
-    if not varied:
-        return []
-    names = list(dict.fromkeys(_group(point, varied) for point in points))
-    if len(varied) == 1:
-        order = [value_text(value) for value in varied[0].values]
-        names.sort(key=lambda name: order.index(name) if name in order else len(order))
+def _groups(document: typed.Document, varied: Sequence[_Axis]) -> list[str]:
+    """The values of the second axis, if there is one."""
+    names = [value_text(value) for axis in varied[1:] for value in axis.values]
     if len(names) > _MOST_GROUPS:
         rule = f"must have at most {_MOST_GROUPS} values after the first axis, which can be told apart"
         fix = "sweep fewer, or name the longer axis first"
@@ -157,31 +157,14 @@ def _groups(document: typed.Document, varied: Sequence[_Axis], points: Sequence[
     return names
 
 
-def _group(point: _Point, varied: Sequence[_Axis]) -> str:
-    texts = [value_text(point.values[axis.key]) for axis in varied]
-    if len(varied) == 1:
-        return texts[0]
-    return ", ".join(f"{symbol(a.key, 0)} = {text}" for a, text in zip(varied, texts, strict=True))
-
-
 def _row(point: _Point, varied: Sequence[_Axis], groups: Sequence[str]) -> _Row:
     values, depth = point.values, len(point.layers)
     return _Row(
-        at=varied[0].place(values[varied[0].key]) if varied else 0.0,
-        group=groups.index(_group(point, varied[1:])) if groups else None,
+        at=varied[0].place(values[varied[0].key]),
+        group=groups.index(value_text(values[varied[1].key])) if groups else None,
         label=", ".join(f"{symbol(axis.key, depth)} = {value_text(values[axis.key])}" for axis in varied),
         point=point,
     )
-
-
-def _across(varied: Sequence[_Axis], rows: Sequence[_Row], depth: int, kind: str) -> Axis:
-    if not varied:
-        return categories("", ("the only point",))
-    axis = varied[0]
-    name = axis_name(axis.key, depth, kind)
-    if axis.numeric:
-        return across_axis(name, sorted({row.at for row in rows}))
-    return categories(name, [value_text(value) for value in axis.values])
 
 
 @dataclass(frozen=True, slots=True)
