@@ -87,6 +87,8 @@ def test_lines_and_dots_lie_where_their_numbers_say(config: Config, name: str) -
     for curve in curves.curves:
         chart = charts[f"curve-{curve.knob}"]
         across, up = scales(chart)
+        assert across(380) > across(54)
+        assert up(26) > up(238)  # larger values stand higher
         for each in curve.series:
             drawn = points(line(chart, each.name).get("d", ""))
             finite = [(x, y) for x, y in zip(curve.x, each.values, strict=True) if math.isfinite(y)]
