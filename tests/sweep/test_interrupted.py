@@ -16,7 +16,7 @@ import pytest
 SPEC = """
 network: {kind: multilayer, layers: [6, 4, 2], weight_bound: 0.5}
 data: {mean: 0.3, mean_square: 0.12}
-training: {stepsize: 0.4, batch_size: 8, iterations: 400}
+training: {stepsize: 0.4, batch_size: 8, iterations: 10000}
 """
 
 
@@ -60,7 +60,8 @@ def test_ctrl_c_before_the_first_point_leaves_a_file_as_it_was(tmp_path: Path) -
     with started(
         tmp_path, "--jobs", "1", "--set", "training.iterations=10000000", "-o", str(kept), after=0
     ) as process:
-        time.sleep(3)
+        while int(Path(f"/proc/{process.pid}/stat").read_text().split()[13]) < 200:  # hundredths of a second
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
