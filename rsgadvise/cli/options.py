@@ -298,8 +298,8 @@ class DataOptions:
         ),
     ] = "drop"
     target_kind: Annotated[
-        Literal["auto", "classes", "values"],
-        typer.Option(help=f"{_OF_DATA} whether the targets are labels or values."),
+        Literal["auto", "classes", "values", "logarithms"],
+        typer.Option(help=f"{_OF_DATA} whether the targets are labels, values, or values with a long tail."),
     ] = "auto"
     table: Annotated[
         list[str] | None,

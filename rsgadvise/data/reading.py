@@ -30,7 +30,7 @@ class Reading:
         exclude: columns of a table that are neither features nor target; ("none",) to keep even those that
             are left out by themselves, such as an index.
         categories: what becomes of columns of a few words; None asks.
-        target_kind: whether targets are classes or values; auto looks at them.
+        target_kind: whether targets are classes, values or logarithms of values; auto looks at them.
         missing: what becomes of rows that lack cells of features: left out, or filled in.
         table: how a table of text is written, as far as it is not to be found.
         one_output: whether two classes are to be one number, 0 or 1.

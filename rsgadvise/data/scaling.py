@@ -18,9 +18,12 @@ from rsgadvise.records import dataclass
 # What is measured from a data file.
 
 ScalingChoice = Literal["auto", "none", "minmax", "robust", "standard"]
-RealTargets = Literal["none", "divide by 255", "min-max per column"]
+RealTargets = Literal["none", "divide by 255", "min-max per column", "min-max per column of logarithms"]
+LOGARITHMS: RealTargets = "min-max per column of logarithms"
 ScalingKind = Literal[
-    RealTargets,
+    "none",
+    "divide by 255",
+    "min-max per column",
     "robust, 1st to 99th percentile per column",
     "standard, mean 0 and variance 1 per column",
 ]
@@ -60,7 +63,7 @@ class DataStatistics:
         input_dim: d.
         output_dim: length of one encoded target, or None without targets.
         target_encoding: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by
-            255" or "min-max per column" for real targets; or None without targets.
+            255", "min-max per column" or `LOGARITHMS` for real targets; or None without targets.
         scaling: "none", "divide by 255", "min-max per column", `ROBUST`, where what lies beyond the two
             percentiles of a column is clipped, or `STANDARD`, whose means are all 0.
         passes: passes over the file.

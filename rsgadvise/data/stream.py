@@ -29,7 +29,7 @@ from rsgadvise.records import dataclass
 if TYPE_CHECKING:
     from rsgadvise.data.reading import Reading
 
-TargetKind = Literal["auto", "classes", "values"]
+TargetKind = Literal["auto", "classes", "values", "logarithms"]
 Array = NDArray[Any]
 Chunk = tuple[Array, Array | None]
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rsgadvise.data.scaling import LOGARITHMS, RealTargets
 from rsgadvise.data.stream import Array, TargetKind
 from rsgadvise.errors import DataError
 from rsgadvise.records import dataclass
@@ -20,7 +21,9 @@ MAX_CLASSES = 100_000
 _MAX_ENCODED_BYTES = 1 << 32
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
-Kind = Literal["one-hot", "0 and 1", "none", "divide by 255", "min-max per column"]
+_TAIL = 0.1  # of a range: where the mean of values with a long tail lies, at most
+
+Kind = Literal["one-hot", "0 and 1", RealTargets]
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class TargetEncoding:
     """How the targets of one file become vectors in [0, 1].
 
     Args:
-        kind: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by 255" or "min-
-            max per column" for real targets.
+        kind: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by 255", "min-max
+            per column" or `LOGARITHMS` for real targets.
         dim: length of one encoded target.
         classes: the labels in the order of their one-hot positions, or None.
-        low, span: offset and width of each column for "min-max per column".
+        low, span: offset and width of each column for "min-max per column", or of its logarithms.
+        shift: what is added to each column before its logarithm is taken; None where none is.
         notes: what a user should know of how they were taken.
     """
 
@@ -42,6 +46,7 @@ class TargetEncoding:
     low: NDArray[np.float64] | None = None
     span: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
+    shift: NDArray[np.float64] | None = None
 
     def encode(self, values: Array) -> NDArray[np.float64]:
         """Encode (rows,) or (rows, k) targets into (rows, dim)."""
@@ -71,11 +76,17 @@ class TargetEncoding:
         numbers = _as_numbers(rows)
         if self.kind == "divide by 255":
             return numbers / 255.0
-        if self.low is None or self.span is None:
-            return numbers
-        width = np.where(self.span > 0, self.span, 1.0)
-        scaled: NDArray[np.float64] = np.clip((numbers - self.low) / width, 0.0, 1.0)
-        return scaled
+        return np.clip(self._scaled(numbers), 0.0, 1.0) if self.low is not None else numbers
+
+    def _scaled(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Numbers in ranges that were seen as [0, 1], and beyond."""
+        assert self.low is not None
+        assert self.span is not None
+        if self.shift is not None:
+            # Later rows may hold what has no logarithm: they are taken for the smallest that was seen.
+            moved = numbers + self.shift
+            numbers = np.log(np.where(moved > 0, moved, np.exp(self.low)))
+        return (numbers - self.low) / np.where(self.span > 0, self.span, 1.0)
 
     def decode(self, outputs: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """What (rows, dim) outputs stand for: places in `classes`, or values in the units of the file."""
@@ -86,7 +97,11 @@ class TargetEncoding:
         found = outputs.astype(np.float64)
         if self.kind == "divide by 255":
             return found * 255.0
-        return found if self.low is None or self.span is None else self.low + self.span * found
+        if self.low is None or self.span is None:
+            return found
+        found = self.low + self.span * found
+        with np.errstate(over="ignore"):
+            return found if self.shift is None else np.exp(found) - self.shift
 
     def later(self, values: Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """(encoded targets, which rows have them) of rows that come later.
@@ -104,9 +119,7 @@ class TargetEncoding:
             return self.encode(rows[known]) if known.any() else np.empty((0, self.dim)), known
         numbers = _as_numbers(rows)
         known = np.asarray(np.isfinite(numbers).all(axis=1), bool)
-        if self.low is None or self.span is None:
-            return self.encode(rows[known]), known
-        return (numbers[known] - self.low) / np.where(self.span > 0, self.span, 1.0), known
+        return (self.encode(rows[known]) if self.low is None else self._scaled(numbers[known])), known
 
 
 def _as_rows(values: Array) -> Array:
@@ -139,7 +152,9 @@ class TargetSummary:
     One column of text is labels. So are whole numbers, however they are stored, if they count the classes (0
     to k - 1, or 1 to k) and one comes twice or they are at most 10, if they are two such as -1 and 1, or if
     at most 20 differ, each twice in the mean; but more than 20 only if none is rare among them, as the ends
-    of what was measured are. Anything else is a real target.
+    of what was measured are. Anything else is a real target, and one with a long tail, such as incomes or
+    claims, if none is negative and the mean lies in the lowest tenth of the range: of such columns logarithms
+    are scaled, since as they are nearly all of them would be about 0.
 
     Args:
         name: how messages call the targets.
@@ -161,6 +176,9 @@ class TargetSummary:
         self._numbers = Counter[float]()  # of a single column, while they may be labels
         self._low: NDArray[np.float64] | None = None
         self._high: NDArray[np.float64] | None = None
+        self._sums: NDArray[np.float64] = np.zeros(())  # of each column: of its values,
+        self._logs: NDArray[np.float64] = np.zeros(())  # of logarithms of those above 0,
+        self._above: NDArray[np.float64] = np.zeros(())  # and how many these are
 
     def update(self, values: Array) -> None:
         rows = _as_rows(values)
@@ -210,15 +228,20 @@ class TargetSummary:
         low, high = numbers.min(axis=0), numbers.max(axis=0)
         self._low = low if self._low is None else np.minimum(self._low, low)
         self._high = high if self._high is None else np.maximum(self._high, high)
+        above = numbers > 0
+        with np.errstate(over="ignore"):
+            self._sums = self._sums + numbers.sum(axis=0)
+        self._logs = self._logs + np.log(numbers, where=above, out=np.zeros(numbers.shape)).sum(axis=0)
+        self._above = self._above + above.sum(axis=0)
 
     def finish(self) -> TargetEncoding:
         if not self._rows:
             raise DataError(f"{self._name}: has zero rows; at least one is needed")
         if not self._numeric:
-            if self._kind == "values":
+            if self._kind in ("values", "logarithms"):
                 raise DataError(
-                    f"{self._name}: hold text, which are no values; leave out data.target_kind: values "
-                    "(--target-kind values), or name a column of numbers"
+                    f"{self._name}: hold text, which are no values; leave out data.target_kind: {self._kind} "
+                    f"(--target-kind {self._kind}), or name a column of numbers"
                 )
             return self._one_hot(text=True)
         assert self._low is not None
@@ -237,19 +260,54 @@ class TargetSummary:
                     f"The targets, {len(self._numbers):,} different whole numbers, were taken for values; "
                     "data.target_kind: classes (--target-kind classes) takes them for labels.",
                 )
-        if self._low.min() >= 0.0 and self._high.max() <= 1.0:
+        return self._real(self._low, self._high, notes)
+
+    def _real(
+        self, low: NDArray[np.float64], high: NDArray[np.float64], notes: tuple[str, ...]
+    ) -> TargetEncoding:
+        """Values: in [0, 1] as they are, others scaled from the smallest to the largest."""
+        if self._kind != "logarithms" and low.min() >= 0.0 and high.max() <= 1.0:
             return TargetEncoding("none", self._columns)
+        if (shift := self._shift(low, high)) is not None:
+            low, high = low + shift, high + shift
+            what, they = ("target has", "its") if self._columns == 1 else ("targets have", "their")
+            notes += (
+                f"The {what} a long tail: {they} logarithms are trained on; data.target_kind: values "
+                "(--target-kind values) says otherwise.",
+            )
+            return TargetEncoding(
+                LOGARITHMS, self._columns, None, np.log(low), np.log(high) - np.log(low), notes, shift
+            )
         if self._eight_bit:
             return TargetEncoding("divide by 255", self._columns)
         with np.errstate(over="ignore"):
-            span = self._high - self._low
+            span = high - low
         if not np.isfinite(span).all():
             raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
         if self._columns == 1 and span[0] > 0:
-            notes += (f"The target was scaled: 0 stands for {self._low[0]:.9g}, 1 for {self._high[0]:.9g}.",)
+            notes += (f"The target was scaled: 0 stands for {low[0]:.9g}, 1 for {high[0]:.9g}.",)
         elif self._columns > 1:
             notes += ("Each target was scaled from its smallest value, 0, to its largest, 1.",)
-        return TargetEncoding("min-max per column", self._columns, low=self._low, span=span, notes=notes)
+        return TargetEncoding("min-max per column", self._columns, low=low, span=span, notes=notes)
+
+    def _shift(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """What to add to each column before its logarithm is taken; None where none is.
+
+        Nothing to positive numbers; where some are 0, the geometric mean of the others.
+        """
+        if self._kind == "logarithms":
+            if low.min() < 0:
+                raise DataError(
+                    f"{self._name}: must not be below 0 to have logarithms; got {low.min():g}; say "
+                    "data.target_kind: values (--target-kind values)"
+                )
+        elif self._kind != "auto" or low.min() < 0 or not self._long_tailed(low, high):
+            return None
+        return np.where(low > 0, 0.0, np.exp(self._logs / np.maximum(self._above, 1)))
+
+    def _long_tailed(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> bool:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool((self._sums / self._rows - low < _TAIL * (high - low)).all())
 
     def _are_labels(self) -> tuple[bool, bool]:
         """(whether whole numbers are labels, whether that is sure)."""

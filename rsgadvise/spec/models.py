@@ -321,7 +321,7 @@ STANDARD = "standard"
 LINEAR = "squared_linear"
 CATEGORIES = Choice(("one_hot", "exclude"))
 MISSING = Choice(("drop", "fill"))
-TARGET_KIND = Choice(("auto", "classes", "values"))
+TARGET_KIND = Choice(("auto", "classes", "values", "logarithms"))
 NAMES = Several(Text(index=True), wrap=True)
 SEPARATOR = Mark("tab", "comma", "semicolon", "pipe", "space", "spaces")
 DECIMAL = Choice((".", ","))
@@ -596,9 +596,10 @@ class Data(Section):
         description="Rows that lack features: left out, or filled in with the median of the column, a column "
         "of words with none of them.",
     )
-    target_kind: Annotated[Literal["auto", "classes", "values"], TARGET_KIND] = Field(
+    target_kind: Annotated[Literal["auto", "classes", "values", "logarithms"], TARGET_KIND] = Field(
         default="auto",
-        description="Whether the targets are labels of classes or values; auto looks at them.",
+        description="Whether the targets are labels of classes, values, or values with a long tail, of which "
+        "logarithms are trained on; auto looks at them.",
     )
     table: Table | None = Field(default=None, description="How a table of text is written.")
 

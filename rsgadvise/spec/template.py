@@ -36,7 +36,7 @@ DATA_COMMENTS: Mapping[str, str] = {
     "scaling": "auto, none, minmax, robust (percentiles) or standard",
     "categories": "columns of words: one_hot or exclude",
     "missing": "rows that lack cells: drop, or fill with medians",
-    "target_kind": "auto, classes or values",
+    "target_kind": "auto, classes, values or logarithms",
     "table": "how the text is written: {separator: ';', decimal: ','}",
 }
 

@@ -194,6 +194,10 @@ def test_values_come_back_in_units_of_the_file(tmp_path: Path) -> None:
         later = rows.like(written(beyond, tmp_path / "b.csv"))
         assert later.y is not None
         np.testing.assert_allclose(later.y, oracle.transform(beyond[names].to_numpy()), rtol=1e-9)
+    claims = np.exp(rng.normal(5, 3, 50))
+    tailed = read_rows(written(frame.assign(price=claims), tmp_path / "d.csv"), target="price")
+    half = float(tailed.answers(np.array([[0.5]]))["price"][0])
+    assert half == pytest.approx(np.sqrt(claims.min() * claims.max()))
     constant = read_rows(written(frame.assign(price=3.5), tmp_path / "c.csv"), target="price")
     assert constant.answers(np.array([[0.7]])) == {"price": ["3.5"]}
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import gmean
 
+from rsgadvise.data.scaling import LOGARITHMS
 from rsgadvise.data.targets import MAX_CLASSES, TargetSummary, encode_targets
 from rsgadvise.errors import DataError
 
@@ -168,3 +170,59 @@ def test_two_classes_may_be_one_output(values: Any) -> None:
     assert encoding.notes[0].startswith("The output is 0 for the class ")
     three = encode_targets(np.array(["a", "b", "c"]), one_output=True)[1]
     assert (three.kind, three.dim) == ("one-hot", 3)
+
+
+def _drawn(name: str) -> np.ndarray[Any, Any]:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(np.exp(2 * rng.normal(size=500)))
+    return {
+        "incomes": np.exp(rng.normal(10, 1.2, 500)),
+        "money, half of it 0": np.where(rng.random(500) < 0.5, 0.0, np.exp(rng.normal(3, 1.5, 500))),
+        "counts": counts.astype(float),
+        "two columns": np.exp(rng.normal(size=(500, 2)) * [1.5, 2.0]),
+        "exponential": rng.exponential(3e4, 500),
+        "normal": rng.normal(2e5, 1e3, 500),
+        "losses too": rng.standard_cauchy(500),
+        "shares": np.exp(rng.normal(-9, 1.2, 500)).clip(0, 1),
+        "one of two": np.column_stack([np.exp(rng.normal(1, 2, 500)), rng.normal(3, 1, 500)]),
+        "near the largest float": np.linspace(1e306, 1.7e308, 20),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["incomes", "money, half of it 0", "counts", "two columns"])
+def test_of_values_with_a_long_tail_logarithms_are_scaled(name: str) -> None:
+    values = _drawn(name)
+    found, encoding = encode_targets(values)
+    assert encoding.kind == LOGARITHMS
+    rows = values.reshape(500, -1)
+    shift = 0.0 if rows.min() > 0 else gmean(rows[rows > 0])
+    logs = np.log(rows + shift)
+    low, span = logs.min(axis=0), np.ptp(logs, axis=0)
+    np.testing.assert_allclose(found, (logs - low) / span, atol=1e-12)
+    outputs = np.random.default_rng(1).random(rows.shape)
+    np.testing.assert_allclose(
+        encoding.decode(outputs), np.exp(low + span * outputs) - shift, rtol=1e-9, atol=1e-9
+    )
+    beyond = np.vstack([3 * rows.max(axis=0), -rows.max(axis=0)])  # of which the second has no logarithm
+    later, known = encoding.later(beyond)
+    said = [(np.log(beyond[0] + shift) - low) / span, np.zeros(rows.shape[1])]
+    np.testing.assert_allclose(later, said, rtol=1e-9, atol=1e-12)
+    assert known.all()
+    assert encode_targets(values, kind="values")[1].kind == "min-max per column"
+    with pytest.raises(
+        DataError, match=r"must not be below 0 to have logarithms; got -.*--target-kind values"
+    ):
+        encode_targets(-rows, kind="logarithms")
+
+
+@pytest.mark.parametrize(
+    "name", ["exponential", "normal", "losses too", "shares", "one of two", "near the largest float"]
+)
+def test_other_values_are_scaled_as_they_are(name: str) -> None:
+    assert encode_targets(_drawn(name))[1].kind in ("min-max per column", "none")
+
+
+def test_logarithms_that_are_asked_for() -> None:
+    found, encoding = encode_targets(np.array([1.0, 10.0, 1000.0]), kind="logarithms")
+    np.testing.assert_allclose(found[:, 0], [0, 1 / 3, 1], rtol=1e-12)
+    assert encoding.decode(np.array([[2 / 3]]))[0, 0] == pytest.approx(100)

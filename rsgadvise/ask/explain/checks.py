@@ -226,6 +226,7 @@ def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
         "none": "they do as they are",
         "divide by 255": "once divided by 255",
         "min-max per column": "once each column is mapped from its smallest to its largest value",
+        "min-max per column of logarithms": "once the logarithms of each column are mapped so",
     }[statistics.target_encoding]
     return Hypothesis("targets", text, True, f"{statistics.samples:,} rows were read: {how}")
 
