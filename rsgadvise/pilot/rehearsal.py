@@ -33,32 +33,36 @@ class Rehearsal:
     """Trainings of several lengths.
 
     Attributes:
-        looks: of increasing lengths, the last one whole.
+        looks: of increasing lengths, the last one whole where rows were not learnt by heart before.
         best: that which rows held out do best after, or the longest that is as good.
+        longest: iterations that the last length of all has.
         work: in gradients of single examples.
         cooldown: share of each over which its stepsize fell to 0.
         folds: parts of the rows that were held out in turn; 1 where one was.
         constant_error: share of rows held out that are not of the commonest class of the others, if classes.
-        part: of the iterations of what is rehearsed that the longest has.
+        part: of the iterations of a whole training that the longest has.
+        shorter: whether shorter steps were tried too, and rows held out did worse.
     """
 
     looks: tuple[Look, ...]
     best: Look
+    longest: int
     work: float
     cooldown: float = 0.0
     folds: int = 1
     constant_error: float | None = None
     part: float = 1.0
+    shorter: bool = False
 
     @property
     def whole(self) -> Look:
-        """At the end."""
+        """The last."""
         return self.looks[-1]
 
     @property
     def share(self) -> float:
         """Of the iterations, that best is."""
-        return self.part * self.best.iterations / self.looks[-1].iterations
+        return self.part * self.best.iterations / self.longest
 
 
 def rehearse(
@@ -74,8 +78,10 @@ def rehearse(
 
     Trainings of all lengths are one until their stepsizes fall, from where each is taken to its own end.
     Best is the longest whose loss of rows held out is at most 1.1 times the least, of those with not surely
-    more of them wrong than the longest has. Where stepsizes are constant, and so oscillate, losses of
-    neighbouring lengths are averaged, and of the last two the better one stands for the end.
+    more of them wrong than the longest has. Where the last two were both worse than that, the second more
+    than the first and with not surely fewer wrong than the best, longer ones are not trained: rows are learnt
+    by heart. Where stepsizes are constant, and so oscillate, losses of neighbouring lengths are averaged, and
+    of the last two the better one stands for the end.
 
     Args:
         arena: with rows held out, or that can be in turn: see `Arena.folds`.
@@ -94,6 +100,8 @@ def rehearse(
         parts = [_first(fold.data), _first(fold.held_out)]
         others, wrong = found = np.zeros((2, len(lengths), parts[1].rows))
         ends = _ends(here, candidate, lengths, cooldown=cooldown, replicas=replicas, threads=threads)
+        # Of several folds all have to go as far; a constant stepsize costs no more for more lengths.
+        stops = bool(cooldown) and len(folds) == 1
         for place, shot in enumerate(ends):
             for r in np.argsort(shot.replicas):
                 weights = [matrix[r : r + 1] for matrix in shot.weights]
@@ -106,6 +114,9 @@ def rehearse(
                 others[place] += losses[1] / replicas
                 if arena.labelled:
                     wrong[place] += here.wrong(outputs[1], parts[1].targets) / replicas
+            if stops and _by_heart(others[: place + 1].mean(axis=1), wrong[: place + 1]):
+                lengths, own, found = lengths[: place + 1], own[: place + 1], found[:, : place + 1]
+                break
         judged.append(found)
         seen += sum(part.rows for part in parts)
     others, wrong = np.concatenate(judged, axis=2)
@@ -122,7 +133,7 @@ def rehearse(
     commonest = [float(fold.constant_error or 0.0) for fold in folds]
     sizes = [part.shape[-1] for part in judged]
     constant = float(np.average(commonest, weights=sizes)) if arena.labelled else None
-    return Rehearsal(looks, looks[best], work, cooldown, len(folds), constant)
+    return Rehearsal(looks, looks[best], candidate.iterations, work, cooldown, len(folds), constant)
 
 
 def rehearsal_length(cooldown: float) -> float:
@@ -177,6 +188,19 @@ def _ends(
             )
 
 
+def _by_heart(losses: FloatArray, wrong: FloatArray) -> bool:
+    """Whether rows held out are past their best; see `_best`, of the lengths so far."""
+    *_, before, last = np.inf, *losses
+    best = int(np.argmin(losses))
+    return bool(last > before > _AS_GOOD * losses[best] and not _surely(wrong[best] - wrong[-1]))
+
+
+def _surely(more: FloatArray) -> NDArray[np.bool_]:
+    """Whether more rows are wrong, by how much more each is, (..., rows), than chance among them makes."""
+    error = more.std(axis=-1) / np.sqrt(more.shape[-1])
+    return np.asarray(more.mean(axis=-1) > SURELY * error)
+
+
 def _first(data: Data) -> Data:
     """At most `_ROWS` of them, which stand in no order."""
     return Data(data.inputs[:_ROWS], data.targets[:_ROWS])
@@ -198,8 +222,6 @@ def _best(losses: FloatArray, wrong: FloatArray, allowed: NDArray[np.bool_], *, 
         end = last if losses[last] <= losses[last - 1] else last - 1
         steady = np.concatenate([losses[:1], losses[:last], losses[[end, end]]])
         losses = (steady[:-2] + 2 * steady[1:-1] + steady[2:]) / 4
-    more = wrong - wrong[end]
-    error = more.std(axis=1) / np.sqrt(wrong.shape[1])
-    able = np.flatnonzero(allowed & (more.mean(axis=1) <= SURELY * error))
+    able = np.flatnonzero(allowed & ~_surely(wrong - wrong[end]))
     good = able[losses[able] <= _AS_GOOD * losses[able].min(initial=np.inf)]
     return last if not len(good) or good[-1] >= end else int(good[-1])

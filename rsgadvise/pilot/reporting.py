@@ -50,7 +50,7 @@ _COOLING, _SHORTEST_COOLING = 0.25, 0.08  # of a run: how much longer it goes on
 _BEYOND = 2.0  # standard errors
 _REPLICAS = 3  # whole trainings side by side, at most
 _IN_TURN = 0.5  # of the work for whole trainings: what those with rows held out in turn may take
-_LEAST_PART = 1 / 16  # of a training: what trainings with rows held out in turn have to last
+_LEAST_PART = 1 / 16  # of a training: what whole ones have to last
 _TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
 _HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
 _SHORTER = 0.25  # of a stepsize: what is tried too
@@ -176,7 +176,7 @@ class Reporter:
         )
         plan = training_plan(found[0], self.problem.weight_bounds)
         part = advised.stepsizes[0] / first.stepsizes[0]
-        spread = raced_spread(tournament) if advised is first else 1 / part
+        spread = _spread(tournament, rehearsal, part)
         plan = raced_plan(plan, report, spread=spread, rehearsal=rehearsal, part=part)
         if wider is not None and wider.helps:
             plan = replace(plan, weight_bound=wider.value)
@@ -254,18 +254,18 @@ class Reporter:
         shared = length * winner.iterations * EACH_STEP  # by trainings side by side
         if not (folds and self.free_length and self.spending.rehearsal):
             return winner, None, 0.0
-        part = 1.0
-        if folds > 1:  # of few rows the longest training is rarely the best: better it is shorter than none
-            part = min(1.0, _IN_TURN * self.spending.rehearsal / cost)
-            part = winner.lasting(part).iterations / winner.iterations
-            cost, shared = part * cost, part * shared
-        replicas = int(min(_REPLICAS, (self.spending.rehearsal - shared) / (cost - shared)))
-        replicas = max(replicas, int(folds > 1 and part >= _LEAST_PART))  # the part is such that one will do
-        if replicas < 1:
+        allowed, part = self.spending.rehearsal, 1.0
+        while part * cost > allowed * (_IN_TURN if folds > 1 else 1):
+            part /= 2  # where rows are learnt by heart less than the whole training shows it
+        if part < _LEAST_PART:
             return winner, None, 0.0
+        part = winner.lasting(part).iterations / winner.iterations
+        cost, shared = part * cost, part * shared
+        replicas = max(1, int(min(_REPLICAS, (allowed - shared) / (cost - shared))))
         fewest = self.space.iterations[0]
         fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
         each = shared + replicas * (cost - shared)
+        per = multiply_adds(arena.network, winner.batch_size)
         tried = list[tuple[Candidate, Rehearsal]]()
 
         def rehearsed(candidate: Candidate) -> Rehearsal:
@@ -281,23 +281,32 @@ class Reporter:
             tried.append((candidate, replace(found, part=part)))
             return found
 
+        def affordable(limit: float) -> bool:
+            """Whether one more, which learns more slowly, will fit in this work."""
+            if not tried:
+                return True
+            works = [one.work * per for _, one in tried]
+            return sum(works) + min(each, works[-1] / _SHORTER) <= limit
+
         for halvings in range(_HALVINGS + 1):
-            if tried and (halvings + 1) * each > _TWICE * self.spending.rehearsal:
+            if not affordable(_TWICE * allowed):
                 break
             found = rehearsed(winner.slowed(0.5**halvings))
-            if found.whole.loss <= fine or self.space.stepsize is not None:
+            if part < 1 or found.whole.loss <= fine or self.space.stepsize is not None:
                 break
         ended = [one for one in tried if math.isfinite(one[1].best.loss + one[1].best.held_out_loss)]
         best = min(ended, key=lambda one: one[1].best.held_out_loss, default=None)
         free = self.space.stepsize is None
-        most = min(_HALVINGS + 1, self.spending.rehearsal / each) if free else 0
-        while best is not None and len(tried) + 1 <= most:
+        while best is not None and free and len(tried) <= _HALVINGS and affordable(allowed):
             rehearsed(best[0].slowed(_SHORTER))
             if not _as_good(tried[-1][1].best, best[1].best, tournament.constant, sum(held_out)):
+                best = best[0], replace(best[1], shorter=True)
                 break
             best = tried[-1]
         work = sum(one.work for _, one in tried)
-        return (winner, None, work) if best is None else (*best, work)
+        if best is None or (folds == 1 and part < 1 and best[1].best is best[1].whole):
+            return winner, None, work  # longer ones might do better, or all learn nothing
+        return (*best, work)
 
     def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
         """What was tried where the best learns nothing, or stands still far from a loss of 0."""
@@ -638,6 +647,13 @@ def raced_spread(tournament: Tournament) -> float | None:
             ratio = runner.candidate.stepsizes[0] / best.candidate.stepsizes[0]
             apart = max(apart, abs(math.log(ratio)))
     return _HALF_RUNG * math.exp(apart)
+
+
+def _spread(tournament: Tournament, rehearsal: Rehearsal | None, part: float) -> float | None:
+    """That of what is advised, which is such a part of what was raced, after its whole trainings."""
+    spread = raced_spread(tournament) if part == 1 else 1 / part
+    tried = rehearsal is not None and rehearsal.shorter
+    return min(spread, 1 / _SHORTER) if tried and spread is not None else spread
 
 
 def _seed_noise(finalist: Finalist) -> float:

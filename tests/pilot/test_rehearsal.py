@@ -13,6 +13,7 @@ from conftest import Run
 
 from rsgadvise import recommend
 from rsgadvise.advise.results import Advice, TrainingPlan
+from rsgadvise.pilot import rehearsal
 from rsgadvise.pilot.arena import Arena
 from rsgadvise.pilot.forecast import REHEARSED, expected
 from rsgadvise.pilot.looking import LOSS_COST
@@ -129,6 +130,35 @@ def test_threads_change_nothing_and_work_is_what_was_computed(
     assert one.work == pytest.approx(8 * updates[0] / 2 + looking)
 
 
+def test_what_is_learnt_by_heart_is_not_trained_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oracle goes on to the end, and chooses the same."""
+    labels = np.eye(2, dtype=np.float32)[(RNG.random(300) < 0.5).astype(int)]
+    data, others = (Data(X[rows].astype(np.float32), labels[rows]) for rows in (np.s_[:150], np.s_[150:300]))
+    units: Any = {"activations": ("tanh",), "loss": "cross_entropy", "bias": True}
+    network = Network("multilayer", (6, 24, 2), (50.0, 50.0), **units)
+    arena = Arena(network, data, others, labelled=True, seed=1, optimizer=ADAM)
+    candidate = Candidate((0.3, 0.3), 0.0, 16, 16384, 1.0, "grid")
+    found = rehearse(arena, candidate, cooldown=0.5)
+    monkeypatch.setattr(rehearsal, "_by_heart", lambda *_: False)
+    whole = rehearse(arena, candidate, cooldown=0.5)
+    assert found.looks == whole.looks[: len(found.looks)]
+    assert (found.best, found.share, found.longest) == (whole.best, whole.share, 16384)
+    assert len(found.looks) < len(whole.looks) - 2
+    assert found.work < 0.3 * whole.work
+    held = [look.held_out_loss for look in found.looks]
+    assert held[-1] > held[-2] > 1.1 * min(held)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "stops"), [((9, 9, 9, 9), True), ((9, 9, 8, 8), True), ((30, 9, 9, 5), False)]
+)
+def test_rows_that_come_out_right_all_the_same_are_trained_on(wrong: tuple[int, ...], stops: bool) -> None:
+    each = (np.arange(100) < np.array(wrong)[:, None]).astype(float)
+    assert rehearsal._by_heart(np.array([1.0, 0.5, 0.6, 0.7]), each) == stops
+    assert not rehearsal._by_heart(np.array([1.0, 0.5, 0.6, 0.59]), each)
+    assert not rehearsal._by_heart(np.array([1.0, 0.5, 0.52, 0.7]), each)
+
+
 # A table of which little can be learnt: the oracle is stochastic gradient descent in plain numpy.
 
 X = RNG.random((400, 6))
@@ -230,6 +260,23 @@ def test_steps_that_most_starts_do_not_bear_are_halved() -> None:
     won = advice.pilot.raced[0].stepsizes  # type: ignore[attr-defined]
     assert np.all(np.divide(won, advice.train.stepsize) > 3.9)
     assert "of the stepsize that won short runs: whole trainings" in " ".join(advice.notes)
+
+
+@pytest.mark.parametrize("flipped", [0.25, 0.0])
+def test_a_part_of_a_training_tells_where_the_whole_is_too_much_work(flipped: float) -> None:
+    """If rows held out are past their best by then; else the training is as long as it was to be."""
+    labels = (X[:160, 0] > 0.5) ^ (np.random.default_rng(0).random(160) < flipped)
+    network = {**SPEC["network"], "layers": [6, 24, 2], "activation": "tanh", "loss": "cross_entropy"}
+    training = {"keep_prob": 1, "optimizer": "adam"}
+    spec = {**SPEC, "network": {**network, "bias": True}, "training": training}
+    plan = recommend(spec, data=(X[:160], labels), work=2e9).train
+    assert plan is not None
+    if flipped:
+        assert plan.iterations < plan.looks[-1].iterations <= 4000
+        assert plan.held_out_loss is not None
+        assert plan.held_out_loss < plan.looks[-1].held_out_loss
+    else:
+        assert (plan.iterations, plan.looks) == (8000, ())
 
 
 # Too few rows to hold some out of all runs: in whole trainings each fifth is, in its turn.
