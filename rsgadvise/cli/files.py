@@ -19,7 +19,6 @@ from rsgadvise.cli.output import (
     write,
 )
 from rsgadvise.cli.sources import (
-    HIDDEN,
     Usual,
     is_data,
     keys_for,
@@ -236,8 +235,9 @@ def _from_data(
             f"got {widths[0]}; {width_fix(source, widths[0], tied=kind.tied)}"
         )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=scaling)
+    usual = usual_for(kind, statistics)
     if widths is None:
-        middle = [*kind.example[1:]] if kind.tied else [] if kind.hidden == 0 else [HIDDEN]
+        middle = [*kind.example[1:]] if kind.tied else [] if kind.hidden == 0 else [usual.hidden]
         ends = [] if kind.tied else [statistics.output_dim or 0]
         widths = [statistics.input_dim, *middle, *ends]
     elif not kind.tied and statistics.output_dim not in (None, widths[-1]):
@@ -248,7 +248,7 @@ def _from_data(
     values = statistics_for_spec(statistics)
     if scaling == "standard":  # the rest is measured whenever the file is read
         values = {"samples": values["samples"]}
-    return widths, dict(values), usual_for(kind, statistics)
+    return widths, dict(values), usual
 
 
 def _without_targets(source: DataSource) -> str:

@@ -325,7 +325,7 @@ def test_init_from_data(run: Run, numbers: Path, tmp_path: Path) -> None:
     target = tmp_path / "spec.yaml"
     assert run("init", target, "--data", numbers).code == 0
     document = run.document("recommend", target, *BRIEFLY)
-    assert document["layers"] == [6, 32, 3], "as `recommend DATA` assumes it"
+    assert document["layers"] == [6, 100, 3], "as `recommend DATA` assumes it"
     measured = run.document("stats", numbers)
     assert document["spec"]["data"]["mean"] == measured["mean"]
     wrong = run("init", "--data", numbers, "--layers", "7,3")

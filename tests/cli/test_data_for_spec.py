@@ -87,7 +87,7 @@ def test_a_table_sorted_by_its_classes_needs_no_target(run: Run, tmp_path: Path)
     path = tmp_path / "sorted.csv"
     rows = [f"{(37 * i) % 101},{(53 * i) % 97},{int(i < 600)}" for i in range(1000)]
     path.write_text("a,b,spam\n" + "\n".join(rows) + "\n")
-    assert run.document("recommend", str(path), "--pilot", "0")["spec"]["network"]["layers"] == [2, 32, 2]
+    assert run.document("recommend", str(path), "--pilot", "0")["spec"]["network"]["layers"] == [2, 100, 2]
 
 
 def test_a_guessed_target_is_told_beside_what_is_wrong_with_the_others(run: Run, tmp_path: Path) -> None:
@@ -193,8 +193,9 @@ def test_columns_crushed_by_outliers_make_two_scalings_race(run: Run, tmp_path: 
         ("abc", ("--hidden", "0"), None, "cross_entropy", "sgd"),
         ("abc", ("--constants", "certified"), "tanh", "cross_entropy", "sgd"),  # which are about these
         ("abc", ("--set", "target={eps: 0.05, delta: 0.1}"), "tanh", "cross_entropy", "sgd"),
-        ("a", (), "tanh", "squared", "sgd"),
-        (("0.5", "7.25", "1.125"), (), "tanh", "squared", "sgd"),
+        ("a", (), "tanh", "squared", "adam"),
+        (("0.5", "7.25", "1.125"), (), "tanh", "squared", "adam"),
+        (("0.5", "7.25", "1.125"), ("--constants", "certified"), "tanh", "squared", "sgd"),
     ],
 )
 def test_a_data_file_alone_trains_what_is_usual(
@@ -212,6 +213,8 @@ def test_a_data_file_alone_trains_what_is_usual(
     answer = json.loads(run(*asked, *(more if "--constants" in more else ("--pilot", "0", *more))).out)
     network = answer["spec"]["network"]
     assert (network["activation"], network["loss"], network["bias"]) == (unit, loss, True)
+    few = "certified" in more or "--set" in more  # where a bound is to be small
+    assert network["layers"][1:-1] == ([] if unit is None else [32] if few else [100])
     assert answer["train"] is None or answer["train"]["optimizer"] == optimizer
     place = tmp_path / "spec.yaml"
     if not more:
