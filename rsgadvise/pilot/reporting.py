@@ -294,19 +294,26 @@ class Reporter:
             found = rehearsed(winner.slowed(0.5**halvings))
             if part < 1 or found.whole.loss <= fine or self.space.stepsize is not None:
                 break
-        ended = [one for one in tried if math.isfinite(one[1].best.loss + one[1].best.held_out_loss)]
-        best = min(ended, key=lambda one: one[1].best.held_out_loss, default=None)
+
+        def tells(found: Rehearsal) -> bool:
+            """Whether its best is one: of a part of a training longer ones than the last might do better."""
+            return math.isfinite(found.best.loss + found.best.held_out_loss) and (
+                folds > 1 or part == 1 or found.best is not found.whole
+            )
+
+        told = [one for one in tried if tells(one[1])]
+        best = min(told, key=lambda one: one[1].best.held_out_loss, default=None)
         free = self.space.stepsize is None
         while best is not None and free and len(tried) <= _HALVINGS and affordable(allowed):
-            rehearsed(best[0].slowed(_SHORTER))
-            if not _as_good(tried[-1][1].best, best[1].best, tournament.constant, sum(held_out)):
+            found = rehearsed(best[0].slowed(_SHORTER))
+            if not tells(found):
+                break
+            if not _as_good(found.best, best[1].best, tournament.constant, sum(held_out)):
                 best = best[0], replace(best[1], shorter=True)
                 break
             best = tried[-1]
         work = sum(one.work for _, one in tried)
-        if best is None or (folds == 1 and part < 1 and best[1].best is best[1].whole):
-            return winner, None, work  # longer ones might do better, or all learn nothing
-        return (*best, work)
+        return (winner, None, work) if best is None else (*best, work)
 
     def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
         """What was tried where the best learns nothing, or stands still far from a loss of 0."""
