@@ -141,7 +141,7 @@ def _page(
     source: Loaded, advice: Advice, *, title: str, written: datetime, commands: tuple[Command, ...]
 ) -> Page:
     from rsgadvise.ask.curves import curves_of
-    from rsgadvise.ask.explain.explaining import assumptions_of, input_statistics
+    from rsgadvise.ask.explain.explaining import assumptions_of
     from rsgadvise.show.html import Page
     from rsgadvise.spec.problem import resolve
 
@@ -154,7 +154,6 @@ def _page(
         advice=advice,
         curves=curves_of(spec, problem, advice),
         assumptions=assumptions_of(spec, advice, measured=measured, statistics=statistics),
-        inputs=input_statistics(spec, problem, statistics),
         statistics=statistics,
         data_name=spec.data.file or "",
         spec_name=source.loaded.source.file,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from rsgadvise.advise.evaluate import evaluate, fixed_plan
 from rsgadvise.advise.recommend import recommend
 from rsgadvise.advise.wording import TERM_WORDS
-from rsgadvise.ask.explain.checks import SYMBOLS, statistics_of
 from rsgadvise.ask.explain.hypotheses import beside_the_certified, hypotheses_of
 from rsgadvise.ask.explain.knobs import knobs_of
 from rsgadvise.ask.explain.results import Explanation, Hypothesis, Term, TrainingValue
@@ -163,27 +162,7 @@ def explained_terms(
     return tuple(found)
 
 
-# What `explain` says of the assumptions and the data, for an advice that is there already.
-
-Source = Literal["measured", "given", "assumed", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class InputStatistic:
-    """One statistic of the inputs as the bounds take it.
-
-    Attributes:
-        key: of the spec's data section. symbol: as in the explanations.
-        value: what is taken; None where nothing needs it.
-        source: measured on the data file, given in the spec, assumed since neither has it, or unknown.
-        reason: why an assumed value is safe.
-    """
-
-    key: str
-    symbol: str
-    value: float | int | None
-    source: Source
-    reason: str = ""
+# What `explain` says of the assumptions, for an advice that is there already.
 
 
 def assumptions_of(
@@ -222,33 +201,6 @@ def assumptions_of(
         measured=advice.measured,
     )
     return tuple(beside_the_certified(each, proven=best.proven) for each in found)
-
-
-def input_statistics(
-    spec: Spec, problem: Problem, statistics: DataStatistics | None
-) -> tuple[InputStatistic, ...]:
-    """mu_x, tau_x, E||x||^2 / d_x, lambda_max and S, with where each comes from.
-
-    Args:
-        spec: as given. problem: the same as numbers, with what was measured.
-        statistics: of the data file, if the spec names one.
-    """
-    assumed = {item.key: item.why for item in problem.assumed}
-    values: dict[str, float | int | None] = {
-        name: getattr(problem.moments, name) for name in statistics_of(problem)
-    }
-    values["samples"] = problem.samples
-    found = []
-    for name, value in values.items():
-        source: Source = "unknown" if value is None else "given"
-        if statistics is not None and getattr(statistics, name) is not None:
-            source = "measured"
-        elif f"data.{name}" in assumed:
-            source = "assumed"
-        found.append(
-            InputStatistic(name, SYMBOLS.get(name, "S"), value, source, assumed.get(f"data.{name}", ""))
-        )
-    return tuple(found)
 
 
 def explain(

@@ -29,7 +29,6 @@ from rsgadvise.theory import about
 if TYPE_CHECKING:
     from rsgadvise.advise.results import Advice, TrainingPlan
     from rsgadvise.ask.curves import Curves
-    from rsgadvise.ask.explain.explaining import InputStatistic
     from rsgadvise.ask.explain.results import Hypothesis
     from rsgadvise.data.scaling import DataStatistics
 
@@ -43,14 +42,6 @@ _ICONS = {
     True: "M4 12.5l5 5L20 6.5",
     False: "M5 5l14 14M19 5L5 19",
     None: "M8 8.5a4 4 0 1 1 5.5 3.7Q12 13 12 15M12 19v1",
-}
-_STATISTICS = {
-    "mean": "mean",
-    "mean_square": "mean square",
-    "second_moment": "second moment",
-    "top_eigenvalue": "top eigenvalue",
-    "largest_norm": "largest norm",
-    "samples": "rows",
 }
 _STATES = {True: ("yes", "holds"), False: ("no", "does not hold"), None: ("unknown", "not known here")}
 
@@ -72,7 +63,6 @@ class Page:
         version: of the program. written: when, with its time zone.
         advice, curves: the results.
         assumptions: what rank 1 rests on, as `explain` lists it.
-        inputs: the statistics of the inputs that the bounds take.
         statistics: of the spec's data file, whose name is `data_name`; None without one.
         spec_name, spec_text: the spec as it was read.
         commands: how to get the same again.
@@ -84,7 +74,6 @@ class Page:
     advice: Advice
     curves: Curves
     assumptions: Sequence[Hypothesis]
-    inputs: Sequence[InputStatistic]
     statistics: DataStatistics | None
     data_name: str
     spec_name: str
@@ -297,39 +286,14 @@ def _assumptions(page: Page) -> Markup:
 
 
 def _data(page: Page) -> Markup:
-    """What the bounds take of the inputs and where it is from, then what the file holds."""
-    columns = (
-        Column("statistic of the inputs", numeric=False),
-        Column("value", alike=False),
-        Column("source", numeric=False),
-    )
-    rows = tuple(
-        (
-            f"{_STATISTICS[each.key]}, {each.symbol}",
-            ""
-            if each.value is None
-            else count(int(each.value))
-            if each.key == "samples"
-            else number(each.value, 6),
-            each.source,
-        )
-        for each in page.inputs
-    )
-    assumed = [f"{each.symbol} is {each.reason}." for each in page.inputs if each.reason]
-    parts = [grid_html(Grid(columns, rows), "Statistics of the inputs")]
-    if assumed:
-        parts.append(element("ul", *(element("li", prose(sentence)) for sentence in assumed)))
+    """What the file holds."""
     if page.statistics is None:
         note = (
             "The spec names no data file: what is given is taken on trust, and `rsgadvise stats DATA` "
             "measures it."
         )
-        parts.append(element("p", prose(note), class_="note"))
-    else:
-        parts.append(element("h3", "Statistics of the file"))
-        blocks = statistics_blocks(page.statistics, page.data_name)
-        parts.append(blocks_html(blocks, "Statistics of the data"))
-    return joined(parts)
+        return element("p", prose(note), class_="note")
+    return blocks_html(statistics_blocks(page.statistics, page.data_name), "Statistics of the data")
 
 
 def _reproduce(page: Page) -> Markup:
