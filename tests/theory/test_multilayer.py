@@ -114,26 +114,6 @@ def test_13_without_dropout_is_12_written_out() -> None:
     assert float(bound.value) == pytest.approx(by_hand, rel=1e-13)
 
 
-@pytest.mark.parametrize("gamma", [0.01, 0.3, 1.1])
-def test_12_for_one_layer_is_7(gamma: float) -> None:
-    net = structure(layers=[100, 5], weight_bound=[9.0])
-    common: dict[str, Any] = {"batch_size": 50.0, "iterations": 400.0, "initial_loss": 5.0}
-    ours = dropout_bound(net=net, stepsize=np.asarray([gamma]), keep_prob=1.0, ceiling=5.0, **common)
-    single = (5 / (400 * gamma) + 13 * 500 / 256 * gamma / 50) / (1 - 13 / 16 * gamma)
-    assert float(ours.value) == pytest.approx(single, rel=1e-13)
-    best, _ = optimal_hyperparameters(net=net, ceiling=5.0, **common)
-    closed = optimal_stepsize(
-        batch_size=50.0,
-        iterations=400.0,
-        suboptimality=5.0,
-        ceiling=5.0,
-        smoothness=13 / 8,
-        gradient_variance=500 / 16,
-        geometry=Geometry.FREE,
-    )
-    assert float(best[0]) == pytest.approx(float(closed), rel=1e-6)
-
-
 @pytest.mark.parametrize("stopping", ["uniform", "matched", "increasing", "last"])
 @pytest.mark.parametrize("decay", [0.0, 0.4])
 def test_other_schedules_agree_with_the_single_layer_descent(stopping: str, decay: float) -> None:
