@@ -170,8 +170,3 @@ def test_a_redirected_spec_is_not_written_over(run: Run, monkeypatch: pytest.Mon
         monkeypatch.setattr("sys.stdin", stream)
         said = refused(run, kept.read_bytes(), kept, "recommend", "-", "-o", "spec.yaml")
     assert "the spec on standard input" in said
-
-
-def test_an_earlier_result_may_be_replaced(run: Run) -> None:
-    for _ in range(2):
-        assert run("bound", "spec.yaml", "-q", "-o", "result.txt").code == 0

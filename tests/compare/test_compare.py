@@ -204,16 +204,6 @@ def test_bad_usage_is_one_line(
     assert message in result.err
 
 
-def test_several_kinds_fit_the_terminal(run: Run, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [*(config(name) for name in NAMES), "--set", "search.batch_size=[64]"]
-    assert "| configs" not in run("compare", *paths, "-f", "markdown").out
-    for width in (60, 80, 120):
-        monkeypatch.setenv("COLUMNS", str(width))
-        shown = run("compare", *paths).out
-        assert all(len(line) <= width for line in shown.splitlines())
-    assert "Verdict" not in run("compare", *paths, "-q").out
-
-
 def test_measured_gradients(run: Run, small: Callable[..., Path]) -> None:
     """A run of one epoch against one of fifty: longer training ends at the smaller gradient, by far."""
     pair = [small("short.yaml", outputs=1, epochs=1), small("other.yaml", outputs=3, epochs=1)]

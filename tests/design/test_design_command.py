@@ -64,29 +64,6 @@ def test_the_document_has_the_keys_that_scripts_rely_on(run: Run, config: Config
     assert found["assumed"]
 
 
-@pytest.mark.parametrize(("columns", "constants"), [(80, "paper"), (120, "certified")])
-def test_tables_keep_to_the_terminal(
-    run: Run, config: Config, columns: int, constants: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(columns))
-    many = (
-        "--widths",
-        "16,1024",
-        "--depth",
-        "0:6",
-        "--top",
-        "4",
-        "--pipeline",
-        "none",
-        "--constants",
-        constants,
-        *("--set", "search.batch_size=[262144, 4194304]"),
-    )
-    done = run("design", config("mnist_design"), *many)
-    assert done.code == 0
-    assert max(map(len, done.out.splitlines())) <= columns
-
-
 def test_an_infeasible_target_names_the_least_eps_and_exits_with_1(run: Run, config: Config) -> None:
     small = ("--set", "search.batch_size=[16, 256]")
     done = run("design", config("mnist_design"), *RANGE, *small, "-f", "json")

@@ -213,17 +213,6 @@ def test_values_that_miss_the_target_are_explained_all_the_same(
     assert any("no advice" in note for note in found["notes"])
 
 
-def test_other_kinds_fit_the_terminal(run: Run, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in CONFIGS[1:3]:
-        for width in (60, 80):
-            monkeypatch.setenv("COLUMNS", str(width))
-            for line in run("explain", config(name)).out.splitlines():
-                assert len(line) <= width, line
-    quiet = run("explain", config("mnist_multilayer"), "-q").out
-    assert "output noise" in quiet
-    assert "assumption" not in quiet
-
-
 @settings(max_examples=7, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_spec_is_explained(run: Run, data: st.DataObject) -> None:
