@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsgadvise.advise.results import Look
-from rsgadvise.pilot.arena import Arena
+from rsgadvise.pilot.arena import EACH_STEP, Arena, Spending, multiply_adds
 from rsgadvise.pilot.looking import LOSS_COST
 from rsgadvise.pilot.race import Candidate, cooled_down
 from rsgadvise.pilot.tournament import losses_of, predictions
@@ -21,8 +23,15 @@ _CLOSE, _FAR = 2 ** (1 / 3), 2.0  # between lengths; far where each has an end o
 _SHORTEST = 2.0**-10  # of the lengths, as a share of the longest
 _ROWS = 1 << 12  # of either part, that losses are taken over
 _AS_GOOD = 1.1  # times the least loss of rows held out, up to which a longer training is as good
-SURELY = 1.65  # standard errors: more of them wrong than that is no accident of a few rows
-
+_SURELY = 1.65  # standard errors: more of them wrong than that is no accident of a few rows
+_REPLICAS = 3  # whole trainings side by side, at most
+_IN_TURN = 0.5  # of the work for whole trainings: what those with rows held out in turn may take
+_LEAST_PART = 1 / 16  # of a training: what whole ones have to last
+_TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
+_HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
+SHORTER = 0.25  # of a stepsize: what is tried too
+_AS_WELL, _OF_GAIN = 0.05, 0.25  # of a loss, and of what it gains on a constant's: so much more is as good
+_HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of a short run, or so much of a constant's above it
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -136,6 +145,142 @@ def rehearse(
     return Rehearsal(looks, looks[best], candidate.iterations, work, cooldown, len(folds), constant)
 
 
+@dataclass(slots=True)
+class Trials:
+    """Whole trainings with one stepsize after another, as long as their work lasts.
+
+    A stepsize at the edge of what is stable goes well from some starts, and for a while: of two that do as
+    well the shorter is safer from others. Short runs cannot tell, which go further by long steps.
+
+    Attributes:
+        arena: with rows held out.
+        cooldown, fewest, threads, replicas: see `rehearse`.
+        part: of a training that the longest lasts for.
+        allowed: multiply-adds for all of them.
+        each, sample: of those with one stepsize at most, and of the gradient of one example.
+        progress: is told of each.
+        tried: what was trained with, and what came of it.
+    """
+
+    arena: Arena
+    cooldown: float
+    fewest: int
+    threads: int
+    replicas: int
+    part: float
+    allowed: float
+    each: float
+    sample: float
+    progress: Callable[[float, str], None]
+    tried: list[tuple[Candidate, Rehearsal]] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        arena: Arena,
+        winner: Candidate,
+        spending: Spending,
+        *,
+        fewest: int,
+        threads: int,
+        progress: Callable[[float, str], None],
+    ) -> Trials | None:
+        """As many side by side, and as much of them, as the work is there for; None where that is too little.
+
+        Of few rows, of which each fifth is held out in its turn, the longest training is rarely the best; of
+        others less than the whole shows where rows are learnt by heart.
+        """
+        folds, allowed, part = len(arena.folds), spending.rehearsal, 1.0
+        if not (folds and allowed):
+            return None
+        sample = multiply_adds(arena.network, winner.batch_size)
+        length = folds * rehearsal_length(spending.cooldown)
+        cost = length * winner.samples * sample
+        while part * cost > allowed * (_IN_TURN if folds > 1 else 1):
+            part /= 2
+        if part < _LEAST_PART:
+            return None
+        part = winner.lasting(part).iterations / winner.iterations
+        cost, shared = part * cost, part * length * winner.iterations * EACH_STEP  # by those side by side
+        replicas = max(1, int(min(_REPLICAS, (allowed - shared) / (cost - shared))))
+        each = shared + replicas * (cost - shared)
+        return cls(arena, spending.cooldown, fewest, threads, replicas, part, allowed, each, sample, progress)
+
+    @property
+    def work(self) -> float:
+        """Of all that were made, in gradients of single examples."""
+        return sum(found.work for _, found in self.tried)
+
+    def at(self, candidate: Candidate) -> tuple[Candidate, Rehearsal | None, float]:
+        """(the candidate, its trainings if they tell anything, what they took)."""
+        found = self._train(candidate)
+        return candidate, found if self._tells(found) else None, self.work
+
+    def best(
+        self, winner: Candidate, reached: float, constant: float
+    ) -> tuple[Candidate, Rehearsal | None, float]:
+        """(what is advised, its trainings, what all of them took): of the winner of a race, or of shorter
+        steps, where its own end higher than its short run or shorter ones do as well.
+
+        Args:
+            winner: of short runs. reached: its loss there. constant: that of a constant prediction.
+        """
+        fine = max(_HIGHER * reached, reached + _SLIGHTLY * constant)
+        for halvings in range(_HALVINGS + 1):
+            if not self._affordable(_TWICE * self.allowed):
+                break
+            found = self._train(winner.slowed(0.5**halvings))
+            if self.part < 1 or found.whole.loss <= fine:
+                break
+        told = [one for one in self.tried if self._tells(one[1])]
+        best = min(told, key=lambda one: one[1].best.held_out_loss, default=None)
+        while best is not None and len(self.tried) <= _HALVINGS and self._affordable(self.allowed):
+            found = self._train(best[0].slowed(SHORTER))
+            if not self._tells(found):
+                break
+            if not self._as_good(found.best, best[1].best, constant):
+                best = best[0], replace(best[1], shorter=True)
+                break
+            best = self.tried[-1]
+        return (winner, None, self.work) if best is None else (*best, self.work)
+
+    def _train(self, candidate: Candidate) -> Rehearsal:
+        self.progress(1.0, "rehearsing")
+        found = rehearse(
+            self.arena,
+            candidate.lasting(self.part),
+            cooldown=self.cooldown,
+            replicas=self.replicas,
+            fewest=self.fewest,
+            threads=self.threads,
+        )
+        found = replace(found, part=self.part)
+        self.tried.append((candidate, found))
+        return found
+
+    def _affordable(self, allowed: float) -> bool:
+        """Whether shorter steps, which learn more slowly, are too."""
+        if not self.tried:
+            return True
+        last = self.tried[-1][1].work * self.sample
+        return self.work * self.sample + min(self.each, last / SHORTER) <= allowed
+
+    def _tells(self, found: Rehearsal) -> bool:
+        """Whether its best is one: of a part of a training longer ones than the last might do better."""
+        part = self.part < 1 and found.folds == 1
+        return math.isfinite(found.best.loss + found.best.held_out_loss) and not (
+            part and found.best is found.whole
+        )
+
+    def _as_good(self, look: Look, other: Look, constant: float) -> bool:
+        """Whether rows held out do about as well as after another training, whose steps are longer."""
+        rows = sum(min(fold.held_out.rows, _ROWS) for fold in self.arena.folds if fold.held_out is not None)
+        loss, wrong = other.held_out_loss, other.held_out_error or 0.0
+        well = loss + min(_AS_WELL * loss, _OF_GAIN * max(0.0, constant - loss))
+        surely = wrong + _SURELY * math.sqrt(wrong * (1 - wrong) / rows)
+        return look.held_out_loss <= well and (look.held_out_error or 0.0) <= surely
+
+
 def rehearsal_length(cooldown: float) -> float:
     """Iterations of all lengths together, in those of the longest.
 
@@ -198,7 +343,7 @@ def _by_heart(losses: FloatArray, wrong: FloatArray) -> bool:
 def _surely(more: FloatArray) -> NDArray[np.bool_]:
     """Whether more rows are wrong, by how much more each is, (..., rows), than chance among them makes."""
     error = more.std(axis=-1) / np.sqrt(more.shape[-1])
-    return np.asarray(more.mean(axis=-1) > SURELY * error)
+    return np.asarray(more.mean(axis=-1) > _SURELY * error)
 
 
 def _first(data: Data) -> Data:

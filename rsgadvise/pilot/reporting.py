@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 
 from rsgadvise.advise.recommend import described, training_plan
-from rsgadvise.advise.results import Advice, Expected, Look, MeasuredConstant, NoiseScale, TrainingPlan
+from rsgadvise.advise.results import Advice, Expected, MeasuredConstant, NoiseScale, TrainingPlan
 from rsgadvise.advise.solve import Rows
 from rsgadvise.advise.space import Space
 from rsgadvise.advise.wording import NO_BOUND_FOR
 from rsgadvise.numerals import number
 from rsgadvise.pilot import wording
-from rsgadvise.pilot.arena import EACH_STEP, Arena, Spending, flat, multiply_adds
+from rsgadvise.pilot.arena import Arena, Spending, flat
 from rsgadvise.pilot.calibration import steepness
 from rsgadvise.pilot.experiments import Change, Experiment, Explorer, boxed_share
 from rsgadvise.pilot.forecast import COOLED, REHEARSED, expected
 from rsgadvise.pilot.looking import LOSS_COST, Looks
 from rsgadvise.pilot.noise_scale import LEAST_WORK, measured_noise
 from rsgadvise.pilot.race import Candidate, Runner, cooled_down, fate, judged_rows, learns, stands_still
-from rsgadvise.pilot.rehearsal import SURELY, Rehearsal, rehearsal_length, rehearse
+from rsgadvise.pilot.rehearsal import SHORTER, Rehearsal, Trials
 from rsgadvise.pilot.results import PilotAdvice, PilotReport, Raced, Rerun, StoppedState
 from rsgadvise.pilot.stopping_choice import StoppingChoice, choose_stopping, stopping_bound
 from rsgadvise.pilot.tournament import NOT_RUN, Entry, Finalist, Tournament, loss_of, predictions, standings
@@ -48,14 +48,6 @@ _STATE_COST = 1 + PRODUCT_COST * _STATE_PRODUCTS  # of each row
 _STATE, _COOL = 7, 10  # keys of randomness
 _COOLING, _SHORTEST_COOLING = 0.25, 0.08  # of a run: how much longer it goes on while its stepsize falls to 0
 _BEYOND = 2.0  # standard errors
-_REPLICAS = 3  # whole trainings side by side, at most
-_IN_TURN = 0.5  # of the work for whole trainings: what those with rows held out in turn may take
-_LEAST_PART = 1 / 16  # of a training: what whole ones have to last
-_TWICE = 2.0  # times the work for whole trainings: what those of all stepsizes may take together
-_HALVINGS = 3  # of a stepsize whose whole trainings end higher than a short run, at most
-_SHORTER = 0.25  # of a stepsize: what is tried too
-_AS_WELL, _OF_GAIN = 0.05, 0.25  # of a loss, and of what it gains on a constant's: so much more is as good
-_HIGHER, _SLIGHTLY = 1.3, 0.05  # times the loss of the short run, or so much of a constant's above it
 _HALF_RUNG = 2**0.5  # the ladder's own resolution
 
 
@@ -237,83 +229,23 @@ class Reporter:
     def _rehearsed(
         self, winner: Candidate, tournament: Tournament, entry: Entry
     ) -> tuple[Candidate, Rehearsal | None, float]:
-        """(what is advised, its whole trainings, what all of them cost), where the length is open, rows are
-        held out and the work is there; of the winner, or of shorter steps, where its trainings end higher
-        than its short run or shorter ones do as well.
-
-        A stepsize at the edge of what is stable goes well from some starts, and for a while: of two that do
-        as well the shorter is safer from others. Short runs cannot tell, which go further by long steps.
-        """
-        if not learns(entry.runner.loss, tournament.constant):
+        """(what is advised, its whole trainings, what all of them cost), where the length is open."""
+        if not self.free_length or not learns(entry.runner.loss, tournament.constant):
             return winner, None, 0.0
-        arena, reached = self.arena, entry.runner.loss if entry.finalist is None else entry.finalist.end
-        held_out = [fold.held_out.rows for fold in arena.folds if fold.held_out is not None]
-        folds = len(held_out)
-        length = folds * rehearsal_length(self.spending.cooldown)
-        cost = length * winner.samples * multiply_adds(arena.network, winner.batch_size)
-        shared = length * winner.iterations * EACH_STEP  # by trainings side by side
-        if not (folds and self.free_length and self.spending.rehearsal):
+        trials = Trials.of(
+            self.arena,
+            winner,
+            self.spending,
+            fewest=int(self.space.iterations[0]),
+            threads=tournament.threads,
+            progress=tournament.progress,
+        )
+        if trials is None:
             return winner, None, 0.0
-        allowed, part = self.spending.rehearsal, 1.0
-        while part * cost > allowed * (_IN_TURN if folds > 1 else 1):
-            part /= 2  # where rows are learnt by heart less than the whole training shows it
-        if part < _LEAST_PART:
-            return winner, None, 0.0
-        part = winner.lasting(part).iterations / winner.iterations
-        cost, shared = part * cost, part * shared
-        replicas = max(1, int(min(_REPLICAS, (allowed - shared) / (cost - shared))))
-        fewest = self.space.iterations[0]
-        fine = max(_HIGHER * reached, reached + _SLIGHTLY * tournament.constant)
-        each = shared + replicas * (cost - shared)
-        per = multiply_adds(arena.network, winner.batch_size)
-        tried = list[tuple[Candidate, Rehearsal]]()
-
-        def rehearsed(candidate: Candidate) -> Rehearsal:
-            tournament.progress(1.0, "rehearsing")
-            found = rehearse(
-                arena,
-                candidate.lasting(part),
-                cooldown=self.spending.cooldown,
-                replicas=replicas,
-                fewest=int(fewest),
-                threads=tournament.threads,
-            )
-            tried.append((candidate, replace(found, part=part)))
-            return found
-
-        def affordable(limit: float) -> bool:
-            """Whether one more, which learns more slowly, will fit in this work."""
-            if not tried:
-                return True
-            works = [one.work * per for _, one in tried]
-            return sum(works) + min(each, works[-1] / _SHORTER) <= limit
-
-        for halvings in range(_HALVINGS + 1):
-            if not affordable(_TWICE * allowed):
-                break
-            found = rehearsed(winner.slowed(0.5**halvings))
-            if part < 1 or found.whole.loss <= fine or self.space.stepsize is not None:
-                break
-
-        def tells(found: Rehearsal) -> bool:
-            """Whether its best is one: of a part of a training longer ones than the last might do better."""
-            return math.isfinite(found.best.loss + found.best.held_out_loss) and (
-                folds > 1 or part == 1 or found.best is not found.whole
-            )
-
-        told = [one for one in tried if tells(one[1])]
-        best = min(told, key=lambda one: one[1].best.held_out_loss, default=None)
-        free = self.space.stepsize is None
-        while best is not None and free and len(tried) <= _HALVINGS and affordable(allowed):
-            found = rehearsed(best[0].slowed(_SHORTER))
-            if not tells(found):
-                break
-            if not _as_good(found.best, best[1].best, tournament.constant, sum(held_out)):
-                best = best[0], replace(best[1], shorter=True)
-                break
-            best = tried[-1]
-        work = sum(one.work for _, one in tried)
-        return (winner, None, work) if best is None else (*best, work)
+        if self.space.stepsize is not None:
+            return trials.at(winner)
+        reached = entry.runner.loss if entry.finalist is None else entry.finalist.end
+        return trials.best(winner, reached, tournament.constant)
 
     def _explored(self, ranked: list[Entry], tournament: Tournament, left: float) -> tuple[Experiment, ...]:
         """What was tried where the best learns nothing, or stands still far from a loss of 0."""
@@ -525,18 +457,6 @@ class Reporter:
         )
 
 
-def _as_good(look: Look, other: Look, constant: float, rows: int) -> bool:
-    """Whether so many rows held out do about as well as after another training, whose steps are longer.
-
-    Args:
-        look, other: both. constant: the loss of a constant prediction. rows: held out.
-    """
-    loss, wrong = other.held_out_loss, other.held_out_error or 0.0
-    well = loss + min(_AS_WELL * loss, _OF_GAIN * max(0.0, constant - loss))
-    surely = wrong + SURELY * math.sqrt(wrong * (1 - wrong) / rows)
-    return look.held_out_loss <= well and (look.held_out_error or 0.0) <= surely
-
-
 def _raced(runner: Runner, outcome: str, winner_loss: float | None) -> Raced:
     candidate = runner.candidate
     return Raced(
@@ -660,7 +580,7 @@ def _spread(tournament: Tournament, rehearsal: Rehearsal | None, part: float) ->
     """That of what is advised, which is such a part of what was raced, after its whole trainings."""
     spread = raced_spread(tournament) if part == 1 else 1 / part
     tried = rehearsal is not None and rehearsal.shorter
-    return min(spread, 1 / _SHORTER) if tried and spread is not None else spread
+    return min(spread, 1 / SHORTER) if tried and spread is not None else spread
 
 
 def _seed_noise(finalist: Finalist) -> float:
