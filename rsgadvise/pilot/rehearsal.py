@@ -230,8 +230,8 @@ class Trials:
             if not self._affordable(_TWICE * self.allowed):
                 break
             found = self._train(winner.slowed(0.5**halvings))
-            if self.part < 1 or found.whole.loss <= fine:
-                break
+            if found.whole.loss <= fine or found.whole.iterations < winner.iterations:
+                break  # of a part of a training the loss is not that of its end
         told = [one for one in self.tried if self._tells(one[1])]
         best = min(told, key=lambda one: one[1].best.held_out_loss, default=None)
         while best is not None and len(self.tried) <= _HALVINGS and self._affordable(self.allowed):
