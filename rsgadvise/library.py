@@ -102,8 +102,8 @@ def recommend(
         top: ranks to return, at least 1.
         threads: for large networks; changes no number.
         model: a torch module in place of a spec; `data` are then (inputs, targets) as it takes them, of which
-            rows are drawn, or a DataLoader. Or an MLPClassifier or MLPRegressor, with (x, y) as its `fit`
-            takes them; inputs beyond [0, 1] are standardised, and the targets of a regressor.
+            rows are drawn, a Dataset or a DataLoader. Or an MLPClassifier or MLPRegressor, with (x, y) as its
+            `fit` takes them; inputs beyond [0, 1] are standardised, and the targets of a regressor.
         loss: of a model: cross_entropy, binary_cross_entropy of outputs before their sigmoid, squared, or a
             function of (outputs, targets), a mean over the rows.
         optimizer: of a model: sgd, momentum, nesterov, adam (without it), adamw, one of them with settings,

@@ -206,7 +206,7 @@ def _code(said: str, option: str) -> Any:
     file, _, name = said.rpartition(":")
     path = Path(file)
     if not file or not name or not path.is_file():
-        what = "no such file" if file else "no file"
+        what = "no such file" if file and name else "one of them alone"
         raise UsageError(
             f"{option} must be FILE.py:NAME, a Python file and a name in it; got {said!r}, {what}; write "
             "e.g. net.py:make_net"
@@ -344,6 +344,7 @@ def _program(asked: ModelOptions, optimizer: str, ready: Prepared, advice: Model
         classes=rows.classes,
         second=rows.one_hot is not None and rows.targets.ndim == 2 and rows.targets.shape[1] == 1,
         judged=advice.train.held_out_error is not None,
+        tensor=bool(_outputs(ready.module, ready.inputs[:2])),
         shape=shape,
         turned=shape is not None and colours_last(shape),
         seed=seed,

@@ -38,6 +38,7 @@ def test_of_a_module(schedule: Any, warmup: int) -> None:
         classes=False,
         second=False,
         judged=False,
+        tensor=True,
         shape=None,
         turned=False,
         seed=0,

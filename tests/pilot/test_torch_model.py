@@ -320,6 +320,25 @@ def test_loaders_functions_and_factories() -> None:
     assert "Train with rmsprop" in str(advice)
 
 
+class _Rows(torch.utils.data.Dataset):  # type: ignore[misc, name-defined]
+    """Rows with plain numbers as labels, as most datasets have them; told as `kind` says."""
+
+    def __init__(self, kind: Any = tuple) -> None:
+        self.kind = kind
+
+    def __len__(self) -> int:
+        return 400
+
+    def __getitem__(self, place: int) -> Any:
+        x, y = rows()
+        return self.kind((x[place], int(y[place])))
+
+
+def test_a_dataset_is_its_rows() -> None:
+    found = [recommend(model=network(), data=each, optimizer="adam", epochs=2) for each in (_Rows(), rows())]
+    assert found[0] == found[1]
+
+
 def test_values_and_one_output() -> None:
     x, _ = rows(300)
     y = x[:, 0] + 0.1 * x[:, 1]
@@ -418,6 +437,7 @@ def test_no_race_is_the_directional_stepsize() -> None:
         ({"pilot": -1}, UsageError, "pilot must be"),
         ({"seed": -1}, UsageError, "seed must be"),
         ({"data": 3}, DataError, "a loader of such batches"),
+        ({"data": _Rows(lambda pair: {"x": pair[0], "y": pair[1]})}, DataError, "_Rows, where TypeError"),
         ({"data": (rows()[0], rows()[1][:5])}, DataError, "as many rows"),
         ({"data": (rows()[0], rows()[0][:, 0])}, DataError, "must be classes"),
         ({"data": (np.full((60, 6), np.nan), rows()[1][:60])}, DataError, "inputs must be finite"),
@@ -437,6 +457,16 @@ def test_no_race_is_the_directional_stepsize() -> None:
             "must lie in .0, 1. for binary_cross_entropy; got 0 to 2",
         ),
         ({"model": lambda: 3}, UsageError, "must be a torch.nn.Module"),
+        (
+            {"model": type("MLPClassifier", (), {"__module__": "sklearn.neural_network"})},
+            UsageError,
+            re.escape("recommend(model=MLPClassifier(...), data=(x, y)) takes one that is made"),
+        ),
+        (
+            {"model": type("Model", (nn.Linear,), {"__module__": "keras.models"})(6, 3)},
+            UsageError,
+            "make a spec of it by rsgadvise.spec.from_model",
+        ),
         ({"optimizer": lambda weights, lr: None}, UsageError, "pass lr on"),
         ({"optimizer": lambda weights, lr: torch.optim.SGD(weights, lr=1)}, UsageError, "pass lr on"),
         ({"optimizer": lambda weights, lr: torch.optim.LBFGS(weights, lr=lr)}, UsageError, "train without"),
@@ -459,6 +489,9 @@ import torch
 def small():
     return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 2))
 
+def tokens():
+    return nn.Sequential(nn.Embedding(9, 2), nn.Flatten(), nn.Linear(6, 2))
+
 def single():
     return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))
 
@@ -476,6 +509,17 @@ def smooth(outputs, targets):
 
 def fast(weights, lr):
     return torch.optim.RMSprop(weights, lr=lr)
+
+def first(outputs, targets):
+    return nn.functional.cross_entropy(outputs[0], targets)
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = small()
+
+    def forward(self, x):
+        return self.body(x), {"mean": x.mean()}
 
 number = 3
 instance = small()
@@ -599,6 +643,48 @@ def test_the_emitted_program_trains(
     assert ("P(" in header) == ("net.py:smooth" not in arguments)
 
 
+def test_whole_numbers_stay_whole_in_python_as_the_refusal_of_a_file_says(folder: Path, run: Run) -> None:
+    x = np.random.default_rng(0).integers(0, 9, (300, 3))
+    y = (x[:, 0] > 4).astype(int)
+    np.savez(folder / "tokens.npz", x=x, y=y)
+    said = run.refused("recommend", "--data", "tokens.npz", "--model", "net.py:tokens")
+    assert said.endswith("pass inputs of whole numbers, in Python: those of a data file are scaled\n")
+    model = nn.Sequential(nn.Embedding(9, 2), nn.Flatten(), nn.Linear(6, 2))
+    assert present(recommend(model=model, data=(x, y), epochs=40).train.held_out_error) < 0.05
+
+
+def test_names_are_those_of_torch_too_and_what_is_made_is_not_taken() -> None:
+    assert torch_optimizer("AdamW").name == torch_optimizer("adamw").name
+    with pytest.raises(UsageError, match="got 'Adam'; pass its class"):
+        torch_optimizer(torch.optim.Adam(network().parameters()))
+
+
+def test_torch_does_not_speak_to_its_own_developers(recwarn: pytest.WarningsRecorder) -> None:
+    class Recurrent(nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.LSTM(2, 4, batch_first=True), nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.body(x.reshape(-1, 3, 2))[0][:, -1])
+
+    assert recommend(model=Recurrent(), data=rows(), epochs=1).side_by_side
+    assert not [str(each.message) for each in recwarn if "performance drop" in str(each.message)]
+
+
+def test_a_loss_of_its_own_takes_whatever_the_model_returns(
+    folder: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("recommend", "--model", "net.py:Pair", "--data", "table.csv", "--epochs", 40)
+    assert "got tuple; give a loss of your own" in run.refused(*arguments)
+    done = run(*arguments, "--loss", "net.py:first", "--emit", "torch")
+    assert done.code == 0, done.err
+    exec(compile(done.out, "train.py", "exec"), {"__name__": "__main__"})
+    told = dict(re.findall(r"^(training|held-out) loss: ([\d.]+)$", capsys.readouterr().out, flags=re.M))
+    assert float(told["training"]) < 0.3
+    assert float(told["held-out"]) < 0.4
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -606,7 +692,7 @@ def test_the_emitted_program_trains(
         (["--model", "net.py:small"], "needs --data"),
         (["--model", "net.py:none", "--data", "table.csv"], "must define none"),
         (["--model", "none.py:x", "--data", "table.csv"], "no such file"),
-        (["--model", "net.py", "--data", "table.csv"], "FILE.py:NAME"),
+        (["--model", "net.py", "--data", "table.csv"], "got 'net.py', one of them alone"),
         (["--model", "net.py:broken", "--data", "table.csv"], "no such layer"),
         (["--model", "net.py:number", "--data", "table.csv"], "got int"),
         (["--model", "net.py:smooth", "--data", "table.csv"], "without arguments"),

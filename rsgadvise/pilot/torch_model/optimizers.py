@@ -61,13 +61,15 @@ def torch_optimizer(given: str | Mapping[str, Any] | Factory) -> TorchOptimizer:
     """
     if callable(given):
         return TorchOptimizer(getattr(given, "__name__", type(given).__name__), given)
+    if isinstance(given, str):
+        given = given.lower()  # Adam is adam
     name = given.get("name") if isinstance(given, Mapping) else given
     if not isinstance(name, str):
         name = type(name).__name__
     if name not in optimizer_names():
         raise UsageError(
             f"optimizer must be one of {', '.join(optimizer_names())}, or a function of (parameters, lr); "
-            f"got {name!r}; change it"
+            f"got {name!r}; {'pass its class' if isinstance(given, torch.optim.Optimizer) else 'change it'}"
         )
     try:
         known = optimizer_of(given)

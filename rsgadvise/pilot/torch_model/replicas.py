@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from typing import Any
@@ -161,7 +162,13 @@ class Trainer:
         found: Callable[..., dict[str, Any]] = torch.func.vmap(
             torch.func.grad(value), in_dims=(0, None, None), randomness="different"
         )
-        return found
+
+        def quietly(*arguments: Any) -> dict[str, Any]:
+            with warnings.catch_warnings():  # of torch to its own developers
+                warnings.filterwarnings("ignore", "There is a performance drop")
+                return found(*arguments)
+
+        return quietly
 
     def _goes_side_by_side(self) -> bool:
         """Whether torch can compute replicas of the module at once, without a change of its buffers, and, but

@@ -6,13 +6,14 @@ import copy
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from rsgadvise.errors import DataError, UsageError, brief
@@ -272,7 +273,8 @@ class Wrapped:
             return float(torch.cat(signs).double().mean())
         missed, classes = 0.0, 2 if self.targets.is_floating_point() else max(2, int(self.targets.max()) + 1)
         for outputs, targets in self.outputs(rows):
-            judged = not targets.is_floating_point() and targets.min() >= 0 and outputs.ndim > 1
+            judged = not targets.is_floating_point() and targets.min() >= 0
+            judged = judged and torch.is_tensor(outputs) and outputs.ndim > 1
             if not judged or outputs.shape[1] < classes or outputs[:, 0].shape != targets.shape:
                 return None
             missed += float((outputs.argmax(dim=1) != targets).double().mean()) * len(targets)
@@ -287,9 +289,18 @@ class Wrapped:
         return float(max(counter.get_total_flops() / 2, self.size)) * batch_size / len(inputs)
 
     def _check_outputs(self, inputs: Any) -> None:
-        """Refuse another number of outputs than classes, which torch may only notice much later."""
+        """Refuse what only a loss of the user can take, and another number of outputs than classes, which
+        torch may only notice much later."""
         with torch.no_grad():
             outputs = self.module(inputs)
+        if not torch.is_tensor(outputs):
+            raise UsageError(
+                f"the model must return one tensor for the loss {self.loss.name}; got "
+                f"{type(outputs).__name__}; give a loss of your own, a function of "
+                "that and the targets, or return the tensor alone"
+            )
+        if not self.loss.classes:
+            return
         classes = int(self.targets.max()) + 1
         if self.targets.min() < 0 or outputs.ndim < 2 or outputs.shape[1] < classes:
             many = outputs.shape[1] if outputs.ndim > 1 else 1
@@ -308,16 +319,19 @@ class Wrapped:
         rows = torch.arange(min(2, self.rows))
         inputs, targets = self.batch(rows)
         try:
-            if self.loss.classes:
+            if self.loss.classes is not None:
                 self._check_outputs(inputs)
             value = self.value(inputs, targets)
         except UsageError:
             raise
         except Exception as error:
             shapes = f"inputs of shape {tuple(inputs.shape)} and targets of {tuple(targets.shape)}"
+            fix = "change the model's first or last layer, the shape of the inputs, or the loss"
+            if "'indices'" in str(error) and inputs.is_floating_point():
+                fix = "pass inputs of whole numbers, in Python: those of a data file are scaled"
             raise UsageError(
                 f"the model and the loss {self.loss.name} must take a batch of {shapes}; got {brief(error)}; "
-                "change the model's first or last layer, the shape of the inputs, or the loss"
+                f"{fix}"
             ) from error
         if not torch.is_tensor(value) or value.numel() != 1:
             raise UsageError(
@@ -346,7 +360,7 @@ def made(model: Any, said: str = "the model") -> Any:
             raise UsageError(
                 f"{said} must make a model without arguments; got {brief(error)}; name a function that does"
             ) from error
-    if not isinstance(found, nn.Module):
+    if not isinstance(found, nn.Module) or _library(found) == "keras":  # whose models may be modules too
         raise UsageError(
             f"{said} must be a torch.nn.Module, or a function without arguments that makes one; got "
             f"{type(found).__name__}; {_instead(found)}"
@@ -354,15 +368,22 @@ def made(model: Any, said: str = "the model") -> Any:
     return found
 
 
+def _library(found: object) -> str:
+    """Where its class, or what that is made from, comes from."""
+    names = [each.__module__.partition(".")[0] for each in type(found).__mro__]
+    return "keras" if "keras" in names else names[0]
+
+
 def _instead(found: object) -> str:
     """What to do with a model of another library."""
-    library = type(found).__module__.partition(".")[0]
+    library = _library(found)
     if library == "keras":
         return "make a spec of it by rsgadvise.spec.from_model"
     if library != "sklearn":
         return "give the module"
     if type(found).__name__.startswith("MLP"):
-        return "in Python, rsgadvise.recommend(model=..., data=(x, y)) takes it"
+        made = type(found).__name__
+        return f"in Python, rsgadvise.recommend(model={made}(...), data=(x, y)) takes one that is made"
     if hasattr(found, "steps"):
         return "give its MLP, with the rows that reach it"
     return "of scikit-learn give an MLPClassifier or MLPRegressor, in Python"
@@ -380,7 +401,7 @@ def _tensor(values: Any, name: str) -> Any:
 
 
 def collected(data: Any) -> tuple[Any, Any]:
-    """Inputs and targets of (inputs, targets), or of all batches of a loader.
+    """Inputs and targets of (inputs, targets), or of all rows of a Dataset or batches of a loader.
 
     Raises:
         DataError: they are something else.
@@ -388,17 +409,16 @@ def collected(data: Any) -> tuple[Any, Any]:
     data = getattr(data, "tensors", data)  # of a TensorDataset
     if isinstance(data, tuple | list) and len(data) == 2:
         return _tensor(data[0], "inputs"), _tensor(data[1], "targets")
-    parts: list[tuple[Any, Any]] = []
-    with suppress(TypeError, ValueError):
-        parts = [(inputs, targets) for inputs, targets in data]
-    if not parts:
+    try:
+        own = torch.Generator()  # or the loader draws from that of the user
+        batches = DataLoader(data, _EVALUATED, generator=own) if isinstance(data, Dataset) else data
+        parts = [(torch.as_tensor(inputs), torch.as_tensor(targets)) for inputs, targets in batches]
+        return torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
+    except Exception as error:  # of the code of a Dataset too
         raise DataError(
-            f"data must be (inputs, targets), or a loader of such batches; got {type(data).__name__}; pass "
-            "both"
-        )
-    return torch.cat([torch.as_tensor(x) for x, _ in parts]), torch.cat(
-        [torch.as_tensor(y) for _, y in parts]
-    )
+            "data must be (inputs, targets), a Dataset of such rows, or a loader of such batches, all of one "
+            f"shape; got {type(data).__name__}, where {brief(error)}; pass both"
+        ) from error
 
 
 def _classes(targets: Any) -> Any:

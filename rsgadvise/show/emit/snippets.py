@@ -71,6 +71,7 @@ def model_program(
     classes: bool,
     second: bool,
     judged: bool,
+    tensor: bool,
     shape: tuple[int, ...] | None,
     turned: bool,
     seed: int,
@@ -85,6 +86,7 @@ def model_program(
         data: path of the data file, and options and scaling that it was read with.
         classes: whether targets are numbers of classes. second: whether they are 1 for the second of two.
         judged: whether the largest output, or the sign of a single one, is the answer.
+        tensor: whether the module returns one, and not something else for a loss of its own.
         shape: of a row; None for a flat one. turned: whether its last axis is to come first.
         seed: of the first weights and the batches.
     """
@@ -100,6 +102,7 @@ def model_program(
         classes=classes,
         second=second,
         judged=judged,
+        tensor=tensor,
         shape=shape,
         turned=turned,
         seed=seed,
