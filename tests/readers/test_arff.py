@@ -155,18 +155,6 @@ def test_many_rows_and_long_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert f"line {5 + 310 + 1}, column 0 ('a'): 'x' is not a number" in refusal(path, target="y")
 
 
-def test_wide_sparse_rows_stay_small(tmp_path: Path) -> None:
-    width = 1000
-    text = "@relation t\n" + "".join(f"@attribute w{at} numeric\n" for at in range(width)) + "@data\n"
-    path = written(tmp_path / "a.arff", text + "".join(f"{{{at % width} 1}}\n" for at in range(800)))
-    rows = 0
-    for features, _ in open_data(path).chunks():
-        assert features.nbytes <= 1 << 21
-        assert (np.flatnonzero(features.sum(axis=0)) == np.arange(rows, rows + len(features))).all()
-        rows += len(features)
-    assert rows == 800
-
-
 def test_a_sparse_file_that_stands_for_far_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binary, "EXPANSION_FREE_BYTES", 1 << 16)
     text = "@relation t\n" + "".join(f"@attribute w{at} numeric\n" for at in range(1000)) + "@data\n"
