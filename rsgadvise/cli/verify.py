@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 _TITLE = "rsgadvise verify"
 _MOST_CASES = 10
-_SUMMARY_LIMIT = 1 << 20  # bytes for all that a step writes; GitHub drops a longer summary altogether
-_SHORTENED = b"\n\nThe rest is left out: a step summary holds at most 1 MiB.\n"
 
 
 def announce(verification: Verification, markdown: Callable[[], str]) -> None:
@@ -108,21 +106,9 @@ def _append_summary(path: Path, text: str) -> None:
     """Append to the step summary; a failure is told, and changes nothing else."""
     try:
         with path.open("ab") as stream:
-            begun = stream.tell()
-            data = (b"\n" if begun else b"") + text.encode("utf-8", "replace")
-            stream.write(_fitted(data, _SUMMARY_LIMIT - begun))
+            stream.write((b"\n" if stream.tell() else b"") + text.encode("utf-8", "replace"))
     except OSError as error:
         _tell("warning", f"cannot write the step summary: {error.strerror or error}")
-
-
-def _fitted(data: bytes, room: int) -> bytes:
-    """As many whole lines as there is room for, and a word on the rest."""
-    if len(data) <= room:
-        return data
-    if room < len(_SHORTENED):
-        return b""
-    kept, _, _ = data[: room - len(_SHORTENED)].rpartition(b"\n")
-    return kept + _SHORTENED
 
 
 class Checked(StrEnum):

@@ -156,17 +156,6 @@ def test_a_summary_that_cannot_be_written_is_one_warning(summary: Path, capsys: 
     assert second == "::warning title=rsgadvise verify::cannot write the step summary: Is a directory"
 
 
-@pytest.mark.parametrize("earlier", [0, LIMIT - 200, LIMIT - 10, LIMIT + 10])
-def test_a_step_summary_stays_within_what_github_takes(summary: Path, earlier: int) -> None:
-    summary.write_bytes(b"x" * earlier)
-    announce(verification(CASE), lambda: "## Report\n\n" + "| ∇ |\n" * LIMIT)
-    data = summary.read_bytes()
-    assert len(data) <= max(LIMIT, earlier)
-    added = data[earlier:].decode()
-    assert added == "" or added.endswith("The rest is left out: a step summary holds at most 1 MiB.\n")
-    assert all(line in {"", "## Report", "| ∇ |"} for line in added.splitlines()[:-1])
-
-
 def test_text_that_utf8_cannot_hold_is_replaced(summary: Path) -> None:
     announce(verification(CASE), lambda: "a\udc80b\n")
     assert summary.read_text() == "a?b\n"
