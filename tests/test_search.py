@@ -17,7 +17,6 @@ from rsgadvise.theory.search import (
     minimize_grid,
     minimize_scan,
     minimize_unimodal,
-    one_increasing_root,
     smallest_integer,
     whole_grid,
     whole_number,
@@ -84,16 +83,12 @@ def test_root_of_increasing_functions(root: float, steep: float, spread: float, 
 
     found = increasing_root(function, np.asarray([root - spread]), np.asarray([root + 1.7 * spread]))
     assert float(found[0]) == pytest.approx(root, abs=2e-9)
-    # A single function of plain numbers has the same root, to the last bit.
-    one = one_increasing_root(lambda x: float(function(np.asarray(x))), root - spread, root + 1.7 * spread)
-    assert one == float(found[0])
 
 
 def test_root_outside_the_bracket_is_an_end() -> None:
     found = increasing_root(lambda x: x - np.asarray([-5.0, 5.0, 0.5]), np.zeros(3), np.ones(3))
     assert found.tolist()[:2] == [0.0, 1.0]
     assert found[2] == pytest.approx(0.5)
-    assert [one_increasing_root(lambda x, r=root: x - r, 0.0, 1.0) for root in (-5.0, 5.0)] == [0.0, 1.0]  # type: ignore[misc]
 
 
 def test_root_needs_few_evaluations() -> None:

@@ -300,51 +300,6 @@ def increasing_root(
     return np.where(outside, fixed, closest)
 
 
-def one_increasing_root(
-    function: Callable[[float], float],
-    lower: float,
-    upper: float,
-    *,
-    tolerance: float = 1e-9,
-    steps: int = 200,
-) -> float:
-    """`increasing_root` of a single function, of plain numbers: the same root to the last bit.
-
-    Arrays of one element take twenty times as long.
-
-    Example:
-        >>> round(one_increasing_root(lambda x: x**3 - 8.0, 1.0, 50.0), 6)
-        2.0
-    """
-    newest, other = lower, upper
-    at_newest, at_other = function(newest), function(other)
-    if at_newest >= 0:
-        return lower
-    if at_other <= 0:
-        return upper
-    share = 0.5
-    for _ in range(steps):
-        point = newest + share * (other - newest)
-        value = function(point)
-        if (value > 0) == (at_newest > 0):
-            third, at_third = newest, at_newest
-        else:
-            third, at_third, other, at_other = other, at_other, newest, at_newest
-        newest, at_newest = point, value
-        width = abs(other - newest)
-        if value == 0 or width == 0 or tolerance / width > 0.5:
-            break
-        xi = (newest - other) / (third - other)
-        phi = (at_newest - at_other) / (at_third - at_other)
-        share, margin = 0.5, tolerance / width
-        if phi * phi < xi and (1 - phi) * (1 - phi) < 1 - xi:
-            share = at_newest / (at_other - at_newest) * at_third / (at_other - at_third) + (
-                third - newest
-            ) / (other - newest) * at_newest / (at_third - at_newest) * at_other / (at_third - at_other)
-        share = min(max(share, margin), 1 - margin)
-    return newest if abs(at_newest) <= abs(at_other) else other
-
-
 def smallest_integer(
     accept: Callable[[IntArray], NDArray[np.bool_]], lower: IntArray, upper: IntArray, *, points: int = 9
 ) -> tuple[IntArray, NDArray[np.bool_]]:

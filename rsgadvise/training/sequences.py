@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rsgadvise.theory.search import one_increasing_root
 
 FloatArray = NDArray[np.float64]
 
@@ -18,6 +17,15 @@ _LOG_STAKES = -np.log((np.arange(25) + 1.0) * (np.arange(25) + 2.0))
 _STEP_BACK = 1e-8  # of a limit: more than the root search can be off
 _TINY = 1e-250  # observations that small say nothing that a float could hold
 _ROUNDING = 1e-9  # of the largest value: observations may exceed it by rounding
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Root of an increasing function; `low` where it is nowhere negative, `high` where nowhere positive."""
+    from scipy.optimize import brentq
+
+    if function(low) >= 0:
+        return low
+    return high if function(high) <= 0 else float(brentq(function, low, high, xtol=1e-10))
 
 
 class ConfidenceSequence:
@@ -93,7 +101,7 @@ class ConfidenceSequence:
             if known >= math.log(top) or shortfall(known) > 0:
                 return self.lower  # most looks move no limit: one evaluation in place of a search
             bottom = max(bottom, known)
-        found = one_increasing_root(shortfall, bottom, math.log(top), tolerance=1e-10)
+        found = _root(shortfall, bottom, math.log(top))
         return 0.0 if found <= bottom else math.exp(found)
 
     def _upper_limit(self) -> float:
@@ -113,7 +121,7 @@ class ConfidenceSequence:
             if known >= widest or surplus(-math.log(known)) < 0:
                 return self.upper
             narrowest = known
-        found = one_increasing_root(surplus, -math.log(widest), -math.log(narrowest), tolerance=1e-10)
+        found = _root(surplus, -math.log(widest), -math.log(narrowest))
         if found >= -math.log(narrowest):
             return self.highest
         return self.highest - math.exp(-found) * (1 - _STEP_BACK)
