@@ -150,7 +150,10 @@ def recommend(
             model, data, loss, optimizer or "adam", size, epochs=epochs, pilot=pilot, work=work, seed=seed
         )
     if spec is None:
-        raise UsageError("recommend takes a spec, or model=...; got neither; pass one")
+        raise UsageError(
+            'recommend takes a spec, or model=...; got neither; pass one, such as {"network": {"kind": '
+            '"multilayer", "layers": [8, 32, 3]}} for 8 inputs and 3 classes'
+        )
     if optimizer is not None:
         raise UsageError(
             f"optimizer goes with model=...; got {optimizer!r} beside a spec, which names its own; write "
@@ -233,6 +236,11 @@ def loaded_spec(spec: Spec | Mapping[str, Any] | str | Path, data: Any) -> Loade
 
         # A mapping is checked by the very rules, and refused in the very words, of a file.
         return parse_spec(json.dumps(spec, default=_plain), file="<spec>", overrides=overrides)
+    if not isinstance(spec, str | Path):
+        raise UsageError(
+            f"a spec must be a Spec, a mapping or the path of a file; got {type(spec).__name__}; rows go "
+            "into data=(x, y), beside a spec"
+        )
     return load_spec(spec, overrides=overrides)
 
 

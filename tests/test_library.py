@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ def test_mappings_hold_what_python_holds() -> None:
     plain = recommend({**SPEC, "data": {"mean": 0.25}})
     assert recommend(spec) == plain
     assert recommend({**spec, "network": {"kind": "single_layer", "layers": (4, 3)}}) == plain
+
+
+def test_what_is_no_spec_is_told_what_is_one() -> None:
+    with pytest.raises(UsageError, match="got ndarray; rows go into data="):
+        recommend(np.ones((4, 3)))  # type: ignore[call-overload]
+    rows = np.random.default_rng(0).random((60, 8))
+    with pytest.raises(UsageError, match="got neither") as refused:
+        recommend(data=(rows, np.arange(60) % 3))  # type: ignore[call-overload]
+    named = json.loads(re.findall(r"such as ({.*}) for 8 inputs", str(refused.value))[0])
+    assert recommend(named, data=(rows, np.arange(60) % 3), work=1e6).train
 
 
 def test_what_breaks_a_rule_is_refused_as_in_a_file() -> None:

@@ -91,7 +91,7 @@ def require_bounds(
         key, given = problem.limit_key, f"singular values of at most {max(problem.weight_bounds):g}"
         found.insert(0, (key, "absent here", given, f"--set {key}=null"))
     key, rule, _, _ = found[0]
-    got = " and ".join(given for _, _, given, _ in found)
+    got = ", and ".join(given for _, _, given, _ in found)
     changes = [change for *_, change in found]
     for option, constants in named:
         if constants is not None and (

@@ -251,6 +251,11 @@ class TargetSummary:
         if (long and few) or (self._kind == "classes" and self._columns == 1):
             return self._one_hot(text=long)
         notes: tuple[str, ...] = ()
+        if self._kind == "classes":
+            notes = (
+                "Several columns of targets are an output each; data.target_kind: classes (--target-kind "
+                "classes) is about a single one.",
+            )
         if self._kind == "auto" and self._columns == 1 and self._whole:
             found, sure = self._are_labels()
             if found:
@@ -267,7 +272,7 @@ class TargetSummary:
     ) -> TargetEncoding:
         """Values: in [0, 1] as they are, others scaled from the smallest to the largest."""
         if self._kind != "logarithms" and low.min() >= 0.0 and high.max() <= 1.0:
-            return TargetEncoding("none", self._columns)
+            return TargetEncoding("none", self._columns, notes=notes)
         if (shift := self._shift(low, high)) is not None:
             low, high = low + shift, high + shift
             what, they = ("target has", "its") if self._columns == 1 else ("targets have", "their")

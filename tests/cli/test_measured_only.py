@@ -135,3 +135,9 @@ def test_a_kink_rounded_off_is_certain_and_said_to_be_another_network(
     )
     verified = run("verify", spec, "--set", change, "--constants", "certified", "--runs", "20", "-f", "json")
     assert [case["verdict"] for case in json.loads(verified.out)["cases"]] == ["consistent"]
+
+
+def test_two_obstacles_are_told_apart(case: tuple[Path, str], run: Run) -> None:
+    said = run.refused("bound", case[0], "--set", "training.optimizer=adam")
+    assert "got adam, which no theorem is about, and " in said
+    assert case[1] in said.partition(", and ")[2]

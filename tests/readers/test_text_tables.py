@@ -570,6 +570,9 @@ def test_several_columns_may_be_the_targets(tmp_path: Path) -> None:
     source = open_data(path, target="red, blue", exclude=["name"])
     assert source.column_names == ("a", "b,c")
     assert "The targets are columns 2 ('red'), 3 ('blue'), one output each." in source.notes
+    both = measure(open_data(path, target="red,blue", exclude=["name"], target_kind="classes"))
+    assert both.target_encoding == "none"
+    assert "(--target-kind classes) is about a single one" in " ".join(both.notes)
     found = measure(source)
     assert (found.output_dim, found.target_encoding) == (2, "none")
     parts = [y for _, y in source.chunks() if y is not None]

@@ -130,9 +130,10 @@ def _mind(found: BatchAdvice) -> Iterator[str]:
             why = "short trainings of several batch sizes learnt nothing"
         yield f"Typical of {found.optimizer}, not measured: {why}."
     else:
+        times = roughly(found.trainings)
         yield (
             f"Batch sizes {_listed(found)} were raced to a loss of {number(noise.at, 3)}, at the cost of "
-            f"{roughly(found.trainings)} trainings; from there to the end it is extrapolated."
+            f"{times} training{'s' * (times != '1')}; from there to the end it is extrapolated."
         )
     if found.cost is not None and found.cost.source == "measured":
         yield (
