@@ -183,7 +183,7 @@ def init(
         layers=widths,
         data=values,
         network=usual.network,
-        optimizer=optimizer or usual.optimizer,
+        training=usual.training | ({} if optimizer is None else {"optimizer": optimizer}),
     )
     write(place, text)
     if place is not None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -220,6 +220,7 @@ _SECTIONS = re.compile(
 _JSON_SPEC = re.compile(
     r"""\s*\{\s*"(network|data|training|search|target|budget|cost|sweep)"\s*:\s*\{|"network"|"rsgadvise\."""
 )
+_TRAINING: dict[str, object] = {"optimizer": "adam", "keep_prob": 1}
 HIDDEN, FEW_HIDDEN = 100, 32  # units, in one layer, where nobody says it; few where a bound is to be small
 _SAMPLES, _EPOCHS = 500_000, (10, 1000)  # of a training that nobody described
 _MOST_EPOCHS = 1e100  # as in a spec
@@ -401,25 +402,24 @@ def _from_data(
     if planned and constants in ("", AUTO):
         constants = "certified"  # a plan that meets a target rests on a theorem
     usual = usual_for(kind, statistics, constants)
-    if options.optimizer is not None:
-        usual = replace(usual, optimizer=None)
     one_layer = hidden is None and kind.hidden != 0
     hidden = (usual.hidden,) if hidden is None else hidden
     epochs = _epochs(options, statistics.samples)
     ends = () if kind.tied else (statistics.output_dim or 1,)
     middle = () if kind.hidden == 0 else hidden
     data = keys_for(source, reading, scaling=options.scaling, folder=save.parent if save else Path())
-    training = {"batch_size": options.batch_size, "optimizer": options.optimizer or usual.optimizer}
-    fixed = [f"  {key}: {value}" for key, value in training.items() if value is not None]
+    told = {"batch_size": options.batch_size, "optimizer": options.optimizer}
+    fixed = {key: value for key, value in told.items() if value is not None}
     lines = [
         *("network:", f"  kind: {kind.name}", f"  layers: {[statistics.input_dim, *middle, *ends]}"),
         *(f"  {key}: {value}" for key, value in usual.network.items()),
         *("data:", *(f"  {key}: {yaml_scalar(key, value)}" for key, value in data.items())),
-        *(["training:", *fixed] if fixed else []),
+        *("training:", *(f"  {key}: {value}" for key, value in (usual.training | fixed).items())),
         *("budget:", f"  epochs: {epochs:g}"),
     ]
     name = str(save) if save else f"<{path.name or path.resolve().name}>"
     loaded = parse_spec("\n".join(lines) + "\n", file=name, overrides=overrides)
+    said |= {f"training.{key}" for key in fixed}
     notes += _assumed(usual, said, one_layer=one_layer)
     if options.epochs is None and not any(each.startswith("budget") for each in said):
         notes.append(f"Assumed: at most {epochs:,g} epochs; --epochs says otherwise.")
@@ -436,12 +436,12 @@ class Usual:
 
     Attributes:
         network: keys of it, beside its kind and layers; none for the paper's own.
-        optimizer: None for SGD.
+        training: its optimiser and its keep probability; none for SGD, and to have masks raced.
         hidden: units of its one hidden layer.
     """
 
     network: Mapping[str, str]
-    optimizer: str | None = None
+    training: dict[str, object] = field(default_factory=dict)
     hidden: int = FEW_HIDDEN
 
 
@@ -450,8 +450,8 @@ def usual_for(kind: Kind, statistics: DataStatistics, constants: str = "") -> Us
 
     Without biases nothing tells apart what lies about the middle of the inputs' ranges, and squared errors of
     sigmoids leave rare classes where they began. On development data (docs/benchmarks.md) Adam went better
-    than SGD, which learnt nothing of values with a long tail, of classes ReLU better than tanh, and 100 units
-    better than 32. Constants that are named and about neither get a network that they are about.
+    than SGD, of classes ReLU better than tanh, 100 units better than 32, and masks, which take inputs away
+    too, did not help. Constants that are named and about neither get a network that they are about.
     """
     from rsgadvise.theory import about
     from rsgadvise.theory.heads import SQUARED
@@ -467,7 +467,7 @@ def usual_for(kind: Kind, statistics: DataStatistics, constants: str = "") -> Us
         return Usual(network)
     if not (constants in ("", AUTO) or about(constants).measured):
         return Usual({"activation": "tanh", **network})
-    return Usual({"activation": "tanh" if loss == SQUARED else "relu", **network}, "adam", HIDDEN)
+    return Usual({"activation": "tanh" if loss == SQUARED else "relu", **network}, _TRAINING, HIDDEN)
 
 
 def _assumed(usual: Usual, said: Set[str], *, one_layer: bool) -> Iterator[str]:
@@ -484,8 +484,14 @@ def _assumed(usual: Usual, said: Set[str], *, one_layer: bool) -> Iterator[str]:
     network = [units, "biases" if "bias" in open_ else "", f"loss {open_['loss']}" if "loss" in open_ else ""]
     if found := [each for each in network if each]:
         yield f"Assumed: {', '.join(found)}; --set network.activation=tanh or the like says otherwise."
-    if usual.optimizer and not said & {"training", "training.optimizer"}:
-        yield f"Assumed: {kind_of(usual.optimizer).title}; --optimizer says otherwise."
+    if "training" in said or not usual.training:
+        return
+    told = {"optimizer": ("--optimizer", kind_of(usual.training["optimizer"]).title)}
+    told["keep_prob"] = "--set training.keep_prob=null", "no dropout"
+    open_ = {option: words for key, (option, words) in told.items() if f"training.{key}" not in said}
+    if open_:
+        says = "say" if len(open_) > 1 else "says"
+        yield f"Assumed: {', '.join(open_.values())}; {' and '.join(open_)} {says} otherwise."
 
 
 _NAME_IT = "--target COLUMN (by name or number, -1 is the last)"

@@ -51,7 +51,7 @@ training:
   # batch_size: 64   # B, samples per step
   # iterations: 10000   # N, steps
   {optimizer}   # {optimizers}
-  # keep_prob: {keep_prob}   # zeta = 1 - dropout rate; 1 for single_layer
+  {keep_prob}   # zeta = 1 - dropout rate; 1 for single_layer
   # decay: 0.0   # rho: step k uses stepsize * k**-rho
   # stopping: uniform   # uniform, matched, increasing, last or a list
 
@@ -94,7 +94,7 @@ def render_template(
     layers: Sequence[int] | None = None,
     data: Mapping[str, object] | None = None,
     network: Mapping[str, str] | None = None,
-    optimizer: str | None = None,
+    training: Mapping[str, object] | None = None,
 ) -> str:
     """Return a commented spec that loads as it is; every optional key stands in it as a comment.
 
@@ -104,7 +104,7 @@ def render_template(
         data: keys of the `data` section to fill in, measured values or a `file`; without them the
             statistics of MNIST stand as examples if there are 784 inputs.
         network: activation, loss and bias to fill in; the usual ones stand as comments without them.
-        optimizer: to fill in; SGD stands as a comment without it.
+        training: optimizer and keep_prob to fill in; they stand as comments without them.
 
     Raises:
         UsageError: the kind, the layers or the data break a rule.
@@ -115,15 +115,16 @@ def render_template(
     """
     given = {key: value for key, value in (data or {}).items() if value is not None}
     about = kind_named(kind)
+    training = training or {}
     spec = _validated(about, layers, given)
     built = spec.network
     rest = REST.format(
         output_dim=built.output_dim,
         pretraining="{tolerance: 0.1}" if built.layered else "",
         per_layer="; a number or one per layer" if built.layered else "",
-        optimizer=f"optimizer: {optimizer}" if optimizer else f"# optimizer: {SGD}",
+        optimizer=f"optimizer: {training['optimizer']}" if "optimizer" in training else f"# optimizer: {SGD}",
         optimizers=", ".join(optimizer_names()),
-        keep_prob=0.8 if built.masked else 1,
+        keep_prob="keep_prob: 1" if "keep_prob" in training else f"# keep_prob: {0.8 if built.masked else 1}",
         vary="network.layers[1]=50:800:log8",
         keep_range="{min: 0.5, max: 1.0}" if built.masked else 1,
     )

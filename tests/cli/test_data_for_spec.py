@@ -214,6 +214,7 @@ def test_a_data_file_alone_trains_what_is_usual(
     network = answer["spec"]["network"]
     assert (network["activation"], network["loss"], network["bias"]) == (unit, loss, True)
     few = "certified" in more or "--set" in more  # where a bound is to be small
+    assert answer["spec"]["training"]["keep_prob"] == (None if few or unit is None else 1)
     assert network["layers"][1:-1] == ([] if unit is None else [32] if few else [100])
     assert answer["train"] is None or answer["train"]["optimizer"] == optimizer
     place = tmp_path / "spec.yaml"
@@ -221,6 +222,7 @@ def test_a_data_file_alone_trains_what_is_usual(
         assert run("init", "--data", path, "--target", "y", place, "-q").code == 0
         again = run.document("recommend", place, "--pilot", "0", "-q")["spec"]["network"]
         assert again == {**network, "weight_bound": 5.0}
+        assert "  keep_prob: 1   #" in place.read_text()
 
 
 def test_the_papers_constants_take_the_papers_network(run: Run, tmp_path: Path) -> None:
