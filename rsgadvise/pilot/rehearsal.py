@@ -89,8 +89,8 @@ def rehearse(
     Best is the longest whose loss of rows held out is at most 1.1 times the least, of those with not surely
     more of them wrong than the longest has. Where the last two were both worse than that, the second more
     than the first and with not surely fewer wrong than the best, longer ones are not trained: rows are learnt
-    by heart. Where stepsizes are constant, and so oscillate, losses of neighbouring lengths are averaged, and
-    of the last two the better one stands for the end.
+    by heart. Lengths below the fewest do not count. Where stepsizes are constant, and so oscillate, losses of
+    neighbouring lengths are averaged, and of the last two the better one stands for the end.
 
     Args:
         arena: with rows held out, or that can be in turn: see `Arena.folds`.
@@ -123,7 +123,8 @@ def rehearse(
                 others[place] += losses[1] / replicas
                 if arena.labelled:
                     wrong[place] += here.wrong(outputs[1], parts[1].targets) / replicas
-            if stops and _by_heart(others[: place + 1].mean(axis=1), wrong[: place + 1]):
+            able = np.flatnonzero(lengths[: place + 1] >= fewest)
+            if stops and len(able) and _by_heart(others[able].mean(axis=1), wrong[able]):
                 lengths, own, found = lengths[: place + 1], own[: place + 1], found[:, : place + 1]
                 break
         judged.append(found)
@@ -137,8 +138,7 @@ def rehearse(
     steps = falls[-1] + (lengths - falls).sum()
     looking = LOSS_COST * len(lengths) * seen
     work = replicas * (len(folds) * float(steps) * candidate.batch_size + looking)
-    able = lengths >= fewest
-    best = _best(others.mean(axis=1), wrong, able, oscillates=not cooldown)
+    best = _best(others.mean(axis=1), wrong, lengths >= fewest, oscillates=not cooldown)
     commonest = [float(fold.constant_error or 0.0) for fold in folds]
     sizes = [part.shape[-1] for part in judged]
     constant = float(np.average(commonest, weights=sizes)) if arena.labelled else None

@@ -138,7 +138,7 @@ def test_what_is_learnt_by_heart_is_not_trained_to_the_end(monkeypatch: pytest.M
     network = Network("multilayer", (6, 24, 2), (50.0, 50.0), **units)
     arena = Arena(network, data, others, labelled=True, seed=1, optimizer=ADAM)
     candidate = Candidate((0.3, 0.3), 0.0, 16, 16384, 1.0, "grid")
-    found = rehearse(arena, candidate, cooldown=0.5)
+    found, late = (rehearse(arena, candidate, cooldown=0.5, fewest=each) for each in (1, 4096))
     monkeypatch.setattr(rehearsal, "_by_heart", lambda *_: False)
     whole = rehearse(arena, candidate, cooldown=0.5)
     assert found.looks == whole.looks[: len(found.looks)]
@@ -147,6 +147,8 @@ def test_what_is_learnt_by_heart_is_not_trained_to_the_end(monkeypatch: pytest.M
     assert found.work < 0.3 * whole.work
     held = [look.held_out_loss for look in found.looks]
     assert held[-1] > held[-2] > 1.1 * min(held)
+    assert late.best == rehearse(arena, candidate, cooldown=0.5, fewest=4096).best
+    assert late.best.iterations >= 4096, "lengths that may not be chosen end no training"
 
 
 @pytest.mark.parametrize(
