@@ -266,8 +266,9 @@ class Trials:
         return self.work * self.sample + min(self.each, last / SHORTER) <= allowed
 
     def _tells(self, found: Rehearsal) -> bool:
-        """Whether its best is one: of a part of a training longer ones than the last might do better."""
-        part = self.part < 1 and found.folds == 1
+        """Whether its best is one: of a part of a training longer ones than the last might do better, or have
+        to be made."""
+        part = self.part < 1 and (found.folds == 1 or found.best.iterations < self.fewest)
         return math.isfinite(found.best.loss + found.best.held_out_loss) and not (
             part and found.best is found.whole
         )

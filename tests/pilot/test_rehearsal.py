@@ -281,6 +281,17 @@ def test_a_part_of_a_training_tells_where_the_whole_is_too_much_work(flipped: fl
         assert (plan.iterations, plan.looks) == (8000, ())
 
 
+@pytest.mark.parametrize("fewest", [1, 4500])
+def test_a_part_of_a_training_is_none_where_it_may_not_be_so_short(fewest: int) -> None:
+    network = {**SPEC["network"], "layers": [6, 24, 2], "activation": "tanh", "loss": "cross_entropy"}
+    search = {"iterations": {"min": fewest, "max": 10**6}, "batch_size": [8]}
+    spec = {"network": network, "search": search, "training": {"keep_prob": 1}, "budget": {"epochs": 1000}}
+    plan = recommend(spec, data=(X[:40], (X[:40, 0] > 0.5).astype(int)), work=4e9).train
+    assert plan is not None
+    assert bool(plan.looks) == (fewest == 1)
+    assert plan.iterations >= fewest
+
+
 # Too few rows to hold some out of all runs: in whole trainings each fifth is, in its turn.
 
 
