@@ -276,10 +276,11 @@ class TargetSummary:
         if (shift := self._shift(low, high)) is not None:
             low, high = low + shift, high + shift
             what, they = ("target has", "its") if self._columns == 1 else ("targets have", "their")
-            notes += (
-                f"The {what} a long tail: {they} logarithms are trained on; data.target_kind: values "
-                "(--target-kind values) says otherwise.",
-            )
+            if self._kind == "auto":
+                notes += (
+                    f"The {what} a long tail: {they} logarithms are trained on; data.target_kind: values "
+                    "(--target-kind values) says otherwise.",
+                )
             return TargetEncoding(
                 LOGARITHMS, self._columns, None, np.log(low), np.log(high) - np.log(low), notes, shift
             )
