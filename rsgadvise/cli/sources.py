@@ -402,6 +402,9 @@ def _from_data(
     if planned and constants in ("", AUTO):
         constants = "certified"  # a plan that meets a target rests on a theorem
     usual = usual_for(kind, statistics, constants)
+    if any(re.match(r"\s*search\b.*\bkeep_prob\b", text) for text in overrides):  # masks are to be raced
+        kept = {key: value for key, value in usual.training.items() if key != "keep_prob"}
+        usual = replace(usual, training=kept)
     one_layer = hidden is None and kind.hidden != 0
     hidden = (usual.hidden,) if hidden is None else hidden
     epochs = _epochs(options, statistics.samples)
@@ -472,6 +475,7 @@ def usual_for(kind: Kind, statistics: DataStatistics, constants: str = "") -> Us
 
 def _assumed(usual: Usual, said: Set[str], *, one_layer: bool) -> Iterator[str]:
     """What nobody said of the training on a data file, and where it is said; `said`: keys of --set."""
+    from rsgadvise.theory.heads import SQUARED
     from rsgadvise.theory.optimizers import kind_of
     from rsgadvise.theory.units import unit_of
 
@@ -483,12 +487,15 @@ def _assumed(usual: Usual, said: Set[str], *, one_layer: bool) -> Iterator[str]:
         units = ""
     network = [units, "biases" if "bias" in open_ else "", f"loss {open_['loss']}" if "loss" in open_ else ""]
     if found := [each for each in network if each]:
-        yield f"Assumed: {', '.join(found)}; --set network.activation=tanh or the like says otherwise."
+        others = {"activation": "tanh", "bias": "false", "loss": SQUARED}
+        key = next(key for key in others if key in open_)
+        yield f"Assumed: {', '.join(found)}; --set network.{key}={others[key]} or the like says otherwise."
     if "training" in said or not usual.training:
         return
     told = {"optimizer": ("--optimizer", kind_of(usual.training["optimizer"]).title)}
     told["keep_prob"] = "--set training.keep_prob=null", "no dropout"
-    open_ = {option: words for key, (option, words) in told.items() if f"training.{key}" not in said}
+    told = {key: told[key] for key in usual.training if f"training.{key}" not in said}
+    open_ = dict(told.values())
     if open_:
         says = "say" if len(open_) > 1 else "says"
         yield f"Assumed: {', '.join(open_.values())}; {' and '.join(open_)} {says} otherwise."

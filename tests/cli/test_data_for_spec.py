@@ -234,6 +234,21 @@ def test_the_papers_constants_take_the_papers_network(run: Run, tmp_path: Path) 
     assert answer["train"]["optimizer"] == "sgd"
 
 
+def test_what_is_assumed_can_be_said_otherwise(run: Run, table: Path) -> None:
+    asked = ("recommend", table, "--hidden", "0", "--pilot", "0", "-q")
+    (note,) = (each for each in run.document(*asked)["notes"] if "loss" in each)
+    (change,) = re.findall(r"--set (\S+)", note)
+    assert change == "network.bias=false", "there are no hidden units"
+    assert run.document(*asked, "--set", change)["spec"]["network"]["bias"] is False
+
+
+@pytest.mark.parametrize("change", ["search.keep_prob={min: 0.5, max: 1}", "search={keep_prob: [0.5, 1]}"])
+def test_a_range_of_keep_probabilities_is_searched(change: str, run: Run, table: Path) -> None:
+    answer = run.document("recommend", table, "--pilot", "0", "-q", "--set", change)
+    assert answer["spec"]["training"]["keep_prob"] is None
+    assert "Assumed: Adam; --optimizer says otherwise." in answer["notes"]
+
+
 RACE = ("--work", "1e9", "--epochs", "20", "-q")
 
 
@@ -243,9 +258,7 @@ def test_what_set_replaces_is_neither_assumed_nor_lost(run: Run, table: Path, tm
     sets = [word for key in keys for word in ("--set", key)]
     one = run("recommend", table, *sets, *RACE[:2], "--save", place, "-f", "json", "-q")
     notes = [note for note in json.loads(one.out)["notes"] if note.startswith("Assumed")]
-    assert (
-        notes[0] == "Assumed: loss cross_entropy; --set network.activation=tanh or the like says otherwise."
-    )
+    assert notes[0] == "Assumed: loss cross_entropy; --set network.loss=squared or the like says otherwise."
     assert not any(word in " ".join(notes) for word in ("layer", "epochs", "biases"))
     two = run("recommend", place, *RACE[:2], "-f", "json", "-q")
     assert [json.loads(each.out)["spec"]["network"]["activation"] for each in (one, two)] == ["relu"] * 2
