@@ -21,7 +21,7 @@ tested:
 verified:
 	$(BIN)/rsgadvise verify --quiet
 
-test-all: $(VENV)/.installed-all  ## the same tests with every optional reader, Dask, and the libraries of --emit installed; and those of research/
+test-all: $(VENV)/.installed-all  ## the same tests with every optional reader and the libraries of --emit installed; and those of research/
 	$(MAKE) --no-print-directory tested
 	$(BIN)/python -m pytest -q research
 
