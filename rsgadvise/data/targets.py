@@ -273,8 +273,13 @@ class TargetSummary:
         """Values: in [0, 1] as they are, others scaled from the smallest to the largest."""
         if self._kind != "logarithms" and low.min() >= 0.0 and high.max() <= 1.0:
             return TargetEncoding("none", self._columns, notes=notes)
-        if (shift := self._shift(low, high)) is not None:
-            low, high = low + shift, high + shift
+        shift = self._shift(low, high)
+        with np.errstate(over="ignore"):
+            low, high = (low, high) if shift is None else (low + shift, high + shift)
+            span = high - low
+        if not np.isfinite(span).all():
+            raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
+        if shift is not None:
             what, they = ("target has", "its") if self._columns == 1 else ("targets have", "their")
             if self._kind == "auto":
                 notes += (
@@ -286,10 +291,6 @@ class TargetSummary:
             )
         if self._eight_bit:
             return TargetEncoding("divide by 255", self._columns)
-        with np.errstate(over="ignore"):
-            span = high - low
-        if not np.isfinite(span).all():
-            raise DataError(f"{self._name}: the range of a column is too wide for a number; scale it first")
         if self._columns == 1 and span[0] > 0:
             notes += (f"The target was scaled: 0 stands for {low[0]:.9g}, 1 for {high[0]:.9g}.",)
         elif self._columns > 1:

@@ -226,4 +226,6 @@ def test_logarithms_that_are_asked_for() -> None:
     found, encoding = encode_targets(np.array([1.0, 10.0, 1000.0]), kind="logarithms")
     np.testing.assert_allclose(found[:, 0], [0, 1 / 3, 1], rtol=1e-12)
     assert encoding.decode(np.array([[2 / 3]]))[0, 0] == pytest.approx(100)
+    with pytest.raises(DataError, match="too wide"):
+        encode_targets(np.array([0.0, 6e306, 1.75e308]), kind="logarithms")
     assert encode_targets(np.full(4, 7.5), kind="logarithms")[1].notes == (), "which have no long tail"
