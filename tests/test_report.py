@@ -236,7 +236,7 @@ def test_what_costs_most_is_minded_first(run: Run, tmp_path: Path) -> None:
         "Column 'class' is assumed to be what to predict",
         "Words became inputs of 0 and 1",
         "Left out by itself, a number of its own in every row: column 0 ('person_id')",
-        "Assumed: one hidden layer of 32 ",
+        "Assumed: one hidden layer of 100 ",
         "Left out, counted from 0: column 6 ('c')",
     )
     assert len(mind) == 6

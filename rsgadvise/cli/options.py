@@ -255,7 +255,9 @@ class DataOptions:
     hidden: Annotated[
         str | None,
         typer.Option(
-            metavar="N[,N...]", help=f"{_OF_DATA} units of the hidden layers; 0 for none, 32 unless told."
+            metavar="N[,N...]",
+            help=f"{_OF_DATA} units of the hidden layers; 0 for none, 100 unless told, or 32 of an "
+            "autoencoder and for a theorem.",
         ),
     ] = None
     kind: Annotated[
@@ -275,8 +277,9 @@ class DataOptions:
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"{_OF_DATA} {', '.join(optimizer_names())}; adam unless told, or {SGD} of values or "
-            "without a hidden layer. Of a --model also FILE.py:NAME of a function of parameters and lr.",
+            help=f"{_OF_DATA} {', '.join(optimizer_names())}; adam unless told, or {SGD} without a "
+            "hidden layer, of an autoencoder and for a theorem. Of a --model also FILE.py:NAME of a function "
+            "of parameters and lr.",
         ),
     ] = None
     exclude: Annotated[

@@ -398,6 +398,10 @@ def _from_data(
     )
     statistics = measured(source, spectrum=True, quiet=quiet, scaling=options.scaling)
     said = {re.split(r"[=\[]", text)[0].strip() for text in overrides}
+    for text in overrides:
+        section, _, key = re.split(r"[=\[]", text)[0].strip().partition(".")
+        if section == "data" and (option := _OPTIONS.get(key.partition(".")[0])):
+            raise UsageError(f"--set {text} goes with a spec; got {path}, a data file; write {option}")
     planned = any(re.match(r"\s*target\b", text) and not text.endswith("=null") for text in overrides)
     if planned and constants in ("", AUTO):
         constants = "certified"  # a plan that meets a target rests on a theorem
@@ -429,6 +433,13 @@ def _from_data(
     values, about = described(loaded, statistics)
     return Loaded(loaded, statistics, values, tuple(about), tuple(notes), from_data=True)
 
+
+_READ_BY = "target", "array", "exclude", "categories", "missing", "target_kind", "table", "scaling"
+_OPTIONS = {key: f"--{key.replace('_', '-')} instead" for key in _READ_BY} | {
+    "file": "the file to read in its place",
+    "": "options such as --target instead",
+}
+"""By key of `data`: what says it of a data file, which is read before there is a spec."""
 
 _LOSSES = {"one-hot": "cross_entropy", "0 and 1": "binary_cross_entropy"}  # values lie in [0, 1], as sigmoids
 

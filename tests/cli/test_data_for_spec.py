@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from conftest import Run
 
+from rsgadvise.cli.sources import FEW_HIDDEN, HIDDEN
+
 pytestmark = pytest.mark.usefixtures("advised_once")
 
 ROWS = 60
@@ -240,6 +242,29 @@ def test_what_is_assumed_can_be_said_otherwise(run: Run, table: Path) -> None:
     (change,) = re.findall(r"--set (\S+)", note)
     assert change == "network.bias=false", "there are no hidden units"
     assert run.document(*asked, "--set", change)["spec"]["network"]["bias"] is False
+
+
+@pytest.mark.parametrize(
+    ("change", "fix"),
+    [
+        ("data.target_kind=values", "--target-kind"),
+        ("data.exclude[0]=a", "--exclude"),
+        ("data={scaling: minmax}", "options such as --target"),
+        ("data.table.decimal=,", "--table"),
+        ("data.file=b.csv", "the file"),
+    ],
+)
+def test_how_a_data_file_is_read_is_no_key_of_its_spec(change: str, fix: str, run: Run, table: Path) -> None:
+    found = run("recommend", table, "--set", change, "-q")
+    assert (found.code, found.out) == (2, "")
+    assert found.err.startswith(
+        f"error: --set {change} goes with a spec; got {table}, a data file; write {fix}"
+    )
+
+
+def test_what_is_usual_is_what_help_says(run: Run) -> None:
+    said = " ".join(run("recommend", "--help").out.split())
+    assert f"{HIDDEN} unless told, or {FEW_HIDDEN} of an autoencoder" in said
 
 
 @pytest.mark.parametrize("change", ["search.keep_prob={min: 0.5, max: 1}", "search={keep_prob: [0.5, 1]}"])
