@@ -263,7 +263,7 @@ def _data_file(advice: Advice, source: Loaded) -> DataFile | None:
         scaling=used or statistics.scaling,  # type: ignore[arg-type]
         options=reading_of(source.spec).said,
         labelled=statistics.target_encoding == "one-hot",
-        binary=statistics.target_encoding == "0 and 1",
+        binary=not tied and statistics.target_encoding in ("0 and 1", "0 and 1 per column"),
         valued=statistics.target_encoding in ("divide by 255", MIN_MAX, LOGARITHMS),
         rows=statistics.samples,
         squared_norm=statistics.input_dim * statistics.second_moment,

@@ -154,7 +154,8 @@ def check_fit(loaded: LoadedSpec, statistics: DataStatistics, *, fix: str = "cha
         raise _no_classes(loaded, f"numbers, which are scaled ({statistics.target_encoding})")
 
 
-_CLASSES = ("one-hot", "none", None)  # what targets that share 1 among classes may be read as
+# What targets that share 1 among classes may be read as.
+_CLASSES = ("one-hot", "0 and 1 per column", "none", None)
 
 
 def _no_classes(loaded: LoadedSpec, what: str) -> SpecError:
@@ -441,7 +442,11 @@ _OPTIONS = {key: f"--{key.replace('_', '-')} instead" for key in _READ_BY} | {
 }
 """By key of `data`: what says it of a data file, which is read before there is a spec."""
 
-_LOSSES = {"one-hot": "cross_entropy", "0 and 1": "binary_cross_entropy"}  # values lie in [0, 1], as sigmoids
+_LOSSES = {  # values lie in [0, 1], as sigmoids
+    "one-hot": "cross_entropy",
+    "0 and 1": "binary_cross_entropy",
+    "0 and 1 per column": "binary_cross_entropy",
+}
 
 
 @dataclass(frozen=True, slots=True)

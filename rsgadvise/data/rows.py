@@ -137,7 +137,10 @@ class TrainingRows:
         if len(set(names)) != count:
             names = ("prediction",) if count == 1 else tuple(f"prediction_{at}" for at in range(count))
         if encoding.classes is None:
-            return {name: _written(found[:, at]) for at, name in enumerate(names)}
+            columns = {name: _written(found[:, at]) for at, name in enumerate(names)}
+            if shares and encoding.kind == "0 and 1 per column":
+                columns |= {f"P({name})": _written(outputs[:, at]) for at, name in enumerate(names)}
+            return columns
         columns = {names[0]: [labels[place] for place in found]}
         if shares:
             each = np.hstack([1 - outputs, outputs]) if encoding.kind == "0 and 1" else outputs

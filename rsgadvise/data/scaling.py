@@ -62,8 +62,9 @@ class DataStatistics:
         samples: n, rows used.
         input_dim: d.
         output_dim: length of one encoded target, or None without targets.
-        target_encoding: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by
-            255", "min-max per column" or `LOGARITHMS` for real targets; or None without targets.
+        target_encoding: "one-hot" for labels, "0 and 1" for two of them as one number, "0 and 1 per column"
+            for a yes or no each; "none", "divide by 255", "min-max per column" or `LOGARITHMS` for real
+            targets; or None without targets.
         scaling: "none", "divide by 255", "min-max per column", `ROBUST`, where what lies beyond the two
             percentiles of a column is clipped, or `STANDARD`, whose means are all 0.
         passes: passes over the file.
@@ -86,7 +87,7 @@ class DataStatistics:
     samples: int
     input_dim: int
     output_dim: int | None
-    target_encoding: Literal["one-hot", "0 and 1"] | RealTargets | None
+    target_encoding: Literal["one-hot", "0 and 1", "0 and 1 per column"] | RealTargets | None
     scaling: ScalingKind
     passes: int
     rows_skipped: int

@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 _TAIL = 0.1  # of a range: where the mean of values with a long tail lies, at most
 
-Kind = Literal["one-hot", "0 and 1", RealTargets]
+Kind = Literal["one-hot", "0 and 1", "0 and 1 per column", RealTargets]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class TargetEncoding:
     """How the targets of one file become vectors in [0, 1].
 
     Args:
-        kind: "one-hot" for labels, "0 and 1" for two of them as one number; "none", "divide by 255", "min-max
-            per column" or `LOGARITHMS` for real targets.
+        kind: "one-hot" for labels, "0 and 1" for two of them as one number, "0 and 1 per column" for columns
+            that each say yes or no; "none", "divide by 255", "min-max per column" or `LOGARITHMS` for real
+            targets.
         dim: length of one encoded target.
         classes: the labels in the order of their one-hot positions, or None.
         low, span: offset and width of each column for "min-max per column", or of its logarithms.
@@ -92,6 +93,8 @@ class TargetEncoding:
         """What (rows, dim) outputs stand for: places in `classes`, or values in the units of the file."""
         if self.kind == "0 and 1":
             return (outputs[:, 0] > 0.5).astype(np.intp)
+        if self.kind == "0 and 1 per column":
+            return (outputs > 0.5).astype(np.intp)
         if self.classes is not None:
             return np.asarray(outputs.argmax(axis=1))
         found = outputs.astype(np.float64)
@@ -152,7 +155,8 @@ class TargetSummary:
     One column of text is labels. So are whole numbers, however they are stored, if they count the classes (0
     to k - 1, or 1 to k) and one comes twice or they are at most 10, if they are two such as -1 and 1, or if
     at most 20 differ, each twice in the mean; but more than 20 only if none is rare among them, as the ends
-    of what was measured are. Anything else is a real target, and one with a long tail, such as incomes or
+    of what was measured are. Several columns of nothing but 0 and 1 are a yes or no each, unless every row
+    has a single 1. Anything else is a real target, and one with a long tail, such as incomes or
     claims, if none is negative and the mean lies in the lowest tenth of the range: of such columns logarithms
     are scaled, since as they are nearly all of them would be about 0.
 
@@ -171,6 +175,8 @@ class TargetSummary:
         self._eight_bit = False
         self._numeric = True  # every entry is a number, whether stored as one or as text
         self._whole = True  # a single column of whole numbers
+        self._binary = True  # nothing but 0 and 1
+        self._single_one = True  # in every row one 1 alone, if it is binary
         self._words: set[str] = set()  # of a single column stored as text or as long whole numbers
         self._long = False  # it holds whole numbers of which not every one is a float
         self._numbers = Counter[float]()  # of a single column, while they may be labels
@@ -225,6 +231,8 @@ class TargetSummary:
                 f"{self._name}: {place} is {numbers[row, column]}; every target must be finite, so remove the"
                 " row or fill in a number (rows and columns count from 0)"
             )
+        self._binary = self._binary and bool(((numbers == 0) | (numbers == 1)).all())
+        self._single_one = self._single_one and bool((numbers.sum(axis=1) == 1).all())
         low, high = numbers.min(axis=0), numbers.max(axis=0)
         self._low = low if self._low is None else np.minimum(self._low, low)
         self._high = high if self._high is None else np.maximum(self._high, high)
@@ -272,7 +280,8 @@ class TargetSummary:
     ) -> TargetEncoding:
         """Values: in [0, 1] as they are, others scaled from the smallest to the largest."""
         if self._kind != "logarithms" and low.min() >= 0.0 and high.max() <= 1.0:
-            return TargetEncoding("none", self._columns, notes=notes)
+            several = self._columns > 1 and self._binary and not self._single_one and self._kind != "values"
+            return TargetEncoding("0 and 1 per column" if several else "none", self._columns, notes=notes)
         shift = self._shift(low, high)
         with np.errstate(over="ignore"):
             low, high = (low, high) if shift is None else (low + shift, high + shift)

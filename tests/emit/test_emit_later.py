@@ -217,6 +217,39 @@ def test_later_rows_are_predicted_in_the_words_of_the_file(
             np.testing.assert_allclose(told.iloc[:, -1], output[:, -1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_several_targets_of_0_and_1_are_a_yes_or_no_each(
+    library: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file alone; the shares that are right are those of the predictions that are written down."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS + LATER, 3))
+    frame = pandas.DataFrame(x, columns=["u", "v", "w"])
+    tags = pandas.DataFrame({"hot": x[:, 0] > 0.3, "wet": x[:, 1] + x[:, 2] > -0.5}).astype(int)
+    frame = pandas.concat([frame, tags], axis=1)
+    frame[:ROWS].to_csv("train.csv", index=False)
+    frame[ROWS:].to_csv("later.csv", index=False)
+    fixed = ("--set", "training.stepsize=0.01", "--set", "training.batch_size=16", "--epochs", "60")
+    asked = ("recommend", "train.csv", "--target", "hot,wet", *fixed, "--pilot", "0", "-q")
+    network = run.document(*asked)["spec"]["network"]
+    assert (network["activation"], network["loss"]) == ("relu", "binary_cross_entropy")
+    assert run(*asked, "--emit", library, "-o", "train.py").code == 0
+    low, high = x[:ROWS].min(axis=0), x[:ROWS].max(axis=0)
+    np.save("x.npy", (x[ROWS:] - low) / (high - low))
+    case = {"name": "a", "program": "train.py", "later": ["later.csv"], "inputs": "x.npy"}
+    text = execute(library, [case], tmp_path)
+    found, shares = pandas.read_csv("later.predictions.csv", dtype=str), np.load("x.npy")
+    assert list(found) == ["hot", "wet", "P(hot)", "P(wet)"]
+    assert found[["hot", "wet"]].to_numpy().tolist() == (shares > 0.5).astype(int).astype(str).tolist()
+    np.testing.assert_allclose(found[["P(hot)", "P(wet)"]].astype(float), shares, rtol=1e-5)
+    right = (shares > 0.5) == tags[ROWS:].to_numpy()
+    each, whole = (float(found) for found in re.findall(r"^later.csv rows: .* right: ([\d.]+);", text, re.M))
+    assert each == pytest.approx(right.mean(), rel=1e-3)
+    assert whole == pytest.approx(right.all(axis=1).mean(), rel=1e-3)
+    assert each > 0.85
+
+
 def test_a_bad_file_is_refused_before_anything_is_trained(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

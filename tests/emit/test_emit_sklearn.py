@@ -200,6 +200,7 @@ SAME: dict[str, tuple[int, dict[str, Any], Any]] = {
     "squared_linear": (3, {}, X[:, 3:] ** 2),
     "cross_entropy": (3, {"labelled": True}, LABELS),
     "binary_cross_entropy": (1, {"binary": True}, (X[:, :1] > X[:, 1:2]).astype(float)),
+    "binary_cross_entropy of each": (3, {"binary": True}, (X[:, :3] > X[:, 3:]).astype(float)),
 }
 
 
@@ -207,6 +208,7 @@ SAME: dict[str, tuple[int, dict[str, Any], Any]] = {
 def test_an_mlp_of_the_same_loss_takes_the_same_step(loss: str) -> None:
     """With biases and units that it has too, a step on all rows is our gradient times the stepsize."""
     outputs, data, targets = SAME[loss]
+    loss = loss.partition(" ")[0]
     network = f"{{kind: multilayer, layers: [6, 4, {outputs}], activation: relu, bias: true, loss: {loss}}}"
     spec = parse_spec(f"network: {network}\ntraining: {{stepsize: 0.1, iterations: 9}}\n", file="a.yaml").spec
     advice = advise(spec, None, Effort())
@@ -217,7 +219,8 @@ def test_an_mlp_of_the_same_loss_takes_the_same_step(loss: str) -> None:
     assert "; biases" not in emitted
     other = stock(emitted).set_params(batch_size=60)
     y = targets.ravel() if outputs == 1 else targets
-    classes = {"classes": np.unique(y)} if hasattr(other, "predict_proba") else {}
+    each = np.unique(y) if y.ndim == 1 else np.arange(outputs)
+    classes = {"classes": each} if hasattr(other, "predict_proba") else {}
     other.partial_fit(X, y, **classes)
     parts = zip(other.coefs_, other.intercepts_, strict=True)
     before = [np.hstack([w.T, b[:, None]])[None] for w, b in parts]

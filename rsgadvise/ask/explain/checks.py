@@ -223,6 +223,7 @@ def _targets(problem: Problem, statistics: DataStatistics | None) -> Hypothesis:
     how = {
         "one-hot": "labels became 0 and 1",
         "0 and 1": "one of two labels became 0, the other 1",
+        "0 and 1 per column": "each is 0 or 1",
         "none": "they do as they are",
         "divide by 255": "once divided by 255",
         "min-max per column": "once each column is mapped from its smallest to its largest value",

@@ -40,7 +40,7 @@ class DataFile:
         scaling: of the features, as the advice used it.
         options: what this package's readers are to be told of the file.
         labelled: whether the targets are labels, so that a classifier can be fitted.
-        binary: whether they are two of them, as one number of 0 or 1.
+        binary: whether they are two of them, as one number of 0 or 1, or several such numbers.
         valued: whether they are values beyond [0, 1], which are scaled.
         rows: how many there are, or None where nobody counted them.
         squared_norm: E||x||^2 of the scaled rows, or None where nobody measured it.
@@ -495,6 +495,8 @@ def _loss(plan: Program, name: str) -> tuple[str, str, float]:
     """Its output activation, "" where its outputs are fewer than ours; in words; its largest curvature."""
     if name == "MLPRegressor":
         return "identity", "Half the squared error of linear outputs", 1.0
+    if plan.layers[-1] > 1 and not plan.classifies:
+        return "logistic", "Log loss of logistic outputs", 0.25
     if plan.layers[-1] <= 2:
         return "logistic" if plan.layers[-1] == 1 else "", "Log loss of one logistic output", 0.25
     return "softmax", "Log loss of softmax outputs", 0.5
